@@ -183,7 +183,7 @@ def _reply(endpoint: Endpoint[Any, Any]) -> Target:
 
 
 def _recording(name: str) -> Target:
-    request = read_request(f"customer/{name}")
+    request = read_request(f"requests/{name}")
     [endpoint] = [endpoint for endpoint in ENDPOINTS if endpoint.matches(request.method, request.path)]
 
     def decode(body: bytes) -> None:
@@ -350,7 +350,7 @@ def _delivered(name: str) -> Target:
 
 TARGETS: tuple[Target, ...] = (
     *(make(endpoint) for make in (_request_body, _request_address, _content_type, _reply) for endpoint in ENDPOINTS),
-    *(_recording(name) for name in sorted(path.stem for path in (RECORDINGS / "customer").glob("*.http"))),
+    *(_recording(name) for name in sorted(path.stem for path in (RECORDINGS / "requests").glob("*.http"))),
     *map(_item, (WireMessage, WireContact, WireUser, DeletedContact, UploadTicket)),
     *map(_text, TEXTS),
     *map(_delivered, DELIVERED),

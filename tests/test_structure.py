@@ -237,7 +237,7 @@ def test_the_wire_table_has_a_line_for_every_call(endpoint: Endpoint[Any, Any]) 
     assert len([line for line in table if path.search(line)]) == 1
 
 
-# -- G-S3: no code is made of data -----------------------------------------------------------------------------------
+# -- no data is executed as code -------------------------------------------------------------------------------------
 
 BANNED_MODULES = {"pickle", "cPickle", "marshal", "shelve", "dill"}
 BANNED_NAMES = {"eval", "exec", "compile", "__import__"}

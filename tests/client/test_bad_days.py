@@ -434,7 +434,7 @@ def test_nobody_logs_in_where_the_server_cannot_prove_who_it_is(name: str, make_
     on_a_day(make_world, live, tls=True)
 
 
-# -- G-R7: no storm --------------------------------------------------------------------------------------------------
+# -- request rate ----------------------------------------------------------------------------------------------------
 
 STORMS = {
     "a selector that sticks": ("sticky_selector@1", "continue_forever@1"),

@@ -1,4 +1,4 @@
-"""The customer's four requests as the flows make them, and what is refused before one is made."""
+"""The four reference requests as the flows make them, and what is refused before one is made."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from tests.customer import FOUR, FRIEND, RECEIPT
 from tests.flows.drive import drive, refusal, reply
 from tests.recording import read_request
+from tests.reference_requests import FOUR, FRIEND, RECEIPT
 from tests.saved import LOGIN, ME, NOW
 
 from webwx.errors import (
@@ -42,9 +42,9 @@ def as_parsed(request: Request) -> tuple[str, str, Any]:
 
 
 @pytest.mark.parametrize("name", FOUR)
-def test_the_customers_request_is_made_to_the_letter(name: str) -> None:
+def test_the_reference_request_is_made_to_the_letter(name: str) -> None:
     make_flow, answer = FOUR[name]
-    recorded = read_request(f"customer/{name}")
+    recorded = read_request(f"requests/{name}")
     _, [request] = drive(make_flow(), answer)
 
     assert as_parsed(recorded) == as_parsed(request)
@@ -151,7 +151,7 @@ SIGNED = msgspec.structs.replace(PASSAGE, signature="signed", aes_key="key")
 
 
 def appmsg(name: str, size: int, media_id: str, extension: str, *, app_id: str = "wxeb7ec651dd0aefa9") -> str:
-    """A file as the page writes it (protocol notes, send, 7)."""
+    """A file as the page writes it."""
     return (
         f"<appmsg appid='{app_id}' sdkver=''><title>{name}</title><des></des><action></action><type>6</type>"
         f"<content></content><url></url><lowurl></lowurl><appattach><totallen>{size}</totallen><attachid>{media_id}"

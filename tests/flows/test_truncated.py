@@ -1,5 +1,5 @@
 """
-G-R4: an answer that ends anywhere is an error of ours or the whole of it, never a part and never a crash.
+An answer that ends anywhere is an error of ours or the whole of it, never a part and never a crash.
 
 Five bodies are recorded from a rich sandbox; every one is cut at every byte in `make verify`, at some in `make test`.
 """
@@ -155,7 +155,7 @@ def test_no_part_of_an_answer_is_taken_for_the_whole(name: str, recorded: tuple[
 def test_at_every_byte_of_every_body(recorded: tuple[Login, dict[str, Response]]) -> None:
     sizes = {name: len(recorded[1][name].body) for name in FLOWS}
     cases = {name: cut_everywhere(name, recorded, range(size)) for name, size in sizes.items()}
-    print("G-R4:", sum(cases.values()), "cases,", cases)
+    print("truncated answers:", sum(cases.values()), "cases,", cases)
     assert sum(cases.values()) >= 15_000
 
 

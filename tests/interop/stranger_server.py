@@ -1,11 +1,11 @@
 """
 A server of the protocol that is not ours.
 
-It was written from the protocol notes alone, with the standard library alone and without a look at our client; it
-runs as a process of its own under `python -I -S`, where `webwx` cannot even be imported. What our client and our
-sandbox could only get wrong together, this one gets differently.
+It was written from a description of the protocol, with the standard library only and without reading our client. It
+runs in its own process under `python -I -S`, where `webwx` cannot be imported. So it does not share mistakes that our
+client and our sandbox have in common.
 
-Wherever the notes leave a choice, it makes the one our sandbox does not make: compact JSON, numbers written as
+Where the protocol leaves a choice, it makes the one that our sandbox does not make: compact JSON, numbers written as
 strings, null for empty lists, cookies bound to `wx2.qq.com`, a redirect to that real host, contacts in two pages, a
 `SyncCheckKey` ahead of `SyncKey`, batches of two with `ContinueFlag`, `MsgList` beside `AddMsgList`, echoes of own
 messages that may overtake the answer, a key that rotates inside a sync, gzip, CRLF, blanks in scripts, names cut

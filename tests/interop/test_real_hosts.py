@@ -2,7 +2,7 @@
 Our client on the platform's own host names, as the sandbox plays them: over TLS, through the proxy, host by host.
 
 The sandbox is strict here: a call that comes to a host of another family, or without the cookies that belong there,
-ends the login. So whatever passes here has gone where the protocol notes send it.
+ends the login. A test that passes has therefore sent each call to the right host.
 """
 
 from __future__ import annotations

@@ -286,7 +286,7 @@ EXPECTED_APPS: dict[int, type[Event]] = {
 
 
 class TestEveryRowOfTheTables:
-    """Protocol notes, messages, 4 and 5."""
+    """Messages and notices of the platform."""
 
     @pytest.mark.parametrize("type_", MessageType)
     def test_a_message_type_has_a_typed_event(self, type_: MessageType) -> None:

@@ -132,7 +132,7 @@ LINES: list[tuple[str, type[SystemMessage], dict[str, Any]]] = [
     ('"A" tickled "B"', Pat, {"actor": "A", "target": "B"}),
     ('"A" tickled me', Pat, {"actor": "A", "target": None}),
 ]
-"""The table of the protocol notes (messages, 4), and its kin, as seen: with a period, blanks or a link behind them."""
+"""Known notices of the platform and observed variants: with a period, blanks or a link at the end."""
 
 
 @pytest.mark.parametrize(("text", "kind", "said"), LINES, ids=[text for text, _, _ in LINES])

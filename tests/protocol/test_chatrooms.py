@@ -1,4 +1,4 @@
-"""The calls of chatrooms as the protocol notes show them (chatroom, 1, 2 and 6)."""
+"""The requests and replies of chatroom calls, as observed on the wire."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def test_no_other_code_ends_a_login() -> None:
     assert {-14, 1100, 1101, 1102, 1103} == set(LOGGED_OUT_REASONS)
 
 
-def test_numbers_of_the_customers_requests() -> None:
+def test_numbers_of_the_reference_requests() -> None:
     assert (MessageType.TEXT, MessageType.IMAGE, MessageType.RECALL) == (1, 3, 10002)
     assert (StatusNotify.READ, StatusNotify.INITED) == (1, 3)
 

@@ -1,4 +1,4 @@
-"""Messages as they arrive and as they are sent; the customer's four requests have a file of their own."""
+"""Messages as they arrive and as they are sent; the four reference requests have a file of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every kind of message on the wire, field by field (protocol notes, messages, 6), and what our own SDK makes of it."""
+"""Every kind of message on the wire, field by field, and what our own SDK makes of it."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_every_event_can_be_produced(every_content):
     )
 
 
-# -- every row of the tables (protocol notes, messages, 4 and 5) ------------------------------------------------------
+# -- every row of the tables ------------------------------------------------------
 
 MESSAGE_ROWS = {
     1: TextMessage,

@@ -362,7 +362,7 @@ class TestHeaders:
         assert request.header("Referer") == page
 
     async def test_of_the_desktops_exchange_name_the_page_that_the_login_began_on(self) -> None:
-        """The exchange goes to where the redirect leads (protocol notes, login, 6)."""
+        """The exchange goes to where the redirect leads."""
         blank = Login(profile_name=DESKTOP.name, server=None, hosts=FAMILIES["wx.qq.com"])
         desktop = Desktop(client_version="2.0.0", extspam="opaque")
         redirect = "https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=A@qrticket_0&uuid=Q==&scan=1"

@@ -1,8 +1,7 @@
 """
 Chatrooms: open, add, invite, remove, rename, leave.
 
-What the answers say of members is a first word only: whoever wants to be sure looks at the chatroom afterwards
-(protocol notes, chatroom, 2).
+The members in a response are not reliable; to be certain, fetch the chatroom afterwards.
 """
 
 from __future__ import annotations

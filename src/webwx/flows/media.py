@@ -210,7 +210,7 @@ def transport_name(name: str) -> str:
     """
     Give the name that stands in the part's header: shortened, without what could end the header.
 
-    The receiver sees the true one, which travels as a field of its own (protocol notes, media, 2).
+    The receiver sees the true one, which travels as a field of its own.
     """
     plain = re.sub(r"[\x00-\x1f\x7f\"\\/]", "", name)
     stem, dot, extension = plain.rpartition(".")

@@ -1,4 +1,4 @@
-"""Send, mark as read, recall, forward: the customer's four exactly as that document shows them, and all other sends."""
+"""Send, mark as read, recall and forward; tests compare the four main requests with recorded ones."""
 
 from __future__ import annotations
 
@@ -305,7 +305,7 @@ def mark_read(login: Login, chat: str, now: float) -> Flow[None]:
     Wire: webwxstatusnotify (code 1)
 
     """
-    # The document shows Uin as a string in this call alone (protocol notes, send, 14.1).
+    # Uin is a string in this call only.
     credentials = msgspec.structs.replace(login.credentials, uin=str(login.credentials.uin))
     yield from _notify(login, StatusNotify.READ, chat, now, credentials=credentials)
 

@@ -210,7 +210,7 @@ def _location(delivery: Delivery) -> Event:
     url = plain_text(wire.url)
     place = read_attributes(wire.ori_content, "location") or delivery.attributes("location")
     latitude, _, longitude = url.partition("coord=")[2].partition("&")[0].partition(",")
-    # Behind the address stands the path of its map (protocol notes, messages, 6.7).
+    # Behind the address stands the path of its map.
     label = plain_text(delivery.payload.partition(":<br/>")[0])
     return LocationMessage(
         **delivery.envelope,
@@ -379,7 +379,7 @@ def _link_of(delivery: Delivery, said: AppContent) -> Event:
 
 
 def _article(said: Article) -> LinkedArticle:
-    # The picture's size may follow its address (protocol notes, messages, 6.6).
+    # The picture's size may follow its address.
     cover = said.cover.partition("|")[0]
     return LinkedArticle(title=said.title, url=said.url, digest=said.digest, cover_url=cover, time=said.time)
 

@@ -2,7 +2,7 @@
 Chatrooms: open, add, invite, remove, rename, leave.
 
 `ErrMsg` is not empty on success here, and a removal that worked has been seen to answer `Ret` 1: decide by `Ret` and
-look at the members afterwards (protocol notes, chatroom).
+look at the members afterwards.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def read_sound_json(body: bytes | msgspec.Raw, kind: type[T]) -> T | None:
 
 
 def write_json(value: object) -> bytes:
-    """Write compact JSON in raw UTF-8: escaped text has been delivered literally (protocol notes, 9)."""
+    """Write compact JSON in raw UTF-8: escaped text has been delivered literally."""
     try:
         return _encode_json(value)
     except UnicodeEncodeError:

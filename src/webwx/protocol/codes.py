@@ -151,7 +151,7 @@ class SyncKeyKind(enum.IntEnum):
 
 
 MAX_TEXT = 16_000
-"""Characters in one text. The page has no limit; beyond this, failures are reported (protocol notes, send, 3.1)."""
+"""Characters in one text. The page has no limit; beyond this, failures are reported."""
 
 RECALL_WINDOW = 120
 """Seconds in which a message can be recalled."""

@@ -209,7 +209,7 @@ def forward_image(xml: str) -> str:
     """
     Build the content that forwards a picture, recalled or not, from the one that was received.
 
-    The customer's rule: `aeskey` (also `cdnthumbaeskey`), `cdnthumburl` (also `cdnmidimgurl`) and `md5` go back as they
+    The rule: `aeskey` (also `cdnthumbaeskey`), `cdnthumburl` (also `cdnmidimgurl`) and `md5` go back as they
     came. Each pair is one value under two names; where the names hold two values, both stay. All else is kept.
 
     Raises:

@@ -261,7 +261,7 @@ class Endpoint(Generic[Q, R]):
 
     def decode_request(self, request: Request) -> Q:
         """
-        Read a request, tolerantly: see "What unmodified clients need from a server" in the protocol notes.
+        Decode a request tolerantly: unmodified clients omit fields, and differ in the case of names and in types.
 
         Raises:
             ProtocolError: It lacks what this call cannot do without.

@@ -129,7 +129,7 @@ FAMILIES: dict[str, Hosts] = {
     "szfilehelper.weixin.qq.com": _helper("szfilehelper.weixin.qq.com", "wx2.qq.com"),
     "cmfilehelper.weixin.qq.com": _helper("cmfilehelper.weixin.qq.com", "wx8.qq.com"),
 }
-"""Every API host that a login may end on (protocol notes, 3)."""
+"""Every API host that a login may end on."""
 
 
 _HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]")

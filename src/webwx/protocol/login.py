@@ -2,7 +2,7 @@
 Login: uuid, QR, poll, ticket exchange, logout.
 
 The answers of the first stages look like scripts. Several clients match them by literal patterns, so they are written
-to the letter (protocol notes, 14) and read by a tolerant grammar.
+to the letter and read by a tolerant grammar.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 Messages: text, picture by reference, recall, and the notice that a chat was read.
 
-`TEXT`, `RECALL`, `READ` and the forward of `IMAGE` are the customer's four requests; the order and the types of their
+`TEXT`, `RECALL`, `READ` and the forward of `IMAGE` are the four reference requests; the order and the types of their
 fields are that document's.
 """
 

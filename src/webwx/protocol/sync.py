@@ -2,7 +2,7 @@
 Sync: the long poll that says something happened, and the fetch that says what.
 
 Two keys, never mixed up: `webwxsync` is asked with the last `SyncKey`, `synccheck` with the last `SyncCheckKey`.
-Clients that use one for both spin for ever when the two differ (protocol notes, sync, 3).
+Clients that use one for both spin for ever when the two differ.
 """
 
 from __future__ import annotations

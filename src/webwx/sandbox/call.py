@@ -118,8 +118,7 @@ class Call:
         """
         Whose call this is, even when the login has ended.
 
-        Decided by sid alone: DeviceID, pass_ticket and skey of real clients are often stale, foreign or empty
-        (protocol notes, 14).
+        Decided by sid alone: DeviceID, pass_ticket and skey of real clients are often stale, foreign or empty.
 
         Raises:
             Refused: No session has this sid. By an option, also: the call came to a wrong host, lacks a cookie, or has

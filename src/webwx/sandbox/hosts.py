@@ -32,7 +32,7 @@ _OF_OLD = {
     "webpush.weixin.qq.com": "webpush.wx.qq.com",
     "webpush2.weixin.qq.com": "webpush.wx.qq.com",
 }
-"""Names that old code calls, each with the one of today whose part it plays (protocol notes, 3)."""
+"""Names that old code calls, each with the one of today whose part it plays."""
 
 PLAYED = frozenset(_name(family.origin(part)) for family in FAMILIES.values() for part in Host) | _OF_OLD.keys()
 """Every host name of the platform."""
@@ -82,7 +82,7 @@ def is_foreign(endpoint: Endpoint[Any, Any], family: Hosts, origin: str) -> bool
     """
     Say whether a call came to a host that does not answer it for this family.
 
-    Login calls are answered everywhere, whatever the family (protocol notes, 3).
+    Login calls are answered everywhere, whatever the family.
     """
     scheme, _, name = origin.partition("://")
     called = f"{scheme}://{_of_today(name)}"
@@ -93,7 +93,7 @@ def wished_host(redirect_uri: str, appid: str) -> str:
     """
     Give the API host that a login asked to end on: by the address it gave, else by what it calls itself.
 
-    File Transfer Helper's page encodes the address twice, one client not at all (protocol notes, filehelper, 2).
+    File Transfer Helper's page encodes the address twice, one client not at all.
     """
     try:
         asked = _of_today(_name(unquote(unquote(redirect_uri))))

@@ -2,7 +2,7 @@
 Media and the keys under which they lie in the content network: pictures, videos, voices, stickers, files.
 
 A medium keeps its keys for ever, whatever becomes of the messages that show it. That is what makes forwarding a
-recalled picture possible: the server reads only the keys (protocol notes, send, 9.2).
+recalled picture possible: the server reads only the keys.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 Membership: who comes into a chatroom and who goes, and what everybody in it is told.
 
-Each change is a grey line in the chat, worded for its reader (protocol notes, messages, 4), and the chatroom once more
+Each change is a grey line in the chat, worded for its reader, and the chatroom once more
 for everybody who is still in it.
 """
 

@@ -2,7 +2,7 @@
 The options of a sandbox, which its users set as switches.
 
 Each stands where sources of the protocol disagree, or where a test wants the stricter or the worse server; the defaults
-serve every client that has been recorded (protocol notes, 14).
+serve every client that has been recorded.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """
     A sent picture moves `SyncCheckKey` and not `SyncKey`, as the platform does at times.
 
-    A client that polls with `SyncKey` then spins (protocol notes, sync, 3).
+    A client that polls with `SyncKey` then spins.
     """
     hold_seconds: float = POLL_HOLD
     """How long a poll is held."""

@@ -2,8 +2,7 @@
 The stream of changes that a session syncs from.
 
 Every change has a number in its kind's counter, and a key is a position in each counter. Asking with an old key gives
-the same changes again: nothing is lost when an answer was lost, and this is where duplicates come from (protocol notes,
-sync, 3).
+the same changes again: nothing is lost when an answer was lost, and this is where duplicates come from.
 """
 
 from __future__ import annotations

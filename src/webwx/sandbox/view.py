@@ -1,7 +1,7 @@
 """
 The world as one session sees it: people, chatrooms and messages as wire values, in that session's names.
 
-Names and texts are escaped here, once, on their way out (protocol notes, messages, 2).
+Names and texts are escaped here, once, on their way out.
 """
 
 from __future__ import annotations
@@ -334,7 +334,7 @@ class View:
         Show that a message was recalled.
 
         Own recalls in a chatroom come from the chatroom and without a prefix, so that neither names nor prefixes tell
-        whose they were (protocol notes, send, 8).
+        whose they were.
         """
         in_chatroom = message.to in self._world.chatrooms
         xml = write_recall_notice(

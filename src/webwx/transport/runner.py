@@ -150,7 +150,7 @@ class Cell:
         """
         Make the next id of a send: 13 digits of milliseconds and a counter of four.
 
-        It grows strictly, also when the clock stands still or steps back (protocol notes, 8). Sends share a millisecond
+        It grows strictly, also when the clock stands still or steps back. Sends share a millisecond
         for up to a second, so that whoever remembers what is reserved is not asked for each.
         """
         now = self._clock()

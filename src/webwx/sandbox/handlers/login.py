@@ -1,11 +1,9 @@
 """
 Login: the code or the prompt on the phone, the poll, the exchange, the logout.
 
-What each client insists on is in the protocol notes (login, 2, 4 and 5); the oddest: to whoever follows the redirect
-as it is, the exchange answers 301 without a Location, because one client reads its keys from nothing else; to whoever
-adds `fun=new` or `version=v2` as the page does, it answers 200, because older versions of that client need this. All
-three profiles log in here: File Transfer Helper's page is known by its mark or its host, the desktop by the headers it
-adds.
+The ticket exchange serves clients that differ: it answers 200 to a request with `fun=new` or `version=v2`, as the page
+sends it, and otherwise 301 without a `Location`, because one client reads its keys only from such a response. All three
+profiles log in here: File Transfer Helper's page is recognised by its marker or its host, the desktop by its headers.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def download_voice(call: Call, request: VoiceDownloadRequest) -> Media:
 
 @handles(GETVIDEO)
 def download_video(call: Call, request: VideoDownloadRequest) -> Media:
-    """Give a range of a video; without `Range` nothing (protocol notes, media, 5.3)."""
+    """Give a range of a video; without `Range` nothing."""
     return _range(call, _whole(_of_kind(call, request.message_id, "video")), request.range)
 
 

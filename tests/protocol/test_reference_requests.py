@@ -1,5 +1,5 @@
 """
-The customer's four requests, against recordings written by hand from the customer's document.
+The four reference requests against recordings that were written by hand.
 
 Bodies are compared with the order of their keys and the types of their values: `json.dumps(json.loads(…))` keeps both
 and drops the blanks.
@@ -106,7 +106,7 @@ class TestEachOfTheFour:
     def test_the_client_sends_it_to_the_recorded_address(
         self, endpoint: Endpoint[Any, Any], value: msgspec.Struct, recording: str
     ) -> None:
-        recorded = read_request(f"customer/{recording}")
+        recorded = read_request(f"requests/{recording}")
         sent = endpoint.encode_request(value, HOSTS)
         assert (recorded.method, recorded.url) == (sent.method, sent.url)
 
@@ -115,19 +115,19 @@ class TestEachOfTheFour:
     ) -> None:
         sent = endpoint.encode_request(value, HOSTS)
         assert sent.headers == (("Content-Type", "application/json;charset=UTF-8"),)
-        assert read_request(f"customer/{recording}").header("Content-Type") == sent.header("Content-Type")
+        assert read_request(f"requests/{recording}").header("Content-Type") == sent.header("Content-Type")
 
     def test_the_client_writes_the_recorded_keys_in_order_with_values_of_the_recorded_types(
         self, endpoint: Endpoint[Any, Any], value: msgspec.Struct, recording: str
     ) -> None:
-        recorded = json.loads(read_request(f"customer/{recording}").content)
+        recorded = json.loads(read_request(f"requests/{recording}").content)
         sent = json.loads(endpoint.encode_request(value, HOSTS).content)
         assert json.dumps(recorded, indent=1) == json.dumps(sent, indent=1)
 
     def test_the_server_reads_the_recording(
         self, endpoint: Endpoint[Any, Any], value: msgspec.Struct, recording: str
     ) -> None:
-        request = read_request(f"customer/{recording}")
+        request = read_request(f"requests/{recording}")
         assert endpoint.matches(request.method, request.path)
         assert value == endpoint.decode_request(request)
 
@@ -147,7 +147,7 @@ def test_text_travels_in_raw_utf_8_and_never_as_escapes() -> None:
 
 
 def test_a_forward_carries_the_five_attributes_the_document_names() -> None:
-    content = json.loads(read_request("customer/forward_recalled_image").content)["Msg"]["Content"]
+    content = json.loads(read_request("requests/forward_recalled_image").content)["Msg"]["Content"]
     recalled, sent = read_image(RECALLED_IMAGE), read_image(content)
     assert recalled is not None
     assert sent is not None
@@ -162,7 +162,7 @@ def test_a_server_takes_numbers_and_texts_for_each_other(uin: int | str, client_
         f'{{"BaseRequest": {{"Uin": {json.dumps(uin)}}}, "SvrMsgId": 2900000000000000001, '
         f'"ToUserName": "@a", "ClientMsgId": {client_msg_id}, "More": [1]}}'
     )
-    request = msgspec.structs.replace(read_request("customer/recall"), headers=(), body=body.encode())
+    request = msgspec.structs.replace(read_request("requests/recall"), headers=(), body=body.encode())
     read = RECALL.decode_request(request)
     assert read.svr_msg_id == "2900000000000000001"
     assert str(read.credentials.uin) == "1234567890"

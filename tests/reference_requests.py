@@ -1,4 +1,4 @@
-"""The customer's four requests as flows, each with an answer, by the name of its recording."""
+"""The four reference requests as flows, each with an answer, by the name of its recording."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FRIEND = ContactId("@77aa88bb99cc00dd")
 
 RECEIPT = Receipt(message_id="2900000000000000001", client_id="15600000001230456", chat=FRIEND, time=NOW)
 
-PICTURE: str = msgspec.json.decode(read_request("customer/forward_recalled_image").content)["Msg"]["Content"]
+PICTURE: str = msgspec.json.decode(read_request("requests/forward_recalled_image").content)["Msg"]["Content"]
 """The recalled picture's XML."""
 
 FOUR: dict[str, tuple[Callable[[], Flow[Any]], Response]] = {

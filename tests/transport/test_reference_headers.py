@@ -1,12 +1,12 @@
-"""The customer's four requests as they leave: every header of the recordings, and everything else of them too."""
+"""The four reference requests as they leave: every header of the recordings, and everything else of them too."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 from tests.carriers import Told, at_once
-from tests.customer import FOUR
 from tests.recording import read_request
+from tests.reference_requests import FOUR
 from tests.saved import LOGIN, NOW
 
 from webwx.transport.runner import USER_AGENT, Cell, run_async
@@ -14,7 +14,7 @@ from webwx.transport.runner import USER_AGENT, Cell, run_async
 
 @pytest.mark.parametrize("name", FOUR)
 async def test_the_request_leaves_as_it_was_recorded(name: str) -> None:
-    recorded = read_request(f"customer/{name}")
+    recorded = read_request(f"requests/{name}")
     make_flow, answer = FOUR[name]
     told = Told(answer)
     await run_async(make_flow(), told, Cell(LOGIN, lambda: NOW, recorded.header("User-Agent")), at_once)
