@@ -103,12 +103,6 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     assert circles == set()
 
 
-NAMES_STILL_USED_TWICE = {
-    "Call", "Place", "Stream",
-}  # fmt: skip
-"""Class names that more than one class still has; the set may only shrink."""
-
-
 def classes_in(source: str) -> Iterator[str]:
     """Yield the names of all classes of a module, nested ones included, without leading underscores."""
     for node in ast.walk(ast.parse(source)):
@@ -118,7 +112,7 @@ def classes_in(source: str) -> Iterator[str]:
 
 def test_no_two_classes_have_the_same_name() -> None:
     found = Counter(name for source in SOURCES for name in classes_in((SOURCE / source).read_text("utf-8")))
-    assert {name for name, count in found.items() if count > 1} <= NAMES_STILL_USED_TWICE
+    assert {name for name, count in found.items() if count > 1} == set()
 
 
 def test_private_and_nested_classes_count_as_well() -> None:

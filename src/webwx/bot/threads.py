@@ -70,7 +70,7 @@ class Threads:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[_QueuedCall | None] = queue.SimpleQueue()
         self._threads: list[_HandlerThread] = []
         self._unfinished = 0
         """Calls that wait for a thread or are in one."""
@@ -87,7 +87,7 @@ class Threads:
 
         When the wait is cancelled, a function that has not begun never does; one that has goes on alone.
         """
-        call = _Call(function, self._ended)
+        call = _QueuedCall(function, self._ended)
         self._unfinished += 1
         self._calls.put(call)
         if len(self._threads) < min(self._unfinished, self._limit):
@@ -128,7 +128,7 @@ class Threads:
         self._unfinished -= 1
 
 
-class _Call:
+class _QueuedCall:
     """A function on its way through a thread."""
 
     result: Any

@@ -103,13 +103,13 @@ class BlockingSubscription:
         run(self._subscription.give_up(number, error))
 
 
-class _Stream(Protocol[T_co]):
+class _AsyncStream(Protocol[T_co]):
     def __anext__(self) -> Awaitable[T_co]: ...
 
     def aclose(self) -> Awaitable[None]: ...
 
 
-def iterate(stream: _Stream[T_co]) -> Generator[T_co, None, None]:
+def iterate(stream: _AsyncStream[T_co]) -> Generator[T_co, None, None]:
     """Yield what an asynchronous stream yields, and close it at the end."""
     try:
         while (each := run(_next(stream))) is not None:
@@ -118,5 +118,5 @@ def iterate(stream: _Stream[T_co]) -> Generator[T_co, None, None]:
         run(stream.aclose())
 
 
-async def _next(stream: _Stream[T_co]) -> T_co | None:
+async def _next(stream: _AsyncStream[T_co]) -> T_co | None:
     return await anext(stream, None)

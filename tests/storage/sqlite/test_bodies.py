@@ -12,19 +12,19 @@ from importlib.util import find_spec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webwx.storage.sqlite.bodies import Bodies, Place, blank, locate, pack, unpack
+from webwx.storage.sqlite.bodies import Bodies, ItemRange, blank, locate, pack, unpack
 
 
 def test_items_are_found_in_any_order() -> None:
-    assert [Place(3, 2), Place(0, 2), Place(6, 2)] == locate(b"aa-bb-cc", [b"bb", b"aa", b"cc"])
+    assert [ItemRange(3, 2), ItemRange(0, 2), ItemRange(6, 2)] == locate(b"aa-bb-cc", [b"bb", b"aa", b"cc"])
 
 
 def test_equal_items_in_a_row_have_places_of_their_own() -> None:
-    assert [Place(0, 2), Place(2, 2)] == locate(b"aaaa", [b"aa", b"aa"])
+    assert [ItemRange(0, 2), ItemRange(2, 2)] == locate(b"aaaa", [b"aa", b"aa"])
 
 
 def test_an_item_that_does_not_stand_there_has_no_place() -> None:
-    assert [None, Place(0, 2), None] == locate(b"aa", [b"bb", b"aa", b""])
+    assert [None, ItemRange(0, 2), None] == locate(b"aa", [b"bb", b"aa", b""])
 
 
 @given(st.lists(st.binary(min_size=1, max_size=6)), st.binary(max_size=20))
@@ -37,7 +37,7 @@ def test_what_has_a_place_comes_out_of_it(items: list[bytes], around: bytes) -> 
 
 
 def test_a_blanked_body_keeps_its_length_and_what_it_should() -> None:
-    assert blank(b"aa-bb-cc", [Place(0, 2), Place(6, 2)]) == b"aa    cc"
+    assert blank(b"aa-bb-cc", [ItemRange(0, 2), ItemRange(6, 2)]) == b"aa    cc"
 
 
 def test_large_and_small_bodies_are_read_alike() -> None:
@@ -50,8 +50,8 @@ def test_large_and_small_bodies_are_read_alike() -> None:
 
     for _ in range(2):  # also those that were let go of meanwhile
         for batch, body in bodies.items():
-            assert body == read.cut_out(batch, Place(0, len(body)))
-    assert read.cut_out(4, Place(1, 3)) == b"our"
+            assert body == read.cut_out(batch, ItemRange(0, len(body)))
+    assert read.cut_out(4, ItemRange(1, 3)) == b"our"
     db.close()
 
 

@@ -30,16 +30,16 @@ _BEGINNING = 32
 """Bytes of an item that are looked for first."""
 
 
-class Place(msgspec.Struct, frozen=True, gc=False):
+class ItemRange(msgspec.Struct, frozen=True, gc=False):
     """Where an item stands in a body."""
 
     start: int
     length: int
 
 
-def locate(body: bytes, items: Iterable[bytes | msgspec.Raw]) -> list[Place | None]:
+def locate(body: bytes, items: Iterable[bytes | msgspec.Raw]) -> list[ItemRange | None]:
     """Find items in a body, in about the order they stand there; None for one that does not."""
-    places: list[Place | None] = []
+    places: list[ItemRange | None] = []
     after = gap = 0
     for raw in items:
         start, length = after + gap, len(raw)
@@ -49,7 +49,7 @@ def locate(body: bytes, items: Iterable[bytes | msgspec.Raw]) -> list[Place | No
             places.append(None)
         else:
             gap, after = max(0, start - after), start + length
-            places.append(Place(start, length))
+            places.append(ItemRange(start, length))
     return places
 
 
@@ -61,7 +61,7 @@ def _find(body: bytes, raw: bytes, after: int) -> int:
     return start if start >= 0 else body.find(raw)
 
 
-def blank(body: bytes, kept: Iterable[Place]) -> bytes:
+def blank(body: bytes, kept: Iterable[ItemRange]) -> bytes:
     """Give a body of the same length in which nothing is left but what stands in some places."""
     left = bytearray(b" " * len(body))
     for place in kept:
@@ -112,7 +112,7 @@ class Bodies:
         }
         self._kept: dict[int, bytes] = {}
 
-    def cut_out(self, batch: int, place: Place) -> bytes:
+    def cut_out(self, batch: int, place: ItemRange) -> bytes:
         """Give what stands in a place of a batch's body."""
         body = self._kept.get(batch)
         if body is None:

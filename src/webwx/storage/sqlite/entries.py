@@ -9,7 +9,7 @@ import msgspec
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item
 from webwx.storage.base import Entry
-from webwx.storage.sqlite.bodies import Bodies, Place
+from webwx.storage.sqlite.bodies import Bodies, ItemRange
 from webwx.storage.sqlite.bulk import as_list, insert, select
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def last_number(db: sqlite3.Connection) -> int:
 
 def write_entries(
     db: sqlite3.Connection, account: int, login: int, batch: int, at: float,
-    items: Iterable[tuple[Arrived, int, Place | None]],
+    items: Iterable[tuple[Arrived, int, ItemRange | None]],
 ) -> None:  # fmt: skip
     """
     Write the rows of a batch, whose entries have numbers in a row.
@@ -109,7 +109,7 @@ def read_rows(db: sqlite3.Connection, numbers: Collection[int]) -> Iterator[Entr
         number, account, kind, message_id, digest, chat, time, is_backlog, batch, start, length, is_in_body, own = row
         yield EntryRow(
             number, account, KINDS[kind], message_id, digest, chat, time, bool(is_backlog), ContactId(own),
-            bodies.cut_out(batch, Place(start, length)) if is_in_body else apart[number],
+            bodies.cut_out(batch, ItemRange(start, length)) if is_in_body else apart[number],
         )  # fmt: skip
 
 

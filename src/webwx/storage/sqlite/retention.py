@@ -19,7 +19,7 @@ import msgspec
 from webwx.model.events import ContinuityLost
 from webwx.storage.base import ARCHIVE_CONSUMER, QUARANTINE
 from webwx.storage.sqlite.archive import delete_unnamed
-from webwx.storage.sqlite.bodies import Place, blank, pack, unpack
+from webwx.storage.sqlite.bodies import ItemRange, blank, pack, unpack
 from webwx.storage.sqlite.bulk import as_list, select, select_numbers
 from webwx.storage.sqlite.entries import KINDS
 from webwx.storage.sqlite.index import key_of
@@ -207,7 +207,7 @@ def _wipe(db: sqlite3.Connection, batch: int) -> None:
         db.execute("DELETE FROM batches WHERE batch = ?", (batch,))
         return
     (packed,) = db.execute("SELECT body FROM batches WHERE batch = ?", (batch,)).fetchone()
-    body = blank(unpack(packed), (Place(start, length) for _, start, length in left))
+    body = blank(unpack(packed), (ItemRange(start, length) for _, start, length in left))
     db.execute("UPDATE batches SET body = ? WHERE batch = ?", (pack(body), batch))
 
 
