@@ -71,7 +71,7 @@ def ingest(run: Run) -> Figures:
                 begun = time.perf_counter()
                 await account.ingest(arrival)
                 waits.append(time.perf_counter() - begun)
-                for entry in await consumer.take_waiting(run.world.batch):
+                for entry in await consumer.take(run.world.batch):
                     consumer.ack(entry.number)
             await consumer.flush()
         statements = sorted(Timed.seconds.items(), key=itemgetter(1), reverse=True)[:3]

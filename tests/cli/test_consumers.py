@@ -18,5 +18,5 @@ async def test_both_begin_at_once_and_once_only(tmp_path: Path) -> None:
     listening = await account.consumer(LISTEN)
     await begin(account)
     receiving = await account.consumer(RECEIVE)
-    assert [await each.take_waiting() for each in (listening, receiving)] == [[], []]
+    assert [await each.take() for each in (listening, receiving)] == [[], []]
     await journal.close()

@@ -89,7 +89,7 @@ def give_up(shell: Shell, number: int, consumer: str = "bot") -> None:
         journal = SqliteJournal(shell.settings.journal_path)
         (uin,) = await journal.accounts()
         reader = await journal.account(uin).consumer(consumer, since="beginning")
-        for entry in await reader.take_waiting():
+        for entry in await reader.take():
             if entry.number == number:
                 await reader.failed(number, "ValueError at bot.py:3")
                 await reader.give_up(number, "ValueError at bot.py:3")

@@ -40,7 +40,7 @@ async def main(path: Path, batches: int, ballast: Path | None) -> None:
                 say("trying", batch)
                 await account.ingest(arrival(*messages(first, SIZE), position=b"%d" % (batch + 1)))
                 say("stored", batch)
-                for entry in await consumer.take_waiting():
+                for entry in await consumer.take():
                     say("again" if entry.redelivered else "given", entry.number)
                     consumer.ack(entry.number)
             await consumer.flush()

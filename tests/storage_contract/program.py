@@ -61,7 +61,7 @@ async def store(journal: Journal, batches: str) -> None:
         say("trying", batch)
         await account.ingest(arrival(*messages(1 + SIZE * batch, SIZE), position=b"%d" % (batch + 1)))
         say("stored", batch)
-        taken = await consumer.take_waiting()
+        taken = await consumer.take()
         for entry in taken:
             say("given", entry.number)
             consumer.ack(entry.number)

@@ -47,22 +47,17 @@ class TestGiving:
         for first in range(1, 50, 7):
             await account.ingest(arrival(*messages(first, 7)))
             taken += numbers(await consumer.take(3))
-        while more := await consumer.take_waiting(4):
+        while more := await consumer.take(4):
             taken += numbers(more)
 
         assert taken == list(range(1, 50))
 
-    async def test_whoever_takes_waits_until_there_is_one(self, account: AccountJournal) -> None:
+    async def test_taking_does_not_wait(self, account: AccountJournal) -> None:
         consumer = await account.consumer("bot")
-        for first in (1, 2):  # from the file, then from memory
-            waiting = asyncio.ensure_future(consumer.take())
-            await asyncio.sleep(0.05)
-            assert not waiting.done()
+        for first in (1, 2):  # from what is stored, then while it arrives
+            assert await consumer.take() == []
             await account.ingest(arrival(*messages(first, 1)))
-            assert numbers(await waiting) == [first]
-
-    async def test_nothing_waits_when_nobody_wants_to(self, account: AccountJournal) -> None:
-        assert await (await account.consumer("bot")).take_waiting() == []
+            assert numbers(await consumer.take()) == [first]
 
     async def test_each_consumer_has_a_way_of_its_own(self, account: AccountJournal) -> None:
         fast, slow = await account.consumer("fast"), await account.consumer("slow")
@@ -160,7 +155,7 @@ class TestAcknowledging:
         await surviving.end(journal, consumer)
 
         journal, account, consumer = await reopened(surviving)
-        assert await consumer.take_waiting() == []
+        assert await consumer.take() == []
         await surviving.end(journal, consumer)
 
 
@@ -188,12 +183,10 @@ class TestFailing:
         await consumer.take()
         await consumer.failed(1, "KeyError")
         await consumer.give_up(1, "KeyError")
-        waiting = asyncio.ensure_future(consumer.take())
-        await asyncio.sleep(0.05)
         assert await account.revive("bot", 1) is True
         assert await account.revive("bot", 1) is False
         assert await account.revive("bot", 77) is False
-        (entry,) = await waiting
+        (entry,) = await consumer.take()
         assert (entry.number, entry.attempt) == (1, 2)
         assert await account.dead_letters("bot") == []
         await surviving.kill(journal)
@@ -219,7 +212,7 @@ class TestFailing:
         await engine.end(journal, consumer)
 
         journal, account, consumer = await reopened(engine)
-        assert await consumer.take_waiting() == []
+        assert await consumer.take() == []
         (letter,) = await account.dead_letters("bot")
         assert (letter.entry.number, letter.attempts, letter.error) == (2, 3, "KeyError at bot.py:7")
         await engine.end(journal, consumer)
@@ -317,7 +310,7 @@ class TestRevived:
         await account.revive("bot", 1)
         assert numbers(await consumer.take()) == [1]
         await consumer.failed(1, "KeyError")
-        assert await consumer.take_waiting() == []
+        assert await consumer.take() == []
         await surviving.kill(journal)
 
         journal, account, consumer = await reopened(surviving)
@@ -375,7 +368,7 @@ def test_whatever_happens_each_entry_is_acknowledged_once_and_comes_twice_only_i
                     await account.ingest(arrival(*messages(stored + 1, count)))
                     stored += count
                 case "take":
-                    for entry in await consumer.take_waiting(count):
+                    for entry in await consumer.take(count):
                         assert entry.number not in acked
                         assert entry.redelivered or entry.number not in given
                         given.add(entry.number)
@@ -393,10 +386,21 @@ def test_whatever_happens_each_entry_is_acknowledged_once_and_comes_twice_only_i
                     journal, account, consumer = await reopened(engine)
                     open_entries.clear()
         left: list[int] = []
-        while more := await consumer.take_waiting(100):
+        while more := await consumer.take(100):
             left += numbers(more)
         assert left == [number for number in range(1, stored + 1) if number not in acked]
         await journal.close()
 
     with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
         asyncio.run(play(make(name, Path(folder))))
+
+
+async def test_a_revived_dead_letter_is_told_of_though_nothing_arrives(account: AccountJournal) -> None:
+    told = asyncio.Event()
+    consumer = await account.consumer("bot", tell=told.set)
+    await account.ingest(arrival(*messages(1, 1)))
+    await consumer.take()
+    await consumer.give_up(1, "KeyError")
+    assert not told.is_set()
+    await asyncio.gather(account.revive("bot", 1), told.wait())
+    assert numbers(await consumer.take()) == [1]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 async def give_up(account: AccountJournal, *numbers: int, consumer: str = "bot") -> None:
     """Let a consumer take everything and give these up."""
     opened = await account.consumer(consumer)
-    await opened.take_waiting()
+    await opened.take()
     for number in numbers:
         await opened.failed(number, f"ValueError at bot.py:{number}")
         await opened.give_up(number, f"ValueError at bot.py:{number}")

@@ -93,7 +93,7 @@ class TestDuplicates:
         batch = arrival(contact_change("x"), *messages(1, 3))
         assert [await account.ingest(batch) for _ in range(5)] == [4, 0, 0, 0, 0]
         assert len(await consumer.take()) == 4
-        assert await consumer.take_waiting() == []
+        assert await consumer.take() == []
         assert (await account.stats()).conflicts == 0
 
     async def test_two_messages_of_one_id_are_both_kept_and_counted(

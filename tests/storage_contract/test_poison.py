@@ -51,7 +51,7 @@ async def test_whatever_a_field_holds_it_is_stored_and_the_next_message_comes(
         late = plain[:-1] + b"," + good + poison + b"}"
         assert await account.ingest(arrival(bad, late, message(f"next after {field}"))) >= 1
     taken: list[Entry] = []
-    while more := await consumer.take_waiting():
+    while more := await consumer.take():
         taken += more
 
     assert [entry.message_id for entry in taken if entry.message_id.startswith("next")] == [

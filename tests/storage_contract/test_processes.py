@@ -111,7 +111,7 @@ async def test_what_another_process_stores_between_two_batches_is_given_in_its_p
         taken += numbers(await consumer.take())
     await beside.ingest(arrival(*messages(4, 1)))
     await account.ingest(arrival(*messages(5, 1)))
-    while more := await consumer.take_waiting():
+    while more := await consumer.take():
         taken += numbers(more)
     assert taken == [1, 2, 3, 4, 5]
 
@@ -130,7 +130,7 @@ async def test_what_another_process_stores_for_one_account_is_not_hidden_by_the_
     await (await known(beside)).ingest(arrival(*messages(3, 1)))
     await second.ingest(arrival(*messages(4, 1)))
     await account.ingest(arrival(*messages(5, 1)))
-    while more := await consumer.take_waiting():
+    while more := await consumer.take():
         taken += ids(more)
     assert taken == ["1", "2", "3", "5"]
 
@@ -140,7 +140,8 @@ async def test_dead_letters_are_read_and_revived_while_another_process_has_the_c
 ) -> None:
     account, part = [await known(each) for each in two]
     await account.ingest(arrival(*messages(1, 2)))
-    held = await account.consumer("bot")
+    told = asyncio.Event()
+    held = await account.consumer("bot", tell=told.set)
     assert numbers(await held.take()) == [1, 2]
     await held.failed(1, "ValueError at bot.py:1")
     await held.give_up(1, "ValueError at bot.py:1")
@@ -149,6 +150,7 @@ async def test_dead_letters_are_read_and_revived_while_another_process_has_the_c
     assert await part.revive("bot", 1)
     assert not await part.revive("bot", 1), "it is no dead letter any more"
     assert await part.dead_letters("bot") == []
+    await told.wait()
     assert numbers(await held.take()) == [1]
 
 
@@ -237,7 +239,7 @@ async def test_a_process_that_is_killed_around_any_commit_loses_nothing(survivin
     account = journal.account(UIN)
     position = await account.position(OWN)
     stored = int(position or b"0")
-    left = await (await account.consumer("bot")).take_waiting(100) if position is not None else []
+    left = await (await account.consumer("bot")).take(100) if position is not None else []
 
     assert len(told) <= stored <= len(tried), "what was told to be stored is"
     assert ids(await everything(account)) == [str(number) for number in range(1, 3 * stored + 1)], "no half batch"

@@ -161,7 +161,7 @@ class TestWhatIsDeleted:
         await account.purge(chats=[FRIEND])
         await account.ingest(arrival(message(5, chat=ROOM)))
 
-        *missed, last = [entry for _ in range(2) for entry in await consumer.take_waiting()]
+        *missed, last = [entry for _ in range(2) for entry in await consumer.take()]
         assert last.message_id == "5"
         assert ids(missed) == ["3", "4"] or [gap_in(each).reason for each in missed] == ["purged"]
 

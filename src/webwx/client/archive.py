@@ -150,7 +150,7 @@ class MediaArchive:
                 while True:
                     news = self._storage.news  # looked at first: what is stored meanwhile is found by the next turn
                     self._looks_begun += 1
-                    entries = await retry(lambda: consumer.take_waiting(_LOOKED_AT), StorageError)
+                    entries = await retry(lambda: consumer.take(_LOOKED_AT), StorageError)
                     for entry in entries:
                         message = self._wanted(entry)
                         if message is None:

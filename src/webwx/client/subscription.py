@@ -135,7 +135,7 @@ class Subscription:
         while self._is_synced:
             work, news = sync.work, storage.news
             is_over = work is None or work.done()  # looked at first: what is stored meanwhile is found by the next turn
-            entries = await self._patiently(lambda: consumer.take_waiting(limit))
+            entries = await self._patiently(lambda: consumer.take(limit))
             if entries:
                 events = await self._patiently(partial(self._history.events_of, entries))
                 return list(map(Delivered, entries, events))

@@ -24,8 +24,9 @@ that follow. A cursor only moves forward. One process at a time handles an entry
 what the others have stored by the time a call begins. What a process leaves open when it dies counts as ended.
 
 **Blocking.** A coroutine may wait for storage. It runs no query on the event loop's thread, and leaves that thread work
-that does not grow with what is stored. A method that is no coroutine returns at once: `ack`, `show`, `absolve`, and a
-look at a `Roster`, which may read one row. All methods may be called from any event loop of the process.
+that does not grow with what is stored. A method that is no coroutine returns at once: `ack`, `show`,
+`remove_poison_marker`, and a look at a `Roster`, which may read one row. All methods may be called from any event loop
+of the process.
 
 **Text.** Any `str` is taken, lone surrogates included; they may be replaced by U+FFFD. How text is cut for a search is
 part of the contract (`words`), and so are the names and limits below.
@@ -283,14 +284,10 @@ class Consumer(Protocol):
 
     async def take(self, limit: int = 100) -> list[Entry]:
         """
-        Give the next entries, in the order of arrival; waits until there is one.
+        Return the next entries in the order of arrival; an empty list when there are none now.
 
-        What was given is not given again by this object, acknowledged or not.
+        This object returns an entry once, acknowledged or not.
         """
-        ...
-
-    async def take_waiting(self, limit: int = 100) -> list[Entry]:
-        """Give the next entries without waiting; an empty list when there are none."""
         ...
 
     def show(self, number: int) -> None:
@@ -522,7 +519,7 @@ class AccountJournal(Protocol):
 
         A message is new unless one of its id and digest is stored; one that has the id of another one, and not its
         digest, is stored as well, and counted as a conflict. What has no id, such as the change of a contact, is new
-        unless its batch is the last one of the login once more. Consumers that wait are woken once it is stored.
+        unless its batch is the last one of the login once more.
 
         Returns how many items were new.
 

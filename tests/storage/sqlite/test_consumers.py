@@ -59,7 +59,7 @@ class TestGiving:
             await account.ingest(arrival(*messages(first, 10)))
 
         taken: list[int] = []
-        while more := await consumer.take_waiting():
+        while more := await consumer.take():
             taken += numbers(more)
         assert taken == list(range(2, 1_002))
         await account.ingest(arrival(*messages(1_002, 1)))
@@ -263,23 +263,26 @@ class TestRevived:
         self, path: Path, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
-        consumer = await account.consumer("bot")
+        told = asyncio.Event()
+        consumer = await account.consumer("bot", tell=told.set)
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()
         await consumer.give_up(2, "KeyError")
-        waiting = asyncio.ensure_future(consumer.take())
         other = SqliteJournal(path)
         assert await other.account(UIN).revive("bot", 2) is True
         async with asyncio.timeout(10):
-            (entry,) = await waiting
+            await told.wait()
+        (entry,) = await consumer.take()
         assert (entry.number, entry.attempt) == (2, 2)
-        assert await consumer.take_waiting() == []
+        assert await consumer.take() == []
 
         await consumer.failed(2, "KeyError")  # and a second time
         await consumer.give_up(2, "KeyError")
+        told.clear()
         assert await other.account(UIN).revive("bot", 2) is True
         async with asyncio.timeout(10):
-            (entry,) = await consumer.take()
+            await told.wait()
+        (entry,) = await consumer.take()
         assert (entry.number, entry.attempt) == (2, 3)
         await other.close()
 
@@ -325,7 +328,7 @@ class TestABrokenFile:
             with pytest.raises(StorageError, match="cannot be read"):
                 await account.consumer("bot")
             db.execute("ALTER TABLE hidden RENAME TO ahead")
-        assert await (await account.consumer("bot")).take_waiting() == []
+        assert await (await account.consumer("bot")).take() == []
 
 
 class TestRoom:

@@ -36,7 +36,6 @@ class MemoryConsumer:
         self._tell = tell
         self._shows = shows
         self._loop = asyncio.get_running_loop()
-        self._waiters: list[asyncio.Future[None]] = []
         self._handed_out_before = frozenset(cursor.handed_out)
         self._revivals: dict[int, float] = {}
         """When that was revived which was taken here."""
@@ -49,22 +48,7 @@ class MemoryConsumer:
     # -- taking ------------------------------------------------------------------------------------------------------
 
     async def take(self, limit: int = 100) -> list[Entry]:
-        """Return the next entries, in the order of arrival; waits until there is one."""
-        while True:
-            with self._lock:
-                entries = self._take(limit)
-                if entries:
-                    return entries
-                waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._waiters.append(waiter)
-            try:
-                await waiter
-            finally:
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
-
-    async def take_waiting(self, limit: int = 100) -> list[Entry]:
-        """Return the next entries without waiting; an empty list when there are none."""
+        """Return the next entries in the order of arrival; an empty list when there are none now."""
         with self._lock:
             return self._take(limit)
 
@@ -105,18 +89,10 @@ class MemoryConsumer:
         attempt = (failure.attempts if failure else 0) + is_again + 1
         return msgspec.structs.replace(entry, redelivered=is_again, attempt=attempt)
 
-    def wake(self, *, tell: bool = False) -> None:
-        """Note, in any thread, that there is something to take; `tell` when nothing has arrived."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it all that waited
-            self._loop.call_soon_threadsafe(self._wake, tell)
-
-    def _wake(self, tell: bool) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-        if tell:
-            self._tell()
+    def notify(self) -> None:
+        """Call `tell` in the consumer's loop; any thread may say so."""
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._tell)
 
     def show(self, number: int) -> None:
         """Note that an entry which was taken is handed out now."""

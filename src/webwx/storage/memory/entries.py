@@ -61,8 +61,8 @@ class OpenConsumer(Protocol):
     read_to: int
     """All up to here was taken, or need not be."""
 
-    def wake(self, *, tell: bool = False) -> None:
-        """Note, in any thread, that there is something to take; `tell` when nothing has arrived."""
+    def notify(self) -> None:
+        """Say, in any thread, that there is something to take though nothing has arrived."""
         ...
 
 

@@ -249,13 +249,7 @@ class MemoryAccount:
         entries.add(login.own_id, new, arrival.time)
         if new:
             self._expire(arrival.time)
-            self._wake()
         return len(new)
-
-    def _wake(self) -> None:
-        for cursor in self._data().entries.cursors.values():
-            if cursor.consumer is not None:
-                cursor.consumer.wake()
 
     # -- consumers ---------------------------------------------------------------------------------------------------
 
@@ -304,7 +298,7 @@ class MemoryAccount:
             failures[number] = failure._replace(state="revived", time=time.time())
             opened = self._data().entries.cursors[clean_text(consumer)].consumer
             if opened is not None:
-                opened.wake(tell=True)
+                opened.notify()
             return True
 
     def _failures(self, consumer: str) -> dict[int, Failure]:

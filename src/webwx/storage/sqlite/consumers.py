@@ -216,10 +216,7 @@ class SqliteConsumer:
         self.read_to: int = known.acked
         """All up to here was put into the buffer, or need not be."""
         self._news = _News()
-        self._is_file_ahead = False
-        """It may hold more than was handed on, and was not read since."""
         self._filling = asyncio.Lock()
-        self._waiters: list[asyncio.Future[None]] = []
         # What follows is shared with the thread that writes.
         self._guard = threading.Lock()
         self._given: list[int] = []
@@ -257,22 +254,7 @@ class SqliteConsumer:
     # -- giving ------------------------------------------------------------------------------------------------------
 
     async def take(self, limit: int = 100) -> list[Entry]:
-        """Give the next entries, in the order of arrival; waits until there is one."""
-        while not (entries := await self.take_waiting(limit)):
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            if self._is_behind():  # something came while the file was read
-                self._waiters.remove(waiter)
-                continue
-            try:
-                await waiter
-            finally:
-                if waiter in self._waiters:
-                    self._waiters.remove(waiter)
-        return entries
-
-    async def take_waiting(self, limit: int = 100) -> list[Entry]:
-        """Give the next entries without waiting; an empty list when there are none."""
+        """Return the next entries in the order of arrival; an empty list when there are none now."""
         if self._is_look_due:
             await self._look_for_revived()
         if not self._buffer:
@@ -297,13 +279,10 @@ class SqliteConsumer:
         """Keep what was stored just now until its turn comes; what is too much is read from the file then."""
         after = entries[0].number - 1 if head_before is None else head_before
         self._news.add(entries, after, self.read_to)
-        self._wake()
 
     def look_into_file(self) -> None:
         """Read what comes next from the file, where there is more than this process has stored."""
         self._news.is_void = True
-        self._is_file_ahead = True
-        self._wake()
 
     def is_live(self) -> bool:
         """Say whether the next batch will be given from memory."""
@@ -326,25 +305,20 @@ class SqliteConsumer:
             self._started = max(self._started, number)
             self._is_dirty = True
 
-    def _is_behind(self) -> bool:
-        head = self._stream.head
-        is_due = bool(self._buffer or self._revived or self._is_look_due or self._is_file_ahead)
-        return is_due or (head is not None and self.read_to < head)
-
     def look_soon(self) -> None:
-        """Look for what was revived at the next take, which is now if somebody waits."""
+        """Look for what was revived at the next take, and call `tell`."""
         self._is_look_due = True
-        self._wake()
         self._tell()
 
     def look_soon_threadsafe(self) -> None:
         """Do the same from any thread."""
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and so has whoever waited
+        with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self.look_soon)
 
     async def _look_for_revived(self) -> None:
         self._is_look_due = False
         try:
+            await self.flush()  # the acknowledgement of a dead letter is not that of the revived entry
             revivals = await self._reader.do(lambda db: read_revivals(db, self.row))
         except BaseException:
             self._is_look_due = True
@@ -352,25 +326,18 @@ class SqliteConsumer:
         with self._guard:
             unsettled = {*self._acks, *self._storing}
         for number, revival in revivals.items():
-            if number in unsettled:  # the acknowledgement of the dead letter, which is not that of the revived entry
+            if number in unsettled:  # one of them came while this was read
                 self._is_look_due = True
             elif self._revivals.get(number) != revival.time:
                 self._revivals[number] = revival.time
                 self._attempts[number] = revival.attempts
                 self._revived.append(number)
 
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
     async def _fill(self, limit: int) -> None:
         """Get the next entries, from memory or from the file, once it is stored that they are about to be given."""
         async with self._filling:
             if self._buffer:
                 return
-            is_file_ahead, self._is_file_ahead = self._is_file_ahead, False
             if not self._revived and self._news.follow(self.read_to) and await self._take_news(limit):
                 return
             head, after = self._stream.head, self.read_to
@@ -392,7 +359,6 @@ class SqliteConsumer:
                     await self._writer.do(lambda _: self.start(last))  # it rides in that very transaction
             except BaseException:
                 self._revived = [*revived, *self._revived]
-                self._is_file_ahead = self._is_file_ahead or is_file_ahead
                 raise
             self._buffer.extend(self._marked(again, is_revived=True))
             self._buffer.extend(
