@@ -30,6 +30,7 @@ from webwx import (
     SqliteJournal,
     TextMessage,
     Timeouts,
+    to_json,
 )
 
 
@@ -59,6 +60,7 @@ def send(client: Client, to: Contact) -> None:
         assert_type(client.send_file("filehelper", stream), Receipt)
         assert_type(client.send_file("filehelper", answer), Receipt)
     assert_type(receipt.to_json(), str)
+    assert_type(to_json(receipt), str)
     assert_type(Receipt.from_json(receipt.to_json()), Receipt)
     assert_type(receipt.can_recall(0.0), bool)
     try:

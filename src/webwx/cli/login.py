@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
-import msgspec
 
 from webwx.cli.consumers import begin
 from webwx.cli.exits import BadInput
@@ -20,6 +19,7 @@ from webwx.cli.messages import clock_time
 from webwx.cli.output import takes_colors
 from webwx.cli.session import Session, command
 from webwx.errors import LoggedOut, NotLoggedIn, StorageError
+from webwx.model.serialization import to_builtins
 from webwx.storage.atomic_write import write_private
 
 if TYPE_CHECKING:
@@ -70,10 +70,7 @@ async def login(session: Session, form: Form, file: Path | None) -> None:
         async with session.journal() as journal, session.client_on(journal) as client:
             account = await client.login(show_qr=display.show, on_step=display.report)
             await begin(journal.account(account.uin))
-    session.output.result(
-        f"Logged in as {account.nickname}.",
-        nickname=account.nickname, id=account.id, uin=account.uin, host=account.host,
-    )  # fmt: skip
+    session.output.line(f"Logged in as {account.nickname}.", account)
 
 
 class CodeDisplay:
@@ -148,8 +145,8 @@ async def status(session: Session) -> None:
     state = await _rate_limit_state(session)
     session.output.result(
         [f"Logged in as {account.nickname} ({account.host}).", *([] if state is None else _rate_limit(state))],
-        logged_in=True, nickname=account.nickname, id=account.id, uin=account.uin, host=account.host,
-        rate_limit=None if state is None else {"may_send": state.may_send, **msgspec.structs.asdict(state)},
+        logged_in=True, **to_builtins(account),
+        rate_limit=None if state is None else {"may_send": state.may_send, **to_builtins(state)},
     )  # fmt: skip
 
 

@@ -20,9 +20,9 @@ from webwx.protocol.sync import SyncKey
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Who is logged in."""
 
+    nickname: str
     id: ContactId
     """The account's own id in this login."""
-    nickname: str
     uin: int
     """The account's number, the same at every login."""
     host: str
