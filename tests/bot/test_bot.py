@@ -258,9 +258,9 @@ class TestStart:
     @pytest.mark.parametrize(
         "choice", [{"account": "work"}, {"host": "web"}, {"server": SERVER}, {"store": LoginMemory()}]
     )
-    async def test_a_client_and_another_account_contradict_each_other(self, choice: dict[str, Any]) -> None:
+    async def test_client_and_other_settings_of_the_account_are_refused_together(self, choice: dict[str, Any]) -> None:
         async with AsyncClient() as client:
-            with pytest.raises(TypeError, match="takes all else about the account from it"):
+            with pytest.raises(TypeError, match="takes client= or other settings of the account"):
                 Bot(client=client, **choice)
 
     @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ class TestStart:
         with pytest.raises(ValueError, match="There is no bot to run"):
             await start()
 
-    async def test_a_bot_that_would_do_nothing_says_so(
+    async def test_bot_without_handlers_and_timers_is_logged(
         self, open_client: OpenClient, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with open_client() as client:
@@ -289,7 +289,7 @@ class TestStart:
                 async with running(bot, client):
                     await asyncio.sleep(0)
         assert [record.getMessage() for record in caplog.records if "no handler" in record.getMessage()] == [
-            "idle: it has no handler and no timer, so nothing will come of what arrives."
+            "idle has no handler and no timer, so it does nothing with events."
         ]
 
     async def test_handlers_may_be_asynchronous_or_plain(self, open_client: OpenClient, world: World) -> None:
@@ -359,13 +359,13 @@ class TestSettings:
         task.cancel()
         await asyncio.wait([task])
 
-    async def test_bots_of_one_account_have_names_of_their_own(self) -> None:
-        with pytest.raises(ValueError, match="Two bots of one account are called 'bot'"):
+    async def test_bots_of_one_account_need_different_names(self) -> None:
+        with pytest.raises(ValueError, match="Two bots of one account have the name 'bot'"):
             await start(Bot(), Bot(host="web"), Bot())
 
 
 class TestSeveral:
-    async def test_two_accounts_are_served_side_by_side_and_the_end_of_one_does_not_end_the_other(
+    async def test_end_of_one_account_does_not_end_the_other(
         self, world: World, sandbox: SandboxCore, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.ERROR, "webwx.bot")
@@ -386,7 +386,7 @@ class TestSeveral:
             world.say("lilei", "ahua", "to other")
             await until(lambda: texts == [["to one"], ["to other"]])
             world.log_out("me")
-            await until(lambda: "one has ended, and the others go on" in caplog.text)
+            await until(lambda: "one has ended; the other bots continue" in caplog.text)
             world.say("lilei", "ahua", "still here")
             await until(lambda: texts[1] == ["to other", "still here"])
             assert not task.done()
@@ -448,8 +448,8 @@ class TestRun:
             run(other)
         assert found == [one, other]
 
-    async def test_in_a_loop_it_names_what_can_be_awaited(self) -> None:
-        with pytest.raises(RuntimeError, match="await `start` in it instead"):
+    async def test_run_in_an_event_loop_names_the_coroutine_to_await(self) -> None:
+        with pytest.raises(RuntimeError, match="await `start` instead"):
             Bot().run()
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)

@@ -115,18 +115,18 @@ class TestVerbs:
             await context(client, gone).reply("?")
             assert last(world, "ahua", "xiaoming").text == "?"
 
-    async def test_what_belongs_to_no_chat_cannot_be_replied_to(self, open_client: OpenClient) -> None:
+    async def test_reply_to_an_event_without_a_chat_raises(self, open_client: OpenClient) -> None:
         async with open_client() as client:
             changed = ContactChanged(number=3, contact=Contact(id=ContactId("@x"), nickname="阿华", kind="friend"))
             ctx = context(client, changed)
-            with pytest.raises(UnknownContact, match="This ContactChanged belongs to no chat"):
+            with pytest.raises(UnknownContact, match="This ContactChanged has no chat"):
                 await ctx.reply("?")
-            with pytest.raises(UnknownContact, match="belongs to no chat"):
+            with pytest.raises(UnknownContact, match="has no chat"):
                 await ctx.mark_read()
 
-    async def test_a_timer_has_nobody_to_reply_to(self, open_client: OpenClient) -> None:
+    async def test_reply_in_a_timer_raises(self, open_client: OpenClient) -> None:
         async with open_client() as client:
-            with pytest.raises(UnknownContact, match="A timer belongs to no chat; say where to send"):
+            with pytest.raises(UnknownContact, match="A timer has no chat; pass the recipient"):
                 await context(client, Event()).reply("?")
 
     async def test_it_says_which_time_it_is(self, open_client: OpenClient) -> None:

@@ -191,11 +191,11 @@ class TestMiddleware:
                 await until(lambda: heard == ["eggs"])
             assert bot.counts.failed == 0
 
-    def test_it_must_be_able_to_wait(self) -> None:
+    def test_plain_middleware_is_refused(self) -> None:
         bot = Bot()
         with pytest.raises(TypeError, match=r"write `async def .*plain`"):
             bot.middleware(plain)
-        with pytest.raises(TypeError, match="what proceeds"):
+        with pytest.raises(TypeError, match="the function that proceeds"):
             bot.middleware(lambda ctx: ctx)  # type: ignore[arg-type]  # that is the mistake
 
 

@@ -120,14 +120,14 @@ print("ended")
     assert done.stdout == "ended\n"
 
 
-async def test_a_handler_in_a_thread_must_not_give_something_to_await() -> None:
+async def test_plain_handler_that_returns_a_coroutine_raises() -> None:
     async def later(number: int) -> None:
         raise AssertionError
 
     threads, done = Threads(1), list[int]()
     await threads.call(done.append, 7)
     assert done == [7]
-    with pytest.raises(TypeError, match="make it `async def`"):
+    with pytest.raises(TypeError, match="write it as `async def`"):
         await threads.call(lambda number: later(number), 7)
     threads.end()
 

@@ -302,7 +302,7 @@ def test_a_file_that_is_no_python_is_told_as_python_tells_it(shell: Shell, file:
         (
             PONG + "\nagain = Bot()\n",
             "",
-            "Two bots of one account are called 'bot'; give each a name of its own.",
+            "Two bots of one account have the name 'bot'; give each its own with name=.",
         ),
     ],
 )

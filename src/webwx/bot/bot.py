@@ -1,8 +1,8 @@
 """
-Bots: handlers, the account that they serve, and the way they run.
+Bots: handlers for the events of one account, and the functions that run them.
 
-A bot is an entry point, like the command line: what it is not told it takes from where that takes it, so both see one
-login and one journal. Whoever embeds one gives it a client, and then nothing is read from anywhere.
+A bot is an entry point, like the command line: settings that are not passed are read from the same places, so both use
+the same login and journal. A bot that is given a client reads no settings.
 """
 
 from __future__ import annotations
@@ -55,41 +55,41 @@ _ALIVE = frozenset((LoginState.ONLINE, LoginState.DEGRADED))
 
 
 def print_push() -> None:
-    """Say on the terminal's error stream that the phone asks for a confirmation."""
+    """Print to stderr that the phone asks for a confirmation."""
     sys.stderr.write("Confirm the login on your phone.\n")
     sys.stderr.flush()
 
 
 class Bot(Router, TimerRegistry):
     """
-    Handlers for the events of one account, each event once to the first handler that fits.
+    Handlers for the events of one account; each event goes to the first handler that matches.
 
     Args:
-        account: Which login of yours; default: as the command line has it, like the next two.
+        account: Name of the saved login; default: the command line's setting, like the next two.
         host: Where to log in: `filehelper`, `web`, `desktop`, or an API host's name.
         server: Origin of a server that plays all hosts, such as a sandbox's `http://127.0.0.1:8790`.
-        name: Names the bot's place in the journal and its sends. Bots of one account need names of their own.
-        client: All about the account in place of what stands above and below, with a journal; logged in or not. It is
-            not closed at the end.
-        store: Where the login is kept; default: the command line's file.
-        journal: What keeps messages and sends: a path, or a journal, which is not closed at the end; default: the file
-            beside that.
+        name: Consumer of the bot in the journal, and prefix of the keys of its sends. Bots of one account need
+            different names.
+        client: A client with a journal, logged in or not, in place of all other settings of the account. It is not
+            closed at the end.
+        store: Where the login is saved; default: the command line's file.
+        journal: Path of the journal, or a journal, which is not closed at the end; default: the file beside the login.
         rate_limit: Rate limit of the account; default: from the settings.
         keep: Which media are fetched as they arrive and kept, against recalls; default: as it is set.
         show_qr: Called with each login code; the default draws it on the terminal.
         on_push: Called when the phone was asked to confirm without a code.
         relogin: Log in anew when the login ends. False: its end is the bot's end.
-        attempts: How often an event is tried before it is a dead letter.
+        attempts: Number of attempts after which an event becomes a dead letter.
         time_limit: Seconds after which an asynchronous handler is cancelled, which counts as a failure.
-        in_flight: How many events may be in memory.
-        threads: How many plain functions may run at once.
-        replies_per_minute: Answers in one chat within a minute, beyond which it is taken for a loop; 0: no limit.
-        debug: Log one line per event with the handler it went to and why others did not match, and the messages of
-            exceptions. These lines hold names and may hold text of a chat; by default logs hold neither.
+        in_flight: Greatest number of events in memory.
+        threads: Greatest number of plain functions that run at the same time.
+        replies_per_minute: Replies in one chat within a minute that the loop guard allows; 0: no limit.
+        debug: Log one line per event with its handler and why others did not match, and the messages of exceptions.
+            These lines hold names and may hold text of a chat; by default logs hold neither.
 
     Raises:
-        TypeError: A client, and something else that says which account.
-        ValueError: A number that leaves nothing to do, or no name.
+        TypeError: A client was passed together with another setting of the account.
+        ValueError: A number is too small, or the name is empty.
     """
 
     def __init__(
@@ -119,9 +119,11 @@ class Bot(Router, TimerRegistry):
         if client is not None and any(
             each is not None for each in (account, host, server, store, journal, rate_limit, keep)
         ):
-            raise TypeError("A bot that is given a client takes all else about the account from it.")
+            raise TypeError(
+                "Bot() takes client= or other settings of the account, such as host= or journal=, but not both."
+            )
         if not name:
-            raise ValueError("A bot needs a name; it marks its place in the journal.")
+            raise ValueError("name= cannot be empty; it is the name of the bot's consumer in the journal.")
         for keyword, number in {"attempts": attempts, "in_flight": in_flight, "threads": threads}.items():
             if number < 1:
                 raise ValueError(f"{keyword}= cannot be {number}; give 1 or more.")
@@ -130,17 +132,17 @@ class Bot(Router, TimerRegistry):
         if replies_per_minute < 0:
             raise ValueError(f"replies_per_minute= cannot be {replies_per_minute}; give 0 for no limit.")
         self.name: str = name
-        """Names its place in the journal."""
+        """Name of the bot's consumer in the journal."""
         self.counts: DeliveryCounts = DeliveryCounts()
-        """What has become of the events so far."""
+        """Number of events by what became of them."""
         self.host: str | None = host
-        """Where it logs in; None: as it is set."""
+        """Where the bot logs in; None: the setting's value."""
         self.rate_limit: RateLimit | None = rate_limit
-        """How fast its account may act; None: as it is set."""
+        """Rate limit of the account; None: the setting's value."""
         self.keep: Keep | None = keep
-        """Which media are kept against recalls; None: as it is set."""
+        """Media that are archived when they arrive; None: the setting's value."""
         self.debug: bool = debug
-        """Events and exception messages are logged."""
+        """Whether events and messages of exceptions are logged."""
         self._account = account
         self._server = server
         self._client = client
@@ -159,46 +161,46 @@ class Bot(Router, TimerRegistry):
     def __repr__(self) -> str:
         return f"Bot({self.name!r})"
 
-    # -- what is called ----------------------------------------------------------------------------------------------
+    # -- listeners ---------------------------------------------------------------------------------------------------
 
     def middleware(self, function: M) -> M:
         """
-        Put a function around every handler: `async def timed(ctx, event, proceed): await proceed()`.
+        Wrap every call of a handler in a function: `async def timed(ctx, event, proceed): await proceed()`.
 
-        The first that is registered is the outermost. One that does not proceed keeps the event from its handler, and
-        the event is done with.
+        The first middleware that is registered is the outermost. If it does not call `proceed`, the handler is not
+        called, and the event is acknowledged.
 
         Raises:
-            TypeError: It is not asynchronous, or cannot be called like that.
+            TypeError: The function is not asynchronous, or does not take these arguments.
         """
-        check_signature(function, 3, "Middleware is called with a context, an event and what proceeds")
+        check_signature(function, 3, "Middleware is called with a context, an event and the function that proceeds")
         if not is_asynchronous(function):
-            raise TypeError(f"Middleware waits for what it surrounds: write `async def {name_of(function)}`.")
+            raise TypeError(f"Middleware has to be asynchronous; write `async def {name_of(function)}`.")
         self._listeners.middleware.append(function)
         return function
 
     def on_error(self, function: Listener) -> Listener:
         """
-        Call a function after each attempt that has failed: `async def failed(ctx, event, error)`.
+        Call a function after each failed attempt: `async def failed(ctx, event, error)`.
 
-        `ctx.is_last_attempt` says that the event is given up now. The event is None when a timer failed. What the
-        function raises itself is logged.
+        With `ctx.is_last_attempt`, the event becomes a dead letter. The event is None when a timer has failed. Errors
+        of the function itself are logged.
 
         Raises:
-            TypeError: It cannot be called like that.
+            TypeError: The function does not take these arguments.
         """
-        check_signature(function, 3, "What is called after a failure gets a context, an event and an error")
+        check_signature(function, 3, "An on_error function is called with a context, an event and an error")
         self._listeners.on_error.append(function)
         return function
 
     def on_logged_out(self, function: Listener) -> Listener:
         """
-        Call a function when the login has ended, before a new one is tried: `async def gone(reason)`.
+        Call a function when the login has ended, before the bot logs in again: `async def ended(error)`.
 
         Raises:
-            TypeError: It cannot be called with the reason.
+            TypeError: The function does not take one argument.
         """
-        check_signature(function, 1, "What is called after a log-out gets the reason")
+        check_signature(function, 1, "An on_logged_out function is called with the error that ended the login")
         self._listeners.on_logged_out.append(function)
         return function
 
@@ -206,7 +208,7 @@ class Bot(Router, TimerRegistry):
 
     def run(self) -> None:
         """
-        Run until SIGTERM or Ctrl-C, and end well then: what is in flight gets ten seconds. For the rest see `run`.
+        Run until SIGTERM or Ctrl-C; then running handlers may take ten seconds to end. See the function `run`.
 
         Raises: As `run`.
 
@@ -215,7 +217,7 @@ class Bot(Router, TimerRegistry):
 
     async def start(self) -> None:
         """
-        Log in where needed and hand out events, until this is cancelled. No signal is touched.
+        Log in if necessary and handle events, until this is cancelled. No signal handler is installed.
 
         Raises: As `start`.
 
@@ -224,15 +226,15 @@ class Bot(Router, TimerRegistry):
 
     def settings(self) -> Settings:
         """
-        Say what account it serves, as the settings are now.
+        Return the bot's settings, as they are now.
 
         Raises:
-            InvalidSettings: Something set cannot be.
+            InvalidSettings: A setting is invalid.
         """
         return Settings.read(account=self._account, host=self.host, server=self._server)
 
     def _account_key(self, client: AsyncClient | None) -> object:
-        """Say which account it serves, unless it is a given client's: bots of one place share a client."""
+        """Return a key of the bot's account; bots with the same key share a client."""
         client = client or self._client
         if client is not None:
             return id(client)
@@ -266,7 +268,7 @@ class Bot(Router, TimerRegistry):
             )
 
     async def _serve(self, shared_client: _SharedClient, on_ready: Callable[[Bot, AsyncClient], object]) -> None:
-        """Log in and work, and after each end of the login again."""
+        """Log in and handle events; after each end of the login, log in again."""
         client = shared_client.client
         dispatch = Dispatch(
             self.name, client, self, self._listeners, threads=self._threads, attempts=self._attempts,
@@ -303,7 +305,7 @@ class Bot(Router, TimerRegistry):
     async def _work(
         self, client: AsyncClient, dispatch: Dispatch, on_ready: Callable[[Bot, AsyncClient], object]
     ) -> None:
-        """Hand out what happens, and call the timers, as long as the login lives."""
+        """Handle events and call timers until the login ends."""
         async with client.subscribe(self.name, shows=True) as subscription:
             on_ready(self, client)
             queues = ChatQueues(
@@ -324,14 +326,14 @@ class Bot(Router, TimerRegistry):
 
 
 class _SharedClient:
-    """A client that all bots of its account share; only one of them logs it in at a time."""
+    """A client that all bots of an account share; one of them at a time logs it in."""
 
     def __init__(self, client: AsyncClient) -> None:
         self.client = client
         self._entering = asyncio.Lock()
 
     async def log_in(self, show_qr: Callable[[QrCode], object], on_push: Callable[[], object]) -> None:
-        """Log in unless the client is logged in, and retry temporary failures for ever."""
+        """Log in unless the client is logged in; retry temporary failures for ever."""
         async with self._entering:
             if self.client.state not in _ALIVE:
                 await self.client.login(show_qr=show_qr, on_push=on_push, is_patient=True)
@@ -347,24 +349,24 @@ async def start(
     on_state: Callable[[Bot, StateChange], object] | None = None,
 ) -> None:
     """
-    Let bots run side by side, of one account or of several, until this is cancelled. No signal is touched.
+    Run bots of one account or of several, until this is cancelled. No signal handler is installed.
 
     A bot that ends with an error does not end the others. When the last one has ended, the first error is raised.
 
     Args:
-        bots: Those of one account share a client.
-        client: Whose account all of them serve, whatever they were told, as in a test; it is not closed at the end.
-        on_ready: Called with each bot and its client when it begins to work, after each login.
-        on_state: Called as `AsyncClient(on_state=…)` is, with the first bot of the account before the change; not for
-            a client that was given. Default: it is logged.
+        bots: The bots; those of one account share a client.
+        client: A client that all bots use instead of their own settings, as in a test; it is not closed at the end.
+        on_ready: Called with each bot and its client after each login, when it begins to handle events.
+        on_state: Called with the first bot of an account and each change of the client's state; not for a client that
+            was passed. Default: changes are logged.
 
     Raises:
-        ValueError: There is no bot, two bots of one account have one name, or an `on` has no function.
-        InvalidSettings: Something set cannot be.
+        ValueError: There is no bot, two bots of one account have the same name, or a decorator of `on` was not applied.
+        InvalidSettings: A setting is invalid.
         LoginTimeout: No login code was confirmed.
-        LoggedOut: The login ended, and the bot is not to log in anew.
-        AlreadyRunning: Another process is syncing this login, or has a bot of that name.
-        NoJournal: A client was given that has none.
+        LoggedOut: The login ended, and the bot has `relogin=False`.
+        AlreadyRunning: Another process is syncing this login, or runs a bot of that name.
+        NoJournal: The client that was passed has no journal.
 
     For others see `AsyncClient.login`.
 
@@ -372,7 +374,7 @@ async def start(
     check(*bots, client=client)
     for bot in bots:
         if not bot.timers and not list(bot.handlers()):
-            _log.warning("%s: it has no handler and no timer, so nothing will come of what arrives.", bot.name)
+            _log.warning("%s has no handler and no timer, so it does nothing with events.", bot.name)
     async with AsyncExitStack() as stack:
         shared: dict[object, _SharedClient] = {}
         for bot in bots:
@@ -390,38 +392,38 @@ async def start(
 
 def check(*bots: Bot, client: AsyncClient | None = None) -> None:
     """
-    Make sure that bots can run side by side, before anybody logs in.
+    Raise an error unless bots can run together; nothing is sent.
 
     Args:
         bots: As for `start`.
         client: As for `start`.
 
     Raises:
-        ValueError: There is none, two of one account have one name, or an `on` has no function.
-        InvalidSettings: Something set cannot be.
+        ValueError: There is no bot, two bots of one account have the same name, or a decorator of `on` was not applied.
+        InvalidSettings: A setting is invalid.
     """
     if not bots:
         raise ValueError("There is no bot to run.")
-    places = [(bot._account_key(client), bot.name) for bot in bots]
-    for bot, key in zip(bots, places, strict=True):
+    keys = [(bot._account_key(client), bot.name) for bot in bots]
+    for bot, key in zip(bots, keys, strict=True):
         list(bot.handlers())
-        if places.count(key) > 1:
-            raise ValueError(f"Two bots of one account are called {bot.name!r}; give each a name of its own.")
+        if keys.count(key) > 1:
+            raise ValueError(f"Two bots of one account have the name {bot.name!r}; give each its own with name=.")
 
 
 def run(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: None) -> None:
     """
-    Run bots until SIGTERM or Ctrl-C, and end well then: what is in flight gets ten seconds, and then is cancelled.
+    Run bots until SIGTERM or Ctrl-C; then running handlers may take ten seconds to end, and are cancelled.
 
-    A second signal does not wait so long. It is the one place where handlers of signals are installed, for the time of
-    this call; a signal that is ignored, as SIGINT is in the background of a shell script, stays ignored.
+    A second signal cancels them at once. Signal handlers are installed for the time of this call only; a signal that is
+    ignored, as SIGINT is in the background of a shell script, stays ignored.
 
     Args:
         bots: As for `start`.
         on_ready: As for `start`.
 
     Raises:
-        RuntimeError: A loop runs here already.
+        RuntimeError: This thread runs an event loop already.
 
     For others see `start`.
 
@@ -431,7 +433,7 @@ def run(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: 
         found.extend(bots)
         return
     if _is_in_loop():
-        raise RuntimeError("A loop runs here already, as in a notebook; await `start` in it instead.")
+        raise RuntimeError("This thread runs an event loop already, as in a notebook; await `start` instead.")
     run_long(_run_until_signal(bots, on_ready))
 
 
@@ -445,7 +447,7 @@ def _is_in_loop() -> bool:
 
 @contextmanager
 def loading() -> Iterator[list[Bot]]:
-    """Load a program for its bots: as long as this is open, `run` starts none and only adds to this list."""
+    """Collect the bots of a program that is loaded: while this is open, `run` starts no bot and adds it to the list."""
     found: list[Bot] = []
     token = _loading.set(found)
     try:
@@ -454,7 +456,7 @@ def loading() -> Iterator[list[Bot]]:
         _loading.reset(token)
 
 
-_loading: ContextVar[list[Bot] | None] = ContextVar("_found", default=None)
+_loading: ContextVar[list[Bot] | None] = ContextVar("_loading", default=None)
 
 
 async def _run_until_signal(bots: tuple[Bot, ...], on_ready: Callable[[Bot, AsyncClient], object]) -> None:
@@ -471,19 +473,19 @@ async def _run_until_signal(bots: tuple[Bot, ...], on_ready: Callable[[Bot, Asyn
 @contextmanager
 def _cancelled_by_signals(task: asyncio.Task[Any]) -> Iterator[list[int]]:
     """
-    Let SIGTERM and SIGINT cancel a task; gives those that came.
+    Cancel a task on SIGTERM and SIGINT; return the list of signals received.
 
-    One that is ignored stays so: a shell starts what runs in its background with SIGINT ignored.
+    A signal that is ignored stays ignored: a shell starts background jobs with SIGINT ignored.
     """
-    came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():  # which is the only one that may say what they do
-        yield came
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may install signal handlers
+        yield received
         return
     loop = asyncio.get_running_loop()
 
     def end(number: int, _: FrameType | None) -> None:
-        came.append(number)
-        if len(came) > _MAX_SIGNALS:
+        received.append(number)
+        if len(received) > _MAX_SIGNALS:
             raise KeyboardInterrupt
         loop.call_soon_threadsafe(task.cancel)
 
@@ -491,11 +493,11 @@ def _cancelled_by_signals(task: asyncio.Task[Any]) -> Iterator[list[int]]:
     before = {each: handler for each, handler in handlers.items() if handler is not signal.SIG_IGN}
     for each in before:
         with suppress(NotImplementedError):  # Windows
-            # Makes a signal wake the loop, also one that comes just as it falls asleep.
+            # Makes a signal wake the event loop, also one that arrives just before the loop waits.
             loop.add_signal_handler(each, lambda: None)
         signal.signal(each, end)
     try:
-        yield came
+        yield received
     finally:
         for each, handler in before.items():
             with suppress(NotImplementedError):
@@ -504,27 +506,27 @@ def _cancelled_by_signals(task: asyncio.Task[Any]) -> Iterator[list[int]]:
 
 
 _MAX_SIGNALS = 2
-"""Signals after which a loop that no cancellation reaches is interrupted."""
+"""Signals after which the next one interrupts the event loop, because no cancellation reaches it."""
 
 
 async def _log_end(bot: Bot, work: Coroutine[Any, Any, None], *, is_one_of_several: bool) -> None:
-    """Let it be known at once when one of several bots has ended."""
+    """Run a bot; if it is one of several, log its error at once."""
     try:
         await work
     except Exception as error:
         if is_one_of_several:
             why = str(error) if isinstance(error, WxError) else describe(error)
-            _log.error("%s has ended, and the others go on: %s", bot.name, why)
+            _log.error("%s has ended; the other bots continue: %s", bot.name, why)
         raise
 
 
 async def _until_first_ends(*work: Coroutine[Any, Any, None]) -> None:
-    """Run until one of these ends, and end the others then. Cancellations, a second one too, are passed on."""
+    """Run coroutines until one of them ends, then cancel the others. Each cancellation of this is passed on."""
     await _run_side_by_side(work, is_end_of_all=True)
 
 
 async def _until_all_end(*work: Coroutine[Any, Any, None]) -> None:
-    """Run until all of these have ended. Cancellations, a second one too, are passed on."""
+    """Run coroutines until all have ended. Each cancellation of this is passed on."""
     await _run_side_by_side(work, is_end_of_all=False)
 
 
@@ -534,7 +536,7 @@ async def _run_side_by_side(work: tuple[Coroutine[Any, Any, None], ...], *, is_e
     while waiting:
         try:
             _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            is_over = is_end_of_all and not is_ending  # who is told twice does not wait for what is in flight
+            is_over = is_end_of_all and not is_ending  # a second cancellation would not wait for running handlers
         except asyncio.CancelledError:
             is_over = is_cancelled = True
         if is_over:

@@ -1,10 +1,10 @@
 """
-What a handler is given beside its event: the verbs, each send with a key of its own.
+The context of a handler: the client's methods for one event, where each send has an idempotency key.
 
-The key is made of the consumer, the event's number, in a bot the handler's name, and how many sends this call of the
-handler has made before. So the k-th send of a handler that is called again, after a failure or in another process, is
-the same send: it gets the receipt of the first time, continues where that has not left yet, or raises
-`SendOutcomeUnknown`; it is never a second one.
+The key consists of the consumer, the event's number, the handler's name in a bot, and the number of sends that this
+call of the handler has made before. So the k-th send of a handler that is called again, after a failure or in another
+process, is the same send: it returns the first receipt, continues if the send has not left yet, or raises
+`SendOutcomeUnknown`; it never sends twice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
-# What the fields of a struct are annotated with is here at run time too: `inspect.signature` and `help` look it up.
+# Types of a struct's fields are imported at run time as well: `inspect.signature` and `help` look them up.
 from webwx.bot.loop_guard import LoopGuard
 from webwx.client.client import AsyncClient
 from webwx.errors import UnknownContact
@@ -38,50 +38,52 @@ else:
     M = TypeVar("M", covariant=True)  # a default, which only type checkers need, is part of Python from 3.13 on
 
 
-class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event has one: made in a fourth of the time
+class Context(
+    msgspec.Struct, Generic[M], eq=False
+):  # a struct, because there is one per event and a struct is made in a fourth of the time
     """
-    The verbs for one event, for an asynchronous handler.
+    The client's methods for one event, for an asynchronous handler.
 
     For a handler with `regex`, the annotation `Context[re.Match[str]]` says that `match` is never None.
     """
 
     client: AsyncClient
-    """The account's client; what is sent with it directly has no key."""
+    """The account's client; sends made with it directly have no idempotency key."""
     event: Event
-    """What has happened; an empty `Event` in a timer."""
+    """The event; an empty `Event` in a timer."""
     key: str
-    """What the keys of its sends begin with; one that is sent with `ctx.client` may have `f"{ctx.key}/mine"`."""
+    """Prefix of the keys of its sends; for a send with `ctx.client`, use one such as `f"{ctx.key}/mine"`."""
     attempt: int = 1
-    """How often this event has been given to the handler, this time included."""
+    """Number of times that the handler was called with this event, this call included."""
     is_last_attempt: bool = False
-    """Whether the event is given up when this attempt fails."""
+    """Whether the event becomes a dead letter if this attempt fails."""
     match: M = None  # type: ignore[assignment]  # set before a handler with `regex` is called
-    """What the handler's `regex` has found in the text; None when it has none."""
+    """The match of the handler's `regex`; None for a handler without one."""
     _loop_guard: LoopGuard | None = None
-    """What counts the answers."""
+    """Counts the replies; None: there is no limit."""
     _ordinal: int = 0
-    """Sends so far."""
+    """Number of sends so far."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({type(self.event).__name__} {self.event.number}, attempt {self.attempt})"
 
     @property
     def redelivered(self) -> bool:
-        """Whether the handler may have been given this event before, by a process that has died since."""
+        """Whether the handler may have been called with this event before, in a process that has crashed since."""
         return self.event.redelivered
 
     @property
     def chat(self) -> ContactId:
         """
-        The chat that the event belongs to.
+        The chat of the event.
 
         Raises:
-            UnknownContact: It belongs to none.
+            UnknownContact: The event has no chat.
         """
         chat: ContactId | None = getattr(self.event, "chat", None)
         if not chat:
             what = "A timer" if type(self.event) is Event else f"This {type(self.event).__name__}"
-            raise UnknownContact(f"{what} belongs to no chat; say where to send.")
+            raise UnknownContact(f"{what} has no chat; pass the recipient to a send method.")
         return chat
 
     async def reply(self, text: str) -> Receipt:
@@ -89,8 +91,8 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
         Send a text into the chat of the event.
 
         Raises:
-            UnknownContact: The event belongs to no chat; nothing was sent.
-            ReplyLimitReached: The bot has answered too often here; nothing was sent, and its handler need not mind.
+            UnknownContact: The event has no chat; nothing was sent.
+            ReplyLimitReached: The bot replied too often in this chat; nothing was sent. A handler need not catch it.
 
         For the others see `AsyncClient.send_text`.
 
@@ -137,7 +139,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
 
     async def send_file(self, to: To, file: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
-        Send a file of any kind. It is read by pieces and never whole in memory.
+        Send a file of any kind. It is read in chunks and is never in memory as a whole.
 
         Raises: As `AsyncClient.send_file`.
 
@@ -146,7 +148,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
 
     async def forward(self, message: Event, to: To) -> Receipt:
         """
-        Send a received message on, recalled or not: by the keys in its content, else by download and upload.
+        Forward a received message, recalled or not: by the keys in its content, else by download and upload.
 
         Raises: As `AsyncClient.forward`.
 
@@ -155,7 +157,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
 
     async def recall(self, receipt: Receipt) -> None:
         """
-        Take back a message this account sent.
+        Recall a message that this account sent.
 
         Raises: As `AsyncClient.recall`.
 
@@ -167,7 +169,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
         Mark the event's chat as read, or another one.
 
         Raises:
-            UnknownContact: The event belongs to no chat.
+            UnknownContact: The event has no chat.
 
         For the others see `AsyncClient.mark_read`.
 
@@ -176,7 +178,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
 
     async def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
         """
-        Download what a message shows: a picture, sticker, voice, video, file, or a location's map.
+        Return the content of a message's picture, sticker, voice, video or file, or a location's map.
 
         Raises: As `AsyncClient.download`.
 
@@ -187,7 +189,7 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
         self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
     ) -> Path:
         """
-        Download what a message shows into a file, and give its path.
+        Save the content of a message's media into a file, and return its path.
 
         Raises: As `AsyncClient.download_to`.
 
@@ -196,16 +198,16 @@ class Context(msgspec.Struct, Generic[M], eq=False):  # a struct, as each event 
 
     async def _next_key(self, to: To) -> str:
         """
-        Give the key of the next send.
+        Return the key of the next send.
 
         Raises:
-            ReplyLimitReached: It would be one answer too many; nothing was sent.
+            ReplyLimitReached: It would be one reply too many; nothing was sent.
         """
         self._ordinal += 1
         key = f"{self.key}/{self._ordinal}"
         if self._loop_guard is not None:
             is_reply = to == getattr(self.event, "chat", None)
-            with contextlib.suppress(UnknownContact):  # the send will say so
+            with contextlib.suppress(UnknownContact):  # the send raises it
                 target = self.chat if is_reply else (await self.client.find_contact(to)).id
                 self._loop_guard.check_reply(self.event, target)
         return key

@@ -1,7 +1,7 @@
 """
-Hand one account's events to a handler, each until it is done with.
+Deliver one account's events to a handler, each until it is acknowledged.
 
-What is promised, and what is not, stands in docs/topics/delivery.md.
+The guarantees are described in docs/topics/delivery.md.
 """
 
 from __future__ import annotations
@@ -40,35 +40,36 @@ async def deliver(
     counts: DeliveryCounts | None = None,
 ) -> None:
     """
-    Hand events to a handler, for ever: those of one chat in their order, those of several chats side by side.
+    Call a handler for each event, for ever: events of one chat in their order, those of several chats concurrently.
 
-    The client needs a journal. An event is done with once the handler has returned; one whose handler has raised, an
-    exit or a cancellation included, is tried again after a pause, and given up after so many attempts: it is a dead
-    letter then, and the chat goes on. What was not done with when the process ended comes again, `redelivered`.
+    The client needs a journal. An event is acknowledged when the handler has returned. If the handler raises, an exit
+    or a cancellation included, it is called again after a delay; after the last attempt the event becomes a dead
+    letter, and the next event of the chat is handled. An event that was not acknowledged when the process ended is
+    delivered again, with `redelivered` set.
 
-    When it is cancelled, no more is fetched, what is in flight gets ten seconds to end, and the acknowledgements are
-    stored; a second cancellation ends it at once. When the client is closed, it returns. Signals are left alone: a
-    program that is to end well on SIGTERM cancels this from a handler of its own.
+    When this is cancelled, nothing more is fetched, running handlers may take ten seconds to end, and the
+    acknowledgements are stored; a second cancellation ends it at once. When the client is closed, this returns. It
+    installs no signal handlers: a program that has to stop cleanly on SIGTERM cancels this from its own.
 
     Args:
-        client: Logged in.
+        client: A client that is logged in.
         handler: Called with a context and the event; a plain function runs in a thread, with a `SyncContext`.
-        consumer: Whose place in the journal it is; several may work side by side, each with a name of its own.
-        include_all: Hand out activity of the phone and changes of contacts as well.
-        attempts: How often an event is tried.
+        consumer: Name of the consumer in the journal; several can run at the same time under different names.
+        include_all: Deliver phone activity and changes of contacts as well.
+        attempts: Number of attempts after which an event becomes a dead letter.
         time_limit: Seconds after which an asynchronous handler is cancelled, which counts as a failure. A plain
-            function cannot be stopped; it is only reported, as all are that take longer than 30 s.
-        in_flight: How many events may be in memory.
-        threads: How many plain functions may run at once.
-        counts: Where to count what becomes of them.
+            function cannot be cancelled; it is only logged, like every call that takes longer than 30 s.
+        in_flight: Greatest number of events in memory.
+        threads: Greatest number of plain functions that run at the same time.
+        counts: Counters to use.
 
     Raises:
         LoggedOut: The login ended.
-        AlreadyRunning: Another process is syncing this login, or another part of this one has the consumer's name.
+        AlreadyRunning: Another process is syncing this login, or another part of this one uses the consumer's name.
     """
     loop = asyncio.get_running_loop()
     pool = None if is_asynchronous(handler) else Threads(threads)
-    call = cast("AsyncHandler", handler)  # unless there is a pool
+    call = cast("AsyncHandler", handler)  # a plain function is called by the pool
 
     async with client.subscribe(consumer, shows=True) as subscription:
 

@@ -1,8 +1,8 @@
 """
-Events to handlers: what a bot does with each that its lanes hand it.
+Dispatch: call the handler of each event that the chat queues hand out.
 
-A handler is chosen, called inside the middleware, and what it raises is told before the lanes count it. There is no
-task per event here either.
+The handler is called inside the middleware. An error is reported to the `on_error` functions before the chat queue
+counts the failed attempt. There is no task per event.
 """
 
 from __future__ import annotations
@@ -44,28 +44,28 @@ _log = logging.getLogger("webwx.bot")
 
 
 class Listeners:
-    """What a bot calls beside its handlers."""
+    """Functions that a bot calls beside its handlers."""
 
     def __init__(self) -> None:
         self.middleware: list[Middleware] = []
-        """The first is the outermost."""
+        """Middleware, the outermost first."""
         self.on_error: list[Callable[..., object]] = []
         self.on_logged_out: list[Callable[..., object]] = []
 
 
 class Dispatch:
     """
-    A bot at work on one client.
+    Calls the handlers of one bot for the events of one client.
 
     Args:
-        name: The bot's.
-        client: Logged in.
-        router: Its handlers.
-        listeners: What else it calls.
-        threads: How many plain functions may run at once.
-        attempts: How often an event is tried.
-        time_limit: Seconds for an asynchronous handler.
-        answers: How many answers in one chat within a minute are no loop; 0: any number.
+        name: The bot's name.
+        client: The client, which is logged in.
+        router: The bot's handlers.
+        listeners: Functions to call beside the handlers.
+        threads: Greatest number of plain functions that run at the same time.
+        attempts: Number of attempts after which an event becomes a dead letter.
+        time_limit: Seconds after which an asynchronous handler is cancelled.
+        replies_per_minute: Replies in one chat within a minute that the loop guard allows; 0: no limit.
         debug: Log each event, and the messages of exceptions.
     """
 
@@ -90,21 +90,21 @@ class Dispatch:
         self._attempts = attempts
         self._time_limit = time_limit
         self._is_simple = time_limit is None and not listeners.middleware
-        """An asynchronous handler is called as it is."""
+        """Whether asynchronous handlers are called directly, without middleware and time limit."""
         self._loops: list[LoopDetected] = []
-        """Found by a handler that is running, and not told yet."""
+        """Loops that were detected during a call of a handler and are not reported yet."""
         self._loop_guard = LoopGuard(replies_per_minute, on_loop=self._loops.append)
         self._loop = asyncio.get_running_loop()
         self._is_debug = debug
 
     def end(self) -> None:
-        """Let go of the threads."""
+        """Release the threads."""
         self._pool.end()
 
     # -- events ------------------------------------------------------------------------------------------------------
 
     async def handle(self, delivered: Delivered, attempt: int) -> None:
-        """Give an event to the handler that it is for."""
+        """Call the handler of an event."""
         event = delivered.event
         handlers = self._routes.of(type(event))
         if not (handlers or self._is_debug) or not self._loop_guard.allows(event):
@@ -138,7 +138,7 @@ class Dispatch:
         event = context.event
         is_own = getattr(event, "is_self", False)
         own = event if is_own and isinstance(event, (Message, MessageRecalled)) else None
-        is_hidden = own is not None and own.chat != FILEHELPER  # there the phone's own are what is said to us
+        is_hidden = own is not None and own.chat != FILEHELPER  # there, messages from the phone are meant for the bot
         for handler in handlers:
             if (is_hidden and not handler.takes_own) or not handler.matches(context):
                 if log is not None:
@@ -165,7 +165,7 @@ class Dispatch:
             return
 
     async def _call(self, handler: Handler, context: Context) -> None:
-        """Call a handler inside the middleware; one that is asynchronous may take so long only."""
+        """Call a handler inside the middleware, an asynchronous one with the time limit."""
         proceed = self._innermost(handler, context)
         for middleware in reversed(self._listeners.middleware):
             proceed = partial(middleware, context, context.event, proceed)
@@ -177,7 +177,7 @@ class Dispatch:
                 await proceed()
         except TimeoutError as error:
             if limit.expired() and error.__cause__ is not None:
-                error.with_traceback(error.__cause__.__traceback__)  # where it was, and not where time is kept
+                error.with_traceback(error.__cause__.__traceback__)  # the handler's line, not that of the timeout
             raise
 
     def _innermost(self, handler: Handler, context: Context) -> Proceed:
@@ -197,15 +197,15 @@ class Dispatch:
                 await self._report_error(context, None, error)
             raise
 
-    # -- what else is called -----------------------------------------------------------------------------------------
+    # -- listeners ---------------------------------------------------------------------------------------------------
 
     async def report_log_out(self, reason: LoggedOut) -> None:
-        """Tell that the login has ended."""
+        """Report the end of the login to the `on_logged_out` functions."""
         for listener in self._listeners.on_logged_out:
             await self._call_and_log_errors(name_of(listener), partial(self._call_listener, listener, reason))
 
     async def _report_loop(self, loop: LoopDetected, number: int) -> None:
-        """Give an event of ours to the handler that it is for; it is given once, whatever becomes of it."""
+        """Call the handler of `LoopDetected`, once, whether it fails or not."""
         event = msgspec.structs.replace(loop, number=number)
         context = Context(self._client, event, key=f"{self._name}/{number}/loop")
         await self._call_and_log_errors(
@@ -213,7 +213,7 @@ class Dispatch:
         )
 
     async def _report_error(self, context: Context, event: Event | None, error: BaseException) -> None:
-        """Tell that an attempt has failed; sends have keys of their own, since the next attempt's may be others."""
+        """Report a failed attempt to the `on_error` functions; keys of their sends contain the attempt."""
         for listener in self._listeners.on_error:
             name = name_of(listener)
             again = Context(
@@ -223,12 +223,12 @@ class Dispatch:
             await self._call_and_log_errors(name, partial(self._call_listener, listener, again, event, error))
 
     async def _call_and_log_errors(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
-        """Call what has no attempt after this one; what it raises is logged, and that is all."""
+        """Call a function that gets no second attempt, and log what it raises."""
         try:
             await call()
         except ReplyLimitReached:
             pass
-        except BaseException as error:  # as for a handler
+        except BaseException as error:  # a cancellation that a listener raises is its failure, as for a handler
             if _is_cancelled(error):
                 raise
             _log.error(
@@ -237,13 +237,13 @@ class Dispatch:
 
     async def _call_listener(self, function: Callable[..., object], *arguments: object) -> None:
         if is_asynchronous(function):
-            await cast("Awaitable[object]", function(*arguments))  # it says that it gives one
+            await cast("Awaitable[object]", function(*arguments))  # it is an asynchronous function
         else:
             plain = [SyncContext(each, self._loop) if isinstance(each, Context) else each for each in arguments]
             await self._pool.call(function, *plain)
 
 
 def _is_cancelled(error: BaseException) -> bool:
-    """Say whether this error is the end of all work, and nobody's failure."""
+    """Return whether an error ends the bot and is not a failure of the function that raised it."""
     task = asyncio.current_task()
     return isinstance(error, KeyboardInterrupt) or (task is not None and task.cancelling() > 0)

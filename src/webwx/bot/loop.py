@@ -1,4 +1,4 @@
-"""Which event loop a process that stays runs on: uvloop's where it is installed, Python's own elsewhere."""
+"""The event loop of a long-running process: uvloop's where it is installed, else Python's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _QUICK = "winloop" if sys.platform == "win32" else "uvloop"
 
 
 def run_long(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end."""
+    """Run a coroutine and return its result."""
     with asyncio.Runner(loop_factory=_quick_loop()) as runner:
         return runner.run(work)
 
@@ -34,7 +34,7 @@ def _quick_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _has_streams() -> bool:
-    """Say whether all three streams are open: uvloop ends a process where a file of its own takes the place of one."""
+    """Return whether all three standard streams are open: uvloop crashes if its own file gets the number of one."""
     try:
         for number in range(3):
             os.fstat(number)

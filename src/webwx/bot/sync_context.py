@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 class SyncContext(Generic[M]):
     """
-    The verbs for one event, for a handler that is a plain function and runs in a thread.
+    The client's methods for one event, for a handler that is a plain function and runs in a thread.
 
     For a handler with `regex`, the annotation `SyncContext[re.Match[str]]` says that `match` is never None.
     """
@@ -48,46 +48,46 @@ class SyncContext(Generic[M]):
 
     @property
     def client(self) -> AsyncClient:
-        """The account's client; what is sent with it directly has no key."""
+        """The account's client; sends made with it directly have no idempotency key."""
         return self._context.client
 
     @property
     def event(self) -> Event:
-        """What has happened; an empty `Event` in a timer."""
+        """The event; an empty `Event` in a timer."""
         return self._context.event
 
     @property
     def key(self) -> str:
-        """What the keys of its sends begin with; one that is sent with `ctx.client` may have `f"{ctx.key}/mine"`."""
+        """Prefix of the keys of its sends; for a send with `ctx.client`, use one such as `f"{ctx.key}/mine"`."""
         return self._context.key
 
     @property
     def attempt(self) -> int:
-        """How often this event has been given to the handler, this time included."""
+        """Number of times that the handler was called with this event, this call included."""
         return self._context.attempt
 
     @property
     def is_last_attempt(self) -> bool:
-        """Whether the event is given up when this attempt fails."""
+        """Whether the event becomes a dead letter if this attempt fails."""
         return self._context.is_last_attempt
 
     @property
     def match(self) -> M:
-        """What the handler's `regex` has found in the text; None when it has none."""
+        """The match of the handler's `regex`; None for a handler without one."""
         return self._context.match
 
     @property
     def redelivered(self) -> bool:
-        """Whether the handler may have been given this event before, by a process that has died since."""
+        """Whether the handler may have been called with this event before, in a process that has crashed since."""
         return self._context.redelivered
 
     @property
     def chat(self) -> ContactId:
         """
-        The chat that the event belongs to.
+        The chat of the event.
 
         Raises:
-            UnknownContact: It belongs to none.
+            UnknownContact: The event has no chat.
         """
         return self._context.chat
 
@@ -96,8 +96,8 @@ class SyncContext(Generic[M]):
         Send a text into the chat of the event.
 
         Raises:
-            UnknownContact: The event belongs to no chat; nothing was sent.
-            ReplyLimitReached: The bot has answered too often here; nothing was sent, and its handler need not mind.
+            UnknownContact: The event has no chat; nothing was sent.
+            ReplyLimitReached: The bot replied too often in this chat; nothing was sent. A handler need not catch it.
 
         For the others see `AsyncClient.send_text`.
         """
@@ -137,7 +137,7 @@ class SyncContext(Generic[M]):
 
     def send_file(self, to: To, file: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
-        Send a file of any kind. It is read by pieces and never whole in memory.
+        Send a file of any kind. It is read in chunks and is never in memory as a whole.
 
         Raises: As `AsyncClient.send_file`.
         """
@@ -145,7 +145,7 @@ class SyncContext(Generic[M]):
 
     def forward(self, message: Event, to: To) -> Receipt:
         """
-        Send a received message on, recalled or not: by the keys in its content, else by download and upload.
+        Forward a received message, recalled or not: by the keys in its content, else by download and upload.
 
         Raises: As `AsyncClient.forward`.
         """
@@ -153,7 +153,7 @@ class SyncContext(Generic[M]):
 
     def recall(self, receipt: Receipt) -> None:
         """
-        Take back a message this account sent.
+        Recall a message that this account sent.
 
         Raises: As `AsyncClient.recall`.
         """
@@ -164,7 +164,7 @@ class SyncContext(Generic[M]):
         Mark the event's chat as read, or another one.
 
         Raises:
-            UnknownContact: The event belongs to no chat.
+            UnknownContact: The event has no chat.
 
         For the others see `AsyncClient.mark_read`.
         """
@@ -172,7 +172,7 @@ class SyncContext(Generic[M]):
 
     def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
         """
-        Download what a message shows: a picture, sticker, voice, video, file, or a location's map.
+        Return the content of a message's picture, sticker, voice, video or file, or a location's map.
 
         Raises: As `AsyncClient.download`.
         """
@@ -182,7 +182,7 @@ class SyncContext(Generic[M]):
         self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
     ) -> Path:
         """
-        Download what a message shows into a file, and give its path.
+        Save the content of a message's media into a file, and return its path.
 
         Raises: As `AsyncClient.download_to`.
         """

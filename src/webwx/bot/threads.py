@@ -1,8 +1,8 @@
 """
-Threads for plain functions.
+A thread pool for plain functions.
 
-They are daemons, which those of `concurrent.futures` are not: a function that never returns must not keep the process
-from ending.
+Its threads are daemons, unlike those of `concurrent.futures`: a function that never returns must not keep the process
+alive.
 """
 
 from __future__ import annotations
@@ -22,70 +22,70 @@ T = TypeVar("T")
 
 
 THREADS = 64
-"""Plain functions that run at once."""
+"""Greatest number of plain functions that run at the same time."""
 
 
 def is_asynchronous(function: Callable[..., object]) -> bool:
-    """Say whether calling something gives a coroutine; everything else belongs into a thread."""
+    """Return whether a call returns a coroutine; other functions run in a thread."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - an object may be called
 
 
 class _HandlerThread(threading.Thread):
-    """One thread of some `Threads`."""
+    """A thread of a pool."""
 
     is_waiting = False
-    """Its function waits for something that the loop does."""
+    """Whether its function waits for a coroutine in the event loop."""
 
     def __init__(self, owner: Threads, work: Callable[[], None]) -> None:
         super().__init__(target=work, name="webwx handler", daemon=True)
         self.owner = owner
 
     def wake(self, _: object) -> None:
-        """Note that what its function has waited for is there."""
+        """Note that the coroutine has ended that its function waited for."""
         self.is_waiting = False
 
 
 def is_any_at_work() -> bool:
     """
-    Return whether a plain function of this process runs and does not wait for its loop.
+    Return whether a plain function of this process runs and does not wait for its event loop.
 
-    A clock that a test winds stands still meanwhile: such a function takes real time.
+    A virtual clock stands still meanwhile, because such a function takes real time.
     """
     owners = {thread.owner for thread in threading.enumerate() if isinstance(thread, _HandlerThread)}
     return any(owner.is_at_work for owner in owners)
 
 
 def wait_for(future: Future[T]) -> T:
-    """Wait, in a plain function, for something that the loop does, and return its result or raise its error."""
+    """Wait, in a plain function, for a coroutine in the event loop; return its result or raise its error."""
     thread = threading.current_thread()
     if isinstance(thread, _HandlerThread):
         thread.is_waiting = True
-        # Ends in the loop's thread: this one may need a while to wake up, and is at work from now on.
+        # Runs in the event loop's thread: this thread counts as working before it has woken up.
         future.add_done_callback(thread.wake)
     return future.result()
 
 
 class Threads:
-    """At most so many threads, each started when it is needed."""
+    """A pool with a limited number of threads, each started when it is needed."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._calls: queue.SimpleQueue[_QueuedCall | None] = queue.SimpleQueue()
         self._threads: list[_HandlerThread] = []
         self._unfinished = 0
-        """Calls that wait for a thread or are in one."""
+        """Number of calls that wait for a thread or run in one."""
 
     @property
     def is_at_work(self) -> bool:
-        """A function runs, or is about to, and does not wait for the loop."""
+        """Whether a function runs, or is about to, and does not wait for the event loop."""
         waiting = sum(thread.is_waiting for thread in self._threads)
         return waiting < min(self._unfinished, len(self._threads))
 
     async def run(self, function: Callable[[], T]) -> T:
         """
-        Run a function in a thread, and wait for it.
+        Run a function in a thread, and return its result.
 
-        When the wait is cancelled, a function that has not begun never does; one that has goes on alone.
+        If this is cancelled, a function that has not begun is not called; one that runs continues on its own.
         """
         call = _QueuedCall(function, self._ended)
         self._unfinished += 1
@@ -101,21 +101,19 @@ class Threads:
 
     async def call(self, function: Callable[..., object], *arguments: object) -> None:
         """
-        Call a handler in a thread, and wait for it.
+        Call a handler in a thread, and wait for it; its exceptions are raised here.
 
         Raises:
-            TypeError: It gave something that nobody awaits.
-
-        Whatever it raises is raised here.
+            TypeError: It returned a coroutine.
 
         """
         result = await self.run(lambda: function(*arguments))
         if inspect.iscoroutine(result):
             result.close()
-            raise TypeError("A handler gave something to be awaited: make it `async def`, or await it.")
+            raise TypeError("A plain handler returned a coroutine; write it as `async def`, or await the coroutine.")
 
     def end(self) -> None:
-        """Let go of the threads; one that is in a function ends when that returns."""
+        """Release the threads; a thread whose function runs ends when it returns."""
         for _ in self._threads:
             self._calls.put(None)
         self._threads.clear()
@@ -129,26 +127,26 @@ class Threads:
 
 
 class _QueuedCall:
-    """A function on its way through a thread."""
+    """A call of a function in a thread."""
 
     result: Any
-    """Once it has returned; its type is known to who asked for it."""
+    """The function's result, once it has returned."""
 
     def __init__(self, function: Callable[[], object], ended: Callable[[], None]) -> None:
         self._function = function
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self.outcome: asyncio.Future[BaseException | None] = self._loop.create_future()
-        """What was raised; not set as an exception, since a future does not take all of them."""
+        """Resolved with the exception, as a result because a future refuses some exceptions; None: there is none."""
 
     def run(self) -> None:
         error: BaseException | None = None
         if not self.outcome.cancelled():
             try:
                 self.result = self._function()
-            except BaseException as raised:  # noqa: BLE001 - it is raised where it is waited for
+            except BaseException as raised:  # noqa: BLE001 - `Threads.run` raises it
                 error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with contextlib.suppress(RuntimeError):  # the event loop is closed, and nothing waits for the result
             self._loop.call_soon_threadsafe(self._end, error)
 
     def _end(self, error: BaseException | None) -> None:

@@ -1,10 +1,10 @@
 """
-Timers: handlers that are called by the clock.
+Timers: handlers that are called at certain times.
 
-`every` goes by elapsed time, whatever happens to the machine's clock, and `daily` by the wall clock of a zone. The
-journal keeps of each timer when it was last due and whether that is done with. So a call that a dead process left
-unfinished is made again under the same name, and its sends are the same sends; what was due while no process ran is
-skipped, unless the timer wants to catch up.
+`every` measures elapsed time, even if the machine's clock is set, and `daily` follows the wall clock of a time zone.
+The journal stores when each timer was last due and whether that call has ended. So a call that was interrupted by a
+crash is made again with the same keys, and its sends are the same sends. Calls that were due while no process ran are
+skipped, unless the timer has `catch_up`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal
 
 TimerHandler = Callable[["Context"], Awaitable[object]] | Callable[["SyncContext"], object]
-"""What a timer calls."""
+"""Handler of a timer."""
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
 T = TypeVar("T")
@@ -53,42 +53,42 @@ _WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun
 _DAY = timedelta(days=1)
 
 _LOOK = 60.0
-"""Seconds after which the wall clock is looked at again, since it may be put forward or back."""
+"""Greatest number of seconds between two looks at the wall clock, which may be set at any time."""
 
 _CLOCK_WAS_WRONG = 25 * 3600.0
-"""Seconds that a daily timer's last call may lie in the future; beyond it, the clock of that time was wrong."""
+"""Seconds that a daily timer's last call may lie in the future; beyond it, the clock was wrong at that call."""
 
 _log = logging.getLogger("webwx.bot")
 
 
-# -- when ------------------------------------------------------------------------------------------------------------
+# -- schedules -------------------------------------------------------------------------------------------------------
 
 
 class Schedule(Protocol):
-    """When a timer is due. Moments are seconds since 1970; `last` is the last one that is dealt with."""
+    """The times at which a timer is due, in seconds since 1970; `last` is the latest one that was handled."""
 
     @property
     def is_wall_clock(self) -> bool:
-        """It goes by the wall clock, not by elapsed time."""
+        """Whether it follows the wall clock, not elapsed time."""
         ...
 
     @property
     def tolerance(self) -> float:
-        """Seconds that `last` may lie in the future; beyond it, the clock was wrong and all begins anew."""
+        """Seconds that `last` may lie in the future; beyond it, the clock was wrong and the schedule starts now."""
         ...
 
     def latest(self, now: float, last: float) -> float:
-        """Give when it was due last; nothing after `last` when it was not due since."""
+        """Return the latest time at which it was due; not after `last` if it was not due since."""
         ...
 
     def following(self, now: float, last: float) -> float:
-        """Give when it is due next."""
+        """Return the next time at which it is due."""
         ...
 
 
 @dataclass(frozen=True)
 class Every:
-    """Again and again after so much time."""
+    """Due each time that an interval has passed."""
 
     seconds: float
     is_wall_clock = False
@@ -98,21 +98,21 @@ class Every:
         return f"every {self.seconds:g} s"
 
     def latest(self, now: float, last: float) -> float:
-        """Give when it was due last."""
+        """Return the latest time at which it was due."""
         return last + math.floor((now - last) / self.seconds) * self.seconds
 
     def following(self, now: float, last: float) -> float:
-        """Give when it is due next."""
+        """Return the next time at which it is due."""
         return self.latest(now, last) + self.seconds
 
 
 @dataclass(frozen=True)
 class Daily:
-    """Once on each day, or on some weekdays, by the wall clock of a zone."""
+    """Due once a day, or on some weekdays, by the wall clock of a time zone."""
 
     at: time_of_day
     zone: tzinfo | None
-    """None: the machine's."""
+    """Time zone; None: the machine's."""
     weekdays: frozenset[int]
     """0 is Monday."""
     is_wall_clock = True
@@ -123,7 +123,7 @@ class Daily:
         return f"daily {self.at:%H:%M:%S}{f' {self.zone}' if self.zone else ''}{days}"
 
     def latest(self, now: float, last: float) -> float:
-        """Give when it was due last."""
+        """Return the latest time at which it was due."""
         del last
         day = _local(now, self.zone).date() + _DAY
         while (due := self._moment(day)) is None or due > now:
@@ -131,7 +131,7 @@ class Daily:
         return due
 
     def following(self, now: float, last: float) -> float:
-        """Give when it is due next."""
+        """Return the next time at which it is due."""
         del last
         day = _local(now, self.zone).date() - _DAY
         while (due := self._moment(day)) is None or due <= now:
@@ -139,21 +139,21 @@ class Daily:
         return due
 
     def _moment(self, day: date) -> float | None:
-        """Give when it is due on a day; None on one that is left out."""
+        """Return the time at which it is due on a day; None on a weekday without one."""
         if day.weekday() not in self.weekdays:
             return None
         wanted = datetime.combine(day, self.at)
-        moment = wanted.replace(tzinfo=self.zone).timestamp()  # of two, the first
+        moment = wanted.replace(tzinfo=self.zone).timestamp()  # the first one, if this time occurs twice
         if _local(moment, self.zone) == wanted:
             return moment
-        # The clock is put forward over it: the first second after that.
+        # The clock is put forward over this time: use the first second after the change.
         before = wanted.replace(tzinfo=self.zone, fold=1).timestamp()
         seconds = range(math.floor(before), math.floor(moment))
         return float(seconds[0] + bisect_left(seconds, True, key=lambda second: _local(second, self.zone) >= wanted))
 
 
 def _local(moment: float, zone: tzinfo | None) -> datetime:
-    """Give what the wall clock of a zone shows."""
+    """Return what the wall clock of a time zone shows."""
     return datetime.fromtimestamp(moment, zone).replace(tzinfo=None)
 
 
@@ -166,7 +166,7 @@ def _time_of_day(at: str) -> time_of_day:
         hours, minutes, seconds = (int(part or 0) for part in found.groups())
         with suppress(ValueError):
             return time_of_day(hours, minutes, seconds)
-    raise ValueError(f"{at!r} is no time of day; write one as '08:30'.")
+    raise ValueError(f"{at!r} is not a time of day; write one like '08:30'.")
 
 
 def _zone(timezone: str | tzinfo | None) -> tzinfo | None:
@@ -176,8 +176,8 @@ def _zone(timezone: str | tzinfo | None) -> tzinfo | None:
         return ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         if not available_timezones():
-            raise ValueError("This system knows no time zones; 'pip install tzdata' brings them.") from None
-        raise ValueError(f"{timezone!r} is no time zone; one is called, for instance, 'Asia/Shanghai'.") from None
+            raise ValueError("This system has no time zone database; 'pip install tzdata' installs one.") from None
+        raise ValueError(f"{timezone!r} is not a time zone; write one like 'Asia/Shanghai'.") from None
 
 
 def _weekdays(names: Collection[Weekday]) -> frozenset[int]:
@@ -186,27 +186,27 @@ def _weekdays(names: Collection[Weekday]) -> frozenset[int]:
     return frozenset(map(_WEEKDAYS.index, names))
 
 
-# -- what ------------------------------------------------------------------------------------------------------------
+# -- timers ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Timer:
-    """A handler and when it is called."""
+    """A handler and its schedule."""
 
     name: str
-    """Names it in the journal and in the keys of its sends, so it should stay when the program changes."""
+    """Name in the journal and in the keys of its sends; keep it when the program changes."""
     schedule: Schedule
     handler: TimerHandler
     catch_up: bool
-    """What was due while no process ran is made up for, once."""
+    """Whether it is called once for all times that were due while no process ran."""
 
 
 class TimerRegistry:
-    """Where timers are noted down."""
+    """The timers of a bot, and the decorators that register them."""
 
     def __init__(self) -> None:
         self.timers: list[Timer] = []
-        """In the order in which they were noted."""
+        """Timers in the order in which they were registered."""
 
     def every(
         self,
@@ -219,26 +219,26 @@ class TimerRegistry:
         name: str = "",
     ) -> Callable[[Handler], Handler]:
         """
-        Call a handler again and again, after so much time, as in `@bot.every(minutes=5)`.
+        Call a handler after each interval, as in `@bot.every(minutes=5)`.
 
-        The first call comes when that much has passed since the bot first ran, and a restart does not begin it anew. A
-        handler that takes longer than that is not called a second time beside itself: what was due meanwhile is
-        skipped. Its errors go to `on_error`, with None for the event, and the timer goes on.
+        The first call is one interval after the bot first ran, and a restart does not restart the interval. A handler
+        is never called while its previous call is running: what is due meanwhile is skipped. Errors are passed to
+        `on_error`, with None for the event, and the timer continues.
 
         Args:
-            days: Added to the others.
-            hours: Added to the others.
-            minutes: Added to the others.
-            seconds: Added to the others; together they make a second or more.
-            catch_up: When it was due while no process ran, call it once as soon as one does.
-            name: Names it in the journal; by default the function's name and the schedule do.
+            days: Days of the interval.
+            hours: Hours of the interval.
+            minutes: Minutes of the interval.
+            seconds: Seconds of the interval; all four are added, to a second or more.
+            catch_up: Call the handler once at the start if it was due while no process ran.
+            name: Name in the journal; default: the function's name and the schedule.
 
         Raises:
-            ValueError: That is less than a second, or the bot has this timer already.
+            ValueError: The interval is less than a second, or the bot has a timer of this name already.
         """
         total = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
         if total < 1:
-            raise ValueError("A timer needs a second or more between two calls, as in every(minutes=5).")
+            raise ValueError("The interval of a timer is a second or more, as in every(minutes=5).")
         return self._register(Every(total), catch_up, name)
 
     def daily(
@@ -253,72 +253,72 @@ class TimerRegistry:
         """
         Call a handler once a day, as in `@bot.daily("08:30", timezone="Asia/Shanghai")`.
 
-        It goes by the wall clock of the zone. Where that is put forward over the time, the call comes right after;
-        where a time comes twice, with the first. When the clock is set, that is noticed within a minute. For the
+        The time is that of the zone's wall clock. If the clock is put forward over it, the call is made right after
+        the change; if it occurs twice, at the first one. A clock that was set is noticed within a minute. For the
         handler see `every`.
 
         Args:
-            at: Hours and minutes, and seconds if you like.
-            timezone: Such as `Asia/Shanghai`; None: the machine's.
-            weekdays: Such as `("mon", "fri")`; all by default.
-            catch_up: When it was due while no process ran, call it once as soon as one does.
-            name: Names it in the journal; by default the function's name and the schedule do.
+            at: Hours and minutes, or hours, minutes and seconds.
+            timezone: A time zone such as `Asia/Shanghai`; None: the machine's.
+            weekdays: Weekdays such as `("mon", "fri")`; default: all.
+            catch_up: Call the handler once at the start if it was due while no process ran.
+            name: Name in the journal; default: the function's name and the schedule.
 
         Raises:
-            ValueError: There is no such time, zone or weekday, or the bot has this timer already.
+            ValueError: The time, zone or weekday is invalid, or the bot has a timer of this name already.
         """
         days = _weekdays(weekdays)
         if not days:
-            raise ValueError("A daily timer without a weekday would never be due.")
+            raise ValueError("A daily timer needs at least one weekday.")
         return self._register(Daily(_time_of_day(at), _zone(timezone), days), catch_up, name)
 
     def _register(self, schedule: Schedule, catch_up: bool, name: str) -> Callable[[Handler], Handler]:
         def note(handler: Handler) -> Handler:
-            check_signature(handler, 1, "A timer's function is called with a context")
+            check_signature(handler, 1, "A timer's handler is called with a context")
             qualified: str = getattr(handler, "__qualname__", type(handler).__qualname__)
             own = name or f"{qualified.rpartition('<locals>.')[2]} {schedule}"
             if any(timer.name == own for timer in self.timers):
-                raise ValueError(f"There is a timer {own!r} already; give this one a name of its own with name=.")
+                raise ValueError(f"There is a timer {own!r} already; give this one another name with name=.")
             self.timers.append(Timer(own, schedule, handler, catch_up))
             return handler
 
         return note
 
 
-# -- at work ---------------------------------------------------------------------------------------------------------
+# -- calling handlers ------------------------------------------------------------------------------------------------
 
 
 class _TimerRecord(msgspec.Struct, frozen=True):
-    """What the journal keeps of a timer."""
+    """State of a timer in the journal."""
 
     due: float
-    """When it was last due, as far as that is dealt with."""
+    """Latest time at which it was due and was called or skipped."""
     is_done: bool
 
 
 class _TimerState:
-    """Where a timer is."""
+    """State of a timer in this process."""
 
     def __init__(self, timer: Timer) -> None:
         self.timer = timer
         self.last = 0.0
-        """The last moment at which it was due and that is dealt with, or on its way."""
+        """Latest time at which it was due and was called or skipped."""
         self.unfinished: float | None = None
-        """The moment of a call that another process has begun and not ended."""
+        """Time of a call that an earlier process has begun and not ended."""
 
 
 class Timers:
     """
-    The timers of one bot.
+    Calls the handlers of one bot's timers when they are due.
 
     Args:
-        timers: All of them.
-        part: Where it is kept what was called.
-        call: Calls a timer's handler, whose sends have keys that begin with the text given. What it raises is logged,
-            and the timer goes on; but after a `LoggedOut` the call is not done with, and the next `run` makes it again
-            unless the timer is due anew by then.
+        timers: The bot's timers.
+        part: The account's part of the journal.
+        call: Calls a timer's handler; the second argument is the prefix of the keys of its sends. Its errors are
+            logged, and the timer continues; but after `LoggedOut` the call counts as unfinished, and the next `run`
+            repeats it unless the timer is due again by then.
         bot: The bot's name.
-        clock: The wall clock: seconds since 1970.
+        clock: The wall clock, in seconds since 1970.
         debug: Log the messages of exceptions, which may hold text of a chat.
     """
 
@@ -340,12 +340,12 @@ class Timers:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._ahead = 0.0
-        """From the loop's clock to a time since 1970 that nobody sets."""
+        """Difference between the loop's clock and a time since 1970 that does not follow changes of the wall clock."""
         self._failure: asyncio.Future[None]
         self._scheduler = JobScheduler(self._fail)
 
     async def run(self) -> None:
-        """Call them until it is cancelled; then handlers that run may take ten seconds to end."""
+        """Call handlers until this is cancelled; then running ones may take ten seconds to end."""
         self._ahead = self._clock() - self._loop.time()
         self._failure = self._loop.create_future()
         try:
@@ -383,7 +383,7 @@ class Timers:
         return self._clock() if timer.schedule.is_wall_clock else self._loop.time() + self._ahead
 
     def _due(self, state: _TimerState, now: float) -> float | None:
-        """Give the moment at which a timer was due and that is not dealt with; of several the latest."""
+        """Return the latest time at which a timer was due and was neither called nor skipped; None without one."""
         schedule = state.timer.schedule
         if state.last - now > schedule.tolerance:
             state.last = now
@@ -402,7 +402,9 @@ class Timers:
             skipped = self._due(state, self._now(timer))
             if skipped is not None:
                 state.last = skipped
-                _log.warning("%s: the timer %s was due again before it had ended.", self._bot, timer.name)
+                _log.warning(
+                    "%s: the timer %s was due again before its previous call had ended.", self._bot, timer.name
+                )
         return self._seconds_left(state)
 
     def _seconds_left(self, state: _TimerState) -> float:
@@ -412,12 +414,12 @@ class Timers:
         return min(left, _LOOK) if schedule.is_wall_clock else left
 
     async def _fire(self, timer: Timer, due: float) -> None:
-        """Call a handler, and keep that it is called and that it is done."""
+        """Call a handler; store before it that the call has begun, and after it that the call has ended."""
         await self._save(timer, due, is_done=False)
         try:
             await self._call(timer, f"{self._bot}/{timer.name}/{due:.3f}")
         except BaseException as error:
-            # These two are ours; whatever else a handler raises is its own, even a cancellation.
+            # Anything else that a handler raises is its failure, even a cancellation.
             if self._scheduler.is_closed or isinstance(error, KeyboardInterrupt):
                 raise
             _log.error(
@@ -428,7 +430,7 @@ class Timers:
                 return
         await self._save(timer, due, is_done=True)
 
-    # -- keeping -----------------------------------------------------------------------------------------------------
+    # -- journal -----------------------------------------------------------------------------------------------------
 
     def _name(self, timer: Timer) -> str:
         return f"timers/{self._bot}/{timer.name}"
