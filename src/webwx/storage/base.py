@@ -9,7 +9,7 @@ here.
 **Transactions.** Every method that changes something is one transaction: when it returns all of it is stored, and when
 it raises none of it is. `ingest` is the largest: the body, the new entries, the contacts and the position go in
 together, so a position never leads past an entry that was lost. An engine may put transactions of several callers
-together, and lets acknowledgements ride in a later one; it may not split one. `purge` is the exception: it may
+together, and writes acknowledgements with a later one; it may not split one. `purge` is the exception: it may
 delete in pieces, and a crash leaves the rest of what was to be deleted.
 
 **Order.** The numbers of an account's entries grow in the order of arrival, become visible in that order, and are never
@@ -276,7 +276,7 @@ class Consumer(Protocol):
     crashes has `Entry.crashes` of two, and its reader handles it in isolation, after `add_poison_marker`, so that a
     third crash counts against this entry only.
 
-    Acknowledgements are cheap: they ride in the next transaction, a few milliseconds later at most, and where that is
+    Acknowledgements are cheap: they are stored with the next transaction, milliseconds later at most, and where that is
     possible they hold at once, except after a loss of power.
     """
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Chores:
+class BackgroundJobs:
     """Counts how it is asked."""
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Chores:
         self.forgotten += 1
 
 
-class Rider:
+class PiggybackedWrite:
     """Writes a number whenever it is asked."""
 
     def __init__(self, number: int) -> None:
@@ -108,13 +108,13 @@ def file(tmp_path: Path) -> File:
 
 
 @pytest.fixture
-def chores() -> Chores:
-    return Chores()
+def background() -> BackgroundJobs:
+    return BackgroundJobs()
 
 
 @pytest.fixture
-async def writer(file: File, chores: Chores) -> AsyncIterator[Writer]:
-    writer = Writer(file.connect, "writer", chores)
+async def writer(file: File, background: BackgroundJobs) -> AsyncIterator[Writer]:
+    writer = Writer(file.connect, "writer", background)
     yield writer
     await writer.close()
 
@@ -163,12 +163,12 @@ async def test_a_journal_is_at_work_until_its_last_job_is_done(writer: Writer) -
 
 
 async def test_a_journal_is_at_work_until_what_rides_is_written(writer: Writer) -> None:
-    rider = Rider(5)
-    writer.join(rider)
-    writer.nudge()
+    piggyback = PiggybackedWrite(5)
+    writer.join(piggyback)
+    writer.notify()
     assert is_any_at_work()
     await until(lambda: not is_any_at_work())
-    assert rider.outcomes == [True]
+    assert piggyback.outcomes == [True]
 
 
 async def test_jobs_that_wait_share_one_commit(file: File, writer: Writer) -> None:
@@ -184,7 +184,9 @@ async def test_jobs_that_wait_share_one_commit(file: File, writer: Writer) -> No
 
 
 @pytest.mark.parametrize("company", [0, 1])
-async def test_a_job_that_fails_is_rolled_back_alone(file: File, writer: Writer, chores: Chores, company: int) -> None:
+async def test_a_job_that_fails_is_rolled_back_alone(
+    file: File, writer: Writer, background: BackgroundJobs, company: int
+) -> None:
     first, is_free = await keep_busy(writer)
     jobs = [add(1)] * company + [broken] + [add(2)] * company
     waits = [asyncio.ensure_future(writer.do(job)) for job in jobs]
@@ -195,7 +197,7 @@ async def test_a_job_that_fails_is_rolled_back_alone(file: File, writer: Writer,
 
     assert [type(result) for result in results] == [int] * company + [ValueError] + [int] * company
     assert file.numbers() == [1, 2][: 2 * company]
-    assert chores.forgotten == 1
+    assert background.forgotten == 1
 
 
 async def test_what_sqlite_does_not_take_is_our_error(file: File, writer: Writer) -> None:
@@ -227,7 +229,7 @@ async def test_what_follows_from_a_job_follows_even_when_nobody_waits_any_more(f
 
 @pytest.mark.parametrize("failing", ["BEGIN", "COMMIT", "INSERT"])
 async def test_a_broken_disk_is_an_error_and_the_next_job_works_by_itself(
-    file: File, writer: Writer, chores: Chores, failing: str
+    file: File, writer: Writer, background: BackgroundJobs, failing: str
 ) -> None:
     await writer.do(add(1))
     file.failing = failing
@@ -238,7 +240,7 @@ async def test_a_broken_disk_is_an_error_and_the_next_job_works_by_itself(
 
     assert file.numbers() == [1, 3]
     assert file.opened == 2
-    assert chores.forgotten == 1
+    assert background.forgotten == 1
 
 
 async def test_after_a_failed_commit_nothing_is_appended_to_what_may_be_lost(file: File, writer: Writer) -> None:
@@ -277,75 +279,75 @@ async def test_a_file_that_cannot_be_opened_is_an_error_until_it_can(file: File,
     assert await writer.do(add(2)) == 2
 
 
-async def test_a_rider_goes_with_the_next_job(file: File, writer: Writer) -> None:
-    rider = Rider(5)
-    writer.join(rider)
+async def test_a_piggybacked_write_goes_with_the_next_job(file: File, writer: Writer) -> None:
+    piggyback = PiggybackedWrite(5)
+    writer.join(piggyback)
     await writer.do(add(1))
-    writer.leave(rider)
+    writer.leave(piggyback)
     await writer.do(add(2))
 
     assert file.numbers() == [1, 5, 2]
-    assert rider.outcomes == [True]
+    assert piggyback.outcomes == [True]
 
 
-async def test_a_rider_that_nudges_does_not_wait_for_a_job(file: File, writer: Writer) -> None:
-    rider = Rider(5)
-    writer.join(rider)
-    writer.nudge()
-    await asyncio.to_thread(rider.is_told.wait, 10)
+async def test_a_piggybacked_write_that_notifies_does_not_wait_for_a_job(file: File, writer: Writer) -> None:
+    piggyback = PiggybackedWrite(5)
+    writer.join(piggyback)
+    writer.notify()
+    await asyncio.to_thread(piggyback.is_told.wait, 10)
 
     assert file.numbers() == [5]
 
 
-async def test_a_rider_is_told_of_failure_and_tried_again_though_nothing_comes(file: File, writer: Writer) -> None:
-    rider = Rider(5)
+async def test_a_piggybacked_write_is_tried_again_after_a_failure(file: File, writer: Writer) -> None:
+    piggyback = PiggybackedWrite(5)
     await writer.do(add(1))
-    writer.join(rider)
+    writer.join(piggyback)
     file.failing = "COMMIT"
     with pytest.raises(StorageError):
         await writer.do(add(2))
     file.failing = None
-    rider.is_told.clear()
-    await asyncio.to_thread(rider.is_told.wait, 10)
+    piggyback.is_told.clear()
+    await asyncio.to_thread(piggyback.is_told.wait, 10)
 
     assert file.numbers() == [1, 5]
-    assert rider.outcomes == [False, True]
+    assert piggyback.outcomes == [False, True]
 
 
-async def test_a_rider_that_makes_a_mistake_ends_nothing(file: File, writer: Writer) -> None:
-    class Broken(Rider):
+async def test_an_error_in_a_piggybacked_write_ends_nothing(file: File, writer: Writer) -> None:
+    class Broken(PiggybackedWrite):
         def write(self, db: sqlite3.Connection) -> None:
             raise ValueError("a mistake of ours")
 
-    rider = Broken(5)
-    writer.join(rider)
+    piggyback = Broken(5)
+    writer.join(piggyback)
     with pytest.raises(ValueError, match="mistake"):
         await writer.do(add(1))
-    writer.leave(rider)
+    writer.leave(piggyback)
     await writer.do(add(2))
 
     assert file.numbers() == [2]
 
 
-async def test_chores_are_done_when_nothing_waits(writer: Writer, chores: Chores) -> None:
-    chores.pauses = [0.01, 0.0]
+async def test_chores_are_done_when_nothing_waits(writer: Writer, background: BackgroundJobs) -> None:
+    background.pauses = [0.01, 0.0]
     await writer.do(add(1))
-    await asyncio.to_thread(chores.done.wait, 10)
+    await asyncio.to_thread(background.done.wait, 10)
 
-    assert chores.calls == [False, True, True]
+    assert background.calls == [False, True, True]
 
 
 @pytest.mark.parametrize("error", [sqlite3.OperationalError("disk I/O error"), ValueError("a mistake of ours")])
 async def test_chores_that_fail_are_tried_again_and_cost_no_job(
-    file: File, writer: Writer, chores: Chores, error: Exception
+    file: File, writer: Writer, background: BackgroundJobs, error: Exception
 ) -> None:
-    chores.error = error
+    background.error = error
     await writer.do(add(1))
     await writer.do(add(2))
-    await asyncio.to_thread(chores.done.wait, 10)
+    await asyncio.to_thread(background.done.wait, 10)
 
     assert file.numbers() == [1, 2]
-    assert chores.forgotten == 1
+    assert background.forgotten == 1
 
 
 async def test_a_job_outside_has_no_transaction_around_it(writer: Writer) -> None:

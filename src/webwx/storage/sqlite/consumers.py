@@ -238,7 +238,7 @@ class SqliteConsumer:
         self._has_stored_ahead = bool(known.ahead)
         self._was_all_done = False
         """Nothing was acknowledged ahead when the last transaction was written."""
-        self._is_nudged = False
+        self._is_notified = False
         self._is_dirty = False
         self._is_dirty_in_flight = False
         self._is_open = True
@@ -356,7 +356,7 @@ class SqliteConsumer:
                 again, following = await self._reader.do(read)
                 last = following[-1].number if following else 0
                 if last > self._stored_started or ((again or following) and not self._is_stored_open):
-                    await self._writer.do(lambda _: self.start(last))  # it rides in that very transaction
+                    await self._writer.do(lambda _: self.start(last))  # it is written in that very transaction
             except BaseException:
                 self._revived = [*revived, *self._revived]
                 raise
@@ -430,8 +430,8 @@ class SqliteConsumer:
         self._acks.append(number)
         if self._poison_markers or self._crashes:
             self._clear_crashes(number)
-        if not self._is_nudged:  # whoever writes says so before it looks at what was acknowledged
-            self._ride()
+        if not self._is_notified:  # whoever writes says so before it looks at what was acknowledged
+            self._notify_writer()
 
     def _clear_crashes(self, number: int) -> None:
         """Remove the poison marker of an entry, and what was counted against it."""
@@ -441,18 +441,18 @@ class SqliteConsumer:
                 self._crashes.pop(number, None)
                 self._crashes_to_store[number] = 0
 
-    def _ride(self) -> None:
+    def _notify_writer(self) -> None:
         """Have what has changed written with whatever comes next."""
         with self._guard:
             self._is_dirty = True
-            is_nudged, self._is_nudged = self._is_nudged, True
-        if not is_nudged:
-            self._writer.nudge()
+            is_notified, self._is_notified = self._is_notified, True
+        if not is_notified:
+            self._writer.notify()
 
     def write(self, db: sqlite3.Connection) -> None:
         """Write what has changed; the file's part of `ack`, in the thread that writes."""
         with self._guard:
-            self._is_nudged = False
+            self._is_notified = False
             if not self._is_dirty and not self._acks:
                 return
             self._count_acks()
@@ -583,7 +583,7 @@ class SqliteConsumer:
             with self._guard:
                 self._poison_markers.discard(number)
                 self._crashes_to_store[number] = self._crashes.get(number, 0)
-            self._ride()
+            self._notify_writer()
 
     # -- ending ------------------------------------------------------------------------------------------------------
 

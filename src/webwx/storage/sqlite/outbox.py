@@ -102,7 +102,7 @@ class SqliteOutbox:
 
         def store(db: sqlite3.Connection) -> Outgoing:
             if key:
-                self._bury_dead(db, account)
+                self._settle_dead(db, account)
                 known = _select(db, account, "key = ?", values[1])
                 if known:
                     return known[0]
@@ -161,7 +161,7 @@ class SqliteOutbox:
 
         found = await self._reader.do(read)
         if found is None:
-            await self._writer.do(lambda db: self._bury_dead(db, account))
+            await self._writer.do(lambda db: self._settle_dead(db, account))
             found = await self._reader.do(lambda db: _select(db, account, condition, *values))
         return found
 
@@ -170,7 +170,7 @@ class SqliteOutbox:
         account = await self._account()
 
         def delete(db: sqlite3.Connection) -> bool:
-            self._bury_dead(db, account)
+            self._settle_dead(db, account)
             gone = db.execute(
                 "DELETE FROM outbox WHERE account = ? AND number = ? AND state <> 'sending'", (account, number)
             )
@@ -183,7 +183,7 @@ class SqliteOutbox:
         owners = db.execute("SELECT DISTINCT owner FROM outbox WHERE account = ? AND state = 'sending'", (account,))
         return [owner for (owner,) in owners if not self._senders.is_alive(owner)]
 
-    def _bury_dead(self, db: sqlite3.Connection, account: int) -> None:
+    def _settle_dead(self, db: sqlite3.Connection, account: int) -> None:
         for owner in self._dead(db, account):
             db.execute(
                 "UPDATE outbox SET state = 'unknown', owner = '' WHERE account = ? AND state = 'sending' AND owner = ?",

@@ -73,8 +73,8 @@ class Retention:
 
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
         """Do a piece; gives the seconds until the next, None when nothing is left."""
-        for chores in (self._index, self._thinning):
-            pause = chores.work(db, is_idle=is_idle)
+        for jobs in (self._index, self._thinning):
+            pause = jobs.work(db, is_idle=is_idle)
             if pause is not None:
                 return pause
         left = self._due_at - time.monotonic()

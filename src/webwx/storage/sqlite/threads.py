@@ -1,12 +1,12 @@
 """
 The threads that speak to a journal's file: one writes, one reads.
 
-All jobs that wait go into one transaction, so many tasks share the price of one commit; a job that fails is rolled back
-alone. Whatever changes all the time and is cheap to write, such as acknowledgements, does not ask for a transaction but
-rides in the next one, or in one of its own a few milliseconds later.
+All jobs that wait go into one transaction, so many tasks share the cost of one commit; a job that fails is rolled back
+alone. What changes all the time and is cheap to write, such as acknowledgements, is piggybacked: it is written with the
+next transaction, or in one of its own a few milliseconds later.
 
-A commit that failed may or may not have been made. Whoever waited for it is told so by a `StorageError`; the connection
-is thrown away, and the next job opens the file anew and sees what is there.
+A commit that failed may or may not have been made. Each job of it raises `StorageError`; the connection is closed, and
+the next job opens the file again and sees what is stored.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RIDE = 0.01
-"""Seconds after which what wants to ride gets a transaction of its own."""
+PIGGYBACK_DELAY = 0.01
+"""Seconds after which a piggybacked write gets a transaction of its own."""
 
 _log = logging.getLogger("webwx.storage")
 
@@ -38,32 +38,32 @@ _RETRY = 1.0
 """Seconds until what nobody waits for is tried again, after a failure."""
 
 
-class Rider(Protocol):
-    """Something that is written with whatever comes next."""
+class PiggybackedWrite(Protocol):
+    """A write that is stored with the next transaction, whatever that is for."""
 
     def write(self, db: sqlite3.Connection) -> None:
         """Write what has changed since it was last stored, if anything has."""
         ...
 
     def settled(self, *, is_stored: bool) -> None:
-        """Take note of how the transaction ended that this was written in."""
+        """Note whether the transaction with this write was stored."""
         ...
 
 
-class Chores(Protocol):
-    """What is to be done when there is time, or when it cannot wait any longer."""
+class BackgroundJobs(Protocol):
+    """Work to do when there is time, or when it cannot wait any longer."""
 
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
         """Do a piece, in transactions of its own; gives the seconds until the next, None when nothing is left."""
         ...
 
     def forget(self) -> None:
-        """Throw away what is known of the file: something that was written has been rolled back."""
+        """Drop what is known of the file, because a transaction was rolled back."""
         ...
 
 
 class _QueuedJob(Generic[T]):
-    """A job with somebody who waits for it."""
+    """A job, and the future of its result."""
 
     __slots__ = ("error", "future", "is_outside", "job", "loop", "result", "then")
 
@@ -94,7 +94,7 @@ class _Signal:
     """Something else that a thread may find in its queue."""
 
 
-_NUDGE = _Signal()
+_NOTICE = _Signal()
 _END = _Signal()
 
 
@@ -284,7 +284,7 @@ class Writer(_Worker):
     Args:
         connect: Opens the file.
         name: The thread's.
-        chores: What else there is to do.
+        background: Jobs to do when there is time.
         title: What errors call the file.
     """
 
@@ -292,29 +292,29 @@ class Writer(_Worker):
         self,
         connect: Callable[[], sqlite3.Connection],
         name: str,
-        chores: Chores,
+        background: BackgroundJobs,
         *,
         title: str = "The journal",
     ) -> None:
         super().__init__(connect, name, title=title)
-        self._chores = chores
-        self._riders: tuple[Rider, ...] = ()
+        self._background = background
+        self._piggybacked: tuple[PiggybackedWrite, ...] = ()
         self._is_doubtful = False
         """A commit has failed, and the file was not looked at since."""
 
-    def join(self, rider: Rider) -> None:
-        """Let something ride from now on."""
+    def join(self, piggyback: PiggybackedWrite) -> None:
+        """Write something with every transaction from now on."""
         with self._starting:
-            self._riders = (*self._riders, rider)
+            self._piggybacked = (*self._piggybacked, piggyback)
 
-    def leave(self, rider: Rider) -> None:
-        """Let it ride no more."""
+    def leave(self, piggyback: PiggybackedWrite) -> None:
+        """Stop writing it."""
         with self._starting:
-            self._riders = tuple(each for each in self._riders if each is not rider)
+            self._piggybacked = tuple(each for each in self._piggybacked if each is not piggyback)
 
-    def nudge(self) -> None:
-        """Say that something wants to ride; when nothing comes that it could ride in, it is written by itself."""
-        self._put(_NUDGE)
+    def notify(self) -> None:
+        """Note that a piggybacked write has something to store; without another job it gets its own transaction."""
+        self._put(_NOTICE)
 
     async def do_outside(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """
@@ -340,7 +340,7 @@ class Writer(_Worker):
             self._thread.finish()
             del calls, inside  # a job may hold on to a great deal
             if not is_ending:
-                pause = _RETRY if self._is_doubtful else self._do_chores(is_idle=is_idle)
+                pause = _RETRY if self._is_doubtful else self._do_background_jobs(is_idle=is_idle)
 
     def _next(self, pause: float | None) -> tuple[list[_QueuedJob[Any]], bool, bool]:
         """Wait for jobs: gives all there are, whether the wait was in vain, and whether that was the last."""
@@ -349,7 +349,7 @@ class Writer(_Worker):
             item = self._thread.get(pause)
         except queue.Empty:
             return calls, True, False
-        ride_at: float | None = None
+        write_at: float | None = None
         while True:
             match item:
                 case _QueuedJob():
@@ -357,25 +357,25 @@ class Writer(_Worker):
                 case _Signal() if item is _END:
                     return calls, False, True
                 case _:
-                    ride_at = ride_at or time.monotonic() + RIDE
+                    write_at = write_at or time.monotonic() + PIGGYBACK_DELAY
             try:
-                if calls or ride_at is None:
+                if calls or write_at is None:
                     item = self._thread.get(0)
                 else:
-                    item = self._thread.get(max(0.0, ride_at - time.monotonic()))
+                    item = self._thread.get(max(0.0, write_at - time.monotonic()))
             except queue.Empty:
                 return calls, False, False
 
     def _write(self, calls: list[_QueuedJob[Any]]) -> None:
-        """Do jobs, and whatever rides along, in one transaction."""
-        riders = self._riders
+        """Do jobs, and the piggybacked writes, in one transaction."""
+        piggybacked = self._piggybacked
         try:
             db = self._settled_connection()
             db.execute("BEGIN IMMEDIATE")
             for call in calls:
                 self._do(db, call, is_alone=len(calls) == 1)
-            for rider in riders:
-                rider.write(db)
+            for piggyback in piggybacked:
+                piggyback.write(db)
             db.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - it is raised wherever somebody waits, and the next job may work
             failure = self._failed(error)
@@ -384,14 +384,14 @@ class Writer(_Worker):
             is_stored = False
         else:
             is_stored = True
-        for rider in riders:
-            rider.settled(is_stored=is_stored)
+        for piggyback in piggybacked:
+            piggyback.settled(is_stored=is_stored)
 
     def _failed(self, error: Exception) -> Exception:
         """Let go of a file in which nobody knows what is written; gives what those are told who wait."""
         self._is_doubtful |= not isinstance(error, StorageError)
         self._disconnect()
-        self._chores.forget()
+        self._background.forget()
         if isinstance(error, sqlite3.Error):
             return StorageError(f"{self._title} cannot be written: {explain(error)}")
         return error
@@ -417,7 +417,7 @@ class Writer(_Worker):
             db.execute("ROLLBACK" if is_alone else "ROLLBACK TO job")
             if is_alone:
                 db.execute("BEGIN IMMEDIATE")
-            self._chores.forget()
+            self._background.forget()
             call.error = (
                 StorageError(f"{self._title} does not take this: {explain(error)}")
                 if isinstance(error, sqlite3.Error)
@@ -433,17 +433,17 @@ class Writer(_Worker):
             except Exception as error:  # noqa: BLE001 - it is raised where the job came from
                 call.error = self._failed(error)
 
-    def _do_chores(self, *, is_idle: bool) -> float | None:
+    def _do_background_jobs(self, *, is_idle: bool) -> float | None:
         if self._db is None:
             return None
         try:
-            return self._chores.work(self._db, is_idle=is_idle)
+            return self._background.work(self._db, is_idle=is_idle)
         except sqlite3.Error:  # a job that comes will tell of it
             self._is_doubtful = True
             self._disconnect()
         except Exception as error:  # noqa: BLE001 - an index that one message breaks must not stop what is stored
             _log.error("The journal's index or its retention has failed: %s.", type(error).__name__)
-        self._chores.forget()
+        self._background.forget()
         return _RETRY
 
 
