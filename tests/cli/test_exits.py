@@ -60,7 +60,7 @@ def test_each_failure_has_its_code(error: Exception, code: int) -> None:
         ),
         (click.UsageError("Missing argument 'TO'."), "Missing argument 'TO'; see 'webwx --help'."),
         (click.UsageError("Did you mean 'send'?"), "Did you mean 'send'?"),
-        (OSError(errno.ENOSPC, "No space", "file"), "The disk is full; make room and try again."),
+        (OSError(errno.ENOSPC, "No space", "file"), "The disk is full; free some space and try again."),
         (
             OSError(errno.EACCES, "Permission denied", "/home/x"),
             "The system refused '/home/x' (Permission denied); check the path and its permissions.",
@@ -78,5 +78,5 @@ def test_an_unforeseen_exception_tells_where_it_was_raised_and_not_what_it_holds
         {"@crypt_key": 1}["pass_ticket"]
     except KeyError as raised:
         _, sentence = explain(raised)
-    assert sentence.startswith("This is a mistake in webwx (KeyError at test_exits.py:")
+    assert sentence.startswith("Internal error in webwx (KeyError at test_exits.py:")
     assert "pass_ticket" not in sentence

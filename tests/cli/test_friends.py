@@ -56,7 +56,7 @@ def test_friends_of_a_file_answer_and_a_mistake_is_a_sentence_that_ends_nothing(
     [
         ("\nx = y\n", "webwx: friends.py, line 2: NameError: name 'y' is not defined"),
         ("def f(:\n", "webwx: friends.py, line 1: invalid syntax"),
-        ("x = 1\n", "webwx: friends.py makes no Scenario; it needs a line such as 'friends = Scenario()'."),
+        ("x = 1\n", "webwx: friends.py creates no Scenario; add a line such as 'friends = Scenario()'."),
         (PONG.replace('when("阿华"', 'when("阿花"', 1), "webwx: friends.py, line 7: There is nobody called '阿花'; "),
     ],
 )

@@ -57,7 +57,7 @@ def test_words_are_found_in_what_was_said_and_sent(me: Shell, sandbox: Sandbox) 
         "the backup is done"
     ]
     nothing = me.run("search", "--chat", "阿华", "--", "--chat")
-    assert (nothing.code, nothing.stdout, nothing.sentence) == (0, "", "Nothing was found.")
+    assert (nothing.code, nothing.stdout, nothing.sentence) == (0, "", "No message found.")
 
 
 def test_further_lines_of_a_text_stand_behind_a_bar(me: Shell, sandbox: Sandbox) -> None:
@@ -153,7 +153,7 @@ def test_what_cannot_be_opened_where_it_is_is_read_from_a_copy(me: Shell, sandbo
     for command in (("history",), ("search", "remember"), ("journal", "export")):
         done = me.run(*command, "--json")
         assert (done.code, done.lines[-1]["text"]) == (0, "remember this"), command
-        assert done.sentence.endswith("A copy of it is read.")
+        assert done.sentence.endswith("Reading a copy of it.")
     assert {each.name: each.read_bytes() for each in path.parent.iterdir() if each.is_file()} == before
 
 

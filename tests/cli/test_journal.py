@@ -63,7 +63,7 @@ def test_one_that_cannot_be_opened_where_it_is_is_counted_and_copied(
     log.symlink_to("nowhere/log")  # SQLite cannot make it, as on a full or a read-only disk
     done = me.run("journal", "stats", "--json")
     assert done.line | {"size": 0} == counted | {"size": 0}
-    assert done.sentence.endswith("A copy of it is read.")
+    assert done.sentence.endswith("Reading a copy of it.")
     copy = tmp_path / "copy"
     assert me.run("journal", "backup", str(copy)).code == 0
     log.unlink()

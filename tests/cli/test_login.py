@@ -353,7 +353,7 @@ def test_where_nothing_can_be_written_status_and_logout_do_what_they_can(me: Any
     assert told.sentence.startswith(f"Nothing can be written beside {me.settings.login_path}: ")
     told = me.run("logout", "--json")
     assert (told.code, told.line) == (0, {"logged_out": True})
-    assert told.sentence.startswith("The login has ended, but is still saved; delete it when that is possible. ")
+    assert told.sentence.startswith("Logged out, but the saved login could not be deleted. ")
     assert me.run("status").code == 4
 
 

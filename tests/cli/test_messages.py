@@ -111,7 +111,7 @@ def test_a_text_that_is_not_utf8_is_refused_and_leaves_nothing_behind(
 @pytest.mark.parametrize("text", ["", " ", "\n\t \u3000\n"])
 def test_a_blank_text_is_refused_and_leaves_nothing_behind(text: str, me: Any) -> None:
     for done in (me.run("send", "filehelper", text), me.run("send", stdin=text)):
-        assert (done.code, done.sentence) == (2, "webwx: There is no text to send: it is empty or blank.")
+        assert (done.code, done.sentence) == (2, "webwx: The text is empty; pass a text to send.")
     assert me.run("outbox", "--json").lines == []
 
 
@@ -287,7 +287,7 @@ def test_what_was_recalled_is_not_recalled_again_and_that_is_said(me: Any) -> No
     [number] = [send["number"] for send in me.run("outbox", "--json").lines]
     assert me.run("recall", str(number)).code == 0
     done = me.run("recall", str(number))
-    assert (done.code, done.sentence) == (2, f"webwx: Send {number} was taken back already.")
+    assert (done.code, done.sentence) == (2, f"webwx: Send {number} is already recalled.")
 
 
 @pytest.mark.parametrize("which", ["999999", "#x", "1" * 30])
@@ -417,7 +417,7 @@ def test_a_second_listen_ends_with_3_and_says_who_is_there(me: Any, sandbox: Any
         first.terminate()
 
     assert (second.code, second.stdout) == (3, "")
-    assert second.error["message"] == f"Another process (pid {first.pid}) is syncing this login; end that one first."
+    assert second.error["message"] == f"Another process (pid {first.pid}) is syncing this login; end it first."
     assert beside.code == 0
 
 
@@ -465,9 +465,9 @@ def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(me: Any, sand
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("listen",), "Waiting for messages; Ctrl-C ends this."),
-        (("receive", "--follow"), "Waiting for files and other media; Ctrl-C ends this."),
-        (("receive",), "Looking for files and other media that have arrived; --follow waits for more."),
+        (("listen",), "Waiting for messages; press Ctrl-C to stop."),
+        (("receive", "--follow"), "Waiting for files and other media; press Ctrl-C to stop."),
+        (("receive",), "Looking for received files and other media; pass --follow to wait for new ones."),
     ],
 )
 def test_on_a_terminal_a_command_says_what_it_waits_for(me: Any, arguments: tuple[str, ...], sentence: str) -> None:

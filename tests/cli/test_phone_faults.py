@@ -79,7 +79,7 @@ def test_the_list_is_one_object(shell: Any) -> None:
         (("truncated", "att=3"), "The fault 'truncated' has no option 'att'; it has at."),
         (("truncated", "3"), "The option '3' has no value: write 3=VALUE"),
         (("tls_expired",), "The fault 'tls_expired' cannot happen here: it needs TLS"),
-        ((), "Name a fault, or take all off with --reset"),
+        ((), "Pass the name of a fault, or --reset to turn off all"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_sentence(shell: Any, arguments: tuple[str, ...], sentence: str) -> None:

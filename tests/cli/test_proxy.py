@@ -85,5 +85,5 @@ def test_a_taken_port_is_a_sentence(shell: Any, sandbox: Any) -> None:
     done = shell.run("proxy", "--to", sandbox.url, "--port", port)
     assert (done.code, done.sentence) == (
         1,
-        "webwx: The port is taken; choose another, or leave it to the system.",
+        "webwx: The port is in use; choose another one, or omit --port to use any free port.",
     )

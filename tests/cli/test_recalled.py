@@ -117,7 +117,7 @@ def test_a_recalled_text_is_listed_with_what_it_said_and_goes_on(me: Any, sandbo
 
 def test_what_never_came_here_is_listed_as_the_notice_says(me: Any, sandbox: Any) -> None:
     done = me.run("forward", "--recalled", "filehelper")
-    assert (done.code, done.sentence) == (2, "webwx: Nothing was taken back, as far as the journal knows.")
+    assert (done.code, done.sentence) == (2, "webwx: The journal has no recalled message.")
     me.run("send", "阿华", "mine")
     assert me.run("recall").code == 0  # it was not seen to come back, so nothing tells what it was
     me.run("listen", "--count", "1")

@@ -94,7 +94,7 @@ def test_a_change_of_any_file_beside_it_starts_it_again(me: Shell, sandbox: Sand
         first = begun(process)
         assert answer(process, sandbox) == "one"
         file.with_name("words.py").write_text("ANSWER = 'two'\n")
-        assert told(process) == "words.py changed; starting again."
+        assert told(process) == "words.py changed; restarting."
         second = begun(process)
         assert answer(process, sandbox) == "two"
         assert not is_alive(first)
@@ -107,11 +107,11 @@ def test_what_is_no_python_is_told_and_waited_for_while_the_bot_goes_on(
     with reloading(me, file) as process:
         first = begun(process)
         file.with_name("words.py").write_text("ANSWER = 'two\n")
-        expected = "words.py, line 1: unterminated string literal (detected at line 1); waiting for it to be mended."
+        expected = "words.py, line 1: unterminated string literal (detected at line 1); waiting for a fix."
         assert told(process) == expected
         assert answer(process, sandbox) == "one"
         file.with_name("words.py").write_text("ANSWER = 'three'\n")
-        assert told(process) == "words.py changed; starting again."
+        assert told(process) == "words.py changed; restarting."
         assert begun(process) != first
         assert answer(process, sandbox) == "three"
 
@@ -119,11 +119,11 @@ def test_what_is_no_python_is_told_and_waited_for_while_the_bot_goes_on(
 def test_a_bot_that_ends_by_itself_is_started_by_the_next_change(me: Shell, sandbox: Sandbox, file: Path) -> None:
     file.with_name("words.py").write_text("ANSWER = 1 / 0\n")
     with reloading(me, file) as process:
-        while (line := told(process)) != "webwx: bot.py cannot be run, for the reason above.":
+        while (line := told(process)) != "webwx: bot.py cannot be run; see the traceback above.":
             assert line
-        assert told(process) == "Ended with exit code 1; a change of a file starts it again."
+        assert told(process) == "Ended with exit code 1; change a file to restart it."
         file.with_name("words.py").write_text("ANSWER = 'mended'\n")
-        assert told(process) == "words.py changed; starting again."
+        assert told(process) == "words.py changed; restarting."
         begun(process)
         assert answer(process, sandbox) == "mended"
 

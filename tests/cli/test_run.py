@@ -283,7 +283,7 @@ def test_what_the_file_raises_is_told_from_its_own_line_on(shell: Shell, file: P
     assert first == "Traceback (most recent call last):"
     assert place == f'  File "{file}", line 5, in <module>'
     assert error == "KeyError: 'token'"
-    assert sentence == "webwx: bot.py cannot be run, for the reason above."
+    assert sentence == "webwx: bot.py cannot be run; see the traceback above."
 
 
 def test_a_file_that_is_no_python_is_told_as_python_tells_it(shell: Shell, file: Path) -> None:
@@ -297,7 +297,7 @@ def test_a_file_that_is_no_python_is_told_as_python_tells_it(shell: Shell, file:
 @pytest.mark.parametrize(
     ("text", "name", "sentence"),
     [
-        ("x = 1\n", "", "bot.py makes no Bot; it needs a line such as 'bot = Bot()'."),
+        ("x = 1\n", "", "bot.py creates no Bot; add a line such as 'bot = Bot()'."),
         (PONG, ":tick", "bot.py has no Bot 'tick'; it has 'bot'."),
         (
             PONG + "\nagain = Bot()\n",
@@ -319,9 +319,9 @@ def test_a_file_without_the_bot_is_told_in_one_sentence(
     [
         (("nope.py",), "There is no file 'nope.py'."),
         ((".",), "There is no file '.'."),
-        ((__file__, "--on-logout", "no-such-program now"), "cannot run 'no-such-program': there is no such program."),
-        ((__file__, "--on-logout", "echo 'open"), "What --on-logout says is no command."),
-        ((__file__, "--on-logout", ""), "What --on-logout says is no command."),
+        ((__file__, "--on-logout", "no-such-program now"), "cannot run 'no-such-program': the program does not exist."),
+        ((__file__, "--on-logout", "echo 'open"), "--on-logout is not a command; check its quotes."),
+        ((__file__, "--on-logout", ""), "--on-logout is not a command; check its quotes."),
         ((__file__, "--proxy", "nonsense"), "The proxy's address cannot be read"),
         ((__file__, "--account", "../other"), "cannot name an account"),
     ],

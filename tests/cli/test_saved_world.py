@@ -35,7 +35,7 @@ def test_a_world_goes_on_where_it_was_with_its_logins(shell: Any, tmp_path: Path
         process.terminate()
         process.wait(PATIENCE)
     assert (second.code, second.error["message"]) == (
-        1, f"Another sandbox keeps its world in {state}; end that one first, or name another file.",
+        1, f"Another sandbox keeps its world in {state}; end it first, or name another file.",
     )  # fmt: skip
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
     with shell.start(

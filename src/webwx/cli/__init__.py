@@ -1,8 +1,8 @@
 """
 The command line.
 
-`webwx --help` must be quick, so a command's module, and with it the HTTP library, is imported only when that command is
-used. The list below is therefore all that the help knows of them.
+`webwx --help` must be fast, so a command's module, and with it the HTTP library, is imported only when that command is
+used. The table below therefore holds everything that the help shows about the commands.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from webwx.outcomes import MEANING, Exit
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Without an account": {
-        "demo": ("demo", "See the main job done against a server in this process."),
+        "demo": ("demo", "Show the main features against a server in this process."),
         "sandbox": ("sandbox", "Run a server of the protocol on this machine."),
-        "phone": ("phone", "Be the phone and the friends of a running sandbox."),
-        "proxy": ("proxy", "Break the connection between a client and a sandbox, on purpose."),
+        "phone": ("phone", "Control the phones of a running sandbox."),
+        "proxy": ("proxy", "Run a proxy that breaks the connection between a client and a sandbox."),
     },
     "Your login": {
         "login": ("login", "Log in with a QR code, or restore the saved login."),
-        "status": ("login", "Say whether the saved login is alive."),
-        "logout": ("login", "Log out and forget the saved login."),
+        "status": ("login", "Show whether the saved login is valid."),
+        "logout": ("login", "Log out and delete the saved login."),
         "accounts": ("accounts", "List the logins saved on this machine."),
     },
     "People": {
@@ -41,45 +41,45 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "why": ("who", "Say which contacts somebody was taken for, and why."),
         "merge": ("who", "Say that A and B are one and the same, for good."),
         "split": ("who", "Say that the contact with this ID is somebody else, for good."),
-        "chats": ("contacts", "List the recent chats, the newest first."),
-        "chatroom": ("chatrooms", "Open chatrooms and change who is in them."),
-        "friend": ("contacts", "Ask people to become friends, and accept those who ask."),
-        "remark": ("contacts", "Give WHO a name of your own; an empty TEXT takes it away."),
+        "chats": ("contacts", "List recent chats, newest first."),
+        "chatroom": ("chatrooms", "Create chatrooms and manage their members."),
+        "friend": ("contacts", "Send and accept friend requests."),
+        "remark": ("contacts", "Set your own name for WHO; an empty TEXT removes it."),
         "pin": ("contacts", "Pin the chat with WHO to the top of the list, on all devices."),
     },
     "Messages": {
         "send": ("messages", "Send a text, a picture or any file, and print the receipt."),
-        "receive": ("receive", "Save files, pictures and other media that arrive."),
+        "receive": ("receive", "Save received files, pictures and other media."),
         "listen": ("messages", "Print messages and recalls as they arrive."),
-        "history": ("history", "Print what was said, the oldest first."),
-        "search": ("history", "Find messages that hold all of these words."),
+        "history": ("history", "Print past messages, oldest first."),
+        "search": ("history", "Find messages that contain all of these words."),
         "read": ("messages", "Mark a chat as read, on the phone too."),
-        "recall": ("messages", "Take back a message sent less than two minutes ago."),
-        "recalled": ("recalled", "List what was taken back, and what is left of it."),
-        "forward": ("messages", "Send a received message on, recalled or not."),
-        "outbox": ("outbox", "List what was sent from here, and what became of it."),
+        "recall": ("messages", "Recall a message sent less than two minutes ago."),
+        "recalled": ("recalled", "List recalled messages and whether they can be forwarded."),
+        "forward": ("messages", "Forward a received message, even if it was recalled."),
+        "outbox": ("outbox", "List sends and their states."),
     },
     "Bots": {
         "run": ("run", "Run the bots of a Python file."),
     },
     "This machine": {
-        "journal": ("journal", "Count, export, back up and delete what was said and sent."),
-        "config": ("config", "Show what is configured, and where."),
-        "completion": ("completion", "Print what makes a shell complete webwx."),
-        "doctor": ("doctor", "Report what a bug report needs, and nothing private."),
+        "journal": ("journal", "Manage the journal: count, export, back up and delete stored messages."),
+        "config": ("config", "Show the settings and where each one comes from."),
+        "completion": ("completion", "Print a shell script that completes webwx commands."),
+        "doctor": ("doctor", "Print the information that a bug report needs, without private data."),
     },
 }
-"""Per section of the help: a command's name, its module in this package, and what it does in one line."""
+"""Commands by section of the help: name, module in this package, and summary."""
 
 COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
-"""The same without the sections."""
+"""The same commands without the sections."""
 
 
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Give the names of all commands."""
+        """Return the names of all commands."""
         del ctx
         return list(COMMANDS)
 
@@ -95,13 +95,13 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command an argument names, or suggest the one that was meant."""
+        """Find the command that an argument names, or suggest a similar one."""
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
             raise NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx)
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
-        """Offer the commands, without importing one, and the options."""
+        """Complete command names, without importing a command, and options."""
         commands = [
             CompletionItem(name, help=text) for name, (_, text) in COMMANDS.items() if name.startswith(incomplete)
         ]
@@ -121,17 +121,17 @@ class LazyGroup(click.Group):
             formatter.write_dl([(str(int(code)), meaning) for code, meaning in MEANING.items()], col_max=20)
         with formatter.section("Environment"):
             formatter.write_dl([
-                ("WEBWX_HOME", "folder of the saved logins; default: the platform's folder for state"),
-                ("WEBWX_SERVER", "what --server says when it is not given"),
-                ("WEBWX_HOST", "what --host says when it is not given"),
-                ("WEBWX_ACCOUNT", "what --account says when it is not given"),
-                ("WEBWX_PROXY", "what --proxy says when it is not given"),
-                ("WEBWX_KEEP", "chats whose pictures are kept as they arrive: 'all', or names with commas between"),
-                ("WEBWX_RETENTION_DAYS", "days that the journals keep what came; default: 90, 0: for ever"),
-                ("WEBWX_CONFIG", "file that says what neither an option nor a variable does; see 'webwx config'"),
-                ("WEBWX_PASSPHRASE", "closes the saved logins; needs the extra webwx[crypto]"),
-                ("WEBWX_PASSPHRASE_FROM", "'keyring': the system's keeps one for each login; needs webwx[keyring]"),
-                ("NO_COLOR", "when set, nothing is printed in colour"),
+                ("WEBWX_HOME", "folder of saved logins; default: the platform's state folder"),
+                ("WEBWX_SERVER", "default for --server"),
+                ("WEBWX_HOST", "default for --host"),
+                ("WEBWX_ACCOUNT", "default for --account"),
+                ("WEBWX_PROXY", "default for --proxy"),
+                ("WEBWX_KEEP", "chats whose pictures are archived as they arrive: 'all', or names separated by commas"),
+                ("WEBWX_RETENTION_DAYS", "days to keep messages in the journal; default: 90, 0 means forever"),
+                ("WEBWX_CONFIG", "configuration file; see 'webwx config'"),
+                ("WEBWX_PASSPHRASE", "encrypts the saved logins; requires webwx[crypto]"),
+                ("WEBWX_PASSPHRASE_FROM", "'keyring': use the system's keyring; requires webwx[keyring]"),
+                ("NO_COLOR", "if set, disables colours"),
             ])  # fmt: skip
 
 
@@ -144,9 +144,9 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="webwx", message="%(prog)s %(version)s")
 def webwx() -> None:
     """
-    Talk to WeChat over its web protocol, or to a server of that protocol on your own machine.
+    Use WeChat over its web protocol, or run a server of that protocol on this machine.
 
-    New here?  'webwx demo' shows everything at work without an account.
+    New to webwx? Run 'webwx demo': it shows all features without an account.
     """
 
 
@@ -161,7 +161,7 @@ def run_command(arguments: list[str]) -> int:
     """Run one command and return its exit code; a failure is one sentence on stderr, with `--json` one object."""
     try:
         if sys.stdout is None:
-            raise CommandFailed("stdout is closed, so nothing was done; '> /dev/null' throws results away.")
+            raise CommandFailed("stdout is closed, so nothing was done; use '> /dev/null' to discard results.")
         # Passing the arguments keeps click from expanding `*` in them on Windows: a text is a text.
         code: int | None = webwx.main(arguments, prog_name="webwx", standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
@@ -186,11 +186,11 @@ def run_command(arguments: list[str]) -> int:
 
 
 def _speak_utf8(stream: TextIO | None) -> None:
-    """Read and write UTF-8 wherever we run, and let nothing that is none end a command."""
+    """Read and write UTF-8 on every platform; invalid bytes never end a command."""
     if stream is not None and hasattr(stream, "reconfigure"):
         stream.reconfigure(encoding="utf-8", errors="replace")
 
 
 def _drop_output() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush does not complain about the closed pipe."""
+    """Point stdout at the null device, so that the interpreter's last flush does not fail on the closed pipe."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""`webwx accounts`: which logins this machine keeps."""
+"""`webwx accounts`: the logins saved on this machine."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ async def accounts(session: Session) -> None:
     """
     List the logins saved on this machine.
 
-    No server is asked: 'webwx status' says whether one is still alive. Commands use the login marked with a star; give
-    them --account, --host or --server to use another.
+    Does not contact a server; 'webwx status' checks whether a login is still valid. A star marks the login that
+    commands use. Pass --account, --host or --server to use another one.
     """
     current = session.settings.login_path
     found = Accounts(session.settings.home).list_accounts()

@@ -1,4 +1,4 @@
-"""`webwx chatroom`: list, look into, open, add, invite, remove, rename, leave."""
+"""`webwx chatroom`: list, members, create, add, invite, remove, rename, leave."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 )
 def chatroom() -> None:
     """
-    Open chatrooms and change who is in them.
+    Create chatrooms and manage their members.
 
-    ROOM and WHO are names, ids or numbers, as for 'send'; a member who is no friend is named by the id that 'members'
-    shows.
+    ROOM and WHO are names, ids or identity numbers, as for 'webwx send'. To name a member who is not your friend, use
+    the id that 'webwx chatroom members' shows.
     """
 
 
@@ -48,7 +48,7 @@ async def list_(session: Session) -> None:
 @command("members", group=chatroom, examples=("webwx chatroom members 周末爬山",))
 @click.argument("room")
 async def members(session: Session, room: str) -> None:
-    """List who is in ROOM, each with the name they have there."""
+    """List the members of ROOM with their names there."""
     async with session.logged_in() as client:
         asked = await client.find_contact(whom(room))
         await client.get_contacts([asked.id])
@@ -60,9 +60,9 @@ async def members(session: Session, room: str) -> None:
 
 @command("create", group=chatroom, examples=("webwx chatroom create 阿华 Boss --name 周末爬山",))
 @click.argument("who", nargs=-1, required=True)
-@click.option("--name", default="", help="The chatroom's name.")
+@click.option("--name", default="", help="Name of the chatroom.")
 async def create(session: Session, who: tuple[str, ...], name: str) -> None:
-    """Open a chatroom with WHO, at least two others."""
+    """Create a chatroom with WHO, at least two other people."""
     async with session.logged_in() as client:
         _report(session.output, client.contacts, await client.create_chatroom(map(whom, who), name=clean_text(name)))
 
@@ -71,7 +71,7 @@ async def create(session: Session, who: tuple[str, ...], name: str) -> None:
 @click.argument("room")
 @click.argument("who", nargs=-1, required=True)
 async def add(session: Session, room: str, who: tuple[str, ...]) -> None:
-    """Add WHO to ROOM; into a large one they are invited."""
+    """Add WHO to ROOM; in a large chatroom they get an invitation."""
     async with session.logged_in() as client:
         _report(session.output, client.contacts, await client.add_members(whom(room), map(whom, who)))
 
@@ -80,7 +80,7 @@ async def add(session: Session, room: str, who: tuple[str, ...]) -> None:
 @click.argument("room")
 @click.argument("who", nargs=-1, required=True)
 async def invite(session: Session, room: str, who: tuple[str, ...]) -> None:
-    """Invite WHO to ROOM; they come in when they accept."""
+    """Invite WHO to ROOM; they join when they accept."""
     async with session.logged_in() as client:
         _report(session.output, client.contacts, await client.invite_members(whom(room), map(whom, who)))
 
@@ -89,7 +89,7 @@ async def invite(session: Session, room: str, who: tuple[str, ...]) -> None:
 @click.argument("room")
 @click.argument("who", nargs=-1, required=True)
 async def remove(session: Session, room: str, who: tuple[str, ...]) -> None:
-    """Remove WHO from ROOM, which has to be yours."""
+    """Remove WHO from ROOM, which you must own."""
     async with session.logged_in() as client:
         left = await client.remove_members(whom(room), map(whom, who))
         session.output.line(f"Now: {describe(left)}", left)
@@ -104,7 +104,7 @@ async def remove(session: Session, room: str, who: tuple[str, ...]) -> None:
 @click.argument("room")
 @click.argument("name")
 async def rename(session: Session, room: str, name: str) -> None:
-    """Give ROOM another NAME."""
+    """Rename ROOM to NAME."""
     async with session.logged_in() as client:
         renamed = await client.rename_chatroom(whom(room), clean_text(name))
         session.output.line(f"Now: {describe(renamed)}", renamed)
@@ -120,7 +120,7 @@ async def leave(session: Session, room: str) -> None:
 
 
 def _report(output: Output, contacts: Contacts, admission: Admission) -> None:
-    """Say who came in, one line for all."""
+    """Return one line that names everyone who joined."""
     parts = [f"Now: {describe(admission.chatroom)}"]
     for what, ids in (("invited", admission.invited), ("could not be added", admission.refused)):
         if ids:

@@ -1,4 +1,4 @@
-"""`webwx completion`: the script that makes a shell ask webwx how a line could go on."""
+"""`webwx completion`: the script that makes a shell complete webwx commands."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ SHELLS: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComple
 @click.argument("shell", type=click.Choice(list(SHELLS)))
 async def completion(session: Session, shell: str) -> None:
     """
-    Print what makes a shell complete webwx.
+    Print a shell script that completes webwx commands.
 
-    It completes commands, options, accounts, and the names of contacts that need no quotes; bash must be 4.4 or newer.
+    Completes commands, options, accounts, and names of contacts that need no quoting. Requires bash 4.4 or newer.
     """
     root = click.get_current_context().find_root()
     maker = SHELLS[shell](root.command, {}, "webwx", "_WEBWX_COMPLETE")
-    # Not `source()`: for bash it looks for one on this machine, and complains where there is none.
+    # Not `source()`: for bash it runs the bash of this machine, and complains if there is none.
     script = maker.source_template % maker.source_vars()
     if session.output.as_json:
         session.output.document({"script": script})

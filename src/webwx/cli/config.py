@@ -1,4 +1,4 @@
-"""`webwx config`: what is configured, and where."""
+"""`webwx config`: the settings and their sources."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def config() -> None:
 
 @command("path", group=config, examples=('${EDITOR:-vi} "$(webwx config path)"',))
 async def path(session: Session) -> None:
-    """Print where the configuration file is, or would be."""
+    """Print the path of the configuration file, whether or not it exists."""
     file = config_path()
     session.output.result(str(file), path=str(file), exists=file.exists())
 
@@ -33,9 +33,9 @@ async def path(session: Session) -> None:
 @command("show", group=config, examples=("webwx config show --account work",))
 async def show(session: Session) -> None:
     """
-    Print what is in force, and what has set it.
+    Print every setting in effect and its source.
 
-    A password in the proxy's address is left out.
+    Leaves out a password in the proxy's address.
     """
     settings = session.settings
     for name in KEYS:
@@ -46,7 +46,7 @@ async def show(session: Session) -> None:
 
 
 def without_password(url: str | None) -> str | None:
-    """Give an address without who goes there and with which password."""
+    """Return an address without user name and password."""
     if url is None:
         return None
     parts = urlsplit(url)

@@ -1,4 +1,4 @@
-"""The commands that read as consumers: each has a place of its own in the journal, so none takes from another."""
+"""The commands that read the journal as consumers. Each has its own cursor, so none takes events from another."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal
 
 LISTEN, RECEIVE = "listen", "receive"
-"""Named after their commands."""
+"""Consumer names, equal to the commands' names."""
 
 
 async def begin(account: AccountJournal) -> None:
-    """Let them begin here, unless they have begun already: whichever runs first, the other misses nothing."""
+    """Create all consumers that do not exist yet, so that none misses events that arrive before its first run."""
     for name in (LISTEN, RECEIVE):
         with suppress(AlreadyRunning):  # it has begun, and is at work
             consumer = await account.consumer(name)

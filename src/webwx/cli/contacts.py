@@ -29,13 +29,13 @@ if TYPE_CHECKING:
         "webwx contacts --json",
     ),
 )
-@click.option("--search", metavar="TEXT", help="Only those whose remark, nickname or WeChat id holds TEXT.")
+@click.option("--search", metavar="TEXT", help="Only contacts whose remark, nickname or WeChat id contains TEXT.")
 async def contacts(session: Session, search: str | None) -> None:
     """
     List friends, chatrooms and official accounts.
 
-    Fetches them from the server. Any of the names shown, the number (as who:12) or the id at the end of a line can be
-    given to 'send', 'read' and 'forward'. Ids are new at every login; a number stays.
+    Fetches the list from the server. Other commands accept each name shown, the identity number (as who:12) and the id
+    at the end of the line. Ids change at every login; identity numbers do not.
     """
     async with session.logged_in() as client:
         listed = await client.list_contacts()
@@ -47,7 +47,7 @@ async def contacts(session: Session, search: str | None) -> None:
     examples=("webwx chats",),
 )
 async def chats(session: Session) -> None:
-    """List the recent chats, the newest first."""
+    """List recent chats, newest first."""
     async with session.logged_in() as client:
         await _print(session, client, await client.list_chats())
 
@@ -60,7 +60,7 @@ async def chats(session: Session) -> None:
 @click.argument("who", shell_complete=complete_chats)
 @click.argument("text")
 async def remark(session: Session, who: str, text: str) -> None:
-    """Give WHO a name of your own; an empty TEXT takes it away."""
+    """Set your own name for WHO; an empty TEXT removes it."""
     async with session.logged_in() as client:
         changed = await client.set_remark(whom(who), clean_text(text))
         session.output.line(f"Now: {describe(changed)}", changed)
@@ -71,7 +71,7 @@ async def remark(session: Session, who: str, text: str) -> None:
     examples=("webwx pin 阿华", "webwx pin 阿华 --off"),
 )
 @click.argument("who", shell_complete=complete_chats)
-@click.option("--off", is_flag=True, help="Let it go.")
+@click.option("--off", is_flag=True, help="Unpin it.")
 async def pin(session: Session, who: str, off: bool) -> None:
     """Pin the chat with WHO to the top of the list, on all devices."""
     async with session.logged_in() as client:
@@ -88,7 +88,7 @@ async def pin(session: Session, who: str, off: bool) -> None:
     ),
 )
 def friend() -> None:
-    """Ask people to become friends, and accept those who ask."""
+    """Send and accept friend requests."""
 
 
 @command(
@@ -100,7 +100,7 @@ def friend() -> None:
 @click.argument("who")
 @click.argument("greeting", default="")
 async def add(session: Session, who: str, greeting: str) -> None:
-    """Ask WHO, by an id that 'webwx chatroom members' or a card shows, to become a friend."""
+    """Send a friend request to WHO, an id from 'webwx chatroom members' or a contact card."""
     async with session.logged_in() as client:
         await client.add_friend(whom(who), clean_text(greeting))
         session.output.result("Asked; they are a friend once they accept.", asked=True)
@@ -112,20 +112,20 @@ async def add(session: Session, who: str, greeting: str) -> None:
     examples=("webwx listen --json | grep -m1 friend_request | webwx friend accept",),
 )
 async def accept(session: Session) -> None:
-    """Accept a friend request: a line of 'webwx listen --json' on stdin."""
+    """Accept a friend request, read as a line of 'webwx listen --json' from stdin."""
     try:
         request = event_from_json(await read_piped_line())
     except ValueError:
-        raise BadInput("Pipe a line of 'webwx listen --json' in here; there was none.") from None
+        raise BadInput("stdin is empty; pipe in a line printed by 'webwx listen --json'.") from None
     if not isinstance(request, FriendRequest):
-        raise BadInput("That line is no friend request.")
+        raise BadInput("stdin is not a friend request; pipe in a friend request printed by 'webwx listen --json'.")
     async with session.logged_in() as client:
         await client.accept_friend(request)
         session.output.result(f"{request.person.nickname} is a friend now.", accepted=True)
 
 
 async def _print(session: Session, client: AsyncClient, contacts: list[Contact]) -> None:
-    """Print contacts in columns, each with the number that stays with it."""
+    """Print contacts in columns, each with its identity number."""
     numbers = {each.contact_id: each.number for each in await client.list_identities()}
     lines = columns((_name(each), _kind(each), _number(numbers.get(each.id)), each.id) for each in contacts)
     for line, contact in zip(lines, contacts, strict=True):
@@ -133,7 +133,7 @@ async def _print(session: Session, client: AsyncClient, contacts: list[Contact])
 
 
 def describe(contact: Contact) -> str:
-    """Describe a contact in a line: names first, because a person knows those."""
+    """Describe a contact in one line, names first."""
     return f"{_name(contact)} - {_kind(contact)} - {contact.id}"
 
 

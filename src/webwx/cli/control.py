@@ -1,4 +1,4 @@
-"""The sandbox's control API from the command line: one request, and its refusals in the sandbox's own words."""
+"""Client of the sandbox's control API; refusals keep the sandbox's text."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from webwx.transport.default import default_transport
 from webwx.transport.failures import Failures
 
 _PATIENCE = 60.0
-"""Seconds that one piece of a file, or the answer, may take."""
+"""Maximum seconds for one piece of a file, or for the answer."""
 
 _PIECE = 1024 * 1024
-"""Bytes of a file that are read and sent at once."""
+"""Bytes of a file that are read and sent at a time."""
 
 
 async def ask_phones(server: str | None, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -35,8 +35,8 @@ async def ask_phones(server: str | None, path: str, fields: dict[str, Any] | Non
 
     Raises:
         click.UsageError: No server is named.
-        CommandFailed: It is no sandbox.
-        BadInput: The sandbox says no.
+        CommandFailed: The server is not a sandbox.
+        BadInput: The sandbox refused.
     """
     network = default_transport()
     try:
@@ -60,14 +60,14 @@ async def send_file(server: str | None, path: str, fields: dict[str, Any], file:
 
     Raises:
         click.UsageError: No server is named.
-        CommandFailed: It is no sandbox.
-        BadInput: The sandbox refuses, or the file is too large.
+        CommandFailed: The server is not a sandbox.
+        BadInput: The sandbox refused, or the file is too large.
         ConnectFailed: There is no server.
         TransportError: The connection broke.
     """
     content, size = _sized(file)
     if size > MAX_UPLOAD:
-        raise BadInput(f"{file.name} has {size:,} bytes, and a phone of a sandbox sends at most {MAX_UPLOAD:,}.")
+        raise BadInput(f"{file.name} has {size:,} bytes; a sandbox phone sends at most {MAX_UPLOAD:,}.")
     origin = urlsplit(_control_url(server))
     kind = http.client.HTTPSConnection if origin.scheme == "https" else http.client.HTTPConnection
     connection = kind(origin.netloc, timeout=_PATIENCE, blocksize=_PIECE)
@@ -93,7 +93,7 @@ async def send_file(server: str | None, path: str, fields: dict[str, Any], file:
 
 
 def _hang_up(connection: http.client.HTTPConnection) -> None:
-    """Close a connection; a thread that still sends, because Ctrl-C has ended the wait for it, ends as well."""
+    """Close a connection, also under a thread that still sends after Ctrl-C has ended the wait for it."""
     line: socket.socket | None = connection.sock  # None: already closed
     if line is not None:
         with suppress(OSError):
@@ -106,14 +106,14 @@ def _read(body: bytes) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(body)
         refusal = answer.get("error")
     except (ValueError, AttributeError):
-        raise CommandFailed("There is a server, but it has no phones; is it a 'webwx sandbox'?") from None
+        raise CommandFailed("The server has no control API; pass the address of a 'webwx sandbox'.") from None
     if refusal:
         raise BadInput(refusal)
     return answer
 
 
 def _sized(file: BinaryIO) -> tuple[BinaryIO | bytes, int]:
-    """Return a file and its size; a pipe is read to its end, because it has no size before."""
+    """Return a file and its size; a pipe is read to its end first, because its size is unknown."""
     about = os.fstat(file.fileno())
     if stat.S_ISREG(about.st_mode):
         return file, max(0, about.st_size - file.tell())
@@ -126,7 +126,7 @@ def _in_query(value: Any) -> str:
 
 
 def _cleaned(value: Any) -> Any:
-    """Replace half characters, which a terminal can type and JSON cannot hold."""
+    """Replace lone surrogates, which a terminal can produce and JSON cannot encode."""
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, dict):
@@ -138,5 +138,5 @@ def _cleaned(value: Any) -> Any:
 
 def _control_url(server: str | None) -> str:
     if server is None:
-        raise click.UsageError("No sandbox is named; give the address it printed as --server or WEBWX_SERVER")
+        raise click.UsageError("No sandbox given; pass the address that it printed as --server or WEBWX_SERVER")
     return f"{single(server.rstrip('/').removesuffix('/control')).main}/control"

@@ -1,8 +1,8 @@
 """
-`webwx demo`: the main job, done over real HTTP against a server in this process.
+`webwx demo`: the main features, over real HTTP against a server in this process.
 
-Two people log in, each with a client of their own. No step is believed because a call returned: each is looked up on
-the server, or in what the other client received, before it is printed as done.
+Two people log in with one client each. A returned call proves nothing, so each step is verified on the server, or in
+what the other client received, before it is printed as done.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=Event)
 
 PATIENCE = 20.0
-"""Seconds in which an event must reach the other client."""
+"""Maximum seconds until an event reaches the other client."""
 
 ME, FRIEND = "xiaoming", "ahua"
 """World ids of the two people."""
 
 TEXT = "你好，阿华！今天一起吃饭吗？🍜👋 <b>&amp; plain text</b>"
-"""Chinese, emoji, and what must not be taken for markup."""
+"""Chinese, emoji, and characters that look like markup."""
 
 
 class NotVerified(Exception):
-    """The server, or the other client, does not show what a step should have done."""
+    """The server, or the other client, does not show the result of a step."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,19 @@ class Done:
     """A step that was done and verified."""
 
     sentence: str
-    """For a person."""
+    """Line for people."""
     details: dict[str, Any]
-    """For `--json`."""
+    """Fields for `--json`."""
 
 
 @command("demo", examples=("webwx demo", "webwx demo --json"))
 async def demo(session: Session) -> None:
     """
-    See the main job done against a server in this process.
+    Show the main features against a server in this process.
 
-    Starts a sandbox on a free port, logs two people in over HTTP, and shows: send a text, mark a chat as read, recall a
-    message, and forward a picture that was recalled. Every step is verified on the server's side before it is printed.
-    Needs no account and no network, and keeps nothing.
+    Starts a sandbox on a free port, logs in two people over HTTP, and then sends a text, marks a chat as read, recalls
+    a message, and forwards a picture that was recalled. Verifies every step on the server before printing it. Needs no
+    account and no network, and leaves no files.
     """
     async with AsyncExitStack() as stack:
         world = default_world()
@@ -80,18 +80,16 @@ async def demo(session: Session) -> None:
         me, friend = [
             await stack.enter_async_context(AsyncClient(server=served.url, timeouts=timeouts)) for _ in range(2)
         ]
-        session.output.remark(
-            [f"A server of the protocol is running at {served.url}; two clients talk to it over HTTP.", ""]
-        )
+        session.output.remark([f"A sandbox is running at {served.url}; two clients use it over HTTP.", ""])
         await perform(session, Demo(world, me, friend))
         session.output.remark([
             "",
-            "Every step was verified on the server. 'webwx sandbox' keeps such a server running for you to play with.",
+            "Every step was verified on the server. Run 'webwx sandbox' to start such a server.",
         ])  # fmt: skip
 
 
 async def perform(session: Session, demo: Demo) -> None:
-    """Do one step after the other and print each; the first that fails ends the command."""
+    """Run and print one step after the other; the first failure ends the command."""
     for name, wire, step in STEPS:
         try:
             done = await step(demo)
@@ -102,7 +100,7 @@ async def perform(session: Session, demo: Demo) -> None:
 
 
 class Demo:
-    """The two people, their clients, and the server they are looked up on."""
+    """The two people, their clients, and the server that verifies them."""
 
     def __init__(self, world: World, me: AsyncClient, friend: AsyncClient) -> None:
         self._world = world
@@ -110,7 +108,7 @@ class Demo:
         self._friend = friend
 
     async def login(self) -> Done:
-        """Log both in, each scanned and confirmed on their own phone."""
+        """Log both in; each scans and confirms on their own phone."""
         for who, client in ((ME, self._me), (FRIEND, self._friend)):
             account = await client.login(show_qr=partial(self._scan_and_confirm, who))
             person = self._world.person(who)
@@ -134,7 +132,7 @@ class Demo:
         )
 
     async def mark_read(self) -> Done:
-        """Let three messages lie unread, then mark the chat."""
+        """Leave three messages unread, then mark the chat as read."""
         for text in ("在吗？", "饿了", "好，六点见！"):
             self._world.say(FRIEND, ME, text)
         before = self._chat(ME, FRIEND).unread
@@ -147,7 +145,7 @@ class Demo:
         )
 
     async def recall(self) -> Done:
-        """Send a slip and take it back."""
+        """Send a message and recall it."""
         receipt = await self._me.send_text(self._to_friend, "发错了")
         await self._me.recall(receipt)
         shown = self._last_message(FRIEND, ME)
@@ -159,7 +157,7 @@ class Demo:
         )
 
     async def forward_recalled_image(self) -> Done:
-        """Forward pictures that were recalled, and compare the bytes that come out."""
+        """Forward recalled pictures and compare the downloaded bytes."""
         forwarded = [
             await self._forward_recalled("jpeg", pictures.jpeg()),
             await self._forward_recalled("png", pictures.png()),
@@ -234,7 +232,7 @@ STEPS: tuple[tuple[str, str, Callable[[Demo], Awaitable[Done]]], ...] = (
     ("recall", "webwxrevokemsg", Demo.recall),
     ("forward_recalled_image", "webwxsendmsgimg", Demo.forward_recalled_image),
 )
-"""Each step's name, the calls that do it, and the work."""
+"""Name, calls and function of each step."""
 
 
 async def _receive(client: AsyncClient, kind: type[E], message_id: str) -> E:

@@ -1,9 +1,8 @@
 """
-`webwx doctor`: what a bug report needs, fit to be pasted in public.
+`webwx doctor`: what a bug report needs, safe to publish.
 
-Nothing here may name a person, a machine or a key, and a name hides in more places than one thinks: in paths, in an
-account's name, in a server's address. So each part says what kind of thing is there, and only what webwx itself could
-have written is repeated as it is.
+The report must not name a person, a machine or a key. Names hide in paths, account names and server addresses, so each
+part prints only the kind of a value, and repeats only values that webwx itself could have written.
 """
 
 from __future__ import annotations
@@ -32,25 +31,25 @@ if TYPE_CHECKING:
     from webwx.settings import Settings
 
 EXTRAS = ("cryptography", "keyring", "trustme", "winloop" if sys.platform == "win32" else "uvloop")
-"""What some of us have besides."""
+"""Optional dependencies."""
 
 PACKAGES = ("aiohappyeyeballs", "aiohttp", "click", "httptools", "isal", "msgspec", "segno", *EXTRAS)
-"""What we stand on, as pyproject.toml names it."""
+"""Required dependencies, as pyproject.toml names them."""
 
 VARIABLES = (
     "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LC_ALL", "NO_COLOR", "NO_PROXY", "PYTHONIOENCODING", "PYTHONUTF8",
     "SSL_CERT_DIR", "SSL_CERT_FILE", "TERM", "XDG_CONFIG_HOME", "XDG_STATE_HOME",
 )  # fmt: skip
-"""Variables that tell of the surroundings, beside our own."""
+"""Environment variables, besides our own, that describe the environment."""
 
 
 @command("doctor", examples=("webwx doctor", "webwx doctor --json"))
 async def doctor(session: Session) -> None:
     """
-    Report what a bug report needs, and nothing private.
+    Print the information that a bug report needs, without private data.
 
-    Versions, folders, what is configured and which logins exist; no key, no name, no id, no message and no address.
-    Nothing is changed and no server is asked.
+    Shows versions, folders, settings and the state of saved logins. Prints no key, name, id, message or address,
+    changes nothing and contacts no server.
     """
     report = {"versions": versions(), "system": system()} | _configured(session)
     report["variables"] = {"set": variables()}
@@ -64,7 +63,7 @@ async def doctor(session: Session) -> None:
 
 
 def versions() -> dict[str, Any]:
-    """Give the versions of webwx and of what it stands on."""
+    """Return the versions of webwx and of its dependencies."""
     return {
         "webwx": _version("webwx"),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -74,7 +73,7 @@ def versions() -> dict[str, Any]:
 
 
 def system() -> dict[str, Any]:
-    """Describe the machine as far as many are alike."""
+    """Describe the machine without anything that identifies it."""
     return {
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
         "files": sys.getfilesystemencoding(),
@@ -83,7 +82,7 @@ def system() -> dict[str, Any]:
 
 
 def variables() -> list[str]:
-    """Name the variables that are set and matter; what is in them may be private."""
+    """List the relevant variables that are set, without their values, which may be private."""
     return sorted(
         name for name, value in os.environ.items() if value and (name.startswith("WEBWX_") or name in VARIABLES)
     )
@@ -105,7 +104,7 @@ def _configured(session: Session) -> dict[str, dict[str, Any]]:
 
 
 def in_force(settings: Settings) -> dict[str, str]:
-    """Say of each setting what kind of value it has and what has set it."""
+    """Return the kind of value and the source of each setting."""
     kinds = {
         "home": scrubbed(settings.home),
         "account": "default" if settings.account == DEFAULT_ACCOUNT else "a named one",
@@ -126,7 +125,7 @@ def in_force(settings: Settings) -> dict[str, str]:
 
 
 def logins(settings: Settings, numbers: dict[str, str]) -> list[str]:
-    """Describe the saved logins; accounts that have a name are numbered."""
+    """Describe the saved logins; named accounts appear as numbers."""
     described = []
     for account, path in settings.folder.login_paths():
         number = numbers.setdefault(account, f"account {len(numbers)}")
@@ -138,7 +137,7 @@ def logins(settings: Settings, numbers: dict[str, str]) -> list[str]:
 
 
 def journals(settings: Settings, numbers: dict[str, str]) -> list[str]:
-    """Describe the journals: how large they are and whether they are sound."""
+    """Describe the journals: size and integrity."""
     described = []
     for account, path in settings.folder.journal_paths():
         number = numbers.setdefault(account, f"account {len(numbers)}")
@@ -164,7 +163,7 @@ def _file_facts(path: Path) -> str:
 
 
 def scrubbed(path: Path) -> str:
-    """Write a path without the home folder and its owner's name; of one elsewhere only that it is elsewhere."""
+    """Return a path with the home folder abbreviated; for a path outside it, only that it is outside."""
     home = Path.home()
     if home == home.parent or not path.is_relative_to(home):
         return "(outside the home folder)"
@@ -172,7 +171,7 @@ def scrubbed(path: Path) -> str:
 
 
 def server_kind(url: str | None) -> str:
-    """Say of an address only whether it is on this machine."""
+    """Return only whether an address is on this machine."""
     if url is None:
         return "none"
     parts = urlsplit(url)
@@ -180,14 +179,14 @@ def server_kind(url: str | None) -> str:
 
 
 def host_kind(host: str | None) -> str:
-    """Name a profile or a host of the platform; anything else is somebody's own."""
+    """Return the name of a profile or of a platform host; any other value is private."""
     if host is None or host in PROFILES or host in FAMILIES:
         return host or "none"
     return "another"
 
 
 def passphrase_kind(settings: Settings) -> str:
-    """Say where the passphrase of the saved logins comes from."""
+    """Return the source of the passphrase of the saved logins."""
     if settings.passphrase:
         return "given (environment)"
     if not settings.passphrase_from:

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and for each failure the one sentence that a person reads."""
+"""Exit codes of commands, and the one sentence that each failure prints."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ _NEXT_STEPS: tuple[tuple[type[WxError], str], ...] = (
     (LoginTimeout, "; run 'webwx login' again and confirm on the phone"),
     (NotLoggedIn, ": run 'webwx login'"),
     (LoggedOut, ": run 'webwx login'"),
-    (AlreadyRunning, "; end that one first"),
+    (AlreadyRunning, "; end it first"),
     (TlsError, "; check this machine's clock and its proxy"),
     (ProxyFailed, "; check the proxy's address, given as --proxy or WEBWX_PROXY"),
     (ConnectFailed, "; check the network, or the address given as --server or WEBWX_SERVER"),
     (Timeout, "; check the network and try again"),
 )
-"""What to type or do next, where the command line knows it better than the library."""
+"""Next step for the user, where the command line knows more than the library."""
 
 
 class BadInput(click.ClickException):
-    """Something typed or piped in cannot be used."""
+    """An argument, an option or stdin cannot be used."""
 
     exit_code = Exit.BAD_INPUT
 
 
 class CommandFailed(click.ClickException):
-    """A command could not do its work, for a reason of its own."""
+    """A command failed for a reason of its own."""
 
     exit_code = Exit.FAILED
 
 
 def explain(error: Exception) -> tuple[Exit, str]:
-    """Give the exit code of a failure, and the sentence that says what happened and what to do next."""
+    """Return the exit code of a failure and the sentence that says what happened and what to do next."""
     match error:
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "webwx"
@@ -62,16 +62,16 @@ def explain(error: Exception) -> tuple[Exit, str]:
             # The text of an unforeseen exception may hold anything, keys included; where it was raised holds nothing.
             place = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(place.filename).name}:{place.lineno}"
-            return Exit.FAILED, f"This is a mistake in webwx ({type(error).__name__} at {where}); please report it."
+            return Exit.FAILED, f"Internal error in webwx ({type(error).__name__} at {where}); please report it."
 
 
 def _explain_os_error(error: OSError) -> str:
     reason = error.strerror or type(error).__name__
     if error.errno == errno.ENOSPC:
-        return "The disk is full; make room and try again."
+        return "The disk is full; free some space and try again."
     if error.filename is None:
-        return f"The system refused: {reason}."
-    return f"The system refused {str(error.filename)!r} ({reason}); check the path and its permissions."
+        return f"System error: {reason}."
+    return f"Cannot open {str(error.filename)!r} ({reason}); check the path and its permissions."
 
 
 def _next_step(error: WxError) -> str:

@@ -1,4 +1,4 @@
-"""Faults on the command line: their names, and the options of the commands that can begin with some."""
+"""Faults on the command line: completion of their names, and options that turn them on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ F = TypeVar("F", bound="Callable[..., object]")
 
 
 def complete_faults(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """Offer the names of the catalogue."""
+    """Complete the names of the fault catalogue."""
     del ctx, param
     from webwx.sandbox.faults import catalogue
 
@@ -27,7 +27,7 @@ def complete_faults(ctx: click.Context, param: click.Parameter, incomplete: str)
 
 
 def complete_calls(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """Offer the names of the platform's calls."""
+    """Complete the names of the platform's calls."""
     del ctx, param
     from webwx.protocol import ENDPOINTS
 
@@ -35,16 +35,16 @@ def complete_calls(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def with_fault_options(work: F) -> F:
-    """Let a command begin with faults: `--fault`, `--script` and `--seed`."""
+    """Add `--fault`, `--script` and `--seed` to a command."""
     for option in (
         click.option(
-            "--seed", type=int, metavar="N", help="Seed of the faults; with the same one the same faults happen."
+            "--seed", type=int, metavar="N", help="Seed of the faults; the same seed repeats the same faults."
         ),
         click.option(
             "--script",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             metavar="FILE",
-            help="Let the faults of FILE happen one after the other, a line each.",
+            help="Apply the faults of FILE in order, one per line.",
         ),
         click.option(
             "--fault",
@@ -52,7 +52,7 @@ def with_fault_options(work: F) -> F:
             multiple=True,
             metavar="NAME[:OPTION=VALUE,…][@PROBABILITY]",
             shell_complete=complete_faults,
-            help="Turn a fault on, such as lost_answer:endpoint=webwxsendmsg@0.1; may be repeated.",
+            help="Turn on a fault, such as lost_answer:endpoint=webwxsendmsg@0.1; repeatable.",
         ),
     ):
         work = option(work)
@@ -61,10 +61,10 @@ def with_fault_options(work: F) -> F:
 
 def turn_on(faults: FaultInjector, rules: tuple[str, ...], script: Path | None) -> None:
     """
-    Turn on what the options ask for.
+    Turn on the faults that the options name.
 
     Raises:
-        BadInput: One of them cannot be.
+        BadInput: An option is invalid.
     """
     from webwx.sandbox.errors import Impossible
 
@@ -79,14 +79,14 @@ def turn_on(faults: FaultInjector, rules: tuple[str, ...], script: Path | None) 
 
 def read_script(path: Path) -> list[str]:
     """
-    Give the faults of a script: a line each, `#` begins a remark.
+    Return the faults of a script: one per line; `#` starts a comment.
 
     Raises:
-        BadInput: It is no text.
+        BadInput: The file is not text.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise BadInput(f"The script {path} is no text.") from None
+        raise BadInput(f"The script {path} is not a text file.") from None
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [line for line in lines if line]

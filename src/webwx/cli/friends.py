@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 def play_file(path: Path, world: World, on_mistake: Callable[[str], object]) -> None:
     """
-    Let the friends of a file live in a world.
+    Add the scripted friends of a file to a world.
 
     Raises:
-        BadInput: The file cannot be run, has no Scenario, or names somebody who is not there.
+        BadInput: The file cannot be run, has no Scenario, or names a person that the world does not have.
     """
     path = path.resolve()
     try:
@@ -30,7 +30,7 @@ def play_file(path: Path, world: World, on_mistake: Callable[[str], object]) -> 
         raise BadInput(describe(error, str(path))) from None
     scenarios = [value for value in vars(module).values() if isinstance(value, Scenario)]
     if not scenarios:
-        raise BadInput(f"{path.name} makes no Scenario; it needs a line such as 'friends = Scenario()'.")
+        raise BadInput(f"{path.name} creates no Scenario; add a line such as 'friends = Scenario()'.")
     try:
         for scenario in scenarios:
             scenario.play(world, on_mistake=on_mistake)

@@ -1,4 +1,4 @@
-"""`webwx history` and `search`: what was said and sent, from the journal alone; no server is asked."""
+"""`webwx history` and `search`: messages from the journal; they contact no server."""
 
 from __future__ import annotations
 
@@ -25,12 +25,17 @@ if TYPE_CHECKING:
     from webwx.model.messages import Event
 
 DATED = "%Y-%m-%d %H:%M"
-"""How a line of the past writes its time."""
+"""Time format of a history line."""
 
 _limit = click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", default=50, show_default=True, help="The newest N at most."
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=50,
+    show_default=True,
+    help="Maximum number of items; the newest are printed.",
 )
-_full = click.option("--full", "is_full", is_flag=True, help="Print long texts to their end.")
+_full = click.option("--full", "is_full", is_flag=True, help="Do not cut long texts.")
 
 LONGEST = 600
 """Characters of a text that are printed without `--full`."""
@@ -49,9 +54,9 @@ TALLEST = 12
 )
 @click.argument("chat", required=False, shell_complete=complete_chats)
 @_limit
-@click.option("--before", type=click.IntRange(min=1), metavar="NUMBER", help="Only what is older than this number.")
-@click.option("--since", type=Moment(), help=f"Not before: {EXAMPLES}.")
-@click.option("--until", type=Moment(is_end=True), help="Not after.")
+@click.option("--before", type=click.IntRange(min=1), metavar="NUMBER", help="Only messages before this number.")
+@click.option("--since", type=Moment(), help=f"Only messages since TIME: {EXAMPLES}.")
+@click.option("--until", type=Moment(is_end=True), help="Only messages until TIME.")
 @_full
 async def history(
     session: Session,
@@ -63,12 +68,12 @@ async def history(
     is_full: bool,
 ) -> None:
     """
-    Print what was said, the oldest first.
+    Print past messages, oldest first.
 
-    Of all chats, or of CHAT: a remark, a nickname, a chatroom's name, an id, or a number of 'webwx who', as who:12.
-    Each message begins with a number, for 'webwx forward'; further lines of its text begin with a bar, and a long text
-    is cut. What was sent from here stands between. It works without the network, beside 'webwx listen', and after a
-    logout.
+    Prints all chats, or only CHAT: a remark, a nickname, a chatroom's name, an id, or an identity number such as
+    who:12. Each message starts with its number, which 'webwx forward' accepts. Further lines of a text start with a
+    bar, and a long text is cut. Includes messages sent from here. Works offline, after a logout, and while 'webwx
+    listen' is running.
     """
     async with session.reading() as client:
         said = await client.history(
@@ -76,7 +81,7 @@ async def history(
         )
         await _print(session, client, said, is_full=is_full)
     if not said:
-        session.output.remark("Nothing was said, as far as the journal knows; 'webwx listen' fills it.")
+        session.output.remark("The journal has no message; 'webwx listen' receives messages.")
 
 
 @command(
@@ -85,22 +90,22 @@ async def history(
     examples=("webwx search 备份", "webwx search backup done --chat 阿华"),
 )
 @click.argument("words", nargs=-1, required=True)
-@click.option("--chat", metavar="CHAT", shell_complete=complete_chats, help="In this chat only.")
+@click.option("--chat", metavar="CHAT", shell_complete=complete_chats, help="Only messages of this chat.")
 @_limit
 @_full
 async def search(session: Session, words: tuple[str, ...], chat: str | None, limit: int, is_full: bool) -> None:
     """
-    Find messages that hold all of these words.
+    Find messages that contain all of these words.
 
-    A word of Chinese is found anywhere, one of another script by its beginning: 'back' finds 'backup'. It works without
-    the network, beside 'webwx listen', and when nobody is logged in any more.
+    Chinese text is found anywhere in a message; words of other scripts are found by their beginning: 'back' finds
+    'backup'. Works offline, after a logout, and while 'webwx listen' is running.
     """
     async with session.reading() as client:
         wanted = clean_text(" ".join(words))
         found = await client.search(wanted, chat=whom(chat) if chat else None, limit=limit)
         await _print(session, client, found, is_full=is_full)
     if not found:
-        session.output.remark("Nothing was found.")
+        session.output.remark("No message found.")
 
 
 async def _print(session: Session, client: AsyncClient, said: list[Event | Outgoing], *, is_full: bool) -> None:
@@ -136,7 +141,7 @@ def _laid_out(head: str, text: str, *, is_full: bool) -> list[str]:
 
 
 def people_in(thing: Event | Outgoing) -> Iterator[str]:
-    """Give the ids of whom a line about something of the past names."""
+    """Return the ids of the contacts that a history line names."""
     match thing:
         case Message():
             yield from _known(thing.chat, thing.sender)

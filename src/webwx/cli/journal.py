@@ -1,4 +1,4 @@
-"""`webwx journal`: the file that keeps what was said and sent."""
+"""`webwx journal`: the file that stores messages and sends."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ _ALL_SENDS = 2**62
 )
 def journal() -> None:
     """
-    Count, export, back up and delete what was said and sent.
+    Manage the journal: count, export, back up and delete stored messages.
 
-    It lies beside the saved login, readable by you alone, and outlives a logout. What came more than 90 days ago is
-    deleted; 'retention_days' in the configuration says otherwise.
+    The journal lies beside the saved login, is readable only by you, and remains after a logout. Messages are deleted
+    after 90 days; 'retention_days' in the configuration changes that.
     """
 
 
 @command("stats", group=journal, examples=("webwx journal stats --json",))
 async def stats(session: Session) -> None:
-    """Count what there is."""
+    """Show what the journal contains."""
     from webwx.storage.base import SendQuery
 
     _require_journal(session)
@@ -85,25 +85,25 @@ async def stats(session: Session) -> None:
         "webwx journal purge --all --yes",
     ),
 )
-@click.option("--before", type=Moment(), help=f"Delete what is older: {EXAMPLES}.")
-@click.option("--chat", metavar="CHAT", shell_complete=complete_chats, help="Delete what was said in this chat only.")
-@click.option("--media", is_flag=True, help="Delete the media that were kept as they arrived, and no message.")
-@click.option("--all", "is_all", is_flag=True, help="Delete the whole journal, and where its readers were.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--before", type=Moment(), help=f"Delete messages before TIME: {EXAMPLES}.")
+@click.option("--chat", metavar="CHAT", shell_complete=complete_chats, help="Delete messages of this chat.")
+@click.option("--media", is_flag=True, help="Delete archived media, but no messages.")
+@click.option("--all", "is_all", is_flag=True, help="Delete the whole journal with its consumers.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 async def purge(session: Session, before: float | None, chat: str | None, media: bool, is_all: bool, yes: bool) -> None:
     """
-    Delete what was said and sent, for good.
+    Delete stored messages and sends permanently.
 
-    Nothing is deleted on the phone or at the platform. A reader that had not come so far is told that something is
-    missing. Media that were kept as they arrived go with their messages; --media deletes them alone.
+    Deletes nothing on the phone or on the platform. A consumer that has not read the deleted messages is told that
+    events are missing. Deleting messages also deletes their archived media; --media deletes only the media.
     """
     if media and (is_all or chat):
-        raise click.UsageError("Give --media alone, or with --before TIME")
+        raise click.UsageError("Pass --media alone or with --before TIME")
     if not media and is_all == bool(before or chat):
-        raise click.UsageError("Give --before TIME, --chat CHAT or both; or --media; or --all")
+        raise click.UsageError("Pass --before TIME, --chat CHAT, --media or --all")
     _require_journal(session)
     if is_all:
-        _confirm("Delete the whole journal, for good?", yes=yes)
+        _confirm("Delete the whole journal permanently?", yes=yes)
         async with session.journal() as opened:
             await opened.delete()
         session.output.result("The journal is deleted.", deleted=True)
@@ -121,14 +121,14 @@ async def purge(session: Session, before: float | None, chat: str | None, media:
 @command("export", group=journal, examples=("webwx journal export -o all.jsonl", "webwx journal export | jq -r .text"))
 @click.option(
     "-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-    help="Write to this new file, readable by you alone.  [default: stdout]",
+    help="New file to write, readable only by you.  [default: stdout]",
 )  # fmt: skip
 async def export(session: Session, path: Path | None) -> None:
     """
-    Write everything as JSON, one event on each line, the oldest first.
+    Export the journal as JSON, one event per line, oldest first.
 
-    The events come as 'webwx listen --json' has them, then the sends as 'webwx outbox --json' has those, but for such
-    as came back as events.
+    Prints events as 'webwx listen --json' does, then sends as 'webwx outbox --json' does, except sends that came back
+    as events.
     """
     _require_journal(session)
     count = 0
@@ -148,10 +148,10 @@ async def export(session: Session, path: Path | None) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 async def backup(session: Session, file: Path) -> None:
     """
-    Copy the journal as it is now into the new FILE.
+    Copy the journal into the new file FILE.
 
-    'webwx listen' may go on meanwhile. Put in place of the journal, a copy is one. Media that were kept as they arrived
-    lie in a folder beside the journal, which is not copied.
+    'webwx listen' may keep running. To restore a copy, put it in place of the journal. Archived media lie in a folder
+    beside the journal and are not copied.
     """
     _require_journal(session)
     async with session.journal_to_read() as opened:
@@ -160,21 +160,26 @@ async def backup(session: Session, file: Path) -> None:
 
 
 _consumer = click.option(
-    "--consumer", metavar="NAME", default="bot", show_default=True, help="Whose handler has given it up."
+    "--consumer", metavar="NAME", default="bot", show_default=True, help="Name of the bot's consumer."
 )
 
 
 @command("dead", group=journal, examples=("webwx journal dead", "webwx journal dead --consumer archive --json"))
 @_consumer
 @click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", default=50, show_default=True, help="The newest N at most."
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=50,
+    show_default=True,
+    help="Maximum number of items; the newest are printed.",
 )
 async def dead(session: Session, consumer: str, limit: int) -> None:
     """
-    List what a bot's handler has failed at for good, the newest first.
+    List the dead letters of a bot, newest first.
 
-    Each line has the event's number, what it is, and why it was given up: the kind of the error and where it was
-    raised. The bot may be running meanwhile.
+    A dead letter is an event whose handler failed in every attempt. Each line shows the event's number, its content,
+    and the error and where it was raised. The bot may be running.
     """
     _require_journal(session)
     async with session.reading() as client:
@@ -187,7 +192,7 @@ async def dead(session: Session, consumer: str, limit: int) -> None:
             number = letter.event.number
             session.output.line(f"{number:>6}  {what}  [{why}]", {"number": number, **to_builtins(letter)})
     if not letters:
-        session.output.remark(f"The handler of {consumer!r} has given nothing up.")
+        session.output.remark(f"Consumer {consumer!r} has no dead letters.")
 
 
 @command("revive", group=journal, examples=("webwx journal revive 1207",))
@@ -195,44 +200,42 @@ async def dead(session: Session, consumer: str, limit: int) -> None:
 @_consumer
 async def revive(session: Session, number: int, consumer: str) -> None:
     """
-    Have an event handled once more that was given up.
+    Handle a dead letter again.
 
-    A bot that is running gets it within seconds; one that is not, when it starts. It has one attempt.
+    A running bot gets the event within seconds, a stopped one at its next start. It has one attempt.
     """
     _require_journal(session)
     async with session.reading(in_place=True) as client:
         if not await client.revive(number, consumer=clean_text(consumer)):
-            raise BadInput(
-                f"The handler of {consumer!r} has given up no event {number}; 'webwx journal dead' lists them."
-            )
-    session.output.result(f"Event {number} is handled once more.", revived=True, number=number)
+            raise BadInput(f"Consumer {consumer!r} has no dead letter {number}; 'webwx journal dead' lists them.")
+    session.output.result(f"Event {number} will be handled again.", revived=True, number=number)
 
 
 def _require_journal(session: Session) -> None:
-    """Make sure that there is a journal: whoever only looks must not make one."""
+    """Raise if there is no journal, so that a command that only reads does not create one."""
     if not session.settings.journal_path.exists():
-        raise CommandFailed("There is no journal yet; it begins with 'webwx login'.")
+        raise CommandFailed("There is no journal yet; run 'webwx login' first.")
 
 
 def _confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
-        raise BadInput("Nobody is there to be asked; give --yes if that is what you want.")
+        raise BadInput("stdin is not a terminal; pass --yes to delete.")
     if not click.confirm(question, err=True):
         raise CommandFailed("Nothing was deleted.")
 
 
 @contextmanager
 def _written(path: Path | None) -> Iterator[TextIO | None]:
-    """Open a new file for its owner alone; it is gone again when not all of it could be written."""
+    """Open a new file that only its owner can read; delete it if it cannot be written completely."""
     if path is None:
         yield None
         return
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise BadInput(f"{str(path)!r} is there already; name a new file.") from None
+        raise BadInput(f"{str(path)!r} already exists; pass a new file.") from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             yield file

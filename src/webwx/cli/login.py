@@ -1,8 +1,8 @@
 """
 `webwx login`, `status` and `logout`.
 
-The QR code is a key to the account while it lives: it goes to stderr, never into results, and a file that holds it is
-private and gone when the login is over.
+Anyone who scans the QR code gets access to the account while the code is valid. So the code goes to stderr, never into
+results, and a file that holds it is private and deleted after the login.
 """
 
 from __future__ import annotations
@@ -54,18 +54,19 @@ _STEPS: dict[LoginStep, str] = {
     type=click.Choice(["text", "inverted", "svg", "png"]),
     default="text",
     show_default=True,
-    help="How to draw the QR code: as text black on white, the other way round, or as a picture in FILE.",
+    help="Format of the QR code: text in black on white, inverted text, or a picture in FILE.",
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
 async def login(session: Session, form: Form, file: Path | None) -> None:
     """
     Log in with a QR code, or restore the saved login.
 
-    Scan the code with WeChat on your phone and confirm there. While the saved login is alive, no code is needed. On a
-    machine without a screen let the code be written to FILE, which is private and removed after the login.
+    Scan the code with WeChat on your phone and confirm there. No code is needed while the saved login is valid. On a
+    machine without a display, pass FILE to write the code to a file, which only you can read and which is deleted after
+    the login.
     """
     if form in {"svg", "png"} and file is None:
-        raise click.UsageError(f"--qr {form} needs the FILE to draw to, such as 'code.{form}'")
+        raise click.UsageError(f"--qr {form} needs a FILE, such as 'code.{form}'")
     with CodeDisplay(session.output, form, file) as display:
         async with session.journal() as journal, session.client_on(journal) as client:
             account = await client.login(show_qr=display.show, on_step=display.report)
@@ -83,9 +84,9 @@ class CodeDisplay:
         self._is_shown = False
 
     def __enter__(self) -> CodeDisplay:
-        # The file is removed in the end, so it must not be one that somebody still needs.
+        # The file is deleted in the end, so it must not be an existing one.
         if self._file is not None and self._file.exists():
-            raise BadInput(f"{str(self._file)!r} exists already; name a new file for the QR code, or delete it.")
+            raise BadInput(f"{str(self._file)!r} already exists; pass a new file for the QR code, or delete it.")
         return self
 
     def __exit__(
@@ -95,7 +96,7 @@ class CodeDisplay:
             self._file.unlink(missing_ok=True)
 
     def show(self, code: QrCode) -> None:
-        """Show a code in place of the one before."""
+        """Show a code in place of the previous one."""
         if self._is_shown:
             self._output.tell("Here is a new code.")
         self._is_shown = True
@@ -179,15 +180,14 @@ def _rate_limit(state: RateLimitState) -> list[str]:
 @command("logout", examples=("webwx logout",))
 async def logout(session: Session) -> None:
     """
-    Log out and forget the saved login.
+    Log out and delete the saved login.
 
-    What was said and sent stays in the journal, for 'webwx history' and for the next login; 'webwx journal purge --all'
-    deletes it.
+    Messages stay in the journal, for 'webwx history' and for the next login. 'webwx journal purge --all' deletes them.
     """
     async with session.logged_in_without_journal() as client:
         try:
             await client.logout()
         except StorageError as error:
-            session.output.tell(f"The login has ended, but is still saved; delete it when that is possible. {error}")
+            session.output.tell(f"Logged out, but the saved login could not be deleted. {error}")
     session.output.result("Logged out.", logged_out=True)
-    session.output.remark("What was said stays in the journal; 'webwx journal purge --all' deletes it.")
+    session.output.remark("Messages stay in the journal; 'webwx journal purge --all' deletes them.")

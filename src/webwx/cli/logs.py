@@ -43,7 +43,7 @@ def configure_logging(*, is_debugging: bool, is_verbose: bool) -> None:
 
 
 def log_to_stderr() -> None:
-    """Print on stderr what the library logs; it logs no secret, no name and no text."""
+    """Print the library's log on stderr; it contains no secret, name or message text."""
     handler = logging.StreamHandler()
     handler.setFormatter(TerminalFormatter("%(asctime)s %(name)s: %(message)s"))
     logger = logging.getLogger("webwx")

@@ -1,8 +1,8 @@
 """
 `webwx send`, `read`, `recall`, `forward` and `listen`.
 
-What one prints with `--json` another takes on stdin: a receipt of `send` goes into `recall`, a line of `listen` into
-`forward`. What was sent stands in the journal's outbox, from which `recall` takes the last one.
+One command's `--json` output is another one's stdin: `recall` reads a receipt of `send`, and `forward` a line of
+`listen`. Sends are stored in the journal's outbox, from which `recall` takes the last one by default.
 """
 
 from __future__ import annotations
@@ -71,14 +71,12 @@ _PATH = click.Path(allow_dash=True)
     ),
 )
 @click.argument("words", nargs=-1, metavar="[TO] [TEXT]", shell_complete=complete_chats)
-@click.option("--image", type=_PATH, metavar="PATH", help="Send this picture: JPEG, PNG, BMP, GIF.")
-@click.option("--video", type=_PATH, metavar="PATH", help="Send this video: mp4.")
-@click.option("--sticker", type=_PATH, metavar="PATH|MD5", help="Send this GIF as a sticker, or the one of this md5.")
-@click.option("--file", type=_PATH, metavar="PATH", help="Send this file, of any kind.")
-@click.option("--name", metavar="NAME", help="What the receiver sees as the file's name.  [default: that of PATH]")
-@click.option(
-    "--key", metavar="NAME", default="", help="Your name for this send; what was sent under it is not sent again."
-)
+@click.option("--image", type=_PATH, metavar="PATH", help="Send a picture: JPEG, PNG, BMP or GIF.")
+@click.option("--video", type=_PATH, metavar="PATH", help="Send an mp4 video.")
+@click.option("--sticker", type=_PATH, metavar="PATH|MD5", help="Send a GIF as a sticker, or a sticker by its md5.")
+@click.option("--file", type=_PATH, metavar="PATH", help="Send a file of any kind.")
+@click.option("--name", metavar="NAME", help="File name that the receiver sees.  [default: name of PATH]")
+@click.option("--key", metavar="NAME", default="", help="Idempotency key: a send with the same key is not repeated.")
 async def send(
     session: Session,
     words: tuple[str, ...],
@@ -92,12 +90,12 @@ async def send(
     """
     Send a text, a picture or any file, and print the receipt.
 
-    TO is 'filehelper' (your own phone), a remark, a nickname, an id, or a number of 'webwx who', as who:12. TEXT is
-    sent as it is, whatever it looks like. Without TO a picture or file goes to filehelper, and without any argument the
-    text is read from stdin and goes there too. A PATH of '-' is what comes on stdin.
+    TO is 'filehelper' (your own phone), a remark, a nickname, an id, or an identity number such as who:12. TEXT is sent
+    unchanged, even if it looks like an option. Without TO, a picture or file goes to filehelper. Without any argument,
+    the text is read from stdin and sent to filehelper. PATH '-' means stdin.
 
-    With --key a send that was interrupted may be typed again: nothing goes out twice. When nobody can say whether it
-    went out the first time, the exit code is 7, until it has been seen in the chat; see 'webwx outbox'.
+    With --key, you can repeat an interrupted command safely: nothing is sent twice. If the outcome of the first attempt
+    is unknown, the exit code is 7 until the message is seen in the chat; see 'webwx outbox'.
     """
     given = [
         (AsyncClient.send_image, image),
@@ -115,11 +113,11 @@ async def send(
             to, text = FILEHELPER, ""
         case _:
             raise click.UsageError(
-                "Give TO and TEXT (quoted, when it has spaces), or [TO] --image PATH (or --video, --sticker, --file), "
-                "or nothing and the text on stdin"
+                "Pass TO and TEXT (in quotes if it has spaces), or [TO] and --image, --video, --sticker or --file, "
+                "or no argument and the text on stdin"
             )
     if name is not None and not attached:
-        raise click.UsageError("--name needs a file: give it with --file (or --image, --video, --sticker)")
+        raise click.UsageError("--name needs --file, --image, --video or --sticker")
     key = clean_text(key)
     async with session.logged_in() as client:
         before = await client.find_send(key=key) if key else None
@@ -132,10 +130,10 @@ async def send(
         else:
             text = checked_text(text, "TEXT") if words else await read_text(session.output)
             if not text.strip():  # no phone sends such a message
-                raise BadInput("There is no text to send: it is empty or blank.")
+                raise BadInput("The text is empty; pass a text to send.")
             receipt = await client.send_text(whom(to), text, key=key)
         if before is not None and receipt == before.receipt:
-            session.output.line("This was sent before, and is not sent again.", receipt)
+            session.output.line("Already sent with this key; not sent again.", receipt)
         else:
             report_sent(session, receipt, name_of(client.contacts, receipt.chat))
 
@@ -154,7 +152,7 @@ async def read(session: Session, chat: str) -> None:
     """
     Mark a chat as read, on the phone too.
 
-    CHAT is a remark, a nickname, a chatroom's name, an id, or a number of 'webwx who', as who:12.
+    CHAT is a remark, a nickname, a chatroom's name, an id, or an identity number such as who:12.
     """
     async with session.logged_in() as client:
         contact = await client.find_contact(whom(chat))
@@ -173,10 +171,10 @@ async def read(session: Session, chat: str) -> None:
 @click.argument("which", required=False, metavar="[WHICH]")
 async def recall(session: Session, which: str | None) -> None:
     """
-    Take back a message sent less than two minutes ago.
+    Recall a message sent less than two minutes ago.
 
-    WHICH is a number that 'webwx outbox' shows, or the message's own id. Without it the receipt of 'webwx send --json'
-    is read from stdin; without that as well it takes back the last message that was sent, by whichever process.
+    WHICH is a number shown by 'webwx outbox', or the message id. Without WHICH, reads the receipt of 'webwx send
+    --json' from stdin; without stdin, recalls the last message sent by any process of this account.
     """
     piped = await read_piped_line() if which is None else ""
     given = _read_receipt(piped) if piped else None
@@ -194,37 +192,37 @@ def _read_receipt(line: str) -> Receipt:
     try:
         return Receipt.from_json(line)
     except ValueError:
-        raise BadInput("That is no receipt; pipe in a line that 'webwx send --json' printed.") from None
+        raise BadInput("stdin is not a receipt; pipe in a line printed by 'webwx send --json'.") from None
 
 
 async def _receipt_of(client: AsyncClient, which: str) -> Receipt:
-    """Give the receipt of a send by the message's id or the send's number."""
+    """Return the receipt of a send, found by message id or outbox number."""
     which = clean_text(which)
     number = which.removeprefix("#")
     found = await client.find_send(message_id=which)
     if found is None and number.isdecimal() and len(number) < _LONGEST_NUMBER:
         found = await client.find_send(number=int(number))
     if found is None:
-        raise BadInput(f"The outbox has no send {which!r}; 'webwx outbox' shows what it has.")
+        raise BadInput(f"The outbox has no send {which!r}; 'webwx outbox' lists its sends.")
     if found.state == "recalled":
-        raise BadInput(f"Send {found.number} was taken back already.")
+        raise BadInput(f"Send {found.number} is already recalled.")
     if found.receipt is None:
-        raise BadInput(f"Send {found.number} was not sent, as far as is known, so there is nothing to recall.")
+        raise BadInput(f"Send {found.number} is not known to be sent, so it cannot be recalled.")
     return found.receipt
 
 
 async def _last_receipt(client: AsyncClient) -> Receipt:
-    """Give the receipt of what was sent last; when that is taken back already, nothing older is meant."""
+    """Return the receipt of the last send; if that was recalled already, raise instead of taking an older one."""
     for send in await client.list_sends("sent", "recalled", limit=1):
         if send.state == "sent" and send.receipt is not None:
             return send.receipt
-    raise BadInput("Nothing was sent that could be recalled; pipe in a receipt that 'webwx send --json' printed.")
+    raise BadInput("There is no sent message to recall; pipe in a receipt printed by 'webwx send --json'.")
 
 
 # -- forward ---------------------------------------------------------------------------------------------------------
 
 _LONGEST_NUMBER = 19
-"""Digits from which on no database has such a number."""
+"""Number of digits from which a text cannot be a database row number."""
 
 
 @command(
@@ -236,15 +234,15 @@ _LONGEST_NUMBER = 19
     ),
 )
 @click.argument("words", nargs=-1, metavar="[ID] TO", shell_complete=complete_each_chat)
-@click.option("--recalled", is_flag=True, help="What was taken back: ID, or without it what was last.")
+@click.option("--recalled", is_flag=True, help="Forward a recalled message: ID, or the last one.")
 async def forward(session: Session, words: tuple[str, ...], recalled: bool) -> None:
     """
-    Send a received message on, recalled or not.
+    Forward a received message, even if it was recalled.
 
-    ID is a number that 'webwx history' shows, or a message's own id. Without it a line of 'webwx listen --json' is
-    taken from stdin. A text, a place, a picture, a video, a sticker or a file can be sent on. A picture travels by its
-    keys, so it goes on after it has been recalled as well. What has no keys is sent anew, from what was kept of it when
-    it arrived ('webwx listen --keep'), or else by a download.
+    ID is a number shown by 'webwx history', or a message id. Without ID, reads a line of 'webwx listen --json' from
+    stdin. Texts, locations, pictures, videos, stickers and files can be forwarded. A picture is forwarded by its media
+    keys, which works after a recall too. Media without keys are sent again, from the media archive ('webwx listen
+    --keep') or after a download.
     """
     message: Event | None = None
     which = ""
@@ -254,7 +252,7 @@ async def forward(session: Session, words: tuple[str, ...], recalled: bool) -> N
         case [which, to]:
             pass
         case _:
-            raise click.UsageError("Give ID and TO, or TO alone and the message on stdin")
+            raise click.UsageError("Pass ID and TO, or only TO and the message on stdin")
     async with session.logged_in() as client:
         if recalled:
             message = await _find_recalled(client, clean_text(which))
@@ -265,41 +263,41 @@ async def forward(session: Session, words: tuple[str, ...], recalled: bool) -> N
 
 def _read_event(line: str) -> Event:
     if not line:
-        raise BadInput("Nothing was piped in; give a line of 'webwx listen --json' on stdin.")
+        raise BadInput("stdin is empty; pipe in a line printed by 'webwx listen --json'.")
     try:
         return event_from_json(line)
     except ValueError:
-        raise BadInput("That is no message; pipe in a line that 'webwx listen --json' printed.") from None
+        raise BadInput("stdin is not a message; pipe in a line printed by 'webwx listen --json'.") from None
 
 
 async def _find(client: AsyncClient, which: str) -> Event:
-    """Find a message by its id or by its number; the platform's ids are longer than any number here, mostly."""
+    """Find a message by its id or its number; platform ids are usually longer than any number."""
     found = None if which.startswith("#") else await client.find_message(which)
     number = which.removeprefix("#")
     if found is None and number.isdecimal() and len(number) < _LONGEST_NUMBER:
         found = await client.find_message(int(number))
     if found is None:
-        raise BadInput(f"The journal has no message {which!r}; 'webwx history' shows what it has.")
+        raise BadInput(f"The journal has no message {which!r}; 'webwx history' lists its messages.")
     return found
 
 
 _RECALLS_SEARCHED = 1_000
-"""Of the newest recalls, how many are looked through."""
+"""Number of recent recalls to search."""
 
 
 async def _find_recalled(client: AsyncClient, which: str) -> Event:
-    """Find what was taken back, by the number or id of the message or of the notice; the last one for no name."""
+    """Find a recalled message by the number or id of the message or of the recall; without a name, the last one."""
     recalls = [one.notice for one in await client.list_recalled(limit=_RECALLS_SEARCHED if which else 1)]
     if not recalls:
-        raise BadInput("Nothing was taken back, as far as the journal knows.")
+        raise BadInput("The journal has no recalled message.")
     name = which.removeprefix("#")
     for notice in recalls:
         names = {notice.message_id, str(notice.number), str(notice.original.number) if notice.original else ""}
         if not which or name in names:
             if notice.original is None:
-                raise BadInput("The message that was taken back never came here, so it cannot be sent on.")
+                raise BadInput("The recalled message was never received here, so it cannot be forwarded.")
             return notice.original
-    raise BadInput(f"No message {which!r} was taken back; 'webwx recalled' lists those that were.")
+    raise BadInput(f"No message {which!r} was recalled; 'webwx recalled' lists recalled messages.")
 
 
 # -- listen ----------------------------------------------------------------------------------------------------------
@@ -314,40 +312,40 @@ async def _find_recalled(client: AsyncClient, which: str) -> Event:
         """webwx listen --json | jq -r 'select(.event == "text_message") | .text'""",
     ),
 )
-@click.option("--count", type=click.IntRange(min=1), metavar="N", help="End after N events.  [default: never]")
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="Exit after N events.  [default: never]")
 @click.option(
     "--consumer",
     metavar="NAME",
     default=LISTEN,
     show_default=True,
-    help="Whose place in the journal is read from and moved on; a new one begins now.",
+    help="Name of the consumer whose cursor is used; a new consumer starts now.",
 )
 @click.option(
     "--all",
     "include_all",
     is_flag=True,
-    help="Print what the phone does and changes of contacts as well, and count it.",
+    help="Also print and count phone activity and contact changes.",
 )
-@click.option("--keep", is_flag=True, help="Fetch pictures as they arrive, before somebody takes them back.")
+@click.option("--keep", is_flag=True, help="Archive pictures as they arrive, so that they survive a recall.")
 async def listen(session: Session, count: int | None, consumer: str, include_all: bool, keep: bool) -> None:
     """
     Print messages and recalls as they arrive.
 
-    What arrives is stored first. What was not printed when this ends is printed first the next time; a line that was
-    being printed while the machine died comes again, with "redelivered":true. With --json each line is a whole event,
-    its content as the platform delivered it, fit for 'webwx forward'.
+    Events are stored before they are printed. The next run first prints events that this one did not print. An event
+    that was being printed during a crash is printed again, with "redelivered":true. With --json, each line is a
+    complete event as the platform delivered it, which 'webwx forward' accepts.
 
-    Programs that want everything each for themselves take turns, each with a --consumer of its own: two at the same
-    time do not go, and the second one ends with 3.
+    Only one process may listen at a time; a second one exits with 3. Programs that each need every event run in turn,
+    each with its own --consumer.
 
-    With --keep, or 'keep' in the configuration, which also says whose and what, pictures are fetched as they arrive and
-    kept beside the journal. 'webwx forward' can then send them on whatever has become of them.
+    With --keep, or with 'keep' in the configuration, which also selects chats and kinds, pictures are downloaded as
+    they arrive and archived beside the journal. 'webwx forward' can then forward them even after a recall.
     """
     session.keeps_media = keep
     async with session.logged_in() as client:
         with ended_by_reader():
             async with client.events(clean_text(consumer), include_all=include_all) as events:
-                session.announce("Waiting for messages; Ctrl-C ends this.")
+                session.announce("Waiting for messages; press Ctrl-C to stop.")
                 printed = count_from(1)
                 # Asking for the next one says that this one is printed.
                 async for event in events:
@@ -360,12 +358,12 @@ async def listen(session: Session, count: int | None, consumer: str, include_all
 
 def describe(event: Event, contacts: Contacts, clock: str = "%H:%M") -> str:
     """
-    Say in a line for a person what happened.
+    Describe an event in one line.
 
     Args:
-        event: What.
-        contacts: Who people are.
-        clock: How a time is written.
+        event: The event.
+        contacts: Contacts for the names.
+        clock: Format of times.
     """
     match event:
         case Message():
@@ -400,7 +398,7 @@ _REASONS = {
     "answer_too_large": "what the server sent was too large to be read",
     "purged": "it was deleted before it was read",
 }
-"""What a person is told of the reasons of a gap."""
+"""Text for each reason of a gap."""
 
 _PHONE = {
     "read": "The phone has read {chat}.",
@@ -409,11 +407,11 @@ _PHONE = {
     "recent": "The phone has told its recent chats.",
     "other": "The phone did something with {chat}.",
 }
-"""What the phone did, by `PhoneActivity.action`."""
+"""Text for each `PhoneActivity.action`."""
 
 
 def place_of(message: Message, contacts: Contacts) -> str:
-    """Say in which chat and by whom a message was written."""
+    """Return the chat and the author of a message."""
     chat = name_of(contacts, message.chat)
     if message.is_self:
         return f"you to {chat}"
@@ -430,11 +428,11 @@ def _member_name(contacts: Contacts, message: Message) -> str:
 
 
 def name_of(contacts: Contacts, contact_id: str) -> str:
-    """Give what somebody is called here; an id that nobody knows is all there is."""
+    """Return the name of a contact, or its id if the name is unknown."""
     contact = contacts.get(contact_id)
     return contact.display_name if contact else contact_id
 
 
 def clock_time(seconds: float, clock: str) -> str:
-    """Write a time in the time zone of this machine."""
+    """Format a time in this machine's time zone."""
     return time.strftime(clock, time.localtime(seconds))

@@ -1,8 +1,8 @@
 """
-Names that the shell completes: of accounts and of contacts, from what is saved on this machine.
+Shell completion of account and contact names, from data saved on this machine.
 
-A contact chooses his own nickname, and the shell puts a completed word on the command line without quoting it. So only
-names without a sign that means something to a shell are offered: `$(…)` must never be one Enter away from running.
+Contacts choose their own nicknames, and the shell inserts a completed word without quoting. So only names without shell
+metacharacters are offered: `$(…)` must never be one Enter away from running.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,14}")
 
 
 def numbered(text: str) -> bool:
-    """Say whether a text can be the number of a person or chatroom."""
+    """Return whether a text can be an identity number."""
     return _NUMBER.fullmatch(text) is not None
 
 
 def whom(text: str) -> str | int:
     """
-    Read whom an argument means: `who:12` is a number, and all else a name or an id.
+    Parse the name of a contact: `who:12` is an identity number, any other text a name or an id.
 
-    Digits alone are none: anybody may call himself 12, and nobody's message may go to him by mistake. `#12` is the same
-    as `who:12`, but a shell takes it for the beginning of a comment unless it is quoted.
+    Plain digits are not a number, because a contact may be named 12, and its message must not go elsewhere by mistake.
+    `#12` means the same as `who:12`, but shells take it for a comment unless it is quoted.
     """
     from webwx.protocol.codec import clean_text
 
@@ -49,14 +49,14 @@ def whom(text: str) -> str | int:
 
 
 def complete_accounts(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """Offer the accounts that have a login."""
+    """Complete the names of accounts that have a login."""
     del param
     settings = _settings(ctx)
     return [] if settings is None else _offer({account for account, _ in settings.folder.login_paths()}, incomplete)
 
 
 def complete_chats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """Offer the contacts of the saved login, as the one chat that a command takes first."""
+    """Complete the contacts of the saved login, for a command's first argument."""
     settings = _settings(ctx)
     if settings is None or (param.name and ctx.params.get(param.name)):
         return []
@@ -64,14 +64,14 @@ def complete_chats(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def complete_each_chat(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """Offer the same for every word of a command."""
+    """Complete the contacts of the saved login, for every argument."""
     del param
     settings = _settings(ctx)
     return [] if settings is None else _chats(settings, incomplete)
 
 
 def complete_numbers(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """Offer the numbers of people and chatrooms, for a shell that can show it each with the name."""
+    """Complete identity numbers, with names in shells that can show them."""
     del param
     settings = _settings(ctx)
     if settings is None or not settings.journal_path.exists():
@@ -80,7 +80,7 @@ def complete_numbers(ctx: click.Context, param: click.Parameter, incomplete: str
 
     try:
         identities = asyncio.run(_identities(settings))
-    except WxError:  # told when the command runs
+    except WxError:  # reported when the command runs
         return []
     return [
         CompletionItem(str(each.number), help=each.name if _SAFE.fullmatch(each.name) else None)
@@ -106,13 +106,13 @@ def _chats(settings: Settings, incomplete: str) -> list[CompletionItem[str]]:
 
     try:
         known = settings.login_file().load_contacts()
-    except WxError:  # told when the command runs, as for the settings
+    except WxError:  # reported when the command runs, as for the settings
         known = []
     return _offer({FILEHELPER, *(contact.display_name for contact in known)}, incomplete)
 
 
 def _settings(ctx: click.Context) -> Settings | None:
-    """Give the settings; a mistake in them is told when the command runs, not while it is typed."""
+    """Return the settings; a mistake in them is reported when the command runs, not during completion."""
     from webwx.cli.option_values import Given
 
     try:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Given:
-    """What the command line says, so far as it has been read."""
+    """Option values parsed so far."""
 
     server: str | None = None
     host: str | None = None
@@ -22,10 +22,10 @@ class Given:
 
     def settings(self) -> Settings:
         """
-        Bring it together with the environment and the configuration file.
+        Merge them with the environment and the configuration file.
 
         Raises:
-            InvalidSettings: One of them says what cannot be.
+            InvalidSettings: A value is invalid.
         """
         from webwx.settings import Settings
 

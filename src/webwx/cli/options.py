@@ -1,8 +1,8 @@
 """
-The options that every command takes, after its name or before it: the nearer one wins.
+The options that every command takes, before or after its name; the one nearest to the end wins.
 
-No command sees them as arguments. They gather in one `Given`, parsed from the outermost command inwards, so that the
-innermost one has the last word.
+Commands do not receive them as arguments. They are collected in one `Given`, parsed from the outermost command inwards,
+so that the innermost one has the last word.
 """
 
 from __future__ import annotations
@@ -25,57 +25,57 @@ def _gather(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 
 
 def common_options() -> list[click.Parameter]:
-    """Give these options, to be added to a command's own."""
+    """Return the common options, to be added to a command's own."""
     return [
         click.Option(
             ["--server"], metavar="URL", callback=_gather, expose_value=False,
-            help="Server to talk to, ours or another, at one address.  [env: WEBWX_SERVER]",
+            help="Address of a sandbox or another server.  [env: WEBWX_SERVER]",
         ),
         click.Option(
             ["--host"], metavar="NAME", callback=_gather, expose_value=False,
-            help="Profile: filehelper (default), web (default with a server), or a host name.  [env: WEBWX_HOST]",
+            help="Profile: filehelper (default), web (default with --server), or a host name.  [env: WEBWX_HOST]",
         ),
         click.Option(
             ["--account"], metavar="NAME", callback=_gather, expose_value=False, shell_complete=complete_accounts,
-            help="Which of your accounts; each has logins of its own.  [env: WEBWX_ACCOUNT]",
+            help="Name of the account; each account has its own logins.  [env: WEBWX_ACCOUNT]",
         ),
         click.Option(
             ["--proxy"], metavar="URL", callback=_gather, expose_value=False,
-            help="Go through this HTTP proxy.  [env: WEBWX_PROXY]",
+            help="HTTP proxy to use.  [env: WEBWX_PROXY]",
         ),
         click.Option(
             ["--json", "as_json"], is_flag=True, callback=_gather, expose_value=False,
-            help="Print each result as one JSON object on a line, and a failure as one on stderr.",
+            help="Print results as JSON, one object per line, and a failure as JSON on stderr.",
         ),
         click.Option(
             ["-v", "--verbose"], is_flag=True, callback=_gather, expose_value=False,
-            help="Tell on stderr what is asked and answered; no key, no name and no text is in it.",
+            help="Log requests to stderr (without secrets or message text).",
         ),
     ]  # fmt: skip
 
 
 def with_common_options(command: AnyCommand) -> AnyCommand:
-    """Let a command or group take these options."""
+    """Add the common options to a command or group."""
     command.params.extend(common_options())
     return command
 
 
 def example_text(*examples: str) -> str:
-    """Write the examples at the end of a command's help; click rewraps no paragraph that begins with a backspace."""
+    """Return the examples for a command's help; click does not rewrap a paragraph that starts with a backspace."""
     title = "Example" if len(examples) == 1 else "Examples"
     return "\b\n" + "\n".join([f"{title}:", *(f"  {example}" for example in examples)])
 
 
 class FreeTextCommand(click.Command):
     """
-    A command that takes any text as an argument, also one that looks like an option.
+    A command whose arguments may be any text, even text that looks like an option.
 
-    Scripts write `webwx send filehelper "$TEXT"`, and whatever is in TEXT must arrive as a text: `--image=/etc/passwd`
-    must not send a file. So behind the first plain argument only the whole long name of an option is one.
+    Scripts write `webwx send filehelper "$TEXT"`, and the content of TEXT must be sent as text: `--image=/etc/passwd`
+    must not send a file. So after the first plain argument only the exact long name of an option is an option.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Sort the options from the words, so that click looks for no option among the words."""
+        """Separate options from arguments, so that click does not look for options among the arguments."""
         takes_value = {
             name: not option.is_flag
             for option in self.get_params(ctx)

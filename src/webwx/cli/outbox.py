@@ -1,4 +1,4 @@
-"""`webwx outbox`: what was sent from here, and what became of it."""
+"""`webwx outbox`: sends and their states."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ STATES: dict[State, str] = {
     "unknown": "may or may not have been sent",
     "recalled": "taken back",
 }
-"""What each state is called for a person."""
+"""Text for each state."""
 
 _DONE = {"sent", "recalled"}
-"""States from which nothing is sent again."""
+"""States from which a send is not retried."""
 
 
 @with_common_options
@@ -38,18 +38,23 @@ _DONE = {"sent", "recalled"}
         "webwx outbox retry 12",
     ),
 )
-@click.option("--state", type=click.Choice(list(STATES)), help="Only those in this state.")
+@click.option("--state", type=click.Choice(list(STATES)), help="Only sends in this state.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", default=50, show_default=True, help="The newest N at most."
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=50,
+    show_default=True,
+    help="Maximum number of items; the newest are printed.",
 )
 @click.pass_context
 def outbox(ctx: click.Context, state: State | None, limit: int) -> None:
     """
-    List what was sent from here, and what became of it.
+    List sends and their states.
 
-    A send is stored before it leaves. One that is 'queued' has not left, or came too soon; 'failed' was refused; of one
-    that is 'unknown' nobody can say: look into the chat, and send it anew if it is not there. It is 'sent' by itself as
-    soon as it comes back through 'webwx listen'.
+    A send is stored before it leaves. 'queued' means not sent yet, or refused as too frequent; 'failed' means refused.
+    'unknown' means that the outcome is not known: check the chat, and send again if the message is not there. It
+    becomes 'sent' when the message comes back through 'webwx listen'.
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(_list_sends, state=state, limit=limit)
@@ -65,17 +70,17 @@ async def _list_sends(session: Session, state: State | None, limit: int) -> None
             line = f"{send.number:>6}  {when}  {send.state:8}  to {name_of(people, send.chat)}: {_content(send)}"
             session.output.line(f"{line}  [{send.key}]" if send.key else line, send)
     if not sends:
-        session.output.remark("Nothing like that was sent, as far as the journal knows.")
+        session.output.remark("No send found.")
 
 
 @command("retry", group=outbox, examples=("webwx outbox retry 12",))
 @click.argument("number", type=click.IntRange(min=1))
 async def retry(session: Session, number: int) -> None:
     """
-    Send a text again that has not left or was refused.
+    Retry a text that is queued or failed.
 
-    It keeps its first id. What was sent is not sent again. Of a picture or a file the outbox keeps the name only: use
-    'webwx send' again, with the same --key if it had one.
+    Keeps the original client id. Does not resend a message that was sent. For pictures and files the outbox keeps only
+    the name: run 'webwx send' again, with the same --key if it had one.
     """
     async with session.logged_in() as client:
         before = await client.find_send(number=number)
@@ -90,18 +95,18 @@ async def retry(session: Session, number: int) -> None:
 @click.argument("number", type=click.IntRange(min=1))
 async def forget(session: Session, number: int) -> None:
     """
-    Delete a send from the outbox, and with it its key.
+    Delete a send and its key from the outbox.
 
-    Nothing is taken back by it: for that there is 'webwx recall'.
+    Does not recall the message; use 'webwx recall' for that.
     """
     async with session.reading(in_place=True) as client:
         if not await client.forget_send(number):
-            raise BadInput(f"The outbox has no send {number} that is not on its way; 'webwx outbox' lists them.")
-    session.output.result(f"Send {number} is forgotten.", forgotten=True, number=number)
+            raise BadInput(f"The outbox has no send {number} that can be deleted; 'webwx outbox' lists them.")
+    session.output.result(f"Send {number} is deleted from the outbox.", forgotten=True, number=number)
 
 
 def describe_send(send: Outgoing) -> str:
-    """Say in a few words what was sent, and what became of it when that is not the usual."""
+    """Describe a send in a few words, with its state unless it is 'sent'."""
     return _content(send) if send.state == "sent" else f"{_content(send)} [{STATES[send.state]}]"
 
 

@@ -1,9 +1,9 @@
 """
 The one way a command prints: results on stdout, everything else on stderr.
 
-A result is text for a person or one JSON object on a line, never both, and is flushed at once, so that a pipe sees it
-when it happens. Output contains names and texts of contacts, so every line passes `printable`: it stays one line, in
-the order in which it was written, and cannot control the terminal.
+A result is text or one JSON object per line, never both, and is flushed at once, so that a pipe gets it without delay.
+Output contains names and texts of contacts, so every line passes `printable`: it stays one line, in the order in which
+it was written, and cannot control the terminal.
 """
 
 from __future__ import annotations
@@ -36,24 +36,23 @@ _IN_JSON = re.compile(f"[{_UNSEEN}]")
 
 
 class OutputClosed(Exception):
-    """The reader of our output has gone, as `head` does when it has seen enough."""
+    """The reader of stdout has closed the pipe, as `head` does."""
 
 
 class Output:
-    """Where a command's results go."""
+    """The output of a command."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
-        """One JSON object a line, instead of text."""
+        """Whether results are JSON objects, one per line, instead of text."""
 
     def result(self, text: Text, /, **fields: Any) -> None:
         """
         Print one result.
 
         Args:
-            text: For a person.
-            fields: For `--json`; names and their order are stable.
-
+            text: Text for people.
+            fields: Fields for `--json`; names and order are stable.
         """
         self.line(text, fields)
 
@@ -73,7 +72,7 @@ class Output:
         _write(sys.stdout, source)
 
     def draw(self, picture: str) -> None:
-        """Print on stderr a picture made of colours and blocks, as it is."""
+        """Print a picture made of colours and block characters on stderr, unchanged."""
         _write(sys.stderr, picture)
 
     def tell(self, text: Text) -> None:
@@ -81,7 +80,7 @@ class Output:
         _write(sys.stderr, _lines(text))
 
     def remark(self, text: Text) -> None:
-        """Tell a person, on stderr, what a program that reads `--json` need not know."""
+        """Print a note for people on stderr, except with `--json`."""
         if not self.as_json:
             self.tell(text)
 
@@ -109,7 +108,7 @@ def takes_colors(stream: TextIO | None, environment: Mapping[str, str] = os.envi
 
 
 def tell_failure(sentence: str, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
-    """Print the one sentence of a command that failed; on a terminal its beginning is red, unless NO_COLOR is set."""
+    """Print the one sentence of a failed command, on a terminal with a red beginning unless NO_COLOR is set."""
     stream = stream or sys.stderr
     if stream is None:
         return

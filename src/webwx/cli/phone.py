@@ -1,8 +1,8 @@
 """
 `webwx phone`: the phones of a running sandbox.
 
-Each command is one request to the sandbox's control API. Those of the phone actions are made in `phone_actions`; the
-faults are in `phone_faults`, and the traffic is in `phone_wire`.
+Each command is one request to the sandbox's control API. `phone_actions` makes the commands of the phone actions;
+`phone_faults` holds the faults, and `phone_wire` the traffic.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from webwx.storage.atomic_write import write_private
 )
 def phone() -> None:
     """
-    Be the phone and the friends of a running sandbox.
+    Control the phones of a running sandbox.
 
-    Name the sandbox with --server or WEBWX_SERVER. People are named by nickname or by the id that 'webwx sandbox'
-    shows; 'me' is the first of them. A chat is a person, a chatroom or 'filehelper'.
+    Name the sandbox with --server or WEBWX_SERVER. Name people by nickname or by the id that 'webwx sandbox' shows;
+    'me' is the first person. A chat is a person, a chatroom or 'filehelper'.
     """
 
 
@@ -54,7 +54,7 @@ for _verb in (*PHONE_ACTIONS, *FAULT_COMMANDS, wire):
 )
 @click.argument("who", default="me")
 async def inbox(session: Session, who: str) -> None:
-    """Show what is on WHO's phone: chats, unread counts, messages."""
+    """Show WHO's phone: chats, unread counts, messages."""
     shown = await ask_phones(session.settings.server, f"inbox?who={quote(clean_text(who))}")
     session.output.result(_describe_inbox(shown), **shown)
 
@@ -67,9 +67,9 @@ async def inbox(session: Session, who: str) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 async def save(session: Session, file: Path) -> None:
     """
-    Save the whole sandbox in FILE, with all logins and what they have yet to hear.
+    Save the whole sandbox to FILE, with all logins and undelivered events.
 
-    'webwx sandbox --state FILE' goes on from there. FILE holds the keys of every login, and only you can read it.
+    'webwx sandbox --state FILE' continues from it. FILE contains the keys of every login; only you can read it.
     """
     content = base64.b64decode((await ask_phones(session.settings.server, "save", {}))["state"])
     write_private(file, content)
@@ -97,4 +97,4 @@ def _describe_message(message: dict[str, Any]) -> str:
 
 
 _SHOWN = {"image": "picture"}
-"""Kinds whose name here is another than in JSON."""
+"""Message kinds whose name here differs from the one in JSON."""

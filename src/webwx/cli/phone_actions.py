@@ -48,7 +48,7 @@ def _make(action: Action) -> click.Command:
 
 
 def _parameters(action: Action) -> Iterator[click.Parameter]:
-    """Make the arguments and the options; an argument before a required one is required, too."""
+    """Create the arguments and options; an argument before a required one is required too."""
     arguments = [each for each in action.parameters if not each.meta.description]
     for place, each in enumerate(arguments):
         yield _argument(each, is_required=any(later.default is NODEFAULT for later in arguments[place:]))

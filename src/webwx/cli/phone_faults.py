@@ -1,4 +1,4 @@
-"""`webwx phone` for bad days: what can go wrong in a sandbox or a fault proxy, and what does."""
+"""`webwx phone` for faults: turn them on and list them."""
 
 from __future__ import annotations
 
@@ -29,22 +29,20 @@ if TYPE_CHECKING:
 @click.argument("options", nargs=-1, metavar="[OPTION=VALUE]...")
 @click.option(
     "--endpoint", default="", metavar="CALL", shell_complete=complete_calls,
-    help="Only for this call; without it for those that the fault is meant for.",
+    help="Only for this call.  [default: the calls that the fault applies to]",
 )  # fmt: skip
-@click.option("--times", type=click.IntRange(min=1), help="For so many calls; without it until it is taken off.")
+@click.option("--times", type=click.IntRange(min=1), help="Number of calls.  [default: until turned off]")
 @click.option(
     "--probability", type=click.FloatRange(0, 1, min_open=True), default=1.0, metavar="P",
-    help="How likely for each call, at most 1.",
+    help="Probability for each call, at most 1.",
 )  # fmt: skip
 @click.option(
     "--script", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
-    help="Let the faults of FILE happen one after the other, a line each.",
+    help="Apply the faults of FILE in order, one per line.",
 )  # fmt: skip
-@click.option("--off", type=int, metavar="NUMBER", help="Take one fault off, by the number it got.")
-@click.option(
-    "--seed", type=int, metavar="N", help="Seed the faults again: with the same number the same faults happen again."
-)
-@click.option("--reset", is_flag=True, help="Take all faults off first.")
+@click.option("--off", type=int, metavar="NUMBER", help="Turn off one fault by its number.")
+@click.option("--seed", type=int, metavar="N", help="Seed of the faults; the same seed repeats the same faults.")
+@click.option("--reset", is_flag=True, help="Turn off all faults first.")
 async def fault(
     session: Session,
     name: str,
@@ -57,10 +55,10 @@ async def fault(
     seed: int | None,
     reset: bool,
 ) -> None:
-    """Let something go wrong in the sandbox, or in a fault proxy: the fault NAME of 'webwx phone faults'."""
+    """Turn on a fault in the sandbox or in a fault proxy: a NAME listed by 'webwx phone faults'."""
     server = session.settings.server
     if not (name or reset or script) and off is None and seed is None:
-        raise click.UsageError("Name a fault, or take all off with --reset")
+        raise click.UsageError("Pass the name of a fault, or --reset to turn off all")
     done = ""
     if reset:
         await ask_phones(server, "faults/reset", {})
@@ -88,13 +86,13 @@ async def fault(
     examples=("webwx phone faults", "webwx phone faults --json"),
 )
 async def faults(session: Session) -> None:
-    """List the faults that are on, and everything that can go wrong."""
+    """List active and available faults."""
     listed = await ask_phones(session.settings.server, "faults")
     session.output.result(_describe(listed), **listed)
 
 
 FAULT_COMMANDS = (fault, faults)
-"""For `phone` to take in."""
+"""Commands to add to `phone`."""
 
 
 def _parted(options: tuple[str, ...]) -> dict[str, str]:

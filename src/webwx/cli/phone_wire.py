@@ -1,4 +1,4 @@
-"""`webwx phone wire`: what clients and the sandbox said to each other, with every secret masked."""
+"""`webwx phone wire`: the traffic between clients and the sandbox, with secrets masked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LOOK_EVERY = 0.25
-"""Seconds between two looks of who follows."""
+"""Seconds between two requests of `--follow`."""
 
 
 @command(
@@ -31,15 +31,15 @@ _LOOK_EVERY = 0.25
 )
 @click.argument("number", type=click.IntRange(min=1), required=False)
 @click.option(
-    "--endpoint", default="", metavar="CALL", shell_complete=complete_calls, help="Only this call; without it all."
+    "--endpoint", default="", metavar="CALL", shell_complete=complete_calls, help="Only this call.  [default: all]"
 )
-@click.option("--follow", is_flag=True, help="Go on, and show what is said from now on.")
+@click.option("--follow", is_flag=True, help="Keep running and show new exchanges.")
 async def wire(session: Session, number: int | None, endpoint: str, follow: bool) -> None:
     """
-    Show what was said on the sandbox's wire, or all of the exchange NUMBER.
+    Show the sandbox's traffic, or one complete exchange by NUMBER.
 
-    Secrets are masked. The last 500 exchanges are kept; with --follow one that is still open, such as a long poll, is
-    shown again when it is answered.
+    Masks secrets. The sandbox keeps the last 500 exchanges. With --follow, an exchange that is still open, such as a
+    long poll, is shown again when it is answered.
     """
     server = session.settings.server
     if number is not None:

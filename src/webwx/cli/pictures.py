@@ -1,8 +1,8 @@
 """
-Two pictures for the demo, large enough to be worth a transfer, and the same bytes in every run.
+Two pictures for the demo, large enough to make the transfer visible, and equal in every run.
 
-A PNG needs nothing but zlib, and stored instead of compressed it is as large as its pixels. A JPEG needs an encoder, so
-a tiny one is kept here and made large by comment segments, which every viewer passes over.
+The PNG is written with zlib in stored mode, so it is as large as its pixels. A JPEG needs an encoder, so a tiny one is
+stored here and enlarged by comment segments, which viewers skip.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _GRADIENT_JPEG = b64decode(
 """32 x 24 pixels from black to white."""
 
 _COMMENT = struct.pack(">HH", 0xFFFE, 0xFFFF) + b"webwx demo picture.  ".ljust(0xFFFF - 2, b".")
-"""The longest comment segment there is: its length counts itself, not its marker."""
+"""Maximum length of a comment segment: the length counts itself, not its marker."""
 
 
 def jpeg() -> bytes:
-    """Make a JPEG of 262 kB."""
+    """Return a JPEG of 262 kB."""
     start = _GRADIENT_JPEG[:2]
     return start + 4 * _COMMENT + _GRADIENT_JPEG[2:]
 
 
 def png() -> bytes:
-    """Make a PNG of 235 kB: red grows to the right, green downwards."""
+    """Return a PNG of 235 kB: red grows to the right, green downwards."""
     shades = [at * 255 // _SIDE for at in range(_SIDE)]
     rows = b"".join(b"\0" + b"".join(bytes((red, green, 128)) for red in shades) for green in shades)
     header = struct.pack(">IIBBBBB", _SIDE, _SIDE, 8, 2, 0, 0, 0)

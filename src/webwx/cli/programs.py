@@ -1,4 +1,4 @@
-"""Somebody's Python file, run as a module of its own: that is how the command line finds bots and scripted friends."""
+"""A user's Python file, run as a module: the command line finds bots and scripted friends in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def run_file(path: Path) -> ModuleType:
-    """Run a file, by its whole path, and give the module it makes; what the file raises comes through."""
+    """Run a file by its absolute path and return the module; exceptions of the file pass through."""
     name = path.stem if path.stem not in sys.modules else f"{path.stem} in {path.parent}"
     spec = spec_from_loader(name, loader := SourceFileLoader(name, str(path)))
     assert spec is not None  # noqa: S101 - for the type checker: this loader says that it is no package

@@ -1,4 +1,4 @@
-"""How far a transfer is, on a terminal only: a line on stderr that is gone when the transfer has ended."""
+"""Progress of a transfer: one line on stderr, on a terminal only, removed at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MIB = 1024 * 1024
 
 @contextmanager
 def shown_progress(label: str, stream: TextIO | None = None) -> Iterator[Progress | None]:
-    """Give what draws the progress of one transfer; None where nobody watches."""
+    """Return a progress callback for one transfer; None without a terminal."""
     watched: TextIO | None = stream or sys.stderr
     if watched is None or not watched.isatty():
         yield None
@@ -37,7 +37,7 @@ def shown_progress(label: str, stream: TextIO | None = None) -> Iterator[Progres
 
 
 def bar(done: int, whole: int) -> str:
-    """Draw how far something is, or tell how much there is when nobody knows the whole."""
+    """Show the progress, or the bytes so far if the total is unknown."""
     if not whole:
         return f"{done / _MIB:.1f} MiB"
     full = min(_WIDTH, done * _WIDTH // whole)

@@ -27,16 +27,16 @@ if TYPE_CHECKING:
         "webwx proxy --to http://127.0.0.1:8790 --seed 7 --fault lost_answer@0.05 --fault reset_midway@0.05",
     ),
 )
-@click.option("--to", required=True, metavar="URL", help="The sandbox behind it, on this machine.")
+@click.option("--to", required=True, metavar="URL", help="Address of the sandbox behind the proxy, on this machine.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port on 127.0.0.1; without it any free one."
+    "--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="Port on 127.0.0.1; any free port by default."
 )
 @click.option(
     "--control-port",
     type=click.IntRange(0, 65535),
     default=0,
     metavar="N",
-    help="Where 'webwx phone fault' reaches it.",
+    help="Port for 'webwx phone fault'; any free port by default.",
 )
 @with_fault_options
 async def proxy(
@@ -49,10 +49,10 @@ async def proxy(
     seed: int | None,
 ) -> None:
     """
-    Break the connection between a client and a sandbox, on purpose.
+    Run a proxy that breaks the connection between a client and a sandbox.
 
-    Point the client at the address it prints, and it does what its faults say with what goes through. 'webwx phone
-    faults' lists them; end it with Ctrl-C, and it says what it has done.
+    Point the client at the address it prints. The proxy then applies its faults to the traffic; 'webwx phone faults'
+    lists them. Press Ctrl-C to end it; it then prints what it did.
     """
     try:
         fault_proxy = FaultProxy(to, port=port, control_port=control_port, seed=seed)
@@ -75,7 +75,7 @@ async def proxy(
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        raise CommandFailed("The port is taken; choose another, or leave it to the system.") from None
+        raise CommandFailed("The port is in use; choose another one, or omit --port to use any free port.") from None
 
 
 def _welcome(fault_proxy: FaultProxy) -> list[str]:

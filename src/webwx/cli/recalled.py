@@ -1,4 +1,4 @@
-"""`webwx recalled`: what was taken back, from the journal alone; no server is asked."""
+"""`webwx recalled`: recalled messages, from the journal; it contacts no server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WAYS = {
     "by_upload": "can be sent on, from what was kept",
     "none": "cannot be sent on",
 }
-"""What a person is told of `Recalled.way`."""
+"""Text for each value of `Recalled.way`."""
 
 
 @command(
@@ -37,15 +37,20 @@ _WAYS = {
 )
 @click.argument("chat", required=False, metavar="[WHO]", shell_complete=complete_chats)
 @click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", default=50, show_default=True, help="The newest N at most."
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=50,
+    show_default=True,
+    help="Maximum number of items; the newest are printed.",
 )
 async def recalled(session: Session, chat: str | None, limit: int) -> None:
     """
-    List what was taken back, and what is left of it.
+    List recalled messages and whether they can be forwarded.
 
-    The newest first, in all chats or in that of WHO: a remark, a nickname, a chatroom's name, or an id. Each line
-    begins with the message's number, for 'webwx forward --recalled', and ends with whether that can send it on. It
-    works without the network, beside 'webwx listen', and when nobody is logged in any more.
+    Lists the newest first, of all chats or of the chat with WHO: a remark, a nickname, a chatroom's name, or an id.
+    Each line starts with the message's number, which 'webwx forward --recalled' accepts, and ends with how it can be
+    forwarded. Works offline, after a logout, and while 'webwx listen' is running.
     """
     async with session.reading(in_place=True) as client:
         found = await client.list_recalled(whom(chat) if chat else None, limit=limit)
@@ -53,7 +58,7 @@ async def recalled(session: Session, chat: str | None, limit: int) -> None:
         for one in found:
             session.output.line(_line(one, people), {**to_builtins(one.notice), "way": one.way})
     if not found:
-        session.output.remark("Nothing was taken back, as far as the journal knows; 'webwx listen' fills it.")
+        session.output.remark("The journal has no recalled message; 'webwx listen' receives messages.")
 
 
 def _line(one: Recalled, people: Contacts) -> str:

@@ -1,4 +1,4 @@
-"""`webwx receive`: files, pictures and other media that arrive, into a folder."""
+"""`webwx receive`: save received files, pictures and other media in a folder."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from webwx.client.subscription import Delivered
 
 TRIES = 3
-"""Runs in which the platform may have nothing to give, or nonsense, until that counts as its last word."""
+"""Runs in which the platform returns no media, or an invalid answer, before a download is given up."""
 
 PATIENCE = 5
-"""Times that a download may break off while this goes on anyway; a network that is gone is waited for."""
+"""Consecutive broken downloads that `--follow` retries; it waits for a missing network without a limit."""
 
 _AGAIN = "It is tried again the next time."
 
@@ -63,20 +63,18 @@ _MEDIA = (FileMessage, ImageMessage, VideoMessage, VoiceMessage, StickerMessage)
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
     default=".",
-    help="Folder to save into.  [default: this one]",
+    help="Folder to save to.  [default: current folder]",
 )
-@click.option(
-    "--from", "chat", metavar="CHAT", shell_complete=complete_chats, help="Save what comes in this chat only."
-)
-@click.option("--follow", is_flag=True, help="Go on, and save what arrives from now on.")
+@click.option("--from", "chat", metavar="CHAT", shell_complete=complete_chats, help="Save only media of this chat.")
+@click.option("--follow", is_flag=True, help="Keep running and save new media as they arrive.")
 async def receive(session: Session, to: Path, chat: str | None, follow: bool) -> None:
     """
-    Save files, pictures and other media that arrive.
+    Save received files, pictures and other media.
 
-    Takes what has arrived since the last time, prints the path of each file, and ends. What could not be fetched,
-    because the network failed, is fetched the next time; what the platform has no longer is told and given up, and what
-    came in other chats than the one wanted is told and passed over. Files that were sent from here are not saved again.
-    Names that senders gave are made harmless, and nothing is ever written over.
+    Saves what has arrived since the last run, prints the path of each file, and exits. A download that failed because
+    of the network is repeated in the next run. Media that the platform no longer has are reported and skipped; so are
+    media of other chats if --from is given. Files sent from here are not saved. Unsafe characters in file names are
+    replaced, and existing files are never overwritten.
     """
     session.is_endless = follow
     async with session.logged_in() as client:
@@ -84,9 +82,9 @@ async def receive(session: Session, to: Path, chat: str | None, follow: bool) ->
         with ended_by_reader():
             async with client.subscribe(RECEIVE, follow=follow) as subscription:
                 session.announce(
-                    "Waiting for files and other media; Ctrl-C ends this."
+                    "Waiting for files and other media; press Ctrl-C to stop."
                     if follow
-                    else "Looking for files and other media that have arrived; --follow waits for more."
+                    else "Looking for received files and other media; pass --follow to wait for new ones."
                 )
                 postbox = Postbox(session, client, subscription, to, is_patient=follow)
                 while delivered := await subscription.take(1):
@@ -98,21 +96,21 @@ async def receive(session: Session, to: Path, chat: str | None, follow: bool) ->
 
 class Postbox:
     """
-    Saves what arrives.
+    Saves received media.
 
     Args:
-        session: Where it is told.
-        client: Whose media.
-        feed: Where it is told what is done with; what is not comes again the next time.
-        to: The folder.
-        is_patient: Wait for a network that is gone.
+        session: Session for the output.
+        client: Client that downloads.
+        feed: Subscription; events that are not acknowledged are delivered again in the next run.
+        to: Target folder.
+        is_patient: Wait while there is no network.
     """
 
     def __init__(
         self, session: Session, client: AsyncClient, subscription: Subscription, to: Path, *, is_patient: bool
     ) -> None:
         self.failure: WxError | None = None
-        """Why something was not saved: the last reason."""
+        """The last reason why media were not saved."""
         self._session = session
         self._client = client
         self._subscription = subscription
@@ -121,12 +119,12 @@ class Postbox:
 
     async def deal_with(self, delivered: Delivered, wanted: str | None) -> None:
         """
-        Save what an event brings, if anything.
+        Save the media of an event, if it has any.
 
         Raises:
-            ConnectFailed: There is no network, so nothing else could be fetched either.
-            LoggedOut, RateLimited: The same.
-            LocalStateError: It cannot be written.
+            ConnectFailed: There is no network, so no other download can succeed either.
+            LoggedOut, RateLimited: No other download can succeed either.
+            LocalStateError: The file cannot be written.
         """
         (number, event) = delivered.entry.number, delivered.event
         if isinstance(event, _MEDIA) and not await self._client.was_sent_here(event):
@@ -137,7 +135,7 @@ class Postbox:
         self._subscription.ack(number)
 
     async def _is_saved(self, number: int, message: Message) -> bool:
-        """Save what a message shows; false when that is to be tried once more, the next time."""
+        """Save the media of a message; return False if the next run must try again."""
         try:
             await self._save(message)
         except (ConnectFailed, LoggedOut, RateLimited):
@@ -176,5 +174,5 @@ class Postbox:
 
 
 def _kind(event: Event) -> str:
-    """Give the word that `webwx listen --json` has as `event`."""
+    """Return the value of `event` in `webwx listen --json`."""
     return str(type(event).__struct_config__.tag)

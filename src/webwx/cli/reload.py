@@ -1,8 +1,8 @@
 """
-`webwx run --reload`: a process that starts the bots in another one, and anew when a file has changed.
+`webwx run --reload`: a process that runs the bots in a child process, and restarts it when a file changes.
 
-Files are looked at now and then, which needs no library and works on every disk. What is not Python yet, as a file that
-is being edited often is not, is told and waited for, and the bots that run go on meanwhile.
+Files are polled, which needs no library and works on every disk. While a changed file has a syntax error, as a file
+that is being edited often has, the error is reported and the running bots continue.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     Child = subprocess.Popen[bytes]
 
     State = dict[str, tuple[int, int]]
-    """Of each file, when it was changed and how large it is."""
+    """Modification time and size of each file."""
 
 PAUSE = 0.25
-"""Seconds between two looks, where looking takes no time."""
+"""Minimum seconds between two polls."""
 
 SHARE = 20
-"""Times that a pause is longer than the look before it: a folder may hold much else."""
+"""Ratio of the pause to the time of the poll before it, because a folder may contain many other files."""
 
 PATIENCE = 20.0
-"""Seconds that the bots may take to end; they themselves see to it that ten are enough."""
+"""Seconds that the bots may take to end; they limit themselves to ten."""
 
 
 async def supervise(output: Output, arguments: list[str], folders: list[Path]) -> None:
@@ -43,25 +43,25 @@ async def supervise(output: Output, arguments: list[str], folders: list[Path]) -
     Run `webwx run` with these arguments, and again after each change, until this is cancelled.
 
     Args:
-        output: Where it is told what happens.
-        arguments: Of the other process.
-        folders: Where changes count.
+        output: Output for messages.
+        arguments: Arguments of the child process.
+        folders: Folders to watch.
     """
     program = [sys.executable, "-P", "-B", "-m", "webwx", "run", *arguments]
     while True:
         before = look(folders)
         with _ctrl_c_ignored():
-            # Not by the loop: uvloop gives a child that heeds Ctrl-C.
+            # Not by the loop: uvloop starts children that do not ignore Ctrl-C.
             child = subprocess.Popen(program)  # noqa: ASYNC220, S603 - it is started in a moment, and is ourselves
         try:
             changed = await _until_changed(output, child, before, folders)
         finally:
             await _end(child)
-        output.tell(f"{', '.join(sorted(changed))} changed; starting again.")
+        output.tell(f"{', '.join(sorted(changed))} changed; restarting.")
 
 
 async def _until_changed(output: Output, child: Child, before: State, folders: list[Path]) -> set[str]:
-    """Wait until files have changed that are Python, and give their names."""
+    """Wait until Python files have changed and parse; return their names."""
     last = told = before
     is_end_told = False
     while True:
@@ -70,20 +70,20 @@ async def _until_changed(output: Output, child: Child, before: State, folders: l
         await asyncio.sleep(max(PAUSE, SHARE * (time.monotonic() - begun)))
         if child.poll() is not None and not is_end_told:
             is_end_told = True
-            output.tell(f"Ended with exit code {child.returncode}; a change of a file starts it again.")
-        # A file may be in the midst of being written, so it counts when it has been the same twice.
+            output.tell(f"Ended with exit code {child.returncode}; change a file to restart it.")
+        # A file may still be being written, so it counts once it is the same in two polls.
         if now == last and now not in (before, told):
             changed = {path for path in before.keys() | now.keys() if before.get(path) != now.get(path)}
             mistake = _first_mistake(path for path in sorted(changed) if path in now)
             if mistake is None:
                 return {Path(path).name for path in changed}
-            output.tell(f"{mistake}; waiting for it to be mended.")
+            output.tell(f"{mistake}; waiting for a fix.")
             told = now
         last = now
 
 
 def look(folders: Iterable[Path]) -> State:
-    """Look at all Python files in these folders and below, but not in hidden ones and virtual environments."""
+    """Return all Python files in these folders and below, except in hidden folders and virtual environments."""
     state: State = {}
     for folder in folders:
         for above, inner, names in os.walk(folder):
@@ -106,7 +106,7 @@ def _stat(path: str) -> os.stat_result | None:
 
 
 def _first_mistake(paths: Iterable[str]) -> str | None:
-    """Say where the first of these files is no Python."""
+    """Return the first syntax error in these files."""
     for path in paths:
         try:
             ast.parse(Path(path).read_bytes())
@@ -118,7 +118,7 @@ def _first_mistake(paths: Iterable[str]) -> str | None:
 
 
 async def _end(child: Child) -> None:
-    """Let the bots end well."""
+    """Let the bots shut down."""
     if child.poll() is not None:
         return
     with _ctrl_c_ignored():  # a second one would leave them behind
@@ -132,7 +132,7 @@ async def _end(child: Child) -> None:
 
 @contextmanager
 def _ctrl_c_ignored() -> Iterator[None]:
-    """Keep Ctrl-C from this process, and from one that is started meanwhile: that is ended from here, and once."""
+    """Ignore Ctrl-C in this process and in a child started meanwhile: the child is ended from here, once."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield

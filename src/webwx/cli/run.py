@@ -1,9 +1,8 @@
 """
-`webwx run`: the bots of a Python file, as a program that ends well.
+`webwx run`: run the bots of a Python file with a clean shutdown.
 
-A file is loaded as a module of its own, and its bots are found rather than started, so the same file also runs with
-`python FILE`. What the common options say reaches the bots through the environment: that is where a bot looks for what
-it was not told.
+A file is loaded as a module and its bots are found rather than started, so the same file also runs with `python FILE`.
+The common options reach the bots through the environment, where a bot looks for settings that it was not given.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from webwx.errors import LoggedOut
 
 COMMAND_LIMIT = 30.0
-"""Seconds that the command of `--on-logout` may take."""
+"""Maximum seconds that the command of `--on-logout` may take."""
 
 
 @command(
@@ -53,7 +52,7 @@ COMMAND_LIMIT = 30.0
     endless=True,
 )
 @click.option(
-    "--reload", "is_reloading", is_flag=True, help="Start again when a .py file beside FILE or below changes."
+    "--reload", "is_reloading", is_flag=True, help="Restart when a .py file in FILE's folder or below changes."
 )
 @click.option(
     "--debug",
@@ -64,9 +63,9 @@ COMMAND_LIMIT = 30.0
 @click.option(
     "--on-logout",
     metavar="COMMAND",
-    help="Run this when a login ends, without a shell; WEBWX_REASON says why, WEBWX_ACCOUNT which one.",
+    help="Command to run when a login ends, without a shell; gets WEBWX_REASON and WEBWX_ACCOUNT.",
 )
-@click.option("--systemd-unit", "is_unit_wanted", is_flag=True, help="Print a unit for a service of yours, and end.")
+@click.option("--systemd-unit", "is_unit_wanted", is_flag=True, help="Print a systemd user unit and exit.")
 @click.argument("targets", metavar="FILE[:NAME]...", type=click.Path(), nargs=-1, required=True)
 def run(
     session: Session,
@@ -79,9 +78,9 @@ def run(
     """
     Run the bots of a Python file.
 
-    Runs each Bot that the file makes, or the one that NAME names, until Ctrl-C or SIGTERM; what is in flight then gets
-    ten seconds to end. Who is not logged in is shown a code on stderr. What a bot is not told it takes from the options
-    and the environment, as every command does.
+    Runs every Bot that the file creates, or only NAME, until Ctrl-C or SIGTERM. Running handlers then have ten seconds
+    to finish. A bot without a login shows a QR code on stderr. Settings that a bot does not set itself come from the
+    options and the environment, as for every command.
     """
     given = click.get_current_context().ensure_object(Given)
     os.environ.update(as_environment(given))
@@ -96,7 +95,7 @@ def run(
     if is_reloading:
         flags = ["--debug"] + ["--json"] * given.as_json + ["--verbose"] * given.verbose
         return supervise(session.output, [*arguments, *flags], [path.parent for path, _ in files])
-    _ = session.settings  # a mistake in them is told before anybody's program runs
+    _ = session.settings  # a mistake in them is reported before a user's program runs
     bots = find_bots(session, files)
     configure_logging(is_debugging=is_debugging, is_verbose=given.verbose)
     for bot in bots:
@@ -107,21 +106,21 @@ def run(
 
 
 def as_environment(given: Given) -> dict[str, str]:
-    """Give what the options say as the variables that say the same."""
+    """Return the options as environment variables."""
     said = {"SERVER": given.server, "HOST": given.host, "ACCOUNT": given.account, "PROXY": given.proxy}
     return {f"WEBWX_{name}": value for name, value in said.items() if value}
 
 
 async def _nothing() -> None:
-    """All is done."""
+    """Exit code of a bot run that ended regularly."""
 
 
 async def _serve(session: Session, bots: list[Bot]) -> None:
     """
-    Run bots until they are told to stop.
+    Run bots until they are stopped.
 
     Raises:
-        BadInput: They cannot run side by side.
+        BadInput: They cannot run in one process.
     """
     try:
         check(*bots)
@@ -152,7 +151,7 @@ def _count(number: int, what: str) -> str:
 
 def split_target(target: str) -> tuple[Path, str]:
     """
-    Part a file from the name of a bot in it.
+    Split a file from the name of a bot in it.
 
     Raises:
         BadInput: There is no such file.
@@ -162,16 +161,16 @@ def split_target(target: str) -> tuple[Path, str]:
         file, name = target, ""
     path = Path(file)
     if not path.is_file():
-        raise BadInput(f"There is no file {file!r}.")
+        raise BadInput(f"File {file!r} does not exist.")
     return path.resolve(), name
 
 
 def find_bots(session: Session, files: list[tuple[Path, str]]) -> list[Bot]:
     """
-    Load files and give their bots, each once.
+    Load files and return their bots, each once.
 
     Raises:
-        BadInput: There is none, or none of that name.
+        BadInput: There is no bot, or none of that name.
         CommandFailed: A file cannot be loaded.
     """
     loaded: dict[Path, dict[str, Bot]] = {}
@@ -181,7 +180,7 @@ def find_bots(session: Session, files: list[tuple[Path, str]]) -> list[Bot]:
             loaded[path] = load(session, path)
         bots = loaded[path]
         if not bots:
-            raise BadInput(f"{path.name} makes no Bot; it needs a line such as 'bot = Bot()'.")
+            raise BadInput(f"{path.name} creates no Bot; add a line such as 'bot = Bot()'.")
         if name and name not in bots:
             raise BadInput(f"{path.name} has no Bot {name!r}; it has {', '.join(map(repr, bots))}.")
         found.update((id(bot), bot) for bot in ([bots[name]] if name else bots.values()))
@@ -190,17 +189,17 @@ def find_bots(session: Session, files: list[tuple[Path, str]]) -> list[Bot]:
 
 def load(session: Session, path: Path) -> dict[str, Bot]:
     """
-    Load a file as a module and give its bots by their names, those that it runs without a name behind the others.
+    Load a file as a module and return its bots by name; bots that it starts without a name come last.
 
     Raises:
-        CommandFailed: It raises something, which is told as Python tells it.
+        CommandFailed: The file raises an exception; Python's traceback is printed.
     """
     with loading() as started:
         try:
             module = run_file(path)
         except Exception as error:  # noqa: BLE001 - it is somebody else's program, and this tells them
             session.output.tell(_traceback(error, path))
-            raise CommandFailed(f"{path.name} cannot be run, for the reason above.") from None
+            raise CommandFailed(f"{path.name} cannot be run; see the traceback above.") from None
     named = _bots_of(module)
     known = {id(bot) for bot in named.values()}
     return named | {f"{bot.name} ({index})": bot for index, bot in enumerate(started) if id(bot) not in known}
@@ -211,7 +210,7 @@ def _bots_of(module: ModuleType) -> dict[str, Bot]:
 
 
 def _traceback(error: Exception, path: Path) -> list[str]:
-    """Return the lines of what a file has raised, from the file's own line on."""
+    """Return the traceback lines of an exception, from the file's own line on."""
     place = error.__traceback__
     while place is not None and place.tb_frame.f_code.co_filename != str(path):
         place = place.tb_next
@@ -226,7 +225,7 @@ def _as_command(text: str | None) -> list[str]:
     Split a command as a shell would.
 
     Raises:
-        BadInput: It is none, or there is no such program.
+        BadInput: The command is empty, or the program does not exist.
     """
     if text is None:
         return []
@@ -234,9 +233,9 @@ def _as_command(text: str | None) -> list[str]:
     with suppress(ValueError):  # a quotation mark is missing
         words = shlex.split(text)
     if not words:
-        raise BadInput("What --on-logout says is no command.")
+        raise BadInput("--on-logout is not a command; check its quotes.")
     if shutil.which(words[0]) is None:
-        raise BadInput(f"--on-logout cannot run {words[0]!r}: there is no such program.")
+        raise BadInput(f"--on-logout cannot run {words[0]!r}: the program does not exist.")
     return words
 
 

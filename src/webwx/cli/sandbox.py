@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 _DEFAULT = "default"
-"""Name of the world of whoever names none."""
+"""Name of the default world."""
 
 _MANY = 10
-"""People whom a sentence can name."""
+"""Maximum number of people that a sentence names."""
 
 OnOff = Literal["on", "off"]
 
@@ -45,7 +45,7 @@ _PORT_SENTENCES = {
         " 'sudo sysctl net.ipv4.ip_unprivileged_port_start={port}', or leave out --port, which needs no such thing."
     ),
 }
-"""What is said when a port cannot be opened."""
+"""Texts for the errors of opening a port."""
 
 
 @command(
@@ -69,35 +69,33 @@ _PORT_SENTENCES = {
     default=8790,
     show_default=True,
     metavar="N",
-    help="Port on 127.0.0.1; 0 takes any free one. With --tls, on 443 the real names answer without a proxy.",
+    help="Port on 127.0.0.1; 0 means any free port. With --tls and 443, the real host names work without a proxy.",
 )
-@click.option("--open", "is_opened", is_flag=True, help="Open the page with everybody's phones in the browser.")
-@click.option(
-    "--auto-confirm", is_flag=True, help="Confirm every login, for the first person who is not logged in yet."
-)
+@click.option("--open", "is_opened", is_flag=True, help="Open the page with all phones in the browser.")
+@click.option("--auto-confirm", is_flag=True, help="Confirm every login as the first person who is not logged in.")
 @click.option(
     "--media-after-recall",
     type=click.Choice(["gone", "kept"]),
     show_default="gone",
-    help="Whether a recalled picture can still be downloaded.",
+    help="Allow downloads of recalled pictures.",
 )
 @click.option(
     "--echo",
     type=click.Choice(["on", "off"]),
     show_default="off",
-    help="Whether a client is told of what it sends itself.",
+    help="Deliver a client's own messages to it.",
 )
-@click.option("--fold-repeats", is_flag=True, help="Deliver an equal message sent twice within a minute only once.")
-@click.option("--tls", is_flag=True, help="Play the platform's own host names too, behind a proxy on the same port.")
+@click.option("--fold-repeats", is_flag=True, help="Deliver equal messages of one minute only once.")
+@click.option("--tls", is_flag=True, help="Also serve the platform's host names, through a proxy on the same port.")
 @click.option(
-    "--strict", is_flag=True, help="Be as harsh as the platform can be: rate limits, log-outs, replays and more."
+    "--strict", is_flag=True, help="Apply the platform's strictest behaviour: rate limits, logouts, replays and more."
 )
 @click.option(
     "--switch",
     "more",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Set any switch of the sandbox, such as login_refused=true; may be repeated.",
+    help="Set an option of the sandbox, such as login_refused=true; repeatable.",
 )
 @click.option(
     "--world",
@@ -105,19 +103,19 @@ _PORT_SENTENCES = {
     default=_DEFAULT,
     show_default=True,
     metavar="FILE",
-    help="World to play: a file in TOML, 'default', or 'big' with 10,000 contacts.",
+    help="World to serve: a TOML file, 'default', or 'big' with 10,000 contacts.",
 )
 @click.option(
     "--state",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Go on with what FILE holds, if it is there, and keep everything in it.",
+    help="Continue from FILE if it exists, and save everything to it.",
 )
 @click.option(
     "--scenario",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Let the scripted friends of a Python FILE live there.",
+    help="Add the scripted friends of a Python FILE.",
 )
 @with_fault_options
 async def sandbox(
@@ -141,9 +139,9 @@ async def sandbox(
     """
     Run a server of the protocol on this machine.
 
-    It has four people who are friends, or those of a file, and forgets everything when it ends, unless --state keeps
-    it. Only this machine can reach it. Be their phones in the browser, at the address it prints, or with 'webwx phone';
-    end it with Ctrl-C.
+    Serves a world with four people who are friends, or the world of a file. Everything is lost at the end unless
+    --state saves it. Only this machine can connect. Open the printed address in a browser to use the phones, or run
+    'webwx phone'. Press Ctrl-C to end it.
     """
     options = {
         "auto_confirm": auto_confirm or None, "media_after_recall": media_after_recall, "echo": echo,
@@ -161,7 +159,9 @@ async def sandbox(
             opened.enter_context(locked(state))
             found = read_state(state, change, seed)
             if found is not None and source != _DEFAULT:
-                session.output.tell(f"{state} goes on with its own world; --world {source} is for a file that is new.")
+                session.output.tell(
+                    f"{state} continues with its saved world; --world {source} applies only to a new file."
+                )
             world = found or _new_world(source, change, seed)
             await opened.enter_async_context(kept(world, state, session.output.tell))
         served = await _serve(world, port, tls=tls)
@@ -182,10 +182,10 @@ async def sandbox(
 
 def _new_world(source: str, change: Callable[[Options], Options], seed: int | None) -> World:
     """
-    Make the world that is asked for.
+    Return the world that the options ask for.
 
     Raises:
-        BadInput: It cannot be.
+        BadInput: An option is invalid.
     """
     try:
         return open_world(source, change=change, seed=seed)
@@ -195,10 +195,10 @@ def _new_world(source: str, change: Callable[[Options], Options], seed: int | No
 
 async def _serve(world: World, port: int, *, tls: bool) -> Served:
     """
-    Listen.
+    Start listening.
 
     Raises:
-        CommandFailed: The port cannot be had, or an extra is missing.
+        CommandFailed: The port is not available, or an extra is missing.
     """
     try:
         return await serve(SandboxCore(world), port=port, tls=tls)
@@ -211,17 +211,17 @@ async def _serve(world: World, port: int, *, tls: bool) -> Served:
 
 
 def _with(options: Options, given: Mapping[str, object], more: tuple[str, ...]) -> Options:
-    """Set options by what was given, and by name: `name=value`."""
+    """Return the options with these values set: `name=value`."""
     chosen = msgspec.structs.asdict(options) | dict(given)
     for text in more:
         name, _, value = text.partition("=")
         if name not in chosen:
-            raise click.BadParameter(f"There is no switch {name!r}; there are {', '.join(chosen)}.")
+            raise click.BadParameter(f"There is no option {name!r}; the options are {', '.join(chosen)}.")
         chosen[name] = value
     try:
         return msgspec.convert(chosen, Options, strict=False)
     except msgspec.ValidationError as error:
-        raise click.BadParameter(f"A switch cannot be set to that: {error}.") from None
+        raise click.BadParameter(f"The option cannot have that value: {error}.") from None
 
 
 def _welcome(served: Served, *, auto_confirm: bool, seed: int | None, state: Path | None) -> list[str]:
@@ -251,7 +251,7 @@ def _welcome(served: Served, *, auto_confirm: bool, seed: int | None, state: Pat
 
 
 def _tls_notes(tls: TlsAccess | None) -> list[str]:
-    """Say how a client that insists on the real names gets here."""
+    """Return how to connect a client that only uses the real host names."""
     if tls is None:
         return []
     names = f"{len(tls.hosts)} of the platform's own hosts, such as https://wx.qq.com"

@@ -1,4 +1,4 @@
-"""`webwx sandbox --state`: a world that goes on where it was when the sandbox ended."""
+"""`webwx sandbox --state`: a world that is saved and continued."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 PAUSE = 0.5
-"""Seconds from what happens until it is saved, where saving takes no time."""
+"""Minimum seconds from a change until it is saved."""
 
 SHARE = 20
-"""Times that a pause is longer than the save before it."""
+"""Ratio of the pause to the time of the save before it."""
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """
-    Keep other sandboxes from a file.
+    Lock a file against other sandboxes.
 
     Raises:
-        CommandFailed: One has it.
-        StorageError: Nothing can be written beside it.
+        CommandFailed: Another sandbox uses it.
+        StorageError: Its folder cannot be written.
     """
     lock = take_lock(path.with_name(f".{path.name}.lock"))
     if lock is None:
-        raise CommandFailed(f"Another sandbox keeps its world in {path}; end that one first, or name another file.")
+        raise CommandFailed(f"Another sandbox uses {path}; end it first, or pass another file.")
     try:
         yield
     finally:
@@ -50,15 +50,15 @@ def locked(path: Path) -> Iterator[None]:
 
 def read_state(path: Path, change: Callable[[Options], Options], seed: int | None) -> World | None:
     """
-    Give the world of a file; None when there is no file.
+    Load the world of a file; return None if there is no file.
 
     Args:
-        path: Where it is.
-        change: Returns its options, changed.
-        seed: Of its faults, in place of its own.
+        path: The file.
+        change: Function that returns the options with changes.
+        seed: Seed of the faults, in place of the saved one.
 
     Raises:
-        BadInput: There is none in it that can be played.
+        BadInput: The file contains no valid world.
     """
     try:
         world = load(path.read_bytes(), change=change)
@@ -74,10 +74,10 @@ def read_state(path: Path, change: Callable[[Options], Options], seed: int | Non
 @asynccontextmanager
 async def kept(world: World, path: Path, tell: Callable[[str], object]) -> AsyncIterator[None]:
     """
-    Save a world soon after something has happened, and at the end.
+    Save a world soon after each change, and at the end.
 
     Raises:
-        StorageError: The disk does not take it, at the beginning or the end; meanwhile that is told, and tried again.
+        StorageError: The first or the last save failed; other failures are reported and retried.
     """
     write_private(path, save(world))
     saving = asyncio.create_task(_save_changes(world, path, tell))

@@ -1,8 +1,8 @@
 """
-What a command is given: whom to talk to, where its login is kept, and how to print.
+The context of a command: the server, the saved login, and the output.
 
-Commands are coroutines that take a `Session`; `command` makes click commands of them. Each command is a process of its
-own, and the saved login is what ties them together.
+Commands are coroutines that take a `Session`; `command` turns them into click commands. Each command is a process of
+its own; the saved login connects them.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ _RATE_LIMIT_PATIENCE = 300.0
 """Maximum seconds that a command waits for the account's rate limit, unless the configuration sets another."""
 
 _UNNOTICED = 2.0
-"""Seconds of such a wait that nobody need be told of."""
+"""Waits up to this many seconds are not reported."""
 
 _ONE_PRESS = 0.5
-"""Seconds in which one Ctrl-C may come twice: from the terminal, and from the program that has started this one."""
+"""Seconds in which one Ctrl-C may arrive twice: from the terminal, and from the parent process."""
 
 _WAIT_REASONS: dict[WaitReason, str] = {
     "rate_limit": "this account's rate limit is reached",
@@ -73,23 +73,23 @@ class Session:
         self._given = given
         self.output = Output(as_json=given.as_json)
         self.is_endless = False
-        """It runs until it is told to stop, so SIGTERM is its regular end."""
+        """Whether the command runs until it is stopped, so that SIGTERM is its regular end."""
         self.keeps_media = False
-        """Pictures are kept as they arrive also when nothing set says so."""
+        """Whether to archive pictures as they arrive, even without a setting."""
 
     @functools.cached_property
     def settings(self) -> Settings:
         """
-        What is set; read when it is first needed, so that a mistake stops no command that can do without.
+        The settings, read on first use, so that a mistake in them stops no command that does not need them.
 
         Raises:
-            InvalidSettings: Something set cannot be.
+            InvalidSettings: A setting is invalid.
         """
         return self._given.settings()
 
     @asynccontextmanager
     async def journal(self) -> AsyncIterator[Journal]:
-        """Give the journal beside the chosen login; its file is made when it is needed."""
+        """Open the journal beside the chosen login; its file is created on first use."""
         settings = self.settings
         journal = open_journal(settings.journal_path, retention_days=settings.retention_days)
         try:
@@ -99,13 +99,13 @@ class Session:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[AsyncClient]:
-        """Give a client of the chosen server or profile that is not logged in yet."""
+        """Return a client of the chosen server or profile that is not logged in yet."""
         async with self.journal() as journal, self.client_on(journal) as client:
             yield client
 
     @asynccontextmanager
     async def client_on(self, journal: Journal) -> AsyncIterator[AsyncClient]:
-        """Give the same on a journal that is open already."""
+        """Return such a client on a journal that is open already."""
         async with self._client_on(journal) as client:
             yield client
 
@@ -127,7 +127,7 @@ class Session:
             self.output.tell(str(change))
 
     def announce(self, text: str) -> None:
-        """Print on a terminal what a command that has no results yet is doing."""
+        """Print on a terminal what a command without results yet is doing."""
         if sys.stderr is not None and sys.stderr.isatty():
             self.output.remark(text)
 
@@ -138,7 +138,7 @@ class Session:
     @asynccontextmanager
     async def logged_in(self) -> AsyncIterator[AsyncClient]:
         """
-        Give a client with the saved login, without asking the server whether it is alive.
+        Return a client with the saved login, without checking it on the server.
 
         Raises:
             NotLoggedIn: No login is saved.
@@ -207,7 +207,7 @@ class Session:
     async def _open_or_copy(
         self, stack: AsyncExitStack, open_at: Callable[[AsyncExitStack, Path], Coroutine[Any, Any, T]]
     ) -> T:
-        """Open what reads the journal, and read something; from a copy when that fails in place."""
+        """Open a reader of the journal and read once; from a copy if that fails in place."""
         path = self.settings.journal_path
         try:
             return await open_at(stack, path)
@@ -217,7 +217,7 @@ class Session:
                 opened = await open_at(stack, stack.enter_context(copied(path)))
             except StorageError:
                 raise failure from None
-            self.output.tell(f"{failure} A copy of it is read.")
+            self.output.tell(f"{failure} Reading a copy of it.")
             return opened
 
     def _journal_to_read(self, stack: AsyncExitStack, path: Path) -> Journal:
@@ -261,13 +261,12 @@ def command(
     Make a click command of a coroutine whose first argument is the session.
 
     Args:
-        name: What is typed.
+        name: Name of the command.
         examples: Lines for the end of its help.
-        cls: Kind of command.
-        group: Where it belongs, when not to `webwx` itself.
-        endless: It runs until it is told to stop, so SIGTERM is its regular end; what depends on an option says so to
-            the session.
-
+        cls: Class of the command.
+        group: Group of the command; `webwx` itself by default.
+        endless: The command runs until it is stopped, so SIGTERM is its regular end; if that depends on an option, it
+            sets it on the session.
     """
     runner = run_long if endless else asyncio.run
 
@@ -298,9 +297,9 @@ def command(
 
 async def _until_sigterm(work: Coroutine[Any, Any, None]) -> None:
     """
-    Let SIGTERM end the work as Ctrl-C does, by cancelling it: everything is closed and saved on the way out.
+    Make SIGTERM cancel the work as Ctrl-C does, so that everything is saved and closed.
 
-    Who presses Ctrl-C again does not want to wait for that: it ends at once then, as if it were killed.
+    A second Ctrl-C exits at once, as if the process were killed.
     """
     loop, task, cancel = asyncio.get_running_loop(), asyncio.current_task(), signal.getsignal(signal.SIGINT)
     pressed_at: float | None = None
@@ -329,12 +328,12 @@ async def _until_sigterm(work: Coroutine[Any, Any, None]) -> None:
 @contextmanager
 def ended_by_reader() -> Iterator[None]:
     """
-    End this command as soon as whoever reads its pipe goes away, as `head` does when it has seen enough.
+    End this command as soon as the reader of its pipe closes it, as `head` does.
 
-    Otherwise only the next line would show it.
+    Otherwise only the next line would notice it.
 
     Raises:
-        OutputClosed: They have.
+        OutputClosed: The pipe is closed.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     if task is None or sys.platform == "win32" or not _is_pipe(sys.stdout):
@@ -365,12 +364,12 @@ def _is_pipe(stream: TextIO | None) -> bool:
 
 
 class _Stdin:
-    """Stdin for a thread to read, which can be ended: the thread would keep the process from ending."""
+    """Stdin for a reading thread that can be stopped; otherwise the thread would keep the process from ending."""
 
     is_over = False
 
     def read(self, size: int, /) -> bytes:
-        """Give what has come, at most so many bytes; none at the end."""
+        """Return the bytes that have arrived, up to a size; none at the end."""
         while not self.is_over:
             if sys.platform == "win32" or select.select([sys.stdin], [], [], _PATIENCE)[0]:
                 return os.read(sys.stdin.fileno(), size)
@@ -378,17 +377,17 @@ class _Stdin:
 
 
 _PATIENCE = 0.1
-"""Seconds between two looks whether the command is to end."""
+"""Seconds between two checks whether the command is ending."""
 
 
 @contextmanager
 def piped_bytes(output: Output) -> Iterator[Stream]:
-    """Give stdin as a stream of bytes, which has an end when this has."""
+    """Return stdin as a stream of bytes that ends when the command ends."""
     if sys.stdin is None:
         yield io.BytesIO()
         return
     if sys.stdin.isatty():
-        output.tell("What you type is sent; Ctrl-D on a line of its own ends it.")
+        output.tell("Type the content to send; press Ctrl-D on an empty line to finish.")
     stdin = _Stdin()
     try:
         yield stdin
@@ -406,23 +405,23 @@ async def read_text(output: Output) -> str:
     if sys.stdin is None:
         return ""
     if sys.stdin.isatty():
-        output.tell("Type your message; Ctrl-D on a line of its own sends it.")
+        output.tell("Type your message; press Ctrl-D on an empty line to send it.")
     try:
         text = (await _read_stdin()).decode()
     except UnicodeDecodeError:
-        raise BadInput(f"What came on stdin {_NOT_UTF8}; '--file -' sends any bytes as a file.") from None
+        raise BadInput(f"stdin {_NOT_UTF8}; use '--file -' to send any bytes as a file.") from None
     return io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True).removesuffix("\n")
 
 
 async def read_piped_line() -> str:
-    """Read one line of what is piped in; empty when nothing is, or when stdin is a terminal."""
+    """Read one line from stdin; empty if there is none, or if stdin is a terminal."""
     if sys.stdin is None or sys.stdin.isatty():
         return ""
     return (await _read_stdin(b"\n")).decode(errors="replace").strip()
 
 
 async def _read_stdin(end: bytes = b"") -> bytes:
-    """Read stdin in a thread, so that Ctrl-C works meanwhile: to its end, or to the first `end`."""
+    """Read stdin in a thread, so that Ctrl-C works meanwhile, up to its end or to the first `end`."""
     stdin = _Stdin()
 
     def read() -> bytes:
@@ -441,7 +440,7 @@ async def _read_stdin(end: bytes = b"") -> bytes:
 
 def checked_text(text: str, what: str) -> str:
     """
-    Return a text of the command line in a form that can be sent.
+    Return a command-line text in a form that can be sent.
 
     Raises:
         BadInput: It is not valid UTF-8.
@@ -456,4 +455,4 @@ def checked_text(text: str, what: str) -> str:
 _NOT_UTF8 = "is not valid UTF-8, so nothing was sent"
 
 _PIECE = 65_536
-"""Bytes that are read at once."""
+"""Bytes to read at a time."""

@@ -1,4 +1,4 @@
-"""A message in a few words, for a person who reads along: every kind has its own."""
+"""One-line summaries of messages, for each kind."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def summarize(message: Message) -> str:
-    """Say what a message holds: a text as it is, all else in brackets with what names it."""
+    """Summarize a message: a text unchanged, other kinds in brackets."""
     match message:
         case TextMessage() | SystemMessage():
             return message.text

@@ -1,4 +1,4 @@
-"""Moments as a person types them: a day, a time of day, or how long ago."""
+"""Times as users type them: a date, a time of day, or an age."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 EXAMPLES = "2026-11-24, '2026-11-24 10:30', 10:30 (today) or 30d (ago; also s, m, h, w)"
-"""What help texts show."""
+"""Examples for help texts."""
 
 
 class Moment(click.ParamType[float]):
     """
-    Seconds since 1970, from a text.
+    Seconds since 1970, parsed from text.
 
     Args:
-        is_end: A day without a time of day stands for its end.
+        is_end: A date without a time of day means its end.
     """
 
     name = "TIME"
@@ -34,7 +34,7 @@ class Moment(click.ParamType[float]):
         self._is_end = is_end
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read a moment, in the time zone of this machine."""
+        """Parse a time in this machine's time zone."""
         if isinstance(value, float):
             return value
         text = str(value).strip()

@@ -1,8 +1,8 @@
 """
-`webwx run --systemd-unit`: a service that runs bots and is started again when it fails.
+`webwx run --systemd-unit`: a service that runs bots and restarts them after a failure.
 
-It is one of the user's own, so nobody need be root. What only a person can mend, wrong usage and a login that is over,
-does not start it again. No secret is written into it.
+It is a user service, so it needs no root. Failures that only a person can fix, wrong usage and an ended login, do not
+restart it. The unit contains no secrets.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SECRET = ("WEBWX_PASSPHRASE", "WEBWX_PROXY")
-"""Variables that are not written down: a passphrase, and an address that may hold a password."""
+"""Variables that are not written into the unit: a passphrase, and an address that may contain a password."""
 
 FOR_A_PERSON = (Exit.BAD_INPUT, Exit.LOGGED_OUT)
-"""Exit codes that no new start mends."""
+"""Exit codes that do not restart the service."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _FOLDERS = ("WEBWX_HOME", "WEBWX_CONFIG", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
-"""Variables that say where a login, a journal and the configuration are; all of them are paths."""
+"""Variables with paths of the login, the journal and the configuration."""
 
 
 def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] = os.environ) -> str:
@@ -39,8 +39,8 @@ def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] 
 
     Args:
         file: The bots' file, or the first of several.
-        arguments: What follows `webwx run`.
-        environment: What is set here must be set for the service too.
+        arguments: Arguments of `webwx run`.
+        environment: Variables that the service needs too.
 
     Raises:
         BadInput: A path, an argument or a variable has a line break, which could add settings to the unit.
@@ -50,7 +50,7 @@ def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] 
     variables = _variables(environment)
     for text in (str(file), *program, *variables):
         if _CONTROL.search(text):
-            raise BadInput(f"A unit cannot hold {text!r}: it has a line break or another control character.")
+            raise BadInput(f"A systemd unit cannot contain {text!r}: it has a line break or another control character.")
     lines = [
         f"# ~/.config/systemd/user/{name}.service",
         "#",
@@ -89,7 +89,7 @@ def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] 
 
 
 def _variables(environment: Mapping[str, str]) -> list[str]:
-    """Give what is set, so that the service finds the same login; a path from wherever it is started."""
+    """Return the set variables, with absolute paths, so that the service finds the same login."""
     names = dict.fromkeys((*(f"WEBWX_{key.upper()}" for key in KEYS), *_FOLDERS))
     set_here = {name: environment.get(name) for name in names}
     return [
@@ -114,6 +114,6 @@ def _escaped(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Write a word as systemd reads it back."""
+    """Quote a word for systemd."""
     escaped = _escaped(text).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

@@ -1,4 +1,4 @@
-"""`webwx who`, `why`, `merge` and `split`: who is who, whatever their id is in a login."""
+"""`webwx identity`: recognise people and chatrooms across logins."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _BY = {
     "matched": "was found to be the same",
     "hand": "is who you have said",
 }
-"""What a person is told of the ways in which a contact came to its number."""
+"""Text for each way in which a contact got its identity."""
 
 _AS_GOOD_AS_SURE = 0.9999
-"""Confidence beyond which there is no doubt to tell of."""
+"""Confidence above which no doubt is shown."""
 
 
 def _which(text: str) -> To:
-    """Read whom a command of this module is about: digits are a number here."""
+    """Parse an argument of this module, where plain digits are an identity number."""
     return int(text) if numbered(text) else whom(text)
 
 
@@ -58,11 +58,11 @@ async def who(session: Session, which: str | None) -> None:
 @click.argument("which", metavar="NUMBER|NAME|ID", shell_complete=complete_numbers)
 async def why(session: Session, which: str) -> None:
     """
-    Say which contacts somebody was taken for, and why.
+    Show which contacts an identity had, and why they were matched.
 
-    They are of different logins, the newest first. Each reason has a weight: what is rare and seldom changes says much,
-    and what speaks against it is negative. Where it is wrong, 'webwx split' parts a contact from them, and 'webwx
-    merge' brings two together.
+    Lists the contacts of all logins, newest first. Each reason has a weight: rare, stable attributes weigh more, and
+    contradictions are negative. If a match is wrong, 'webwx identity split' separates a contact, and 'webwx identity
+    merge' joins two identities.
     """
     async with session.reading() as client:
         links = await client.why(_which(which))
@@ -75,9 +75,9 @@ async def why(session: Session, which: str) -> None:
 @click.argument("other", metavar="B", shell_complete=complete_numbers)
 async def merge(session: Session, one: str, other: str) -> None:
     """
-    Say that A and B are one and the same, for good.
+    Declare that A and B are the same, permanently.
 
-    Both are numbers, names or ids, of different logins. A's number stays, and B's leads there as well.
+    A and B are identity numbers, names or ids of different logins. A keeps its number; B's number leads to A.
     """
     async with session.reading(in_place=True) as client:
         merged = await client.merge_identities(_which(one), _which(other))
@@ -89,10 +89,9 @@ async def merge(session: Session, one: str, other: str) -> None:
 @click.argument("contact_id", metavar="ID")
 async def split(session: Session, which: str, contact_id: str) -> None:
     """
-    Say that the contact with this ID is somebody else, for good.
+    Declare that the contact ID is not identity WHO, permanently.
 
-    NUMBER is whom it was taken for; 'webwx why' shows the ids. The contact gets a number of its own, and is never taken
-    for the same again.
+    'webwx identity explain' shows the ids. The contact gets an identity of its own and is never matched with WHO again.
     """
     async with session.reading(in_place=True) as client:
         parted = await client.split_identity(_which(which), clean_text(contact_id))
@@ -100,7 +99,7 @@ async def split(session: Session, which: str, contact_id: str) -> None:
 
 
 def describe_identity(identity: Identity) -> str:
-    """Describe somebody in a line, the number first."""
+    """Describe an identity in one line, the number first."""
     return f"{identity.number:>6}  {identity.name} - {identity.kind} - {identity.contact_id or 'not there now'}"
 
 
