@@ -43,12 +43,12 @@ class ForClient(TypedDict):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where state is kept, whom to talk to, and how."""
+    """Folders, server and options of the command line and of bots."""
 
     home: Path
     """Folder of the saved logins."""
     account: str = DEFAULT_ACCOUNT
-    """Name that the user gave to this account; each has logins of its own."""
+    """Name that the user chose for this account; each account has its own logins."""
     server: str | None = None
     """Origin of a server that plays all hosts of the platform."""
     host: str | None = None
@@ -62,7 +62,7 @@ class Settings:
     passphrase: str | None = field(default=None, repr=False)
     """Closes the saved logins; the environment only, where no list of processes and no backup shows it."""
     passphrase_from: Literal["keyring"] | None = None
-    """Where the passphrase of each saved login is kept when none is given."""
+    """Where the passphrase of each saved login is stored if none is passed."""
     retention_days: float = 90
     """How long the journals keep what came; 0: for ever."""
     rate_limit: Literal["on", "off"] | None = None
@@ -72,7 +72,7 @@ class Settings:
     keep: Keep | None = None
     """Which media are fetched as they arrive and kept beside the journal; None: none."""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
-    """Who has set a name: `option`, `environment` or `file`; a name that nobody has set is missing."""
+    """Source of each setting: `option`, `environment` or `file`; a setting without a source is missing."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ, **options: str | None) -> Settings:
@@ -125,7 +125,7 @@ class Settings:
 
     @property
     def journal_path(self) -> Path:
-        """The file that keeps what this login was told and what it sent; it outlives the login."""
+        """The file that stores events and sends of this login; it remains after a logout."""
         return self.login_path.with_suffix(".journal")
 
     @property
@@ -135,7 +135,7 @@ class Settings:
         return self.limits if is_on else None
 
     def for_client(self) -> ForClient:
-        """Give what every client of these settings is told alike."""
+        """Return the arguments that every client of these settings shares."""
         return {
             "host": self.host, "server": self.server, "proxy": self.proxy, "allowed_hosts": self.allowed_hosts,
             "desktop": self.desktop,
@@ -143,7 +143,7 @@ class Settings:
 
     def login_file(self) -> LoginFile:
         """
-        Give this login's store, closed as it is set.
+        Return this login's store, encrypted as configured.
 
         Raises:
             StorageError: An extra is missing, or the system has no keyring.
@@ -162,7 +162,7 @@ class Settings:
 
 
 class DesktopTable(Desktop, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The values of the desktop profile, as the file gives them."""
+    """The values of the desktop profile, from the file."""
 
 
 class RateLimitTable(RateLimit, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -189,7 +189,7 @@ class ConfigFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 def config_path(environment: Mapping[str, str] = os.environ) -> Path:
-    """Give the configuration file, whether it exists or not: WEBWX_CONFIG, or the platform's place for it."""
+    """Return the path of the configuration file: WEBWX_CONFIG, or the platform's default."""
     chosen = environment.get("WEBWX_CONFIG")
     return Path(chosen) if chosen else config_folder(environment) / "config.toml"
 
@@ -224,12 +224,12 @@ def read_config(path: Path) -> ConfigFile:
 
 
 def state_folder(environment: Mapping[str, str], platform: str = sys.platform) -> Path:
-    """Give the folder where programs of this platform keep what they must remember."""
+    """Return this platform's folder for application state."""
     return _folder(environment, platform, windows=("LOCALAPPDATA", "Local"), xdg=("XDG_STATE_HOME", ".local/state"))
 
 
 def config_folder(environment: Mapping[str, str], platform: str = sys.platform) -> Path:
-    """Give the folder where programs of this platform look for their configuration."""
+    """Return this platform's folder for configuration."""
     return _folder(environment, platform, windows=("APPDATA", "Roaming"), xdg=("XDG_CONFIG_HOME", ".config"))
 
 
@@ -278,7 +278,7 @@ def _text(value: str | float | tuple[str, ...] | RateLimit | Keep | None) -> str
 
 
 def _keep(chats: str | None, file: str | tuple[str, ...] | Keep | None, *, is_of_file: bool) -> Keep | None:
-    """Give what is to be kept: whose media is said anywhere, which and how much of them in the file's table alone."""
+    """Return what to archive: any source can set the chats; kinds and sizes only the file's table."""
     if chats is None or chats == "off":
         return None
     if is_of_file and isinstance(file, Keep):
@@ -295,5 +295,5 @@ def _passphrase_from(place: str | None) -> Literal["keyring"] | None:
         case None | "keyring":
             return place
         case _:
-            # It is not repeated: somebody may have put the passphrase itself there.
+            # It is not repeated: it may be the passphrase itself.
             raise InvalidSettings("A passphrase can be kept by the system only; 'passphrase_from' may be 'keyring'.")

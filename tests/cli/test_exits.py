@@ -63,9 +63,9 @@ def test_each_failure_has_its_code(error: Exception, code: int) -> None:
         (OSError(errno.ENOSPC, "No space", "file"), "The disk is full; free some space and try again."),
         (
             OSError(errno.EACCES, "Permission denied", "/home/x"),
-            "The system refused '/home/x' (Permission denied); check the path and its permissions.",
+            "Cannot open '/home/x' (Permission denied); check the path and its permissions.",
         ),
-        (OSError(errno.EMFILE, "Too many open files"), "The system refused: Too many open files."),
+        (OSError(errno.EMFILE, "Too many open files"), "System error: Too many open files."),
     ],
     ids=lambda value: type(value).__name__,
 )

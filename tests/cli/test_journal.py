@@ -102,7 +102,7 @@ def give_up(shell: Shell, number: int, consumer: str = "bot") -> None:
 
 def test_what_a_bot_has_given_up_is_listed_and_handled_once_more(me: Shell, sandbox: Sandbox) -> None:
     (number,) = kept(me, sandbox, "poison \x1b[31m")
-    assert me.run("journal", "dead").stderr == "The handler of 'bot' has given nothing up.\n"
+    assert me.run("journal", "dead").stderr == "Consumer 'bot' has no dead letters.\n"
     give_up(me, number)
     line = me.run("journal", "dead", "--json").line
     assert (line["number"], line["consumer"], line["attempts"]) == (number, "bot", 1)

@@ -95,7 +95,7 @@ def test_without_words_the_text_comes_from_stdin(piped: str, text: str, me: Any,
     ("arguments", "piped", "what"),
     [
         (["filehelper", b"caf\xe9"], b"", "TEXT"),
-        ([], b"caf\xe9", "What came on stdin"),
+        ([], b"caf\xe9", "stdin is not valid UTF-8"),
         (["--file", __file__, "--name", b"caf\xe9"], b"", "NAME"),
     ],
 )
@@ -162,7 +162,7 @@ def test_a_file_called_dash_is_named_with_its_folder(me: Any, sandbox: Any, tmp_
 def test_a_name_needs_a_file(me: Any) -> None:
     done = me.run("send", "filehelper", "text", "--name", "x")
     assert (done.code, done.stdout) == (2, "")
-    assert "--name needs a file" in done.sentence
+    assert "--name needs --file" in done.sentence
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -180,7 +180,7 @@ def test_whoever_waits_for_stdin_can_be_ended(number: signal.Signals, code: int,
 def test_other_forms_are_refused_by_naming_the_right_ones(words: list[str], me: Any) -> None:
     done = me.run("send", *words)
     assert (done.code, done.stdout) == (2, "")
-    for form in ("TO and TEXT", "[TO] --image PATH", "stdin"):
+    for form in ("TO and TEXT", "[TO] and --image", "stdin"):
         assert form in done.sentence
 
 
@@ -599,7 +599,8 @@ TEXT_MESSAGE = TextMessage(**HEAD, text="hello")
         (ContinuityLost(since=0, until=60, reason="new_login"), ": another login came in between."),
         (
             IdentityAmbiguous(identity=9, contact=Contact(id=ContactId("@b"), nickname="Bo"), candidates=(4, 5)),
-            "Bo may be somebody known before (4, 5); the number is 9. If it is one of them, 'webwx merge' says so.",
+            "Bo may be somebody known before (4, 5); the number is 9. "
+            "If it is one of them, run 'webwx identity merge'.",
         ),
     ],
     ids=lambda value: type(value).__name__,

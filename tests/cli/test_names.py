@@ -37,11 +37,11 @@ def test_a_number_is_told_from_a_name_by_what_stands_before_it(text: str, meant:
 
 def test_numbers_are_completed(me: Any) -> None:
     numbers = {str(contact["number"]) for contact in me.run("contacts", "--json").lines}
-    assert set(complete(me, "webwx why ")) == set(complete(me, "webwx merge 1 ")) == numbers
+    assert set(complete(me, "webwx identity explain ")) == set(complete(me, "webwx identity merge 1 ")) == numbers
 
 
 def test_without_a_journal_there_are_no_numbers_and_none_is_made(shell: Any) -> None:
-    assert complete(shell, "webwx why ") == []
+    assert complete(shell, "webwx identity explain ") == []
     assert not shell.settings.journal_path.exists()
 
 

@@ -288,8 +288,9 @@ LISTEN = ("listen", "--count", "1")
 COMMANDS: dict[str, Step] = {
     "contacts": typed("contacts"),
     "chats": typed("chats"),
-    "who": typed("who"),
-    "why": typed("why", "{friend}"),
+    "identity list": typed("identity", "list"),
+    "identity show": typed("identity", "show", "{friend}"),
+    "identity explain": typed("identity", "explain", "{friend}"),
     "chatroom list": typed("chatroom", "list"),
     "chatroom members": typed("chatroom", "members", "{room}"),
     "read": typed("read", "{friend}"),

@@ -153,9 +153,7 @@ def test_a_file_that_is_too_large_is_refused_with_the_limit(shell: Any, tmp_path
         content.truncate(MAX_UPLOAD + 1)
     done = shell.run("phone", "file", "阿华", "me", str(file))
     assert (done.code, done.stdout) == (2, "")
-    assert done.sentence == (
-        f"webwx: {file} has 1,073,741,825 bytes, and a phone of a sandbox sends at most 1,073,741,824."
-    )
+    assert done.sentence == (f"webwx: {file} has 1,073,741,825 bytes; a sandbox phone sends at most 1,073,741,824.")
 
 
 def test_a_file_can_come_through_a_pipe(shell: Any) -> None:

@@ -317,8 +317,8 @@ def test_a_file_without_the_bot_is_told_in_one_sentence(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("nope.py",), "There is no file 'nope.py'."),
-        ((".",), "There is no file '.'."),
+        (("nope.py",), "File 'nope.py' does not exist."),
+        ((".",), "File '.' does not exist."),
         ((__file__, "--on-logout", "no-such-program now"), "cannot run 'no-such-program': the program does not exist."),
         ((__file__, "--on-logout", "echo 'open"), "--on-logout is not a command; check its quotes."),
         ((__file__, "--on-logout", ""), "--on-logout is not a command; check its quotes."),
@@ -336,7 +336,7 @@ def test_a_file_may_have_a_colon_in_its_name(tmp_path: Path) -> None:
     (path := tmp_path / "my:bot").write_text("")
     assert split_target(str(path)) == (path, "")
     assert split_target(f"{path}:name") == (path, "name")
-    with pytest.raises(BadInput, match="There is no file"):
+    with pytest.raises(BadInput, match="does not exist"):
         split_target(str(tmp_path / "my"))
 
 

@@ -120,8 +120,8 @@ def test_any_switch_can_be_set_by_name_and_a_refused_login_is_one_sentence(shell
 @pytest.mark.parametrize(
     ("switch", "sentence"),
     [
-        ("nothing=1", "There is no switch 'nothing'; there are auto_confirm, "),
-        ("echo=loud", "A switch cannot be set to"),
+        ("nothing=1", "There is no option 'nothing'; the options are auto_confirm, "),
+        ("echo=loud", "The option cannot have that value"),
     ],
 )
 def test_a_switch_that_cannot_be_is_told_in_a_sentence(shell: Any, switch: str, sentence: str) -> None:

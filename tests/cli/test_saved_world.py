@@ -35,14 +35,15 @@ def test_a_world_goes_on_where_it_was_with_its_logins(shell: Any, tmp_path: Path
         process.terminate()
         process.wait(PATIENCE)
     assert (second.code, second.error["message"]) == (
-        1, f"Another sandbox keeps its world in {state}; end it first, or name another file.",
+        1, f"Another sandbox uses {state}; end it first, or pass another file.",
     )  # fmt: skip
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
     with shell.start(
         "sandbox", "--port", url.rpartition(":")[2], "--json", "--state", str(state), "--world", "big"
     ) as process:
         assert (
-            process.stderr.readline() == f"{state} goes on with its own world; --world big is for a file that is new.\n"
+            process.stderr.readline()
+            == f"{state} continues with its saved world; --world big applies only to a new file.\n"
         )
         process.stdout.readline()
         heard = shell.run("listen", "--json", "--count", "1", "--server", url)

@@ -27,7 +27,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "demo": ("demo", "Show the main features against a server in this process."),
         "sandbox": ("sandbox", "Run a server of the protocol on this machine."),
         "phone": ("phone", "Control the phones of a running sandbox."),
-        "proxy": ("proxy", "Run a proxy that breaks the connection between a client and a sandbox."),
+        "proxy": ("proxy", "Break the connection between a client and a sandbox."),
     },
     "Your login": {
         "login": ("login", "Log in with a QR code, or restore the saved login."),
@@ -37,10 +37,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "People": {
         "contacts": ("contacts", "List friends, chatrooms and official accounts."),
-        "who": ("who", "List everybody who has a number, or say who one of them is."),
-        "why": ("who", "Say which contacts somebody was taken for, and why."),
-        "merge": ("who", "Say that A and B are one and the same, for good."),
-        "split": ("who", "Say that the contact with this ID is somebody else, for good."),
+        "identity": ("identity", "Recognise people and chatrooms across logins."),
         "chats": ("contacts", "List recent chats, newest first."),
         "chatroom": ("chatrooms", "Create chatrooms and manage their members."),
         "friend": ("contacts", "Send and accept friend requests."),
@@ -63,10 +60,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "run": ("run", "Run the bots of a Python file."),
     },
     "This machine": {
-        "journal": ("journal", "Manage the journal: count, export, back up and delete stored messages."),
+        "journal": ("journal", "Count, export, back up and delete stored messages."),
         "config": ("config", "Show the settings and where each one comes from."),
         "completion": ("completion", "Print a shell script that completes webwx commands."),
-        "doctor": ("doctor", "Print the information that a bug report needs, without private data."),
+        "doctor": ("doctor", "Print what a bug report needs, without private data."),
     },
 }
 """Commands by section of the help: name, module in this package, and summary."""

@@ -46,7 +46,7 @@ VARIABLES = (
 @command("doctor", examples=("webwx doctor", "webwx doctor --json"))
 async def doctor(session: Session) -> None:
     """
-    Print the information that a bug report needs, without private data.
+    Print what a bug report needs, without private data.
 
     Shows versions, folders, settings and the state of saved logins. Prints no key, name, id, message or address,
     changes nothing and contacts no server.

@@ -40,7 +40,7 @@ _ALL_SENDS = 2**62
 )
 def journal() -> None:
     """
-    Manage the journal: count, export, back up and delete stored messages.
+    Count, export, back up and delete stored messages.
 
     The journal lies beside the saved login, is readable only by you, and remains after a logout. Messages are deleted
     after 90 days; 'retention_days' in the configuration changes that.

@@ -378,7 +378,7 @@ def describe(event: Event, contacts: Contacts, clock: str = "%H:%M") -> str:
             maybe = ", ".join(map(str, event.candidates))
             return (
                 f"{event.contact.display_name} may be somebody known before ({maybe}); the number is {event.identity}. "
-                "If it is one of them, 'webwx merge' says so."
+                "If it is one of them, run 'webwx identity merge'."
             )
         case PhoneActivity():
             return _PHONE[event.action].format(chat=name_of(contacts, event.chat))

@@ -49,7 +49,7 @@ async def proxy(
     seed: int | None,
 ) -> None:
     """
-    Run a proxy that breaks the connection between a client and a sandbox.
+    Break the connection between a client and a sandbox.
 
     Point the client at the address it prints. The proxy then applies its faults to the traffic; 'webwx phone faults'
     lists them. Press Ctrl-C to end it; it then prints what it did.

@@ -1,6 +1,6 @@
 """
 Conversations: generators that yield a `Request` and receive a `Response`.
 
-Each is written once and driven by whoever does the I/O. A flow never sleeps, reads a clock or throws dice: times and
-ids come in as arguments, and where a person must act the conversation is cut in two.
+Each conversation is written once and driven by a runner that does the I/O. A flow never sleeps, reads a clock or draws
+random numbers: times and ids are arguments. Where a person must act, the conversation is split in two flows.
 """

@@ -48,7 +48,7 @@ It is sent a `Response` for each `Request`, bytes for each `Read`, and after a `
 """
 
 REPEATS = 3
-"""Times that a call which may be repeated is made again after a code that nobody knows."""
+"""Repetitions of a repeatable call after an unknown return code."""
 
 _REASONS = {
     "phone": "the phone logged this client out",
@@ -63,21 +63,21 @@ _POLLS = frozenset({SYNCCHECK.name, WEBWXSYNC.name})
 
 def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, also_fine: Collection[int] = ()) -> Flow[R]:
     """
-    Make one call and give its reply, once the platform has said that it is fine.
+    Make one call and return its reply if the platform accepted it.
 
-    A code that nobody knows may be a passing trouble: a call that may be repeated is made again a few times.
+    An unknown return code may be temporary, so a repeatable call is repeated a few times after one.
 
     Args:
-        endpoint: Which call.
-        request: What is asked.
-        hosts: Whom.
-        also_fine: Return codes other than 0 that are no refusal of this call.
+        endpoint: The call.
+        request: The request.
+        hosts: Hosts of the login.
+        also_fine: Return codes other than 0 that do not mean a refusal of this call.
 
     Raises:
         ApiError: The platform refused: `LoggedOut`, `RateLimited`, `RecipientRejected` or the class itself.
-        SendOutcomeUnknown: The call may not be repeated and its answer was lost or unreadable.
-        TransportError: No answer, or one that says the server is in trouble.
-        ProtocolError: An answer that makes no sense.
+        SendOutcomeUnknown: The call may not be repeated, and its answer was lost or unreadable.
+        TransportError: No answer, or one that reports a server failure.
+        ProtocolError: The answer is not valid.
     """
     # The sync loop repeats its own calls, slower each time; repeats of ours would multiply with those.
     left = REPEATS if endpoint.repeatable and endpoint is not WEBWXSYNC else 0
@@ -113,11 +113,11 @@ def read(endpoint: Endpoint[Any, R], response: Response) -> R:
 
 def exchange(endpoint: Endpoint[Q, Any], request: Q, hosts: Hosts, *, sink: Sink | None = None) -> Flow[Response]:
     """
-    Send a request and give the answer, whatever it says; with a sink the answer's body goes there.
+    Send a request and return the answer, whatever its return code; with a sink the answer's body goes there.
 
     Raises:
-        SendOutcomeUnknown: The call may not be repeated and its answer was lost.
-        TransportError: No answer, or one that says the server is in trouble.
+        SendOutcomeUnknown: The call may not be repeated, and its answer was lost.
+        TransportError: No answer, or one that reports a server failure.
     """
     try:
         response: Response = yield msgspec.structs.replace(endpoint.encode_request(request, hosts), sink=sink)
@@ -133,7 +133,7 @@ def _require_health(endpoint: Endpoint[Any, Any], response: Response) -> None:
 
 
 def _judged(endpoint: Endpoint[Any, Any], error: TransportError | ProtocolError) -> WxError:
-    """Give what a failure says of its call: where that may not be repeated its outcome is in doubt, if it has left."""
+    """Return the error of a failed call: the outcome is unknown if the call may not be repeated and may have left."""
     if endpoint.repeatable or isinstance(error, ConnectFailed | TlsError):
         return error
     return SendOutcomeUnknown(
@@ -195,7 +195,7 @@ _MOST_READ = 20 * _LONGEST_EXCERPT
 
 
 def masked(words: str) -> str:
-    """Return the beginning of what the platform says on one line, without anything that could be a key or an id."""
+    """Return the beginning of the platform's text on one line, without anything that could be a key or an id."""
     said = " ".join(words.split())[:_MOST_READ]
     text = "".join(each for each in said if each.isprintable())
     text = " ".join(_SECRET.sub("***", _ADDRESS.sub(" ", text)).split())

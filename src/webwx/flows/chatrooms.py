@@ -1,7 +1,7 @@
 """
-Chatrooms: open, add, invite, remove, rename, leave.
+Chatrooms: create, add, invite, remove, rename, leave.
 
-The members in a response are not reliable; to be certain, fetch the chatroom afterwards.
+What the answers say about members is not reliable; to be sure, fetch the chatroom afterwards.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class CreatedChatroom(msgspec.Struct, frozen=True, kw_only=True):
 
     chatroom: ContactId
     added: tuple[ContactId, ...]
-    """Whom the server says it has added."""
+    """Ids of the members that the server reports as added."""
 
 
 def create_chatroom(login: Login, people: Sequence[ContactId], name: str, now: float) -> Flow[CreatedChatroom]:
@@ -61,10 +61,9 @@ def create_chatroom(login: Login, people: Sequence[ContactId], name: str, now: f
 
 def add_members(login: Login, chatroom: ContactId, people: Sequence[ContactId]) -> Flow[tuple[ContactId, ...]]:
     """
-    Add friends, and give whom the server says it has added.
+    Add friends, and return the ids that the server reports as added.
 
     Wire: webwxupdatechatroom (addmember)
-
     """
     request = _update(login, chatroom, "addmember", add_member_list=",".join(people))
     reply = yield from call(UPDATECHATROOM, request, login.hosts, also_fine=(Ret.PARTLY_DONE,))
@@ -95,10 +94,9 @@ def remove_members(login: Login, chatroom: ContactId, people: Sequence[ContactId
 
 def rename_chatroom(login: Login, chatroom: ContactId, name: str) -> Flow[None]:
     """
-    Give a chatroom another name.
+    Rename a chatroom.
 
     Wire: webwxupdatechatroom (modtopic)
-
     """
     yield from call(UPDATECHATROOM, _update(login, chatroom, "modtopic", new_topic=name), login.hosts)
 
@@ -120,7 +118,7 @@ def _update(login: Login, chatroom: ContactId, fun: str, **change: str) -> Updat
 
 
 def _added(members: Iterable[msgspec.Raw]) -> tuple[ContactId, ...]:
-    """Read whom the server has added: a status other than 0 says that it has not."""
+    """Read the ids of added members; a status other than 0 means not added."""
     added = []
     for raw in members:
         try:

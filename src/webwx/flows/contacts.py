@@ -81,13 +81,13 @@ def list_contacts(login: Login, now: float) -> Flow[Listing]:
 
 def _lack_by_size(pages: Sequence[tuple[int, int]]) -> str:
     """
-    Say what shows that a contact list lacks somebody; empty when nothing does.
+    Return why a contact list seems incomplete; empty if nothing indicates that.
 
     Args:
-        pages: How many contacts each page has, and its `MemberCount`.
+        pages: Number of contacts on each page, and its `MemberCount`.
     """
     if not pages[0][0]:
-        return "the first page is empty"  # which has the account itself, whoever else there is
+        return "the first page is empty"  # which contains the account itself in every case
     total, announced = sum(came for came, _ in pages), {count for _, count in pages}
     is_short = any(count > came for came, count in pages)
     # No public sample has several pages: the number may as well be that of all of them.
@@ -98,10 +98,9 @@ def _lack_by_size(pages: Sequence[tuple[int, int]]) -> str:
 
 def get_contacts(login: Login, keys: Iterable[ContactKey], now: float) -> Flow[Lookup]:
     """
-    Fetch details, of chatrooms with their members. Whoever is left out of an answer is asked for once more.
+    Fetch details, of chatrooms with their members. Contacts that an answer omits are requested once more.
 
     Wire: webwxbatchgetcontact
-
     """
     keys = list(keys)
     listed = yield from list_details(login, keys, now)
@@ -113,13 +112,12 @@ def get_contacts(login: Login, keys: Iterable[ContactKey], now: float) -> Flow[L
 
 def list_details(login: Login, keys: Iterable[ContactKey], now: float) -> Flow[list[Listed]]:
     """
-    Fetch the same, not read yet; whom the server left out twice is missing.
+    Fetch details without decoding them; contacts that the server omits twice are missing.
 
     Raises:
         ProtocolError: An answer has no list, or fewer contacts than it says.
 
     Wire: webwxbatchgetcontact
-
     """
     wanted = {key.user_name: key for key in keys}
     found: dict[str, Listed] = {}
@@ -160,10 +158,9 @@ def read_contacts(items: Iterable[msgspec.Raw], own_id: str) -> list[Contact]:
 
 def set_remark(login: Login, contact: ContactId, remark: str) -> Flow[None]:
     """
-    Give somebody a name of one's own; an empty one takes it away.
+    Set the account's own name for a contact; an empty one removes it.
 
     Wire: webwxoplog
-
     """
     request = OplogRequest(
         pass_ticket=login.pass_ticket, user_name=contact, cmd_id=SET_REMARK, remark_name=remark,
@@ -174,10 +171,9 @@ def set_remark(login: Login, contact: ContactId, remark: str) -> Flow[None]:
 
 def set_pinned(login: Login, contact: Contact, *, is_pinned: bool) -> Flow[None]:
     """
-    Pin a chat on top of the list, or let it go. The present remark goes along, because a missing one is erased.
+    Pin a chat to the top of the list, or unpin it. The current remark is sent along, because a missing one is erased.
 
     Wire: webwxoplog
-
     """
     request = OplogRequest(
         pass_ticket=login.pass_ticket, user_name=contact.id, cmd_id=SET_PINNED, op=int(is_pinned),
@@ -188,18 +184,17 @@ def set_pinned(login: Login, contact: Contact, *, is_pinned: bool) -> Flow[None]
 
 def download_avatar(login: Login, who: ContactId, avatar_key: str = "") -> Flow[bytes]:
     """
-    Download the picture of a person or a chatroom.
+    Download the avatar of a person or a chatroom.
 
     Args:
         login: The login.
-        who: Whose.
-        avatar_key: Of the chatroom in which a stranger was met.
+        who: Id of the person or chatroom.
+        avatar_key: Key of the chatroom in which a stranger was met.
 
     Raises:
-        MediaUnavailable: There is none, or there have been too many calls.
+        MediaUnavailable: There is no avatar, or there were too many calls.
 
     Wire: webwxgeticon, webwxgetheadimg
-
     """
     request = AvatarRequest(username=who, skey=login.credentials.skey, chatroomid=avatar_key, type="big")
     endpoint = GETHEADIMG if is_chatroom(who) else GETICON
@@ -212,20 +207,18 @@ def download_avatar(login: Login, who: ContactId, avatar_key: str = "") -> Flow[
 
 def add_friend(login: Login, person: ContactId, greeting: str, now: float) -> Flow[None]:
     """
-    Ask somebody to become a friend.
+    Send a friend request.
 
     Wire: webwxverifyuser
-
     """
     yield from call(VERIFYUSER, _verification(login, ADD_FRIEND, VerifyUser(value=person), greeting, now), login.hosts)
 
 
 def accept_friend(login: Login, person: ContactId, ticket: str, now: float) -> Flow[None]:
     """
-    Accept somebody's request, by the ticket that came with it.
+    Accept a friend request, by the ticket that came with it.
 
     Wire: webwxverifyuser
-
     """
     user = VerifyUser(value=person, verify_user_ticket=ticket)
     yield from call(VERIFYUSER, _verification(login, ACCEPT_FRIEND, user, "", now), login.hosts)

@@ -59,13 +59,12 @@ _MAX_EXCHANGES = 3
 
 def request_code(login: Login, now: float) -> Flow[str]:
     """
-    Ask for a login code; gives its uuid.
+    Request a login code and return its uuid.
 
     Raises:
-        ProtocolError: The server gave none, or one that no server should give.
+        ProtocolError: The server sent none, or an invalid one.
 
     Wire: jslogin
-
     """
     profile = login.profile
     redirect_uri = f"{login.hosts.main}{TICKET.path}"
@@ -80,15 +79,14 @@ def request_code(login: Login, now: float) -> Flow[str]:
 
 def request_push_ticket(earlier: Login) -> Flow[str]:
     """
-    Ask the phone of an earlier login to confirm without a code; gives the uuid to poll, empty when it was not asked.
+    Ask the phone of an earlier login to confirm without a code; return the uuid to poll, empty if it was not asked.
 
-    The cookies of that login tell the server which device asks.
+    The cookies of that login tell the server which device to ask.
 
     Raises:
-        ProtocolError: The server gave a uuid that no server should give.
+        ProtocolError: The server sent an invalid uuid.
 
     Wire: webwxpushloginurl
-
     """
     request = PushLoginRequest(uin=int(earlier.credentials.uin), mod=earlier.profile.mod)
     reply = yield from call(PUSHLOGIN, request, earlier.hosts)
@@ -100,7 +98,7 @@ def request_push_ticket(earlier: Login) -> Flow[str]:
 
 
 def code_url(login: Login, uuid: str) -> str:
-    """Give the address that the QR code of a uuid holds."""
+    """Return the address that the QR code of a uuid contains."""
     return QR_TEXT.encode_request(QrPictureRequest(uuid=uuid), login.hosts).url
 
 
@@ -111,14 +109,13 @@ def poll(login: Login, uuid: str, tip: int, now: float) -> Flow[PollReply]:
     Args:
         login: The blank login.
         uuid: From `request_code`.
-        tip: 1 on the first poll of a uuid, then 0: with 1 a scanned code answers at once, for ever.
+        tip: 1 on the first poll of a uuid, then 0: with 1 a scanned code answers at once, every time.
         now: Seconds since 1970.
 
     Raises:
-        ProtocolError: The server is in trouble, or the answer says nothing; the uuid may be good all the same.
+        ProtocolError: The server failed, or the answer is not valid; the uuid may still be valid.
 
     Wire: login
-
     """
     milliseconds = int(now * 1000)
     request = PollRequest(
@@ -131,7 +128,7 @@ def poll(login: Login, uuid: str, tip: int, now: float) -> Flow[PollReply]:
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):
-    """What the ticket exchange gives."""
+    """Result of the ticket exchange."""
 
     hosts: Hosts
     """The family everything else goes to."""
@@ -160,22 +157,21 @@ def exchange_ticket(login: Login, redirect_uri: str, device_id: str, desktop: De
     """
     Exchange the ticket of a confirmed poll for a session, on the host that the redirect names.
 
-    That host may send the exchange on to another one, which must be one of the platform's as well.
+    That host may redirect the exchange to another one, which must also be a host of the platform.
 
     Args:
         login: The blank login.
         redirect_uri: From the poll.
         device_id: For the new credentials.
-        desktop: What the desktop profile sends in addition.
+        desktop: Additional values of the desktop profile.
 
     Raises:
-        UnsafeRedirect: It names a host that is none of the platform's; nothing was sent.
-        LoginRefused: This account may not log in here; `message` has the platform's words.
-        UnexpectedLoginPage: A web page came back; the text has what it says, without anything like a key.
+        UnsafeRedirect: It names a host that is not the platform's; nothing was sent.
+        LoginRefused: This account may not log in here; `message` is the platform's text.
+        UnexpectedLoginPage: A web page came back; the error contains its text, without anything like a key.
         ProtocolError: The answer lacks what a session needs; the text names it.
 
     Wire: webwxnewloginpage
-
     """
     for _ in range(_MAX_EXCHANGES):
         hosts = follow(redirect_uri, login.server, login.allowed_hosts)
@@ -220,7 +216,7 @@ def _ticket_request(login: Login, redirect_uri: str, desktop: Desktop | None) ->
 
 
 def _read_ticket(response: Response) -> TicketReply:
-    """Read the XML whatever the status: the desktop profile gets it as a 301 without Location."""
+    """Read the XML for any status: the desktop profile gets it as a 301 without Location."""
     try:
         return TICKET.decode_reply(response)
     except ProtocolError:
@@ -236,7 +232,7 @@ def _read_ticket(response: Response) -> TicketReply:
 
 
 def _excerpt(page: bytes) -> str:
-    """Return the beginning of what a page shows, without anything that could be a key."""
+    """Return the beginning of a page's text, without anything that could be a key."""
     return masked(html.unescape(_UNSHOWN.sub(" ", page[:_LONGEST_PAGE].decode(errors="replace"))))
 
 
@@ -290,5 +286,5 @@ def log_out(login: Login) -> Flow[None]:
 
 
 def cache_breaker(milliseconds: int) -> int:
-    """Give the page's `r`: the time's complement in 32 bits with a sign. Nobody checks it."""
+    """Return the page's `r`: the bitwise complement of the time, as a signed 32-bit number. Servers do not check it."""
     return ((~milliseconds + 2**31) % 2**32) - 2**31

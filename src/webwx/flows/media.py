@@ -113,13 +113,12 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
 def announce_upload(login: Login, file: Upload, passage: Passage) -> Flow[Passage]:
     """
-    Announce a file above 25 MiB; gives the passage with its keys, or complete when the server has the file already.
+    Announce a file above 25 MiB; return the passage with its keys, or complete if the server has the file already.
 
     Raises:
         InvalidLogin: The login has no cookie of the file host; nothing was sent.
 
     Wire: webwxcheckupload
-
     """
     _require(passage.data_ticket)
     request = CheckUploadRequest(
@@ -193,7 +192,7 @@ def upload_parallel_chunk(login: Login, file: Upload, passage: Passage, chunk: i
 
 
 def _require(data_ticket: str) -> None:
-    """Make sure of the cookie without which the file host knows nobody."""
+    """Check the cookie that the file host requires."""
     if not data_ticket:
         raise InvalidLogin("The login has no cookie webwx_data_ticket for the file host; log out, and log in again.")
 
@@ -208,9 +207,9 @@ def _read(file: Upload, chunk: int) -> Flow[Buffer]:
 
 def transport_name(name: str) -> str:
     """
-    Give the name that stands in the part's header: shortened, without what could end the header.
+    Return the file name for the part's header: shortened, without characters that could end the header.
 
-    The receiver sees the true one, which travels as a field of its own.
+    The receiver sees the real name, which is a form field of its own.
     """
     plain = re.sub(r"[\x00-\x1f\x7f\"\\/]", "", name)
     stem, dot, extension = plain.rpartition(".")
@@ -234,7 +233,7 @@ class DownloadTarget(Sink, Protocol):
 
     @property
     def start(self) -> bytes:
-        """The first bytes, at least 512 when there are so many."""
+        """The first bytes, at least 512 if the body has as many."""
         ...
 
     @property
@@ -260,7 +259,7 @@ class _Wanted:
     what: str
     """For the error's text."""
     is_one: Callable[[bytes], object]
-    """Tells by the first bytes whether it is what was asked for."""
+    """Checks by the first bytes whether the body is the requested kind of media."""
     size: int = 0
     md5: str = ""
 
@@ -334,7 +333,7 @@ def _file(login: Login, message: FileMessage, data_ticket: str) -> _Wanted:
     _require(data_ticket)
     helper = login.profile.mmweb_appid
     request = FileDownloadRequest(
-        # The chat is the `FromUserName` of what others sent, and of one's own it is oneself.
+        # The chat is `FromUserName` in messages of others; in one's own messages that is the account itself.
         sender=login.user_id if message.is_self else message.chat,
         mediaid=message.media_id,
         encryfilename=message.encrypted_name,
@@ -383,7 +382,7 @@ def _fetch(login: Login, wanted: _Wanted, sink: DownloadTarget) -> Flow[None]:
 
 
 def _is_cut_off(response: Response, size: int) -> bool:
-    """Say whether the answer announced more than came."""
+    """Return whether the answer announced more bytes than arrived."""
     announced = "" if response.header("Content-Encoding") else response.header("Content-Length")
     _, _, whole = response.header("Content-Range").partition("/")
     return any(number.isdecimal() and int(number) != size for number in (announced, whole))

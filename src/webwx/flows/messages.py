@@ -1,4 +1,4 @@
-"""Send, mark as read, recall and forward; tests compare the four main requests with recorded ones."""
+"""Messages: send, mark as read, recall, forward."""
 
 from __future__ import annotations
 
@@ -63,15 +63,14 @@ def check_text(text: str) -> None:
 
 def send_text(login: Login, to: str, text: str, client_id: str, scene: int = 0) -> Flow[str]:
     """
-    Send a text; gives the server's id of the message.
+    Send a text and return the server's message id.
 
     Raises:
-        EmptyText: No character; nothing was sent.
+        EmptyText: The text is empty; nothing was sent.
         TextTooLong: More than 16,000 characters; nothing was sent.
         SendOutcomeUnknown: The answer was lost; it may have been sent.
 
     Wire: webwxsendmsg
-
     """
     check_text(text)
     message = OutgoingText(
@@ -83,23 +82,21 @@ def send_text(login: Login, to: str, text: str, client_id: str, scene: int = 0) 
 
 def forward_text(login: Login, to: str, text: str, client_id: str) -> Flow[str]:
     """
-    Send a received text on; gives the server's id of the new message.
+    Forward a received text and return the server's id of the new message.
 
     Wire: webwxsendmsg
-
     """
     return send_text(login, to, text, client_id, scene=FORWARD_SCENE)
 
 
 def send_image(login: Login, to: str, media_id: str, client_id: str) -> Flow[str]:
     """
-    Send an uploaded picture; gives the server's id of the message.
+    Send an uploaded picture and return the server's message id.
 
     Raises:
         SendOutcomeUnknown: The answer was lost; it may have been sent.
 
     Wire: webwxsendmsgimg
-
     """
     return _send_image(login, to, client_id, media_id=media_id)
 
@@ -131,10 +128,9 @@ def _send_image(
 
 def forward_location(login: Login, to: str, xml: str, client_id: str) -> Flow[str]:
     """
-    Send a received location on by its XML; gives the server's id of the new message.
+    Forward a received location by its XML and return the server's id of the new message.
 
     Wire: webwxsendmsg
-
     """
     message = OutgoingText(
         type=MessageType.LOCATION, content=xml, from_user_name=login.user_id, to_user_name=to,
@@ -148,10 +144,9 @@ def forward_location(login: Login, to: str, xml: str, client_id: str) -> Flow[st
 
 def send_video(login: Login, to: str, media_id: str, client_id: str) -> Flow[str]:
     """
-    Send an uploaded video; gives the server's id of the message.
+    Send an uploaded video and return the server's message id.
 
     Wire: webwxsendvideomsg
-
     """
     return _send_video(login, to, client_id, media_id=media_id)
 
@@ -182,10 +177,9 @@ def _send_video(
 
 def send_sticker(login: Login, to: str, media_id: str, client_id: str) -> Flow[str]:
     """
-    Send an uploaded GIF; gives the server's id of the message.
+    Send an uploaded GIF as a sticker and return the server's message id.
 
     Wire: webwxsendemoticon
-
     """
     return _send_sticker(login, OutgoingSticker(
         media_id=media_id, from_user_name=login.user_id, to_user_name=to, local_id=client_id, client_msg_id=client_id
@@ -214,10 +208,9 @@ def _send_sticker(login: Login, message: OutgoingSticker) -> Flow[str]:
 
 def send_file(login: Login, to: str, file: Upload, upload: Passage, client_id: str) -> Flow[str]:
     """
-    Send an uploaded file; gives the server's id of the message.
+    Send an uploaded file and return the server's message id.
 
     Wire: webwxsendappmsg
-
     """
     profile = login.profile
     message = OutgoingApp(
@@ -256,7 +249,7 @@ def _send_app(login: Login, message: OutgoingApp, *, scene: int) -> Flow[str]:
 def _send(login: Login, endpoint: Endpoint[Q, SendReply], request: Q, client_id: str) -> Flow[str]:
     reply = yield from call(endpoint, request, login.hosts)
     # An answer that comes twice on a connection is read as that of the next request too. What is no id of our making
-    # says nothing: nobody promises that every server echoes it letter by letter.
+    # is not checked, because servers may echo it in another form.
     if reply.local_id != client_id and len(reply.local_id) == len(client_id) and reply.local_id.isdecimal():
         raise SendOutcomeUnknown(
             f"{endpoint.name}: the answer is another send's, so this one may or may not have been done; "
@@ -305,7 +298,7 @@ def mark_read(login: Login, chat: str, now: float) -> Flow[None]:
     Wire: webwxstatusnotify (code 1)
 
     """
-    # Uin is a string in this call only.
+    # The platform's page sends Uin as a string in this call alone.
     credentials = msgspec.structs.replace(login.credentials, uin=str(login.credentials.uin))
     yield from _notify(login, StatusNotify.READ, chat, now, credentials=credentials)
 
@@ -315,7 +308,6 @@ def announce(login: Login, now: float) -> Flow[None]:
     Tell the phone that this client is ready.
 
     Wire: webwxstatusnotify (code 3)
-
     """
     yield from _notify(login, StatusNotify.INITED, login.user_id, now, credentials=login.credentials)
 

@@ -32,16 +32,13 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     has_more: bool
     """Fetch again at once."""
     body: bytes = b""
-    """
-    The answer as it came, where that was asked for, but for the login's keys: nobody may find those where messages are
-    kept.
-    """
+    """The raw answer, if requested, without the login's keys, which must not be stored with messages."""
 
     def __repr__(self) -> str:
         return f"Batch({len(self.items)} items)"
 
     def delivered(self) -> list[msgspec.Raw]:
-        """Give each item as it was delivered, in their order; where there is a body most are views of it."""
+        """Return each item as it was delivered, in order; most are views of the body."""
         if not self.body:  # of a text that was saved there is no more than its event needs
             return [item.raw if item.text is None else msgspec.Raw(write_json(item.text)) for item in self.items]
         return read_json(self.body, SyncReply).delivered()
@@ -73,18 +70,17 @@ def check(login: Login, now: float) -> Flow[bool]:
 
 def fetch(login: Login, now: float, *, with_body: bool = False) -> Flow[Batch]:
     """
-    Fetch what has happened since the login's key. Fetching the same key again brings the same again.
+    Fetch what has happened since the login's sync key. Fetching with the same key again returns the same items.
 
     Args:
-        login: Whose.
-        now: Seconds since 1970, by the server's clock.
-        with_body: Give the answer as well, to be kept.
+        login: The login.
+        now: Seconds since 1970 (server clock).
+        with_body: Return the raw answer too, to be stored.
 
     Raises:
         LoggedOut: The login ended.
 
     Wire: webwxsync
-
     """
     credentials = login.credentials
     request = SyncRequest(
@@ -123,11 +119,11 @@ def _read(response: Response) -> SyncReply:
 
 
 def _items(reply: SyncReply, response: Response) -> list[Item]:
-    """Give what an answer holds, in the page's order."""
+    """Return the items of an answer, in the order of the platform's page."""
     return [
         *[Item(kind="deleted", raw=raw.copy()) for raw in reply.del_contact_list],
         *[Item(kind="contact", raw=raw.copy()) for raw in reply.mod_contact_list],
-        # Nobody has seen one filled; the page's code reads chatrooms with their members there.
+        # No recorded answer fills it; the platform's page expects chatrooms with their members there.
         *[Item(kind="contact", raw=raw.copy()) for raw in reply.mod_chat_room_member_list],
         *_messages(reply, response),
         *[Item(kind="message", raw=raw.copy()) for raw in reply.msg_list or ()],
@@ -135,7 +131,7 @@ def _items(reply: SyncReply, response: Response) -> list[Item]:
 
 
 def _messages(reply: SyncReply, response: Response) -> list[Item]:
-    """Give the messages of an answer: texts as they were read, all others as they came."""
+    """Return the messages of an answer: texts as decoded, all others as delivered."""
     if not isinstance(reply, WholeSyncReply):
         return [Item(kind="message", raw=raw.copy()) for raw in reply.add_msg_list]
     items: list[Item] = []
@@ -158,7 +154,7 @@ _SHORTEST_KEY = 8
 def _masked(body: bytes, *keys: str) -> bytes:
     """Put stars in the place of keys, in each way that they are written."""
     for key in {key for key in keys if len(key) >= _SHORTEST_KEY}:
-        core = max(_PLAIN.findall(key), key=len, default=key)  # the same however it is written
+        core = max(_PLAIN.findall(key), key=len, default=key)  # equal, whatever its notation
         if body.rfind(core.encode()) >= 0:  # backwards, in two thirds of the time
             for spelling in {key, percent_encode(key), key.replace("/", "\\/")}:
                 body = body.replace(spelling.encode(), b"*" * len(spelling.encode()))

@@ -1,7 +1,7 @@
 """
-Everybody known in one login: found by id at once, and by name through an index.
+The contacts of one login: found by id in constant time, and by name through an index.
 
-Most contacts stay packed in a roster until they are looked at; what has changed since lies beside it.
+Most contacts stay packed in a roster until they are read; changed ones are stored beside it.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ _KNOWN = 10_000
 """Members of chatrooms that are known at once to be known; a number is kept of each."""
 
 _AS_LISTED = Contact(id=ContactId(""))
-"""In place of somebody who has not changed."""
+"""Marks a contact that has not changed."""
 
 _NOBODY = PackedRoster(Listing(), lambda _: None, is_chatroom)
 
 
 class Contacts:
     """
-    Everybody known in this login, found by id at once and by name through an index.
+    The contacts of one login, found by id in constant time and by name through an index.
 
-    `filehelper` is always there. Thousands weigh little: whoever has not changed since they were listed is kept packed,
-    and read when somebody looks.
+    `filehelper` is always present. A contact that has not changed since it was listed stays packed and is decoded on
+    access, so that thousands need little memory.
 
     Args:
-        known: Who is known.
-        roster: Whom they are beside.
+        known: Decoded contacts.
+        roster: Packed contacts; `known` overrides them.
     """
 
     def __init__(self, known: Iterable[Contact] = (), *, roster: Roster = _NOBODY) -> None:
@@ -69,12 +69,12 @@ class Contacts:
         self._changed: dict[str, Contact | None] = {}
         """Who is not, or not as, in the roster; None: gone."""
         self._by_name: tuple[int, dict[str, list[Contact]]] = (-1, {})
-        """An index of these, and which `_version` it is of."""
+        """Name index, and the `_version` that it belongs to."""
         self._version = 0
         self._known: set[int] = set()
-        """Hashes of what `knows` has said yes to, since somebody has changed."""
+        """Hashes for which `knows` returned true since the last change."""
         self._members: dict[str, Places] = {}
-        """Who is in a chatroom, of those that somebody has asked about."""
+        """Members of the chatrooms that were looked up."""
         for contact in known:
             self.merge(contact)
         self.is_changed: bool = False
@@ -96,7 +96,7 @@ class Contacts:
         return kept
 
     def copy(self) -> Contacts:
-        """Give the same once more, so that changes of one are none of the other."""
+        """Return a copy; changes of one do not affect the other."""
         copied = Contacts(roster=self._roster)
         copied._changed = dict(self._changed)
         return copied
@@ -111,7 +111,7 @@ class Contacts:
         self._known = set()
 
     def unkept(self) -> list[Contact]:
-        """Give whoever the journal may not hold as they are now."""
+        """Return the contacts that the journal may not hold in their current state."""
         if not self._roster.is_kept:
             return list(self)
         return [contact for contact in dict(self._changed).values() if contact is not None]
@@ -131,7 +131,7 @@ class Contacts:
         return isinstance(contact_id, str) and self.has(contact_id)
 
     def has(self, contact_id: str) -> bool:
-        """Say whether somebody has this id; it is asked of each send, and `in` would ask in two steps."""
+        """Return whether a contact has this id. Called for each send; `in` would take two lookups."""
         if contact_id in self._changed:
             return self._changed[contact_id] is not None
         return contact_id == FILEHELPER or self._roster.ids.first(contact_id) >= 0
@@ -148,24 +148,24 @@ class Contacts:
 
     def merge(self, newer: Contact) -> Contact:
         """
-        Take in what the server says of somebody, and give the result.
+        Merge what the server says about a contact, and return the result.
 
-        Empty names and lists never erase what is known: changes carry fewer fields than first snapshots.
+        Empty names and lists never erase known values, because changes carry fewer fields than first snapshots.
         """
         known = self.get(newer.id)
         return self.put(newer if known is None else merged(known, newer))
 
     def put(self, contact: Contact) -> Contact:
-        """Take somebody in exactly as they are, empty names too, and give the same back."""
+        """Store a contact exactly as given, with empty names too, and return it."""
         self._set(contact.id, contact)
         return contact
 
     def change(self, contact_id: str, **changes: object) -> Contact:
         """
-        Change fields of somebody who is known, to empty ones too, and give the result.
+        Change fields of a known contact, to empty values too, and return the result.
 
         Raises:
-            KeyError: Nobody has this id.
+            KeyError: No contact has this id.
         """
         known = self.get(contact_id)
         if known is None:
@@ -173,7 +173,7 @@ class Contacts:
         return self.put(msgspec.structs.replace(known, **changes))
 
     def remove(self, contact_id: str) -> None:
-        """Forget somebody; an unknown id is no error."""
+        """Remove a contact; an unknown id is not an error."""
         if contact_id != FILEHELPER and contact_id in self:
             self._set(contact_id, None)
 
@@ -185,14 +185,14 @@ class Contacts:
         self.is_changed = True
 
     def get(self, contact_id: str) -> Contact | None:
-        """Look somebody up by id."""
+        """Return the contact with this id."""
         changed = self._changed.get(contact_id, _AS_LISTED)
         if changed is _AS_LISTED:
             return self._roster.get(contact_id) or (_FILEHELPER if contact_id == FILEHELPER else None)
         return changed
 
     def has_member(self, chatroom: str, member: str) -> bool:
-        """Say whether somebody is known to be in a chatroom; it is not read anew for each question."""
+        """Return whether a contact is known to be in a chatroom; the member list is cached."""
         members = self._members.get(chatroom)
         if members is None:
             known = self.get(chatroom)
@@ -201,10 +201,9 @@ class Contacts:
 
     def knows(self, chat: str, author: str | None) -> bool:
         """
-        Say whether a chat is known, and who has written there: as a contact, or as one of the chatroom's members.
+        Return whether a chat is known and its author too, as a contact or as one of the chatroom's members.
 
-        It is asked of each message, so the members that it has said yes to are mostly not looked up again until
-        somebody changes.
+        Called for each message, so members found once are usually not looked up again until a contact changes.
         """
         if author is None or author == chat:
             return self.has(chat)
@@ -217,12 +216,12 @@ class Contacts:
         return is_known
 
     def name_of(self, member: Member) -> str:
-        """Give the name to show for a member of a chatroom: one's own remark comes first."""
+        """Return the name to show for a member of a chatroom: the account's own remark comes first."""
         known = self.get(member.id)
         return (known.remark if known else "") or member.name
 
     def search(self, text: str) -> list[Contact]:
-        """List everybody whose remark, nickname or WeChat id holds a text, whatever its case."""
+        """List the contacts whose remark, nickname or WeChat id contains a text, ignoring case."""
         wanted = text.casefold()
         return [
             contact
@@ -232,10 +231,10 @@ class Contacts:
 
     def find(self, *, nickname: str | None = None, remark: str | None = None) -> Contact:
         """
-        Find the one contact with this nickname, this remark, or both.
+        Return the one contact with this nickname, this remark, or both.
 
         Raises:
-            UnknownContact: There is none, or there are several.
+            UnknownContact: No contact matches, or several do.
         """
         names = [name for name in (remark, nickname) if name]
         found = [
@@ -247,11 +246,11 @@ class Contacts:
 
     def resolve(self, to: Contact | str) -> Contact:
         """
-        Find who is meant by a contact, an id, a remark or a nickname; a remark wins over a nickname.
+        Return the contact that a contact, an id, a remark or a nickname means; a remark wins over a nickname.
 
         Raises:
-            UnknownContact: Nobody, or several.
-            StaleContact: It is an id, of an earlier login or nobody's.
+            UnknownContact: No contact matches, or several do.
+            StaleContact: It is an id of an earlier login, or of no login.
         """
         name = to.id if isinstance(to, Contact) else to
         known = self.get(name)

@@ -50,7 +50,7 @@ _SHOWN_MEMBERS = 10
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody in a chatroom."""
+    """A member of a chatroom."""
 
     id: ContactId
     nickname: str = ""
@@ -71,7 +71,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     nickname: str = ""
     """Their own name, or the chatroom's."""
     remark: str = ""
-    """The name you gave them."""
+    """The account's own name for this contact."""
     alias: str = ""
     """Their WeChat id, mostly hidden."""
     kind: Kind = "friend"
@@ -88,7 +88,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     pinyin: str = ""
     """The nickname as it is sorted, in small letters."""
     remark_pinyin: str = ""
-    """The same of the remark."""
+    """Latin transcription of the remark."""
     avatar: int = 0
     """Which picture it is: another number, another picture. 0: the server does not say."""
     signature: str = ""
@@ -98,7 +98,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     sex: int = 0
     """1 male, 2 female, 0 unknown."""
     attr_status: int = 0
-    """Properties of the profile, in bits that nobody has explained."""
+    """Undocumented bits about the profile."""
     is_incomplete: bool = False
     """The server listed fewer members than the chatroom has; those who were known before are still among them."""
 
@@ -183,7 +183,7 @@ def _kind(wire: WireContact, own_id: str) -> Kind:
 
 
 def is_chatroom(contact_id: str) -> bool:
-    """Say whether an id is a chatroom's."""
+    """Return whether an id belongs to a chatroom."""
     return contact_id[:2] == "@@" or contact_id[-9:] == "@chatroom"  # asked of each message: half the time of methods
 
 
@@ -191,12 +191,12 @@ _ID = re.compile(r"@@?[0-9a-f]{16,}")
 
 
 def is_id(text: str) -> bool:
-    """Say whether a text can be nothing but an id: somebody who calls himself so must not be taken for its owner."""
+    """Return whether a text can only be an id: a contact with such a name must not be taken for the id's owner."""
     return text in BUILT_IN or _ID.fullmatch(text) is not None
 
 
 class _Head(Wire, frozen=True, kw_only=True):
-    """The part of a contact that tells it from others."""
+    """The part of a contact that distinguishes it from others."""
 
     user_name: str
 
@@ -209,13 +209,13 @@ class _Members(Wire, frozen=True, kw_only=True):
 
 
 def names_all_members(raw: bytes | msgspec.Raw) -> bool:
-    """Say whether a chatroom was delivered with all its members."""
+    """Return whether a chatroom was delivered with all its members."""
     read = read_json(raw, _Members)
     return 0 < len(read.member_list) >= read.member_count
 
 
 def take_listed(items: Iterable[msgspec.Raw]) -> Iterator[Listed]:
-    """Take in contacts, to be read when somebody looks at them: one without an id is left out and costs no other."""
+    """Store contacts for decoding on access; an entry without an id is left out and does not affect the others."""
     for raw in items:
         try:
             yield Listed(ContactId(read_json(raw, _Head).user_name), raw)
@@ -232,10 +232,10 @@ class Listed(NamedTuple):
 
 class Listing:
     """
-    Contacts as they were delivered, by place: what came of each, and the hash of its id.
+    Contacts as delivered, by position: the pieces of each, and the hash of its id.
 
-    What else they are made of is let go page by page: thousands of small objects leave holes in the memory of a
-    process, which keeps them.
+    Temporary objects are released page by page: thousands of small objects leave holes in the memory of a process that
+    it never returns.
     """
 
     def __init__(self, listed: Iterable[Listed] = ()) -> None:
@@ -244,9 +244,9 @@ class Listing:
         self.chatrooms: list[ContactId] = []
         """The ids of those who are one."""
         self.lack: str = ""
-        """What shows that somebody is missing; empty when nothing does."""
+        """Why members seem to be missing; empty if nothing indicates that."""
         self.is_complete: bool = True
-        """Whoever is not in it is no contact. False as well where an entry has no id that can be read."""
+        """Whether the list has every contact. False as well if an entry has no readable id."""
         self.add(listed)
 
     def add(self, listed: Iterable[Listed]) -> int:
@@ -261,7 +261,7 @@ class Listing:
 
 
 def read_listed(raws: Iterable[bytes | msgspec.Raw], own_id: str) -> Contact | None:
-    """Read all that was said of somebody, the oldest first; None when nothing of it can be read."""
+    """Decode all pieces of a contact, oldest first; None if none of them can be read."""
     said = []
     for raw in raws:
         try:
@@ -273,10 +273,10 @@ def read_listed(raws: Iterable[bytes | msgspec.Raw], own_id: str) -> Contact | N
 
 def merged(known: Contact, newer: Contact) -> Contact:
     """
-    Give what is known of somebody, once the server has said something newer.
+    Return a contact merged with newer data of the server.
 
-    Empty names and lists never erase what is known: changes carry fewer fields than first snapshots. An incomplete list
-    of members takes none away.
+    Empty names and lists never erase known values, because changes carry fewer fields than first snapshots. An
+    incomplete list of members removes none.
     """
     # Changes come without pinyin, and that of an earlier name would be wrong.
     pinyin = known.pinyin if newer.nickname in {"", known.nickname} else ""

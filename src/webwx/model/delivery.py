@@ -1,8 +1,8 @@
 """
-From a delivered message to the event it is.
+Conversion of a delivered message to its event.
 
-Total: whatever the fields hold, some event comes out. What the JSON fields say goes before what the XML says, since
-servers fill the fields themselves and contacts write the XML.
+It is total: whatever the fields contain, it returns an event. JSON fields win over XML, because servers write the
+fields themselves and contacts write the XML.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def read_item(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
 
 
 def is_text(wire: WireText) -> bool:
-    """Say whether a message is a text and nothing else."""
+    """Return whether a message is a plain text."""
     return (
         wire.msg_type == _TEXT
         and not (wire.sub_msg_type or wire.app_msg_type or wire.has_product_id)
@@ -115,7 +115,7 @@ def is_text(wire: WireText) -> bool:
 
 
 def parties(wire: WireMessage | WireText, own_id: str) -> tuple[ContactId, ContactId | None, bool, str]:
-    """Give the chat, who wrote there, whether that is this account, and the content without a chatroom's prefix."""
+    """Return the chat, the author, whether that is this account, and the content without a chatroom's prefix."""
     author, payload = wire.from_user_name, wire.content
     if not author or author == own_id:
         return ContactId(wire.to_user_name), ContactId(own_id) if own_id else None, True, payload
@@ -151,15 +151,15 @@ class Delivery:
 
     @property
     def notice_envelope(self) -> Envelope:
-        """The same for a line of the platform, which nobody wrote."""
+        """Return the same parts for a notice of the platform, which has no author."""
         return {**self.envelope, "sender": None}
 
     def attributes(self, tag: str) -> dict[str, str]:
-        """Give the attributes of the element that the content consists of."""
+        """Return the attributes of the content's root element."""
         return read_attributes(xml_text(self.payload), tag)
 
     def app(self) -> AppContent:
-        """Give what an app message's XML says; without any, what stands in its place is the title."""
+        """Return the app message of the XML; without XML, its placeholder is the title."""
         xml = xml_text(self.payload)
         return read_app(xml) or AppContent(title="" if "<" in xml else xml)
 
@@ -210,7 +210,7 @@ def _location(delivery: Delivery) -> Event:
     url = plain_text(wire.url)
     place = read_attributes(wire.ori_content, "location") or delivery.attributes("location")
     latitude, _, longitude = url.partition("coord=")[2].partition("&")[0].partition(",")
-    # Behind the address stands the path of its map.
+    # The address is followed by the path of its map.
     label = plain_text(delivery.payload.partition(":<br/>")[0])
     return LocationMessage(
         **delivery.envelope,
@@ -273,7 +273,7 @@ _OFFICIAL = 8
 
 
 def _person(delivery: Delivery) -> Person:
-    """Give the person a message is about: the fields' id, which alone can be used here, and the XML's names."""
+    """Return the person that a message is about: the id of the fields, and the names of the XML."""
     shown, said = delivery.wire.recommend_info, delivery.attributes("msg")
     return Person(
         id=ContactId(shown.user_name),
@@ -323,7 +323,7 @@ def _call(delivery: Delivery) -> Event:
 
 def _app(delivery: Delivery) -> Event:
     said = delivery.app()
-    # 0 is what the web is told of kinds it cannot show; the XML, where there is any, knows better.
+    # 0 is what the web gets for kinds it cannot show; the XML, if any, has the real kind.
     kind = delivery.wire.app_msg_type or said.type
     return _APP_KINDS.get(kind, _other_app)(delivery, said)
 
@@ -379,7 +379,7 @@ def _link_of(delivery: Delivery, said: AppContent) -> Event:
 
 
 def _article(said: Article) -> LinkedArticle:
-    # The picture's size may follow its address.
+    # The size of the picture may follow its address.
     cover = said.cover.partition("|")[0]
     return LinkedArticle(title=said.title, url=said.url, digest=said.digest, cover_url=cover, time=said.time)
 
@@ -429,7 +429,7 @@ _PEOPLE_WITH_AT = ("@openim", "@stranger")
 
 
 def _names_a_chatroom(real_id: str) -> bool:
-    """Say whether a real id is a chatroom's; people's hold no `@`, except users of other companies and strangers."""
+    """Return whether a real id is a chatroom's; people's have no `@`, except users of other companies and strangers."""
     return "@" in real_id and not real_id.endswith(_PEOPLE_WITH_AT)
 
 
@@ -492,7 +492,7 @@ def _sysmsg(delivery: Delivery) -> Event:
 
 
 def _from_sysmsg(delivery: Delivery) -> Event | None:
-    """Read what comes as `<sysmsg>`, under either of two message types; None when it is none."""
+    """Decode a `<sysmsg>`, under either of two message types; None if it is not one."""
     xml = plain_text(delivery.payload)
     if "<sysmsg" not in xml:
         return None

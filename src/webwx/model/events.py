@@ -1,8 +1,8 @@
 """
-What a sync can tell, and how an undelivered rest of it is kept.
+Items of a sync batch, and how undelivered ones are stored.
 
-A batch is taken over raw, item by item; each becomes an event when it is looked at. One that cannot be read becomes a
-`QuarantinedMessage`, so that it never costs the others.
+A batch is stored raw, item by item; each item becomes an event when it is read. An unreadable item becomes a
+`QuarantinedMessage`, so that it never affects the others.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from webwx.protocol.sync import DeletedContact
 
 
 class ContactChanged(Event, frozen=True, kw_only=True, tag="contact_changed"):
-    """Somebody was added, or changed their name, or a chatroom its members."""
+    """A contact was added, or changed its name, or a chatroom its members."""
 
     contact: Contact
 
@@ -62,7 +62,7 @@ class QuarantinedMessage(Event, frozen=True, kw_only=True, tag="quarantined_mess
 
 
 class ContinuityLost(Event, frozen=True, kw_only=True, tag="continuity_lost"):
-    """Something may have been missed between two moments, and nobody can say what."""
+    """Events may be missing between two times."""
 
     since: float
     """Seconds since 1970."""
@@ -76,9 +76,9 @@ class ContinuityLost(Event, frozen=True, kw_only=True, tag="continuity_lost"):
 
 class LoopDetected(Event, frozen=True, kw_only=True, tag="loop_detected"):
     """
-    A bot has answered so often in one chat that another bot may be answering it, and is silent there for a while.
+    The bot replied so often in one chat that it may be talking to another bot, and pauses there.
 
-    Bots are told of it; no journal holds it.
+    Delivered to bots only, never stored in a journal.
     """
 
     chat: ContactId
@@ -90,16 +90,16 @@ class LoopDetected(Event, frozen=True, kw_only=True, tag="loop_detected"):
 
 class IdentityAmbiguous(Event, frozen=True, kw_only=True, tag="identity_ambiguous"):
     """
-    Somebody may be one of those whom an earlier login knew, and nobody can say which, so they count as somebody new.
+    A new contact may be one of an earlier login, but it is not certain which, so it has a new identity.
 
-    `merge_identities` puts that right.
+    `merge_identities` joins two identities.
     """
 
     identity: int
-    """The number that was given."""
+    """Its identity number."""
     contact: Contact
     candidates: tuple[int, ...]
-    """The numbers of whom it may be, the likeliest first."""
+    """Identity numbers of the candidates, likeliest first."""
 
 
 QUIET = (PhoneActivity, ContactChanged, ContactDeleted, IdentityAmbiguous)
@@ -116,7 +116,7 @@ _QUIET = frozenset(QUIET)
 
 
 def is_quiet(event: Event) -> bool:
-    """Say whether an event is one of those; to ask `isinstance` four times takes as long as to make a text."""
+    """Return whether an event is one of those; four `isinstance` calls would take as long as making a text."""
     return type(event) in _QUIET
 
 
@@ -144,15 +144,15 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # no circle le
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One thing of a batch, with what tells it from others and where it belongs."""
+    """One item of a batch, with its identity and its chat."""
 
     item: Item
     raw: msgspec.Raw
     """As delivered; it may be a view of all that was."""
     read: msgspec.Struct | None = None
     """
-    What it was read as for all this, so that nobody reads it once more; it is not stored. A message that is no text is
-    left as it came: its event is made when somebody wants it.
+    The decoded message, so that it is not decoded again; it is not stored. Messages other than texts stay as delivered:
+    their event is created on access.
     """
     message_id: str = ""
     """The platform's; for a message that has none, or "0", the digest of all that came; empty: it is no message."""
@@ -172,7 +172,7 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def digest(self) -> int:
-        """Of type, sender, time and content, made when it is asked for: ids have met. Of what is no message it is 0."""
+        """Hash of type, sender, time and content, because ids have collided; 0 for items other than messages."""
         if self.item.kind != "message":
             return 0
         if self.is_quarantined:
@@ -185,18 +185,18 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 _LATEST = 2**40
-"""A time beyond this is none, and no database need hold it."""
+"""Times beyond this are invalid and are not stored."""
 
 
 def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = None) -> Arrived:
     """
-    Say what an item is; whatever it holds, something comes out.
+    Identify an item; returns a result for any content.
 
     Args:
-        item: Of whatever kind.
-        own_id: Who the account is in the login that it came with.
-        began: What was written before that is backlog.
-        raw: The item as delivered, where it does not say so itself.
+        item: An item of any kind.
+        own_id: Id of the account in the login that received it.
+        began: Messages written before this time are backlog.
+        raw: The item as delivered, if it does not contain that itself.
     """
     raw = item.raw if raw is None else raw
     if item.kind != "message":
@@ -209,7 +209,7 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
             item=item, raw=raw, read=_quarantined(item, error), message_id=_name(bytes(raw)), is_quarantined=True
         )
     read: TextMessage | WireMessage
-    if isinstance(wire, WireText):  # as nearly always; making the event takes little, whatever it holds
+    if isinstance(wire, WireText):  # as nearly always; making the event is cheap, whatever the message contains
         read = text_from_wire(wire, own_id)
         chat, sender, is_self = read.chat, read.sender, read.is_self
     else:
@@ -233,7 +233,7 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
 
 
 def sound_time(time: int) -> int:
-    """Give a time that a message tells, or 0 where it can be none."""
+    """Return the time of a message, or 0 if it is invalid."""
     return time if 0 <= time < _LATEST else 0
 
 
@@ -257,12 +257,12 @@ def _name(raw: bytes) -> str:
 
 def event_from_item(item: Item, own_id: str, read: msgspec.Struct | None = None) -> Event:
     """
-    Look at an item: the event it is.
+    Return the event of an item.
 
     Args:
-        item: Of whatever kind.
-        own_id: Who the account is in the login that it came with.
-        read: What `identify` has read it as, where it was asked.
+        item: An item of any kind.
+        own_id: Id of the account in the login that received it.
+        read: What `identify` decoded, if it was called.
     """
     if isinstance(read, Event):
         return read
@@ -298,7 +298,7 @@ def event_from_json(text: str | bytes) -> AnyEvent:
     Read an event that `event_to_json` wrote.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not an event.
     """
     try:
         event: AnyEvent = msgspec.json.decode(text, type=AnyEvent)

@@ -1,10 +1,10 @@
 """
-Who is who across logins: what a contact says of who it is, and how that is compared.
+Identity matching across logins: the evidence that a contact carries, and how it is compared.
 
-Every login gives everybody a new id, and nearly all else can change or be shared: names, pictures, signatures. So
-agreement is weighed in bits, by how rare the value is among all who are known, and what differs by how rarely it
-changes. A contact is taken for somebody only if both are each other's best match, well above chance and well before
-the second best. Where that is not so, nobody is guessed at: a wrong match would send a message to a stranger.
+Every login assigns new ids, and nearly everything else can change or be shared: names, pictures, signatures. So
+agreement is weighed in bits, by how rare the value is among all known contacts, and difference by how rarely the
+attribute changes. A contact is matched only if both are each other's best match, well above chance and well before the
+second best. Otherwise it gets a new identity, because a wrong match would send a message to a stranger.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ IdentityKind = Literal["person", "official", "chatroom"]
 
 By = Literal["seen", "ambiguous", "certain", "matched", "hand"]
 """
-How a contact came to its identity. `seen`: nobody known before is like it. `ambiguous`: somebody is, but not surely, so
-it is a new one. `certain`: by a mark that nobody else can have. `matched`: by what was weighed. `hand`: by the user.
+How a contact got its identity. `seen`: new, with no similar one. `ambiguous`: new, because the similar ones are not
+certain. `certain`: by a mark that only one contact can have. `matched`: by weighing. `hand`: by the user.
 """
 
 MEMBERS = 500
@@ -39,26 +39,26 @@ ENOUGH = 22.0
 """Bits that a match needs."""
 
 CERTAINTY = 60.0
-"""Bits that a mark counts for which nobody else can have."""
+"""Bits for a mark that only one contact can have."""
 
 ALMOST = 0.999999
 """How sure a match can be that was only weighed."""
 
 CAREFUL = 6.0
-"""Bits more, when only some of a login's contacts are known: somebody else may fit better."""
+"""Additional bits required if only some contacts of a login are known, because another one may fit better."""
 
 AHEAD = 8.0
 """Bits that a match must be ahead of the next best, on both sides."""
 
 PLAUSIBLE = 10.0
-"""Bits from which on a contact that was not matched may be somebody who is known."""
+"""Bits from which an unmatched contact may be a known one."""
 
 CANDIDATES = 5
 """Identities named that a contact may be."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a contact says of who it is; whatever is empty says nothing."""
+    """Evidence about who a contact is; empty values say nothing."""
 
     kind: IdentityKind
     is_self: bool = False
@@ -81,7 +81,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of a chatroom: of each member a digest of the nickname, and the number of the identity or 0; in order."""
 
     def filled_from(self, older: Evidence) -> Evidence:
-        """Give this with what is empty in it as it was before."""
+        """Return this evidence with empty values filled from an earlier one."""
         known = {
             name: before
             for name in self.__struct_fields__
@@ -101,10 +101,10 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """A person or chatroom, whatever their id is in a login."""
+    """A person or chatroom, independent of its id in a login."""
 
     number: int
-    """Stays the same for ever, and is never given twice."""
+    """Permanent identity number, never reused."""
     kind: IdentityKind
     name: str
     """What they were last shown as."""
@@ -143,7 +143,7 @@ class Identified(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """The identity; 0 while it waits for more to be known."""
     by: By | Literal["waiting"]
-    """As in a link. `waiting`: somebody is like it, and the rest of the contacts, or its members, are not known yet."""
+    """As in a link. `waiting`: there is a similar one, and the other contacts, or its members, are not known yet."""
     candidates: tuple[int, ...] = ()
     """Identities that it may be as well, the likeliest first."""
 
@@ -160,7 +160,7 @@ class Finding(NamedTuple):
 
     by: By
     face: Face | None = None
-    """Whose it is; None for somebody new."""
+    """Identity of the contact; None for a new one."""
     confidence: float = 1.0
     reasons: tuple[Reason, ...] = ()
     candidates: tuple[int, ...] = ()
@@ -170,12 +170,12 @@ def evidence_of(
     contact: Contact, own_id: str = "", numbers: Mapping[ContactId, int] = MappingProxyType({})
 ) -> Evidence:
     """
-    Give what a contact says of who it is.
+    Return the evidence of a contact.
 
     Args:
-        contact: Who or what it is about.
-        own_id: Who the account is in this login: being a member is nothing that tells chatrooms apart.
-        numbers: The identities of those who have one in this login: members are then known under any nickname.
+        contact: The contact.
+        own_id: Id of the account in this login; its membership does not distinguish chatrooms.
+        numbers: Identities of this login's contacts: members are then known under any nickname.
     """
     if contact.kind == "chatroom":
         members = {
@@ -198,7 +198,7 @@ def evidence_of(
 
 
 def is_lasting(contact_id: str) -> bool:
-    """Say whether an id is the same in every login."""
+    """Return whether an id is the same in every login."""
     return not contact_id.startswith("@")
 
 
@@ -215,7 +215,7 @@ class _Field(NamedTuple):
     is_text: bool = True
     """Few share a value; otherwise there are only a few values."""
     sound: str = ""
-    """What stays the same when only the form of its letters changes, or a picture among them."""
+    """Normalize a text: equal for texts that differ only in the form of their characters or in a picture."""
 
 
 _FIELDS = (
@@ -237,10 +237,10 @@ _CERTAIN = ("is_self", "wxid", "uin", "alias")
 _marks_of = attrgetter(*_CERTAIN)
 
 _KEYS = ("remark", "nickname", "remark_pinyin", "pinyin", "avatar", "signature")
-"""Whoever shares one of these is compared."""
+"""Values by which contacts become candidates for a comparison."""
 
 _CROWD = 400
-"""Pairs that share a value; where there are more, it says so little that something else has to bring them together."""
+"""Maximum number of pairs that share a value; a more frequent value is too weak to create candidates."""
 
 _RAREST = 8
 """Members of a chatroom by which those are found that it may be."""
@@ -256,22 +256,22 @@ _SAME_MEMBERS = 0.6
 """Chatrooms that share so much of their members agree in them."""
 
 _STRANGE_MEMBERS = 0.1
-"""Chatrooms that share less are not the same."""
+"""Chatrooms that share less are different."""
 
 
 def match(
     seen: Mapping[ContactId, Evidence], faces: Sequence[Face], known: Collection[Evidence], *, is_careful: bool = False
 ) -> dict[ContactId, Finding]:
     """
-    Find out who contacts are; each gets a finding.
+    Match contacts to identities; each contact gets a match result.
 
-    Takes about as long as there are contacts: only those are compared that have something rare in common.
+    Takes time about linear in the number of contacts: only those are compared that share a rare value.
 
     Args:
         seen: Contacts of one login that have no identity yet.
-        faces: Who they may be; each is somebody once.
-        known: Everybody who is known, faces and others: by them it is judged how rare a value is.
-        is_careful: More contacts of this login may come, or have come before.
+        faces: Candidates; each identity once.
+        known: Evidence of all identities, to estimate how rare a value is.
+        is_careful: More contacts of this login may follow, or were matched before.
     """
     if not faces:
         return dict.fromkeys(seen, Finding("seen"))
@@ -290,7 +290,7 @@ def match(
         for one, face in _likely_pairs(ours, theirs, left, free)
         if (score := scale.score(ours[one], theirs[face])) >= PLAUSIBLE - AHEAD
     }
-    # Whoever has found each other is no rival of the others any more, so what was too close may be clear then.
+    # A matched pair competes with no other one any more, so a pair that was too close may be clear now.
     while pairs := _clear_pairs(scores, ENOUGH + CAREFUL * is_careful):
         for one, face in pairs:
             confidence = min(round(1 - 2 ** -(10 + scores[one, face] - ENOUGH), 6), ALMOST)
@@ -315,7 +315,7 @@ class _Side(NamedTuple):
     values: tuple[object, ...]
     """Of the fields, in their order."""
     sounds: tuple[str, ...]
-    """Of the same, empty where there is none."""
+    """Text values of both; empty if a side has none."""
     members: frozenset[int]
     """Numbers of those in a chatroom who have one."""
 
@@ -328,7 +328,7 @@ class _Side(NamedTuple):
 
 @lru_cache(1_024)
 def _reason(what: str, weight: float, agrees: bool) -> Reason:
-    """Give a reason; thousands have the same ones."""
+    """Return a reason; thousands are equal, so they are cached."""
     return Reason(what=what, weight=weight, agrees=agrees)
 
 
@@ -337,7 +337,7 @@ class _Shared(NamedTuple):
 
     number: int
     part: float
-    """Of the members of both."""
+    """Number of shared members."""
 
 
 class _Scale:
@@ -352,12 +352,12 @@ class _Scale:
         self._weights: dict[tuple[str, IdentityKind, object], float] = {}
 
     def count(self, name: str, kind: IdentityKind, value: object) -> int:
-        """Say how many have a value."""
+        """Return how many contacts have a value."""
         in_seen, in_known = self._counts[name]
         return max(in_seen[kind, value], in_known[kind, value])
 
     def weight(self, name: str, field: _Field, kind: IdentityKind, value: object) -> float:
-        """Give the bits that agreement in a value is worth."""
+        """Return the bits that agreement in a value is worth."""
         key = (name, kind, value)
         weight = self._weights.get(key)
         if weight is None:
@@ -365,20 +365,20 @@ class _Scale:
             others = self.count(name, kind, value) - 1
             usual = 50 if field.is_text else 10
             weight = -math.log2((others + usual * 2**-field.most) / (self._sizes[kind] + usual))
-            if name == "avatar" and isinstance(value, int):  # a small number is a count, which everybody begins with
+            if name == "avatar" and isinstance(value, int):  # a small number is a counter, so many contacts have it
                 weight = min(weight, value.bit_length())
             weight = self._weights[key] = max(0.0, min(weight, field.most))
         return weight
 
     def score(self, one: _Side, other: _Side) -> float:
-        """Give the bits that speak for two being the same; minus infinity when they cannot be."""
+        """Return the bits in favour of two being the same; minus infinity if they cannot be."""
         members = _shared_members(one, other)
         if _is_impossible(one, other, members):
             return -math.inf
         return sum(weight for _, weight, _ in self._compared(one, other, members))
 
     def reasons(self, one: _Side, other: _Side) -> tuple[Reason, ...]:
-        """Say what speaks for two being the same, and what against it."""
+        """Return the reasons for and against two being the same."""
         return tuple(
             _reason(what, round(weight, 1), agrees)
             for what, weight, agrees in self._compared(one, other, _shared_members(one, other))
@@ -412,7 +412,7 @@ def _count(name: str, people: Collection[Evidence]) -> Counter[object]:
 
 
 def _is_impossible(one: _Side, other: _Side, members: _Shared | None) -> bool:
-    """Say whether two of a kind cannot be the same: the surest mark that both have differs, or nearly all members."""
+    """Return whether two cannot be the same: the strongest mark that both have differs, or nearly all members."""
     for mine, theirs in zip(_marks_of(one.evidence), _marks_of(other.evidence), strict=True):
         if mine and theirs:
             return bool(mine != theirs)
@@ -420,7 +420,7 @@ def _is_impossible(one: _Side, other: _Side, members: _Shared | None) -> bool:
 
 
 def _shared_members(one: _Side, other: _Side) -> _Shared | None:
-    """Say how many members two chatrooms share, by number or by nickname; nothing when those of one are not known."""
+    """Return the number of members that two chatrooms share, by number or by nickname; 0 if one list is not known."""
     ours, theirs = one.evidence.members, other.evidence.members
     if not ours or not theirs:
         return None
@@ -432,7 +432,7 @@ def _shared_members(one: _Side, other: _Side) -> _Shared | None:
 
 
 def _certain_pairs(ours: Sequence[_Side], theirs: Sequence[_Side], scale: _Scale) -> Iterator[tuple[int, int, str]]:
-    """Give contacts and faces that share a mark which nobody else has, unless a surer one contradicts."""
+    """Return pairs of contacts and faces that share a unique mark, unless a stronger one contradicts."""
     for mark in _CERTAIN:
         bearers: dict[tuple[IdentityKind, object], int] = {}
         for place, (face, *_) in enumerate(theirs):
@@ -451,9 +451,11 @@ def _certain_pairs(ours: Sequence[_Side], theirs: Sequence[_Side], scale: _Scale
 def _likely_pairs(
     ours: Sequence[_Side], theirs: Sequence[_Side], left: Iterable[int], free: Collection[int]
 ) -> set[tuple[int, int]]:
-    """Give contacts and faces that have something in common which is not everybody's."""
+    """Return pairs of contacts and faces that share a rare value."""
     pairs: set[tuple[int, int]] = set()
-    for name in _KEYS:  # one after the other: the bearers of all values together weigh more than whoever bears them
+    for (
+        name
+    ) in _KEYS:  # one after the other, because the holders of all values together need more memory than the contacts
         by_value: defaultdict[object, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
         for which, sides, places in ((0, ours, left), (1, theirs, free)):
             for place in places:
@@ -482,7 +484,7 @@ def _member_keys(side: _Side) -> Iterator[tuple[str, int]]:
 
 
 def _clear_pairs(scores: Mapping[tuple[int, int], float], enough: float) -> list[tuple[int, int]]:
-    """Give the pairs that are each other's best, good enough, and well ahead of the next best on both sides."""
+    """Return the pairs that are each other's best, good enough, and well ahead of the second best on both sides."""
     of_ours: defaultdict[int, list[float]] = defaultdict(list)
     of_theirs: defaultdict[int, list[float]] = defaultdict(list)
     for (one, face), score in scores.items():
@@ -496,5 +498,5 @@ def _clear_pairs(scores: Mapping[tuple[int, int], float], enough: float) -> list
 
 
 def _is_ahead(score: float, scores: Iterable[float]) -> bool:
-    """Say whether no other score comes near one."""
+    """Return whether no other score is close to one."""
     return sum(each > score - AHEAD for each in scores) == 1

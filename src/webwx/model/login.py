@@ -24,7 +24,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     id: ContactId
     """The account's own id in this login."""
     uin: int
-    """The account's number, the same at every login."""
+    """The account's number (uin), the same at every login."""
     host: str
     """The profile: `filehelper`, `web` or `desktop`."""
 
@@ -34,14 +34,14 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 
     profile_name: str
     server: str | None
-    """The one server that plays all hosts, when the user gave one."""
+    """The one server that serves all hosts, if the user chose one."""
     hosts: Hosts
     allowed_hosts: tuple[str, ...] = ()
     """API hosts a login may be sent on to beside the platform's own."""
     credentials: Credentials = Credentials()
     pass_ticket: str = ""
     user_id: str = ""
-    """Empty: nobody has logged in."""
+    """Empty without a login."""
     nickname: str = ""
     jar: Jar = Jar()
     fetch_key: SyncKey = SyncKey()
@@ -53,13 +53,13 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     invite_start_count: int = 40
     """Members that a chatroom would have from which one invites and does not add; the server says the number."""
     clock_skew: float = 0.0
-    """Seconds by which the server's clock is ahead of ours, as far as its answers told."""
+    """Seconds by which the server's clock is ahead of ours, according to its answers."""
 
     def rebased(self, before: Login, onto: Login) -> Login:
         """
-        Give `onto` with what has changed here since `before`.
+        Return `onto` with the changes made here since `before`.
 
-        So two processes can change different parts of one saved login, and neither takes back what the other did.
+        So two processes can change different parts of one saved login without undoing each other's changes.
         """
         if onto is before:
             return self
@@ -131,13 +131,11 @@ class QrCode(msgspec.Struct, frozen=True, kw_only=True):
 
     def text(self, *, colors: bool = True, inverted: bool = False) -> str:
         """
-        Draw it with letters, over its address.
+        Draw the code as text, followed by its address.
 
         Args:
-            colors: Set black on white, whatever the terminal's own colours are. Without them it is right on a dark
-                terminal.
-            inverted: Swap the two: white on black, or, without colours, right on a light terminal.
-
+            colors: Use black on white, independent of the terminal's colours. Without colours it fits a dark terminal.
+            inverted: Swap both: white on black, or, without colours, right for a light terminal.
         """
         import segno
 

@@ -1,8 +1,8 @@
 """
 Messages and receipts.
 
-An event is a frozen value without a client: it can be printed, compared, stored and given to another process. What was
-delivered stays in `content`, word for word: after a recall nothing could bring it back.
+An event is a frozen value without a client: it can be printed, compared, stored and passed to another process.
+`content` is the delivered text, unchanged: after a recall nothing could restore it.
 
     Event
     ├── Message
@@ -12,7 +12,7 @@ delivered stays in `content`, word for word: after a recall nothing could bring 
     │   ├── FileMessage          LinkMessage       MusicMessage       MiniProgramMessage
     │   ├── QuoteMessage         HistoryMessage    TransferMessage    RedPacketMessage
     │   ├── AppMessage           any other app message
-    │   ├── SystemMessage        any other grey line
+    │   ├── SystemMessage        any other notice
     │   │   ├── FriendAdded      FriendConfirmationRequired           MessageRejected
     │   │   ├── MemberJoined     MemberRemoved     ChatroomRenamed    ChatroomOwnerChanged
     │   │   ├── ChatroomDissolved                  ChatroomRejoined   Pat
@@ -21,7 +21,7 @@ delivered stays in `content`, word for word: after a recall nothing could bring 
     ├── MessageRecalled
     └── PhoneActivity
 
-`delivery` makes them from the wire, `notices` tells the grey lines apart.
+`delivery` creates them from the wire, and `notices` distinguishes the kinds of notices.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str
     """The server's id."""
     client_id: str
-    """The id this client gave it: 17 digits."""
+    """Client id of the send: 17 digits."""
     chat: ContactId
     """Where it was sent."""
     time: float
-    """When the server took it: seconds since 1970, by the server's clock where it tells it."""
+    """Time at which the server accepted it: seconds since 1970 (server clock if known)."""
     way: Literal["sent", "by_content", "by_upload"] = "sent"
     """How a forward went: by what its content holds, or by download and upload."""
 
     def can_recall(self, now: float) -> bool:
-        """Say whether the two minutes for a recall are still running at a time, in seconds since 1970."""
+        """Return whether the two minutes for a recall are not over at a time, in seconds since 1970."""
         return bool(self.message_id) and now - self.time <= RECALL_WINDOW
 
     def to_json(self) -> str:
@@ -67,10 +67,10 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_json(cls, text: str | bytes) -> Receipt:
         """
-        Read a receipt; further keys are passed over.
+        Read a receipt from JSON; unknown keys are ignored.
 
         Raises:
-            ValueError: It is none.
+            ValueError: It is not a receipt.
         """
         try:
             return msgspec.json.decode(text, type=cls)
@@ -79,12 +79,12 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
-    """Something a sync can tell."""
+    """An event of the sync."""
 
     number: int = 0
     """Its number in the journal, growing in the order of arrival; 0 without a journal."""
     redelivered: bool = False
-    """It may have been given to this consumer before, by a process that died before it was done."""
+    """It may have been delivered to this consumer before, by a process that ended before it acknowledged it."""
     backlog: bool = False
     """It was written before this process began to sync."""
 
@@ -129,10 +129,10 @@ class TextMessage(Message, frozen=True, kw_only=True, tag="text_message"):
 
     def mentions(self, *names: str) -> bool:
         """
-        Say whether somebody is mentioned under one of their names.
+        Return whether a contact is mentioned under one of its names.
 
-        The platform delivers no list, only `@name` in the text: ask with the display name in the chatroom and the
-        nickname.
+        The platform sends no list of mentions, only `@name` in the text, so pass the display name in the chatroom and
+        the nickname.
         """
         return is_mentioned(self.text, names)
 
@@ -208,12 +208,12 @@ class VideoMessage(Message, frozen=True, kw_only=True, tag="video_message"):
 
 
 class StickerMessage(Message, frozen=True, kw_only=True, tag="sticker_message"):
-    """A sticker or GIF; dice and rock, paper, scissors are stickers too."""
+    """A sticker or GIF; dice and rock-paper-scissors are stickers too."""
 
     is_available: bool
-    """False for one from the sticker store: the web is given neither its picture nor its md5."""
+    """False for one from the sticker store: the web gets neither its picture nor its md5."""
     md5: str = ""
-    """Sends the same sticker again."""
+    """Md5 that sends the same sticker again."""
     url: str = ""
     """A public address of its picture; not of this client's hosts."""
     size: int = 0
@@ -236,7 +236,7 @@ class FileMessage(Message, frozen=True, kw_only=True, tag="file_message"):
     """Percent-encoded name that a download asks by; older servers send none."""
     extension: str = ""
     md5: str = ""
-    """Of the file, when the sender's app told it."""
+    """Md5 of the file, if the sender's app sent it."""
 
 
 # -- places and people -----------------------------------------------------------------------------------------------
@@ -258,16 +258,16 @@ class LocationMessage(Message, frozen=True, kw_only=True, tag="location_message"
 
 
 class LiveLocationMessage(Message, frozen=True, kw_only=True, tag="live_location_message"):
-    """Somebody shares where they are, which only phones can follow."""
+    """The sender shares a live location, which only phones can follow."""
 
     title: str = ""
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody shown in a card or a request, perhaps not a contact."""
+    """The person in a card or a request, perhaps not a contact."""
 
     id: ContactId
-    """Valid in this login only; empty when the platform gave none."""
+    """Valid in this login only; empty if the platform sent none."""
     nickname: str = ""
     alias: str = ""
     """Their WeChat id, mostly hidden."""
@@ -279,7 +279,7 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CardMessage(Message, frozen=True, kw_only=True, tag="card_message"):
-    """Somebody recommends a person or an official account."""
+    """The sender recommends a person or an official account."""
 
     person: Person
 
@@ -288,13 +288,13 @@ class CardMessage(Message, frozen=True, kw_only=True, tag="card_message"):
 
 
 class FriendRequest(Message, frozen=True, kw_only=True, tag="friend_request"):
-    """Somebody wants to become a friend."""
+    """A person asks to become a friend."""
 
     person: Person
     greeting: str
     """What they wrote."""
     ticket: str
-    """Accepts the request; a secret, like the same in `content`."""
+    """Ticket that accepts the request; a secret, also where it appears in `content`."""
     scene: int = 0
     """How they found this account, as the platform numbers it."""
 
@@ -320,7 +320,7 @@ class CallMessage(Message, frozen=True, kw_only=True, tag="call_message"):
     """A voice or video call, which only phones can take."""
 
     stage: Literal["invited", "ended", "noted"]
-    """`noted`: the platform tells of a call without saying how far it got."""
+    """`noted`: the platform reports a call without its result."""
     state: str = ""
     """How it stands, in the platform's words, such as `对方已取消`; empty when it does not say."""
 
@@ -404,7 +404,7 @@ class QuoteMessage(Message, frozen=True, kw_only=True, tag="quote_message"):
     quoted: Quoted
 
     def mentions(self, *names: str) -> bool:
-        """Say whether the reply mentions somebody, as `TextMessage.mentions` does."""
+        """Return whether the reply mentions a contact, as `TextMessage.mentions` does."""
         return is_mentioned(self.text, names)
 
 
@@ -454,7 +454,7 @@ class RedPacketMessage(Message, frozen=True, kw_only=True, tag="red_packet_messa
 
 
 class AppMessage(Message, frozen=True, kw_only=True, tag="app_message"):
-    """Whatever else an app sends: a chatroom's announcement, a channel's video, a coupon, an upload that has begun."""
+    """Any other app message: a chatroom's announcement, a channel's video, a coupon, an upload that has begun."""
 
     app_type: int
     """The platform's `AppMsgType`."""
@@ -472,7 +472,7 @@ class AppMessage(Message, frozen=True, kw_only=True, tag="app_message"):
 
 
 class SystemMessage(Message, frozen=True, kw_only=True, tag="system_message"):
-    """A grey line of the platform: somebody joined, is no friend any more, sent a red packet."""
+    """A notice of the platform: a member joined, a contact is not a friend any more, a red packet was sent."""
 
     text: str
     """In the account's language; links are replaced by their words."""
@@ -485,15 +485,15 @@ class RedPacketNotice(SystemMessage, frozen=True, kw_only=True, tag="red_packet_
 
 
 class SplitBillNotice(SystemMessage, frozen=True, kw_only=True, tag="split_bill_notice"):
-    """Somebody collects money from a chatroom."""
+    """A member collects money from a chatroom."""
 
 
 class LiveLocationEnded(SystemMessage, frozen=True, kw_only=True, tag="live_location_ended"):
-    """Nobody shares their location any more."""
+    """The last member stopped sharing a live location."""
 
 
 class FriendAdded(SystemMessage, frozen=True, kw_only=True, tag="friend_added"):
-    """Somebody is a friend now."""
+    """A contact became a friend."""
 
     name: str
     is_by_self: bool
@@ -511,7 +511,7 @@ class MessageRejected(SystemMessage, frozen=True, kw_only=True, tag="message_rej
 
 
 class MemberJoined(SystemMessage, frozen=True, kw_only=True, tag="member_joined"):
-    """Somebody came into a chatroom."""
+    """A member joined a chatroom."""
 
     names: tuple[str | None, ...]
     """As the platform shows them; None is this account."""
@@ -522,7 +522,7 @@ class MemberJoined(SystemMessage, frozen=True, kw_only=True, tag="member_joined"
 
 
 class MemberRemoved(SystemMessage, frozen=True, kw_only=True, tag="member_removed"):
-    """Somebody was removed from a chatroom."""
+    """A member was removed from a chatroom."""
 
     names: tuple[str | None, ...]
     """As the platform shows them; None is this account."""
@@ -557,12 +557,12 @@ class ChatroomRejoined(SystemMessage, frozen=True, kw_only=True, tag="chatroom_r
 
 
 class Pat(SystemMessage, frozen=True, kw_only=True, tag="pat"):
-    """Somebody patted somebody (拍了拍)."""
+    """A member patted another one (拍了拍)."""
 
     actor: str | None = None
     """Who did it, as the platform shows them, or by real id where it came as XML; None is this account."""
     target: str | None = None
-    """Whom; the same."""
+    """The person who was patted, with the fields of `who`."""
 
 
 class UnknownMessage(Message, frozen=True, kw_only=True, tag="unknown_message"):
@@ -618,7 +618,7 @@ AnyMessage = (
 
 
 class MessageRecalled(Event, frozen=True, kw_only=True, tag="message_recalled"):
-    """Somebody took a message back."""
+    """A message was recalled."""
 
     message_id: str
     """Of the message that is gone; `0` or empty when the platform does not say."""
@@ -635,18 +635,18 @@ class MessageRecalled(Event, frozen=True, kw_only=True, tag="message_recalled"):
 
 
 class PhoneActivity(Event, frozen=True, kw_only=True, tag="phone_activity"):
-    """The phone read, opened or left a chat, or told which chats are recent."""
+    """The phone read, opened or left a chat, or sent its list of recent chats."""
 
     code: int
     """The platform's `StatusNotifyCode`."""
     chat: ContactId
     recent: tuple[ContactId, ...] = ()
-    """The recent chats, newest first, when that is what it told."""
+    """The recent chats, newest first, if the phone sent them."""
     real_ids: tuple[str, ...] = ()
     """
-    The platform's own ids of the recent chats, in the same order; empty when it did not tell them.
+    The platform's own ids of the recent chats, in the same order; empty if the phone did not send them.
 
-    Nowhere else do the two kinds of id meet.
+    Both kinds of id appear together nowhere else.
     """
 
     @property

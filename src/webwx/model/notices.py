@@ -1,10 +1,10 @@
 """
-Grey lines: what the platform itself says in a chat.
+Notices: what the platform itself writes into a chat.
 
-Plain ones carry nothing but a sentence in the account's language, so they are told apart by their wording, Chinese and
-English. An unknown sentence stays a `SystemMessage`: no notice is lost for being unknown, and none is guessed.
+Plain ones contain only a sentence in the account's language, so they are distinguished by their wording, Chinese and
+English. An unknown sentence stays a `SystemMessage`: no notice is lost and none is guessed.
 
-A name is what the platform shows, and None where it says "you".
+A name is what the platform shows, and None for "you".
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ _WORDINGS: tuple[tuple[type[SystemMessage], str, dict[str, Any]], ...] = (
 """The wordings seen so far, special ones first. `<by>` is in quotes, `{by}` is not. All may end as `_END` says."""
 
 _END = r"[。.]?(?:\s*(?:撤销|Revoke))?"
-"""English lines end in a period, and a link to undo an invitation stands at the end for whom may use it."""
+"""English notices end in a period, and for users who may undo an invitation a link follows."""
 
 
 _TOO_OFTEN = re.compile(r"(?:发送消息|操作)(?:过于|太)频繁")
@@ -126,7 +126,7 @@ def system_message(envelope: Envelope, text: str, *, xml_type: str = "") -> Syst
 
 
 def says_too_often(message: object) -> bool:
-    """Say whether something is the platform's line that this account does too much."""
+    """Return whether a notice says that the account is too frequent."""
     return isinstance(message, SystemMessage) and _TOO_OFTEN.match(message.text.strip()) is not None
 
 

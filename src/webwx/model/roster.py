@@ -1,7 +1,7 @@
 """
-Thousands of contacts, packed: most of them are looked at one by one, or never.
+Thousands of packed contacts: most of them are read one by one, or never.
 
-Each stays as it was delivered until somebody looks at it. Ids and names are found by hashes of 64 bits.
+Each stays as delivered until it is read. Ids and names are found by 64-bit hashes.
 """
 
 from __future__ import annotations
@@ -28,18 +28,17 @@ STAY_READ = 128
 """People who need not be read again."""
 
 STAY_READ_CHATROOMS = 8
-"""The same of chatrooms, each of which weighs as much as all its members."""
+"""Number of decoded chatrooms to cache; each is as large as all its members."""
 
 
 class Places:
     """
-    Where texts stand in a list, known by their hashes, which may meet, though nobody lives to see it.
+    Positions of texts in a list, by 64-bit hashes; a collision is practically impossible.
 
-    A table of numbers, where a `dict` of as many would weigh ten times as much. With many friends it is asked of each
-    message.
+    An array of numbers, where a `dict` would need ten times the memory. With many friends it is used for each message.
 
     Args:
-        hashes: Of all texts, in their order.
+        hashes: Hashes of all texts, in their order.
     """
 
     __slots__ = ("_hashes", "_last", "_table", "again")
@@ -74,12 +73,12 @@ class Places:
         return len(self._hashes) - 1
 
     def find(self, text: str) -> list[int]:
-        """Give the places of a text, in their order."""
+        """Return the positions of a text, in order."""
         first = self.first(text)
         return [] if first < 0 else [first, *self.again.get(first, ())]
 
     def first(self, text: str) -> int:
-        """Give the first place of a text; -1 when it stands nowhere."""
+        """Return the first position of a text; -1 if there is none."""
         wanted, hashes, table, last = hash(text), self._hashes, self._table, self._last
         at = wanted & last
         while (found := table[at]) and hashes[found] != wanted:
@@ -100,7 +99,7 @@ class _Records:
         """The block that was read last, for its neighbours."""
 
     def pack(self) -> None:
-        """Compress all, in any thread; whoever reads meanwhile does so as before."""
+        """Compress all, in any thread; concurrent readers are not affected."""
         raws = self._raws
         if raws is None:
             return
@@ -119,7 +118,7 @@ class _Records:
         self._raws = None  # not before: until now it is read
 
     def read(self, place: int) -> bytes:
-        """Give what was delivered of a contact."""
+        """Return the delivered pieces of a contact."""
         raws = self._raws
         if raws is not None:
             return bytes(raws[place])
@@ -150,11 +149,11 @@ class Roster(Protocol):
     def __iter__(self) -> Iterator[Contact]: ...
 
     def get(self, contact_id: str) -> Contact | None:
-        """Look somebody up by id."""
+        """Return the contact with this id."""
         ...
 
     def named(self, name: str) -> list[Contact]:
-        """List whoever has this nickname or this remark."""
+        """List the contacts with this nickname or this remark."""
         ...
 
     def pack(self) -> None:
@@ -164,12 +163,12 @@ class Roster(Protocol):
 
 class PackedRoster:
     """
-    Contacts that never change; of one that was listed more than once, all that was said counts.
+    Contacts that never change; for one that was listed more than once, all pieces count.
 
     Args:
-        listing: Who there is.
-        read: Makes a contact of all that was said of it, the oldest first; None when nobody can read that.
-        is_chatroom: Says of an id whether it is a chatroom's.
+        listing: The contacts as delivered.
+        read: Creates a contact from all its pieces, oldest first; None if they cannot be read.
+        is_chatroom: Returns whether an id is a chatroom's.
     """
 
     is_kept = False
@@ -187,7 +186,7 @@ class PackedRoster:
         self._names: tuple[Places, array[int]] | None = None
         """All names, and whose each is."""
         self._is_chatroom = is_chatroom
-        # Nothing kept here may lead back to this: it would outlive its login until somebody looks for such circles.
+        # Nothing stored here may refer back to this object: the cycle would outlive the login until garbage collection.
         find = partial(_find, self.ids, records, read)
         self._person = lru_cache(STAY_READ)(find)
         self._chatroom = lru_cache(STAY_READ_CHATROOMS)(find)
@@ -199,7 +198,7 @@ class PackedRoster:
         return (contact for _, contact in self._placed())
 
     def _placed(self) -> Iterator[tuple[int, Contact]]:
-        """Read everybody, each with the first place where they stand."""
+        """Decode all contacts, each with its first position."""
         more = self.ids.again
         again = set(chain.from_iterable(more.values()))
         for place in range(len(self.ids)):
@@ -209,13 +208,13 @@ class PackedRoster:
                     yield place, contact
 
     def get(self, contact_id: str) -> Contact | None:
-        """Look somebody up by id."""
+        """Return the contact with this id."""
         if contact_id not in self.ids:
             return None
         return self._chatroom(contact_id) if self._is_chatroom(contact_id) else self._person(contact_id)
 
     def named(self, name: str) -> list[Contact]:
-        """List whoever has this nickname or this remark; the first to ask has everybody read once."""
+        """List the contacts with this nickname or this remark; the first call decodes all of them once."""
         if self._names is None:
             hashes, places = array("q"), array("I")
             for place, contact in self._placed():

@@ -64,7 +64,7 @@ def emoji(digits: str) -> str:
 
 
 def xml_text(content: str) -> str:
-    """Give the XML inside a delivered content, cut behind its root: some end in an escaped line break."""
+    """Return the XML inside a delivered content, cut behind its root: some end in an escaped line break."""
     xml = plain_text(content)
     end = xml.rfind("</msg>")
     return xml[: end + len("</msg>")] if end >= 0 else xml
@@ -89,10 +89,10 @@ def notice_text(content: str) -> str:
 
 def is_mentioned(text: str, names: Iterable[str]) -> bool:
     """
-    Say whether `@name` stands in a text, for any of these names.
+    Return whether `@name` is in a text, for any of these names.
 
-    Behind the name comes U+2005, where the app put it in, or a blank, where a person typed it, or the text's end; so
-    `@media` mentions nobody called `me`. Names may hold blanks and emoji.
+    The name is followed by U+2005 if the app inserted it, by a blank if a person typed it, or by the text's end; so
+    `@media` does not mention a member called `me`. Names may contain blanks and emoji.
     """
     text = _normal(text)
     return any(_mentions(text, f"@{name}") for name in map(_normal, names) if 0 < len(name) <= LONGEST_NAME)

@@ -1,7 +1,7 @@
 """
-The wire: values and pure functions, for both ends.
+The wire: values and pure functions, for client and server.
 
-No socket, clock, dice or disk in here. `ENDPOINTS` is the whole web API this project speaks, in one tuple.
+No socket, clock, randomness or disk here. `ENDPOINTS` is the whole web API of this project, in one tuple.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
-App messages (`MsgType` 49): files, links, music, quotes and whatever else an app sends, for both ends.
+App messages (`MsgType` 49): files, links, music, quotes and everything else that an app sends, for client and server.
 
-All share one XML and differ in its `<type>`. Received, it stands in `<msg>`; sent, it does not.
+All share one XML format and differ in `<type>`. A received one is wrapped in `<msg>`; a sent one is not.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class RecordItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AppContent(msgspec.Struct, frozen=True, kw_only=True):
-    """What an `<appmsg>` says. Anything may be empty, whatever the type."""
+    """The fields of an `<appmsg>`. Any of them may be empty, for every type."""
 
     type: int = 0
     """An `AppMessageType`; others exist."""
@@ -140,7 +140,7 @@ class AppContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_app(xml: str) -> AppContent | None:
-    """Read an app message, in `<msg>` or not, by its title where the XML is beyond repair; None when it is none."""
+    """Read an app message, in `<msg>` or not; only its title if the XML is damaged; None if there is none."""
     root = read_loosely(xml)
     app = root if root is None or root.tag == "appmsg" else root.find("appmsg")
     if root is None or app is None:

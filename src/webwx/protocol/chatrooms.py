@@ -1,8 +1,8 @@
 """
-Chatrooms: open, add, invite, remove, rename, leave.
+Chatrooms: create, add, invite, remove, rename, leave.
 
-`ErrMsg` is not empty on success here, and a removal that worked has been seen to answer `Ret` 1: decide by `Ret` and
-look at the members afterwards.
+`ErrMsg` is not empty on success here, and a successful removal has been seen to answer `Ret` 1: decide by `Ret` and
+fetch the members afterwards.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from webwx.protocol.login import Credentials, Reply
 
 
 class NewMember(Wire, frozen=True, kw_only=True):
-    """Somebody to begin a chatroom with."""
+    """An initial member of a chatroom."""
 
     user_name: str
 
@@ -77,7 +77,7 @@ class UpdateChatroomRequest(Wire, frozen=True, kw_only=True, omit_defaults=False
 
 
 class UpdateChatroomReply(Reply, frozen=True, kw_only=True):
-    """Those newly added, where somebody was."""
+    """The added members, if any."""
 
     member_count: int = 0
     member_list: list[msgspec.Raw] = msgspec.field(default_factory=list)

@@ -54,7 +54,7 @@ class Shape(Protocol):
     """One way to write and read a body."""
 
     def dump(self, value: Any, *, is_reply: bool) -> tuple[str, Body]:
-        """Give the content type and the body."""
+        """Return the content type and the body."""
         ...
 
     def load(self, body: bytes, kind: type[Any], content_type: str) -> Any:
@@ -108,7 +108,7 @@ def read_sound_json(body: bytes | msgspec.Raw, kind: type[T]) -> T | None:
 
 
 def write_json(value: object) -> bytes:
-    """Write compact JSON in raw UTF-8: escaped text has been delivered literally."""
+    """Write compact JSON in raw UTF-8: the platform has delivered escapes as literal text."""
     try:
         return _encode_json(value)
     except UnicodeEncodeError:
@@ -129,7 +129,7 @@ def platform_json(compact: bytes) -> bytes:
 
 
 def _has_too_many(body: bytes) -> bool:
-    """Say whether a body holds more values than are read; signs in its texts are no values."""
+    """Return whether a body holds more values than are read; signs within strings do not count."""
     if not _may_have_too_many(body):
         return False
     marks = _marks(body)
@@ -170,10 +170,10 @@ _BRACKETS = bytes.maketrans(b"{}", b"[]")
 
 def _shallow(text: str, marks: bytes, most: int) -> str:
     """
-    Put null in place of whatever is nested more deeply than so many brackets.
+    Replace values nested more deeply than so many brackets by null.
 
     Raises:
-        ValueError: It still holds more values than are read, or to find that out takes too many steps.
+        ValueError: It still holds more values than are read, or finding out takes too many steps.
     """
     kept: list[str] = []
     depth = start = at = 0
@@ -181,7 +181,7 @@ def _shallow(text: str, marks: bytes, most: int) -> str:
         found = _BRACKET.search(marks, at)
         if found is None:
             return "".join(kept) + text[start:]
-        # So many brackets cannot lead out of a depth, so there is no need to look at each.
+        # Fewer brackets than the depth cannot leave it, so they need not be checked one by one.
         at, before = found.start(), depth
         reach = at + max(1, depth - most)
         depth += marks.count(b"[", at, reach) - marks.count(b"]", at, reach)
@@ -285,7 +285,7 @@ def _as_stated_int(value: Any) -> int:
 
 
 def _is_unset(field: msgspec.inspect.Field) -> bool:
-    """Say whether a field is unset where nothing is said of it."""
+    """Return whether a field is unset if the body does not contain it."""
     return not field.required and field.default is field.default_factory is msgspec.NODEFAULT
 
 
@@ -335,12 +335,12 @@ class JsonShape:
     """JSON, compact in a request, printed as the platform does in a reply."""
 
     def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
-        """Give the content type and the body."""
+        """Return the content type and the body."""
         compact = write_json(value)
         return ("text/plain", platform_json(compact)) if is_reply else ("application/json;charset=UTF-8", compact)
 
     def load(self, body: bytes, kind: type[T], content_type: str) -> T:
-        """Read a body, whatever its content type says: one widespread client misspells the header."""
+        """Read a body, ignoring its content type: one widespread client misspells the header."""
         del content_type
         return read_json(body, kind)
 
@@ -385,9 +385,10 @@ def read_script(body: bytes) -> dict[str, str]:
 
 def tag_text(text: str, tag: str) -> str | None:
     """
-    Give what stands in the first `<tag>…</tag>`, CDATA unwrapped; None when there is none.
+    Return the content of the first `<tag>…</tag>`, CDATA unwrapped; None if there is none.
 
-    For XML that a parser refuses. No pattern, since a hostile text would make one try every `<tag>` to the end.
+    For XML that a parser refuses. Not a regular expression, because a hostile text would make it try every `<tag>` to
+    the end.
     """
     _, opened, rest = text.partition(f"<{tag}>")
     inner, closed, _ = rest.partition(f"</{tag}>")
@@ -399,7 +400,7 @@ NO_NUMBER = -(2**31)
 
 
 def number(text: str | None, default: int) -> int:
-    """Read a decimal number, or give the default when there is none."""
+    """Read a decimal number, or return the default if there is none."""
     return int(text) if text is not None and re.fullmatch(r"-?\d{1,18}", text) else default
 
 
@@ -467,12 +468,12 @@ def from_pairs(pairs: Mapping[str, str], kind: type[T]) -> T:
 
 @cache
 def _names(kind: type[msgspec.Struct]) -> list[tuple[str, str]]:
-    """Give the names of a struct's fields, each with its name on the wire; looked up once, that takes long."""
+    """Return the names of a struct's fields with their names on the wire; cached, because the lookup is slow."""
     return [(field.name, field.encode_name) for field in msgspec.structs.fields(kind)]
 
 
 def _sent(value: msgspec.Struct) -> Iterator[tuple[str, Any]]:
-    """Give the fields that are set, by the names they travel under."""
+    """Return the fields that are set, by their names on the wire."""
     for name, wire_name in _names(type(value)):
         content = getattr(value, name)
         if content is not msgspec.UNSET:
@@ -483,13 +484,13 @@ class FormShape:
     """`application/x-www-form-urlencoded`."""
 
     def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
-        """Give the content type and the body."""
+        """Return the content type and the body."""
         del is_reply
         pairs = [(name, as_text(content)) for name, content in _sent(value)]
         return "application/x-www-form-urlencoded", write_pairs(pairs).encode()
 
     def load(self, body: bytes, kind: type[T], content_type: str) -> T:
-        """Read a form; an empty one gives the defaults, since clients log out without a body."""
+        """Read a form; an empty one returns the defaults, because clients log out without a body."""
         del content_type
         return from_pairs(read_pairs(body.decode("utf-8", "replace")), kind)
 
@@ -520,12 +521,12 @@ class MultipartShape:
     """
     `multipart/form-data`, written by hand: order and quoting matter to the server.
 
-    The struct's `FilePart` field is the file and goes last, whatever its place; every client does so. The text fields
-    keep their order; an empty one is left out.
+    The struct's `FilePart` field is the file and goes last, independent of its position; every client does so. The text
+    fields keep their order; an empty one is left out.
     """
 
     def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
-        """Give the content type and the body as buffers, the file's bytes uncopied."""
+        """Return the content type and the body as buffers, without copying the file's bytes."""
         del is_reply
         fields = dict(_sent(value))
         file_name, file = next((name, content) for name, content in fields.items() if isinstance(content, FilePart))
@@ -595,7 +596,7 @@ class MediaShape:
     """Bytes. Failures come as JSON, HTML or nothing, with status 200: the flow judges."""
 
     def dump(self, value: Media, *, is_reply: bool) -> tuple[str, Body]:
-        """Give the content type and the body."""
+        """Return the content type and the body."""
         del is_reply
         return value.content_type, value.content
 

@@ -40,7 +40,7 @@ LOGGED_OUT_REASONS: dict[int, str] = {
     Ret.COOKIE_INVALID: "cookie",
     Ret.SESSION_EXPIRED: "evicted",
 }
-"""The codes that end a login wherever they come, with the reason `LoggedOut` gives."""
+"""Codes that end a login in any call, with the `reason` of `LoggedOut`."""
 
 
 class PollCode(enum.IntEnum):
@@ -106,7 +106,7 @@ class AppMessageType(enum.IntEnum):
     """`AppMsgType` of a message of type 49."""
 
     HISTORY_WEB = 0
-    """Merged history and whatever else the web cannot show."""
+    """Merged history, and other kinds that the web cannot show."""
     TEXT = 1
     IMAGE = 2
     MUSIC = 3
@@ -151,7 +151,7 @@ class SyncKeyKind(enum.IntEnum):
 
 
 MAX_TEXT = 16_000
-"""Characters in one text. The page has no limit; beyond this, failures are reported."""
+"""Characters in one text. The platform's page has no limit; longer texts are reported to fail."""
 
 RECALL_WINDOW = 120
 """Seconds in which a message can be recalled."""

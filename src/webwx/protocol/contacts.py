@@ -266,13 +266,13 @@ OPLOG = Endpoint(
 ADD_FRIEND = 2
 """`Opcode` of a friend request of one's own."""
 ACCEPT_FRIEND = 3
-"""`Opcode` of accepting somebody else's."""
+"""`Opcode` of accepting a friend request."""
 SCENE_WEB = 33
 """`SceneList` entry of the web client."""
 
 
 class VerifyUser(Wire, frozen=True, kw_only=True):
-    """Whom a friend request is about."""
+    """The person of a friend request."""
 
     value: str
     """Their id in this login."""
@@ -321,7 +321,7 @@ class SearchContactRequest(Wire, frozen=True, kw_only=True):
 
 
 class FoundUser(Wire, frozen=True, kw_only=True):
-    """Somebody found."""
+    """A person found by a search."""
 
     encry_user_name: str = ""
 

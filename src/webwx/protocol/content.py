@@ -130,7 +130,7 @@ def _parse(text: str, *, keeps_rest: bool) -> Element | None:
     def refuse(*_: object) -> None:
         raise _UnsafeXml
 
-    parser = expat.ParserCreate("utf-8")  # whatever its declaration says: it has been text since it arrived
+    parser = expat.ParserCreate("utf-8")  # whatever its declaration says: it is a decoded string already
     parser.buffer_text = not keeps_rest  # what lies in the buffer is lost at an error
     parser.StartElementHandler = start
     parser.EndElementHandler = end
@@ -170,7 +170,7 @@ _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def write_tag(tag: str, attributes: Mapping[str, str]) -> str:
-    """Write the opening of a tag, its attributes in the order given, without the bracket that ends it."""
+    """Write the opening of a tag, its attributes in the given order, without the closing bracket."""
     return f"<{tag}" + "".join(f' {name}="{_attribute(value)}"' for name, value in attributes.items())
 
 
@@ -181,9 +181,9 @@ def write_message(tag: str, attributes: Mapping[str, str]) -> str:
 
 def read_attributes(xml: str, tag: str) -> dict[str, str]:
     """
-    Read the attributes of an element inside `<msg>`, or of `msg` itself; empty when there is none.
+    Read the attributes of an element inside `<msg>`, or of `msg` itself; empty if there is none.
 
-    For showing. A forward sends back what it read, so it reads with `read_image`, which takes no damaged XML.
+    For display. A forward sends back what it read, so it uses `read_image`, which does not accept damaged XML.
     """
     root = read_loosely(xml)
     found = root if root is None or root.tag == tag else root.find(tag)
@@ -194,7 +194,7 @@ def read_attributes(xml: str, tag: str) -> dict[str, str]:
 
 
 def write_image(attributes: Mapping[str, str]) -> str:
-    """Write the XML of a picture, its attributes in the order given."""
+    """Write the XML of a picture, its attributes in the given order."""
     return write_message("img", attributes)
 
 
@@ -207,13 +207,13 @@ def read_image(xml: str) -> dict[str, str] | None:
 
 def forward_image(xml: str) -> str:
     """
-    Build the content that forwards a picture, recalled or not, from the one that was received.
+    Build the content that forwards a picture, recalled or not, from the received one.
 
-    The rule: `aeskey` (also `cdnthumbaeskey`), `cdnthumburl` (also `cdnmidimgurl`) and `md5` go back as they
-    came. Each pair is one value under two names; where the names hold two values, both stay. All else is kept.
+    `aeskey` (also `cdnthumbaeskey`), `cdnthumburl` (also `cdnmidimgurl`) and `md5` are sent back unchanged. Each pair
+    is one value under two names; if the names hold two values, both stay. Everything else is kept.
 
     Raises:
-        NotForwardable: The content holds no keys: the form `@hash`, or XML without them.
+        NotForwardable: The content has no keys: the form `@hash`, or XML without them.
     """
     attributes = read_image(xml)
     key = url = ""
@@ -265,7 +265,7 @@ def write_recall_notice(notice: RecallNotice) -> str:
 
 
 def read_recall_notice(xml: str) -> RecallNotice | None:
-    """Read a recall notice, by its tags where the XML is broken; None when it is none."""
+    """Read a recall notice, by its tags if the XML is broken; None if it is not one."""
     root = read_xml(xml)
     if root is None and "<revokemsg>" in xml:
         value = partial(_value_in_broken, xml)

@@ -1,8 +1,9 @@
 """
-The cookie jar: a value. Taking in an answer's cookies gives a new jar, and the time comes in as an argument.
+The cookie jar: a value. Applying an answer's cookies returns a new jar; the time is an argument.
 
 Keyed by domain, path and name, because the platform sets equal names on several domains of one login and each host must
-get its own: a cookie for exactly one host lies beside the one of that name for all below it, and goes first.
+get its own: a cookie for exactly one host and one of the same name for all its subdomains coexist, and the former is
+sent first.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
         return self.domain, self.host_only, self.path, self.name
 
     def goes_to(self, host: str, path: str, *, is_https: bool, now: float) -> bool:
-        """Say whether a request to this address carries the cookie."""
+        """Return whether a request to this address carries the cookie."""
         return (
             (host == self.domain or (not self.host_only and host.endswith("." + self.domain)))
             and (path == self.path or path.startswith(self.path.rstrip("/") + "/"))
@@ -71,7 +72,7 @@ class Jar(msgspec.Struct, frozen=True):
         return f"Jar({', '.join(cookie.name for cookie in self.cookies)})"
 
     def header(self, url: str, now: float) -> str:
-        """Give the `Cookie` header for an address, the nearest first; empty when nothing goes there."""
+        """Return the `Cookie` header for an address, the most specific cookie first; empty if there is none."""
         parts = urlsplit(url)
         host, is_https = parts.hostname or "", parts.scheme == "https"
         fitting, room = [], MAX_HEADER
@@ -84,7 +85,7 @@ class Jar(msgspec.Struct, frozen=True):
         return "; ".join(f"{cookie.name}={cookie.value}" for cookie in fitting)
 
     def value(self, name: str, url: str, now: float) -> str:
-        """Give the value that an address would get, or an empty string."""
+        """Return the cookie value for an address, or an empty string."""
         for part in self.header(url, now).split("; "):
             key, _, value = part.partition("=")
             if key == name:
@@ -95,17 +96,17 @@ class Jar(msgspec.Struct, frozen=True):
         self, url: str, set_cookies: tuple[str, ...], now: float, *, one_origin: bool = False, ahead: float = 0.0
     ) -> Jar:
         """
-        Take in an answer's `Set-Cookie` values.
+        Apply an answer's `Set-Cookie` values.
 
-        A cookie for a foreign domain is dropped, and so is one that is too large or that finds the jar full. A new
-        value keeps the place of the old one.
+        A cookie for a foreign domain is dropped, and so is one that is too large or that does not fit into a full jar.
+        A new value keeps the position of the old one.
 
         Args:
-            url: Where the answer comes from.
+            url: Address of the answer.
             set_cookies: The values.
-            now: When, by the clock that the cookies age by.
-            one_origin: The answer comes from a server that plays all hosts at one address: every cookie belongs to
-                that address, whatever domain it names, and goes there over plain http too.
+            now: Time of the answer, by the clock that expires cookies.
+            one_origin: The answer comes from a server that serves all hosts at one address: every cookie belongs to
+                that address, whatever domain it names, and is sent there over plain http too.
             ahead: Seconds by which the server's clock was ahead of that clock when it answered.
         """
         if not set_cookies:
@@ -123,7 +124,7 @@ class Jar(msgspec.Struct, frozen=True):
         return Jar(_bounded(tuple(kept.values())))
 
     def aged(self, seconds: float) -> Jar:
-        """Return the jar for a clock that has been set forward by so many seconds, which nobody lived through."""
+        """Return the jar for a clock that was set forward by so many seconds without time passing."""
         return Jar(
             tuple(
                 cookie if cookie.expires is None else msgspec.structs.replace(cookie, expires=cookie.expires + seconds)
@@ -132,7 +133,7 @@ class Jar(msgspec.Struct, frozen=True):
         )
 
     def rebased(self, before: Jar, onto: Jar) -> Jar:
-        """Give `onto` with what has changed here since `before`; each of two processes may have got cookies."""
+        """Return `onto` with the changes made here since `before`; two processes may both have received cookies."""
         old, new = ({cookie.key: cookie for cookie in jar.cookies} for jar in (before, self))
         kept = {cookie.key: cookie for cookie in onto.cookies if cookie.key in new or cookie.key not in old}
         changed = {key: cookie for key, cookie in new.items() if old.get(key) != cookie}
@@ -171,7 +172,7 @@ class Carried:
         self._headers: Headers = ()
 
     def to(self, url: str, own: Headers, now: float) -> Headers:
-        """Give the headers for an address: a request's own, the common ones, and a `Cookie` where one goes there."""
+        """Return the headers for an address: a request's own, the common ones, and a `Cookie` if there is one."""
         if (url, own) != self._asked or not self._since <= now < self._until:
             self._since, self._until, carried = self._to(url, now)
             self._asked, self._headers = (url, own), own + carried

@@ -203,7 +203,7 @@ class Endpoint(Generic[Q, R]):
         return tuple((name, wire_name) for name, (where, wire_name, _) in self.outside.items() if where is place)
 
     def matches(self, method: str, path: str) -> bool:
-        """Say whether a request belongs here. Paths are case-sensitive."""
+        """Return whether a request matches this endpoint. Paths are case-sensitive."""
         return method in self.methods and self._pattern.fullmatch(path) is not None
 
     # -- the client's side -------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ class Endpoint(Generic[Q, R]):
             ProtocolError: It is not what this call answers, or does not say how the call went.
         """
         try:
-            if self._answers_json:  # it is read whatever it is called, and nearly all answers are JSON
+            if self._answers_json:  # it is read whatever its content type, and nearly all answers are JSON
                 return read_json(response.body, self._reply_as_read)
             reply: R = self.reply_shape.load(response.body, self.reply, response.header("Content-Type"))
         except ProtocolError as error:
@@ -261,10 +261,10 @@ class Endpoint(Generic[Q, R]):
 
     def decode_request(self, request: Request) -> Q:
         """
-        Decode a request tolerantly: unmodified clients omit fields, and differ in the case of names and in types.
+        Read a request, tolerantly: unmodified clients omit fields and misspell headers.
 
         Raises:
-            ProtocolError: It lacks what this call cannot do without.
+            ProtocolError: A field is missing that this call requires.
         """
         query = read_pairs(request.query)
         path = self._pattern.fullmatch(request.path)
@@ -293,7 +293,7 @@ class Endpoint(Generic[Q, R]):
             raise ProtocolError(f"{self.name}: a required field is missing") from None
 
     def _raw_query(self, query: str) -> str:
-        """Give a query without the fields that are our own."""
+        """Return a query without our own fields."""
         own = {name.lower() for where, name, _ in self.outside.values() if where is Where.QUERY}
         return "&".join(part for part in query.split("&") if part.partition("=")[0].lower() not in own)
 

@@ -1,9 +1,9 @@
 """
-Host families and profiles: who is asked, and what he calls himself.
+Host families and profiles: the hosts of a login, and how the client identifies itself.
 
-An account belongs to one family of hosts, and which one is not known before the login ends: the login's redirect names
-it. Only names in the table below, and those the user has added, are followed, compared whole; everything else is an
-`UnsafeRedirect`. A server given by the user stands for all hosts at once.
+An account belongs to one family of hosts, which is not known before the login ends: the login's redirect names it. Only
+names in the table below, and those that the user has added, are followed, compared as a whole; everything else is an
+`UnsafeRedirect`. A server chosen by the user stands for all hosts at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 from webwx.errors import InvalidSettings, NotOnThisHost, UnsafeRedirect
 
 QR_ORIGIN = "https://login.weixin.qq.com"
-"""Where QR images and the text inside them live, whatever the family."""
+"""Host of QR images and of the text inside them, for every family."""
 
 
 class Host(enum.StrEnum):
@@ -41,7 +41,7 @@ class Hosts(msgspec.Struct, frozen=True, kw_only=True):
     qr: str = QR_ORIGIN
 
     def origin(self, host: Host) -> str:
-        """Give the origin, such as `https://wx.qq.com`, that plays a part."""
+        """Return the origin of a role, such as `https://wx.qq.com`."""
         origin: str = getattr(self, host)
         return origin
 
@@ -137,10 +137,10 @@ _HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a
 
 def families(allowed_hosts: tuple[str, ...]) -> dict[str, Hosts]:
     """
-    Give the API hosts that a login may start or end on: the platform's, and those the user has added.
+    Return the API hosts that a login may start or end on: the platform's, and those that the user has added.
 
     Raises:
-        NotOnThisHost: One that was added is no plain host name.
+        NotOnThisHost: An added one is not a plain host name.
     """
     known = FAMILIES.copy()
     for host in allowed_hosts:
@@ -175,10 +175,10 @@ def choose(host: str | None, server: str | None, allowed_hosts: tuple[str, ...] 
 
 def single(server: str) -> Hosts:
     """
-    Give the hosts of a server that plays all of them.
+    Return the hosts of a server that serves all of them.
 
     Raises:
-        NotOnThisHost: It is no http or https origin.
+        NotOnThisHost: It is not an http or https origin.
     """
     mistake = mistake_in(server) or ("holds credentials, which are not sent" if "@" in server else "")
     if mistake:
@@ -221,7 +221,7 @@ def mistake_in(address: str) -> str:
 
 
 def is_this_machine(host: str) -> bool:
-    """Say whether a host is a loopback address or `localhost`: what is sent there stays on this machine."""
+    """Return whether a host is a loopback address or `localhost`: data sent there stays on this machine."""
     try:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:  # any other name

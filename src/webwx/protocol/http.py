@@ -88,11 +88,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         return self.body if isinstance(self.body, bytes) else b"".join(self.body)
 
     def header(self, name: str) -> str:
-        """Give a header's value whatever its case, or an empty string."""
+        """Return a header's value, ignoring case, or an empty string."""
         return first_header(self.headers, name)
 
     def with_headers(self, *more: tuple[str, str]) -> Request:
-        """Give the same request with further headers."""
+        """Return the same request with further headers."""
         return msgspec.structs.replace(self, headers=self.headers + more)
 
 
@@ -107,11 +107,11 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
         return f"Response({self.status}, {len(self.body)} bytes)"
 
     def header(self, name: str) -> str:
-        """Give a header's value whatever its case, or an empty string."""
+        """Return a header's value, ignoring case, or an empty string."""
         return first_header(self.headers, name)
 
     def header_values(self, name: str) -> tuple[str, ...]:
-        """Give every value of a header that may come more than once."""
+        """Return every value of a header that may be repeated."""
         wanted = name.lower()
         return tuple(value for key, value in self.headers if key.lower() == wanted)
 
@@ -124,13 +124,13 @@ class Park(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     until: float
-    """When the poll is answered whatever happens, by the server's clock."""
+    """Time at which the poll is answered in any case (server clock)."""
     account: str = ""
-    """What wakes it: whatever happens to this account, or to the login code of this uuid; empty: anything."""
+    """Wakes the poll: any event of this account, or of the login code with this uuid; empty: any event."""
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """A flow's wish for a piece of a file: the runner answers with its bytes."""
+    """A flow's request for a piece of a file: the runner answers with its bytes."""
 
     source: str | bytes | BinaryIO
     """A path, the bytes themselves, or a file that is open."""
@@ -142,14 +142,14 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
-    """A flow's wish to wait a moment before it makes a call again, because its answer was a code that nobody knows."""
+    """A flow's request to wait before it repeats a call that was answered with an unknown code."""
 
     endpoint: str
     ret: int
 
 
 def first_header(headers: Headers, name: str) -> str:
-    """Give the first value of a header whatever its case, or an empty string."""
+    """Return the first value of a header, ignoring case, or an empty string."""
     wanted = name.lower()
     for key, value in headers:
         if key.lower() == wanted:
@@ -162,7 +162,7 @@ _LONGEST_DATE = 64
 
 
 def http_time(value: str) -> float | None:
-    """Read an HTTP date as seconds since 1970; None when it is none. Without a zone it is UTC, as HTTP says."""
+    """Read an HTTP date as seconds since 1970; None if it is invalid. Without a zone it is UTC, as HTTP says."""
     return _http_time(value) if len(value) <= _LONGEST_DATE else None
 
 

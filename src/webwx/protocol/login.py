@@ -1,8 +1,8 @@
 """
 Login: uuid, QR, poll, ticket exchange, logout.
 
-The answers of the first stages look like scripts. Several clients match them by literal patterns, so they are written
-to the letter and read by a tolerant grammar.
+The answers of the first stages look like scripts. Several clients match them with literal patterns, so they are written
+in the platform's exact form and read by a tolerant grammar.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ class TicketRequest(Wire, frozen=True, kw_only=True):
         return "TicketRequest(***)"
 
     def field(self, name: str) -> str:
-        """Give a value of the redirect's query."""
+        """Return a value of the redirect's query."""
         return read_pairs(self.redirect_query).get(name, "")
 
 

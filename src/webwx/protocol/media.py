@@ -22,17 +22,17 @@ IMAGE_TYPES = {
 
 
 def image_type(start: bytes) -> str:
-    """Tell a picture's media type by its first bytes; empty when it is none."""
+    """Return a picture's media type by its first bytes; empty if it is not a picture."""
     return next((kind for magic, kind in IMAGE_TYPES.items() if start.startswith(magic)), "")
 
 
 def is_video(start: bytes) -> bool:
-    """Say whether a file begins as a video of the MPEG-4 family does: mp4, mov, 3gp."""
+    """Return whether a file starts like a video of the MPEG-4 family: mp4, mov, 3gp."""
     return start[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free"}
 
 
 def is_voice(start: bytes) -> bool:
-    """Say whether a file begins as spoken messages do: as mp3, with or without a tag, or as the phone's AMR."""
+    """Return whether a file starts like a voice message: mp3, with or without a tag, or the phone's AMR."""
     is_mp3_frame = len(start) > 1 and start[0] == 0xFF and start[1] & 0xE0 == 0xE0
     return is_mp3_frame or start.startswith((b"ID3", b"#!AMR"))
 
@@ -43,11 +43,11 @@ class UploadTicket(Wire, frozen=True, kw_only=True):
     upload_type: int = 2
     credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
     client_media_id: int = 0
-    """Milliseconds since 1970; the same for all chunks of a file."""
+    """Milliseconds since 1970; equal for all chunks of a file."""
     total_len: int = 0
     start_pos: int = 0
     data_len: int = 0
-    """The whole file's length, whatever the chunk."""
+    """Length of the whole file, in every chunk."""
     media_type: int = 4
     from_user_name: str = ""
     to_user_name: str = ""

@@ -1,8 +1,8 @@
 """
 Messages: text, picture by reference, recall, and the notice that a chat was read.
 
-`TEXT`, `RECALL`, `READ` and the forward of `IMAGE` are the four reference requests; the order and the types of their
-fields are that document's.
+The order and the types of the fields of `TEXT`, `RECALL`, `READ` and the forward of `IMAGE` follow recorded requests
+(tests/recordings).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class AppInfo(Wire, frozen=True, kw_only=True, gc=False):
 
 
 class WireMessage(Wire, frozen=True, kw_only=True, gc=False):
-    """A message as `webwxsync` delivers it. The server sends every field, whatever the type."""
+    """A message as `webwxsync` delivers it. The server sends every field, for every type."""
 
     msg_id: str
     """Decimal, up to 20 digits: the message's identity."""
@@ -81,7 +81,7 @@ class WireMessage(Wire, frozen=True, kw_only=True, gc=False):
     img_width: int = 0
     sub_msg_type: int = 0
     new_msg_id: int = 0
-    """The same number as `msg_id`; lossy wherever numbers are doubles, so never compared."""
+    """The number of `msg_id`; lossy where numbers are doubles, so never compared."""
     ori_content: str = ""
     encry_file_name: str = ""
 
@@ -91,9 +91,9 @@ class WireMessage(Wire, frozen=True, kw_only=True, gc=False):
 
 class WireText(Wire, frozen=True, kw_only=True, gc=False):
     """
-    All of a message that a text needs, and what tells whether it is one; for the fields see `WireMessage`.
+    The fields of a message that a text needs, and those that show whether it is one; see `WireMessage`.
 
-    Nearly all messages are texts, and to read the other fields takes as long as to read these.
+    Nearly all messages are texts, and decoding the other fields takes as long as decoding these.
     """
 
     msg_id: str
@@ -356,7 +356,7 @@ RECALL = Endpoint(
 
 
 class StatusNotifyRequest(Wire, frozen=True, kw_only=True):
-    """Tell the phone: a chat was read (code 1), or this client is ready (code 3)."""
+    """Notify the phone: a chat was read (code 1), or this client is ready (code 3)."""
 
     pass_ticket: InQuery[str] = ""
     credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())

@@ -1,4 +1,4 @@
-"""Feedback and telemetry: what the page tells about itself. This client sends none; a server must know the calls."""
+"""Feedback and telemetry that the platform's page sends. This client sends none; a server must know the calls."""
 
 from __future__ import annotations
 

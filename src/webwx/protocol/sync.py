@@ -1,8 +1,8 @@
 """
-Sync: the long poll that says something happened, and the fetch that says what.
+Sync: the long poll that reports news, and the fetch that returns them.
 
-Two keys, never mixed up: `webwxsync` is asked with the last `SyncKey`, `synccheck` with the last `SyncCheckKey`.
-Clients that use one for both spin for ever when the two differ.
+There are two keys: `webwxsync` takes the last `SyncKey`, `synccheck` the last `SyncCheckKey`. Clients that use one for
+both poll in a busy loop when the two differ.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class SyncKey(Wire, frozen=True, kw_only=True):
         return "|".join(f"{pair.key}_{pair.val}" for pair in self.list)
 
     def or_older(self, older: SyncKey) -> SyncKey:
-        """Give this key, or the older one when this is empty: an empty key never replaces a good one."""
+        """Return this key, or the older one if this is empty: an empty key never replaces a valid one."""
         return self if self.list else older
 
 
@@ -143,7 +143,7 @@ class SyncReply(Reply, frozen=True, kw_only=True):
     sync_check_key: SyncKey = SyncKey()
 
     def delivered(self) -> list[msgspec.Raw]:
-        """Give all items in the page's order: deletions, changes, messages."""
+        """Return all items in the order of the platform's page: deletions, changes, messages."""
         return [
             *self.del_contact_list, *self.mod_contact_list, *self.mod_chat_room_member_list, *self.add_msg_list,
             *(self.msg_list or ()),

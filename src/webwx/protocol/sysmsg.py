@@ -1,8 +1,8 @@
 """
-`<sysmsg>`: notices of the platform that come as XML, for both ends. Recalls, the commonest, are in `content`.
+`<sysmsg>`: notices of the platform in XML, for client and server. Recalls, the most frequent ones, are in `content`.
 
-A notice names people twice over: by real ids, which are no `UserName`, and by nicknames. Its sentence is built from a
-template here, so that it reads like the same notice as a plain line.
+A notice names people twice: by real ids, which are not a `UserName`, and by nicknames. Its sentence is built from a
+template, so that it reads like the same notice in plain text.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class SystemNotice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_notice(xml: str) -> SystemNotice | None:
-    """Read a notice of any type; None when it is none."""
+    """Read a notice of any type; None if it is not one."""
     root = read_loosely(xml)
     if root is None or root.tag != "sysmsg":
         return None
@@ -123,7 +123,7 @@ def write_template(template: str, people: Mapping[str, Mapping[str, str]]) -> st
 
 
 def write_pat(*, actor: str, target: str, chat: str) -> str:
-    """Write that somebody patted somebody, all by real ids."""
+    """Write that one person patted another, with real ids."""
     tags = (
         ("fromusername", actor),
         ("chatusername", chat),

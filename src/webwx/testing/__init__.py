@@ -1,8 +1,8 @@
 """
-A test kit for bots: a pytest plugin with a platform in it.
+A test kit for bots: a pytest plugin that contains a platform.
 
-The fixtures are in `plugin`; the names here are what they give, for annotations. Each is loaded when it is first used,
-so a project that has webwx installed and tests something else pays nothing.
+The fixtures are in `plugin`; the names here are their types, for annotations. Each is imported on first use, so other
+projects in the same environment pay nothing for it.
 """
 
 from __future__ import annotations

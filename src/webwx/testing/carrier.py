@@ -1,8 +1,9 @@
 """
-Real HTTP for a client whose own loop goes by a wound clock.
+Real HTTP for a client whose own loop uses a virtual clock.
 
-The sockets are in the sandbox's thread, where seconds are seconds: so an answer that is on its way is not late because
-a test has let two minutes pass. Only one that never comes is given up when the clock has passed its time.
+The sockets are in the sandbox's thread, where seconds are real: so an answer that is on its way is not late because a
+test has moved the clock by two minutes. Only an answer that never comes times out when the clock has passed its
+deadline.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Carrier:
             self.on_the_way -= is_call
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         if self._transport is not None:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._transport.close(), self._loop))
 

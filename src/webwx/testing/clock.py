@@ -35,14 +35,13 @@ class Clock:
 
     def wind(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
         """
-        Let time pass at once.
+        Make time pass at once.
 
-        What falls due on the way happens in its order, and has happened when this returns, answers and all. Up to 100
-        moments are stopped at, so a timer that is due more often than that is skipped at times, as on a machine that
-        is busy.
+        Events that become due in between happen in order, and have been handled when this returns, answers included. It
+        stops at up to 100 moments, so a timer that is due more often is skipped at times, as on a busy machine.
 
         Raises:
-            ValueError: Time cannot go back.
+            ValueError: The duration is negative.
         """
         left = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
         if left < 0:
@@ -58,21 +57,21 @@ class Clock:
             self._stage.settle()
 
     def _waits(self) -> list[float]:
-        """Say how long it is until something happens, in the world and in each bot."""
+        """Return the time until the next event, in the world and in each bot."""
         world = self._stage.world
         scripted = [] if world.scheduler.next is None else [world.scheduler.next - world.now]
         return scripted + [wait for each in self._stage.at_work if (wait := each.seconds_to_timer) is not None]
 
     def wind_to(self, moment: str | datetime, *, timezone: str | None = None) -> None:
         """
-        Let time pass until a moment, as `wind` does.
+        Make time pass until a moment, as `wind` does.
 
         Args:
-            moment: A time of day such as `08:30`, which is the next one, or a whole date.
-            timezone: Such as `Asia/Shanghai`, for a time of day; None: this machine's.
+            moment: A time of day such as `08:30`, which means the next one, or a date and time.
+            timezone: Zone of a time of day, such as `Asia/Shanghai`; None means this machine's.
 
         Raises:
-            ValueError: It has passed, or is no moment.
+            ValueError: It has passed, or is not valid.
         """
         now = self.now.astimezone(ZoneInfo(timezone) if timezone else None)
         if isinstance(moment, str):

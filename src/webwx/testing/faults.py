@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 class Faults:
     """
-    What goes wrong between a bot and the platform.
+    Faults between a bot and the platform.
 
-    Its rng is seeded, so a test meets the same faults each time. `webwx phone faults` lists the catalogue, and so does
-    docs/topics/faults.md.
+    The rng is seeded, so a test meets the same faults in each run. `webwx phone faults` lists the catalogue, and so
+    does docs/topics/faults.md.
     """
 
     def __init__(self, stage: WorldStage) -> None:
@@ -32,17 +32,17 @@ class Faults:
         **options: str | float | bool,
     ) -> ActiveRule:
         """
-        Let something go wrong from now on, as in `faults.on("ret", endpoint="webwxsendmsg", ret=1205, times=1)`.
+        Turn on a fault, as in `faults.on("ret", endpoint="webwxsendmsg", ret=1205, times=1)`.
 
         Args:
             fault: Its name in the catalogue, or as on the command line: `truncated@0.1`.
-            endpoint: The call it is for; empty: those it is meant for.
-            times: For how many of them; None: until it is switched off.
-            probability: How likely it is for each.
-            options: The fault's own.
+            endpoint: The call; empty means the calls that the fault applies to.
+            times: Number of calls; None means until it is turned off.
+            probability: Probability for each call.
+            options: Options of the fault.
 
         Returns:
-            The fault, whose `hits` say how often it has happened.
+            The fault, whose `hits` count how often it happened.
 
         Raises:
             Impossible: There is no such fault, option or call.
@@ -54,13 +54,13 @@ class Faults:
 
     def script(self, *faults: str) -> None:
         """
-        Let one thing after the other go wrong, each once, as in `faults.script("nothing", "reset_after")`.
+        Apply faults in order, each once, as in `faults.script("nothing", "reset_after")`.
 
         Raises:
-            Impossible: One of them cannot be.
+            Impossible: One of them is not valid.
         """
         self._stage.do(lambda world: world.faults.follow(faults))
 
     def off(self) -> None:
-        """Let nothing go wrong any more."""
+        """Turn off all faults."""
         self._stage.do(lambda world: world.faults.reset())

@@ -29,7 +29,7 @@ class _VirtualTimeSelector(selectors.DefaultSelector):
     """Seconds until the next timer, as of when the loop came to rest."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait for whatever comes next."""
+        """Wait for the next event."""
         if timeout is not None and timeout <= 0:
             return super().select(timeout)
         self.timeout = timeout
@@ -59,7 +59,7 @@ class WorldLoop(asyncio.SelectorEventLoop):
         super().__init__(self._seen)
 
     def time(self) -> float:
-        """Give the world's time since this loop began, in whole microseconds: a timer that is due now is due."""
+        """Return the world's time since this loop began, in whole microseconds: a timer that is due now is due."""
         return math.ceil((self._world_clock() - self._begun) * 1e6) / 1e6
 
     def call_soon_threadsafe(
@@ -83,14 +83,14 @@ class WorldLoop(asyncio.SelectorEventLoop):
 
     @property
     def is_resting(self) -> bool:
-        """It waits for a timer, or for somebody else."""
+        """Whether it waits for a timer or for another thread."""
         return self._seen.is_resting
 
     @property
     def seconds_to_timer(self) -> float | None:
-        """How long it was to the next timer when it came to rest; None: there is none."""
+        """Time to the next timer when it came to rest; None without one."""
         return self._seen.timeout
 
     def look_at_clock(self) -> None:
-        """Let it see, from any thread, that the clock was wound."""
+        """Notify it, from any thread, that the clock was wound."""
         super().call_soon_threadsafe(lambda: None)

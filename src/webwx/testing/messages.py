@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PhoneMessage:
-    """A message on somebody's phone, as it was when the test looked."""
+    """A message on a phone, as it was when the test looked."""
 
     text: str
     """What was written; the phone shows a grey line in its place once it is taken back."""
@@ -30,11 +30,11 @@ class PhoneMessage:
     time: float
     """When it was sent: seconds since 1970, by the world's clock."""
     id: str
-    """The same on every side."""
+    """Message id, equal on every phone."""
 
     @classmethod
     def of(cls, message: WorldMessage, viewer: WorldPerson) -> PhoneMessage:
-        """Show a message of the world to somebody."""
+        """Return a message of the world as one person sees it."""
         medium = message.medium
         return cls(
             text=message.text, kind=message.kind, sender=message.sender.nickname, is_own=message.sender is viewer,

@@ -26,7 +26,7 @@ PICTURE = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000"
     "000c49444154789c636868680000030401814bd3d2100000000049454e44ae426082"
 )
-"""One grey point as PNG: what is sent by whoever does not care."""
+"""One grey pixel as PNG: the default picture."""
 
 
 T = TypeVar("T")
@@ -68,10 +68,10 @@ class PeopleStage(WorldStage, Protocol):
 
 class PhoneUser:
     """
-    Somebody with a phone.
+    A person with a phone.
 
-    Where no chat is named, it is the one with the account whose bot is tested; for that account itself it is File
-    Transfer Helper, in which one writes to oneself. A chat is named by a person, a chatroom, or either's name.
+    The default chat is the one with the account whose bot is tested; for that account itself it is File Transfer
+    Helper, where messages go to oneself. A chat is named by a person, a chatroom, or either's name.
     """
 
     def __init__(self, stage: PeopleStage, person: WorldPerson) -> None:
@@ -127,11 +127,11 @@ class PhoneUser:
 
     def recall(self, message: PhoneMessage | None = None, *, to: To | None = None) -> None:
         """
-        Take back a message of one's own, the last one in the chat when none is named.
+        Recall a message of this person, by default the last one in the chat.
 
         Raises:
-            Impossible: There is nothing to take back.
-            Refused: It is older than two minutes, or somebody else's.
+            Impossible: There is nothing to recall.
+            Refused: It is older than two minutes, or by another person.
         """
         chat = self._chat_id(to)
         self._stage.do(lambda world: world.recall(self.id, chat, message.id if message else None))
@@ -173,18 +173,18 @@ class PhoneUser:
         self, what: str | re.Pattern[str] | None = None, *, kind: MessageKind | None = None, chat: To | None = None
     ) -> PhoneMessage:
         """
-        Wait until the phone shows a message that was not heard yet, and give it.
+        Wait until the phone shows a message that was not heard yet, and return it.
 
-        What one has written oneself does not count, but for what a web login writes to File Transfer Helper. Neither do
-        the platform's grey lines, unless they are asked for by `kind="system"`.
+        Messages of this person do not count, except those that a web login writes to File Transfer Helper. Neither do
+        the platform's notices, unless `kind="system"` asks for them.
 
         Args:
-            what: Its whole text, or a pattern that is found in it; None: any.
-            kind: What it is, such as `image`; None: any.
-            chat: Where; default: in the chat with the account.
+            what: Its whole text, or a pattern to search for; None: any.
+            kind: Its kind, such as `image`; None: any.
+            chat: Its chat; default: the chat with the account.
 
         Raises:
-            NotHeard: The time is over, or the bot has ended. The text says what the phone did show.
+            NotHeard: The time is over, or the bot has ended. The text lists what the phone did show.
         """
         __tracebackhide__ = True
 
@@ -200,11 +200,11 @@ class PhoneUser:
 
     def sees_recall(self, what: str | None = None, *, chat: To | None = None) -> PhoneMessage:
         """
-        Wait until a message is taken back by whoever wrote it, and give it.
+        Wait until a message is recalled by its author, and return it.
 
         Args:
-            what: What it said; None: any.
-            chat: Where; default: in the chat with the account.
+            what: Its text; None: any.
+            chat: Its chat; default: the chat with the account.
 
         Raises:
             NotHeard: As `hears`.
@@ -238,7 +238,7 @@ class PhoneUser:
         return True
 
     def _is_new(self, message: WorldMessage) -> bool:
-        """Say whether it was not heard yet; what one writes oneself is news in File Transfer Helper only."""
+        """Return whether it was not heard yet; a person's own messages count in File Transfer Helper only."""
         is_told = message.sender is not self._person or message.to == FILEHELPER
         return is_told and message.id not in self._heard
 
@@ -304,14 +304,14 @@ class Chatroom:
 
     def add(self, *people: PhoneUser | str, by: PhoneUser | None = None) -> None:
         """
-        Let people in, together.
+        Add people, in one call.
 
         Args:
             people: People, or nicknames of new ones.
             by: The member who adds them; default: the sandbox's friend.
 
         Raises:
-            Refused: That one is no member.
+            Refused: That person is not a member.
         """
         who = [each if isinstance(each, PhoneUser) else self._stage.add_person(each) for each in people]
         host = by or self._stage.friend
@@ -322,7 +322,7 @@ class Chatroom:
         )
 
     def remove(self, *people: PhoneUser) -> None:
-        """Let the owner put people out."""
+        """Make the owner remove people."""
         self._stage.do(
             lambda world: world.membership.remove(
                 self._room, [world.person(each.id) for each in people], by=self._room.members[0]

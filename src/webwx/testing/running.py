@@ -49,7 +49,7 @@ _LOOKS = 500
 
 
 class _Phoned(AsyncClient):
-    """A client whose owner scans each code, and confirms whatever the phone asks."""
+    """A client whose owner scans each code and confirms every question of the phone."""
 
     phone: Callable[[], object]
 
@@ -110,13 +110,12 @@ class Running:
 
     def begin(self) -> None:
         """
-        Log in, and return when every bot is at work: what is said from now on reaches them.
+        Log in, and return when every bot is ready: messages from now on reach them.
 
         Raises:
-            TimeoutError: They are not at work after half a minute, as when a fault keeps the login from its end.
+            TimeoutError: They are not ready after half a minute, as when a fault keeps the login from finishing.
 
-        Whatever ends them before that is raised.
-
+        An error that ends them before that is raised.
         """
         for bot in self.bots:
             bot.counts = DeliveryCounts()
@@ -163,7 +162,7 @@ class Running:
         finally:
             logging.getLogger("webwx").removeHandler(self._ear)
             self._is_up.set()
-            self._server.do(lambda: None)  # whoever waits for an answer looks again
+            self._server.do(lambda: None)  # waiting callers check again
 
     def _make_loop(self) -> WorldLoop:
         self._loop = WorldLoop(self._server.world.clock.now)
@@ -226,7 +225,7 @@ class Running:
         return sum(bot.counts.in_flight for bot in self.bots)
 
     def look_at_clock(self) -> None:
-        """Let them see that the clock was wound."""
+        """Notify them that the clock was wound."""
         with suppress(RuntimeError):  # they have ended
             self._loop.look_at_clock()
 
@@ -244,7 +243,7 @@ class Running:
         return self._server.do(lambda: self._server.has_heard_all(self.account))
 
     def _is_still(self) -> bool:
-        """Say whether nothing moves: no call, no thread, nothing in the journal's hands, and no handler at work."""
+        """Return whether everything is at rest: no call, no thread, no journal work, and no running handler."""
         try:
             arrivals = self._pass()
         except RuntimeError:
@@ -253,13 +252,13 @@ class Running:
         is_still = arrivals == self._fewest and not self._is_at_work()
         if not is_still or not self.events_in_hand:
             return is_still
-        # A handler waits, for the clock or for something of its own; only time tells which.
+        # A handler waits, for the clock or for its own work; only time tells which.
         before = self._loop.arrivals
         time.sleep(_QUIET)
         return not self._is_at_work() and self._loop.arrivals == before and self._loop.is_resting
 
     def _is_at_work(self) -> bool:
-        """Say whether an answer is on its way, or a thread has not finished: none of that goes by the clock."""
+        """Return whether an answer is on its way, or a thread is working: neither depends on the virtual clock."""
         return bool(
             self._carrier.on_the_way
             or self._loop.in_threads

@@ -42,15 +42,15 @@ PATIENCE = 5.0
 """Real seconds for which a test waits for anything."""
 
 SEED = 1
-"""Seed of a test's world and of its faults: each run is the same."""
+"""Seed of a test's world and of its faults, so that each run is equal."""
 
 
 class Sandbox:
     """
-    A server of the protocol for one test, with nobody logged in; it listens inside `with Sandbox() as sandbox:`.
+    A server of the protocol for one test, without a login; it listens inside `with Sandbox() as sandbox:`.
 
     Args:
-        world: Who lives there; default: 小明, whose bot is tested, his friends 阿华, 张三 and 李雷, and their chatroom.
+        world: The people; default: 小明, whose bot is tested, his friends 阿华, 张三 and 李雷, and their chatroom.
         patience: Real seconds after which a wait fails.
     """
 
@@ -62,9 +62,9 @@ class Sandbox:
         self.at_work: list[Running] = []
         """The bots that run now."""
         self.clock = Clock(self)
-        """What lets time pass."""
+        """The virtual clock."""
         self.faults = Faults(self)
-        """What lets things go wrong."""
+        """The faults."""
         self._server = Server(self.world)
         self._folder: Path
         """Of the journals."""
@@ -130,10 +130,10 @@ class Sandbox:
 
     def person(self, name: str) -> PhoneUser:
         """
-        Give somebody by nickname or world id.
+        Return a person by nickname or world id.
 
         Raises:
-            Impossible: There is nobody of that name.
+            Impossible: There is no person of that name.
         """
         person = self.world.person(name)
         if person.id not in self._people:
@@ -141,7 +141,7 @@ class Sandbox:
         return self._people[person.id]
 
     def add_person(self, nickname: str) -> PhoneUser:
-        """Let somebody new come into the world, as a friend of everybody's."""
+        """Add a new person to the world, as a friend of everyone."""
 
         def add(world: World) -> str:
             new = world.add_person(nickname)
@@ -153,15 +153,15 @@ class Sandbox:
         return self.person(self.do(add))
 
     def add_stranger(self, nickname: str) -> PhoneUser:
-        """Let somebody new come into the world, without friends."""
+        """Add a new person to the world, without friends."""
         return self.person(self.do(lambda world: world.add_person(nickname).id))
 
     def chatroom(self, name: str = "") -> Chatroom:
         """
-        Give a chatroom by name or world id; the account's first one when none is named.
+        Return a chatroom by name or world id; by default the account's first one.
 
         Raises:
-            LookupError: The account is in none of that name.
+            LookupError: The account is in no chatroom of that name.
         """
         for room in self.world.person(ME).rooms.values():
             if not name or name in {room.title, room.id}:
@@ -177,21 +177,20 @@ class Sandbox:
     @contextmanager
     def running(self, *bots: Bot, account: PhoneUser | None = None) -> Iterator[Running]:
         """
-        Let bots run, and end them well: `with sandbox.running(bot):`.
+        Run bots, and shut them down: `with sandbox.running(bot):`.
 
-        They are logged in and at work when the block begins. They talk real HTTP to this sandbox and nothing else: no
-        setting, no saved login and no `Bot(server=...)` leads elsewhere. Login and journal are kept from one such block
-        of a test to the next, so a second one is a restart.
+        They are logged in and ready when the block begins. They use real HTTP to this sandbox and nothing else: no
+        setting, no saved login and no `Bot(server=...)` leads elsewhere. Login and journal remain between two such
+        blocks of a test, so a second one is a restart.
 
         Args:
-            bots: As they are in your program. Of several the first says what is kept, and how fast.
-            account: Whose they are; default: the sandbox's account.
+            bots: As they are in your program. The first one sets the media archive and the rate limit.
+            account: Their account; default: the sandbox's account.
 
         Raises:
             ValueError: There is no bot, or two have one name.
 
-        What ends a bot is raised at the end of the block, unless the block itself raises.
-
+        An error that ends a bot is raised at the end of the block, unless the block itself raises.
         """
         who = (account or self.account).id
         store = self._logins.setdefault(who, LoginMemory())
@@ -208,10 +207,10 @@ class Sandbox:
 
     def play(self, scenario: Scenario) -> None:
         """
-        Let scripted friends live here; a mistake in their script fails the test.
+        Add scripted friends; a mistake in their script fails the test.
 
         Raises:
-            Impossible: The script names somebody who is not there, or a chat that is not.
+            Impossible: The script names a person or a chat that does not exist.
         """
         self.do(lambda world: scenario.play(world, on_mistake=self._mistakes.append))
 
@@ -224,17 +223,17 @@ class Sandbox:
 
     def switch(self, **choices: str | float | bool) -> None:
         """
-        Let the platform behave otherwise, as in `sandbox.switch(echo="on")`; docs/topics/sandbox.md lists all switches.
+        Change options of the platform, as in `sandbox.switch(echo="on")`; docs/topics/sandbox.md lists all options.
 
         Raises:
-            TypeError: There is no such switch.
+            TypeError: There is no such option.
         """
         self.do(lambda world: setattr(world, "options", msgspec.structs.replace(world.options, **choices)))
 
     # -- the world ---------------------------------------------------------------------------------------------------
 
     def do(self, act: Callable[[World], T]) -> T:
-        """Do anything in the world, between two requests, and give what comes of it."""
+        """Run a function in the world, between two requests, and return its result."""
         return self._server.do(lambda: act(self.world))
 
     def wait(self, look: Callable[[], T | None]) -> T | None:
@@ -253,16 +252,16 @@ class Sandbox:
             return seen
 
         seen = self._server.wait(look_also_at_bots, self.patience)
-        return None if seen is ended else seen  # type: ignore[return-value]  # the only other thing is what look gives
+        return None if seen is ended else seen  # type: ignore[return-value]  # the only other value is the result of look
 
     def name_of(self, world_id: str) -> str:
-        """Give the name of a person or chatroom, as phones show it."""
+        """Return the name of a person or chatroom, as phones show it."""
         if world_id in self.world.chatrooms:
             return self.world.chatrooms[world_id].title
         return self.world.person(world_id).nickname
 
     def excuses(self) -> str:
-        """Say what may be the reason for a wait in vain, each on a line of its own."""
+        """Return possible reasons for a wait that timed out, one per line."""
         lines = [*self._mistakes]
         if not self.at_work:
             lines.append("No bot is running: wait inside `with sandbox.running(bot):`.")

@@ -1,8 +1,8 @@
 """
-The sandbox's thread: a server on a port, and the one place where its world is touched.
+The sandbox's thread: a server on a port, and the one place where its world is changed.
 
-A test is in a thread of its own. What it does in the world is done in the server's, between two requests, and whoever
-waits for something there looks again after each.
+A test is in a thread of its own. Its actions run in the server's thread, between two requests, and a waiting test
+checks again after each of them.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Server:
         self._thread.join(_START)
 
     def do(self, act: Callable[[], T]) -> T:
-        """Do something in the world, and give what comes of it. Whatever it raises is raised here."""
+        """Run a function in the world, and return its result or raise its error here."""
 
         async def done() -> T:
             try:
@@ -100,7 +100,7 @@ class Server:
             return None
 
     def has_heard_all(self, account: str) -> bool:
-        """Say whether somebody's web login waits for news; to be asked in the server's thread."""
+        """Return whether a web login is polling; to be called in the server's thread."""
         return self.world.logins.live(self.world.person(account)) is not None and account in self._polling
 
     def _work(self) -> None:
@@ -123,7 +123,7 @@ class Server:
             unsubscribe()
 
     def _wake(self, account: str) -> None:
-        """Note that whoever waits may have something to hear now."""
+        """Notify waiting tests that a condition may be true now."""
         if account:
             self._polling.discard(account)
         else:
@@ -141,7 +141,7 @@ class Server:
 
 
 class _Watched(SandboxCore):
-    """A server's core that tells of each answer."""
+    """A server's core that reports each answer."""
 
     def __init__(self, world: World, note: Callable[[Response | Park], object]) -> None:
         super().__init__(world)

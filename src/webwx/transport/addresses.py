@@ -33,7 +33,7 @@ class Proxy:
 
 
 def proxy_place(address: str | None) -> str:
-    """Return the host and port of a proxy's address, without its credentials; empty when there is none."""
+    """Return the host and port of a proxy's address, without its credentials; empty without a proxy."""
     if not address:
         return ""
     parts = urlsplit(address)

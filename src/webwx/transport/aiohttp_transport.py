@@ -110,7 +110,7 @@ class AiohttpTransport:
             return Response(status=answer.status, headers=tuple(answer.headers.items()), body=body)
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -139,16 +139,16 @@ class _NotConnected(aiohttp.ClientError):
 
 
 class _ProxyNotConnected(aiohttp.ClientError):
-    """There is none to the proxy."""
+    """The proxy cannot be reached."""
 
 
 class _Connector(aiohttp.TCPConnector):
     """
-    Tells what happens before a request leaves from what happens afterwards.
+    Distinguishes failures before a request is sent from later ones.
 
     Args:
-        seconds: How long a connection may take, with its proxy and its handshake.
-        more: As for the library's.
+        seconds: Maximum time for a connection, with its proxy and its handshake.
+        more: Arguments of the library's class.
     """
 
     def __init__(self, seconds: float, **more: Any) -> None:
@@ -156,7 +156,7 @@ class _Connector(aiohttp.TCPConnector):
         self._seconds = seconds
 
     async def connect(self, *wish: Any, **more: Any) -> aiohttp.connector.Connection:
-        """Give a connection, kept or new, that says nothing before it is asked."""
+        """Return a connection, pooled or new, that has received nothing unrequested."""
         while True:
             try:
                 async with asyncio.timeout(self._seconds):
@@ -183,13 +183,13 @@ async def _only_once(
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
-        raise  # it belongs to the connector, which asks nobody anything
+        raise  # it belongs to the connector, which sends nothing
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _BrokenOff(type(error).__name__) from None
 
 
 def _failure(error: Exception, failures: Failures) -> WxError:
-    """Say in our words what the library's error means."""
+    """Return our error for the library's error."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             return failures.unproven(error.certificate_error)

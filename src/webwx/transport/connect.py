@@ -61,14 +61,14 @@ class Dialer:
 
     async def dial(self, site: Site) -> socket.socket:
         """
-        Give a socket that is connected, and has seen the other side's proof.
+        Return a connected socket, after the TLS handshake if there is one.
 
         Raises:
-            Barred: The proxy said no.
-            NoTrust: Whom to believe is not known.
-            ssl.SSLError: The other side could not prove who it is.
+            Barred: The proxy refused CONNECT.
+            NoTrust: The trusted certificates cannot be read.
+            ssl.SSLError: The server's certificate is not valid.
             NoProxy: The proxy does not answer.
-            OSError: Nobody answers.
+            OSError: The server does not answer.
         """
         proxy = self._proxy
         if proxy is None:

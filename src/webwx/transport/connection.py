@@ -5,8 +5,8 @@ The socket, and TLS on it, are driven here and not by an asyncio transport, whic
 connection with TLS and take twice the time for a request. A small request leaves in one write. A large body is never
 copied: its buffers are written as they are.
 
-The reader stays with the loop for the connection's whole life: whatever comes while nobody waits for an answer, be it
-bytes or the end, makes the connection unusable.
+The reader stays registered for the connection's whole life: bytes or an end that arrive without a pending request make
+the connection unusable.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ BUFFER = 64 * 1024
 
 _RECORD = 16 * 1024
 """
-Bytes of the largest TLS record. OpenSSL reads one at a time, and gives all of it where the buffer is as large, so it
-keeps nothing back that the loop would not see. A full one is mostly followed by another.
+Bytes of the largest TLS record. OpenSSL reads one at a time and returns all of it if the buffer is as large, so no data
+stays back that the loop would not see. A full record is usually followed by another.
 """
 
 _READS = 16
@@ -43,7 +43,7 @@ class ByteStream(Protocol):
     """Where a connection's bytes come from and go to; both raise what a socket that does not block raises."""
 
     def read(self, size: int, /) -> bytes:
-        """Give what has come, at most so many bytes; none at the end."""
+        """Return the bytes that have arrived, up to a size; none at the end."""
         ...
 
     def write(self, data: bytes | memoryview, /) -> int:
@@ -60,10 +60,10 @@ class _Plain:
 
 def stream_of(line: socket.socket) -> ByteStream:
     """
-    Give what a socket is read and written by.
+    Return the object that a socket is read and written by.
 
-    With TLS that is OpenSSL's own object. Python's socket around it makes seven more calls for each request, and does
-    the same for us, so it stands in for what is inside where a later Python calls that something else.
+    With TLS that is OpenSSL's own object. Python's socket around it makes seven more calls for each request and has the
+    same methods, so it is the fallback if a later Python renames the inner one.
     """
     if isinstance(line, ssl.SSLSocket):
         return cast("ByteStream", getattr(line, "_sslobj", None) or line)
@@ -97,19 +97,19 @@ class Connection:
         self._left: list[bytes | memoryview] = []
         """What is still to be written."""
         self._is_asked = False
-        """Somebody waits for an answer."""
+        """A task waits for an answer."""
         self._then: tuple[Callable[[Any], object], Context] | None = None
         """Has the task go on."""
         self._failure: BaseException | None = None
-        """What it is told in place of an answer."""
+        """Error to raise instead of an answer."""
         self._is_writing = False
-        """The loop tells when more can be written."""
+        """Waiter for writability."""
         self._asyncio_future_blocking = False
         """By this asyncio knows what may be awaited."""
         self.loop.add_reader(line, self._read)
 
     def is_usable(self) -> bool:
-        """Say whether a request may be written to it."""
+        """Return whether a request may be written to it."""
         return self._line is not None and not self._left and not self._answers.is_last
 
     @coroutine
@@ -120,14 +120,14 @@ class Connection:
         Write a request, and wait for its answer.
 
         Args:
-            request: The buffers that make it up.
-            limit: Bytes of an answer's body that are kept.
-            take: Is given that body piece by piece, instead.
+            request: The buffers of the request.
+            limit: Maximum bytes of an answer's body.
+            take: Receives that body piece by piece, instead.
 
         Raises:
             TimeoutError: The deadline has passed.
-            OSError: The connection ended before the answer was whole.
-            NoAnswer: What came is no HTTP.
+            OSError: The connection ended before the answer was complete.
+            NoAnswer: The answer is not HTTP.
             TooLarge: The body is larger than the limit.
         """
         self._left += request
@@ -139,16 +139,16 @@ class Connection:
         return self._answers
 
     def check(self) -> bool:
-        """See whether it is still usable, though the loop may have had no time to tell."""
+        """Check whether it is still usable, even if the loop has not polled since."""
         self._read()
         return self.is_usable()
 
     def expire(self) -> None:
-        """Take note that the deadline has passed."""
+        """Record that the deadline has passed."""
         self._fail(TimeoutError())
 
     def close(self) -> None:
-        """Let go of it, whatever is under way."""
+        """Close it, even during a request."""
         line, self._line = self._line, None
         if line is None:
             return
@@ -160,7 +160,7 @@ class Connection:
         self._fail(ConnectionAbortedError())
 
     def _fail(self, error: BaseException) -> None:
-        """Let the task fail that waits, a turn of the loop later, for it may be itself that runs."""
+        """Fail the waiting task in the next iteration of the loop, because it may be the running one."""
         if self._is_asked:
             self._is_asked, self._failure = False, error
             self.loop.call_soon(self._wake)
@@ -228,20 +228,20 @@ class Connection:
     # -- what a task asks --------------------------------------------------------------------------------------------
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Give the loop it is read in."""
+        """Return the loop that reads it."""
         return self.loop
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context) -> None:
-        """Take note of the task that waits."""
+        """Record the waiting task."""
         self._then = (fn, context)
 
     def result(self) -> None:
-        """Raise what the task is told in place of an answer, if it is."""
+        """Raise the error for the task, if there is one."""
         if self._failure is not None:
             raise self._failure
 
     def cancel(self, msg: object = None) -> bool:
-        """Let the task end; nobody waits for the answer any more."""
+        """Forget the waiting task."""
         is_news = self._is_asked
         self._fail(asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg))
         return is_news

@@ -20,14 +20,14 @@ def default_transport(
     ca_file: str | os.PathLike[str] | None = None,
 ) -> Transport:
     """
-    Give a transport over real HTTP for the running loop.
+    Return a transport over real HTTP for the running loop.
 
     Args:
-        timeouts: How long to wait for what.
-        proxy: Address of a proxy to go through, such as `http://127.0.0.1:8790`.
-        ca_file: A file of certificates to trust in place of the system's.
+        timeouts: Timeouts by kind of call.
+        proxy: Address of a proxy, such as `http://127.0.0.1:8790`.
+        ca_file: File of certificates to trust in place of the system's.
     """
-    # TLS inside TLS takes more than a socket, and Windows' own loop lets nobody watch one.
+    # TLS inside TLS needs more than a socket, and Windows' own loop cannot watch one.
     if (proxy and not proxy.lower().startswith("http://")) or not _can_watch(asyncio.get_running_loop()):
         from webwx.transport.aiohttp_transport import AiohttpTransport
 

@@ -20,12 +20,12 @@ class Overflow(ProtocolError):
 
 class DownloadSink:
     """
-    Takes an answer's body piece by piece.
+    Receives an answer's body piece by piece.
 
     Args:
-        file: Where it is written.
-        limit: Bytes it will take.
-        progress: Told the number of bytes so far after each piece.
+        file: Target file.
+        limit: Maximum number of bytes.
+        progress: Called with the number of bytes so far after each piece.
     """
 
     def __init__(self, file: BinaryIO, limit: int, progress: Callable[[int], object] | None = None) -> None:
@@ -59,7 +59,7 @@ class DownloadSink:
         self._digest.update(piece)
         left = memoryview(piece)
         try:
-            while left:  # an unbuffered file takes what fits, and a disk that fills up says so the next time only
+            while left:  # an unbuffered file writes what fits, and a full disk reports an error only in the next write
                 left = left[self._file.write(left) :]
         except OSError as error:
             raise LocalStateError(f"The download cannot be kept: {error.strerror}.") from None

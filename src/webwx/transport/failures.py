@@ -1,4 +1,4 @@
-"""What is said when a request fails: the same sentence whichever engine carried it, and never an address or a key."""
+"""Sentences for failed requests: equal for every engine, and without addresses or keys."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from webwx.errors import (
 
 
 class Failures(NamedTuple):
-    """The ways in which a request can fail, each as the exception that says so."""
+    """The ways in which a request can fail, each as an exception."""
 
     call: str
     """Name of the call."""
     place: str = ""
     """Where it was to go: host and port."""
     proxy: str = ""
-    """Host and port of the proxy on the way; empty: there is none."""
+    """Host and port of the proxy; empty without one."""
 
     # -- nothing was sent --------------------------------------------------------------------------------------------
 
@@ -58,7 +58,7 @@ class Failures(NamedTuple):
         )
 
     def no_trust(self) -> TlsError:
-        """Make the error of a file of certificates that is none."""
+        """Return the error of an invalid certificate file."""
         return TlsError(f"{self.call}: the file of certificates to trust cannot be read; nothing was sent.")
 
     # -- it may have been sent ---------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ class Failures(NamedTuple):
         return TransportError(f"{self.call}: the connection broke before the answer was whole.")
 
     def no_http(self) -> TransportError:
-        """Make the error of an answer that is none."""
+        """Return the error of an invalid answer."""
         return TransportError(f"{self.call}: what came back is no HTTP answer.")
 
     def too_large(self, limit: int) -> AnswerTooLarge:

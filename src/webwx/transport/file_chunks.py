@@ -1,9 +1,9 @@
 """
-Files on their way up, window by window.
+Files to upload, chunk by chunk.
 
-What the system has in memory is taken at once; what it would have to wait for is read in a thread. Before the last
-window is given, the file must be the one whose digest was announced: by its digest, or, which costs nothing, by its
-inode and its times, where those are sure to show a change.
+Data in the system's page cache is read at once; data that needs the disk is read in a thread. Before the last chunk is
+returned, the file must still be the announced one: by its digest, or, at no cost, by its inode and its times if those
+are sure to show a change.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ SETTLED_AFTER = 0.1
 """Seconds after a change until a further one is sure to have another time: kernels count in 10 ms at most."""
 
 SETTLED_AFTER_COARSE = 2.5
-"""The same where the file system may count in steps of two seconds, as FAT does."""
+"""The same for file systems that may count in steps of two seconds, as FAT does."""
 
 _FINE = 10_000_000
-"""Nanoseconds; a time that is no multiple of these is counted in smaller steps."""
+"""Nanoseconds; a time that is not a multiple of these is counted in smaller steps."""
 
 Look = tuple[int, int, int, int, int]
 """What a change of a file changes: device, inode, size, time of the content and time of the inode."""
@@ -49,7 +49,7 @@ def look_at(file: BinaryIO) -> Look:
 
 
 def is_settled(look: Look) -> bool:
-    """Say whether each later change of the file would show; on Windows no time tells of all changes."""
+    """Return whether each later change of the file would change its times; on Windows not every change does."""
     *_, changed = look
     wait = SETTLED_AFTER if changed % _FINE else SETTLED_AFTER_COARSE
     return os.name == "posix" and changed < (time.time() - wait) * 1e9
@@ -57,7 +57,7 @@ def is_settled(look: Look) -> bool:
 
 async def read_window(wish: Read) -> bytes:
     """
-    Read a piece of a file, in a thread; of what ends before, what there is.
+    Read a piece of a file, in a thread; a shorter piece at its end.
 
     Raises:
         NoSuchFile: It cannot be read any more.
@@ -69,16 +69,15 @@ async def read_window(wish: Read) -> bytes:
 
 class FileChunks:
     """
-    Reads a file of several windows.
+    Reads a file of several chunks.
 
-    It is opened once, so that no file that takes its place is mixed with it. The window that was read last can be read
-    again and is the same.
+    It is opened once, so that a file that replaces it is not mixed in. The last chunk can be read again and is equal.
 
     Args:
-        size: The file's.
-        md5: The digest that was announced, in hex; empty: nobody can change the file.
-        look: How the file looked when that digest was made, if each change since then shows; else the windows are
-            digested as they are read, in their order.
+        size: Size of the file.
+        md5: The announced digest, in hex; empty if the file cannot change.
+        look: Stat of the file when that digest was made, if each change since then shows; else the chunks are
+            digested as they are read, in order.
     """
 
     def __init__(self, size: int, md5: str = "", look: Look | None = None) -> None:
@@ -92,7 +91,7 @@ class FileChunks:
         self._file: BinaryIO | None = None
         self._buffer = memoryview(b"")
         self._thread: ThreadPoolExecutor | None = None
-        """It alone does what may take long, in turn; there is none before it has something to do."""
+        """Thread for slow reads, one at a time; created on first use."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,16 +100,16 @@ class FileChunks:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._thread is not None:
-            self._thread.submit(self._open.close)  # after what it still reads: whoever cancels need not wait for a disk
+            self._thread.submit(self._open.close)  # after the current read: a cancelled caller need not wait for a disk
             self._thread.shutdown(wait=False)
 
     async def read(self, wish: Read) -> Buffer:
         """
-        Return a window, for as long as no other is asked for; of what ends before, what there is.
+        Return a chunk, valid until another one is requested; a shorter one at the end of the file.
 
         Raises:
             NoSuchFile: It cannot be read any more.
-            LocalStateError: The file is not the announced one any more. The last window is never given then.
+            LocalStateError: The file is not the announced one any more. The last chunk is never returned then.
         """
         if isinstance(wish.source, bytes):
             return await read_window(wish)
@@ -141,7 +140,7 @@ class FileChunks:
             raise LocalStateError("The file was changed while it was uploaded; nothing was sent to anybody.")
 
     def _from_memory(self, wish: Read) -> memoryview | None:
-        """Take a window that the system has read; None if a disk has a say in it, or if the system cannot tell."""
+        """Return a chunk from the page cache; None if it needs the disk, or if the system cannot tell."""
         if sys.platform != "linux" or self._file is None:
             return None
         if not self._buffer:

@@ -106,7 +106,7 @@ class Http11Transport:
         return answers.hand_out()
 
     async def close(self) -> None:
-        """Let go of all connections that nobody else uses."""
+        """Close all connections that no other transport uses."""
         if self._pool is not None:
             self._pool.leave(self)
             self._pool = None

@@ -1,8 +1,8 @@
 """
-A transport that asks a server's core in the same process: no port, no socket.
+A transport that calls a server's core in the same process: no port, no socket.
 
-A long poll hardly blocks here. Others get their turn, tasks and threads; if nothing has happened then, the server's
-clock is wound to the end of the poll.
+A long poll hardly blocks here. Other tasks and threads run first; if nothing has happened then, the server's clock is
+wound to the end of the poll.
 """
 
 from __future__ import annotations

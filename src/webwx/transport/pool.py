@@ -1,8 +1,9 @@
 """
-The connections of one event loop, shared by all accounts that go the same way.
+The connections of one event loop, shared by all accounts that use the same route.
 
-The last connection given back is the first one taken, so that the others can end. No request has a timer: a connection
-has one deadline, for its answer or for its next request, and one timer for all of them goes off at the earliest.
+The last connection returned is the first one reused, so that the others can expire. Requests have no timer: a
+connection has one deadline, for its answer or for its next request, and one timer for all of them fires at the
+earliest.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from webwx.transport.addresses import Site
 
 _MOMENT = 0.01
-"""Seconds in which a connection that was given back is believed to be as it was."""
+"""Seconds in which a returned connection is assumed to be unchanged."""
 
 
 class Route(NamedTuple):
@@ -55,7 +56,7 @@ class Pool:
 
     @staticmethod
     def join(user: object, way: Route) -> Pool:
-        """Give the running loop's pool for a way; it closes when all who have joined it have left it."""
+        """Return the running loop's pool for a route; it closes when all users have left it."""
         for loop, other in list(_POOLS):
             if loop.is_closed():
                 _POOLS.pop((loop, other), None)
@@ -76,7 +77,7 @@ class Pool:
             self._disarm()
 
     def kept(self, site: Site, keep_idle: float, now: float) -> Connection | None:
-        """Give a connection to a site that has been idle for no longer than this; None when there is none."""
+        """Return a connection to a site that was idle for no longer than this; None if there is none."""
         idle = self._idle[site]
         while idle:
             connection = idle.pop()
@@ -88,14 +89,14 @@ class Pool:
 
     async def open(self, site: Site, seconds: float) -> Connection:
         """
-        Make a new connection.
+        Create a connection.
 
         Raises:
             TimeoutError: It took longer than this.
-            Barred: The proxy said no.
-            NoTrust: Whom to believe is not known.
-            ssl.SSLError: The other side could not prove who it is.
-            OSError: Nobody answers.
+            Barred: The proxy refused CONNECT.
+            NoTrust: The trusted certificates cannot be read.
+            ssl.SSLError: The server's certificate is not valid.
+            OSError: The server does not answer.
         """
         async with asyncio.timeout(seconds):
             line = await self._dialler.dial(site)

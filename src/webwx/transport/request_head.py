@@ -30,7 +30,7 @@ class RequestHead(msgspec.Struct, frozen=True):
     lines: bytes
     """Up to the length of the body."""
     is_post: bool
-    """That length is told even if there is none."""
+    """The length is sent even for an empty body."""
 
     def __repr__(self) -> str:
         return "Head(***)"
@@ -38,14 +38,14 @@ class RequestHead(msgspec.Struct, frozen=True):
 
 def write_head(request: Request, proxy: Proxy | None = None) -> RequestHead:
     """
-    Write a head, with nothing added but what HTTP itself needs.
+    Write a request head, with only those headers added that HTTP itself requires.
 
     Args:
-        request: Whose.
-        proxy: What it goes through: without TLS that reads the head, with TLS it only sees a tunnel.
+        request: The request.
+        proxy: The proxy: without TLS it reads the head, with TLS it only sees a tunnel.
 
     Raises:
-        InvalidRequest: Its address is none, or it would be read as another one.
+        InvalidRequest: Its address is invalid, or the server would read another request.
     """
     parts = _ADDRESS.fullmatch(request.url)
     if parts is None:
@@ -69,7 +69,7 @@ def write_head(request: Request, proxy: Proxy | None = None) -> RequestHead:
 
 
 def write_out(head: RequestHead, request: Request) -> tuple[Buffer, ...]:
-    """Give what is to be written: a head with the length of its body, what is small behind it in one piece with it."""
+    """Return the buffers to write: a head with the length of its body, joined with a small body."""
     body = request.body
     if isinstance(body, bytes) and 0 < len(body) <= _JOINED:  # nearly always, and at once this takes half as long
         return (head.lines + _length(len(body)) + body,)

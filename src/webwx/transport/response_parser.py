@@ -1,5 +1,5 @@
 """
-The parser of answers, behind its one door: what comes over one connection, read as one answer after another.
+The parser of answers: the bytes of one connection, read as one answer after another.
 
 llhttp, which httptools wraps, is as strict here as aiohttp has it. It does not know when a connection ends, so an
 answer that ends with the connection, having neither length nor chunks, is finished by `end`.
@@ -30,7 +30,7 @@ _SMALL = 4096
 _CODING = b"content-encoding"
 
 _TEXT = ("utf-8", "surrogateescape")
-"""How a header is read and, when it is a cookie's, written again: whatever its bytes, they come back the same."""
+"""Encoding of header values: any bytes survive reading and, for cookies, writing."""
 
 _UNPACKED = 256 * 1024
 """Bytes that a packed body is unpacked to at a time, so that a bomb does not burst in memory."""
@@ -99,7 +99,7 @@ class ResponseParser:
         self._between = 0
 
     def hand_out(self) -> Response:
-        """Give the answer, with what was kept of its body, and keep that no longer."""
+        """Return the answer with its body, and release it."""
         pieces, self._pieces = self._pieces, []
         return Response(status=self.status, headers=self.headers, body=b"".join(pieces))
 
@@ -160,7 +160,7 @@ class ResponseParser:
     # -- what the parser calls ---------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        """Begin an answer, or learn of one that nobody waits for."""
+        """Start an answer, or record an unrequested one."""
         if self.is_whole:
             self.is_last = True
             return
@@ -223,14 +223,14 @@ class ResponseParser:
             self._take(bytes(piece))
 
     def on_message_complete(self) -> None:
-        """Note that all has come."""
+        """Record that the answer is complete."""
         if self._has_head:
             if self._unpacker is not None and not self._unpacker.is_whole and not self.is_whole:
                 raise ResponseError
             self.is_whole = True
             if self._take is not None:
                 self._pour()
-            self._take = None  # an idle connection keeps nobody
+            self._take = None  # an idle connection refers to no caller
 
 
 class _Unpacker:
@@ -242,7 +242,7 @@ class _Unpacker:
 
     @classmethod
     def of(cls, coding: bytes) -> _Unpacker | None:
-        """Give the one for a coding; None where nothing was packed, whatever name a server gives to that."""
+        """Return the decoder for a coding; None for data that is not compressed, whatever its label."""
         is_ours = coding in {b"gzip", b"x-gzip", b"deflate"}
         return cls(may_be_raw=coding == b"deflate") if is_ours else None
 
@@ -252,7 +252,7 @@ class _Unpacker:
         return self._decoder is None or self._decoder.eof
 
     def unpack(self, piece: bytes) -> Iterator[bytes]:
-        """Give what a piece holds."""
+        """Return the decoded piece."""
         while piece:
             if self._decoder is None or self._decoder.eof:
                 self._decoder = self._begun(piece[0])

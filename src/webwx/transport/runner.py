@@ -38,7 +38,7 @@ _A_JUMP = 60.0
 """Seconds by which two clocks come apart, from which on one of them was set."""
 
 _IDS_SERVE = 1.0
-"""Seconds in which a reserved millisecond's ids are given to sends: they tell when a send was made, more or less."""
+"""Seconds in which a reserved millisecond's ids are used for sends: they show roughly when a send was made."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,12 +55,12 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     slowest: float = 512.0
     """Bytes a second that a download must bring on average, after its first `bulk` seconds; 0: no lower limit."""
     retry: float = 1.0
-    """Before a chunk, a download, or a call that was answered with a code nobody knows is tried again."""
+    """Before a chunk, a download, or a call with an unknown return code is retried."""
     keep_idle: float = 4.0
     """Until an idle connection is dropped: a POST that meets its closing would leave a send in doubt."""
 
     def of(self, patience: Patience) -> float:
-        """Give the seconds for a kind of call."""
+        """Return the seconds for a kind of call."""
         seconds: float = getattr(self, patience)
         return seconds
 
@@ -103,12 +103,12 @@ class Transport(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         ...
 
 
 class Cell:
-    """One account's cookies, keys and position, changed by whatever comes in."""
+    """One account's cookies, keys and cursor, updated by every answer."""
 
     def __init__(
         self,
@@ -131,14 +131,14 @@ class Cell:
         self._heard: Headers = ()
         self._set_cookies: tuple[str, ...] = ()
         self._served: float | None = None
-        """What the last answer said, the cookies that it set, and the server's time; the next mostly says the same."""
+        """Date and cookies of the last answer; the next answer usually has the same."""
         self._aged_to = clock()
         """The moment by our clock that cookies have aged to."""
         self._both: tuple[float, float] | None = None
         """What our clock and the server's showed at a moment since which neither has jumped."""
 
     def now(self) -> float:
-        """Seconds since 1970 by the server's clock, as far as its answers told; else by ours."""
+        """Seconds since 1970 (server clock if its answers have shown it, else our own)."""
         clock = self._clock  # called as it stands, Python would look for a method of that name, the long way
         return clock() + self.login.clock_skew
 
@@ -148,10 +148,10 @@ class Cell:
 
     def next_client_id(self) -> str:
         """
-        Make the next id of a send: 13 digits of milliseconds and a counter of four.
+        Return the next id of a send: 13 digits of milliseconds and a counter of four.
 
-        It grows strictly, also when the clock stands still or steps back. Sends share a millisecond
-        for up to a second, so that whoever remembers what is reserved is not asked for each.
+        It increases strictly, even if the clock stands still or steps back. Sends share a millisecond for up to a
+        second, so that reservations are not stored for each send.
         """
         now = self._clock()
         if self._next_id == self._ids_end or not self._ids_since <= now < self._ids_since + _IDS_SERVE:
@@ -163,9 +163,9 @@ class Cell:
 
     def next_media_id(self) -> int:
         """
-        Make the next id of an upload: a millisecond that nothing else has, in whatever process, so no chunks mix.
+        Return the next id of an upload: a millisecond that no other call has, in any process, so no chunks mix.
 
-        Whoever reserves a millisecond's last id has that millisecond; when somebody was faster, there are others.
+        The process that reserves a millisecond's last id owns it; if another process was faster, the next one is taken.
         """
         while True:
             made = max(int(self._clock() * 1000), self.login.last_client_id // _A_MILLISECOND + 1)
@@ -198,14 +198,14 @@ class Cell:
 
     def absorb(self, request: Request, response: Response, asked_at: float) -> None:
         """
-        Take from an answer what it changes: the server's clock, and cookies.
+        Apply an answer: the server's clock, and cookies.
 
-        The date of an error is not believed: it is often that of a proxy or of a machine that has just started.
+        The date of an error is ignored: it is often that of a proxy or of a machine that has just started.
 
         Args:
-            request: What was asked.
+            request: The request.
             response: The answer.
-            asked_at: When that was, as `now` said it. An answer that was long on its way tells no other time.
+            asked_at: Time of the request, from `now`. The date of an answer that took long is ignored.
         """
         if response.headers != self._heard:
             self._heard, self._set_cookies = response.headers, response.header_values("Set-Cookie")
@@ -221,7 +221,7 @@ class Cell:
             self.change(jar=jar)
 
     def _set_clocks(self, served: float | None, asked_at: float) -> None:
-        """Take over the server's time, and let cookies age: by what has passed by both clocks, for either may jump."""
+        """Apply the server's time, and age cookies by the time that passed on both clocks, because either may jump."""
         ours = self._clock()
         if served is None:
             if self._both is None:
@@ -249,14 +249,14 @@ async def run_async(
     read: Callable[[Read], Awaitable[Buffer]] = read_window,
 ) -> T:
     """
-    Drive a flow to its end. What it raises, and what the transport raises through it, comes out as it is.
+    Drive a flow to its end. Errors of the flow and of the transport pass through unchanged.
 
     Args:
         flow: The conversation.
         transport: Carries its requests.
-        cell: The account it works for.
-        pause: Waits when it wishes for that.
-        read: Reads when it wishes for that.
+        cell: The account's session.
+        pause: Waits when the flow asks for it.
+        read: Reads when the flow asks for it.
     """
     try:
         step = next(flow)

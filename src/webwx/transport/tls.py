@@ -1,4 +1,4 @@
-"""Whom to believe: one TLS context for each file of certificates, because each costs 5 ms and nearly a megabyte."""
+"""Trust: one TLS context for each file of certificates, because each costs 5 ms and nearly a megabyte."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class NoTrust(Exception):
 
 def trusting(ca_file: str | os.PathLike[str] | None) -> ssl.SSLContext:
     """
-    Give the context that believes whom these certificates vouch for; None: whom the system believes.
+    Return the context that trusts these certificates; None: the system's.
 
     Raises:
-        NoTrust: The file cannot be read, or holds no certificates.
+        NoTrust: The file cannot be read, or contains no certificates.
     """
     if ca_file is None:
         return _made(None, 0)

@@ -1,4 +1,4 @@
-"""`webwx who`, `why`, `merge` and `split`, and numbers in place of names."""
+"""`webwx identity`, and identity numbers in place of names."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ def numbers(me: Any) -> dict[str, int]:
 
 
 def test_everybody_is_listed_with_a_number(me: Any, numbers: dict[str, int]) -> None:
-    listed = me.run("who", "--json").lines
+    listed = me.run("identity", "list", "--json").lines
     assert {each["number"]: each["name"] for each in listed}.items() >= {
         (numbers["阿华"], "阿华"), (numbers["李雷"], "Boss"), (numbers["周末爬山"], "周末爬山"),
     }  # fmt: skip
     assert list(listed[0]) == ["number", "kind", "name", "contact_id", "confidence", "first_seen", "last_seen"]
-    lines = me.run("who").stdout.splitlines()
+    lines = me.run("identity", "list").stdout.splitlines()
     assert any(re.fullmatch(rf" +{numbers['阿华']}  阿华 - person - @\w+", line) for line in lines)
 
 
 def test_one_is_found_by_number_name_and_id(me: Any, numbers: dict[str, int]) -> None:
     [ahua] = me.run("contacts", "--json", "--search", "阿华").lines
     for which in (str(numbers["阿华"]), f"who:{numbers['阿华']}", "阿华", ahua["id"]):
-        assert me.run("who", which, "--json").line["contact_id"] == ahua["id"]
+        assert me.run("identity", "show", which, "--json").line["contact_id"] == ahua["id"]
     for nobody in ("999", "nobody", "@" + "0" * 32):
-        done = me.run("who", nobody)
+        done = me.run("identity", "show", nobody)
         assert (done.code, done.stdout) == (2, "")
 
 
@@ -68,27 +68,29 @@ def test_after_a_new_login_old_ids_and_numbers_lead_to_the_same_people(
     assert me.run("send", before["id"], "by the old id").code == 0
     assert sandbox.chat("ahua", "xiaoming")["messages"][-1]["text"] == "by the old id"
     assert [line["text"] for line in me.run("history", "阿华", "--json").lines] == ["before", "by the old id"]
-    links = me.run("why", str(before["number"]), "--json").lines
+    links = me.run("identity", "explain", str(before["number"]), "--json").lines
     assert [(link["contact_id"], link["by"]) for link in links] == [(after["id"], "matched"), (before["id"], "seen")]
-    assert "was found to be the same: same " in me.run("why", "阿华").stdout
+    assert "matched: same " in me.run("identity", "explain", "阿华").stdout
 
 
 def test_a_contact_is_parted_and_brought_back(me: Any, sandbox: Any, canary: Any, numbers: dict[str, int]) -> None:
     sandbox.control("log-out", who="me")
     log_in("me", me.settings, sandbox, canary)
-    zhang = me.run("who", "张三", "--json").line
-    parted = me.run("split", str(zhang["number"]), zhang["contact_id"], "--json").line
+    zhang = me.run("identity", "show", "张三", "--json").line
+    parted = me.run("identity", "split", str(zhang["number"]), zhang["contact_id"], "--json").line
     assert parted["number"] not in numbers.values()
-    assert me.run("who", "@" + zhang["contact_id"][1:], "--json").line["number"] == parted["number"]
-    assert me.run("why", str(parted["number"])).stdout.endswith(f" 张三 - {zhang['contact_id']} is who you have said\n")
-    merged = me.run("merge", str(numbers["张三"]), str(parted["number"]))
-    assert re.fullmatch(rf"One and the same now: +{numbers['张三']}  张三 - person - @\w+\n", merged.stdout)
-    assert me.run("who", str(parted["number"]), "--json").line["number"] == numbers["张三"]
+    assert me.run("identity", "show", "@" + zhang["contact_id"][1:], "--json").line["number"] == parted["number"]
+    assert me.run("identity", "explain", str(parted["number"])).stdout.endswith(
+        f" 张三 - {zhang['contact_id']} was declared by you\n"
+    )
+    merged = me.run("identity", "merge", str(numbers["张三"]), str(parted["number"]))
+    assert re.fullmatch(rf"Merged: +{numbers['张三']}  张三 - person - @\w+\n", merged.stdout)
+    assert me.run("identity", "show", str(parted["number"]), "--json").line["number"] == numbers["张三"]
 
 
-@pytest.mark.parametrize("wrong", [("merge", "阿华", "周末爬山"), ("split", "张三", "@nobody"), ("why", "999")])
+@pytest.mark.parametrize("wrong", [("merge", "阿华", "周末爬山"), ("split", "张三", "@nobody"), ("explain", "999")])
 def test_what_cannot_be_is_refused(me: Any, numbers: dict[str, int], wrong: tuple[str, ...]) -> None:
-    done = me.run(*wrong)
+    done = me.run("identity", *wrong)
     assert (done.code, done.stdout) == (2, "")
     assert done.sentence
 
@@ -96,11 +98,11 @@ def test_what_cannot_be_is_refused(me: Any, numbers: dict[str, int], wrong: tupl
 def test_nobody_is_merged_with_themselves(me: Any, numbers: dict[str, int]) -> None:
     number = numbers["张三"]
     for other in (str(number), f"who:{number}", "张三"):
-        done = me.run("merge", str(number), other)
+        done = me.run("identity", "merge", str(number), other)
         assert (done.code, done.stdout) == (2, "")
         assert done.sentence == f"webwx: Both are number {number} already, so there is nothing to merge."
 
 
 def test_without_a_login_nobody_has_a_number(shell: Any) -> None:
-    done = shell.run("who")
+    done = shell.run("identity", "list")
     assert (done.code, done.stdout) == (4, "")

@@ -8,6 +8,7 @@ import click
 
 from webwx.cli.messages import clock_time
 from webwx.cli.names import complete_chats, complete_numbers, numbered, whom
+from webwx.cli.options import example_text, with_common_options
 from webwx.cli.session import Session, command
 from webwx.protocol.codec import clean_text
 
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
 _BY = {
     "seen": "was new",
-    "ambiguous": "was new, because it was not sure who of several it is",
-    "certain": "is surely the same",
-    "matched": "was found to be the same",
-    "hand": "is who you have said",
+    "ambiguous": "was new, because several identities are similar",
+    "certain": "is certainly the same",
+    "matched": "matched",
+    "hand": "was declared by you",
 }
 """Text for each way in which a contact got its identity."""
 
@@ -33,30 +34,57 @@ def _which(text: str) -> To:
     return int(text) if numbered(text) else whom(text)
 
 
-@command(
-    "who",
-    examples=("webwx who", "webwx who 阿华", "webwx who 12 --json", 'webwx send who:12 "hello"'),
+@with_common_options
+@click.group(
+    "identity",
+    epilog=example_text(
+        "webwx identity list",
+        "webwx identity show 阿华",
+        "webwx identity explain 12",
+        "webwx identity merge 12 15",
+        'webwx send who:12 "hello"',
+    ),
 )
-@click.argument("which", metavar="[NAME|NUMBER|ID]", required=False, shell_complete=complete_chats)
-async def who(session: Session, which: str | None) -> None:
+def identity() -> None:
     """
-    List everybody who has a number, or say who one of them is.
+    Recognise people and chatrooms across logins.
 
-    Ids are new at every login, and names change; a number stays with one person or chatroom for ever. Where another
-    command takes a name, 'who:12' is whoever has the number 12. It works without the network, and when nobody is logged
-    in any more.
+    Ids change at every login, and names may change at any time. The identity number of a person or chatroom is
+    permanent. Other commands accept it as 'who:12' in place of a name; here plain digits are an identity number too.
+    """
+
+
+@command("list", group=identity, examples=("webwx identity list --json",))
+async def list_identities(session: Session) -> None:
+    """
+    List all identities with their numbers.
+
+    Works offline and after a logout.
     """
     async with session.reading() as client:
-        found = await client.list_identities() if which is None else [await client.who(_which(which))]
-    for identity in found:
-        session.output.line(describe_identity(identity), identity)
+        found = await client.list_identities()
+    for each in found:
+        session.output.line(_describe_identity(each), each)
     if not found:
-        session.output.remark("Nobody has a number yet; 'webwx contacts' gives everybody one.")
+        session.output.remark("No identity is known yet; run 'webwx contacts' to fetch the contacts.")
 
 
-@command("why", examples=("webwx why 12", "webwx why 阿华 --json"))
-@click.argument("which", metavar="NUMBER|NAME|ID", shell_complete=complete_numbers)
-async def why(session: Session, which: str) -> None:
+@command("show", group=identity, examples=("webwx identity show 阿华", "webwx identity show 12 --json"))
+@click.argument("which", metavar="WHO", shell_complete=complete_chats)
+async def show(session: Session, which: str) -> None:
+    """
+    Show the identity of WHO: an identity number, a name or an id.
+
+    Works offline and after a logout.
+    """
+    async with session.reading() as client:
+        found = await client.who(_which(which))
+    session.output.line(_describe_identity(found), found)
+
+
+@command("explain", group=identity, examples=("webwx identity explain 12", "webwx identity explain 阿华 --json"))
+@click.argument("which", metavar="WHO", shell_complete=complete_numbers)
+async def explain(session: Session, which: str) -> None:
     """
     Show which contacts an identity had, and why they were matched.
 
@@ -70,7 +98,7 @@ async def why(session: Session, which: str) -> None:
         session.output.line(_describe_link(link), link)
 
 
-@command("merge", examples=("webwx merge 12 15",))
+@command("merge", group=identity, examples=("webwx identity merge 12 15",))
 @click.argument("one", metavar="A", shell_complete=complete_numbers)
 @click.argument("other", metavar="B", shell_complete=complete_numbers)
 async def merge(session: Session, one: str, other: str) -> None:
@@ -81,11 +109,11 @@ async def merge(session: Session, one: str, other: str) -> None:
     """
     async with session.reading(in_place=True) as client:
         merged = await client.merge_identities(_which(one), _which(other))
-    session.output.line(f"One and the same now: {describe_identity(merged)}", merged)
+    session.output.line(f"Merged: {_describe_identity(merged)}", merged)
 
 
-@command("split", examples=("webwx split 12 @77aa88bb99cc00dd",))
-@click.argument("which", metavar="NUMBER", shell_complete=complete_numbers)
+@command("split", group=identity, examples=("webwx identity split 12 @77aa88bb99cc00dd",))
+@click.argument("which", metavar="WHO", shell_complete=complete_numbers)
 @click.argument("contact_id", metavar="ID")
 async def split(session: Session, which: str, contact_id: str) -> None:
     """
@@ -95,12 +123,12 @@ async def split(session: Session, which: str, contact_id: str) -> None:
     """
     async with session.reading(in_place=True) as client:
         parted = await client.split_identity(_which(which), clean_text(contact_id))
-    session.output.line(f"Somebody else now: {describe_identity(parted)}", parted)
+    session.output.line(f"New identity: {_describe_identity(parted)}", parted)
 
 
-def describe_identity(identity: Identity) -> str:
+def _describe_identity(found: Identity) -> str:
     """Describe an identity in one line, the number first."""
-    return f"{identity.number:>6}  {identity.name} - {identity.kind} - {identity.contact_id or 'not there now'}"
+    return f"{found.number:>6}  {found.name} - {found.kind} - {found.contact_id or 'not in this login'}"
 
 
 def _describe_link(link: Link) -> str:
