@@ -31,4 +31,4 @@ async def accounts(session: Session) -> None:
             reason=each.reason, current=is_current,
         )  # fmt: skip
     if not found:
-        session.output.remark("No login is saved on this machine; 'webwx login' makes one.")
+        session.output.remark("No login is saved on this machine; run 'webwx login'.")
