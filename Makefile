@@ -96,7 +96,7 @@ docs: tools  ## Regenerate docs/wire.md
 records: tools  ## Rewrite the record of every request, after a call was added or changed on purpose
 	$(BIN)/python -m tests.protocol.requests
 
-blocking: tools  ## Rewrite Client and SyncContext from AsyncClient and Context
+blocking: tools  ## Rewrite Client, BlockingSubscription and SyncContext from the asynchronous classes
 	$(BIN)/python scripts/make_blocking.py
 
 sandbox: setup  ## A server of the protocol on loopback

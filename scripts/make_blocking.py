@@ -1,5 +1,5 @@
 """
-Write the blocking classes from the asynchronous ones: `Client` from `AsyncClient`, `SyncContext` from `Context`.
+Write the blocking classes from the asynchronous ones: `Client`, `BlockingSubscription` and `SyncContext`.
 
 Every public method, property and field of the asynchronous class becomes one of the blocking class, with the same
 parameters and docstring. `RESULTS` has what is returned in place of an awaitable or an asynchronous stream.
@@ -63,7 +63,11 @@ class Target:
     run: str
     """The function that runs a coroutine and returns its result."""
     methods: str
-    """Methods that the asynchronous class does not have."""
+    """Methods that are written by hand."""
+    class_docstring: str = ""
+    """Empty: that of the asynchronous class."""
+    members: tuple[str, ...] = ()
+    """Names of the members that are made from the asynchronous ones; empty: all public ones."""
 
     @property
     def path(self) -> Path:
@@ -77,7 +81,8 @@ TARGETS = (
         module="webwx.client.blocking",
         docstring="The client without `await`: each call runs on the loop that all clients of the process share.",
         imports="""
-from webwx.client.blocking_streams import BlockingEventStream, BlockingSubscription, iterate
+from webwx.client.blocking_stream import BlockingEventStream, iterate
+from webwx.client.blocking_subscription import BlockingSubscription
 from webwx.client.loop_thread import run
 """,
         type_imports="""
@@ -100,6 +105,49 @@ def __exit__(
 ) -> None:
     self.close()
 """,
+    ),
+    Target(
+        asynchronous="webwx.client.subscription:Subscription",
+        module="webwx.client.blocking_subscription",
+        docstring="A subscription without `await`.",
+        imports="from webwx.client.loop_thread import run",
+        type_imports="""
+from types import TracebackType
+from typing import Self
+""",
+        head="class BlockingSubscription:",
+        inner="self._subscription",
+        run="run",
+        methods='''
+def __init__(self, subscription: Subscription) -> None:
+    self.name: str = subscription.name
+    self._subscription = subscription
+
+def __repr__(self) -> str:
+    return f"BlockingSubscription({self.name!r})"
+
+def __enter__(self) -> Self:
+    run(self._subscription.open())
+    return self
+
+def __exit__(
+    self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+) -> None:
+    run(self._subscription.close())
+
+def ack(self, number: int) -> None:
+    """Acknowledge an entry, and return once that is stored."""
+
+    async def ack() -> None:
+        self._subscription.ack(number)
+        await self._subscription.flush()
+
+    run(ack())
+''',
+        class_docstring=(
+            "A consumer of one account's events; `Client.subscribe` returns it, and it is open inside `with`."
+        ),
+        members=("take", "failed", "give_up"),
     ),
     Target(
         asynchronous="webwx.bot.context:Context",
@@ -235,11 +283,13 @@ class BlockingModule:
         own_methods = self._target.methods
         methods = [own_methods]
         for member in members_of(kind):
-            if member.name != "__init__":
+            if member.name == "__init__":
+                if "def __init__" not in own_methods:
+                    methods.insert(0, self._init(member, name))
+            elif not self._target.members or member.name in self._target.members:
                 methods.append(self._method(member))
-            elif "def __init__" not in own_methods:
-                methods.insert(0, self._init(member, name))
-        body = "\n\n".join([written_docstring(inspect.getdoc(kind) or ""), *methods])
+        docstring = self._target.class_docstring or inspect.getdoc(kind) or ""
+        body = "\n\n".join([written_docstring(docstring), *methods])
         type_imports = {statement for name, statement in self._type_imports.items() if name not in self._imports}
         lines = [
             written_docstring(self._target.docstring),

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from webwx.client.accounts import LoginProgress as LoginProgress
     from webwx.client.accounts import SavedAccount as SavedAccount
     from webwx.client.blocking import Client as Client
-    from webwx.client.blocking_streams import BlockingEventStream as BlockingEventStream
-    from webwx.client.blocking_streams import BlockingSubscription as BlockingSubscription
+    from webwx.client.blocking_stream import BlockingEventStream as BlockingEventStream
+    from webwx.client.blocking_subscription import BlockingSubscription as BlockingSubscription
     from webwx.client.client import AsyncClient as AsyncClient
     from webwx.client.dead_letters import DeadLetter as DeadLetter
     from webwx.client.identity import To as To
@@ -164,7 +164,8 @@ _HOMES = {
     "client.accounts": ("Accounts", "LoginProgress", "SavedAccount"),
     "client.client": ("AsyncClient",),
     "client.blocking": ("Client",),
-    "client.blocking_streams": ("BlockingEventStream", "BlockingSubscription"),
+    "client.blocking_stream": ("BlockingEventStream",),
+    "client.blocking_subscription": ("BlockingSubscription",),
     "client.dead_letters": ("DeadLetter",),
     "client.recalled": ("Recalled",),
     "client.identity": ("To",),

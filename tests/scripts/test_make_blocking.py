@@ -89,7 +89,7 @@ def target_of(kind: type) -> Target:
         asynchronous=f"{kind.__module__}:{kind.__name__}",
         module="webwx.client.whole",
         docstring="What a test writes.",
-        imports="from webwx.client.blocking_streams import iterate\nfrom webwx.client.loop_thread import run",
+        imports="from webwx.client.blocking_stream import iterate\nfrom webwx.client.loop_thread import run",
         type_imports="from collections.abc import Generator",
         head="class Blocking:",
         inner="self._inner",
@@ -152,6 +152,14 @@ class TestMethods:
         method = written(Whole)["__init__"]
         assert method.startswith("def __init__(self, name: str, *, limit: int=5) -> None:")
         assert method.endswith("self._inner = Whole(name, limit=limit)")
+
+
+def test_members_can_be_chosen() -> None:
+    chosen = dataclasses.replace(target_of(Whole), members=("now",), class_docstring="A choice.")
+    source = BlockingModule(chosen).source()
+    assert "def now" in source
+    assert "def later" not in source
+    assert '"""A choice."""' in source
 
 
 class TestWithoutARule:

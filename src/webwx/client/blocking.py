@@ -7,7 +7,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from webwx.client.blocking_streams import BlockingEventStream, BlockingSubscription, iterate
+from webwx.client.blocking_stream import BlockingEventStream, iterate
+from webwx.client.blocking_subscription import BlockingSubscription
 from webwx.client.client import AsyncClient
 from webwx.client.login import print_code
 from webwx.client.loop_thread import run

@@ -1,4 +1,4 @@
-"""Streams of events and subscriptions without `await`."""
+"""A stream of events without `await`."""
 
 from __future__ import annotations
 
@@ -70,22 +70,3 @@ class TestEventStream:
 
     def test_its_repr_shows_no_event(self, client: Client) -> None:
         assert repr(client.events()) == "BlockingEventStream()"
-
-
-def test_a_subscription_delivers_until_an_event_is_acknowledged(world: World, client: Client) -> None:
-    with client.subscribe("reader", follow=False):
-        pass  # so that the consumer is known before anything is said
-    world.say("ahua", "me", "first")
-    world.say("ahua", "me", "second")
-    with client.subscribe("reader", follow=False) as subscription:
-        assert repr(subscription) == "BlockingSubscription('reader')"
-        first, second = (each for each in subscription.take() if isinstance(each.event, TextMessage))
-        assert (first.event.text, second.event.text) == ("first", "second")
-        subscription.ack(second.entry.number)
-        assert subscription.failed(first.entry.number, "test") == 1
-    with client.subscribe("reader", follow=False) as subscription:
-        (again,) = (each for each in subscription.take() if isinstance(each.event, TextMessage))
-        assert again.event.text == "first"
-        subscription.give_up(again.entry.number, "test")
-    (letter,) = client.list_dead_letters(consumer="reader")
-    assert letter.event.text == "first"

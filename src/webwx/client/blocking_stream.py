@@ -1,4 +1,4 @@
-"""What `Client.events` and `Client.subscribe` return: the asynchronous streams, without `await`."""
+"""A stream of events without `await`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.client.stream import EventStream
-    from webwx.client.subscription import Delivered, Subscription
     from webwx.model.messages import Event
 
 T_co = TypeVar("T_co", covariant=True)
@@ -60,47 +59,6 @@ class BlockingEventStream:
     def close(self) -> None:
         """End the stream. The last event stays unacknowledged, unless `ack` was called."""
         self._events.close()
-
-
-class BlockingSubscription:
-    """A consumer of one account's events; `Client.subscribe` returns it, and it is open inside `with`."""
-
-    def __init__(self, subscription: Subscription) -> None:
-        self.name: str = subscription.name
-        self._subscription = subscription
-
-    def __repr__(self) -> str:
-        return f"BlockingSubscription({self.name!r})"
-
-    def __enter__(self) -> Self:
-        run(self._subscription.open())
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        run(self._subscription.close())
-
-    def take(self, limit: int = 100) -> list[Delivered]:
-        """Return the next entries in the order of arrival; wait until there is one."""
-        return run(self._subscription.take(limit))
-
-    def ack(self, number: int) -> None:
-        """Acknowledge an entry, and return once that is stored."""
-
-        async def ack() -> None:
-            self._subscription.ack(number)
-            await self._subscription.flush()
-
-        run(ack())
-
-    def failed(self, number: int, error: str) -> int:
-        """Note that an attempt at an entry has failed; return how many have."""
-        return run(self._subscription.failed(number, error))
-
-    def give_up(self, number: int, error: str) -> None:
-        """Make an entry a dead letter, and acknowledge it."""
-        run(self._subscription.give_up(number, error))
 
 
 class _AsyncStream(Protocol[T_co]):

@@ -1,0 +1,66 @@
+"""A subscription without `await`."""
+
+# Written by `make blocking` from Subscription; do not edit.
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.client.loop_thread import run
+from webwx.client.subscription import Subscription
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from webwx.client.subscription import Delivered
+
+
+class BlockingSubscription:
+    """A consumer of one account's events; `Client.subscribe` returns it, and it is open inside `with`."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self.name: str = subscription.name
+        self._subscription = subscription
+
+    def __repr__(self) -> str:
+        return f"BlockingSubscription({self.name!r})"
+
+    def __enter__(self) -> Self:
+        run(self._subscription.open())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        run(self._subscription.close())
+
+    def ack(self, number: int) -> None:
+        """Acknowledge an entry, and return once that is stored."""
+
+        async def ack() -> None:
+            self._subscription.ack(number)
+            await self._subscription.flush()
+
+        run(ack())
+
+    def take(self, limit: int = 100) -> list[Delivered]:
+        """
+        Return the next entries in the order of arrival; wait until there is one.
+
+        An empty list means that no more will come: the subscription was stopped, the client closed, or nothing waits
+        and this subscription does not follow.
+
+        Raises:
+            LoggedOut: The login has ended, and nothing waits any more.
+            StorageError: The journal cannot be read; a subscription that follows waits until it can.
+        """
+        return run(self._subscription.take(limit))
+
+    def failed(self, number: int, error: str) -> int:
+        """Note that an attempt at an entry has failed; gives how many have."""
+        return run(self._subscription.failed(number, error))
+
+    def give_up(self, number: int, error: str) -> None:
+        """Make an entry a dead letter, and be done with it."""
+        run(self._subscription.give_up(number, error))

@@ -1,0 +1,48 @@
+"""A subscription without `await`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.client.conftest import SERVER
+
+from webwx.client.blocking import Client
+from webwx.model.messages import TextMessage
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from webwx.model.login import QrCode
+    from webwx.sandbox.core import SandboxCore
+    from webwx.sandbox.world import World
+    from webwx.storage.sqlite.journal import SqliteJournal
+
+
+@pytest.fixture
+def client(
+    world: World, sandbox: SandboxCore, journal: SqliteJournal, phone_of: Callable[[str], Callable[[QrCode], object]]
+) -> Iterator[Client]:
+    with Client(server=SERVER, transport=Loopback(sandbox), clock=world.clock.now, journal=journal) as client:
+        client.login(show_qr=phone_of("me"))
+        yield client
+
+
+def test_a_subscription_delivers_until_an_event_is_acknowledged(world: World, client: Client) -> None:
+    with client.subscribe("reader", follow=False):
+        pass  # so that the consumer is known before anything is said
+    world.say("ahua", "me", "first")
+    world.say("ahua", "me", "second")
+    with client.subscribe("reader", follow=False) as subscription:
+        assert repr(subscription) == "BlockingSubscription('reader')"
+        first, second = (each for each in subscription.take() if isinstance(each.event, TextMessage))
+        assert (first.event.text, second.event.text) == ("first", "second")
+        subscription.ack(second.entry.number)
+        assert subscription.failed(first.entry.number, "test") == 1
+    with client.subscribe("reader", follow=False) as subscription:
+        (again,) = (each for each in subscription.take() if isinstance(each.event, TextMessage))
+        assert again.event.text == "first"
+        subscription.give_up(again.entry.number, "test")
+    (letter,) = client.list_dead_letters(consumer="reader")
+    assert letter.event.text == "first"
