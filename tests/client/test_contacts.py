@@ -160,8 +160,8 @@ class LosesAPage(Counted):
         return await super().send(request)
 
 
-def kept_in(journal: SqliteJournal, client: AsyncClient) -> Awaitable[list[Contact]]:
-    return journal.account(client.account.uin).contacts(ContactId(client.account.id))
+async def kept_in(journal: SqliteJournal, client: AsyncClient) -> list[Contact]:
+    return list(await journal.account(client.account.uin).roster(ContactId(client.account.id)))
 
 
 @pytest.mark.parametrize(
