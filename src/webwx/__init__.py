@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from webwx.client.blocking_subscription import BlockingSubscription as BlockingSubscription
     from webwx.client.client import AsyncClient as AsyncClient
     from webwx.client.dead_letters import DeadLetter as DeadLetter
-    from webwx.client.identity import To as To
+    from webwx.client.identities import To as To
     from webwx.client.rate_limit import RateLimit as RateLimit
     from webwx.client.rate_limit import RateLimitState as RateLimitState
     from webwx.client.recalled import Recalled as Recalled
@@ -168,7 +168,7 @@ _HOMES = {
     "client.blocking_subscription": ("BlockingSubscription",),
     "client.dead_letters": ("DeadLetter",),
     "client.recalled": ("Recalled",),
-    "client.identity": ("To",),
+    "client.identities": ("To",),
     "client.rate_limit": ("RateLimit", "RateLimitState"),
     "client.state": ("LoginState", "StateChange"),
     "client.stream": ("EventStream",),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
 
     from webwx.client.files import Source
-    from webwx.client.identity import To
+    from webwx.client.identities import To
     from webwx.client.media import Progress
     from webwx.model.contacts import ContactId
     from webwx.model.messages import Message, Receipt

@@ -12,7 +12,7 @@ import re
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypedDict
 
-from webwx.client.identity import To
+from webwx.client.identities import To
 from webwx.errors import UnknownContact
 from webwx.model.contacts import Contact, is_chatroom
 from webwx.model.text import is_mentioned

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from webwx.client.client import AsyncClient
     from webwx.client.files import Source
-    from webwx.client.identity import To
+    from webwx.client.identities import To
     from webwx.client.media import Progress
     from webwx.model.contacts import ContactId
     from webwx.model.messages import Event, Message, Receipt

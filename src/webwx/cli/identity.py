@@ -13,7 +13,7 @@ from webwx.cli.session import Session, command
 from webwx.protocol.codec import clean_text
 
 if TYPE_CHECKING:
-    from webwx.client.identity import To
+    from webwx.client.identities import To
     from webwx.model.identities import Identity, Link, Reason
 
 _BY = {

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from webwx.client.dead_letters import DeadLetter
     from webwx.client.files import Source
-    from webwx.client.identity import To
+    from webwx.client.identities import To
     from webwx.client.login import LoginStep
     from webwx.client.media import Progress
     from webwx.client.rate_limit import RateLimit, RateLimitState, WaitReason

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from webwx.client.contact_book import ContactBook
     from webwx.client.contacts import ContactDirectory
-    from webwx.client.identity import AccountIdentities, To
+    from webwx.client.identities import AccountIdentities, To
     from webwx.client.rate_limiter import Limiter
     from webwx.client.session import ClientSession
     from webwx.flows.call import Flow

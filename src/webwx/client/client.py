@@ -20,7 +20,7 @@ from webwx.client.contacts import ContactDirectory
 from webwx.client.dead_letters import DeadLetter, DeadLetters
 from webwx.client.forward import Forwarder
 from webwx.client.history import MessageHistory
-from webwx.client.identity import AccountIdentities
+from webwx.client.identities import AccountIdentities
 from webwx.client.identity_updates import IdentityUpdates
 from webwx.client.ingestion import Ingestion
 from webwx.client.login import AccountLogin, print_code
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.client.files import Source
-    from webwx.client.identity import To
+    from webwx.client.identities import To
     from webwx.client.login import LoginStep
     from webwx.client.media import Progress
     from webwx.client.rate_limit import RateLimit, RateLimitState, WaitReason

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from webwx.client.account_storage import AccountStorage
     from webwx.client.contact_book import ContactBook
-    from webwx.client.identity import AccountIdentities, To
+    from webwx.client.identities import AccountIdentities, To
     from webwx.client.identity_updates import IdentityUpdates
     from webwx.client.rate_limiter import Limiter
     from webwx.client.session import ClientSession

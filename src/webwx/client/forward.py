@@ -26,7 +26,7 @@ from webwx.model.messages import (
 )
 
 if TYPE_CHECKING:
-    from webwx.client.identity import AccountIdentities, To
+    from webwx.client.identities import AccountIdentities, To
     from webwx.client.media import MediaTransfers
     from webwx.client.sender import Sender
     from webwx.client.session import ClientSession

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
 
     from webwx.client.contact_book import ContactBook
-    from webwx.client.identity import AccountIdentities, To
+    from webwx.client.identities import AccountIdentities, To
     from webwx.client.identity_updates import IdentityUpdates
     from webwx.storage.base import AccountJournal, Entry, State
 

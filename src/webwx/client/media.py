@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from webwx.client import files
 from webwx.client.files import AtHand, Source
-from webwx.client.identity import To
+from webwx.client.identities import To
 from webwx.client.retry import Backoff, retry
 from webwx.client.sender import Make, Way
 from webwx.errors import ApiError, ProtocolError, SendOutcomeUnknown, StorageError, TransportError, WxError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from webwx.client.account_storage import AccountStorage
-    from webwx.client.identity import AccountIdentities, To
+    from webwx.client.identities import AccountIdentities, To
     from webwx.client.rate_limiter import Limiter
     from webwx.client.sender import Sender
     from webwx.client.session import ClientSession

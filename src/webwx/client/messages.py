@@ -14,7 +14,7 @@ from webwx.protocol.codes import RECALL_WINDOW
 from webwx.storage.lookup import find_send
 
 if TYPE_CHECKING:
-    from webwx.client.identity import AccountIdentities, To
+    from webwx.client.identities import AccountIdentities, To
     from webwx.client.identity_updates import IdentityUpdates
     from webwx.client.sender import Sender
     from webwx.client.session import ClientSession

@@ -21,7 +21,7 @@ from webwx.storage.base import EntryQuery
 
 if TYPE_CHECKING:
     from webwx.client.history import MessageHistory
-    from webwx.client.identity import To
+    from webwx.client.identities import To
     from webwx.client.identity_updates import IdentityUpdates
 
 _LOOKED_AT = 200
