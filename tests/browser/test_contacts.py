@@ -66,7 +66,7 @@ async def test_the_rows_of_no_list_overlap(hands: Any, world: Any) -> None:
             assert above["y"] + above["height"] <= below["y"]
 
 
-async def test_a_stranger_asks_and_is_accepted_called_otherwise_and_blocked(hands: Any, world: Any) -> None:
+async def test_a_friend_request_is_accepted_and_the_friend_gets_a_remark_and_is_blocked(hands: Any, world: Any) -> None:
     world.add_person("韩梅梅", "hanmeimei")
     world.ask_friend("hanmeimei", "me", "我是韩梅梅 <i>")
     await hands.read_chat("韩梅梅")
@@ -111,7 +111,7 @@ async def test_a_phone_without_a_network_and_a_login_that_another_client_takes(h
     await hands.see(hands.page.get_by_text("小明 is logged in nowhere.")).to_be_visible()
 
 
-async def test_when_the_clock_is_wound_nothing_of_before_can_be_recalled(hands: Any, world: Any) -> None:
+async def test_after_advancing_the_clock_earlier_messages_cannot_be_recalled(hands: Any, world: Any) -> None:
     world.say("me", "阿华", "too late")
     await hands.read_chat("阿华")
     await hands.page.get_by_role("button", name="Clock of the world").click()

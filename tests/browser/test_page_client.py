@@ -112,7 +112,7 @@ async def page(chromium: Any, world: World) -> AsyncIterator[Any]:
     await served.close()
 
 
-async def test_a_page_logs_in_reads_contacts_hears_and_uploads(page: Any, world: World) -> None:
+async def test_a_page_logs_in_reads_contacts_receives_and_uploads(page: Any, world: World) -> None:
     assert await page.evaluate("login()") == "小明"
     contacts = await page.evaluate("contacts()")
     assert {"小明", "阿华", "张三", "李雷", "周末爬山"} < set(contacts)

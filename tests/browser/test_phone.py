@@ -135,7 +135,7 @@ async def test_a_large_file_is_sent(hands: Any, tmp_path: Path) -> None:
     await hands.see(last).to_contain_text("80.0 MB")
 
 
-async def test_a_chinese_page_says_in_chinese_why_not(new_hands: Any, world: Any) -> None:
+async def test_a_chinese_page_shows_refusals_in_chinese(new_hands: Any, world: Any) -> None:
     world.say("阿华", "me", "在吗？")
     hands = await new_hands(locale="zh-CN")
     await hands.row("阿华").click()
@@ -285,7 +285,7 @@ async def test_all_of_it_is_done_by_keyboard(hands: Any, program: Any) -> None:
     assert first == await hands.page.locator(":focus").get_attribute("aria-label")
 
 
-async def test_the_phone_view_logs_nobody_out_by_an_enter_too_many(hands: Any, program: Any) -> None:
+async def test_a_repeated_enter_in_the_phone_view_logs_no_one_out(hands: Any, program: Any) -> None:
     keyboard = hands.page.keyboard
     login = program.begin()
     await hands.scan()

@@ -88,12 +88,12 @@ class TestJudge:
         assert ("webwxsendmsg", ret, "系统繁忙") == (caught.value.endpoint, caught.value.ret, caught.value.message)
         assert reason == getattr(caught.value, "reason", None)
 
-    def test_the_text_names_the_call_the_code_and_the_platforms_words(self) -> None:
+    def test_the_text_names_the_call_the_code_and_the_platforms_message(self) -> None:
         with pytest.raises(RateLimited, match=r"webwxsendmsg .*ret 1205.* The platform says: 操作太频繁"):
             judge("webwxsendmsg", 1205, "操作太频繁")
 
     @pytest.mark.parametrize("ret", [1, 3, 1101, 1201, 1204, 1205, 424242])
-    def test_the_platforms_words_are_repeated_without_anything_like_a_key(self, ret: int) -> None:
+    def test_the_platforms_message_is_repeated_without_key_like_texts(self, ret: int) -> None:
         words = (
             "请稍后再试\n\x1b[2J skey=@crypt_1f2e3d4_0a1b2c sid:QWERTYUIOPASDFGH k3Yq%2BZ0example%3D= uin 1234567890 "
             "https://wx.qq.com/cgi-bin/x?sid=AbC @0a1b2c wxid=bob \u202e try later"
@@ -105,7 +105,7 @@ class TestJudge:
         assert caught.value.message == masked
         assert str(caught.value).endswith(f" The platform says: {masked}")
 
-    def test_of_long_words_the_beginning_is_repeated(self) -> None:
+    def test_a_long_message_is_truncated(self) -> None:
         with pytest.raises(ApiError) as caught:
             judge("webwxsendmsg", 1, 1_000_000 * "so much ")
         assert (len(caught.value.message), caught.value.message[-1]) == (200, "…")
@@ -334,7 +334,7 @@ class TestALostAnswer:
 @pytest.mark.parametrize(
     "answer", [refusal(1101), refusal(-1), Response(body=b"?"), Response(status=503), Timeout("t")]
 )
-def test_no_error_tells_a_key(answer: Response | Exception) -> None:
+def test_no_error_contains_a_key(answer: Response | Exception) -> None:
     with pytest.raises(WxError) as caught:
         drive(a_send(), answer)
 

@@ -60,7 +60,9 @@ class TestCreate:
         ("members", "black_list"),
         [([member("@a"), member("@b", 4)], ""), ([member("@a"), member("@b")], "@x,@b"), ([member("@a")], "")],
     )
-    def test_partly_done_is_done_and_says_with_whom(self, members: list[msgspec.Raw], black_list: str) -> None:
+    def test_partly_done_is_success_and_lists_the_added_members(
+        self, members: list[msgspec.Raw], black_list: str
+    ) -> None:
         answer = reply(
             CREATECHATROOM, base_response=BaseResponse(ret=-2013), chat_room_name=ROOM, member_list=members,
             black_list=black_list,

@@ -88,7 +88,7 @@ class TestListContacts:
             [said(MemberList=[A], Seq=0)],
         ],
     )
-    def test_a_list_that_is_told_to_its_end_is_complete(self, pages: list[Response]) -> None:
+    def test_a_list_with_its_last_page_is_complete(self, pages: list[Response]) -> None:
         listing, _ = drive(list_contacts(LOGIN, NOW), *pages)
 
         assert (listing.lack, listing.is_complete) == ("", True)
@@ -112,7 +112,7 @@ class TestListContacts:
             ([page(f"@{number}", seq=number) for number in range(1, MAX_PAGES + 1)], "no end"),
         ],
     )
-    def test_a_list_that_lacks_somebody_says_so(self, pages: list[Response], lack: str) -> None:
+    def test_an_incomplete_list_is_marked(self, pages: list[Response], lack: str) -> None:
         listing, _ = drive(list_contacts(LOGIN, NOW), *pages)
 
         assert lack in listing.lack
@@ -148,7 +148,7 @@ class TestGetContacts:
         assert [contact.id for contact in lookup.found] == ids
         assert lookup.missing == ()
 
-    def test_asks_once_more_for_whom_the_server_left_out_and_then_says_who_is_missing(self) -> None:
+    def test_omitted_contacts_are_requested_once_more_and_then_reported_missing(self) -> None:
         ids = [f"@@{number}" for number in range(51)]
         flow = get_contacts(LOGIN, keys(*ids), NOW)
         lookup, requests = drive(flow, details(*ids[3:50]), details(ids[50]), details(ids[0]))
@@ -157,7 +157,7 @@ class TestGetContacts:
         assert {contact.id for contact in lookup.found} == {*ids} - {*ids[1:3]}
         assert lookup.missing == tuple(ids[1:3])
 
-    def test_whoever_comes_unasked_is_not_found(self) -> None:
+    def test_contacts_that_were_not_requested_are_not_in_found(self) -> None:
         lookup, _ = drive(get_contacts(LOGIN, keys("@@a"), NOW), details("@@a", "@other"))
 
         assert [contact.id for contact in lookup.found] == ["@@a"]
@@ -215,7 +215,7 @@ class TestAvatars:
         with pytest.raises(MediaUnavailable, match="webwxgeticon"):
             drive(download_avatar(LOGIN, ContactId("@a")), Response(body=body))
 
-    def test_a_refusal_in_place_of_a_picture_is_told_as_such(self) -> None:
+    def test_a_refusal_instead_of_a_picture_is_raised(self) -> None:
         with pytest.raises(LoggedOut):
             drive(download_avatar(LOGIN, ContactId("@a")), refusal(1101))
 

@@ -232,14 +232,14 @@ class TestExchangeTicket:
         with pytest.raises(UnsafeRedirect, match="nothing was sent there"):
             exchange(moved)
 
-    def test_a_refusal_tells_the_platforms_words_and_the_way_out(self) -> None:
+    def test_a_refusal_has_the_platforms_message_and_the_next_step(self) -> None:
         answer = Response(body="<error><ret>1203</ret><message>你的帐号不能登录网页版</message></error>".encode())
 
         with pytest.raises(LoginRefused, match="File Transfer Helper") as caught:
             exchange(answer)
         assert (caught.value.ret, caught.value.message) == (1203, "你的帐号不能登录网页版")
 
-    def test_a_refusal_repeats_the_platforms_words_without_anything_like_a_key(self) -> None:
+    def test_a_refusal_repeats_the_platforms_message_without_key_like_texts(self) -> None:
         answer = Response(body=b"<error><ret>1</ret><message>no: skey=@crypt_1f2e3d4_0a1b2c</message></error>")
 
         with pytest.raises(LoginRefused, match=r"ret 1\): no: \*\*\*\.$") as caught:
@@ -312,7 +312,7 @@ class TestExchangeTicket:
         with pytest.raises(SendOutcomeUnknown):
             exchange(Response(status=502))
 
-    def test_no_error_tells_the_ticket(self) -> None:
+    def test_no_error_contains_the_ticket(self) -> None:
         for answer in (Response(body=b"?"), Response(status=502), ticket(without="wxsid")):
             with pytest.raises(WxError) as caught:
                 exchange(answer)
@@ -355,7 +355,7 @@ def test_an_answer_of_a_proxy_does_not_confirm_a_log_out(body: bytes) -> None:
         drive(flows.log_out(LOGIN), Response(body=body))
 
 
-def test_a_refused_log_out_is_told() -> None:
+def test_a_refused_logout_is_raised() -> None:
     with pytest.raises(ApiError, match="ret -1"):
         drive(flows.log_out(LOGIN), refusal(-1))
 
@@ -367,5 +367,5 @@ def test_the_cache_breaker_is_the_times_complement_in_32_bits(milliseconds: int,
     assert r == flows.cache_breaker(milliseconds)
 
 
-def test_a_flow_of_the_login_tells_no_key() -> None:
+def test_no_flow_of_the_login_exposes_a_key() -> None:
     assert not [secret for secret in SECRETS if secret in repr(LOGIN)]

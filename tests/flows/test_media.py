@@ -145,7 +145,7 @@ class TestUpload:
 
 
 class TestAnnounced:
-    def test_an_announcement_tells_the_file_and_brings_its_keys(self) -> None:
+    def test_an_announced_upload_has_the_files_fields_and_returns_its_keys(self) -> None:
         told = reply(CHECKUPLOAD, aes_key="key", signature="signed")
         passage, [request] = drive(flows.announce_upload(LOGIN, file_of(PNG), PASSAGE), told)
         body = msgspec.json.decode(request.content)

@@ -177,7 +177,7 @@ class TestFetch:
 
         assert [msgspec.json.decode(item.raw)["MsgId"] for item in batch.items] == ["1", "2"]
 
-    def test_the_body_is_given_as_it_came_to_whoever_asks(self) -> None:
+    def test_the_body_is_returned_unchanged_on_request(self) -> None:
         answer = reply(WEBWXSYNC, add_msg_list=[msgspec.Raw(b'{"MsgId":"1"}')])
         batch, _ = drive(fetch(LOGIN, NOW, with_body=True), answer)
         other, _ = drive(fetch(LOGIN, NOW), answer)
@@ -244,7 +244,7 @@ class TestFetch:
 
         assert (first, last) == (alone(message(1)), alone(message(3)))
 
-    def test_whoever_wants_them_gets_all_items_as_they_came_in_their_order(self) -> None:
+    def test_delivered_returns_all_items_in_their_order(self) -> None:
         lists = {
             "del_contact_list": [msgspec.Raw(b'{"UserName":"@c"}')],
             "mod_contact_list": [msgspec.Raw(b'{"UserName":"@b"}')],

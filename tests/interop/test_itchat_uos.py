@@ -238,7 +238,7 @@ class TestTheirClientOnOurServer:
         with pytest.raises(OSError, match="409"):
             phones.do("log-out", who="me")  # there is no web login any more
 
-    def test_is_told_that_the_phone_ended_its_login(self, itchat: Lines, phones: Phones) -> None:
+    def test_learns_that_the_phone_ended_its_login(self, itchat: Lines, phones: Phones) -> None:
         phones.do("log-out", who="me")
 
         assert itchat.ask(do="receive")["type"] == "Ended"

@@ -36,7 +36,7 @@ def test_its_first_line_has_what_a_client_needs(place: Place) -> None:
     assert urlsplit(access["url"]).port not in {None, 443}
 
 
-def test_the_names_answer_there_and_behind_the_door_and_the_control_api_is_on_neither(place: Place) -> None:
+def test_the_names_answer_on_the_port_and_through_the_proxy_without_the_control_api(place: Place) -> None:
     def curl(*what: str) -> str:
         done = place.run("curl", "--silent", "--include", "--cacert", place.access["ca"], *what)
         return done.stdout.partition("\n")[0].strip()
@@ -52,7 +52,7 @@ def test_it_listens_on_loopback_alone(place: Place) -> None:
     assert {address.partition(":")[0] for _, address, _, state, *_ in listening if state == "0A"} == {LOOPBACK}
 
 
-def test_a_port_that_is_taken_or_not_allowed_is_told_in_a_sentence(place: Place) -> None:
+def test_a_port_that_is_taken_or_not_allowed_is_explained(place: Place) -> None:
     command = (WEBWX, "sandbox", "--tls", "--port", "443")
     taken = place.run(*command)
     assert (taken.returncode, taken.stderr.partition(";")[0]) == (1, "webwx: Port 443 is taken")

@@ -167,7 +167,7 @@ async def test_file_transfer_helper_polls_its_own_host_and_uploads_to_its_family
 
 
 @pytest.mark.parametrize("options", [Options(auto_confirm=True, redirect_origin="https://wx9.qq.com")])
-async def test_a_family_nobody_knows_is_not_guessed(network: Watched) -> None:
+async def test_an_unknown_family_is_not_guessed(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(UnsafeRedirect, match=r"wx9\.qq\.com"):
             await client.login(show_qr=quiet)
@@ -280,7 +280,7 @@ def authority(tmp_path: Path) -> tuple[trustme.CA, Path]:
     ("how", "reason"),
     [("self-signed", "unable to get local issuer"), ("wrong host", "IP address mismatch"), ("expired", "expired")],
 )
-async def test_a_certificate_that_proves_nothing_is_told_nothing(
+async def test_nothing_is_sent_to_a_server_with_an_invalid_certificate(
     authority: tuple[trustme.CA, Path], how: str, reason: str
 ) -> None:
     trusted, ca_file = authority
@@ -300,7 +300,7 @@ async def test_a_certificate_that_proves_nothing_is_told_nothing(
     assert "secret" not in str(caught.value)
 
 
-async def test_a_server_without_tls_is_told_nothing(authority: tuple[trustme.CA, Path]) -> None:
+async def test_nothing_is_sent_to_a_server_without_tls(authority: tuple[trustme.CA, Path]) -> None:
     """It hears the greeting, which holds no secret, and the client gives up when no TLS comes back."""
     listener, network = Listener(), Http11Transport(ca_file=authority[1])
 
@@ -319,7 +319,7 @@ async def test_a_server_without_tls_is_told_nothing(authority: tuple[trustme.CA,
     assert b"secret" not in listener.heard
 
 
-async def test_without_the_authority_no_host_behind_the_door_is_believed(access: TlsAccess) -> None:
+async def test_without_the_authority_no_host_behind_the_proxy_is_accepted(access: TlsAccess) -> None:
     async with AsyncClient(host="web", proxy=access.proxy) as client:
         with pytest.raises(TlsError, match=r"jslogin: login\.wx\.qq\.com:443 "):
             await client.login(show_qr=quiet)

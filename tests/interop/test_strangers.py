@@ -88,7 +88,7 @@ def client(request: pytest.FixtureRequest, place: Place, stranger: Stranger) -> 
     return place.start("env", f"PYTHONPATH={modules}", sys.executable, driver)
 
 
-def test_a_day_with_a_strangers_client(
+def test_a_conversation_with_another_client(
     client: Lines, stranger: Stranger, phones: Phones, tmp_path: Path, place: Place
 ) -> None:
     phones.scan_and_confirm("xiaoming", client.ask(do="login")["uuid"])

@@ -206,7 +206,7 @@ def test_goes_where_its_account_lives(start: Callable[..., Lines], modules: Path
     assert client.ask(do="receive")["text"] == "在吗"
 
 
-def test_is_told_that_the_phone_ended_its_login(wechat4u: Lines, phones: Phones) -> None:
+def test_learns_that_the_phone_ended_its_login(wechat4u: Lines, phones: Phones) -> None:
     phones.do("log-out", who="me")
 
     assert wechat4u.ask(do="receive")["type"] == "logout"

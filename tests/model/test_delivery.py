@@ -303,7 +303,7 @@ class TestEveryRowOfTheTables:
             assert (message.app_type, message.title) == (type_, "t")
 
     @pytest.mark.parametrize("type_", [4242, 100001, -3])
-    def test_an_app_message_type_nobody_knows_keeps_its_number(self, type_: int) -> None:
+    def test_an_unknown_app_message_type_keeps_its_number(self, type_: int) -> None:
         message = event(
             PEER, ME, escape("<msg><appmsg><title>t</title></appmsg></msg>"), msg_type=49, app_msg_type=type_
         )
@@ -660,7 +660,7 @@ class TestApps:
         assert (history.record, history.items) == ("<recordinfo/>", ())
 
     @pytest.mark.parametrize("is_in_cdata", [False, True])
-    def test_a_merged_history_tells_its_messages(self, is_in_cdata: bool) -> None:
+    def test_a_merged_history_has_its_messages(self, is_in_cdata: bool) -> None:
         items = (
             RecordItem(sender_name="张三", text="在吗 <1>", time=1_560_000_000, shown_time="2019-06-08 21:20:00"),
             RecordItem(type=2, sender_name="李雷", shown_time="2019-06-08 21:21"),
@@ -679,7 +679,7 @@ class TestApps:
 
         assert isinstance(event(PEER, ME, escape(xml), msg_type=49), HistoryMessage)
 
-    def test_what_only_the_phone_shows_is_told_in_the_platforms_words(self) -> None:
+    def test_a_message_for_phones_only_has_the_platforms_text(self) -> None:
         shown = event(ME, "filehelper", "该类型暂不支持，请在手机上查看", msg_type=49)
 
         assert isinstance(shown, AppMessage)

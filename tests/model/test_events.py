@@ -270,7 +270,7 @@ class TestIdentify:
     def test_a_text_is_read_as_the_event_that_is_made_of_it_later(self) -> None:
         assert identify(message(), "@me").read == event_from_item(message(), "@me")
 
-    def test_any_other_message_is_left_as_it_came_until_somebody_wants_its_event(self) -> None:
+    def test_other_messages_stay_raw_until_their_event_is_requested(self) -> None:
         picture = message(MsgType=MessageType.IMAGE)
         read = identify(picture, "@me").read
 

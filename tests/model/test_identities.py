@@ -112,11 +112,11 @@ class TestPeople:
         finding = found(only_name, only_name)
         assert (finding.by, number_of(finding), finding.candidates) == ("ambiguous", 0, (1,))
 
-    def test_a_stranger_who_took_the_name_of_somebody_gone_is_somebody_new(self) -> None:
+    def test_a_stranger_with_the_name_of_a_lost_contact_is_a_new_identity(self) -> None:
         namesake = changed(ANN, avatar=699999999, signature="", region="北京 海淀", attr_status=7)
         assert found(namesake, ANN, BOB)[:2] == ("seen", None)
 
-    def test_the_next_landlord_under_the_same_remark_is_somebody_new(self) -> None:
+    def test_another_person_under_the_same_remark_is_a_new_identity(self) -> None:
         landlord = changed(BOB, nickname="Karl", pinyin="karl", avatar=688888888, attr_status=102437)
         assert None is found(landlord, ANN, BOB).face
 
@@ -124,16 +124,16 @@ class TestPeople:
         known = Evidence(kind="person", nickname="Zoe", remark="邓宇萍")
         assert number_of(found(known, known)) == 1
 
-    def test_two_of_one_name_are_told_apart_by_anything_else(self) -> None:
+    def test_two_contacts_of_one_name_are_distinguished_by_any_other_attribute(self) -> None:
         twin = changed(ANN, avatar=688888888, signature="", attr_status=7)
         assert [number_of(each) for each in found_all([twin, ANN], ANN, twin)] == [2, 1]
 
-    def test_two_who_cannot_be_told_apart_are_both_new_and_said_to_be_either(self) -> None:
+    def test_two_indistinguishable_contacts_are_new_and_name_both_candidates(self) -> None:
         first, second = found_all([ANN, ANN], ANN, ANN)
         assert (first.by, second.by) == ("ambiguous", "ambiguous")
         assert {1, 2} == set(first.candidates) == set(second.candidates)
 
-    def test_one_of_two_who_cannot_be_told_apart_may_be_either(self) -> None:
+    def test_one_of_two_indistinguishable_contacts_names_both_candidates(self) -> None:
         assert found(ANN, ANN, ANN).by == "ambiguous"
 
     def test_two_newcomers_like_one_who_is_known_are_both_new(self) -> None:
@@ -151,11 +151,11 @@ class TestPeople:
         reasons = found(changed(one, nickname="王小明😀"), one).reasons
         assert [(reason.what, reason.agrees) for reason in reasons] == [("remark", True), ("pinyin", True)]
 
-    def test_a_low_number_of_a_picture_says_little(self) -> None:
+    def test_a_low_picture_number_is_weak_evidence(self) -> None:
         one = Evidence(kind="person", nickname="Zoe", avatar=3)
         assert found(one, one).by == "ambiguous"
 
-    def test_a_value_that_many_share_says_little(self) -> None:
+    def test_a_common_value_is_weak_evidence(self) -> None:
         lazy = [Evidence(kind="person", nickname=f"n{n}", signature="这个人很懒") for n in range(40)]
         one = Evidence(kind="person", nickname="Zoe", signature="这个人很懒")
         assert found(one, one, *lazy).by == "ambiguous"
@@ -166,7 +166,7 @@ class TestPeople:
         assert (found(one, one).by, found(one, one, is_careful=True).by) == ("matched", "ambiguous")
         assert found(ANN, ANN, is_careful=True).by == "matched"
 
-    def test_nobody_is_known_at_first(self) -> None:
+    def test_at_first_no_identity_is_known(self) -> None:
         assert {ContactId("@a"): Finding("seen")} == match({ContactId("@a"): ANN}, [], [])
 
 
@@ -256,9 +256,7 @@ def judged(size: int, seed: int, *, has_avatars: bool) -> tuple[int, float]:
 
 
 @pytest.mark.parametrize(("has_avatars", "least"), [(True, 0.95), (False, 0.70)])
-def test_a_crowd_over_five_logins_is_known_again_and_nobody_is_taken_for_another(
-    has_avatars: bool, least: float
-) -> None:
+def test_a_crowd_over_five_logins_is_recognised_without_a_wrong_match(has_avatars: bool, least: float) -> None:
     wrong, recall = judged(500, 1, has_avatars=has_avatars)
     assert wrong == 0
     assert recall >= least

@@ -136,7 +136,7 @@ LINES: list[tuple[str, type[SystemMessage], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("text", "kind", "said"), LINES, ids=[text for text, _, _ in LINES])
-def test_a_line_is_told_by_its_words(text: str, kind: type[SystemMessage], said: dict[str, Any]) -> None:
+def test_a_notice_is_recognised_by_its_text(text: str, kind: type[SystemMessage], said: dict[str, Any]) -> None:
     line = system_message(ENVELOPE, text)
 
     assert type(line) is kind
@@ -207,5 +207,5 @@ def test_a_line_says_too_often_or_not(text: str, says: bool) -> None:
     assert says_too_often(system_message(ENVELOPE, text)) is says
 
 
-def test_what_somebody_writes_is_no_line_of_the_platform() -> None:
+def test_a_text_of_a_user_is_not_a_notice() -> None:
     assert not says_too_often(TextMessage(**ENVELOPE, text="操作太频繁"))

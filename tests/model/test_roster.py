@@ -88,12 +88,12 @@ def test_a_copy_goes_its_own_way(crowd: Contacts) -> None:
     assert [("@1" in each, "@2" in each) for each in (crowd, copy)] == [(False, True), (False, False)]
 
 
-def test_a_change_of_nobody_is_an_error(crowd: Contacts) -> None:
+def test_a_change_without_an_id_is_an_error(crowd: Contacts) -> None:
     with pytest.raises(KeyError):
         crowd.change("@nobody", remark="x")
 
 
-def test_whoever_cannot_be_read_is_nobody() -> None:
+def test_an_unreadable_contact_is_skipped() -> None:
     broken = Contacts.listed(
         Listing(take_listed(listed(b'{"UserName":"@a","UserName":{}}', b'{"NickName":"x"}', friend(1)))), ME
     )
@@ -101,7 +101,7 @@ def test_whoever_cannot_be_read_is_nobody() -> None:
     assert [each.id for each in broken] == ["filehelper", "@1"]
 
 
-def test_people_who_were_kept_can_be_packed_as_well() -> None:
+def test_saved_contacts_can_be_packed() -> None:
     people = [Contact(id=ContactId(f"@{number}"), nickname=f"Friend {number}") for number in range(MANY)]
 
     packed = Contacts.packed(people)

@@ -159,7 +159,7 @@ class TestReadingJson:
             ),
         ],
     )
-    def test_a_value_that_nobody_can_use_costs_only_itself(self, poison: bytes, rest: bytes) -> None:
+    def test_an_unusable_value_affects_no_other(self, poison: bytes, rest: bytes) -> None:
         read = read_json(b'{"MsgId":"1",' + poison + b"," + rest + b"}", Item)
         assert read == Item(msg_id="1", content="kept")
 

@@ -48,7 +48,7 @@ class TestInit:
         assert [read_json(reply.contact_list[place], WireContact).user_name for place in (0, 2)] == ["@a", "@b"]
         assert reply.user == WireUser(user_name="@me", uin=5)
 
-    def test_the_reply_has_the_fields_strangers_index_without_a_default(self) -> None:
+    def test_the_reply_has_the_fields_that_other_clients_require(self) -> None:
         body = json.loads(WEBWXINIT.encode_reply(InitReply()).body)
         for name in ("BaseResponse", "ContactList", "SyncKey", "User", "ChatSet", "SKey", "InviteStartCount"):
             assert name in body
@@ -61,7 +61,7 @@ class TestContactList:
         assert request.content == b""
 
     @pytest.mark.parametrize("query", ["", "?r=1560000000", "?skey=&lang=zh_CN"])
-    def test_strangers_ask_with_less(self, query: str) -> None:
+    def test_other_clients_send_fewer_fields(self, query: str) -> None:
         url = f"https://wx.qq.com/cgi-bin/mmwebwx-bin/webwxgetcontact{query}"
         request = Request(endpoint="", method="POST", url=url, body=b"{}")
         assert GETCONTACT.matches(request.method, request.path)
@@ -110,7 +110,7 @@ class TestNames:
         ):
             assert name in names
 
-    def test_a_contact_has_the_fields_strangers_index_without_a_default(self) -> None:
+    def test_a_contact_has_the_fields_that_other_clients_require(self) -> None:
         assert {"UserName", "NickName", "Sex", "VerifyFlag", "MemberList"} <= set(written(WireContact(user_name="@a")))
 
     def test_the_account_itself_keeps_the_platforms_capitals(self) -> None:

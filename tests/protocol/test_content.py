@@ -284,7 +284,7 @@ class TestForwarding:
             pytest.param("<msg><img", id="broken"),
         ],
     )
-    def test_without_keys_it_is_refused_and_told_the_way_round(self, content: str) -> None:
+    def test_without_keys_it_is_refused_with_an_alternative(self, content: str) -> None:
         with pytest.raises(NotForwardable, match="send it as a new picture"):
             forward_image(content)
 

@@ -112,7 +112,7 @@ class TestHowLongACookieLives:
             pytest.param("; Max-Age=" + "9" * 400, None, id="more seconds than a float holds"),
         ],
     )
-    def test_max_age_wins_over_expires_and_nonsense_lives_as_long_as_the_login(
+    def test_max_age_precedes_expires_and_an_invalid_value_lasts_for_the_login(
         self, attributes: str, expires: float | None
     ) -> None:
         [cookie] = jar_of(f"a=1{attributes}").cookies
@@ -199,7 +199,7 @@ class TestOneOrigin:
 
 class TestReading:
     @pytest.mark.parametrize("broken", ["", "no equals", "=nameless", "; Path=/"])
-    def test_a_broken_cookie_is_passed_over_and_the_others_are_kept(self, broken: str) -> None:
+    def test_an_invalid_cookie_is_ignored_and_the_others_are_stored(self, broken: str) -> None:
         assert jar_of(broken, "a=1").header(MAIN, NOW) == "a=1"
 
     def test_a_value_keeps_its_equals_signs_and_loses_the_blanks_around_it(self) -> None:

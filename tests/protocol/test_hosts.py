@@ -158,7 +158,7 @@ class TestWhereALoginStarts:
     def test_a_profile_or_a_host_chooses_both(self, host: str | None, profile: Profile, main: str) -> None:
         assert choose(host, None) == (profile, FAMILIES[main])
 
-    def test_a_server_plays_every_host_and_is_web_unless_told_otherwise(self) -> None:
+    def test_a_server_serves_every_host_and_defaults_to_the_web_profile(self) -> None:
         profile, hosts = choose(None, SERVER + "/")
         assert profile is WEB
         assert {SERVER} == {hosts.origin(host) for host in Host}
@@ -183,7 +183,7 @@ class TestWhereALoginStarts:
             ("http://127.0.0.1:0", "has no host or no valid port"),
         ],
     )
-    def test_what_is_wrong_with_an_address_is_said(self, address: str, mistake: str) -> None:
+    def test_an_invalid_address_is_explained(self, address: str, mistake: str) -> None:
         with pytest.raises(NotOnThisHost) as server:
             single(address)
         assert (

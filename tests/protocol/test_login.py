@@ -51,7 +51,7 @@ def asked(method: str, target: str, body: bytes = b"") -> Request:
 
 
 class TestUuid:
-    def test_the_answer_is_spelt_as_strangers_match_it(self) -> None:
+    def test_the_answer_is_spelt_as_other_clients_match_it(self) -> None:
         response = JSLOGIN.encode_reply(QrReply(uuid="Qa1Zw2Sx3E=="))
         assert response.body == b'window.QRLogin.code = 200; window.QRLogin.uuid = "Qa1Zw2Sx3E==";'
         assert response.header("Content-Type") == "text/javascript"
@@ -74,7 +74,7 @@ class TestUuid:
         assert JSLOGIN.decode_request(request).redirect_uri == "https://wx.qq.com/cgi"
 
     @pytest.mark.parametrize(("endpoint", "path"), [(QR_PICTURE, "qrcode"), (QR_TEXT, "l")])
-    def test_the_code_lives_at_one_host_whatever_the_family(self, endpoint: Endpoint[Any, Any], path: str) -> None:
+    def test_the_code_is_at_one_host_for_every_family(self, endpoint: Endpoint[Any, Any], path: str) -> None:
         request = endpoint.encode_request(QrPictureRequest(uuid="Qa1=="), HOSTS)
         assert request.url == f"https://login.weixin.qq.com/{path}/Qa1=="
 
@@ -98,7 +98,7 @@ class TestPoll:
             ),
         ],
     )
-    def test_the_answer_is_spelt_as_strangers_match_it(self, reply: PollReply, body: str) -> None:
+    def test_the_answer_is_spelt_as_other_clients_match_it(self, reply: PollReply, body: str) -> None:
         response = LOGIN_POLL.encode_reply(reply)
         assert response.body.decode() == body
         assert LOGIN_POLL.decode_reply(response) == reply

@@ -89,7 +89,7 @@ class TestUpload:
     def test_chunk_fields_are_sent_only_when_there_are_several(self) -> None:
         assert b'name="chunk"' not in UPLOAD.encode_request(self.VALUE, HOSTS).content
 
-    def test_a_strangers_upload_is_read_with_its_ticket_first_and_without_an_id(self) -> None:
+    def test_an_upload_of_another_client_is_read_with_its_ticket_first_and_without_an_id(self) -> None:
         body = (
             b'--X\r\nContent-Disposition: form-data; name="uploadmediarequest"\r\n\r\n{"UploadType":2}\r\n'
             b'--X\r\nContent-Disposition: form-data; name="name"\r\n\r\n/home/me/a b.png\r\n'
@@ -124,7 +124,7 @@ class TestDownload:
         assert request.query == "MsgID=29&skey=%40crypt_1"
 
     @pytest.mark.parametrize("name", ["MsgID", "msgid", "MsgId"])
-    def test_strangers_spell_the_id_otherwise(self, name: str) -> None:
+    def test_other_clients_spell_the_id_differently(self, name: str) -> None:
         url = f"https://wx.qq.com/cgi-bin/mmwebwx-bin/webwxgetmsgimg?{name}=29&type=big"
         read = GETMSGIMG.decode_request(Request(endpoint="", method="GET", url=url))
         assert read == ImageDownloadRequest(message_id="29", type="big")

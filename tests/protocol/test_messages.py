@@ -62,7 +62,7 @@ class TestAMessageThatArrives:
         assert read_json(b'{"MsgId":"1","FileSize":123}', WireMessage).file_size == "123"
         assert '"FileSize":""' in msgspec.json.encode(WireMessage(msg_id="1")).decode()
 
-    def test_it_is_written_with_every_field_strangers_index_without_a_default(self) -> None:
+    def test_it_has_every_field_that_other_clients_require(self) -> None:
         written = set(json.loads(msgspec.json.encode(WireMessage(msg_id="1"))))
         assert {
             "FromUserName", "ToUserName", "Content", "MsgType", "Url", "AppMsgType", "FileName", "MsgId", "NewMsgId",
@@ -83,7 +83,7 @@ class TestSends:
             pytest.param('{"Msg":{"Type":"1","ToUserName":"@a","Content":"x","Other":[]}}', id="Type as a text"),
         ],
     )
-    def test_a_text_is_read_in_every_shape_strangers_send(self, body: str) -> None:
+    def test_a_text_is_read_in_every_form_other_clients_send(self, body: str) -> None:
         assert TEXT.decode_request(asked("webwxsendmsg", body)).msg == OutgoingText(to_user_name="@a", content="x")
 
     @pytest.mark.parametrize(("given", "read"), [("15600000001230", "15600000001230"), ('"abc"', "abc"), ("null", "")])
@@ -92,7 +92,7 @@ class TestSends:
         msg = TEXT.decode_request(asked("webwxsendmsg", body)).msg
         assert (msg.local_id, msg.client_msg_id) == (read, read)
 
-    def test_a_send_to_nobody_is_unreadable(self) -> None:
+    def test_a_send_without_a_recipient_is_refused(self) -> None:
         with pytest.raises(ProtocolError, match="ToUserName is missing"):
             TEXT.decode_request(asked("webwxsendmsg", '{"Msg":{"Content":"x"}}'))
 

@@ -67,7 +67,7 @@ class TestSynccheck:
         with pytest.raises(ProtocolError, match="synccheck: no retcode in the answer"):
             SYNCCHECK.decode_reply(Response(body=body.encode()))
 
-    def test_the_answer_is_spelt_as_strangers_match_it(self) -> None:
+    def test_the_answer_is_spelt_as_other_clients_match_it(self) -> None:
         response = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=2))
         assert response.body == b'window.synccheck={retcode:"0",selector:"2"}'
 
@@ -80,7 +80,7 @@ class TestSynccheck:
             "&deviceid=e1&synckey=1_700000001%7C1000_1560000000&_=9&mmweb_appid=wx"
         )
 
-    def test_raw_keys_of_strangers_are_read(self) -> None:
+    def test_unencoded_keys_of_other_clients_are_read(self) -> None:
         url = "https://h/cgi-bin/mmwebwx-bin/synccheck?sid=a+b/c&synckey=1_7|2_8&uin=&_=1"
         read = SYNCCHECK.decode_request(Request(endpoint="", method="GET", url=url))
         assert (read.sid, read.synckey, read.uin) == ("a+b/c", "1_7|2_8", 0)
@@ -155,7 +155,7 @@ class TestSync:
             with pytest.raises(ProtocolError):
                 WEBWXSYNC.decode_reply(Response(body=whole[:length]))
 
-    def test_the_reply_has_the_fields_strangers_index_without_a_default(self) -> None:
+    def test_the_reply_has_the_fields_that_other_clients_require(self) -> None:
         body = json.loads(WEBWXSYNC.encode_reply(SyncReply()).body)
         assert {"AddMsgList", "ModContactList", "SyncKey", "SyncCheckKey", "SKey", "ContinueFlag"} <= set(body)
 

@@ -20,7 +20,7 @@ def fetched(page):
 
 
 @pytest.mark.parametrize("name", FETCHES)
-def test_a_refusal_to_fetch_is_said_as_it_is(name, me):
+def test_a_refused_fetch_has_its_return_code(name, me):
     me.world.log_out("me")
     good = fetched(me)
     me.world.faults.add(name)
@@ -53,7 +53,7 @@ def test_a_flood_is_of_real_messages(me):
     assert len(me.world.inbox("me")["ahua"].messages) == 120
 
 
-def test_a_run_says_that_more_waits_as_long_as_it_does(me):
+def test_the_continue_flag_is_set_while_more_changes_wait(me):
     for text in "abc":
         me.world.say("ahua", "me", text)
     me.world.faults.add("continue_run:size=2")
@@ -107,7 +107,7 @@ def test_a_rotated_ticket_is_a_secret_like_the_first(me):
 
 
 @pytest.mark.parametrize("name", [str(kind.__struct_config__.tag) for kind in CATALOGUE["Contacts"]])
-def test_contacts_that_are_refused_are_said_to_be(name, page):
+def test_refused_contacts_are_reported(name, page):
     page.world.faults.add(name)
     for endpoint, request in ((GETCONTACT, ContactsRequest()), (BATCHGETCONTACT, BatchContactsRequest())):
         assert page.call(endpoint, request).base_response.ret == 1101

@@ -49,7 +49,7 @@ def test_an_answer_is_written_as_http_has_it():
 @pytest.mark.parametrize(
     "fault", [ResetMidway(), ClosedInHead(), ClosedInBody()], ids=lambda fault: type(fault).__name__
 )
-def test_without_a_place_the_dice_say_where_an_answer_ends(fault):
+def test_without_a_position_the_rng_chooses_where_an_answer_ends(fault):
     ends = set()
     rng = random.Random(1)
     for _ in range(200):
@@ -64,7 +64,7 @@ def test_without_a_place_the_dice_say_where_an_answer_ends(fault):
     assert len(ends) > 1
 
 
-def test_an_answer_ends_where_it_is_said_to():
+def test_an_answer_ends_at_the_given_position():
     assert steps(ResetMidway(at=3)) == [b"HTT", Delay(0.01), End.RESET]
     assert steps(ClosedInHead(at=3)) == [b"HTT", End.CLOSE]
     assert steps(ClosedInBody(at=3)) == [ANSWER[: HEAD + 3], End.CLOSE]
@@ -134,7 +134,7 @@ def test_steps_are_carried_out_on_a_socket(played, said, seen, told):
     assert at_once(run) == ((said, seen), [told])
 
 
-def test_whoever_has_hung_up_is_told_nothing_more():
+def test_nothing_is_sent_to_a_closed_connection():
     async def run():
         async def answer(reader, writer):
             writer.transport.abort()

@@ -87,7 +87,7 @@ def test_file_transfer_helper_shows_one_chat(helper):
     assert reply.user.user_name.startswith("@")
 
 
-def test_file_transfer_helper_hears_of_its_chat_and_of_nothing_else(helper, world):
+def test_file_transfer_helper_gets_changes_of_its_chat_only(helper, world):
     world.say("ahua", "me", "在吗")
     world.befriend("me", "ahua", remark="老板")
     world.recall("ahua", "me")
@@ -127,7 +127,7 @@ def family(new_page):
         ("push", "http://127.0.0.1:8790", "1101"),
     ],
 )
-def test_whoever_polls_a_wrong_host_is_logged_out(family, world, part, host, retcode):
+def test_a_poll_of_a_wrong_host_ends_the_session(family, world, part, host, retcode):
     world.say("ahua", "me", "在吗")
     family.hosts = replace(family.hosts, **{part: host})
     assert f'retcode:"{retcode}"' in family.check().body.decode()
@@ -146,7 +146,7 @@ def test_on_one_plain_origin_every_call_is_at_home(me):
 
 
 @pytest.mark.parametrize("options", [Options(strict_cookies=True)])
-def test_without_its_cookies_nobody_is_known(family, world):
+def test_without_its_cookies_a_session_is_unknown(family, world):
     sid = family.credentials.sid
     request = SyncRequest(sid=sid, credentials=family.credentials, sync_key=family.sync_key)
     assert sync_ret(family, request) == 1100

@@ -73,7 +73,7 @@ async def refusal(dial, words):
         (b"/", b"400 Bad Request"),
     ],
 )
-async def test_nobody_is_let_through_to_any_other_name_or_port(dial, target, status):
+async def test_a_tunnel_to_any_other_name_or_port_is_refused(dial, target, status):
     assert await refusal(dial, b"CONNECT " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n") == b"HTTP/1.1 " + status
 
 
@@ -83,14 +83,14 @@ async def test_a_head_without_end_is_refused(dial):
     )
 
 
-async def test_words_before_the_door_has_opened_are_refused(dial):
+async def test_bytes_before_the_tunnel_is_open_are_refused(dial):
     assert await refusal(dial, b"CONNECT wx.qq.com:443 HTTP/1.1\r\n\r\n\x16\x03\x01") == b"HTTP/1.1 400 Bad Request"
 
 
 @pytest.mark.parametrize(
     "words", [b"GET http://example.com/ HTTP/1.1\r\nHost: example.com\r\nConnection: close\r\n\r\n"]
 )
-async def test_nobody_is_asked_over_plain_http_on_anybodys_behalf(dial, words):
+async def test_a_plain_http_request_is_not_forwarded(dial, words):
     assert await refusal(dial, words) == b"HTTP/1.1 403 Forbidden"
 
 
@@ -104,7 +104,7 @@ async def test_plain_http_is_answered_on_the_same_port(dial):
 
 
 @pytest.mark.parametrize("first", [b"C", b"CONNECT wx.qq.com:4"])
-async def test_the_door_waits_for_the_whole_wish(dial, served, first):
+async def test_the_proxy_waits_for_the_complete_connect_request(dial, served, first):
     reader, writer = await dial()
     writer.write(first)
     await asyncio.sleep(0.02)
@@ -144,13 +144,13 @@ async def test_inside_a_tunnel_other_names_are_not_answered(tunnel):
     assert b"421 Misdirected Request" in await tls.hear(b"\r\n\r\n")
 
 
-async def test_the_control_api_is_not_behind_the_door(tunnel):
+async def test_the_control_api_is_not_reachable_through_the_tunnel(tunnel):
     tls = await tunnel("wx.qq.com")
     await tls.greet(first_words=b"GET /control/accounts HTTP/1.1\r\nHost: wx.qq.com\r\n\r\n")
     assert b"403 Forbidden" in await tls.hear(b"}")
 
 
-async def test_whoever_does_not_trust_the_authority_is_not_forced_to(tunnel, served, dial):
+async def test_a_client_that_rejects_the_authority_gets_no_connection(tunnel, served, dial):
     tls = await tunnel("wx.qq.com", trusting=False)
     with pytest.raises(ssl.SSLCertVerificationError):
         await tls.greet()
@@ -168,7 +168,7 @@ async def test_garbage_in_place_of_a_handshake_ends_the_tunnel_only(dial):
 
 
 @pytest.mark.parametrize("words", [b"", b"CONNECT wx.qq.com:4", b"CONNECT wx.qq.com:443 HTTP/1.1\r\n\r\n"])
-async def test_closing_hangs_up_on_whoever_stands_in_the_door(sandbox, words):
+async def test_closing_ends_unfinished_connections(sandbox, words):
     served = await serve(sandbox, tls=True)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(served.tls.proxy.rpartition(":")[2]))
     writer.write(words)

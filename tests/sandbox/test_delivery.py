@@ -3,20 +3,20 @@ import pytest
 from webwx.sandbox.errors import Refused
 
 
-def test_what_is_said_shows_on_both_phones_and_is_unread_on_one(world):
+def test_a_text_shows_on_both_phones_and_is_unread_on_one(world):
     message = world.say("ahua", "me", "在吗")
     assert world.inbox("me")["ahua"].messages == world.inbox("ahua")["xiaoming"].messages == [message]
     assert (world.inbox("me")["ahua"].unread, world.inbox("ahua")["xiaoming"].unread) == (1, 0)
 
 
-def test_nothing_is_said_to_strangers_or_oneself(world):
+def test_a_text_to_a_stranger_or_oneself_is_refused(world):
     world.add_person("陌生人", "stranger")
     for to in ("stranger", "me"):
         with pytest.raises(Refused, match="Ret 1204"):
             world.say("me", to, "x")
 
 
-def test_whoever_has_blocked_one_gets_nothing_and_one_is_told_afterwards(me, friend, world):
+def test_a_blocked_sender_is_notified_and_nothing_arrives(me, friend, world):
     world.set_blocked("ahua", "me", is_blocked=True)
     assert me.send_text(me.name("ahua"), "在吗").base_response.ret == 0
     assert [(m.msg_type, m.content) for m in me.messages()] == [(10000, "消息已发出，但被对方拒收了。")]
@@ -45,7 +45,7 @@ def test_a_message_is_found_by_those_who_see_it_only(world):
         world.delivery.message(message.id, world.person("me"))
 
 
-def test_a_recall_is_told_to_those_who_got_the_message_only(friend, world):
+def test_a_recall_notifies_only_recipients_of_the_message(friend, world):
     world.unfriend("ahua", "me")
     message = world.say("me", "ahua", "在吗")
     world.recall("me", "ahua", message.id)

@@ -21,7 +21,7 @@ def told(world):
     ]
 
 
-def test_everybody_is_a_friend_of_me_and_of_nobody_else():
+def test_generated_people_are_friends_of_me_only():
     me, *others = generated(people=30).people.values()
     assert set(me.friends) == {person.id for person in others}
     assert all(list(person.friends) == ["xiaoming"] for person in others)

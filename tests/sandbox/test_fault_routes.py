@@ -22,7 +22,7 @@ def control(sandbox):
     return call
 
 
-def test_the_menu_is_listed_with_what_is_on(control, world):
+def test_the_catalogue_is_listed_with_the_active_faults(control, world):
     world.faults = FaultInjector(seed=7)
     assert control(fault="truncated", options={"at": 3}, endpoint="webwxsync", times=2) == (200, {"number": 1})
     assert control("/script", faults=["empty@0.5", "nothing"]) == (200, {})

@@ -330,7 +330,7 @@ def test_an_outage_ends_with_the_server_it_is_of(news):
     assert at_once(run) == (b"", "refused")
 
 
-def test_whoever_wants_the_connection_closed_after_a_broken_answer_gets_it(news):
+def test_connection_close_is_honoured_after_a_broken_answer(news):
     async def run():
         async with through("port", news.sandbox) as (url, faults):
             faults.add("wrong_charset")
@@ -374,13 +374,13 @@ def test_an_answer_is_as_large_as_ever_after_a_fault_on_the_same_connection(news
     assert (first.end, second.end) == ("kept", "kept")
 
 
-def test_each_item_of_the_menu_is_looked_at_on_the_wire_here_or_at_a_handshake():
+def test_each_fault_is_tested_on_the_wire_here_or_at_a_handshake():
     tls = {str(kind.__struct_config__.tag) for kind in CATALOGUE["TLS"]}
     assert {*SAYS, *DOES} | tls == set(FAULTS)
     assert not {*SAYS} & {*DOES}
 
 
-def test_names_are_unique_and_each_line_says_something():
+def test_fault_names_are_unique_and_described():
     described = catalogue()
     assert len({each.name for each in described}) == len(described) == sum(map(len, CATALOGUE.values()))
     for each in described:
@@ -465,7 +465,7 @@ def test_who_subscribed_is_called_when_a_fault_happens_or_others_are_on():
     assert called == [1, 0, 0, 0]
 
 
-def test_a_set_without_a_seed_tells_the_one_it_made_up():
+def test_a_set_without_a_seed_reports_its_random_seed():
     assert FaultInjector().seed != FaultInjector().seed
 
 
@@ -574,13 +574,13 @@ def test_a_rule_is_read(text, rule):
         ("tls_expired", "The fault 'tls_expired' cannot happen here: it needs TLS, as of 'webwx sandbox --tls'."),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_said_in_a_sentence(text, sentence):
+def test_an_invalid_rule_is_explained(text, sentence):
     with pytest.raises(Impossible) as no:
         FaultInjector().add(text)
     assert str(no.value).startswith(sentence)
 
 
-def test_a_proxy_says_nothing_itself():
+def test_a_proxy_injects_no_faults_of_the_response():
     with pytest.raises(Impossible, match="only the sandbox itself can say such things"):
         FaultInjector(CARRIED).add("html_page")
 

@@ -107,7 +107,7 @@ def test_the_cookies_of_an_answer_are_those_of_the_live_service(asked, name):
 
 
 @pytest.mark.parametrize("name", RECORDED)
-def test_over_plain_http_nothing_is_said_that_wants_tls(asked, name):
+def test_headers_that_need_tls_are_not_sent_over_plain_http(asked, name):
     answer = asked(name, hosts=HERE)
     assert not answer.header("Strict-Transport-Security")
     assert not any("Secure" in cookie for cookie in answer.header_values("Set-Cookie"))

@@ -50,7 +50,7 @@ def test_a_medium_is_found_by_any_name_of_its_keys_or_by_md5(media, picture):
     assert media.find({"aeskey": key}) is None
 
 
-def test_a_files_name_is_encoded_but_for_letters_and_digits(media):
+def test_a_file_name_is_encoded_except_letters_and_digits(media):
     assert media.add(b"x", "报 告-a_~1.pdf").encrypted_name == "%E6%8A%A5%20%E5%91%8A%2Da%5F%7E1%2Epdf"
 
 

@@ -14,7 +14,7 @@ def people(world):
     return {name: world.person(name) for name in world.people}
 
 
-def test_each_member_is_told_in_words_of_their_own(world, people):
+def test_each_member_gets_a_notice_from_their_point_of_view(world, people):
     room = world.membership.open(people["xiaoming"], [people["ahua"], people["lilei"]], "电影")
     assert lines(world, "me", room.id) == ['你邀请"阿华、李雷"加入了群聊']
     assert lines(world, "ahua", room.id) == ['"小明"邀请你和"李雷"加入了群聊']
@@ -23,7 +23,7 @@ def test_each_member_is_told_in_words_of_their_own(world, people):
     assert lines(world, "zhangsan", room.id) == ['"阿华"邀请你加入了群聊']
 
 
-def test_whoever_is_in_already_is_not_added_again(world, people):
+def test_members_are_not_added_again(world, people):
     room = world.chatrooms["hiking"]
     world.membership.admit(room, [people["ahua"]], by=people["lilei"])
     world.membership.join(room, people["ahua"], by=people["lilei"])
@@ -37,7 +37,7 @@ def test_only_mutual_friends_can_be_added(world, people):
     assert not world.membership.can_add(people["ahua"], people["xiaoming"])
 
 
-def test_nobody_who_has_blocked_one_can_be_added(world, people):
+def test_people_who_blocked_the_account_cannot_be_added(world, people):
     world.set_blocked("ahua", "me", is_blocked=True)
     assert not world.membership.can_add(people["xiaoming"], people["ahua"])
     assert world.membership.can_add(people["ahua"], people["xiaoming"])
@@ -45,7 +45,7 @@ def test_nobody_who_has_blocked_one_can_be_added(world, people):
     assert world.membership.can_add(people["xiaoming"], people["ahua"])
 
 
-def test_nobody_new_is_told_of_to_nobody(world, people):
+def test_adding_no_one_notifies_no_one(world, people):
     world.membership.admit(world.chatrooms["hiking"], [], by=people["xiaoming"])
     assert world.inbox("me") == {}
 
@@ -68,7 +68,7 @@ def test_an_invitation_is_a_card_that_lets_in(world, people):
     assert lines(world, "ahua", room.id) == ['" 李雷"通过扫描"小明"分享的二维码加入群聊']
 
 
-def test_the_owner_removes_others_and_nobody_else(world, people):
+def test_only_the_owner_removes_others(world, people):
     room = world.chatrooms["hiking"]
     world.membership.remove(room, [people["ahua"], people["xiaoming"]], by=people["xiaoming"])
     assert [member.id for member in room.members] == ["xiaoming", "zhangsan", "lilei"]
@@ -103,7 +103,7 @@ def test_after_an_owner_the_next_one_owns_the_chatroom(world, people):
         lambda doors, room, one, who: doors.leave(room, who),
     ],
 )
-def test_nothing_is_done_by_whoever_is_no_member(world, people, attempt):
+def test_a_person_who_is_not_a_member_changes_nothing(world, people, attempt):
     world.membership.leave(world.chatrooms["hiking"], people["lilei"])
     with pytest.raises(Refused) as refused:
         attempt(world.membership, world.chatrooms["hiking"], people["ahua"], people["lilei"])

@@ -6,7 +6,7 @@ def test_each_side_sees_a_message_in_the_chat_with_the_other(world):
     assert not world.person("lilei").sees(message)
 
 
-def test_everybody_sees_a_chatrooms_message_in_the_chatroom(world):
+def test_all_members_see_a_message_in_the_chatroom(world):
     message = world.say("ahua", "周末爬山", "走吗")
     assert {message.chat_of(person) for person in world.people.values()} == {"hiking"}
 
@@ -24,7 +24,7 @@ def test_phones_know_other_ids_than_pages(world):
     assert (world.person("me").real_id, world.chatrooms["hiking"].real_id) == ("wxid_xiaoming", "hiking@chatroom")
 
 
-def test_whoever_is_in_a_chatroom_knows_it(world):
+def test_a_member_lists_the_chatroom(world):
     room, ahua = world.chatrooms["hiking"], world.person("ahua")
     assert room.has(ahua)
     assert ahua.rooms == {"hiking": room}
@@ -33,7 +33,7 @@ def test_whoever_is_in_a_chatroom_knows_it(world):
     assert ahua.rooms == {}
 
 
-def test_the_longest_in_a_chatroom_owns_it_and_nobody_an_empty_one(world):
+def test_the_longest_member_owns_a_chatroom_and_an_empty_one_has_no_owner(world):
     room = world.chatrooms["hiking"]
     owners = []
     for person in room.members:

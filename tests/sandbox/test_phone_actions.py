@@ -24,7 +24,7 @@ def test_everything_is_sent_to_the_chat_before_them(world, ahua):
     assert kinds(world, "me", "hiking") == ["image"]
 
 
-def test_media_that_are_not_given_are_real_ones_and_pictures_differ(ahua):
+def test_sample_media_are_valid_and_pictures_differ(ahua):
     types = [send().medium.content_type for send in (ahua.picture, ahua.voice, ahua.video, ahua.sticker)]
     assert types == ["image/jpeg", "audio/mp3", "video/mp4", "image/jpeg"]
     assert ahua.picture().medium.content != ahua.picture().medium.content

@@ -121,7 +121,7 @@ def test_a_server_that_is_gone_is_a_closed_connection(me):
         (b"GET / HTTP/1.1\r\n", b""),
     ],
 )
-def test_what_is_no_plain_http_harms_nobody(me, said, answer):
+def test_bytes_that_are_not_http_affect_no_other_connection(me, said, answer):
     async def work(proxy, calls):
         seen = await ask(proxy.url, said)
         return seen, await ask(proxy.url, calls.fetch())
@@ -231,7 +231,7 @@ def test_equal_seeds_do_the_same_to_equal_requests(me):
     assert day(3)[1] != day(4)[1]
 
 
-def test_closing_hangs_up_on_everybody(me):
+def test_closing_ends_all_connections(me):
     async def run():
         served = await serve(me.sandbox)
         proxy = FaultProxy(served.url)

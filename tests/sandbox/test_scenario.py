@@ -79,7 +79,7 @@ def test_a_story_waits_where_it_yields(world, friends, play):
         (lambda message: "", False),
     ],
 )
-def test_what_is_heard_can_be_said_in_several_ways(world, friends, play, hears, is_answered):
+def test_hears_accepts_a_text_a_pattern_or_a_function(world, friends, play, hears, is_answered):
     friends.when("阿华", hears=hears)(lambda ahua, message: ahua.say("yes"))
     assert play() == []
     world.say("me", "阿华", "I say ping!")
@@ -106,7 +106,7 @@ def test_a_reaction_can_be_for_some_messages_only(world, friends, play, narrower
     assert ("yes" in shown(world, chat="hiking")) is is_answered
 
 
-def test_a_recall_is_heard_too(world, friends, play):
+def test_a_script_reacts_to_a_recall(world, friends, play):
     friends.when("阿华", is_recalled=True)(lambda ahua, message: ahua.say(f"I saw: {message.text}"))
     assert play() == []
     world.say("me", "阿华", "oops")
@@ -114,7 +114,7 @@ def test_a_recall_is_heard_too(world, friends, play):
     assert shown(world)[-1] == "I saw: oops"
 
 
-def test_whoever_is_not_named_is_everybody_but_me_and_nobody_answers_the_platform(world, friends, play):
+def test_without_a_name_all_but_me_react_and_platform_messages_are_ignored(world, friends, play):
     friends.when(hears=lambda message: message.text != "here")(lambda each, message: each.say("here"))
     assert play() == []
     world.membership.rename(world.chatrooms["hiking"], "爬山", by=world.person("me"))
@@ -123,7 +123,7 @@ def test_whoever_is_not_named_is_everybody_but_me_and_nobody_answers_the_platfor
     assert [message.sender.id for message in room[2:]] == ["ahua", "zhangsan", "lilei"]
 
 
-def test_whoever_takes_another_nickname_is_still_meant(world, friends, play):
+def test_a_person_who_changes_the_nickname_still_reacts(world, friends, play):
     friends.when("阿华", by="李雷", chat="周末爬山")(lambda ahua, message: ahua.say("yes"))
     friends.at(60, "阿华")(lambda ahua: ahua.say("later", to="hiking"))
     mistakes = play()
@@ -136,7 +136,7 @@ def test_whoever_takes_another_nickname_is_still_meant(world, friends, play):
     assert mistakes == []
 
 
-def test_everybody_in_a_chatroom_is_asked_there_and_nobody_elsewhere(world, friends, play):
+def test_all_members_react_in_the_chatroom_only(world, friends, play):
     outsider = world.add_person("外人")
     world.befriend("me", outsider.id)
     friends.when(chat="周末爬山")(lambda each, message: each.say("here"))
@@ -148,7 +148,7 @@ def test_everybody_in_a_chatroom_is_asked_there_and_nobody_elsewhere(world, frie
     assert len(mistakes) == 1
 
 
-def test_an_answer_comes_when_everybody_has_the_question(world, friends, play):
+def test_an_answer_comes_after_all_received_the_question(world, friends, play):
     friends.when("阿华", hears="?")(lambda ahua, message: ahua.say("!"))
     assert play() == []
     world.say("me", "周末爬山", "?")
@@ -162,7 +162,7 @@ def test_what_a_client_sends_is_answered_into_its_stream(world, friends, play, m
     assert [message.content for message in me.messages()] == ["pong"]
 
 
-def test_friends_who_answer_each_other_without_an_end_are_stopped_and_told(world, friends, play):
+def test_an_endless_exchange_of_answers_is_stopped_and_reported(world, friends, play):
     friends.when("阿华", by="李雷")(lambda ahua, message: ahua.say("more"))
     friends.when("李雷", by="阿华")(lambda lilei, message: lilei.say("more"))
     mistakes = play()
@@ -200,7 +200,7 @@ def test_a_poll_in_process_ends_when_a_friend_writes_and_not_later(world, friend
 # -- mistakes --------------------------------------------------------------------------------------------------------
 
 
-def test_a_mistake_is_told_with_its_line_and_the_world_goes_on(world, friends, play):
+def test_an_error_is_reported_with_its_line_and_the_world_continues(world, friends, play):
     @friends.when("阿华", hears="ping")
     def answer(ahua, message):
         ahua.say("pong", to="nobody")
@@ -226,7 +226,7 @@ def test_a_mistake_is_told_with_its_line_and_the_world_goes_on(world, friends, p
     assert shown(world) == ["ping", "in a moment"]
 
 
-def test_a_function_that_takes_something_else_is_told_with_its_own_line(world, friends, play):
+def test_a_function_with_wrong_arguments_is_reported_with_its_line(world, friends, play):
     @friends.when("阿华")
     def answer(ahua): ...
 
@@ -236,7 +236,7 @@ def test_a_function_that_takes_something_else_is_told_with_its_own_line(world, f
     assert mistakes[0].startswith(line_of(answer, 0) + "TypeError: ")
 
 
-def test_a_refusal_is_told_in_words(world, friends, play):
+def test_a_refusal_is_reported_as_a_sentence(world, friends, play):
     @friends.at(0, "阿华")
     def write(ahua):
         ahua.say("hello", to="阿华")
@@ -253,7 +253,7 @@ def test_a_refusal_is_told_in_words(world, friends, play):
         lambda friends: friends.at(1, "nobody"),
     ],
 )
-def test_whoever_is_not_there_is_told_before_it_begins(world, friends, play, script):
+def test_an_unknown_person_is_reported_before_the_start(world, friends, play, script):
     def answer(*_): ...
 
     script(friends)(answer)
@@ -266,7 +266,7 @@ def test_no_pause_at_all_is_none(friends):
         friends.every(0, "阿华")
 
 
-def test_without_anybody_to_tell_a_mistake_is_written_to_stderr(world, friends, capsys):
+def test_without_a_callback_an_error_is_written_to_stderr(world, friends, capsys):
     friends.at(0, "阿华")(lambda ahua: ahua.say("hello"))
     friends.play(world)
     assert capsys.readouterr().err.endswith("no message is answered here.\n")

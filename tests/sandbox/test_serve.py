@@ -65,7 +65,7 @@ def is_there(path):
     return Path(path).exists()
 
 
-async def test_it_says_where_it_is_and_who_is_there(served):
+async def test_the_first_line_has_the_address_and_the_accounts(served):
     assert served.url.startswith("http://127.0.0.1:")
     assert served.control == served.url + "/control"
     assert served.phone == served.url + "/phone"
@@ -226,7 +226,7 @@ async def test_a_body_without_a_length_is_held_to_the_same_limit(served, http):
         assert response.status == 413
 
 
-async def test_what_is_planned_happens_at_its_time_by_itself_and_a_held_poll_hears_of_it(http):
+async def test_a_scheduled_action_happens_on_time_and_ends_a_held_poll(http):
     world = default_world(clock=SystemClock())
     session = world.log_in(world.person("me"))
     key = str(session.stream.newest)
@@ -237,7 +237,7 @@ async def test_what_is_planned_happens_at_its_time_by_itself_and_a_held_poll_hea
     assert 'selector:"2"' in answer
 
 
-async def test_a_clock_that_was_wound_still_runs_to_what_is_planned(http):
+async def test_an_advanced_clock_still_runs_to_the_next_scheduled_action(http):
     world = default_world(clock=SystemClock())
     session = world.log_in(world.person("me"))
     key = str(session.stream.newest)
@@ -391,7 +391,7 @@ async def kinds(socket, count):
     return [(await socket.receive_json(timeout=5))["kind"] for _ in range(count)]
 
 
-async def test_an_open_page_is_told_what_happens_and_hangs_up_with_the_server(sandbox, http):
+async def test_an_open_page_gets_updates_and_closes_with_the_server(sandbox, http):
     served = await serve(sandbox)
     async with http.ws_connect(f"{served.url}/phone/live", headers={"Origin": served.url}) as socket:
         assert await kinds(socket, 3) == ["people", "clock", "logins"]
@@ -423,7 +423,7 @@ async def test_an_open_page_survives_messages_that_cannot_be_read(served, http, 
     assert caplog.messages == []
 
 
-async def test_who_does_not_speak_websocket_is_told_so(served, http):
+async def test_a_request_without_websocket_gets_426(served, http):
     async with http.get(f"{served.url}/phone/live", headers={"Origin": served.url}) as response:
         assert response.status == 426
 
@@ -459,7 +459,7 @@ async def test_a_chunked_body_is_asked_for_and_taken(served, me):
 
 
 @pytest.mark.parametrize(("accepts", "coding"), [("gzip, deflate", "gzip"), ("identity", None)])
-async def test_a_long_text_is_compressed_for_whoever_can_read_that(served, me, accepts, coding):
+async def test_a_long_text_is_compressed_if_the_client_accepts_it(served, me, accepts, coding):
     async with (
         aiohttp.ClientSession(auto_decompress=False, headers={"Accept-Encoding": accepts}) as http,
         http.get(f"{served.url}/cgi-bin/mmwebwx-bin/webwxgetcontact", params={"sid": me.credentials.sid}) as answer,

@@ -26,14 +26,14 @@ class Stuck(random.Random):
         return bytes(range(n))
 
 
-def test_no_name_is_a_secret_whatever_the_dice():
+def test_no_name_is_a_secret_for_any_seed():
     issued = set()
     SessionKeys.roll(Stuck(1), lambda secret: issued.add(secret) or secret)
     name = SessionNames(Stuck(1)).name("ahua")
     assert not [secret for secret in issued if secret in name]
 
 
-def test_names_tell_people_chatrooms_and_built_in_accounts_apart():
+def test_names_distinguish_people_chatrooms_and_built_in_accounts():
     names = SessionNames(random.Random(3))
     assert re.fullmatch("@[0-9a-f]{64}", names.name("ahua"))
     assert re.fullmatch("@@[0-9a-f]{64}", names.name("hiking", is_chatroom=True))
@@ -47,7 +47,7 @@ def test_a_name_leads_back_and_a_foreign_one_nowhere():
 
 
 @pytest.mark.parametrize(("name", "ret"), [("@other", 1204), ("@@other", 1201)])
-def test_a_name_that_this_login_never_heard_is_refused(me, world, name, ret):
+def test_a_name_unknown_to_this_login_is_refused(me, world, name, ret):
     session = world.logins.session(me.credentials.sid)
     with pytest.raises(Refused, match=f"Ret {ret}"):
         session.known(name)

@@ -65,7 +65,7 @@ def test_a_world_is_the_same_when_it_is_loaded(lived_in):
     assert again.recall("ahua", "周末爬山").is_recalled
 
 
-def test_equal_bytes_are_kept_once(world):
+def test_equal_bytes_are_saved_once(world):
     large = bytes(100_000)
     for name in ("one.bin", "two.bin", "three.bin"):
         world.file("ahua", "me", large, name)
@@ -81,11 +81,11 @@ def test_equal_bytes_are_kept_once(world):
         (WebSession, SavedSession, {"stream"}),
     ],
 )
-def test_every_field_is_kept(kind, saved, others):
+def test_every_field_is_saved(kind, saved, others):
     assert {field.name for field in dataclasses.fields(kind)} - others <= set(saved.__struct_fields__)
 
 
-def test_every_field_of_content_is_kept():
+def test_every_field_of_content_is_saved():
     assert set(MessageContent.__struct_fields__) <= set(SavedMessage.__struct_fields__)
 
 
@@ -117,7 +117,7 @@ def test_what_a_login_received_can_be_downloaded_and_what_it_sent_recalled(world
     world.delivery.take_back(world.person("me"), sent)
 
 
-def test_a_client_that_has_heard_more_than_was_saved_misses_nothing_that_comes(world, me):
+def test_a_client_ahead_of_the_saved_state_misses_no_later_change(world, me):
     saved = save(world)
     for number in range(3):
         world.say("ahua", "me", f"never saved {number}")
@@ -129,7 +129,7 @@ def test_a_client_that_has_heard_more_than_was_saved_misses_nothing_that_comes(w
     assert me.messages() == []
 
 
-def test_a_login_that_ended_is_told_why_and_a_living_one_is_found(world, me, friend):
+def test_an_ended_login_is_refused_with_its_reason_and_a_live_one_is_found(world, me, friend):
     world.log_out("me")
     again = load(save(world))
     assert [session.ended for session in again.logins.sessions] == [Ret.SESSION_NOT_FOUND, None]
@@ -186,7 +186,7 @@ async def test_a_real_client_listens_across_restarts_and_nothing_is_lost_or_doub
 # -- clock, rng, options --------------------------------------------------------------------------------------------
 
 
-def test_seeded_dice_go_on_and_others_stay_unguessable(world):
+def test_a_seeded_rng_continues_and_others_stay_random(world):
     once, twice = load(save(world)), load(save(world))
     assert once.say("me", "ahua", "x").id == twice.say("me", "ahua", "x").id == world.say("me", "ahua", "x").id
     wild = load(save(World()))
@@ -213,12 +213,12 @@ def test_faults_have_the_same_seed_and_options_can_be_changed():
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"webwx sandbox ", b"webwx sandbox x y\n"])
-def test_what_is_no_saved_sandbox_is_told(content):
+def test_a_file_that_is_no_saved_sandbox_is_refused(content):
     with pytest.raises(Impossible, match=r"^This is no saved sandbox\.$"):
         load(content)
 
 
-def test_a_newer_one_is_told(world):
+def test_a_file_of_a_newer_version_is_refused(world):
     newer = save(world).replace(b"sandbox %d" % FORMAT, b"sandbox %d" % (FORMAT + 1), 1)
     with pytest.raises(Impossible, match="saved by a newer webwx"):
         load(newer)
@@ -227,6 +227,6 @@ def test_a_newer_one_is_told(world):
 @pytest.mark.parametrize(
     "harm", [lambda saved: saved[:-1], lambda saved: saved[:-1] + b"\0", lambda saved: saved + b"x"]
 )
-def test_a_damaged_one_is_told(world, harm):
+def test_a_damaged_file_is_refused(world, harm):
     with pytest.raises(Impossible, match="is damaged"):
         load(harm(save(world)))

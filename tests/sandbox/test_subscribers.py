@@ -1,7 +1,7 @@
 from webwx.sandbox.subscribers import Subscribers
 
 
-def test_everybody_is_told_in_order_until_they_end_it():
+def test_callbacks_run_in_order_until_they_are_removed():
     subscribers, heard = Subscribers(), []
     end = subscribers.add(lambda news: heard.append(("first", news)))
     subscribers.add(lambda news: heard.append(("second", news)))
@@ -11,7 +11,7 @@ def test_everybody_is_told_in_order_until_they_end_it():
     assert heard == [("first", "a"), ("second", "a"), ("second", "b")]
 
 
-def test_who_ends_it_while_it_is_told_takes_it_from_nobody_else():
+def test_a_callback_that_removes_itself_does_not_affect_others():
     subscribers, heard = Subscribers(), []
     end = subscribers.add(lambda: end())
     subscribers.add(lambda: heard.append("second"))

@@ -32,7 +32,7 @@ def shake_hands(server, client, name):
 
 
 @pytest.mark.parametrize("name", ["wx.qq.com", "file.wx.qq.com"])
-def test_whoever_trusts_the_authority_believes_each_name(authority, name):
+def test_a_client_that_trusts_the_authority_accepts_each_name(authority, name):
     client = ssl.create_default_context(cafile=authority.certificate)
     names = {value for _, value in shake_hands(authority.context, client, name)["subjectAltName"]}
     assert names == {"wx.qq.com", "file.wx.qq.com"}
@@ -44,7 +44,7 @@ def test_no_other_name_is_believed(authority):
         shake_hands(authority.context, client, "wx2.qq.com")
 
 
-def test_whoever_does_not_trust_it_believes_nothing(authority):
+def test_a_client_that_does_not_trust_it_accepts_no_name(authority):
     with pytest.raises(ssl.SSLCertVerificationError, match="certificate verify failed"):
         shake_hands(authority.context, ssl.create_default_context(), "wx.qq.com")
 
@@ -86,7 +86,7 @@ def test_a_sandbox_without_tls_does_not_load_the_extra():
         ("self-signed", "self-signed certificate"),
     ],
 )
-def test_a_flawed_certificate_is_believed_by_nobody(authority, flaw, doubt):
+def test_a_flawed_certificate_is_rejected(authority, flaw, doubt):
     client = ssl.create_default_context(cafile=authority.certificate)
     with pytest.raises(ssl.SSLCertVerificationError, match=doubt):
         shake_hands(authority.flawed(flaw), client, "wx.qq.com")

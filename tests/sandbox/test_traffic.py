@@ -39,7 +39,7 @@ def control(sandbox, path, body=None):
 # -- what is kept ----------------------------------------------------------------------------------------------------
 
 
-def test_an_exchange_is_told_in_one_line(sandbox, page, world):
+def test_an_exchange_is_summarised_in_one_line(sandbox, page, world):
     page.new_code()
     [line] = world.traffic.since()
     assert (line.number, line.endpoint, line.method, line.host) == (1, "jslogin", "GET", "127.0.0.1:8790")
@@ -73,7 +73,7 @@ def test_a_poll_that_its_client_gave_up_is_no_longer_open(sandbox, me, world):
 @pytest.mark.parametrize(
     ("fault", "status"), [("blackhole", None), ("reset_after", 200), ("status:code=502", 502), ("ret:ret=1205", 200)]
 )
-def test_what_went_wrong_on_purpose_is_told(sandbox, me, world, fault, status):
+def test_injected_faults_are_listed(sandbox, me, world, fault, status):
     world.faults.kinds = (object,)
     world.faults.add(fault)
     me.ask(JSLOGIN, JSLOGIN.request())
@@ -90,13 +90,13 @@ def test_the_control_api_and_the_page_are_not_on_the_wire(sandbox, world):
     assert (line.endpoint, line.address, line.status) == ("", "/favicon.ico", 404)
 
 
-def test_only_the_last_ones_are_kept(log):
+def test_only_the_last_exchanges_are_stored(log):
     for number in range(SIZE + 1):
         log.end(log.begin(get(f"/{number}")), Response())
     assert [f"/{number}" for number in range(1, SIZE + 1)] == [line.address for line in log.since()]
 
 
-def test_a_large_body_is_not_kept(log):
+def test_a_large_body_is_not_stored(log):
     chunk = bytes(100_000)
     entry = log.begin(get("/", body=(b"head", chunk)))
     log.end(entry, Response(body=chunk))
@@ -119,7 +119,7 @@ def test_who_subscribed_is_called_at_every_change(log):
 # -- what is shown ---------------------------------------------------------------------------------------------------
 
 
-def test_one_exchange_is_shown_with_all_that_was_said(log):
+def test_one_exchange_is_shown_with_headers_and_bodies(log):
     request = get("/", headers=(("Content-Type", "text/plain"), ("X-A", "1")), body=b'{"a": [1, {"b": "c"}]}')
     log.end(log.begin(request), Response(headers=(("Content-Type", "image/png"),), body=b"\x89PNG"))
     shown = log.open(1)
@@ -136,7 +136,7 @@ def test_what_cannot_be_read_is_left_out_of_a_body(log):
     assert log.open(1).answer_body == "a" * SHOWN
 
 
-def test_what_is_no_text_can_still_be_told(log):
+def test_binary_bodies_are_described(log):
     # An HTTP library keeps each byte that is no UTF-8 as a half character, which JSON cannot hold.
     half = b"\xff".decode("utf-8", "surrogateescape")
     odd = Request(endpoint="any", method="GET", url=f"http://{half}/{half}", headers=((half, half),), body=b"\xff")
@@ -179,7 +179,7 @@ def test_json_is_indented_even_when_it_is_none(text, lines):
 # -- over the control API --------------------------------------------------------------------------------------------
 
 
-def test_the_control_api_tells_what_has_changed(sandbox, page):
+def test_the_control_api_lists_changes(sandbox, page):
     page.new_code()
     page.login()
     _, all_of_it = control(sandbox, "wire")
@@ -205,7 +205,7 @@ def test_the_control_api_shows_and_forgets(sandbox, page):
 
 
 @pytest.mark.parametrize("host", ["web", "filehelper"])
-async def test_nothing_that_is_shown_tells_a_secret(make_world, host):
+async def test_displayed_traffic_has_no_secret(make_world, host):
     world = make_world(options=Options(auto_confirm=True))
     listener = Canary()
     listener.watch(world.issued)

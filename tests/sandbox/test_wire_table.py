@@ -26,7 +26,7 @@ def test_bytes_have_no_fields():
     assert described("webwxgetmsgimg").reply.fields == []
 
 
-def test_a_type_is_said_in_words_and_leads_to_its_struct():
+def test_a_type_has_a_description_and_links_to_its_struct():
     kinds = {field.name: field.kind for call in calls() for field in call.request.fields}
     assert words(kinds["BaseRequest"], lambda name: f"<{name}>") == "<Credentials>"
     assert words(list[int], str) == "list of number"

@@ -20,7 +20,7 @@ def test_the_default_world_has_friends_a_remark_and_a_chatroom(world):
     assert [member.id for member in world.chatrooms["hiking"].members] == list(world.people)
 
 
-def test_equal_dice_make_equal_worlds():
+def test_equal_seeds_make_equal_worlds():
     ids = [default_world(clock=VirtualClock(), rng=random.Random(7)).say("me", "filehelper", "x").id for _ in range(2)]
     assert ids[0] == ids[1]
 
@@ -100,7 +100,7 @@ def test_subscribers_hear_whose_polls_may_wake(me, world):
 )
 @pytest.mark.parametrize(("chat", "real_id"), [("ahua", "wxid_ahua"), ("hiking", "hiking@chatroom")])
 @pytest.mark.parametrize("options", [Options(real_ids="told"), Options()], ids=["told", "hidden"])
-def test_what_the_phone_does_with_a_chat_is_told_to_its_own_login(me, friend, world, act, code, unread, chat, real_id):
+def test_opening_a_chat_on_the_phone_notifies_its_own_login(me, friend, world, act, code, unread, chat, real_id):
     world.say("ahua", "me" if chat == "ahua" else chat, "在吗")
     me.messages()
     friend.messages()
@@ -137,7 +137,7 @@ def test_befriending_again_changes_only_that_sides_remark(world):
     assert world.person("ahua").friends["xiaoming"] == "小小明"
 
 
-def test_another_nickname_signature_or_picture_is_told_to_friends(me, world):
+def test_a_new_nickname_signature_or_picture_notifies_friends(me, world):
     world.unfriend("me", "lilei")
     world.change_profile("lilei", nickname="nobody's friend")
     world.change_profile("ahua", signature="new", is_new_picture=True)
@@ -164,7 +164,7 @@ def test_strangers_can_be_blocked_and_oneself_cannot(me, world):
         world.set_blocked("me", "me", is_blocked=True)
 
 
-def test_somebody_is_found_by_the_new_nickname_and_no_more_by_the_old_one(world):
+def test_a_person_is_found_by_the_new_nickname_only(world):
     world.change_profile("ahua", nickname="华姐")
     assert world.person("华姐").id == "ahua"
     with pytest.raises(Impossible, match="nobody called '阿华'"):

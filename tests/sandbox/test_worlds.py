@@ -181,7 +181,7 @@ def test_clock_options_and_seed_are_the_files(family, write):
     assert [medium.content for medium in again.media.all] == [medium.content for medium in family.media.all]
 
 
-def test_ids_are_new_in_each_run_unless_dice_are_given(write, family):
+def test_ids_are_new_in_each_run_unless_an_rng_is_given(write, family):
     # A journal that outlives a run would take the messages of the next one for old.
     def first_id(rng):
         return open_world(write(FAMILY), rng=rng).delivery.messages[0].id
@@ -196,7 +196,7 @@ def test_a_caller_can_change_options_and_seed(write, family):
     assert changed.faults.seed == 8
 
 
-def test_without_a_word_the_clock_runs_from_now_or_from_its_start(write):
+def test_by_default_the_clock_runs_from_now_or_from_its_start(write):
     text = '[[people]]\nnickname = "小明"\n'
     running = open_world(write(text))
     assert isinstance(running.clock, SystemClock)
@@ -265,7 +265,7 @@ def test_a_mistake_is_one_sentence_that_names_the_place(write, text, sentence):
     assert str(caught.value).endswith(".")
 
 
-def test_what_cannot_be_read_is_told_too(write, tmp_path):
+def test_an_unreadable_world_file_is_reported(write, tmp_path):
     with pytest.raises(Impossible, match=r"none.toml: it cannot be read: No such file or directory\."):
         open_world(tmp_path / "none.toml")
     path = write("")

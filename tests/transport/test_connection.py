@@ -113,7 +113,7 @@ async def test_an_answer_wakes_its_task_before_the_loop_turns(pair: Pair) -> Non
     assert order == ["the task", "the loop"]
 
 
-async def test_whoever_is_cancelled_while_waiting_ends_once_and_ends_the_connection(pair: Pair) -> None:
+async def test_a_cancelled_request_ends_once_and_closes_its_connection(pair: Pair) -> None:
     asking = asyncio.create_task(pair.ask((b"head",)))
     assert await pair.heard() == b"head"
     pair.other.send(answer())

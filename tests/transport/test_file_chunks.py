@@ -179,13 +179,13 @@ async def test_of_a_file_that_has_become_shorter_there_is_what_is_left(path: Pat
         assert await windows.read(window(str(path), 8)) == b""
 
 
-async def test_a_file_that_has_gone_before_it_was_opened_is_told_of(path: Path) -> None:
+async def test_a_file_deleted_before_it_is_opened_is_reported(path: Path) -> None:
     async with FileChunks(len(CONTENT)) as windows:
         with pytest.raises(NoSuchFile, match=r"gone cannot be read any more"):
             await windows.read(window(str(path.with_name("gone")), 0))
 
 
-async def test_whoever_cancels_does_not_wait_for_the_disk() -> None:
+async def test_cancelling_does_not_wait_for_the_disk() -> None:
     file = Told(CONTENT)
     file.may_be_read.clear()
 

@@ -29,16 +29,14 @@ async def poll(sandbox: SandboxCore, uuid: str) -> PollReply:
     return LOGIN_POLL.decode_reply(response)
 
 
-async def test_a_poll_in_which_nothing_happens_ends_as_soon_as_its_time_was_wound(
-    sandbox: SandboxCore, uuid: str
-) -> None:
+async def test_a_poll_without_news_ends_when_the_clock_reaches_its_end(sandbox: SandboxCore, uuid: str) -> None:
     begun = sandbox.world.now
 
     assert (await poll(sandbox, uuid)).code == 408
     assert sandbox.world.now == begun + sandbox.world.options.hold_seconds
 
 
-async def test_a_poll_hears_of_what_others_do_meanwhile_and_no_time_passes(sandbox: SandboxCore, uuid: str) -> None:
+async def test_a_poll_returns_changes_of_others_without_passing_time(sandbox: SandboxCore, uuid: str) -> None:
     begun = sandbox.world.now
 
     async def scan() -> None:

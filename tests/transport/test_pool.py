@@ -27,7 +27,7 @@ async def test_all_of_a_loop_share_their_connections() -> None:
     assert server.callers == 1
 
 
-async def test_whoever_goes_another_way_does_not(tmp_path: Path) -> None:
+async def test_clients_with_another_proxy_do_not_share_connections(tmp_path: Path) -> None:
     async with serving(answer()) as server:
         engines = [
             Http11Transport(),
@@ -88,7 +88,7 @@ async def test_no_request_has_a_timer_of_its_own(monkeypatch: pytest.MonkeyPatch
     assert timers == []
 
 
-async def test_whoever_is_stricter_does_not_take_what_another_has_kept() -> None:
+async def test_a_client_with_a_shorter_idle_limit_does_not_reuse_an_older_connection() -> None:
     async with serving(answer()) as server:
         patient, strict = Http11Transport(Timeouts(keep_idle=60)), Http11Transport(Timeouts(keep_idle=0))
         for engine in (patient, strict):

@@ -131,7 +131,7 @@ def test_one_that_is_known_is_still_held_to_its_limit() -> None:
         answers.feed(answer(b"hello"))
 
 
-def test_whoever_has_taken_a_body_is_not_kept() -> None:
+def test_the_receiver_of_a_body_is_not_referenced_afterwards() -> None:
     class Taker(list[bytes]):
         pass
 

@@ -93,7 +93,7 @@ class TestRunning:
 
         assert await run(persistent(), told, cell())
 
-    async def test_whoever_drives_it_lets_a_flow_wait(self) -> None:
+    async def test_the_runner_waits_for_a_flow(self) -> None:
         wish = Pause(endpoint="webwxinit", ret=77)
         wished: list[Pause] = []
 

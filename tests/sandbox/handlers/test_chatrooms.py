@@ -37,7 +37,7 @@ def stranger(world):
     return person
 
 
-def test_a_chatroom_is_opened_with_words_on_success(me, world):
+def test_a_new_chatroom_has_a_message_on_success(me, world):
     reply = create(me, me.name("ahua"), me.name("lilei"), topic="电影")
     assert (reply.base_response.ret, reply.base_response.err_msg) == (0, "Everything is OK")
     assert statuses(reply) == [("阿华", 0), ("李雷", 0)]
@@ -45,7 +45,7 @@ def test_a_chatroom_is_opened_with_words_on_success(me, world):
     assert [member.id for member in world.chatrooms["room2"].members] == ["xiaoming", "ahua", "lilei"]
 
 
-def test_whoever_cannot_be_added_is_marked(me, stranger):
+def test_people_who_cannot_be_added_are_marked(me, stranger):
     reply = create(me, me.name("ahua"), me.name("stranger"), me.name("lilei"))
     assert reply.base_response.ret == -2013
     assert [status != 0 for _, status in statuses(reply)] == [False, True, False]
@@ -53,7 +53,7 @@ def test_whoever_cannot_be_added_is_marked(me, stranger):
     assert (added.base_response.ret, statuses(added)[0][1] != 0) == (-2013, True)
 
 
-def test_whoever_has_blocked_one_is_on_the_black_list_and_marked(me, world):
+def test_people_who_blocked_the_account_are_in_the_black_list_and_marked(me, world):
     for who in ("ahua", "lilei"):
         world.set_blocked(who, "me", is_blocked=True)
     world.befriend("me", world.add_person("王芳", "wangfang").id)
@@ -66,14 +66,14 @@ def test_whoever_has_blocked_one_is_on_the_black_list_and_marked(me, world):
     assert (added.base_response.ret, statuses(added)) == (-2013, [("阿华", 3)])
 
 
-def test_the_black_list_is_empty_where_nobody_has_blocked_one(me, world):
+def test_the_black_list_is_empty_if_no_one_blocked_the_account(me, world):
     world.set_blocked("me", "ahua", is_blocked=True)
     assert create(me, me.name("ahua"), me.name("lilei")).black_list == ""
 
 
 @pytest.mark.parametrize("options", [Options(invite_start_count=3, large_chatrooms="invited")])
 @pytest.mark.parametrize(("members", "is_let_in"), [(["me", "ahua"], True), (["me", "ahua", "lilei"], False)])
-def test_a_large_chatroom_takes_in_nobody_who_was_not_invited(me, world, members, is_let_in):
+def test_a_large_chatroom_adds_only_invited_people(me, world, members, is_let_in):
     room = world.add_chatroom("读书会", members, "books")
     reply = update(me, "addmember", "books", add_member_list=me.name("zhangsan"))
     assert (reply.base_response.ret == 0, statuses(reply)[0][1] == 0) == (is_let_in, is_let_in)
@@ -95,7 +95,7 @@ def test_added_members_are_in_the_answer(me, world):
 
 
 @pytest.mark.parametrize("fun", ["addmember", ""])
-def test_the_field_says_what_is_wanted_when_the_query_is_missing(me, world, fun):
+def test_the_field_selects_the_action_when_the_query_is_missing(me, world, fun):
     world.add_chatroom("读书会", ["me", "ahua"], "books")
     assert update(me, fun, "books", add_member_list=me.name("lilei")).base_response.ret == 0
     assert len(world.chatrooms["books"].members) == 3

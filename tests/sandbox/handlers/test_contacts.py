@@ -264,7 +264,7 @@ def test_an_avatar_needs_a_login_and_a_name_of_it(me, endpoint):
     assert me.call(endpoint, AvatarRequest(username=me.name("ahua"))).content == b""
 
 
-def test_an_avatar_is_the_same_until_somebody_takes_another_one(me, world):
+def test_an_avatar_is_the_same_until_it_is_changed(me, world):
     def seen():
         cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
         return me.call(GETICON, AvatarRequest(username=me.name("ahua")), headers=cookie).content

@@ -76,14 +76,14 @@ def test_a_poll_that_saw_nothing_ends_after_its_hold(page, world):
     assert page.ask(LOGIN_POLL, request, parked=park).body == b"window.code=408;"
 
 
-def test_tip_0_is_told_of_a_scan_once_and_then_held(page, world):
+def test_a_poll_with_tip_0_reports_a_scan_once_and_is_then_held(page, world):
     uuid = page.new_code()
     world.scan("me", uuid)
     assert poll(page, uuid, tip=0) == 201
     assert isinstance(page.ask(LOGIN_POLL, PollRequest(uuid=uuid, tip=0)), Park)
 
 
-def test_tip_1_is_told_of_a_scan_every_time(page, world):
+def test_a_poll_with_tip_1_reports_a_scan_every_time(page, world):
     uuid = page.new_code()
     world.scan("me", uuid)
     assert [poll(page, uuid, tip=1), poll(page, uuid, tip=1)] == [201, 201]
@@ -110,7 +110,7 @@ def test_the_redirect_can_name_another_host(page, world):
     assert redirect.startswith("https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=")
 
 
-def test_a_cancelled_code_is_told(page, world):
+def test_a_poll_reports_a_cancelled_code(page, world):
     uuid = page.new_code()
     world.scan("me", uuid)
     world.cancel(uuid)
@@ -179,7 +179,7 @@ def test_a_ticket_works_once(page, world):
     assert poll(page, uuid) == 400
 
 
-def test_a_login_can_be_refused_with_words(page, world):
+def test_a_login_can_be_refused_with_a_message(page, world):
     world.refuse_next("webwxnewloginpage", 1203)
     assert page.call(TICKET, TicketRequest(redirect_query="ticket=x", version="v2")).ret == 1203
 
@@ -197,7 +197,7 @@ def test_auto_confirm_logs_in_the_first_account_without_a_login(new_page, world)
 
 
 @pytest.mark.parametrize("options", [Options(auto_confirm=True)])
-def test_auto_confirm_leaves_a_code_that_a_hand_scanned_until_its_scan_is_told(page, world):
+def test_auto_confirm_leaves_a_manually_scanned_code_until_its_scan_is_reported(page, world):
     uuid = page.new_code()
     world.scan("ahua", uuid)
     assert [poll(page, uuid), poll(page, uuid)] == [201, 200]
@@ -212,7 +212,7 @@ def test_auto_confirmed_logins_side_by_side_get_different_accounts(new_page, wor
     assert [world.logins.session(t.wxsid).person.id for t in tickets] == ["xiaoming", "ahua"]
 
 
-def test_logout_answers_json_and_the_held_poll_hears_of_it_a_moment_later(me, world):
+def test_logout_answers_json_and_ends_the_held_poll_a_moment_later(me, world):
     park = me.check()
     reply = me.call(LOGOUT, LogoutRequest(sid=me.credentials.sid), headers=(("Cookie", f"wxsid={me.credentials.sid}"),))
     assert reply.base_response.ret == 0
@@ -256,7 +256,7 @@ def test_a_poll_can_be_answered_with_any_code(page, world, code):
     assert isinstance(page.ask(LOGIN_POLL, PollRequest(uuid=uuid)), Park)
 
 
-def test_a_code_that_was_let_expire_is_told_at_once(page, world):
+def test_an_expired_code_is_reported_at_once(page, world):
     request = PollRequest(uuid=page.new_code())
     park = page.ask(LOGIN_POLL, request)
     world.expire()
@@ -264,7 +264,7 @@ def test_a_code_that_was_let_expire_is_told_at_once(page, world):
 
 
 @pytest.mark.parametrize("options", [Options(login_refused=True)])
-def test_a_refused_login_is_told_in_the_platforms_words(page, world):
+def test_a_refused_login_has_the_platforms_message(page, world):
     uuid = confirmed(page, world)
     response = page.exchange(uuid)
     assert (
@@ -381,7 +381,7 @@ def test_a_push_is_spelled_as_the_platform_spells_it(page, world, jar):
 
 
 @pytest.mark.parametrize("uin", [0, 1000000002])
-def test_a_push_for_somebody_else_is_refused(page, world, jar, uin):
+def test_a_push_for_another_person_is_refused(page, world, jar, uin):
     reply = push(page, jar, uin, world.now)
     assert (reply.ret, reply.uuid) == ("1", "")
 

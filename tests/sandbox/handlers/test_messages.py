@@ -136,7 +136,7 @@ def test_targets_that_cannot_be_written_to_are_refused_with_nothing_else_in_the_
         assert (reply.base_response.ret, reply.msg_id, reply.local_id) == (ret, "", "")
 
 
-def test_whoever_was_deleted_learns_it_by_a_notice_after_a_send_that_succeeded(me, friend, world):
+def test_a_send_after_deletion_succeeds_and_is_followed_by_a_notice(me, friend, world):
     world.unfriend("ahua", "me")
     assert me.send_text(me.name("ahua"), "在吗").base_response.ret == 0
     (notice,) = me.messages()
@@ -182,7 +182,7 @@ def test_a_picture_is_forwarded_by_its_attributes_recalled_or_not(me, world, png
 @pytest.mark.parametrize(
     "content", ["", "@0123456789abcdef", '<msg><img aeskey="00" cdnmidimgurl="30" md5="ff" /></msg>', "<msg><img"]
 )
-def test_a_picture_that_nobody_knows_is_not_forwarded(me, content):
+def test_an_unknown_picture_is_not_forwarded(me, content):
     reply = me.send_image("filehelper", content=content)
     assert (reply.base_response.ret, reply.msg_id) == (-1, "")
 
@@ -207,7 +207,7 @@ def test_pictures_come_in_the_forms_that_cannot_be_forwarded_by_an_option(me, wo
 # -- recall ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_recall_is_answered_with_two_texts_and_told_to_both_sides(me, friend):
+def test_a_recall_is_answered_with_two_texts_and_both_sides_are_notified(me, friend):
     sent = me.send_text(me.name("ahua"), "打错了")
     reply = recall(me, sent.msg_id)
     assert (reply.base_response.ret, reply.sys_wording) == (0, "已撤回")
@@ -297,7 +297,7 @@ def test_a_new_client_is_greeted_with_the_recent_chats(me):
 
 
 @pytest.mark.parametrize("options", [Options(real_ids="told")])
-def test_by_an_option_a_new_client_is_told_the_real_ids_of_the_recent_chats(me):
+def test_an_option_sends_a_new_client_the_real_ids_of_recent_chats(me):
     notify(me, 3, me.me)
     (greeting,) = me.messages()
     assert "&lt;username&gt;filehelper,hiking@chatroom&lt;/username&gt;" in greeting.content
@@ -351,7 +351,7 @@ def test_a_video_is_sent_on_by_its_keys_with_its_length(me, friend, world):
 
 
 @pytest.mark.parametrize("by", [{"media_id": "@crypt_other"}, {"emoticon_md5": "00"}, {}])
-def test_a_sticker_nobody_knows_is_refused(me, by):
+def test_an_unknown_sticker_is_refused(me, by):
     outgoing = OutgoingSticker(to_user_name=me.name("ahua"), **by)
     assert me.call(STICKER, StickerRequest(credentials=me.credentials, msg=outgoing)).base_response.ret == -1
 

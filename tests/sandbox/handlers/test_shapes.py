@@ -375,7 +375,7 @@ def form(body):
     return re.sub(rb">[^<]+<", b">x<", re.sub(rb'"[^"]*"', b'"x"', body))
 
 
-def test_the_poll_is_answered_with_the_words_of_the_live_service(bodies):
+def test_the_poll_response_is_spelt_as_on_the_live_service(bodies):
     scanned, confirmed = bodies["login"]
     picture, redirect = ((CORPUS / "login-poll" / name).read_bytes() for name in ("005.txt", "013.txt"))
     assert scanned.startswith(picture[: picture.index(b"/9j/") + 10])

@@ -44,7 +44,7 @@ def test_what_does_not_fit_one_batch_waits_behind_its_key(me, world):
 
 
 @pytest.mark.parametrize("options", [Options(batch_size=1)])
-def test_a_left_over_message_is_told_at_once(me, world):
+def test_a_waiting_message_is_announced_at_once(me, world):
     world.say("ahua", "me", "一")
     world.say("ahua", "me", "二")
     me.messages()
@@ -121,7 +121,7 @@ def test_the_phone_can_end_the_login(me, world):
     assert (reply.base_response.ret, reply.sync_key.count, reply.add_msg_list) == (1100, 0, [])
 
 
-def test_an_unknown_session_is_told_at_once(page):
+def test_an_unknown_session_is_refused_at_once(page):
     assert page.call(SYNCCHECK, CheckRequest(sid="nobody")).retcode == 1101
 
 

@@ -19,12 +19,12 @@ HERE = "http://127.0.0.1:8790"
         ("http://evil.example:8790", "http://evil.example:8790", False),
     ],
 )
-def test_only_a_page_of_this_very_server_may_listen(at, origin, is_let_in):
+def test_only_a_page_of_this_server_may_connect(at, origin, is_let_in):
     headers = (("Origin", origin),) if origin else ()
     assert is_let_in is is_welcome(Request(endpoint="any", method="GET", url=f"{at}{PATH}", headers=headers))
 
 
-def test_whoever_holds_the_socket_is_called_when_something_happens(open_page, world):
+def test_the_callback_runs_when_the_world_changes(open_page, world):
     world.wind(1)
     assert open_page.calls == 1
     assert [told["kind"] for told in open_page.told()] == ["clock"]
@@ -37,7 +37,7 @@ def test_whoever_holds_the_socket_is_called_when_something_happens(open_page, wo
         '{"kind": "look", "who": "xiaoming", "deep": ' + "[" * 60_000,
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_passed_over(open_page, said):
+def test_malformed_messages_are_ignored(open_page, said):
     open_page.live.receive(said)
     assert open_page.told() == []
 

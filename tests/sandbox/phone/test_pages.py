@@ -54,7 +54,7 @@ def test_whatever_the_files_load_is_there(get):
             assert get(f"/phone/static/{''.join(wanted)}").status == 200, name
 
 
-def test_every_refusal_with_a_code_has_chinese_words():
+def test_every_refusal_with_a_code_has_a_chinese_text():
     calls = [
         node
         for file in Path(errors.__file__).parent.rglob("*.py")

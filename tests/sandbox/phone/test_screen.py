@@ -53,7 +53,7 @@ def test_a_card_says_whose_it_is(shown, world):
     assert shown(contents.card(world.person("lilei"))).about == "lilei"
 
 
-def test_nothing_of_a_recalled_message_is_told(world, png):
+def test_a_recalled_message_shows_none_of_its_content(world, png):
     message = world.file("ahua", "me", png, "secret.png")
     world.recall("ahua", "me", message.id)
     (bubble,) = screen.bubbles(world.person("me"), [message])
@@ -66,7 +66,7 @@ def test_the_list_of_chats_has_room_for_a_line(world):
     assert row.last.text == "长" * 80
 
 
-def test_an_invitation_says_which_chatroom_it_lets_one_into(world):
+def test_an_invitation_names_its_chatroom(world):
     world.membership.invite(world.chatrooms["hiking"], [world.person("ahua")], by=world.person("me"))
     (bubble,) = screen.bubbles(world.person("ahua"), world.inbox("ahua")["xiaoming"].messages)
     assert bubble.leads_to == "hiking"

@@ -7,7 +7,7 @@ from webwx.sandbox.faults import CATALOGUE, catalogue
 from webwx.sandbox.phone.tools import AT_ONCE
 
 
-def test_the_wire_is_told_while_somebody_looks_and_by_differences(open_page, page, world):
+def test_traffic_is_pushed_as_differences_while_the_strip_is_open(open_page, page, world):
     page.new_code()
     assert open_page.told("wire") == []
     (wire,) = open_page.say("wire", open=True)
@@ -20,7 +20,7 @@ def test_the_wire_is_told_while_somebody_looks_and_by_differences(open_page, pag
     assert open_page.told("wire") == []
 
 
-def test_of_a_flood_the_last_exchanges_are_told(open_page, page):
+def test_a_burst_pushes_the_last_exchanges(open_page, page):
     open_page.say("wire", open=True)
     page.new_code()
     open_page.told()
@@ -38,14 +38,14 @@ def test_the_page_learns_that_the_wire_was_cleared(open_page, page, world):
     assert open_page.told("wire") == [{"kind": "wire", "forgotten": 1, "exchanges": []}]
 
 
-def test_whoever_holds_the_socket_is_called_for_the_wire_and_for_faults(open_page, page, world):
+def test_the_callback_runs_for_traffic_and_for_faults(open_page, page, world):
     page.ask(ENDPOINTS[0], ENDPOINTS[0].request())
     calls = open_page.calls
     world.faults.add("empty")
     assert 0 < calls < open_page.calls
 
 
-def test_faults_are_told_with_their_catalogue_and_then_as_they_happen(open_page, page, world):
+def test_faults_are_pushed_with_their_catalogue_and_then_as_they_happen(open_page, page, world):
     world.faults.reseed(7)
     assert open_page.told("faults") == []
     catalogue_told, faults = open_page.say("faults", open=True)
@@ -62,7 +62,7 @@ def test_faults_are_told_with_their_catalogue_and_then_as_they_happen(open_page,
     assert open_page.told("faults") == []
 
 
-def test_the_menu_is_in_chinese_too():
+def test_the_catalogue_is_translated_to_chinese():
     words = (files("webwx.sandbox.phone") / "static" / "fault-words.js").read_text("utf-8")
     for section in CATALOGUE:
         assert f'  {section}: "' in words or f'  "{section}": "' in words

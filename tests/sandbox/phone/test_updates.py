@@ -10,7 +10,7 @@ def histories(told):
     return [each for each in told if each["kind"] == "history"]
 
 
-def test_a_page_is_told_first_who_there_is_what_time_it_is_and_who_is_logged_in(world, me):
+def test_a_new_page_gets_people_time_and_logins(world, me):
     told = [each for make in SOURCES for each in make(world).updates()]
     people, clock, logins = told
     assert [face.id for face in people.people] == ["xiaoming", "ahua", "zhangsan", "lilei"]
@@ -18,13 +18,13 @@ def test_a_page_is_told_first_who_there_is_what_time_it_is_and_who_is_logged_in(
     assert (logins.waiting, [client.who for client in logins.open]) == ([], ["xiaoming"])
 
 
-def test_only_a_changed_profile_is_told_again(open_page, world):
+def test_only_a_changed_profile_is_pushed_again(open_page, world):
     world.change_profile("ahua", nickname="花花")
     (people,) = open_page.told("people")
     assert [(face["id"], face["nickname"]) for face in people["people"]] == [("ahua", "花花")]
 
 
-def test_a_picture_of_ones_own_is_shown_until_there_is_another(open_page, world):
+def test_a_portrait_is_shown_until_the_picture_changes(open_page, world):
     world.person("ahua").portrait = b"GIF89a"
     world.notify_watchers()
     assert [face["portrait"] for face in open_page.told("people")[0]["people"]] == [True]
@@ -33,7 +33,7 @@ def test_a_picture_of_ones_own_is_shown_until_there_is_another(open_page, world)
     assert (face["picture"], face.get("portrait")) == ("ahua/2", None)
 
 
-def test_a_login_is_told_from_its_code_to_its_end(open_page, world, page):
+def test_a_login_is_pushed_from_its_code_to_its_end(open_page, world, page):
     uuid = page.new_code()
     (logins,) = open_page.told("logins")
     assert [(uuid, "new")] == [(code["uuid"], code["stage"]) for code in logins["waiting"]]
@@ -48,12 +48,12 @@ def test_a_login_is_told_from_its_code_to_its_end(open_page, world, page):
     assert open_page.told("logins")[-1]["open"] == []
 
 
-def test_nothing_new_is_nothing_told(at_phone, world):
+def test_without_changes_nothing_is_pushed(at_phone, world):
     world.say("ahua", "lilei", "between others")
     assert at_phone.told() == []
 
 
-def test_whoever_looks_at_a_phone_is_told_all_of_it(open_page, world):
+def test_opening_a_phone_pushes_all_of_it(open_page, world):
     world.say("ahua", "me", "嗨")
     world.say("lilei", "hiking", "一")
     (phone,) = phones(open_page.say("look", who="xiaoming"))
@@ -66,7 +66,7 @@ def test_whoever_looks_at_a_phone_is_told_all_of_it(open_page, world):
     assert phone["asked"] == []
 
 
-def test_a_message_moves_its_chat_up_and_no_other_row_is_told(at_phone, world):
+def test_a_message_moves_its_chat_up_and_pushes_no_other_row(at_phone, world):
     world.say("ahua", "me", "一")
     world.say("lilei", "me", "二")
     at_phone.told()
@@ -94,7 +94,7 @@ def test_a_client_that_reads_a_chat_clears_the_badge(at_phone, world, me):
     assert "unread" not in at_phone.told()[0]["rows"][0]
 
 
-def test_contacts_are_told_as_they_come_change_and_go(at_phone, world):
+def test_contacts_are_pushed_when_added_changed_and_removed(at_phone, world):
     world.add_person("陌生人", "stranger")
     world.ask_friend("stranger", "me", "你好")
     assert phones(at_phone.told())[0]["asked"] == ["stranger"]
@@ -168,7 +168,7 @@ def test_a_search_shows_fifty_messages_at_most(at_phone, world):
     assert (len(hits), hits[0]) == (50, ("ahua", "word 59"))
 
 
-def test_an_open_chat_is_told_new_messages_and_recalled_ones(at_phone, world):
+def test_an_open_chat_gets_new_and_recalled_messages(at_phone, world):
     message = world.say("ahua", "me", "一")
     at_phone.say("look", who="xiaoming", chat="ahua")
     world.say("me", "ahua", "二")
@@ -182,7 +182,7 @@ def test_an_open_chat_is_told_new_messages_and_recalled_ones(at_phone, world):
     assert histories(at_phone.told()) == []
 
 
-def test_whoever_opens_a_chatroom_is_told_its_members_and_every_change(at_phone, world):
+def test_opening_a_chatroom_pushes_its_members_and_every_change(at_phone, world):
     told = at_phone.say("look", who="xiaoming", chat="hiking")
     assert told[0]["members"] == ["xiaoming", "ahua", "zhangsan", "lilei"]
     world.membership.leave(world.chatrooms["hiking"], world.person("ahua"))
@@ -196,7 +196,7 @@ def test_a_chatroom_that_was_left_keeps_its_name_over_its_chat(at_phone, world):
     assert (room["id"], room["name"], room["left"]) == ("hiking", "周末爬山", True)
 
 
-def test_a_chat_with_nobody_one_knows_cannot_be_opened(at_phone, world):
+def test_a_chat_with_an_unknown_person_cannot_be_opened(at_phone, world):
     world.add_person("陌生人", "stranger")
     assert histories(at_phone.say("look", who="xiaoming", chat="stranger")) == []
     assert histories(at_phone.say("earlier", chat="stranger", before="1")) == []

@@ -22,7 +22,7 @@ def test_nothing_in_it_is_of_another_host_and_no_script():
     assert "/qrcode/{uuid}" in page
 
 
-def test_a_browser_that_asks_for_chinese_gets_its_words_in_chinese(sandbox):
+def test_a_browser_that_asks_for_chinese_gets_chinese_texts(sandbox):
     def load(*headers):
         request = Request(endpoint="any", method="GET", url="http://127.0.0.1:8790/phone/wire", headers=headers)
         return sandbox.answer(request).body.decode()

@@ -2,6 +2,6 @@ from webwx.sandbox.phone.wire_page import wire_page
 from webwx.sandbox.phone.wire_words import CHINESE
 
 
-def test_no_words_in_chinese_are_left_over():
+def test_no_chinese_text_is_unused():
     page = wire_page().decode().replace("<code>", "`").replace("</code>", "`")
     assert [english for english in CHINESE if english not in page] == []

@@ -48,13 +48,13 @@ LATER = {"stale_connection"}
 URL = "/jslogin?appid=wx782c26e4c19acffb&fun=new"
 
 
-def test_the_whole_menu_is_here() -> None:
+def test_every_fault_of_the_connection_is_tested() -> None:
     catalogue = {describe(kind, "").name for kind in CATALOGUE["Connection"]}
     assert catalogue == (BROKEN.keys() & catalogue) | {each.partition(":")[0] for each in HARMLESS} | LATER
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-async def test_a_fault_of_the_line_is_told_and_no_more(
+async def test_a_fault_of_the_connection_is_an_error_and_nothing_else(
     make: Make, make_world: Callable[..., World], fault: str
 ) -> None:
     world = make_world(clock=SystemClock())

@@ -24,7 +24,7 @@ async def test_none_is_used_that_has_been_idle_for_longer(make: Make, keep_idle:
     assert connections == server.callers
 
 
-async def test_an_idle_one_is_let_go_of_though_nobody_asks_again(make: Make) -> None:
+async def test_an_idle_connection_is_closed_without_another_request(make: Make) -> None:
     transport = make(keep_idle=0.01)
     async with serving(answer()) as server:
         await transport.send(server.request())
@@ -42,7 +42,7 @@ async def test_requests_at_once_have_one_each_and_share_them_afterwards(transpor
 @pytest.mark.parametrize(
     "says", [answer(b"hi", "Connection: close"), b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi"]
 )
-async def test_a_server_may_want_none_to_be_kept(transport: Transport, says: bytes) -> None:
+async def test_a_server_can_disable_keep_alive(transport: Transport, says: bytes) -> None:
     async with serving(says) as server:
         for _ in range(2):
             assert (await transport.send(server.request())).body == b"hi"

@@ -160,7 +160,7 @@ async def test_a_proxy_that_is_none(make: Make, talk: Callable[[Caller], object]
             await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/"))
 
 
-async def test_a_proxy_that_says_nothing(make: Make) -> None:
+async def test_a_proxy_that_does_not_answer(make: Make) -> None:
     async def listen(caller: Caller) -> None:
         await caller.hear_end()
 

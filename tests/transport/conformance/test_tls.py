@@ -79,7 +79,7 @@ async def test_requests_at_once_do_not_mix(trusting: Transport, tls: ssl.SSLCont
     ("how", "reason"),
     [("self-signed", "unable to get local issuer"), ("wrong host", "IP address mismatch"), ("expired", "expired")],
 )
-async def test_a_certificate_that_proves_nothing_is_told_nothing(
+async def test_nothing_is_sent_to_a_server_with_an_invalid_certificate(
     trusting: Transport, authority: trustme.CA, how: str, reason: str
 ) -> None:
     async def listen(caller: Caller) -> None:
@@ -100,7 +100,7 @@ async def test_a_certificate_that_proves_nothing_is_told_nothing(
     assert b"secret" not in b"".join(server.heard)
 
 
-async def test_a_server_without_tls_is_told_nothing(trusting: Transport) -> None:
+async def test_nothing_is_sent_to_a_server_without_tls(trusting: Transport) -> None:
     async def speak_plainly(caller: Caller) -> None:
         server.heard.append(await caller.reader.read(65536))
         await caller.say(answer(status="400 Bad Request"))
@@ -113,7 +113,7 @@ async def test_a_server_without_tls_is_told_nothing(trusting: Transport) -> None
     assert b"secret" not in server.heard[0]
 
 
-async def test_a_server_that_hangs_up_in_the_handshake_was_told_nothing(trusting: Transport) -> None:
+async def test_nothing_is_sent_to_a_server_that_closes_in_the_handshake(trusting: Transport) -> None:
     async def hang_up(caller: Caller) -> None:
         await caller.reader.read(1)
 
@@ -132,7 +132,7 @@ async def test_a_server_that_hangs_up_afterwards_leaves_a_doubt(trusting: Transp
 
 
 @pytest.mark.parametrize("content", [None, b"no certificate"], ids=["missing", "no certificates"])
-async def test_a_file_that_vouches_for_nobody_is_named_as_the_reason(
+async def test_an_invalid_certificate_file_is_named_in_the_error(
     make: Make, tmp_path: Path, content: bytes | None
 ) -> None:
     file = tmp_path / "ca.pem"
