@@ -1,20 +1,26 @@
-"""The interface, and that the engine is one."""
+"""The contract of the storage engines, as it is declared and as the guide lists it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from inspect import isfunction
+from pathlib import Path
 
 import msgspec
 from tests.storage.arrivals import arrival, message, opened
 
 from webwx.model.contacts import ContactId
-from webwx.storage.base import Outgoing, SendQuery
+from webwx.storage.base import (
+    AccountJournal,
+    ArchivedMedia,
+    Consumer,
+    IdentityStore,
+    Journal,
+    Outbox,
+    Outgoing,
+    SendQuery,
+)
 from webwx.storage.sqlite.journal import SqliteJournal
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from webwx.storage.base import AccountJournal, Consumer, Journal, Outbox
 
 
 async def test_the_engine_has_all_of_the_interface(path: Path) -> None:
@@ -28,6 +34,20 @@ async def test_the_engine_has_all_of_the_interface(path: Path) -> None:
     assert await outbox.find(SendQuery()) == []
     assert await journal.accounts() == [2_400_001]
     await journal.close()
+
+
+def test_the_guide_lists_every_method_of_the_contract() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "development" / "storage-engine.md").read_text("utf-8")
+    listed: dict[str, set[str]] = {}
+    protocol = ""
+    for row in re.findall(r"^\| (`\w+`)? *\| (`.*`) \|", guide, re.MULTILINE):
+        protocol = row[0].strip("`") or protocol
+        listed.setdefault(protocol, set()).update(re.findall(r"`(\w+)`", row[1]))
+
+    assert listed == {
+        each.__name__: {name for name, value in vars(each).items() if isfunction(value) and not name.startswith("_")}
+        for each in (Journal, AccountJournal, Consumer, Outbox, ArchivedMedia, IdentityStore)
+    }
 
 
 def test_nothing_of_what_was_said_is_shown() -> None:

@@ -13,24 +13,24 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tests.storage_contract.engines import Http11Transport
+    from tests.storage_contract.engines import StorageEngine
 
     from webwx.storage.base import AccountJournal, Journal
 
 
 @pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Http11Transport:
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> StorageEngine:
     return make(request.param, tmp_path)
 
 
 @pytest.fixture(params=SURVIVING)
-def surviving(request: pytest.FixtureRequest, tmp_path: Path) -> Http11Transport:
+def surviving(request: pytest.FixtureRequest, tmp_path: Path) -> StorageEngine:
     """Return an engine whose journals outlive their process."""
     return make(request.param, tmp_path)
 
 
 @pytest.fixture
-async def journal(engine: Http11Transport) -> AsyncIterator[Journal]:
+async def journal(engine: StorageEngine) -> AsyncIterator[Journal]:
     journal = engine.open()
     yield journal
     await journal.close()

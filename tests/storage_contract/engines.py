@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from webwx.storage.base import Consumer, Journal
 
 
-class Http11Transport(Protocol):
+class StorageEngine(Protocol):
     """A storage engine, and one place where its journal is."""
 
     survives: bool
@@ -90,7 +90,7 @@ SURVIVING = ("sqlite",)
 ENGINES = (*SURVIVING, "memory")
 
 
-def make(name: str, folder: Path) -> Http11Transport:
+def make(name: str, folder: Path) -> StorageEngine:
     """Return an engine by its name, with a new place of its own."""
     if name == "memory":
         return MemoryEngine()

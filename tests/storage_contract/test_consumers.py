@@ -22,7 +22,7 @@ from tests.storage_contract.engines import ENGINES, make
 from webwx.errors import AlreadyRunning
 
 if TYPE_CHECKING:
-    from tests.storage_contract.engines import Http11Transport
+    from tests.storage_contract.engines import StorageEngine
 
     from webwx.storage.base import AccountJournal, Consumer, Entry, Journal
 
@@ -31,7 +31,7 @@ def numbers(entries: list[Entry]) -> list[int]:
     return [entry.number for entry in entries]
 
 
-async def reopened(engine: Http11Transport) -> tuple[Journal, AccountJournal, Consumer]:
+async def reopened(engine: StorageEngine) -> tuple[Journal, AccountJournal, Consumer]:
     """Open the consumer as the next process does, or as this one does once more."""
     journal = engine.open()
     account = journal.account(UIN)
@@ -108,7 +108,7 @@ class TestGiving:
 
 
 class TestAcknowledging:
-    async def test_what_no_process_has_given_is_not_redelivered(self, engine: Http11Transport) -> None:
+    async def test_what_no_process_has_given_is_not_redelivered(self, engine: StorageEngine) -> None:
         journal, account, consumer = await reopened(engine)
         await account.ingest(arrival(*messages(1, 3)))
         await consumer.take(1)
@@ -125,7 +125,7 @@ class TestAcknowledging:
         ]
         await engine.end(journal, consumer)
 
-    async def test_what_was_shown_to_nobody_is_not_redelivered(self, engine: Http11Transport) -> None:
+    async def test_what_was_shown_to_nobody_is_not_redelivered(self, engine: StorageEngine) -> None:
         for shown in (False, True):
             journal, account, consumer = await reopened(engine)
             await account.ingest(arrival(*messages(1, 4)))
@@ -134,7 +134,7 @@ class TestAcknowledging:
             await consumer.close(unseen_from=2)
             await engine.end(journal, consumer)
 
-    async def test_what_was_acknowledged_does_not_come_again(self, surviving: Http11Transport) -> None:
+    async def test_what_was_acknowledged_does_not_come_again(self, surviving: StorageEngine) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 6)))
         await consumer.take()
@@ -160,7 +160,7 @@ class TestAcknowledging:
 
 
 class TestFailing:
-    async def test_failures_are_counted_over_processes(self, surviving: Http11Transport) -> None:
+    async def test_failures_are_counted_over_processes(self, surviving: StorageEngine) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()
@@ -177,7 +177,7 @@ class TestFailing:
         await consumer.flush()
         await surviving.end(journal, consumer)
 
-    async def test_a_dead_letter_can_be_revived_once(self, surviving: Http11Transport) -> None:
+    async def test_a_dead_letter_can_be_revived_once(self, surviving: StorageEngine) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()
@@ -201,7 +201,7 @@ class TestFailing:
         assert numbers(await consumer.take()) == [2]
         await surviving.end(journal, consumer)
 
-    async def test_a_dead_letter_is_kept_and_comes_no_more(self, engine: Http11Transport) -> None:
+    async def test_a_dead_letter_is_kept_and_comes_no_more(self, engine: StorageEngine) -> None:
         journal, account, consumer = await reopened(engine)
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()
@@ -223,7 +223,7 @@ def crashes(entries: list[Entry]) -> dict[int, int]:
 
 
 class TestDeaths:
-    async def test_entry_in_flight_at_two_crashes_has_two_crashes(self, surviving: Http11Transport) -> None:
+    async def test_entry_in_flight_at_two_crashes_has_two_crashes(self, surviving: StorageEngine) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 3)))
         assert crashes(await consumer.take()) == {1: 0, 2: 0, 3: 0}
@@ -243,9 +243,7 @@ class TestDeaths:
             assert [entry.attempt for entry in again] == [3, 3, _ + 2]
             await surviving.kill(journal)
 
-    async def test_third_crash_counts_against_the_entry_with_the_poison_marker(
-        self, surviving: Http11Transport
-    ) -> None:
+    async def test_third_crash_counts_against_the_entry_with_the_poison_marker(self, surviving: StorageEngine) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 4)))
         for marked in (None, None, 1, 1):
@@ -264,7 +262,7 @@ class TestDeaths:
         assert [entry.attempt for entry in again] == [5, 3, 3, 3]
         await surviving.end(journal, consumer)
 
-    async def test_revived_entry_begins_without_crashes(self, surviving: Http11Transport) -> None:
+    async def test_revived_entry_begins_without_crashes(self, surviving: StorageEngine) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 1)))
         for _ in range(3):
@@ -289,7 +287,7 @@ class TestDeaths:
             await consumer.add_poison_marker(1)
             await surviving.kill(journal)
 
-    async def test_a_proper_end_is_no_death(self, engine: Http11Transport) -> None:
+    async def test_a_proper_end_is_no_death(self, engine: StorageEngine) -> None:
         for _ in range(4):
             journal, account, consumer = await reopened(engine)
             await account.ingest(arrival(*messages(1, 1)))
@@ -301,7 +299,7 @@ class TestDeaths:
 
 class TestRevived:
     async def test_one_that_failed_and_was_not_done_with_comes_again_to_the_next_process(
-        self, surviving: Http11Transport
+        self, surviving: StorageEngine
     ) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 2)))
@@ -359,7 +357,7 @@ STEP = st.one_of(
 def test_whatever_happens_each_entry_is_acknowledged_once_and_comes_twice_only_if_it_says_so(
     name: str, steps: list[tuple[str, int]], tmp_path: Path
 ) -> None:
-    async def play(engine: Http11Transport) -> None:
+    async def play(engine: StorageEngine) -> None:
         journal, account, consumer = await reopened(engine)
         stored, given, open_entries, acked = 0, set[int](), list[int](), set[int]()
         for verb, count in [*steps, ("crash", 0)]:

@@ -15,7 +15,7 @@ from tests.storage.arrivals import (
 from webwx.errors import StorageError
 
 if TYPE_CHECKING:
-    from tests.storage_contract.engines import Http11Transport
+    from tests.storage_contract.engines import StorageEngine
 
     from webwx.storage.base import AccountJournal, Journal
 
@@ -44,7 +44,7 @@ async def test_the_account_s_number_is_shown_nowhere(journal: Journal) -> None:
     assert str(UIN) not in f"{account!r} {account.outbox!r} {journal!r}"
 
 
-async def test_what_is_closed_takes_nothing_more_and_can_be_closed_again(engine: Http11Transport) -> None:
+async def test_what_is_closed_takes_nothing_more_and_can_be_closed_again(engine: StorageEngine) -> None:
     journal = engine.open()
     account = await opened(journal)
     await journal.close()
@@ -53,7 +53,7 @@ async def test_what_is_closed_takes_nothing_more_and_can_be_closed_again(engine:
         await account.ingest(arrival(message(1)))
 
 
-async def test_a_journal_that_is_deleted_is_empty(engine: Http11Transport) -> None:
+async def test_a_journal_that_is_deleted_is_empty(engine: StorageEngine) -> None:
     journal = engine.open()
     account = await opened(journal)
     await account.ingest(arrival(message(1)))

@@ -18,7 +18,7 @@ from webwx.storage.base import EntryQuery, SendQuery
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.storage_contract.engines import Http11Transport
+    from tests.storage_contract.engines import StorageEngine
 
     from webwx.storage.base import AccountJournal, Entry, Journal
 
@@ -27,7 +27,7 @@ ENVIRONMENT = {**os.environ, "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}
 
 
 @pytest.fixture
-async def two(surviving: Http11Transport) -> AsyncIterator[tuple[Journal, Journal]]:
+async def two(surviving: StorageEngine) -> AsyncIterator[tuple[Journal, Journal]]:
     """Return one journal twice, as two processes have it; it has an account."""
     one, other = surviving.open(), surviving.open()
     await opened(one)
@@ -37,7 +37,7 @@ async def two(surviving: Http11Transport) -> AsyncIterator[tuple[Journal, Journa
 
 
 @contextlib.asynccontextmanager
-async def program(engine: Http11Transport, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def program(engine: StorageEngine, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run another process on a journal, which is killed in the end."""
     command = (sys.executable, "-m", "tests.storage_contract.program", engine.url, *words)
     process = await asyncio.create_subprocess_exec(
@@ -74,7 +74,7 @@ async def known(journal: Journal, uin: int = UIN) -> AccountJournal:
 # -- at the same time ------------------------------------------------------------------------------------------------
 
 
-async def test_two_processes_write_into_one_journal(surviving: Http11Transport) -> None:
+async def test_two_processes_write_into_one_journal(surviving: StorageEngine) -> None:
     journal = surviving.open()
     account = await opened(journal)
     async with program(surviving, "send", "100") as other:
@@ -184,7 +184,7 @@ async def test_media_that_are_added_survive_another_process_that_deletes(two: tu
 # -- after a death ---------------------------------------------------------------------------------------------------
 
 
-async def test_a_consumer_is_open_in_one_process_until_that_dies(surviving: Http11Transport) -> None:
+async def test_a_consumer_is_open_in_one_process_until_that_dies(surviving: StorageEngine) -> None:
     journal = surviving.open()
     account = await opened(journal)
     async with program(surviving, "hold", "bot") as other:
@@ -195,7 +195,7 @@ async def test_a_consumer_is_open_in_one_process_until_that_dies(surviving: Http
     await journal.close()
 
 
-async def test_a_send_that_a_dead_process_was_at_is_unknown(surviving: Http11Transport) -> None:
+async def test_a_send_that_a_dead_process_was_at_is_unknown(surviving: StorageEngine) -> None:
     journal = surviving.open()
     outbox = journal.account(UIN).outbox
     async with program(surviving, "leave") as other:
@@ -210,7 +210,7 @@ async def test_a_send_that_a_dead_process_was_at_is_unknown(surviving: Http11Tra
     await journal.close()
 
 
-async def test_closing_the_journal_ends_what_was_on_its_way(surviving: Http11Transport) -> None:
+async def test_closing_the_journal_ends_what_was_on_its_way(surviving: StorageEngine) -> None:
     journal = surviving.open()
     outbox = journal.account(UIN).outbox
     row = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0)
@@ -223,7 +223,7 @@ async def test_closing_the_journal_ends_what_was_on_its_way(surviving: Http11Tra
 
 
 @pytest.mark.parametrize("line", [*range(6), *(pytest.param(line, marks=pytest.mark.verify) for line in range(6, 40))])
-async def test_a_process_that_is_killed_around_any_commit_loses_nothing(surviving: Http11Transport, line: int) -> None:
+async def test_a_process_that_is_killed_around_any_commit_loses_nothing(surviving: StorageEngine, line: int) -> None:
     lines: list[str] = []
     async with program(surviving, "store", "5") as other:
         async with asyncio.timeout(30):

@@ -25,7 +25,7 @@ from webwx.storage.base import EntryQuery, SendQuery
 from webwx.storage.lookup import find_message
 
 if TYPE_CHECKING:
-    from tests.storage_contract.engines import Http11Transport
+    from tests.storage_contract.engines import StorageEngine
 
     from webwx.storage.base import AccountJournal, Entry, Journal
 
@@ -167,7 +167,7 @@ class TestWhatIsDeleted:
 
 
 class TestRetention:
-    async def test_what_arrived_too_long_ago_goes_by_itself(self, engine: Http11Transport) -> None:
+    async def test_what_arrived_too_long_ago_goes_by_itself(self, engine: StorageEngine) -> None:
         journal = engine.open(retention_days=10)
         account = await opened(journal)
         await account.ingest(arrival(message(1, "old"), at=NOW - 11 * DAY))
@@ -179,7 +179,7 @@ class TestRetention:
         assert ids(await everything(account)) == ["2"], "the days count from the arrival"
         await journal.close()
 
-    async def test_zero_days_keep_everything(self, engine: Http11Transport) -> None:
+    async def test_zero_days_keep_everything(self, engine: StorageEngine) -> None:
         journal = engine.open(retention_days=0)
         account = await opened(journal)
         await account.ingest(arrival(message(1), at=1_000.0))

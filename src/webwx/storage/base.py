@@ -29,7 +29,7 @@ that does not grow with what is stored. A method that is no coroutine returns at
 of the process.
 
 **Text.** Any `str` is taken, lone surrogates included; they may be replaced by U+FFFD. How text is cut for a search is
-part of the contract (`words`), and so are the names and limits below.
+part of the contract (`tokenizer`), and so are the names and limits below.
 """
 
 from __future__ import annotations
