@@ -7,6 +7,10 @@ UV := $(shell uv --version >/dev/null 2>&1 && command -v uv || echo $(BIN)/uv)
 PYTEST := $(BIN)/pytest -q
 # Of what CI adds, the part that does not mind another test beside it.
 PAIRED := tests/benchmarks tests/client tests/flows tests/model tests/storage tests/transport
+# Tests with generated input, of which `make test` tries few.
+GENERATED := $(addprefix tests/,bot/test_chat_queues.py flows/test_sync.py model/test_events.py model/test_text.py \
+	protocol/test_round_trip.py storage/test_cursors.py storage/test_tokenizer.py storage/sqlite/test_bodies.py \
+	storage/sqlite/test_index.py storage_contract/test_consumers.py)
 
 export WEBWX_HOME := $(CURDIR)/build/home
 unexport WEBWX_SERVER WEBWX_HOST WEBWX_ACCOUNT WEBWX_PROXY WEBWX_CONFIG WEBWX_PASSPHRASE \
@@ -56,7 +60,7 @@ demo-crash: tools  ## A bot that is killed while its friends write: nothing lost
 	@$(BIN)/python -m tests.soak.crash $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 test: tools  ## The quick tests
-	$(PYTEST) -n 2
+	$(PYTEST) -n 2 --dist worksteal
 
 check: tools  ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -69,6 +73,7 @@ verify: tools cover  ## What CI adds: strangers' clients and servers, a real bro
 	@$(SYNC) --group interop --group browser
 	$(PYTEST) -n 2 -m verify $(PAIRED)
 	$(PYTEST) -m verify $(addprefix --ignore=,$(PAIRED))
+	$(PYTEST) -n 2 --hypothesis-profile thorough $(GENERATED)
 
 cover: tools  ## Full branch coverage of protocol/ and flows/, by their own tests
 	$(PYTEST) -n 2 --cov=webwx --cov-branch --cov-report= tests/protocol tests/flows tests/test_reprs.py

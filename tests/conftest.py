@@ -6,6 +6,7 @@ Tests make their worlds with `world`, `sandbox` or `make_world`, so that the can
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 import signal
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("tests.plugins.no_skips",)
 
-# A busy machine makes an example slow, which says nothing about the code.
-settings.register_profile("webwx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("webwx")
+# A busy machine makes an example slow, which says nothing about the code. `make verify` takes the thorough profile.
+settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=20)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=200)
+settings.load_profile("quick")
 
 _CANARY = Canary()
 
@@ -109,6 +111,12 @@ def pytest_configure() -> None:
 
     # pytest has no hook for what `pytest.raises` catches, and that is where most of our errors end.
     pytest.ExceptionInfo.fill_unfilled = hear_and_catch  # type: ignore[method-assign]
+
+
+def pytest_collection_finish() -> None:
+    """Leave what collection made out of garbage collections; tests that collect would look at all of it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

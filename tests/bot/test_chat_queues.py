@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.bot.recorded_subscription import RecordedSubscription, delivered, run_until_done
 from tests.client.wound_loop import in_no_time, until
@@ -746,7 +746,6 @@ class TestEnd:
         in_no_time(work)
 
 
-@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     count=st.integers(1, 300),

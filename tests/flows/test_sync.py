@@ -227,7 +227,7 @@ class TestFetch:
         assert events(batch.items) == [alone(raw) for raw in raws]
 
     @given(some.lists(some.builds(delivered, some.dictionaries(some.sampled_from(FIELDS), VALUES)), max_size=4))
-    @settings(max_examples=200, derandomize=True, database=None)
+    @settings(derandomize=True, database=None)
     def test_each_item_is_what_it_would_be_alone_whatever_comes_with_it(self, raws: list[msgspec.Raw]) -> None:
         answer = Response(body=body_of([*raws, message(1)]))
         batch, _ = drive(fetch(LOGIN, NOW, with_body=True), answer)

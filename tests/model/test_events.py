@@ -285,7 +285,7 @@ class TestIdentify:
         assert repr(identify(message(), "@me")) == "Arrived(7)"
 
     @given(fields=some.dictionaries(some.sampled_from(FIELDS), VALUES))
-    @settings(max_examples=200, derandomize=True, database=None)
+    @settings(derandomize=True, database=None)
     def test_comes_out_of_whatever_was_delivered_and_fits_a_table(self, fields: dict[str, object]) -> None:
         delivered = item("message", json.dumps(fields).encode())
         found, event = identify(delivered, "@me"), event_from_item(delivered, "@me")

@@ -21,7 +21,7 @@ from webwx.protocol.sync import DeletedContact, SyncKey, read_sync_key
 HOSTS = FAMILIES["wx.qq.com"]
 
 every_call = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
-many = settings(max_examples=50, derandomize=True, database=None)
+many = settings(derandomize=True, database=None)
 
 
 @every_call

@@ -352,7 +352,7 @@ STEP = st.one_of(
 
 
 @pytest.mark.parametrize("name", ENGINES)
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=30))
 def test_whatever_happens_each_entry_is_acknowledged_once_and_comes_twice_only_if_it_says_so(
     name: str, steps: list[tuple[str, int]], tmp_path: Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.storage.arrivals import FRIEND, OWN, ROOM, arrival, everything, ids, message, messages, opened
 
@@ -178,7 +178,6 @@ async def test_a_batch_that_was_rolled_back_is_not_known(account: SqliteAccount)
 WORDS = st.text(st.sampled_from("你好世界手 ab,."), min_size=1, max_size=8)
 
 
-@settings(max_examples=30)
 @given(st.lists(WORDS, min_size=1, max_size=12), st.integers(0, 12), WORDS)
 def test_a_search_finds_what_a_scan_finds(texts: list[str], indexed: int, words: str) -> None:
     async def found(path: Path) -> list[str]:
