@@ -22,9 +22,6 @@ SOURCE = ROOT / "src" / "webwx"
 TESTS = ROOT / "tests"
 
 WITHOUT_A_TEST_OF_ITS_OWN = {
-    "client/contact_book.py": "the tests of contacts, logins and the sync meet it",
-    "client/ingestion.py": "the tests of the sync loop and of subscriptions meet it",
-    "client/pending.py": "the tests of the sync loop and of streams meet it",
     "sandbox/errors.py": "two exceptions without logic; the tests of the answers and of the control API meet both",
     "sandbox/options.py": "values without logic; each option is tested where it acts",
     "storage/lookup.py": "tests/storage_contract holds it to the same on every storage engine",

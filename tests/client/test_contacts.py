@@ -345,30 +345,6 @@ def test_nobody_is_looked_up_on_file_transfer_helper(world: World) -> None:
     in_no_time(work)
 
 
-async def test_what_was_learnt_on_the_way_is_kept_at_the_end(
-    log_in: LogIn, new_client: NewClient, world: World
-) -> None:
-    store = LoginMemory()
-    client = await log_in(store=store)
-    world.befriend("me", "ahua", remark="花")
-    await take(client, 2, include_all=True)
-    await client.close()
-    other = new_client(store=store)
-    await other.resume()
-
-    assert other.contacts.find(remark="花").nickname == "阿华"
-
-
-async def test_after_a_logout_nothing_is_kept(log_in: LogIn, world: World) -> None:
-    store = LoginMemory()
-    client = await log_in(store=store)
-    await client.set_remark("阿华", "花")
-    await client.logout()
-    await client.close()
-
-    assert store.load_contacts() == []
-
-
 # -- changes by sync -------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,54 @@
+"""The contacts of a login outlive the process: beside the login, and in the journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.client.conftest import take
+
+from webwx.storage.login import LoginFile, LoginMemory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.client.conftest import LogIn, NewClient
+
+    from webwx.sandbox.world import World
+    from webwx.storage.sqlite.journal import SqliteJournal
+
+
+async def test_changes_that_came_by_sync_are_stored_when_the_client_closes(
+    log_in: LogIn, new_client: NewClient, world: World
+) -> None:
+    store = LoginMemory()
+    client = await log_in(store=store)
+    world.befriend("me", "ahua", remark="花")
+    await take(client, 2, include_all=True)
+    await client.close()
+    other = new_client(store=store)
+    await other.resume()
+
+    assert other.contacts.find(remark="花").nickname == "阿华"
+
+
+async def test_a_logout_deletes_the_stored_contacts(log_in: LogIn, world: World) -> None:
+    store = LoginMemory()
+    client = await log_in(store=store)
+    await client.set_remark("阿华", "花")
+    await client.logout()
+    await client.close()
+
+    assert store.load_contacts() == []
+
+
+async def test_contacts_are_read_from_the_journal_if_it_has_any(
+    log_in: LogIn, new_client: NewClient, tmp_path: Path, journal: SqliteJournal
+) -> None:
+    path = tmp_path / "me.json"
+    client = await log_in(store=LoginFile(path), journal=journal)
+    known = len(client.contacts)
+    path.with_suffix(".contacts.json").unlink()
+    following = new_client(store=LoginFile(path), journal=journal)
+    await following.resume()
+
+    assert len(following.contacts) == known > 1

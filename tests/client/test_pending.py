@@ -1,0 +1,198 @@
+"""Without a journal: what was fetched is saved with the login until it is handed out."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.carriers import Counted, Forgetful
+from tests.client.conftest import take
+from tests.client.wound_loop import WoundLoop
+
+from webwx.client.client import AsyncClient
+from webwx.client.stream import AHEAD_FROM
+from webwx.errors import (
+    AlreadyRunning,
+    StorageError,
+)
+from webwx.model.messages import (
+    Event,
+    TextMessage,
+)
+from webwx.sandbox.core import SandboxCore
+from webwx.storage.login import LoginFile, LoginMemory
+from webwx.transport.loopback import Loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.client.conftest import LogIn, NewClient
+
+    from webwx.model.login import QrCode
+    from webwx.sandbox.world import World
+    from webwx.storage.login import SavedLogin
+
+    Phone = Callable[[str], Callable[[QrCode], object]]
+
+
+@pytest.fixture
+def wound() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner(loop_factory=WoundLoop) as runner:
+        yield runner
+
+
+class Full(LoginMemory):
+    """Keeps a login where there is room at times."""
+
+    is_full = False
+
+    def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
+        if self.is_full:
+            raise StorageError("The disk is full.")
+        super().update(change)
+
+
+def texts(events: list[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, TextMessage)]
+
+
+class TestWithoutAJournal:
+    async def test_a_batch_is_saved_with_its_position_before_its_first_event(self, log_in: LogIn, world: World) -> None:
+        store = LoginMemory()
+        client = await log_in(store=store)
+        before = store.load()
+        for number in range(3):
+            world.say("ahua", "me", str(number))
+        events = client.events(include_all=False)
+        await anext(events)
+        saved = store.load()
+        await events.aclose()
+
+        assert saved.login.fetch_key != before.login.fetch_key
+        assert len(saved.pending) == 4  # with the phone's greeting
+        assert len(store.load().pending) == 2
+
+    @pytest.mark.parametrize(("count", "is_asked"), [(AHEAD_FROM, True), (AHEAD_FROM - 1, False)])
+    async def test_the_next_poll_is_on_its_way_while_many_are_handed_out_and_not_for_a_few(
+        self, log_in: LogIn, world: World, counted: Counted, count: int, is_asked: bool
+    ) -> None:
+        client = await log_in()
+        await take(client, 1, include_all=True)  # the phone's greeting
+        for number in range(count):
+            world.say("ahua", "me", str(number))
+        async with client.events() as events:
+            counted.calls.clear()
+            first = await anext(events)
+            after = counted.calls[counted.calls.index("webwxsync") + 1 :]
+            rest = [await anext(events) for _ in range(count - 1)]
+
+        assert after == ["synccheck"] * is_asked
+        assert texts([first, *rest]) == [str(number) for number in range(count)]
+
+    async def test_a_poll_on_its_way_ends_with_its_stream(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        await take(client, 1, include_all=True)
+        for number in range(AHEAD_FROM):
+            world.say("ahua", "me", str(number))
+        assert texts(await take(client, 1)) == ["0"]
+
+        assert [task for task in asyncio.all_tasks() if "_check" in repr(task)] == []
+        assert texts(await take(client, AHEAD_FROM - 1)) == [str(number) for number in range(1, AHEAD_FROM)]
+
+    async def test_nobody_is_told_of_one_that_has_failed_when_its_stream_ends(
+        self, log_in: LogIn, world: World, counted: Counted, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        client = await log_in()
+        await take(client, 1, include_all=True)
+        for number in range(AHEAD_FROM):
+            world.say("ahua", "me", str(number))
+        async with client.events() as events:
+            await anext(events)
+            [poll] = [task for task in asyncio.all_tasks() if "_check" in repr(task)]
+            counted.lose_answers("synccheck")
+            world.say("ahua", "me", "after")
+            await asyncio.wait([poll])
+        del poll
+        gc.collect()
+
+        assert "never retrieved" not in caplog.text
+
+    def test_a_poll_on_its_way_that_fails_is_made_again(
+        self, log_in: LogIn, world: World, counted: Counted, wound: asyncio.Runner
+    ) -> None:
+        async def read(client: AsyncClient) -> list[Event]:
+            async with client.events(include_all=False) as events:
+                taken = [await anext(events)]
+                counted.lose_answers("synccheck")
+                taken += [await anext(events) for _ in range(AHEAD_FROM - 1)]
+                world.say("ahua", "me", "after")
+                return [*taken, await anext(events)]
+
+        client = wound.run(log_in())
+        for number in range(AHEAD_FROM):
+            world.say("ahua", "me", str(number))
+
+        assert texts(wound.run(read(client))) == [*map(str, range(AHEAD_FROM)), "after"]
+
+    async def test_that_were_not_taken_are_taken_by_the_next_process(
+        self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "me.json"
+        client = await log_in(store=LoginFile(path))
+        for number in range(5):
+            world.say("ahua", "me", str(number))
+        got = texts(await take(client, 1))
+        await client.close()
+        counted.calls.clear()
+        for _ in range(4):
+            async with new_client(store=LoginFile(path)) as following:
+                await following.resume()
+                got += texts(await take(following, 1))
+
+        assert got == list("01234")
+        assert counted.calls == []
+
+    async def test_a_batch_that_could_not_be_saved_is_held_and_not_fetched_again(
+        self, log_in: LogIn, world: World, sandbox: SandboxCore
+    ) -> None:
+        """The server delivers nothing twice."""
+        store, carrier = Full(), Forgetful(Loopback(sandbox))
+        client = await log_in(store=store, transport=carrier)
+        await take(client, 1, include_all=True)
+        world.say("ahua", "me", "hi")
+        store.is_full = True
+        for _ in range(2):
+            with pytest.raises(StorageError):
+                await take(client, 1)
+        store.is_full = False
+
+        assert texts(await take(client, 1)) == ["hi"]
+
+    async def test_go_on_where_a_loop_was_left_by_break(self, log_in: LogIn, world: World) -> None:
+        client = await log_in()
+        got: list[Event] = []
+        for number in range(3):
+            world.say("ahua", "me", str(number))
+        for _ in range(3):
+            async for event in client.events(include_all=False):
+                got.append(event)
+                break
+
+        assert texts(got) == ["0", "1", "2"]
+
+    async def test_have_one_reader_at_a_time(self, log_in: LogIn, new_client: NewClient, counted: Counted) -> None:
+        store = LoginMemory()
+        first = await log_in(store=store)
+        second = new_client(store=store)
+        await second.resume()
+        events = first.events()
+        await anext(events)
+        counted.calls.clear()
+
+        with pytest.raises(AlreadyRunning):
+            await anext(second.events())
+        assert counted.calls == []
+        await events.aclose()
