@@ -174,6 +174,18 @@ class TestARow:
 
         assert (await only_send(client)).state == "unknown"
 
+    async def test_of_a_send_that_is_cancelled_while_it_is_stored_has_left_nothing(
+        self, log_in: LogIn, world: World
+    ) -> None:
+        client = await log_in()
+        sending = asyncio.create_task(client.send_text("阿华", "hi"))
+        await asyncio.sleep(0)  # from here on a thread stores it
+        sending.cancel()
+        await asyncio.wait([sending])
+
+        assert [send.state for send in await client.list_sends()] == ["queued"]
+        assert texts(world) == []
+
     async def test_is_not_made_for_what_cannot_be_sent(self, log_in: LogIn, tmp_path: Path) -> None:
         client = await log_in()
         for attempt, kind in (

@@ -48,6 +48,7 @@ async def leave(journal: Journal) -> None:
             await outbox.sending(row.number, 1.0, row.chat)
         if state == "sent":
             await outbox.settle(row.number, "sent", time=1.0)
+    await outbox.flush()
     say("ready")
     await asyncio.Event().wait()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from tests.storage.arrivals import (
     FRIEND,
     ROOM,
+    UIN,
+    opened,
 )
 
 from webwx.errors import StorageError
@@ -17,6 +19,8 @@ from webwx.storage.base import SendQuery
 from webwx.storage.lookup import find_send
 
 if TYPE_CHECKING:
+    from tests.storage_contract.engines import Http11Transport
+
     from webwx.storage.base import AccountJournal, Journal, Outgoing
 
 
@@ -24,10 +28,11 @@ NOW = 1_764_012_345.123456
 
 
 async def added(
-    account: AccountJournal, client_id: str, key: str = "", chat: ContactId = FRIEND, at: float = NOW
-) -> Outgoing:
+    account: AccountJournal, client_id: str, key: str = "", chat: ContactId = FRIEND, at: float = NOW,
+    state: Literal["queued", "sending"] = "queued",
+) -> Outgoing:  # fmt: skip
     return await account.outbox.add(
-        client_id=client_id, chat=chat, kind="text", text=f"text {client_id}", key=key, time=at
+        client_id=client_id, chat=chat, kind="text", text=f"text {client_id}", key=key, time=at, state=state
     )
 
 
@@ -49,6 +54,48 @@ async def test_a_client_id_is_given_once(account: AccountJournal) -> None:
     await added(account, "1")
     with pytest.raises(StorageError):
         await added(account, "1")
+
+
+async def test_a_send_that_begins_at_once_may_not_be_begun_again(account: AccountJournal) -> None:
+    row = await added(account, "1", key="daily", state="sending")
+    again = await added(account, "2", key="daily", state="sending")
+
+    assert row.state == "sending"
+    assert again == row
+    assert await account.outbox.sending(row.number, NOW, FRIEND) is False
+
+
+async def test_a_send_that_is_begun_keeps_its_client_id_from_all_others(account: AccountJournal) -> None:
+    await added(account, "1", key="daily", state="sending")
+    with pytest.raises(StorageError):
+        await added(account, "1", key="daily", state="sending")
+
+
+async def test_a_send_that_began_at_once_is_in_doubt_after_its_process_died(surviving: Http11Transport) -> None:
+    journal = surviving.open()
+    row = await added(await opened(journal), "1", state="sending")
+    await surviving.kill(journal)
+
+    journal = surviving.open()
+    found = await find_send(journal.account(UIN).outbox, number=row.number)
+    assert found is not None
+    assert found.state == "unknown"
+    await journal.close()
+
+
+async def test_what_was_flushed_outlives_its_process(surviving: Http11Transport) -> None:
+    journal = surviving.open()
+    account = await opened(journal)
+    row = await added(account, "1", state="sending")
+    await account.outbox.settle(row.number, "sent", time=NOW, receipt=receipt("1"))
+    await account.outbox.flush()
+    await surviving.kill(journal)
+
+    journal = surviving.open()
+    found = await find_send(journal.account(UIN).outbox, number=row.number)
+    assert found is not None
+    assert (found.state, found.receipt) == ("sent", receipt("1"))
+    await journal.close()
 
 
 async def test_a_send_goes_through_its_states(account: AccountJournal) -> None:

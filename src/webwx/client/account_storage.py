@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 from webwx.client.rate_limiter import LimiterMemory
-from webwx.errors import NoJournal
+from webwx.errors import NoJournal, StorageError
 from webwx.storage.open import open_journal
 
 if TYPE_CHECKING:
@@ -93,7 +94,10 @@ class AccountStorage:
         self.news = asyncio.Event()
 
     async def close(self) -> None:
-        """Close a journal that was opened here; the next use opens it again."""
+        """Store how all sends ended, and close a journal that was opened here; the next use opens it again."""
+        for part in self._parts.values():
+            with contextlib.suppress(StorageError):  # the journal has logged it, and the sends stay in doubt
+                await part.outbox.flush()
         if self._path is not None and self._journal is not None:
             closed, self._journal = self._journal, open_journal(self._path)
             self._parts.clear()

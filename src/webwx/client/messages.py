@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.client.sender import Way
-from webwx.errors import InvalidRequest, RecallExpired, RecallRefused
+from webwx.errors import InvalidRequest, RecallExpired, RecallRefused, WxError
 from webwx.flows import messages as message_flows
 from webwx.model.messages import Message, Receipt
 from webwx.protocol.codes import RECALL_WINDOW
@@ -45,10 +45,13 @@ class Messages:
 
     async def send_text(self, to: To, text: str, *, key: str = "") -> Receipt:
         """Send a text."""
-        if key and (sent := await self._sender.sent_as(key)):
-            return sent
-        chat = await self._identities.target(to)
-        message_flows.check_text(text)
+        try:
+            chat = await self._identities.target(to)
+            message_flows.check_text(text)
+        except WxError:
+            if key and (sent := await self._sender.sent_as(key)):  # perhaps to a contact that is gone
+                return sent
+            raise
         way = Way(lambda client_id: message_flows.send_text(self._session.login, chat, text, client_id))
         return await self._sender.send(chat, "text", text, (way,), key)
 

@@ -64,6 +64,9 @@ class LimiterMemory:
 class Limiter(Protocol):
     """Delays the actions of one account."""
 
+    delays: bool
+    """Whether an action may have to wait."""
+
     def run(self, kind: Kind, act: Callable[[], Awaitable[T]]) -> Awaitable[T]:
         """Run an action once the rate limit allows it."""
         ...
@@ -79,6 +82,8 @@ class Limiter(Protocol):
 
 class NoRateLimit:
     """Runs every action at once, and raises the platform's refusals."""
+
+    delays = False
 
     def run(self, kind: Kind, act: Callable[[], Awaitable[T]]) -> Awaitable[T]:  # noqa: ARG002 - no kind is limited
         """Run an action."""
@@ -102,6 +107,8 @@ class RateLimiter:
         clock: Returns seconds since 1970 by the machine's clock, which the other processes use too.
         on_wait: Called with the seconds and the reason when an action has to wait.
     """
+
+    delays = True
 
     def __init__(
         self,

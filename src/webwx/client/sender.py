@@ -115,44 +115,59 @@ class Sender:
             kind: As the outbox calls it.
             text: The text, or a file's name.
             ways: In the order in which they are tried.
-            key: The caller's name for it, which `sent_as` was asked about.
+            key: The caller's name for it. What was sent under it already is not sent again.
 
         Raises:
+            NoJournal: There is a key and no journal to keep it.
             StorageError: The journal cannot be written; nothing was sent.
             SendOutcomeUnknown: The answer was lost, now or in an earlier send of the same key.
         """
         if self._storage.has_journal:
             return self._send_stored(chat, kind, text, ways, key)
+        if key:
+            raise _no_journal()
         client_id, way = self._session.next_client_id(), ways[0]
         if len(ways) == 1 and way.make is not None:
             return self._limiter.run("messages", partial(self._attempt, chat, client_id, way.name, way.make))
         return self._try(chat, client_id, ways)
 
     async def _send_stored(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Receipt:
-        outbox = self._storage.part().outbox
+        outbox, now = self._storage.part().outbox, self._session.now
+        client_id = self._session.next_client_id()
+        add = partial(outbox.add, client_id=client_id, chat=chat, kind=kind, text=text, key=key, time=now())
         async with self._turn(key):
-            row = await outbox.add(
-                client_id=self._session.next_client_id(),
-                chat=chat,
-                kind=kind,
-                text=text,
-                key=key,
-                time=self._session.now(),
-            )
+            if ways[0].make is None or self._limiter.delays:
+                return await self.go_on(await add(), chat, *ways)
+            # Nothing comes between this send and its first byte, so one transaction notes both.
+            row = await self._added(add(state="sending"), client_id)
+            if _is_begun(row, client_id):
+                return await self._try(chat, client_id, ways, _Record(outbox, row, now, has_begun=True))
             return await self.go_on(row, chat, *ways)
+
+    async def _added(self, adding: Awaitable[Outgoing], client_id: str) -> Outgoing:
+        """Return the row of a send that is stored as `sending`; when cancelled, store that nothing has left."""
+        stored = asyncio.ensure_future(adding)
+        try:
+            return await asyncio.shield(stored)
+        except asyncio.CancelledError:
+            with contextlib.suppress(StorageError):
+                row = await stored
+                if _is_begun(row, client_id):
+                    await self._storage.part().outbox.settle(row.number, "queued", time=self._session.now())
+            raise
 
     async def sent_as(self, key: str) -> Receipt | None:
         """
         Give the receipt of what was sent under a key; None when nothing was, so that it may be.
 
-        Every verb that is given one asks this first: what is done needs neither its file nor anybody any more.
+        A verb that prepares something, such as an upload, asks this first: what was sent needs its file no longer.
 
         Raises:
             NoJournal: There is a key and no journal to keep it.
             SendOutcomeUnknown: It may have been sent.
         """
         if not self._storage.has_journal:
-            raise NoJournal("A key is kept in a journal, and this client has none; nothing was sent.")
+            raise _no_journal()
         async with self._turn(key):
             row = await find_send(self._storage.part().outbox, key=key)
             return None if row is None else await self.outcome(row)
@@ -306,6 +321,15 @@ class Sender:
         return None
 
 
+def _is_begun(row: Outgoing, client_id: str) -> bool:
+    """Return whether a row was stored as `sending` under this client id, not found under its key."""
+    return row.state == "sending" and row.client_id == client_id
+
+
+def _no_journal() -> NoJournal:
+    return NoJournal("A key is kept in a journal, and this client has none; nothing was sent.")
+
+
 async def _prepared(way: Way, record: _Record | None) -> Make:
     assert way.ready is not None  # noqa: S101 - or there would be no way
     try:
@@ -317,10 +341,19 @@ async def _prepared(way: Way, record: _Record | None) -> Make:
 
 
 class _Record:
-    """The row that a send has in the outbox."""
+    """
+    The row that a send has in the outbox.
 
-    def __init__(self, outbox: Outbox, row: Outgoing, now: Callable[[], float]) -> None:
+    Args:
+        outbox: Where it is.
+        row: The row as it was stored or found.
+        now: Returns seconds since 1970, by the server's clock.
+        has_begun: The row was stored as `sending`, for an attempt that follows.
+    """
+
+    def __init__(self, outbox: Outbox, row: Outgoing, now: Callable[[], float], *, has_begun: bool = False) -> None:
         self.row = row
+        self._has_begun = has_begun
         self._outbox = outbox
         self._now = now
 
@@ -335,6 +368,9 @@ class _Record:
             SendOutcomeUnknown: Another process is sending it.
             StorageError: That cannot be noted.
         """
+        if self._has_begun:
+            self._has_begun = False
+            return None
         if await self._outbox.sending(self.row.number, self._now(), chat):
             self.row = msgspec.structs.replace(self.row, chat=chat)
             return None

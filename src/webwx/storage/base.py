@@ -340,8 +340,25 @@ class Outbox(Protocol):
     A key and a client id each name one send of its account, as long as that send exists.
     """
 
-    async def add(self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float) -> Outgoing:
-        """Store a send as `queued`; one of a key that is known is given as it is."""
+    async def add(
+        self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
+        state: Literal["queued", "sending"] = "queued",
+    ) -> Outgoing:  # fmt: skip
+        """
+        Store a send, or return the one that has its key already, as it is.
+
+        Args:
+            client_id: Its id for all attempts. A row that was found under its key and is `sending` has another one.
+            chat: Where to.
+            kind: What is sent.
+            text: The text, or the file's name.
+            key: The caller's name for it; empty for none.
+            time: Now, seconds since 1970.
+            state: `sending` when its first byte may leave as soon as this returns.
+
+        Raises:
+            StorageError: It was not stored, such as when another send has its client id.
+        """
         ...
 
     async def sending(self, number: int, time: float, chat: ContactId) -> bool:
@@ -356,7 +373,16 @@ class Outbox(Protocol):
         self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
         receipt: Receipt | None = None, ret: int = 0,
     ) -> None:  # fmt: skip
-        """Note how an attempt ended; `queued` when it provably never left, or came too soon."""
+        """
+        Store how an attempt ended; `queued` when it provably never left, or came too soon.
+
+        `sent` may be stored by a later transaction, a few milliseconds after this returns. Every method of this journal
+        knows it at once; a process that dies in between leaves the send `unknown`.
+        """
+        ...
+
+    async def flush(self) -> None:
+        """Return once it is stored how every attempt ended that was given to `settle`."""
         ...
 
     async def find(self, query: SendQuery) -> list[Outgoing]:

@@ -279,6 +279,30 @@ async def test_a_file_that_cannot_be_opened_is_an_error_until_it_can(file: File,
     assert await writer.do(add(2)) == 2
 
 
+async def test_a_job_that_can_wait_shares_the_commit_of_the_next_one(file: File, writer: Writer) -> None:
+    busy, is_free = await keep_busy(writer)
+    waiting = writer.do_soon(add(1))
+    following = asyncio.ensure_future(writer.do(add(2)))
+    await asyncio.sleep(0)
+    is_free.set()
+    await asyncio.gather(busy, waiting, following)
+
+    assert file.statements.count("COMMIT") == 2
+    assert file.numbers() == [1, 2], "in the order in which they were handed in"
+
+
+async def test_a_job_that_can_wait_is_done_though_nothing_else_comes(file: File, writer: Writer) -> None:
+    await writer.do_soon(add(1))
+    assert file.numbers() == [1]
+
+
+async def test_catching_up_waits_for_all_jobs_that_can_wait(file: File, writer: Writer) -> None:
+    for number in (1, 2):
+        writer.do_soon(add(number))
+    await writer.catch_up()
+    assert file.numbers() == [1, 2]
+
+
 async def test_a_piggybacked_write_goes_with_the_next_job(file: File, writer: Writer) -> None:
     piggyback = PiggybackedWrite(5)
     writer.join(piggyback)

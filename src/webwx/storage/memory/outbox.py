@@ -57,19 +57,23 @@ class MemoryOutbox:
     def __repr__(self) -> str:
         return "MemoryOutbox(***)"
 
-    async def add(self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float) -> Outgoing:
-        """Store a send as `queued`, or return the send that has this key already."""
+    async def add(
+        self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
+        state: Literal["queued", "sending"] = "queued",
+    ) -> Outgoing:  # fmt: skip
+        """Store a send, or return the one that has its key already."""
         client_id, key, kind, text = map(clean_text, (client_id, key, kind, text))
         with self._lock:
             sends = self._sends()
-            if key and key in sends.by_key:
-                return sends.rows[sends.by_key[key]]
+            known = sends.rows[sends.by_key[key]] if key and key in sends.by_key else None
+            if known is not None and (known.state, known.client_id) != ("sending", client_id):
+                return known
             if client_id in sends.client_ids:
                 raise StorageError("The journal does not take this: another send has its client id.")
             sends.last += 1
             row = Outgoing(
                 number=sends.last, client_id=client_id, key=key, chat=ContactId(clean_text(chat)), kind=kind, text=text,
-                state="queued", created_at=time, changed_at=time,
+                state=state, created_at=time, changed_at=time,
             )  # fmt: skip
             sends.rows[row.number] = row
             sends.client_ids.add(client_id)
@@ -100,6 +104,9 @@ class MemoryOutbox:
                 rows[number] = msgspec.structs.replace(
                     rows[number], state=state, receipt=receipt, ret=ret, changed_at=time
                 )
+
+    async def flush(self) -> None:
+        """Return at once."""
 
     async def find(self, query: SendQuery) -> list[Outgoing]:
         """Return the sends that a query asks for, the newest first."""

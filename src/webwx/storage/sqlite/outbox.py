@@ -7,8 +7,10 @@ that process has died in between, and nobody can say what became of the send.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import glob
+import logging
 import os
 import secrets
 from typing import TYPE_CHECKING, Literal
@@ -34,6 +36,8 @@ _COLUMNS = (
     # JSON has too few digits for the time.
     "CAST(round(created_at * 1e6) AS INTEGER)", "CAST(round(changed_at * 1e6) AS INTEGER)",
 )  # fmt: skip
+
+_log = logging.getLogger("webwx.storage")
 
 _MESSAGE_ID = "json_extract(receipt, '$.message_id')"
 
@@ -94,25 +98,34 @@ class SqliteOutbox:
         self._writer = writer
         self._reader = reader
 
-    async def add(self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float) -> Outgoing:
-        """Store a send as `queued`; one of a key that is known is given as it is."""
+    async def add(
+        self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
+        state: Literal["queued", "sending"] = "queued",
+    ) -> Outgoing:  # fmt: skip
+        """Store a send, or return the one that has its key already."""
         account = await self._account()
         given = (client_id, key, chat, kind, text)
         values = tuple(clean_text(each) for each in given)
+        owner = self._senders.own() if state == "sending" else ""
 
         def store(db: sqlite3.Connection) -> Outgoing:
             if key:
-                self._settle_dead(db, account)
                 known = _select(db, account, "key = ?", values[1])
-                if known:
+                if known and known[0].state == "sending":
+                    self._settle_dead(db, account)
+                    known = _select(db, account, "key = ?", values[1])
+                if known and (known[0].state, known[0].client_id) != ("sending", values[0]):
                     return known[0]
-            db.execute(
+            row = db.execute(
                 "INSERT INTO outbox (account, client_id, key, chat, kind, text, state, owner, ret, created_at,"
-                " changed_at) VALUES (?, ?, ?, ?, ?, ?, 'queued', '', 0, ?, ?)",
-                (account, *values, time, time),
+                " changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
+                (account, *values, state, owner, time, time),
             )
-            (stored,) = _select(db, account, "client_id = ?", values[0])
-            return stored
+            assert row.lastrowid is not None  # noqa: S101 - for the type checker: a row was inserted
+            return Outgoing(
+                number=row.lastrowid, client_id=values[0], key=values[1], chat=ContactId(values[2]), kind=values[3],
+                text=values[4], state=state, created_at=time, changed_at=time,
+            )  # fmt: skip
 
         return await self._writer.do(store)
 
@@ -136,7 +149,7 @@ class SqliteOutbox:
         self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
         receipt: Receipt | None = None, ret: int = 0,
     ) -> None:  # fmt: skip
-        """Note how an attempt ended; `queued` when it provably never left, or came too soon."""
+        """Store how an attempt ended; `sent` with whatever is stored next."""
         account = await self._account()
         written = None if receipt is None else receipt.to_json()
 
@@ -147,7 +160,14 @@ class SqliteOutbox:
                 (state, written, ret, time, account, number),
             )
 
-        await self._writer.do(store)
+        if state == "sent":
+            self._writer.do_soon(store).add_done_callback(_report)
+        else:
+            await self._writer.do(store)
+
+    async def flush(self) -> None:
+        """Return once it is stored how every attempt ended."""
+        await self._writer.catch_up()
 
     async def find(self, query: SendQuery) -> list[Outgoing]:
         """Return the sends that a query asks for, the newest first; one that a dead process left is `unknown`."""
@@ -159,6 +179,7 @@ class SqliteOutbox:
         def read(db: sqlite3.Connection) -> list[Outgoing] | None:
             return None if self._dead(db, account) else _select(db, account, condition, *values)
 
+        await self.flush()
         found = await self._reader.do(read)
         if found is None:
             await self._writer.do(lambda db: self._settle_dead(db, account))
@@ -189,6 +210,13 @@ class SqliteOutbox:
                 "UPDATE outbox SET state = 'unknown', owner = '' WHERE account = ? AND state = 'sending' AND owner = ?",
                 (account, owner),
             )
+
+
+def _report(stored: asyncio.Future[None]) -> None:
+    """Log that it could not be stored that something was sent."""
+    error = None if stored.cancelled() else stored.exception()
+    if error is not None:
+        _log.warning("How a send ended could not be stored, so the outbox will say it is unknown: %s", error)
 
 
 def _condition(query: SendQuery) -> tuple[str, list[object]]:

@@ -65,12 +65,14 @@ class BackgroundJobs(Protocol):
 class _QueuedJob(Generic[T]):
     """A job, and the future of its result."""
 
-    __slots__ = ("error", "future", "is_outside", "job", "loop", "result", "then")
+    __slots__ = ("can_wait", "error", "future", "is_outside", "job", "loop", "result", "then")
 
     def __init__(
-        self, job: Callable[[sqlite3.Connection], T], then: Callable[[T], None] | None, *, is_outside: bool = False
-    ) -> None:
+        self, job: Callable[[sqlite3.Connection], T], then: Callable[[T], None] | None, *, is_outside: bool = False,
+        can_wait: bool = False,
+    ) -> None:  # fmt: skip
         self.job = job
+        self.can_wait = can_wait
         self.is_outside = is_outside
         self.then = then
         self.loop = asyncio.get_running_loop()
@@ -299,6 +301,8 @@ class Writer(_Worker):
         super().__init__(connect, name, title=title)
         self._background = background
         self._piggybacked: tuple[PiggybackedWrite, ...] = ()
+        self._deferred: set[asyncio.Future[Any]] = set()
+        """Futures of jobs that wait for others."""
         self._is_doubtful = False
         """A commit has failed, and the file was not looked at since."""
 
@@ -315,6 +319,26 @@ class Writer(_Worker):
     def notify(self) -> None:
         """Note that a piggybacked write has something to store; without another job it gets its own transaction."""
         self._put(_NOTICE)
+
+    def do_soon(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """
+        Run a job with whatever comes next, or after a few milliseconds in a transaction of its own.
+
+        It runs before every job that is handed in later. Return a future of its result.
+
+        Raises:
+            StorageError: The journal was closed.
+        """
+        call = _QueuedJob(job, None, can_wait=True)
+        self._put(call)
+        self._deferred.add(call.future)
+        call.future.add_done_callback(self._deferred.discard)
+        return call.future
+
+    async def catch_up(self) -> None:
+        """Wait until all is stored that `do_soon` was given."""
+        if self._deferred:
+            await self.do(lambda _: None)
 
     async def do_outside(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """
@@ -350,16 +374,21 @@ class Writer(_Worker):
         except queue.Empty:
             return calls, True, False
         write_at: float | None = None
+        is_urgent = False
         while True:
             match item:
                 case _QueuedJob():
                     calls.append(item)
+                    if item.can_wait:
+                        write_at = write_at or time.monotonic() + PIGGYBACK_DELAY
+                    else:
+                        is_urgent = True
                 case _Signal() if item is _END:
                     return calls, False, True
                 case _:
                     write_at = write_at or time.monotonic() + PIGGYBACK_DELAY
             try:
-                if calls or write_at is None:
+                if is_urgent or write_at is None:
                     item = self._thread.get(0)
                 else:
                     item = self._thread.get(max(0.0, write_at - time.monotonic()))
