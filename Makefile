@@ -62,12 +62,13 @@ demo-crash: tools  ## A bot that is killed while its friends write: nothing lost
 test: tools  ## The quick tests
 	$(PYTEST) -n 2 --dist worksteal
 
-check: tools  ## Format, lint, types, import contracts
+check: tools  ## Format, lint, types, import contracts, words
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pyright --warnings
 	$(BIN)/lint-imports
+	$(BIN)/python scripts/check_words.py
 
 verify: tools cover  ## What CI adds: strangers' clients and servers, a real browser, the built package, full coverage
 	@$(SYNC) --group interop --group browser

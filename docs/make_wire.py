@@ -24,7 +24,7 @@ Where a field has no text, its name is all that is known or needed.
 
 
 def page() -> str:
-    """Give the whole page."""
+    """Return the whole page."""
     verbs = verbs_by_call()
     parts = [INTRODUCTION, "\n| Call | Address | What for | Verbs of the client |\n|---|---|---|---|\n"]
     for call in calls():
@@ -48,7 +48,7 @@ def verbs_by_call() -> dict[str, list[str]]:
 
 
 def write_call(call: CallDescription, verbs: list[str]) -> str:
-    """Give the section of one call."""
+    """Return the section of one call."""
     used_by = f"Used by {in_code(verbs)}." if verbs else "No verb calls it: phones and other clients do."
     text = f"\n### {call.name}\n\n{call.purpose[0].upper()}{call.purpose[1:]}.\n{used_by}\n\n`{call.address}`\n\n"
     text += "".join(f"- {name}: {fact}\n" for name, fact in call.facts)
@@ -60,7 +60,7 @@ def write_call(call: CallDescription, verbs: list[str]) -> str:
 
 
 def write_table(table: StructTable) -> str:
-    """Give the table of a struct's fields."""
+    """Return the table of a struct's fields."""
     columns = ["Field", "In", "Type", "Meaning"] if table.has_places else ["Field", "Type", "Meaning"]
     rows = [
         [

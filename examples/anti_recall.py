@@ -23,7 +23,7 @@ def is_by_others(event: MessageRecalled) -> bool:
 
 @bot.on(MessageRecalled, is_by_others)
 async def restore(ctx: Context, event: MessageRecalled) -> None:
-    """Tell of a recall, and send on what it was about."""
+    """Report a recall, and forward the recalled message."""
     chat = ctx.client.contacts.get(event.chat)
     where = chat.display_name if chat else "an unknown chat"
     when = datetime.fromtimestamp(event.time).astimezone()

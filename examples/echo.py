@@ -24,7 +24,7 @@ async def echo(ctx: Context, message: TextMessage) -> None:
 async def tell(ctx: Context, loop: LoopDetected) -> None:
     """Write to one's own phone that a chat was left."""
     contact = ctx.client.contacts.get(loop.chat)
-    name = contact.display_name if contact else "Somebody"
+    name = contact.display_name if contact else "A contact"
     await ctx.send_text("filehelper", f"{name} seems to be a bot: I have answered {loop.replies} times and stop now.")
 
 

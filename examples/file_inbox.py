@@ -23,10 +23,10 @@ CHATS = tuple(name.strip() for name in os.environ.get("INBOX_CHATS", "filehelper
 bot = Bot(name="file-inbox")
 
 
-# A plain function: it runs in a thread of its own, where waiting for a disk keeps nobody else waiting.
+# A plain function runs in a thread of its own, so a slow disk does not delay other handlers.
 @bot.on(FileMessage, ImageMessage, VideoMessage, VoiceMessage, chat=CHATS)
 def save(ctx: SyncContext, message: Message) -> None:
-    """Download what was sent, and say where it is."""
+    """Download the file and log its path."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     prefix = f"{datetime.fromtimestamp(message.time).astimezone():%Y-%m-%d %H.%M.%S} {message.number} "
     saved = next(FOLDER.glob(f"{prefix}*"), None)

@@ -1,5 +1,5 @@
 """
-Greet whoever comes into a chatroom; several who come together get one greeting.
+Greet new members of a chatroom; members who join together get one greeting.
 
     webwx run examples/greeter.py
 

@@ -1,5 +1,5 @@
 """
-Hand each message on as JSON, by a POST to an address of yours.
+POST each message as JSON to an address of yours.
 
     WEBHOOK_URL=https://example.com/wechat WEBHOOK_SECRET=… webwx run examples/webhook.py
 
@@ -10,8 +10,8 @@ The body is what `webwx listen --json` prints. Its headers are for the receiver 
     Webwx-Timestamp   when this attempt was made: seconds since 1970
     Webwx-Signature   sha256=…: HMAC of the timestamp, a dot and the body, with the secret
 
-Any answer but a 2xx is a failure, a redirect too: the address is yours, and nobody else says where messages go. The bot
-tries again after a pause, and an event that fails each time is a dead letter: see docs/howto/dead-letters.md.
+Any answer but a 2xx is a failure, a redirect too, because only you decide where messages go. The bot retries after a
+pause, and an event that fails in each attempt becomes a dead letter: see docs/howto/dead-letters.md.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ for handler in (urllib.request.HTTPHandler(), urllib.request.HTTPSHandler()):
 
 
 def is_harmless(message: Message) -> bool:
-    """Leave out what holds a ticket that makes friends; it is nobody else's business."""
+    """Return whether a message may be posted: those with a ticket for a friend request may not."""
     return not isinstance(message, (FriendRequest, CardMessage, PossibleFriend))
 
 

@@ -599,7 +599,7 @@ TEXT_MESSAGE = TextMessage(**HEAD, text="hello")
         (ContinuityLost(since=0, until=60, reason="new_login"), ": another login came in between."),
         (
             IdentityAmbiguous(identity=9, contact=Contact(id=ContactId("@b"), nickname="Bo"), candidates=(4, 5)),
-            "Bo may be somebody known before (4, 5); the number is 9. "
+            "Bo may be a known contact (4, 5); the number is 9. "
             "If it is one of them, run 'webwx identity merge'.",
         ),
     ],

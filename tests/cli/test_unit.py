@@ -46,7 +46,7 @@ def test_it_finds_the_same_login_and_holds_no_secret(monkeypatch: pytest.MonkeyP
         'Environment="XDG_STATE_HOME=/state"',
     ]
     assert "sesame" not in unit
-    assert "# Not written down here: WEBWX_PASSPHRASE and WEBWX_PROXY. " in unit
+    assert "# Not included: WEBWX_PASSPHRASE and WEBWX_PROXY. " in unit
     assert "EnvironmentFile=%h/.config/webwx/service.env" in unit
     assert "EnvironmentFile" not in write_unit(FILE, [str(FILE)], {})
 

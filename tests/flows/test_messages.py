@@ -93,7 +93,7 @@ def test_an_uploaded_picture_goes_by_its_media_id_and_without_content() -> None:
 
 class TestRecall:
     def test_ret_minus_1_means_that_the_message_stays(self) -> None:
-        with pytest.raises(RecallRefused, match="it stays") as caught:
+        with pytest.raises(RecallRefused, match="not yours, or unknown") as caught:
             drive(flows.recall(LOGIN, RECEIPT), refusal(-1))
         assert (caught.value.ret, caught.value.endpoint) == (-1, "webwxrevokemsg")
 

@@ -327,6 +327,6 @@ async def test_without_the_authority_no_host_behind_the_proxy_is_accepted(access
 
 async def test_a_proxy_that_refuses_a_host_is_named_as_the_reason(access: TlsAccess) -> None:
     network = Http11Transport(proxy=access.proxy, ca_file=access.ca)
-    with pytest.raises(ConnectFailed, match=r"the proxy lets nobody to example\.com:443 \(403\); nothing was sent"):
+    with pytest.raises(ConnectFailed, match=r"the proxy refused CONNECT to example\.com:443 \(403\); nothing was sent"):
         await network.send(Request(endpoint="jslogin", method="GET", url="https://example.com/?skey=secret"))
     await network.close()

@@ -54,11 +54,11 @@ class TestResolve:
         assert self.contacts.resolve(to).id == id_
 
     def test_nobody_is_an_error_that_says_how_names_are_matched(self) -> None:
-        with pytest.raises(UnknownContact, match=r"'Bos'.*matched whole"):
+        with pytest.raises(UnknownContact, match=r"'Bos'.*match as a whole"):
             self.contacts.resolve("Bos")
 
     def test_an_id_of_another_login_is_an_error_that_says_so(self) -> None:
-        with pytest.raises(UnknownContact, match="new at every login"):
+        with pytest.raises(UnknownContact, match="change at every login"):
             self.contacts.resolve("@stale")
 
     def test_a_contact_of_another_login_is_found_by_its_id_only(self) -> None:

@@ -2,7 +2,7 @@
 What a log line says about an exception that a handler raised.
 
 Its type, the handler's stack frames and their source lines are always shown. Its message is shown only in debug mode,
-because it may quote what somebody wrote in a chat.
+because it may quote a message.
 """
 
 from __future__ import annotations

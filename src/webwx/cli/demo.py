@@ -113,7 +113,7 @@ class Demo:
             account = await client.login(show_qr=partial(self._scan_and_confirm, who))
             person = self._world.person(who)
             _verify(self._world.logins.live(person) is not None, f"the server has no live session of {who}")
-            _verify(account.nickname == person.nickname, "the client logged in as somebody else")
+            _verify(account.nickname == person.nickname, "the client logged in as another person")
         return Done(
             f"{self._my_name} and {self._friend_name} scanned their codes, confirmed, and are logged in",
             {"accounts": [self._my_name, self._friend_name]},

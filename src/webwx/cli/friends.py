@@ -26,7 +26,7 @@ def play_file(path: Path, world: World, on_mistake: Callable[[str], object]) -> 
     path = path.resolve()
     try:
         module = run_file(path)
-    except Exception as error:  # noqa: BLE001 - it is somebody else's program, and this tells them
+    except Exception as error:  # noqa: BLE001 - a user's program may raise anything
         raise BadInput(describe(error, str(path))) from None
     scenarios = [value for value in vars(module).values() if isinstance(value, Scenario)]
     if not scenarios:

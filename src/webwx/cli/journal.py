@@ -94,8 +94,8 @@ async def purge(session: Session, before: float | None, chat: str | None, media:
     """
     Delete stored messages and sends permanently.
 
-    Deletes nothing on the phone or on the platform. A consumer that has not read the deleted messages is told that
-    events are missing. Deleting messages also deletes their archived media; --media deletes only the media.
+    Deletes nothing on the phone or on the platform. A consumer that has not read the deleted messages gets an
+    event about the gap. Deleting messages also deletes their archived media; --media deletes only the media.
     """
     if media and (is_all or chat):
         raise click.UsageError("Pass --media alone or with --before TIME")

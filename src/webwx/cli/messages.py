@@ -377,7 +377,7 @@ def describe(event: Event, contacts: Contacts, clock: str = "%H:%M") -> str:
         case IdentityAmbiguous():
             maybe = ", ".join(map(str, event.candidates))
             return (
-                f"{event.contact.display_name} may be somebody known before ({maybe}); the number is {event.identity}. "
+                f"{event.contact.display_name} may be a known contact ({maybe}); the number is {event.identity}. "
                 "If it is one of them, run 'webwx identity merge'."
             )
         case PhoneActivity():

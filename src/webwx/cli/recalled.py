@@ -65,6 +65,6 @@ def _line(one: Recalled, people: Contacts) -> str:
     notice, original = one.notice, one.notice.original
     when = clock_time(notice.time, DATED)
     if original is None:
-        return f"{'':>6}  {when}  {name_of(people, notice.chat)}: {notice.text} (nobody has told here what it was)"
+        return f"{'':>6}  {when}  {name_of(people, notice.chat)}: {notice.text} (content unknown)"
     what = "[picture]" if isinstance(original, ImageMessage) else summarize(original)
     return f"{original.number:>6}  {when}  {place_of(original, people)}: {what}  [{_WAYS[one.way]}]"

@@ -197,7 +197,7 @@ def load(session: Session, path: Path) -> dict[str, Bot]:
     with loading() as started:
         try:
             module = run_file(path)
-        except Exception as error:  # noqa: BLE001 - it is somebody else's program, and this tells them
+        except Exception as error:  # noqa: BLE001 - a user's program may raise anything
             session.output.tell(_traceback(error, path))
             raise CommandFailed(f"{path.name} cannot be run; see the traceback above.") from None
     named = _bots_of(module)

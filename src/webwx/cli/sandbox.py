@@ -41,8 +41,8 @@ OnOff = Literal["on", "off"]
 _PORT_SENTENCES = {
     errno.EADDRINUSE: "Port {port} is taken; choose another with --port, or any free one with --port 0.",
     errno.EACCES: (
-        "Port {port} may not be opened by everybody here; allow it until the next start with"
-        " 'sudo sysctl net.ipv4.ip_unprivileged_port_start={port}', or leave out --port, which needs no such thing."
+        "Port {port} needs privileges on this machine; allow it until the next restart with"
+        " 'sudo sysctl net.ipv4.ip_unprivileged_port_start={port}', or omit --port."
     ),
 }
 """Texts for the errors of opening a port."""

@@ -104,7 +104,7 @@ def _secrets(environment: Mapping[str, str]) -> list[str]:
     if not names:
         return []
     return [
-        f"# Not written down here: {' and '.join(names)}. Put NAME=value into this file, which nobody else may read.",
+        f"# Not included: {' and '.join(names)}. Put NAME=value into this file, readable only by you.",
         "EnvironmentFile=%h/.config/webwx/service.env",
     ]
 

@@ -185,7 +185,7 @@ class AccountIdentities:
             if known is not None:
                 return known
         raise StaleContact(
-            f"Nobody here has the id {contact_id!r} (ids are new at every login); "
+            f"No contact has the id {contact_id!r} (ids are new at every login); "
             "list the contacts to see who is known; nothing was sent."
         )
 

@@ -286,7 +286,7 @@ def recall(login: Login, receipt: Receipt) -> Flow[None]:
         if error.ret != Ret.SYSTEM_ERROR:
             raise
         raise RecallRefused(
-            "The platform did not recall it: the message is not yours, or nobody knows it; it stays.",
+            "The platform refused the recall: the message is not yours, or unknown.",
             endpoint=error.endpoint, ret=error.ret, message=error.message,
         ) from None  # fmt: skip
 
@@ -305,7 +305,7 @@ def mark_read(login: Login, chat: str, now: float) -> Flow[None]:
 
 def announce(login: Login, now: float) -> Flow[None]:
     """
-    Tell the phone that this client is ready.
+    Notify the phone that this client is ready.
 
     Wire: webwxstatusnotify (code 3)
     """

@@ -284,12 +284,11 @@ class Contacts:
                 return contact
             case [] if name.startswith("@"):
                 raise StaleContact(
-                    f"Nobody here has the id {name!r} (ids are new at every login); "
-                    "list the contacts to see who is known."
+                    f"No contact has the id {name!r} (ids change at every login); list the contacts to find it."
                 )
             case []:
                 raise UnknownContact(
-                    f"Nobody here is called {name!r} (names are matched whole); list the contacts to see who is known."
+                    f"No contact is named {name!r} (names must match as a whole); list the contacts to find it."
                 )
             case _:
                 ids = ", ".join(contact.id for contact in found)

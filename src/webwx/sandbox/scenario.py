@@ -312,7 +312,7 @@ class _ScenarioRun:
     def _told(self, script: Script) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - it is somebody else's program, and this tells them
+        except Exception as error:  # noqa: BLE001 - a user's program may raise anything
             self._on_mistake(_sentence(error, script))
 
 

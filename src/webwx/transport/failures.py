@@ -46,7 +46,7 @@ class Failures(NamedTuple):
 
     def barred(self, status: int) -> ProxyFailed:
         """Return the error of a proxy that said no."""
-        return ProxyFailed(f"{self.call}: the proxy lets nobody to {self.place} ({status}); nothing was sent.")
+        return ProxyFailed(f"{self.call}: the proxy refused CONNECT to {self.place} ({status}); nothing was sent.")
 
     def unproven(self, cause: Exception) -> TlsError:
         """Make the error of a host that is not who it should be; for another's certificate, OpenSSL says whose."""

@@ -55,16 +55,16 @@ def is_settled(look: Look) -> bool:
     return os.name == "posix" and changed < (time.time() - wait) * 1e9
 
 
-async def read_window(wish: Read) -> bytes:
+async def read_window(wanted: Read) -> bytes:
     """
     Read a piece of a file, in a thread; a shorter piece at its end.
 
     Raises:
         NoSuchFile: It cannot be read any more.
     """
-    if isinstance(wish.source, bytes):
-        return wish.source[wish.start : wish.start + wish.size]
-    return await asyncio.to_thread(_read_alone, wish)
+    if isinstance(wanted.source, bytes):
+        return wanted.source[wanted.start : wanted.start + wanted.size]
+    return await asyncio.to_thread(_read_alone, wanted)
 
 
 class FileChunks:
@@ -103,7 +103,7 @@ class FileChunks:
             self._thread.submit(self._open.close)  # after the current read: a cancelled caller need not wait for a disk
             self._thread.shutdown(wait=False)
 
-    async def read(self, wish: Read) -> Buffer:
+    async def read(self, wanted: Read) -> Buffer:
         """
         Return a chunk, valid until another one is requested; a shorter one at the end of the file.
 
@@ -111,78 +111,78 @@ class FileChunks:
             NoSuchFile: It cannot be read any more.
             LocalStateError: The file is not the announced one any more. The last chunk is never returned then.
         """
-        if isinstance(wish.source, bytes):
-            return await read_window(wish)
-        if self._last is not None and self._last[0] == wish.start:
+        if isinstance(wanted.source, bytes):
+            return await read_window(wanted)
+        if self._last is not None and self._last[0] == wanted.start:
             return self._last[1]
         self._last = None  # its buffer is about to take another window
-        window: Buffer | None = self._from_memory(wish)
-        if window is None and self._size <= wish.size:
-            window = await read_window(wish)
+        window: Buffer | None = self._from_memory(wanted)
+        if window is None and self._size <= wanted.size:
+            window = await read_window(wanted)
         elif window is None:
             self._thread = self._thread or ThreadPoolExecutor(1)
-            window = await asyncio.get_running_loop().run_in_executor(self._thread, self._from_disk, wish)
+            window = await asyncio.get_running_loop().run_in_executor(self._thread, self._from_disk, wanted)
         if self._md5:
-            self._check(wish, window)
-        self._last = wish.start, window
+            self._check(wanted, window)
+        self._last = wanted.start, window
         return window
 
-    def _check(self, wish: Read, window: Buffer) -> None:
-        is_last = wish.start + wish.size >= self._size
+    def _check(self, wanted: Read, window: Buffer) -> None:
+        is_last = wanted.start + wanted.size >= self._size
         if self._look is not None and self._file is not None:
             is_same = not is_last or look_at(self._file) == self._look
         else:
-            if wish.start == self._digested:
+            if wanted.start == self._digested:
                 self._digest.update(window)
                 self._digested += len(window)
             is_same = not is_last or self._digest.hexdigest() == self._md5
         if not is_same:
             raise LocalStateError("The file was changed while it was uploaded; nothing was sent to anybody.")
 
-    def _from_memory(self, wish: Read) -> memoryview | None:
+    def _from_memory(self, wanted: Read) -> memoryview | None:
         """Return a chunk from the page cache; None if it needs the disk, or if the system cannot tell."""
         if sys.platform != "linux" or self._file is None:
             return None
         if not self._buffer:
-            self._buffer = memoryview(bytearray(wish.size))
-        window = self._buffer[: min(wish.size, self._size - wish.start)]
+            self._buffer = memoryview(bytearray(wanted.size))
+        window = self._buffer[: min(wanted.size, self._size - wanted.start)]
         with contextlib.suppress(OSError):
-            if os.preadv(self._file.fileno(), [window], wish.start, os.RWF_NOWAIT) == len(window):
+            if os.preadv(self._file.fileno(), [window], wanted.start, os.RWF_NOWAIT) == len(window):
                 return window
         return None
 
-    def _from_disk(self, wish: Read) -> bytes:
-        with _unreadable(wish):
+    def _from_disk(self, wanted: Read) -> bytes:
+        with _unreadable(wanted):
             if self._file is None:
-                self._file = self._open.enter_context(_opened(wish))
-            content = _piece(self._file, wish)
+                self._file = self._open.enter_context(_opened(wanted))
+            content = _piece(self._file, wanted)
         if sys.platform == "linux":  # while this window is on its way, the next one comes from the disk
             with contextlib.suppress(OSError):
-                os.posix_fadvise(self._file.fileno(), wish.start + wish.size, wish.size, os.POSIX_FADV_WILLNEED)
+                os.posix_fadvise(self._file.fileno(), wanted.start + wanted.size, wanted.size, os.POSIX_FADV_WILLNEED)
         return content
 
 
-def _opened(wish: Read) -> AbstractContextManager[BinaryIO]:
+def _opened(wanted: Read) -> AbstractContextManager[BinaryIO]:
     """Open what has a path; what is open stays so."""
-    source = wish.source
+    source = wanted.source
     assert not isinstance(source, bytes)  # noqa: S101 - they are at hand
     return Path(source).open("rb", buffering=0) if isinstance(source, str) else contextlib.nullcontext(source)
 
 
-def _piece(file: BinaryIO, wish: Read) -> bytes:
-    file.seek(wish.start)
-    return file.read(wish.size)
+def _piece(file: BinaryIO, wanted: Read) -> bytes:
+    file.seek(wanted.start)
+    return file.read(wanted.size)
 
 
-def _read_alone(wish: Read) -> bytes:
-    with _unreadable(wish), _opened(wish) as file:
-        return _piece(file, wish)
+def _read_alone(wanted: Read) -> bytes:
+    with _unreadable(wanted), _opened(wanted) as file:
+        return _piece(file, wanted)
 
 
 @contextlib.contextmanager
-def _unreadable(wish: Read) -> Iterator[None]:
+def _unreadable(wanted: Read) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        which = f"file {wish.source}" if isinstance(wish.source, str) else "stream's content"
+        which = f"file {wanted.source}" if isinstance(wanted.source, str) else "stream's content"
         raise NoSuchFile(f"The {which} cannot be read any more: {error.strerror}.") from None

@@ -127,7 +127,7 @@ async def test_a_proxy_that_refuses_a_host_is_named_as_the_reason(make: Make, st
             await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/?skey=secret"))
 
     number = status.partition(" ")[0]
-    assert str(caught.value) == f"jslogin: the proxy lets nobody to wx.qq.com:443 ({number}); nothing was sent."
+    assert str(caught.value) == f"jslogin: the proxy refused CONNECT to wx.qq.com:443 ({number}); nothing was sent."
 
 
 async def hang_up(caller: Caller) -> None:
@@ -239,4 +239,4 @@ async def test_a_proxy_over_tls_that_refuses_a_host_is_named_as_the_reason(
         transport = make_default(proxy=f"https://localhost:{proxy.port}", ca_file=ca_file)
         with pytest.raises(ConnectFailed) as caught:
             await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/?skey=secret"))
-    assert str(caught.value) == "jslogin: the proxy lets nobody to wx.qq.com:443 (403); nothing was sent."
+    assert str(caught.value) == "jslogin: the proxy refused CONNECT to wx.qq.com:443 (403); nothing was sent."

@@ -1,0 +1,108 @@
+"""
+Check the language of the project: no private words, no reference to a missing document, no long commit subject.
+
+Python files are checked in docstrings, comments and strings, Markdown files outside code. `UNCONVERTED` lists the paths
+that still have private words; a path leaves the list when it is converted, and no path is added.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import tokenize
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+CHECKED = ("src", "docs", "examples", "scripts", "README.md", "CONTRIBUTING.md", "SECURITY.md")
+MAX_SUBJECT = 72
+
+PRIVATE = re.compile(
+    r"\b(somebody|nobody|whoever|everybody|governor|wish(es|ed)?|says no|lives on)\b|\b(is|are|was) told\b"
+    r"|^\W*(?-i:Give|Let|Tell)s?\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Words that readers would have to learn from us; the last alternative is for the first words of a docstring."""
+
+MISSING = re.compile(r"protocol notes|the customer's document|\bissue \d+|\bthat document\b", re.IGNORECASE)
+"""References to documents that are not in the repository."""
+
+PATH = re.compile(r"(?<![\w/.])(?:docs|src|tests|benchmarks)/[\w/-]+\.(?:md|py)\b")
+
+UNCONVERTED = (
+    "src/webwx/client/",
+    "src/webwx/sandbox/",
+    "src/webwx/storage/",
+    "docs/howto/filters.md",
+    "docs/howto/run-as-a-service.md",
+    "docs/howto/send-once.md",
+    "docs/howto/several-accounts.md",
+    "docs/howto/test-a-bot.md",
+    "docs/topics/bots.md",
+    "docs/topics/cli.md",
+    "docs/topics/delivery.md",
+    "docs/topics/faults.md",
+    "docs/topics/login.md",
+    "docs/topics/sandbox.md",
+    "docs/topics/threats.md",
+    "SECURITY.md",
+)
+"""Path prefixes that are not checked for private words yet."""
+
+
+def prose_of(text: str) -> list[tuple[int, str]]:
+    """Return the comments and strings of Python source, docstrings included, with their line numbers."""
+    kinds = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.COMMENT)}
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    return [(token.start[0], token.string) for token in tokens if token.type in kinds]
+
+
+def markdown_prose(text: str) -> list[tuple[int, str]]:
+    """Return the lines of a Markdown text outside code blocks, without inline code."""
+    lines, is_code = list[tuple[int, str]](), False
+    for number, line in enumerate(text.splitlines(), 1):
+        is_fence = line.lstrip().startswith("```")
+        if not is_code and not is_fence:
+            lines.append((number, re.sub(r"`[^`]*`", "", line)))
+        is_code ^= is_fence
+    return lines
+
+
+def problems_of(name: str, text: str) -> list[str]:
+    """Return the problems of one file, each with its line."""
+    found = []
+    for number, prose in prose_of(text) if name.endswith(".py") else markdown_prose(text):
+        found += [(number, f"refers to a missing document: {match[0]!r}") for match in MISSING.finditer(prose)]
+        found += [(number, f"no file {path!r}") for path in PATH.findall(prose) if not (ROOT / path).exists()]
+        if not name.startswith(UNCONVERTED):
+            found += [(number, f"private word {match[0].strip()!r}") for match in PRIVATE.finditer(prose)]
+    return [f"{name}:{number}: {problem}" for number, problem in found]
+
+
+def long_subjects(subjects: list[str]) -> list[str]:
+    """Return a problem for each commit subject that is too long."""
+    return [f"commit subject has {len(each)} characters: {each!r}" for each in subjects if len(each) > MAX_SUBJECT]
+
+
+def _git(*arguments: str) -> list[str]:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S603, S607
+
+
+def main() -> int:
+    """Print all problems; return 1 if there are any."""
+    names = [name for name in _git("ls-files", *CHECKED) if name.endswith((".py", ".md")) and (ROOT / name).exists()]
+    problems = [
+        problem
+        for name in names
+        if name != "scripts/check_words.py"
+        for problem in problems_of(name, (ROOT / name).read_text(encoding="utf-8"))
+    ]
+    added = _git("log", "--diff-filter=A", "--format=%H", "--", "scripts/check_words.py")
+    problems += long_subjects(_git("log", "--no-merges", "--format=%s", f"{added[-1]}..HEAD") if added else [])
+    print("\n".join(problems) or f"{len(names)} files checked.")  # noqa: T201
+    return bool(problems)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
