@@ -233,6 +233,8 @@ class TestMistakes:
                 ("ping",),
                 {},
             ),
+            (TypeError, r"got 'text_message'\. Did you mean TextMessage\?$", ("text_message",), {}),
+            (TypeError, r"got 'ImageMesage'\. Did you mean ImageMessage\?$", ("ImageMesage",), {}),
             (TypeError, r"on\(\) takes event classes, .* got \[<class", ([TextMessage, ImageMessage],), {}),
             (TypeError, "does not take 2 arguments", (lambda: True,), {}),
         ],

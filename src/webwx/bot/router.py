@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from difflib import get_close_matches
 from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
@@ -375,11 +376,22 @@ def _accepts_arguments(function: Callable[..., object], count: int) -> bool | No
 def _normalized(filter_: Filter) -> Callable[[Context, Event], object]:
     """Return a filter function in the form that is called with the context and the event."""
     if not callable(filter_):
-        raise TypeError(f"on() takes event classes, filters and keywords such as text=; got {filter_!r}.")
+        raise TypeError(
+            f"on() takes event classes, filters and keywords such as text=; got {filter_!r}.{_suggestion(filter_)}"
+        )
     if _accepts_arguments(filter_, 1) is not False:
         return lambda _, event: filter_(event)
     check_signature(filter_, 2, "A filter is called with an event, or with a context and an event")
     return filter_
+
+
+def _suggestion(value: object) -> str:
+    """Return a question with the event class that a text was probably meant for; empty without one."""
+    if not isinstance(value, str):
+        return ""
+    classes = {kind.__name__.lower(): kind.__name__ for kind in _with_subclasses(Event)}
+    close = get_close_matches(value.replace("_", "").lower(), classes, n=1, cutoff=0.8)
+    return f" Did you mean {classes[close[0]]}?" if close else ""
 
 
 def _with_subclasses(kind: type[Event]) -> Iterator[type[Event]]:
