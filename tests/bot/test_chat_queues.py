@@ -246,10 +246,10 @@ class TestDeaths:
                 assert seen.numbers == [*calls, 2]
                 assert queues.counts.dead == 1 - len(calls)
                 if not calls:
-                    assert subscription.dead == {1: "the process died 3 times while it was handled"}
+                    assert subscription.dead == {1: "the process crashed 3 times while it was handled"}
 
         in_no_time(work)
-        assert "bot: event 1 is given up, since the process died 3 times while it was handled." in caplog.messages
+        assert "bot: event 1 is given up, since the process crashed 3 times while it was handled." in caplog.messages
 
     def test_isolated_entry_is_always_tried_until_a_crash_counts_against_it_alone(self) -> None:
         async def work() -> None:

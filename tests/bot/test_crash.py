@@ -176,7 +176,7 @@ def test_an_event_that_kills_its_process_each_time_becomes_a_dead_letter_and_no_
     with bot.running():
         bot.wait(lambda: all(bot.done(text) for _, text in said if text != "die"))
         assert bot.calls("die") == [(1, False), (2, True), (3, True)]
-        assert bot.dead_letters() == [(bot.number("die"), "the process died 3 times while it was handled")]
+        assert bot.dead_letters() == [(bot.number("die"), "the process crashed 3 times while it was handled")]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="entries are marked where a boot of the machine has a name")

@@ -272,7 +272,7 @@ class TestDeaths:
             journal, account, consumer = await reopened(surviving)
         (entry,) = await consumer.take()
         assert entry.crashes == 3
-        await consumer.give_up(1, "the process died")
+        await consumer.give_up(1, "the process crashed")
         (letter,) = await account.dead_letters("bot")
         assert letter.attempts == 3
         await account.revive("bot", 1)

@@ -444,7 +444,7 @@ class ChatQueues:
         if crashes < _GIVEN_UP_FROM or attempt <= self._attempts:
             await self._use_journal(lambda: self._subscription.add_poison_marker(number))
             return True
-        kind = f"the process died {crashes} times while it was handled"
+        kind = f"the process crashed {crashes} times while it was handled"
         await self._use_journal(lambda: self._subscription.give_up(number, kind))
         self.counts.dead += 1
         _log.error("%s: event %d is given up, since %s.", self._subscription.name, number, kind)
