@@ -97,7 +97,7 @@ class MediaArchive:
         """Looks for more: how many, and the last one that has found nothing."""
         self._has_progress = asyncio.Condition()
         self._unclear: set[str] = set()
-        """Names that are nobody's, or several people's, and were told of."""
+        """Names of no contact, or of several contacts, that were logged."""
         self._consumer: Consumer | None = None
         self._work: asyncio.Task[None] | None = None
         self._is_over = False
@@ -111,7 +111,7 @@ class MediaArchive:
         return self._work is not None and not self._is_over
 
     async def begin(self) -> None:
-        """Begin where the last one stopped, or now; that it cannot is logged, and holds nobody up."""
+        """Begin where the last archive stopped, or now; a failure is logged and delays nothing."""
         try:
             self._consumer = consumer = await self._storage.part().consumer(ARCHIVE_CONSUMER)
         except (AlreadyRunning, StorageError) as error:
@@ -166,7 +166,7 @@ class MediaArchive:
                         await self._note_progress()
                         await news.wait()
         except* (LoggedOut, NotLoggedIn):
-            pass  # nothing more can be fetched, and whoever reads is told
+            pass  # nothing more can be fetched, and the readers of events get the error
         finally:
             await self._note_end()
 
@@ -179,7 +179,7 @@ class MediaArchive:
             self._has_progress.notify_all()
 
     def _wanted(self, entry: Entry) -> Message | None:
-        """Give the message of an entry if what it shows is to be kept."""
+        """Return the message of an entry if its media are to be archived."""
         if entry.item.kind != "message" or not entry.chat:
             return None
         event = event_from_item(entry.item, entry.own_id, entry.read)
@@ -271,20 +271,20 @@ class MediaArchive:
 
 
 def _passes(error: WxError) -> bool:
-    """Say whether time alone mends what is in the way, a network or a disk, so that nothing is given up for it."""
+    """Return whether an error of the network or the disk passes by itself, so that it does not count as an attempt."""
     is_here = isinstance(error, LocalStateError) and not isinstance(error, InvalidLogin)
     return is_here or isinstance(error, (ConnectFailed, TlsError, RateLimited))
 
 
 def _tell_of_mistake(work: asyncio.Task[None]) -> None:
-    """Log a mistake of ours, by its kind alone; whoever reads goes on."""
+    """Log the kind of an unexpected error; the readers of events go on."""
     error = None if work.cancelled() else work.exception()
     if error is not None:
         _log.error("No media are kept any more: %s.", ", ".join(sorted(_kinds(error))))
 
 
 def _kinds(error: BaseException) -> set[str]:
-    """Give the kinds of what a group of errors holds, or of one that is none."""
+    """Return the kinds of all errors in a group, or of a single error."""
     if isinstance(error, BaseExceptionGroup):
         return set().union(*map(_kinds, error.exceptions))
     return {type(error).__name__}

@@ -73,7 +73,7 @@ class Chatrooms:
         added = await self._change_room(lambda: chatroom_flows.add_members(self._session.login, room.id, ids))
         admission = await self._admission(room.id, ids, added)
         if not admission.added and len(admission.chatroom.members) >= self._session.login.invite_start_count:
-            # It has grown since it was last looked at, and nobody was let in.
+            # It has grown since it was last fetched, and no member was added.
             return await self.invite_members(admission.chatroom, ids)
         return admission
 
@@ -102,7 +102,7 @@ class Chatrooms:
         return left
 
     async def rename_chatroom(self, chatroom: To, name: str) -> Contact:
-        """Give a chatroom another name."""
+        """Rename a chatroom."""
         room = await self._chatroom(chatroom)
         await self._change_room(lambda: chatroom_flows.rename_chatroom(self._session.login, room.id, name))
         return await self._directory.change(room, nickname=name, pinyin="")
@@ -121,7 +121,7 @@ class Chatrooms:
         return room
 
     async def _ids_of(self, people: Iterable[To | Member]) -> tuple[ContactId, ...]:
-        """Give the ids of people, each once and without oneself."""
+        """Return the ids of people, each once and without the account's own."""
         self._session.require_contacts("chatrooms")
         ids = dict.fromkeys([await self._identities.id_of(each) for each in people])
         return tuple(each for each in ids if each != self._session.login.user_id)
@@ -131,7 +131,7 @@ class Chatrooms:
         return await self._limiter.run("chatroom_changes", lambda: self._session.run(make()))
 
     async def _refreshed(self, chatroom: ContactId) -> Contact:
-        """Look at a chatroom; one that the server does not show stays as it is known."""
+        """Fetch a chatroom; one that the server does not return stays as it is known."""
         await self._directory.get_contacts([chatroom])
         await self._book.save()
         return self._book.contacts.resolve(chatroom)
@@ -139,7 +139,7 @@ class Chatrooms:
     async def _admission(
         self, chatroom: ContactId, wanted: tuple[ContactId, ...], added: tuple[ContactId, ...]
     ) -> Admission:
-        """Say who came in, by the answer or by the looks of it: ids of members may be new after a change."""
+        """Return who was added, by the answer or by the members: their ids may be new after a change."""
         room = await self._refreshed(chatroom)
         inside = {member.id for member in room.members} | set(added)
         return Admission(

@@ -111,7 +111,7 @@ class ContactDirectory:
         listing.add(details)
         before, strangers, others = self._book.contacts, list[Contact](), list[ContactId]()
         for contact in before:
-            # Nobody who is met in a chatroom is listed.
+            # Strangers from chatrooms are in no list.
             if contact.kind == "stranger":
                 strangers.append(contact)
             else:
@@ -133,7 +133,7 @@ class ContactDirectory:
         return gone
 
     def _keep_known(self, before: Contacts, contact_id: ContactId) -> None:
-        """Keep what was known of somebody of whom an answer does not tell all."""
+        """Keep the known fields of a contact that an answer lacks or holds in part."""
         known, now = before.get(contact_id), self._book.contacts.get(contact_id)
         if known is not None:
             self._book.contacts.put(known if now is None else merged(known, now))
@@ -161,7 +161,7 @@ class ContactDirectory:
         return Lookup(found=found, missing=lookup.missing)
 
     async def set_remark(self, contact: To, remark: str) -> Contact:
-        """Give somebody a name of your own; an empty one takes it away. Nobody but you sees it."""
+        """Set the remark of a contact."""
         known = await self.known(contact)
         await self._run_change(lambda: contact_flows.set_remark(self._session.login, known.id, remark))
         return await self.change(known, remark=remark, remark_pinyin="")
@@ -186,7 +186,7 @@ class ContactDirectory:
         )
 
     async def add_friend(self, person: To | Person | Member, greeting: str = "") -> None:
-        """Ask somebody to become a friend; they are one once they accept. The platform limits this heavily."""
+        """Send a friend request."""
         self._session.require_contacts("friend requests")
         who = await self._identities.id_of(person)
         await self._limiter.run(
@@ -197,7 +197,7 @@ class ContactDirectory:
         )
 
     async def accept_friend(self, request: FriendRequest) -> None:
-        """Accept somebody's request; they come as a `ContactChanged` and a `FriendAdded` event."""
+        """Accept a friend request."""
         self._session.require_contacts("friend requests")
         who, ticket = request.person.id, request.ticket
         await self._run_change(
@@ -234,7 +234,7 @@ class ContactDirectory:
         await self._book.save_changes()
 
     def forget(self) -> None:
-        """Look up none of the present login any more."""
+        """Drop the contacts that wait to be looked up, because ids are new in the next login."""
         self.lookups.forget()
 
     # -- who turns up ------------------------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ class ContactDirectory:
 
 
 def _kind(contact_id: str) -> Kind:
-    """Tell from an id alone what somebody is."""
+    """Return the kind of a contact as far as its id shows it."""
     if is_chatroom(contact_id):
         return "chatroom"
     return "builtin" if contact_id in BUILT_IN else "stranger"

@@ -42,7 +42,7 @@ class DeadLetters:
         self._updates = updates
 
     async def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
-        """Give the events that a handler has given up, the newest first."""
+        """Return the dead letters of a consumer, the newest first."""
         part = await self._updates.readable_part()
         return [
             DeadLetter(

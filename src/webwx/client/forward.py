@@ -53,7 +53,7 @@ class Forwarder:
 
     async def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
         """Send a received message on, recalled or not: by the keys in its content, else by download and upload."""
-        if key and (sent := await self._sender.sent_as(key)):  # which may have been to somebody who is gone
+        if key and (sent := await self._sender.sent_as(key)):  # whose receiver may be gone by now
             return sent
         chat = await self._identities.target(to)
         if isinstance(message, MessageRecalled) and message.original is not None:
@@ -123,7 +123,7 @@ _PREPARED = {"video": files.prepare_video, "file": files.prepare_file}
 
 
 def _outgoing(message: Event) -> tuple[str, str]:
-    """Give the kind of a forward and its text, as the outbox calls them."""
+    """Return the kind and the text of a forward for the outbox."""
     match message:
         case TextMessage(text=text):
             return "text", text

@@ -1,4 +1,4 @@
-"""What was said and sent, from the journal: without the network, beside whoever syncs, and after a login's end."""
+"""Messages and sends from the journal: without the network, beside a sync, and after the login has ended."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class MessageHistory:
         since: float = 0,
         until: float = 0,
     ) -> list[Event | Outgoing]:
-        """Give what was said, the oldest first: messages, recalls and gaps, with what was sent from here between."""
+        """Return messages, recalls, gaps and sends, the oldest first."""
         part = await self._updates.readable_part()
         chats = await self.chats(part, chat)
         said: list[tuple[Entry, Event]] = []
@@ -99,7 +99,7 @@ class MessageHistory:
     async def search(
         self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
     ) -> list[Event | Outgoing]:
-        """Give what holds all of these words, the newest first: messages, and what was sent from here."""
+        """Return the messages and sends that contain all of these words, the newest first."""
         part = await self._updates.readable_part()
         chats = await self.chats(part, chat)
         found = await part.find(EntryQuery(words=words, chats=chats, before=before, limit=limit))
@@ -123,7 +123,7 @@ class MessageHistory:
         return None if entry is None else await self.event_of(entry)
 
     async def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
-        """Give what was sent from here, the newest first, each with what became of it."""
+        """Return the sends of the outbox, the newest first, with their states."""
         part = await self._updates.readable_part()
         return await part.outbox.find(SendQuery(states=states, chats=await self.chats(part, chat), limit=limit))
 
@@ -135,7 +135,7 @@ class MessageHistory:
         return await find_send(part.outbox, key=key, number=number, client_id=client_id, message_id=message_id)
 
     async def was_sent_here(self, message: Message | MessageRecalled) -> bool:
-        """Say whether a message of this account's is one that was sent from here and came back through sync."""
+        """Return whether a message of this account was sent by this library."""
         if not message.is_self:
             return False
         outbox = (await self._updates.readable_part()).outbox
@@ -152,7 +152,7 @@ class MessageHistory:
         return await (await self._updates.readable_part()).outbox.remove(number)
 
     async def find_people(self, ids: Iterable[str]) -> Contacts:
-        """Find who had these ids, in this login or in an earlier one."""
+        """Find the contacts that had these ids, in this login or an earlier one."""
         wanted = dict.fromkeys(map(ContactId, ids))
         known = [contact for each in wanted if (contact := self._book.contacts.get(each)) is not None]
         unknown = [each for each in wanted if each not in self._book.contacts]
@@ -184,10 +184,10 @@ class MessageHistory:
 
     async def chats(self, part: AccountJournal, chat: To | None) -> tuple[ContactId, ...]:
         """
-        Give all ids that a chat has had; none for all chats.
+        Return all ids that a chat has had; none for all chats.
 
         Raises:
-            UnknownContact: Nobody of that name or number was ever known, or several are.
+            UnknownContact: No contact ever had that name or number, or several had.
         """
         if chat is None:
             return ()
@@ -207,17 +207,17 @@ class MessageHistory:
         known = self._book.contacts.get(contact_id)
         name = known.remark or known.nickname if known else ""
         if name and not is_lasting(contact_id):
-            # Who was known before there was a ledger has a name only. Somebody else of that name here is not meant.
+            # Contacts of journals without identities have a name only. Another contact of that name here is not meant.
             earlier = [each for each in await part.chats_named(name) if each not in self._book.contacts]
             ids |= dict.fromkeys([each for each in earlier if await find_identity_of(part.identities, each) is None])
         return tuple(ids)
 
     async def _chats_called(self, part: AccountJournal, name: str) -> tuple[ContactId, ...]:
         """
-        Give all ids of whoever had a name in an earlier login.
+        Return all ids of the contact that had a name in an earlier login.
 
         Raises:
-            UnknownContact: Nobody had it, or several had.
+            UnknownContact: No contact had it, or several had.
         """
         ids: dict[ContactId, None] = dict.fromkeys(await part.chats_named(name))
         if not ids:
@@ -250,7 +250,7 @@ class MessageHistory:
                 case ContactChanged(contact=contact):
                     # Changes carry fewer fields than what they were merged into when they came.
                     event = ContactChanged(contact=self._book.contacts.get(contact.id) or contact)
-            # Nobody has it yet, and a copy would cost as much as all the rest.
+            # No caller has the event yet, and a copy would cost as much as all the rest.
             msgspec.structs.force_setattr(event, "number", entry.number)
             if entry.redelivered:
                 msgspec.structs.force_setattr(event, "redelivered", True)
@@ -260,7 +260,7 @@ class MessageHistory:
         return events
 
     async def _with_original(self, recall: MessageRecalled) -> MessageRecalled:
-        """Give a recall with the message that it is about, if the journal has it."""
+        """Return a recall with the recalled message, if the journal has it."""
         part = await self._updates.readable_part()
         found = await find_message(part, recall.message_id)
         original = None if found is None else event_from_item(found.item, found.own_id)

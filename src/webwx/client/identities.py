@@ -1,7 +1,7 @@
 """
-Who is meant, and who somebody was: ids are new at every login, and the journal's ledger says whose they were.
+Identities: ids are new at every login, and the journal stores which ids belong to one person or chatroom.
 
-A message goes to somebody of this login and to nobody else. An id of an earlier login, or a number, leads there only by
+A message goes to a contact of this login only. An id of an earlier login, or a number, leads there only by
 the ledger, which gives one number to one person or chatroom for ever; a name never takes the place of an id.
 """
 
@@ -39,7 +39,7 @@ class AccountIdentities:
         session: The account's session.
         storage: The account's storage.
         book: The contacts of the present login.
-        updates: What the journal has still to be told of them.
+        updates: Contacts that wait to be matched with identities.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class AccountIdentities:
         self._readable_part = updates.readable_part
 
     async def who(self, which: To) -> Identity:
-        """Say who somebody is, whatever their id was."""
+        """Return the identity of a contact of any login."""
         part = await self._readable_part()
         match which:
             case int() | Identity():
@@ -78,7 +78,7 @@ class AccountIdentities:
                 raise UnknownContact(f"{len(named)} were called {name!r}; choose one by number: {numbers}.")
 
     async def find_contact(self, which: To) -> Contact:
-        """Find who is meant, among the contacts of this login."""
+        """Find a contact of this login."""
         self._session.require_login()
         return await self.contact(which)
 
@@ -87,17 +87,17 @@ class AccountIdentities:
         return await (await self._readable_part()).identities.find(IdentityQuery(name=name))
 
     async def why(self, which: To) -> list[Link]:
-        """Say which contacts of which logins somebody was taken for, the newest first, each with the reasons."""
+        """Return the contacts of all logins that are linked to an identity, the newest first, with the evidence."""
         identity = await self.who(which)
         return await (await self._readable_part()).identities.links(identity.number)
 
     async def merge_identities(self, one: To, other: To) -> Identity:
-        """Say that two are one and the same, for good; the first one's number stays."""
+        """Merge two identities for good; the first one's number stays."""
         first, second = await self.who(one), await self.who(other)
         return await (await self._readable_part()).identities.merge(first.number, second.number)
 
     async def split_identity(self, which: To, contact_id: str) -> Identity:
-        """Say that a contact is not who it was taken for, for good, and give who it is now."""
+        """Unlink a contact from an identity for good, and return the identity it has now."""
         identity = await self.who(which)
         return await (await self._readable_part()).identities.split(identity.number, ContactId(contact_id))
 
@@ -109,8 +109,8 @@ class AccountIdentities:
 
         Raises:
             NotLoggedIn: There is no login.
-            UnknownContact: Nobody of that name or number, or several.
-            StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
+            UnknownContact: No contact has that name or number, or several have.
+            StaleContact: It is an id of an earlier login, or a number, and no contact of this login.
         """
         self._session.require_login()
         contact_id = to if isinstance(to, str) else to.id if isinstance(to, Contact) else ""
@@ -120,11 +120,11 @@ class AccountIdentities:
 
     async def contact(self, to: To) -> Contact:
         """
-        Find who is meant, in this login.
+        Find the contact that a caller means, in this login.
 
         Raises:
-            UnknownContact: Nobody of that name or number, or several.
-            StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
+            UnknownContact: No contact has that name or number, or several have.
+            StaleContact: It is an id of an earlier login, or a number, and no contact of this login.
         """
         match to:
             case str():
@@ -148,11 +148,11 @@ class AccountIdentities:
 
     async def id_of(self, who: To | Person | Member) -> ContactId:
         """
-        Give somebody's id in this login; one that no login is known for is taken at its word.
+        Return the id of a contact in this login; an id that belongs to no known login is returned as it is.
 
         Raises:
-            UnknownContact: Nobody of that name or number, or several.
-            StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
+            UnknownContact: No contact has that name or number, or several have.
+            StaleContact: It is an id of an earlier login, or a number, and no contact of this login.
         """
         self._session.require_login()
         which = who if isinstance(who, str | int | Contact | Identity) else who.id
@@ -160,7 +160,7 @@ class AccountIdentities:
             return (await self.contact(which)).id
         except StaleContact:
             met = which.id if isinstance(which, Contact) else which
-            # A member of a chatroom, or somebody on a card, is in no list.
+            # Members of chatrooms and people on cards are in no list.
             if not isinstance(met, str) or await self._is_of_earlier_login(ContactId(met)):
                 raise
             return ContactId(met)
@@ -174,7 +174,7 @@ class AccountIdentities:
         return await find_identity_of(part.identities, contact_id) is not None or bool(await part.people([contact_id]))
 
     async def _contact_of_id(self, contact_id: ContactId) -> Contact:
-        """Find who had an id that this process does not know in this login; it may be another login's."""
+        """Find the contact of an id that this process does not know in this login; it may be of another login."""
         if self._storage.has_journal:
             part = await self._readable_part()
             identity = await find_identity_of(part.identities, contact_id)
@@ -210,7 +210,7 @@ class AccountIdentities:
         )
 
     def id_meant(self, which: Contact | str) -> ContactId | None:
-        """Give the id of a contact, of any login; that of a name only if somebody here has it."""
+        """Return the id of a contact of any login; for a name only if a contact of this login has it."""
         if isinstance(which, Contact):
             return which.id
         if self._is_unknown_id(which):

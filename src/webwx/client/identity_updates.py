@@ -63,7 +63,7 @@ class IdentityUpdates:
         part, own_id = self._storage.part(), ContactId(self._session.login.user_id)
         if await part.position(own_id) is None:
             return  # it learns of them when the sync begins
-        # They are read while they are told of: all of them at once would weigh more than all else.
+        # They are read one by one: all of them at once would take more memory than everything else.
         contacts = _Named(self._book.contacts) if is_all else some
         now, is_complete = (
             self._session.now(),
@@ -181,5 +181,5 @@ class UpdateQueue:
                 _log.warning("The ledger could not be told who is there; it is told again: %s", error)
                 return
             # Contacts can be added again at any time, but the phone names a real id once.
-            told = real_ids.items()
-            self._real_ids = {one: real for one, real in self._real_ids.items() if (one, real) not in told}
+            stored = real_ids.items()
+            self._real_ids = {one: real for one, real in self._real_ids.items() if (one, real) not in stored}

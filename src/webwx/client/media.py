@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from webwx.flows.media import Passage, Upload
 
 Progress = Callable[[int, int], object]
-"""Told the bytes that are done and those of the whole, 0 when nobody knows."""
+"""Called with the bytes that are done and those of the whole; 0: the size is unknown."""
 
 MAX_IN_MEMORY = 64 * 1024 * 1024
 """Bytes that a download gives without a file."""
@@ -116,7 +116,7 @@ class MediaTransfers:
         progress: Progress | None,
         key: str,
     ) -> Receipt:
-        """Look at a file and send it; once more from the start when the platform does not know the upload any more."""
+        """Check a file and send it; upload it again when the platform does not know the first upload any more."""
         if key and (sent := await self._sender.sent_as(key)):
             return sent
         chat = await self._identities.target(to)
@@ -126,7 +126,7 @@ class MediaTransfers:
             return await self._sender.send(chat, kind, file.name, (way, way), key)
 
     async def uploaded(self, chat: ContactId, kind: str, file: Upload, progress: Progress | None = None) -> Make:
-        """Upload a file, from the start after a refusal: whatever stands in one may be somebody else's."""
+        """Upload a file, from the start after a refusal, and return what makes the flow that sends it."""
         upload = await self._limiter.run("uploads", lambda: self._upload(file, chat, progress))
         return lambda client_id: self._uploaded_flow(chat, kind, file, upload, client_id)
 
@@ -153,7 +153,7 @@ class MediaTransfers:
         if not passage.media_id:
             is_parallel = file.must_be_announced and helper
             send_chunk = media_flows.upload_parallel_chunk if is_parallel else media_flows.upload_chunk
-            # Bytes, and the file that took a stream, are nobody else's to change.
+            # No other program can change bytes, or the file that a stream was copied to.
             md5 = file.md5 if isinstance(file.source, str) else ""
             async with FileChunks(file.size, md5, file.look) as windows:
                 for chunk in range(file.chunks):
@@ -208,7 +208,7 @@ class MediaTransfers:
         place = await asyncio.to_thread(files.Place, to)
         with place.begin() as file:
             spool = await self._take_media(message, file, MAX_FILE, progress)
-            await asyncio.sleep(0)  # whoever has cancelled by now gets no file
+            await asyncio.sleep(0)  # a caller that has cancelled by now gets no file
             return place.keep(file, _name(message, spool.start))
 
     async def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
@@ -223,7 +223,7 @@ class MediaTransfers:
     async def _take_media(
         self, message: Message | Receipt | str, file: BinaryIO, limit: int, progress: Progress | None
     ) -> DownloadSink:
-        """Give what a message shows: what was kept of it, else what the platform has."""
+        """Write the media of a message to a file: archived ones, else downloaded ones."""
         size = _size(message)
         path = await self.archived_path(message)
         if path is not None:
@@ -233,7 +233,7 @@ class MediaTransfers:
         return await self.fetch(self.download_flow(message), file, limit, size, progress)
 
     async def archived_path(self, message: Message | Receipt | str) -> Path | None:
-        """Give the file that was kept of what a message shows; None when there is none."""
+        """Return the archived file of a message; None when there is none."""
         if not self._storage.has_journal or not self._session.login.user_id:
             return None
         message_id = message if isinstance(message, str) else message.message_id

@@ -55,7 +55,7 @@ class RecalledMessages:
         self._updates = updates
 
     async def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
-        """Give what was taken back, the newest first, by anybody and by this account."""
+        """Return the recalls, the newest first, those of this account as well."""
         part = await self._updates.readable_part()
         chats = await self._history.chats(part, chat)
         recalled: list[Recalled] = []

@@ -20,7 +20,7 @@ class RecentMessages:
 
     def __init__(self) -> None:
         self.messages: deque[Message] = deque(maxlen=MESSAGES)
-        """Where recalls find their originals; whoever hands a message out adds it."""
+        """Messages that were handed out, in which recalls find their originals; the caller appends."""
         self._seen: set[int] = set()
         self._seen_before: set[int] = set()
         """The `SEEN` before those."""
@@ -29,7 +29,7 @@ class RecentMessages:
         return "RecentMessages()"
 
     def is_new(self, event: Message | MessageRecalled) -> bool:
-        """Say whether an event was not handed out before, and remember it. Its id alone does not tell: ids have met."""
+        """Return whether an event was not handed out before, and remember it; its id alone may not be unique."""
         key = hash((type(event), event.message_id, event.chat, event.time, event.content))
         if key in self._seen or key in self._seen_before:
             return False

@@ -158,7 +158,7 @@ class Sender:
 
     async def sent_as(self, key: str) -> Receipt | None:
         """
-        Give the receipt of what was sent under a key; None when nothing was, so that it may be.
+        Return the receipt of what was sent under a key; None when nothing was, so that it may be sent.
 
         A verb that prepares something, such as an upload, asks this first: what was sent needs its file no longer.
 
@@ -208,7 +208,7 @@ class Sender:
 
     async def outcome(self, row: Outgoing) -> Receipt | None:
         """
-        Give the receipt of a send; None when it may be tried.
+        Return the receipt of a send; None when it may be attempted.
 
         Raises:
             SendOutcomeUnknown: It may have been sent.
@@ -246,7 +246,7 @@ class Sender:
         raise AssertionError("There is no way to send this.")
 
     async def _attempt(self, chat: ContactId, client_id: str, way: WayName, make: Make) -> Receipt:
-        """Let a send leave; where the server is known to fold repeats, again when its answer is lost."""
+        """Send once; repeat it when its answer is lost and the server is known to deliver a repeated client id once."""
         message_id = await (self._repeated(make, client_id) if self._dedupes else self._session.run(make(client_id)))
         return Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._session.now(), way=way)
 
@@ -296,7 +296,7 @@ class Sender:
 
     async def _settle_doubt(self, row: Outgoing) -> Receipt | None:
         """
-        Look whether a lost send has come back through sync; gives its receipt if so.
+        Check whether a send with a lost answer has come back through sync; return its receipt if so.
 
         A message is taken for it that says the same in the same chat, is no older, and is no other send's.
         """
@@ -382,7 +382,7 @@ class _Record:
         return row.receipt
 
     async def settle(self, state: Settled, ret: int = 0, *, receipt: Receipt | None = None) -> None:
-        """Note how it ended; when that cannot be noted the send stays in doubt, and whoever called learns the truth."""
+        """Store how it ended; when that fails the outbox says `unknown`, and the caller still gets the true result."""
         try:
             await self._outbox.settle(self.row.number, state, time=self._now(), receipt=receipt, ret=ret)
         except StorageError as error:
@@ -390,7 +390,7 @@ class _Record:
 
 
 def _state_before(error: WxError) -> Settled:
-    """Say what becomes of a send that was not let out: it is tried again if only the network was in the way."""
+    """Return the state of a send that did not leave: it is sent later if only the network failed."""
     if isinstance(error, (RateLimited, RateLimitReached)):
         return "queued"
     is_final = isinstance(error, (ApiError, MediaUnavailable, InvalidRequest, LocalStateError))
@@ -398,7 +398,7 @@ def _state_before(error: WxError) -> Settled:
 
 
 def _state_after(error: WxError) -> Settled:
-    """Say what became of a send by how its request ended, lost answers apart."""
+    """Return the state of a send by the error of its request; a lost answer is handled elsewhere."""
     return "queued" if isinstance(error, (ConnectFailed, TlsError, RateLimited)) else "failed"
 
 
@@ -411,7 +411,7 @@ def _ret(error: WxError) -> int:
 
 
 def _said(event: Event) -> tuple[str, str] | None:
-    """Say what a message of one's own holds, as the outbox would; None where nothing tells it from others."""
+    """Return the kind and text of an own message as the outbox stores them; None where they do not identify it."""
     match event:
         case TextMessage(is_self=True, text=text):
             return "text", text

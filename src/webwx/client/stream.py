@@ -38,7 +38,7 @@ class EventStream:
     """
 
     def __init__(self, events: AsyncGenerator[Event, None], ack: Callable[[], Awaitable[None]]) -> None:
-        # A generator, because the loop closes one that was left by `break` and is looked at by nobody any more.
+        # A generator, because asyncio closes one that was left by `break` once nothing refers to it.
         self._events = events
         self._ack = ack
 
@@ -46,7 +46,7 @@ class EventStream:
         return "EventStream()"
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        return self._events  # a loop asks it for each event, with nobody in between
+        return self._events  # a loop asks the generator itself for each event
 
     def __anext__(self) -> Awaitable[Event]:
         return self._events.__anext__()
@@ -61,7 +61,7 @@ class EventStream:
 
     async def ack(self) -> None:
         """
-        Say that the last event is done with, and return once that is stored.
+        Acknowledge the last event, and return once that is stored.
 
         Raises:
             StorageError: It is not.
@@ -169,6 +169,6 @@ async def _fetched_events(
 
 
 async def _others_end() -> None:
-    """Let a stream that was left by `break` begin to end, which takes two turns of the loop."""
+    """Wait two turns of the event loop, in which a stream that was left by `break` begins to close."""
     for _ in range(2):
         await asyncio.sleep(0)

@@ -152,7 +152,7 @@ class Subscription:
         return []
 
     async def read_again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
-        """Give one once more that was taken, because only its number was kept; None when it was deleted meanwhile."""
+        """Read an entry again of which only the number was kept; None when it was deleted meanwhile."""
         entry = await find_entry(self._storage.part(), number)
         if entry is None:
             return None
@@ -198,9 +198,9 @@ class Subscription:
         Stop, store every acknowledgement, and let go of the consumer. A second time does nothing.
 
         Args:
-            unseen_from: What was taken from this number on has been shown to nobody; 0: all of it was.
+            unseen_from: Number of the first entry that was taken and not handed to a handler; 0: all were.
         """
-        # Whoever opens this consumer next waits here until it is let go.
+        # Another subscription of this consumer waits here until it is closed.
         async with self._sync.joining:
             consumer, self._consumer = self._consumer, None
             try:

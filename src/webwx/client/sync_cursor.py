@@ -2,7 +2,7 @@
 Where the next fetch begins, with a journal.
 
 The journal's word rules: what it has stored and where it stands were written in one piece. The saved login follows
-behind, for the day when somebody goes on without the journal.
+behind, so that a client without the journal can continue.
 """
 
 from __future__ import annotations

@@ -96,7 +96,7 @@ class SyncState:
         self.began = 0.0
         """When the first reader came, by this machine's clock."""
         self.began_there: float | None = None
-        """When the first reader came, by the server's clock, as the first answer told it."""
+        """When the first reader came, by the server's clock; None until the first answer."""
         self.answered_at = 0.0
         """When a poll or a fetch last went well, by the loop's clock."""
         self.fetched_at = 0.0
@@ -238,7 +238,7 @@ class SyncLoop:
             work.cancel()
             await asyncio.wait([work])
             if not work.cancelled():
-                work.exception()  # subscriptions were told; the loop need not report it as well
+                work.exception()  # subscriptions have got the error; asyncio need not report it as well
 
     async def begin_archiving(self) -> None:
         """Fetch media as they arrive from now on, when they are wanted."""
@@ -399,7 +399,7 @@ class SyncLoop:
             state.refused_since = state.refused_since or now
 
     def _is_key_lost(self) -> bool:
-        """Say whether only our key can be the reason that every fetch is refused, while every poll goes well."""
+        """Return whether fetches were refused for so long, while polls succeed, that the key must be invalid."""
         since = self._state.refused_since
         return since is not None and asyncio.get_running_loop().time() - since > REFUSED_FOR
 
