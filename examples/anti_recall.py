@@ -1,10 +1,10 @@
 """
-Send to File Transfer Helper, and so to your own phone, what others take back: who, when, and the thing itself.
+Forward recalled messages to File Transfer Helper, and so to your own phone, with their sender and time.
 
     webwx run examples/anti_recall.py
 
-The platform deletes a recalled picture at once, so what arrives is fetched as it arrives and kept beside the journal.
-That is also where a text is found again, however long ago it came and however often the bot was restarted since.
+The platform deletes a recalled picture at once, so media are downloaded when they arrive and stored beside the journal.
+The journal also has the texts, regardless of their age and of restarts.
 """
 
 from datetime import datetime

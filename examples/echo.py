@@ -1,5 +1,5 @@
 """
-Answer every text of a friend with the same text, and stop when the friend turns out to be such a bot as well.
+Answer every text with the same text, and stop if the other side is such a bot as well.
 
     webwx run examples/echo.py
 
@@ -18,8 +18,8 @@ async def echo(ctx: Context, message: TextMessage) -> None:
     await ctx.reply(message.text)
 
 
-# The bot counts its answers by itself: after twenty within a minute it is silent in that chat until the other side has
-# been silent for a minute. This only makes it known.
+# The loop guard of the bot counts answers: after twenty within a minute it is silent in that chat until the other side
+# was silent for a minute. This handler only reports it.
 @bot.on(LoopDetected)
 async def tell(ctx: Context, loop: LoopDetected) -> None:
     """Write to one's own phone that a chat was left."""
