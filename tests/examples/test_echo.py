@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tests.examples.conftest import load
 
-from webwx.bot.loop_guard import LIMIT
+from webwx.bot.loop_guard import MAX_REPLIES
 
 if TYPE_CHECKING:
     from tests.examples.conftest import Start
@@ -22,7 +22,7 @@ def test_two_of_them_fall_silent_and_other_chats_go_on(sandbox: Sandbox, account
         account.say("hello", to=friend)
         sandbox.settle()
         said = friend.inbox
-        assert 2 * LIMIT <= len(said) <= 2 * LIMIT + 1
+        assert 2 * MAX_REPLIES <= len(said) <= 2 * MAX_REPLIES + 1
 
         lilei = sandbox.person("lilei")
         lilei.say("and I?")
