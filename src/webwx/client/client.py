@@ -151,13 +151,10 @@ class AsyncClient:
         history = MessageHistory(book, identities, updates)
         cursor = SyncCursor(session, storage, book, updates)
         interval = PollInterval()
-        pending = PendingEvents(session, book, directory, interval)
-        ingestion = Ingestion(session, storage, book, directory, updates, sender, limiter, interval)
+        self._pending = None if storage.has_journal else PendingEvents(session, book, directory, interval)
+        batches = self._pending or Ingestion(session, storage, book, directory, updates, sender, limiter, interval)
         archive = None if keep is None else partial(MediaArchive, session, storage, book, media, keep)
-        self._pending = pending
-        self._sync = SyncLoop(
-            session, storage, cursor, ingestion if storage.has_journal else pending, interval, archive
-        )
+        self._sync = SyncLoop(session, storage, cursor, batches, interval, archive)
         self._session = session
         self._storage = storage
         self._limiter = limiter
@@ -1187,7 +1184,7 @@ class AsyncClient:
         Wire: synccheck, webwxsync
 
         """
-        if not self._storage.has_journal:
+        if self._pending is not None:
             return fetched_stream(self._session, self._sync, self._pending, include_all=include_all, follow=follow)
         return stored_stream(self._session, self.subscribe(consumer, follow=follow), include_all=include_all)
 
