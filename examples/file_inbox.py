@@ -1,13 +1,13 @@
 """
-Save what you send from your phone to File Transfer Helper into a folder, and say that it is there.
+Save the files that you send from your phone to File Transfer Helper into a folder, and confirm each one.
 
     webwx run examples/file_inbox.py
 
-`INBOX_FOLDER` names the folder, by default `inbox` where the bot was started. `INBOX_CHATS` names the chats, parted by
-commas: `INBOX_CHATS=filehelper,Boss` also takes what the boss sends.
+`INBOX_FOLDER` is the folder, by default `inbox` in the working directory. `INBOX_CHATS` lists the chats, separated by
+commas: `INBOX_CHATS=filehelper,Boss` also saves the files that the boss sends.
 
-A file is named by when it came and by its number in the journal, so two of one name never meet. And a message that
-comes again, because the process died before it was done with it, meets its own file and is not saved twice.
+A file is named by its time and its number in the journal, so names are unique. If a message is delivered again after a
+crash, its file already exists and is not saved twice.
 """
 
 import os

@@ -3,8 +3,8 @@ Greet new members of a chatroom; members who join together get one greeting.
 
     webwx run examples/greeter.py
 
-`GREETER_TEXT` is what it says, with `{names}` for the names. Each arrival is greeted once, however often the bot is
-restarted: the journal knows how far it was, and a message that was sent is not sent again.
+`GREETER_TEXT` is the greeting, with `{names}` for the names. Each new member is greeted once, also after a restart,
+because the journal stores which events are done and which messages were sent.
 """
 
 import os

@@ -30,7 +30,7 @@ bot = Bot(name="webhook")
 log = logging.getLogger("webhook")
 
 
-# The usual opener follows redirects and goes through proxies; this one only asks.
+# The default opener follows redirects and uses proxies; this one does neither.
 opener = urllib.request.OpenerDirector()
 for handler in (urllib.request.HTTPHandler(), urllib.request.HTTPSHandler()):
     opener.add_handler(handler)
@@ -41,7 +41,7 @@ def is_harmless(message: Message) -> bool:
     return not isinstance(message, (FriendRequest, CardMessage, PossibleFriend))
 
 
-# A plain function: it runs in a thread of its own, so it may wait for an answer.
+# A plain function runs in a thread, so it may wait for the response.
 @bot.on(Message, is_harmless)
 def post(ctx: SyncContext, message: Message) -> None:
     """Send one message on."""
