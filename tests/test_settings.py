@@ -15,8 +15,8 @@ from webwx.errors import InvalidSettings
 from webwx.model.archive import Keep
 from webwx.protocol.hosts import Desktop
 from webwx.settings import KEYS, ConfigFile, Settings, config_folder, config_path, read_config, state_folder
-from webwx.storage.base import RETENTION_DAYS
-from webwx.storage.login import LoginFile, SavedLogin
+from webwx.storage.base import RETENTION_DAYS, SavedLogin
+from webwx.storage.login import LoginFile
 
 
 @pytest.fixture

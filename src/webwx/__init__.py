@@ -144,10 +144,10 @@ if TYPE_CHECKING:
     from webwx.model.serialization import to_json as to_json
     from webwx.protocol.hosts import Desktop as Desktop
     from webwx.storage.base import Journal as Journal
+    from webwx.storage.base import LoginStore as LoginStore
     from webwx.storage.base import Outgoing as Outgoing
     from webwx.storage.login import LoginFile as LoginFile
     from webwx.storage.login import LoginMemory as LoginMemory
-    from webwx.storage.login import LoginStore as LoginStore
     from webwx.storage.memory.journal import MemoryJournal as MemoryJournal
     from webwx.storage.passphrase import KeyringPassphrase as KeyringPassphrase
     from webwx.storage.sqlite.journal import SqliteJournal as SqliteJournal
@@ -203,10 +203,10 @@ _HOMES = {
     ),
     "model.serialization": ("to_json",),
     "protocol.hosts": ("Desktop",),
-    "storage.base": ("Journal", "Outgoing"),
+    "storage.base": ("Journal", "LoginStore", "Outgoing"),
     "storage.memory.journal": ("MemoryJournal",),
     "storage.passphrase": ("KeyringPassphrase",),
-    "storage.login": ("LoginFile", "LoginMemory", "LoginStore"),
+    "storage.login": ("LoginFile", "LoginMemory"),
     "storage.sqlite.journal": ("SqliteJournal",),
     "transport.runner": ("Timeouts",),
 }  # fmt: skip

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from webwx.model.login import QrCode
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
-    from webwx.storage.login import LoginStore
+    from webwx.storage.base import LoginStore
     from webwx.transport.runner import Transport
 
 

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.people import WorldMessage
     from webwx.sandbox.world import World
-    from webwx.storage.base import Journal
-    from webwx.storage.login import LoginStore
+    from webwx.storage.base import Journal, LoginStore
     from webwx.transport.runner import Transport
 
 SERVER = "http://sandbox.test"

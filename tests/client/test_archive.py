@@ -44,8 +44,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.people import WorldMessage
     from webwx.sandbox.world import World
-    from webwx.storage.base import AccountJournal, Entry, StoredMedium
-    from webwx.storage.login import LoginStore
+    from webwx.storage.base import AccountJournal, Entry, LoginStore, StoredMedium
     from webwx.transport.runner import Transport
 
 SENT_BY = {

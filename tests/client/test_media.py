@@ -48,7 +48,8 @@ from webwx.protocol.http import Response
 from webwx.protocol.media import GETMEDIA, PARALLELUPLOAD, UPLOAD
 from webwx.sandbox import contents
 from webwx.sandbox.options import Options
-from webwx.storage.login import LoginMemory, SavedLogin
+from webwx.storage.base import SavedLogin
+from webwx.storage.login import LoginMemory
 from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
 

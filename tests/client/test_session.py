@@ -29,7 +29,8 @@ from webwx.errors import (
 )
 from webwx.protocol.contacts import WEBWXINIT
 from webwx.protocol.cookies import Jar
-from webwx.storage.login import LoginFile, LoginMemory, SavedLogin
+from webwx.storage.base import SavedLogin
+from webwx.storage.login import LoginFile, LoginMemory
 from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
 

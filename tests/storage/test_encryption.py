@@ -13,8 +13,9 @@ from tests.saved import LOGIN, SECRETS
 
 from webwx.errors import InvalidLogin, StorageError
 from webwx.model.contacts import Contact, ContactId
+from webwx.storage.base import SavedLogin
 from webwx.storage.encryption import Seal, Sealed, read_sealed
-from webwx.storage.login import LoginFile, SavedLogin
+from webwx.storage.login import LoginFile
 
 if TYPE_CHECKING:
     from pathlib import Path

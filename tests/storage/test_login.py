@@ -20,7 +20,8 @@ from tests.saved import LOGIN, SECRETS
 from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Item
-from webwx.storage.login import VERSION, Ended, LoginFile, LoginMemory, LoginStore, SavedLogin
+from webwx.storage.base import LOGIN_VERSION, Ended, SavedLogin
+from webwx.storage.login import LoginFile
 from webwx.storage.passphrase import KeyringPassphrase
 
 if TYPE_CHECKING:
@@ -48,71 +49,7 @@ def write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, path: Path) -> LoginStore:
-    return LoginFile(path) if request.param == "file" else LoginMemory()
-
-
-class TestEveryStore:
-    def test_gives_back_what_was_saved(self, store: LoginStore) -> None:
-        store.save(SAVED)
-
-        assert store.load() == SAVED
-
-    def test_has_nothing_at_first(self, store: LoginStore) -> None:
-        assert store.load() is None
-        assert store.load_contacts() == []
-
-    def test_changes_what_is_saved(self, store: LoginStore) -> None:
-        store.save(SAVED)
-        store.update(lambda saved: msgspec.structs.replace(saved, ended=None))
-
-        assert store.load() == msgspec.structs.replace(SAVED, ended=None)
-
-    def test_changes_nothing_when_nothing_is_saved(self, store: LoginStore) -> None:
-        store.update(lambda saved: SAVED)
-
-        assert store.load() is None
-
-    def test_reserves_each_id_once_and_only_upwards(self, store: LoginStore) -> None:
-        assert [store.reserve_id(each) for each in (100, 100, 50, 200, 0)] == [100, 101, 102, 200, 201]
-
-    def test_keeps_contacts(self, store: LoginStore) -> None:
-        store.save_contacts(CONTACTS)
-
-        assert store.load_contacts() == CONTACTS
-
-    def test_forgets_both(self, store: LoginStore) -> None:
-        store.save(SAVED)
-        store.save_contacts(CONTACTS)
-        store.clear()
-        store.clear()
-
-        assert store.load() is None
-        assert store.load_contacts() == []
-
-
 class TestSyncing:
-    def test_one_at_a_time(self, store: LoginStore) -> None:
-        with store.syncing(), pytest.raises(AlreadyRunning) as caught, store.syncing():
-            pass
-
-        assert caught.value.pid == os.getpid()
-
-    def test_the_next_one_when_the_first_has_ended(self, store: LoginStore) -> None:
-        for _ in range(2):
-            with store.syncing():
-                pass
-
-    def test_does_not_keep_others_from_changing_the_login(self, store: LoginStore) -> None:
-        store.save(SAVED)
-        with store.syncing():
-            store.update(lambda saved: msgspec.structs.replace(saved, pending=()))
-
-        saved = store.load()
-        assert saved is not None
-        assert saved.pending == ()
-
     def test_ends_with_its_process_however_that_ends(self, path: Path) -> None:
         with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE) as holder:
             assert holder.stdout is not None
@@ -339,7 +276,8 @@ os.kill(os.getpid(), 0)
 SAVE_IN_A_NEW_FOLDER = """
 import os, sys
 from tests.saved import LOGIN
-from webwx.storage.login import LoginFile, SavedLogin
+from webwx.storage.base import SavedLogin
+from webwx.storage.login import LoginFile
 
 os.umask(0)
 LoginFile(sys.argv[1] + "/me.json").save(SavedLogin(login=LOGIN))
@@ -350,7 +288,8 @@ import os, signal, sys
 import msgspec
 from tests.saved import LOGIN
 from webwx.errors import WxError
-from webwx.storage.login import LoginFile, SavedLogin
+from webwx.storage.base import SavedLogin
+from webwx.storage.login import LoginFile
 
 store = LoginFile(sys.argv[1])
 OLD = SavedLogin(login=LOGIN)
@@ -442,9 +381,9 @@ class TestUnreadable:
         assert LoginFile(path).load() is None
 
     def test_another_version_is_named(self, path: Path) -> None:
-        write(path, msgspec.json.encode(msgspec.structs.replace(SAVED, version=VERSION + 1)))
+        write(path, msgspec.json.encode(msgspec.structs.replace(SAVED, version=LOGIN_VERSION + 1)))
 
-        with pytest.raises(InvalidLogin, match=f"version {VERSION + 1}, this webwx reads {VERSION}"):
+        with pytest.raises(InvalidLogin, match=f"version {LOGIN_VERSION + 1}, this webwx reads {LOGIN_VERSION}"):
             LoginFile(path).load()
 
     def test_where_nothing_can_be_written_that_is_said(self, tmp_path: Path) -> None:
@@ -469,17 +408,6 @@ class TestUnreadable:
 
 
 class TestPreparing:
-    def test_needs_no_login_and_makes_none(self, store: LoginStore) -> None:
-        store.prepare()
-
-        assert store.load() is None
-
-    def test_keeps_the_login_that_is_there(self, store: LoginStore) -> None:
-        store.save(SAVED)
-        store.prepare()
-
-        assert store.load() == SAVED
-
     def test_finds_out_that_nothing_can_be_written(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"")
 
@@ -529,7 +457,8 @@ class TestInTheKeyring:
 COUNT = """
 import sys
 import msgspec
-from webwx.storage.login import LoginFile, SavedLogin
+from webwx.storage.base import SavedLogin
+from webwx.storage.login import LoginFile
 
 def count(saved: SavedLogin) -> SavedLogin:
     login = msgspec.structs.replace(saved.login, last_client_id=saved.login.last_client_id + 1)

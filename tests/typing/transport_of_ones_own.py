@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from webwx import AsyncClient, Contact, LoginStore
 from webwx.protocol.http import Request, Response
-from webwx.storage.login import SavedLogin
+from webwx.storage.base import SavedLogin
 from webwx.transport.runner import Transport
 
 

@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.model.archive import Keep
     from webwx.model.login import Account, QrCode
-    from webwx.storage.base import Journal
-    from webwx.storage.login import LoginStore
+    from webwx.storage.base import Journal, LoginStore
 
     Listener = TypeVar("Listener", bound=Callable[..., object])
     M = TypeVar("M", bound=Middleware)

@@ -14,9 +14,9 @@ from webwx.client.client import AsyncClient
 from webwx.errors import NotLoggedIn
 from webwx.model.login import Account, QrCode
 from webwx.storage.account_folder import DEFAULT_ACCOUNT, AccountFolder, check_account_name
-from webwx.storage.base import RETENTION_DAYS
+from webwx.storage.base import LOGIN_VERSION, RETENTION_DAYS, SavedLogin
 from webwx.storage.encryption import UNREADABLE, read_sealed
-from webwx.storage.login import VERSION, LoginFile, SavedLogin
+from webwx.storage.login import LoginFile
 from webwx.storage.open import open_journal
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def read_saved_account(account: str, path: Path) -> SavedAccount:
         saved = msgspec.json.decode(content, type=SavedLogin)
     except UNREADABLE:
         return SavedAccount(account=account, path=path, state="unreadable")
-    if saved.version != VERSION:
+    if saved.version != LOGIN_VERSION:
         return SavedAccount(account=account, path=path, state="unreadable")
     login = saved.login
     return SavedAccount(

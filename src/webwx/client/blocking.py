@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from webwx.model.login import Account, QrCode
     from webwx.model.messages import Event, FriendRequest, Message, MessageRecalled, Person, Receipt
     from webwx.protocol.hosts import Desktop
-    from webwx.storage.base import Journal, Outgoing, State
-    from webwx.storage.login import LoginStore
+    from webwx.storage.base import Journal, LoginStore, Outgoing, State
     from webwx.transport.runner import Transport
 
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from webwx.client.sync_cursor import SyncCursor
     from webwx.protocol.hosts import Desktop
     from webwx.protocol.login import PollReply
-    from webwx.storage.login import SavedLogin
+    from webwx.storage.base import SavedLogin
 
 _log = logging.getLogger("webwx.client")
 

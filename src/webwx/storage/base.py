@@ -42,6 +42,7 @@ import msgspec
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Arrived, Item
 from webwx.model.identities import Identified, Identity, Link
+from webwx.model.login import Login
 from webwx.model.messages import Receipt
 from webwx.model.roster import Roster
 
@@ -60,6 +61,9 @@ QUARANTINE = 10_000
 
 ARCHIVE_CONSUMER = "keep"
 """The consumer of the media archive. No handler reads what it reads, so a purge leaves no gap for it."""
+
+LOGIN_VERSION = 1
+"""Version of the layout of a saved login."""
 
 LOOK_EVERY = 2.0
 """Seconds between two looks for what another process has revived."""
@@ -690,4 +694,87 @@ class Journal(Protocol):
 
     async def close(self) -> None:
         """Close all consumers, store what is left, and close the journal; every later call raises `StorageError`."""
+        ...
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How a login ended."""
+
+    reason: str
+    """As in `LoggedOut`."""
+    text: str
+    """The sentence that a user is shown."""
+
+
+class SavedLogin(msgspec.Struct, frozen=True, kw_only=True):
+    """A login as it is stored."""
+
+    login: Login
+    pending: tuple[Item, ...] = ()
+    """Items that were fetched and saved with the keys, but not handed out yet."""
+    ended: Ended | None = None
+    """How the platform ended the login, if it has; what is pending can still be read."""
+    version: int = LOGIN_VERSION
+
+
+class LoginStore(Protocol):
+    """
+    The place where one login outlives its process; `login` has the engines.
+
+    A change is one transaction, on what is stored at that moment: two processes that change different parts of a login
+    lose nothing. A reader sees a login before a change or after it, never half of it. The login and its contacts are
+    stored apart, because contacts can be fetched again.
+    """
+
+    def load(self) -> SavedLogin | None:
+        """
+        Return the saved login, or None.
+
+        Raises:
+            InvalidLogin: There is one that cannot be read. One that never can be is set aside first.
+        """
+        ...
+
+    def prepare(self) -> None:
+        """
+        Check that `save` will succeed, before a user confirms a login that would be lost.
+
+        Raises:
+            StorageError: Nothing can be saved here.
+        """
+        ...
+
+    def save(self, saved: SavedLogin) -> None:
+        """Store a new login in place of an earlier one."""
+        ...
+
+    def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
+        """Replace the saved login by what a function makes of it; do nothing if there is none."""
+        ...
+
+    def reserve_id(self, at_least: int) -> int:
+        """Return an id that no process was given before: the lowest from a number on."""
+        ...
+
+    def clear(self) -> None:
+        """Delete the login and its contacts."""
+        ...
+
+    def syncing(self) -> AbstractContextManager[None]:
+        """
+        Hold the right to sync this login: two that sync would split its messages between them.
+
+        It ends with its process, however that ends.
+
+        Raises:
+            AlreadyRunning: Another one holds it.
+        """
+        ...
+
+    def load_contacts(self) -> list[Contact]:
+        """Return the contacts that are stored beside the login; none if they cannot be read."""
+        ...
+
+    def save_contacts(self, contacts: list[Contact]) -> None:
+        """Store the contacts beside the login, in place of earlier ones."""
         ...

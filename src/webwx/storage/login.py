@@ -1,7 +1,7 @@
 """
-The saved login: a JSON file that lets each command be a process of its own.
+The engines of the saved login: memory, and a JSON file that lets each command be a process of its own.
 
-Whoever can read it can use the account, so it is 0600 from the first syscall, refused when others may read it, and
+The file gives access to the account, so it is 0600 from the first syscall, refused when others may read it, and
 replaced in one piece. Every change goes through `update`, under a lock and on what is in the file now: a process that
 listens and one that sends save different parts of the same login.
 """
@@ -14,16 +14,15 @@ import stat
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from webwx.errors import AlreadyRunning, InvalidLogin, StorageError
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact
-from webwx.model.events import Item
-from webwx.model.login import Login
 from webwx.storage.atomic_write import write_private
+from webwx.storage.base import LOGIN_VERSION, SavedLogin
 from webwx.storage.encryption import UNREADABLE, Seal, read_sealed
 from webwx.storage.locks import explain, lock, open_lock, require_own_folder
 
@@ -31,83 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from webwx.storage.passphrase import Passphrase
-
-VERSION = 1
-"""Of the file's layout."""
-
-
-class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """How a login ended."""
-
-    reason: str
-    """As in `LoggedOut`."""
-    text: str
-
-
-class SavedLogin(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a login."""
-
-    login: Login
-    pending: tuple[Item, ...] = ()
-    """Fetched and saved with the keys, but not yet handed to anybody."""
-    ended: Ended | None = None
-    """Set once the platform has said that the login is over; what is pending can still be read."""
-    version: int = VERSION
-
-
-class LoginStore(Protocol):
-    """Where a login outlives its process."""
-
-    def load(self) -> SavedLogin | None:
-        """
-        Give what was saved, or None.
-
-        Raises:
-            InvalidLogin: Something was, and it cannot be read. When it never will be, it has been set aside.
-        """
-        ...
-
-    def prepare(self) -> None:
-        """
-        Be ready for a `save`, so that nobody confirms a login that is lost then.
-
-        Raises:
-            StorageError: Nothing can be saved here.
-        """
-        ...
-
-    def save(self, saved: SavedLogin) -> None:
-        """Keep a new login in place of whatever was there."""
-        ...
-
-    def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
-        """Change what is saved, as it is now; nothing happens when nothing is."""
-        ...
-
-    def reserve_id(self, at_least: int) -> int:
-        """Give the lowest id from there on that nobody was given, in whatever process."""
-        ...
-
-    def clear(self) -> None:
-        """Forget the login and its contacts."""
-        ...
-
-    def syncing(self) -> contextlib.AbstractContextManager[None]:
-        """
-        Be the one that syncs this login: two would split its messages between them.
-
-        Raises:
-            AlreadyRunning: Somebody is.
-        """
-        ...
-
-    def load_contacts(self) -> list[Contact]:
-        """Give the contacts kept beside the login."""
-        ...
-
-    def save_contacts(self, contacts: list[Contact]) -> None:
-        """Keep the contacts beside the login."""
-        ...
 
 
 class LoginMemory:
@@ -337,8 +259,8 @@ class LoginFile:
             saved = msgspec.json.decode(self._opened(content), type=SavedLogin)
         except UNREADABLE:
             raise _Damaged("is damaged") from None
-        if saved.version != VERSION:
-            raise _Damaged(f"has version {saved.version}, this webwx reads {VERSION}")
+        if saved.version != LOGIN_VERSION:
+            raise _Damaged(f"has version {saved.version}, this webwx reads {LOGIN_VERSION}")
         return saved
 
     def _load_or_set_aside(self) -> SavedLogin | None:

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from webwx.bot.bot import Bot
     from webwx.client.login import LoginStep
     from webwx.model.login import Account, QrCode
-    from webwx.storage.base import Journal
-    from webwx.storage.login import LoginStore
+    from webwx.storage.base import Journal, LoginStore
     from webwx.testing.server import Server
 
 _TIMEOUTS = Timeouts(retry=0.0)

@@ -1,0 +1,147 @@
+"""The saved login: every engine stores it whole, changes it without losing anything, and has one that syncs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.saved import LOGIN
+
+from webwx.errors import AlreadyRunning
+from webwx.model.contacts import Contact, ContactId
+from webwx.model.events import Item
+from webwx.storage.base import Ended, SavedLogin
+from webwx.storage.login import LoginFile, LoginMemory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from webwx.storage.base import LoginStore
+
+SAVED = SavedLogin(
+    login=LOGIN,
+    pending=(Item(kind="message", raw=msgspec.Raw(b'{"MsgId":"1",\n"Content":"\xff"}')),),
+    ended=Ended(reason="phone", text="The login has ended."),
+)
+CONTACTS = [Contact(id=ContactId("@a"), nickname="张三😀", remark="Boss")]
+
+
+@pytest.fixture(params=["file", "encrypted file", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> LoginStore:
+    if request.param == "memory":
+        return LoginMemory()
+    passphrase = "correct horse battery staple" if request.param == "encrypted file" else None
+    return LoginFile(tmp_path / "me.json", passphrase=passphrase)
+
+
+def test_what_was_saved_is_loaded(store: LoginStore) -> None:
+    store.save(SAVED)
+
+    assert store.load() == SAVED
+
+
+def test_there_is_nothing_at_first(store: LoginStore) -> None:
+    assert store.load() is None
+    assert store.load_contacts() == []
+
+
+def test_a_new_login_takes_the_place_of_an_earlier_one(store: LoginStore) -> None:
+    store.save(SAVED)
+    store.save(SavedLogin(login=LOGIN))
+
+    assert store.load() == SavedLogin(login=LOGIN)
+
+
+def test_a_change_starts_from_what_is_saved(store: LoginStore) -> None:
+    store.save(SAVED)
+    store.update(lambda saved: msgspec.structs.replace(saved, ended=None))
+
+    assert store.load() == msgspec.structs.replace(SAVED, ended=None)
+
+
+def test_without_a_login_nothing_is_changed(store: LoginStore) -> None:
+    store.update(lambda saved: SAVED)
+
+    assert store.load() is None
+
+
+def test_a_change_that_fails_leaves_the_login_as_it_was(store: LoginStore) -> None:
+    def fail(saved: SavedLogin) -> SavedLogin:
+        raise ValueError("a mistake")
+
+    store.save(SAVED)
+    with pytest.raises(ValueError, match="a mistake"):
+        store.update(fail)
+    store.update(lambda saved: saved)
+
+    assert store.load() == SAVED
+
+
+def test_an_id_is_reserved_once_and_they_only_grow(store: LoginStore) -> None:
+    assert [store.reserve_id(each) for each in (100, 100, 50, 200, 0)] == [100, 101, 102, 200, 201]
+
+
+def test_contacts_are_stored_beside_the_login(store: LoginStore) -> None:
+    store.save_contacts(CONTACTS)
+
+    assert store.load_contacts() == CONTACTS
+    assert store.load() is None
+
+
+def test_clearing_deletes_the_login_and_its_contacts(store: LoginStore) -> None:
+    store.save(SAVED)
+    store.save_contacts(CONTACTS)
+    store.clear()
+    store.clear()
+
+    assert store.load() is None
+    assert store.load_contacts() == []
+
+
+def test_preparing_makes_no_login_and_keeps_the_one_that_is_there(store: LoginStore) -> None:
+    store.prepare()
+    assert store.load() is None
+    store.save(SAVED)
+    store.prepare()
+
+    assert store.load() == SAVED
+
+
+def test_one_at_a_time_syncs(store: LoginStore) -> None:
+    with store.syncing(), pytest.raises(AlreadyRunning) as caught, store.syncing():
+        pass
+    with store.syncing():
+        pass
+
+    assert caught.value.pid == os.getpid()
+
+
+def test_a_sync_keeps_no_other_from_changing_the_login(store: LoginStore) -> None:
+    store.save(SAVED)
+    with store.syncing():
+        store.update(lambda saved: msgspec.structs.replace(saved, pending=()))
+
+    saved = store.load()
+    assert saved is not None
+    assert saved.pending == ()
+
+
+def test_changes_of_several_threads_lose_nothing(store: LoginStore) -> None:
+    store.save(msgspec.structs.replace(SAVED, pending=()))
+
+    def add() -> None:
+        for _ in range(5):
+            store.update(lambda saved: msgspec.structs.replace(saved, pending=(*saved.pending, *SAVED.pending)))
+
+    threads = [threading.Thread(target=add) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    saved = store.load()
+    assert saved is not None
+    assert len(saved.pending) == 20
