@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -132,9 +133,13 @@ def test_a_sync_keeps_no_other_from_changing_the_login(store: LoginStore) -> Non
 def test_changes_of_several_threads_lose_nothing(store: LoginStore) -> None:
     store.save(msgspec.structs.replace(SAVED, pending=()))
 
+    def add_one(saved: SavedLogin) -> SavedLogin:
+        time.sleep(0)  # lets another thread go on between reading and writing
+        return msgspec.structs.replace(saved, pending=(*saved.pending, *SAVED.pending))
+
     def add() -> None:
         for _ in range(5):
-            store.update(lambda saved: msgspec.structs.replace(saved, pending=(*saved.pending, *SAVED.pending)))
+            store.update(add_one)
 
     threads = [threading.Thread(target=add) for _ in range(4)]
     for thread in threads:

@@ -12,6 +12,7 @@ import contextlib
 import os
 import stat
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ class LoginMemory:
     """Keeps a login as long as the process; for tests, and for handing one client's login to another."""
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()
         self._saved: SavedLogin | None = None
         self._contacts: list[Contact] | Contacts = []
         self._last_id = 0
@@ -54,13 +56,15 @@ class LoginMemory:
 
     def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         """Change what is saved, as it is now; nothing happens when nothing is."""
-        if self._saved is not None:
-            self._saved = change(self._saved)
+        with self._lock:
+            if self._saved is not None:
+                self._saved = change(self._saved)
 
     def reserve_id(self, at_least: int) -> int:
         """Give the lowest id from there on that nobody was given."""
-        self._last_id = max(at_least, self._last_id + 1)
-        return self._last_id
+        with self._lock:
+            self._last_id = max(at_least, self._last_id + 1)
+            return self._last_id
 
     def clear(self) -> None:
         """Forget the login and its contacts."""
