@@ -1,4 +1,4 @@
-"""Contacts and chatrooms on the page: everything that people do with each other."""
+"""Contacts and chatrooms on the page: all actions between people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A newcomer's first two minutes: the three commands of the README, and what it says to do then, by click and key."""
+"""The three commands of the README, and the steps after them, by mouse and keyboard."""
 
 from __future__ import annotations
 

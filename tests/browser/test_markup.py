@@ -1,4 +1,4 @@
-"""What people write never becomes markup, and media never become pages."""
+"""User input never becomes markup, and media never become pages."""
 
 from __future__ import annotations
 

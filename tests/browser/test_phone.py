@@ -1,4 +1,4 @@
-"""The phone in a real browser: what a person does with it, and what a client gets."""
+"""The phone in a browser: what a person does with it, and what a client receives."""
 
 from __future__ import annotations
 

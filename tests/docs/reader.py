@@ -1,4 +1,4 @@
-"""A reader at a terminal, who does what a page says: `webwx` and `python` are on the path, nothing of webwx is set."""
+"""A shell session that runs the commands of a page, with `webwx` and `python` on the path and no webwx settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pages say of the code, held to the code: the wire, the return codes, the exit codes, the switches, links."""
+"""Tables of the pages compared with the code: calls, return codes, exit codes, switches, links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every snippet of the README and of the documentation, run as a reader would: against a sandbox on a port."""
+"""Every snippet of the README and the documentation, run against a sandbox on a port."""
 
 from __future__ import annotations
 

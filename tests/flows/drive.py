@@ -1,4 +1,4 @@
-"""Drives a flow by hand: what it asks for comes out, what it is told goes in."""
+"""Run a flow by hand: return its requests and send it responses."""
 
 from __future__ import annotations
 

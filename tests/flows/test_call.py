@@ -1,4 +1,4 @@
-"""One place decodes replies and turns refusals into exceptions: every code, every way an answer can be lost."""
+"""Decoding of replies and conversion of refusals to exceptions: every code, every way a response can be lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chatrooms: what goes out, and which answers count as done."""
+"""Chatrooms: the requests, and the responses that count as success."""
 
 from __future__ import annotations
 

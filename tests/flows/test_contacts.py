@@ -1,4 +1,4 @@
-"""Contacts by pages, chatrooms by batches of fifty, and what can be done to people."""
+"""Contacts by pages, chatrooms in batches of fifty, and changes of contacts."""
 
 from __future__ import annotations
 

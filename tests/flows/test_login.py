@@ -1,4 +1,4 @@
-"""Login: a code, polls, the ticket exchange with all its odd answers, and the first snapshot."""
+"""Login: the code, polls, the ticket exchange with all its variants, and the first snapshot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One chunk at a time, and downloads that are judged by what came."""
+"""Uploads by chunks, and checks of downloads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The four reference requests as the flows make them, and what is refused before one is made."""
+"""The four reference requests as the flows make them, and refusals before a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sync: two keys that are never mixed up, and nothing that a bad answer could move."""
+"""Sync: the two keys stay separate, and a malformed response changes neither."""
 
 from __future__ import annotations
 

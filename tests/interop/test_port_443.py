@@ -1,4 +1,4 @@
-"""`webwx sandbox --tls --port 443`, in a namespace of its own: no test opens that port where others could see it."""
+"""`webwx sandbox --tls --port 443` in a namespace, so that the port is not visible elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is known in one login: found by id, by remark, by nickname, and never by guessing."""
+"""The contacts of one login, found by id, remark or nickname."""
 
 from __future__ import annotations
 

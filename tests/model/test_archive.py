@@ -1,4 +1,4 @@
-"""What is to be kept, as a value: what it means, and what it cannot be."""
+"""`Keep`, the setting of the media archive: its meaning and invalid values."""
 
 from __future__ import annotations
 

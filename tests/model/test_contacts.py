@@ -1,4 +1,4 @@
-"""Contacts as values: read from the wire, and the names to show for them."""
+"""Contacts as values: decoding and display names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a delivered message to its event: whose, where, which kind, and what it says."""
+"""Conversion of a delivered message to its event: chat, sender, type and fields."""
 
 from __future__ import annotations
 

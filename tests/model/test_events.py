@@ -1,4 +1,4 @@
-"""What a sync tells: one by one, nothing lost, and through JSON unchanged."""
+"""The events of a sync: in order, without loss, and through JSON unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is who across logins: what counts as evidence, and that nobody is ever taken for somebody else."""
+"""Identity matching across logins: what counts as evidence, and that no match is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is logged in, the code to scan, and that neither shows what must not be seen."""
+"""The login and the login code, whose reprs show no secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message says of itself, and what a receipt keeps."""
+"""The fields of messages and receipts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Grey lines: told apart by their words, Chinese and English, and never guessed."""
+"""Notices of the platform, recognised by their text in Chinese and English."""
 
 from __future__ import annotations
 

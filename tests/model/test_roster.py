@@ -1,4 +1,4 @@
-"""Everybody who was listed, packed: found and read as if they were not."""
+"""The roster: packed contacts are found and read like unpacked ones."""
 
 from __future__ import annotations
 

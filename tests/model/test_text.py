@@ -1,4 +1,4 @@
-"""From delivered text to written text in one pass: nothing that was typed becomes markup."""
+"""Conversion of delivered text in one pass: user input never becomes markup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""App messages: one XML for files, links, quotes and the rest, written by one end and read by the other."""
+"""App messages: the XML of files, links, quotes and others, written and read."""
 
 from __future__ import annotations
 

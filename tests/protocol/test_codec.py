@@ -1,4 +1,4 @@
-"""Body shapes: the tolerant reading of a messy wire, and the exact writing of a clean one."""
+"""Body shapes: tolerant decoding and exact encoding."""
 
 from __future__ import annotations
 

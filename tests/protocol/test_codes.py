@@ -1,4 +1,4 @@
-"""The platform's numbers, and which of them end a login."""
+"""The platform's codes, and which of them end a login."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call, four verbs: where each field travels, and what the other end makes of it."""
+"""The four methods of an endpoint: where each field is sent, and how the other side decodes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Host families, profiles, and whom a login may be sent on to."""
+"""Host families, profiles, and the hosts that a login may be redirected to."""
 
 from __future__ import annotations
 

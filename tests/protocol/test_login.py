@@ -1,4 +1,4 @@
-"""Login: the exact texts strangers' clients match, and every spelling we read."""
+"""Login: the exact texts that other clients match, and every spelling that we accept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the page tells about itself; a report's text is JSON inside a string."""
+"""Reports of the page; a report's text is JSON inside a string."""
 
 from __future__ import annotations
 

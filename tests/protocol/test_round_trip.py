@@ -1,4 +1,4 @@
-"""Whatever one end writes, the other end reads: over the whole API, in both directions."""
+"""Each side decodes what the other encodes, for all endpoints in both directions."""
 
 from __future__ import annotations
 

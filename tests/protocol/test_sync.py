@@ -1,4 +1,4 @@
-"""Sync: the poll's spellings, the two keys, and batches in which one item is broken."""
+"""Sync: the spellings of the poll, the two keys, and batches with one malformed item."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A world whose clock stands still, a sandbox over it, and the thinnest client there can be."""
+"""A world with a virtual clock, its sandbox, and a minimal client."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""What a server says on a bad day, beyond what `test_faults` looks at on the wire: what it leaves alone."""
+"""Faults of the response that `test_faults` does not test on the wire, and what they leave unchanged."""
 
 import json
 

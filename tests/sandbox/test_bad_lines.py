@@ -1,4 +1,4 @@
-"""How an answer goes out: the steps that a fault makes of it, and what becomes of them on a socket."""
+"""How a response is sent: the steps of a fault, and their effect on a socket."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""The CONNECT proxy on a real port: who is let through, to whom, and what comes of it."""
+"""The CONNECT proxy on a port: allowed clients, allowed targets, and the tunnel."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Every kind of message on the wire, field by field, and what our own SDK makes of it."""
+"""Every kind of message on the wire, field by field, and how the SDK decodes it."""
 
 from __future__ import annotations
 

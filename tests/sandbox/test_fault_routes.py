@@ -1,4 +1,4 @@
-"""The control API's verbs for faults, on a world."""
+"""The control API's requests for faults."""
 
 import json
 

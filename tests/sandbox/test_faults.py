@@ -1,4 +1,4 @@
-"""The catalogue: every fault as it is on the wire, the rng, scripts, and what cannot be asked for."""
+"""The catalogue: every fault on the wire, the rng, scripts, and invalid rules."""
 
 import asyncio
 import gzip

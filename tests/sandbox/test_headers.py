@@ -1,4 +1,4 @@
-"""The headers of each answer, beside those that the live service was seen to send."""
+"""The headers of each response compared with those of the live service."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""The proxy: it passes on, it breaks what it should and nothing else, it remembers, and it takes orders."""
+"""The fault proxy: forwarding, faults, the log, and the control API."""
 
 import asyncio
 import json

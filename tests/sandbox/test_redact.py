@@ -1,4 +1,4 @@
-"""No secret is shown, however it is spelled."""
+"""Secrets are redacted in every encoding."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The log of the wire: what it keeps, what it shows, and that it tells no secret."""
+"""The traffic log: what it stores and shows, without secrets."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""The client's side of TLS without a socket, so that a test decides what travels together in one write."""
+"""The client's side of TLS without a socket, so that a test decides which bytes are in one write."""
 
 import ssl
 

@@ -1,4 +1,4 @@
-"""The thinnest HTTP client there can be: it says bytes and tells which came back, and how the connection ended."""
+"""A minimal HTTP client: it sends bytes and returns the received bytes and how the connection ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that say exactly what a test wants, byte by byte."""
+"""Servers that send exactly the bytes of a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where requests go."""
+"""The address of a request."""
 
 from __future__ import annotations
 

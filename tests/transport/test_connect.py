@@ -1,4 +1,4 @@
-"""Connecting: what is asked of the resolver."""
+"""Connecting: name resolution."""
 
 from __future__ import annotations
 

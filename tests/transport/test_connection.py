@@ -1,4 +1,4 @@
-"""One connection, with the test at its other end."""
+"""One connection, with the test as the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which engine it is: our own, unless it cannot do what is wanted."""
+"""The default transport: our own, or aiohttp where ours does not work."""
 
 from __future__ import annotations
 

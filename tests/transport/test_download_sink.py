@@ -1,4 +1,4 @@
-"""What a download is written into: bounded, and with what must be known to judge it."""
+"""The target of a download: size limits, and the length, first bytes and digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Windows of a file: the right bytes of the one file that was opened, and nobody waits in vain."""
+"""File chunks: the right bytes of the file that was opened, without deadlocks."""
 
 from __future__ import annotations
 

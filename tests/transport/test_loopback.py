@@ -1,4 +1,4 @@
-"""In process, a long poll blocks nobody: others get their turn, and then time passes."""
+"""In process, a long poll blocks no other request, and the virtual clock advances to its end."""
 
 from __future__ import annotations
 

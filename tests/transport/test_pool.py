@@ -1,4 +1,4 @@
-"""The pool: one for all who go the same way in one loop, and one timer for all its connections."""
+"""The pool: shared by all clients with the same proxy and certificates in one loop, with one timer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The four reference requests as they leave: every header of the recordings, and everything else of them too."""
+"""The four reference requests on the wire: every recorded header, path and body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The head of a request, and where it goes."""
+"""The head of a request and its destination."""
 
 from __future__ import annotations
 

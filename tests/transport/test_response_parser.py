@@ -1,4 +1,4 @@
-"""The parser of answers: what it makes of bytes that come in any pieces, and what spoils a connection."""
+"""The response parser: bytes in pieces of any size, and malformed responses."""
 
 from __future__ import annotations
 

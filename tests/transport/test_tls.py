@@ -1,4 +1,4 @@
-"""Whom to believe: a context is made once for each file, and again when the file has changed."""
+"""TLS contexts: one per certificate file, replaced when the file changes."""
 
 from __future__ import annotations
 

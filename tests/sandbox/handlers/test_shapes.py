@@ -1,4 +1,4 @@
-"""Every answer of the sandbox beside those of the live service: keys in their order, types, whitespace, flags."""
+"""Every response of the sandbox compared with the live service: order of keys, types, whitespace, flags."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What the strip of the wire and the panel of faults are told."""
+"""The updates for the traffic strip and the faults panel."""
 
 from importlib.resources import files
 

@@ -1,4 +1,4 @@
-"""Every test in this folder holds for every engine, and each engine on every loop it is used on."""
+"""Run every test in this folder for each transport on each supported event loop."""
 
 from __future__ import annotations
 

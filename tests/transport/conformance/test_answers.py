@@ -1,4 +1,4 @@
-"""What comes back: every framing, every header, and what is no answer at all."""
+"""Responses: every framing, every header, and malformed ones."""
 
 from __future__ import annotations
 

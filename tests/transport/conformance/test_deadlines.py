@@ -1,4 +1,4 @@
-"""Nothing waits for ever, at no stage, and whoever is called off leaves nothing behind."""
+"""Every stage of a request has a time limit, and a cancelled request leaves nothing behind."""
 
 from __future__ import annotations
 

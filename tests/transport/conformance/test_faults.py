@@ -1,4 +1,4 @@
-"""The sandbox's whole catalogue of broken connections, through its real port: what each of them is to a caller."""
+"""All connection faults of the sandbox on a port, and the error that a caller gets for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which connection carries a request: the last one that is surely alive, or a new one."""
+"""Which connection a request uses: the most recent live one, or a new one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a name to an address: several are tried, the network is not waited for, and IPv6 is as good as IPv4."""
+"""Name resolution: several addresses are tried, without blocking, for IPv4 and IPv6."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Through a proxy: by a tunnel with TLS inside, or with the whole address where there is none."""
+"""Proxies: a tunnel for TLS, the full address otherwise."""
 
 from __future__ import annotations
 

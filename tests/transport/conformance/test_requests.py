@@ -1,4 +1,4 @@
-"""What leaves: the request as it was made, and nothing but what HTTP needs besides."""
+"""Requests are sent as they were made, plus the headers that HTTP requires."""
 
 from __future__ import annotations
 

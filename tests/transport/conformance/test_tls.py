@@ -1,4 +1,4 @@
-"""TLS: nothing is said to a server that cannot prove who it is, and all else is as without it."""
+"""TLS: no request to a server with an invalid certificate; otherwise the same as without TLS."""
 
 from __future__ import annotations
 
