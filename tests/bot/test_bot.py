@@ -99,7 +99,7 @@ class TestLogOut:
         assert [each.text for each in history if isinstance(each, TextMessage)][-11:] == [*said, "ping"]
         assert (bot.counts.failed, bot.counts.dead) == (0, 0)
 
-    async def test_the_phone_is_asked_first_and_a_code_is_shown_when_it_does_not_confirm(
+    async def test_phone_is_asked_first_and_a_code_is_shown_if_it_does_not_confirm(
         self, open_client: OpenClient, world: World
     ) -> None:
         asked, shown = list[str](), list[str]()
@@ -120,7 +120,7 @@ class TestLogOut:
                 await until(lambda: texts == ["1", "2"])
         assert asked == ["push"]
 
-    async def test_a_login_that_nobody_confirms_ends_the_bot(self, open_client: OpenClient, world: World) -> None:
+    async def test_unconfirmed_login_ends_the_bot(self, open_client: OpenClient, world: World) -> None:
         async with open_client() as client:
             bot = Bot(client=client, show_qr=lambda _: None, on_push=lambda: None)
             noting(bot)
@@ -166,7 +166,7 @@ class TestLogOut:
                 world.say("ahua", "me", "1")
                 await until(lambda: texts == ["1"])
 
-    async def test_an_attempt_that_the_end_cut_short_is_no_failure_and_comes_again(
+    async def test_attempt_interrupted_by_the_end_is_no_failure_and_is_repeated(
         self, open_client: OpenClient, world: World
     ) -> None:
         errors, calls = list[object](), list[int]()
@@ -239,7 +239,7 @@ class TestStart:
             task.cancel()
             await asyncio.wait([task])
 
-    async def test_a_given_client_is_served_whatever_the_bots_were_told(self, open_client: OpenClient) -> None:
+    async def test_client_passed_to_start_overrides_the_settings_of_the_bots(self, open_client: OpenClient) -> None:
         bots = [Bot(name=name, server="http://127.0.0.1:9", account="another") for name in ("one", "two")]
         ready: list[str] = []
         async with open_client() as client:
@@ -320,13 +320,13 @@ class TestSettings:
             monkeypatch.delenv(name, raising=False)
         return home
 
-    def test_what_it_is_told_beats_what_is_set(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_arguments_override_settings(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert Bot().settings().host is None
         monkeypatch.setenv("WEBWX_ACCOUNT", "work")
         monkeypatch.setenv("WEBWX_HOST", "wx2.qq.com")
         assert Bot(host="wx.qq.com").settings().login_path == home / "accounts" / "work" / "wx.qq.com.json"
 
-    async def test_it_uses_the_login_and_the_journal_of_the_command_line(
+    async def test_bot_uses_login_and_journal_of_the_command_line(
         self, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("WEBWX_SERVER", server.url)
@@ -419,7 +419,7 @@ class TestSeveral:
             task.cancel()
             await asyncio.wait([task])
 
-    async def test_cancelled_twice_they_end_at_once(self, open_client: OpenClient, world: World) -> None:
+    async def test_second_cancellation_ends_bots_at_once(self, open_client: OpenClient, world: World) -> None:
         async with open_client() as client:
             bot, called = Bot(client=client), asyncio.Event()
 
@@ -453,7 +453,7 @@ class TestRun:
             Bot().run()
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-    def test_a_signal_ends_it_well_and_its_handler_is_gone_afterwards(
+    def test_signal_ends_the_bot_and_the_previous_signal_handler_is_restored(
         self, server: Server, tmp_path: Path, number: signal.Signals
     ) -> None:
         with program(server, tmp_path) as process:
@@ -515,6 +515,6 @@ def program(server: Server, folder: Path, *starter: str) -> Iterator[subprocess.
             process.kill()
 
 
-def test_what_programs_need_is_public() -> None:
+def test_names_that_bots_need_are_public() -> None:
     assert (webwx.Bot, webwx.run, webwx.start) == (Bot, run, start)
     assert Settings.__name__ not in webwx.__all__

@@ -234,7 +234,7 @@ class TestDeaths:
 
         in_no_time(work)
 
-    def test_one_that_has_cost_as_many_processes_as_it_has_attempts_is_given_up(
+    def test_entry_with_as_many_crashes_as_attempts_becomes_a_dead_letter(
         self, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def work() -> None:
@@ -298,7 +298,7 @@ class TestDeaths:
 
         in_no_time(work)
 
-    def test_isolated_entry_of_which_only_the_number_was_kept_is_isolated_still(self) -> None:
+    def test_deferred_entry_is_isolated_as_well(self) -> None:
         async def work() -> None:
             subscription = RecordedSubscription(isolated(1, "@a"), *(isolated(number, "@a") for number in range(2, 5)))
             poisoned: dict[int, set[int]] = {}
@@ -358,7 +358,7 @@ class TestFailures:
 
         in_no_time(work)
 
-    def test_a_handler_that_cancels_its_task_harms_nobody_else(self) -> None:
+    def test_handler_that_cancels_its_task_affects_no_other(self) -> None:
         async def work() -> None:
             async def handle(entry: Delivered, attempt: int) -> None:
                 if entry.entry.number == 1:
@@ -459,7 +459,7 @@ class TestFailures:
 
         in_no_time(work)
 
-    def test_what_fails_since_the_login_ended_is_not_counted_and_comes_again(self) -> None:
+    def test_failure_after_the_end_of_the_login_is_not_counted_and_is_repeated(self) -> None:
         async def work() -> None:
             gone = LoggedOut("The phone has ended it.", reason="phone")
 
@@ -496,7 +496,7 @@ class TestFailures:
         told = [record for record in caplog.records if "the journal fails" in record.getMessage()]
         assert len(told) == 3  # once for each time that it began to fail
 
-    async def test_an_error_of_our_own_ends_it_loudly(self) -> None:
+    async def test_internal_error_is_raised_by_run(self) -> None:
         class Broken(RecordedSubscription):
             def ack(self, number: int) -> None:
                 raise ZeroDivisionError
@@ -535,7 +535,7 @@ class TestSlow:
 
         in_no_time(work)
 
-    def test_one_that_ends_well_in_spite_of_it_has_ended_well(self) -> None:
+    def test_handler_that_returns_in_spite_of_the_time_limit_has_succeeded(self) -> None:
         async def work() -> None:
             async def handle(entry: Delivered, attempt: int) -> None:
                 try:
@@ -589,7 +589,7 @@ class TestRoom:
 
         in_no_time(work)
 
-    def test_what_was_put_down_to_its_number_keeps_its_marks(self) -> None:
+    def test_deferred_entry_keeps_its_attempt_and_redelivered(self) -> None:
         async def work() -> None:
             flags: dict[int, tuple[int, bool]] = {}
             handle = Doors("@slow")
@@ -611,7 +611,7 @@ class TestRoom:
 
         in_no_time(work)
 
-    def test_what_was_deleted_while_it_waited_is_passed_over(self) -> None:
+    def test_deferred_entry_that_was_deleted_is_skipped(self) -> None:
         async def work() -> None:
             handle = Doors("@slow")
             subscription = RecordedSubscription(*(delivered(number, "@slow") for number in range(1, 5)))
@@ -640,7 +640,7 @@ class TestRoom:
 
 
 class TestEnd:
-    def test_what_is_in_flight_ends_and_nothing_more_is_taken(self) -> None:
+    def test_running_handlers_end_and_nothing_more_is_taken(self) -> None:
         async def work() -> None:
             handle = Doors("@slow")
             subscription = RecordedSubscription(delivered(1, "@slow"), delivered(2, "@slow"))
@@ -732,7 +732,7 @@ class TestEnd:
 
         in_no_time(work)
 
-    def test_when_the_source_ends_what_is_in_flight_ends_first(self) -> None:
+    def test_running_handlers_end_when_the_subscription_ends(self) -> None:
         async def work() -> None:
             async def handle(entry: Delivered, attempt: int) -> None:
                 await asyncio.sleep(3)
@@ -821,7 +821,7 @@ def test_whatever_handlers_do_each_entry_is_done_with_once_and_in_order(
         (5, {"redelivered": True, "crashes": 2}, True),
     ],
 )
-def test_the_last_attempt_is_known_before_it_fails(attempt: int, fields: dict[str, Any], expected: bool) -> None:
+def test_last_attempt_is_marked_before_it_fails(attempt: int, fields: dict[str, Any], expected: bool) -> None:
     """What an end or a crash cut short was no failure, so it is not counted."""
     entry = msgspec.structs.replace(delivered(1).entry, attempt=attempt, **fields)
     assert is_last_attempt(entry, attempt, 3) is expected

@@ -108,7 +108,7 @@ class TestVerbs:
             await ctx.forward(ctx.event, "张三")
             assert last(world, "zhangsan", "xiaoming").text == "在吗？"
 
-    async def test_a_reply_to_a_recall_goes_into_its_chat(self, open_client: OpenClient, world: World) -> None:
+    async def test_reply_to_a_recall_goes_into_its_chat(self, open_client: OpenClient, world: World) -> None:
         async with open_client() as client:
             chat = client.contacts.find(nickname="阿华").id
             gone = MessageRecalled(number=3, message_id="1", chat=chat, is_self=False, time=0, text="", content="")
@@ -129,14 +129,14 @@ class TestVerbs:
             with pytest.raises(UnknownContact, match="A timer has no chat; pass the recipient"):
                 await context(client, Event()).reply("?")
 
-    async def test_it_says_which_time_it_is(self, open_client: OpenClient) -> None:
+    async def test_context_has_the_number_of_the_attempt(self, open_client: OpenClient) -> None:
         async with open_client() as client:
             event = msgspec.structs.replace(text_from(client, "阿华"), redelivered=True)
             ctx = context(client, event, attempt=2)
             assert (True, 2, event) == (ctx.redelivered, ctx.attempt, ctx.event)
             assert repr(ctx) == "Context(TextMessage 7, attempt 2)"
 
-    async def test_what_a_message_shows_can_be_downloaded(
+    async def test_context_downloads_media_of_a_message(
         self, open_client: OpenClient, world: World, tmp_path: Path
     ) -> None:
         async with open_client() as client:

@@ -180,9 +180,7 @@ def test_an_event_that_kills_its_process_each_time_becomes_a_dead_letter_and_no_
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="entries are marked where a boot of the machine has a name")
-def test_after_a_kill_only_what_a_handler_was_called_with_is_redelivered_and_what_it_did_is_not(
-    bot: Bot, server: Server
-) -> None:
+def test_after_a_kill_only_events_in_handlers_are_redelivered(bot: Bot, server: Server) -> None:
     with bot.running():
         server.say("ahua", "before")
         bot.wait(lambda: bot.done("before") == 1)
@@ -207,7 +205,7 @@ def test_after_a_kill_only_what_a_handler_was_called_with_is_redelivered_and_wha
 
 
 @pytest.mark.verify
-def test_one_that_is_revived_and_still_kills_its_process_does_so_twice_more(bot: Bot, server: Server) -> None:
+def test_revived_event_that_crashes_again_does_so_twice_more(bot: Bot, server: Server) -> None:
     with bot.running():
         server.say("lilei", "before")
         bot.wait(lambda: bot.done("before") == 1)
@@ -250,7 +248,7 @@ def end(process: subprocess.Popen[str]) -> float:
 
 
 @pytest.mark.verify
-def test_told_to_end_under_load_it_ends_in_time_and_nothing_is_lost(bot: Bot, server: Server) -> None:
+def test_end_under_load_is_in_time_and_loses_nothing(bot: Bot, server: Server) -> None:
     texts: dict[str, list[str]] = {"ahua": [], "lilei": [], "zhangsan": []}
 
     def load(count: int) -> None:
@@ -275,7 +273,7 @@ def test_told_to_end_under_load_it_ends_in_time_and_nothing_is_lost(bot: Bot, se
 
 
 @pytest.mark.verify
-def test_told_a_second_time_it_ends_at_once_and_what_was_in_flight_comes_again(bot: Bot, server: Server) -> None:
+def test_second_signal_ends_at_once_and_running_events_are_redelivered(bot: Bot, server: Server) -> None:
     with bot.running() as process:
         server.say("ahua", "done")
         server.say("lilei", "hang")

@@ -66,9 +66,7 @@ def failing(error: BaseException) -> Callable[[Context], Any]:
     return fail
 
 
-async def test_a_handler_gets_what_is_said_and_answers(
-    open_client: OpenClient, delivering: Delivering, world: World
-) -> None:
+async def test_handler_gets_messages_and_replies(open_client: OpenClient, delivering: Delivering, world: World) -> None:
     async def answer(ctx: Context) -> None:
         await ctx.reply("pong")
 
@@ -81,7 +79,7 @@ async def test_a_handler_gets_what_is_said_and_answers(
             assert heard.events[0].number > 0
 
 
-async def test_changes_of_contacts_come_only_when_they_are_asked_for(
+async def test_changes_of_contacts_are_delivered_only_with_include_all(
     open_client: OpenClient, delivering: Delivering, world: World
 ) -> None:
     async with open_client() as client:
@@ -138,7 +136,7 @@ class TestFailures:
         [ValueError(), type("Odd", (BaseException,), {})(), asyncio.CancelledError(), SystemExit(1), RecursionError()],
         ids=lambda error: type(error).__name__,
     )
-    async def test_what_a_handler_raises_ends_in_a_dead_letter_and_all_goes_on(
+    async def test_failing_event_becomes_a_dead_letter_and_delivery_continues(
         self,
         open_client: OpenClient,
         delivering: Delivering,
@@ -261,7 +259,7 @@ class TestHangingHandlers:
                 await until(lambda: "next" in heard.texts)
                 assert heard.calls == [("slow", 1, False), ("next", 1, False)]
 
-    async def test_a_call_that_is_not_the_first_says_so(
+    async def test_later_attempts_are_numbered(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         store, door = LoginMemory(), asyncio.Event()
@@ -289,7 +287,7 @@ class TestHangingHandlers:
 
 
 class TestAbsence:
-    async def test_what_arrives_while_nobody_listens_comes_when_somebody_does(
+    async def test_events_that_arrived_between_two_runs_are_delivered(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         """The account is synced for another consumer meanwhile; a thousand wait for the one that is away."""
@@ -308,7 +306,7 @@ class TestAbsence:
             assert ["before", *map(str, range(1_000))] == heard.texts
             assert {(1, False)} == {call[1:] for call in heard.calls}
 
-    async def test_what_nobody_fetched_comes_as_well(
+    async def test_events_that_were_not_fetched_are_delivered(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         store = LoginMemory()
@@ -346,7 +344,7 @@ class TestTheProcess:
                 assert before == look()
         assert before == look()
 
-    def test_importing_it_installs_nothing_either(self) -> None:
+    def test_import_installs_no_signal_handlers(self) -> None:
         program = """
 import signal, sys, threading
 hooks = lambda: [sys.excepthook, sys.unraisablehook, threading.excepthook]
@@ -377,7 +375,7 @@ class TestReceivedText:
 
 
 class TestEnd:
-    async def test_what_is_in_flight_ends_and_is_stored(
+    async def test_running_handlers_end_and_are_acknowledged(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         store, door = LoginMemory(), asyncio.Event()
@@ -420,7 +418,7 @@ class TestEnd:
 
 
 class TestPlainFunctions:
-    async def test_they_run_in_threads_with_verbs_that_wait(
+    async def test_plain_handlers_run_in_threads_with_blocking_methods(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         threads = set[int]()
@@ -434,7 +432,7 @@ class TestPlainFunctions:
             await until(lambda: last(world, "ahua", "xiaoming").text == "pong")
         assert threading.get_ident() not in threads
 
-    async def test_one_that_gives_something_to_await_has_failed(
+    async def test_plain_handler_that_returns_a_coroutine_has_failed(
         self, open_client: OpenClient, delivering: Delivering, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
         async def later() -> None:
@@ -446,7 +444,7 @@ class TestPlainFunctions:
             await until(lambda: counts.dead == 1)
         assert "TypeError" in caplog.text
 
-    async def test_they_are_not_cancelled_by_a_time_limit(
+    async def test_time_limit_does_not_cancel_plain_handlers(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         done, heard, counts = threading.Event(), list[str](), DeliveryCounts()

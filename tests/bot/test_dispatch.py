@@ -37,9 +37,7 @@ def said(world: World, who: str, chat: str) -> list[str]:
 
 
 class TestOwnMessages:
-    async def test_an_echo_bot_does_not_answer_what_comes_back_of_its_own(
-        self, open_client: OpenClient, world: World
-    ) -> None:
+    async def test_echo_bot_does_not_reply_to_its_own_messages(self, open_client: OpenClient, world: World) -> None:
         world.options = Options(echo="on")
         async with open_client() as client:
             bot, seen = Bot(client=client), list[str]()
@@ -81,7 +79,7 @@ class TestOwnMessages:
         texts = [message.text for message in world.inbox("me")["filehelper"].messages]
         assert texts == ["from the phone", "re: from the phone", "sent by a script"]
 
-    async def test_what_the_phone_writes_elsewhere_comes_only_to_who_asks_for_it(
+    async def test_own_messages_in_other_chats_go_only_to_handlers_with_own(
         self, open_client: OpenClient, world: World
     ) -> None:
         async with open_client() as client:
@@ -101,7 +99,7 @@ class TestOwnMessages:
                 await until(lambda: len(own) == len(usual) == 1)
         assert (own, usual) == (["from the phone"], ["from a friend"])
 
-    async def test_a_recall_is_as_much_its_own_as_the_message_was(self, open_client: OpenClient, world: World) -> None:
+    async def test_recall_of_an_own_message_is_an_own_event(self, open_client: OpenClient, world: World) -> None:
         world.options = Options(echo="on")
         async with open_client() as client:
             bot, gone, texts = Bot(client=client), list[str](), list[str]()
@@ -135,7 +133,7 @@ async def all_came_back(client: AsyncClient, *texts: str) -> None:
 
 
 class TestMiddleware:
-    async def test_it_surrounds_the_handler_the_first_one_outermost(
+    async def test_middleware_wraps_the_handler_the_first_one_outermost(
         self, open_client: OpenClient, world: World
     ) -> None:
         steps: list[str] = []
@@ -169,7 +167,7 @@ class TestMiddleware:
                     assert steps == ["outer begins", "inner begins", text, "inner ends", "outer ends"]
                     steps.clear()
 
-    async def test_one_that_does_not_proceed_keeps_the_event_from_its_handler(
+    async def test_handler_is_not_called_if_middleware_does_not_proceed(
         self, open_client: OpenClient, world: World
     ) -> None:
         heard: list[str] = []
@@ -204,7 +202,7 @@ def plain(ctx: Any, event: Any, proceed: Any) -> Any:
 
 
 class TestFailures:
-    async def test_each_failed_attempt_is_told_and_the_last_is_known(
+    async def test_each_failed_attempt_is_reported_and_the_last_is_marked(
         self, open_client: OpenClient, world: World
     ) -> None:
         told, attempts = list[tuple[str, int, bool]](), list[tuple[int, bool]]()
@@ -235,7 +233,7 @@ class TestFailures:
         ]  # fmt: skip
         assert said(world, "ahua", "xiaoming") == ["I give up."]
 
-    async def test_what_is_sent_about_a_failure_is_not_taken_for_the_handlers_own_send(
+    async def test_sends_of_on_error_have_other_keys_than_the_handlers(
         self, open_client: OpenClient, world: World
     ) -> None:
         async with open_client() as client:
@@ -261,7 +259,7 @@ class TestFailures:
         [ValueError(), type("Odd", (BaseException,), {})(), asyncio.CancelledError(), SystemExit(1), RecursionError()],
         ids=lambda error: type(error).__name__,
     )
-    async def test_what_the_function_for_failures_raises_is_logged_and_changes_nothing(
+    async def test_error_of_on_error_is_logged_and_changes_nothing(
         self, open_client: OpenClient, world: World, error: BaseException, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with open_client() as client:
@@ -282,7 +280,7 @@ class TestFailures:
         assert letter.error.startswith("ZeroDivisionError at test_dispatch.py")
         assert f"failed failed: {type(error).__name__} at test_dispatch.py" in caplog.text
 
-    async def test_a_time_limit_is_for_asynchronous_handlers_and_says_where_they_were(
+    async def test_time_limit_cancels_asynchronous_handlers_and_names_their_line(
         self, open_client: OpenClient, world: World
     ) -> None:
         errors, gate = list[BaseException](), threading.Event()
@@ -310,7 +308,7 @@ class TestFailures:
         assert letter.error.startswith("TimeoutError at test_dispatch.py")
         assert bot.counts.failed == 1
 
-    async def test_the_end_of_the_bot_is_no_failure(self, open_client: OpenClient, world: World) -> None:
+    async def test_end_of_the_bot_is_no_failure(self, open_client: OpenClient, world: World) -> None:
         told, begun = list[object](), list[str]()
         async with open_client() as client:
             bot = Bot(client=client)
@@ -333,9 +331,7 @@ class TestFailures:
 
 
 class TestLoops:
-    async def test_a_handler_that_is_told_not_to_answer_has_not_failed(
-        self, open_client: OpenClient, world: World
-    ) -> None:
+    async def test_refused_reply_is_no_failure_of_the_handler(self, open_client: OpenClient, world: World) -> None:
         """Its chat is left alone from then on, one event tells of it, and other chats are answered."""
         told, heard = list[LoopDetected](), list[str]()
         async with open_client() as client:
@@ -363,7 +359,7 @@ class TestLoops:
         assert said(world, "lilei", "xiaoming") == ["re: still here"]
         assert [each for each in heard if each.isdigit()] == ["0", "1", "2", "3"]
 
-    async def test_a_handler_may_catch_it_and_the_event_comes_all_the_same(
+    async def test_loop_event_is_delivered_if_the_handler_catches_the_error(
         self, open_client: OpenClient, world: World
     ) -> None:
         told: list[LoopDetected] = []
@@ -388,7 +384,7 @@ class TestLoops:
                 await until(lambda: len(told) == 2)
             assert (bot.counts.failed, bot.counts.dead) == (0, 0)
 
-    async def test_what_goes_into_other_chats_is_no_answer(self, open_client: OpenClient, world: World) -> None:
+    async def test_sends_into_other_chats_are_no_replies(self, open_client: OpenClient, world: World) -> None:
         async with open_client() as client:
             bot = Bot(client=client, replies_per_minute=1)
 
@@ -418,7 +414,7 @@ class TestLoops:
 
 
 class TestKeys:
-    async def test_they_are_of_bot_event_handler_and_place(self, open_client: OpenClient, world: World) -> None:
+    async def test_key_consists_of_bot_event_handler_and_position(self, open_client: OpenClient, world: World) -> None:
         keys: list[str] = []
         async with open_client() as client:
             bot = Bot(client=client, name="shop")
@@ -433,7 +429,9 @@ class TestKeys:
                 world.say("ahua", "me", "?")
                 await until(lambda: len(keys) == 1)
             number, handler = keys[0].removeprefix("shop/").split("/")
-            assert handler == f"{type(self).__name__}.test_they_are_of_bot_event_handler_and_place.<locals>.answer"
+            assert (
+                handler == f"{type(self).__name__}.test_key_consists_of_bot_event_handler_and_position.<locals>.answer"
+            )
             for place in ("1", "2"):
                 sent = await client.find_send(key=f"shop/{number}/{handler}/{place}")
                 assert sent is not None

@@ -99,7 +99,7 @@ class TestWhom:
         ],
         ids=str,
     )
-    async def test_names_say_where_it_happened_and_who_wrote_it(
+    async def test_chat_and_sender_filter_by_name(
         self, open_client: OpenClient, world: World, keywords: dict[str, Any], expected: list[str]
     ) -> None:
         async with open_client() as client:
@@ -126,7 +126,7 @@ class TestWhom:
             for who in (ahua, number):
                 assert await taken(client, world, list(self.SAID), sender=who) == ["a", "c"]
 
-    async def test_a_name_that_fits_several_means_nobody_and_the_log_says_so_once(
+    async def test_ambiguous_name_matches_nothing_and_is_logged_once(
         self, open_client: OpenClient, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
         """Whoever takes a friend's nickname must not be taken for the friend."""
@@ -179,13 +179,13 @@ class TestMentions:
                 "@队长\u2005?"
             ]
 
-    async def test_somebody_elses_card_does_not_count(self, open_client: OpenClient, world: World) -> None:
+    async def test_other_members_names_are_no_mention(self, open_client: OpenClient, world: World) -> None:
         world.chatroom(world.person("me"), "hiking").names["lilei"] = "队长"
         async with open_client() as client:
             assert await taken(client, world, [("ahua", "hiking", "@队长\u2005?")], mentions_me=True) == []
 
 
-async def test_what_was_written_before_the_bot_began_can_be_left_out(open_client: OpenClient, world: World) -> None:
+async def test_backlog_can_be_excluded(open_client: OpenClient, world: World) -> None:
     async with open_client() as client:
         world.say("ahua", "me", "old")
         world.wind(10)

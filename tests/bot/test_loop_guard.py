@@ -55,7 +55,7 @@ async def reach_limit(guard: LoopGuard) -> None:
         guard.check_reply(message(), CHAT)
 
 
-def test_the_answer_after_the_twentieth_within_a_minute_is_refused_and_told_once() -> None:
+def test_reply_after_the_twentieth_within_a_minute_is_refused_and_reported_once() -> None:
     async def main() -> None:
         told: list[LoopDetected] = []
         guard = LoopGuard(on_loop=told.append)
@@ -134,7 +134,7 @@ def test_chats_that_were_cut_off_come_back_in_any_order() -> None:
     ],
     ids=["own", "from before the start", "phone", "own recall"],
 )
-def test_what_no_other_bot_can_have_caused_is_not_counted(event: Event) -> None:
+def test_replies_to_backlog_and_other_events_are_not_counted(event: Event) -> None:
     async def main() -> None:
         guard = LoopGuard()
         answered(guard, event, 100)
@@ -154,14 +154,14 @@ def test_in_filehelper_oneself_is_the_other_one() -> None:
     in_no_time(main)
 
 
-def test_it_can_be_switched_off() -> None:
+def test_limit_of_zero_disables_the_guard() -> None:
     async def main() -> None:
         answered(LoopGuard(0), message(), 1000)
 
     in_no_time(main)
 
 
-def test_what_it_holds_does_not_grow_with_the_number_of_chats(caplog: pytest.LogCaptureFixture) -> None:
+def test_memory_does_not_grow_with_the_number_of_chats(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL, "webwx.bot")  # what pytest keeps of the log would grow
 
     async def main() -> None:

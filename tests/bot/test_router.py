@@ -70,7 +70,7 @@ class TestOrder:
                 await until(lambda: len(heard) == 3)
         assert heard == ["ping: ping", "p: pong", "any: other"]
 
-    def test_a_router_is_asked_after_who_includes_it_and_before_the_next(self) -> None:
+    def test_included_router_is_tried_after_its_parent_and_before_the_next(self) -> None:
         bot, first, inner, second = Bot(), Router(), Router(), Router()
         first.include(inner)
         bot.include(first)
@@ -119,7 +119,7 @@ class TestKinds:
         assert tried_for(router, ContinuityLost) == tried_for(router, LoopDetected) == ["all"]
 
     @pytest.mark.parametrize("kind", QUIET, ids=lambda kind: kind.__name__)
-    def test_what_is_quiet_comes_only_to_who_names_it(self, kind: type[Event]) -> None:
+    def test_quiet_events_go_only_to_handlers_that_name_their_class(self, kind: type[Event]) -> None:
         router = Router()
         router.on(Event)(named("all"))
         router.on(kind)(named("its own"))
@@ -288,7 +288,7 @@ class TestFileTransferHelper:
             ((TextMessage,), {"sender": "小明"}, ""),
         ],
     )
-    def test_a_handler_that_can_never_match_there_says_why(
+    def test_handler_that_can_never_match_there_has_a_reason(
         self, event_types: tuple[type[Event], ...], keywords: Any, reason: str
     ) -> None:
         assert Handler(named("handler"), event_types, (), keywords).unreachable(self.ACCOUNT) == reason

@@ -92,7 +92,7 @@ class TestPlainFunctions:
             chat = client.contacts.find(nickname="阿华").id
             assert (2, False, False, chat, None, "bot/7", "SyncContext(TextMessage 7, attempt 2)") == told
 
-    async def test_what_a_message_shows_can_be_downloaded(
+    async def test_context_downloads_media_of_a_message(
         self, open_client: OpenClient, world: World, tmp_path: Path
     ) -> None:
         async with open_client() as client:

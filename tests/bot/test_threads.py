@@ -20,14 +20,14 @@ def gate() -> threading.Event:
     return threading.Event()
 
 
-async def test_a_function_runs_in_a_thread_and_gives_what_it_returns() -> None:
+async def test_function_runs_in_a_thread_and_its_result_is_returned() -> None:
     threads = Threads(4)
     assert await threads.run(lambda: threading.current_thread().name) == "webwx handler"
     threads.end()
 
 
 @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), StopIteration(), asyncio.CancelledError()])
-async def test_what_a_function_raises_is_raised_where_it_is_awaited(error: BaseException) -> None:
+async def test_exception_of_a_function_is_raised_where_it_is_awaited(error: BaseException) -> None:
     def fail() -> None:
         raise error
 
@@ -58,7 +58,7 @@ async def test_many_run_at_once_up_to_the_limit(gate: threading.Event) -> None:
     threads.end()
 
 
-async def test_a_function_is_at_work_until_it_ends_but_not_while_it_waits_for_the_loop(gate: threading.Event) -> None:
+async def test_function_counts_as_working_except_while_it_waits_for_the_event_loop(gate: threading.Event) -> None:
     loop, answer, has_asked = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
     def ask() -> None:
@@ -87,7 +87,7 @@ async def test_threads_are_used_again() -> None:
     threads.end()
 
 
-async def test_one_that_has_not_begun_when_its_wait_is_cancelled_never_does(gate: threading.Event) -> None:
+async def test_cancelled_call_that_has_not_begun_is_never_made(gate: threading.Event) -> None:
     begun = []
     threads = Threads(1)
     first = asyncio.ensure_future(threads.run(lambda: gate.wait(10)))
@@ -132,7 +132,7 @@ async def test_plain_handler_that_returns_a_coroutine_raises() -> None:
     threads.end()
 
 
-def test_what_gives_a_coroutine_is_asynchronous_whatever_it_is() -> None:
+def test_every_callable_that_returns_a_coroutine_is_asynchronous() -> None:
     class Asynchronous:
         async def __call__(self) -> None:
             raise AssertionError

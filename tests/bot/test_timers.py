@@ -205,7 +205,7 @@ def test_an_interval_of_less_than_a_second_is_refused(interval: dict[str, float]
 
 
 @pytest.mark.parametrize(("catch_up", "expected"), [(False, [300, 1200]), (True, [300, 1100, 1200])])
-def test_what_was_due_while_no_process_ran_is_skipped_or_made_up_for_once(catch_up: bool, expected: list[int]) -> None:
+def test_calls_due_while_no_process_ran_are_skipped_or_made_once(catch_up: bool, expected: list[int]) -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.every(minutes=5, catch_up=catch_up)(tick)
@@ -218,7 +218,7 @@ def test_what_was_due_while_no_process_ran_is_skipped_or_made_up_for_once(catch_
 
 
 @pytest.mark.parametrize(("catch_up", "expected"), [(False, []), (True, [5 * 86_400])])
-def test_a_daily_timer_catches_up_once_when_it_wants_to(catch_up: bool, expected: list[int]) -> None:
+def test_daily_timer_with_catch_up_is_called_once(catch_up: bool, expected: list[int]) -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.daily("08:30", timezone="UTC", catch_up=catch_up)(tick)
@@ -330,7 +330,7 @@ def test_end_waits_for_a_running_handler_and_then_cancels_it() -> None:
     played(main)
 
 
-async def test_a_timer_goes_on_where_the_last_process_was_with_a_real_journal(tmp_path: Path) -> None:
+async def test_timer_continues_in_the_next_process_with_a_real_journal(tmp_path: Path) -> None:
     keys: list[str] = []
     for minutes, calls in ((0, 0), (9, 1), (9.5, 0)):
         journal = SqliteJournal(tmp_path / "me.journal", retention_days=0)
@@ -422,7 +422,7 @@ def test_failing_journal_is_retried_until_it_succeeds() -> None:
     played(main)
 
 
-def test_without_a_timer_it_waits_for_its_end() -> None:
+def test_without_timers_run_waits_until_it_is_cancelled() -> None:
     async def main() -> None:
         await Stage().run(1000)
 
@@ -449,7 +449,7 @@ def test_timers_are_asked_no_more_often_than_needed() -> None:
 # -- daily -----------------------------------------------------------------------------------------------------------
 
 
-def test_daily_goes_by_the_wall_clock_of_its_zone() -> None:
+def test_daily_follows_the_wall_clock_of_its_time_zone() -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.daily("08:30", timezone="Asia/Shanghai")(tick)
@@ -547,7 +547,7 @@ def test_a_day_that_a_zone_leaves_out_is_made_up_for_at_its_end() -> None:
     assert dues(schedule_of("08:30", "Pacific/Apia"), since, 3) == expected
 
 
-def test_without_a_zone_it_goes_by_the_clock_of_the_machine() -> None:
+def test_daily_without_a_time_zone_follows_the_clock_of_the_machine() -> None:
     table = TimerRegistry()
     table.daily("08:30:15")(tick)
     due = table.timers[0].schedule.following(NOON, NOON)
@@ -584,7 +584,7 @@ def test_error_without_a_time_zone_database_names_the_package(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("weekdays", ["mon", ("Monday",), (0,)])
-def test_what_is_no_weekday_is_refused(weekdays: Any) -> None:
+def test_invalid_weekday_is_refused(weekdays: Any) -> None:
     with pytest.raises(ValueError, match="The weekdays cannot be"):
         TimerRegistry().daily("08:30", weekdays=weekdays)
 
@@ -616,7 +616,7 @@ async def at_work(bot: Bot, *, times_told_to_end: int = 1) -> AsyncIterator[None
             await running
 
 
-def test_both_kinds_of_functions_can_send_and_failures_are_told_without_an_event(
+def test_both_kinds_of_handlers_can_send_and_errors_are_reported_without_an_event(
     open_client: OpenClient, world: World
 ) -> None:
     async def main(loop: SteppedLoop) -> None:
@@ -647,7 +647,7 @@ def test_both_kinds_of_functions_can_send_and_failures_are_told_without_an_event
     SteppedLoop.run(main)
 
 
-def test_what_a_dead_process_has_sent_is_not_sent_again(open_client: OpenClient, world: World) -> None:
+def test_sends_of_a_crashed_process_are_not_repeated(open_client: OpenClient, world: World) -> None:
     world.options = Options(hold_seconds=0.01)  # so that polls let no hours pass
 
     async def main(loop: SteppedLoop) -> None:
@@ -685,7 +685,7 @@ def test_daily_without_parentheses_is_refused() -> None:
         TimerRegistry().daily(tick)  # type: ignore[arg-type]  # that is the mistake
 
 
-def test_a_function_that_wants_an_event_is_no_timer() -> None:
+def test_timer_handler_with_an_event_argument_is_refused() -> None:
     def handler(ctx: Context, event: object) -> None:
         raise AssertionError
 

@@ -54,7 +54,7 @@ class FilterKeywordsWithoutRegex(TypedDict, total=False):
     text: str
     """The text is equal to this."""
     chat: To | tuple[To, ...]
-    """The event's chat is this one, or one of these: a remark, a nickname, a number of `who`, an id or a contact."""
+    """The event's chat is this one, or one of these: a remark, a nickname, an identity number, an id or a contact."""
     sender: To | tuple[To, ...]
     """The message's author is this person, or one of these, in any chat."""
     mentions_me: bool
