@@ -332,7 +332,7 @@ class TestFailures:
 
 class TestLoops:
     async def test_refused_reply_is_no_failure_of_the_handler(self, open_client: OpenClient, world: World) -> None:
-        """Its chat is left alone from then on, one event tells of it, and other chats are answered."""
+        """Its chat is silenced from then on, one event reports that, and other chats are not affected."""
         told, heard = list[LoopDetected](), list[str]()
         async with open_client() as client:
             bot = Bot(client=client, replies_per_minute=3)

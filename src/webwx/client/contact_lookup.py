@@ -1,9 +1,9 @@
 """
-Who is not known yet: strangers met in messages are looked up in the background.
+Contact lookup: fetch unknown contacts that were met in messages, in the background.
 
-A burst of messages from a thousand unknown members must neither wait for their names nor turn into a thousand calls
-that get the account blocked. So wishes are collected for a moment, asked for fifty at a time and at most once a second,
-and whoever the server does not know is not asked for again.
+A burst of messages from a thousand unknown members must neither wait for their names nor cause a thousand calls that
+get the account blocked. So ids are collected for a moment and looked up fifty at a time, at most once a second. An id
+that the server does not know is not looked up again.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
 DELAY = 0.2
-"""Seconds in which wishes are collected, as the page does."""
+"""Seconds in which ids are collected; the page waits as long."""
 
 INTERVAL = 1.0
 """Seconds between two calls."""
 
 PAUSE = 60.0
-"""Seconds after a call that went wrong: it may have been one too many."""
+"""Seconds after a call that failed, because the platform may have refused it as one too many."""
 
 MOST_WANTED = 100_000
-"""Wishes kept; further ones are passed over until the same person is met again."""
+"""Greatest number of ids that wait; further ones are dropped until the contact is met again."""
 
 MOST_MISSING = 100_000
-"""Unknown ids remembered."""
+"""Greatest number of unknown ids that are remembered."""
 
 _TRIES = 2
-"""Times that somebody is asked for before they count as unknown."""
+"""Number of lookups after which an id counts as unknown."""
 
 
 class ContactLookup:
     """
-    Wishes of one client.
+    The lookups of one client.
 
     Args:
-        look_up: Makes one call, keeps what comes, and gives the ids that came.
+        look_up: Makes one call, stores the contacts it returns, and returns their ids.
     """
 
     def __init__(self, look_up: Callable[[Sequence[ContactKey]], Awaitable[Collection[str]]]) -> None:
         self._look_up = look_up
         self._wanted: OrderedDict[str, ContactKey] = OrderedDict()
         self._asked: tuple[ContactKey, ...] = ()
-        """In the call that is under way."""
+        """Ids of the call that is in progress."""
         self._misses: OrderedDict[str, int] = OrderedDict()
-        """How often somebody was asked for in vain."""
+        """Number of lookups of each id that brought no contact."""
         self._free_at = 0.0
         """When the next call may be made, by the loop's clock."""
         self._scheduler = JobScheduler()
@@ -62,7 +62,7 @@ class ContactLookup:
         return len(self._wanted) + len(self._asked)
 
     def ask(self, contact_id: str, chatroom: str = "") -> None:
-        """Wish to know somebody; for a member who is no friend `chatroom` says where they were met."""
+        """Look up a contact soon; `chatroom` is where a member was met who is no friend."""
         is_known = contact_id in self._wanted or any(key.user_name == contact_id for key in self._asked)
         if is_known or self._misses.get(contact_id, 0) >= _TRIES or len(self) >= MOST_WANTED:
             return
@@ -70,7 +70,7 @@ class ContactLookup:
         self._scheduler.schedule("contact lookup", self._ask_for_batch, self._delay())
 
     async def close(self) -> None:
-        """Give up all wishes."""
+        """Drop all ids that wait, and cancel the call that is in progress."""
         self.forget()
         await self._scheduler.close()
 
@@ -84,7 +84,7 @@ class ContactLookup:
         return max(DELAY, self._free_at - asyncio.get_running_loop().time())
 
     async def _ask_for_batch(self) -> float | None:
-        """Make one call; return the seconds until the next one, None when nothing is wanted any more."""
+        """Make one call; return the seconds until the next one, None when no id waits."""
         count = min(BATCH_LIMIT, len(self._wanted))
         if not count:
             return None
@@ -95,7 +95,7 @@ class ContactLookup:
         except (LoggedOut, NotLoggedIn):
             self._wanted.clear()
         except WxError:
-            # These are wished for again when they say something again.
+            # These ids are looked up when they are met again.
             self._free_at = now() + PAUSE
         else:
             self._free_at = now() + INTERVAL
@@ -105,7 +105,7 @@ class ContactLookup:
         return self._delay() if self._wanted else None
 
     def _settle(self, found: Collection[str]) -> None:
-        """Ask once more for whoever was left out, then never again."""
+        """Look up once more the ids that the answer left out."""
         for key in self._asked:
             name = key.user_name
             if name in found:
