@@ -188,21 +188,17 @@ def forks() -> Iterator[Forks]:
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
+def sandbox(forks: Forks) -> Iterator[Sandbox]:
     """A sandbox for the tests of a module."""
-    with running_sandbox() as sandbox:
+    with running_sandbox(forks) as sandbox:
         yield sandbox
 
 
 @contextmanager
-def running_sandbox(*options: str) -> Iterator[Sandbox]:
-    """A sandbox of one's own."""
-    command = [WEBWX, "sandbox", "--json", "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as process:
-        assert process.stdout is not None
-        yield Sandbox(json.loads(process.stdout.readline()))
-        process.terminate()
-        process.wait(PATIENCE)
+def running_sandbox(forks: Forks, *options: str) -> Iterator[Sandbox]:
+    """Run a sandbox with options."""
+    with forks.running(["sandbox", "--json", "--port", "0", *options], dict(os.environ), PATIENCE) as printed:
+        yield Sandbox(json.loads(printed.readline()))
 
 
 @pytest.fixture

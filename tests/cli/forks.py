@@ -19,12 +19,15 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, NoReturn
 
 from webwx import cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 ALSO = (
     "aiohttp",
@@ -62,15 +65,7 @@ class Forks:
             streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
             streams[0].write(stdin)
             streams[0].seek(0)
-            asked = stack.enter_context(socket.socket(socket.AF_UNIX))
-            asked.connect(self._path)
-            socket.send_fds(asked, [b"."], [stream.fileno() for stream in streams])
-            asked.sendall(
-                json.dumps({"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}).encode()
-            )
-            asked.shutdown(socket.SHUT_WR)
-            asked.settimeout(patience)
-            told = stack.enter_context(asked.makefile("rb"))
+            told = stack.enter_context(self._ask(arguments, environment, streams, patience))
             number = int(told.readline())
             try:
                 code = int(told.readline())
@@ -78,6 +73,38 @@ class Forks:
                 os.kill(number, signal.SIGKILL)
                 raise subprocess.TimeoutExpired(arguments, patience, _all(streams[1]), _all(streams[2])) from None
             return subprocess.CompletedProcess(arguments, code, _all(streams[1]), _all(streams[2]))
+
+    @contextmanager
+    def running(self, arguments: list[str], environment: dict[str, str], patience: float) -> Iterator[BinaryIO]:
+        """Run a command beside a test and end it afterwards; gives what it prints on stdout."""
+        reading, writing = os.pipe()
+        with ExitStack() as stack:
+            printed = stack.enter_context(os.fdopen(reading, "rb"))
+            with Path(os.devnull).open("rb") as nothing, os.fdopen(writing, "wb") as stdout:
+                streams = [nothing, stdout, sys.__stderr__]
+                told = stack.enter_context(self._ask(arguments, environment, streams, patience))
+            number = int(told.readline())
+            try:
+                yield printed
+            finally:
+                os.kill(number, signal.SIGTERM)
+                told.readline()  # its exit code, which comes when it has ended
+
+    @contextmanager
+    def _ask(
+        self, arguments: list[str], environment: dict[str, str], streams: Sequence[IO[Any]], patience: float
+    ) -> Iterator[BinaryIO]:
+        """Ask for a command; gives what the server says of it: its process id, and at its end its exit code."""
+        with socket.socket(socket.AF_UNIX) as asked:
+            asked.connect(self._path)
+            socket.send_fds(asked, [b"."], [stream.fileno() for stream in streams])
+            asked.sendall(
+                json.dumps({"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}).encode()
+            )
+            asked.shutdown(socket.SHUT_WR)
+            asked.settimeout(patience)
+            with asked.makefile("rb") as told:
+                yield told
 
 
 def fits(environment: dict[str, str]) -> bool:

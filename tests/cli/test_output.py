@@ -229,7 +229,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, canary: Any, forks: Forks) -
         ]
         """
     )
-    with running_sandbox("--world", str(world)) as sandbox:
+    with running_sandbox(forks, "--world", str(world)) as sandbox:
         shell = Shell(folder / "home", sandbox.url, canary.hear, forks)
         log_in("me", shell.settings, sandbox, canary)
         stage = Stage(shell, sandbox, folder)

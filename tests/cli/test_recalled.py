@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.cli.forks import Forks
+
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Any]:
+def sandbox(forks: Forks) -> Iterator[Any]:
     """A sandbox whose pictures come without keys."""
-    with running_sandbox("--switch", "picture_content=hash") as sandbox:
+    with running_sandbox(forks, "--switch", "picture_content=hash") as sandbox:
         yield sandbox
 
 

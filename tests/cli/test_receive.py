@@ -104,7 +104,7 @@ def test_what_was_sent_from_here_is_not_saved_and_what_the_phone_sends_is(
     file.write_text("own")
     folder = tmp_path / "in"
     folder.mkdir()
-    with running_sandbox("--echo", "on") as sandbox:
+    with running_sandbox(forks, "--echo", "on") as sandbox:
         me = Shell(tmp_path / "home", sandbox.url, canary.hear, forks)
         log_in("me", me.settings, sandbox, canary)
         assert me.run("send", "--file", str(file)).code == 0

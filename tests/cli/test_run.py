@@ -238,7 +238,7 @@ def test_handlers_that_can_never_be_called_on_this_host_are_named(tmp_path: Path
         "from webwx import Bot, TextMessage\n\nbot = Bot()\n\n\n@bot.on(TextMessage, group=True)\n"
         "async def welcome(ctx, message): ...\n"
     )
-    with running_sandbox("--auto-confirm") as sandbox:
+    with running_sandbox(forks, "--auto-confirm") as sandbox:
         shell = Shell(tmp_path / "home", sandbox.url, canary.hear, forks)
         with running(shell, str(file), "--host", "filehelper") as process:
             log = process.wait_for("welcome is never called here")
