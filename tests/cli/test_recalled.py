@@ -124,7 +124,7 @@ def test_what_never_came_here_is_listed_as_the_notice_says(me: Any, sandbox: Any
     assert me.run("recall").code == 0  # it was not seen to come back, so nothing tells what it was
     me.run("listen", "--count", "1")
 
-    assert "nobody has told here what it was" in me.run("recalled").stdout
+    assert "(content unknown)" in me.run("recalled").stdout
     done = me.run("forward", "--recalled", "filehelper")
     assert (done.code, done.stdout) == (2, "")
     assert "never came here" in done.sentence
