@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from webwx.model.login import QrCode
     from webwx.sandbox.world import World
-    from webwx.storage.login import SavedLogin
+    from webwx.storage.base import SavedLogin
 
     Phone = Callable[[str], Callable[[QrCode], object]]
 
