@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.transport.lines import answer
 
-from webwx.transport.connection import Connection, stream_of
+from webwx.transport.connection import Connection, CPythonConnection, fastest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,12 +21,12 @@ if TYPE_CHECKING:
 class Pair:
     """A connection, and its other end."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[Connection]) -> None:
         self.other, self.line = socket.socketpair()
         self.other.setblocking(False)
         self.line.setblocking(False)
         self.ended = 0
-        self.connection = Connection(self.line, self._note)
+        self.connection = kind(self.line, self._note)
 
     def _note(self, connection: Connection) -> None:
         assert connection is self.connection
@@ -40,9 +39,9 @@ class Pair:
         return await asyncio.get_running_loop().sock_recv(self.other, size)
 
 
-@pytest.fixture
-async def pair() -> AsyncIterator[Pair]:
-    pair = Pair()
+@pytest.fixture(params=[CPythonConnection, Connection])
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    pair = Pair(request.param)
     yield pair
     pair.connection.close()
     pair.other.close()
@@ -95,6 +94,11 @@ async def test_it_ends_once(pair: Pair) -> None:
     assert await pair.heard() == b""
 
 
+def test_this_python_has_what_the_quicker_connection_needs() -> None:
+    assert fastest() is CPythonConnection
+
+
+@pytest.mark.parametrize("pair", [CPythonConnection], indirect=True)
 async def test_an_answer_wakes_its_task_before_the_loop_turns(pair: Pair) -> None:
     loop, order = asyncio.get_running_loop(), []
 
@@ -121,8 +125,3 @@ async def test_a_cancelled_request_ends_once_and_closes_its_connection(pair: Pai
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert (pair.connection.is_usable(), pair.ended) == (False, 1)
-
-
-def test_a_tls_socket_with_nothing_inside_is_read_and_written_itself() -> None:
-    with socket.socket() as plain, ssl.create_default_context().wrap_socket(plain, server_hostname="name") as line:
-        assert stream_of(line) is line

@@ -58,25 +58,11 @@ class _Plain:
         self.read, self.write = line.recv, line.send
 
 
-def stream_of(line: socket.socket) -> ByteStream:
-    """
-    Return the object that a socket is read and written by.
-
-    With TLS that is OpenSSL's own object. Python's socket around it makes seven more calls for each request and has the
-    same methods, so it is the fallback if a later Python renames the inner one.
-    """
-    if isinstance(line, ssl.SSLSocket):
-        return cast("ByteStream", getattr(line, "_sslobj", None) or line)
-    return _Plain(line)
-
-
 class Connection:
     """
     A connection to one site, awaited by the one task that has asked.
 
-    To that task it is a future: asyncio asks no more of one than what stands under "what a task asks". A future of
-    asyncio's would be one more object for each request, and wakes its task a turn of the loop later, which costs as
-    much as the reading of an answer.
+    This class needs only what Python documents; `CPythonConnection` is quicker.
 
     Args:
         line: A connected socket that does not block.
@@ -91,31 +77,28 @@ class Connection:
         self.loop = asyncio.get_running_loop()
         """Where it is read."""
         self._line: socket.socket | None = line
-        self._stream = stream_of(line)
+        self._stream = self._stream_of(line)
         self._on_end = on_end
         self._answers = ResponseParser()
         self._left: list[bytes | memoryview] = []
         """What is still to be written."""
         self._is_asked = False
         """A task waits for an answer."""
-        self._then: tuple[Callable[[Any], object], Context] | None = None
-        """Has the task go on."""
+        self._waiter: asyncio.Future[None] | None = None
+        """What the task waits for."""
         self._failure: BaseException | None = None
         """Error to raise instead of an answer."""
         self._is_writing = False
         """Waiter for writability."""
-        self._asyncio_future_blocking = False
-        """By this asyncio knows what may be awaited."""
         self.loop.add_reader(line, self._read)
 
     def is_usable(self) -> bool:
         """Return whether a request may be written to it."""
         return self._line is not None and not self._left and not self._answers.is_last
 
-    @coroutine
-    def ask(
+    async def ask(
         self, request: Sequence[bytes | memoryview], limit: int, take: Callable[[bytes], object] | None = None
-    ) -> Generator[Connection, None, ResponseParser]:
+    ) -> ResponseParser:
         """
         Write a request, and wait for its answer.
 
@@ -130,13 +113,23 @@ class Connection:
             NoAnswer: The answer is not HTTP.
             TooLarge: The body is larger than the limit.
         """
+        self._begin(request, limit, take)
+        self._waiter = self.loop.create_future()
+        try:
+            await self._waiter
+        except asyncio.CancelledError:
+            self._is_asked = False
+            self.close()
+            raise
+        return self._answers
+
+    def _begin(self, request: Sequence[bytes | memoryview], limit: int, take: Callable[[bytes], object] | None) -> None:
+        """Write a request, and expect its answer."""
         self._left += request
         self._write()
         # The rest is done while the request is on its way.
         self._answers.expect(limit, take)
-        self._is_asked = self._asyncio_future_blocking = True
-        yield self
-        return self._answers
+        self._is_asked = True
 
     def check(self) -> bool:
         """Check whether it is still usable, even if the loop has not polled since."""
@@ -167,11 +160,19 @@ class Connection:
         self.close()
 
     def _wake(self) -> None:
-        """Have the task go on if it waits; no other may be running."""
-        then, self._then = self._then, None
-        if then is not None:
-            fn, context = then
-            context.run(fn, self)
+        """Let the task continue if it waits."""
+        waiter, self._waiter = self._waiter, None
+        if waiter is None or waiter.done():
+            return
+        if self._failure is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(self._failure)
+
+    @staticmethod
+    def _stream_of(line: socket.socket) -> ByteStream:
+        """Return what a socket is read and written by."""
+        return cast("ByteStream", line) if isinstance(line, ssl.SSLSocket) else _Plain(line)
 
     def _write(self) -> None:
         line, stream, left = self._line, self._stream, self._left
@@ -225,6 +226,47 @@ class Connection:
         if is_asked and answers.is_whole:
             self._wake()
 
+
+class CPythonConnection(Connection):
+    """
+    A connection that is itself the future its task waits for, and reads OpenSSL's own object.
+
+    A future of asyncio's would be one more object for each request, and wakes its task a turn of the loop later, which
+    costs as much as the reading of an answer. Python's socket around TLS makes seven more calls for each request.
+
+    Both need a private name of CPython: `Future._asyncio_future_blocking`, by which a task knows what it may wait for,
+    and `SSLSocket._sslobj`. Where a Python lacks the first, `fastest` returns `Connection`; where a socket lacks the
+    second, the socket itself is used.
+    """
+
+    def __init__(self, line: socket.socket, on_end: Callable[[Connection], object]) -> None:
+        super().__init__(line, on_end)
+        self._then: tuple[Callable[[Any], object], Context] | None = None
+        """Has the task go on."""
+        self._asyncio_future_blocking = False
+
+    @coroutine
+    def ask(
+        self, request: Sequence[bytes | memoryview], limit: int, take: Callable[[bytes], object] | None = None
+    ) -> Generator[Connection, None, ResponseParser]:
+        """Write a request, and wait for its answer; as `Connection.ask`."""
+        self._begin(request, limit, take)
+        self._asyncio_future_blocking = True
+        yield self
+        return self._answers
+
+    def _wake(self) -> None:
+        """Have the task go on if it waits; no other may be running."""
+        then, self._then = self._then, None
+        if then is not None:
+            fn, context = then
+            context.run(fn, self)
+
+    @staticmethod
+    def _stream_of(line: socket.socket) -> ByteStream:
+        """Return OpenSSL's own object, where there is one."""
+        return getattr(line, "_sslobj", None) or Connection._stream_of(line)
+
     # -- what a task asks --------------------------------------------------------------------------------------------
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
@@ -245,3 +287,8 @@ class Connection:
         is_news = self._is_asked
         self._fail(asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg))
         return is_news
+
+
+def fastest() -> type[Connection]:
+    """Return the quickest class of connection that this Python has what it needs for."""
+    return CPythonConnection if hasattr(asyncio.Future, "_asyncio_future_blocking") else Connection

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from webwx.protocol.http import Patience
 from webwx.transport.addresses import proxy_place
 from webwx.transport.connect import ProxyRefused, ProxyUnreachable
+from webwx.transport.connection import Connection, fastest
 from webwx.transport.failures import Failures
 from webwx.transport.pool import Pool, Route
 from webwx.transport.request_head import write_head, write_out
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from webwx.protocol.http import Headers, Request, Response, Sink
     from webwx.transport.addresses import Site
-    from webwx.transport.connection import Connection
     from webwx.transport.request_head import RequestHead
 
 _log = logging.getLogger("webwx.transport")
@@ -43,6 +43,7 @@ class Http11Transport:
         timeouts: How long to wait for what.
         proxy: Address of a proxy to go through, such as `http://127.0.0.1:8790`.
         ca_file: A file of certificates to trust in place of the system's.
+        connection: The class of its connections; the quickest by default.
     """
 
     def __init__(
@@ -51,11 +52,12 @@ class Http11Transport:
         *,
         proxy: str | None = None,
         ca_file: str | os.PathLike[str] | None = None,
+        connection: type[Connection] = fastest(),  # noqa: B008 - a class
     ) -> None:
         self._timeouts = timeouts
         self._terms = {each: (timeouts.of(each), MAX_BODY[each]) for each in Patience}
         """By how long an answer may take: that in seconds, and how large it may be."""
-        self._way = Route(proxy, None if ca_file is None else str(ca_file))
+        self._way = Route(proxy, None if ca_file is None else str(ca_file), connection)
         self._proxy = proxy_place(proxy)
         self._pool: Pool | None = None
         self._asked: tuple[str, str, Headers] | None = None

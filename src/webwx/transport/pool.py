@@ -17,7 +17,7 @@ from weakref import WeakSet
 
 from webwx.transport.addresses import Proxy
 from webwx.transport.connect import Dialer
-from webwx.transport.connection import Connection
+from webwx.transport.connection import Connection, fastest
 from webwx.transport.tls import trusting
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Route(NamedTuple):
 
     proxy: str | None = None
     ca_file: str | None = None
+    connection: type[Connection] = fastest()
 
 
 class Pool:
@@ -100,7 +101,7 @@ class Pool:
         """
         async with asyncio.timeout(seconds):
             line = await self._dialler.dial(site)
-        connection = Connection(line, partial(self._ended, site))
+        connection = self._way.connection(line, partial(self._ended, site))
         self._open.add(connection)
         return connection
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -10,6 +11,7 @@ import pytest
 import uvloop
 
 from webwx.transport.aiohttp_transport import AiohttpTransport
+from webwx.transport.connection import Connection
 from webwx.transport.http11 import Http11Transport
 from webwx.transport.runner import Timeouts
 
@@ -37,7 +39,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("verify")
 
 
-@pytest.fixture(params=[Http11Transport, AiohttpTransport], ids=["engine", "aiohttp"])
+@pytest.fixture(
+    params=[Http11Transport, partial(Http11Transport, connection=Connection), AiohttpTransport],
+    ids=["engine", "public names", "aiohttp"],
+)
 async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
     made: list[Transport] = []
 
