@@ -64,7 +64,7 @@ class Client:
             a journal for as many clients as you like, to be closed after them.
         keep: Which media are fetched as they arrive and kept beside the journal, against recalls; default: none.
         dedupe_by_client_id: Repeat a send whose answer was lost, up to three times with the same client id. Only for a
-            server that is known to deliver such a repeat once; nobody knows that of the platform.
+            server that is known to deliver such a repeat once; of the platform this is not known.
         rate_limit: Rate limit of the account, shared by all processes of the journal; by default calls are sent at once
             and a refusal as too frequent (1205) is raised.
         on_wait: Called with the seconds and the reason, `rate_limit` or `refused`, when a call has to wait.
@@ -211,7 +211,7 @@ class Client:
 
     def resume(self) -> Account:
         """
-        Go on with the saved login, without asking the server.
+        Continue with the saved login, without a request.
 
         Raises:
             NotLoggedIn: No login is saved.
@@ -257,7 +257,7 @@ class Client:
         """
         Fetch all contacts again, chatrooms with their members.
 
-        Only somebody whom a complete list lacks is none any more; a chatroom whose members came incomplete says so.
+        A contact is removed only if a complete list lacks it. A chatroom with missing members has `is_incomplete`.
 
         Raises:
             NotOnThisHost: File Transfer Helper has none.
@@ -296,11 +296,11 @@ class Client:
 
     def set_remark(self, contact: To, remark: str) -> Contact:
         """
-        Give somebody a name of your own; an empty one takes it away. Nobody but you sees it.
+        Set the remark of a contact, a name that only this account sees; an empty one removes it.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             RateLimited: Too many changes.
 
         Wire: webwxoplog
@@ -313,7 +313,7 @@ class Client:
 
         Raises:
             NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             RateLimited: Too many changes.
 
         Wire: webwxoplog
@@ -338,7 +338,7 @@ class Client:
 
     def add_friend(self, person: To | Person | Member, greeting: str = "") -> None:
         """
-        Ask somebody to become a friend; they are one once they accept. The platform limits this heavily.
+        Send a friend request. The platform limits this heavily.
 
         Args:
             person: From a card, a chatroom's members, or an id.
@@ -355,7 +355,7 @@ class Client:
 
     def accept_friend(self, request: FriendRequest) -> None:
         """
-        Accept somebody's request; they come as a `ContactChanged` and a `FriendAdded` event.
+        Accept a friend request; the events `ContactChanged` and `FriendAdded` follow.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
@@ -368,29 +368,29 @@ class Client:
 
     def who(self, which: To) -> Identity:
         """
-        Say who somebody is, whatever their id was.
+        Return the identity of a contact of any login.
 
         Args:
             which: A number, a contact, an id of any login, or a name.
 
         Raises:
             NoJournal: There is none, and so no numbers.
-            UnknownContact: Nobody of that number, id or name, or several of that name.
+            UnknownContact: No contact has that number, id or name, or several have that name.
             StorageError: The journal cannot be read.
         """
         return run(self._client.who(which))
 
     def find_contact(self, which: To) -> Contact:
         """
-        Find who is meant, among the contacts of this login.
+        Find a contact of this login.
 
         Args:
             which: A contact, an id, a remark or a nickname; with a journal also an identity, or its number.
 
         Raises:
             NotLoggedIn: There is no login.
-            UnknownContact: Nobody of that name or number, or several.
-            StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
+            UnknownContact: No contact has that name or number, or several have.
+            StaleContact: It is an id of an earlier login, or a number, and no contact of this login.
         """
         return run(self._client.find_contact(which))
 
@@ -409,21 +409,21 @@ class Client:
 
     def why(self, which: To) -> list[Link]:
         """
-        Say which contacts of which logins somebody was taken for, the newest first, each with the reasons.
+        Return the contacts of all logins that are linked to an identity, the newest first, with the evidence.
 
         Args:
             which: As for `who`.
 
         Raises:
             NoJournal: There is none, and so no numbers.
-            UnknownContact: Nobody of that number, id or name, or several of that name.
+            UnknownContact: No contact has that number, id or name, or several have that name.
             StorageError: The journal cannot be read.
         """
         return run(self._client.why(which))
 
     def merge_identities(self, one: To, other: To) -> Identity:
         """
-        Say that two are one and the same, for good; the first one's number stays.
+        Merge two identities for good; the first one's number stays.
 
         Args:
             one: As for `who`.
@@ -431,7 +431,7 @@ class Client:
 
         Raises:
             NoJournal: There is none, and so no numbers.
-            UnknownContact: Nobody of a number, id or name, or several of a name.
+            UnknownContact: No contact has a number, id or name, or several have a name.
             InvalidRequest: Twice the same, a person and a chatroom, or two who are both in this login.
             StorageError: The journal cannot be written.
         """
@@ -439,7 +439,7 @@ class Client:
 
     def split_identity(self, which: To, contact_id: str) -> Identity:
         """
-        Say that a contact is not who it was taken for, for good, and give who it is now.
+        Unlink a contact from an identity for good, and return the identity it has now.
 
         Args:
             which: Whom it was taken for, as for `who`.
@@ -447,7 +447,7 @@ class Client:
 
         Raises:
             NoJournal: There is none, and so no numbers.
-            UnknownContact: Nobody of that number, id or name; or they never had that id, or no other.
+            UnknownContact: No contact has that number, id or name; or the identity never had that id, or no other.
             StorageError: The journal cannot be written.
         """
         return run(self._client.split_identity(which, contact_id))
@@ -463,7 +463,7 @@ class Client:
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
             TooFewMembers: Fewer than two others; nothing was sent.
-            UnknownContact: Nobody of a name, or several; nothing was sent.
+            UnknownContact: No contact has a name, or several have it; nothing was sent.
             RateLimited: Too many chatrooms.
             SendOutcomeUnknown: The answer was lost.
 
@@ -477,7 +477,7 @@ class Client:
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            UnknownContact: No contact has a name, several have it, or it is no chatroom; nothing was sent.
             RecipientRejected: You are no member.
             RateLimited: Too many changes.
             SendOutcomeUnknown: The answer was lost.
@@ -502,8 +502,8 @@ class Client:
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
-            ApiError: Somebody is still there: the owner alone can remove.
+            UnknownContact: No contact has a name, several have it, or it is no chatroom; nothing was sent.
+            ApiError: A member is still there: only the owner can remove members.
             SendOutcomeUnknown: The answer was lost, or the members that came afterwards were incomplete.
 
         Wire: webwxupdatechatroom (delmember), webwxbatchgetcontact
@@ -512,11 +512,11 @@ class Client:
 
     def rename_chatroom(self, chatroom: To, name: str) -> Contact:
         """
-        Give a chatroom another name.
+        Rename a chatroom.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            UnknownContact: No contact has a name, several have it, or it is no chatroom; nothing was sent.
             ApiError: You may not.
             SendOutcomeUnknown: The answer was lost.
 
@@ -530,7 +530,7 @@ class Client:
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: Nobody of that name, or several, or no chatroom; nothing was sent.
+            UnknownContact: No contact has that name, several have it, or it is no chatroom; nothing was sent.
             SendOutcomeUnknown: The answer was lost.
 
         Wire: webwxupdatechatroom (quitchatroom)
@@ -551,7 +551,7 @@ class Client:
 
         Raises:
             NoJournal: A key, and no journal; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             StaleContact: An id of an earlier login, whose owner is gone or not surely known; nothing was sent.
             EmptyText: No character; nothing was sent.
             TextTooLong: Beyond the limit; nothing was sent.
@@ -588,7 +588,7 @@ class Client:
         Raises:
             NoJournal: There is none.
             InvalidRequest: There is no such send, or it is no text; nothing was sent.
-            StaleContact: It was for somebody of an earlier login, who is gone or not surely known; nothing was sent.
+            StaleContact: Its receiver is of an earlier login and gone, or not surely known; nothing was sent.
             SendOutcomeUnknown: It may have been sent, now or then.
             LoggedOut: The login ended; nothing was sent.
 
@@ -601,7 +601,7 @@ class Client:
         Mark a whole chat as read: its badge goes on the account's other devices. The other side learns nothing.
 
         Raises:
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             LoggedOut: The login ended.
 
         Wire: webwxstatusnotify (code 1)
@@ -620,10 +620,10 @@ class Client:
                 and `find_send` give it.
 
         Raises:
-            InvalidRequest: The send did not go out, or nobody can say; there is nothing to recall yet.
+            InvalidRequest: The message was not sent, or that is unknown; there is nothing to recall yet.
             RecallExpired: The two minutes are over. The message stays.
             StaleContact: It was sent in an earlier login, and that chat is gone or not surely known. The message stays.
-            RecallRefused: It is not this account's message, or nobody knows it. The message stays.
+            RecallRefused: It is not a message of this account, or unknown to the platform. The message stays.
             SendOutcomeUnknown: The answer was lost.
             LoggedOut: The login ended.
 
@@ -641,7 +641,7 @@ class Client:
             to: As for `send_text`.
             image: A path, the picture's bytes, or a binary stream, which is read to its end.
             name: The file's name; default: the path's.
-            progress: Told the bytes that are done and those of the whole.
+            progress: Called with the bytes that are done and those of the whole.
             key: As for `send_text`.
 
         Raises:
@@ -649,7 +649,7 @@ class Client:
             EmptyFile: It has no bytes; nothing was sent.
             TooLarge: More than 20 MiB; nothing was sent.
             NotAPicture: It is none of these kinds; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
             SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
@@ -668,7 +668,7 @@ class Client:
             to: As for `send_text`.
             video: A path, the video's bytes, or a binary stream, which is read to its end.
             name: The file's name; default: the path's.
-            progress: Told the bytes that are done and those of the whole.
+            progress: Called with the bytes that are done and those of the whole.
             key: As for `send_text`.
 
         Raises:
@@ -676,7 +676,7 @@ class Client:
             EmptyFile: It has no bytes; nothing was sent.
             TooLarge: More than 20 MiB; nothing was sent.
             InvalidRequest: It is no mp4; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
             SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
@@ -695,7 +695,7 @@ class Client:
             to: As for `send_text`.
             sticker: A path, the GIF's bytes, a binary stream, or 32 hex digits: what a `StickerMessage` has as `md5`.
             name: The file's name; default: the path's.
-            progress: Told the bytes that are done and those of the whole.
+            progress: Called with the bytes that are done and those of the whole.
             key: As for `send_text`.
 
         Raises:
@@ -703,7 +703,7 @@ class Client:
             EmptyFile: It has no bytes; nothing was sent.
             TooLarge: More than 20 MiB; nothing was sent.
             NotAPicture: It is no GIF; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             ApiError: The platform knows no sticker of that md5.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
@@ -723,14 +723,14 @@ class Client:
             to: As for `send_text`.
             file: A path, the file's bytes, or a binary stream, which is read to its end before anything is sent.
             name: What the receiver sees; default: the path's.
-            progress: Told the bytes that are done and those of the whole.
+            progress: Called with the bytes that are done and those of the whole.
             key: As for `send_text`.
 
         Raises:
             NoSuchFile: The path names no readable file; nothing was sent.
             EmptyFile: It has no bytes; nothing was sent.
             TooLarge: More than 1 GiB; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
             SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
@@ -748,7 +748,7 @@ class Client:
 
         Args:
             message: A received message. The receipt of a sent picture or a message id: its picture.
-            progress: Told the bytes that are done and those of the whole, 0 when nobody knows.
+            progress: Called with the bytes that are done and those of the whole; 0: the size is unknown.
 
         Raises:
             MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
@@ -773,7 +773,7 @@ class Client:
             message: As for `download`.
             to: A folder, in which it gets the name its sender gave it, made harmless, or one of its own; or the path
                 of a file that does not exist yet.
-            progress: Told the bytes that are done and those of the whole, 0 when nobody knows.
+            progress: Called with the bytes that are done and those of the whole; 0: the size is unknown.
 
         Raises:
             MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
@@ -816,7 +816,7 @@ class Client:
         Raises:
             NotForwardable: Another kind of message, a sticker of the store, or a picture or video that came without
                 keys and is not served any more; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             MediaUnavailable: Its keys are not valid any more, and the platform has it no longer; nothing was sent.
             SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
 
@@ -828,7 +828,7 @@ class Client:
         self, chat: To | None = None, *, limit: int = 50, before: int | None = None, since: float = 0, until: float = 0
     ) -> list[Event | Outgoing]:
         """
-        Give what was said, the oldest first: messages, recalls and gaps, with what was sent from here between.
+        Return messages, recalls, gaps and sends, the oldest first.
 
         A send that came back as a message is given as that message alone.
 
@@ -842,7 +842,7 @@ class Client:
 
         Raises:
             NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
+            UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
         return run(self._client.history(chat, limit=limit, before=before, since=since, until=until))
@@ -851,7 +851,7 @@ class Client:
         self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
     ) -> list[Event | Outgoing]:
         """
-        Give what holds all of these words, the newest first: messages, and what was sent from here.
+        Return the messages and sends that contain all of these words, the newest first.
 
         A word of Chinese is found anywhere; one of another script by its beginning. What was sent from here is looked
         for among the newest 10,000 sends.
@@ -865,7 +865,7 @@ class Client:
         Raises:
             InvalidRequest: More words than a search takes.
             NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
+            UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
         return run(self._client.search(words, chat=chat, limit=limit, before=before))
@@ -885,7 +885,7 @@ class Client:
 
     def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
         """
-        Give what was sent from here, the newest first, each with what became of it.
+        Return the sends of the outbox, the newest first, with their states.
 
         Args:
             states: Only those that are in one of these.
@@ -894,7 +894,7 @@ class Client:
 
         Raises:
             NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
+            UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
         return run(self._client.list_sends(*states, chat=chat, limit=limit))
@@ -919,10 +919,10 @@ class Client:
 
     def was_sent_here(self, message: Message | MessageRecalled) -> bool:
         """
-        Say whether a message of this account's is one that was sent from here and came back through sync.
+        Return whether a message of this account was sent by this library and came back through sync.
 
         The phone's own are not. Of a recall it says whether the message was. While a send to that chat is on its way
-        nobody can say, so its end is waited for.
+        the answer is not known, so this waits for its end.
 
         Raises:
             NoJournal: There is none.
@@ -942,7 +942,7 @@ class Client:
 
     def find_people(self, ids: Iterable[str]) -> Contacts:
         """
-        Find who had these ids, in this login or in an earlier one.
+        Find the contacts that had these ids, in this login or an earlier one.
 
         Raises:
             NoJournal: There is none.
@@ -964,7 +964,7 @@ class Client:
         """
         Delete what was said and sent for good, and give how much that was; one of both must be given.
 
-        A consumer that had not seen it all is told of a gap.
+        A consumer that had not seen all of it gets an event for the gap.
 
         Args:
             chat: As for `history`. None: all chats.
@@ -972,7 +972,7 @@ class Client:
 
         Raises:
             NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
+            UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be written.
         """
         return run(self._client.purge_history(chat, before=before))
@@ -992,7 +992,7 @@ class Client:
 
     def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
         """
-        Give what was taken back, the newest first, by anybody and by this account.
+        Return the recalls, the newest first, those of this account as well.
 
         Args:
             chat: As for `history`.
@@ -1000,17 +1000,17 @@ class Client:
 
         Raises:
             NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
+            UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
         return run(self._client.list_recalled(chat, limit=limit))
 
     def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
         """
-        Give the events that a handler has given up, the newest first.
+        Return the dead letters of a consumer, the newest first.
 
         Args:
-            consumer: What `deliver` was told, or a `Bot`.
+            consumer: Name of the consumer, as given to `deliver` or `Bot`.
             limit: At most so many.
 
         Raises:

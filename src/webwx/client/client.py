@@ -92,7 +92,7 @@ class AsyncClient:
             a journal for as many clients as you like, to be closed after them.
         keep: Which media are fetched as they arrive and kept beside the journal, against recalls; default: none.
         dedupe_by_client_id: Repeat a send whose answer was lost, up to three times with the same client id. Only for a
-            server that is known to deliver such a repeat once; nobody knows that of the platform.
+            server that is known to deliver such a repeat once; of the platform this is not known.
         rate_limit: Rate limit of the account, shared by all processes of the journal; by default calls are sent at once
             and a refusal as too frequent (1205) is raised.
         on_wait: Called with the seconds and the reason, `rate_limit` or `refused`, when a call has to wait.
@@ -280,7 +280,7 @@ class AsyncClient:
 
     async def resume(self) -> Account:
         """
-        Go on with the saved login, without asking the server.
+        Continue with the saved login, without a request.
 
         Raises:
             NotLoggedIn: No login is saved.
@@ -330,7 +330,7 @@ class AsyncClient:
         """
         Fetch all contacts again, chatrooms with their members.
 
-        Only somebody whom a complete list lacks is none any more; a chatroom whose members came incomplete says so.
+        A contact is removed only if a complete list lacks it. A chatroom with missing members has `is_incomplete`.
 
         Raises:
             NotOnThisHost: File Transfer Helper has none.
@@ -372,11 +372,11 @@ class AsyncClient:
 
     async def set_remark(self, contact: To, remark: str) -> Contact:
         """
-        Give somebody a name of your own; an empty one takes it away. Nobody but you sees it.
+        Set the remark of a contact, a name that only this account sees; an empty one removes it.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             RateLimited: Too many changes.
 
         Wire: webwxoplog
@@ -390,7 +390,7 @@ class AsyncClient:
 
         Raises:
             NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             RateLimited: Too many changes.
 
         Wire: webwxoplog
@@ -417,7 +417,7 @@ class AsyncClient:
 
     async def add_friend(self, person: To | Person | Member, greeting: str = "") -> None:
         """
-        Ask somebody to become a friend; they are one once they accept. The platform limits this heavily.
+        Send a friend request. The platform limits this heavily.
 
         Args:
             person: From a card, a chatroom's members, or an id.
@@ -435,7 +435,7 @@ class AsyncClient:
 
     async def accept_friend(self, request: FriendRequest) -> None:
         """
-        Accept somebody's request; they come as a `ContactChanged` and a `FriendAdded` event.
+        Accept a friend request; the events `ContactChanged` and `FriendAdded` follow.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
@@ -451,29 +451,29 @@ class AsyncClient:
 
     async def who(self, which: To) -> Identity:
         """
-        Say who somebody is, whatever their id was.
+        Return the identity of a contact of any login.
 
         Args:
             which: A number, a contact, an id of any login, or a name.
 
         Raises:
             NoJournal: There is none, and so no numbers.
-            UnknownContact: Nobody of that number, id or name, or several of that name.
+            UnknownContact: No contact has that number, id or name, or several have that name.
             StorageError: The journal cannot be read.
         """
         return await self._identities.who(which)
 
     async def find_contact(self, which: To) -> Contact:
         """
-        Find who is meant, among the contacts of this login.
+        Find a contact of this login.
 
         Args:
             which: A contact, an id, a remark or a nickname; with a journal also an identity, or its number.
 
         Raises:
             NotLoggedIn: There is no login.
-            UnknownContact: Nobody of that name or number, or several.
-            StaleContact: It is an id of an earlier login, or a number, and leads to nobody here.
+            UnknownContact: No contact has that name or number, or several have.
+            StaleContact: It is an id of an earlier login, or a number, and no contact of this login.
         """
         return await self._identities.find_contact(which)
 
@@ -492,21 +492,21 @@ class AsyncClient:
 
     async def why(self, which: To) -> list[Link]:
         """
-        Say which contacts of which logins somebody was taken for, the newest first, each with the reasons.
+        Return the contacts of all logins that are linked to an identity, the newest first, with the evidence.
 
         Args:
             which: As for `who`.
 
         Raises:
             NoJournal: There is none, and so no numbers.
-            UnknownContact: Nobody of that number, id or name, or several of that name.
+            UnknownContact: No contact has that number, id or name, or several have that name.
             StorageError: The journal cannot be read.
         """
         return await self._identities.why(which)
 
     async def merge_identities(self, one: To, other: To) -> Identity:
         """
-        Say that two are one and the same, for good; the first one's number stays.
+        Merge two identities for good; the first one's number stays.
 
         Args:
             one: As for `who`.
@@ -514,7 +514,7 @@ class AsyncClient:
 
         Raises:
             NoJournal: There is none, and so no numbers.
-            UnknownContact: Nobody of a number, id or name, or several of a name.
+            UnknownContact: No contact has a number, id or name, or several have a name.
             InvalidRequest: Twice the same, a person and a chatroom, or two who are both in this login.
             StorageError: The journal cannot be written.
         """
@@ -522,7 +522,7 @@ class AsyncClient:
 
     async def split_identity(self, which: To, contact_id: str) -> Identity:
         """
-        Say that a contact is not who it was taken for, for good, and give who it is now.
+        Unlink a contact from an identity for good, and return the identity it has now.
 
         Args:
             which: Whom it was taken for, as for `who`.
@@ -530,7 +530,7 @@ class AsyncClient:
 
         Raises:
             NoJournal: There is none, and so no numbers.
-            UnknownContact: Nobody of that number, id or name; or they never had that id, or no other.
+            UnknownContact: No contact has that number, id or name; or the identity never had that id, or no other.
             StorageError: The journal cannot be written.
         """
         return await self._identities.split_identity(which, contact_id)
@@ -548,7 +548,7 @@ class AsyncClient:
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
             TooFewMembers: Fewer than two others; nothing was sent.
-            UnknownContact: Nobody of a name, or several; nothing was sent.
+            UnknownContact: No contact has a name, or several have it; nothing was sent.
             RateLimited: Too many chatrooms.
             SendOutcomeUnknown: The answer was lost.
 
@@ -563,7 +563,7 @@ class AsyncClient:
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            UnknownContact: No contact has a name, several have it, or it is no chatroom; nothing was sent.
             RecipientRejected: You are no member.
             RateLimited: Too many changes.
             SendOutcomeUnknown: The answer was lost.
@@ -590,8 +590,8 @@ class AsyncClient:
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
-            ApiError: Somebody is still there: the owner alone can remove.
+            UnknownContact: No contact has a name, several have it, or it is no chatroom; nothing was sent.
+            ApiError: A member is still there: only the owner can remove members.
             SendOutcomeUnknown: The answer was lost, or the members that came afterwards were incomplete.
 
         Wire: webwxupdatechatroom (delmember), webwxbatchgetcontact
@@ -601,11 +601,11 @@ class AsyncClient:
 
     async def rename_chatroom(self, chatroom: To, name: str) -> Contact:
         """
-        Give a chatroom another name.
+        Rename a chatroom.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: Nobody of a name, or several, or no chatroom; nothing was sent.
+            UnknownContact: No contact has a name, several have it, or it is no chatroom; nothing was sent.
             ApiError: You may not.
             SendOutcomeUnknown: The answer was lost.
 
@@ -620,7 +620,7 @@ class AsyncClient:
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: Nobody of that name, or several, or no chatroom; nothing was sent.
+            UnknownContact: No contact has that name, several have it, or it is no chatroom; nothing was sent.
             SendOutcomeUnknown: The answer was lost.
 
         Wire: webwxupdatechatroom (quitchatroom)
@@ -644,7 +644,7 @@ class AsyncClient:
 
         Raises:
             NoJournal: A key, and no journal; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             StaleContact: An id of an earlier login, whose owner is gone or not surely known; nothing was sent.
             EmptyText: No character; nothing was sent.
             TextTooLong: Beyond the limit; nothing was sent.
@@ -683,7 +683,7 @@ class AsyncClient:
         Raises:
             NoJournal: There is none.
             InvalidRequest: There is no such send, or it is no text; nothing was sent.
-            StaleContact: It was for somebody of an earlier login, who is gone or not surely known; nothing was sent.
+            StaleContact: Its receiver is of an earlier login and gone, or not surely known; nothing was sent.
             SendOutcomeUnknown: It may have been sent, now or then.
             LoggedOut: The login ended; nothing was sent.
 
@@ -697,7 +697,7 @@ class AsyncClient:
         Mark a whole chat as read: its badge goes on the account's other devices. The other side learns nothing.
 
         Raises:
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             LoggedOut: The login ended.
 
         Wire: webwxstatusnotify (code 1)
@@ -717,10 +717,10 @@ class AsyncClient:
                 and `find_send` give it.
 
         Raises:
-            InvalidRequest: The send did not go out, or nobody can say; there is nothing to recall yet.
+            InvalidRequest: The message was not sent, or that is unknown; there is nothing to recall yet.
             RecallExpired: The two minutes are over. The message stays.
             StaleContact: It was sent in an earlier login, and that chat is gone or not surely known. The message stays.
-            RecallRefused: It is not this account's message, or nobody knows it. The message stays.
+            RecallRefused: It is not a message of this account, or unknown to the platform. The message stays.
             SendOutcomeUnknown: The answer was lost.
             LoggedOut: The login ended.
 
@@ -741,7 +741,7 @@ class AsyncClient:
             to: As for `send_text`.
             image: A path, the picture's bytes, or a binary stream, which is read to its end.
             name: The file's name; default: the path's.
-            progress: Told the bytes that are done and those of the whole.
+            progress: Called with the bytes that are done and those of the whole.
             key: As for `send_text`.
 
         Raises:
@@ -749,7 +749,7 @@ class AsyncClient:
             EmptyFile: It has no bytes; nothing was sent.
             TooLarge: More than 20 MiB; nothing was sent.
             NotAPicture: It is none of these kinds; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
             SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
@@ -769,7 +769,7 @@ class AsyncClient:
             to: As for `send_text`.
             video: A path, the video's bytes, or a binary stream, which is read to its end.
             name: The file's name; default: the path's.
-            progress: Told the bytes that are done and those of the whole.
+            progress: Called with the bytes that are done and those of the whole.
             key: As for `send_text`.
 
         Raises:
@@ -777,7 +777,7 @@ class AsyncClient:
             EmptyFile: It has no bytes; nothing was sent.
             TooLarge: More than 20 MiB; nothing was sent.
             InvalidRequest: It is no mp4; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
             SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
@@ -797,7 +797,7 @@ class AsyncClient:
             to: As for `send_text`.
             sticker: A path, the GIF's bytes, a binary stream, or 32 hex digits: what a `StickerMessage` has as `md5`.
             name: The file's name; default: the path's.
-            progress: Told the bytes that are done and those of the whole.
+            progress: Called with the bytes that are done and those of the whole.
             key: As for `send_text`.
 
         Raises:
@@ -805,7 +805,7 @@ class AsyncClient:
             EmptyFile: It has no bytes; nothing was sent.
             TooLarge: More than 20 MiB; nothing was sent.
             NotAPicture: It is no GIF; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             ApiError: The platform knows no sticker of that md5.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
@@ -826,14 +826,14 @@ class AsyncClient:
             to: As for `send_text`.
             file: A path, the file's bytes, or a binary stream, which is read to its end before anything is sent.
             name: What the receiver sees; default: the path's.
-            progress: Told the bytes that are done and those of the whole.
+            progress: Called with the bytes that are done and those of the whole.
             key: As for `send_text`.
 
         Raises:
             NoSuchFile: The path names no readable file; nothing was sent.
             EmptyFile: It has no bytes; nothing was sent.
             TooLarge: More than 1 GiB; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
             SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
@@ -852,7 +852,7 @@ class AsyncClient:
 
         Args:
             message: A received message. The receipt of a sent picture or a message id: its picture.
-            progress: Told the bytes that are done and those of the whole, 0 when nobody knows.
+            progress: Called with the bytes that are done and those of the whole; 0: the size is unknown.
 
         Raises:
             MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
@@ -878,7 +878,7 @@ class AsyncClient:
             message: As for `download`.
             to: A folder, in which it gets the name its sender gave it, made harmless, or one of its own; or the path
                 of a file that does not exist yet.
-            progress: Told the bytes that are done and those of the whole, 0 when nobody knows.
+            progress: Called with the bytes that are done and those of the whole; 0: the size is unknown.
 
         Raises:
             MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
@@ -923,7 +923,7 @@ class AsyncClient:
         Raises:
             NotForwardable: Another kind of message, a sticker of the store, or a picture or video that came without
                 keys and is not served any more; nothing was sent.
-            UnknownContact: Nobody of that name, or several; nothing was sent.
+            UnknownContact: No contact has that name, or several have; nothing was sent.
             MediaUnavailable: Its keys are not valid any more, and the platform has it no longer; nothing was sent.
             SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
 
@@ -944,7 +944,7 @@ class AsyncClient:
         until: float = 0,
     ) -> list[Event | Outgoing]:
         """
-        Give what was said, the oldest first: messages, recalls and gaps, with what was sent from here between.
+        Return messages, recalls, gaps and sends, the oldest first.
 
         A send that came back as a message is given as that message alone.
 
@@ -958,7 +958,7 @@ class AsyncClient:
 
         Raises:
             NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
+            UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
         return await self._history.history(chat, limit=limit, before=before, since=since, until=until)
@@ -967,7 +967,7 @@ class AsyncClient:
         self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
     ) -> list[Event | Outgoing]:
         """
-        Give what holds all of these words, the newest first: messages, and what was sent from here.
+        Return the messages and sends that contain all of these words, the newest first.
 
         A word of Chinese is found anywhere; one of another script by its beginning. What was sent from here is looked
         for among the newest 10,000 sends.
@@ -981,7 +981,7 @@ class AsyncClient:
         Raises:
             InvalidRequest: More words than a search takes.
             NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
+            UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
         return await self._history.search(words, chat=chat, limit=limit, before=before)
@@ -1001,7 +1001,7 @@ class AsyncClient:
 
     async def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
         """
-        Give what was sent from here, the newest first, each with what became of it.
+        Return the sends of the outbox, the newest first, with their states.
 
         Args:
             states: Only those that are in one of these.
@@ -1010,7 +1010,7 @@ class AsyncClient:
 
         Raises:
             NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
+            UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
         return await self._history.list_sends(*states, chat=chat, limit=limit)
@@ -1035,10 +1035,10 @@ class AsyncClient:
 
     async def was_sent_here(self, message: Message | MessageRecalled) -> bool:
         """
-        Say whether a message of this account's is one that was sent from here and came back through sync.
+        Return whether a message of this account was sent by this library and came back through sync.
 
         The phone's own are not. Of a recall it says whether the message was. While a send to that chat is on its way
-        nobody can say, so its end is waited for.
+        the answer is not known, so this waits for its end.
 
         Raises:
             NoJournal: There is none.
@@ -1058,7 +1058,7 @@ class AsyncClient:
 
     async def find_people(self, ids: Iterable[str]) -> Contacts:
         """
-        Find who had these ids, in this login or in an earlier one.
+        Find the contacts that had these ids, in this login or an earlier one.
 
         Raises:
             NoJournal: There is none.
@@ -1080,7 +1080,7 @@ class AsyncClient:
         """
         Delete what was said and sent for good, and give how much that was; one of both must be given.
 
-        A consumer that had not seen it all is told of a gap.
+        A consumer that had not seen all of it gets an event for the gap.
 
         Args:
             chat: As for `history`. None: all chats.
@@ -1088,7 +1088,7 @@ class AsyncClient:
 
         Raises:
             NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
+            UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be written.
         """
         return await self._history.purge_history(chat, before=before)
@@ -1108,7 +1108,7 @@ class AsyncClient:
 
     async def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
         """
-        Give what was taken back, the newest first, by anybody and by this account.
+        Return the recalls, the newest first, those of this account as well.
 
         Args:
             chat: As for `history`.
@@ -1116,17 +1116,17 @@ class AsyncClient:
 
         Raises:
             NoJournal: There is none.
-            UnknownContact: Nobody of that name was ever known, or several are.
+            UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
         return await self._recalled.list_recalled(chat, limit=limit)
 
     async def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
         """
-        Give the events that a handler has given up, the newest first.
+        Return the dead letters of a consumer, the newest first.
 
         Args:
-            consumer: What `deliver` was told, or a `Bot`.
+            consumer: Name of the consumer, as given to `deliver` or `Bot`.
             limit: At most so many.
 
         Raises:
