@@ -132,7 +132,7 @@ Redirect = Annotated[int, msgspec.Meta(ge=300, le=399)]
 
 
 class RefusedByNumber(BadAnswer, frozen=True, kw_only=True, tag="ret"):
-    """The call is refused with the number `ret`: a Ret, synccheck's retcode, or the `window.code` of login."""
+    """The call is refused with the return code `ret`: a Ret, synccheck's retcode, or the `window.code` of login."""
 
     is_whole: ClassVar[bool] = True
     ret: int = int(Ret.SYSTEM_ERROR)
@@ -142,7 +142,7 @@ class RefusedByNumber(BadAnswer, frozen=True, kw_only=True, tag="ret"):
 
 
 class HtmlPage(BadAnswer, frozen=True, kw_only=True, tag="html_page"):
-    """A web page with status 200, and nothing is carried out."""
+    """A web page with status 200; the call is not executed."""
 
     is_whole: ClassVar[bool] = True
 
@@ -151,7 +151,7 @@ class HtmlPage(BadAnswer, frozen=True, kw_only=True, tag="html_page"):
 
 
 class HttpStatus(BadAnswer, frozen=True, kw_only=True, tag="status"):
-    """A web page with the status `code`, such as 413, 429, 500 or 502, and nothing is carried out."""
+    """A web page with the status `code`, such as 413, 429, 500 or 502; the call is not executed."""
 
     is_whole: ClassVar[bool] = True
     code: HttpError = 502
@@ -161,7 +161,7 @@ class HttpStatus(BadAnswer, frozen=True, kw_only=True, tag="status"):
 
 
 class Unavailable(BadAnswer, frozen=True, kw_only=True, tag="unavailable"):
-    """Status 503 with an empty body, and nothing is carried out."""
+    """Status 503 with an empty body; the call is not executed."""
 
     is_whole: ClassVar[bool] = True
 
@@ -170,7 +170,7 @@ class Unavailable(BadAnswer, frozen=True, kw_only=True, tag="unavailable"):
 
 
 class RedirectNowhere(BadAnswer, frozen=True, kw_only=True, tag="redirect_nowhere"):
-    """A redirect of status `code` without a Location, and nothing is carried out."""
+    """A redirect with status `code` and without a Location; the call is not executed."""
 
     is_whole: ClassVar[bool] = True
     code: Redirect = 302
@@ -180,7 +180,7 @@ class RedirectNowhere(BadAnswer, frozen=True, kw_only=True, tag="redirect_nowher
 
 
 class RedirectAway(BadAnswer, frozen=True, kw_only=True, tag="redirect_away"):
-    """A redirect of status `code` to another host, `to`, and nothing is carried out."""
+    """A redirect with status `code` to another host, `to`; the call is not executed."""
 
     is_whole: ClassVar[bool] = True
     code: Redirect = 302
@@ -191,7 +191,7 @@ class RedirectAway(BadAnswer, frozen=True, kw_only=True, tag="redirect_away"):
 
 
 class ForeignJson(BadAnswer, frozen=True, kw_only=True, tag="foreign_json"):
-    """JSON of a proxy or a captive portal, `body`, comes with status 200, and nothing is carried out."""
+    """JSON of a proxy or a captive portal, `body`, with status 200; the call is not executed."""
 
     is_whole: ClassVar[bool] = True
     body: str = '{"error":"blocked by proxy"}'
@@ -201,14 +201,14 @@ class ForeignJson(BadAnswer, frozen=True, kw_only=True, tag="foreign_json"):
 
 
 class NoRet(BadAnswer, frozen=True, kw_only=True, tag="no_ret"):
-    """The call is carried out, and its answer has no BaseResponse, so it does not say how the call went."""
+    """The call is executed, and its answer has no BaseResponse, so its result is missing."""
 
     def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return _edited(response, lambda answer: answer.pop("BaseResponse", None))
 
 
 class NoMessageId(BadAnswer, frozen=True, kw_only=True, tag="no_message_id"):
-    """A send is carried out, and its answer has Ret 0 and an empty MsgID."""
+    """A send is executed, and its answer has Ret 0 and an empty MsgID."""
 
     calls: ClassVar[frozenset[str]] = _SENDS
 
@@ -217,14 +217,14 @@ class NoMessageId(BadAnswer, frozen=True, kw_only=True, tag="no_message_id"):
 
 
 class Empty(BadAnswer, frozen=True, kw_only=True, tag="empty"):
-    """The call is carried out, and its answer has no body."""
+    """The call is executed, and its answer has no body."""
 
     def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return msgspec.structs.replace(response, body=b"")
 
 
 class Truncated(BadAnswer, frozen=True, kw_only=True, tag="truncated"):
-    """The answer's body ends after `at` bytes, and its Content-Length says so too; -1 takes a random place."""
+    """The answer's body ends after `at` bytes, with a matching Content-Length; -1 is a random position."""
 
     at: At = -1
 
@@ -234,7 +234,7 @@ class Truncated(BadAnswer, frozen=True, kw_only=True, tag="truncated"):
 
 
 class WrongCharset(BadAnswer, frozen=True, kw_only=True, tag="wrong_charset"):
-    """The answer's Content-Type names `charset`, which it is not in."""
+    """The answer's Content-Type names the wrong `charset`."""
 
     charset: str = "iso-8859-1"
 
@@ -244,14 +244,14 @@ class WrongCharset(BadAnswer, frozen=True, kw_only=True, tag="wrong_charset"):
 
 
 class NoContentType(BadAnswer, frozen=True, kw_only=True, tag="no_content_type"):
-    """The answer says nothing of its type or its charset."""
+    """The answer has no Content-Type."""
 
     def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return _with_header(response, "Content-Type", None)
 
 
 class GzipWrong(BadAnswer, frozen=True, kw_only=True, tag="gzip_wrong"):
-    """The answer says that it is gzip, and is not."""
+    """The answer claims to be gzip, and is not."""
 
     def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return _with_header(response, "Content-Encoding", "gzip")
@@ -274,7 +274,7 @@ def _bomb(mebibytes: int) -> bytes:
 
 
 class WrongClock(BadAnswer, frozen=True, kw_only=True, tag="wrong_clock"):
-    """The server's clock, which the answer's Date tells, is `seconds` ahead, behind when negative."""
+    """The answer's Date is `seconds` ahead of the server's clock; negative is behind."""
 
     seconds: Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)] = 86_400.0
 
@@ -286,7 +286,7 @@ class WrongClock(BadAnswer, frozen=True, kw_only=True, tag="wrong_clock"):
 
 
 class StickySelector(BadAnswer, frozen=True, kw_only=True, tag="sticky_selector"):
-    """The poll says at once that something waits, by `selector`, whether it does or not."""
+    """The poll answers at once with `selector`, even if there is nothing to fetch."""
 
     calls: ClassVar[frozenset[str]] = _CHECK
     is_whole: ClassVar[bool] = True
@@ -297,7 +297,7 @@ class StickySelector(BadAnswer, frozen=True, kw_only=True, tag="sticky_selector"
 
 
 class UnknownSelector(BadAnswer, frozen=True, kw_only=True, tag="unknown_selector"):
-    """When something waits, the poll says so by a `selector` that nobody knows."""
+    """If there is something to fetch, the poll answers with an unknown `selector`."""
 
     calls: ClassVar[frozenset[str]] = _CHECK
     selector: Annotated[int, msgspec.Meta(ge=1, le=999)] = 99
@@ -324,7 +324,7 @@ class BadFetch(BadAnswer, frozen=True, kw_only=True):
 
 
 class RepeatedKey(BadFetch, frozen=True, kw_only=True, tag="repeated_key"):
-    """The fetch gives back the key that it was asked with, so the same batch comes again."""
+    """The fetch returns the key of its request, so the same batch is fetched again."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         asked = WEBWXSYNC.decode_request(call.http).sync_key
@@ -332,21 +332,21 @@ class RepeatedKey(BadFetch, frozen=True, kw_only=True, tag="repeated_key"):
 
 
 class NullKey(BadFetch, frozen=True, kw_only=True, tag="null_key"):
-    """The fetch gives null for both keys."""
+    """The fetch returns null for both keys."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["SyncKey"] = answer["SyncCheckKey"] = None
 
 
 class EmptyKey(BadFetch, frozen=True, kw_only=True, tag="empty_key"):
-    """The fetch gives keys of Count 0."""
+    """The fetch returns keys with Count 0."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["SyncKey"] = answer["SyncCheckKey"] = {"Count": 0, "List": []}
 
 
 class ShrunkKey(BadFetch, frozen=True, kw_only=True, tag="shrunk_key"):
-    """The fetch gives keys with only the first `keep` of their counters."""
+    """The fetch returns keys with only the first `keep` counters."""
 
     keep: Count = 1
 
@@ -357,7 +357,7 @@ class ShrunkKey(BadFetch, frozen=True, kw_only=True, tag="shrunk_key"):
 
 
 class ReorderedKey(BadFetch, frozen=True, kw_only=True, tag="reordered_key"):
-    """The fetch gives keys whose counters stand in another order."""
+    """The fetch returns keys with their counters in another order."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         for name, pairs in _keys(answer).items():
@@ -365,14 +365,14 @@ class ReorderedKey(BadFetch, frozen=True, kw_only=True, tag="reordered_key"):
 
 
 class NoCheckKey(BadFetch, frozen=True, kw_only=True, tag="no_check_key"):
-    """The fetch gives no SyncCheckKey."""
+    """The fetch returns no SyncCheckKey."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer.pop("SyncCheckKey", None)
 
 
 class ContinueRun(BadFetch, frozen=True, kw_only=True, tag="continue_run"):
-    """The fetch gives `size` changes, and while more wait its ContinueFlag is 1."""
+    """The fetch returns `size` changes, and ContinueFlag 1 while there are more."""
 
     size: Count = 1
 
@@ -387,14 +387,14 @@ class ContinueRun(BadFetch, frozen=True, kw_only=True, tag="continue_run"):
 
 
 class ContinueForever(BadFetch, frozen=True, kw_only=True, tag="continue_forever"):
-    """The fetch says by its ContinueFlag that more waits, whether it does or not."""
+    """The fetch always returns ContinueFlag 1."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["ContinueFlag"] = 1
 
 
 class DoubledBatch(BadFetch, frozen=True, kw_only=True, tag="doubled_batch"):
-    """The fetch gives all its messages twice."""
+    """The fetch returns all messages twice."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["AddMsgList"] *= 2
@@ -402,7 +402,7 @@ class DoubledBatch(BadFetch, frozen=True, kw_only=True, tag="doubled_batch"):
 
 
 class ShuffledBatch(BadFetch, frozen=True, kw_only=True, tag="shuffled_batch"):
-    """The fetch gives its messages in another order."""
+    """The fetch returns its messages in another order."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["AddMsgList"] = _in_another_order(answer["AddMsgList"], rng)
@@ -425,7 +425,7 @@ class SameId(MessageId, frozen=True, kw_only=True, tag="same_id"):
 
 
 class Flood(BadFetch, frozen=True, kw_only=True, tag="flood"):
-    """A friend writes `count` texts, and everything comes in one batch."""
+    """A friend sends `count` texts, which arrive in one batch."""
 
     count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5_000
 
@@ -439,7 +439,7 @@ class Flood(BadFetch, frozen=True, kw_only=True, tag="flood"):
 
 
 class UnknownChatroom(BadFetch, frozen=True, kw_only=True, tag="unknown_chatroom"):
-    """Messages of others come from a chatroom, and a member, that this login never heard of."""
+    """Messages of others come from an unknown chatroom and an unknown member."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         me = call.session.names.name(call.session.person.id)
@@ -453,7 +453,7 @@ class UnknownChatroom(BadFetch, frozen=True, kw_only=True, tag="unknown_chatroom
 
 
 class UnknownMember(BadFetch, frozen=True, kw_only=True, tag="unknown_member"):
-    """Messages of a chatroom come from a member that this login never heard of."""
+    """Messages of a chatroom come from an unknown member."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         for message in answer["AddMsgList"]:
@@ -463,7 +463,7 @@ class UnknownMember(BadFetch, frozen=True, kw_only=True, tag="unknown_member"):
 
 
 class RecallWithoutId(BadFetch, frozen=True, kw_only=True, tag="recall_without_id"):
-    """The notice of a recall does not say which message it was."""
+    """The notice of a recall has no message id."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         for message in answer["AddMsgList"]:
@@ -476,7 +476,7 @@ _MESSAGE_ID = re.compile(r"<(msgid|oldmsgid)>\d*</\1>")
 
 
 class RotatedKey(BadFetch, frozen=True, kw_only=True, tag="rotated_skey"):
-    """The fetch gives a new skey, and the old one is not good any more where `strict_skey` looks at it."""
+    """The fetch returns a new skey; with `strict_skey`, the old one is refused."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         session, logins = call.session, call.world.logins
@@ -501,7 +501,7 @@ class BadContacts(BadAnswer, frozen=True, kw_only=True):
 
 
 class ContactLoop(BadContacts, frozen=True, kw_only=True, tag="contact_loop"):
-    """Every page of contacts says that the page behind `seq` follows, so they never end."""
+    """Every page of contacts announces the page after `seq`, so the list never ends."""
 
     seq: Count = 1
 
@@ -510,21 +510,21 @@ class ContactLoop(BadContacts, frozen=True, kw_only=True, tag="contact_loop"):
 
 
 class NoSeq(BadContacts, frozen=True, kw_only=True, tag="no_seq"):
-    """A page of contacts does not say whether another follows."""
+    """A page of contacts has no Seq."""
 
     def edit(self, answer: Document, rng: Random) -> None:
         answer.pop("Seq", None)
 
 
 class NullList(BadContacts, frozen=True, kw_only=True, tag="null_list"):
-    """A page of contacts has null for its MemberList; its MemberCount is right."""
+    """A page of contacts has null as MemberList; its MemberCount is correct."""
 
     def edit(self, answer: Document, rng: Random) -> None:
         answer["MemberList"] = None
 
 
 class LostContacts(BadContacts, frozen=True, kw_only=True, tag="lost_contacts"):
-    """A page of contacts has only the first `most` of them; its MemberCount is right."""
+    """A page of contacts has only its first `most` contacts; its MemberCount is correct."""
 
     most: Count = 1
 
@@ -533,7 +533,7 @@ class LostContacts(BadContacts, frozen=True, kw_only=True, tag="lost_contacts"):
 
 
 class LostMembers(BadAnswer, frozen=True, kw_only=True, tag="lost_members"):
-    """A chatroom asked for by name comes with only the first `most` of its members; its MemberCount is right."""
+    """A requested chatroom has only its first `most` members; its MemberCount is correct."""
 
     calls: ClassVar[frozenset[str]] = frozenset({BATCHGETCONTACT.name})
     most: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 1
@@ -547,7 +547,7 @@ class LostMembers(BadAnswer, frozen=True, kw_only=True, tag="lost_members"):
 
 
 class ManyContacts(BadContacts, frozen=True, kw_only=True, tag="many_contacts"):
-    """A page of contacts has `count` more, friends of whom nobody else knows."""
+    """A page of contacts has `count` additional friends."""
 
     count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10_000
 
@@ -561,7 +561,7 @@ class ManyContacts(BadContacts, frozen=True, kw_only=True, tag="many_contacts"):
 
 
 class CutBatch(BadAnswer, frozen=True, kw_only=True, tag="cut_batch"):
-    """Of the contacts asked for by name, only the first `most` come."""
+    """Only the first `most` of the requested contacts are returned."""
 
     calls: ClassVar[frozenset[str]] = frozenset({BATCHGETCONTACT.name})
     most: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 50
@@ -578,7 +578,7 @@ class CutBatch(BadAnswer, frozen=True, kw_only=True, tag="cut_batch"):
 
 
 class Evicted(BadAnswer, frozen=True, kw_only=True, tag="evicted"):
-    """Another login takes over, and this session is over: retcode and Ret 1101."""
+    """Another login replaces this session: retcode and Ret 1101."""
 
     def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
         call.world.end(call.session, Ret.SESSION_INVALID)
@@ -604,7 +604,7 @@ class PhoneOffline(BadAnswer, frozen=True, kw_only=True, tag="phone_offline"):
 
 
 class RotatedCookies(BadAnswer, frozen=True, kw_only=True, tag="rotated_cookies"):
-    """The answer sets a new webwx_data_ticket, and the old one is not good any more where `strict_cookies` looks."""
+    """The answer sets a new webwx_data_ticket; with `strict_cookies`, the old one is refused."""
 
     calls: ClassVar[frozenset[str]] = _CHECK | _FETCH
 
@@ -636,26 +636,26 @@ def _without_ticket(response: Response) -> Headers:
 
 
 class MediaEmpty(Empty, frozen=True, kw_only=True, tag="media_empty"):
-    """A medium comes with no bytes, as one does that is not there yet."""
+    """A medium has no bytes, as one that is not ready yet."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
 
 
 class MediaGone(HttpStatus, frozen=True, kw_only=True, tag="media_gone"):
-    """A medium is not found: the status `code`."""
+    """A medium is not found: status `code`."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
     code: HttpError = 404
 
 
 class MediaPage(HtmlPage, frozen=True, kw_only=True, tag="media_page"):
-    """A web page comes in place of a medium."""
+    """A web page is returned instead of a medium."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
 
 
 class MediaPartial(BadAnswer, frozen=True, kw_only=True, tag="media_partial"):
-    """The first half of a medium comes with status 206, whatever was asked for."""
+    """The first half of a medium is returned with status 206, even without a range request."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
 

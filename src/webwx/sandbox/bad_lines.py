@@ -176,35 +176,35 @@ class ResetAtConnect(AtConnect, frozen=True, kw_only=True, tag="reset_at_connect
 
 
 class ResetBefore(AtRequest, frozen=True, kw_only=True, tag="reset_before"):
-    """The connection is reset, and the request was not carried out."""
+    """The connection is reset before the request is executed."""
 
     def steps(self) -> Steps:
         yield End.RESET
 
 
 class ResetAfter(AtAnswer, frozen=True, kw_only=True, tag="reset_after"):
-    """The request is carried out, and the connection is reset before a byte of the answer."""
+    """The request is executed, and the connection is reset before the answer."""
 
     def steps(self, answer: bytes, rng: Random) -> Steps:
         yield End.RESET
 
 
 class Blackhole(AtRequest, frozen=True, kw_only=True, tag="blackhole"):
-    """The request is not carried out, and nothing is ever said again on this connection."""
+    """The request is not executed, and the connection stays open without an answer."""
 
     def steps(self) -> Steps:
         yield End.SILENCE
 
 
 class LostAnswer(AtAnswer, frozen=True, kw_only=True, tag="lost_answer"):
-    """The request is carried out, and its answer never comes."""
+    """The request is executed, and the connection stays open without an answer."""
 
     def steps(self, answer: bytes, rng: Random) -> Steps:
         yield End.SILENCE
 
 
 class LateAnswer(AtAnswer, frozen=True, kw_only=True, tag="late_answer"):
-    """The request is carried out, and its answer comes after `seconds`."""
+    """The request is executed, and its answer is sent after `seconds`."""
 
     seconds: Seconds = 40.0
 
@@ -214,14 +214,14 @@ class LateAnswer(AtAnswer, frozen=True, kw_only=True, tag="late_answer"):
 
 
 class MediaLate(LateAnswer, frozen=True, kw_only=True, tag="media_late"):
-    """A medium comes after `seconds`."""
+    """A medium is returned after `seconds`."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
     seconds: Seconds = 150.0
 
 
 class StaleConnection(AtAnswer, frozen=True, kw_only=True, tag="stale_connection"):
-    """The answer comes, and the next request on the same connection is met by a reset and not carried out."""
+    """The answer is sent, and the next request on the same connection is reset and not executed."""
 
     def steps(self, answer: bytes, rng: Random) -> Steps:
         yield answer
@@ -264,7 +264,7 @@ class ClosedInBody(AtAnswer, frozen=True, kw_only=True, tag="closed_in_body"):
 
 
 class MediaCut(ClosedInBody, frozen=True, kw_only=True, tag="media_cut"):
-    """A medium breaks off: the connection is closed after `at` bytes of its body."""
+    """A medium is truncated: the connection is closed after `at` bytes of its body."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
 
@@ -273,7 +273,7 @@ class MediaCut(ClosedInBody, frozen=True, kw_only=True, tag="media_cut"):
 
 
 class GarbageStatus(AtAnswer, frozen=True, kw_only=True, tag="garbage_status"):
-    """The answer begins with `line` in place of its status line."""
+    """The answer starts with `line` instead of its status line."""
 
     line: str = "HTTP/1.1 0"
 
@@ -291,7 +291,7 @@ class BareBody(AtAnswer, frozen=True, kw_only=True, tag="http_0_9"):
 
 
 class WrongLength(AtAnswer, frozen=True, kw_only=True, tag="wrong_length"):
-    """The answer's Content-Length is `by` bytes more than its body, less when it is negative; then it is closed."""
+    """The answer's Content-Length is `by` bytes more than its body (negative: less); then the connection is closed."""
 
     by: int = 7
 
@@ -302,7 +302,7 @@ class WrongLength(AtAnswer, frozen=True, kw_only=True, tag="wrong_length"):
 
 
 class EndlessChunks(AtAnswer, frozen=True, kw_only=True, tag="endless_chunks"):
-    """The answer comes in chunks, and a blank follows every `seconds` without an end."""
+    """The answer is sent in chunks, and then a blank every `seconds`, without an end."""
 
     seconds: Seconds = 1.0
 
@@ -324,14 +324,14 @@ class AnswerTwice(AtAnswer, frozen=True, kw_only=True, tag="answer_twice"):
 
 
 class RequestTwice(Repeat, frozen=True, kw_only=True, tag="request_twice"):
-    """The request is carried out twice, and the first answer comes."""
+    """The request is executed twice, and the first answer is sent."""
 
 
 # -- slow answers ----------------------------------------------------------------------------------------------------
 
 
 class Latency(Throttle, frozen=True, kw_only=True, tag="latency"):
-    """The answer comes `seconds` later, give or take `jitter`."""
+    """The answer is sent `seconds` later, plus or minus `jitter`."""
 
     seconds: Seconds = 0.2
     jitter: Seconds = 0.1
@@ -342,7 +342,7 @@ class Latency(Throttle, frozen=True, kw_only=True, tag="latency"):
 
 
 class Sliced(Throttle, frozen=True, kw_only=True, tag="sliced"):
-    """The answer comes in slices of `size` bytes."""
+    """The answer is sent in slices of `size` bytes."""
 
     size: Count = 1
 
@@ -351,7 +351,7 @@ class Sliced(Throttle, frozen=True, kw_only=True, tag="sliced"):
 
 
 class Slow(Throttle, frozen=True, kw_only=True, tag="slow"):
-    """The answer comes at `rate` bytes a second."""
+    """The answer is sent with `rate` bytes per second."""
 
     rate: Count = 1024
 
@@ -364,7 +364,7 @@ class Slow(Throttle, frozen=True, kw_only=True, tag="slow"):
 
 
 class TlsWrongHost(Handshake, frozen=True, kw_only=True, tag="tls_wrong_host"):
-    """The certificate is another host's."""
+    """The certificate is for another host."""
 
     flaw: ClassVar[Flaw] = "wrong host"
 
@@ -376,7 +376,7 @@ class TlsExpired(Handshake, frozen=True, kw_only=True, tag="tls_expired"):
 
 
 class TlsSelfSigned(Handshake, frozen=True, kw_only=True, tag="tls_self_signed"):
-    """The certificate is signed by nobody but itself."""
+    """The certificate is self-signed."""
 
     flaw: ClassVar[Flaw] = "self-signed"
 

@@ -41,7 +41,7 @@ def name_of(fault: Fault | type[Fault]) -> str:
 
 
 class NoFault(BadLine, frozen=True, kw_only=True, tag="nothing"):
-    """A request passes as it should: a place in a script."""
+    """A request succeeds; for scripts."""
 
 
 CATALOGUE: dict[str, tuple[type[Fault], ...]] = {
