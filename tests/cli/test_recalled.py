@@ -127,4 +127,4 @@ def test_what_never_came_here_is_listed_as_the_notice_says(me: Any, sandbox: Any
     assert "(content unknown)" in me.run("recalled").stdout
     done = me.run("forward", "--recalled", "filehelper")
     assert (done.code, done.stdout) == (2, "")
-    assert "never came here" in done.sentence
+    assert "was never received here" in done.sentence
