@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import random
 import re
@@ -126,7 +127,9 @@ class TestOrder:
         queues = ChatQueues(subscription, ignore)
         await run_until_done(queues, subscription)
         assert queues.counts.in_flight == 0
-        assert vars(queues)["_queues"] == {}
+        gc.collect()
+        left = [each for each in gc.get_objects() if type(each).__module__ == ChatQueues.__module__]
+        assert len(left) < 100
 
 
 class TestTasks:
