@@ -1,1 +1,1 @@
-"""A real server of the protocol, for tests and offline work: `core` answers requests, `serve` gives it a port."""
+"""A real server of the protocol, for tests and offline work: `core` answers requests, `serve` puts it on a port."""

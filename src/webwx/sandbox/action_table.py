@@ -152,7 +152,7 @@ def cancel(world: World, *, uuid: str = "") -> None:
 
 @_action("expire", "", said="Expired.", facts={"expired": True})
 def expire(world: World, *, uuid: str = "") -> None:
-    """Let a login code's time run out."""
+    """Let a login code expire."""
     world.expire(uuid)
 
 
@@ -164,7 +164,7 @@ def log_out(world: World, *, who: str = ME) -> None:
 
 @_action("evict", "", said="Another client has taken {who}'s login.", facts={"evicted": True})
 def evict(world: World, *, who: str = ME) -> None:
-    """Let another client log in as WHO: the one there is learns 1101."""
+    """Log in another client as WHO; WHO's current client gets 1101."""
     world.evict(who)
 
 
@@ -217,7 +217,7 @@ def pin(world: World, *, who: str = ME, chat: str) -> None:
 
 @_action("unpin", "me 阿华", said="{who} has {chat} pinned no more.", facts={"pinned": False})
 def unpin(world: World, *, who: str = ME, chat: str) -> None:
-    """Let CHAT go from the top of WHO's list."""
+    """Unpin CHAT on WHO's phone."""
     world.set_pinned(who, chat, is_pinned=False)
 
 
@@ -226,7 +226,7 @@ def unpin(world: World, *, who: str = ME, chat: str) -> None:
 
 @_action("accept", "阿华 me", said="{who} and {asked_by} are friends now.", facts={"accepted": True})
 def accept(world: World, *, who: str = ME, asked_by: Annotated[str, shown_as("FROM")]) -> None:
-    """Let WHO accept FROM's friend request."""
+    """Accept FROM's friend request as WHO."""
     if world.person(asked_by).id not in world.person(who).asked_by:
         raise Impossible(f"{asked_by} has not asked {who}.", "not-asked")
     world.accept_friend(who, asked_by)
@@ -238,7 +238,7 @@ def _said_remark(who: str, friend: str, remark: str) -> str:
 
 @_action("remark", "me 阿华 花花", said=_said_remark, facts={"remark": "remark"})
 def set_remark(world: World, *, who: str = ME, friend: str, remark: Text = "") -> None:
-    """Let WHO call FRIEND by a REMARK, or by none."""
+    """Set WHO's REMARK for FRIEND, or remove it."""
     person, other = world.person(who), world.person(friend)
     if other.id not in person.friends:
         raise Impossible(f"{other.nickname} is no friend of {person.nickname}.", "no-friend")
@@ -247,13 +247,13 @@ def set_remark(world: World, *, who: str = ME, friend: str, remark: Text = "") -
 
 @_action("block", "阿华", said="{who} has blocked {whom}.", facts={"blocked": True})
 def block(world: World, *, who: str, whom: str = ME) -> None:
-    """Let WHO put WHOM on the blacklist: messages do not arrive, and into a chatroom WHO is not added."""
+    """Put WHOM on WHO's blacklist: messages do not arrive, and WHOM cannot add WHO to a chatroom."""
     world.set_blocked(who, whom, is_blocked=True)
 
 
 @_action("unblock", "阿华", said="{who} has {whom} on the blacklist no more.", facts={"blocked": False})
 def unblock(world: World, *, who: str, whom: str = ME) -> None:
-    """Let WHO take WHOM off the blacklist."""
+    """Take WHOM off WHO's blacklist."""
     world.set_blocked(who, whom, is_blocked=False)
 
 
@@ -266,7 +266,7 @@ def _said_create(name: str, chat: str, **_: object) -> str:
 
 @_action("create", "me 电影 阿华 张三", said=_said_create)
 def create(world: World, *, who: str = ME, name: str = "", people: list[str]) -> Answer:
-    """Let WHO open a chatroom called NAME with PEOPLE, two at least."""
+    """Create a chatroom called NAME as WHO with PEOPLE, at least two."""
     owner, others = world.person(who), [world.person(each) for each in people]
     if len(others) < FEWEST:
         raise Impossible(f"A chatroom is opened with {FEWEST} others at least.", "too-few")
@@ -276,7 +276,7 @@ def create(world: World, *, who: str = ME, name: str = "", people: list[str]) ->
 
 @_action("invite", "me 电影 李雷", said="{who} has invited {people} to {chat}.", facts={"invited": "people"})
 def invite(world: World, *, who: str = ME, chat: str, people: list[str]) -> None:
-    """Let WHO bring PEOPLE into the chatroom CHAT, or send them invitations where it wants that."""
+    """Add PEOPLE to the chatroom CHAT as WHO, or send them invitations if it requires that."""
     member = world.person(who)
     room, others = world.chatroom(member, chat), [world.person(each) for each in people]
     if world.membership.is_by_invitation(room):
@@ -297,7 +297,7 @@ def _check_addable(world: World, member: WorldPerson, others: list[WorldPerson])
 
 @_action("remove", "me 电影 李雷", said="{people} is out of {chat}.", facts={"removed": "people"})
 def remove(world: World, *, who: str = ME, chat: str, people: list[str]) -> None:
-    """Let WHO, its owner, put PEOPLE out of the chatroom CHAT."""
+    """Remove PEOPLE from the chatroom CHAT as WHO, its owner."""
     member = world.person(who)
     room = world.chatroom(member, chat)
     if member is not room.owner:
@@ -307,21 +307,21 @@ def remove(world: World, *, who: str = ME, chat: str, people: list[str]) -> None
 
 @_action("join", "张三 电影 me", said="{who} is in {chat} now.", facts={"joined": True})
 def join(world: World, *, who: str = ME, chat: str, by: Annotated[str, shown_as("FROM")]) -> None:
-    """Let WHO open FROM's invitation to the chatroom CHAT."""
+    """Open FROM's invitation to the chatroom CHAT as WHO."""
     member = world.person(by)
     world.membership.join(world.chatroom(member, chat), world.person(who), by=member)
 
 
 @_action("rename", "阿华 周末爬山 周末游泳", said="{chat} is called {name} now.", facts={"renamed": True})
 def rename(world: World, *, who: str = ME, chat: str, name: Text) -> None:
-    """Let WHO give the chatroom CHAT another NAME."""
+    """Rename the chatroom CHAT to NAME as WHO."""
     member = world.person(who)
     world.membership.rename(world.chatroom(member, chat), name, by=member)
 
 
 @_action("leave", "阿华 周末爬山", said="{who} has left {chat}.", facts={"left": True})
 def leave(world: World, *, who: str = ME, chat: str) -> None:
-    """Let WHO leave the chatroom CHAT."""
+    """Leave the chatroom CHAT as WHO."""
     member = world.person(who)
     world.membership.leave(world.chatroom(member, chat), member)
 
@@ -414,7 +414,7 @@ def card(world: World, *, from_: str, to: str, person: str) -> Answer:
 
 @_action("ask", '李雷 me "我是李雷"', said=_said_sent)
 def ask(world: World, *, from_: str, to: str, greeting: Text = "") -> Answer:
-    """Let FROM ask TO to become a friend."""
+    """Send a friend request from FROM to TO."""
     return _sent(world.ask_friend(from_, to, greeting))
 
 
@@ -512,7 +512,7 @@ def go_offline(world: World, *, who: str = ME) -> None:
 
 @_action("online", "", said="{who}'s phone is online.", facts={"offline": False})
 def go_online(world: World, *, who: str = ME) -> None:
-    """Give WHO's phone its network back."""
+    """Restore the network of WHO's phone."""
     world.set_offline(who, is_offline=False)
 
 

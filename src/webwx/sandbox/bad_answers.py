@@ -101,7 +101,7 @@ class FaultedCall(Protocol):
 
 
 class BadAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault of what is said."""
+    """A fault in the content of an answer."""
 
     calls: ClassVar[frozenset[str]] = frozenset()
     """The calls it is meant for; none: every call."""
@@ -110,7 +110,7 @@ class BadAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
         """
-        Give what is answered instead, or None to let the call be carried out.
+        Return another answer, or None to carry out the call.
 
         Raises:
             Refused: The call is refused.
@@ -118,7 +118,7 @@ class BadAnswer(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
     def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
-        """Give what becomes of an answer."""
+        """Return the changed answer."""
         return response
 
 
@@ -308,7 +308,7 @@ class UnknownSelector(BadAnswer, frozen=True, kw_only=True, tag="unknown_selecto
 
 
 class BadFetch(BadAnswer, frozen=True, kw_only=True):
-    """A fault of what webwxsync says."""
+    """A fault in the answer of webwxsync."""
 
     calls: ClassVar[frozenset[str]] = _FETCH
 
@@ -489,7 +489,7 @@ class RotatedKey(BadFetch, frozen=True, kw_only=True, tag="rotated_skey"):
 
 
 class BadContacts(BadAnswer, frozen=True, kw_only=True):
-    """A fault of what webwxgetcontact says."""
+    """A fault in the answer of webwxgetcontact."""
 
     calls: ClassVar[frozenset[str]] = _CONTACTS
 
@@ -682,13 +682,13 @@ class RecalledFirst(BadAnswer, frozen=True, kw_only=True, tag="recalled_first"):
 
 
 def _with_header(response: Response, name: str, value: str | None) -> Response:
-    """Set a header in place of what there is of that name; None takes it away."""
+    """Replace a header; None removes it."""
     kept: Headers = tuple(header for header in response.headers if header[0].lower() != name.lower())
     return msgspec.structs.replace(response, headers=kept if value is None else (*kept, (name, value)))
 
 
 def _keys(answer: Document) -> dict[str, list[Document]]:
-    """Give the counters of both keys by name, without a key that another fault has taken away."""
+    """Return the counters of both keys by name, without a key that another fault has removed."""
     return {name: key["List"] for name in ("SyncKey", "SyncCheckKey") if (key := answer.get(name))}
 
 

@@ -81,14 +81,14 @@ def raw_answer(response: Response) -> bytes:
 
 
 async def play(steps: Steps, transport: asyncio.Transport) -> Outage | End | None:
-    """Carry the steps out, and say how they ended; None: the connection goes on. A silence is left to the caller."""
+    """Carry out the steps; return how they ended, None if the connection stays open. The caller handles a silence."""
     for step in steps:
         if transport.is_closing():
             return End.CLOSE
         match step:
             case bytes():
                 transport.write(step)
-                await asyncio.sleep(0)  # whoever reads gets a turn, so that slices stay slices
+                await asyncio.sleep(0)  # the reader runs in between, so that slices stay slices
             case Delay():
                 await asyncio.sleep(step.seconds)
             case End.CLOSE:
@@ -129,7 +129,7 @@ class AtRequest(BadLine, frozen=True, kw_only=True):
     """A request that is read, and never carried out."""
 
     def steps(self) -> Steps:
-        """Give what happens in place of an answer."""
+        """Return the steps in place of an answer."""
         raise NotImplementedError  # each fault of this kind has steps of its own
 
 
@@ -137,7 +137,7 @@ class AtAnswer(BadLine, frozen=True, kw_only=True):
     """A request that is carried out, and whose answer does not come as it should."""
 
     def steps(self, answer: bytes, rng: Random) -> Steps:
-        """Give what becomes of an answer."""
+        """Return the changed steps of an answer."""
         raise NotImplementedError  # each fault of this kind has steps of its own
 
 
@@ -145,7 +145,7 @@ class Throttle(BadLine, frozen=True, kw_only=True):
     """An answer whose bytes all come, in their own time. Goes together with every other fault."""
 
     def paced(self, steps: Steps, rng: Random) -> Steps:
-        """Give the same steps, slower."""
+        """Return the same steps, slower."""
         raise NotImplementedError  # each fault of this kind has a pace of its own
 
 
@@ -269,7 +269,7 @@ class MediaCut(ClosedInBody, frozen=True, kw_only=True, tag="media_cut"):
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
 
 
-# -- an answer that is none ------------------------------------------------------------------------------------------
+# -- invalid answers -------------------------------------------------------------------------------------------------
 
 
 class GarbageStatus(AtAnswer, frozen=True, kw_only=True, tag="garbage_status"):

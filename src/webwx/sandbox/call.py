@@ -55,11 +55,11 @@ class Call:
     One call as the server sees it.
 
     Args:
-        world: Where it happens.
-        endpoint: Which call it is.
-        http: The request as it came.
-        request: The same, decoded.
-        parked: What the call was parked with, when it is asked again.
+        world: The world.
+        endpoint: The endpoint.
+        http: The request as received.
+        request: The decoded request.
+        parked: State of a parked call that is resumed.
     """
 
     def __init__(
@@ -76,9 +76,9 @@ class Call:
         self.is_first = parked is None
         """The call has just come."""
         self.deadline = parked.until if parked else world.now + world.options.hold_seconds
-        """When a poll is answered whatever happens."""
+        """Time at which a poll is answered in any case."""
         self.batch_size = world.options.batch_size
-        """Changes that a fetch gives at most."""
+        """Maximum number of changes in a fetch."""
         self.status = 200
         """Status of the answer; an answer may change it."""
         self.cookies: list[str] = []
@@ -103,10 +103,10 @@ class Call:
     @property
     def session(self) -> WebSession:
         """
-        Whose call this is.
+        Session of the call.
 
         Raises:
-            Refused: Nobody's, or the login has ended.
+            Refused: There is no session, or the login has ended.
         """
         session = self.any_session
         if session.ended is not None:
@@ -153,11 +153,11 @@ class Call:
         self.cookies.append(f"{name}={value};{where} Path=/; Expires={dashed_date(self.world.now + lifetime)}{secure}")
 
     def cookie(self, name: str) -> str:
-        """Give a cookie of the request, or an empty text."""
+        """Return a cookie of the request, or an empty text."""
         return read_cookie_header(self.http.header("Cookie")).get(name, "")
 
     def _check_cookies(self, session: WebSession) -> None:
-        """Refuse whoever brings no cookie of his own: the file host has a ticket of its own for that."""
+        """Refuse a request without a cookie of its own: the file host has a ticket of its own for that."""
         keys = session.keys
         is_file = self._endpoint.host is Host.FILE
         name, value = ("webwx_data_ticket", keys.data_ticket) if is_file else ("wxsid", keys.sid)
@@ -168,7 +168,7 @@ class Call:
         return self.cookie("wxsid") or read_pairs(self.http.query).get("sid") or self._credentials().sid
 
     def _credentials(self) -> Credentials:
-        """Give the body's `BaseRequest`; an upload has it one level deeper."""
+        """Return the body's `BaseRequest`; an upload has it one level deeper."""
         if isinstance(self._request, UploadRequest):
             return upload_ticket(self._request).credentials
         if isinstance(self._request, ParallelUploadRequest):

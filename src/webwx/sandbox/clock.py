@@ -10,7 +10,7 @@ class WorldClock(Protocol):
     """A clock that can be wound forward."""
 
     def now(self) -> float:
-        """Give the time in seconds since 1970."""
+        """Return the time in seconds since 1970."""
         ...
 
     def wind(self, seconds: float) -> None:
@@ -18,7 +18,7 @@ class WorldClock(Protocol):
         ...
 
     def seconds_until(self, moment: float) -> float | None:
-        """Give the real seconds that pass before a moment; None when only winding gets there."""
+        """Return the real seconds until a moment; None if only winding reaches it."""
         ...
 
 
@@ -35,7 +35,7 @@ class SystemClock:
 
     @classmethod
     def ahead_by(cls, seconds: float) -> SystemClock:
-        """Give a clock that shows so much more than the machine's."""
+        """Return a clock that is so much ahead of the machine's."""
         clock = cls()
         clock.wind(seconds)
         return clock
@@ -46,7 +46,7 @@ class SystemClock:
         return self._ahead
 
     def now(self) -> float:
-        """Give the time in seconds since 1970."""
+        """Return the time in seconds since 1970."""
         return time.time() + self._ahead
 
     def wind(self, seconds: float) -> None:
@@ -54,7 +54,7 @@ class SystemClock:
         self._ahead += seconds
 
     def seconds_until(self, moment: float) -> float:
-        """Give the real seconds that pass before a moment."""
+        """Return the real seconds until a moment."""
         return max(0.0, moment - self.now())
 
 
@@ -65,7 +65,7 @@ class VirtualClock:
         self._now = start
 
     def now(self) -> float:
-        """Give the time in seconds since 1970."""
+        """Return the time in seconds since 1970."""
         return self._now
 
     def wind(self, seconds: float) -> None:
@@ -73,5 +73,5 @@ class VirtualClock:
         self._now += seconds
 
     def seconds_until(self, moment: float) -> float | None:
-        """Give 0 for a moment that has come; None for any other."""
+        """Return 0 for a moment that has come; None for any other."""
         return 0.0 if moment <= self._now else None

@@ -1,9 +1,9 @@
 """
-The CONNECT proxy: one loopback port that speaks plain HTTP, and is a proxy to the host names the sandbox plays.
+The CONNECT proxy: one loopback port that speaks plain HTTP, and is a proxy to the platform's host names.
 
-To `CONNECT wx.qq.com:443` it says yes as any proxy would, but connects to nothing: whatever is said next, over TLS, is
-answered right here by the same server. Every other name is refused, so nothing leaves this machine. A client needs
-nothing but the address of a proxy and a certificate to trust; no privileges, no port 443, no list of hosts.
+It accepts `CONNECT wx.qq.com:443` like any proxy, but connects to nothing: the same server answers the bytes that
+follow, over TLS. Every other name is refused, so nothing leaves this machine. A client needs only the address of a
+proxy and a certificate to trust; no privileges, no port 443, no hosts file.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _TARGET = re.compile(rb"CONNECT ([^ \r\n:]+):(\d+) HTTP/1\.[01]\r\n")
 
 class AcceptedConnection(asyncio.Protocol):
     """
-    One connection until it is known what it wants; then the HTTP server takes over.
+    One connection until its protocol is known; then the HTTP server takes over.
 
     Args:
-        server: Makes the protocol that answers HTTP.
+        server: Creates the protocol that answers HTTP.
         context: For the server's side of TLS.
-        callers: Where this one is kept as long as nobody else looks after it.
+        callers: Set that refers to this connection until another object does.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class AcceptedConnection(asyncio.Protocol):
         self._callers = callers
         self._transport: asyncio.Transport | None = None
         self._said = bytearray()
-        """What has come and nobody has read."""
+        """Bytes received and not read yet."""
         self._upgrade: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember whom to answer."""
+        """Store the transport."""
         self._transport = cast("asyncio.Transport", transport)  # what a listening socket makes
         self._callers.add(self)
 
@@ -69,7 +69,7 @@ class AcceptedConnection(asyncio.Protocol):
         """Read on until it is clear whether this is a tunnel."""
         self._said += data
         if self._upgrade or not self._transport:
-            return  # the first words inside the tunnel may come before the handshake's end is told
+            return  # the first bytes inside the tunnel may arrive before the end of the handshake is reported
         if not self._said.startswith(_METHOD[: len(self._said)]):
             self._hand_over(self._transport)
         elif b"\r\n\r\n" in self._said:
@@ -87,7 +87,7 @@ class AcceptedConnection(asyncio.Protocol):
         elif target[1].decode("latin-1").lower() not in PLAYED or target[2] != b"443":
             self._refuse(transport, b"403 Forbidden")
         elif rest:
-            # Nobody greets before the proxy has agreed, and TLS could not be given what has been read already.
+            # A client sends nothing before the proxy has agreed, and TLS cannot take over bytes already read.
             self._refuse(transport, b"400 Bad Request")
         else:
             self._disarm()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.people import MessageKind, WorldMessage, WorldPerson
 
 ON_THE_PHONE_ONLY = "该类型暂不支持，请在手机上查看"
-"""What the web is told of kinds it cannot show."""
+"""Text that the web gets for kinds it cannot show."""
 
 _PC_APP = "wx6618f1cfc6c132f8"
 """`appid` of files sent from a computer."""
@@ -53,7 +53,7 @@ def text(words: str) -> MessageContent:
 
 
 def system(line: str) -> MessageContent:
-    """Let the platform say something in a grey line."""
+    """Add a notice of the platform."""
     status = MessageStatus.NORMAL if line.startswith(_PLAIN_LINES) else MessageStatus.SYSTEM
     return MessageContent(
         kind="system", text=line, wire=msgspec.structs.replace(_wire(MessageType.SYSTEM, line), status=status)
@@ -61,7 +61,7 @@ def system(line: str) -> MessageContent:
 
 
 def system_xml(xml: str, line: str) -> MessageContent:
-    """Let the platform say something as `<sysmsg>`; phones show the line."""
+    """Add a notice of the platform as `<sysmsg>`; phones show its text."""
     wire = msgspec.structs.replace(_wire(MessageType.RECALL, xml), status=MessageStatus.SYSTEM)
     return MessageContent(kind="system", text=line, wire=wire)
 
@@ -159,7 +159,7 @@ def video(sender: WorldPerson, medium: MediaFile, seconds: int, *, is_short: boo
 
 
 def sticker(sender: WorldPerson, medium: MediaFile, *, game: int = 0, result: int = 0) -> MessageContent:
-    """Send a sticker; `game` 1 is rock, paper, scissors, 2 dice."""
+    """Send a sticker; `game` 1 is rock, paper, scissors, 2 is a dice roll."""
     length = str(len(medium.content))
     height, width = picture_size(medium.content)
     element = write_tag(
@@ -250,7 +250,7 @@ def location(latitude: float, longitude: float, label: str, name: str = "[位置
 
 
 def card(person: WorldPerson) -> MessageContent:
-    """Recommend somebody."""
+    """Send a contact card."""
     content = '<?xml version="1.0"?>\n' + write_tag(
         "msg",
         {
@@ -393,7 +393,7 @@ def _record_item(line: str) -> RecordItem:
 
 
 def unsupported() -> MessageContent:
-    """Send what the web is told nothing of, as merged histories mostly arrive."""
+    """Send a message without content for the web, as merged histories usually arrive."""
     return MessageContent(kind="history", text=ON_THE_PHONE_ONLY, wire=_wire(MessageType.APP, ON_THE_PHONE_ONLY))
 
 

@@ -60,7 +60,7 @@ MAX_UPLOAD = MAX_FILE
 
 
 class PersonParameter(msgspec.Struct, frozen=True):
-    """Somebody."""
+    """A person."""
 
     who: str = ME
 
@@ -78,14 +78,14 @@ class TrafficQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who can log in."""
+    """A person who can log in."""
 
     nickname: str
     id: str
 
 
 class AccountList(msgspec.Struct, frozen=True):
-    """Everybody."""
+    """All people."""
 
     accounts: list[AccountSummary]
 
@@ -144,7 +144,7 @@ def _accounts(world: World, _: NoParameters) -> AccountList:
 
 
 def _inbox(world: World, of: PersonParameter) -> Inbox:
-    """Show somebody's phone."""
+    """Show a person's phone."""
     person = world.person(of.who)
     return Inbox(
         nickname=person.nickname,
@@ -158,7 +158,7 @@ def _save(world: World, _: NoParameters) -> State:
 
 
 def _wire(world: World, behind: TrafficQuery) -> TrafficReport:
-    last = world.traffic.changes  # read first: what changes meanwhile is told twice and not never
+    last = world.traffic.changes  # read first: a change meanwhile is then reported twice rather than lost
     return TrafficReport(last=last, exchanges=world.traffic.since(behind.after, behind.endpoint))
 
 
@@ -194,7 +194,7 @@ _VERBS: Verbs[World] = {
 
 
 def is_for(request: Request) -> bool:
-    """Say whether a request is for this API."""
+    """Return whether a request is for this API."""
     return request.path == PREFIX or request.path.startswith(PREFIX + "/")
 
 
@@ -230,7 +230,7 @@ def _parameters(request: Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
 
 
 def is_upload(request: Request) -> bool:
-    """Say whether a request's body is a file's content as it is, and its fields are in the query."""
+    """Return whether a request's body is the content of a file, with its fields in the query."""
     return is_for(request) and request.method == "POST" and request.header("Content-Type") == UPLOAD_TYPE
 
 
@@ -241,7 +241,7 @@ def too_large(limit: int) -> Response:
 
 def is_loopback(url: str) -> bool:
     """
-    Say whether an address is this machine's.
+    Return whether an address is this machine's.
 
     A page elsewhere can make a browser call a loopback port, under its own name (`Host`) or from its own origin.
     """
@@ -252,7 +252,7 @@ def is_loopback(url: str) -> bool:
 
 
 def is_same_origin(request: Request) -> bool:
-    """Say whether a request comes from no page at all, or from one of this very server: scheme, name and port."""
+    """Return whether a request comes from no page at all, or from one of this server: scheme, name and port."""
     there = urlsplit(request.url)
     return is_loopback(request.url) and request.header("Origin") in {"", f"{there.scheme}://{there.netloc}"}
 

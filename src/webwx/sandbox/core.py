@@ -1,8 +1,8 @@
 """
-The server without a port: a `Request` goes in, a `Response` or a `Park` comes out.
+The server without a port: it takes a `Request` and returns a `Response` or a `Park`.
 
 The same core answers a test in process and a socket (`serve`). It finds the endpoint, decodes, calls the handler, and
-encodes; `call` says who is calling, and `handlers` what happens then.
+encodes; `call` identifies the caller, and `handlers` do the work.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Broken(Response, frozen=True, kw_only=True):
     hits: tuple[InjectedFault, ...]
 
     def steps(self) -> Steps:
-        """Give how it goes out."""
+        """Return the response to send."""
         return steps_of(raw_answer(self), self.hits)
 
 
@@ -97,7 +97,7 @@ class SandboxCore:
         return answer
 
     def give_up(self, parked: Park) -> None:
-        """Take note that nobody waits for a poll any more."""
+        """Record that a poll's client has hung up."""
         if isinstance(parked, Held):
             self.world.traffic.end(parked.entry, None)
 
@@ -180,7 +180,7 @@ class SandboxCore:
             if known and known == response.header("ETag"):
                 response = msgspec.structs.replace(response, status=304, body=b"")
         for fault, rng in faults:
-            with suppress(Refused):  # nobody's call: there is no login whose answer could be changed
+            with suppress(Refused):  # no session: there is no login whose answer could be changed
                 response = fault.after(call, response, rng)
         return response
 
@@ -210,7 +210,7 @@ _SLASHES = re.compile("//+")
 
 
 def refusal(endpoint: Endpoint[Any, Any], refused: Refused) -> msgspec.Struct:
-    """Give the reply that says no: the number in its place, every other field zero or empty."""
+    """Return the refusing reply: the number in its place, every other field zero or empty."""
     special = _REFUSALS.get(endpoint.reply)
     if special:
         return special(refused)

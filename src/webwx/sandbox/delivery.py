@@ -1,9 +1,9 @@
 """
 Delivery: how messages reach phones and web logins, and how they are recalled.
 
-A message shows on the phone of everybody it is for; whoever has a web login finds it in that login's stream too. What
-the sender's own login gets is the odd part: everything from his phone, nothing it sent itself (or an echo, by
-an option), and always the notice of a recall.
+A message appears on the phones of all its receivers, and in the stream of each one's web login. The sender's own login
+is special: it gets everything from the phone, nothing that it sent itself (or an echo, by an option), and always the
+notice of a recall.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ class MessageDelivery:
         self, sender: WorldPerson, to: str, content: MessageContent, *, by: WebSession | None = None
     ) -> WorldMessage:
         """
-        Deliver a message to everybody it is for.
+        Deliver a message to all its receivers.
 
         Args:
-            sender: Who sends.
+            sender: The sender.
             to: World id of the chat.
-            content: What is sent.
-            by: The session that sent it, which hears of it only if echoes are on; None: a phone.
+            content: The content.
+            by: The session that sent it, which gets it only if echoes are on; None for a phone.
 
         Raises:
             Refused: The chat cannot be written to, or the sender's phone is offline.
@@ -96,7 +96,7 @@ class MessageDelivery:
         return message
 
     def find(self, message_id: str) -> WorldMessage | None:
-        """Find a message, whoever can see it; None when there is none of that id."""
+        """Return a message by id, visible or not; None if there is none."""
         return self._messages.get(message_id)
 
     @property
@@ -110,7 +110,7 @@ class MessageDelivery:
 
     def message(self, message_id: str, viewer: WorldPerson) -> WorldMessage:
         """
-        Find a message that somebody can see.
+        Return a message that a person can see.
 
         Raises:
             Refused: There is none of that id, or it is in none of this person's chats.
@@ -121,7 +121,7 @@ class MessageDelivery:
         return message
 
     def tell(self, person: WorldPerson, chat: str, content: MessageContent) -> WorldMessage:
-        """Show one person something in a chat that nobody there has sent: a line of the platform, a request."""
+        """Show one person a message in a chat that has no author there: a notice, a request."""
         other = self._world.people.get(chat, person)
         message = self._new_message(other, chat if other is person else person.id, content)
         self._show(person, message, is_unread=content.kind != "system")
@@ -129,10 +129,10 @@ class MessageDelivery:
 
     def take_back(self, person: WorldPerson, message_id: str) -> WorldMessage:
         """
-        Recall a message and tell everybody who saw it.
+        Recall a message and notify all who saw it.
 
         Raises:
-            Refused: It is unknown, somebody else's, recalled before, or older than two minutes.
+            Refused: It is unknown, another person's, recalled before, or older than two minutes.
         """
         message = self.message(message_id, person)
         room = self._world.chatrooms.get(message.to)
@@ -157,13 +157,13 @@ class MessageDelivery:
         return message
 
     def greet(self, person: WorldPerson) -> str:
-        """Let the phone answer a new client with its recent chats, and give that message's id."""
+        """Make the phone answer a new client with its recent chats, and return that message's id."""
         notice_id, now = self.new_id(), self._world.now
         self._world.tell(person, Selector.PHONE_ACTIVITY, lambda view: view.recent_chats(notice_id=notice_id, time=now))
         return notice_id
 
     def tell_activity(self, person: WorldPerson, chat: str, code: StatusNotify) -> None:
-        """Tell a person's web login what the phone did with a chat, by world id."""
+        """Report to a person's web login what the phone did with a chat, by world id."""
         notice_id, now = self.new_id(), self._world.now
         self._world.tell(
             person, Selector.PHONE_ACTIVITY, lambda view: view.phone_activity(chat, code, notice_id=notice_id, time=now)
@@ -196,7 +196,7 @@ class MessageDelivery:
             self._world.let_hear(person, message)
 
     def _bounce(self, sender: WorldPerson, receiver: WorldPerson, text: str) -> None:
-        """Say afterwards that the other side did not get it: the send itself succeeded."""
+        """Report afterwards that the other side did not get it: the send itself succeeded."""
         self._show(sender, self._new_message(receiver, sender.id, contents.system(text)), is_unread=False)
 
     def _new_message(self, sender: WorldPerson, to: str, content: MessageContent) -> WorldMessage:

@@ -25,7 +25,7 @@ class Refused(Exception):
 
 
 class Impossible(Exception):
-    """The world's no to a person: nobody of that name, nothing to confirm. The text is one sentence."""
+    """The world refuses an action of a person: an unknown name, nothing to confirm. The text is one sentence."""
 
     def __init__(self, sentence: str, code: str = "") -> None:
         super().__init__(sentence)
@@ -34,12 +34,12 @@ class Impossible(Exception):
 
 
 def code_of(no: Impossible | Refused) -> str:
-    """Give what stands for a refusal in every language, or nothing."""
+    """Return the text of a refusal in a language, or nothing."""
     if isinstance(no, Impossible):
         return no.code
     return Ret(no.ret).name.lower().replace("_", "-") if no.ret in _SENTENCES else ""
 
 
 def explain(no: Impossible | Refused) -> str:
-    """Say a refusal in one sentence to whoever holds a phone."""
+    """Return a refusal as one sentence for a phone's user."""
     return _SENTENCES.get(no.ret, str(no)) if isinstance(no, Refused) else str(no)

@@ -33,7 +33,7 @@ _PUBLISHERS = ("日报", "周刊", "小站", "服务号", "俱乐部")
 _NICKNAMED = ("群主小号", "潜水员", "管理员", "新人")
 
 _ONE_IN = 8
-"""Of so many people one has something that not everybody has."""
+"""One of so many people has a rare attribute."""
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 

@@ -1,5 +1,5 @@
 """
-The control API's verbs for faults, the same for the sandbox and for the fault proxy: one struct and one function each.
+The control API's calls for faults, equal for the sandbox and for the fault proxy: one struct and one function each.
 
     GET  /control/faults                                {"seed", "menu": [fault], "active": [rule], "script": [rule],
                                                          "hits": {name: number}}
@@ -11,7 +11,7 @@ The control API's verbs for faults, the same for the sandbox and for the fault p
 
 A fault of the catalogue is `{"name", "does", "section", "where", "calls", "options"}`. A rule is `{"fault", "endpoint",
 "times", "probability", "options"}`, and where it is listed it has its `number` and its `hits` too; without `times` it
-is on until it is taken off. `hits` counts since the last reset. Without a `seed` one is made up. A text is
+is on until it is turned off. `hits` counts since the last reset. Without a `seed` a random one is used. A text is
 `NAME:OPTION=VALUE@PROBABILITY`.
 """
 

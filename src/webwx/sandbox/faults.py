@@ -1,10 +1,10 @@
 """
 The catalogue of faults, and the set of faults that are on.
 
-`CATALOGUE` is the one table of what can go wrong: the control API, the command line, the page of the documentation and
-the tests are made from it. A fault is on for some calls or all, so often or with some probability, or in its turn in a
-script. Every set has a seed, and with the same seed the same calls meet the same faults: each fault has an rng of its
-own for each call, so that it does not matter how the calls of a client come between each other.
+`CATALOGUE` is the one table of faults: the control API, the command line, the documentation page and the tests are
+derived from it. A fault is on for some calls or all, a number of times or with a probability, or in order in a script.
+Every set has a seed, and with the same seed the same calls meet the same faults: each fault has its own rng for each
+call, so the order of a client's calls does not matter.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ CATALOGUE: dict[str, tuple[type[Fault], ...]] = {
 """Everything that can go wrong, by where it does."""
 
 FAULTS: dict[str, type[Fault]] = {name_of(kind): kind for kinds in CATALOGUE.values() for kind in kinds}
-"""The same by name."""
+"""The catalogue by name."""
 
 SAID = (BadAnswer, NoFault)
 """What a server's core can do by itself."""
@@ -225,7 +225,7 @@ class ActiveRule:
         return self.times is not None and self.hits >= self.times
 
     def concerns(self, call: str) -> bool:
-        """Say whether it is for a call."""
+        """Return whether it applies to a call."""
         return call == self.endpoint if self.endpoint else not self.fault.calls or call in self.fault.calls
 
 
@@ -248,7 +248,7 @@ class FaultInjector:
 
     def __init__(self, kinds: tuple[type, ...] = SAID, *, seed: int | None = None) -> None:
         self.seed = SystemRandom().randrange(2**32) if seed is None else seed
-        """With the same one, the same calls meet the same faults."""
+        """Seed: with the same one, the same calls meet the same faults."""
         self.kinds = kinds
         """What can happen here."""
         self._rules: list[ActiveRule] = []
@@ -307,10 +307,10 @@ class FaultInjector:
 
     def reseed(self, seed: int | None = None) -> None:
         """
-        Seed every rng again: with the same seed, what is on now and what will be happens as it did before.
+        Seed every rng again, so that active and future faults happen as before.
 
         Args:
-            seed: Of every rng; None picks one at random.
+            seed: Seed of every rng; None picks one at random.
         """
         self.seed = SystemRandom().randrange(2**32) if seed is None else seed
         rules = (*self._rules, *self._script)
@@ -406,7 +406,7 @@ def of_kind(hits: Iterable[InjectedFault], kind: type[F]) -> list[tuple[F, Rando
 
 
 def steps_of(answer: bytes, hits: Iterable[InjectedFault]) -> Steps:
-    """Give how an answer goes out on a connection."""
+    """Return the steps of an answer on a connection."""
     hits = tuple(hits)
     steps: Steps = iter((answer,))
     instead = of_kind(hits, AtRequest)
@@ -421,7 +421,7 @@ def steps_of(answer: bytes, hits: Iterable[InjectedFault]) -> Steps:
 
 
 def _place(fault: Fault) -> object:
-    """Give the place at a request that only one fault can have, if it takes one."""
+    """Return the slot at a request that only one fault can take, if it takes one."""
     if isinstance(fault, BadAnswer):
         return BadAnswer if fault.is_whole else None
     return next((kind for kind in _ONE_OF_A_KIND if isinstance(fault, kind)), None)

@@ -1,8 +1,8 @@
 """
-The platform's hosts, as a sandbox plays them.
+The platform's hosts, as a sandbox serves them.
 
-Which names there are is told by the wire's own table (`protocol.hosts`), but for those of old, which no login leads to
-and only old code still calls. On one plain origin none of this matters: that origin is every host.
+The names come from the wire's own table (`protocol.hosts`), except old ones, which no login ends on and only old code
+still calls. On one plain origin none of this matters: that origin is every host.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ def _of_today(name: str) -> str:
 
 
 def is_helper(request: Request) -> bool:
-    """Say whether a request is made by File Transfer Helper's page: by its mark, or by the host it came to."""
+    """Return whether File Transfer Helper's page made a request: by its mark, or by its host."""
     mark = request.header("mmweb_appid") or read_pairs(request.query).get("mmweb_appid", "")
     return mark == FILEHELPER.mmweb_appid or _name(request.url) in _HELPERS
 
 
 def page_permission(request: Request) -> Headers:
     """
-    Give the headers by which a browser lets a page of the platform call its other hosts.
+    Return the headers that let a page of the platform call its other hosts.
 
-    File Transfer Helper's page uploads to another family's file host, with a header of its own; a client names the
-    headers that it will send in its preflight request. Pages of other origins get no permission, and on one plain
-    origin no page needs it.
+    File Transfer Helper's page uploads to another family's file host, with a header of its own; a client lists its
+    headers in the preflight request. Pages of other origins get no permission, and on one plain origin no page needs
+    it.
     """
     origin = request.header("Origin")
     wanted = request.header("Access-Control-Request-Headers")
@@ -74,15 +74,15 @@ def page_permission(request: Request) -> Headers:
 
 
 def family_of(origin: str) -> Hosts | None:
-    """Give the hosts that go with an API host; None where one plain origin plays them all."""
+    """Return the hosts of an API host's family; None on one plain origin."""
     return FAMILIES.get(_of_today(_name(origin)))
 
 
 def is_foreign(endpoint: Endpoint[Any, Any], family: Hosts, origin: str) -> bool:
     """
-    Say whether a call came to a host that does not answer it for this family.
+    Return whether a call arrived at a host that does not answer it for this family.
 
-    Login calls are answered everywhere, whatever the family.
+    Login calls are answered everywhere, for every family.
     """
     scheme, _, name = origin.partition("://")
     called = f"{scheme}://{_of_today(name)}"
@@ -91,7 +91,7 @@ def is_foreign(endpoint: Endpoint[Any, Any], family: Hosts, origin: str) -> bool
 
 def wished_host(redirect_uri: str, appid: str) -> str:
     """
-    Give the API host that a login asked to end on: by the address it gave, else by what it calls itself.
+    Return the API host that a login asked to end on: from the address in its request, else from its profile.
 
     File Transfer Helper's page encodes the address twice, one client not at all.
     """
@@ -105,15 +105,15 @@ def wished_host(redirect_uri: str, appid: str) -> str:
 
 
 def api_origin(origin: str, wished: str) -> str:
-    """Give the origin of the API for a login that was polled on an origin: the wished host, or one plain origin."""
+    """Return the API origin for a login that was polled on an origin: the requested host, or the plain origin."""
     return FAMILIES[wished].main if _name(origin) in PLAYED else origin
 
 
 def cookie_domains(origin: str) -> tuple[str, str]:
     """
-    Give the `Domain` of an API host's own cookies and of those it shares with the whole of the platform.
+    Return the `Domain` of an API host's own cookies and of those shared by the whole platform.
 
-    Both are empty on one plain origin: it has no parent to share with.
+    Both are empty on one plain origin, which has no parent domain.
     """
     name = _name(origin)
     if name not in PLAYED:

@@ -41,7 +41,7 @@ class LoginStage(enum.Enum):
 
 @dataclass(eq=False, kw_only=True, repr=False)
 class LoginCode:
-    """A QR code on somebody's screen."""
+    """A QR code on a screen."""
 
     uuid: str
     made: float
@@ -57,7 +57,7 @@ class LoginCode:
     confirmed: float = 0.0
     """When."""
     is_pushed: bool = False
-    """Nobody drew it: the phone of an earlier login was asked to confirm."""
+    """Whether there is no picture: the phone of an earlier login was asked to confirm."""
     is_sent_on: bool = False
     """Its exchange has been sent on to another host."""
 
@@ -82,14 +82,14 @@ class LoginRegistry:
         """What each person has confirmed last, by world id."""
 
     def issue(self, secret: str) -> str:
-        """Note a secret as handed out."""
+        """Register a secret."""
         self._issued.add(secret)
         return secret
 
     # -- codes -------------------------------------------------------------------------------------------------------
 
     def new_code(self, host: str = "") -> LoginCode:
-        """Make a code that nobody has scanned."""
+        """Create a code."""
         uuid = self.issue(urlsafe_b64encode(self._rng.randbytes(7)).decode())
         code = LoginCode(uuid=uuid, made=self._clock.now(), host=host)
         self._codes[uuid] = code
@@ -105,7 +105,7 @@ class LoginRegistry:
         return None
 
     def code(self, uuid: str) -> LoginCode | None:
-        """Give a code that can still lead to a login; None for an unknown, expired or used one."""
+        """Return a code that can still lead to a login; None for an unknown, expired or used one."""
         code = self._codes.get(uuid)
         return code if code and self._is_live(code) else None
 
@@ -115,10 +115,10 @@ class LoginRegistry:
 
     def scan(self, person: WorldPerson, uuid: str | None) -> LoginCode:
         """
-        Point a phone at a code, the newest one when none is named.
+        Scan a code with a phone, by default the newest one.
 
         Raises:
-            Impossible: There is no such code, or somebody has scanned it.
+            Impossible: There is no such code, or it was scanned already.
         """
         code = self._at_stage(
             LoginStage.NEW, uuid, "There is no login code waiting to be scanned; start a login first."
@@ -156,7 +156,7 @@ class LoginRegistry:
 
     def expire(self, uuid: str | None) -> LoginCode:
         """
-        Let a code's time run out.
+        Expire a code.
 
         Raises:
             Impossible: There is no such code.
@@ -174,7 +174,7 @@ class LoginRegistry:
         raise Impossible(otherwise, "no-code")
 
     def _newest(self, uuid: str | None) -> Iterator[LoginCode]:
-        """Give the living codes, the newest first, or the one that is named."""
+        """Return the valid codes, newest first, or the one with that uuid."""
         codes = filter(None, [self._codes.get(uuid)]) if uuid else reversed(self._codes.values())
         return (code for code in codes if self._is_live(code))
 
@@ -185,7 +185,7 @@ class LoginRegistry:
 
     def confirmed(self, uuid: str, ticket: str) -> LoginCode:
         """
-        Give the confirmed code that a ticket belongs to.
+        Return the confirmed code of a ticket.
 
         Raises:
             Refused: The ticket is not this code's, or has been used.
@@ -196,7 +196,7 @@ class LoginRegistry:
         return code
 
     def redeem(self, code: LoginCode) -> WorldPerson:
-        """Use up a confirmed code, and give whose it is."""
+        """Use up a confirmed code, and return its person."""
         code.stage = LoginStage.EXCHANGED
         return _scanner(code)
 
@@ -241,7 +241,7 @@ class LoginRegistry:
         return f"@crypt_{self._rng.getrandbits(32):x}_{self._rng.randbytes(80).hex()}"
 
     def session(self, sid: str) -> WebSession | None:
-        """Give a session, living or ended, by its sid."""
+        """Return a session, active or ended, by its sid."""
         session = self._sessions.get(sid)
         return session and self._aged(session)
 
@@ -250,12 +250,12 @@ class LoginRegistry:
         return [session for session in self._sessions.values() if self._aged(session).ended is None]
 
     def live(self, person: WorldPerson) -> WebSession | None:
-        """Give a person's web login."""
+        """Return a person's web login."""
         session = self._latest.get(person.id)
         return session if session and self._aged(session).ended is None else None
 
     def online(self) -> list[WorldPerson]:
-        """List everybody who has a web login."""
+        """List the people who have a web login."""
         return [session.person for session in self._latest.values() if session.ended is None]
 
     def _aged(self, session: WebSession) -> WebSession:
@@ -265,11 +265,11 @@ class LoginRegistry:
         return session
 
     def is_busy(self, person: WorldPerson) -> bool:
-        """Say whether a person has a web login, or has just confirmed one."""
+        """Return whether a person has a web login, or has just confirmed one."""
         code = self._confirmed.get(person.id)
         is_awaited = code is not None and code.stage is LoginStage.CONFIRMED and self._is_live(code)
         return is_awaited or self.live(person) is not None
 
 
 def _scanner(code: LoginCode) -> WorldPerson:
-    return cast("WorldPerson", code.person)  # nobody confirms what nobody has scanned
+    return cast("WorldPerson", code.person)  # a code that was not scanned cannot be confirmed

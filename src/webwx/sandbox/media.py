@@ -1,8 +1,8 @@
 """
-Media and the keys under which they lie in the content network: pictures, videos, voices, stickers, files.
+Media and their keys in the content network: pictures, videos, voices, stickers, files.
 
-A medium keeps its keys for ever, whatever becomes of the messages that show it. That is what makes forwarding a
-recalled picture possible: the server reads only the keys.
+A medium keeps its keys permanently, independent of the messages that show it. That makes forwarding a recalled picture
+possible: the server reads only the keys.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 SOME_VOICE = b"ID3\x04" + bytes(1020)
-"""A kibibyte that passes for something spoken, for whoever does not care what."""
+"""A kibibyte that passes for a voice message: the default content."""
 
 SOME_VIDEO = b"\0\0\0\x18ftypmp42" + bytes(1012)
 """A kibibyte that passes for a video."""
@@ -47,7 +47,7 @@ class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def content_type(self) -> str:
-        """The media type its first bytes tell."""
+        """The media type by its first bytes."""
         start = self.content[:16]
         if is_video(start):
             return "video/mp4"
@@ -73,7 +73,7 @@ class MediaStore:
         self._by_md5: dict[str, MediaFile] = {}
 
     def add(self, content: bytes, name: str = "") -> MediaFile:
-        """Take in a medium and give it keys; the same bytes get new ones each time."""
+        """Store a medium and return its keys; the same bytes get new ones each time."""
         height, width = thumbnail_size(*picture_size(content))
         medium = MediaFile(
             content=content,

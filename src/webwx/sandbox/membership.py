@@ -1,8 +1,7 @@
 """
-Membership: who comes into a chatroom and who goes, and what everybody in it is told.
+Membership: how people join and leave a chatroom, and what its members are notified of.
 
-Each change is a grey line in the chat, worded for its reader, and the chatroom once more
-for everybody who is still in it.
+Each change is a notice in the chat, worded for its reader, and the chatroom once more for every remaining member.
 """
 
 from __future__ import annotations
@@ -50,27 +49,27 @@ class Membership:
         self._world = world
 
     def can_add(self, member: WorldPerson, other: WorldPerson) -> bool:
-        """Say whether a person may be added without being asked: a mutual friend who has not blocked the member."""
+        """Return whether a person may be added directly: a mutual friend who has not blocked the member."""
         is_friend = other.id in member.friends and member.id in other.friends
         return is_friend and not other.is_public and not other.has_blocked(member)
 
     def is_by_invitation(self, room: WorldChatroom) -> bool:
-        """Say whether a chatroom is so large that people can only be invited to it."""
+        """Return whether a chatroom is so large that people can only be invited to it."""
         options = self._world.options
         return options.large_chatrooms == "invited" and len(room.members) >= options.invite_start_count
 
     def open(self, owner: WorldPerson, people: Sequence[WorldPerson], name: str) -> WorldChatroom:
-        """Open a chatroom with people who can all be added, and say so to everybody."""
+        """Create a chatroom with people who can all be added, and notify everyone."""
         room = self._world.add_chatroom(name, [owner.id, *(person.id for person in people)])
         self._announce(room, owner, people)
         return room
 
     def admit(self, room: WorldChatroom, people: Sequence[WorldPerson], *, by: WorldPerson) -> None:
         """
-        Let people in whom a member has added.
+        Add people on behalf of a member.
 
         Raises:
-            Refused: That one is no member.
+            Refused: The adder is not a member.
         """
         self._check_member(room, by)
         new = [person for person in people if not room.has(person)]
@@ -82,10 +81,10 @@ class Membership:
 
     def invite(self, room: WorldChatroom, people: Iterable[WorldPerson], *, by: WorldPerson) -> None:
         """
-        Send a card to each, which lets them in when they open it.
+        Send each person a card that adds them when they open it.
 
         Raises:
-            Refused: The inviter is no member, or somebody is no friend.
+            Refused: The inviter is not a member, or a person is not a friend.
         """
         self._check_member(room, by)
         card = contents.link(by, "邀请你加入群聊", "http://support.weixin.qq.com/", f"{by.nickname}邀请你加入群聊")
@@ -95,10 +94,10 @@ class Membership:
 
     def join(self, room: WorldChatroom, person: WorldPerson, *, by: WorldPerson) -> None:
         """
-        Let somebody in who opened a member's invitation.
+        Add a person who opened a member's invitation.
 
         Raises:
-            Refused: The inviter is no member.
+            Refused: The inviter is not a member.
         """
         self._check_member(room, by)
         if not room.has(person):
@@ -112,10 +111,10 @@ class Membership:
 
     def remove(self, room: WorldChatroom, people: Iterable[WorldPerson], *, by: WorldPerson) -> None:
         """
-        Put people out.
+        Remove people.
 
         Raises:
-            Refused: Somebody else than the owner wants that.
+            Refused: The remover is not the owner.
         """
         self._check_member(room, by)
         if by is not room.owner:
@@ -132,10 +131,10 @@ class Membership:
 
     def rename(self, room: WorldChatroom, name: str, *, by: WorldPerson) -> None:
         """
-        Give a chatroom another name.
+        Rename a chatroom.
 
         Raises:
-            Refused: Somebody wants that who is no member.
+            Refused: The person is not a member.
         """
         self._check_member(room, by)
         room.name = name
@@ -144,10 +143,10 @@ class Membership:
 
     def leave(self, room: WorldChatroom, person: WorldPerson) -> None:
         """
-        Go. After an owner the next one owns the chatroom; nobody is told but by its looks.
+        Leave. After an owner the next member owns the chatroom, without a notice.
 
         Raises:
-            Refused: That one is no member.
+            Refused: The person is not a member.
         """
         self._check_member(room, person)
         room.remove(person)
@@ -175,7 +174,7 @@ class Membership:
         self._say(room, words, f'"{by.nickname}"邀请{names}加入了群聊')
 
     def _say(self, room: WorldChatroom, words: dict[WorldPerson, str], to_others: str = "") -> None:
-        """Say something to some members, and something to all others, or nothing."""
+        """Send one notice to some members, and another or none to all others."""
         for member in room.members:
             line = words.get(member, to_others)
             if line:

@@ -22,7 +22,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     echo: Literal["off", "on"] = "off"
     """Whether a session's own sends come back to it through sync; both have been seen."""
     fold_repeats: bool = False
-    """A wholly equal `Msg` of the same session within 60 s is answered with the first one's id and not delivered."""
+    """An identical `Msg` of the same session within 60 s is answered with the first one's id and not delivered."""
     large_files: Literal["easy", "strict"] = "easy"
     """Whether a file above 25 MiB must be announced before its upload, and is neither served nor forwarded."""
     media_after_recall: Literal["gone", "kept"] = "gone"
@@ -30,11 +30,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     picture_content: Literal["full", "keyless", "hash"] = "full"
     """Which form of `Content` pictures are delivered in; only the full one can be forwarded."""
     picture_versions: Literal["told", "zero"] = "told"
-    """Whether the address of somebody's picture says which one it is, or 0 as some answers do."""
+    """Whether the address of an avatar identifies its version, or contains 0 as some answers do."""
     real_ids: Literal["hidden", "told"] = "hidden"
-    """Whether notices of what the phone does name chats by their real ids too, as they did until April 2017."""
+    """Whether notices of phone activity name chats by their real ids too, as they did until April 2017."""
     skey: Literal["kept", "renewed"] = "kept"
-    """Whether webwxinit repeats the skey of the login or gives another one."""
+    """Whether webwxinit repeats the skey of the login or returns another one."""
     strict_skey: bool = False
     """Refuse a non-empty skey that the session never had."""
     silent_changes: bool = False
@@ -52,16 +52,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     pin_without_remark: Literal["erases", "keeps"] = "erases"
     """What becomes of a remark when a pin does not repeat it; two clients do not."""
     invite_start_count: int = 40
-    """Members from which the page invites to a chatroom and does not add; webwxinit tells the number."""
+    """Number of members from which the page invites to a chatroom instead of adding; part of webwxinit."""
     large_chatrooms: Literal["open", "invited"] = "open"
-    """Whether a chatroom of that many lets itself be added to all the same; clients count in different ways."""
+    """Whether people can be added to a chatroom of that size all the same; clients count in different ways."""
     contact_page_size: int = 500
     """Contacts in one answer of webwxgetcontact."""
     redirect_origin: str = ""
     """
-    Origin that a confirmed login is sent on to, as when an account lives on another family.
+    Origin that a confirmed login is redirected to, as for an account of another family.
 
-    Empty: the host the login asked for; on one plain origin that origin.
+    Empty: the host that the login asked for; on one plain origin that origin.
     """
     exchange_origin: str = ""
     """Origin that the ticket exchange sends each login on to, once, by `redirecturl`; empty: it does not."""
@@ -70,7 +70,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     exchange_location: str = ""
     """Address that the ticket exchange sends a browser on to, with no keys in its answer; empty: it does not."""
     ticket_page: Literal["xml", "html"] = "xml"
-    """Whether the ticket exchange gives its answer or a web page, as a host does that wants to be navigated to."""
+    """Whether the ticket exchange answers with XML or a web page, as a host does that expects a browser."""
     login_refused: bool = False
     """Refuse web logins with ret 1203, as many accounts are. File Transfer Helper stays open to all."""
     require_extspam: bool = False
@@ -78,15 +78,15 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     logout_answer: Literal["json", "redirect"] = "json"
     """Whether a logout answers with JSON, which one client insists on, or as the page is answered."""
     strict_hosts: bool = False
-    """End whoever calls a host that is none of his family's, or not the one that answers such a call (Ret 1101)."""
+    """End a session that calls a host of another family, or one that does not answer such a call (Ret 1101)."""
     strict_cookies: bool = False
-    """Know nobody by query or body: cookies must reach the API, the push and the file host (Ret 1100)."""
+    """Ignore credentials in query and body: cookies must reach the API, the push and the file host (Ret 1100)."""
     acts_per_minute: int = 0
     """How often a session may send or change something in a minute before Ret 1205 refuses it; 0: it may always."""
     login_hours: float = 0
     """Hours after which a web login ends by itself (Ret 1100), as it does after a day or so; 0: it does not."""
     replay_every: int = 0
-    """Each so many-th webwxsync of a session also gives what the one before it gave, again; 0: none does."""
+    """Every n-th webwxsync of a session repeats the answer before it as well; 0: none does."""
 
 
 STRICT: dict[str, str | float | bool] = {
@@ -105,7 +105,7 @@ STRICT: dict[str, str | float | bool] = {
     "replay_every": 3,
 }
 """
-What is harsh without being wrong, all at once: a client that follows the notes gets its work done all the same.
+All options that are strict and still correct, at once: a correct client works all the same.
 
-Pictures keep their full content here, for nobody can forward the others.
+Pictures keep their full content here, because others cannot be forwarded.
 """

@@ -1,8 +1,8 @@
 """
 People, chatrooms, messages and what phones show of them.
 
-Everybody and every chatroom has a world id: short, readable, the same in every login. The `@…` names of the protocol
-belong to a session and are made there.
+Every person and chatroom has a world id: short, readable, the same in every login. The `@…` names of the protocol
+belong to a session and are created there.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ME = "me"
-"""The first account, whatever its name."""
+"""The first account, for any name."""
 
 FILEHELPER = "filehelper"
 """World id and wire name of the one chat that every account has."""
 
 TEAM = "weixin"
-"""World id and wire name of the platform's own account; nobody can write to it."""
+"""World id and wire name of the platform's own account, which cannot be written to."""
 
 BUILTIN = {FILEHELPER: "文件传输助手", TEAM: "微信团队"}
-"""Accounts that are the same for everybody, with their nicknames."""
+"""Accounts that exist in every login, with their nicknames."""
 
 MessageKind = Literal[
     "text", "image", "voice", "video", "sticker", "file", "location", "live_location", "card", "friend_request", "link",
@@ -41,7 +41,7 @@ KINDS: tuple[MessageKind, ...] = get_args(MessageKind)
 
 
 class MessageContent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a message says, the same for all who receive it."""
+    """Content of a message, the same for all receivers."""
 
     kind: MessageKind
     text: str = ""
@@ -50,7 +50,7 @@ class MessageContent(msgspec.Struct, frozen=True, kw_only=True):
     about: str = ""
     """World id of the person on a card or behind a request."""
     leads_to: str = ""
-    """World id of the chatroom that an invitation lets one into."""
+    """World id of the chatroom of an invitation."""
     wire: WireMessage = WireMessage(msg_id="")
     """Its fields as they are delivered, but for names, ids, and escaping."""
 
@@ -87,7 +87,7 @@ class WorldMessage:
         return self.content.medium
 
     def chat_of(self, viewer: WorldPerson) -> str:
-        """Give the world id of the chat in which a person sees this."""
+        """Return the world id of the chat in which a person sees this."""
         return self.sender.id if self.to == viewer.id else self.to
 
 
@@ -101,7 +101,7 @@ class WorldChat:
 
 @dataclass(eq=False, kw_only=True)
 class WorldPerson:
-    """Somebody with an account and a phone."""
+    """A person with an account and a phone."""
 
     id: str
     nickname: str
@@ -112,7 +112,7 @@ class WorldPerson:
     """The WeChat id that this person has chosen; pages show it to friends, though the platform has not for years."""
     signature: str = ""
     sex: int = 0
-    """1 male, 2 female, 0 not told."""
+    """1 male, 2 female, 0 unknown."""
     province: str = ""
     city: str = ""
     pictures: int = 1
@@ -167,16 +167,16 @@ class WorldPerson:
         return 0 if self.is_public else (1, 17, 49)[zlib.crc32(self.id.encode()) % 3]
 
     def mark_read(self, key: str) -> None:
-        """Clear a chat's unread count. Nobody else is told."""
+        """Clear a chat's unread count, without a notification."""
         if key in self.chats:
             self.chats[key].unread = 0
 
     def has_blocked(self, other: WorldPerson) -> bool:
-        """Say whether somebody is on this person's blacklist."""
+        """Return whether another person is on this person's blacklist."""
         return other.id in self.blocked
 
     def sees(self, message: WorldMessage) -> bool:
-        """Say whether a message is in one of this person's chats."""
+        """Return whether a message is in one of this person's chats."""
         chat = self.chats.get(message.chat_of(self))
         return chat is not None and message in chat.messages
 
@@ -206,7 +206,7 @@ class WorldChatroom:
 
     @property
     def members(self) -> tuple[WorldPerson, ...]:
-        """Everybody, the owner first."""
+        """All members, the owner first."""
         return tuple(self._members.values())
 
     @property
@@ -215,24 +215,24 @@ class WorldChatroom:
         return next(iter(self._members.values()), None)
 
     def has(self, person: WorldPerson) -> bool:
-        """Say whether somebody is in it."""
+        """Return whether a person is a member."""
         return person.id in self._members
 
     def add(self, people: Iterable[WorldPerson]) -> None:
-        """Let people in, behind the others."""
+        """Add people at the end."""
         for person in people:
             self._members[person.id] = person
             person.rooms[self.id] = self
 
     def remove(self, person: WorldPerson) -> None:
-        """Let somebody out."""
+        """Remove a person."""
         del self._members[person.id]
         del person.rooms[self.id]
         person.saved.discard(self.id)
 
     @property
     def title(self) -> str:
-        """What phones show: the name, or the members' when there is none."""
+        """Name on phones: the chatroom's, or its members' if it has none."""
         return self.name or "、".join(member.nickname for member in self.members)
 
     @property

@@ -106,11 +106,11 @@ class PhoneActions:
 
     def recall(self, message: WorldMessage | None = None, to: str = "") -> WorldMessage:
         """
-        Take back a message, or the last one in a chat.
+        Recall a message, by default the last one in a chat.
 
         Raises:
-            Impossible: There is nothing to take back.
-            Refused: It is too late, or somebody else's.
+            Impossible: There is nothing to recall.
+            Refused: It is too late, or another person's message.
         """
         return self.world.recall(self.id, message.to if message else self._where(to), message.id if message else None)
 
@@ -138,7 +138,7 @@ class PhoneActions:
 
     def ask_friend(self, who: str, greeting: str = "") -> WorldMessage:
         """
-        Ask somebody to become a friend.
+        Send a friend request.
 
         Raises:
             Impossible: There is no such person.
@@ -147,10 +147,10 @@ class PhoneActions:
 
     def accept_friend(self, who: str = "") -> None:
         """
-        Accept somebody's request, or the one that is answered here.
+        Accept a person's request, by default the one of the current message.
 
         Raises:
-            Impossible: There is no such person, or nobody is named.
+            Impossible: There is no such person, or none is named.
             Refused: They have not asked.
         """
         self.world.accept_friend(self.id, who or self._where(""))
@@ -166,21 +166,21 @@ class PhoneActions:
 
     def set_blocked(self, who: str, *, is_blocked: bool = True) -> None:
         """
-        Put somebody on the blacklist, or take them off it.
+        Put a person on the blacklist, or take them off it.
 
         Raises:
-            Impossible: There is no such person, or it is oneself.
+            Impossible: There is no such person, or it is the actor.
         """
         self.world.set_blocked(self.id, who, is_blocked=is_blocked)
 
-    # -- chatrooms; all raise Impossible, and Refused to whoever is not in it ------------------------------------------
+    # -- chatrooms; all raise Impossible, and Refused for actors who are not members -----------------------------------
 
     def create_chatroom(self, name: str, *members: str) -> WorldChatroom:
         """Open a chatroom with these people."""
         return self.world.membership.open(self._person, [self.world.person(each) for each in members], name)
 
     def add_members(self, chat: str, *members: str) -> None:
-        """Let people into a chatroom."""
+        """Add people to a chatroom."""
         self.world.membership.admit(self._room(chat), [self.world.person(each) for each in members], by=self._person)
 
     def remove_members(self, chat: str, *members: str) -> None:
@@ -197,14 +197,14 @@ class PhoneActions:
         self.world.membership.leave(self._room(chat), self._person)
 
     def rename_chatroom(self, name: str, chat: str = "") -> None:
-        """Give a chatroom another name."""
+        """Rename a chatroom."""
         self.world.membership.rename(self._room(chat), name, by=self._person)
 
     # -- what happens to clients ---------------------------------------------------------------------------------------
 
     def log_out(self) -> None:
         """
-        End this person's web login on the phone: `ahua.person("me").log_out()` is what a bot dreads.
+        End this person's web login on the phone, as in `ahua.person("me").log_out()`.
 
         Raises:
             Impossible: There is none.

@@ -62,7 +62,7 @@ _DIFFERENCES = ("00", "010", "011", "100", "101", "110", "1110", "11110", "11111
 """Code of a difference, by the number of its bits: the table that JPEG suggests."""
 
 _NOTHING_ELSE = "0"
-"""Code of a cell's end: the only one in the table of what makes a cell more than its mean."""
+"""Code of a block's end: the only one in the AC table."""
 
 
 def _segment(marker: int, content: bytes) -> bytes:
@@ -116,7 +116,7 @@ def _levels(colour: Colour) -> tuple[int, int, int]:
 
 
 STILL = draw([[_GREY]])
-"""A grey cell: the map of any place and the still of any video, neither of which is drawn here."""
+"""A grey tile: the map of any place and the still of any video, neither of which is drawn here."""
 
 _AVATAR_CELLS = 8
 """On each side of an avatar."""

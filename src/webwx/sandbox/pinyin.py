@@ -1,8 +1,8 @@
 """
 Names as the platform sorts them: each character as a syllable, its initial in capitals and the whole in small letters.
 
-What matters is that one name always gives one spelling and that different names may give the same. So only characters
-that turn up in this sandbox are spelled as people do; any other gets a syllable of its own making.
+One name always has one spelling, and different names may have the same one. So only characters that occur in this
+sandbox have their real spelling; any other gets a generated syllable.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _ENDS = ("a", "ai", "an", "ang", "ao", "e", "ei", "en", "eng", "ou", "u")
 
 
 def spell(name: str) -> tuple[str, str]:
-    """Give a name's initials and its full form; what is neither letter nor digit becomes a question mark."""
+    """Return a name's initials and its full form; signs other than letters and digits become question marks."""
     syllables = [_syllable(each) for each in name if not each.isspace()]
     return "".join(each[0] for each in syllables).upper(), "".join(syllables)
 

@@ -1,9 +1,9 @@
 """
-A fault proxy: it stands between two real processes on this machine, and breaks what they say to each other.
+A fault proxy: it runs between two real processes on this machine, and breaks their traffic.
 
-It reads just enough HTTP to know where a request and an answer end, passes on what no fault has hit piece by piece, and
-plays the bad lines of the catalogue (`faults`) on the rest. A second port takes orders: the same verbs for faults as in
-the sandbox (`fault_routes`), and
+It reads just enough HTTP to know where a request and an answer end, forwards traffic without faults piece by piece, and
+applies the connection faults of the catalogue (`faults`) on the rest. A second port is the control API: the same calls
+for faults as in the sandbox (`fault_routes`), and
 
     GET  /control/log                      {"seed", "requests", "counts": {fault: times}, "log": [entry]}
     POST /control/outage  {"seconds"}      {}
@@ -182,7 +182,7 @@ class FaultProxy:
                 caller.reset()
 
     def report(self) -> Log:
-        """Say what has been done so far."""
+        """Return what has been done so far."""
         return Log(seed=self.faults.seed, requests=self.requests, counts=dict(self.counts), log=self.log)
 
     async def _reopen(self, seconds: float) -> None:
@@ -233,7 +233,7 @@ class FaultProxy:
     async def _broken(
         self, client: _ProxyConnection, server: _Line | None, head: bytes, hits: tuple[InjectedFault, ...]
     ) -> bool:
-        """Play what the faults want, and say whether the connection goes on."""
+        """Apply the faults, and return whether the connection stays open."""
         request = head + b"".join([piece async for piece in client.line.body(head)])
         answer = b""
         if server is not None and not of_kind(hits, AtRequest):
@@ -285,7 +285,7 @@ def _call_of(head: bytes) -> str:
 
 
 async def _pass(client: _ProxyConnection, server: _Line | None, head: bytes) -> bool:
-    """Pass a request on and its answer back, and say whether the connection goes on."""
+    """Forward a request and its answer, and return whether the connection stays open."""
     if server is None:
         return False
     server.write(head)
@@ -363,7 +363,7 @@ class _Line:
 
 
 class _ProxyConnection(asyncio.StreamReaderProtocol):
-    """A connection that somebody has opened to us, and the task that looks after it."""
+    """An accepted connection, and its task."""
 
     line: _Line
     transport: asyncio.Transport
@@ -375,7 +375,7 @@ class _ProxyConnection(asyncio.StreamReaderProtocol):
         self._callers = callers
         self._meet = meet
         self.is_client = is_client
-        """It came to be proxied, not to give orders."""
+        """Whether it is a proxied connection, not one of the control API."""
         self.is_stale = False
         """Its next request is met by a reset."""
         self.gone = asyncio.Event()
@@ -393,13 +393,13 @@ class _ProxyConnection(asyncio.StreamReaderProtocol):
         self.task = loop.create_task(self._converse())
 
     def eof_received(self) -> bool:
-        """Take a client that says no more for one that has hung up."""
+        """Treat a client that sends nothing more as disconnected."""
         super().eof_received()
         self._has_gone()
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Let go of what was opened for this client."""
+        """Close the connections opened for this client."""
         super().connection_lost(error)
         self._has_gone()
 
@@ -413,7 +413,7 @@ class _ProxyConnection(asyncio.StreamReaderProtocol):
 
     async def _converse(self) -> None:
         try:
-            # Whoever hangs up in the middle, or speaks no HTTP, ends his own conversation and nothing else.
+            # A client that hangs up, or does not speak HTTP, ends only its own connection.
             with suppress(OSError, asyncio.IncompleteReadError, ValueError):
                 await self._meet(self)
         finally:

@@ -1,9 +1,9 @@
 """
 Replace secrets where recorded traffic is shown to people.
 
-A secret is known in two ways. Whatever the world has handed out is found however it is spelled: percent-encoded any
-number of times, JSON-escaped, or inside base64. What it never handed out, such as the keys of a login that was saved
-elsewhere, is found by the name it stands under.
+Secrets are found in two ways. Those that the world has issued are found in every spelling: percent-encoded any number
+of times, JSON-escaped, or inside base64. Others, such as the keys of a login saved elsewhere, are found by their field
+names.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Redactor:
                     self._spellings.setdefault(spelling[:_SHORTEST], []).append(spelling)
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
-        """Give where secrets begin and end, in order."""
+        """Return where secrets begin and end, in order."""
         places = sorted(place for plain, origins in _unescaped(text) for place in self._found(plain, origins))
         at = 0
         for start, stop in places:
@@ -102,7 +102,7 @@ class Redactor:
 
 
 def _unescaped(text: str) -> Iterator[tuple[bytes, Sequence[int]]]:
-    """Give the bytes of a text as they are and after each round of unescaping, and where in the text each begins."""
+    """Return the bytes of a text after each round of unescaping, with their positions in the text."""
     plain = text.encode("utf-8", "surrogatepass")
     origins: Sequence[int] = range(len(plain) + 1)
     if len(plain) > len(text):
@@ -134,7 +134,7 @@ def _bytes_of(code: bytes) -> bytes:
 def _spellings(secret: bytes) -> Iterator[bytes]:
     yield secret
     for offset in range(3):
-        # The same bytes have three spellings by their place in the whole; the outermost characters depend on others.
+        # The same bytes have three spellings by their offset; the outermost characters depend on their neighbours.
         sure = slice((offset * 8 + 5) // 6, (offset + len(secret)) * 8 // 6)
         for encode in (b64encode, urlsafe_b64encode):
             yield encode(b"\0" * offset + secret)[sure]

@@ -1,9 +1,9 @@
 """
-Scripted friends: what people of a world do by themselves, in reaction to messages or at times.
+Scripted friends: what the people of a world do in reaction to messages or at times.
 
-A script says it with decorators, and each of its functions receives the phone actions of one person. A function may be
-a story: `yield 5` lets five seconds pass. Everything goes by the world's clock, so winding the clock plays it at once.
-A mistake in a script is reported in one sentence, and the world goes on.
+A script uses decorators, and each of its functions receives the phone actions of one person. A function may be a
+generator: `yield 5` waits five seconds. All times are the world's clock, so winding the clock runs a script at once. A
+mistake in a script is reported in one sentence, and the world continues.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Script = Callable[..., object]
 Hears = str | re.Pattern[str] | Callable[[WorldMessage], object]
 
 SHORTEST_PAUSE = 0.01
-"""Seconds between two times of what is done again and again."""
+"""Minimum seconds between two runs of a repeated action."""
 
 MOST_ANSWERS = 1000
 """What can follow from one thing with no pause; friends who answer each other without an end are stopped there."""
@@ -66,12 +66,12 @@ class Scenario:
         Run a function for messages that people receive; it gets their phone actions and the message.
 
         Args:
-            who: By nickname or id; None: everybody but `me`, each for themselves.
-            hears: The whole text, a pattern that is found in it, or a function that says yes to the message.
-            kind: Such as `image` or `friend_request`; None: all that people send, but not the platform's grey lines.
-            by: Who sent it.
-            chat: Where it was said: a chatroom, or a person.
-            is_recalled: React when it is taken back, instead of when it comes.
+            who: Nickname or id; None: everyone but `me`, each separately.
+            hears: The whole text, a pattern to search for, or a function that accepts the message.
+            kind: Such as `image` or `friend_request`; None: all messages of people, but not the platform's notices.
+            by: The sender.
+            chat: A chatroom, or a person.
+            is_recalled: React to its recall instead of its arrival.
         """
 
         def take(script: Script) -> Script:
@@ -119,14 +119,14 @@ class Scenario:
 
     def play(self, world: World, *, on_mistake: Callable[[str], object] | None = None) -> None:
         """
-        Begin, from now on.
+        Start the scenario.
 
         Args:
-            world: Where the friends live.
-            on_mistake: Is told in one sentence what a script did wrong, and where; None: it is written to stderr.
+            world: The world.
+            on_mistake: Called with one sentence about a mistake and its place; None: it is written to stderr.
 
         Raises:
-            Impossible: The script names somebody who is not there, or a chat that is not.
+            Impossible: The script names a person or a chat that does not exist.
         """
         reactions = [reaction.by_ids(world) for reaction in self._reactions]
         dates = [date.by_id(world) for date in self._dates]
@@ -142,7 +142,7 @@ class Scenario:
 
 @dataclass(frozen=True, kw_only=True)
 class _Reaction:
-    """What somebody does about a message."""
+    """A reaction to messages."""
 
     script: Script
     who: str | None
@@ -154,10 +154,10 @@ class _Reaction:
 
     def by_ids(self, world: World) -> _Reaction:
         """
-        Name everybody by world id, which stays when somebody takes another nickname.
+        Resolve people to world ids, which stay when a nickname changes.
 
         Raises:
-            Impossible: One is not there.
+            Impossible: A person does not exist.
         """
         with _placed(self.script):
             person = world.person(self.who or ME)
@@ -169,7 +169,7 @@ class _Reaction:
             )
 
     def concerns(self, world: World, person: WorldPerson, message: WorldMessage) -> bool:
-        """Say whether somebody reacts like this to a message that has come to their phone, or is gone from there."""
+        """Return whether a person reacts like this to a message that arrived on their phone, or was recalled."""
         is_kind = message.kind == self.kind if self.kind else message.kind != "system"
         return (
             is_kind
@@ -194,7 +194,7 @@ class _Reaction:
 
 @dataclass(frozen=True, kw_only=True)
 class _Date:
-    """What somebody does at a time."""
+    """An action at a time."""
 
     script: Script
     who: str
@@ -212,7 +212,7 @@ class _Date:
             return replace(self, who=world.person(self.who).id)
 
     def moment(self, beginning: float) -> float:
-        """Give when, in seconds since 1970."""
+        """Return the time, in seconds since 1970."""
         if isinstance(self.at, datetime):
             return (self.at if self.at.tzinfo else self.at.replace(tzinfo=UTC)).timestamp()
         return beginning + self.at
@@ -229,7 +229,7 @@ class _Chain:
 
     def goes_on(self) -> bool:
         """
-        Say whether one more thing may follow.
+        Return whether one more step may follow.
 
         Raises:
             Impossible: It has just become too long.
@@ -257,7 +257,7 @@ class _ScenarioRun:
         self._plan(date, date.moment(self._world.now))
 
     def hear(self, reactions: list[_Reaction], person: WorldPerson, message: WorldMessage) -> None:
-        """Let somebody react, once all have got the message."""
+        """Run a person's reaction, after all have received the message."""
         if message is not self._heard:
             self._heard, self._from_outside = message, _Chain()
         for reaction in reactions:
@@ -305,7 +305,7 @@ class _ScenarioRun:
             try:
                 self._later(script, pause, lambda: self._go_on(script, story))
             except Impossible as no:
-                story.throw(no)  # so that it is told with the line
+                story.throw(no)  # so that the line is reported
             return
 
     @contextmanager
@@ -326,7 +326,7 @@ def _check(script: Script) -> None:
 
 @contextmanager
 def _placed(script: Script) -> Iterator[None]:
-    """Say in a refusal which script is meant."""
+    """Name the script in a refusal."""
     try:
         yield
     except Impossible as no:
@@ -334,13 +334,13 @@ def _placed(script: Script) -> Iterator[None]:
 
 
 def _sentence(error: Exception, script: Script) -> str:
-    """Say what is wrong, behind the line of the script where it went wrong, or where the script begins."""
+    """Return the mistake with the line of the script where it happened, or where the script begins."""
     code = unwrap(script).__code__
     return describe(error, code.co_filename, code.co_firstlineno)
 
 
 def describe(error: Exception, file: str, line: int = 1) -> str:
-    """Say in one sentence what went wrong in a file of somebody's, and at which line: the last one that is known."""
+    """Return in one sentence what failed in a user's file, and at which line: the last known one."""
     lines = [at for frame, at in walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
     match error:
         case SyntaxError(msg=str(what), lineno=int(at)) if error.filename == file:

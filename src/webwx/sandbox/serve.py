@@ -1,9 +1,9 @@
 """
 The sandbox on a port: aiohttp around the core, with real long polls.
 
-A poll that is held (`long_polls`) is forgotten when its client hangs up. With TLS the same port is also a proxy to the
-platform's own names (`connect_proxy`). On port 443 the names answer directly, and the proxy has another port. What the
-connection itself does on a bad day is done here too (`bad_lines`).
+A held poll (`long_polls`) is dropped when its client hangs up. With TLS the same port is also a proxy to the platform's
+own names (`connect_proxy`). On port 443 the names answer directly, and the proxy has another port. Connection faults
+are applied here too (`bad_lines`).
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ _PACKED_AT_ONCE = 64 * 1024
 """Bytes of a text up to which that takes a moment only, and no thread that may have to wait for its turn."""
 
 HTTPS_PORT = 443
-"""Where the real names answer: whoever looks them up and finds this machine needs no proxy."""
+"""Port of the real names: a client that resolves them to this machine needs no proxy."""
 
 BREATH = 0.03
-"""Seconds between two looks for a page's news: what happens meanwhile is told at once, however much it is."""
+"""Seconds between two checks for a page's news; all changes in between are sent together."""
 
 MAX_SAID = 64 * 1024
 """Bytes of one message of a page."""
@@ -112,15 +112,15 @@ async def serve(sandbox: SandboxCore, *, host: str = "127.0.0.1", port: int = 0,
     Listen on a loopback address.
 
     Args:
-        sandbox: What answers.
+        sandbox: The server's core.
         host: A loopback address, or `localhost`.
-        port: 0 takes any free one.
-        tls: Play the platform's own names too: the port is then a proxy to them as well. Port 443 is no proxy: there
-            the names answer themselves, and all else happens on a free port.
+        port: 0 means any free one.
+        tls: Serve the platform's own names too: the port is then a proxy to them as well. Port 443 is no proxy: there
+            the names answer directly, and everything else uses a free port.
 
     Raises:
-        ValueError: The address is not a loopback one; whoever reaches a sandbox can be anybody in it.
-        OSError: The port is taken, or may not be opened.
+        ValueError: The address is not a loopback one; any client of a sandbox can act as any person.
+        OSError: The port is in use, or needs privileges.
         NoCertificates: The extra `tls` is not installed.
     """
     if not is_this_machine(host):
@@ -175,7 +175,7 @@ async def serve(sandbox: SandboxCore, *, host: str = "127.0.0.1", port: int = 0,
 
 
 def _access(authority: Authority, proxy: str, straight: str) -> TlsAccess:
-    """Say how the real names are reached; with an address where they answer straight, by that too."""
+    """Explain how the real names are reached; with an address where they answer directly, by that too."""
     address = "127.0.0.1" if straight == "localhost" else straight
     return TlsAccess(
         ca=str(authority.certificate),
@@ -228,7 +228,7 @@ class _Port:
                 reset(connection.transport)
 
     async def close(self) -> None:
-        """Let nobody in any more."""
+        """Stop listening."""
         if self._reopening is not None:
             self._reopening.cancel()
             await asyncio.gather(self._reopening, return_exceptions=True)
@@ -327,7 +327,7 @@ def _flawed(authority: Authority, world: World) -> Callable[[ssl.SSLObject, str 
 
 
 class _SchedulerTask:
-    """Lets happen what is planned when its time has come by itself."""
+    """Runs scheduled actions when their real time has come."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -337,7 +337,7 @@ class _SchedulerTask:
         self._work = asyncio.create_task(self._keep_time())
 
     async def close(self) -> None:
-        """Let nothing happen any more; what ended the timekeeper before its time is raised here."""
+        """Stop all actions; an error that ended the timekeeper before is raised here."""
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._work.cancel()
@@ -354,7 +354,7 @@ class _SchedulerTask:
                     await self._is_news.wait()
 
     def _hear(self, account: str) -> None:
-        """Look again when the clock was wound, which wakes everybody's polls."""
+        """Check again when the clock was wound, which wakes all polls."""
         if not account:
             self._tell()
 
@@ -455,7 +455,7 @@ class _RequestHandler:
         if not _is_readable(url):
             return web.Response(status=400)
         if not incoming.secure and not is_loopback(url):
-            # A page elsewhere can let its own name lead to this machine, and then read what is answered.
+            # A page elsewhere can make its own name resolve to this machine, and then read the answers.
             return web.Response(status=403, text="A sandbox answers on loopback addresses only.")
         if incoming.headers.get("Content-Encoding", "identity").lower() != "identity":
             # No client compresses what it sends, and a few bytes could stand for gigabytes.
@@ -529,7 +529,7 @@ class _RequestHandler:
         return _AlreadyWritten()
 
     async def _stream(self, incoming: web.Request, answer: Response) -> web.StreamResponse:
-        """Give a large body by windows: written at once, it would be copied into the connection's buffer whole."""
+        """Yield a large body by windows: a single write would copy it into the connection's buffer."""
         stream = web.StreamResponse(status=answer.status, headers=answer.headers)
         stream.content_length = len(answer.body)
         await stream.prepare(incoming)
@@ -542,14 +542,14 @@ class _RequestHandler:
 
 
 def _is_worth_packing(answer: Response) -> bool:
-    """Say whether an answer is a text long enough to be sent compressed, and not compressed as it is."""
+    """Return whether an answer is a text long enough to compress, and not compressed yet."""
     is_text = answer.header("Content-Type").startswith("text/") and not answer.header("Content-Encoding")
     return is_text and len(answer.body) > _WORTH_PACKING
 
 
 async def _tell(socket: web.WebSocketResponse, live: LivePage, changed: asyncio.Event) -> None:
-    """Tell a page its news as fast as it takes them."""
-    with suppress(ConnectionError):  # it has gone; whoever listens to it ends this
+    """Send a page its news as fast as it accepts them."""
+    with suppress(ConnectionError):  # it has disconnected; its reader ends this
         while True:
             for told in live.updates():
                 await socket.send_str(told)

@@ -1,7 +1,7 @@
 """
-One web login of one account: its keys, its names for everybody, what it uploaded, what it has yet to hear.
+One web login of one account: its keys, its names for contacts, its uploads, its pending events.
 
-A session outlives its end, so that a client which comes back learns why it ended.
+A session outlives its end, so that a client that comes back learns why it ended.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class SessionKeys:
             skey=issue(second) if is_renewed else first,
             pass_ticket=issue(quote(issue(base64_text(rng, 32)), safe="")),
             data_ticket=issue("gS" + base64_text(rng, 18)[:22]),
-            # Reversed, so that the same seed never makes this secret equal to a name, which is none.
+            # Reversed, so that the same seed never creates this secret equal to a name, which is not secret.
             uvid=issue(rng.randbytes(32)[::-1].hex()),
             auth_ticket=issue("CIsB" + base64_text(rng, 48)),
         )
@@ -77,7 +77,7 @@ def base64_text(rng: Random, size: int) -> str:
 
 
 class SessionNames:
-    """A session's `@…` names for everybody; new in every login, the same inside one."""
+    """A session's `@…` names for all contacts; new in every login, stable within one."""
 
     def __init__(self, rng: Random, known: Mapping[str, str] = MappingProxyType({})) -> None:
         self._rng = rng
@@ -86,11 +86,11 @@ class SessionNames:
 
     @property
     def known(self) -> dict[str, str]:
-        """The names that were given so far, by world id."""
+        """The names created so far, by world id."""
         return dict(self._names)
 
     def name(self, world_id: str, *, is_chatroom: bool = False) -> str:
-        """Give the name of somebody, making one at the first time."""
+        """Return the name of a contact, creating it on first use."""
         if world_id not in self._names:
             name = f"{'@@' if is_chatroom else '@'}{self._rng.randbytes(32).hex()}"
             self._names[world_id] = name
@@ -98,7 +98,7 @@ class SessionNames:
         return self._names[world_id]
 
     def world_id(self, name: str) -> str | None:
-        """Give whom a name means; None when this login never heard it."""
+        """Return the world id of a name; None if this login never had it."""
         return self._ids.get(name)
 
 
@@ -116,7 +116,7 @@ class WebSession:
     is_helper: bool = False
     """A login of File Transfer Helper's page: one chat and no contacts."""
     uploads: dict[tuple[int, str], dict[int, bytes]] = field(default_factory=dict)
-    """Chunks of files that are not complete: by the client's media id and what tells two files of one id apart."""
+    """Chunks of incomplete files: by the client's media id and the fields that distinguish two files with one id."""
     parallel: dict[str, dict[int, bytes]] = field(default_factory=dict)
     """Chunks of parallel uploads that are not complete, by their `UploadID`."""
     announced: dict[str, str] = field(default_factory=dict)
@@ -136,24 +136,24 @@ class WebSession:
     ended: Ret | None = None
     """Why it is over; None while it lives."""
     silent_until: float = 0.0
-    """Until then a held poll is not told of the end: one client cancels its own logout when it is."""
+    """Until then a held poll does not report the end: one client cancels its own logout when it does."""
 
     def owns(self, skey: str) -> bool:
-        """Say whether an skey was ever given to this session."""
+        """Return whether this session ever had an skey."""
         return skey in {self.keys.skey, self.keys.first_skey}
 
     def hears(self, item: object) -> bool:
-        """Say whether what happened is told to this login: all of it, or what is in its one chat."""
+        """Return whether this login gets an event: all of them, or those of its one chat."""
         return not self.is_helper or (
             isinstance(item, WireMessage) and FILEHELPER in {item.from_user_name, item.to_user_name}
         )
 
     def known(self, name: str) -> str:
         """
-        Give the world id behind a name.
+        Return the world id of a name.
 
         Raises:
-            Refused: This login never heard the name, or cannot write to anybody but its one chat.
+            Refused: This login never had the name, or can only write to its one chat.
         """
         world_id = self.names.world_id(name)
         if world_id is None or (self.is_helper and world_id != FILEHELPER):
@@ -174,12 +174,12 @@ class WebSession:
         self.acts.append(now)
 
     def fetch_from(self, key: SyncKey, replay_every: int) -> SyncKey:
-        """Give the position that a sync starts at: the one it asks with, or each so many-th time the one before it."""
+        """Return the position where a sync starts: the requested one, or every n-th time the one before it."""
         before, self.fetched_from = self.fetched_from or key, key
         self.fetches += 1
         return before if replay_every and self.fetches % replay_every == 0 else key
 
     def earlier(self, message: bytes, now: float) -> str:
-        """Give the id that a wholly equal `Msg` got within the last minute, or an empty text."""
+        """Return the id that an identical `Msg` got within the last minute, or an empty text."""
         when, message_id = self.accepted.get(message, (0.0, ""))
         return message_id if now - when <= REPEAT_WINDOW else ""

@@ -1,12 +1,12 @@
 """
-A running world as bytes, so that it goes on in another process.
+A running world as bytes, so that it continues in another process.
 
-What is kept is what the platform would know: people, chatrooms, messages, media, and every web login with its keys, its
-names and what it has yet to hear, so that a client goes on as if nothing had been. The clock and the rng go on too.
-Codes that nobody has confirmed, faults, and what is planned are not kept: they belong to the process.
+It contains what the platform would store: people, chatrooms, messages, media, and every web login with its keys, its
+names and its pending events, so that a client continues without noticing. The clock and the rng continue too.
+Unconfirmed codes, faults and scheduled actions belong to the process and are not stored.
 
-The first line is the format's number and a digest of the rest. The bytes hold the keys of every login: they are for
-their owner alone.
+The first line is the format's number and a digest of the rest. The bytes contain the keys of every login, so only their
+owner may read them.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from webwx.sandbox.stream import Item
 
 FORMAT = 1
-"""Of what is written; a higher one cannot be read by this program."""
+"""Format number; a higher one cannot be read by this program."""
 
 _TITLE = b"webwx sandbox "
 
 _ITEMS: dict[str, type[Item]] = {kind.__name__: kind for kind in (WireMessage, ChangedContact, DeletedContact)}
-"""What a login can be told, by name."""
+"""Kinds of events of a login, by name."""
 
 
 class _Saved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -92,7 +92,7 @@ class SavedChat(_Saved, frozen=True, kw_only=True):
 
 
 class SavedPerson(_Saved, frozen=True, kw_only=True):
-    """Somebody and their phone."""
+    """A person and their phone."""
 
     id: str
     nickname: str
@@ -125,7 +125,7 @@ class SavedChatroom(_Saved, frozen=True, kw_only=True):
 
 
 class SavedChange(_Saved, frozen=True, kw_only=True):
-    """Something that a login was told or has yet to hear."""
+    """An event that a login got or has pending."""
 
     kind: SyncKeyKind
     number: int
@@ -196,13 +196,13 @@ class SavedWorld(_Saved, frozen=True, kw_only=True):
 
 
 def save(world: World) -> bytes:
-    """Give a world as bytes; they hold secrets."""
+    """Return a world as bytes; they contain secrets."""
     body = msgspec.msgpack.encode(_saved(world))
     return b"%b%d %b\n%b" % (_TITLE, FORMAT, hashlib.sha256(body).hexdigest().encode(), body)
 
 
 class _Shelf:
-    """Gives each medium a place."""
+    """Assigns each medium an index."""
 
     def __init__(self) -> None:
         self.media: list[SavedMedium] = []
@@ -211,7 +211,7 @@ class _Shelf:
         self._contents: dict[bytes, int] = {}
 
     def place(self, medium: MediaFile) -> int:
-        """Give the place of a medium."""
+        """Return the index of a medium."""
         if id(medium) not in self._places:
             self._places[id(medium)] = len(self.media)
             self.media.append(SavedMedium(**asdict(medium) | {"content": self._content(medium.content)}))
@@ -317,14 +317,14 @@ def _saved_session(session: WebSession, place: Callable[[MediaFile], int]) -> Sa
 
 def load(content: bytes, *, change: Callable[[Options], Options] = lambda own: own) -> World:
     """
-    Give the world that was saved as these bytes.
+    Return the world that was saved as these bytes.
 
     Args:
-        content: As `save` gave them.
+        content: As `save` returned them.
         change: Returns its options, changed.
 
     Raises:
-        Impossible: They are no saved world, or one of a newer webwx, or damaged.
+        Impossible: They are not a saved world, or one of a newer webwx, or damaged.
     """
     head, _, body = content.partition(b"\n")
     number, _, digest = head.removeprefix(_TITLE).partition(b" ")

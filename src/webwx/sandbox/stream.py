@@ -1,8 +1,8 @@
 """
 The stream of changes that a session syncs from.
 
-Every change has a number in its kind's counter, and a key is a position in each counter. Asking with an old key gives
-the same changes again: nothing is lost when an answer was lost, and this is where duplicates come from.
+Every change has a number in its kind's counter, and a key is a position in each counter. An old key gets the same
+changes again: nothing is lost with a lost answer, and this is where duplicates come from.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class ChangeBatch(msgspec.Struct, frozen=True, kw_only=True):
     key: SyncKey
     """The position behind the last change."""
     check_key: SyncKey
-    """The same, with the silent counter when it has moved."""
+    """The key with the silent counter, if that has moved."""
 
 
 class ChangeStream:
@@ -151,7 +151,7 @@ class ChangeStream:
         self._silent += 1
 
     def fetch(self, key: SyncKey, limit: int) -> ChangeBatch:
-        """Give the oldest changes behind a key, and the key behind them."""
+        """Return the oldest changes behind a key, and the key behind them."""
         position = self._position(key)
         changes = tuple(islice(self._behind(position), limit))
         position |= {change.kind: change.number for change in changes}
@@ -159,7 +159,7 @@ class ChangeStream:
         return ChangeBatch(changes=changes, key=_key(position), check_key=_key(position | silent))
 
     def selector(self, key: SyncKey) -> Selector:
-        """Say what waits behind a key."""
+        """Return what is pending behind a key."""
         first = next(self._behind(self._position(key)), None)
         if first:
             return first.selector

@@ -1,8 +1,8 @@
 """
-Certificates for the platform's names, made on the spot and good for one run.
+Certificates for the platform's names, created on start and valid for one run.
 
-The authority's key lives in memory only; on disk is its certificate, which is what a client is told to trust, in a
-folder that goes away with the sandbox. The maker of certificates is an extra, so it is imported here and late.
+The authority's key is in memory only; its certificate, which clients are to trust, is on disk in a folder that is
+deleted with the sandbox. The certificate library is an extra, so it is imported late.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Authority:
         authority.issue_cert(*self._names).configure_cert(self.context)
 
     def flawed(self, flaw: Flaw) -> ssl.SSLContext:
-        """Give what shows a certificate that nobody should trust."""
+        """Return a TLS context with a certificate that must not be trusted."""
         import trustme
 
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

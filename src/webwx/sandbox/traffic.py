@@ -1,9 +1,9 @@
 """
-The recorded traffic: the last exchanges on the wire, for people to read.
+The recorded traffic: the last exchanges, for people to read.
 
-What has come and what was answered is only kept here; it is read, masked and cut when somebody looks. An exchange
-changes twice, when it begins and when it ends, and each change has a number: whoever asks for what is behind a number
-misses nothing, a poll that is answered a minute later included.
+Requests and answers are stored as they are; they are decoded, masked and cut on display. An exchange changes twice,
+when it begins and when it ends, and each change has a number: a reader of all changes after a number misses nothing,
+including a poll that is answered a minute later.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExchangeDetails(Exchange, frozen=True, kw_only=True):
-    """The same with all that was said; bodies are cut."""
+    """The exchange with both bodies, which are cut."""
 
     request_headers: list[tuple[str, str]]
     request_body: str
@@ -131,7 +131,7 @@ class Traffic:
     # -- what happens ------------------------------------------------------------------------------------------------
 
     def begin(self, request: Request) -> RecordedExchange:
-        """Note that a request has come."""
+        """Record a request."""
         self._begun += 1
         entry = RecordedExchange(self._begun, request, self._clock.now())
         self._entries.append(entry)
@@ -139,7 +139,7 @@ class Traffic:
         return entry
 
     def end(self, entry: RecordedExchange, answer: Response | None, faults: Iterable[str] = ()) -> None:
-        """Note what was answered; None: nothing ever will be."""
+        """Record an answer; None if there will be none."""
         entry.ended = self._clock.now()
         entry.faults = tuple(faults)
         if answer is not None:
@@ -173,7 +173,7 @@ class Traffic:
     # -- what is shown -----------------------------------------------------------------------------------------------
 
     def since(self, change: int = 0, endpoint: str = "", *, most: int = SIZE) -> list[Exchange]:
-        """Give what has changed since, in that order, the last at most: of one call, or of all."""
+        """Return the latest changes since a number, in order, of one call or of all."""
         changed = [entry for entry in tuple(self._entries) if entry.change > change]
         changed.sort(key=lambda entry: entry.change)
         shown = [self._exchange(entry) for entry in changed[-most:]]
@@ -181,10 +181,10 @@ class Traffic:
 
     def open(self, number: int) -> ExchangeDetails:
         """
-        Show all of an exchange.
+        Return a complete exchange.
 
         Raises:
-            Impossible: There is none of that number, or no longer.
+            Impossible: There is none of that number, or not any more.
         """
         for entry in tuple(self._entries):
             if entry.number == number:
@@ -229,7 +229,7 @@ class Traffic:
 
     def _headers(self, headers: Headers) -> list[tuple[str, str]]:
         return [
-            # An HTTP library's own kind of text is none that JSON is written of.
+            # JSON cannot encode the HTTP library's own string type.
             (clean_text(str(name)), REDACTED if name.lower().endswith("authorization") else self._shown(value))
             for name, value in headers
         ]

@@ -92,7 +92,7 @@ class View:
         self._me = session.person
 
     def name(self, world_id: str) -> str:
-        """Give the session's name of a person, a chatroom or a built-in account."""
+        """Return the session's name of a person, a chatroom or a built-in account."""
         return self._session.names.name(world_id, is_chatroom=world_id in self._world.chatrooms)
 
     # -- contacts ----------------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ class View:
         )
 
     def recent(self) -> list[str]:
-        """Give the world ids of the recent chats, newest first; File Transfer Helper and chatrooms always count."""
+        """Return the world ids of the recent chats, newest first; File Transfer Helper and chatrooms always count."""
         if self._session.is_helper:
             return [FILEHELPER]
         used = list(reversed(self._me.chats))
@@ -212,7 +212,7 @@ class View:
         )
 
     def _version(self, person: WorldPerson) -> int:
-        """Give the number of somebody's picture, which is another one whenever the picture is."""
+        """Return the version number of an avatar."""
         return zlib.crc32(person.picture.encode()) if self._world.options.picture_versions == "told" else 0
 
     def _builtin(self, world_id: str) -> WireContact:
@@ -233,10 +233,10 @@ class View:
 
     def _chatroom(self, room: WorldChatroom, shown: Shown) -> WireContact:
         """
-        Show a chatroom.
+        Return a chatroom as a contact.
 
-        The address book has the saved ones, without members. The first snapshot shows these in the same way, and of the
-        others who is in them and not what they are called.
+        The address book has the saved ones, without members. The first snapshot has these in the same form, and the
+        others with their members' ids but not their names.
         """
         name = self.name(room.id)
         is_saved = room.id in self._me.saved
@@ -264,7 +264,7 @@ class View:
         )
 
     def member(self, person: WorldPerson, room: WorldChatroom | None = None, *, status: int = 0) -> WireMember:
-        """Show somebody as a member of a chatroom, or as one who could not become one."""
+        """Return a person as a member of a chatroom, or as one who could not be added."""
         return WireMember(
             user_name=self.name(person.id),
             nick_name=escape(person.nickname),
@@ -313,7 +313,7 @@ class View:
         return escape(content.wire.content)
 
     def _media_id(self, content: MessageContent) -> str:
-        """Give a file an id that is valid in this session alone."""
+        """Return an id of a file that is valid in this session alone."""
         if content.kind != "file" or content.medium is None:
             return ""
         media_id = self._world.logins.new_media_id()
@@ -331,10 +331,10 @@ class View:
 
     def recall(self, message: WorldMessage, *, notice_id: str, old_id: int, time: float) -> WireMessage:
         """
-        Show that a message was recalled.
+        Return the notice of a recall.
 
-        Own recalls in a chatroom come from the chatroom and without a prefix, so that neither names nor prefixes tell
-        whose they were.
+        Own recalls in a chatroom come from the chatroom and without a prefix, so that neither names nor prefixes show
+        their author.
         """
         in_chatroom = message.to in self._world.chatrooms
         xml = write_recall_notice(

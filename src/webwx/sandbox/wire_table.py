@@ -98,11 +98,11 @@ def structs() -> list[StructTable]:
 
 def words(kind: Any, link: Callable[[str], str]) -> str:
     """
-    Say in the reader's words what a field holds.
+    Describe a field's type in the reader's words.
 
     Args:
         kind: Its type.
-        link: How the name of a struct is written.
+        link: Formats the name of a struct.
     """
     arguments = get_args(kind)
     if get_origin(kind) is Annotated:
@@ -153,7 +153,7 @@ def _table(
 
 
 def _docstrings(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """Give the string under each field, those of base classes included."""
+    """Return the string under each field, those of base classes included."""
     found: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if base.__module__.startswith("webwx."):

@@ -1,9 +1,9 @@
 """
-The world: people with phones, who is friends with whom, what was said, and who is logged in.
+The world: people with phones, their friends and messages, and their logins.
 
-Phones act here directly (`say`, `scan`, `recall`), web clients through the answers; both meet in the same few verbs, so
-the control API, the demo and the tests see what a client sees. Whatever could wake a held poll is told to the
-subscribers.
+Phones act here directly (`say`, `scan`, `recall`), web clients through the handlers; both use the same few methods, so
+the control API, the demo and the tests see what a client sees. Subscribers are notified of every event that can wake a
+held poll.
 """
 
 from __future__ import annotations
@@ -42,19 +42,19 @@ if TYPE_CHECKING:
 __all__ = ["ME", "Options", "SystemClock", "VirtualClock", "World", "WorldClock", "default_world"]
 
 _MANY = 20
-"""People whom a sentence can name."""
+"""Maximum number of people that a sentence names."""
 
 _OF_CONTACTS = frozenset({Selector.CONTACT_ADDED, Selector.CONTACT_CHANGED})
 
 
 class World:
     """
-    Everything the platform knows.
+    The whole platform.
 
     Args:
-        options: How it behaves where it could behave otherwise.
-        clock: What its windows and polls go by.
-        rng: Where its ids and keys come from; seeded, every run is the same.
+        options: Options of its behaviour.
+        clock: Clock of its windows and polls.
+        rng: Source of its ids and keys; seeded, every run is equal.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class World:
         self.people: dict[str, WorldPerson] = {}
         """By world id, in the order they came."""
         self._called: dict[str, dict[str, WorldPerson]] = {}
-        """The same by nickname and world id."""
+        """People by nickname and world id."""
         self.chatrooms: dict[str, WorldChatroom] = {}
         """By world id."""
         self.media = MediaStore(self.rng)
@@ -107,7 +107,7 @@ class World:
         self.notify_watchers()
 
     def play(self) -> None:
-        """Let everything happen that is due by now."""
+        """Run everything that is due by now."""
         if self._is_playing:
             return
         self._is_playing = True
@@ -134,12 +134,13 @@ class World:
 
     def watch(self, callback: Callable[[str, str], object]) -> Callable[[], None]:
         """
-        Call back whenever a phone shows something else, with its owner's world id and the chat's.
+        Call back whenever a phone changes, with its owner's world id and the chat's.
 
-        Without a chat it is the contacts; without an owner what concerns everybody: profiles, logins, the clock.
+        Without a chat the contacts changed; without an owner something that concerns everyone: profiles, logins, the
+        clock.
 
         Returns:
-            What ends the watch.
+            A function that ends the subscription.
         """
         return self._watchers.add(callback)
 
@@ -148,7 +149,7 @@ class World:
         self._watchers.notify(owner, chat)
 
     def tell(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
-        """Put what happened into the stream of somebody's web login, as that login sees it; without one, nothing."""
+        """Append an event to the stream of a person's web login, as that login sees it; do nothing without one."""
         if selector in _OF_CONTACTS:
             self.notify_watchers(person.id)
         session = self.logins.live(person)
@@ -160,7 +161,7 @@ class World:
             self.wake(person.id)
 
     def listen(self, hear: Callable[[WorldPerson, WorldMessage], object]) -> None:
-        """Call back with everybody whose phone gets a message of somebody else, and again when it is taken back."""
+        """Call back with all people whose phones get a message of another person, and again when it is recalled."""
         self._listeners.add(hear)
 
     def let_hear(self, person: WorldPerson, message: WorldMessage) -> None:
@@ -182,10 +183,10 @@ class World:
 
     def add_person(self, nickname: str, id: str = "") -> WorldPerson:  # noqa: A002 - the word of the control API
         """
-        Add somebody, without friends yet; the first one is `me`.
+        Add a person, without friends yet; the first one is `me`.
 
         Raises:
-            Impossible: The id is taken.
+            Impossible: The id is in use.
         """
         number = len(self.people) + 1
         person = WorldPerson(id=id or f"person{number}", nickname=nickname, uin=1_000_000_000 + number)
@@ -194,10 +195,10 @@ class World:
 
     def settle(self, person: WorldPerson) -> None:
         """
-        Let somebody live here who was known elsewhere.
+        Add a person from another world.
 
         Raises:
-            Impossible: The id is taken.
+            Impossible: The id is in use.
         """
         self._check_new(person.id)
         self.people[person.id] = person
@@ -206,10 +207,10 @@ class World:
 
     def person(self, name: str) -> WorldPerson:
         """
-        Find somebody by world id, nickname, or as `me`.
+        Return a person by world id, nickname, or as `me`.
 
         Raises:
-            Impossible: There is nobody of that name.
+            Impossible: There is no person of that name.
         """
         if name == ME and self.people:
             return next(iter(self.people.values()))
@@ -220,12 +221,12 @@ class World:
         raise Impossible(f"There is nobody called {name!r}; there are {_some(self.people)}.")
 
     def called(self, nickname: str) -> list[WorldPerson]:
-        """List everybody of a nickname."""
+        """List all people with a nickname."""
         return list(self._called.get(nickname, {}).values())
 
     def befriend(self, one: str, other: str, remark: str = "") -> None:
         """
-        Make two people friends, or give the second another remark in the first one's list.
+        Make two people friends, or change the second one's remark in the first one's list.
 
         Raises:
             Impossible: There is no such person.
@@ -249,7 +250,7 @@ class World:
         self, who: str, *, nickname: str = "", signature: str | None = None, is_new_picture: bool = False
     ) -> None:
         """
-        Let somebody take another nickname, signature or picture; whoever has them as a friend is told.
+        Change a person's nickname, signature or avatar; their friends are notified.
 
         Raises:
             Impossible: There is no such person.
@@ -268,10 +269,10 @@ class World:
 
     def set_blocked(self, who: str, other: str, *, is_blocked: bool) -> None:
         """
-        Put somebody on one's blacklist, or take them off it. The other learns of it only when trying something.
+        Put a person on a blacklist, or take them off it. They learn of it only when they try to act.
 
         Raises:
-            Impossible: There is no such person, or it is oneself.
+            Impossible: There is no such person, or it is the actor.
         """
         person, shunned = self.person(who), self.person(other)
         if person is shunned:
@@ -300,7 +301,7 @@ class World:
         return room
 
     def real_id(self, world_id: str) -> str:
-        """Give the id that phones know, as it stands inside notices."""
+        """Return the id that phones know, as it appears inside notices."""
         known = self.people.get(world_id) or self.chatrooms.get(world_id)
         return known.real_id if known else world_id
 
@@ -317,14 +318,14 @@ class World:
     # -- logging in --------------------------------------------------------------------------------------------------
 
     def new_code(self, host: str = "") -> LoginCode:
-        """Make a code that nobody has scanned, for a login at a host."""
+        """Create a code for a login at a host."""
         code = self.logins.new_code(host)
         self.notify_watchers()
         return code
 
     def scan(self, who: str = ME, uuid: str | None = None) -> LoginCode:
         """
-        Point somebody's phone at a code, the newest when none is named.
+        Scan a code with a person's phone, by default the newest.
 
         Raises:
             Impossible: There is no such person or code, or the phone is offline.
@@ -361,7 +362,7 @@ class World:
 
     def expire(self, uuid: str | None = None) -> LoginCode:
         """
-        Let a code's time run out, the newest when none is named.
+        Expire a code, by default the newest.
 
         Raises:
             Impossible: There is no such code.
@@ -380,13 +381,13 @@ class World:
         return session
 
     def next_account(self) -> WorldPerson:
-        """Give the first account without a web login; the first of all when everybody has one."""
+        """Return the first account without a web login; the first of all if everyone has one."""
         free = (p for p in self.people.values() if not p.is_public and not self.logins.is_busy(p))
         return next(free, self.person(ME))
 
     def log_out(self, who: str) -> None:
         """
-        End somebody's web login on the phone.
+        End a person's web login on the phone.
 
         Raises:
             Impossible: There is none.
@@ -395,7 +396,7 @@ class World:
 
     def evict(self, who: str) -> None:
         """
-        End somebody's web login because another client, which is none of this world's, logs in.
+        End a person's web login because another client, outside this world, logs in.
 
         Raises:
             Impossible: There is none.
@@ -420,12 +421,12 @@ class World:
 
     def say(self, sender: str, to: str, text: str) -> WorldMessage:
         """
-        Write a text on somebody's phone.
+        Write a text on a person's phone.
 
         Args:
-            sender: Who writes.
+            sender: The sender.
             to: A person, a chatroom by name or id, or `filehelper`.
-            text: As it is typed.
+            text: The text as typed.
 
         Raises:
             Impossible: There is no such person or chat.
@@ -434,29 +435,29 @@ class World:
         return self.send(sender, to, contents.text(text))
 
     def picture(self, sender: str, to: str, content: bytes) -> WorldMessage:
-        """Send a picture from somebody's phone, as `send` does."""
+        """Send a picture from a person's phone, as `send` does."""
         return self.send(sender, to, contents.image(self.media.add(content)))
 
     def file(self, sender: str, to: str, content: bytes, name: str) -> WorldMessage:
-        """Send a file from somebody's phone, as `send` does."""
+        """Send a file from a person's phone, as `send` does."""
         return self.send(sender, to, contents.file(self.person(sender), self.media.add(content, name)))
 
     def voice(self, sender: str, to: str, content: bytes, *, milliseconds: int = 1_000) -> WorldMessage:
-        """Send something spoken from somebody's phone, as `send` does."""
+        """Send a voice message from a person's phone, as `send` does."""
         return self.send(sender, to, contents.voice(self.person(sender), self.media.add(content), milliseconds))
 
     def video(self, sender: str, to: str, content: bytes, *, seconds: int = 1, is_short: bool = False) -> WorldMessage:
-        """Send a video from somebody's phone, as `send` does."""
+        """Send a video from a person's phone, as `send` does."""
         medium = self.media.add(content)
         return self.send(sender, to, contents.video(self.person(sender), medium, seconds, is_short=is_short))
 
     def sticker(self, sender: str, to: str, content: bytes) -> WorldMessage:
-        """Send a sticker from somebody's phone, as `send` does."""
+        """Send a sticker from a person's phone, as `send` does."""
         return self.send(sender, to, contents.sticker(self.person(sender), self.media.add(content)))
 
     def send(self, sender: str, to: str, content: MessageContent) -> WorldMessage:
         """
-        Send anything from somebody's phone.
+        Send any content from a person's phone.
 
         Raises:
             Impossible: There is no such person or chat.
@@ -469,7 +470,7 @@ class World:
 
     def notify(self, who: str, chat: str, content: MessageContent) -> WorldMessage:
         """
-        Show somebody a line of the platform in a chat.
+        Show a person a notice of the platform in a chat.
 
         Raises:
             Impossible: There is no such person or chat.
@@ -481,7 +482,7 @@ class World:
 
     def ask_friend(self, sender: str, to: str, greeting: str) -> WorldMessage:
         """
-        Ask somebody to become a friend. The ticket in the message accepts.
+        Send a friend request. The ticket in the message accepts it.
 
         Raises:
             Impossible: There is no such person.
@@ -497,16 +498,16 @@ class World:
 
     def accept_friend(self, who: str, asked_by: str, ticket: str = "") -> None:
         """
-        Accept somebody's request; both are told, each in the words of their side.
+        Accept a person's request; both are notified, each in the words of their side.
 
         Args:
-            who: Who accepts.
-            asked_by: Who asked.
+            who: The person who accepts.
+            asked_by: The person who asked.
             ticket: From the request; empty is accepted, as one client sends it.
 
         Raises:
             Impossible: There is no such person.
-            Refused: Nobody has asked, or not with this ticket.
+            Refused: There is no request, or not with this ticket.
         """
         person, other = self.person(who), self.person(asked_by)
         expected = person.asked_by.get(other.id)
@@ -521,10 +522,10 @@ class World:
 
     def set_remark(self, person: WorldPerson, friend: str, remark: str) -> None:
         """
-        Give a friend, by world id, a remark.
+        Set the remark of a friend, by world id.
 
         Raises:
-            Refused: It is no friend.
+            Refused: They are not friends.
         """
         if friend not in person.friends:
             raise Refused(Ret.TARGET_REFUSED)
@@ -532,7 +533,7 @@ class World:
 
     def set_offline(self, who: str, *, is_offline: bool) -> None:
         """
-        Take the network from somebody's phone, or give it back.
+        Disconnect a person's phone from the network, or reconnect it.
 
         Raises:
             Impossible: There is no such person.
@@ -542,7 +543,7 @@ class World:
 
     def set_pinned(self, who: str, chat: str, *, is_pinned: bool) -> None:
         """
-        Pin a chat to the top of somebody's list, or let it go.
+        Pin a chat to the top of a person's list, or unpin it.
 
         Raises:
             Impossible: There is no such person or chat.
@@ -572,11 +573,11 @@ class World:
 
     def recall(self, sender: str, to: str, message_id: str | None = None) -> WorldMessage:
         """
-        Take back what somebody sent, the last message there when none is named.
+        Recall a person's message, by default the last one there.
 
         Raises:
-            Impossible: There is nothing to take back.
-            Refused: It is too late, or somebody else's.
+            Impossible: There is nothing to recall.
+            Refused: It is too late, or another person's message.
         """
         person = self.person(sender)
         if not message_id:
@@ -591,7 +592,7 @@ class World:
 
     def read_chat(self, who: str, chat: str) -> None:
         """
-        Read a chat on somebody's phone without opening it, as from a notification; nothing is unread there then.
+        Read a chat on a person's phone without opening it, as from a notification; clears its unread count.
 
         Raises:
             Impossible: There is no such person or chat.
@@ -600,7 +601,7 @@ class World:
 
     def open_chat(self, who: str, chat: str) -> None:
         """
-        Open a chat on somebody's phone; nothing is unread there then.
+        Open a chat on a person's phone; clears its unread count.
 
         Raises:
             Impossible: There is no such person or chat.
@@ -614,13 +615,13 @@ class World:
         self.delivery.tell_activity(person, world_id, code)
 
     def mark_read(self, person: WorldPerson, chat: str) -> None:
-        """Clear a chat's unread count, by world id, and tell no client of it."""
+        """Clear a chat's unread count, by world id, without notifying a client."""
         person.mark_read(chat)
         self.notify_watchers(person.id, chat)
 
     def close_chat(self, who: str, chat: str) -> None:
         """
-        Go back from a chat to the list of chats on somebody's phone.
+        Go back from a chat to the list of chats on a person's phone.
 
         Raises:
             Impossible: There is no such person or chat.
@@ -630,7 +631,7 @@ class World:
 
     def inbox(self, who: str) -> dict[str, WorldChat]:
         """
-        Give what somebody's phone shows: chats by world id, the most recently used first.
+        Return what a person's phone shows: chats by world id, the most recently used first.
 
         Raises:
             Impossible: There is no such person.
@@ -640,7 +641,7 @@ class World:
 
     def chatroom(self, member: WorldPerson, name: str) -> WorldChatroom:
         """
-        Find a chatroom that somebody is in.
+        Return a chatroom that a person is in.
 
         Raises:
             Impossible: There is none of that name or id.
@@ -666,7 +667,7 @@ class World:
 
 
 def _some(names: Collection[str]) -> str:
-    """Name everybody, or the first few and the number of the others."""
+    """Name all people, or the first few and the number of the others."""
     others = len(names) - _MANY
     return ", ".join(islice(names, _MANY)) + (f" and {others:,} others" if others > 0 else "")
 

@@ -1,9 +1,8 @@
 """
-Worlds as files: who is there, who knows whom, and what was said before, in TOML.
+Worlds as files: the people, their friendships and their earlier messages, in TOML.
 
-A file is read and judged as a whole before anything is built, and whoever it names is looked for as everywhere: by id,
-nickname, or as `me`, who is the first. Two worlds come with the package: the one every sandbox begins with, and a big
-one.
+A file is read and validated as a whole before anything is built. People are named by id, nickname, or as `me`, the
+first one. Two worlds come with the package: the default one, and a big one.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ class _WorldFileValue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class PersonPlan(_WorldFileValue, frozen=True, kw_only=True):
-    """Somebody."""
+    """A person."""
 
     nickname: str
     id: str = ""
@@ -65,7 +64,7 @@ class PersonPlan(_WorldFileValue, frozen=True, kw_only=True):
     picture: str = ""
     """File with their picture, beside the world's; empty: one is drawn from the id."""
     friends: list[str] | Literal["everybody"] = []
-    """Whom they have as friends, who have them too."""
+    """Their friends; friendship is mutual."""
     remarks: dict[str, str] = {}
     """What they call their friends."""
     blocks: list[str] = []
@@ -108,7 +107,7 @@ class MessagePlan(_WorldFileValue, frozen=True, kw_only=True):
     at: datetime | None = None
     """When; one without a time zone is in UTC."""
     ago: str = ""
-    """The same, before the world's beginning: such as `2d 4h` or `90m`."""
+    """Time before the world's start, such as `2d 4h` or `90m`."""
     recalled: bool = False
     unread: bool = False
     """Whether it is still unread; what came before it stays as it was, and what is read later reads this too."""
@@ -120,12 +119,12 @@ class WorldPlan(_WorldFileValue, frozen=True, kw_only=True):
     seed: int | None = None
     """Of its faults, its crowd and what is drawn in its history; without one, faults are others in each run."""
     start: datetime | None = None
-    """What its clock shows first; none: the present time, or, where it stands still, always the same."""
+    """Start of its clock; by default the present time, or a fixed one if the clock stands still."""
     clock: Literal["running", "stopped"] = "running"
     """Whether its clock runs, or stands still until it is wound."""
     options: Options = msgspec.field(name="switches", default=Options())
     friends: Literal["listed", "everybody"] = "listed"
-    """`everybody`: all who are listed know each other."""
+    """`everybody`: all listed people know each other."""
     people: list[PersonPlan]
     """The first is `me`."""
     chatrooms: list[ChatroomPlan] = []
@@ -373,7 +372,7 @@ class _Misplaced(Impossible):
 
 @contextmanager
 def _named(place: str) -> Iterator[None]:
-    """Say in a refusal which place of the file is meant."""
+    """Name the place in the file in a refusal."""
     try:
         yield
     except _Misplaced as no:

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from webwx.sandbox.people import WorldChatroom, WorldPerson
 
 _HAS_BLOCKED = 3
-"""`MemberStatus` of somebody who has blocked whoever adds them. Of its values only 0, added, is known for sure."""
+"""`MemberStatus` of a person who has blocked the adder. Of its values only 0, added, is known for certain."""
 
 _WANTS_TO_BE_ASKED = 4
-"""`MemberStatus` of somebody else who could not be added."""
+"""`MemberStatus` of another person who could not be added."""
 
 
 @handles(CREATECHATROOM)
 def create(call: Call, request: CreateChatroomRequest) -> CreateChatroomReply:
-    """Open a chatroom with whoever can be added; the others are marked in the answer."""
+    """Create a chatroom with the people who can be added; the answer marks the others."""
     me, membership = call.session.person, call.world.membership
     people = _people(call, [member.user_name for member in request.member_list])
     willing = [person for person in people if membership.can_add(me, person)]
@@ -114,7 +114,7 @@ def _room(call: Call, name: str) -> WorldChatroom:
 
 
 def _people(call: Call, names: Iterable[str]) -> list[WorldPerson]:
-    """Find people by this login's names; whoever is none, as a built-in account, is passed over."""
+    """Return people by this login's names; names of other accounts, such as built-in ones, are skipped."""
     world_ids = [call.session.names.world_id(name) or "" for name in names]
     return [call.world.people[world_id] for world_id in world_ids if world_id in call.world.people]
 

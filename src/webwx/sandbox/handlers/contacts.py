@@ -48,7 +48,7 @@ _REPORT_INTERVAL = 600_000
 
 @handles(WEBWXINIT)
 def init(call: Call, request: InitRequest) -> InitReply:
-    """Show the account and its recent chats. The page asks twice at once and must get the same keys both times."""
+    """Return the account and its recent chats. The page asks twice at once and must get the same keys both times."""
     del request
     session = call.session
     view = View(call.world, session)
@@ -91,7 +91,7 @@ def list_contacts(call: Call, request: ContactsRequest) -> ContactsReply:
 
 @handles(BATCHGETCONTACT)
 def get_contacts(call: Call, request: BatchContactsRequest) -> BatchContactsReply:
-    """Give the contacts asked for, chatrooms with their members. Names this login never heard are left out."""
+    """Return the requested contacts, chatrooms with their members. Names unknown to this login are left out."""
     session = call.session
     view = View(call.world, session)
     known = [world_id for key in request.list if (world_id := session.names.world_id(key.user_name)) is not None]
@@ -102,7 +102,7 @@ def get_contacts(call: Call, request: BatchContactsRequest) -> BatchContactsRepl
 
 @handles(GETICON)
 def show_icon(call: Call, request: AvatarRequest) -> Media:
-    """Draw somebody's picture: one colour, the same until they take another picture."""
+    """Draw a person's avatar: one colour, equal until the avatar changes."""
     return _picture_of(call, request.username)
 
 

@@ -87,14 +87,14 @@ def show_code(call: Call, request: QrPictureRequest) -> Media:
 
 @handles(QR_TEXT)
 def explain_code(call: Call, request: QrPictureRequest) -> Media:
-    """Tell whoever opened a code's address what to do with it."""
+    """Explain to a browser at a code's address what to do with it."""
     _live_code(call, request.uuid)
     return Media(content_type="text/html", content=b"<title>webwx sandbox</title><p>webwx phone scan</p>")
 
 
 @handles(LOGIN_POLL)
 def poll(call: Call, request: PollRequest) -> PollReply | Park:
-    """Say what the phone has done, holding the poll while it has done nothing new."""
+    """Return what the phone has done, holding the poll until there is news."""
     code = call.world.logins.code(request.uuid)
     if code is None:
         return PollReply(code=PollCode.EXPIRED)
@@ -200,7 +200,7 @@ def _press(world: World, code: LoginCode) -> None:
         world.scan(world.next_account().id, code.uuid)
     elif code.stage is LoginStage.SCANNED and code.is_scan_told:
         if not code.is_pushed:
-            code.person = world.next_account()  # whoever scanned may have logged in elsewhere meanwhile
+            code.person = world.next_account()  # the person may have logged in elsewhere meanwhile
         world.confirm(code.uuid)
 
 

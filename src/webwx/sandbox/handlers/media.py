@@ -48,9 +48,9 @@ if TYPE_CHECKING:
 @handles(UPLOAD)
 def upload(call: Call, request: UploadRequest) -> UploadReply:
     """
-    Take a chunk; the answer to the last one names the media.
+    Store a chunk; the answer to the last one contains the media id.
 
-    `ClientMediaId` alone does not tell two files apart: one client makes it from whole seconds.
+    `ClientMediaId` alone does not distinguish two files: one client derives it from whole seconds.
     """
     session = call.session
     ticket = upload_ticket(request)
@@ -76,7 +76,7 @@ def upload(call: Call, request: UploadRequest) -> UploadReply:
 
 @handles(CHECKUPLOAD)
 def check_upload(call: Call, request: CheckUploadRequest) -> CheckUploadReply:
-    """Give an announced file its keys, and its media id at once when the same bytes were here before."""
+    """Return the keys of an announced file, and its media id at once if the same bytes are known."""
     session, rng = call.session, call.world.rng
     signature = session.announced.setdefault(request.file_md5.lower(), rng.randbytes(32).hex())
     call.world.issued.add(signature)
@@ -112,7 +112,7 @@ def upload_parallel(call: Call, request: ParallelUploadRequest) -> ParallelUploa
 
 
 def _offer(call: Call, medium: MediaFile) -> str:
-    """Give a medium an id that is valid in this session alone."""
+    """Return an id of a medium that is valid in this session alone."""
     media_id = call.world.logins.new_media_id()
     call.session.media[media_id] = medium
     return media_id
@@ -148,14 +148,14 @@ def download(call: Call, request: ImageDownloadRequest) -> Media:
 
 @handles(GETVOICE)
 def download_voice(call: Call, request: VoiceDownloadRequest) -> Media:
-    """Give a voice, whole or a range of it."""
+    """Return a voice message, whole or a range of it."""
     voice = _whole(_of_kind(call, request.message_id, "voice"))
     return _range(call, voice, request.range) if request.range else voice
 
 
 @handles(GETVIDEO)
 def download_video(call: Call, request: VideoDownloadRequest) -> Media:
-    """Give a range of a video; without `Range` nothing."""
+    """Return a range of a video; without `Range` nothing."""
     return _range(call, _whole(_of_kind(call, request.message_id, "video")), request.range)
 
 
@@ -187,7 +187,7 @@ def download_map(call: Call, request: MapPictureRequest) -> Media:
 
 @handles(PREVIEW)
 def preview(call: Call, request: PreviewRequest) -> Media:
-    """Give an upload of this session."""
+    """Return an upload of this session."""
     medium = call.session.media.get(request.mediaid)
     if medium is None:
         raise Refused(Ret.SYSTEM_ERROR)

@@ -140,7 +140,7 @@ def recall(call: Call, request: RecallRequest) -> RecallReply:
 
 @handles(CHECKURL)
 def check_url(call: Call, request: CheckUrlRequest) -> Media:
-    """Send whoever clicked a link on to it."""
+    """Redirect a clicked link."""
     if not _LINK.fullmatch(request.requrl):
         raise Refused(Ret.PARAMETER_ERROR)
     call.status = 302
@@ -150,7 +150,7 @@ def check_url(call: Call, request: CheckUrlRequest) -> Media:
 
 @handles(STATUSNOTIFY)
 def notify(call: Call, request: StatusNotifyRequest) -> StatusNotifyReply:
-    """Clear a chat's unread count on the phone, or let the phone greet a new client; other codes do nothing."""
+    """Clear a chat's unread count on the phone, or make the phone greet a new client; other codes do nothing."""
     session = call.session
     match request.code:
         case StatusNotify.READ:

@@ -9,7 +9,7 @@ from webwx.sandbox.call import Call, handles
 
 @handles(SENDFEEDBACK)
 def take_feedback(call: Call, request: FeedbackRequest) -> Reply:
-    """Take somebody's words."""
+    """Accept a report."""
     del call, request
     return Reply()
 

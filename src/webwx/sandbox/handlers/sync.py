@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from webwx.sandbox.sessions import WebSession
 
 _UIN_COOKIE = 3 * 86400
-"""Seconds that a sync lets `wxuin` last; a login lets it last as long as the others."""
+"""Seconds until `wxuin` of a sync expires; that of a login expires with the other cookies."""
 
 
 @handles(SYNCCHECK)
 def check(call: Call, request: CheckRequest) -> CheckReply | Park:
-    """Say whether something waits behind a key, holding the poll while nothing does."""
+    """Return whether events are pending behind a key, holding the poll until there are."""
     session = call.any_session
     account = session.person.id
     if session.ended is not None:
@@ -51,9 +51,9 @@ def check(call: Call, request: CheckRequest) -> CheckReply | Park:
 @handles(WEBWXSYNC)
 def fetch(call: Call, request: SyncRequest) -> SyncReply:
     """
-    Answer with what waits behind a key, oldest first, and renew the session's cookies.
+    Return the events behind a key, oldest first, and renew the session's cookies.
 
-    The same key gets the same answer again; with an option, now and then the one before it.
+    The same key gets the same answer again; with an option, sometimes the one before it.
     """
     session = call.session
     key = session.fetch_from(request.sync_key, call.world.options.replay_every)

@@ -45,7 +45,7 @@ _PAGE_POLICY = (
     "default-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "object-src 'none'"
 )
-"""A blob is a voice or video that somebody has just chosen, whose length the page reads before it sends it."""
+"""A blob is a chosen voice or video, whose length the page reads before it sends it."""
 
 _MEDIA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
@@ -65,7 +65,7 @@ _SHOWN_INLINE = (
 
 
 def is_for(request: Request) -> bool:
-    """Say whether a request is for the page."""
+    """Return whether a request is for the page."""
     return request.path == PREFIX or request.path.startswith(PREFIX + "/")
 
 
@@ -114,7 +114,7 @@ def _medium(message: WorldMessage, request: Request) -> Response:
 
 
 def _content(name: str, content: bytes, content_type: str = _UNKNOWN) -> Response:
-    """Give what somebody has brought into the world: a picture to be looked at, anything else to be kept."""
+    """Return media of the world: a picture for display, anything else as a download."""
     inline = _inline_type(content[:16])
     headers = (
         *_ALWAYS,
@@ -127,7 +127,7 @@ def _content(name: str, content: bytes, content_type: str = _UNKNOWN) -> Respons
 
 
 def _piece(whole: Response, wanted: str) -> Response:
-    """Give the piece that a player asks for when somebody goes to another place in a video; else the whole."""
+    """Return the requested range of a video, or the whole."""
     asked = re.fullmatch(r"bytes=(\d{1,18})-(\d{0,18})", wanted)
     size = len(whole.body)
     if asked is None:
@@ -150,7 +150,7 @@ def _inline_type(start: bytes) -> str:
 
 
 def _played(content_type: str) -> str:
-    """Give the type of what a player may play; of anything else, none that could mean something."""
+    """Return the type of a playable medium; a neutral one for anything else."""
     if content_type == "audio/mp3":
         return "audio/mpeg"
     return content_type if content_type.startswith(("audio/", "video/")) else _UNKNOWN

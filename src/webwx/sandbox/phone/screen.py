@@ -1,7 +1,7 @@
 """
-What one person's phone shows, as the page is told it.
+What one person's phone shows, as sent to the page.
 
-Values only, with world ids for everybody: the page knows the names, so that a new nickname is told once and not with
+Values only, with world ids for all people: the page knows the names, so that a new nickname is sent once and not with
 every row. Fields at their defaults are left out, because a phone may hold ten thousand rows.
 """
 
@@ -38,11 +38,11 @@ _FROM_APPS = frozenset({"link", "music", "mini_program", "quote", "history", "tr
 
 
 class PageValue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Anything that is told to the page; what is at its default is left out."""
+    """A value sent to the page, without fields at their defaults."""
 
 
 class PersonProfile(PageValue, frozen=True, kw_only=True):
-    """Somebody as everybody sees them."""
+    """Public profile of a person."""
 
     id: str
     nickname: str
@@ -57,7 +57,7 @@ class PersonProfile(PageValue, frozen=True, kw_only=True):
 
 
 class FriendRow(PageValue, frozen=True, kw_only=True):
-    """Somebody in the contacts."""
+    """A person in the contacts."""
 
     id: str
     remark: str = ""
@@ -71,7 +71,7 @@ class ChatroomRow(PageValue, frozen=True, kw_only=True):
     name: str = ""
     size: int = 0
     members: list[str] = []
-    """The first few, from whom a name is made where there is none."""
+    """The first few members, for the name of an unnamed chatroom."""
     left: bool = False
     """One is in it no more; its chat stays."""
 
@@ -117,7 +117,7 @@ class Bubble(PageValue, frozen=True, kw_only=True):
     mine: bool = False
     recalled: bool = False
     type: str = ""
-    """Media type of its content, as the first bytes tell it."""
+    """Media type of its content, by its first bytes."""
     size: int = 0
     seconds: float = 0
     title: str = ""
@@ -127,11 +127,11 @@ class Bubble(PageValue, frozen=True, kw_only=True):
     about: str = ""
     """World id of the person on a card or behind a request."""
     leads_to: str = ""
-    """World id of the chatroom that an invitation lets one into."""
+    """World id of the chatroom of an invitation."""
 
 
 def face(person: WorldPerson) -> PersonProfile:
-    """Show somebody."""
+    """Return a person's profile."""
     return PersonProfile(
         id=person.id, nickname=person.nickname, picture=person.picture,
         portrait=person.pictures == 1 and person.portrait != b"", signature=person.signature, sex=person.sex,
@@ -141,7 +141,7 @@ def face(person: WorldPerson) -> PersonProfile:
 
 
 def friends(person: WorldPerson) -> dict[str, FriendRow]:
-    """List somebody's friends by world id."""
+    """List a person's friends by world id."""
     return {
         friend: FriendRow(id=friend, remark=remark, blocked=friend in person.blocked)
         for friend, remark in person.friends.items()
@@ -149,7 +149,7 @@ def friends(person: WorldPerson) -> dict[str, FriendRow]:
 
 
 def rooms(world: World, person: WorldPerson) -> dict[str, ChatroomRow]:
-    """List the chatrooms somebody is in, and those left of which there is a chat, by world id."""
+    """List a person's chatrooms, and those left that still have a chat, by world id."""
     left = [world.chatrooms[chat] for chat in person.chats if chat in world.chatrooms and chat not in person.rooms]
     return {each.id: _room(each, person) for each in (*person.rooms.values(), *left)}
 
@@ -210,7 +210,7 @@ def _hit(message: WorldMessage, chat_id: str, wanted: str) -> SearchHit:
 
 
 def bubbles(viewer: WorldPerson, messages: Iterable[WorldMessage]) -> list[Bubble]:
-    """Show messages as somebody sees them."""
+    """Return messages as a person sees them."""
     return [_bubble(viewer, message) for message in messages]
 
 
@@ -251,5 +251,5 @@ def _quoted(quoted: Reference) -> str:
 
 
 def can_open(person: WorldPerson, chat_id: str) -> bool:
-    """Say whether somebody has, or could begin, a chat."""
+    """Return whether a person has, or could begin, a chat."""
     return any(chat_id in known for known in (person.chats, person.friends, person.rooms, BUILTIN))

@@ -11,7 +11,7 @@ from webwx.sandbox.phone.wire_words import CHINESE
 from webwx.sandbox.wire_table import CallDescription, StructTable, calls, structs, words
 
 Say = Callable[[str], str]
-"""Gives the words of the page in the reader's language."""
+"""Returns the page's texts in the reader's language."""
 
 _HEAD = """\
 <!doctype html>
