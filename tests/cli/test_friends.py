@@ -43,7 +43,7 @@ def test_friends_of_a_file_answer_and_a_mistake_is_a_sentence_that_ends_nothing(
         shell.run("phone", "wind", "5", "--server", url)
         (chat,) = shell.run("phone", "inbox", "me", "--json", "--server", url).line["chats"]
         process.terminate()
-    assert mistake.startswith("friends.py, line 15: There is nobody called 'nobody'")
+    assert mistake.startswith("friends.py, line 15: There is no person called 'nobody'")
     assert [(each["from"], each["recalled"]) for each in chat["messages"]] == [
         ("小明", False),
         ("小明", False),
@@ -57,7 +57,10 @@ def test_friends_of_a_file_answer_and_a_mistake_is_a_sentence_that_ends_nothing(
         ("\nx = y\n", "webwx: friends.py, line 2: NameError: name 'y' is not defined"),
         ("def f(:\n", "webwx: friends.py, line 1: invalid syntax"),
         ("x = 1\n", "webwx: friends.py creates no Scenario; add a line such as 'friends = Scenario()'."),
-        (PONG.replace('when("阿华"', 'when("阿花"', 1), "webwx: friends.py, line 7: There is nobody called '阿花'; "),
+        (
+            PONG.replace('when("阿华"', 'when("阿花"', 1),
+            "webwx: friends.py, line 7: There is no person called '阿花'; ",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_played_is_told_in_a_sentence(

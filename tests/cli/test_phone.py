@@ -156,7 +156,7 @@ def test_a_phone_ends_the_web_login_and_loses_its_network(shell: Any, me: Any) -
     refused = me.run("send", "filehelper", "hello")
     assert "ret 3" in refused.sentence
     assert shell.run("phone", "say", "me", "阿华", "hello").sentence == (
-        "webwx: That phone is offline; let it go online first."
+        "webwx: That phone is offline; put it online first."
     )
     assert shell.run("phone", "online", "--json").line == {"offline": False}
     assert shell.run("phone", "evict", "--json").line == {"evicted": True}

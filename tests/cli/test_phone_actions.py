@@ -171,7 +171,7 @@ def test_without_a_sandbox_a_file_goes_nowhere(shell: Any) -> None:
 @pytest.mark.parametrize(
     ("answer", "code", "sentence"),
     [
-        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<html>", 1, "no phones"),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<html>", 1, "no control API"),
         (b'HTTP/1.1 413 Too Large\r\nConnection: close\r\n\r\n{"error":"That is too much."}', 2, "That is too much."),
         (b"", 6, "broke"),
     ],

@@ -135,7 +135,7 @@ def test_a_refusal_of_the_platform_is_a_sentence(control):
     assert control("say", to="me", text="x", **{"from": "me"}) == (
         409,
         {
-            "error": "Nothing can be sent there: one writes to friends only, and not to oneself.",
+            "error": "Nothing can be sent there: only friends can be written to, and not oneself.",
             "code": "target-refused",
         },
     )
@@ -291,7 +291,7 @@ def test_an_offline_phone_sends_nothing_and_its_client_is_refused(control, world
     assert me.send_text("filehelper", "x").base_response.ret == 3
     assert control("say", to="ahua", text="x", **{"from": "me"}) == (
         409,
-        {"error": "That phone is offline; let it go online first.", "code": "phone-offline"},
+        {"error": "That phone is offline; put it online first.", "code": "phone-offline"},
     )
     world.new_code()
     assert control("scan") == (409, {"error": "小明's phone is offline.", "code": "phone-offline"})

@@ -219,7 +219,7 @@ def test_an_error_is_reported_with_its_line_and_the_world_continues(world, frien
     world.say("me", "阿华", "ping")
     world.wind(1)
     assert mistakes == [
-        line_of(answer, 2) + "There is nobody called 'nobody'; there are xiaoming, ahua, zhangsan, lilei.",
+        line_of(answer, 2) + "There is no person called 'nobody'; there are xiaoming, ahua, zhangsan, lilei.",
         line_of(hurry, 3) + "A script waits for some seconds, 0 or more, and 'soon' is no such number.",
         line_of(divide, 3) + "ZeroDivisionError: division by zero",
     ]
@@ -241,7 +241,7 @@ def test_a_refusal_is_reported_as_a_sentence(world, friends, play):
     def write(ahua):
         ahua.say("hello", to="阿华")
 
-    assert play() == [line_of(write, 2) + "Nothing can be sent there: one writes to friends only, and not to oneself."]
+    assert play() == [line_of(write, 2) + "Nothing can be sent there: only friends can be written to, and not oneself."]
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_an_unknown_person_is_reported_before_the_start(world, friends, play, sc
     def answer(*_): ...
 
     script(friends)(answer)
-    with pytest.raises(Impossible, match=f"^{re.escape(line_of(answer, 0))}There is nobody called 'nobody'"):
+    with pytest.raises(Impossible, match=f"^{re.escape(line_of(answer, 0))}There is no person called 'nobody'"):
         play()
 
 

@@ -152,7 +152,7 @@ def cancel(world: World, *, uuid: str = "") -> None:
 
 @_action("expire", "", said="Expired.", facts={"expired": True})
 def expire(world: World, *, uuid: str = "") -> None:
-    """Let a login code expire."""
+    """Expire a login code."""
     world.expire(uuid)
 
 

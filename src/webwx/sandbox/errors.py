@@ -5,10 +5,10 @@ from __future__ import annotations
 from webwx.protocol.codes import Ret
 
 _SENTENCES: dict[int, str] = {
-    Ret.SYSTEM_ERROR: "That cannot be recalled: it is older than two minutes, somebody else's, or unknown.",
-    Ret.TARGET_REFUSED: "Nothing can be sent there: one writes to friends only, and not to oneself.",
-    Ret.PHONE_OFFLINE: "That phone is offline; let it go online first.",
-    Ret.CHAT_GONE: "Nothing can be done there: one has to be in the chatroom.",
+    Ret.SYSTEM_ERROR: "That cannot be recalled: it is older than two minutes, another person's, or unknown.",
+    Ret.TARGET_REFUSED: "Nothing can be sent there: only friends can be written to, and not oneself.",
+    Ret.PHONE_OFFLINE: "That phone is offline; put it online first.",
+    Ret.CHAT_GONE: "Nothing can be done there: only members of the chatroom can.",
 }
 """What the platform's numbers mean to a person."""
 

@@ -60,7 +60,7 @@ class Authority:
                 yesterday = datetime.now(UTC) - timedelta(days=1)
                 self._authority.issue_cert(*self._names, not_after=yesterday).configure_cert(context)
             case "self-signed":
-                alone = trustme.CA(organization_name="nobody")  # an authority's certificate is signed by itself
+                alone = trustme.CA(organization_name="self-signed")  # an authority's certificate is signed by itself
                 folder = self._folder.name
                 with alone.cert_pem.tempfile(folder) as certificate, alone.private_key_pem.tempfile(folder) as key:
                     context.load_cert_chain(certificate, key)

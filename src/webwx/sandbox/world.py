@@ -218,7 +218,7 @@ class World:
             return self.people[name]
         for person in self.called(name):
             return person
-        raise Impossible(f"There is nobody called {name!r}; there are {_some(self.people)}.")
+        raise Impossible(f"There is no person called {name!r}; there are {_some(self.people)}.")
 
     def called(self, nickname: str) -> list[WorldPerson]:
         """List all people with a nickname."""
@@ -276,7 +276,7 @@ class World:
         """
         person, shunned = self.person(who), self.person(other)
         if person is shunned:
-            raise Impossible("Nobody can be on a blacklist of their own.", "oneself")
+            raise Impossible("A person cannot be on their own blacklist.", "oneself")
         if is_blocked:
             person.blocked.add(shunned.id)
         else:

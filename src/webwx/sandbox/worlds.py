@@ -208,7 +208,7 @@ def build(plan: WorldPlan, folder: Path = Path(), *, rng: Random | None = None) 
     world = World(options=plan.options, clock=_clock(plan), rng=rng)
     world.faults = FaultInjector(seed=plan.seed)
     if not plan.people:
-        raise _Misplaced("people", "there is nobody; the first of them is 'me'.")
+        raise _Misplaced("people", "there are no people; add at least one, who is 'me'.")
     for number, person in enumerate(plan.people):
         with _named(f"people[{number}]"):
             _add_person(world, person, folder)
@@ -260,7 +260,7 @@ def _befriend(world: World, who: str, plan: PersonPlan, *, knows_all: bool) -> N
             if friend is not own:
                 world.befriend(who, friend.id, own.friends.get(friend.id, ""))
             elif is_listed:
-                raise Impossible("Nobody is a friend of their own.")
+                raise Impossible("A person cannot be their own friend.")
     for name, remark in plan.remarks.items():
         with _named(f"remarks.{name}"):
             friend = world.person(name)
