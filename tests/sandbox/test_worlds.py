@@ -237,7 +237,7 @@ SAID = TWO + '[[history]]\nfrom = "me"\nto = "阿华"\n'
         ('people = [{nickname = "a", friends = ["x"]}]', "people[0].friends[0]: there is no person called 'x'; "),
         (ONE[:-2].replace("}", ', remarks = {x = "y"}}') + "]", "people[0].remarks.x: there is no person called 'x'; "),
         ('people = [{nickname = "a"}, {nickname = "b", remarks = {a = "y"}}]', "people[1].remarks.a: a is no friend"),
-        ('people = [{nickname = "a", blocks = ["a"]}]', "people[0].blocks[0]: a person cannot be on their own blacklist"),
+        ('people = [{nickname = "a", blocks = ["a"]}]', "people[0].blocks[0]: a person cannot be on their own"),
         ('people = [{nickname = "a", picture = "no.png"}]', "people[0].picture: no.png cannot be read: "),
         ('people = [{nickname = "a", picture = "family.toml"}]', "people[0].picture: family.toml is no PNG, JPEG"),
         (ONE + "chatrooms = [{members = []}]", "chatrooms[0].members: a chatroom has one at least."),

@@ -160,7 +160,7 @@ class Connection:
         self.close()
 
     def _wake(self) -> None:
-        """Let the task continue if it waits."""
+        """Wake the task if it waits."""
         waiter, self._waiter = self._waiter, None
         if waiter is None or waiter.done():
             return
