@@ -105,14 +105,14 @@ def test_the_index_does_not_wait_for_ever_for_an_idle_moment(path: Path, monkeyp
 def test_a_long_tail_does_not_wait_either(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(_store(path, 30))
     monkeypatch.setattr(index_module, "LONGEST", 15)
-    monkeypatch.setattr(index_module, "SHORT_STEP", 10)
+    monkeypatch.setattr(index_module, "STEP", 10)
     monkeypatch.setattr(index_module, "IDLE", 3_600.0)  # a slow machine is no idle one
     index = Index()
     with contextlib.closing(connect(path)) as db:
         assert index.work(db, is_idle=False) == 0.0
         assert _indexed(db) == 10
         index.work(db, is_idle=True)
-        assert _indexed(db) == 20, "in short steps, since a batch may come any moment"
+        assert _indexed(db) == 20, "a step at a time, so that a batch need not wait for all of it"
 
 
 def test_a_step_that_takes_long_is_cut_short(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

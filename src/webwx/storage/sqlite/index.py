@@ -37,11 +37,11 @@ LATEST = 1.5
 LONGEST = 20_000
 """Rows in a tail at most; beyond, indexing does not wait for an idle moment."""
 
-STEP, SHORT_STEP = 10_000, 2_000
+STEP = 10_000
 """
-Rows at a time: while nobody waits, and when somebody soon may.
+Rows at a time, at most.
 
-Each dirties a page of its own in a large file, unless others go into the same one: the more at once the cheaper.
+Each row changes a page of its own in a large file, unless others go into the same page: the more at once, the cheaper.
 """
 
 SLICE = 0.25
@@ -181,7 +181,7 @@ class Index:
                 return IDLE - quiet
             if waited < PATIENCE and length < STEP:
                 return PATIENCE - waited
-        self.fill(db, STEP if quiet >= IDLE else SHORT_STEP)
+        self.fill(db, STEP)
         return 0.0 if self._pending_since is not None else None
 
     def fill(self, db: sqlite3.Connection, limit: int) -> bool:
