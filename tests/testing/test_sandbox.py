@@ -97,7 +97,7 @@ def test_what_ends_a_bot_is_raised(sandbox: Sandbox, account: PhoneUser, friend:
 
 
 def test_a_bot_that_cannot_begin_says_why(sandbox: Sandbox) -> None:
-    with pytest.raises(ValueError, match="called 'bot'"), sandbox.running(make_bot(), make_bot()):
+    with pytest.raises(ValueError, match="have the name 'bot'"), sandbox.running(make_bot(), make_bot()):
         raise AssertionError
     assert sandbox.at_work == []
 

@@ -101,7 +101,7 @@ class Postbox:
     Args:
         session: Session for the output.
         client: Client that downloads.
-        feed: Subscription; events that are not acknowledged are delivered again in the next run.
+        subscription: Subscription; events that are not acknowledged are delivered again in the next run.
         to: Target folder.
         is_patient: Wait while there is no network.
     """
