@@ -42,5 +42,5 @@ def test_a_typo_is_a_sentence_with_the_nearest_name() -> None:
 
 def test_a_script_that_is_no_text_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(BadInput, match="is no text"):
+    with pytest.raises(BadInput, match="is not a text file"):
         read_script(tmp_path / "x")
