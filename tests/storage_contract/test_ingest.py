@@ -23,7 +23,8 @@ from tests.storage.arrivals import (
 
 from webwx.errors import StorageError
 from webwx.model.contacts import Contact, ContactId
-from webwx.model.events import ContinuityLost, IdentityAmbiguous, Item, event_from_item
+from webwx.model.events import Arrived, ContinuityLost, IdentityAmbiguous, Item, event_from_item
+from webwx.storage.base import Arrival
 from webwx.storage.lookup import find_message
 
 if TYPE_CHECKING:
@@ -180,13 +181,17 @@ class TestNotes:
         ),
     )
 
+    def note(self, own_id: ContactId, at: float) -> Arrival:
+        item = Arrived(item=self.NOTE, raw=self.NOTE.raw, chat=FRIEND, time=int(at))
+        return Arrival(own_id=own_id, body=b"", items=(item,), position=None, time=at)
+
     async def test_are_entries_of_their_chat_and_leave_the_position_and_the_time_of_the_last_batch(
         self, account: AccountJournal
     ) -> None:
         consumer = await account.consumer("bot")
         at = time.time() + 1_000
         await account.ingest(arrival(message(1), position=b"after", at=at))
-        await account.add_note(OWN, self.NOTE, chat=FRIEND, time=at + 50)
+        await account.ingest(self.note(OWN, at + 50))
         await account.open_login(ContactId("@new"), b"fresh", at + 90, [])
 
         _, note, gap = await consumer.take()
@@ -197,4 +202,4 @@ class TestNotes:
 
     async def test_need_a_login_that_is_known(self, account: AccountJournal) -> None:
         with pytest.raises(StorageError):
-            await account.add_note(ContactId("@stranger"), self.NOTE, chat=FRIEND, time=1.0)
+            await account.ingest(self.note(ContactId("@stranger"), 1.0))

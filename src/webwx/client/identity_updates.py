@@ -10,7 +10,8 @@ import msgspec
 
 from webwx.errors import StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
-from webwx.model.events import IdentityAmbiguous, Item
+from webwx.model.events import Arrived, IdentityAmbiguous, Item
+from webwx.storage.base import Arrival
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -80,7 +81,8 @@ class IdentityUpdates:
                     candidates=found.candidates,
                 )
                 item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(doubt)))
-                await part.add_note(own_id, item, chat=found.contact_id, time=now)
+                note = Arrived(item=item, raw=item.raw, chat=found.contact_id, time=int(now))
+                await part.ingest(Arrival(own_id=own_id, body=b"", items=(note,), position=None, time=now))
 
     async def readable_part(self) -> AccountJournal:
         """

@@ -75,10 +75,12 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
     """The answer as it came, without a key that may stand in it."""
     items: tuple[Arrived, ...] = ()
-    position: bytes
-    """Where the next fetch begins; opaque here."""
+    position: bytes | None
+    """Where the next fetch begins; opaque here. None for items that no fetch has brought: the position stays."""
     time: float
     """When it came, seconds since 1970."""
+    own_id: ContactId = ContactId("")
+    """The account's id in the login of these items; empty for the login that this part of the journal is at."""
     contacts: tuple[Contact, ...] = ()
     """Who was added or has changed."""
     deleted: tuple[ContactId, ...] = ()
@@ -554,16 +556,8 @@ class AccountJournal(Protocol):
         Returns how many items were new.
 
         Raises:
-            StorageError: It was not stored, or nobody can say: ask `position`, and fetch from there again.
-        """
-        ...
-
-    async def add_note(self, own_id: ContactId, item: Item, *, chat: ContactId, time: float) -> None:
-        """
-        Store a note of our own as an entry of a login, about a chat; the position stays where it is.
-
-        Raises:
-            StorageError: It was not stored, or the journal does not know this login.
+            StorageError: It was not stored, or that is not known: ask `position`, and fetch from there again. Or the
+                journal does not know the login.
         """
         ...
 

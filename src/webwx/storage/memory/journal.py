@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Literal
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
-from webwx.model.events import Arrived, Item
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
 from webwx.storage.base import QUARANTINE, RETENTION_DAYS, Arrival, DeadLetterRow, Entry, Stats
@@ -211,25 +210,14 @@ class MemoryAccount:
         Store a batch; returns how many items were new.
 
         Raises:
-            StorageError: No login was opened.
+            StorageError: No login was opened, or the journal does not know it.
         """
         with self._lock:
-            self._data()
-            if self._login is None:
+            logins = self._data().logins
+            login = logins.known(arrival.own_id) if arrival.own_id else self._login
+            if login is None:
                 raise StorageError("Nothing is taken in before a login was opened, or its position asked for.")
-            return self._store(self._login, arrival)
-
-    async def add_note(self, own_id: ContactId, item: Item, *, chat: ContactId, time: float) -> None:
-        """
-        Store a note of our own as an entry of a login; the position stays where it is.
-
-        Raises:
-            StorageError: The journal does not know this login.
-        """
-        note = Arrived(item=item, raw=item.raw, chat=ContactId(clean_text(chat)), time=int(time))
-        with self._lock:
-            login = self._data().logins.known(own_id)
-            self._store(login, Arrival(body=b"", items=(note,), position=login.position, time=login.last_at))
+            return self._store(login, arrival)
 
     def _store(self, login: MemoryLogin, arrival: Arrival) -> int:
         """Store a batch, under the lock; what can fail comes first."""
@@ -243,8 +231,9 @@ class MemoryAccount:
         if conflicts:
             entries.conflicts += conflicts
             _log.warning("%d messages came with the id of another one; both are kept.", conflicts)
-        login.position = arrival.position
-        login.last_at = max(login.last_at, arrival.time)
+        if arrival.position is not None:
+            login.position = arrival.position
+            login.last_at = max(login.last_at, arrival.time)
         login.keep(arrival.contacts, arrival.deleted)
         entries.add(login.own_id, new, arrival.time)
         if new:

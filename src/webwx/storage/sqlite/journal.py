@@ -22,7 +22,6 @@ import msgspec
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
-from webwx.model.events import Arrived, Item
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
 from webwx.storage.base import RETENTION_DAYS, Arrival, DeadLetterRow, Entry, Stats
@@ -35,6 +34,7 @@ from webwx.storage.sqlite.consumers import LiveConsumers, SqliteConsumer, Stored
 from webwx.storage.sqlite.contacts import Looks, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead_letters, revive
 from webwx.storage.sqlite.entries import last_number, write_entries
+from webwx.storage.sqlite.evidence import login_of
 from webwx.storage.sqlite.identities import SqliteIdentityStore
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.links import links_named
@@ -333,44 +333,26 @@ class SqliteAccount:
             StorageError: It was not stored, or nobody can say.
         """
         account = await self._account()
-        if self._login is None:
+        if self._login is None and not arrival.own_id:
             raise StorageError("Nothing is taken in before a login was opened, or its position asked for.")
-        login, own_id = self._login
-        stored = await self._writer.do(
-            lambda db: self._store(db, account, login, own_id, arrival), then=self._stream.publish
-        )
-        return len(stored.entries)
-
-    async def add_note(self, own_id: ContactId, item: Item, *, chat: ContactId, time: float) -> None:
-        """
-        Store a note of our own as an entry of a login; the position stays where it is.
-
-        Raises:
-            StorageError: It was not stored, or the journal does not know this login.
-        """
-        account = await self._account()
-        note = Arrived(item=item, raw=item.raw, chat=ContactId(clean_text(chat)), time=int(time))
+        login = None if arrival.own_id else self._login
 
         def store(db: sqlite3.Connection) -> StoredBatch:
-            found = db.execute(
-                "SELECT login, position, last_at FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
-            ).fetchone()
-            if found is None:
-                raise StorageError("The journal does not know this login.")
-            login, position, last_at = found
-            arrival = Arrival(body=b"", items=(note,), position=position, time=last_at)
-            return self._store(db, account, login, own_id, arrival)
+            row, own_id = login or (login_of(db, account, arrival.own_id)[0], arrival.own_id)
+            return self._store(db, account, row, own_id, arrival)
 
-        await self._writer.do(store, then=self._stream.publish)
+        stored = await self._writer.do(store, then=self._stream.publish)
+        return len(stored.entries)
 
     def _store(
         self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival
     ) -> StoredBatch:
         """Store a batch, in the writer's thread, by a number of statements that does not grow with the batch."""
-        db.execute(
-            "UPDATE logins SET position = ?, last_at = max(last_at, ?) WHERE login = ?",
-            (arrival.position, arrival.time, login),
-        )
+        if arrival.position is not None:
+            db.execute(
+                "UPDATE logins SET position = ?, last_at = max(last_at, ?) WHERE login = ?",
+                (arrival.position, arrival.time, login),
+            )
         known = self._index.digests(db, account, [each.message_id for each in arrival.items])
         keep_contacts(db, login, arrival.contacts, arrival.deleted)
         batch = last_number(db) + 1
