@@ -191,7 +191,7 @@ def test_a_command_that_waits_for_a_pipe_ends_at_ctrl_c(arguments: list[str], me
         process.stdin.write("no end of it")
         process.stdin.flush()
         while int.from_bytes(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)), sys.byteorder):
-            pass  # it has not been read yet
+            assert process.poll() is None  # it has not been read yet
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
 
