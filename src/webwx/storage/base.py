@@ -1,10 +1,9 @@
 """
-The contract of a storage engine: what a journal keeps of accounts, and what its callers may rely on.
+The contract of a storage engine: what a journal stores of accounts, and what its callers may rely on.
 
-A journal holds any number of accounts, each by its number at the platform (`uin`), which no login changes. It keeps
-what arrived, as it arrived; events are made of it when they are read. `open.open_journal` opens an engine by its URL,
-and nothing above this package imports an engine otherwise. tests/storage_contract holds every engine to what is said
-here.
+A journal holds any number of accounts, each by its number at the platform (`uin`), which no login changes. It stores
+what arrived, as it arrived; events are decoded when they are read. `open.open_journal` opens an engine by its URL, and
+no module above this package imports an engine. tests/storage_contract tests every engine against this contract.
 
 **Transactions.** Every method that changes something is one transaction: when it returns all of it is stored, and when
 it raises none of it is. `ingest` is the largest: the body, the new entries, the contacts and the position go in
@@ -447,12 +446,12 @@ class ArchivedMedia(Protocol):
 
 class IdentityStore(Protocol):
     """
-    Who is who in an account's logins: a number for each person and chatroom that no login changes.
+    Identities of one account: a number for each person and chatroom that no login changes.
 
-    How contacts are compared is not the engine's business: it stores links, and asks `matching` what they are.
+    An engine stores links from contacts to identities; `identity_matching` compares them.
 
-    What the user says by `merge` and `split` holds for ever, against any evidence. A number that was merged into
-    another one goes on to name the same identity.
+    What the user decides by `merge` and `split` is never changed by evidence. A number that was merged into another one
+    leads to that identity.
     """
 
     async def identify(
@@ -542,7 +541,7 @@ class AccountJournal(Protocol):
         ...
 
     async def position(self, own_id: ContactId) -> bytes | None:
-        """Give where the next fetch begins; None when the journal does not know this login."""
+        """Return where the next fetch begins, and be at this login; None when the journal does not know it."""
         ...
 
     async def ingest(self, arrival: Arrival) -> int:
@@ -578,7 +577,7 @@ class AccountJournal(Protocol):
         ...
 
     async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
-        """Give what a consumer has given up, the newest first; it may be open, here or in another process."""
+        """Return a consumer's dead letters, the newest first; it may be open, here or in another process."""
         ...
 
     async def revive(self, consumer: str, number: int) -> bool:
@@ -606,21 +605,21 @@ class AccountJournal(Protocol):
         ...
 
     async def people(self, ids: Collection[ContactId]) -> list[Contact]:
-        """Give who had these ids, in whatever login."""
+        """Return the contacts that had these ids, in any login."""
         ...
 
     async def save_contacts(
         self, own_id: ContactId, contacts: Collection[Contact], deleted: Collection[ContactId] = ()
     ) -> None:
-        """Keep contacts, and let these go; who is in neither list stays as they are."""
+        """Store contacts, and delete those with these ids; others stay as they are."""
         ...
 
     async def chats_named(self, name: str) -> list[ContactId]:
-        """Give every id that had this remark or nickname, in whatever login."""
+        """Return every id that had this remark or nickname, in any login."""
         ...
 
     async def state(self, name: str) -> bytes:
-        """Give what something small was kept as, by whichever process; empty when it never was."""
+        """Return a small value by its name, whichever process stored it; empty if none did."""
         ...
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:

@@ -70,7 +70,7 @@ class MediaRecords:
 
 
 class MemoryArchivedMedia:
-    """What an account's messages showed; `ArchivedMedia` says what it promises."""
+    """Archived media of one account; `ArchivedMedia` states the guarantees."""
 
     def __init__(self, uin: int, media: MediaRecords, entries: Callable[[], Entries], lock: threading.RLock) -> None:
         self._uin = uin

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class MemoryConsumer:
-    """One reader's way through an account's entries; `Consumer` says what it promises."""
+    """A consumer of an account's entries; `Consumer` states the guarantees."""
 
     def __init__(
         self, name: str, cursor: Cursor, entries: Entries, lock: threading.RLock, *, tell: Callable[[], object],

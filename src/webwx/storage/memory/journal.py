@@ -159,7 +159,7 @@ class MemoryJournal:
 
 
 class MemoryAccount:
-    """One account's part of a journal in memory; `AccountJournal` says what it promises."""
+    """One account's part of a journal in memory; `AccountJournal` states the guarantees."""
 
     def __init__(
         self, uin: int, data: Callable[[], _Data], media: MediaRecords, *, lock: threading.RLock,

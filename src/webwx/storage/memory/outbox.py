@@ -48,7 +48,7 @@ class Sends:
 
 
 class MemoryOutbox:
-    """An account's sends; `Outbox` says what it promises."""
+    """An account's sends; `Outbox` states the guarantees."""
 
     def __init__(self, sends: Callable[[], Sends], lock: threading.RLock) -> None:
         self._sends = sends

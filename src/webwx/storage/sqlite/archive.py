@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class SqliteArchivedMedia:
-    """What one account's messages showed; what is promised is said in `journal`."""
+    """Archived media of one account; `ArchivedMedia` states the guarantees."""
 
     def __init__(
         self, account: Callable[[], Awaitable[int]], files: MediaFiles, writer: Writer, reader: Reader

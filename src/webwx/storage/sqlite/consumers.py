@@ -179,7 +179,7 @@ class _News:
 
 
 class SqliteConsumer:
-    """One reader's way through an account's entries; what it promises is said in `journal`."""
+    """A consumer of an account's entries; `Consumer` states the guarantees."""
 
     def __init__(
         self, name: str, *, consumer: int, account: int, known: ConsumerState, stream: LiveConsumers,

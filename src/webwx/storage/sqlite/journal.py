@@ -238,7 +238,7 @@ class SqliteJournal:
 
 
 class SqliteAccount:
-    """One account's part of a journal; what is promised is said in `journal`."""
+    """One account's part of a journal; `AccountJournal` states the guarantees."""
 
     def __init__(
         self, uin: int, path: Path, stream: LiveConsumers, index: Index, senders: Senders, *, writer: Writer,

@@ -90,7 +90,7 @@ class Senders:
 
 
 class SqliteOutbox:
-    """An account's sends; what is promised is said in `journal`."""
+    """An account's sends; `Outbox` states the guarantees."""
 
     def __init__(self, account: Callable[[], Awaitable[int]], senders: Senders, writer: Writer, reader: Reader) -> None:
         self._account = account
