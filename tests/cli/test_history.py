@@ -161,7 +161,7 @@ def test_a_copy_is_never_changed_in_place_of_the_journal(me: Shell, sandbox: San
     kept(me, sandbox, "remember this")
     path = me.settings.journal_path
     without_log(path)
-    for command in (("journal", "purge", "--before", "0d"), ("outbox", "forget", "1"), ("merge", "1", "2")):
+    for command in (("journal", "purge", "--before", "0d"), ("outbox", "forget", "1"), ("identity", "merge", "1", "2")):
         done = me.run(*command)
         assert (done.code, done.stdout) == (1, ""), command
         assert "Make its folder writable" in done.sentence, command

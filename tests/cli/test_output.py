@@ -325,8 +325,8 @@ COMMANDS: dict[str, Step] = {
 }
 """Commands, each with what makes it print a hostile text."""
 
-ECHO_WHAT_WAS_TYPED = {"phone", "chatroom", "friend", "merge", "split", "login", "status", "logout", "accounts"}
-"""Commands and groups, some of which stand above, that name somebody in the one sentence of their result."""
+ECHO_WHAT_WAS_TYPED = {"phone", "chatroom", "friend", "login", "status", "logout", "accounts"}
+"""Commands and groups, some also tried above, that name a contact in the one sentence of their result."""
 
 WITHOUT_CONTACTS = {"demo", "sandbox", "proxy", "run", "journal", "outbox", "config", "completion", "doctor"}
 """Those, or their subcommands, that print numbers and paths, and the names of the user's own bots."""
