@@ -233,7 +233,7 @@ def test_a_file_that_exists_is_left_alone(shell: Any, tmp_path: Path) -> None:
     file.write_bytes(b"precious")
     done = shell.run("login", "--qr", "png", str(file))
     assert done.code == 2
-    assert "exists already" in done.sentence
+    assert "already exists" in done.sentence
     assert file.read_bytes() == b"precious"
 
 
