@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from webwx.model.contacts import Contact, ContactId, Member
 from webwx.model.identities import Evidence, Face
-from webwx.storage.identity_matching import Linked, compare, contact_of, digest_of_all, judge, with_real_ids
+from webwx.storage.identity_matching import LinkedContact, compare, contact_of, digest_of_all, judge, with_real_ids
 
 ME = ContactId("@me")
 ANN = Contact(id=ContactId("@ann"), nickname="Ann", avatar=123_456_789)
@@ -15,7 +15,7 @@ EVE = Contact(id=ContactId("@eve"), nickname="Eve", kind="stranger")
 def test_contacts_are_new_or_changed_or_as_they_were() -> None:
     first = compare([ANN, BEN, EVE], ME, {})
     assert (set(first.seen), set(first.changed)) == ({ANN.id, BEN.id}, set()), "a stranger is passed over"
-    linked = {each: Linked(number, first.seen[each].digest) for number, each in enumerate((ANN.id, BEN.id), 1)}
+    linked = {each: LinkedContact(number, first.seen[each].digest) for number, each in enumerate((ANN.id, BEN.id), 1)}
     renamed = Contact(id=BEN.id, nickname="Benny")
 
     again = compare([ANN, renamed], ME, linked)
