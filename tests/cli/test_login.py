@@ -208,7 +208,7 @@ def test_temporary_failures_of_a_login_are_one_line_and_the_login_goes_on(shell:
         sandbox.control("faults", fault="html_page", endpoint=call, times=1)
     told, printed = log_in(shell, sandbox, "me")
     assert printed == "Logged in as 小明.\n"
-    assert told.count("The login is tried again: ") == 1
+    assert told.count("The login is retried: ") == 1
     assert told.count("confirm there") == 1
 
 

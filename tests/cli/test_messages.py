@@ -457,7 +457,7 @@ def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(me: Any, sand
         restored = process.stderr.readline()
         process.terminate()
         _, rest = process.communicate(timeout=20)
-    assert lost.startswith("The connection is lost, and it is tried again: synccheck")
+    assert lost.startswith("The connection is lost; the client retries: synccheck")
     assert restored == "The connection is restored.\n"
     assert rest == ""
 

@@ -120,7 +120,7 @@ def test_an_outage_and_a_new_login_are_one_line_each(me: Shell, sandbox: Sandbox
         process.line()
         sandbox.control("faults", fault="status", endpoint="synccheck", times=3)
         sandbox.say("ahua", "me", "ping")
-        told = process.wait_for("bot: The connection is lost, and it is tried again: ")
+        told = process.wait_for("bot: The connection is lost; the client retries: ")
         sandbox.say("ahua", "me", "ping")
         told += process.wait_for("bot: The connection is restored.\n")
         sandbox.control("log-out", who="me")

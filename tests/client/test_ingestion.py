@@ -342,7 +342,7 @@ class TestAFullDisk:
         assert client.state is LoginState.ONLINE
         warnings = [line.getMessage() for line in caplog.records if line.levelno == logging.WARNING]
         # The ledger, where it is at work just then, tells of itself.
-        assert sum("The journal takes nothing" in line for line in warnings) == 1
+        assert sum("The journal cannot be written" in line for line in warnings) == 1
 
     async def test_at_the_start_is_told(self, log_in: LogIn, tmp_path: Path) -> None:
         (tmp_path / "folder.journal").mkdir()

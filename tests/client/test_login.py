@@ -451,7 +451,7 @@ class TestTemporaryFailures:
         assert carrier.calls.count(endpoint) >= 4
         assert wound.get_loop().time() >= 2
         lines = [line.getMessage() for line in caplog.records if line.levelname == "WARNING"]
-        assert [line.partition(":")[0] for line in lines] == ["The login is tried again"]
+        assert [line.partition(":")[0] for line in lines] == ["The login is retried"]
 
     @pytest.mark.parametrize("answer", [*TEMPORARY.values(), TOO_OFTEN, NO_CONNECTION])
     def test_of_the_exchange_are_retried_with_the_same_ticket(

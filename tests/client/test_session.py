@@ -422,7 +422,7 @@ class TestACodeThatNobodyKnows:
             assert (type(caught.value), caught.value.endpoint, caught.value.ret) == (ApiError, endpoint, ODD)
             assert counted.calls == [endpoint] * calls * times
         assert client.state is LoginState.ONLINE
-        assert said(caplog) == [f"{endpoint} was answered with ret 424242, which nobody knows; please report it."]
+        assert said(caplog) == [f"{endpoint} was answered with the unknown ret 424242; please report it."]
 
     async def test_that_passes_is_not_told_and_logged_once(
         self, log_in: LogIn, world: World, counted: Counted, caplog: pytest.LogCaptureFixture
@@ -468,7 +468,7 @@ class TestACodeThatNobodyKnows:
         await take(client, 1)
 
         assert counted.calls == ["synccheck", "synccheck", "webwxsync"]
-        assert said(caplog) == ["synccheck was answered with ret 424242, which nobody knows; please report it."]
+        assert said(caplog) == ["synccheck was answered with the unknown ret 424242; please report it."]
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:

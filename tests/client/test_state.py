@@ -210,17 +210,17 @@ class TestReports:
             (ONLINE, DEGRADED, None, "The connection is restored.", True),
             (LOGGED_OUT, ONLINE, None, "Logged out.", False),
             (LOGGED_OUT, ONLINE, ended(), "The login has ended.", False),
-            (DEGRADED, ONLINE, None, "The connection is lost, and it is tried again.", False),
-            (DEGRADED, ONLINE, Timeout("No."), "The connection is lost, and it is tried again: No.", True),
-            (DEGRADED, ONLINE, ApiError("No."), "No news can be fetched, and it is tried again: No.", True),
+            (DEGRADED, ONLINE, None, "The connection is lost; the client retries.", False),
+            (DEGRADED, ONLINE, Timeout("No."), "The connection is lost; the client retries: No.", True),
+            (DEGRADED, ONLINE, ApiError("No."), "Fetches fail and are retried: No.", True),
             (
                 DEGRADED,
                 ONLINE,
                 StorageError("It is full."),
-                "The journal takes nothing; nothing is lost, and it is tried again: It is full.",
+                "The journal cannot be written; this is retried, and nothing is lost: It is full.",
                 True,
             ),
-            (LOGGING_IN, LOGGING_IN, Timeout("No answer."), "The login is tried again: No answer.", True),
+            (LOGGING_IN, LOGGING_IN, Timeout("No answer."), "The login is retried: No answer.", True),
         ],
     )  # fmt: skip
     def test_are_sentences(

@@ -1,4 +1,4 @@
-"""One account's part of a journal, and what stands in for it where there is none."""
+"""One account's part of a journal, and a substitute in memory for clients without one."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 class AccountStorage:
     """
-    Gives the account that is logged in its part of a journal.
+    The storage of the account that is logged in.
 
     Args:
-        journal: The path of a journal, which is opened and closed here; a journal, which its owner closes; or None.
-        cell: Says which account is logged in.
+        journal: The path of a journal, which this object opens and closes; a journal, which its owner closes; or None.
+        cell: Session of the account.
     """
 
     def __init__(self, journal: Journal | str | os.PathLike[str] | None, cell: Cell) -> None:
@@ -36,9 +36,9 @@ class AccountStorage:
         self._parts: dict[int, AccountJournal] = {}
         """By account."""
         self._states: dict[int, LimiterMemory] = {}
-        """By account, where there is no journal."""
+        """Named states of each account, for a client without a journal."""
         self.news = asyncio.Event()
-        """Set once something more is stored, and then replaced by another one."""
+        """Event that is set, and replaced by a new one, when something is stored."""
 
     def __repr__(self) -> str:
         return f"AccountStorage(has_journal={self.has_journal})"
@@ -65,7 +65,7 @@ class AccountStorage:
 
     async def latest_part(self) -> AccountJournal:
         """
-        Return this account's part of the journal; without a login, that of the account which was logged in last.
+        Return this account's part of the journal; without a login, the part of the account that was logged in last.
 
         Raises:
             NoJournal: There is no journal.
@@ -79,7 +79,7 @@ class AccountStorage:
 
     def states(self) -> LimiterStore:
         """
-        Return where this account's named states are stored: in the journal, or without one in memory.
+        Return the storage of this account's named states: the journal, or memory if there is none.
 
         Raises:
             NotLoggedIn: There is no login.
@@ -89,14 +89,14 @@ class AccountStorage:
         return self.part()
 
     def notify(self) -> None:
-        """Wake everything that waits for news."""
+        """Wake all tasks that wait for new entries."""
         self.news.set()
         self.news = asyncio.Event()
 
     async def close(self) -> None:
-        """Store how all sends ended, and close a journal that was opened here; the next use opens it again."""
+        """Store the outcomes of all sends, and close a journal that this object opened; the next use opens it again."""
         for part in self._parts.values():
-            with contextlib.suppress(StorageError):  # the journal has logged it, and the sends stay in doubt
+            with contextlib.suppress(StorageError):  # the journal logs the error, and the sends stay `unknown`
                 await part.outbox.flush()
         if self._path is not None and self._journal is not None:
             closed, self._journal = self._journal, open_journal(self._path)

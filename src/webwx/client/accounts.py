@@ -1,4 +1,4 @@
-"""Several accounts in one process: a folder with their logins and journals, and one client for each that is open."""
+"""Several accounts in one process: a folder with their logins and journals, and one client for each open account."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ if TYPE_CHECKING:
 
 
 class SavedAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """A login that is saved in a folder; whether the platform still accepts it is not known."""
+    """A login that is saved in a folder; the platform may not accept it any more."""
 
     account: str
     """Name that the user gave to the account."""
     path: Path
-    """File of the login."""
+    """Path of the file that holds the login."""
     state: Literal["saved", "ended", "encrypted", "unreadable"]
-    """`ended`: the platform has ended it. `encrypted`: nothing else is known without the passphrase."""
+    """`ended`: the platform has ended the login. `encrypted`: the other fields are unknown without the passphrase."""
     nickname: str | None = None
     host: str | None = None
-    """Profile, as in `Account.host`."""
+    """Profile of the login, as in `Account.host`."""
     server: str | None = None
     """Origin of the server that plays all hosts; None: the platform."""
     reason: str | None = None
-    """Why it has ended, as in `LoggedOut.reason`."""
+    """Reason why the login has ended, as in `LoggedOut.reason`."""
 
 
 class LoginProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +55,8 @@ class LoginProgress(msgspec.Struct, frozen=True, kw_only=True):
 
     step: Literal["code", "pushed", "scanned", "confirmed", "cancelled", "expired"]
     """
-    `code`: show this code. `pushed`: the phone was asked to confirm without one. `confirmed`: the account is logged in;
-    no step follows. After `cancelled` and `expired` comes a new code, or an error.
+    `code`: show this code. `pushed`: the phone was asked to confirm without a code. `confirmed`: the account is logged
+    in; no step follows. After `cancelled` and `expired` comes a new code, or an error.
     """
     code: QrCode | None = None
     """The code of step `code`."""
@@ -85,11 +85,11 @@ class Accounts:
     The folder is the one of the command line (`WEBWX_HOME`), or has the same layout.
 
     Args:
-        folder: The folder; it is made when the first login is saved.
+        folder: The folder; it is created when the first login is saved.
         host: As for `AsyncClient`.
         server: As for `AsyncClient`.
         passphrase: Encrypts the saved logins.
-        retention_days: Days after which the journals delete what has arrived; 0: never.
+        retention_days: Days after which the journals delete received entries; 0: never.
         on_state: Called with the account's name and each change of its client's state.
         **options: Other arguments of each `AsyncClient`.
     """
@@ -127,15 +127,15 @@ class Accounts:
         await self.close()
 
     def list_accounts(self) -> list[SavedAccount]:
-        """Return every login that is saved in the folder, those of other hosts and servers as well."""
+        """Return all logins that are saved in the folder, including those of other hosts and servers."""
         return [read_saved_account(account, path) for account, path in self._folder.login_paths()]
 
     def client(self, account: str = DEFAULT_ACCOUNT) -> AsyncClient:
         """
-        Return the account's client, logged in or not. It is made once, and closed by `close`.
+        Return the account's client, logged in or not. It is created once, and closed by `close`.
 
         Raises:
-            InvalidSettings: The name cannot be an account's.
+            InvalidSettings: The name is not valid for an account.
         """
         if account not in self._clients:
             path = self._folder.login_path(check_account_name(account), host=self._host, server=self._server)
@@ -159,8 +159,8 @@ class Accounts:
 
         Raises:
             NotLoggedIn: No login is saved.
-            InvalidLogin: It cannot be read.
-            InvalidSettings: The name cannot be an account's.
+            InvalidLogin: The saved login cannot be read.
+            InvalidSettings: The name is not valid for an account.
         """
         client = self.client(account)
         try:
@@ -178,8 +178,8 @@ class Accounts:
         While the saved login is alive, the only step is `confirmed`.
 
         Args:
-            account: Its name.
-            max_codes: Codes to show before giving up.
+            account: Name of the account.
+            max_codes: Number of codes to show before giving up.
             is_patient: As for `AsyncClient.login`.
 
         Raises: As `AsyncClient.login`.

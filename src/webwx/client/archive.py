@@ -1,8 +1,8 @@
 """
-Media that are fetched as they arrive, because after a recall the platform has them no longer.
+The media archive: it downloads media as they arrive, because after a recall the platform does not serve them any more.
 
-A consumer of the journal tells what has arrived, so nothing is missed by a restart and nothing is held up: the sync
-goes on, two downloads at a time go beside it, and what is too much to remember waits in the journal.
+The archive is a consumer of the journal, so a restart misses nothing and the sync is not delayed. Two downloads run at
+a time, and entries beyond the limit in memory wait in the journal.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ if TYPE_CHECKING:
     from webwx.storage.base import Consumer, Entry
 
 AT_ONCE = 2
-"""Downloads at a time."""
+"""Number of concurrent downloads."""
 
 TRIES = 5
-"""Times that a medium is asked for, each after a longer while, until it is given up."""
+"""Number of attempts at a medium before it is given up; the delays between them grow."""
 
 LONGEST = 60.0
-"""Seconds between two tries, at most."""
+"""Maximum seconds between two attempts."""
 
 _WAITING = 100
-"""Media that wait for their download, or for another try, in memory."""
+"""Maximum number of media in memory that wait for a download or for another attempt."""
 
 _LOOKED_AT = 50
-"""Entries that are looked at in one go."""
+"""Number of entries that are read at a time."""
 
 _KIND_OF: dict[type[Event], MediaKind] = {
     ImageMessage: "image",
@@ -70,14 +70,14 @@ _log = logging.getLogger("webwx.client")
 
 class MediaArchive:
     """
-    Fetches what is to be kept, from `begin` to `stop`.
+    Downloads and archives media, from `begin` to `stop`.
 
     Args:
         session: The account's session.
         storage: The account's storage; it has a journal, and the account is logged in.
         book: The contacts of the present login.
-        media: Downloads.
-        keep: What is wanted.
+        media: Downloads media.
+        keep: Which media to archive.
     """
 
     def __init__(
@@ -92,12 +92,12 @@ class MediaArchive:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._room = asyncio.Semaphore(_WAITING)
         self._under_way: set[int] = set()
-        """Messages whose media are being fetched, but for those that wait for a better network or disk."""
+        """Numbers of the messages whose media are being fetched, except those that wait for the network or the disk."""
         self._looks_begun = self._looks_in_vain = 0
-        """Looks for more: how many, and the last one that has found nothing."""
+        """Number of reads of the journal, and number of the last read that found no entry."""
         self._has_progress = asyncio.Condition()
         self._unclear: set[str] = set()
-        """Names of no contact, or of several contacts, that were logged."""
+        """Names that no contact or several contacts have, and that were logged."""
         self._consumer: Consumer | None = None
         self._work: asyncio.Task[None] | None = None
         self._is_over = False
@@ -107,11 +107,11 @@ class MediaArchive:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether it was begun and has not ended."""
+        """Whether the archive was begun and has not ended."""
         return self._work is not None and not self._is_over
 
     async def begin(self) -> None:
-        """Begin where the last archive stopped, or now; a failure is logged and delays nothing."""
+        """Begin where the last archive stopped, or with new entries; a failure is logged and delays nothing."""
         try:
             self._consumer = consumer = await self._storage.part().consumer(ARCHIVE_CONSUMER)
         except (AlreadyRunning, StorageError) as error:
@@ -121,7 +121,7 @@ class MediaArchive:
         self._work.add_done_callback(_tell_of_mistake)
 
     async def caught_up(self) -> None:
-        """Return once all that has arrived is dealt with, but for what only a better network or disk could bring."""
+        """Return once all received media are archived or given up, except those that wait for network or disk."""
         look = self._looks_begun + 1
         self._storage.notify()
         async with self._has_progress:
@@ -133,14 +133,14 @@ class MediaArchive:
             )
 
     async def stop(self) -> None:
-        """End now; what was not dealt with comes the next time."""
+        """Stop now; media that are not archived yet are fetched after the next start."""
         if self._work is not None:
             self._work.cancel()
             await asyncio.wait([self._work])
         await self._note_end()
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            with contextlib.suppress(StorageError):  # what could not be acknowledged comes again
+            with contextlib.suppress(StorageError):  # entries without an acknowledgement are delivered again
                 await consumer.close()
 
     async def _go_through(self, consumer: Consumer) -> None:
@@ -148,7 +148,7 @@ class MediaArchive:
             await self._drop_old()
             async with asyncio.TaskGroup() as downloads:
                 while True:
-                    news = self._storage.news  # looked at first: what is stored meanwhile is found by the next turn
+                    news = self._storage.news  # read first: the next round finds what is stored meanwhile
                     self._looks_begun += 1
                     entries = await retry(lambda: consumer.take(_LOOKED_AT), StorageError)
                     for entry in entries:
@@ -166,7 +166,7 @@ class MediaArchive:
                         await self._note_progress()
                         await news.wait()
         except* (LoggedOut, NotLoggedIn):
-            pass  # nothing more can be fetched, and the readers of events get the error
+            pass  # nothing can be fetched any more, and the readers of events get the error
         finally:
             await self._note_end()
 
@@ -202,7 +202,7 @@ class MediaArchive:
             return False
 
     async def _deal_with(self, consumer: Consumer, entry: Entry, message: Message) -> None:
-        """Fetch one medium, again and again while that may help, and be done with it."""
+        """Archive one medium with retries, and acknowledge its entry."""
         backoff = Backoff(self._session.timeouts.retry, longest=LONGEST)
         tries = 0
         try:
@@ -232,15 +232,15 @@ class MediaArchive:
 
     async def _fetch(self, entry: Entry, message: Message) -> None:
         """
-        Fetch a medium and keep it, or note that it is too large.
+        Download a medium into the archive, or note that it is too large.
 
         Raises:
-            WxError: It could not be fetched or kept.
+            WxError: The medium could not be fetched or stored.
         """
         keep = self._keep
         found = await self._kept.find(entry.message_id)
         if found is not None and found.number == entry.number:  # two messages may have one id
-            return  # by a process that ended before this was acknowledged; by now the platform may have it no longer
+            return  # a process archived it and ended before the acknowledgement; a new download might fail
         if getattr(message, "size", 0) > keep.max_size:
             await self._kept.pass_over(entry, "too_large", time=self._session.now())
             return
@@ -254,7 +254,7 @@ class MediaArchive:
         await self._drop_old()
 
     async def _is_given_up(self, entry: Entry, error: WxError, tries: int) -> bool:
-        """Note that a medium is not to be had, when that is so."""
+        """Return whether a medium is given up after an error, and note it as unavailable if so."""
         is_final = isinstance(error, MediaUnavailable) and not isinstance(error, NotThereYet)
         if not is_final and tries < TRIES:
             return False
@@ -266,7 +266,7 @@ class MediaArchive:
 
     async def _drop_old(self) -> None:
         if self._keep.days:
-            with contextlib.suppress(StorageError):  # it is tried again after the next download
+            with contextlib.suppress(StorageError):  # repeated after the next download
                 await self._kept.drop(before=self._session.now() - self._keep.days * 86_400)
 
 

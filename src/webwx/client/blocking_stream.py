@@ -21,13 +21,13 @@ class BlockingEventStream:
     """
     An iterator of events; `Client.events` returns it.
 
-    A loop that may be left early closes it, with `with` or `close`, so that another can go on at once. A wait that is
-    interrupted ends it as well.
+    Close the stream with `with` or `close` if the loop may end early; only then can another loop go on at once. An
+    interrupted wait ends the stream as well.
     """
 
     def __init__(self, stream: EventStream) -> None:
         self._stream = stream
-        # A generator, because Python closes one that was left by `break` and has no reference any more.
+        # A generator, because Python closes a generator that a loop left by `break` once nothing refers to it.
         self._events = iterate(stream)
 
     def __repr__(self) -> str:
@@ -49,10 +49,10 @@ class BlockingEventStream:
 
     def ack(self) -> None:
         """
-        Acknowledge the last event, and return once that is stored.
+        Acknowledge the last event, and return once the acknowledgement is stored.
 
         Raises:
-            StorageError: It is not.
+            StorageError: The acknowledgement is not stored.
         """
         run(self._stream.ack())
 

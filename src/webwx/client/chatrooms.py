@@ -1,4 +1,4 @@
-"""Chatrooms: open, add, invite, remove, rename, leave. The members are looked at after each change."""
+"""Chatrooms: create, add, invite, remove, rename, leave. The members are fetched and checked after each change."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _FEWEST = 2
-"""Others that a chatroom is opened with."""
+"""Minimum number of other people in a new chatroom."""
 
 
 class Chatrooms:
@@ -35,7 +35,7 @@ class Chatrooms:
         book: The contacts of the present login.
         directory: Fetches and changes contacts.
         identities: Finds the contact that a caller means.
-        limiter: Delays what the account must not do too often.
+        limiter: Delays changes that the platform limits.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Chatrooms:
         self._limiter = limiter
 
     async def create_chatroom(self, people: Iterable[To | Member], *, name: str = "") -> Admission:
-        """Open a chatroom with at least two others."""
+        """Create a chatroom with at least two others."""
         ids = await self._ids_of(people)
         if len(ids) < _FEWEST:
             raise TooFewMembers("A chatroom needs at least two others; with one, just write to them.")
@@ -64,7 +64,7 @@ class Chatrooms:
         return await self._admission(opened.chatroom, ids, opened.added)
 
     async def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
-        """Add friends to a chatroom; to a large one they are invited, as the page does from about forty members."""
+        """Add friends to a chatroom; invite them to a large one, as the page does from about forty members."""
         room, ids = await self._chatroom(chatroom), await self._ids_of(people)
         if not room.members:
             room = await self._refreshed(room.id)
@@ -73,18 +73,18 @@ class Chatrooms:
         added = await self._change_room(lambda: chatroom_flows.add_members(self._session.login, room.id, ids))
         admission = await self._admission(room.id, ids, added)
         if not admission.added and len(admission.chatroom.members) >= self._session.login.invite_start_count:
-            # It has grown since it was last fetched, and no member was added.
+            # The chatroom has grown since it was last fetched, and no member was added.
             return await self.invite_members(admission.chatroom, ids)
         return admission
 
     async def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
-        """Send invitations to a chatroom, which have to be accepted."""
+        """Send invitations to a chatroom; each person has to accept."""
         room, ids = await self._chatroom(chatroom), await self._ids_of(people)
         await self._change_room(lambda: chatroom_flows.invite_members(self._session.login, room.id, ids))
         return Admission(chatroom=room, invited=ids)
 
     async def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
-        """Remove members from a chatroom of your own, and give it as it is then."""
+        """Remove members from a chatroom that this account owns; return the chatroom after the change."""
         room, ids = await self._chatroom(chatroom), await self._ids_of(people)
         await self._change_room(lambda: chatroom_flows.remove_members(self._session.login, room.id, ids))
         left = await self._refreshed(room.id)
@@ -121,7 +121,7 @@ class Chatrooms:
         return room
 
     async def _ids_of(self, people: Iterable[To | Member]) -> tuple[ContactId, ...]:
-        """Return the ids of people, each once and without the account's own."""
+        """Return the ids of people without duplicates and without the account's own id."""
         self._session.require_contacts("chatrooms")
         ids = dict.fromkeys([await self._identities.id_of(each) for each in people])
         return tuple(each for each in ids if each != self._session.login.user_id)
@@ -131,7 +131,7 @@ class Chatrooms:
         return await self._limiter.run("chatroom_changes", lambda: self._session.run(make()))
 
     async def _refreshed(self, chatroom: ContactId) -> Contact:
-        """Fetch a chatroom; one that the server does not return stays as it is known."""
+        """Fetch a chatroom; return the known one if the server does not return it."""
         await self._directory.get_contacts([chatroom])
         await self._book.save()
         return self._book.contacts.resolve(chatroom)
@@ -139,7 +139,7 @@ class Chatrooms:
     async def _admission(
         self, chatroom: ContactId, wanted: tuple[ContactId, ...], added: tuple[ContactId, ...]
     ) -> Admission:
-        """Return who was added, by the answer or by the members: their ids may be new after a change."""
+        """Return who was added, according to the answer or the members, whose ids may be new after a change."""
         room = await self._refreshed(chatroom)
         inside = {member.id for member in room.members} | set(added)
         return Admission(

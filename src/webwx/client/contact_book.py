@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 class ContactBook:
     """
-    Holds the contacts of the present login, and stores them.
+    The contacts of the present login in memory, and their storage.
 
     Args:
         session: The account's session.
@@ -28,9 +28,9 @@ class ContactBook:
 
     def __init__(self, session: ClientSession, storage: AccountStorage) -> None:
         self.contacts = Contacts()
-        """Everybody known in this login; another object after each complete list and each login."""
+        """All known contacts of this login; replaced by a new object after each complete list and each login."""
         self.lists_all = True
-        """The contact list that was fetched last was complete."""
+        """Whether the last fetched contact list was complete."""
         self._session = session
         self._storage = storage
 
@@ -38,7 +38,7 @@ class ContactBook:
         return f"ContactBook({len(self.contacts)} contacts)"
 
     async def load(self) -> None:
-        """Read the contacts of the session's login: from the journal when it has any, else from beside the login."""
+        """Read the contacts of the session's login: from the journal if it has any, else from the saved login."""
         self.contacts = await self._stored()
 
     async def _stored(self) -> Contacts:
@@ -53,37 +53,37 @@ class ContactBook:
 
     async def save(self, gone: Collection[ContactId] = (), everybody: Sequence[Contact] | None = None) -> None:
         """
-        Store the contacts beside the login, and in the journal, from which the next process reads them.
+        Store the contacts with the login, and in the journal, from which the next process reads them.
 
         Args:
-            gone: Ids of those who are no contacts any more.
+            gone: Ids of removed contacts.
             everybody: All contacts, if the caller has read them already.
         """
         if self._storage.has_journal:
             part, own_id = self._storage.part(), ContactId(self._session.login.user_id)
-            if await part.position(own_id) is not None:  # else it learns of them when the sync begins
+            if await part.position(own_id) is not None:  # otherwise the start of the sync stores them
                 await part.save_contacts(own_id, self.contacts.unkept() if everybody is None else everybody, gone)
                 await self.rest_on_journal()
         self.save_beside_login(everybody)
 
     async def rest_on_journal(self) -> None:
-        """From now on read contacts that have not changed since from the journal, where they are stored."""
+        """Read unchanged contacts from the journal from now on, instead of holding them in memory."""
         self.contacts.rest_on(await self._storage.part().roster(ContactId(self._session.login.user_id)))
 
     async def catch_up(self, part: AccountJournal) -> None:
-        """Add the contacts that another process has met in this login."""
+        """Add the contacts that another process has stored in this login."""
         roster = await part.roster(ContactId(self._session.login.user_id))
         if len(roster):
             self.contacts.rest_on(roster)
 
     def save_beside_login(self, everybody: Sequence[Contact] | None = None) -> None:
         """
-        Store the contacts beside the login.
+        Store the contacts with the login.
 
         Args:
             everybody: All contacts, if the caller has read them already.
         """
-        # A file takes them one by one, and what is in memory is not to be read at all.
+        # A file is written contact by contact, and a store in memory reads no contact.
         match self._session.store:
             case LoginMemory() as memory:
                 memory.save_contacts(self.contacts)

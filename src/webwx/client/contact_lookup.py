@@ -1,5 +1,5 @@
 """
-Contact lookup: fetch unknown contacts that were met in messages, in the background.
+Contact lookup: fetch unknown contacts that appear in messages, in the background.
 
 A burst of messages from a thousand unknown members must neither wait for their names nor cause a thousand calls that
 get the account blocked. So ids are collected for a moment and looked up fifty at a time, at most once a second. An id
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
 DELAY = 0.2
-"""Seconds in which ids are collected; the page waits as long."""
+"""Seconds for which ids are collected; the page waits as long."""
 
 INTERVAL = 1.0
 """Seconds between two calls."""
 
 PAUSE = 60.0
-"""Seconds after a call that failed, because the platform may have refused it as one too many."""
+"""Seconds to wait after a failed call, because the platform may have refused it as too frequent."""
 
 MOST_WANTED = 100_000
-"""Greatest number of ids that wait; further ones are dropped until the contact is met again."""
+"""Maximum number of waiting ids; further ids are dropped until the contact appears again."""
 
 MOST_MISSING = 100_000
-"""Greatest number of unknown ids that are remembered."""
+"""Maximum number of unknown ids that are remembered."""
 
 _TRIES = 2
 """Number of lookups after which an id counts as unknown."""
@@ -55,14 +55,14 @@ class ContactLookup:
         self._misses: OrderedDict[str, int] = OrderedDict()
         """Number of lookups of each id that brought no contact."""
         self._free_at = 0.0
-        """When the next call may be made, by the loop's clock."""
+        """Time at which the next call may be made (event loop's clock)."""
         self._scheduler = JobScheduler()
 
     def __len__(self) -> int:
         return len(self._wanted) + len(self._asked)
 
     def ask(self, contact_id: str, chatroom: str = "") -> None:
-        """Look up a contact soon; `chatroom` is where a member was met who is no friend."""
+        """Look up a contact soon; `chatroom` is the chatroom of a member who is no friend."""
         is_known = contact_id in self._wanted or any(key.user_name == contact_id for key in self._asked)
         if is_known or self._misses.get(contact_id, 0) >= _TRIES or len(self) >= MOST_WANTED:
             return
@@ -95,7 +95,7 @@ class ContactLookup:
         except (LoggedOut, NotLoggedIn):
             self._wanted.clear()
         except WxError:
-            # These ids are looked up when they are met again.
+            # These ids are looked up when they appear again.
             self._free_at = now() + PAUSE
         else:
             self._free_at = now() + INTERVAL

@@ -1,4 +1,4 @@
-"""People: who is known, what they are called here, and how they become friends."""
+"""Contacts as the server lists them, remarks, pinned chats, and friend requests."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class ContactDirectory:
         book: The contacts of the present login.
         identities: Finds the contact that a caller means.
         updates: Matches contacts with identities.
-        limiter: Delays what the account must not do too often.
+        limiter: Delays changes that the platform limits.
     """
 
     def __init__(
@@ -71,10 +71,10 @@ class ContactDirectory:
         self._updates = updates
         self._limiter = limiter
         self.lookups = ContactLookup(self._look_up)
-        """Contacts that were met in messages and are not known yet."""
+        """Lookup of unknown contacts that appear in messages."""
 
     async def list_contacts(self) -> list[Contact]:
-        """Fetch all contacts again, chatrooms with their members."""
+        """Fetch all contacts again, including chatrooms with their members."""
         self._session.require_contacts("contacts")
         known = {each.id for each in self._book.contacts}
         listing = await self._session.run(contact_flows.list_contacts(self._session.login, self._session.now()))
@@ -84,12 +84,12 @@ class ContactDirectory:
         self._updates.add_everybody()
         if listing.lack:
             raise ProtocolError(
-                f"The contact list came incomplete, and nobody was removed: {listing.lack}; fetch it again later."
+                f"The contact list came incomplete, and no contact was removed: {listing.lack}; fetch it again later."
             )
         return everybody
 
     async def fetch_all(self) -> None:
-        """Fetch all contacts for a new login, which needs no complete list."""
+        """Fetch all contacts for a new login; log a warning if the list is incomplete."""
         known = {each.id for each in self._book.contacts}
         listing = await self._session.run(contact_flows.list_contacts(self._session.login, self._session.now()))
         if listing.lack:
@@ -98,11 +98,11 @@ class ContactDirectory:
 
     async def _take_in(self, listing: Listing, known: Collection[ContactId]) -> list[ContactId]:
         """
-        Take in a contact list, with details of chatrooms; gives the ids of those who are no contacts any more.
+        Store a contact list and fetch the chatrooms in it; return the ids of removed contacts.
 
         Args:
             listing: The list.
-            known: Who was known before it was asked for: others have become contacts meanwhile.
+            known: Ids that were known before the request; newer contacts are not removed.
         """
         login = self._session.login
         chatrooms = dict.fromkeys((*filter(is_chatroom, known), *listing.chatrooms))
@@ -111,7 +111,7 @@ class ContactDirectory:
         listing.add(details)
         before, strangers, others = self._book.contacts, list[Contact](), list[ContactId]()
         for contact in before:
-            # Strangers from chatrooms are in no list.
+            # A stranger from a chatroom is in no list, so the list does not show a removal.
             if contact.kind == "stranger":
                 strangers.append(contact)
             else:
@@ -122,24 +122,24 @@ class ContactDirectory:
         gone = []
         for each in others:
             is_listed, is_room = each in self._book.contacts, is_chatroom(each)
-            # Not every chatroom is listed either, and one that is left out of the details may still be there.
+            # The list lacks some chatrooms, and one that is missing in the details may still exist.
             if not is_listed and not is_room and listing.is_complete and each in known:
                 gone.append(each)
             elif not is_listed or (is_room and each not in whole):
                 self._keep_known(before, each)
-        if not self._storage.has_journal:  # else they are about to be kept there
-            # Waited for: a thread that packs thousands halves the speed at which the first messages come.
+        if not self._storage.has_journal:  # otherwise the caller stores them in the journal
+            # Not in the background: a thread that packs thousands of contacts halves the speed of the first messages.
             await asyncio.to_thread(self._book.contacts.pack)
         return gone
 
     def _keep_known(self, before: Contacts, contact_id: ContactId) -> None:
-        """Keep the known fields of a contact that an answer lacks or holds in part."""
+        """Keep the known fields of a contact if an answer lacks them or has a part of them."""
         known, now = before.get(contact_id), self._book.contacts.get(contact_id)
         if known is not None:
             self._book.contacts.put(known if now is None else merged(known, now))
 
     async def list_chats(self) -> list[Contact]:
-        """Fetch the recent chats, the newest first. Nothing is taken from what `events` will yield."""
+        """Fetch the recent chats, the newest first. `events` still yields everything that waits."""
         reply = await self._session.run(login_flows.open_session(self._session.login, self._session.now()))
         for contact in contact_flows.read_contacts(reply.contact_list, self._session.login.user_id):
             self._book.contacts.merge(contact)
@@ -152,7 +152,7 @@ class ContactDirectory:
         return [self._book.contacts.get(each) or Contact(id=ContactId(each), kind=_kind(each)) for each in chats]
 
     async def get_contacts(self, ids: Iterable[str]) -> Lookup:
-        """Fetch people and chatrooms by id, chatrooms with their members, and say who is missing."""
+        """Fetch people and chatrooms by id, including the members of chatrooms; the result lists the missing ids."""
         self._session.require_contacts("contacts")
         keys = [ContactKey(user_name=each) for each in ids]
         lookup = await self._session.run(contact_flows.get_contacts(self._session.login, keys, self._session.now()))
@@ -167,9 +167,9 @@ class ContactDirectory:
         return await self.change(known, remark=remark, remark_pinyin="")
 
     async def set_pinned(self, contact: To, is_pinned: bool = True) -> Contact:
-        """Pin a chat to the top of the list on all devices, or let it go."""
+        """Pin a chat to the top of the list on all devices, or unpin it."""
         known = await self.known(contact)
-        # The request repeats the remark, which may be another one once this has waited.
+        # The request repeats the remark, which may change while the rate limit delays this.
         await self._run_change(
             lambda: contact_flows.set_pinned(
                 self._session.login, self._book.contacts.get(known.id) or known, is_pinned=is_pinned
@@ -210,7 +210,7 @@ class ContactDirectory:
 
     async def known(self, contact: To) -> Contact:
         """
-        Find the contact that a caller means, to change something of it.
+        Find the contact that a caller means, for a change.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no contacts.
@@ -237,10 +237,10 @@ class ContactDirectory:
         """Drop the contacts that wait to be looked up, because ids are new in the next login."""
         self.lookups.forget()
 
-    # -- who turns up ------------------------------------------------------------------------------------------------
+    # -- contacts in messages ----------------------------------------------------------------------------------------
 
     def meet(self, chat: str, sender: str | None = None) -> None:
-        """Learn of a chat and its author by what is said there: neither must be in any list, and both have names."""
+        """Look up the chat and the author of a message if they are unknown; the contact list may lack both."""
         if chat not in self._book.contacts:
             self._book.contacts.merge(Contact(id=ContactId(chat), kind=_kind(chat)))
             self._wish(chat)
@@ -259,7 +259,7 @@ class ContactDirectory:
 
 
 def _kind(contact_id: str) -> Kind:
-    """Return the kind of a contact as far as its id shows it."""
+    """Return the kind of a contact as far as its id shows the kind."""
     if is_chatroom(contact_id):
         return "chatroom"
     return "builtin" if contact_id in BUILT_IN else "stranger"

@@ -1,4 +1,4 @@
-"""Dead letters: events that a handler has failed at so often that they were put aside, and how they get another try."""
+"""Dead letters: events that were given up after repeated failures of a handler, and their redelivery."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """An event that was given up."""
 
     consumer: str
-    """Whose handler has given it up."""
+    """Name of the consumer that gave up the event."""
     attempts: int
-    """How often it was tried."""
+    """Number of attempts."""
     error: str
-    """The kind of the last error and where it was raised; never its text, which may hold anything."""
+    """Kind of the last error and the place where it was raised; never its text, which may hold secrets."""
     time: float
-    """When it was given up, seconds since 1970."""
+    """Time at which the event was given up: seconds since 1970."""
     event: Event
-    """Its `number` is what `revive` wants."""
+    """The event; pass its `number` to `revive`."""
 
 
 class DeadLetters:
     """
-    Events that handlers of one account have given up. A bot may be running meanwhile, in this process or another one.
+    Dead letters of one account. A bot may run at the same time, in this process or another one.
 
     Args:
         history: Reads the journal.
-        updates: Gives the part of the journal that can be read.
+        updates: Returns the part of the journal that can be read.
     """
 
     def __init__(self, history: MessageHistory, updates: IdentityUpdates) -> None:
@@ -53,5 +53,5 @@ class DeadLetters:
         ]  # fmt: skip
 
     async def revive(self, number: int, *, consumer: str = "bot") -> bool:
-        """Have an event handled once more that was given up, as one new attempt; says whether there was one."""
+        """Deliver a dead letter once more, as one new attempt; return whether there was one of this number."""
         return await (await self._updates.readable_part()).revive(consumer, number)

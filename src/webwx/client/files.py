@@ -1,8 +1,8 @@
 """
-Files on this machine: looked at before an upload, named and placed after a download.
+Files on this machine: checks before an upload; name and place of a download.
 
-A file or a stream is read by windows and never as a whole. A received name is what somebody else wrote, so it is only
-ever the last part of a path, and what is there already is never written over.
+A file or a stream is read in pieces and never as a whole. A received name comes from another person, so only its last
+path component is used, and existing files are never overwritten.
 """
 
 from __future__ import annotations
@@ -34,39 +34,39 @@ if TYPE_CHECKING:
 
 
 class Stream(Protocol):
-    """What gives bytes until none are left: a binary file, a pipe, an answer of a server."""
+    """A source of bytes: a binary file, a pipe, a server's response."""
 
     def read(self, size: int, /) -> bytes:
-        """Give the next bytes, at most so many; none at the end."""
+        """Return the next bytes, at most `size`; no bytes at the end."""
         ...
 
 
 Source = str | os.PathLike[str] | bytes | Stream
-"""A path, the bytes themselves, or a stream of them."""
+"""A path, bytes, or a stream of bytes."""
 
 # -- before an upload ------------------------------------------------------------------------------------------------
 
 
 class Poured(msgspec.Struct, frozen=True, kw_only=True):
-    """A stream, and the private file that takes its bytes."""
+    """A stream, and the private file into which it is copied."""
 
     stream: Stream
     file: BinaryIO
 
 
 AtHand = str | os.PathLike[str] | bytes | Poured
-"""What can be read piece by piece, and more than once."""
+"""A source that can be read in pieces, and more than once."""
 
 
 @contextlib.contextmanager
 def at_hand(source: Source) -> Iterator[AtHand]:
     """
-    Give what `prepare_…` takes; what a stream gives is kept until this ends.
+    Return a source for `prepare_…`; a stream is copied to a temporary file until the context ends.
 
-    The file it is kept in has no name, so that nobody else can open it and nothing is left however this ends.
+    The file has no name, so that no other program can open it and no crash leaves it behind.
 
     Raises:
-        LocalStateError: There is no room for such a file.
+        LocalStateError: The file cannot be created.
     """
     if isinstance(source, str | os.PathLike | bytes):
         yield source
@@ -78,23 +78,23 @@ def at_hand(source: Source) -> Iterator[AtHand]:
     try:
         yield Poured(stream=source, file=file)
     finally:
-        # A thread that still pours, because its send was cancelled, is stopped by this; a full disk was told before.
+        # This stops the thread of a cancelled send that still copies; the copy itself reports a full disk.
         with contextlib.suppress(OSError):
             file.close()
 
 
 _SENDABLE = {"image/jpeg": "jpg", "image/png": "png", "image/bmp": "bmp"}
-"""Pictures the picture call takes. A GIF would lose all but its first frame there."""
+"""Pictures that the picture call accepts. A GIF would lose all frames but the first."""
 
 GIF = "image/gif"
 
 
 def prepare_image(source: AtHand, name: str) -> Upload:
     """
-    Look at a picture before anything is sent; a GIF is made ready for the sticker call.
+    Check a picture before anything is sent; a GIF is prepared for the sticker call.
 
     Raises:
-        NoSuchFile, EmptyFile, TooLarge, NotAPicture: It cannot be sent.
+        NoSuchFile, EmptyFile, TooLarge, NotAPicture: The picture cannot be sent.
     """
     seen = _look_at(source, "picture", MAX_IMAGE)
     kind = image_type(seen.start)
@@ -107,10 +107,10 @@ def prepare_image(source: AtHand, name: str) -> Upload:
 
 def prepare_sticker(source: AtHand, name: str) -> Upload:
     """
-    Look at a GIF before anything is sent.
+    Check a GIF before anything is sent.
 
     Raises:
-        NoSuchFile, EmptyFile, TooLarge, NotAPicture: It cannot be sent.
+        NoSuchFile, EmptyFile, TooLarge, NotAPicture: The GIF cannot be sent.
     """
     seen = _look_at(source, "sticker", MAX_IMAGE)
     if image_type(seen.start) != GIF:
@@ -120,10 +120,10 @@ def prepare_sticker(source: AtHand, name: str) -> Upload:
 
 def prepare_video(source: AtHand, name: str) -> Upload:
     """
-    Look at a video before anything is sent.
+    Check a video before anything is sent.
 
     Raises:
-        NoSuchFile, EmptyFile, TooLarge, InvalidRequest: It cannot be sent.
+        NoSuchFile, EmptyFile, TooLarge, InvalidRequest: The video cannot be sent.
     """
     seen = _look_at(source, "video", MAX_VIDEO)
     if not is_video(seen.start):
@@ -133,10 +133,10 @@ def prepare_video(source: AtHand, name: str) -> Upload:
 
 def prepare_file(source: AtHand, name: str) -> Upload:
     """
-    Look at a file before anything is sent.
+    Check a file before anything is sent.
 
     Raises:
-        NoSuchFile, EmptyFile, TooLarge: It cannot be sent.
+        NoSuchFile, EmptyFile, TooLarge: The file cannot be sent.
     """
     seen = _look_at(source, "file", MAX_FILE)
     name = name or seen.name or "file"
@@ -147,7 +147,7 @@ _md5 = partial(hashlib.md5, usedforsecurity=False)
 
 
 class _Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """A file that was read through once."""
+    """A file that was read once from start to end."""
 
     source: str | bytes | BinaryIO
     name: str
@@ -187,7 +187,7 @@ def _look_at(source: AtHand, what: str, limit: int) -> _Seen:
 
 
 def _pour(poured: Poured, what: str, limit: int) -> _Seen:
-    """Read a stream to its end, or to the first byte that is too many."""
+    """Copy a stream to its end, or to the first byte beyond the limit."""
     digest, size, start = _md5(), 0, b""
     for window in _windows(poured.stream, limit + 1, what):
         size += len(window)
@@ -222,7 +222,7 @@ def _windows(stream: Stream, room: int, what: str) -> Iterator[bytes]:
 
 
 def _name_of(stream: Stream) -> str:
-    """Give the name of the file that a stream reads; empty when it reads none, such as `<stdin>`."""
+    """Return the name of the file that a stream reads; empty for a stream without a file, such as `<stdin>`."""
     name = getattr(stream, "name", "")
     return Path(name).name if isinstance(name, str) and not name.startswith("<") else ""
 
@@ -254,20 +254,20 @@ def _upload(seen: _Seen, name: str, content_type: str, kind: str) -> Upload:
 # -- after a download ------------------------------------------------------------------------------------------------
 
 LONGEST_NAME = 200
-"""Bytes of a file's name."""
+"""Maximum bytes of a file's name."""
 
 _RESERVED = re.compile(r"(CON|PRN|AUX|NUL|COM[0-9¹²³]|LPT[0-9¹²³])(\..*)?", re.IGNORECASE)
-"""What Windows takes for a device, with any extension."""
+"""Names that Windows reserves for devices, with any extension."""
 
 _EXTENSIONS = {"image/jpeg": ".jpg", "image/png": ".png", GIF: ".gif", "image/bmp": ".bmp"}
 
 
 def safe_name(name: str) -> str:
     """
-    Make a file's name of what somebody else called it.
+    Return a safe file name for a received name.
 
-    The last part of a path, without control and direction signs, without what a system reserves; never hidden, never
-    longer than 200 bytes, never empty.
+    The result is the last component of a path, without control and direction characters and without reserved names. It
+    is never hidden, never longer than 200 bytes, and never empty.
     """
     parts = [part for part in re.split(r"[/\\]", normalized("NFC", name)) if part.strip(". ")]
     kept = "".join(sign for sign in (parts or [""])[-1] if unicodedata.category(sign) not in _UNSEEN)
@@ -278,11 +278,11 @@ def safe_name(name: str) -> str:
 
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Kinds of signs that show nothing, or turn what is shown around."""
+"""Unicode categories of characters that are invisible or change the text direction."""
 
 
 def _shortened(name: str, addition: str = "") -> str:
-    """Put an addition before the extension, at the expense of the name when that is too long."""
+    """Insert an addition before the extension; shorten the name if the result is too long."""
     stem, dot, extension = name.rpartition(".")
     if not stem or len(extension.encode()) > 20:
         stem, dot, extension = name, "", ""
@@ -291,7 +291,7 @@ def _shortened(name: str, addition: str = "") -> str:
 
 
 def extension_of(start: bytes) -> str:
-    """Give the extension of a picture, video or voice by its first bytes; empty when it is none of these."""
+    """Return the extension of a picture, video or voice by its first bytes; empty for anything else."""
     if is_video(start):
         return ".mp4"
     return _EXTENSIONS.get(image_type(start), "") or (".mp3" if is_voice(start) else "")
@@ -299,11 +299,11 @@ def extension_of(start: bytes) -> str:
 
 class Place:
     """
-    Where a download is to be kept: any free name in a folder, or exactly one path.
+    Destination of a download: any free name in a folder, or exactly one path.
 
     Raises:
         NoSuchFile: There is no such folder.
-        InvalidRequest: The path is taken.
+        InvalidRequest: The path exists already.
     """
 
     def __init__(self, to: str | os.PathLike[str]) -> None:
@@ -311,7 +311,7 @@ class Place:
         self._exact = None if os.path.isdir(path) else path  # noqa: PTH112 - Path's raises where a name is too long
         self._folder = path if self._exact is None else path.parent
         self._part: Path | None = None
-        """The unfinished file, where it has a name."""
+        """Path of the unfinished file, if it has a name."""
         if not self._folder.is_dir():
             raise NoSuchFile(f"There is no folder {self._folder}.")
         if self._exact is not None and os.path.lexists(self._exact):
@@ -320,13 +320,13 @@ class Place:
     @contextlib.contextmanager
     def begin(self) -> Iterator[BinaryIO]:
         """
-        Return a file for its owner alone, which is gone afterwards unless it was kept.
+        Return a file that only its owner can read; it is deleted at the end unless `keep` was called.
 
-        It has no name, so that not even a killed process leaves it behind; where the system knows no such files it is
-        a hidden one in the same folder.
+        It has no name, so that even a killed process does not leave it behind; on systems without such files it is a
+        hidden file in the same folder.
 
         Raises:
-            LocalStateError: Nothing can be written there.
+            LocalStateError: The folder is not writable.
         """
         try:
             handle, self._part = _make_part(self._folder)
@@ -341,10 +341,10 @@ class Place:
 
     def keep(self, file: BinaryIO, name: str) -> Path:
         """
-        Give a finished file its name, under which there is all of it or nothing.
+        Publish a finished file under its name in one atomic step.
 
         Raises:
-            LocalStateError: The path has been taken meanwhile, or cannot be written.
+            LocalStateError: Another program has created the path meanwhile, or it cannot be written.
         """
         for turn in itertools.count(1):
             chosen = self._exact or self._folder / _shortened(safe_name(name), f" ({turn})" if turn > 1 else "")
@@ -353,17 +353,17 @@ class Place:
                 break
             except FileExistsError:
                 if self._exact is not None:
-                    raise LocalStateError(f"{chosen} was made by somebody else meanwhile.") from None
+                    raise LocalStateError(f"{chosen} was created by another program meanwhile.") from None
             except OSError as error:
                 raise LocalStateError(f"{chosen} cannot be written: {error.strerror}.") from None
         return chosen
 
 
 def _make_part(folder: Path) -> tuple[int, Path | None]:
-    """Open a private file in a folder: one without a name, if it can get one later, else a hidden one."""
+    """Open a private file in a folder: without a name if it can be named later, else a hidden file."""
     nameless = getattr(os, "O_TMPFILE", 0)
     if nameless and os.path.isdir(_OPEN_FILES):  # noqa: PTH112 - as above
-        # Not every file system has such files, and one that cannot be had is told of by the next call.
+        # Some file systems have no such files; if the folder is not writable, the next call raises the error.
         with contextlib.suppress(OSError):
             return os.open(folder, nameless | os.O_RDWR, 0o600), None
     handle, name = tempfile.mkstemp(prefix=".webwx-", suffix=".part", dir=folder)
@@ -375,20 +375,20 @@ _OPEN_FILES = "/proc/self/fd"
 
 def _publish(file: BinaryIO, part: Path | None, chosen: Path) -> None:
     """
-    Make a finished file appear under a name that is free.
+    Publish a finished file under a free name.
 
     Raises:
-        FileExistsError: It is taken, if only by a link that leads nowhere.
-        OSError: It cannot be written.
+        FileExistsError: The name is taken, even by a dangling link.
+        OSError: The file cannot be written.
     """
     if part is None:
-        # The handle makes this call `linkat`, which alone follows the link that stands for an open file.
+        # With the handle this calls `linkat`, the only call that follows the link of an open file.
         os.link(f"{_OPEN_FILES}/{file.fileno()}", chosen, src_dir_fd=file.fileno(), follow_symlinks=True)
         return
     try:
         os.link(part, chosen)
     except FileExistsError:
         raise
-    except OSError:  # a file system without links, such as FAT, where a name can only be claimed beforehand
+    except OSError:  # a file system without links, such as FAT, where the name has to be created first
         os.close(os.open(chosen, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0), 0o600))
         part.replace(chosen)

@@ -1,4 +1,4 @@
-"""Send a received message on: by what its content holds, or by download and upload."""
+"""Forward a received message: by the keys in its content, or by download and upload."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 
 class Forwarder:
     """
-    Sends received messages on.
+    Forwards received messages.
 
     Args:
         session: The account's session.
         identities: Finds the contact that a caller means.
-        sender: Sends.
-        media: Downloads and uploads.
+        sender: Sends the forwarded messages.
+        media: Downloads and uploads media.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class Forwarder:
         self._media = media
 
     async def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
-        """Send a received message on, recalled or not: by the keys in its content, else by download and upload."""
-        if key and (sent := await self._sender.sent_as(key)):  # whose receiver may be gone by now
+        """Forward a received message, recalled or not: by the keys in its content, else by download and upload."""
+        if key and (sent := await self._sender.sent_as(key)):  # first, because its receiver may not exist any more
             return sent
         chat = await self._identities.target(to)
         if isinstance(message, MessageRecalled) and message.original is not None:
@@ -100,8 +100,8 @@ class Forwarder:
                 )
 
     async def _fetched_and_uploaded(self, message: Event, chat: ContactId, kind: str) -> Make:
-        """Download what a message shows, or take what was kept of it, and upload it anew."""
-        assert isinstance(message, Message)  # noqa: S101 - what has media
+        """Take the media of a message from the archive or download them, and upload them again."""
+        assert isinstance(message, Message)  # noqa: S101 - only a message has media
         with tempfile.TemporaryDirectory(prefix="webwx-") as folder:
             try:
                 path = await self._media.download_to(message, folder)
@@ -119,7 +119,7 @@ class Forwarder:
 
 
 _PREPARED = {"video": files.prepare_video, "file": files.prepare_file}
-"""How a downloaded file is looked at before it is sent; a sticker is a picture that moves."""
+"""Check of a downloaded file of each kind before it is sent; a sticker is an animated picture."""
 
 
 def _outgoing(message: Event) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Messages and sends from the journal: without the network, beside a sync, and after the login has ended."""
+"""Messages and sends from the journal. It needs no network and no login, and works during a sync."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal, Entry, State
 
 _SAID: tuple[State, ...] = ("sent", "sending", "unknown", "recalled")
-"""States of a send that belongs to what was said, since it was, or may have been."""
+"""States in which a send is part of the history: it was sent, or may have been sent."""
 
 _LOOK_AGAIN = 0.2
-"""Seconds between two looks at a send that is on its way."""
+"""Seconds between two reads of the state of a send in progress."""
 
 _ALL = 2**62
-"""More than there can be of anything."""
+"""A limit that no result reaches."""
 
 _SENDS_SEARCHED = 10_000
-"""Of the newest sends, how many are looked through for words."""
+"""Number of the newest sends that a search reads."""
 
 
 class MessageHistory:
     """
-    What the journal holds of one account.
+    Messages and sends of one account in the journal.
 
     Args:
         book: The contacts of the present login.
         identities: Finds the contact that a caller means.
-        updates: Gives the part of the journal that can be read.
+        updates: Returns the part of the journal that can be read.
     """
 
     def __init__(self, book: ContactBook, identities: AccountIdentities, updates: IdentityUpdates) -> None:
@@ -75,7 +75,7 @@ class MessageHistory:
             oldest, is_all = (page[0].number if page else None), len(page) < limit
         is_all = is_all and len(said) <= limit
         said = said[-limit:]
-        # What was sent between the oldest of these and the one that everything is to be older than.
+        # Sends between the oldest of these events and the event of number `before`.
         end = None if before is None else await find_entry(part, before)
         between = SendQuery(
             states=_SAID, chats=chats, limit=limit, since=max(since, 0 if is_all else said[0][0].time),
@@ -85,7 +85,7 @@ class MessageHistory:
         came_back = {entry.message_id for entry, _ in said}
         told: list[tuple[float, Event | Outgoing]] = []
         latest = 0
-        for entry, event in said:  # in the order of arrival, also where a message is older than the one before
+        for entry, event in said:  # in the order of arrival, even if a message is older than the one before
             latest = max(latest, entry.time)
             told.append((latest, event))
         told += [
@@ -117,7 +117,7 @@ class MessageHistory:
         return [each for _, each in told[:limit]]
 
     async def find_message(self, which: str | int) -> Event | None:
-        """Find what was received, whatever its age; None when the journal does not have it."""
+        """Find a received event of any age; None if the journal does not have it."""
         part = await self._updates.readable_part()
         entry = await (find_entry(part, which) if isinstance(which, int) else find_message(part, which))
         return None if entry is None else await self.event_of(entry)
@@ -130,7 +130,7 @@ class MessageHistory:
     async def find_send(
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
     ) -> Outgoing | None:
-        """Find what was sent from here, by one of its names; None when there is none of that name."""
+        """Find a send of the outbox by its key, number or id; None if there is none."""
         part = await self._updates.readable_part()
         return await find_send(part.outbox, key=key, number=number, client_id=client_id, message_id=message_id)
 
@@ -148,7 +148,7 @@ class MessageHistory:
             await asyncio.sleep(_LOOK_AGAIN)
 
     async def forget_send(self, number: int) -> bool:
-        """Delete a send from the outbox, which frees its key; says whether there was one that is not on its way."""
+        """Delete a send from the outbox, which frees its key; return False if there is none or it is in progress."""
         return await (await self._updates.readable_part()).outbox.remove(number)
 
     async def find_people(self, ids: Iterable[str]) -> Contacts:
@@ -160,7 +160,7 @@ class MessageHistory:
         return Contacts([*earlier, *known])
 
     async def export_history(self) -> AsyncGenerator[Event | Outgoing, None]:
-        """Yield everything there is, oldest first: all events, then the sends that did not come back as one of them."""
+        """Yield the whole history, oldest first: all events, then the sends that did not come back as an event."""
         part = await self._updates.readable_part()
         sends = await part.outbox.find(SendQuery(limit=_ALL))
         message_ids = {send.receipt.message_id for send in sends if send.receipt is not None}
@@ -174,17 +174,17 @@ class MessageHistory:
                 yield send
 
     async def purge_history(self, chat: To | None = None, *, before: float = 0) -> int:
-        """Delete what was said and sent for good, and give how much that was; one of both must be given."""
+        """Delete events and sends permanently, and return their number; `chat` or `before` is required."""
         part = await self._updates.readable_part()
         return await part.purge(before=before, chats=await self.chats(part, chat))
 
     async def purge_kept(self, *, before: float = 0) -> int:
-        """Delete the media that were kept as they arrived, but not their messages; gives of how many."""
+        """Delete archived media, but not their messages; return the number of messages."""
         return await (await self._updates.readable_part()).media.drop(before=before)
 
     async def chats(self, part: AccountJournal, chat: To | None) -> tuple[ContactId, ...]:
         """
-        Return all ids that a chat has had; none for all chats.
+        Return all ids that a chat has had; an empty tuple for all chats.
 
         Raises:
             UnknownContact: No contact ever had that name or number, or several had.
@@ -207,7 +207,7 @@ class MessageHistory:
         known = self._book.contacts.get(contact_id)
         name = known.remark or known.nickname if known else ""
         if name and not is_lasting(contact_id):
-            # Contacts of journals without identities have a name only. Another contact of that name here is not meant.
+            # Contacts of journals without identities have a name only; a namesake in this login is not meant.
             earlier = [each for each in await part.chats_named(name) if each not in self._book.contacts]
             ids |= dict.fromkeys([each for each in earlier if await find_identity_of(part.identities, each) is None])
         return tuple(ids)
@@ -217,11 +217,11 @@ class MessageHistory:
         Return all ids of the contact that had a name in an earlier login.
 
         Raises:
-            UnknownContact: No contact had it, or several had.
+            UnknownContact: No contact had that name, or several had.
         """
         ids: dict[ContactId, None] = dict.fromkeys(await part.chats_named(name))
         if not ids:
-            raise UnknownContact(f"Nobody is or was called {name!r}, as far as the journal knows.")
+            raise UnknownContact(f"The journal knows no contact that has or had the name {name!r}.")
         numbers = {
             identity.number for each in ids if (identity := await find_identity_of(part.identities, each)) is not None
         }
@@ -233,24 +233,24 @@ class MessageHistory:
         return tuple(ids)
 
     async def event_of(self, entry: Entry) -> Event:
-        """Make the event of an entry, with what the journal and the contacts know beyond it."""
+        """Return the event of an entry, completed from the journal and the contacts."""
         (event,) = await self.events_of([entry])
         return event
 
     async def events_of(self, entries: Iterable[Entry]) -> list[Event]:
-        """Make the events of entries, with what the journal and the contacts know beyond them."""
+        """Return the events of entries, completed from the journal and the contacts."""
         events: list[Event] = []
         for entry in entries:
             event = event_from_item(entry.item, entry.own_id, entry.read)
             match event:
-                case TextMessage() | Message():  # most are of just the first, and that is seen in half the time
+                case TextMessage() | Message():  # most are a `TextMessage`; testing it first takes half the time
                     pass
                 case MessageRecalled():
                     event = await self._with_original(event)
                 case ContactChanged(contact=contact):
-                    # Changes carry fewer fields than what they were merged into when they came.
+                    # A change on the wire has fewer fields than the contact into which it was merged.
                     event = ContactChanged(contact=self._book.contacts.get(contact.id) or contact)
-            # No caller has the event yet, and a copy would cost as much as all the rest.
+            # No caller has the event yet, and a copy would double the cost.
             msgspec.structs.force_setattr(event, "number", entry.number)
             if entry.redelivered:
                 msgspec.structs.force_setattr(event, "redelivered", True)

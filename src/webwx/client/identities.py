@@ -1,8 +1,8 @@
 """
 Identities: ids are new at every login, and the journal stores which ids belong to one person or chatroom.
 
-A message goes to a contact of this login only. An id of an earlier login, or a number, leads there only by
-the ledger, which gives one number to one person or chatroom for ever; a name never takes the place of an id.
+A message goes to a contact of this login only. An id of an earlier login, or a number, is resolved only by the
+evidence in the journal, where a number belongs to one person or chatroom for ever; a name never replaces an id.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal
 
 To: TypeAlias = Contact | Identity | str | int
-"""Whom a verb is about: a contact, an id, a remark, a nickname; with a journal also an identity, or its number."""
+"""Target of a call: a contact, an id, a remark, a nickname; with a journal also an identity, or its number."""
 
 SURE = 0.95
-"""How sure the ledger has to be of a contact, for a number or an earlier id to lead to it."""
+"""Certainty of a match that a number or an id of an earlier login needs to be resolved to a contact."""
 
 
 class AccountIdentities:
     """
-    Identities across the logins of one account, and which contact of this login a caller means.
+    Identities across the logins of one account, and resolution of a caller's target in this login.
 
     Args:
         session: The account's session.
@@ -63,16 +63,14 @@ class AccountIdentities:
         if found is not None:
             return found
         if contact_id:
-            raise UnknownContact(
-                "Nobody with that id has a number: it is in no contact list that this journal has seen."
-            )
+            raise UnknownContact("No identity has that id: it is in no contact list that this journal has seen.")
         name = str(which)
         named = await part.identities.find(IdentityQuery(name=name))
         match named:
             case [identity]:
                 return identity
             case []:
-                raise UnknownContact(f"Nobody was ever called {name!r}, as far as the journal knows.")
+                raise UnknownContact(f"The journal knows no contact that ever had the name {name!r}.")
             case _:
                 numbers = ", ".join(str(each.number) for each in named)
                 raise UnknownContact(f"{len(named)} were called {name!r}; choose one by number: {numbers}.")
@@ -83,7 +81,7 @@ class AccountIdentities:
         return await self.contact(which)
 
     async def list_identities(self, name: str = "") -> list[Identity]:
-        """List everybody who has a number, those of earlier logins too."""
+        """Return all identities, including those of earlier logins."""
         return await (await self._readable_part()).identities.find(IdentityQuery(name=name))
 
     async def why(self, which: To) -> list[Link]:
@@ -101,21 +99,21 @@ class AccountIdentities:
         identity = await self.who(which)
         return await (await self._readable_part()).identities.split(identity.number, ContactId(contact_id))
 
-    # -- whom a verb is about ----------------------------------------------------------------------------------------
+    # -- target of a call --------------------------------------------------------------------------------------------
 
     async def target(self, to: To) -> ContactId:
         """
-        Find where something goes, in this login.
+        Return the id of a receiver in this login.
 
         Raises:
             NotLoggedIn: There is no login.
             UnknownContact: No contact has that name or number, or several have.
-            StaleContact: It is an id of an earlier login, or a number, and no contact of this login.
+            StaleContact: An id of an earlier login, or a number, that matches no contact of this login.
         """
         self._session.require_login()
         contact_id = to if isinstance(to, str) else to.id if isinstance(to, Contact) else ""
         if self._book.contacts.has(contact_id):
-            return ContactId(contact_id)  # what is known of them need not be read
+            return ContactId(contact_id)  # the contact itself need not be read
         return (await self.contact(to)).id
 
     async def contact(self, to: To) -> Contact:
@@ -124,7 +122,7 @@ class AccountIdentities:
 
         Raises:
             UnknownContact: No contact has that name or number, or several have.
-            StaleContact: It is an id of an earlier login, or a number, and no contact of this login.
+            StaleContact: An id of an earlier login, or a number, that matches no contact of this login.
         """
         match to:
             case str():
@@ -148,11 +146,11 @@ class AccountIdentities:
 
     async def id_of(self, who: To | Person | Member) -> ContactId:
         """
-        Return the id of a contact in this login; an id that belongs to no known login is returned as it is.
+        Return the id of a contact in this login; an id that belongs to no known login is returned unchanged.
 
         Raises:
             UnknownContact: No contact has that name or number, or several have.
-            StaleContact: It is an id of an earlier login, or a number, and no contact of this login.
+            StaleContact: An id of an earlier login, or a number, that matches no contact of this login.
         """
         self._session.require_login()
         which = who if isinstance(who, str | int | Contact | Identity) else who.id
@@ -160,7 +158,7 @@ class AccountIdentities:
             return (await self.contact(which)).id
         except StaleContact:
             met = which.id if isinstance(which, Contact) else which
-            # Members of chatrooms and people on cards are in no list.
+            # Members of chatrooms and people on cards may be in no contact list.
             if not isinstance(met, str) or await self._is_of_earlier_login(ContactId(met)):
                 raise
             return ContactId(met)
@@ -174,7 +172,7 @@ class AccountIdentities:
         return await find_identity_of(part.identities, contact_id) is not None or bool(await part.people([contact_id]))
 
     async def _contact_of_id(self, contact_id: ContactId) -> Contact:
-        """Find the contact of an id that this process does not know in this login; it may be of another login."""
+        """Find the contact of an id that this process does not know; the id may be of another login."""
         if self._storage.has_journal:
             part = await self._readable_part()
             identity = await find_identity_of(part.identities, contact_id)
@@ -194,7 +192,7 @@ class AccountIdentities:
         Find an identity among the contacts of this login.
 
         Raises:
-            StaleContact: They are not among them, or not surely.
+            StaleContact: No contact of this login matches the identity, or the match is not certain.
         """
         own_id = self._session.login.user_id
         here = [link for link in await part.identities.links(identity.number) if link.own_id in {own_id, ""}]
@@ -210,7 +208,7 @@ class AccountIdentities:
         )
 
     def id_meant(self, which: Contact | str) -> ContactId | None:
-        """Return the id of a contact of any login; for a name only if a contact of this login has it."""
+        """Return the id of a contact of any login; a name is resolved among the contacts of this login only."""
         if isinstance(which, Contact):
             return which.id
         if self._is_unknown_id(which):
@@ -227,7 +225,7 @@ class AccountIdentities:
     @staticmethod
     async def numbered(part: AccountJournal, which: int | Identity) -> Identity:
         """
-        Return the identity that a number leads to now.
+        Return the present identity of a number.
 
         Raises:
             UnknownContact: No identity has that number.
@@ -235,5 +233,5 @@ class AccountIdentities:
         number = which if isinstance(which, int) else which.number
         identity = await find_identity(part.identities, number)
         if identity is None:
-            raise UnknownContact(f"There is nobody with the number {number}; list the identities to see who is known.")
+            raise UnknownContact(f"No identity has the number {number}; list the identities to see who is known.")
         return identity

@@ -1,4 +1,4 @@
-"""Contacts that the journal has still to match with identities; one task does it in the background."""
+"""Matching of new and changed contacts with identities, by one task in the background."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _log = logging.getLogger("webwx.client")
 
 class IdentityUpdates:
     """
-    Tells the journal in the background which contacts are new or have changed, so that it matches them with identities.
+    Passes new and changed contacts to the journal in the background, which matches them with identities.
 
-    Without a journal it does nothing.
+    Does nothing without a journal.
 
     Args:
         session: The account's session.
@@ -44,12 +44,12 @@ class IdentityUpdates:
         self._queue = UpdateQueue(self._identify)
 
     def add(self, contacts: Iterable[Contact]) -> None:
-        """Match contacts that are new or have changed."""
+        """Match new or changed contacts."""
         if self._storage.has_journal:
             self._queue.add(contacts)
 
     def add_real_ids(self, activity: PhoneActivity) -> None:
-        """Store the real ids that the phone has named; none, if they may be in another order than the chats."""
+        """Store the real ids that the phone has sent; none, if their order may differ from that of the chats."""
         pairs = list(zip(activity.recent, activity.real_ids, strict=False))
         if self._storage.has_journal and all(_may_be_same(contact_id, real_id) for contact_id, real_id in pairs):
             self._queue.add((), real_ids={one: real for one, real in pairs if one != real})
@@ -63,8 +63,8 @@ class IdentityUpdates:
     async def _identify(self, some: Iterable[Contact], real_ids: Mapping[ContactId, str], *, is_all: bool) -> None:
         part, own_id = self._storage.part(), ContactId(self._session.login.user_id)
         if await part.position(own_id) is None:
-            return  # it learns of them when the sync begins
-        # They are read one by one: all of them at once would take more memory than everything else.
+            return  # the start of the sync stores them
+        # Contacts are read one by one: all at once would take more memory than everything else.
         contacts = _Named(self._book.contacts) if is_all else some
         now, is_complete = (
             self._session.now(),
@@ -88,7 +88,7 @@ class IdentityUpdates:
         """
         Return this account's part of the journal once every contact is matched.
 
-        Without a login it is that of the account which was logged in last.
+        Without a login, the account is the one that was logged in last.
 
         Raises:
             NoJournal: There is no journal.
@@ -111,14 +111,14 @@ class IdentityUpdates:
 
 
 def _may_be_same(contact_id: ContactId, real_id: str) -> bool:
-    """Return whether two ids may belong to one account, by their form."""
+    """Return whether the form of two ids allows that they belong to one account."""
     if not contact_id.startswith("@"):
         return contact_id == real_id
     return is_chatroom(contact_id) == is_chatroom(real_id)
 
 
 class _Named:
-    """Those contacts that have a name: without one a contact cannot be recognized in another login."""
+    """An iteration over the contacts that have a name; others cannot be recognized in another login."""
 
     def __init__(self, contacts: Iterable[Contact]) -> None:
         self._contacts = contacts
@@ -132,7 +132,7 @@ class UpdateQueue:
     Contacts and real ids of one login that wait to be matched by one task.
 
     Args:
-        identify: Matches some of them.
+        identify: Matches some of the contacts.
     """
 
     def __init__(self, identify: Callable[..., Awaitable[None]]) -> None:
@@ -142,7 +142,7 @@ class UpdateQueue:
         self._is_all = False
         self._work: asyncio.Task[None] | None = None
         self.has_begun = False
-        """All contacts of this login have been matched, or are waiting for it."""
+        """Whether all contacts of this login have been matched, or wait to be matched."""
 
     def add(self, contacts: Iterable[Contact], *, real_ids: Mapping[ContactId, str] | None = None) -> None:
         """Add contacts, and the real ids of contacts."""
@@ -151,7 +151,7 @@ class UpdateQueue:
         self._begin()
 
     def add_everybody(self) -> None:
-        """Add all contacts of this login, as they are when they are matched."""
+        """Add all contacts of this login; their fields are read when they are matched."""
         self._is_all = True
         self._begin()
 
@@ -180,8 +180,8 @@ class UpdateQueue:
                 await self._identify(contacts, real_ids, is_all=is_all)
             except StorageError as error:
                 self.has_begun = False
-                _log.warning("The ledger could not be told who is there; it is told again: %s", error)
+                _log.warning("Contacts could not be matched with identities; the journal retries it: %s", error)
                 return
-            # Contacts can be added again at any time, but the phone names a real id once.
+            # Contacts can be added again at any time, but the phone sends a real id once.
             stored = real_ids.items()
             self._real_ids = {one: real for one, real in self._real_ids.items() if (one, real) not in stored}

@@ -1,4 +1,4 @@
-"""Batches with a journal: each is stored with the position it leads to, and what it says of contacts is applied."""
+"""Batches with a journal: each is stored together with the next position, and its changes of contacts are applied."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 
 
 class _BatchSummary:
-    """What a batch holds, as far as the journal and the contacts must know."""
+    """Content of a batch that the journal and the contacts need."""
 
     def __init__(self, began: int) -> None:
         self.began = began
-        """Messages that were written before are backlog."""
+        """Time before which messages count as backlog: seconds since 1970 (server's clock)."""
         self.arrived: list[Arrived] = []
         self.contacts: dict[str, Contact] = {}
-        """Contacts that were added or have changed, as they are now."""
+        """Added and changed contacts, with their new fields."""
         self.gone: dict[ContactId, None] = {}
-        """Contacts that were deleted."""
+        """Ids of deleted contacts."""
         self.people: list[tuple[ContactId, ContactId | None]] = []
-        """Chats with the authors of messages there."""
+        """Chats of messages, each with its authors."""
         self.activities: list[PhoneActivity] = []
         self.own_chats: set[ContactId] = set()
         """Chats in which this account has written."""
         self.changed_contacts = 0
-        """Number of contacts that differ from what was known."""
+        """Number of contacts with real changes."""
         self.is_too_often = False
-        """The platform says in a chat that this account acts too often."""
+        """Whether the batch has the platform's notice that this account acts too often."""
 
 
 class Ingestion:
@@ -56,15 +56,15 @@ class Ingestion:
         session: The account's session.
         storage: The account's storage; it has a journal.
         book: The contacts of the present login.
-        directory: Looks up contacts that are met in messages.
+        directory: Looks up contacts that appear in messages.
         updates: Matches contacts with identities.
         sender: Settles sends whose answer was lost.
-        limiter: Hears of notices that the account acts too often.
+        limiter: Receives notices that the account acts too often.
         interval: Counts batches and changes of contacts.
     """
 
     needs_body = True
-    """Whether the bytes of an answer are stored as well."""
+    """Whether the bytes of a response are stored as well."""
 
     def __init__(
         self,
@@ -88,20 +88,20 @@ class Ingestion:
 
     async def store(self, batch: Batch, began: float) -> int:
         """
-        Store a batch with the position it leads to, and move there; return the number of new items.
+        Store a batch together with its next position, and continue there; return the number of new items.
 
         Args:
             batch: The batch.
-            began: Seconds since 1970, by the server's clock; messages that were written before are backlog.
+            began: Seconds since 1970 (server's clock); older messages are backlog.
 
         Raises:
-            StorageError: It was not stored, or that is not known.
+            StorageError: The batch was not stored, or the outcome is unknown.
         """
         session = self._session
         own_id = ContactId(session.login.user_id)
         has_moved = batch.fetch_key != session.login.fetch_key
         if batch.skey:
-            # A key that is ahead of the position does no harm; one that is behind may end the login.
+            # A key that is newer than the position does no harm; an older one may end the login.
             session.change(credentials=msgspec.structs.replace(session.login.credentials, skey=batch.skey))
             session.save()
         position = Position(fetch_key=batch.fetch_key, check_key=batch.check_key)
@@ -115,16 +115,16 @@ class Ingestion:
         session.change(fetch_key=batch.fetch_key, check_key=batch.check_key)
         session.is_changed = True
         self._storage.notify()
-        if summary.is_too_often:  # not before: what cannot be stored is fetched again
+        if summary.is_too_often:  # after storing: a batch that is not stored is fetched again
             await self._limiter.refused()
         self._updates.add(summary.contacts.values())
         for activity in summary.activities:
             self._updates.add_real_ids(activity)
         for chat, sender in dict.fromkeys(summary.people):
-            if not self._book.contacts.knows(chat, sender):  # a complete list may have come meanwhile
+            if not self._book.contacts.knows(chat, sender):  # a complete list may have arrived meanwhile
                 self._directory.meet(chat, sender)
         await self._sender.settle_doubts(summary.own_chats)
-        # What stands beside the messages has no id by which a repetition is recognized.
+        # Items other than messages have no id, so a repetition cannot be recognized.
         beside = sum(not each.message_id for each in summary.arrived)
         self._interval.count_batch(messages=count - beside, others=beside if has_moved else 0)
         for _ in range(summary.changed_contacts):
@@ -132,7 +132,7 @@ class Ingestion:
         return count if has_moved else count - beside
 
     def _summary_of(self, batch: Batch, own_id: ContactId, began: int) -> _BatchSummary:
-        """Read a batch as closely as the journal must, and apply what it says of contacts."""
+        """Return the summary of a batch, and apply its changes of contacts."""
         summary, contacts = _BatchSummary(began), self._book.contacts
         for item, raw in zip(batch.items, batch.delivered(), strict=True):
             arrived = identify(item, own_id, summary.began, raw)
@@ -145,7 +145,7 @@ class Ingestion:
                 if arrived.is_notice and arrived.time >= summary.began and not summary.is_too_often:
                     summary.is_too_often = says_too_often(event_from_item(item, own_id, arrived.read))
                 continue
-            # Events of messages are made when a reader wants them; these are about contacts, and the phone names chats.
+            # Events of messages are made when they are read; these items change contacts, or name chats of the phone.
             match event_from_item(item, own_id, arrived.read):
                 case ContactChanged(contact=contact):
                     known = contacts.get(contact.id)

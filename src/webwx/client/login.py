@@ -1,4 +1,4 @@
-"""Log in, go on with a saved login, ask whether it is alive, log out."""
+"""Log in, continue with a saved login, check whether it is alive, log out."""
 
 from __future__ import annotations
 
@@ -60,17 +60,17 @@ _RETRIES = 4
 """Number of times that a step of a login is repeated after temporary failures in a row, within about eight seconds."""
 
 _POLL_RETRIES = 10
-"""Number of times that a poll is repeated: the phone may be at work meanwhile."""
+"""Number of times that a poll is repeated; more, because the user may be busy with the phone."""
 
 _EXCHANGE_RETRIES = 2
-"""Number of times that the exchange of a ticket is repeated: if it was done, the ticket is not valid any more."""
+"""Number of times that the ticket exchange is repeated; few, because a successful exchange invalidates the ticket."""
 
 _LONGEST_DISTANCE = 8.0
-"""Seconds between two polls that are answered at once and bring nothing, at most."""
+"""Maximum seconds between two polls that are answered at once without a result."""
 
 
 def print_code(code: QrCode) -> None:
-    """Draw a login code on the terminal's error stream, where it never mixes with results."""
+    """Draw a login code on the standard error stream, so that it does not mix with results."""
     drawn = code.text(colors=sys.stderr.isatty())
     sys.stderr.write(f"{drawn}\nScan this with WeChat on your phone, then confirm there.\n")
     sys.stderr.flush()
@@ -82,7 +82,7 @@ class _Retries:
 
     Args:
         session: The session of the account that logs in.
-        is_endless: Repeat for ever, also without a connection.
+        is_endless: Repeat without limit, also before the first connection succeeds.
     """
 
     def __init__(self, session: ClientSession, *, is_endless: bool) -> None:
@@ -95,12 +95,12 @@ class _Retries:
         Run a step until it succeeds.
 
         Args:
-            step: Runs it once.
-            retries: Number of repetitions, unless this is endless.
-            is_limited: Limit them all the same.
+            step: Runs the step once.
+            retries: Number of repetitions, unless `is_endless`.
+            is_limited: Apply `retries` even if `is_endless`.
 
         Raises:
-            TransportError, ProtocolError, ApiError: The failure cannot pass by itself, or did not.
+            TransportError, ProtocolError, ApiError: The failure is permanent, or no repetition succeeded.
         """
         backoff = self.backoff()
         while True:
@@ -116,7 +116,7 @@ class _Retries:
                 return result
 
     def may_pass(self, error: TransportError | ProtocolError | ApiError) -> bool:
-        """Return whether a failure can pass by itself; before the first answer the address may be what is wrong."""
+        """Return whether a failure can be temporary; before the first response the address may be wrong."""
         match error:
             case UnsafeRedirect() | LoggedOut():
                 return False
@@ -132,7 +132,7 @@ class _Retries:
         return Backoff(sleep=partial(pause, clock=self._session.clock))
 
     async def wait(self, error: TransportError | ProtocolError | ApiError, backoff: Backoff) -> None:
-        """Report a failure, if it is the first one of this login, and wait until the next attempt."""
+        """Report the first failure of this login, and wait until the next attempt."""
         is_too_often = isinstance(error, RateLimited) or (
             isinstance(error, LoginRefused) and error.ret == Ret.TOO_FREQUENT
         )
@@ -147,7 +147,7 @@ class _Display:
     Args:
         show_qr: Called with each code.
         max_codes: Number of codes to show.
-        on_step: Called with what the server reports meanwhile.
+        on_step: Called with each step that the server reports.
     """
 
     def __init__(
@@ -171,8 +171,8 @@ class AccountLogin:
         book: The contacts of the present login.
         directory: Fetches contacts.
         cursor: Finds the account's place in the journal.
-        desktop: What host `desktop` needs for its login.
-        forget: Drops everything that the client holds of a login.
+        desktop: Values for a login at host `desktop`.
+        forget: Drops everything that the client knows of a login.
     """
 
     def __init__(
@@ -202,11 +202,11 @@ class AccountLogin:
         on_step: Callable[[LoginStep], object] | None = None,
         is_patient: bool = False,
     ) -> Account:
-        """Log in: go on with the saved login when it is alive, else show a code and wait for the phone."""
+        """Log in: continue with the saved login if it is alive, else show a code and wait for the phone."""
         try:
             saved = self._session.store.load()
         except InvalidLogin:
-            saved = self._session.store.load()  # none now, when it was damaged
+            saved = self._session.store.load()  # None if the file was damaged
         retries = _Retries(self._session, is_endless=is_patient)
         with self._session.liveness.logging_in():
             if saved is None or not await self._is_alive(saved, retries):
@@ -232,7 +232,7 @@ class AccountLogin:
         return self._session.login.account
 
     async def resume(self) -> Account:
-        """Go on with the saved login, without asking the server."""
+        """Continue with the saved login, without a request."""
         saved = self._session.store.load()
         if saved is None:
             raise NotLoggedIn("No login is saved here; log in first.")
@@ -247,7 +247,7 @@ class AccountLogin:
         return self._session.login.account
 
     async def _is_alive(self, saved: SavedLogin, retries: _Retries) -> bool:
-        """Go on with a saved login if one request shows that it is alive."""
+        """Continue with a saved login if one request shows that it is alive; return whether it is."""
         try:
             await self._restore(saved)
             await retries.run(self.check)
@@ -256,7 +256,7 @@ class AccountLogin:
         return True
 
     async def check(self) -> Account:
-        """Ask the server whether the login is alive. Nothing is taken from what `events` yields, here or elsewhere."""
+        """Ask the server whether the login is alive. No event is consumed."""
         account = self._session.login.account
         try:
             await self._session.run(login_flows.open_session(self._session.login, self._session.now()))
@@ -281,7 +281,7 @@ class AccountLogin:
         self._leave()
 
     def _leave(self) -> None:
-        """Forget the login, here and in the store."""
+        """Delete the login from memory and from the store."""
         try:
             self._session.delete_saved()
         finally:
@@ -289,7 +289,7 @@ class AccountLogin:
             self._session.liveness.left()
 
     async def _wait_for_phone(self, display: _Display, retries: _Retries) -> str:
-        """Show codes until one is confirmed; returns the redirect."""
+        """Show codes until one is confirmed; return the redirect."""
         for _ in range(display.max_codes):
             uuid = await retries.run(
                 lambda: self._session.run_login(login_flows.request_code(self._session.login, self._session.now()))
@@ -303,7 +303,7 @@ class AccountLogin:
     async def _wait_for_push(
         self, earlier: Login, on_push: Callable[[], object], display: _Display, retries: _Retries
     ) -> str:
-        """Let the phone of an earlier login confirm without a code; returns the redirect, empty when it does not."""
+        """Ask the phone of an earlier login to confirm without a code; return the redirect, empty if it does not."""
         if not earlier.profile.can_push or earlier.profile_name != self._session.login.profile_name:
             return ""
         uin = Credentials(uin=earlier.credentials.uin)
@@ -315,15 +315,15 @@ class AccountLogin:
             on_push()
             return await self._poll(uuid, display, retries)
         except (TransportError, ProtocolError, ApiError):
-            return ""  # a code is the way that is always open
+            return ""  # show a code instead, which always works
         finally:
             blank = self._session.blank
             self._session.change(hosts=blank.hosts, jar=blank.jar, credentials=blank.credentials)
 
     async def _poll(self, uuid: str, display: _Display, retries: _Retries) -> str:
-        """Wait until the phone confirms; returns the redirect, empty when the code has expired or was refused."""
+        """Wait until the phone confirms; return the redirect, empty if the code has expired or was refused."""
         tip = 1
-        # A server that does not hold polls is not polled at full speed.
+        # Delays for a server that answers polls at once.
         backoff = Backoff(longest=_LONGEST_DISTANCE, jitter=0, sleep=partial(pause, clock=self._session.clock))
 
         def step() -> Awaitable[PollReply]:
@@ -363,7 +363,7 @@ class AccountLogin:
         )
 
     async def _enter(self, ticket: login_flows.Ticket, retries: _Retries) -> None:
-        """Take the first snapshot of a session, and save it all."""
+        """Open the session of a new login, fetch its first snapshot, and save everything."""
         self._session.change(hosts=ticket.hosts, credentials=ticket.credentials, pass_ticket=ticket.pass_ticket)
         await self._open_session(retries)
         self._session.save_new()
@@ -372,7 +372,7 @@ class AccountLogin:
         self._book.save_beside_login()
 
     async def _open_session(self, retries: _Retries) -> None:
-        """Take the first snapshot after the ticket exchange."""
+        """Fetch the first snapshot after the ticket exchange."""
         reply = await retries.run(
             lambda: self._session.run_login(login_flows.open_session(self._session.login, self._session.now()))
         )

@@ -1,7 +1,7 @@
 """
-The event loop of the blocking clients: one per process, in a thread of its own, started at the first call.
+The event loop of the blocking clients: one per process, in its own thread, started at the first call.
 
-An interrupt may come at any moment, so the future of an outcome exists before the work begins, and only the end of the
+An interrupt may come at any moment, so the future of the result exists before the work begins, and only the end of the
 work sets it.
 """
 
@@ -23,7 +23,7 @@ _starting = threading.Lock()
 
 
 def run(work: Awaitable[T]) -> T:
-    """Run something on the loop and return its result; an interrupt cancels it and is raised once it has ended."""
+    """Run an awaitable on the loop and return its result; an interrupt cancels it, and is raised once it has ended."""
     loop, call = _shared_loop(), _LoopCall(work)
     try:
         loop.call_soon_threadsafe(call.begin)

@@ -1,4 +1,4 @@
-"""Pictures, videos, stickers and files, up and down."""
+"""Uploads and downloads of pictures, videos, stickers and files."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from webwx.flows.media import Passage, Upload
 
 Progress = Callable[[int, int], object]
-"""Called with the bytes that are done and those of the whole; 0: the size is unknown."""
+"""Called with the number of transferred bytes and the total; a total of 0: the size is unknown."""
 
 MAX_IN_MEMORY = 64 * 1024 * 1024
-"""Bytes that a download gives without a file."""
+"""Maximum bytes of a download into memory."""
 
 _CHUNK_REPEATS = 5
 _DOWNLOAD_TRIES = 3
@@ -56,7 +56,7 @@ class MediaTransfers:
         session: The account's session.
         storage: The account's storage.
         identities: Finds the contact that a caller means.
-        sender: Sends what was uploaded.
+        sender: Sends uploaded media.
         limiter: Delays uploads.
     """
 
@@ -74,12 +74,12 @@ class MediaTransfers:
         self._sender = sender
         self._limiter = limiter
 
-    # -- up ----------------------------------------------------------------------------------------------------------
+    # -- uploads -----------------------------------------------------------------------------------------------------
 
     async def send_image(
         self, to: To, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
-        """Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving."""
+        """Send a picture: JPEG, PNG, BMP, or a GIF, which is sent as a sticker and stays animated."""
         return await self._send_file(to, "image", files.prepare_image, image, name, progress, key)
 
     async def send_video(
@@ -103,7 +103,7 @@ class MediaTransfers:
     async def send_file(
         self, to: To, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
-        """Send a file of any kind. It is read by pieces and never whole in memory."""
+        """Send a file of any kind. It is read in pieces and never as a whole."""
         return await self._send_file(to, "file", files.prepare_file, file, name, progress, key)
 
     async def _send_file(
@@ -116,7 +116,7 @@ class MediaTransfers:
         progress: Progress | None,
         key: str,
     ) -> Receipt:
-        """Check a file and send it; upload it again when the platform does not know the first upload any more."""
+        """Check a file and send it; upload it again if the platform does not know the first upload any more."""
         if key and (sent := await self._sender.sent_as(key)):
             return sent
         chat = await self._identities.target(to)
@@ -126,7 +126,7 @@ class MediaTransfers:
             return await self._sender.send(chat, kind, file.name, (way, way), key)
 
     async def uploaded(self, chat: ContactId, kind: str, file: Upload, progress: Progress | None = None) -> Make:
-        """Upload a file, from the start after a refusal, and return what makes the flow that sends it."""
+        """Upload a file, from the start after a refusal, and return a function that makes the flow to send it."""
         upload = await self._limiter.run("uploads", lambda: self._upload(file, chat, progress))
         return lambda client_id: self._uploaded_flow(chat, kind, file, upload, client_id)
 
@@ -135,7 +135,7 @@ class MediaTransfers:
             return message_flows.send_file(self._session.login, chat, file, upload, client_id)
         if kind == "video":
             return message_flows.send_video(self._session.login, chat, upload.media_id, client_id)
-        # The picture call would show the first frame of a GIF alone.
+        # The picture call would show the first frame of a GIF only.
         send = message_flows.send_sticker if file.content_type == files.GIF else message_flows.send_image
         return send(self._session.login, chat, upload.media_id, client_id)
 
@@ -153,7 +153,7 @@ class MediaTransfers:
         if not passage.media_id:
             is_parallel = file.must_be_announced and helper
             send_chunk = media_flows.upload_parallel_chunk if is_parallel else media_flows.upload_chunk
-            # No other program can change bytes, or the file that a stream was copied to.
+            # No other program can change bytes, or the file to which a stream was copied.
             md5 = file.md5 if isinstance(file.source, str) else ""
             async with FileChunks(file.size, md5, file.look) as windows:
                 for chunk in range(file.chunks):
@@ -174,7 +174,7 @@ class MediaTransfers:
         chunk: int,
         windows: FileChunks,
     ) -> Passage:
-        """Upload one chunk, and retry where that does no harm, so that the file need not start over."""
+        """Upload one chunk, and retry where that is harmless, so that the upload need not start over."""
         is_last = chunk + 1 == file.chunks
 
         def is_worth_it(error: WxError, failures: int) -> bool:
@@ -192,10 +192,10 @@ class MediaTransfers:
             backoff=Backoff(self._session.timeouts.retry, factor=1, jitter=0),
         )
 
-    # -- down --------------------------------------------------------------------------------------------------------
+    # -- downloads ---------------------------------------------------------------------------------------------------
 
     async def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
-        """Download what a message shows: a picture, sticker, voice, video, file, or a location's map."""
+        """Download the media of a message: a picture, sticker, voice, video, file, or a location's map."""
         taken = io.BytesIO()
         await self._take_media(message, taken, MAX_IN_MEMORY, progress)
         return taken.getvalue()
@@ -203,16 +203,16 @@ class MediaTransfers:
     async def download_to(
         self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
     ) -> Path:
-        """Download what a message shows into a file, and give its path."""
+        """Download the media of a message into a file, and return its path."""
         self._session.require_login()
         place = await asyncio.to_thread(files.Place, to)
         with place.begin() as file:
             spool = await self._take_media(message, file, MAX_FILE, progress)
-            await asyncio.sleep(0)  # a caller that has cancelled by now gets no file
+            await asyncio.sleep(0)  # a cancelled call ends here and leaves no file
             return place.keep(file, _name(message, spool.start))
 
     async def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
-        """Download the small picture of a picture, a video, a link or a location."""
+        """Download the thumbnail of a picture, a video, a link or a location."""
         message_id = message if isinstance(message, str) else message.message_id
         taken = io.BytesIO()
         await self.fetch(
@@ -237,13 +237,13 @@ class MediaTransfers:
         if not self._storage.has_journal or not self._session.login.user_id:
             return None
         message_id = message if isinstance(message, str) else message.message_id
-        with contextlib.suppress(StorageError):  # what cannot be looked up here may still be asked for
+        with contextlib.suppress(StorageError):  # without a readable archive the media are downloaded
             kept = await self._storage.part().media.find(message_id)
             return Path(kept.path) if kept is not None and kept.path else None
         return None
 
     def download_flow(self, message: Message | Receipt | str) -> Callable[[DownloadSink], Flow[None]]:
-        """Return what makes the flow that downloads what a message shows."""
+        """Return a function that makes the flow to download the media of a message."""
         wanted = message.message_id if isinstance(message, Receipt) else message
         return lambda spool: media_flows.download(self._session.login, wanted, spool, self._session.data_ticket())
 
@@ -257,7 +257,7 @@ class MediaTransfers:
         *,
         tries: int = _DOWNLOAD_TRIES,
     ) -> DownloadSink:
-        """Download into a file, and retry when the media are not there yet or the connection is lost."""
+        """Download into a file, and retry if the media are not available yet or the connection is lost."""
 
         async def attempt() -> DownloadSink:
             file.seek(0)
@@ -275,7 +275,7 @@ class MediaTransfers:
 
 
 async def _pour(path: Path, spool: DownloadSink, size: int, progress: Progress | None) -> bool:
-    """Pour a kept file into a download; false when it is not there any more, or not what it was."""
+    """Copy an archived file to a download; return False if it is missing or was changed."""
     digest, windows = hashlib.sha256(), _windows(path)
 
     def pour() -> bool:
@@ -291,7 +291,7 @@ async def _pour(path: Path, spool: DownloadSink, size: int, progress: Progress |
 
 
 def _windows(path: Path) -> Iterator[bytes]:
-    """Read a file piece by piece, as far as that goes."""
+    """Read a file in pieces, and stop silently at an error."""
     with contextlib.suppress(OSError), path.open("rb") as file:
         while window := file.read(CHUNK_SIZE):
             yield window

@@ -1,4 +1,4 @@
-"""Send, reply, mark as read, recall."""
+"""Send texts, reply, mark chats as read, recall messages."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from webwx.storage.base import Outgoing
 
 _CLOCK_TOLERANCE = 2.0
-"""Seconds by which two clocks that both count whole seconds may disagree."""
+"""Seconds by which two clocks with whole seconds may differ."""
 
 
 class Messages:
     """
-    Texts, and what is done with messages that were sent or received.
+    Texts, read marks and recalls of one account.
 
     Args:
         session: The account's session.
         identities: Finds the contact that a caller means.
-        updates: Gives the part of the journal that can be read.
-        sender: Sends.
+        updates: Returns the part of the journal that can be read.
+        sender: Sends texts.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Messages:
             chat = await self._identities.target(to)
             message_flows.check_text(text)
         except WxError:
-            if key and (sent := await self._sender.sent_as(key)):  # perhaps to a contact that is gone
+            if key and (sent := await self._sender.sent_as(key)):  # its receiver may not exist any more
                 return sent
             raise
         way = Way(lambda client_id: message_flows.send_text(self._session.login, chat, text, client_id))
@@ -60,7 +60,7 @@ class Messages:
         return await self.send_text(message.chat, text, key=key)
 
     async def retry_send(self, number: int) -> Receipt:
-        """Send a text of the outbox that has not left, or was refused, under the client id that it has."""
+        """Send a queued or refused text of the outbox again, under the same client id."""
         self._session.require_login()
         row = await find_send((await self._updates.readable_part()).outbox, number=number)
         if row is None:
@@ -76,13 +76,13 @@ class Messages:
         return await self._sender.go_on(row, chat, way)
 
     async def mark_read(self, chat: To) -> None:
-        """Mark a whole chat as read: its badge goes on the account's other devices. The other side learns nothing."""
+        """Mark a whole chat as read on the account's other devices. The other person is not notified."""
         await self._session.run(
             message_flows.mark_read(self._session.login, await self._identities.target(chat), self._session.now())
         )
 
     async def recall(self, sent: Receipt | Outgoing) -> None:
-        """Take back a message this account sent."""
+        """Recall a message that this account sent."""
         self._session.require_login()
         receipt = sent if isinstance(sent, Receipt) else sent.receipt
         if receipt is None:

@@ -27,12 +27,12 @@ class PendingEvents:
     Args:
         session: The account's session, which saves the pending items.
         book: The contacts of the present login.
-        directory: Looks up contacts that are met in messages.
+        directory: Looks up contacts that appear in messages.
         interval: Counts batches and messages.
     """
 
     needs_body = False
-    """Whether the bytes of an answer are stored as well."""
+    """Whether the bytes of a response are stored as well."""
 
     def __init__(
         self, session: ClientSession, book: ContactBook, directory: ContactDirectory, interval: PollInterval
@@ -48,7 +48,7 @@ class PendingEvents:
         Append a batch to the pending items and save both keys with it, in one save; return the number of new items.
 
         Raises:
-            LocalStateError: It could not be saved, and nothing has changed.
+            LocalStateError: The login could not be saved, and nothing has changed.
         """
         session = self._session
         login = session.login
@@ -64,14 +64,14 @@ class PendingEvents:
             raise
         session.pending.extend(batch.items)
         news = len(batch.items) if has_moved else 0
-        self._interval.count_batch(messages=0, others=news)  # `take` finds out what of it is news
+        self._interval.count_batch(messages=0, others=news)  # `take` counts new messages
         return news
 
     def take(self, own_id: str) -> Event | None:
         """Remove the oldest pending item and return its event; None when the event was handed out before."""
         event = event_from_item(self._session.take_pending(), own_id)
         match event:
-            case TextMessage() | Message():  # most are of just the first, and that is seen in half the time
+            case TextMessage() | Message():  # most are a `TextMessage`; testing it first takes half the time
                 if not self._recent.is_new(event):
                     return None
                 self._interval.reset()

@@ -1,14 +1,14 @@
 """
 The interval between the rounds of a sync: it grows while they bring no message.
 
-A round is a poll, and the fetch that follows when the poll reports something. A server that answers at once and brings
-nothing would otherwise be asked as fast as it answers.
+A round is a poll, and a fetch if the poll reports something. Without an interval, a server that answers at once and
+has nothing new would be polled at full speed.
 """
 
 from __future__ import annotations
 
 LONG_IDLE = 4
-"""Number of idle rounds in a row after which a poll that reports nothing is followed by a fetch all the same."""
+"""Number of idle rounds in a row after which a fetch follows even a poll that reports nothing."""
 
 LONGEST = 30.0
 """Longest interval in seconds."""
@@ -18,21 +18,21 @@ HELD_FROM = 4.0
 
 MANY_CHANGES = 10
 """
-Number of contacts from which on a batch that changes them counts as news.
+Minimum number of changed contacts for a batch to reset the interval.
 
-Thousands of changes in a row come when an account is new to the session. Few at a time without end come from a server
-that changes the same contacts for ever.
+A new session brings thousands of changes in a row. A server that changes the same contacts for ever sends few at a
+time.
 """
 
 _OTHER_NEWS = 0.5
-"""Weight of a batch that brings no message, and not so many changes of contacts."""
+"""Weight of a batch without messages and with fewer changes of contacts than that."""
 
 
 class PollInterval:
     """
-    Counts idle rounds in a row, each by a weight: 1 for a round that brings nothing at all.
+    Counts idle rounds in a row, each with a weight: 1 for a round that brings nothing at all.
 
-    The weight of the last round is lowered as its batch turns out to change contacts.
+    Each real change of a contact in the last batch lowers the weight of the last round.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class PollInterval:
 
     @property
     def is_long_idle(self) -> bool:
-        """Whether so many rounds were idle that a poll which reports nothing is followed by a fetch."""
+        """Whether enough rounds were idle for a fetch after a poll that reports nothing."""
         return self._before + self._last >= LONG_IDLE
 
     def reset(self) -> None:
@@ -71,7 +71,7 @@ class PollInterval:
         """
         Count one real change of a contact in the last batch.
 
-        Such batches lead to an interval of four seconds and no more, because a message may wait behind them.
+        Batches of such changes lead to an interval of at most four seconds, because a message may follow them.
         """
         self._changes += 1
         if self._last and self._changes >= MANY_CHANGES:

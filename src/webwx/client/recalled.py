@@ -1,4 +1,4 @@
-"""What was taken back: recalls, each with what it was about and whether that can still be sent on."""
+"""Recalls, each with the original message and whether that can still be forwarded."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
     from webwx.client.identity_updates import IdentityUpdates
 
 _LOOKED_AT = 200
-"""Grey lines that are read at a time; some are no recalls."""
+"""Number of system notices that are read at a time; some are no recalls."""
 
 
 class Recalled(msgspec.Struct, frozen=True, kw_only=True):
-    """A recall, and what is left of the message."""
+    """A recall, and how its message can still be forwarded."""
 
     notice: MessageRecalled
-    """Who took back what, and when; with the message as `original`, when it is known."""
+    """The recall; the message is its `original`, if known."""
     way: Literal["by_content", "by_upload", "none"]
     """
-    How the message can be sent on, as a receipt says it: by what its content holds, or from the bytes that were kept.
+    How the message can be forwarded, as in a receipt: by the keys in its content, or by upload of the archived media.
 
-    `none`: not any more. Keys may have expired, which only a forward can tell.
+    `none`: it cannot be forwarded any more. Keys may have expired, which only a forward shows.
     """
 
 
 class RecalledMessages:
     """
-    Recalls, as the journal holds them.
+    Recalls in the journal of one account.
 
     Args:
         history: Reads the journal.
-        updates: Gives the part of the journal that can be read.
+        updates: Returns the part of the journal that can be read.
     """
 
     def __init__(self, history: MessageHistory, updates: IdentityUpdates) -> None:
@@ -55,7 +55,7 @@ class RecalledMessages:
         self._updates = updates
 
     async def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
-        """Return the recalls, the newest first, those of this account as well."""
+        """Return the recalls, the newest first, including those by this account."""
         part = await self._updates.readable_part()
         chats = await self._history.chats(part, chat)
         recalled: list[Recalled] = []

@@ -19,7 +19,7 @@ T = TypeVar("T")
 E = TypeVar("E", bound=WxError)
 
 _MANY = 64
-"""Failures in a row from which on the delay does not grow any more; larger powers would overflow a float."""
+"""Number of failures in a row after which the delay does not grow any more; larger powers would overflow a float."""
 
 _RNG = random.Random()  # noqa: S311 - no secret
 
@@ -50,7 +50,7 @@ class Backoff:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self.failures: int = 0
-        """Number of failures in a row, as far as `pause` was called for them."""
+        """Number of failures in a row that were counted by `pause`."""
         self._first = first
         self._factor = factor
         self._longest = longest
@@ -92,8 +92,8 @@ async def retry(
     Run an operation until it succeeds, and return its result.
 
     Args:
-        operation: Runs it once.
-        on: The errors after which it is repeated.
+        operation: Runs the operation once.
+        on: The errors after which the operation is repeated.
         is_worth_it: Called with each of these errors and the number of failures so far; False raises the error.
         backoff: The delays; default: from half a second to 30 s.
     """

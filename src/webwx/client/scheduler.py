@@ -1,5 +1,5 @@
 """
-A scheduler for background jobs: each runs at its time, and again as often as it asks for.
+A scheduler for background jobs: each runs at its time, and again after the delay that it returns.
 
 A job that waits is a timer of the event loop; only one that runs has a task.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 Job = Callable[[], Coroutine[Any, Any, float | None]]
-"""Runs once, and returns the seconds until its next run; None: there is none, unless it is scheduled again."""
+"""Runs once, and returns the seconds until its next run; None: no further run, unless the job is scheduled again."""
 
 _CANCEL_TIMEOUT = 0.5
 """Seconds that a cancelled run may take to end."""
@@ -21,13 +21,13 @@ _log = logging.getLogger("webwx.client")
 
 
 def _log_error(name: str, error: BaseException) -> None:
-    """Log the kind of an error alone: its text may hold anything."""
+    """Log the kind of an error only, because its text may hold secrets."""
     _log.error("The background job %r has failed and does not run any more: %s.", name, type(error).__name__)
 
 
 class JobScheduler:
     """
-    Background jobs of one owner, who closes it. A job never runs twice at the same time.
+    Background jobs of one owner, which closes the scheduler. A job never runs twice at the same time.
 
     Args:
         on_error: Called with the name and the error of a job that has raised; the job is not run again. Default: the
@@ -40,7 +40,7 @@ class JobScheduler:
         self._running: dict[str, asyncio.Task[float | None]] = {}
         self._is_closing = False
         self.is_closed: bool = False
-        """Runs that have not ended are cancelled; false again once something is scheduled."""
+        """Whether unfinished runs are cancelled; False again once a job is scheduled."""
 
     def __repr__(self) -> str:
         return f"JobScheduler({len(self._waiting)} waiting, {len(self._running)} running)"
@@ -58,11 +58,11 @@ class JobScheduler:
 
     async def close(self, *, grace: float = 0.0) -> None:
         """
-        Cancel all jobs. Others can be scheduled afterwards.
+        Cancel all jobs. New jobs can be scheduled afterwards.
 
         Args:
-            grace: Seconds that a job which runs may take to end before it is cancelled; a cancellation of this call
-                ends them.
+            grace: Seconds that a running job may take to end before it is cancelled; a cancellation of this call
+                ends the wait.
         """
         self._is_closing = True
         for timer in self._waiting.values():

@@ -1,9 +1,9 @@
 """
-The one way out: a send is stored before it is tried, and what became of it afterwards.
+The sender: it stores each send before the first attempt, and its outcome afterwards.
 
-With a journal each send has a row in the outbox, with one client id for its whole life. What provably never left may be
-tried again under the same id; what may have left never is. Its answer may be lost and the message still come back
-through sync, and then the doubt is over.
+With a journal each send has a row in the outbox, with one client id that never changes. A send that provably did not
+leave may be repeated under that id; a send that may have left is not repeated. If its answer was lost and the message
+comes back through sync, its outcome is known.
 
 With a rate limit a send waits as `queued`, before its first attempt and after a refusal as too frequent (1205).
 """
@@ -57,39 +57,39 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.client")
 
 REPEATS = 3
-"""Times that a send whose answer was lost is repeated, where the server is known to fold repeats; so does the page."""
+"""Number of repetitions after a lost answer, for servers that deliver a repeated client id once; as on the page."""
 
 _LOOKED_AT = 200
-"""Sends of a chat, and messages that came from there, among which a lost one is looked for."""
+"""Number of recent sends, and of recent messages of a chat, that are searched for a send with a lost answer."""
 
 _CLOCKS_DIFFER = 2.0
-"""Seconds by which a message may seem older than its send: both clocks count whole ones."""
+"""Seconds by which a message may seem older than its send, because both clocks have whole seconds."""
 
 Settled = Literal["queued", "sent", "failed", "unknown"]
 
 WayName = Literal["sent", "by_content", "by_upload"]
 
 Make = Callable[[str], "Flow[str]"]
-"""Makes the flow of a send from its client id; the flow gives the message's id."""
+"""Makes the flow of a send from its client id; the flow returns the message's id."""
 
 Attempt = Callable[[], Awaitable[Receipt]]
-"""Lets a send leave."""
+"""Makes one attempt at a send."""
 
 
 class Way(msgspec.Struct, frozen=True):
-    """One way to send something: at once, or after what must be done first."""
+    """One way to send a message: at once, or after a preparation such as an upload."""
 
     make: Make | None = None
-    """None: it is not known before all is ready."""
+    """Makes the flow of the send; None: `ready` returns it."""
     ready: Callable[[], Awaitable[Make]] | None = None
-    """Does what must be done first, such as an upload. Nothing reaches anybody by it."""
+    """Prepares the send, such as by an upload, and delivers nothing; None: no preparation."""
     name: WayName = "sent"
-    """As a receipt says it."""
+    """Name of the way, as in a receipt."""
 
 
 class Sender:
     """
-    Sends the messages of one account, each stored before it is tried where there is a journal.
+    Sends the messages of one account; with a journal each is stored before the first attempt.
 
     Args:
         session: The account's session.
@@ -104,21 +104,21 @@ class Sender:
         self._limiter = limiter
         self._dedupes = dedupes
         self._turns: WeakValueDictionary[str, asyncio.Lock] | None = None
-        """By key: a second send of one that is under way waits for how that ends. None: there was no key yet."""
+        """Locks by key: a second send with the key of one in progress waits for its outcome. None: no key was used."""
 
     def send(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Awaitable[Receipt]:
         """
-        Send something by its ways in turn: the next one is for what the platform refuses to know any more.
+        Send a message by the first way that works: the next way is used if the platform does not know the media.
 
         Args:
-            chat: Where to.
-            kind: As the outbox calls it.
+            chat: Id of the receiver.
+            kind: Kind of the send, as in the outbox.
             text: The text, or a file's name.
-            ways: In the order in which they are tried.
-            key: The caller's name for it. What was sent under it already is not sent again.
+            ways: The ways, in the order in which they are tried.
+            key: The caller's key of the send. A message that was sent under this key is not sent again.
 
         Raises:
-            NoJournal: There is a key and no journal to keep it.
+            NoJournal: There is a key and no journal to store it.
             StorageError: The journal cannot be written; nothing was sent.
             SendOutcomeUnknown: The answer was lost, now or in an earlier send of the same key.
         """
@@ -138,14 +138,14 @@ class Sender:
         async with self._turn(key):
             if ways[0].make is None or self._limiter.delays:
                 return await self.go_on(await add(), chat, *ways)
-            # Nothing comes between this send and its first byte, so one transaction notes both.
+            # The first byte leaves at once, so one transaction stores the row and the attempt.
             row = await self._added(add(state="sending"), client_id)
             if _is_begun(row, client_id):
                 return await self._try(chat, client_id, ways, _Record(outbox, row, now, has_begun=True))
             return await self.go_on(row, chat, *ways)
 
     async def _added(self, adding: Awaitable[Outgoing], client_id: str) -> Outgoing:
-        """Return the row of a send that is stored as `sending`; when cancelled, store that nothing has left."""
+        """Return the row of a send that is stored as `sending`; if cancelled, store that nothing was sent."""
         stored = asyncio.ensure_future(adding)
         try:
             return await asyncio.shield(stored)
@@ -158,13 +158,13 @@ class Sender:
 
     async def sent_as(self, key: str) -> Receipt | None:
         """
-        Return the receipt of what was sent under a key; None when nothing was, so that it may be sent.
+        Return the receipt of the send with a key; None if nothing was sent under it.
 
-        A verb that prepares something, such as an upload, asks this first: what was sent needs its file no longer.
+        A method that prepares a send, such as by an upload, calls this first: a send that is done needs no file.
 
         Raises:
-            NoJournal: There is a key and no journal to keep it.
-            SendOutcomeUnknown: It may have been sent.
+            NoJournal: There is a key and no journal to store it.
+            SendOutcomeUnknown: The message may have been sent.
         """
         if not self._storage.has_journal:
             raise _no_journal()
@@ -181,21 +181,21 @@ class Sender:
 
     async def go_on(self, row: Outgoing, chat: ContactId, *ways: Way) -> Receipt:
         """
-        Go on with a send of whatever process, under its own client id.
+        Continue a send of any process, under its own client id.
 
         Raises:
-            SendOutcomeUnknown: It may have been sent.
+            SendOutcomeUnknown: The message may have been sent.
         """
         receipt = await self.outcome(row)
         if receipt is not None:
             return receipt
         outbox = self._storage.part().outbox
-        if row.state == "unknown":  # it may be repeated, so from now on it waits like any other
+        if row.state == "unknown":  # `outcome` allows a repetition
             await outbox.settle(row.number, "queued", time=self._session.now())
         return await self._try(chat, row.client_id, ways, _Record(outbox, row, self._session.now))
 
     async def note_recall(self, client_id: str) -> None:
-        """Note that a send was taken back; when that cannot be noted it was, all the same."""
+        """Store that a message was recalled; a failure to store it is logged."""
         if not self._storage.has_journal:
             return
         outbox = self._storage.part().outbox
@@ -204,14 +204,14 @@ class Sender:
             if row is not None:
                 await outbox.settle(row.number, "recalled", time=self._session.now(), receipt=row.receipt)
         except StorageError as error:
-            _log.warning("That a send was taken back could not be stored: %s", error)
+            _log.warning("A recall could not be stored in the outbox: %s", error)
 
     async def outcome(self, row: Outgoing) -> Receipt | None:
         """
-        Return the receipt of a send; None when it may be attempted.
+        Return the receipt of a send; None if an attempt is allowed.
 
         Raises:
-            SendOutcomeUnknown: It may have been sent.
+            SendOutcomeUnknown: The message may have been sent.
         """
         if row.state in {"sent", "recalled"}:
             return row.receipt
@@ -221,7 +221,7 @@ class Sender:
         if receipt is not None:
             return receipt
         if row.state == "unknown" and row.kind == "text" and self._dedupes:
-            # The same text under the same client id is the same body; an upload would be another one.
+            # The same text under the same client id makes the same request; a new upload would not.
             return None
         raise SendOutcomeUnknown(
             f"Send {row.number} of the outbox may or may not have been done; "
@@ -246,7 +246,7 @@ class Sender:
         raise AssertionError("There is no way to send this.")
 
     async def _attempt(self, chat: ContactId, client_id: str, way: WayName, make: Make) -> Receipt:
-        """Send once; repeat it when its answer is lost and the server is known to deliver a repeated client id once."""
+        """Send once; after a lost answer repeat it, if the server is known to deliver a repeated client id once."""
         message_id = await (self._repeated(make, client_id) if self._dedupes else self._session.run(make(client_id)))
         return Receipt(message_id=message_id, client_id=client_id, chat=chat, time=self._session.now(), way=way)
 
@@ -256,13 +256,13 @@ class Sender:
         except SendOutcomeUnknown as lost:
             for _ in range(REPEATS):
                 await asyncio.sleep(self._session.timeouts.retry)
-                # Whatever a repeat meets, the first may have been done: no refusal takes that back.
+                # Even if a repetition is refused, the first attempt may have succeeded.
                 with contextlib.suppress(TransportError, ProtocolError, ApiError):
                     return await self._session.run(make(client_id))
             raise lost from None
 
     async def _recorded(self, record: _Record, chat: ContactId, attempt: Attempt) -> Receipt:
-        """Make an attempt, with a note before it that a byte may leave, and one of how it ended."""
+        """Make an attempt; store its begin before the first byte leaves, and its outcome afterwards."""
         sent_meanwhile = await record.begin(chat)
         if sent_meanwhile is not None:
             return sent_meanwhile
@@ -283,10 +283,10 @@ class Sender:
         await record.settle("sent", receipt=receipt)
         return receipt
 
-    # -- when the answer was lost ------------------------------------------------------------------------------------
+    # -- sends with a lost answer ------------------------------------------------------------------------------------
 
     async def settle_doubts(self, chats: Collection[ContactId]) -> None:
-        """End the doubts about sends to chats where something of this account's has come through sync."""
+        """Settle sends with a lost answer, in chats where sync has brought messages of this account."""
         if chats:
             doubtful = await self._storage.part().outbox.find(
                 SendQuery(states=("unknown",), chats=tuple(chats), limit=_LOOKED_AT)
@@ -298,7 +298,7 @@ class Sender:
         """
         Check whether a send with a lost answer has come back through sync; return its receipt if so.
 
-        A message is taken for it that says the same in the same chat, is no older, and is no other send's.
+        A message matches if it has the same content in the same chat, is not older, and belongs to no other send.
         """
         part = self._storage.part()
         sends = await part.outbox.find(SendQuery(chats=(row.chat,), limit=_LOOKED_AT))
@@ -306,7 +306,7 @@ class Sender:
             other.state == "sending" and (other.kind, other.text) == (row.kind, row.text) and other.number != row.number
             for other in sends
         ):
-            return None  # what has come may be that one's
+            return None  # the message may belong to the other send
         others = {other.receipt.message_id for other in sends if other.receipt is not None}
         since = row.created_at - _CLOCKS_DIFFER
         latest = await part.find(EntryQuery(chats=(row.chat,), since=since, limit=_LOOKED_AT))
@@ -331,7 +331,7 @@ def _no_journal() -> NoJournal:
 
 
 async def _prepared(way: Way, record: _Record | None) -> Make:
-    assert way.ready is not None  # noqa: S101 - or there would be no way
+    assert way.ready is not None  # noqa: S101 - a way has `make` or `ready`
     try:
         return await way.ready()
     except WxError as error:
@@ -342,12 +342,12 @@ async def _prepared(way: Way, record: _Record | None) -> Make:
 
 class _Record:
     """
-    The row that a send has in the outbox.
+    The row of a send in the outbox.
 
     Args:
-        outbox: Where it is.
+        outbox: The outbox.
         row: The row as it was stored or found.
-        now: Returns seconds since 1970, by the server's clock.
+        now: Returns seconds since 1970 (server's clock).
         has_begun: The row was stored as `sending`, for an attempt that follows.
     """
 
@@ -359,14 +359,14 @@ class _Record:
 
     async def begin(self, chat: ContactId) -> Receipt | None:
         """
-        Note that the first byte may leave from now on; gives the receipt when another process has sent it meanwhile.
+        Store that the first byte may leave from now on; return the receipt if another process has sent it meanwhile.
 
-        From then on the send belongs to the chat that it leaves for, because its message comes back from there.
+        The row is moved to the chat id of this login, from which the message comes back.
 
         Raises:
-            InvalidRequest: It was taken out of the outbox while it waited.
+            InvalidRequest: The send was deleted from the outbox while it waited.
             SendOutcomeUnknown: Another process is sending it.
-            StorageError: That cannot be noted.
+            StorageError: The begin cannot be stored.
         """
         if self._has_begun:
             self._has_begun = False
@@ -376,21 +376,21 @@ class _Record:
             return None
         row = await find_send(self._outbox, number=self.row.number)
         if row is None:
-            raise InvalidRequest("This was taken out of the outbox while it waited; nothing was sent.")
+            raise InvalidRequest("This send was deleted from the outbox while it waited; nothing was sent.")
         if row.receipt is None:
-            raise SendOutcomeUnknown("Another process is sending this under the same key; look what becomes of it.")
+            raise SendOutcomeUnknown("Another process is sending this under the same key; check its outcome.")
         return row.receipt
 
     async def settle(self, state: Settled, ret: int = 0, *, receipt: Receipt | None = None) -> None:
-        """Store how it ended; when that fails the outbox says `unknown`, and the caller still gets the true result."""
+        """Store the outcome; if that fails, the row becomes `unknown`, and the caller still gets the true result."""
         try:
             await self._outbox.settle(self.row.number, state, time=self._now(), receipt=receipt, ret=ret)
         except StorageError as error:
-            _log.warning("How a send ended could not be stored, so the outbox will say it is unknown: %s", error)
+            _log.warning("The outcome of a send could not be stored, so the outbox will show it as unknown: %s", error)
 
 
 def _state_before(error: WxError) -> Settled:
-    """Return the state of a send that did not leave: it is sent later if only the network failed."""
+    """Return the state of a send that did not leave: `queued` after a failure of the network."""
     if isinstance(error, (RateLimited, RateLimitReached)):
         return "queued"
     is_final = isinstance(error, (ApiError, MediaUnavailable, InvalidRequest, LocalStateError))
@@ -411,7 +411,7 @@ def _ret(error: WxError) -> int:
 
 
 def _said(event: Event) -> tuple[str, str] | None:
-    """Return the kind and text of an own message as the outbox stores them; None where they do not identify it."""
+    """Return the kind and text of an own message as the outbox stores them; None if they do not identify it."""
     match event:
         case TextMessage(is_self=True, text=text):
             return "text", text

@@ -1,4 +1,4 @@
-"""The session of one account: its login, the saved login, its state, and how a flow is run."""
+"""The session of one account: its login, the saved login, the state of the login, and the flows it runs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _log = logging.getLogger("webwx.client")
 T = TypeVar("T")
 
 Moment = tuple[float, float]
-"""One moment by two clocks: the event loop's, and the machine's."""
+"""One moment as seconds of two clocks: the event loop's, and the machine's."""
 
 
 class ClientSession:
@@ -42,12 +42,12 @@ class ClientSession:
 
     Args:
         cell: Credentials, cookies and ids of the account.
-        store: Where the login is saved.
-        transport: What carries the requests; None: one is made when it is first needed, and again after `close`.
-        make_transport: Makes that one.
-        timeouts: How long to wait between attempts.
-        clock: Seconds since 1970.
-        limiter: Hears of every refusal for acting too often.
+        store: Storage of the saved login.
+        transport: Sends the requests; None: one is created when it is first needed, and again after `close`.
+        make_transport: Creates the transport.
+        timeouts: Delays between attempts.
+        clock: Returns seconds since 1970.
+        limiter: Receives each refusal as too frequent (1205).
         on_state: Called with each change of the state; default: it is logged.
         on_logged_out: Called once when the platform ends the login.
     """
@@ -66,41 +66,41 @@ class ClientSession:
         on_logged_out: Callable[[LoggedOut], object] | None,
     ) -> None:
         self.blank: Login = cell.login
-        """The login before anybody has logged in."""
+        """The login before the account logs in."""
         self.store = store
         self.timeouts = timeouts
         self.clock = clock
-        """Seconds since 1970, by this machine."""
+        """Returns seconds since 1970 (machine's clock)."""
         self.liveness = Liveness(on_state or _log_state)
         self.pending: deque[Item] = deque()
-        """Items that were fetched and not handed out yet, without a journal; they are saved with the login."""
+        """Fetched items that were not delivered yet, for a client without a journal; they are saved with the login."""
         self.is_changed = False
-        """The login has changed since it was saved."""
-        # The cell's methods, bound once: a send calls several of them.
+        """Whether the login has changed since it was saved."""
+        # Bound methods are stored once, because each send calls several of them.
         self.now: Callable[[], float] = cell.now
-        """Seconds since 1970, by the server's clock."""
+        """Returns seconds since 1970 (server's clock)."""
         self.change: Callable[..., None] = cell.change
         self.cookie: Callable[[str, str], str] = cell.cookie
         self.next_client_id: Callable[[], str] = cell.next_client_id
         self.next_media_id: Callable[[], int] = cell.next_media_id
         self._cell = cell
         self._saved: Login = cell.login
-        """The login as the store had it when it was last read or written."""
+        """The saved login when it was last read or written."""
         self._has_taken = False
-        """Pending items have been handed out since they were saved."""
+        """Whether pending items have been delivered since the last save."""
         self._given_transport = self._transport = transport
         self._make_transport = make_transport
         self._limiter = limiter
         self._on_logged_out = on_logged_out
         self._unknown_rets: set[tuple[str, int]] = set()
-        """Codes without a known meaning, with the calls that were answered with them."""
+        """Pairs of a call and an answered code without a known meaning, which were logged."""
 
     def __repr__(self) -> str:
         return f"ClientSession({self._cell.login!r})"
 
     @property
     def login(self) -> Login:
-        """The present login; a value, replaced by whatever changes it."""
+        """The present login, an immutable value that each change replaces."""
         return self._cell.login
 
     # -- running flows -----------------------------------------------------------------------------------------------
@@ -110,8 +110,8 @@ class ClientSession:
         Run a flow of the logged-in account. After the end of a login no request is sent.
 
         Raises:
-            ApiError: The key was too old and was renewed: the call may be made again.
-            LoggedOut: The login ended.
+            ApiError: Among others: the key was too old and was renewed, so the call may be repeated.
+            LoggedOut: The login has ended.
         """
         login, liveness = self._cell.login, self.liveness
         if not login.user_id or liveness.end is not None:
@@ -147,11 +147,11 @@ class ClientSession:
 
     def require_login(self) -> None:
         """
-        Check the login, and take over the keys that other processes have saved.
+        Check the login, and apply the keys that other processes have saved.
 
         Raises:
             NotLoggedIn: There is no login.
-            LoggedOut: It has ended.
+            LoggedOut: The login has ended.
         """
         self._cell.login.require()
         self.catch_up()
@@ -162,7 +162,7 @@ class ClientSession:
         Check that the host of this login has contacts.
 
         Raises:
-            NotOnThisHost: It has none.
+            NotOnThisHost: The host has no contacts.
         """
         if not self._cell.login.profile.has_contacts:
             raise NotOnThisHost(
@@ -170,7 +170,7 @@ class ClientSession:
             )
 
     def data_ticket(self) -> str:
-        """Return the cookie of the file host; an empty string when there is none."""
+        """Return the cookie of the file host; an empty string if there is none."""
         return self._cell.cookie("webwx_data_ticket", self._cell.login.hosts.file)
 
     # -- time --------------------------------------------------------------------------------------------------------
@@ -180,23 +180,23 @@ class ClientSession:
         return asyncio.get_running_loop().time(), self.clock()
 
     def seconds_since(self, moment: Moment) -> float:
-        """Return the time since a moment, by the clock that went on: the loop's stands still in a suspended machine."""
+        """Return the seconds since a moment, by the clock that advanced more: the loop's stops during a suspend."""
         return max(now - then for now, then in zip(self.moment(), moment, strict=True))
 
     # -- the saved login ---------------------------------------------------------------------------------------------
 
     def resume(self, saved: SavedLogin) -> None:
-        """Continue with a saved login and what it says is pending."""
+        """Continue with a saved login and its pending items."""
         self._cell.login = self._saved = saved.login
         self.resume_pending(saved)
 
     def resume_pending(self, saved: SavedLogin) -> None:
-        """Replace the pending items by those of the saved login, in place: a reader may hold the queue."""
+        """Replace the pending items by those of the saved login, in place, because a reader may use the queue."""
         self.pending.clear()
         self.pending.extend(saved.pending)
 
     def catch_up(self) -> SavedLogin | None:
-        """Apply what other processes have saved of this login; return it, or None when it is not saved any more."""
+        """Apply the changes that other processes have saved; return the saved login, None if there is none any more."""
         saved = self.store.load()
         if saved is None or saved.login.credentials.sid != self._cell.login.credentials.sid:
             return None
@@ -213,7 +213,7 @@ class ClientSession:
         return self.pending.popleft()
 
     def save(self, **fields: object) -> None:
-        """Save the changes of the login, and these fields with it, unless the account has logged in anew elsewhere."""
+        """Save the changes of the login, and these fields, unless another process has saved a newer login."""
         kept: Login | None = None
 
         def change(saved: SavedLogin) -> SavedLogin:
@@ -222,7 +222,7 @@ class ClientSession:
                 return saved
             kept = self._cell.login.rebased(self._saved, saved.login)
             beside = fields
-            # A process that has only sent must not bring back what another one has handed out meanwhile.
+            # A process that only sends must not restore items that another process has delivered meanwhile.
             if self._has_taken and saved.login.fetch_key == self._saved.fetch_key:
                 beside = {"pending": tuple(self.pending), **fields}
             return msgspec.structs.replace(saved, login=kept, **beside)
@@ -238,18 +238,18 @@ class ClientSession:
             self.save()
 
     def save_new(self) -> None:
-        """Save a login that has just succeeded, in place of an earlier one."""
+        """Save a new login in place of an earlier one."""
         self.store.save(SavedLogin(login=self._cell.login))
         self._saved = self._cell.login
 
     def delete_saved(self) -> None:
-        """Delete the saved login, unless it is a newer one."""
+        """Delete the saved login, unless a newer login was saved."""
         saved = self.store.load()
         if saved is not None and saved.login.credentials.sid == self._cell.login.credentials.sid:
             self.store.clear()
 
     def roll_back(self, login: Login) -> None:
-        """Return to an earlier value of the login, because what it had led to could not be saved."""
+        """Restore an earlier value of the login, because the changes since could not be saved."""
         self._cell.login = login
 
     def forget(self) -> None:
@@ -268,28 +268,28 @@ class ClientSession:
                 await self._transport.close()
                 self._transport = self._given_transport
 
-    # -- what answers mean for the login -----------------------------------------------------------------------------
+    # -- effects of answers on the login -----------------------------------------------------------------------------
 
     def _open_transport(self) -> Transport:
         self._transport = self._make_transport()
         return self._transport
 
-    async def _pause(self, wish: Pause) -> None:
-        self._note(wish.endpoint, wish.ret)
+    async def _pause(self, pause: Pause) -> None:
+        self._note(pause.endpoint, pause.ret)
         await asyncio.sleep(self.timeouts.retry)
 
     def _note(self, endpoint: str, ret: int | None) -> None:
-        """Log a code without a known meaning, the first time a call is answered with it."""
+        """Log a code without a known meaning, once for each call."""
         if ret is not None and ret not in KNOWN_RETS and (endpoint, ret) not in self._unknown_rets:
             self._unknown_rets.add((endpoint, ret))
-            _log.info("%s was answered with ret %s, which nobody knows; please report it.", endpoint, ret)
+            _log.info("%s was answered with the unknown ret %s; please report it.", endpoint, ret)
 
     async def _renew_key(self, refused: str) -> bool:
-        """Get a new skey in place of one that was refused; return whether there is one. It is tried once."""
+        """Request a new skey after one was refused, once; return whether there is a new one."""
         if self.liveness.is_renewed:
             return False
         self.catch_up()
-        if self._cell.login.credentials.skey == refused:  # no other process has got one yet
+        if self._cell.login.credentials.skey == refused:  # no other process has renewed it yet
             try:
                 reply = await self.run_login(login_flows.open_session(self._cell.login, self._cell.now()))
             except LoggedOut as end:
@@ -302,19 +302,19 @@ class ClientSession:
         return True
 
     def _ended(self, end: LoggedOut) -> LoggedOut:
-        """Note the end of the login, and return it with what is known of its cause."""
+        """Store the end of the login; return the error with what is known of its cause."""
         end = self._explained(end)
         if self.liveness.ended(end):
             try:
                 self.save(ended=Ended(reason=end.reason, text=str(end)))
-            except StorageError as error:  # the next process hears of it from the platform
+            except StorageError as error:  # the next process gets the error from the platform
                 _log.warning("The end of the login could not be saved: %s", error)
             if self._on_logged_out is not None and self.liveness.state is LoginState.LOGGED_OUT:
                 self._on_logged_out(end)
         return end
 
     def _explained(self, end: LoggedOut) -> LoggedOut:
-        """Say more about ret 1102, which means everything from a cookie we never had to a login long gone."""
+        """Return a more exact error for ret 1102, which has many causes, such as a missing cookie or an old login."""
         if end.ret != Ret.COOKIE_INVALID:
             return end
         reason, text, missing = end.reason, str(end), self._missing_cookies()

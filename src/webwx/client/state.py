@@ -1,9 +1,9 @@
 """
-One state machine for one login.
+State machine of one login.
 
-What the network does never ends a login: an outage, a web page in place of an answer or a server in trouble makes it
-DEGRADED at most, and the next good answer mends that. Only `ended` leads to LOGGED_OUT, and only the table of codes
-(flows/call.py) raises the error that goes in there, whatever call it came from.
+A failure of the network never ends a login: an outage, a web page instead of an answer, or a server error leads to
+DEGRADED at most, and the next good answer leads back to ONLINE. Only `ended` leads to LOGGED_OUT, and its error comes
+only from the table of codes (flows/call.py), for all calls.
 """
 
 from __future__ import annotations
@@ -20,41 +20,41 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 DEGRADED_AFTER = 3
-"""Number of polls in a row, or of fetches in a row, that fail before the state becomes DEGRADED."""
+"""Number of failed polls in a row, or failed fetches in a row, that make the state DEGRADED."""
 
 STALE_AFTER = 60.0
-"""Seconds since the last good poll after which one that fails is enough."""
+"""Seconds without a good poll after which a single failed poll makes the state DEGRADED."""
 
 
 class LoginState(enum.Enum):
-    """How a client's login is."""
+    """State of a client's login."""
 
     NEW = "new"
-    """Nobody has logged in yet."""
+    """The account has not logged in yet."""
     LOGGING_IN = "logging_in"
     ONLINE = "online"
     DEGRADED = "degraded"
-    """Logged in, but several polls in a row have failed, or nothing can be stored; it goes on trying."""
+    """Logged in, but several polls or fetches in a row have failed, or nothing can be stored; the client retries."""
     LOGGED_OUT = "logged_out"
 
 
 _ONLINE = LoginState.ONLINE
-"""Looked at whenever a call went well: a member of an enum takes longer to find."""
+"""A module name for the hot path: the lookup of an enum member takes longer."""
 
 
 class StateChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A change of a client's state, or a failure that a client gets over by itself. Its `str` is one sentence."""
+    """A change of a client's state, or a failure that the client retries by itself. Its `str` is one sentence."""
 
     state: LoginState
     """The state from now on."""
     before: LoginState
     """The state until now; for a login that has succeeded, the state before that login."""
     error: WxError | None = None
-    """The cause of DEGRADED and LOGGED_OUT; while LOGGING_IN, the failure after which the login is tried again."""
+    """The cause of DEGRADED and LOGGED_OUT; while LOGGING_IN, the failure after which the login is retried."""
 
     @property
     def is_notable(self) -> bool:
-        """Worth a line for the user of a program that goes on: a failure, or the end of one."""
+        """Whether a running program should report this to its user: a failure, or the end of one."""
         if self.state is LoginState.LOGGED_OUT:
             return False
         return self.error is not None or (self.state is LoginState.ONLINE and self.before in _ONLINE_AFTER)
@@ -62,19 +62,19 @@ class StateChange(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         match self.state, self.error:
             case LoginState.LOGGING_IN, WxError():
-                return f"The login is tried again: {self.error}"
+                return f"The login is retried: {self.error}"
             case LoginState.LOGGED_OUT, WxError():
                 return str(self.error)
             case _, StorageError():
-                return f"The journal takes nothing; nothing is lost, and it is tried again: {self.error}"
+                return f"The journal cannot be written; this is retried, and nothing is lost: {self.error}"
             case _, ApiError() | ProtocolError():
-                return f"No news can be fetched, and it is tried again: {self.error}"
+                return f"Fetches fail and are retried: {self.error}"
             case _, WxError():
-                return f"The connection is lost, and it is tried again: {self.error}"
+                return f"The connection is lost; the client retries: {self.error}"
             case LoginState.ONLINE, _:
                 return _ONLINE_AFTER.get(self.before, "Logged in.")
             case LoginState.DEGRADED, _:
-                return "The connection is lost, and it is tried again."
+                return "The connection is lost; the client retries."
             case LoginState.LOGGED_OUT, _:
                 return "Logged out."
             case _:
@@ -90,10 +90,10 @@ _ONLINE_AFTER = {
 
 class Liveness:
     """
-    What is known of whether a login is alive.
+    Whether a login is alive, as far as its calls show it.
 
     Args:
-        report: Called with each change of the state, and with the first failure that a login gets over by itself.
+        report: Called with each change of the state, and with the first failure after which a login is retried.
     """
 
     def __init__(self, report: Callable[[StateChange], object] = lambda _: None) -> None:
@@ -101,24 +101,24 @@ class Liveness:
         """The present state."""
         self._report = report
         self.end: LoggedOut | None = None
-        """What ended the login."""
+        """The error that ended the login."""
         self.last_ok_at: float | None = None
-        """When a call last went well."""
+        """Time of the last successful call: seconds since 1970 (server's clock)."""
         self.last_sync_at: float | None = None
-        """When a poll or a fetch last went well."""
+        """Time of the last successful poll or fetch: seconds since 1970 (server's clock)."""
         self.is_restored = False
-        """The login comes from a store, and no call has gone well since."""
+        """Whether the login comes from a store and no call has succeeded since."""
         self.is_renewed = False
-        """Its key was renewed, and no call has gone well since."""
+        """Whether the key was renewed and no call has succeeded since."""
         self._failures = self._fetch_failures = 0
-        """Polls and fetches in a row that have failed."""
+        """Number of failed polls in a row, and of failed fetches in a row."""
         self._can_store = True
         self._is_delayed = False
-        """The present login has met a failure that was reported."""
+        """Whether a failure during the present login was reported."""
 
     @contextmanager
     def logging_in(self) -> Iterator[None]:
-        """Be logging in, and be online afterwards; or as if nothing had been, when that fails."""
+        """Set the state to LOGGING_IN, and to ONLINE at the end, or to NEW after an error."""
         before = self.state
         self._is_delayed = False
         self._enter(LoginState.LOGGING_IN)
@@ -130,20 +130,20 @@ class Liveness:
         self._enter(LoginState.ONLINE, before=before)
 
     def delayed(self, error: WxError) -> None:
-        """Note that a login is tried again after a failure; the first one is reported."""
+        """Note that a login is retried after a failure; report the first failure."""
         if not self._is_delayed:
             self._is_delayed = True
             self._report(StateChange(state=self.state, before=self.state, error=error))
 
     def restored(self) -> None:
-        """Take a saved login for alive until somebody says otherwise."""
+        """Treat a saved login as alive until a call shows that it is not."""
         self.forget()
         self.is_restored = True
         if self.state is not LoginState.LOGGING_IN:
             self._enter(LoginState.ONLINE)
 
     def answered(self, now: float) -> None:
-        """Note that a call went well."""
+        """Note that a call succeeded."""
         self.last_ok_at = now
         self.is_restored = self.is_renewed = False
         self._failures = 0
@@ -151,33 +151,33 @@ class Liveness:
             self._mend()
 
     def polled(self, now: float) -> None:
-        """Note that a poll or a fetch went well."""
+        """Note that a poll or a fetch succeeded."""
         self.last_sync_at = now
 
     def failed(self, error: WxError | None = None, *, is_stale: bool = False) -> None:
-        """Note that a poll went wrong, which says nothing about the login; after a long silence one is enough."""
+        """Note a failed poll, which does not end the login; after `STALE_AFTER` one failure makes it DEGRADED."""
         self._failures += 1
         if is_stale or self._failures >= DEGRADED_AFTER:
             self._degrade(error)
 
     def fetch_failed(self, error: WxError | None = None, *, is_certain: bool = False) -> None:
-        """Note that a fetch went wrong. Only a fetch mends that: polls may go well all the while."""
+        """Note a failed fetch. Only a successful fetch resets the count, because polls may succeed meanwhile."""
         self._fetch_failures = max(self._fetch_failures + 1, DEGRADED_AFTER * is_certain)
         if not self.can_fetch:
             self._degrade(error)
 
     @property
     def can_fetch(self) -> bool:
-        """Fetches do not fail again and again."""
+        """Whether fetches do not fail repeatedly."""
         return self._fetch_failures < DEGRADED_AFTER
 
     def fetched(self) -> None:
-        """Note that a fetch went well."""
+        """Note that a fetch succeeded."""
         self._fetch_failures = 0
         self._mend()
 
     def cannot_store(self, error: WxError | None = None) -> bool:
-        """Note that what came could not be stored; says whether that is news."""
+        """Note that a batch could not be stored; return whether this is a change."""
         is_news, self._can_store = self._can_store, False
         if is_news and self.state is LoginState.DEGRADED:
             self._report(StateChange(state=self.state, before=self.state, error=error))
@@ -185,7 +185,7 @@ class Liveness:
         return is_news
 
     def stored(self) -> bool:
-        """Note that what came was stored; says whether that is news."""
+        """Note that a batch was stored; return whether this is a change."""
         is_news, self._can_store = not self._can_store, True
         self._mend()
         return is_news
@@ -205,7 +205,7 @@ class Liveness:
             self._report(StateChange(state=state, before=before, error=error))
 
     def ended(self, end: LoggedOut) -> bool:
-        """Note that the platform has ended the login; says whether that is news."""
+        """Note that the platform has ended the login; return whether this is a change."""
         if self.end is not None:
             return False
         end.last_ok_at = self.last_ok_at
@@ -215,12 +215,12 @@ class Liveness:
         return True
 
     def left(self) -> None:
-        """Note that we have logged out ourselves."""
+        """Note that the client has logged out."""
         self.forget()
         self._enter(LoginState.LOGGED_OUT)
 
     def forget(self) -> None:
-        """Know nothing of a login any more."""
+        """Drop everything that is known of a login."""
         self.end = self.last_ok_at = self.last_sync_at = None
         self.is_restored = self.is_renewed = False
         self._failures = self._fetch_failures = 0
@@ -228,10 +228,10 @@ class Liveness:
 
     def require(self) -> None:
         """
-        Make sure that the login has not ended.
+        Check that the login has not ended.
 
         Raises:
-            LoggedOut: It has, for the same reason as then.
+            LoggedOut: It has ended; the error has the same reason as the first one.
         """
         if self.end is None:
             return
