@@ -2,33 +2,34 @@
 The contract of a storage engine: what a journal stores of accounts, and what its callers may rely on.
 
 A journal holds any number of accounts, each by its number at the platform (`uin`), which no login changes. It stores
-what arrived, as it arrived; events are decoded when they are read. `open.open_journal` opens an engine by its URL, and
-no module above this package imports an engine. tests/storage_contract tests every engine against this contract.
+items unchanged, as they arrive; events are decoded when they are read. `open.open_journal` opens an engine by its URL,
+and no module above this package imports an engine. tests/storage_contract tests every engine against this contract.
 
-**Transactions.** Every method that changes something is one transaction: when it returns all of it is stored, and when
-it raises none of it is. `ingest` is the largest: the body, the new entries, the contacts and the position go in
-together, so a position never leads past an entry that was lost. An engine may put transactions of several callers
-together, and writes acknowledgements with a later one; it may not split one. `purge` is the exception: it may
-delete in pieces, and a crash leaves the rest of what was to be deleted.
+**Transactions.** Every method that changes the journal is one transaction: when it returns, the whole change is stored;
+when it raises, none of it is. `ingest` stores the body, the new entries, the contacts and the position together, so a
+stored position never skips a lost entry. An engine may combine the transactions of several callers and may store
+acknowledgements in a later transaction; it may not split a transaction. The exception is `purge`: it may delete in
+several transactions, and a crash between two of them leaves the remaining rows.
 
 **Order.** The numbers of an account's entries grow in the order of arrival, become visible in that order, and are never
 used twice, even after a deletion; the same holds for its sends and its identities. Nothing is ordered across accounts:
 two accounts may have the same numbers, and a cursor over several accounts is an opaque string that holds one number for
 each (`cursors`).
 
-**Cursors.** A consumer has one cursor in one account: it has acknowledged all entries up to a number, and some of those
-that follow. A cursor only moves forward. One process at a time handles an entry, because a consumer is open once.
+**Cursors.** A consumer has one cursor in one account: it has acknowledged all entries up to a number, and some later
+ones. A cursor only moves forward. Only one process at a time can open a consumer, so only one handles an entry.
 
-**Several processes.** An engine whose journals outlive their process lets several of them open one, and sees in each
-what the others have stored by the time a call begins. What a process leaves open when it dies counts as ended.
+**Several processes.** If an engine's journals outlive the process, several processes can open the same journal. A call
+sees everything that other processes stored before the call began. When a process dies, its consumers count as closed
+and its attempts to send as ended.
 
-**Blocking.** A coroutine may wait for storage. It runs no query on the event loop's thread, and leaves that thread work
-that does not grow with what is stored. A method that is no coroutine returns at once: `ack`, `show`,
-`remove_poison_marker`, and a look at a `Roster`, which may read one row. All methods may be called from any event loop
-of the process.
+**Blocking.** A coroutine may wait for storage. It runs no query on the event loop's thread, and its work on that thread
+does not grow with the size of the journal. A method that is not a coroutine returns at once: `ack`, `show`,
+`remove_poison_marker`, and a lookup in a `Roster`, which may read one row. All methods may be called from any event
+loop of the process.
 
-**Text.** Any `str` is taken, lone surrogates included; they may be replaced by U+FFFD. How text is cut for a search is
-part of the contract (`tokenizer`), and so are the names and limits below.
+**Text.** Any `str` is accepted, also with lone surrogates; an engine may replace those by U+FFFD. How text is split
+into tokens for a search is part of the contract (`tokenizer`), and so are the names and limits below.
 """
 
 from __future__ import annotations
@@ -56,64 +57,65 @@ RETENTION_DAYS = 90
 """Days that entries and sends are kept by default."""
 
 QUARANTINE = 10_000
-"""Entries that could not be read and are kept nevertheless: the newest so many."""
+"""Number of unreadable entries that are kept, the newest ones."""
 
 ARCHIVE_CONSUMER = "keep"
-"""The consumer of the media archive. No handler reads what it reads, so a purge leaves no gap for it."""
+"""Name of the media archive's consumer. No handler reads its entries, so a purge stores no gap for it."""
 
 LOGIN_VERSION = 1
 """Version of the layout of a saved login."""
 
 LOOK_EVERY = 2.0
-"""Seconds between two looks for what another process has revived."""
+"""Seconds between two checks for dead letters that another process has revived."""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch to be stored in one piece."""
+    """A batch to store in one transaction."""
 
     body: bytes
-    """The answer as it came, without a key that may stand in it."""
+    """The platform's answer, with the session key removed."""
     items: tuple[Arrived, ...] = ()
     position: bytes | None
-    """Where the next fetch begins; opaque here. None for items that no fetch has brought: the position stays."""
+    """Where the next fetch begins (opaque); None for items that did not come from a fetch: the position stays."""
     time: float
-    """When it came, seconds since 1970."""
+    """Time of arrival, in seconds since 1970."""
     own_id: ContactId = ContactId("")
-    """The account's id in the login of these items; empty for the login that this part of the journal is at."""
+    """The account's id in the login of these items; empty for the journal's current login."""
     contacts: tuple[Contact, ...] = ()
-    """Who was added or has changed."""
+    """Contacts that were added or changed."""
     deleted: tuple[ContactId, ...] = ()
-    """Who is gone; what they said stays."""
+    """Ids of contacts that were deleted; their messages stay."""
 
     def __repr__(self) -> str:
         return f"Arrival({len(self.items)} items)"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Something stored."""
+    """A stored item."""
 
     number: int
-    """Grows in the order of arrival; never given twice."""
+    """Position in the order of arrival; never used twice."""
     item: Item
     own_id: ContactId
-    """Who the account was in the login that it came with."""
+    """The account's id in the login in which the item arrived."""
     message_id: str
     chat: ContactId
     time: int
     is_backlog: bool = False
     redelivered: bool = False
-    """This consumer may have been given it before, by a process that has died since."""
+    """This consumer may have received the entry before, in a process that has died since."""
     attempt: int = 1
-    """How often it has been given to this consumer, as far as is known."""
+    """Number of times that this consumer received the entry, as far as is known."""
     crashes: int = 0
     """
-    Number of processes that have crashed while it was in flight, as far as is known. From two on it may be a poison
-    message: its reader handles it in isolation, with a poison marker. From three on a process has crashed that did so.
+    Number of processes that crashed while the entry was in flight, as far as is known. From two on the entry may be a
+    poison message: the reader handles it in isolation, with a poison marker. Three or more mean that a process crashed
+    while it handled the entry in isolation.
     """
     read: msgspec.Struct | None = None
     """
-    What it was read as, where it comes straight from the network and was looked at already. It may be changed by its
-    reader, so no entry that is handed out a second time has it.
+    The decoded event, if the entry comes straight from the network and was decoded already. A reader may change it, so
+    an entry that is delivered a second time does not have it.
     """
 
     def __repr__(self) -> str:
@@ -121,16 +123,16 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class EntryQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which entries to find: those that meet all conditions given here, the newest of them."""
+    """Conditions for entries to find: the newest entries that meet all of them."""
 
     number: int | None = None
     """The entry's number."""
     message_id: str | None = None
-    """The platform's id of a message, whatever its age; two messages may have met in one id."""
+    """The platform's id of a message of any age; two messages may have the same id."""
     words: str | None = None
-    """Words that a message holds, all of them, as `tokenizer` cuts texts; without any word nothing is found."""
+    """Words that must all be in the message, split as by `tokenizer`; a text without a word finds nothing."""
     is_notice: bool = False
-    """Only notices, the grey lines between messages; recalls are among them."""
+    """Only notices (the grey lines between messages), recalls included."""
     chats: tuple[ContactId, ...] = ()
     """Only these chats; empty for all."""
     before: int | None = None
@@ -147,14 +149,14 @@ class EntryQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IdentityQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which identities to find: those that meet all conditions given here; all of them without any."""
+    """Conditions for identities to find: those that meet all of them; without a condition, all identities."""
 
     number: int | None = None
     """The identity's number, or one that was merged into it."""
     contact_id: ContactId | None = None
-    """An id that the identity has, or had in any login; of two identities that had it the later one counts."""
+    """An id that the identity has, or had in any login; if two identities had the id, the later one is found."""
     name: str = ""
-    """The name last shown, the last nickname or the last remark."""
+    """The last display name, nickname or remark."""
 
     def __repr__(self) -> str:
         return "IdentityQuery(***)"
@@ -166,7 +168,7 @@ class DeadLetterRow(msgspec.Struct, frozen=True, kw_only=True):
     entry: Entry
     attempts: int
     error: str
-    """The kind of error and where it was raised; never its text, which may hold anything."""
+    """Type of the error and where it was raised; never its text, which may hold private content."""
     time: float
 
 
@@ -174,28 +176,28 @@ State = Literal["queued", "sending", "sent", "failed", "unknown", "recalled"]
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="outgoing"):
-    """A send, from before its first attempt on."""
+    """A send, stored before its first attempt."""
 
     number: int
     client_id: str
-    """Given once, for all attempts."""
+    """Id of the send, the same for all attempts."""
     key: str = ""
-    """What the caller calls it: a second send of the same key is the same send."""
+    """Idempotency key of the caller: a second send with the same key is the same send."""
     chat: ContactId
     kind: str
-    """What is sent: `text`, `image`, `file`, ..."""
+    """Kind of content: `text`, `image`, `file`, ..."""
     text: str = ""
     """The text, or the file's name."""
     state: State
     """
-    `queued`: nothing has left yet. `sending`: it may have. `sent`: the platform has it. `failed`: it refused.
-    `unknown`: nobody can say, so it is never repeated blindly and never called a success. `recalled`: it was sent, and
-    taken back from here.
+    `queued`: nothing was transmitted yet. `sending`: something may have been transmitted. `sent`: the platform
+    confirmed it. `failed`: the platform refused it. `unknown`: the outcome cannot be determined, so the send is never
+    repeated automatically and never reported as a success. `recalled`: it was sent, and recalled by this client.
     """
     receipt: Receipt | None = None
-    """Once it is sent."""
+    """The platform's receipt, once the send is `sent`."""
     ret: int = 0
-    """Why it failed."""
+    """The platform's error code, if the send is `failed`."""
     created_at: float
     changed_at: float
 
@@ -204,16 +206,16 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag
 
 
 class SendQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which sends to find: those that meet all conditions given here, the newest of them."""
+    """Conditions for sends to find: the newest sends that meet all of them."""
 
     number: int | None = None
     """The send's number."""
     key: str | None = None
-    """The caller's name of the send."""
+    """The caller's idempotency key."""
     client_id: str | None = None
-    """The id that the send has for all attempts."""
+    """The send's id for all attempts."""
     message_id: str | None = None
-    """The platform's id, from the receipt."""
+    """The platform's message id, from the receipt."""
     states: tuple[State, ...] = ()
     """Only sends in one of these states; empty for all."""
     chats: tuple[ContactId, ...] = ()
@@ -230,85 +232,86 @@ class SendQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredMedium(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the wish to keep what a message shows."""
+    """The archive's record of a message's media."""
 
     number: int
-    """The message's."""
+    """Number of the message's entry."""
     message_id: str
     state: Literal["kept", "dropped", "too_large", "unavailable"]
     """
-    `kept`: its bytes are here. `dropped`: they were, and have made room. `too_large`: more than was wanted.
-    `unavailable`: the platform did not give it.
+    `kept`: the bytes are archived. `dropped`: they were archived and have been deleted to free space. `too_large`: they
+    exceed the size limit. `unavailable`: the platform did not serve them.
     """
     path: str = ""
-    """Where its bytes are; empty when they are not, or not any more."""
+    """Path of the archived file; empty if there is none."""
     size: int = 0
+    """Size in bytes."""
 
     def __repr__(self) -> str:
         return f"StoredMedium({self.number}, {self.state})"
 
 
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is of one account, counted."""
+    """Counts of one account's rows."""
 
     entries: int
     batches: int
     quarantined: int
-    """Entries that could not be read."""
+    """Number of entries that could not be read."""
     conflicts: int
-    """Messages that came with the id of another one; both were kept."""
+    """Number of messages that arrived with the id of another message; both are kept."""
     dead_letters: int
-    """Entries that a consumer has given up, each counted for each consumer."""
+    """Number of dead letters of all consumers."""
     indexed: int
-    """All up to this number are in the indexes; those behind it are found by a scan."""
+    """Number of the last indexed entry; a search scans the entries after it."""
     size: int
-    """Of the whole file, in bytes."""
+    """Size of the whole journal file, in bytes."""
     kept: int = 0
-    """Messages whose media are kept beside it."""
+    """Number of messages with archived media."""
     kept_size: int = 0
-    """Bytes of those media."""
+    """Size of the archived media, in bytes."""
 
 
 class Consumer(Protocol):
     """
-    One reader's way through an account's entries: each entry comes in order, at least once.
+    A named reader of an account's entries: it receives each entry in order, at least once.
 
-    What is taken and not acknowledged comes again when the consumer is opened the next time, marked `redelivered` if it
-    may have been handed out; what is acknowledged does not. Entries may be acknowledged in any order. A failed attempt
-    is counted over all processes. Of a dead letter nothing comes until it is revived.
+    An entry that was taken and not acknowledged is delivered again when the consumer is opened the next time, marked
+    `redelivered` if a handler may have seen it. An acknowledged entry is not. Entries may be acknowledged in any order.
+    Failed attempts are counted across processes. A dead letter is not delivered until it is revived.
 
-    A poison message, which crashes its process, must not crash every process that takes it: what was in flight at two
-    crashes has `Entry.crashes` of two, and its reader handles it in isolation, after `add_poison_marker`, so that a
-    third crash counts against this entry only.
+    A poison message, which crashes its process, must not crash every process that takes it: an entry that was in flight
+    in two crashes has `Entry.crashes` of two, and its reader handles it in isolation, after `add_poison_marker`, so
+    that a third crash counts against this entry only.
 
-    Acknowledgements are cheap: they are stored with the next transaction, milliseconds later at most, and where that is
-    possible they hold at once, except after a loss of power.
+    Acknowledgements are cheap: they are stored with the next transaction, at most milliseconds later. Where the engine
+    can, they survive a crash of the process at once; a power failure may still lose them.
     """
 
     name: str
 
     async def take(self, limit: int = 100) -> list[Entry]:
         """
-        Return the next entries in the order of arrival; an empty list when there are none now.
+        Return the next entries in the order of arrival; an empty list if there are none now.
 
-        This object returns an entry once, acknowledged or not.
+        One consumer object returns an entry only once, acknowledged or not.
         """
         ...
 
     def show(self, number: int) -> None:
-        """Note that an entry which was taken is handed out now; for a consumer that was opened to say so."""
+        """Record that an entry that was taken is passed to a handler now; for a consumer opened with `shows`."""
         ...
 
     def ack(self, number: int) -> None:
-        """Note that an entry is done with, for good."""
+        """Acknowledge an entry: it is not delivered to this consumer again."""
         ...
 
     async def failed(self, number: int, error: str) -> int:
-        """Note that an attempt at an entry has failed; gives how many have."""
+        """Store a failed attempt at an entry, and return the number of failed attempts."""
         ...
 
     async def give_up(self, number: int, error: str) -> None:
-        """Make an entry a dead letter, and be done with it."""
+        """Make an entry a dead letter, and acknowledge it."""
         ...
 
     async def flush(self) -> None:
@@ -325,24 +328,24 @@ class Consumer(Protocol):
 
     async def close(self, *, unseen_from: int = 0) -> None:
         """
-        Store every acknowledgement and let go of the name, so that it may be opened again.
+        Store every acknowledgement and release the name, so that the consumer can be opened again.
 
         Args:
-            unseen_from: What was given from this number on has been shown to nobody, so it does not come again as
-                `redelivered`; 0: all of it was shown.
+            unseen_from: No handler has seen the entries from this number on, so they are not marked `redelivered` when
+                they are delivered again; 0: handlers have seen all entries.
         """
         ...
 
 
 class Outbox(Protocol):
     """
-    An account's sends, each stored before its first byte may leave.
+    An account's sends, each stored before its first byte is transmitted.
 
-    `queued` becomes `sending`, and that `sent`, `failed`, `unknown` or `queued` again; `sent` becomes `recalled`. Only
-    a send that is `queued` or `failed` may be sent, and by one caller at a time. One that was `sending` when its
-    process died, or closed the journal, is `unknown`: it is never repeated blindly.
+    `queued` becomes `sending`; `sending` becomes `sent`, `failed`, `unknown` or `queued` again; `sent` becomes
+    `recalled`. Only a send that is `queued` or `failed` may be sent, and by one caller at a time. A send that was
+    `sending` when its process died, or closed the journal, is `unknown`: it is never repeated automatically.
 
-    A key and a client id each name one send of its account, as long as that send exists.
+    Keys and client ids are unique among the existing sends of an account.
     """
 
     async def add(
@@ -350,27 +353,28 @@ class Outbox(Protocol):
         state: Literal["queued", "sending"] = "queued",
     ) -> Outgoing:  # fmt: skip
         """
-        Store a send, or return the one that has its key already, as it is.
+        Store a send, or return the existing send with the same key, unchanged.
 
         Args:
-            client_id: Its id for all attempts. A row that was found under its key and is `sending` has another one.
-            chat: Where to.
-            kind: What is sent.
+            client_id: The send's id for all attempts. A returned row with another client id is an existing send.
+            chat: The recipient.
+            kind: Kind of content.
             text: The text, or the file's name.
-            key: The caller's name for it; empty for none.
-            time: Now, seconds since 1970.
-            state: `sending` when its first byte may leave as soon as this returns.
+            key: Idempotency key of the caller; empty for none.
+            time: The current time, in seconds since 1970.
+            state: `sending` if the first byte may be transmitted as soon as this returns.
 
         Raises:
-            StorageError: It was not stored, such as when another send has its client id.
+            StorageError: The send was not stored, for example because another send has this client id.
         """
         ...
 
     async def sending(self, number: int, time: float, chat: ContactId) -> bool:
         """
-        Note that the first byte may leave for a chat from now on; in another login that has another id.
+        Set a send to `sending`, and return whether its first byte may be transmitted.
 
-        False when it may not: the send is neither `queued` nor `failed` any more, because somebody else is at it.
+        It may not if the send is no longer `queued` or `failed`, because another caller is sending it. The recipient's
+        id `chat` differs between logins, so each attempt stores it again.
         """
         ...
 
@@ -379,79 +383,79 @@ class Outbox(Protocol):
         receipt: Receipt | None = None, ret: int = 0,
     ) -> None:  # fmt: skip
         """
-        Store how an attempt ended; `queued` when it provably never left, or came too soon.
+        Store the outcome of an attempt; `queued` if provably nothing was transmitted, or the platform's rate limit hit.
 
-        `sent` may be stored by a later transaction, a few milliseconds after this returns. Every method of this journal
-        knows it at once; a process that dies in between leaves the send `unknown`.
+        `sent` may be stored in a later transaction, a few milliseconds after this returns. Every method of this journal
+        sees the outcome at once; if the process dies before it is stored, the send is `unknown`.
         """
         ...
 
     async def flush(self) -> None:
-        """Return once it is stored how every attempt ended that was given to `settle`."""
+        """Return once every outcome that was passed to `settle` is stored."""
         ...
 
     async def find(self, query: SendQuery) -> list[Outgoing]:
-        """Return the sends that a query asks for, the newest first; one that a dead process left is `unknown`."""
+        """Return the sends that match a query, the newest first; a send that a dead process left is `unknown`."""
         ...
 
     async def remove(self, number: int) -> bool:
-        """Delete one for good, and free its key; says whether there was one. What is being sent stays."""
+        """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""
         ...
 
 
 class ArchivedMedia(Protocol):
     """
-    What an account's messages showed: bytes that were fetched while the platform had them, as files.
+    The archived media of an account's messages: files that were downloaded while the platform still served them.
 
-    The files are private to their owner, and the same bytes are stored once. An engine without files of its own takes a
-    temporary folder. They go with their messages, whatever deletes those; a recall deletes nothing.
+    Only the owner can read the files, and equal files are stored once. An engine without files of its own uses a
+    temporary folder. When a message is deleted, its media are deleted too; a recall deletes nothing.
     """
 
     def begin(self) -> AbstractContextManager[tuple[BinaryIO, Path]]:
         """
-        Give a private file to fetch into, and its path; it is gone afterwards unless `add` has taken it.
+        Open a private file to download into, with its path; it is deleted on exit unless `add` has stored it.
 
         Raises:
-            StorageError: Nothing can be written there.
+            StorageError: The folder is not writable.
         """
         ...
 
     async def add(self, entry: Entry, part: Path, *, time: float, max_total: int) -> bool:
         """
-        Keep a fetched file as what an entry shows; says whether that entry was still there.
+        Store a downloaded file as the media of an entry, and return whether the entry still exists.
 
         Args:
-            entry: Whose it is.
-            part: What `begin` gave, written to its end.
-            time: When it was fetched, seconds since 1970.
-            max_total: Bytes of this account that may be kept; what was kept first makes room.
+            entry: The entry of the message.
+            part: The path from `begin`, completely written.
+            time: Time of the download, in seconds since 1970.
+            max_total: Limit in bytes for this account; the oldest files are deleted to stay below it.
 
         Raises:
-            StorageError: The disk does not take it.
+            StorageError: The file cannot be stored.
         """
         ...
 
     async def pass_over(self, entry: Entry, state: Literal["too_large", "unavailable"], *, time: float) -> None:
-        """Note that what an entry shows is not kept, and why."""
+        """Record that the media of an entry are not archived, and why."""
         ...
 
     async def find(self, message_id: str) -> StoredMedium | None:
-        """Say what became of a message's media; None when nobody wanted them kept."""
+        """Return the record of a message's media; None if they were never to be archived."""
         ...
 
     async def drop(self, *, before: float = 0) -> int:
-        """Delete bytes that were kept before a time, or all of them, and leave the messages; gives of how many."""
+        """Delete files archived before a time (0: all), keep their messages, and return the number of messages."""
         ...
 
 
 class IdentityStore(Protocol):
     """
-    Identities of one account: a number for each person and chatroom that no login changes.
+    Identities of one account: a number for each person and chatroom, the same in every login.
 
     An engine stores links from contacts to identities; `identity_matching` compares them.
 
-    What the user decides by `merge` and `split` is never changed by evidence. A number that was merged into another one
-    leads to that identity.
+    Evidence never overrides the user's `merge` and `split`. A number that was merged into another identity finds that
+    identity.
     """
 
     async def identify(
@@ -461,49 +465,49 @@ class IdentityStore(Protocol):
         """
         Match the contacts of a login with identities, in one transaction.
 
-        A contact that has an identity in this login keeps it, whatever its name is by now. Strangers are skipped.
+        A contact that has an identity in this login keeps it, even if its name has changed. Strangers are skipped.
 
         Args:
             own_id: The account's id in this login.
-            contacts: All that is known of them; iterated several times, in another thread.
-            complete: These are all contacts of the login. Until a complete list has come once, a contact that
-                resembles a known identity without being surely the same is `waiting`; afterwards it is a new identity.
-            time: Now, in seconds since 1970.
-            real_ids: Lasting ids that a notice told of contacts, also of those that are not listed here.
+            contacts: The contacts; iterated several times, in another thread.
+            complete: These are all contacts of the login. Before the first complete list, a contact that resembles a
+                known identity without certainty is `waiting`; after it, such a contact gets a new identity.
+            time: The current time, in seconds since 1970.
+            real_ids: Lasting ids from notices, also of contacts that are not listed here.
 
         Returns:
             The contacts that had no identity in this login or wait for one, then those whose lasting id shows that
             they have another identity.
 
         Raises:
-            StorageError: The journal does not know this login, or it was not stored.
+            StorageError: The journal does not know this login, or the result was not stored.
         """
         ...
 
     async def find(self, query: IdentityQuery) -> list[Identity]:
-        """Return the identities that a query asks for, in the order of their numbers."""
+        """Return the identities that match a query, in the order of their numbers."""
         ...
 
     async def links(self, number: int) -> list[Link]:
-        """Return the contacts of all logins that belong to an identity, the newest first, each with the reasons."""
+        """Return the contacts of all logins that are linked to an identity, the newest first, each with the reasons."""
         ...
 
     async def merge(self, number: int, other: int) -> Identity:
         """
-        Make two identities one, which keeps the first number; the second names it as well from now on.
+        Merge two identities into the first one; the second number finds it as well from now on.
 
         Raises:
             UnknownContact: There is no such identity.
-            InvalidRequest: They differ in kind, or both are in this login.
+            InvalidRequest: The identities differ in kind, or both have a contact in this login.
         """
         ...
 
     async def split(self, number: int, contact_id: ContactId) -> Identity:
         """
-        Make a contact somebody else, with a new number, and give that; they are never taken for the same again.
+        Move a contact to a new identity, and return that; the two identities are never matched again.
 
         Raises:
-            UnknownContact: There is no such identity, it never had this id, or it had no other.
+            UnknownContact: There is no such identity, it never had this id, or it has no other id.
         """
         ...
 
@@ -512,51 +516,52 @@ class AccountJournal(Protocol):
     """
     One account's part of a journal.
 
-    It is at one login: the one that was opened by it, or whose position was asked for last. Several parts of one
-    account may be at different logins, in one process or in several.
+    An object has one current login: the last one passed to `open_login` or found by `position`. Several objects of one
+    account may have different current logins, in one process or in several.
     """
 
     @property
     def identities(self) -> IdentityStore:
-        """Who is who in it."""
+        """The account's identities."""
         ...
 
     @property
     def media(self) -> ArchivedMedia:
-        """What its messages showed."""
+        """The archived media of the account's messages."""
         ...
 
     @property
     def outbox(self) -> Outbox:
-        """Its sends."""
+        """The account's sends."""
         ...
 
     async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
         """
-        Begin with a new login; its contacts are read as they are kept, and in any thread.
+        Begin a new login; its contacts are iterated while they are stored, in any thread.
 
-        Where there was another before, a gap from its last batch until now is stored, since nobody can say what it
-        missed.
+        If the account had an earlier login, store a gap from the last batch of that login until now, because messages
+        may have been missed in between.
         """
         ...
 
     async def position(self, own_id: ContactId) -> bytes | None:
-        """Return where the next fetch begins, and be at this login; None when the journal does not know it."""
+        """Return where the next fetch begins, and make this the current login; None if the login is unknown."""
         ...
 
     async def ingest(self, arrival: Arrival) -> int:
         """
-        Store a batch in one transaction: the body, what is new of its items, the contacts and the position.
+        Store a batch in one transaction: the body, the new items, the contacts and the position.
 
-        A message is new unless one of its id and digest is stored; one that has the id of another one, and not its
-        digest, is stored as well, and counted as a conflict. What has no id, such as the change of a contact, is new
-        unless its batch is the last one of the login once more.
+        A message is new unless a message with the same id and digest is stored. A message with a stored id and another
+        digest is stored as well, and counted as a conflict. An item without an id, such as a change of a contact, is
+        new unless its batch repeats the last batch of the login.
 
-        Returns how many items were new.
+        Returns:
+            The number of new items.
 
         Raises:
-            StorageError: It was not stored, or that is not known: ask `position`, and fetch from there again. Or the
-                journal does not know the login.
+            StorageError: The batch was not stored, or may not have been: call `position` and fetch again from there.
+                Or the journal does not know the login.
         """
         ...
 
@@ -565,43 +570,44 @@ class AccountJournal(Protocol):
         stays: bool = False, shows: bool = False,
     ) -> Consumer:  # fmt: skip
         """
-        Open a consumer: one at a time of each name.
+        Open a consumer; each name can be open only once at a time.
 
         Args:
-            name: Whose cursor it is.
-            since: Where a name that is not known yet begins. The first consumer of a journal always gets everything.
-            tell: Called when something waits though nothing came: a dead letter was revived.
-            stays: It is open for as long as messages come, so what makes many commits quicker is worth its price.
-            shows: It says by `show` what it hands out; else that is all that it takes.
+            name: Name of the consumer, which identifies its cursor.
+            since: Where a new name begins. The first consumer of a journal always begins with the first entry.
+            tell: Called when a dead letter was revived, so that the reader takes it although no batch has arrived.
+            stays: The consumer stays open for long, so a slower opening is worth faster commits.
+            shows: The reader calls `show` for each entry that it passes to a handler; otherwise every entry that was
+                taken counts as passed.
         """
         ...
 
     async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
-        """Return a consumer's dead letters, the newest first; it may be open, here or in another process."""
+        """Return a consumer's dead letters, the newest first; the consumer may be open in any process."""
         ...
 
     async def revive(self, consumer: str, number: int) -> bool:
         """
-        Have a dead letter handed out once more, as a new attempt; says whether there was one.
+        Deliver a dead letter again, as a new attempt, and return whether it existed.
 
-        A consumer that is open gets it within seconds, whichever process has it; one that is not, when it is opened.
+        An open consumer receives it within seconds, in any process; a closed consumer when it is opened.
         """
         ...
 
     async def find(self, query: EntryQuery) -> list[Entry]:
-        """Return the entries that a query asks for, the newest first."""
+        """Return the entries that match a query, the newest first."""
         ...
 
     async def read(self, *, after: int = 0, limit: int = 500) -> list[Entry]:
         """
-        Return the entries that follow a number, in the order of arrival.
+        Return the entries after a number, in the order of arrival.
 
-        This is how a cursor moves on: an empty list means that nothing has arrived after it yet.
+        A reader with a cursor calls this repeatedly: an empty list means that nothing has arrived after it yet.
         """
         ...
 
     async def roster(self, own_id: ContactId) -> Roster:
-        """Return the contacts of a login that are not deleted, each to be read when it is looked up."""
+        """Return the contacts of a login that are not deleted; each is read when it is looked up."""
         ...
 
     async def people(self, ids: Collection[ContactId]) -> list[Contact]:
@@ -611,7 +617,7 @@ class AccountJournal(Protocol):
     async def save_contacts(
         self, own_id: ContactId, contacts: Collection[Contact], deleted: Collection[ContactId] = ()
     ) -> None:
-        """Store contacts, and delete those with these ids; others stay as they are."""
+        """Store contacts, and delete contacts by their ids; other contacts stay unchanged."""
         ...
 
     async def chats_named(self, name: str) -> list[ContactId]:
@@ -619,74 +625,73 @@ class AccountJournal(Protocol):
         ...
 
     async def state(self, name: str) -> bytes:
-        """Return a small value by its name, whichever process stored it; empty if none did."""
+        """Return a small value by its name, stored by any process; empty if there is none."""
         ...
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
         """
-        Keep something small as what a function makes of what it was, and return that.
+        Replace a small value by the result of a function of it, atomically, and return the new value.
 
-        Nothing comes between the two, from this process or another. The function may be called in another thread; when
-        it raises, nothing changes.
+        The function may be called in another thread; if it raises, nothing changes.
 
         Raises:
-            StorageError: It was not kept.
+            StorageError: The new value was not stored.
         """
         ...
 
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
         """
-        Delete entries and sends for good: older than a time, or of these chats, or both; returns how many.
+        Delete entries and sends that are older than a time, or of these chats, or both; return how many.
 
-        A consumer that has not taken them all finds a gap in place of the last one that it misses; consecutive gaps
-        become one. With a time alone, the contacts of logins that ended before it are deleted too. A send in state
-        `sending` stays.
+        A consumer that has not taken a deleted entry finds a gap in place of the last one that it misses; consecutive
+        gaps are combined. With a time alone, the contacts of logins that ended before it are deleted too. A send in
+        state `sending` stays.
         """
         ...
 
     async def stats(self) -> Stats:
-        """Count what there is."""
+        """Return the counts of this account's rows."""
         ...
 
 
 class Journal(Protocol):
     """
-    What is kept of all accounts.
+    The stored entries, sends and contacts of all accounts.
 
-    What arrived longer ago than the engine's retention is deleted by itself, as by `purge`. The days count from the
-    arrival by the platform's clock; a clock that ran ahead deletes nothing. Of what could not be read the newest
-    `QUARANTINE` entries are kept.
+    Entries and sends older than the engine's retention are deleted automatically, as by `purge`. Their age counts from
+    the arrival, by the platform's clock; a clock that ran ahead deletes nothing. Of the unreadable entries only the
+    newest `QUARANTINE` are kept.
     """
 
     def account(self, uin: int) -> AccountJournal:
-        """Return an account's part; it is made when it is first used."""
+        """Return an account's part; it is created on first use."""
         ...
 
     async def accounts(self) -> list[int]:
-        """Give the numbers of the accounts that have a part, the one that logged in last first."""
+        """Return the numbers of the accounts that have a part, the latest login first."""
         ...
 
     async def backup(self, path: str | os.PathLike[str]) -> None:
         """
-        Copy the journal as it is now into a new file, while others write on.
+        Copy a snapshot of the journal into a new file; other writers continue meanwhile.
 
         Raises:
-            StorageError: There is a file already, the disk does not take it, or a journal of this engine is no file.
+            StorageError: The file exists, cannot be written, or this engine's journals are not files.
         """
         ...
 
     async def delete(self) -> None:
         """
-        Delete everything, with every account in it, and close the journal.
+        Delete the journal with all accounts in it, and close it.
 
         Raises:
             AlreadyRunning: Another process, or a consumer of another journal object, uses it.
-            StorageError: The disk does not let go of it.
+            StorageError: The files cannot be deleted.
         """
         ...
 
     async def close(self) -> None:
-        """Close all consumers, store what is left, and close the journal; every later call raises `StorageError`."""
+        """Close all consumers, store pending changes, and close the journal; later calls raise `StorageError`."""
         ...
 
 
@@ -694,9 +699,9 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """How a login ended."""
 
     reason: str
-    """As in `LoggedOut`."""
+    """Reason code, as in `LoggedOut`."""
     text: str
-    """The sentence that a user is shown."""
+    """Sentence to show to the user."""
 
 
 class SavedLogin(msgspec.Struct, frozen=True, kw_only=True):
@@ -704,19 +709,19 @@ class SavedLogin(msgspec.Struct, frozen=True, kw_only=True):
 
     login: Login
     pending: tuple[Item, ...] = ()
-    """Items that were fetched and saved with the keys, but not handed out yet."""
+    """Items that were fetched and saved with the keys, but not delivered yet."""
     ended: Ended | None = None
-    """How the platform ended the login, if it has; what is pending can still be read."""
+    """How the platform ended the login, if it has; pending items can still be read."""
     version: int = LOGIN_VERSION
 
 
 class LoginStore(Protocol):
     """
-    The place where one login outlives its process; `login` has the engines.
+    Storage for one login that outlives the process; the engines are in `login`.
 
-    A change is one transaction, on what is stored at that moment: two processes that change different parts of a login
-    lose nothing. A reader sees a login before a change or after it, never half of it. The login and its contacts are
-    stored apart, because contacts can be fetched again.
+    A change is one transaction on the stored login, so two processes that change different parts of a login lose
+    nothing. A reader sees the login before a change or after it, never a part of the change. The login and its contacts
+    are stored separately, because contacts can be fetched again.
     """
 
     def load(self) -> SavedLogin | None:
@@ -724,29 +729,29 @@ class LoginStore(Protocol):
         Return the saved login, or None.
 
         Raises:
-            InvalidLogin: There is one that cannot be read. One that never can be is set aside first.
+            InvalidLogin: The saved login cannot be read. A damaged one is moved aside first.
         """
         ...
 
     def prepare(self) -> None:
         """
-        Check that `save` will succeed, before a user confirms a login that would be lost.
+        Check that `save` will succeed, before the user confirms a login that could not be saved.
 
         Raises:
-            StorageError: Nothing can be saved here.
+            StorageError: A login cannot be saved here.
         """
         ...
 
     def save(self, saved: SavedLogin) -> None:
-        """Store a new login in place of an earlier one."""
+        """Store a new login, replacing an earlier one."""
         ...
 
     def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
-        """Replace the saved login by what a function makes of it; do nothing if there is none."""
+        """Replace the saved login by the result of a function of it; do nothing if there is none."""
         ...
 
     def reserve_id(self, at_least: int) -> int:
-        """Return an id that no process was given before: the lowest from a number on."""
+        """Return the lowest id, at least `at_least`, that was not returned to any process before."""
         ...
 
     def clear(self) -> None:
@@ -755,19 +760,19 @@ class LoginStore(Protocol):
 
     def syncing(self) -> AbstractContextManager[None]:
         """
-        Hold the right to sync this login: two that sync would split its messages between them.
+        Hold the sync lock of this login: two sync loops would split its messages between them.
 
-        It ends with its process, however that ends.
+        The lock ends with the process, even after a crash.
 
         Raises:
-            AlreadyRunning: Another one holds it.
+            AlreadyRunning: Another sync loop holds the lock.
         """
         ...
 
     def load_contacts(self) -> list[Contact]:
-        """Return the contacts that are stored beside the login; none if they cannot be read."""
+        """Return the contacts that are stored beside the login; an empty list if they cannot be read."""
         ...
 
     def save_contacts(self, contacts: list[Contact]) -> None:
-        """Store the contacts beside the login, in place of earlier ones."""
+        """Store the contacts beside the login, replacing earlier ones."""
         ...
