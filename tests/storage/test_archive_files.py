@@ -63,7 +63,7 @@ def test_names_leave_out_what_may_still_be_written(tmp_path: Path) -> None:
 
 def test_a_folder_that_takes_nothing_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "kept").touch()
-    with pytest.raises(StorageError, match="Nothing can be kept"), MediaFiles(tmp_path / "kept").begin():
+    with pytest.raises(StorageError, match="No media can be stored"), MediaFiles(tmp_path / "kept").begin():
         pass
-    with pytest.raises(StorageError, match="cannot be kept"):
+    with pytest.raises(StorageError, match="cannot be stored"):
         finish(tmp_path / "nothing")

@@ -76,7 +76,7 @@ class TestAKeyringThatRefuses:
         [
             (LockedKeyring(), "is locked; unlock it"),
             (ReadOnlyKeyring(), r"failed \(PasswordSetError\)"),
-            (keyring.backends.null.Keyring(), "does not keep what it is given"),
+            (keyring.backends.null.Keyring(), "did not store the passphrase"),
         ],
     )
     def test_is_one_clear_error(self, chosen: KeyringBackend, words: str) -> None:

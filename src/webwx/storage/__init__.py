@@ -1,1 +1,1 @@
-"""What outlives a process."""
+"""Storage of journals, logins and media."""

@@ -1,8 +1,8 @@
 """
 The folder of saved logins and journals: one login for each account name and server or profile.
 
-`logins/` holds those of the account named `default`, and `accounts/NAME/` those of every other one, so that no account
-name can be the name of another account's login.
+`logins/` holds the files of the account named `default`, and `accounts/NAME/` those of every other account, so an
+account name never collides with the file name of a login.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def check_account_name(name: str) -> str:
     Return an account name that can be the name of a folder.
 
     Raises:
-        InvalidSettings: It cannot.
+        InvalidSettings: The name cannot be the name of a folder.
     """
     if not _ACCOUNT.fullmatch(name):
         raise InvalidSettings(

@@ -1,8 +1,8 @@
 """
 The files of the media archive, in one private folder.
 
-A file is named by the digest of its bytes, so a picture that came in ten chats is kept once, and one that was damaged
-is not taken for it.
+A file is named by the digest of its bytes, so a picture that came in ten chats is stored once, and a damaged copy is
+never confused with it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEFT_BEHIND = 86_400.0
-"""Seconds after which an unfinished file is one that a dead process has left."""
+"""Seconds after which an unfinished file counts as left by a dead process."""
 
 _WINDOW = 512 * 1024
 
@@ -32,7 +32,7 @@ class MediaFiles:
     The folder of one journal.
 
     Args:
-        folder: It is made when it is needed.
+        folder: Path of the folder; it is created when it is needed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,17 +44,17 @@ class MediaFiles:
     @contextlib.contextmanager
     def begin(self) -> Iterator[tuple[BinaryIO, Path]]:
         """
-        Open a private file to write, with its path; it is gone afterwards unless it was renamed.
+        Open a private file to write, with its path; it is deleted on exit unless it was renamed.
 
         Raises:
-            StorageError: Nothing can be written there.
+            StorageError: The folder is not writable.
         """
         part = self.folder / f".{secrets.token_hex(8)}.part"
         try:
             make_private_folder(self.folder)
             handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
-            raise StorageError(f"Nothing can be kept in {self.folder}: {error.strerror}.") from None
+            raise StorageError(f"No media can be stored in {self.folder}: {error.strerror}.") from None
         try:
             with os.fdopen(handle, "w+b", buffering=0) as file:
                 yield file, part
@@ -62,26 +62,26 @@ class MediaFiles:
             part.unlink(missing_ok=True)
 
     def find(self, digest: str) -> Path | None:
-        """Return the file of a digest; None when it is not there."""
+        """Return the path of the file with a digest; None if there is none."""
         path = self.folder / digest
         return path if digest and path.is_file() else None
 
     def take(self, part: Path, digest: str) -> None:
         """
-        Name a written file by its digest.
+        Rename a written file to its digest.
 
         Raises:
-            StorageError: The disk does not take it.
+            StorageError: The file cannot be renamed.
         """
         try:
             part.replace(self.folder / digest)
             flush_folder(self.folder)
         except OSError as error:
-            raise StorageError(f"Nothing can be kept in {self.folder}: {error.strerror}.") from None
+            raise StorageError(f"No media can be stored in {self.folder}: {error.strerror}.") from None
 
     def names(self) -> set[str]:
         """
-        Return the names of all files, except those that may still be written.
+        Return the names of all files except those that may still be being written.
 
         Raises:
             StorageError: The folder cannot be read.
@@ -96,7 +96,7 @@ class MediaFiles:
                 if not entry.name.startswith(".") or entry.stat().st_mtime < begun_since
             }
         except OSError as error:
-            raise StorageError(f"What was kept in {self.folder} cannot be listed: {error.strerror}.") from None
+            raise StorageError(f"The media in {self.folder} cannot be listed: {error.strerror}.") from None
 
     def remove(self, names: Iterable[str]) -> None:
         """
@@ -109,14 +109,14 @@ class MediaFiles:
             for name in names:
                 (self.folder / name).unlink(missing_ok=True)
         except OSError as error:
-            raise StorageError(f"What was kept in {self.folder} cannot be deleted: {error.strerror}.") from None
+            raise StorageError(f"The media in {self.folder} cannot be deleted: {error.strerror}.") from None
 
     def delete(self) -> None:
         """
-        Delete the folder with all that is in it.
+        Delete the folder with all its files.
 
         Raises:
-            OSError: It cannot be deleted.
+            OSError: The folder cannot be deleted.
         """
         if self.folder.is_dir():
             for path in self.folder.iterdir():
@@ -126,10 +126,10 @@ class MediaFiles:
 
 def finish(part: Path) -> tuple[str, int]:
     """
-    Make a written file outlive a loss of power; return the digest and the size of its bytes.
+    Flush a written file to the disk, and return the digest and the size of its bytes.
 
     Raises:
-        StorageError: The disk does not take it.
+        StorageError: The file cannot be stored.
     """
     digest, size = hashlib.sha256(), 0
     try:
@@ -139,5 +139,5 @@ def finish(part: Path) -> tuple[str, int]:
                 size += len(window)
             os.fsync(file.fileno())
     except OSError as error:
-        raise StorageError(f"What was fetched cannot be kept: {error.strerror}.") from None
+        raise StorageError(f"A downloaded file cannot be stored: {error.strerror}.") from None
     return digest.hexdigest(), size

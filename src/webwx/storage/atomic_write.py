@@ -1,8 +1,8 @@
 """
-Files that only their owner may read, replaced in one piece.
+Files that only their owner may read, replaced atomically.
 
-What is private must be so from the first syscall, whatever the umask: a mode that is mended later leaves a moment in
-which somebody may already have opened the file.
+A private file is created with its final mode, independent of the umask: if the mode were set afterwards, another user
+could open the file in between.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 def write_private(path: Path, content: bytes) -> None:
     """
-    Write a file, or replace it: whoever opens it, also after a crash, finds the old or the new one whole.
+    Write or replace a file atomically: readers see the old or the new content, never a part, even after a crash.
 
     Raises:
-        StorageError: The disk does not take it; the old one is still there.
+        StorageError: The file cannot be written; the old one is unchanged.
     """
     new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

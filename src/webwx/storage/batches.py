@@ -1,4 +1,4 @@
-"""Which items of a batch are new: the part that all storage engines share."""
+"""Detection of the new items of a batch, shared by all storage engines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def gap_between(since: float, until: float) -> Arrived:
-    """Return the gap that a new login leaves after the one before it: what arrived between them is not known."""
+    """Return the gap between two logins: messages that arrived between them may be missing."""
     gap = ContinuityLost(since=since, until=until, reason="new_login")
     item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))
     return Arrived(item=item, raw=item.raw)
@@ -24,9 +24,9 @@ def gap_between(since: float, until: float) -> Arrived:
 
 def digest_of_body(arrival: Arrival) -> bytes | None:
     """
-    Return the digest by which a repeated batch is recognised; None when all of its items have ids.
+    Return the digest by which a repeated batch is recognised; None if all of its items have ids.
 
-    Items without an id, such as changes of contacts, are passed over when their batch has the last digest.
+    Items without an id, such as changes of contacts, are skipped when their batch has the same digest as the last one.
     """
     if not arrival.body or all(each.message_id for each in arrival.items):
         return None
@@ -37,12 +37,14 @@ def new_items(
     items: Iterable[Arrived], known: dict[str, tuple[int, ...]], *, is_repeated: bool
 ) -> tuple[list[tuple[Arrived, int]], int]:
     """
-    Return the items that are not stored yet, each with its digest, and how many came with the id of another one.
+    Return the items that are not stored yet, each with its digest, and the number of conflicts.
+
+    A conflict is a message that arrives with the id of another message.
 
     Args:
-        items: In the order of arrival.
-        known: Digests of stored messages by their ids; what is new is added.
-        is_repeated: The last batch has come again.
+        items: The items in the order of arrival.
+        known: Digests of stored messages by their ids; those of new messages are added.
+        is_repeated: The batch repeats the last one.
     """
     new: list[tuple[Arrived, int]] = []
     conflicts = 0

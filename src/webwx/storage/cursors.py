@@ -1,11 +1,11 @@
 """
 A cursor over several accounts: one opaque string that holds an entry's number for each account.
 
-Nothing is ordered across accounts, so one number cannot say how far a reader has come. The string is opaque: it is
-stored and passed on as it is, and may change its form in a later version. `read_accounts` moves it on.
+Entries are not ordered across accounts, so one number cannot describe the position of a reader. The string is opaque:
+store it and pass it on unchanged; its format may change in a later version. `read_accounts` advances it.
 
-The journal does not know such a cursor, unlike the one of a consumer: a reader that comes back after its entries were
-deleted finds no gap in their place.
+The journal does not store such a cursor, unlike the cursor of a consumer: if entries are deleted before a reader has
+read them, the reader finds no gap in their place.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _VERSION = b"\x01"
 
 _CHECKSUM = 4
-"""Bytes of the checksum at the end, which tells a damaged string from a whole one."""
+"""Bytes of the checksum at the end, by which a damaged string is detected."""
 
 
 class AccountEntry(NamedTuple):
@@ -41,7 +41,7 @@ class AccountEntry(NamedTuple):
 
 
 class EntryPage(NamedTuple):
-    """Entries of several accounts, and the cursor behind them."""
+    """Entries of several accounts, and the cursor after them."""
 
     entries: list[AccountEntry]
     cursor: str
@@ -49,7 +49,7 @@ class EntryPage(NamedTuple):
 
 def encode_cursor(numbers: Mapping[int, int]) -> str:
     """
-    Return the cursor that stands behind an entry of each account; equal positions have equal cursors.
+    Return the cursor after the given entry of each account; equal positions have equal cursors.
 
     Args:
         numbers: The number of the last entry that was read, by account; an account at its beginning may be left out.
@@ -63,10 +63,10 @@ def encode_cursor(numbers: Mapping[int, int]) -> str:
 
 def decode_cursor(cursor: str) -> dict[int, int]:
     """
-    Return the number of the last entry that was read, by account; the empty string is every account's beginning.
+    Return the number of the last entry that was read, by account; an empty cursor stands before all entries.
 
     Raises:
-        InvalidCursor: The text is damaged, or no cursor of this version.
+        InvalidCursor: The text is damaged, or is not a cursor of this version.
     """
     if not cursor:
         return {}
@@ -90,7 +90,7 @@ def _checksum(content: bytes) -> bytes:
 
 
 async def newest_cursor(journal: Journal, accounts: Collection[int]) -> str:
-    """Return the cursor behind everything that some accounts have stored, from which only later entries are read."""
+    """Return the cursor after all stored entries of some accounts, from which only later entries are read."""
 
     async def last_number(account: int) -> int:
         newest = await journal.account(account).find(EntryQuery(limit=1))
@@ -104,17 +104,17 @@ async def read_accounts(
     journal: Journal, accounts: Collection[int], *, cursor: str = "", limit: int = 100
 ) -> EntryPage:
     """
-    Read the entries of several accounts that follow a cursor: each account's in the order of arrival.
+    Read the entries of several accounts after a cursor, those of each account in the order of arrival.
 
     Args:
-        journal: Where they are stored.
-        accounts: The accounts to read. One that the cursor does not hold is read from its beginning; one that it holds
-            and that is not listed keeps its place in the new cursor.
-        cursor: Where to go on; empty for the beginning.
-        limit: Number of entries of each account at most, so that a busy account keeps no other one waiting.
+        journal: The journal to read.
+        accounts: The accounts to read. An account that is not in the cursor is read from its beginning; one that is in
+            the cursor and not listed keeps its position in the new cursor.
+        cursor: The cursor to continue from; empty for the beginning.
+        limit: Number of entries of each account at most, so that a busy account does not delay the others.
 
     Raises:
-        InvalidCursor: The text is no cursor.
+        InvalidCursor: The text is not a cursor.
         StorageError: The journal cannot be read.
     """
     numbers = decode_cursor(cursor)

@@ -1,8 +1,8 @@
 """
-A passphrase over a saved login: AES-256-GCM under a key that scrypt makes of it.
+Encryption of a saved login: AES-256-GCM, with a key that scrypt derives from a passphrase.
 
-What is sealed cannot be read without the passphrase, nor changed without being noticed. The parameters of the key lie
-beside it, so that they can grow later; they are covered by the seal as well.
+An encrypted file cannot be read without the passphrase, and a change of it is detected. The parameters of the key are
+stored beside the content, so that a later version can raise them; they are authenticated as well.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from webwx.storage.passphrase import Passphrase
 
 _COST, _BLOCK, _PARALLEL = 2**15, 8, 1
-"""Of scrypt: about a tenth of a second and 32 MiB for each guess."""
+"""Parameters of scrypt: about a tenth of a second and 32 MiB for each guess."""
 
 _MAX_COST = 2**18
-"""A file that asks for more was not written by us, and would only keep us busy."""
+"""Highest accepted cost: webwx writes no file with more, and computing such a key would take too long."""
 
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What comes of reading a file that holds something else, or is nested beyond reason."""
+"""Errors of decoding a file that has other content, or is nested too deeply."""
 
 
 class Sealed(msgspec.Struct, frozen=True, kw_only=True, tag="aes-256-gcm", tag_field="cipher"):
-    """The file as it lies on the disk."""
+    """An encrypted file."""
 
     cost: int
     block: int
@@ -44,7 +44,7 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, tag="aes-256-gcm", tag_f
 
     @property
     def parameters(self) -> bytes:
-        """What made the key; it is covered by the seal."""
+        """The parameters of the key, which are authenticated with the content."""
         return f"scrypt:{self.cost}:{self.block}:{self.parallel}:".encode() + self.salt
 
     def __repr__(self) -> str:
@@ -53,10 +53,10 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, tag="aes-256-gcm", tag_f
 
 class Seal:
     """
-    Closes and opens what is saved.
+    Encrypts and decrypts saved logins.
 
     Args:
-        passphrase: As it was typed, or what knows where it is kept.
+        passphrase: The passphrase, or the place that stores it.
 
     Raises:
         StorageError: The package `cryptography` is not installed, or the passphrase is empty.
@@ -64,7 +64,7 @@ class Seal:
 
     def __init__(self, passphrase: str | Passphrase) -> None:
         try:
-            import cryptography  # noqa: F401 - asked for here, so that no login is made in vain
+            import cryptography  # noqa: F401 - checked here, before the user confirms a login that cannot be saved
         except ImportError:
             raise StorageError("A passphrase needs the package cryptography: pip install 'webwx[crypto]'.") from None
         self._source = TypedPassphrase(passphrase) if isinstance(passphrase, str) else passphrase
@@ -77,19 +77,19 @@ class Seal:
 
     def prepare(self) -> None:
         """
-        Be ready to close something new, with the passphrase that is kept by now.
+        Load the stored passphrase, or generate one, before something new is encrypted.
 
         Raises:
-            StorageError: There is none, and none can be made.
+            StorageError: There is no passphrase, and none can be generated.
         """
         self._use(self._source.get_or_make())
 
     def close(self, content: bytes) -> bytes:
         """
-        Seal some bytes.
+        Encrypt some bytes.
 
         Raises:
-            StorageError: There is no passphrase, and none can be made.
+            StorageError: There is no passphrase, and none can be generated.
         """
         if not self._passphrase:
             self.prepare()
@@ -101,11 +101,11 @@ class Seal:
 
     def open(self, sealed: Sealed) -> bytes:
         """
-        Open what was sealed.
+        Decrypt the content of a file.
 
         Raises:
-            InvalidLogin: With another passphrase, or it was changed since; or there is no passphrase any more.
-            StorageError: The passphrase cannot be asked for.
+            InvalidLogin: The passphrase is wrong or no longer stored, or the file was changed.
+            StorageError: The passphrase cannot be read.
         """
         if not self._passphrase:
             self._use(self._source.get())
@@ -120,16 +120,16 @@ class Seal:
 
     def remove(self) -> None:
         """
-        Forget the passphrase, where it was made up for this login.
+        Delete the passphrase if it was generated for this login.
 
         Raises:
-            StorageError: It cannot be forgotten.
+            StorageError: The passphrase cannot be deleted.
         """
         self._source.remove()
         self._passphrase = ""
 
     def _use(self, passphrase: str) -> bool:
-        """Take a passphrase; says whether it is another one."""
+        """Use a passphrase, and return whether it differs from the one before."""
         if passphrase == self._passphrase:
             return False
         self._passphrase = passphrase
@@ -147,7 +147,7 @@ class Seal:
             return None
 
     def _key(self, sealed: Sealed) -> AESGCM:
-        """Make the key, once for each salt: it is slow on purpose."""
+        """Return the derived key, cached because deriving it is slow on purpose."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         key = self._keys.get(sealed.parameters)
@@ -168,7 +168,7 @@ class Seal:
 
 
 def read_sealed(content: bytes) -> Sealed | None:
-    """Read a sealed file; None when it is none."""
+    """Decode an encrypted file; return None if the content is not one."""
     try:
         return msgspec.json.decode(content, type=Sealed)
     except UNREADABLE:

@@ -1,7 +1,7 @@
 """
-How contacts of a login are matched with identities: the part that all storage engines share.
+Matching of a login's contacts with identities, shared by all storage engines.
 
-An engine says what it has stored of contacts, and gets back what there is to store.
+An engine passes the stored state of contacts, and receives the changes to store.
 """
 
 from __future__ import annotations
@@ -21,46 +21,46 @@ if TYPE_CHECKING:
     from webwx.model.identities import Identity
 
 _BY_ID = Finding("certain")
-"""Of a contact whose id says who it is."""
+"""Result for a contact whose id is the same in every login."""
 
 
 class SeenContact(NamedTuple):
-    """A contact as it came."""
+    """A contact as it arrived."""
 
     evidence: Evidence
     name: str
     digest: int
-    """Of both."""
+    """Digest of the evidence and the name."""
 
 
 class LinkedContact(NamedTuple):
-    """What is stored of a contact that is linked to an identity in this login."""
+    """Stored state of a contact that is linked to an identity in this login."""
 
     number: int
     digest: int
-    """Of what it said when it was linked, or changed last."""
+    """Digest of the contact when it was linked or last changed."""
 
 
 class Comparison(NamedTuple):
-    """What there is to store of some contacts."""
+    """Contacts whose state has to be stored."""
 
     changed: Mapping[ContactId, SeenContact]
-    """Linked in this login already, and not as they were."""
+    """Contacts that are linked in this login and have changed."""
     seen: Mapping[ContactId, SeenContact]
-    """Not linked yet."""
+    """Contacts that are not linked yet."""
     taken: Collection[int]
     """Identities that have a contact in this login already."""
 
 
 class Verdict(NamedTuple):
-    """What becomes of a contact that is not linked yet: it has the identity of the finding, or a new one, or waits."""
+    """Result for a contact that is not linked yet: the identity of the finding, a new identity, or a wait."""
 
     finding: Finding
     waits: bool = False
 
 
 def digest_of_all(contacts: Iterable[Contact]) -> bytes:
-    """Return a digest of contacts in any order."""
+    """Return a digest of contacts that does not depend on their order."""
     return (sum(map(_digest_of, contacts)) % 2**64).to_bytes(8, "big")
 
 
@@ -71,12 +71,12 @@ def _digest_of(value: object) -> int:
 
 def compare(contacts: Iterable[Contact], own_id: ContactId, linked: Mapping[str, LinkedContact]) -> Comparison:
     """
-    Compare contacts with what is stored of them; strangers that are not linked are passed over.
+    Compare contacts with their stored state; strangers that are not linked are skipped.
 
     Args:
-        contacts: As they came.
-        own_id: Who the account is in this login.
-        linked: What is linked in this login, by id.
+        contacts: The contacts as they arrived.
+        own_id: The account's id in this login.
+        linked: The contacts that are linked in this login, by id.
     """
     numbers = {ContactId(each): known.number for each, known in linked.items()}
     seen: dict[ContactId, SeenContact] = {}
@@ -97,7 +97,7 @@ def compare(contacts: Iterable[Contact], own_id: ContactId, linked: Mapping[str,
 def with_real_ids(
     seen: Mapping[ContactId, SeenContact], real_ids: Iterable[tuple[ContactId, str]]
 ) -> dict[ContactId, SeenContact]:
-    """Return contacts with the real ids that were noted of them."""
+    """Return contacts with the real ids that are stored for them."""
     known = dict(seen)
     for each, wxid in real_ids:
         if each in seen:
@@ -110,14 +110,14 @@ def judge(
     may_wait: bool,
 ) -> dict[ContactId, Verdict]:  # fmt: skip
     """
-    Find out who contacts are that are not linked yet.
+    Match contacts that are not linked yet with identities.
 
     Args:
-        seen: As they came, with the real ids that are known.
-        faces: What was last known of each identity whose id changes with each login.
+        seen: The contacts as they arrived, with the known real ids.
+        faces: The last known evidence of each identity whose id changes with each login.
         taken: Identities that have a contact in this login already.
         is_complete: These are all contacts of the login.
-        may_wait: More contacts of the login are to come, and one of them may fit better.
+        may_wait: More contacts of the login may arrive, and one of them may fit better.
     """
     findings = match(
         {each: value.evidence for each, value in seen.items() if not is_lasting(each)},
@@ -128,14 +128,14 @@ def judge(
     verdicts: dict[ContactId, Verdict] = {}
     for each, (evidence, _, _) in seen.items():
         finding = findings.get(each, _BY_ID)
-        # A chatroom whose members are not known has nothing but a name.
+        # The name is the only evidence of a chatroom whose members are unknown.
         has_only_a_name = evidence.kind == "chatroom" and not evidence.members
         verdicts[each] = Verdict(finding, waits=finding.by == "ambiguous" and (may_wait or has_only_a_name))
     return verdicts
 
 
 def contact_of(contact_id: ContactId, name: str, known: Evidence) -> Contact:
-    """Return a contact made of what an identity's link tells, called as it was shown last."""
+    """Return a contact with the data of an identity's link, and its last display name."""
     kind: Kind = "friend" if known.kind == "person" else known.kind
     if known.is_self or contact_id in BUILT_IN:
         kind = "self" if known.is_self else "builtin"
@@ -149,10 +149,10 @@ def contact_of(contact_id: ContactId, name: str, known: Evidence) -> Contact:
 
 def check_merge(kept: Identity, gone: Identity) -> None:
     """
-    Check that two identities may be made one.
+    Check that two identities may be merged.
 
     Raises:
-        InvalidRequest: They are one already, differ in kind, or are both in this login.
+        InvalidRequest: The identities are the same, differ in kind, or both have a contact in this login.
     """
     if kept.number == gone.number:
         raise InvalidRequest(f"Both are number {kept.number} already, so there is nothing to merge.")
@@ -164,15 +164,15 @@ def check_merge(kept: Identity, gone: Identity) -> None:
 
 def check_split(number: int, *, leaving: int, all_links: int) -> None:
     """
-    Check that an id may be taken out of an identity.
+    Check that an id may be split from an identity.
 
     Args:
-        number: The identity.
-        leaving: How many of its links have the id.
-        all_links: How many links it has.
+        number: Number of the identity.
+        leaving: Number of its links that have the id.
+        all_links: Number of all its links.
 
     Raises:
-        UnknownContact: It never had this id, or it had no other.
+        UnknownContact: The identity never had this id, or has no other id.
     """
     if not leaving:
         raise UnknownContact(f"Identity {number} never had this id; ask why to see which it had.")

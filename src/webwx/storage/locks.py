@@ -1,8 +1,8 @@
 """
-Files that are their owner's alone, and locks that end with the process, however that ends.
+Files that only their owner may read, and locks that end with the process, even after a crash.
 
-What is private must be so from the first syscall, whatever the umask: a mode that is mended later leaves a moment in
-which somebody may already have opened the file.
+A private file is created with its final mode, independent of the umask: if the mode were set afterwards, another user
+could open the file in between.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from webwx.errors import StorageError
 
 _making = threading.Lock()
-"""Two threads do not make one file: the first would still have it open when the other has locked it."""
+"""Two threads never create the same file: one would still have it open when the other has locked it."""
 
 
 _REMEDIES = {
@@ -31,33 +31,33 @@ _REMEDIES = {
 
 
 def explain(error: OSError) -> str:
-    """Return what the system says, and what helps."""
+    """Return the message of the system, and a remedy if one is known."""
     remedy = _REMEDIES.get(error.errno or 0)
     return f"{error.strerror}." if remedy is None else f"{error.strerror}. {remedy}."
 
 
 def make_private_folder(path: Path) -> None:
     """
-    Make a folder for such files, and those above it, unless they are there.
+    Create a folder that only its owner can use, and its missing parents.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: A folder cannot be created.
     """
     if not path.is_dir():
-        # One by one: `parents=True` would leave the mode of those above to the umask.
+        # One by one: with `parents=True`, the umask would decide the mode of the parents.
         make_private_folder(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
 
 
 def make_private(path: Path) -> None:
     """
-    Make an empty file that only its owner can read, with the folder it lies in; one that is there must be so already.
+    Create an empty file that only its owner can read, and its folder; an existing file must be private already.
 
     Raises:
-        StorageError: It cannot be made, or others can read it.
+        StorageError: The file cannot be created, or others can read it.
     """
-    # A file that is there is never opened here: to close it again would end every lock that SQLite has on it in this
-    # process, and whoever else closes it then takes its log away, with all that is written to it afterwards.
+    # An existing file is never opened here: closing it would release every lock that SQLite has on it in this process.
+    # The next process that closes the file would then delete its log, with all that is written to it afterwards.
     with _making:
         try:
             make_private_folder(path.parent)
@@ -75,14 +75,14 @@ def make_private(path: Path) -> None:
 
 def require_own_folder(path: Path) -> None:
     """
-    Refuse a folder in which other users can replace files; the sticky bit, as /tmp has it, prevents that.
+    Check that other users cannot replace files in a folder; the sticky bit, as on /tmp, prevents that.
 
     Raises:
         StorageError: Other users can replace files there.
     """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-    except OSError:  # opening a file in it fails as well, and says why
+    except OSError:  # opening a file in it fails as well, with a reason
         return
     if mode & stat.S_IWOTH and not mode & stat.S_ISVTX and sys.platform != "win32":
         raise StorageError(
@@ -92,16 +92,16 @@ def require_own_folder(path: Path) -> None:
 
 def open_lock(path: Path, beside: Path | None = None) -> int:
     """
-    Open the file of a lock, which is made when needed, with the folder it lies in.
+    Open a lock file; create it and its folder if they are missing.
 
-    A symbolic link is refused: it would have another file written to.
+    A symbolic link is refused, because the lock would be written to another file.
 
     Args:
-        path: The lock's.
-        beside: The file that it locks, for the error.
+        path: Path of the lock file.
+        beside: The file that it protects, for the error.
 
     Raises:
-        StorageError: It cannot be made, or is a symbolic link.
+        StorageError: The lock file cannot be created, or is a symbolic link.
     """
     try:
         make_private_folder(path.parent)
@@ -113,17 +113,17 @@ def open_lock(path: Path, beside: Path | None = None) -> int:
 
 
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-"""Windows has no such flag."""
+"""Flag that refuses a symbolic link; Windows does not have it."""
 
 
 def take_lock(path: Path) -> int | None:
     """
-    Take an exclusive lock; None when another process or another part of this one holds it.
+    Take an exclusive lock and return its handle; None if another process or another part of this one holds it.
 
     The lock ends when its handle is closed or its process ends.
 
     Raises:
-        StorageError: The lock's file cannot be made, or is a symbolic link.
+        StorageError: The lock file cannot be created, or is a symbolic link.
     """
     while True:
         handle = open_lock(path)
@@ -140,24 +140,24 @@ def take_lock(path: Path) -> int | None:
 
 try:
     import fcntl
-except ImportError:  # Windows has a lock of its own kind
+except ImportError:  # Windows has its own API for locks
     import msvcrt
 
     def lock(handle: int, *, wait: bool) -> None:
-        """Take the lock of an open file; `OSError` when it is taken and nobody wants to wait."""
+        """Take the lock of an open file; raise `OSError` if it is taken and `wait` is false."""
         msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # only there on Windows
 
     def flush_folder(folder: Path) -> None:
-        """Windows keeps a rename without being asked."""
+        """Do nothing: Windows stores a rename durably by itself."""
 
 else:
 
     def lock(handle: int, *, wait: bool) -> None:
-        """Take the lock of an open file; `OSError` when it is taken and nobody wants to wait."""
+        """Take the lock of an open file; raise `OSError` if it is taken and `wait` is false."""
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def flush_folder(folder: Path) -> None:
-        """Make a rename outlive a loss of power."""
+        """Flush a folder to the disk, so that a rename survives a power failure."""
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -1,9 +1,9 @@
 """
-The engines of the saved login: memory, and a JSON file that lets each command be a process of its own.
+The engines of the saved login: memory, and a JSON file that separate processes can share.
 
-The file gives access to the account, so it is 0600 from the first syscall, refused when others may read it, and
-replaced in one piece. Every change goes through `update`, under a lock and on what is in the file now: a process that
-listens and one that sends save different parts of the same login.
+The file gives access to the account, so it is created with mode 0600, refused if others may read it, and replaced
+atomically. Every change goes through `update`, under a lock and on the current content of the file, because a process
+that listens and one that sends save different parts of the same login.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 class LoginMemory:
-    """Keeps a login as long as the process; for tests, and for handing one client's login to another."""
+    """Keeps a login in memory; for tests, and for sharing one client's login with another client."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -44,39 +44,39 @@ class LoginMemory:
         self._is_syncing = False
 
     def load(self) -> SavedLogin | None:
-        """Give what was saved, or None."""
+        """Return the saved login, or None."""
         return self._saved
 
     def prepare(self) -> None:
-        """Be ready for a `save`, as it always is."""
+        """Do nothing: a login can always be saved here."""
 
     def save(self, saved: SavedLogin) -> None:
-        """Keep a new login in place of whatever was there."""
+        """Store a new login, replacing an earlier one."""
         self._saved = saved
 
     def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
-        """Change what is saved, as it is now; nothing happens when nothing is."""
+        """Replace the saved login by the result of a function of it; do nothing if there is none."""
         with self._lock:
             if self._saved is not None:
                 self._saved = change(self._saved)
 
     def reserve_id(self, at_least: int) -> int:
-        """Give the lowest id from there on that nobody was given."""
+        """Return the lowest id, at least `at_least`, that was not returned before."""
         with self._lock:
             self._last_id = max(at_least, self._last_id + 1)
             return self._last_id
 
     def clear(self) -> None:
-        """Forget the login and its contacts."""
+        """Delete the login and its contacts."""
         self._saved, self._contacts = None, []
 
     @contextlib.contextmanager
     def syncing(self) -> Iterator[None]:
         """
-        Be the one that syncs this login.
+        Hold the sync lock of this login.
 
         Raises:
-            AlreadyRunning: Another one in this process is.
+            AlreadyRunning: Another sync loop of this process holds it.
         """
         if self._is_syncing:
             raise AlreadyRunning("This login is being synced already, in this process.", pid=os.getpid())
@@ -87,15 +87,15 @@ class LoginMemory:
             self._is_syncing = False
 
     def load_contacts(self) -> list[Contact]:
-        """Give the contacts kept beside the login."""
+        """Return the contacts that are stored beside the login."""
         return list(self._contacts)
 
     def packed_contacts(self) -> Contacts:
-        """Give the same, read or not, as the client keeps them."""
+        """Return the contacts that are stored beside the login in the client's form, without decoding them."""
         return Contacts.packed(self._contacts)
 
     def save_contacts(self, contacts: Iterable[Contact]) -> None:
-        """Keep the contacts beside the login, as they are now."""
+        """Store a copy of the contacts beside the login, replacing earlier ones."""
         self._contacts = contacts.copy() if isinstance(contacts, Contacts) else list(contacts)
 
 
@@ -104,8 +104,8 @@ class LoginFile:
     Keeps a login in a file, readable by its owner only.
 
     Args:
-        path: The file; its folder is made when needed. The contacts lie beside it.
-        passphrase: Encrypts both; needs `webwx[crypto]`. A `KeyringPassphrase` needs nobody to know it.
+        path: The file; its folder is created when needed. The contacts are stored beside it.
+        passphrase: Encrypts both; needs `webwx[crypto]`. A `KeyringPassphrase` is generated and stored by the system.
 
     Raises:
         StorageError: `webwx[crypto]` is not installed, or the passphrase is empty.
@@ -121,34 +121,34 @@ class LoginFile:
 
     def load(self) -> SavedLogin | None:
         """
-        Give what was saved, or None.
+        Return the saved login, or None.
 
         Raises:
-            InvalidLogin: Others can read the file or replace it, the passphrase does not open it, or it is damaged or
-                of another version; then it was set aside, and there is none from now on.
+            InvalidLogin: Others can read or replace the file, the passphrase is wrong, or the file is damaged or of
+                another version. A damaged file is moved aside, so later calls return None.
         """
         try:
             return self._load()
         except _Damaged:
-            with self._locked():  # somebody may just have mended it
+            with self._locked():  # another process may just have replaced it
                 return self._load_or_set_aside()
 
     def prepare(self) -> None:
         """
-        Be ready for a `save`: make the folder and, where a keyring keeps it, the passphrase.
+        Prepare for `save`: create the folder and, with a keyring, the passphrase.
 
         Raises:
-            StorageError: Nothing can be written here, or the keyring does not open.
+            StorageError: The folder is not writable, or the keyring failed.
         """
         with self._locked():
             self._prepare()
 
     def save(self, saved: SavedLogin) -> None:
         """
-        Keep a new login in place of whatever was there.
+        Store a new login, replacing an earlier one.
 
         Raises:
-            StorageError: The disk does not take it, or the keyring does not open.
+            StorageError: The file cannot be written, or the keyring failed.
         """
         with self._locked():
             self._prepare()
@@ -156,11 +156,11 @@ class LoginFile:
 
     def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         """
-        Change what is saved, as it is now; nothing happens when nothing is.
+        Replace the saved login by the result of a function of it; do nothing if there is none.
 
         Raises:
-            InvalidLogin: As for `load`.
-            StorageError: The disk does not take it.
+            InvalidLogin: The saved login cannot be read, as in `load`.
+            StorageError: The file cannot be written.
         """
         with self._locked():
             saved = self._load_or_set_aside()
@@ -169,12 +169,13 @@ class LoginFile:
 
     def reserve_id(self, at_least: int) -> int:
         """
-        Give the lowest id from there on that nobody was given, in whatever process.
+        Return the lowest id, at least `at_least`, that was not returned to any process before.
 
-        The lock's own file remembers the last one: it is lost with the machine's power, and the time has moved on then.
+        The lock file holds the last id. A power failure may lose it, which is harmless because `at_least` comes from
+        the clock.
 
         Raises:
-            StorageError: The disk does not take it.
+            StorageError: The lock file cannot be written.
         """
         with self._locked() as handle:
             last = os.pread(handle, 20, 0).decode("ascii", "replace")
@@ -187,7 +188,7 @@ class LoginFile:
 
     def clear(self) -> None:
         """
-        Forget the login and its contacts, and the passphrase where a keyring keeps it.
+        Delete the login and its contacts, and the passphrase from the keyring.
 
         Raises:
             StorageError: The files, or the passphrase in the keyring, cannot be deleted.
@@ -204,10 +205,10 @@ class LoginFile:
     @contextlib.contextmanager
     def syncing(self) -> Iterator[None]:
         """
-        Be the one that syncs this login, on this machine; the lock ends with the process, however that ends.
+        Hold the sync lock of this login on this machine; it ends with the process, even after a crash.
 
         Raises:
-            AlreadyRunning: Another process is; `pid` says which.
+            AlreadyRunning: Another process holds it; `pid` is its process id.
         """
         handle = self._open_lock("sync")
         try:
@@ -225,14 +226,14 @@ class LoginFile:
             os.close(handle)
 
     def load_contacts(self) -> list[Contact]:
-        """Give the contacts kept beside the login; none when they cannot be read, since they can be fetched again."""
+        """Return the contacts that are stored beside the login; an empty list if they cannot be read."""
         try:
             return msgspec.json.decode(self._opened(self._contacts_path.read_bytes()), type=list[Contact])
         except (OSError, InvalidLogin, *UNREADABLE):
             return []
 
     def save_contacts(self, contacts: Iterable[Contact]) -> None:
-        """Keep the contacts beside the login, as they are now."""
+        """Store the contacts beside the login, replacing earlier ones."""
         listed = b",".join(map(msgspec.json.encode, contacts))
         with self._locked():
             self._write(self._contacts_path, b"[" + listed + b"]")
@@ -242,8 +243,8 @@ class LoginFile:
         Read the file.
 
         Raises:
-            InvalidLogin: It may be a good one, but must not or cannot be read.
-            _Damaged: It never will be one.
+            InvalidLogin: The file must not or cannot be read; its content may be valid.
+            _Damaged: The content is not a valid login.
         """
         try:
             require_own_folder(self._path.parent)
@@ -268,7 +269,7 @@ class LoginFile:
         return saved
 
     def _load_or_set_aside(self) -> SavedLogin | None:
-        """Read the file, under the lock; what never will be a login is moved out of a new one's way."""
+        """Read the file, under the lock; move a damaged file aside."""
         try:
             return self._load()
         except _Damaged as damage:
@@ -287,8 +288,8 @@ class LoginFile:
         mode = stat.S_IMODE(os.fstat(handle).st_mode)
         if mode & 0o077 and sys.platform != "win32":
             raise InvalidLogin(
-                f"The saved login {self._path} can be read by others (mode {mode:04o}), and whoever reads it has the "
-                f"account. If nobody has, make it yours alone: chmod 600 '{self._path}'. Else log out on the phone."
+                f"The saved login {self._path} can be read by others (mode {mode:04o}), and it gives access to the "
+                f"account. If no one has read it, make it private: chmod 600 '{self._path}'. Else log out on the phone."
             )
 
     def _opened(self, content: bytes) -> bytes:
@@ -313,7 +314,7 @@ class LoginFile:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
-        """Keep other processes of this login out for the moment of a change; gives the lock's file."""
+        """Hold the lock for changes, which excludes other processes; yield the handle of the lock file."""
         handle = self._open_lock("lock")
         try:
             lock(handle, wait=True)
@@ -327,4 +328,4 @@ class LoginFile:
 
 
 class _Damaged(Exception):
-    """A file that will never be a login; the text says why."""
+    """The file does not hold a valid login; the text is the reason."""

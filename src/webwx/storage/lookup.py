@@ -23,7 +23,7 @@ async def find_entry(account: AccountJournal, number: int) -> Entry | None:
 
 
 async def find_message(account: AccountJournal, message_id: str) -> Entry | None:
-    """Return the message with the platform's id; the newest if several messages have met in one id."""
+    """Return the message with the platform's id; the newest if several messages have the same id."""
     return next(iter(await account.find(EntryQuery(message_id=message_id, limit=1))), None)
 
 
@@ -54,7 +54,7 @@ async def contact_ids_of(store: IdentityStore, number: int) -> list[ContactId]:
 async def find_send(
     outbox: Outbox, *, number: int = 0, key: str = "", client_id: str = "", message_id: str = ""
 ) -> Outgoing | None:
-    """Return the newest send that has all names given; none without a name."""
+    """Return the newest send that matches all arguments given; None without an argument."""
     if not (number or key or client_id or message_id):
         return None
     query = SendQuery(

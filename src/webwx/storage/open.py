@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> Journal:
     """
-    Return the journal that a URL names. Its file is made when it is first needed.
+    Return the journal at a URL. Its file is created when it is first needed.
 
     Args:
         url: A path; or `sqlite:///` and a path (with a fourth slash if that is absolute); or `memory:`, for a new
             journal that ends with the process.
-        retention_days: What arrived longer ago is deleted; 0 keeps everything.
+        retention_days: Days after which entries and sends are deleted; 0 keeps everything.
 
     Raises:
-        InvalidSettings: No engine has such a URL.
+        InvalidSettings: No engine supports such a URL.
     """
     place = os.fspath(url)
     if place == "memory:":
@@ -51,10 +51,10 @@ def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTI
 
 def check_up(path: Path) -> Checkup:
     """
-    Describe the journal in a file without changing it, also while other processes write to it.
+    Check the journal in a file without changing it, also while other processes write to it.
 
     Raises:
-        StorageError: It cannot be opened, is not a journal, or is of another version.
+        StorageError: The file cannot be opened, is not a journal, or is of another version.
     """
     from webwx.storage.sqlite import checkup
 
@@ -66,7 +66,7 @@ def copied(path: Path) -> AbstractContextManager[Path]:
     Copy the journal in a file that cannot be opened in place, as on a full or read-only disk, until the context ends.
 
     Raises:
-        StorageError: It cannot be read, or there is no room for a copy.
+        StorageError: The file cannot be read, or there is no space for a copy.
     """
     from webwx.storage.sqlite import checkup
 

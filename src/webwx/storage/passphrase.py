@@ -1,8 +1,8 @@
 """
-Where the passphrase of a saved login comes from: somebody types it, or the system keyring keeps one.
+The sources of a saved login's passphrase: the user's input, or the system keyring.
 
-A keyring's passphrase is made of dice when the first login is saved, and nobody ever sees it. The system opens the
-keyring when its user logs in, so a copy of the file, in a backup or on a stolen disk, is worth nothing by itself.
+The passphrase in the keyring is random, generated when the first login is saved, and never shown. The system unlocks
+the keyring when its user logs in, so a copy of the file, in a backup or on a stolen disk, cannot be decrypted.
 """
 
 from __future__ import annotations
@@ -19,47 +19,47 @@ if TYPE_CHECKING:
     from keyring.backend import KeyringBackend
 
 SERVICE = "webwx"
-"""What the entries in the keyring belong to."""
+"""Service name of the entries in the keyring."""
 
 
 class Passphrase(Protocol):
-    """A passphrase, wherever it is kept."""
+    """The source of a passphrase."""
 
     def get(self) -> str:
         """
-        Give it.
+        Return the passphrase.
 
         Raises:
-            InvalidLogin: There is none, so what it has closed stays closed.
-            StorageError: It cannot be asked for.
+            InvalidLogin: There is none, so the saved login cannot be decrypted.
+            StorageError: The passphrase cannot be read.
         """
         ...
 
     def get_or_make(self) -> str:
         """
-        Give it; make it first when there is none.
+        Return the passphrase; generate and store it first if there is none.
 
         Raises:
-            StorageError: It cannot be asked for, or not be kept.
+            StorageError: The passphrase cannot be read or stored.
         """
         ...
 
     def remove(self) -> None:
         """
-        Forget it, for nothing is closed with it any more.
+        Delete the stored passphrase, because nothing is encrypted with it any more.
 
         Raises:
-            StorageError: It cannot be forgotten.
+            StorageError: The passphrase cannot be deleted.
         """
         ...
 
 
 class TypedPassphrase:
     """
-    A passphrase that its user brings each time.
+    A passphrase that the user supplies each time.
 
     Raises:
-        StorageError: It is empty.
+        StorageError: The passphrase is empty.
     """
 
     def __init__(self, text: str) -> None:
@@ -71,26 +71,26 @@ class TypedPassphrase:
         return "TypedPassphrase(***)"
 
     def get(self) -> str:
-        """Give it."""
+        """Return the passphrase."""
         return self._text
 
     def get_or_make(self) -> str:
-        """Give it."""
+        """Return the passphrase."""
         return self._text
 
     def remove(self) -> None:
-        """Leave it to its user."""
+        """Do nothing: the passphrase is not stored."""
 
 
 class KeyringPassphrase:
     """
-    A passphrase that the system keyring makes up and keeps; needs `webwx[keyring]`.
+    A random passphrase that is stored in the system keyring; needs `webwx[keyring]`.
 
-    It is made when a login is saved first, and removed with it. A keyring that is locked lets its user be asked, which
-    blocks until that is answered.
+    It is generated when a login is saved first, and deleted with the login. If the keyring is locked, the system may
+    prompt its user; the call blocks until the user answers.
 
     Args:
-        name: Of the login, to tell its entry from others; two logins must not have the same.
+        name: Name of the login's entry in the keyring, unique for each login.
 
     Raises:
         StorageError: `webwx[keyring]` is not installed, or the system has no keyring that can be used.
@@ -98,18 +98,18 @@ class KeyringPassphrase:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        keyring_backend()  # asked for here, so that no login is made in vain
+        keyring_backend()  # checked here, before the user confirms a login that cannot be saved
 
     def __repr__(self) -> str:
         return f"KeyringPassphrase({self._name!r})"
 
     def get(self) -> str:
         """
-        Give it.
+        Return the passphrase.
 
         Raises:
-            InvalidLogin: The keyring has none of this name.
-            StorageError: The keyring does not open.
+            InvalidLogin: The keyring has no entry of this name.
+            StorageError: The keyring cannot be unlocked, or failed.
         """
         kept = self._kept()
         if kept is None:
@@ -120,44 +120,42 @@ class KeyringPassphrase:
 
     def get_or_make(self) -> str:
         """
-        Give it; make it first when the keyring has none.
+        Return the passphrase; generate and store it first if the keyring has none.
 
         Raises:
-            StorageError: The keyring does not open, or does not keep it.
+            StorageError: The keyring cannot be unlocked, failed, or did not store the passphrase.
         """
         kept = self._kept()
         if kept is None:
-            with _refusals_told():
+            with _keyring_errors():
                 keyring_backend().set_password(SERVICE, self._name, secrets.token_hex(32))
             kept = self._kept()
-            if kept is None:  # there are keyrings that take everything and keep nothing
-                raise StorageError(
-                    "The system keyring does not keep what it is given; choose another keyring, or none."
-                )
+            if kept is None:  # some keyrings report success and store nothing
+                raise StorageError("The system keyring did not store the passphrase; choose another keyring, or none.")
         return kept
 
     def remove(self) -> None:
         """
-        Remove its entry, when there is one.
+        Delete the entry in the keyring, if there is one.
 
         Raises:
-            StorageError: The keyring does not open, or does not let go of it.
+            StorageError: The keyring cannot be unlocked, or failed.
         """
         if self._kept() is not None:
-            with _refusals_told():
+            with _keyring_errors():
                 keyring_backend().delete_password(SERVICE, self._name)
 
     def _kept(self) -> str | None:
-        with _refusals_told():
+        with _keyring_errors():
             return keyring_backend().get_password(SERVICE, self._name)
 
 
 def keyring_backend() -> KeyringBackend:
     """
-    Give the keyring of this system, as the package `keyring` has found or its user has chosen it.
+    Return the keyring of this system that the package `keyring` has found or its user has chosen.
 
     Raises:
-        StorageError: `webwx[keyring]` is not installed, or there is none.
+        StorageError: `webwx[keyring]` is not installed, or there is no keyring.
     """
     try:
         import keyring
@@ -176,8 +174,8 @@ def keyring_backend() -> KeyringBackend:
 
 
 @contextlib.contextmanager
-def _refusals_told() -> Iterator[None]:
-    """Tell what a keyring refuses in words of our own: its own may hold anything."""
+def _keyring_errors() -> Iterator[None]:
+    """Replace errors of the keyring by ours, because their texts may contain secrets."""
     from keyring.errors import KeyringError, KeyringLocked
 
     try:

@@ -1,12 +1,12 @@
 """
-How text is cut for the full-text index, and what a search means.
+The tokenizer of the full-text index, and the meaning of a search.
 
-Chinese has no spaces, and nobody who searches knows how a program would cut it. So every character of a script that is
-written without spaces is a token of its own, and a word of any length is a run of tokens; other scripts are cut where
-their words end, and the end of what is searched for may be the beginning of a word: `back` finds `backup`. Case and
-accents do not count, and neither does punctuation.
+Chinese has no spaces, and a user cannot know where a program would split it into words. So every character of a script
+that is written without spaces is a token of its own, and a word of any length is a run of tokens. Other scripts are
+split at the ends of words, and the last token of a search matches the beginning of a word: `back` finds `backup`. Case,
+accents and punctuation are ignored.
 
-Pure: the same cut serves the index, the search in it, and the search in what is not indexed yet.
+The functions are pure. The index, the search in it, and the search in entries that are not indexed yet share them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from webwx.model.messages import Event
 
-# Thai to Khmer, kana, ideographs, and the pictures that stand between words.
+# Thai to Khmer, kana, ideographs, symbols and emoji.
 _ALONE = (
     "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff"
     "\u2190-\u2bff\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3041-\u30ff\u3105-\u312f\u31a0-\u31bf\u31f0-\u31ff"
@@ -40,12 +40,12 @@ _ACCENTS = re.compile("[\u0300-\u036f]+")
 
 
 def cut(text: str) -> list[str]:
-    """Cut a text into its tokens, in order."""
+    """Split a text into its tokens, in order."""
     return _TOKEN.findall(_fold(text))
 
 
 def _fold(text: str) -> str:
-    """Make equal what a reader takes for the same: case, accents, full-width letters."""
+    """Return a text with case, accents and full-width letters normalized."""
     if text.isascii():
         return text.lower()
     if not unicodedata.is_normalized("NFKD", text):
@@ -54,21 +54,21 @@ def _fold(text: str) -> str:
 
 
 MOST_TOKENS = 200
-"""Of one search: the index looks each of them up."""
+"""Limit of tokens in one search, because the index looks up each of them."""
 
 
 class Query(msgspec.Struct, frozen=True):
-    """What is searched for: every one of these runs of tokens, each anywhere in the text."""
+    """A search: all of these runs of tokens, each anywhere in the text."""
 
     runs: tuple[tuple[str, ...], ...]
 
     @classmethod
     def of(cls, words: str) -> Query:
         """
-        Read what was typed: words apart by blanks.
+        Parse the words of a search, separated by spaces.
 
         Raises:
-            InvalidRequest: It has more tokens than a search takes.
+            InvalidRequest: The words have more tokens than a search takes.
         """
         query = cls(tuple(run for word in words.split() if (run := tuple(cut(word)))))
         count = sum(map(len, query.runs))
@@ -80,16 +80,16 @@ class Query(msgspec.Struct, frozen=True):
 
     @property
     def expression(self) -> str:
-        """The same for FTS5; empty when nothing is searched for. Tokens hold no quotes."""
+        """The search as an FTS5 expression; empty without a token. Tokens contain no quotes."""
         return " AND ".join(f'"{" ".join(run)}" *' for run in self.runs)
 
     def finds(self, tokens: Sequence[str]) -> bool:
-        """Say whether a text that was cut holds all of it; nothing is found by nothing."""
+        """Return whether a text's tokens contain all runs; an empty search matches no text."""
         return bool(self.runs) and all(_holds(tokens, run) for run in self.runs)
 
 
 def _holds(tokens: Sequence[str], run: tuple[str, ...]) -> bool:
-    """Say whether a run of tokens is among others; its last one may be the beginning of one."""
+    """Return whether tokens contain a run; the last token of the run may be the beginning of a token."""
     *firsts, last = run
     count = len(firsts)
     return any(
@@ -99,10 +99,10 @@ def _holds(tokens: Sequence[str], run: tuple[str, ...]) -> bool:
 
 
 MAX_TOLD = 128 * 1024
-"""Characters of a message that are searched."""
+"""Number of characters of a message that are searched."""
 
 _FIELDS = ("text", "title", "description", "name", "label", "program", "greeting", "author")
-"""Of a message, where somebody may have read a word: all of them texts."""
+"""Text fields of messages that are searched."""
 
 
 @cache
@@ -111,7 +111,7 @@ def _told_fields(kind: type[Message]) -> tuple[str, ...]:
 
 
 def told_by(event: Event) -> str:
-    """Give all words of a message: its text, titles and names; empty for what is no message."""
+    """Return all words of a message: its text, titles and names; empty for an event that is not a message."""
     if not isinstance(event, Message):
         return ""
     told = [value for field in _told_fields(type(event)) if (value := getattr(event, field))]

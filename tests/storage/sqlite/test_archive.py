@@ -102,7 +102,7 @@ async def test_deleting_the_journal_deletes_the_folder(
 
 async def test_a_disk_that_takes_nothing_is_a_storage_error(account: SqliteAccount, folder: Path) -> None:
     put_a_file_in_place_of(folder)
-    with pytest.raises(StorageError, match="Nothing can be kept"), account.media.begin():
+    with pytest.raises(StorageError, match="No media can be stored"), account.media.begin():
         pass
 
 
