@@ -44,6 +44,23 @@ def test_the_loop_does_not_keep_the_process_from_ending() -> None:
     assert run(current_thread()).daemon
 
 
+def test_a_timeout_of_the_call_is_raised() -> None:
+    async def time_out() -> None:
+        raise TimeoutError("test")
+
+    with pytest.raises(TimeoutError, match="test"):
+        run(time_out())
+
+
+def test_an_interrupt_that_another_thread_handles_ends_the_wait() -> None:
+    async def wait_for_ever() -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        await asyncio.Event().wait()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(wait_for_ever())
+
+
 def test_an_interrupt_cancels_the_call_and_is_raised_once_it_has_ended() -> None:
     ended = threading.Event()
 

@@ -32,7 +32,9 @@ def test_the_catalogue_is_listed_with_the_active_faults(control, world):
     assert [item["name"] for item in listed["menu"]] == [item.name for item in catalogue(SAID)]
     assert listed["menu"][0] == {
         "name": "ret",
-        "does": "The call is refused with the number `ret`: a Ret, synccheck's retcode, or the `window.code` of login.",
+        "does": (
+            "The call is refused with the return code `ret`: a Ret, synccheck's retcode, or the `window.code` of login."
+        ),
         "section": "Any call",
         "where": "answer",
         "calls": [],

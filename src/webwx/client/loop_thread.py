@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_SIGNAL_CHECK = 0.5
+"""
+Longest wait in seconds without a look at signals.
+
+A signal that is handled after a thread has let go of the interpreter and before it sleeps does not wake it.
+"""
+
 _loop: asyncio.AbstractEventLoop | None = None
 _starting = threading.Lock()
 
@@ -27,11 +34,20 @@ def run(work: Awaitable[T]) -> T:
     loop, call = _shared_loop(), _LoopCall(work)
     try:
         loop.call_soon_threadsafe(call.begin)
-        return call.outcome.result()
+        return _result_of(call.outcome)
     finally:
         if not call.outcome.done():
             loop.call_soon_threadsafe(call.cancel)
             call.outcome.exception()
+
+
+def _result_of(outcome: Future[T]) -> T:
+    while True:
+        try:
+            return outcome.result(_SIGNAL_CHECK)
+        except TimeoutError:
+            if outcome.done():  # it is the error of the work
+                return outcome.result()
 
 
 def _shared_loop() -> asyncio.AbstractEventLoop:
