@@ -31,7 +31,6 @@ MISSING = re.compile(r"protocol notes|the customer's document|\bissue \d+|\bthat
 PATH = re.compile(r"(?<![\w/.])(?:docs|src|tests|benchmarks)/[\w/-]+\.(?:md|py)\b")
 
 UNCONVERTED = (
-    "src/webwx/client/",
     "src/webwx/storage/",
     "docs/howto/filters.md",
     "docs/howto/run-as-a-service.md",

@@ -830,11 +830,10 @@ class TestBadDays:
         assert gap.reason == "answer_too_large"
         assert texts([message]) == ["hi"]
         assert carrier.calls.count(WEBWXSYNC.name) < 20
-        reports = [line for line in caplog.messages if "what it holds is given up" in line]
+        reports = [line for line in caplog.messages if "its items are given up" in line]
         assert 1 <= len(reports) <= 2  # not each of its fetches; after the gap one more is under way
         assert reports[0] == (
-            "webwxsync: the answer is larger than 16 bytes. "
-            "It is asked for again; after 300 s what it holds is given up."
+            "webwxsync: the answer is larger than 16 bytes. It is fetched again; after 300 s its items are given up."
         )
 
     def test_a_batch_that_was_too_large_for_a_while_is_not_passed_over(

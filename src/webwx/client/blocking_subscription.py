@@ -48,19 +48,19 @@ class BlockingSubscription:
         """
         Return the next entries in the order of arrival; wait until there is one.
 
-        An empty list means that no more will come: the subscription was stopped, the client closed, or nothing waits
-        and this subscription does not follow.
+        An empty list means that no more will come: the subscription was stopped, the client was closed, or no entry
+        waits and this subscription does not follow.
 
         Raises:
-            LoggedOut: The login has ended, and nothing waits any more.
+            LoggedOut: The login has ended, and no entry waits.
             StorageError: The journal cannot be read; a subscription that follows waits until it can.
         """
         return run(self._subscription.take(limit))
 
     def failed(self, number: int, error: str) -> int:
-        """Note that an attempt at an entry has failed; gives how many have."""
+        """Store that an attempt at an entry has failed; return the number of failed attempts."""
         return run(self._subscription.failed(number, error))
 
     def give_up(self, number: int, error: str) -> None:
-        """Make an entry a dead letter, and be done with it."""
+        """Make an entry a dead letter, which acknowledges it."""
         run(self._subscription.give_up(number, error))

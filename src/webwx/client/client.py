@@ -1,8 +1,8 @@
 """
-The client to await: one account's verbs, on a facade over components.
+The asynchronous client: a facade over the components of one account.
 
-Each component drives flows with what a flow may not have: the time, the next id, files, and the account's session.
-Nothing is sent before the arguments are known to be good, and no verb repeats a send of its own accord.
+Each component runs flows and passes them what a flow may not read itself: the time, new ids, files, and the account's
+session. The arguments are checked before anything is sent, and no method repeats a send on its own.
 """
 
 from __future__ import annotations
@@ -77,22 +77,23 @@ class AsyncClient:
         host: Where to log in: `filehelper` (File Transfer Helper web, open to every account), `web`, `desktop`, or the
             name of an API host such as `wx2.qq.com`. Default: `filehelper`, or `web` when a server is given.
         server: Origin of a server that plays all hosts, such as a sandbox's `http://127.0.0.1:8790`.
-        store: Where the login is kept; default: in memory.
-        transport: What carries the requests; default: real HTTP.
-        timeouts: How long to wait, for the default transport.
-        clock: Seconds since 1970.
-        proxy: Address of a proxy for the default transport; none of the environment is used.
-        ca_file: Certificates to trust in place of the system's, for the default transport.
-        allowed_hosts: API hosts a login may be sent on to beside the platform's own, such as `wx9.qq.com`.
-        desktop: What host `desktop` needs for its login; not used elsewhere.
-        on_logged_out: Called once when the platform ends the login, with the reason; it must not call verbs itself.
-        on_state: Called with each change of `state`, and when a login has to be tried again; it must not call verbs
-            itself. Default: it is logged.
-        journal: Where what arrives and what is sent is kept: the path of a file, which this client opens and closes, or
-            a journal for as many clients as you like, to be closed after them.
-        keep: Which media are fetched as they arrive and kept beside the journal, against recalls; default: none.
+        store: Storage of the login; default: in memory.
+        transport: Sends the requests; default: HTTP.
+        timeouts: Time limits and delays of the default transport.
+        clock: Returns seconds since 1970.
+        proxy: Address of a proxy for the default transport; proxies of the environment are not used.
+        ca_file: Certificates for the default transport to trust in place of the system's.
+        allowed_hosts: API hosts to which a login may be redirected beside the platform's own, such as `wx9.qq.com`.
+        desktop: Values for a login at host `desktop`; not used elsewhere.
+        on_logged_out: Called once with the reason when the platform ends the login; it must not call methods of the
+            client.
+        on_state: Called with each change of `state`, and when a login is retried; it must not call methods of the
+            client. Default: the change is logged.
+        journal: Stores received events and sends: the path of a file, which this client opens and closes, or a journal,
+            which any number of clients can share and which its owner closes after them.
+        keep: Which media are archived beside the journal as they arrive, because of recalls; default: none.
         dedupe_by_client_id: Repeat a send whose answer was lost, up to three times with the same client id. Only for a
-            server that is known to deliver such a repeat once; of the platform this is not known.
+            server that is known to deliver such a repetition once; whether the platform does is unknown.
         rate_limit: Rate limit of the account, shared by all processes of the journal; by default calls are sent at once
             and a refusal as too frequent (1205) is raised.
         on_wait: Called with the seconds and the reason, `rate_limit` or `refused`, when a call has to wait.
@@ -100,7 +101,7 @@ class AsyncClient:
     Raises:
         NotOnThisHost: There is no such host, or the server is no address.
         InvalidSettings: The proxy is no address.
-        NoJournal: Media are to be kept, and there is no journal to keep them beside.
+        NoJournal: `keep` without a journal.
     """
 
     def __init__(
@@ -182,8 +183,8 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Save what the store does not know yet, and let go of all connections and files. The login lives on."""
-        async with AsyncExitStack() as closing:  # from the last line to the first, whatever fails
+        """Save the state, and close all connections and files; the login stays valid."""
+        async with AsyncExitStack() as closing:  # runs from the last line to the first, also after errors
             closing.push_async_callback(self._storage.close)
             closing.push_async_callback(self._session.close)
             closing.push_async_callback(self._updates.done)
@@ -191,7 +192,7 @@ class AsyncClient:
             closing.push_async_callback(self._sync.stop)
 
     def _forget(self) -> None:
-        """Drop everything that is known of a login, because ids are new in the next one."""
+        """Drop all state of the login, because ids are new in the next login."""
         self._session.forget()
         self._book.forget()
         self._updates.forget()
@@ -210,15 +211,15 @@ class AsyncClient:
 
     @property
     def state(self) -> LoginState:
-        """How the login is; only the platform's word ends it, never the network."""
+        """State of the login; only an answer of the platform ends it, never a failure of the network."""
         return self._session.liveness.state
 
     @property
     def last_sync_at(self) -> float | None:
         """
-        When the platform last said what is new or that nothing is: seconds since 1970, by the server's clock.
+        Time of the last successful poll or fetch: seconds since 1970 (server's clock); None before the first one.
 
-        None: not yet. While events are read and the state is ONLINE it is never older than a minute and a half.
+        While events are read and the state is ONLINE it is never older than a minute and a half.
         """
         return self._session.liveness.last_sync_at
 
@@ -248,27 +249,27 @@ class AsyncClient:
         is_patient: bool = False,
     ) -> Account:
         """
-        Log in: go on with the saved login when it is alive, else show a code and wait for the phone.
+        Log in: continue with the saved login if it is alive, else show a code and wait for the phone.
 
-        A saved login that is damaged is set aside. Temporary failures, such as a lost answer, a web page or ret -1,
-        are retried, slower each time; the first one goes to the client's `on_state`.
+        A damaged saved login is set aside. Temporary failures, such as a lost answer, a web page or ret -1, are retried
+        with growing delays; the first one is reported to the client's `on_state`.
 
         Args:
             show_qr: Called with each code; the default draws it on the terminal. `print` works as well.
-            max_codes: Codes to show before giving up; each lives for about five minutes.
-            on_push: Called when the phone was asked to confirm without a code, which a saved login that has ended
-                makes possible; a code is shown when that leads to nothing. None: the phone is not asked.
+            max_codes: Number of codes to show before giving up; each is valid for about five minutes.
+            on_push: Called when the phone was asked to confirm without a code, which is possible after the end of a
+                saved login; if it does not confirm, a code is shown. None: the phone is not asked.
             on_step: Called when the phone has scanned a code or cancelled the login, and when a code has expired.
             is_patient: Retry temporary failures for ever, as a service needs it, and wait for a connection. False:
-                they are raised after some seconds, and a server that cannot be reached at once.
+                temporary failures are raised after some seconds, and an unreachable server at once.
 
         Raises:
             LoginTimeout: No code was confirmed.
-            LoginRefused: The account may not use this host; the text has the platform's words.
-            UnsafeRedirect: The login was sent on to a host that is none of the platform's.
+            LoginRefused: The account may not use this host; the text quotes the platform.
+            UnsafeRedirect: The login was redirected to a host that does not belong to the platform.
             NotOnThisHost: The desktop profile lacks its values; nothing was sent.
-            InvalidLogin: A saved login is there, but must not or cannot be opened.
-            StorageError: Nothing can be saved in the store, and nothing was sent; or the journal cannot be written.
+            InvalidLogin: The saved login must not or cannot be opened.
+            StorageError: The store is not writable, and nothing was sent; or the journal cannot be written.
 
         Wire: jslogin, login, webwxpushloginurl, webwxnewloginpage, webwxinit, webwxstatusnotify, webwxgetcontact,
         webwxbatchgetcontact
@@ -284,17 +285,17 @@ class AsyncClient:
 
         Raises:
             NotLoggedIn: No login is saved.
-            InvalidLogin: It cannot be read.
-            StorageError: The journal cannot be.
+            InvalidLogin: The saved login cannot be read.
+            StorageError: The journal cannot be read.
         """
         return await self._account_login.resume()
 
     async def check(self) -> Account:
         """
-        Ask the server whether the login is alive. Nothing is taken from what `events` yields, here or elsewhere.
+        Ask the server whether the login is alive. `events` still yields everything, in this and in other processes.
 
         Raises:
-            LoggedOut: It has ended.
+            LoggedOut: The login has ended.
 
         Wire: webwxinit
 
@@ -307,7 +308,7 @@ class AsyncClient:
 
         Raises:
             NotLoggedIn: There is no login.
-            StorageError: The login has ended, and the store does not let go of it.
+            StorageError: The login has ended, but it could not be deleted from the store.
 
         Wire: webwxlogout
 
@@ -318,23 +319,23 @@ class AsyncClient:
 
     @property
     def clock(self) -> Callable[[], float]:
-        """What this client takes the time from: seconds since 1970."""
+        """The client's clock: returns seconds since 1970."""
         return self._session.clock
 
     @property
     def contacts(self) -> Contacts:
-        """Everybody known in this login: found by id at once, by name through an index."""
+        """All known contacts of this login; a lookup by id is immediate, a lookup by name uses an index."""
         return self._book.contacts
 
     async def list_contacts(self) -> list[Contact]:
         """
-        Fetch all contacts again, chatrooms with their members.
+        Fetch all contacts again, including chatrooms with their members.
 
         A contact is removed only if a complete list lacks it. A chatroom with missing members has `is_incomplete`.
 
         Raises:
-            NotOnThisHost: File Transfer Helper has none.
-            ProtocolError: The list came incomplete. Those who came are known, and all others are still.
+            NotOnThisHost: File Transfer Helper has no contacts.
+            ProtocolError: The list came incomplete. Its contacts are stored, and no known contact was removed.
             LoggedOut: The login ended.
 
         Wire: webwxgetcontact, webwxbatchgetcontact
@@ -344,7 +345,7 @@ class AsyncClient:
 
     async def list_chats(self) -> list[Contact]:
         """
-        Fetch the recent chats, the newest first. Nothing is taken from what `events` will yield.
+        Fetch the recent chats, the newest first. `events` still yields everything that waits.
 
         Raises:
             LoggedOut: The login ended.
@@ -356,13 +357,13 @@ class AsyncClient:
 
     async def get_contacts(self, ids: Iterable[str]) -> Lookup:
         """
-        Fetch people and chatrooms by id, chatrooms with their members, and say who is missing.
+        Fetch people and chatrooms by id, including the members of chatrooms; the result lists the missing ids.
 
         Args:
-            ids: Any number; the server is asked for fifty at a time, and once more for those it left out.
+            ids: Any number of ids; they are requested fifty at a time, and omitted ones a second time.
 
         Raises:
-            NotOnThisHost: File Transfer Helper has none.
+            NotOnThisHost: File Transfer Helper has no contacts.
             LoggedOut: The login ended.
 
         Wire: webwxbatchgetcontact
@@ -386,7 +387,7 @@ class AsyncClient:
 
     async def set_pinned(self, contact: To, is_pinned: bool = True) -> Contact:
         """
-        Pin a chat to the top of the list on all devices, or let it go.
+        Pin a chat to the top of the list on all devices, or unpin it.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
@@ -403,12 +404,12 @@ class AsyncClient:
         Download the picture of a person or a chatroom.
 
         Args:
-            who: Whose.
-            met_in: For a member who is no friend, the chatroom.
+            who: The person or chatroom.
+            met_in: The chatroom of a member who is no friend.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
-            MediaUnavailable: There is none, or you have asked too often.
+            MediaUnavailable: There is no picture, or there were too many requests.
 
         Wire: webwxgeticon, webwxgetheadimg
 
@@ -420,8 +421,8 @@ class AsyncClient:
         Send a friend request. The platform limits this heavily.
 
         Args:
-            person: From a card, a chatroom's members, or an id.
-            greeting: What they read.
+            person: A person of a card, a member of a chatroom, or an id.
+            greeting: Text that the person reads.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
@@ -457,7 +458,7 @@ class AsyncClient:
             which: A number, a contact, an id of any login, or a name.
 
         Raises:
-            NoJournal: There is none, and so no numbers.
+            NoJournal: There is no journal, and so no numbers.
             UnknownContact: No contact has that number, id or name, or several have that name.
             StorageError: The journal cannot be read.
         """
@@ -473,19 +474,19 @@ class AsyncClient:
         Raises:
             NotLoggedIn: There is no login.
             UnknownContact: No contact has that name or number, or several have.
-            StaleContact: It is an id of an earlier login, or a number, and no contact of this login.
+            StaleContact: An id of an earlier login, or a number, that matches no contact of this login.
         """
         return await self._identities.find_contact(which)
 
     async def list_identities(self, name: str = "") -> list[Identity]:
         """
-        List everybody who has a number, those of earlier logins too.
+        Return all identities, including those of earlier logins.
 
         Args:
-            name: Only who was last shown as this, or has it as nickname or remark.
+            name: Only identities with this display name, nickname or remark.
 
         Raises:
-            NoJournal: There is none, and so no numbers.
+            NoJournal: There is no journal, and so no numbers.
             StorageError: The journal cannot be read.
         """
         return await self._identities.list_identities(name)
@@ -498,7 +499,7 @@ class AsyncClient:
             which: As for `who`.
 
         Raises:
-            NoJournal: There is none, and so no numbers.
+            NoJournal: There is no journal, and so no numbers.
             UnknownContact: No contact has that number, id or name, or several have that name.
             StorageError: The journal cannot be read.
         """
@@ -510,12 +511,12 @@ class AsyncClient:
 
         Args:
             one: As for `who`.
-            other: As for `who`; this number leads to the first one from now on.
+            other: As for `who`; its number refers to the first identity from now on.
 
         Raises:
-            NoJournal: There is none, and so no numbers.
-            UnknownContact: No contact has a number, id or name, or several have a name.
-            InvalidRequest: Twice the same, a person and a chatroom, or two who are both in this login.
+            NoJournal: There is no journal, and so no numbers.
+            UnknownContact: One of both is no known number, id or name, or several contacts have the name.
+            InvalidRequest: Twice the same identity, a person and a chatroom, or two that are both in this login.
             StorageError: The journal cannot be written.
         """
         return await self._identities.merge_identities(one, other)
@@ -525,12 +526,12 @@ class AsyncClient:
         Unlink a contact from an identity for good, and return the identity it has now.
 
         Args:
-            which: Whom it was taken for, as for `who`.
-            contact_id: Its id, as `why` gives it.
+            which: The identity to which the contact is linked, as for `who`.
+            contact_id: Id of the contact, as in the result of `why`.
 
         Raises:
-            NoJournal: There is none, and so no numbers.
-            UnknownContact: No contact has that number, id or name; or the identity never had that id, or no other.
+            NoJournal: There is no journal, and so no numbers.
+            UnknownContact: No contact has that number, id or name; or the identity never had that id, or no other id.
             StorageError: The journal cannot be written.
         """
         return await self._identities.split_identity(which, contact_id)
@@ -539,17 +540,17 @@ class AsyncClient:
 
     async def create_chatroom(self, people: Iterable[To | Member], *, name: str = "") -> Admission:
         """
-        Open a chatroom with at least two others.
+        Create a chatroom with at least two others.
 
         Args:
-            people: The others. The result says who could not be added.
-            name: May be empty; then apps show the members' names.
+            people: The others. The result lists the people who could not be added.
+            name: Name of the chatroom; if it is empty, apps show the members' names.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
             TooFewMembers: Fewer than two others; nothing was sent.
             UnknownContact: No contact has a name, or several have it; nothing was sent.
-            RateLimited: Too many chatrooms.
+            RateLimited: Too many new chatrooms.
             SendOutcomeUnknown: The answer was lost.
 
         Wire: webwxcreatechatroom, webwxbatchgetcontact
@@ -559,12 +560,12 @@ class AsyncClient:
 
     async def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
         """
-        Add friends to a chatroom; to a large one they are invited, as the page does from about forty members.
+        Add friends to a chatroom; invite them to a large one, as the page does from about forty members.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
             UnknownContact: No contact has a name, several have it, or it is no chatroom; nothing was sent.
-            RecipientRejected: You are no member.
+            RecipientRejected: This account is no member of the chatroom.
             RateLimited: Too many changes.
             SendOutcomeUnknown: The answer was lost.
 
@@ -575,7 +576,7 @@ class AsyncClient:
 
     async def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
         """
-        Send invitations to a chatroom, which have to be accepted.
+        Send invitations to a chatroom; each person has to accept.
 
         Raises: As `add_members`.
 
@@ -586,13 +587,13 @@ class AsyncClient:
 
     async def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
         """
-        Remove members from a chatroom of your own, and give it as it is then.
+        Remove members from a chatroom that this account owns; return the chatroom after the change.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
             UnknownContact: No contact has a name, several have it, or it is no chatroom; nothing was sent.
             ApiError: A member is still there: only the owner can remove members.
-            SendOutcomeUnknown: The answer was lost, or the members that came afterwards were incomplete.
+            SendOutcomeUnknown: The answer was lost, or the member list fetched afterwards was incomplete.
 
         Wire: webwxupdatechatroom (delmember), webwxbatchgetcontact
 
@@ -606,7 +607,7 @@ class AsyncClient:
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
             UnknownContact: No contact has a name, several have it, or it is no chatroom; nothing was sent.
-            ApiError: You may not.
+            ApiError: This account may not rename the chatroom.
             SendOutcomeUnknown: The answer was lost.
 
         Wire: webwxupdatechatroom (modtopic)
@@ -635,22 +636,22 @@ class AsyncClient:
         Send a text.
 
         Args:
-            to: A contact, `filehelper`, a remark, a nickname, or an id. With a journal also an identity or its number,
-                and an id or a contact of an earlier login leads to that person or chatroom, if they are surely known.
-            text: Sent as it is: nothing in it is a command, a path or markup. At most 16,000 characters.
-            key: Your own name for this send, which needs a journal: with the same key again, in whatever process,
-                nothing is sent twice. What was sent gives its receipt, what was refused or never left is tried again,
-                and what may have been sent raises `SendOutcomeUnknown`.
+            to: A contact, `filehelper`, a remark, a nickname, or an id. With a journal also an identity, its number,
+                or an id or contact of an earlier login, which is resolved if the match is certain.
+            text: The text; it is sent unchanged, without commands, paths or markup. At most 16,000 characters.
+            key: A unique name for this send, which needs a journal: a second call with the same key, in any process,
+                sends nothing twice. After a success it returns the receipt; after a refusal, or if the send never left,
+                it sends again; if the text may have been sent, it raises `SendOutcomeUnknown`.
 
         Raises:
-            NoJournal: A key, and no journal; nothing was sent.
+            NoJournal: A key without a journal; nothing was sent.
             UnknownContact: No contact has that name, or several have; nothing was sent.
-            StaleContact: An id of an earlier login, whose owner is gone or not surely known; nothing was sent.
-            EmptyText: No character; nothing was sent.
-            TextTooLong: Beyond the limit; nothing was sent.
-            RecipientRejected: Not a friend, or oneself.
+            StaleContact: An id of an earlier login without a certain match in this login; nothing was sent.
+            EmptyText: The text is empty; nothing was sent.
+            TextTooLong: The text exceeds the limit; nothing was sent.
+            RecipientRejected: The receiver is no friend, or this account itself.
             RateLimited: Too many sends.
-            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
+            SendOutcomeUnknown: The answer was lost: the text may have been sent, and is not sent again automatically.
             LoggedOut: The login ended; nothing was sent.
             StorageError: The journal cannot be written; nothing was sent.
 
@@ -672,19 +673,19 @@ class AsyncClient:
 
     async def retry_send(self, number: int) -> Receipt:
         """
-        Send a text of the outbox that has not left, or was refused, under the client id that it has.
+        Send a queued or refused text of the outbox again, under the same client id.
 
-        What was sent meanwhile gives its receipt. Of anything but a text the outbox keeps the name only: send it anew,
-        with the same key where it has one.
+        If it was sent meanwhile, return its receipt. The outbox stores only the names of media: send a file again with
+        its own method, and with the same key if it has one.
 
         Args:
-            number: The send's, as `list_sends` gives it.
+            number: Number of the send, as in the result of `list_sends`.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             InvalidRequest: There is no such send, or it is no text; nothing was sent.
-            StaleContact: Its receiver is of an earlier login and gone, or not surely known; nothing was sent.
-            SendOutcomeUnknown: It may have been sent, now or then.
+            StaleContact: The receiver is of an earlier login, without a certain match in this one; nothing was sent.
+            SendOutcomeUnknown: The text may have been sent, in this or an earlier attempt.
             LoggedOut: The login ended; nothing was sent.
 
         Wire: webwxsendmsg
@@ -694,7 +695,7 @@ class AsyncClient:
 
     async def mark_read(self, chat: To) -> None:
         """
-        Mark a whole chat as read: its badge goes on the account's other devices. The other side learns nothing.
+        Mark a whole chat as read on the account's other devices. The other person is not notified.
 
         Raises:
             UnknownContact: No contact has that name, or several have; nothing was sent.
@@ -707,20 +708,20 @@ class AsyncClient:
 
     async def recall(self, sent: Receipt | Outgoing) -> None:
         """
-        Take back a message this account sent.
+        Recall a message that this account sent.
 
-        The other side sees a notice that something was recalled, not what it said. The platform allows this for two
-        minutes; ask `receipt.can_recall(now)` first if you would rather not catch an exception.
+        The other person sees a notice of the recall without the content. The platform allows this for two minutes;
+        check `receipt.can_recall(now)` first to avoid an exception.
 
         Args:
-            sent: What `send_…`, `reply` or `forward` returned, here or in another process; or the send as `list_sends`
-                and `find_send` give it.
+            sent: The receipt that `send_…`, `reply` or `forward` returned, in any process; or the send as in the result
+                of `list_sends` or `find_send`.
 
         Raises:
-            InvalidRequest: The message was not sent, or that is unknown; there is nothing to recall yet.
+            InvalidRequest: The message was not sent, or its outcome is unknown.
             RecallExpired: The two minutes are over. The message stays.
-            StaleContact: It was sent in an earlier login, and that chat is gone or not surely known. The message stays.
-            RecallRefused: It is not a message of this account, or unknown to the platform. The message stays.
+            StaleContact: The message is of an earlier login, and its chat has no certain match. The message stays.
+            RecallRefused: The message is not of this account, or the platform does not know it. The message stays.
             SendOutcomeUnknown: The answer was lost.
             LoggedOut: The login ended.
 
@@ -735,24 +736,24 @@ class AsyncClient:
         self, to: To, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """
-        Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving.
+        Send a picture: JPEG, PNG, BMP, or a GIF, which is sent as a sticker and stays animated.
 
         Args:
             to: As for `send_text`.
             image: A path, the picture's bytes, or a binary stream, which is read to its end.
             name: The file's name; default: the path's.
-            progress: Called with the bytes that are done and those of the whole.
+            progress: Called with the number of transferred bytes and the total.
             key: As for `send_text`.
 
         Raises:
             NoSuchFile: The path names no readable file; nothing was sent.
-            EmptyFile: It has no bytes; nothing was sent.
-            TooLarge: More than 20 MiB; nothing was sent.
-            NotAPicture: It is none of these kinds; nothing was sent.
+            EmptyFile: The file has no bytes; nothing was sent.
+            TooLarge: The file has more than 20 MiB; nothing was sent.
+            NotAPicture: The file has none of these formats; nothing was sent.
             UnknownContact: No contact has that name, or several have; nothing was sent.
-            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            LocalStateError: The file changed during the upload; nothing was sent.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+            SendOutcomeUnknown: An answer was lost: the message may have been sent, and is not sent again automatically.
 
         Wire: webwxuploadmedia, webwxsendmsgimg, webwxsendemoticon
 
@@ -769,18 +770,18 @@ class AsyncClient:
             to: As for `send_text`.
             video: A path, the video's bytes, or a binary stream, which is read to its end.
             name: The file's name; default: the path's.
-            progress: Called with the bytes that are done and those of the whole.
+            progress: Called with the number of transferred bytes and the total.
             key: As for `send_text`.
 
         Raises:
             NoSuchFile: The path names no readable file; nothing was sent.
-            EmptyFile: It has no bytes; nothing was sent.
-            TooLarge: More than 20 MiB; nothing was sent.
-            InvalidRequest: It is no mp4; nothing was sent.
+            EmptyFile: The file has no bytes; nothing was sent.
+            TooLarge: The file has more than 20 MiB; nothing was sent.
+            InvalidRequest: The file is no mp4; nothing was sent.
             UnknownContact: No contact has that name, or several have; nothing was sent.
-            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            LocalStateError: The file changed during the upload; nothing was sent.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+            SendOutcomeUnknown: An answer was lost: the message may have been sent, and is not sent again automatically.
 
         Wire: webwxuploadmedia, webwxsendvideomsg
 
@@ -795,21 +796,21 @@ class AsyncClient:
 
         Args:
             to: As for `send_text`.
-            sticker: A path, the GIF's bytes, a binary stream, or 32 hex digits: what a `StickerMessage` has as `md5`.
+            sticker: A path, the GIF's bytes, a binary stream, or 32 hex digits: the `md5` of a `StickerMessage`.
             name: The file's name; default: the path's.
-            progress: Called with the bytes that are done and those of the whole.
+            progress: Called with the number of transferred bytes and the total.
             key: As for `send_text`.
 
         Raises:
             NoSuchFile: The path names no readable file; nothing was sent.
-            EmptyFile: It has no bytes; nothing was sent.
-            TooLarge: More than 20 MiB; nothing was sent.
-            NotAPicture: It is no GIF; nothing was sent.
+            EmptyFile: The file has no bytes; nothing was sent.
+            TooLarge: The file has more than 20 MiB; nothing was sent.
+            NotAPicture: The file is no GIF; nothing was sent.
             UnknownContact: No contact has that name, or several have; nothing was sent.
-            ApiError: The platform knows no sticker of that md5.
-            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            ApiError: The platform knows no sticker with that md5.
+            LocalStateError: The file changed during the upload; nothing was sent.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+            SendOutcomeUnknown: An answer was lost: the message may have been sent, and is not sent again automatically.
 
         Wire: webwxuploadmedia, webwxsendemoticon
 
@@ -820,23 +821,23 @@ class AsyncClient:
         self, to: To, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
     ) -> Receipt:
         """
-        Send a file of any kind. It is read by pieces and never whole in memory.
+        Send a file of any kind. It is read in pieces and never as a whole.
 
         Args:
             to: As for `send_text`.
             file: A path, the file's bytes, or a binary stream, which is read to its end before anything is sent.
-            name: What the receiver sees; default: the path's.
-            progress: Called with the bytes that are done and those of the whole.
+            name: File name that the receiver sees; default: the path's.
+            progress: Called with the number of transferred bytes and the total.
             key: As for `send_text`.
 
         Raises:
             NoSuchFile: The path names no readable file; nothing was sent.
-            EmptyFile: It has no bytes; nothing was sent.
-            TooLarge: More than 1 GiB; nothing was sent.
+            EmptyFile: The file has no bytes; nothing was sent.
+            TooLarge: The file has more than 1 GiB; nothing was sent.
             UnknownContact: No contact has that name, or several have; nothing was sent.
-            LocalStateError: The file was changed while it was uploaded; nothing was sent to anybody.
+            LocalStateError: The file changed during the upload; nothing was sent.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
-            SendOutcomeUnknown: An answer was lost: it may have been sent, and is not repeated for you.
+            SendOutcomeUnknown: An answer was lost: the message may have been sent, and is not sent again automatically.
 
         Wire: webwxcheckupload, webwxuploadmedia, webwxuploadmediaparallel, webwxsendappmsg
 
@@ -845,19 +846,19 @@ class AsyncClient:
 
     async def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
         """
-        Download what a message shows: a picture, sticker, voice, video, file, or a location's map.
+        Download the media of a message: a picture, sticker, voice, video, file, or a location's map.
 
-        For what may be large there is `download_to`: here it is at most 64 MiB. What was kept of it when it arrived is
-        given without asking, whatever has become of the message.
+        At most 64 MiB; use `download_to` for large media. Archived media (`keep=`) are returned without a request, even
+        after a recall.
 
         Args:
-            message: A received message. The receipt of a sent picture or a message id: its picture.
-            progress: Called with the bytes that are done and those of the whole; 0: the size is unknown.
+            message: A received message. A receipt or a message id: the picture of that message.
+            progress: Called with the number of transferred bytes and the total; a total of 0: the size is unknown.
 
         Raises:
-            MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
-            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was asked for.
-            ProtocolError: It is larger than that.
+            MediaUnavailable: The media are recalled, expired or not available yet, or the message has none.
+            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was requested.
+            ProtocolError: The media are larger than 64 MiB.
             LoggedOut: The login ended.
 
         Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
@@ -869,24 +870,24 @@ class AsyncClient:
         self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
     ) -> Path:
         """
-        Download what a message shows into a file, and give its path.
+        Download the media of a message into a file, and return its path.
 
-        The file appears when it is complete, for its owner alone; nothing is ever written over. What was kept of it
-        when it arrived is given without asking, whatever has become of the message.
+        The file appears when it is complete, and only its owner can read it; existing files are never overwritten.
+        Archived media (`keep=`) are copied without a request, even after a recall.
 
         Args:
             message: As for `download`.
-            to: A folder, in which it gets the name its sender gave it, made harmless, or one of its own; or the path
+            to: A folder, where the file gets a safe form of its sender's name for it, or a generated name; or the path
                 of a file that does not exist yet.
-            progress: Called with the bytes that are done and those of the whole; 0: the size is unknown.
+            progress: Called with the number of transferred bytes and the total; a total of 0: the size is unknown.
 
         Raises:
-            MediaUnavailable: Recalled, expired, not there yet, or nothing that can be downloaded.
-            NoSuchFile: There is no such folder; nothing was asked for.
-            InvalidRequest: The path is taken; nothing was asked for.
-            LocalStateError: It cannot be written there.
-            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was asked for.
-            ProtocolError: It is larger than 1 GiB.
+            MediaUnavailable: The media are recalled, expired or not available yet, or the message has none.
+            NoSuchFile: There is no such folder; nothing was requested.
+            InvalidRequest: The path exists already; nothing was requested.
+            LocalStateError: The file cannot be written.
+            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was requested.
+            ProtocolError: The media are larger than 1 GiB.
             LoggedOut: The login ended.
 
         Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
@@ -896,10 +897,10 @@ class AsyncClient:
 
     async def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
         """
-        Download the small picture of a picture, a video, a link or a location.
+        Download the thumbnail of a picture, a video, a link or a location.
 
         Raises:
-            MediaUnavailable: It has none, or not any more.
+            MediaUnavailable: The message has no thumbnail, or the platform does not serve it any more.
             LoggedOut: The login ended.
 
         Wire: webwxgetmsgimg
@@ -909,23 +910,23 @@ class AsyncClient:
 
     async def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
         """
-        Send a received message on, recalled or not: by the keys in its content, else by download and upload.
+        Forward a received message, recalled or not: by the keys in its content, else by download and upload.
 
-        Texts, locations, pictures, videos, stickers and files can be sent on. The receipt's `way` says how it went.
-        Without keys, or when they are not valid any more, it is sent anew: from what was kept of it when it arrived
-        (`keep=`), else by a download, which a recalled one mostly does not allow. A voice that was kept goes as a file.
+        Texts, locations, pictures, videos, stickers and files can be forwarded. The receipt's `way` shows the way that
+        was used. Without valid keys the media are uploaded again: from the archive (`keep=`), else after a download,
+        which is mostly impossible after a recall. An archived voice is sent as a file.
 
         Args:
-            message: A message; or a recall notice whose original is still known.
+            message: A message; or a recall whose original is known.
             to: As for `send_text`.
             key: As for `send_text`.
 
         Raises:
-            NotForwardable: Another kind of message, a sticker of the store, or a picture or video that came without
-                keys and is not served any more; nothing was sent.
+            NotForwardable: Another kind of message, a sticker of the store, or a picture or video without keys that the
+                platform does not serve any more; nothing was sent.
             UnknownContact: No contact has that name, or several have; nothing was sent.
-            MediaUnavailable: Its keys are not valid any more, and the platform has it no longer; nothing was sent.
-            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not repeated for you.
+            MediaUnavailable: The keys have expired, and the platform does not serve the media; nothing was sent.
+            SendOutcomeUnknown: The answer was lost: it may have been sent, and is not sent again automatically.
 
         Wire: webwxsendmsg, webwxsendmsgimg, webwxsendvideomsg, webwxsendemoticon, webwxsendappmsg
 
@@ -946,18 +947,18 @@ class AsyncClient:
         """
         Return messages, recalls, gaps and sends, the oldest first.
 
-        A send that came back as a message is given as that message alone.
+        A send that came back as a message is returned as that message only.
 
         Args:
-            chat: As for `send_text`, and all that this person or chatroom ever was counts; a name may be one of an
-                earlier login. None: all chats.
-            limit: The newest so many.
-            before: Older than the event with this number, to go on from there.
-            since: Not before this time, in seconds since 1970.
-            until: Not after this time; 0: until now.
+            chat: As for `send_text`, including the chats of that person or chatroom in earlier logins; a name may be
+                one of an earlier login. None: all chats.
+            limit: Maximum number of results, counted from the newest.
+            before: Only events older than the event with this number, for the next page.
+            since: Earliest time: seconds since 1970.
+            until: Latest time: seconds since 1970; 0: no limit.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
@@ -969,18 +970,18 @@ class AsyncClient:
         """
         Return the messages and sends that contain all of these words, the newest first.
 
-        A word of Chinese is found anywhere; one of another script by its beginning. What was sent from here is looked
-        for among the newest 10,000 sends.
+        Chinese is found at any position, a word of another script by its beginning. Of the sends, the newest 10,000 are
+        searched.
 
         Args:
-            words: In any order, with blanks between them; at most 200 words or Chinese characters.
+            words: Words in any order, separated by blanks; at most 200 words or Chinese characters.
             chat: As for `history`.
-            limit: The newest so many.
-            before: Older than the event with this number, to go on from there; then without sends.
+            limit: Maximum number of results, counted from the newest.
+            before: Only events older than the event with this number, for the next page; then without sends.
 
         Raises:
             InvalidRequest: More words than a search takes.
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
@@ -988,13 +989,13 @@ class AsyncClient:
 
     async def find_message(self, which: str | int) -> Event | None:
         """
-        Find what was received, whatever its age; None when the journal does not have it.
+        Find a received event of any age; None if the journal does not have it.
 
         Args:
-            which: The platform's id, or an event's number.
+            which: The platform's id of a message, or the number of an event.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
         return await self._history.find_message(which)
@@ -1004,12 +1005,12 @@ class AsyncClient:
         Return the sends of the outbox, the newest first, with their states.
 
         Args:
-            states: Only those that are in one of these.
+            states: Only sends in one of these states; default: all.
             chat: As for `history`.
-            limit: At most so many.
+            limit: Maximum number of results.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
@@ -1019,16 +1020,16 @@ class AsyncClient:
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
     ) -> Outgoing | None:
         """
-        Find what was sent from here, by one of its names; None when there is none of that name.
+        Find a send of the outbox by its key, number or id; None if there is none.
 
         Args:
-            key: What `send_text` and its like were given.
-            number: The send's.
-            client_id: As in its receipt.
-            message_id: The same.
+            key: Key that was passed to `send_text` or another send.
+            number: Number of the send.
+            client_id: Client id, as in the receipt.
+            message_id: Platform's id of the message, as in the receipt.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
         return await self._history.find_send(key=key, number=number, client_id=client_id, message_id=message_id)
@@ -1037,21 +1038,21 @@ class AsyncClient:
         """
         Return whether a message of this account was sent by this library and came back through sync.
 
-        The phone's own are not. Of a recall it says whether the message was. While a send to that chat is on its way
-        the answer is not known, so this waits for its end.
+        Return False for messages from the phone. For a recall, the recalled message counts. While a send to that chat
+        is in progress the result is unknown, so the call waits for its end.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
         return await self._history.was_sent_here(message)
 
     async def forget_send(self, number: int) -> bool:
         """
-        Delete a send from the outbox, which frees its key; says whether there was one that is not on its way.
+        Delete a send from the outbox, which frees its key; return False if there is none or it is in progress.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             StorageError: The journal cannot be written.
         """
         return await self._history.forget_send(number)
@@ -1061,33 +1062,33 @@ class AsyncClient:
         Find the contacts that had these ids, in this login or an earlier one.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
         return await self._history.find_people(ids)
 
     def export_history(self) -> AsyncGenerator[Event | Outgoing, None]:
         """
-        Yield everything there is, oldest first: all events, then the sends that did not come back as one of them.
+        Yield the whole history, oldest first: all events, then the sends that did not come back as an event.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
         return self._history.export_history()
 
     async def purge_history(self, chat: To | None = None, *, before: float = 0) -> int:
         """
-        Delete what was said and sent for good, and give how much that was; one of both must be given.
+        Delete events and sends permanently, and return their number; `chat` or `before` is required.
 
-        A consumer that had not seen all of it gets an event for the gap.
+        A consumer that has not read all of them gets an event for the gap.
 
         Args:
             chat: As for `history`. None: all chats.
-            before: Only what is older than this time, in seconds since 1970. 0: of any age.
+            before: Delete only what is older than this time: seconds since 1970. 0: of any age.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be written.
         """
@@ -1095,27 +1096,27 @@ class AsyncClient:
 
     async def purge_kept(self, *, before: float = 0) -> int:
         """
-        Delete the media that were kept as they arrived, but not their messages; gives of how many.
+        Delete archived media, but not their messages; return the number of messages.
 
         Args:
-            before: Only what was kept before this time, in seconds since 1970. 0: all.
+            before: Delete only media that were archived before this time: seconds since 1970. 0: all.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             StorageError: The journal cannot be written.
         """
         return await self._history.purge_kept(before=before)
 
     async def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
         """
-        Return the recalls, the newest first, those of this account as well.
+        Return the recalls, the newest first, including those by this account.
 
         Args:
             chat: As for `history`.
-            limit: At most so many.
+            limit: Maximum number of results.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
@@ -1126,28 +1127,28 @@ class AsyncClient:
         Return the dead letters of a consumer, the newest first.
 
         Args:
-            consumer: Name of the consumer, as given to `deliver` or `Bot`.
-            limit: At most so many.
+            consumer: Name of the consumer, as passed to `deliver` or `Bot`.
+            limit: Maximum number of results.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
         return await self._dead_letters.list_dead_letters(consumer=consumer, limit=limit)
 
     async def revive(self, number: int, *, consumer: str = "bot") -> bool:
         """
-        Have an event handled once more that was given up, as one new attempt; says whether there was one.
+        Deliver a dead letter once more, as one new attempt; return whether there was one of this number.
 
-        A bot that is running gets it within seconds, whichever process it is in; one that is not, when it starts. Its
-        place in its chat has passed: it comes behind what was handled since.
+        A running bot gets the event within seconds, in any process; a stopped one gets it at its start. It is handled
+        after the events of its chat that were handled since.
 
         Args:
-            number: The event's.
+            number: Number of the event.
             consumer: As for `list_dead_letters`.
 
         Raises:
-            NoJournal: There is none.
+            NoJournal: There is no journal.
             StorageError: The journal cannot be written.
         """
         return await self._dead_letters.revive(number, consumer=consumer)
@@ -1156,28 +1157,29 @@ class AsyncClient:
 
     def events(self, consumer: str = "events", *, include_all: bool = True, follow: bool = True) -> EventStream:
         """
-        Yield what happens, for ever: messages, recalls, changes of contacts, activity of the phone.
+        Yield events without end: messages, recalls, changes of contacts, activity of the phone.
 
-        With a journal everything is stored before it is yielded, and asking for the next event says that one is done
-        with the one before. What was yielded and not done with comes again, marked `redelivered`; nothing else comes
-        twice. Reading slowly, or not at all, holds nothing up.
+        With a journal each event is stored before it is yielded, and a request for the next event acknowledges the one
+        before. An event that was yielded and not acknowledged is yielded again, marked `redelivered`; no other event is
+        yielded twice. A slow reader, or none, does not delay the sync.
 
-        Without one, a batch is saved together with the position it leads to, before its first event is yielded; what
-        was not yielded when you stop is yielded first the next time, also in another process with the same store. After
-        a crash the events of one batch may come again.
+        Without a journal, a batch is saved together with its next position before its first event is yielded. Events
+        that were not yielded are yielded first the next time, also in another process with the same store. After a
+        crash the events of one batch may be yielded again.
 
-        The network may come and go: polls and fetches are repeated, slower each time, until the login ends.
+        Failures of the network do not end the stream: polls and fetches are retried with growing delays until the login
+        ends.
 
         Args:
-            consumer: Whose place in the journal is read from and moved on; each name has its own. A new one begins
-                now, and the first one of all with what is there. Without a journal there is one place only.
+            consumer: Name of the consumer; each name has its own position in the journal. A new consumer begins with
+                new events, the first one of a journal with all that is there. Without a journal there is one position.
             include_all: False leaves out activity of the phone and changes of contacts.
-            follow: False ends as soon as nothing waits any more; a failure of the network ends it too, then.
+            follow: False ends the stream once no event waits, and after a failure of the network.
 
         Raises:
             LoggedOut: The login ended.
-            AlreadyRunning: Another process is syncing this login, or this consumer is read from elsewhere; without a
-                journal also when another part of this process is syncing.
+            AlreadyRunning: Another process is syncing this login, or this consumer is open elsewhere; without a journal
+                also if another part of this process is syncing.
             StorageError: The journal cannot be opened.
 
         Wire: synccheck, webwxsync
@@ -1189,26 +1191,26 @@ class AsyncClient:
 
     def subscribe(self, consumer: str, *, follow: bool = True, shows: bool = False) -> Subscription:
         """
-        Return a subscription to this account's events, to be opened with `async with`.
+        Return a subscription to this account's events; open it with `async with`.
 
-        For programs that acknowledge events by number and out of order, as a bot does; `events` is the simpler way. A
-        journal is needed.
+        It is for programs that acknowledge events by number and in any order, as a bot does; `events` is simpler. It
+        needs a journal.
 
         Args:
-            consumer: Whose place in the journal is read from and moved on, as for `events`.
-            follow: False: do not poll; the subscription ends once nothing waits any more.
-            shows: `Subscription.show` tells what is handed out; otherwise everything that is taken counts as handed
-                out, and is marked `redelivered` when it comes again.
+            consumer: Name of the consumer, as for `events`.
+            follow: False: do not poll; the subscription ends once no event waits.
+            shows: The caller calls `Subscription.show` for each event that a handler gets; otherwise each taken event
+                counts as shown, and is marked `redelivered` when it is delivered again.
 
         """
         return Subscription(self._sync, self._storage, self._history, consumer, follow=follow, shows=shows)
 
     async def wait_for_kept(self) -> None:
         """
-        Return once the media that have arrived are kept, or are not to be had.
+        Return once the received media are archived or given up.
 
-        For a program that reads some events and ends. While it runs they are fetched anyway, as `keep=` has asked for;
-        what was not fetched when it ends is fetched the next time, if the platform still has it. Media that only a
-        better network or disk could bring are not waited for, and without `keep=` or a stream of events none are.
+        It is for a program that reads some events and ends. Media are archived in the background anyway (`keep=`); the
+        rest is fetched at the next start, if the platform still has it. The call does not wait for media that need the
+        network or the disk to recover, and returns at once without `keep=` or a stream of events.
         """
         await self._sync.wait_for_archive()

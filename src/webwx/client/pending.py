@@ -68,7 +68,7 @@ class PendingEvents:
         return news
 
     def take(self, own_id: str) -> Event | None:
-        """Remove the oldest pending item and return its event; None when the event was handed out before."""
+        """Remove the oldest pending item and return its event; None if the event was delivered before."""
         event = event_from_item(self._session.take_pending(), own_id)
         match event:
             case TextMessage() | Message():  # most are a `TextMessage`; testing it first takes half the time

@@ -1,7 +1,8 @@
 """
-Streams of events: an asynchronous iterator that acknowledges each event when the next one is asked for.
+Streams of events: an asynchronous iterator that acknowledges each event when the next one is requested.
 
-A reader that stops leaves the last event unacknowledged: with a journal it comes again, in this process or in the next.
+A reader that stops leaves the last event unacknowledged: with a journal it is delivered again, in this process or the
+next.
 """
 
 from __future__ import annotations
@@ -24,21 +25,22 @@ if TYPE_CHECKING:
 
 AHEAD_FROM = 20
 """
-Events of one batch from which on the next poll is on its way while they are handed out: more may wait. With few of them
-a handler rather answers one, and would find the connection taken.
+Minimum number of events in a batch for the next poll to be sent while they are delivered, because more may wait.
+
+With fewer events a handler probably answers one of them, and the poll would occupy the connection.
 """
 
 
 class EventStream:
     """
-    What `AsyncClient.events` gives: an asynchronous iterator.
+    An asynchronous iterator of events; `AsyncClient.events` returns it.
 
-    A loop that may be left early closes it, with `async with` or `aclose`, so that another can go on at once. A wait
-    that is cancelled ends it as well.
+    Close the stream with `async with` or `aclose` if the loop may end early; only then can another loop go on at once.
+    A cancelled wait ends the stream as well.
     """
 
     def __init__(self, events: AsyncGenerator[Event, None], ack: Callable[[], Awaitable[None]]) -> None:
-        # A generator, because asyncio closes one that was left by `break` once nothing refers to it.
+        # A generator, because asyncio closes a generator that a loop left by `break` once nothing refers to it.
         self._events = events
         self._ack = ack
 
@@ -46,7 +48,7 @@ class EventStream:
         return "EventStream()"
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        return self._events  # a loop asks the generator itself for each event
+        return self._events  # a loop iterates over the generator itself, which is faster
 
     def __anext__(self) -> Awaitable[Event]:
         return self._events.__anext__()
@@ -61,15 +63,15 @@ class EventStream:
 
     async def ack(self) -> None:
         """
-        Acknowledge the last event, and return once that is stored.
+        Acknowledge the last event, and return once the acknowledgement is stored.
 
         Raises:
-            StorageError: It is not.
+            StorageError: The acknowledgement is not stored.
         """
         await self._ack()
 
     async def aclose(self) -> None:
-        """End the stream. The last event was not done with, unless `ack` has said so."""
+        """End the stream. The last event stays unacknowledged, unless `ack` was called."""
         await self._events.aclose()
 
 
@@ -84,7 +86,7 @@ class _Shown:
 
 def stored_stream(session: ClientSession, subscription: Subscription, *, include_all: bool) -> EventStream:
     """
-    Return a stream of what a subscription delivers.
+    Return a stream of the events of a subscription.
 
     Args:
         session: The account's session.
@@ -124,14 +126,14 @@ def fetched_stream(
     session: ClientSession, sync: SyncLoop, pending: PendingEvents, *, include_all: bool, follow: bool
 ) -> EventStream:
     """
-    Return a stream of what is pending, which fetches when nothing is.
+    Return a stream of the pending events, which fetches new ones if none are pending.
 
     Args:
         session: The account's session.
-        sync: Polls and fetches.
-        pending: What the sync loop stores.
+        sync: The account's sync loop.
+        pending: The batches that the sync loop stores.
         include_all: False leaves out activity of the phone and changes of contacts.
-        follow: False ends the stream as soon as nothing waits any more.
+        follow: False ends the stream once no event waits.
     """
 
     async def ack() -> None:
@@ -146,7 +148,7 @@ async def _fetched_events(
     session.login.require()
     await _others_end()
     with session.store.syncing():
-        saved = session.catch_up()  # it may have been another process that synced this login last
+        saved = session.catch_up()  # another process may have synced this login last
         if saved is not None:
             session.resume_pending(saved)
         own_id, items, take = session.login.user_id, session.pending, pending.take

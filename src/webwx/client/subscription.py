@@ -1,5 +1,5 @@
 """
-One consumer's way through a journal, as events, with acknowledgements by number.
+Subscriptions: the events of a journal for one consumer, with acknowledgements by number.
 
 While a subscription is open, its account is synced in the background.
 """
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Delivered(msgspec.Struct, frozen=True, gc=False):
-    """An entry of the journal and the event it stands for."""
+    """An entry of the journal and its event."""
 
     entry: Entry
     event: Event
@@ -39,18 +39,18 @@ class Delivered(msgspec.Struct, frozen=True, gc=False):
 
 class Subscription:
     """
-    A consumer of one account's events; `AsyncClient.subscribe` makes it, and it is open inside `async with`.
+    A consumer of one account's events; `AsyncClient.subscribe` returns it, and it is open inside `async with`.
 
-    Every event that was taken has to be acknowledged by its number. An event that was not comes again, to this process
-    or another one, with `redelivered` set if it may have been handled.
+    Every event that was taken has to be acknowledged by its number. An unacknowledged event is delivered again, to this
+    process or another one, with `redelivered` set if it may have been handled.
 
     Args:
         sync: The account's sync loop.
         storage: The account's storage; it has a journal.
-        history: Makes events of entries.
+        history: Returns the events of entries.
         name: The consumer's name.
-        follow: False: do not poll; `take` returns an empty list once nothing waits any more.
-        shows: `show` tells what is handed out to a handler; otherwise everything that is taken counts as handed out.
+        follow: False: do not poll; `take` returns an empty list once no entry waits.
+        shows: The caller calls `show` for each entry that a handler gets; otherwise every taken entry counts as shown.
     """
 
     def __init__(
@@ -95,14 +95,14 @@ class Subscription:
 
         Raises:
             NotLoggedIn: There is no login.
-            NoJournal: The client has none.
-            InvalidRequest: The name is that of what keeps media.
+            NoJournal: The client has no journal.
+            InvalidRequest: The name is reserved for the media archive.
             AlreadyRunning: Another process is syncing this login, or this consumer is open already.
             StorageError: The journal cannot be read.
         """
         sync = self._sync
         if self.name == ARCHIVE_CONSUMER:
-            raise InvalidRequest(f"What keeps media is called {ARCHIVE_CONSUMER!r}; give this reader another name.")
+            raise InvalidRequest(f"The name {ARCHIVE_CONSUMER!r} is reserved for the media archive; choose another.")
         async with sync.joining:
             await sync.join()
             self._is_synced = True
@@ -110,7 +110,7 @@ class Subscription:
                 self._consumer = await self._storage.part().consumer(
                     self.name, tell=self._storage.notify, stays=self._follows, shows=self._shows
                 )
-                await sync.begin_archiving()  # after that, for the first consumer of a journal is given everything
+                await sync.begin_archiving()  # later than this consumer: the first one of a journal gets all entries
             except BaseException:
                 await self._leave()
                 consumer, self._consumer = self._consumer, None
@@ -124,17 +124,17 @@ class Subscription:
         """
         Return the next entries in the order of arrival; wait until there is one.
 
-        An empty list means that no more will come: the subscription was stopped, the client closed, or nothing waits
-        and this subscription does not follow.
+        An empty list means that no more will come: the subscription was stopped, the client was closed, or no entry
+        waits and this subscription does not follow.
 
         Raises:
-            LoggedOut: The login has ended, and nothing waits any more.
+            LoggedOut: The login has ended, and no entry waits.
             StorageError: The journal cannot be read; a subscription that follows waits until it can.
         """
         sync, storage, consumer = self._sync, self._storage, self._opened()
         while self._is_synced:
             work, news = sync.work, storage.news
-            is_over = work is None or work.done()  # looked at first: what is stored meanwhile is found by the next turn
+            is_over = work is None or work.done()  # read first: the next round finds what is stored meanwhile
             entries = await self._patiently(lambda: consumer.take(limit))
             if entries:
                 events = await self._patiently(partial(self._history.events_of, entries))
@@ -152,7 +152,7 @@ class Subscription:
         return []
 
     async def read_again(self, number: int, *, attempt: int, redelivered: bool, crashes: int) -> Delivered | None:
-        """Read an entry again of which only the number was kept; None when it was deleted meanwhile."""
+        """Read an entry again by its number; None if it was deleted meanwhile."""
         entry = await find_entry(self._storage.part(), number)
         if entry is None:
             return None
@@ -161,19 +161,19 @@ class Subscription:
         return Delivered(entry, event)
 
     def show(self, number: int) -> None:
-        """Note that an entry which was taken is handed out now."""
+        """Note that a handler gets a taken entry now."""
         self._opened().show(number)
 
     def ack(self, number: int) -> None:
-        """Note that an entry is done with, for good; it is stored a few milliseconds later."""
+        """Acknowledge an entry; the acknowledgement is stored a few milliseconds later."""
         self._opened().ack(number)
 
     async def failed(self, number: int, error: str) -> int:
-        """Note that an attempt at an entry has failed; gives how many have."""
+        """Store that an attempt at an entry has failed; return the number of failed attempts."""
         return await self._opened().failed(number, error)
 
     async def give_up(self, number: int, error: str) -> None:
-        """Make an entry a dead letter, and be done with it."""
+        """Make an entry a dead letter, which acknowledges it."""
         await self._opened().give_up(number, error)
 
     async def flush(self) -> None:
@@ -189,13 +189,13 @@ class Subscription:
         self._opened().remove_poison_marker(number)
 
     async def stop(self) -> None:
-        """Take nothing any more, and poll for nothing; what was taken can still be acknowledged."""
+        """Stop taking entries and polling; taken entries can still be acknowledged."""
         async with self._sync.joining:
             await self._leave()
 
     async def close(self, *, unseen_from: int = 0) -> None:
         """
-        Stop, store every acknowledgement, and let go of the consumer. A second time does nothing.
+        Stop, store all acknowledgements, and close the consumer. A second call does nothing.
 
         Args:
             unseen_from: Number of the first entry that was taken and not handed to a handler; 0: all were.

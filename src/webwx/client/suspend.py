@@ -1,8 +1,8 @@
 """
-A machine that has slept: its connections are dead, and nobody tells whoever waits for them.
+Suspend detector: it ends waits on connections that died while the machine was suspended.
 
-A loop's clock stands still meanwhile and the clock on the wall does not, so the two are compared every few seconds;
-once for all who wait.
+During a suspend the event loop's clock stops and the machine's clock does not, so the two are compared every few
+seconds, by one detector for all waits.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 LOOK_EVERY = 5.0
-"""Seconds between two looks at the clocks."""
+"""Seconds between two comparisons of the clocks."""
 
 SLEPT_FOR = 15.0
-"""Seconds by which the clock on the wall has moved on alone, from which on the machine has slept or stood still."""
+"""Minimum seconds by which the machine's clock advances more than the loop's for a suspend to be detected."""
 
 
 class until_wake:  # noqa: N801 - it is written like `asyncio.timeout`
     """
-    Break off what waits in here when the machine wakes from a sleep.
+    Cancel the wait in this context when the machine wakes from a suspend.
 
     Args:
-        clock: Seconds on the wall; one that is put forward by hand looks like a sleep, which does no harm.
+        clock: Returns seconds since 1970 (machine's clock). Setting it forward looks like a suspend, which is harmless.
 
     Raises:
-        TimeoutError: The machine has slept.
+        TimeoutError: The machine was suspended.
     """
 
     __slots__ = ("_limit", "_watch")
@@ -51,9 +51,9 @@ class until_wake:  # noqa: N801 - it is written like `asyncio.timeout`
 
 class _Watch:
     """
-    Looks at two clocks while anybody waits, and ends the time limits of all once the clocks have parted.
+    Compares two clocks while a wait is registered, and expires all registered timeouts when it detects a suspend.
 
-    It goes on for one look more: whoever has waited mostly waits again at once.
+    It runs for one more interval after the last wait, because a new wait mostly follows at once.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -65,23 +65,23 @@ class _Watch:
 
     @staticmethod
     def of(clock: Callable[[], float]) -> _Watch:
-        """Give the one of this loop and clock."""
+        """Return the detector of this loop and clock."""
         key = (asyncio.get_running_loop(), id(clock))
         watch = _WATCHES.get(key)
         if watch is None:
             for loop, other in list(_WATCHES):
-                if loop.is_closed():  # before it could look once more
+                if loop.is_closed():  # the loop closed before the next comparison
                     _WATCHES.pop((loop, other), None)
             watch = _WATCHES[key] = _Watch(clock)
         return watch
 
     def join(self, limit: asyncio.Timeout) -> None:
-        """End a time limit too when the machine sleeps from now on."""
+        """Register a timeout."""
         self._compare()
         self._limits.add(limit)
 
     def leave(self, limit: asyncio.Timeout) -> None:
-        """End it no more."""
+        """Unregister a timeout."""
         self._limits.discard(limit)
 
     def _look(self) -> None:
@@ -105,11 +105,11 @@ class _Watch:
 
 
 _WATCHES: dict[tuple[asyncio.AbstractEventLoop, int], _Watch] = {}
-"""Those that go on; a clock goes by its identity, for it may be anything that can be called."""
+"""Running detectors by loop and id of the clock, because a callable need not be hashable."""
 
 
 async def pause(seconds: float, clock: Callable[[], float]) -> None:
-    """Wait, but not through a sleep of the machine and on after it."""
+    """Wait some seconds; return early when the machine wakes from a suspend."""
     try:
         async with until_wake(clock):
             await asyncio.sleep(seconds)

@@ -1,8 +1,8 @@
 """
-Where the next fetch begins, with a journal.
+The sync cursor of a client with a journal: the position at which the next fetch begins.
 
-The journal's word rules: what it has stored and where it stands were written in one piece. The saved login follows
-behind, so that a client without the journal can continue.
+The journal's position counts, because it is stored in one transaction with the entries. The saved login gets the
+position afterwards, so that a client without the journal can continue.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """Both keys. They are counters and no secret; a new skey is saved with the login, before the position moves."""
+    """Both sync keys. They are counters and no secrets; a new skey is saved with the login before the position."""
 
     fetch_key: SyncKey
     check_key: SyncKey
 
     def pack(self) -> bytes:
-        """Write it as the journal keeps it."""
+        """Encode the position for the journal."""
         return msgspec.json.encode(self)
 
     @classmethod
     def unpack(cls, packed: bytes) -> Position:
         """
-        Read what the journal has kept.
+        Decode a position from the journal.
 
         Raises:
-            StorageError: It is none.
+            StorageError: The bytes are no position.
         """
         try:
             return msgspec.json.decode(packed, type=cls)
@@ -48,7 +48,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
 
 class SyncCursor:
     """
-    Moves an account's login to where its journal stands.
+    Moves an account's login to the position of its journal.
 
     Args:
         session: The account's session.
@@ -67,7 +67,7 @@ class SyncCursor:
 
     async def find(self) -> None:
         """
-        Continue from where the journal stands; a journal that does not know this login begins with it.
+        Continue from the journal's position; a journal that does not know this login stores its position.
 
         Raises:
             StorageError: The journal cannot be read or written.
@@ -75,16 +75,16 @@ class SyncCursor:
         if not await self.follow():
             login = self._session.login
             position = Position(fetch_key=login.fetch_key, check_key=login.check_key)
-            # They are read while they are written: all of them at once would weigh more than all else.
+            # Contacts are read one by one: all at once would take more memory than everything else.
             await self._storage.part().open_login(
                 ContactId(login.user_id), position.pack(), self._session.now(), self._book.contacts
             )
             await self._book.rest_on_journal()
-            self._updates.add_everybody()  # until now the journal matched no contact of this login
+            self._updates.add_everybody()  # the journal has not matched the contacts of this login yet
 
     async def follow(self) -> bool:
         """
-        Continue from where the journal stands; return whether it knows this login.
+        Continue from the journal's position; return whether the journal knows this login.
 
         Raises:
             StorageError: The journal cannot be read.

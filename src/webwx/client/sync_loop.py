@@ -46,88 +46,88 @@ if TYPE_CHECKING:
 
 REFUSED_FOR = 300.0
 """
-Seconds in which the server takes our polls and no fetch can be read, until what waits there is given up.
+Seconds with successful polls and no readable fetch, after which the waiting items are given up.
 
-Either it knows our key no more and refuses it, or the answer is too large to be read.
+Either the server refuses the sync key, or its response is too large.
 """
 
 _log = logging.getLogger("webwx.client")
 
 _NOT_OF_THE_KEY = frozenset({Ret.PHONE_OFFLINE, Ret.TOO_FREQUENT})
-"""Refusals of a fetch that do not say that our key is lost; ret 3 was seen for two hours."""
+"""Refusals of a fetch that do not mean an invalid key; ret 3 was observed for two hours."""
 
 
 class BatchStore(Protocol):
-    """Where a sync loop stores what it fetches."""
+    """Storage of the batches of a sync loop."""
 
     needs_body: bool
-    """Whether the bytes of an answer are stored as well."""
+    """Whether the bytes of a response are stored as well."""
 
     async def store(self, batch: Batch, began: float) -> int:
         """
-        Store a batch with the position it leads to; return the number of new items.
+        Store a batch together with its next position; return the number of new items.
 
         Args:
             batch: The batch.
-            began: Seconds since 1970, by the server's clock; messages that were written before are backlog.
+            began: Seconds since 1970 (server's clock); older messages are backlog.
 
         Raises:
-            StorageError: It was not stored, or that is not known.
+            StorageError: The batch was not stored, or the outcome is unknown.
         """
         ...
 
 
 class SyncState:
-    """How the sync of one account goes in this process."""
+    """State of one account's sync in this process."""
 
     def __init__(self) -> None:
         self.readers = 0
         """Number of open subscriptions."""
         self.lock = contextlib.ExitStack()
-        """Keeps other processes from syncing this login."""
+        """Holds the account's sync lock, so that no other process syncs this login."""
         self.work: asyncio.Task[None] | None = None
-        """What polls in the background."""
+        """Task that polls in the background."""
         self.archive: MediaArchive | None = None
-        """What fetches media as they arrive."""
+        """Archive that fetches media as they arrive."""
         self.ahead: asyncio.Task[bool] | None = None
-        """A poll that was begun before its result is needed."""
+        """Task of a poll that was sent before its result is needed."""
         self.fetching = asyncio.Lock()
-        """The keys are not made for two fetches at once."""
+        """Held during a fetch, because the sync keys do not allow two fetches at once."""
         self.began = 0.0
-        """When the first reader came, by this machine's clock."""
+        """Time at which the first reader came: seconds since 1970 (machine's clock)."""
         self.began_there: float | None = None
-        """When the first reader came, by the server's clock; None until the first answer."""
+        """Time at which the first reader came: seconds since 1970 (server's clock); None until the first answer."""
         self.answered_at = 0.0
-        """When a poll or a fetch last went well, by the loop's clock."""
+        """Time of the last successful poll or fetch (event loop's clock)."""
         self.fetched_at = 0.0
-        """When a fetch last went well, by the server's clock."""
+        """Time of the last successful fetch: seconds since 1970 (server's clock)."""
         self.round_began: Moment | None = None
-        """When the last round began."""
+        """Begin of the last round."""
         self.held = 0.0
-        """Seconds until the last poll was answered."""
+        """Seconds that the server held the last poll."""
         self.has_more = False
-        """The last batch said that more waits."""
+        """Whether the last batch reported that more items wait."""
         self.unstored: Batch | None = None
-        """A batch that is fetched and not stored yet; nothing is fetched meanwhile."""
+        """A fetched batch that is not stored yet; it blocks further fetches."""
         self.unstored_from: tuple[SyncKey, SyncKey] | None = None
-        """Both keys as they were when it was fetched."""
+        """Both sync keys at the fetch of `unstored`."""
         self.refused_since: float | None = None
-        """Since when every fetch has been refused or was too large to be read, by the loop's clock."""
+        """Begin of the time in which all fetches were refused or too large (event loop's clock)."""
         self.is_too_large = False
-        """The last one of those was too large."""
+        """Whether the last of these responses was too large."""
 
 
 class SyncLoop:
     """
-    Polls for one account, fetches, and has each batch stored.
+    Polls for one account, fetches batches, and passes each to its store.
 
     Args:
         session: The account's session.
         storage: The account's storage.
         cursor: Finds the account's place in the journal.
         batches: Stores each batch.
-        interval: The interval between rounds; `batches` counts in it as well.
-        make_archive: Makes what fetches media as they arrive; None: they are not fetched.
+        interval: The interval between rounds, which `batches` updates as well.
+        make_archive: Makes the media archive; None: media are not archived.
     """
 
     def __init__(
@@ -155,14 +155,14 @@ class SyncLoop:
         return self._state.work
 
     def forget(self) -> None:
-        """Drop what was fetched for the present login."""
+        """Drop the unstored batch of the present login."""
         self._state.unstored = None
         self._state.has_more = False
 
     # -- one reader, without a journal -------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Begin to sync for one reader, who holds the account's sync lock."""
+        """Begin to sync for one reader, which holds the account's sync lock."""
         self._begin_round()
         self._interval.reset()
         self._drop_stored()
@@ -171,7 +171,7 @@ class SyncLoop:
         self._state.fetched_at, self._state.answered_at = self._session.now(), asyncio.get_running_loop().time()
 
     async def poll_ahead(self) -> None:
-        """Send the next poll while what the last one led to is handed out."""
+        """Send the next poll while the events of the last one are delivered."""
         self._state.ahead = asyncio.get_running_loop().create_task(self._check())
         await asyncio.sleep(0)
 
@@ -179,7 +179,7 @@ class SyncLoop:
         """Cancel a poll whose result is not needed any more."""
         ahead, self._state.ahead = self._state.ahead, None
         if ahead is not None:
-            ahead.cancel()  # one that has failed is forgotten by this as well: the next poll meets the same
+            ahead.cancel()  # this also drops the error of a failed poll, which the next poll meets again
             await asyncio.wait([ahead])
 
     # -- many readers, with a journal --------------------------------------------------------------------------------
@@ -196,12 +196,12 @@ class SyncLoop:
         if not state.readers:
             with contextlib.ExitStack() as held:
                 held.enter_context(session.store.syncing())
-                saved = session.catch_up()  # it may have been another process that synced this login last
+                saved = session.catch_up()  # another process may have synced this login last
                 state.began, state.began_there = session.clock(), None
                 self._begin_round()
                 await self._cursor.find()
                 self._drop_stored()
-                if saved is not None and saved.pending:  # left by a client without a journal
+                if saved is not None and saved.pending:  # saved by a client without a journal
                     login = session.login
                     leftover = Batch(
                         items=saved.pending, fetch_key=login.fetch_key, check_key=login.check_key, skey="",
@@ -214,7 +214,7 @@ class SyncLoop:
         state.readers += 1
 
     async def leave(self) -> None:
-        """Count one reader less; the last one ends the sync."""
+        """Count one reader less; end the sync after the last one."""
         state = self._state
         state.readers -= 1
         if not state.readers:
@@ -223,14 +223,14 @@ class SyncLoop:
                 self._session.save_changes()
 
     def start(self) -> None:
-        """Poll in the background from now on."""
+        """Begin to poll in the background."""
         state = self._state
         if state.work is None or state.work.done():
             state.work = asyncio.get_running_loop().create_task(self.pull(lambda: False))
             state.work.add_done_callback(lambda _: self._storage.notify())
 
     async def stop(self) -> None:
-        """Stop what runs in the background; subscriptions see the end."""
+        """Stop the background tasks; open subscriptions end."""
         if self._state.archive is not None:
             await self._state.archive.stop()
         work = self._state.work
@@ -238,10 +238,10 @@ class SyncLoop:
             work.cancel()
             await asyncio.wait([work])
             if not work.cancelled():
-                work.exception()  # subscriptions have got the error; asyncio need not report it as well
+                work.exception()  # subscriptions raise the error, so asyncio must not log it as unhandled
 
     async def begin_archiving(self) -> None:
-        """Fetch media as they arrive from now on, when they are wanted."""
+        """Begin to fetch media as they arrive, if the client has an archive."""
         archive = self._state.archive
         if self._make_archive is not None and (archive is None or not archive.is_at_work):
             if archive is not None:
@@ -250,14 +250,14 @@ class SyncLoop:
             await archive.begin()
 
     async def wait_for_archive(self) -> None:
-        """Return once the media that have arrived are archived or cannot be had."""
+        """Return once the received media are archived or given up."""
         if self._state.archive is not None:
             await self._state.archive.caught_up()
 
-    # -- asking the server -------------------------------------------------------------------------------------------
+    # -- polls and fetches -------------------------------------------------------------------------------------------
 
     async def pull(self, is_enough: Callable[[], bool]) -> None:
-        """Poll, and take over batch after batch, until there is enough."""
+        """Poll, fetch and store batches until `is_enough` returns True."""
         backoff = self.backoff()
         while not is_enough():
             is_fetch = False
@@ -279,7 +279,7 @@ class SyncLoop:
                     raise
                 self._session.liveness.cannot_store(error)
                 await backoff.pause()
-                with contextlib.suppress(StorageError):  # it may have been stored all the same
+                with contextlib.suppress(StorageError):  # the batch may have been stored despite the error
                     await self._cursor.follow()
                     self._drop_stored()
 
@@ -293,7 +293,7 @@ class SyncLoop:
         state.round_began = self._session.moment()
 
     async def _is_fetch_due(self) -> bool:
-        """Poll, unless it is known without that whether to fetch."""
+        """Return whether to fetch; poll if the state does not decide it."""
         state = self._state
         if state.unstored is not None or self._state.has_more:
             return True
@@ -301,7 +301,7 @@ class SyncLoop:
         is_held = state.held >= HELD_FROM
         if is_held:
             self._interval.reset()
-        # While fetches fail, only a fetch shows when they do no longer.
+        # While fetches fail, only a fetch shows whether they succeed again.
         if is_something or not self._session.liveness.can_fetch:
             return True
         if is_held:
@@ -312,7 +312,7 @@ class SyncLoop:
         return False
 
     async def _next_poll(self) -> bool:
-        """Wait for what the next poll says, which may be on its way already: whether there is something to fetch."""
+        """Wait for the next poll, which may have been sent already; return whether there is something to fetch."""
         ahead, self._state.ahead = self._state.ahead, None
         return await (self._check() if ahead is None else ahead)
 
@@ -325,7 +325,7 @@ class SyncLoop:
         return is_something
 
     async def _fetch_batch(self) -> int:
-        """Fetch once and store what comes; returns the number of new items. What is not stored yet is stored first."""
+        """Store the held batch, or fetch one and store it; return the number of new items."""
         state = self._state
         async with state.fetching:
             if state.unstored is None:
@@ -341,7 +341,7 @@ class SyncLoop:
             return await self._store_held()
 
     async def fetch_waiting(self) -> bool:
-        """Fetch what waits already, without a poll; returns False when nothing more is to be expected."""
+        """Fetch waiting items without a poll; return False if no more are expected."""
         await self._keep_distance()
         return (bool(await self._fetch_batch()) or self._state.has_more) and not self._interval.is_long_idle
 
@@ -353,20 +353,20 @@ class SyncLoop:
         return self._session.login.fetch_key, self._session.login.check_key
 
     def _drop_stored(self) -> None:
-        """Hold a batch no longer when the position has moved: it was stored here, or fetched by another process."""
+        """Drop the held batch if the position has moved: it was stored here, or another process has fetched it."""
         if self._state.unstored_from != self._keys():
             self._state.unstored = None
 
     async def _store_held(self) -> int:
         """
-        Store the batch that is held; returns the number of new items.
+        Store the held batch; return the number of new items.
 
         Raises:
-            StorageError: It is not stored, and held on.
+            StorageError: The batch is not stored, and stays held.
         """
         state = self._state
         batch = state.unstored
-        assert batch is not None  # noqa: S101 - for the type checker: the caller has looked
+        assert batch is not None  # noqa: S101 - for the type checker: the caller has checked it
         self._state.has_more = batch.has_more
         news = await self._batches.store(batch, state.began_there or 0.0)
         self._session.liveness.stored()
@@ -388,23 +388,23 @@ class SyncLoop:
             self._session.liveness.fetch_failed(error, is_certain=is_certain)
         else:
             self._session.liveness.failed(error, is_stale=is_certain)
-        # Ret 3 may last for hours, and says nothing of our key.
+        # Ret 3 may last for hours, and does not mean an invalid key.
         if not isinstance(error, AnswerTooLarge | ApiError) or ret in _NOT_OF_THE_KEY:
             return
         if error.endpoint == WEBWXSYNC.name:
             is_too_large = isinstance(error, AnswerTooLarge)
             if is_too_large and not (state.is_too_large and state.refused_since):
-                _log.warning("%s It is asked for again; after %.0f s what it holds is given up.", error, REFUSED_FOR)
+                _log.warning("%s It is fetched again; after %.0f s its items are given up.", error, REFUSED_FOR)
             state.is_too_large = is_too_large
             state.refused_since = state.refused_since or now
 
     def _is_key_lost(self) -> bool:
-        """Return whether fetches were refused for so long, while polls succeed, that the key must be invalid."""
+        """Return whether fetches were refused for longer than `REFUSED_FOR` while polls succeeded."""
         since = self._state.refused_since
         return since is not None and asyncio.get_running_loop().time() - since > REFUSED_FOR
 
     async def _start_over(self) -> int:
-        """Get a new key in place of one that brings nothing readable, and tell that something may be missing."""
+        """Request a new sync key after fetches were unreadable for too long, and store an event for the gap."""
         reply = await self._session.run(login_flows.open_session(self._session.login, self._session.now()))
         gap = ContinuityLost(
             since=self._state.fetched_at, until=self._session.now(),
@@ -421,9 +421,9 @@ class SyncLoop:
         return await self._store_held()
 
     def backoff(self) -> Backoff:
-        """Return the delays of one loop, which end when a suspended machine wakes."""
+        """Return the delays of one loop, which end early when the machine wakes from a suspend."""
         return Backoff(sleep=partial(pause, clock=self._session.clock))
 
     def storage_failed(self, error: StorageError) -> None:
-        """Report in the client's state that the journal has failed."""
+        """Report a failure of the journal in the client's state."""
         self._session.liveness.cannot_store(error)
