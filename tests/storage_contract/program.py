@@ -1,6 +1,6 @@
 """
 Another process on a journal: python -m tests.storage_contract.program URL VERB, where the verb is
-`send COUNT`, `hold NAME`, `leave` or `store BATCHES`.
+`send COUNT`, `hold NAME`, `leave`, `forget` or `store BATCHES`.
 
 It says on a line of its own what it is about to do and what it has done, and is mostly killed before its end.
 """
@@ -53,6 +53,14 @@ async def leave(journal: Journal) -> None:
     await asyncio.Event().wait()
 
 
+async def forget(journal: Journal) -> None:
+    """Send, and end without closing the journal."""
+    outbox = journal.account(UIN).outbox
+    row = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0, state="sending")
+    await outbox.settle(row.number, "sent", time=1.0)
+    sys.exit()
+
+
 async def store(journal: Journal, batches: str) -> None:
     """Store batches, and read and acknowledge each."""
     account = journal.account(UIN)
@@ -74,7 +82,7 @@ async def store(journal: Journal, batches: str) -> None:
 async def main(url: str, verb: str, *words: str) -> None:
     """Do what is wanted, then say that this is the end."""
     journal = open_journal(url)
-    await {"send": send, "hold": hold, "leave": leave, "store": store}[verb](journal, *words)
+    await {"send": send, "hold": hold, "leave": leave, "forget": forget, "store": store}[verb](journal, *words)
     await journal.close()
     say("end")
 

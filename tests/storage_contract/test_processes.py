@@ -210,6 +210,17 @@ async def test_a_send_that_a_dead_process_was_at_is_unknown(surviving: StorageEn
     await journal.close()
 
 
+async def test_a_process_that_ends_without_closing_the_journal_stores_what_it_has_done(
+    surviving: StorageEngine,
+) -> None:
+    async with program(surviving, "forget") as other:
+        assert await other.wait() == 0
+    journal = surviving.open()
+
+    assert [row.state for row in await journal.account(UIN).outbox.find(SendQuery())] == ["sent"]
+    await journal.close()
+
+
 async def test_closing_the_journal_ends_what_was_on_its_way(surviving: StorageEngine) -> None:
     journal = surviving.open()
     outbox = journal.account(UIN).outbox

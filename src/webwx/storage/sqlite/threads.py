@@ -12,6 +12,7 @@ the next job opens the file again and sees what is stored.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import logging
 import queue
@@ -33,6 +34,9 @@ PIGGYBACK_DELAY = 0.01
 """Seconds after which a piggybacked write gets a transaction of its own."""
 
 _log = logging.getLogger("webwx.storage")
+
+_EXIT_TIMEOUT = 2.0
+"""Seconds that a program which ends waits for a journal that it has not closed."""
 
 _RETRY = 1.0
 """Seconds until what nobody waits for is tried again, after a failure."""
@@ -180,13 +184,24 @@ class _Worker:
         return await call.future
 
     async def close(self) -> None:
-        """Do what waits, and let go of the file."""
+        """Finish the jobs that wait, and close the file."""
+        if self._end():
+            await asyncio.to_thread(self._thread.join)
+
+    def _close_at_exit(self) -> None:
+        """Close the file of a program that ends without closing it; what is piggybacked would be lost otherwise."""
+        if self._end():
+            self._thread.join(_EXIT_TIMEOUT)
+
+    def _end(self) -> bool:
+        """Take no further jobs; return whether the thread has to end."""
         with self._starting:
             self._is_closed = True
-            if self._thread.ident is None:  # it was never started
-                return
-            self._thread.put(_END)
-        await asyncio.to_thread(self._thread.join)
+            is_alive = self._thread.is_alive()  # it was never started otherwise, or this process is a fork
+            if is_alive:
+                self._thread.put(_END)
+        atexit.unregister(self._close_at_exit)
+        return is_alive
 
     def _put(self, item: _QueuedJob[Any] | _Signal) -> None:
         with self._starting:
@@ -194,6 +209,7 @@ class _Worker:
                 raise StorageError("This journal was closed.")
             if self._thread.ident is None:
                 self._thread.start()
+                atexit.register(self._close_at_exit)
             self._thread.put(item)
 
     def _live(self) -> None:
