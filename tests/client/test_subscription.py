@@ -96,8 +96,8 @@ class TestReaders:
         async with client.subscribe("one"):
             pass
 
-    async def test_cannot_be_called_as_what_keeps_media(self, log_in: LogIn) -> None:
-        with pytest.raises(InvalidRequest, match="another name"):
+    async def test_name_of_the_media_archive_is_refused(self, log_in: LogIn) -> None:
+        with pytest.raises(InvalidRequest, match="reserved for the media archive"):
             await (await log_in()).subscribe("keep").open()
 
     async def test_of_another_process_are_kept_out(self, log_in: LogIn, new_client: NewClient) -> None:
