@@ -216,7 +216,7 @@ class MemoryAccount:
             logins = self._data().logins
             login = logins.known(arrival.own_id) if arrival.own_id else self._login
             if login is None:
-                raise StorageError("Nothing is taken in before a login was opened, or its position asked for.")
+                raise StorageError("There is no current login; call open_login or position first.")
             return self._store(login, arrival)
 
     def _store(self, login: MemoryLogin, arrival: Arrival) -> int:
@@ -230,7 +230,7 @@ class MemoryAccount:
             login.last_body = digest
         if conflicts:
             entries.conflicts += conflicts
-            _log.warning("%d messages came with the id of another one; both are kept.", conflicts)
+            _log.warning("%d messages arrived with the id of another message; both are stored.", conflicts)
         if arrival.position is not None:
             login.position = arrival.position
             login.last_at = max(login.last_at, arrival.time)

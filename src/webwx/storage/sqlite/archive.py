@@ -1,8 +1,8 @@
 """
-What messages showed: private files beside the journal, and a row for each message.
+Archived media: private files beside the journal, and a row for each message.
 
-Files get and lose their names while the journal's file is locked for writing, by whichever
-process: nobody deletes what another has just kept. What a crash leaves without a row goes with the next deletion.
+Files are renamed and deleted only while the journal's file is locked for writing, so no process deletes a file that
+another process has just stored. A file that a crash left without a row is deleted with the next deletion.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class SqliteArchivedMedia:
         self._reader = reader
 
     def begin(self) -> contextlib.AbstractContextManager[tuple[BinaryIO, Path]]:
-        """Give a private file to fetch into, and its path."""
+        """Open a private file to download into, with its path."""
         return self._files.begin()
 
     async def add(self, entry: Entry, part: Path, *, time: float, max_total: int) -> bool:
-        """Keep a fetched file as what an entry shows; says whether that entry was still there."""
+        """Store a downloaded file as the media of an entry, and return whether the entry still exists."""
         account = await self._account()
-        digest, size = await asyncio.to_thread(finish, part)  # other writes do not wait for it
+        digest, size = await asyncio.to_thread(finish, part)  # in another thread, so other writes do not wait
 
         def store(db: sqlite3.Connection) -> bool:
             if not _is_there(db, account, entry.number):
@@ -57,7 +57,7 @@ class SqliteArchivedMedia:
         return await self._writer.do(store)
 
     async def pass_over(self, entry: Entry, state: Literal["too_large", "unavailable"], *, time: float) -> None:
-        """Note that what an entry shows is not kept, and why."""
+        """Record that the media of an entry are not archived, and why."""
         account = await self._account()
 
         def store(db: sqlite3.Connection) -> None:
@@ -67,7 +67,7 @@ class SqliteArchivedMedia:
         await self._writer.do(store)
 
     async def find(self, message_id: str) -> StoredMedium | None:
-        """Say what became of a message's media; None when nobody wanted them kept."""
+        """Return the record of a message's media; None if they were never to be archived."""
         account = await self._account()
         found = await self._reader.do(
             lambda db: select(
@@ -84,7 +84,7 @@ class SqliteArchivedMedia:
         )
 
     async def drop(self, *, before: float = 0) -> int:
-        """Delete bytes that were kept before a time, or all of them; gives of how many messages."""
+        """Delete files archived before a time (0: all), and return the number of their messages."""
         account = await self._account()
 
         def store(db: sqlite3.Connection) -> int:
@@ -101,12 +101,12 @@ class SqliteArchivedMedia:
 
 def delete_unnamed(db: sqlite3.Connection, files: MediaFiles, digests: Collection[str] | None = None) -> None:
     """
-    Delete files that no row names, in the transaction of the caller.
+    Delete files without a row, in the transaction of the caller.
 
     Args:
-        db: Where a transaction has begun that may write.
-        files: Where they are.
-        digests: Of these only; None: of all that are there, those that a crash has left too.
+        db: Connection with a write transaction.
+        files: The folder of the files.
+        digests: Digests of the files to check; None for all files, including those that a crash has left.
 
     Raises:
         StorageError: A file cannot be deleted.
@@ -134,7 +134,7 @@ def _note(db: sqlite3.Connection, account: int, entry: Entry, state: str, digest
 
 
 def _make_room(db: sqlite3.Connection, account: int, max_total: int) -> set[str]:
-    """Drop what was kept first until no more is kept than may be; gives the digests of what was dropped."""
+    """Drop the oldest media until the limit is met, and return the digests of the dropped files."""
     (total,) = db.execute(
         "SELECT coalesce(sum(size), 0) FROM kept WHERE account = ? AND digest <> ''", (account,)
     ).fetchone()

@@ -1,8 +1,8 @@
 """
-The stored bodies of batches: where each item stands in its body, and how it is taken out again.
+The stored bodies of batches: how items are located in a body and read from it.
 
-An item is found by its very bytes. One that was mended when it was read does not stand there as it is now, so it is
-kept beside the body.
+An item is found in the body by its exact bytes. An item that was repaired when it was decoded has other bytes, so it is
+stored beside the body.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _KEPT = 4
-"""Bodies that stay unpacked: neighbours mostly come from one batch."""
+"""Number of bodies that stay unpacked: consecutive entries mostly come from one batch."""
 
 _SMALL = 32 * 1024
-"""Bytes of a body that is read with others."""
+"""Bytes below which a body is read together with others."""
 
 
 _BEGINNING = 32
-"""Bytes of an item that are looked for first."""
+"""Number of bytes of an item that are searched first."""
 
 
 class ItemRange(msgspec.Struct, frozen=True, gc=False):
-    """Where an item stands in a body."""
+    """Range of bytes of an item in a body."""
 
     start: int
     length: int
 
 
 def locate(body: bytes, items: Iterable[bytes | msgspec.Raw]) -> list[ItemRange | None]:
-    """Find items in a body, in about the order they stand there; None for one that does not."""
+    """Return the ranges of items in a body, None for an item that is not in it; quick if the items are in order."""
     places: list[ItemRange | None] = []
     after = gap = 0
     for raw in items:
         start, length = after + gap, len(raw)
-        if not body.startswith(raw, start):  # mostly it comes as far behind the last one as that behind the one before
+        if not body.startswith(raw, start):  # the gap between two items is mostly the same
             start = _find(body, bytes(raw), after)
         if start < 0 or not length:
             places.append(None)
@@ -54,7 +54,7 @@ def locate(body: bytes, items: Iterable[bytes | msgspec.Raw]) -> list[ItemRange 
 
 
 def _find(body: bytes, raw: bytes, after: int) -> int:
-    # To search for all of it takes ten times as long.
+    # A search for the whole item takes ten times as long.
     start = body.find(raw[:_BEGINNING], after)
     if start >= 0 and not body.startswith(raw, start):
         start = body.find(raw, after)
@@ -62,7 +62,7 @@ def _find(body: bytes, raw: bytes, after: int) -> int:
 
 
 def blank(body: bytes, kept: Iterable[ItemRange]) -> bytes:
-    """Give a body of the same length in which nothing is left but what stands in some places."""
+    """Return a body of the same length in which all bytes outside of some ranges are blank."""
     left = bytearray(b" " * len(body))
     for place in kept:
         end = place.start + place.length
@@ -71,18 +71,18 @@ def blank(body: bytes, kept: Iterable[ItemRange]) -> bytes:
 
 
 def pack(body: bytes) -> bytes:
-    """Compress a body, fast, for `unpack` or whatever else reads zlib's format."""
+    """Compress a body quickly, in zlib's format."""
     return _compressor()(body, 1)
 
 
 def unpack(packed: bytes) -> bytes:
-    """Give a body back."""
+    """Decompress a body."""
     return zlib.decompress(packed)
 
 
 @cache
 def _compressor() -> Callable[[bytes, int], bytes]:
-    # It takes 1 MB, so whoever stores nothing does without.
+    # The module takes 1 MB of memory, so it is imported only by a process that stores something.
     try:
         from isal.isal_zlib import compress
     except ImportError:  # it has no wheel for this platform
@@ -92,16 +92,16 @@ def _compressor() -> Callable[[bytes, int], bytes]:
 
 class Bodies:
     """
-    The bodies of some batches, for the length of one read.
+    The bodies of some batches, during one read.
 
     Args:
-        db: Where they are read.
-        batches: Which.
+        db: Connection to read from.
+        batches: Numbers of the batches.
     """
 
     def __init__(self, db: sqlite3.Connection, batches: Iterable[int]) -> None:
         self._db = db
-        # Many small ones come in one step; one that is large has many entries, and is worth a step of its own.
+        # Small bodies are read in one statement; a large body has many entries, and is worth its own statement.
         (packed,) = db.execute(
             "SELECT json_group_array(json_array(batch, hex(body))) FROM batches"
             " WHERE batch IN (SELECT value FROM json_each(?)) AND length(body) < ?",
@@ -113,7 +113,7 @@ class Bodies:
         self._kept: dict[int, bytes] = {}
 
     def cut_out(self, batch: int, place: ItemRange) -> bytes:
-        """Give what stands in a place of a batch's body."""
+        """Return the bytes of a range of a batch's body."""
         body = self._kept.get(batch)
         if body is None:
             packed = self._packed.pop(batch, None)

@@ -1,11 +1,11 @@
 """
-Many rows in one statement, both ways.
+Reads and writes of many rows in one statement.
 
-Each step of a statement gives up the interpreter's lock, and beside a busy loop gets it back 5 ms later: a hundred rows
-would take half a second. So rows are written by the hundred, and read in one step, as JSON.
+Each step of a statement releases the interpreter's lock, and beside a busy event loop it takes 5 ms to get the lock
+back: a hundred rows would take half a second. So rows are written by the hundred, and read in one step, as JSON.
 """
 
-# ruff: noqa: S608 - what is put together here are columns and conditions, and never a value
+# ruff: noqa: S608 - only columns and conditions are put together here, never a value
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     Values = Sequence[object] | Mapping[str, object]
-    """What a statement is given: in the order of its `?`, or by the names that it has for them."""
+    """Parameters of a statement: in the order of its `?`, or by name."""
 
 _WRITTEN = 256
-"""Rows of one statement; a power of two."""
+"""Number of rows of one statement; a power of two."""
 
 _LIGHT = 64 * 1024
-"""Bytes that a statement may keep of what was written by it."""
+"""Bytes of parameters that a cached statement may keep."""
 
 
 def insert(
@@ -39,21 +39,21 @@ def insert(
     then: str = "",
 ) -> None:
     """
-    Insert rows by as few statements as can be.
+    Insert rows with as few statements as possible.
 
     Args:
-        db: Where.
-        into: The table, and its columns where these are not all of them in their order.
-        rows: What differs from row to row: the last columns.
-        verb: How.
-        shared: What is the same in all rows: the first columns. To give that once saves most of an insertion's time.
-        then: What becomes of rows that are there already, as `ON CONFLICT` says it.
+        db: Connection to write to.
+        into: The table, with its columns unless `shared` and `rows` have all columns in their order.
+        rows: Values of the last columns, one tuple for each row.
+        verb: SQL verb of the insertion.
+        shared: Values of the first columns, the same in all rows; passing them once saves most of the time.
+        then: The `ON CONFLICT` clause for rows that exist already.
     """
     if not rows:
         return
     width = len(rows[0])
     limit = db.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) - 1 - len(shared)
-    # Every text is prepared and kept, so there are few: each takes twice the rows of the next, and is filled up.
+    # Every statement is prepared and cached, so there are few: each takes a power of two of rows, padded with zeros.
     most = 1 << (max(1, min(_WRITTEN, limit // width)).bit_length() - 1)
     left = iter(rows)
     while piece := list(islice(left, most)):
@@ -64,7 +64,7 @@ def insert(
         values += [0] * (room - len(piece)) * width
         values.append(len(piece))
         db.execute(query, values)
-        if weight > _LIGHT:  # it keeps a copy of what was bound last
+        if weight > _LIGHT:  # the statement keeps a copy of the last parameters
             db.execute(query, [0] * (len(shared) + room * width + 1))
 
 
@@ -78,7 +78,7 @@ def _insertion(verb: str, into: str, shared: int, width: int, room: int, then: s
 
 
 def select(db: sqlite3.Connection, columns: Sequence[str], source: str, values: Values) -> list[list[Any]]:
-    """Read columns of rows, none of them bytes; `source` is what comes after the columns of a query."""
+    """Read columns of rows, without columns of bytes; `source` is the query after its columns."""
     listed = ", ".join(f"{column} AS c{place}" for place, column in enumerate(columns))
     names = ", ".join(f"c{place}" for place in range(len(columns)))
     (answer,) = db.execute(
@@ -96,5 +96,5 @@ def select_numbers(db: sqlite3.Connection, query: str, values: Values) -> list[i
 
 
 def as_list(values: Iterable[int | str]) -> str:
-    """Write values as SQL reads them through `json_each`: one statement, however many."""
+    """Encode values for `json_each`, so that one statement takes any number of them."""
     return msgspec.json.encode(list(values)).decode()

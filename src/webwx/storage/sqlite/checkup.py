@@ -1,4 +1,4 @@
-"""A look at a journal's file from outside, for whoever must change nothing, not even bring it up to date."""
+"""A read-only check of a journal's file, which does not even migrate it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _TABLES = ("batches", "entries", "consumers", "outbox", "contacts", "logins")
-"""Where something would be lost; what is only an index can be made anew."""
+"""Tables that are checked; the others are indexes, which can be rebuilt."""
 
 
 class Checkup(msgspec.Struct, frozen=True, kw_only=True):
-    """How a journal is, without anything of what is in it."""
+    """The result of a check, without any content of the journal."""
 
     version: int
     accounts: int
@@ -33,15 +33,15 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     sends: int
     consumers: int
     is_sound: bool
-    """SQLite finds nothing damaged."""
+    """SQLite finds no damage."""
 
 
 def check_up(path: Path) -> Checkup:
     """
-    Look at a journal, also while others write to it.
+    Check a journal, also while other processes write to it.
 
     Raises:
-        StorageError: It cannot be opened, is none, or is of another version.
+        StorageError: The file cannot be opened, is not a journal, or is of another version.
     """
     try:
         with contextlib.closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
@@ -53,14 +53,14 @@ def check_up(path: Path) -> Checkup:
 @contextlib.contextmanager
 def copied(path: Path) -> Iterator[Path]:
     """
-    Copy a journal that cannot be opened where it is, as on a full or read-only disk, and delete the copy afterwards.
+    Copy a journal that cannot be opened in place, as on a full or read-only disk, and delete the copy on exit.
 
-    This process must not have it open: closing the file after the copy ends all locks that SQLite has on it.
+    This process must not have the journal open: closing the file after the copy releases all of SQLite's locks on it.
 
     Raises:
-        StorageError: It cannot be read, or there is no room for a copy.
+        StorageError: The file cannot be read, or there is no space for a copy.
     """
-    memory = Path("/dev/shm")  # noqa: S108 - the copy lies in a private folder there
+    memory = Path("/dev/shm")  # noqa: S108 - the copy is in a private folder there
     is_there = memory.is_dir() and os.access(memory, os.W_OK)
     with contextlib.ExitStack() as stack:
         try:
@@ -81,7 +81,7 @@ def _copy(path: Path, copy: Path) -> None:
             contextlib.closing(sqlite3.connect(copy)) as target,
         ):
             source.backup(target)
-    except sqlite3.OperationalError:  # no process has it open, and this one cannot make the memory that they share
+    except sqlite3.OperationalError:  # no process has it open, and this one cannot create the shared memory file
         shutil.copyfile(path, copy)
         if log_of(path).exists():
             make_private(log_of(copy))
@@ -94,7 +94,7 @@ def _check_up(db: sqlite3.Connection) -> Checkup:
     version = _count(db, "PRAGMA user_version")
     if version != VERSION:
         raise StorageError(f"It is a journal of version {version}, and this webwx reads {VERSION}.")
-    db.execute("BEGIN")  # one state of it, whoever writes meanwhile
+    db.execute("BEGIN")  # all counts are from one snapshot
     return Checkup(
         version=version,
         accounts=_count(db, "SELECT count(*) FROM accounts"),

@@ -1,19 +1,19 @@
 """
-Consumers: who reads an account's entries, and how far each has come.
+Consumers of an account's entries, and their cursors.
 
-What is stored of one is three things. `acked`: it is done with all up to here. `ahead`: with these further ones too.
-`started`: entries up to here may have been handed out. After a crash those behind `acked` that were handed out come
-again as `redelivered`. One that was acknowledged does not, even before that is stored: `marks` record both at once.
+A cursor has three stored parts. `acked`: all entries up to this number are acknowledged. `ahead`: later entries that
+are acknowledged too. `started`: entries up to this number may have been delivered. After a crash, entries after `acked`
+that were delivered and not acknowledged come again as `redelivered`. `marks` record deliveries and acknowledgements at
+once, so an acknowledged entry does not come again even if the acknowledgement was not stored yet.
 
-A consumer that keeps up is served from memory: a batch is handed to it when it is stored, and the transaction that
-stores the batch moves `started` as well. One that does not reads from the file, and stores `started` by itself before
-it gives anything. The newest batches are kept for it nevertheless, so that it need not run after what comes while it
-reads: once it has come so far, it goes on from memory.
+A consumer that keeps up is served from memory: it receives a batch when the batch is stored, and the same transaction
+advances `started`. A slower consumer reads from the file, and stores `started` in its own transaction before it
+delivers. The newest batches are kept in memory for it as well: once it has read up to them, it continues from memory.
 
-A poison message, which crashes its process each time, must not crash every process. Nothing is written of an entry
-before it is handed out, so after a crash every entry that was in flight may be the cause, and mostly none is. An entry
-that was in flight at two crashes is handled in isolation, after its poison marker was stored, so that a third crash
-counts against this entry and no other.
+A poison message, which crashes its process each time, must not crash every process. No single delivery is stored, so
+after a crash every entry that was in flight may be the cause, and mostly none is. An entry that was in flight in two
+crashes is handled in isolation, after its poison marker was stored, so that a third crash counts against this entry
+only.
 """
 
 from __future__ import annotations
@@ -44,34 +44,34 @@ if TYPE_CHECKING:
     from webwx.storage.sqlite.threads import Reader, Writer
 
 MOST_WAITING = 2_000
-"""Entries in memory that were not taken yet; older ones are read from the file when their turn comes."""
+"""Limit of entries in memory that were not taken yet; others are read from the file later."""
 
 PIECE = 500
-"""Entries read from the file at a time."""
+"""Number of entries read from the file at a time."""
 
 
 class ConsumerState(NamedTuple):
-    """What the file knows of a consumer."""
+    """The stored state of a consumer."""
 
     acked: int
     started: int
     ahead: frozenset[int]
     attempts: dict[int, int]
-    """How often an entry was tried that is not done with."""
+    """Number of attempts at each unacknowledged entry."""
     crashes: dict[int, int]
-    """By entry, the number of processes that have crashed with it, where that was counted for it alone."""
+    """Number of crashes by entry, for entries that were handled in isolation."""
     has_crashed: bool
-    """The last process that had it open has not closed it."""
+    """The last process that had the consumer open did not close it."""
     revived: frozenset[int]
-    """Dead letters that are to be handed out once more."""
+    """Dead letters that are to be delivered again."""
     isolated_to: int
     """Unacknowledged entries up to this number were in flight when a process before the last one crashed."""
     token: bytes
-    """What the last opening is called, where entries are marked."""
+    """Token of the last opening, by which its marks are recognised."""
 
 
 def read_known(db: sqlite3.Connection, consumer: int) -> ConsumerState:
-    """Read what the file knows of a consumer."""
+    """Read the stored state of a consumer."""
     acked, started, is_open, isolated_to = db.execute(
         "SELECT acked, started, is_open, suspects FROM consumers WHERE consumer = ?", (consumer,)
     ).fetchone()
@@ -100,25 +100,25 @@ def _token_of(consumer: int) -> str:
 
 
 class StoredBatch(NamedTuple):
-    """What a transaction has stored of an account."""
+    """The entries of an account that a transaction has stored."""
 
     entries: list[Entry]
     is_after_others: bool
-    """Before it there may be entries that were not handed on here: another process has stored them."""
+    """Another process may have stored earlier entries, which were not published here."""
 
 
 class LiveConsumers:
-    """What is stored of one account, while it is being stored: the consumers of this process."""
+    """The open consumers of one account in this process, which receive entries when they are stored."""
 
     def __init__(self) -> None:
         self.consumers: list[SqliteConsumer] = []
         self.head: int | None = None
-        """The last entry that was handed on here; None when none was."""
+        """Number of the last published entry; None if there is none."""
         self.has_others = False
-        """The file may hold entries that were not handed on here; it belongs to the thread that writes."""
+        """The file may hold entries that were not published here; used by the writer thread only."""
 
     def publish(self, stored: StoredBatch) -> None:
-        """Hand on what was stored."""
+        """Pass stored entries to the consumers."""
         entries, is_after_others = stored
         if is_after_others:
             for consumer in self.consumers:
@@ -131,28 +131,28 @@ class LiveConsumers:
 
 class _News:
     """
-    The newest entries that were stored while a consumer is open.
+    A buffer of the newest entries that were stored while a consumer is open.
 
-    Once it has come as far as these it is given all of them from here, even what is deleted meanwhile; then what is too
-    much is not added. As long as it has not, the oldest make room.
+    A consumer that has read up to the buffer is served from it, even with entries that are deleted meanwhile; then a
+    full buffer takes no new entries. Otherwise the oldest entries of a full buffer are dropped.
     """
 
     def __init__(self) -> None:
         self.to = 0
-        """The last that was added."""
+        """Number of the last entry that was added."""
         self.is_void = False
-        """The file is to be read in place of what is here: as after a deletion, which may have left a gap there."""
+        """The buffer is invalid, and the file must be read: a deletion may have left a gap there."""
         self.has_room = True
         self._entries: list[Entry] = []
         self._after: int | None = None
-        """All that was stored after this entry was added, until there was no room; None: nothing was."""
+        """The buffer has all entries stored after this number, until it was full; None: it has none."""
 
     def follow(self, number: int) -> bool:
-        """Say whether what comes next after an entry is here, as far as anything is."""
+        """Return whether the buffer continues after an entry without a hole."""
         return self._after is not None and not self.is_void and number >= self._after
 
     def add(self, entries: list[Entry], after: int, read_to: int) -> None:
-        """Add what was stored after some entry, for a consumer that has read so far."""
+        """Add the entries that were stored after the entry `after`; the consumer has read up to `read_to`."""
         if self.is_void or (not self.has_room and read_to >= self.to):
             self._entries.clear()
             self._after, self.has_room, self.is_void = None, True, False
@@ -170,7 +170,7 @@ class _News:
             del self._entries[:too_many]
 
     def after(self, number: int, limit: int) -> list[Entry]:
-        """Take the next entries after one out; those before were read from the file."""
+        """Remove and return the next entries after a number; earlier ones were read from the file."""
         begin = bisect_right(self._entries, number, key=attrgetter("number"))
         end = begin + limit
         taken = self._entries[begin:end]
@@ -195,7 +195,7 @@ class SqliteConsumer:
         self._shows = shows
         self._marks = Marks(lock)
         self._left = self._marks.read(known.token, acked=known.acked, started=known.started)
-        """What the last process has left."""
+        """The marks of the last process."""
         unstored = self._left.done - known.ahead - known.revived
         self._token = secrets.token_bytes(TOKEN)
         self._tell = tell
@@ -203,58 +203,58 @@ class SqliteConsumer:
         self._known = known
         self._attempts = dict(known.attempts)
         self._crashes = dict(known.crashes)
-        """Of processes before this one."""
+        """Crashes of earlier processes, by entry."""
         self._poison_markers: set[int] = set()
         """Entries against which a crash of this process counts."""
         self._revived: list[int] = []
         self._revivals: dict[int, float] = {}
-        """When that was revived which this process has been given, or will be."""
+        """Times of the revivals that this process has delivered or will deliver, by entry."""
         self._is_look_due = True
-        """To look for such."""
+        """The file must be checked for revived dead letters."""
         self._buffer: list[Entry] = []
-        """About to be given."""
+        """Entries for the next calls of `take`."""
         self.read_to: int = known.acked
-        """All up to here was put into the buffer, or need not be."""
+        """All entries up to this number were put into the buffer, or are skipped."""
         self._news = _News()
         self._filling = asyncio.Lock()
-        # What follows is shared with the thread that writes.
+        # The attributes below are shared with the writer thread.
         self._guard = threading.Lock()
         self._given: list[int] = []
-        """What was given and is not acknowledged, or not all before it is."""
+        """Delivered entries after `_acked`, in order."""
         self._done: set[int] = {*known.ahead, *unstored}
-        """Acknowledged ahead of `_acked`."""
+        """Entries after `_acked` that are acknowledged."""
         self._acked = known.acked
         self._last_given = known.acked
         self._started = known.started
         self._stored_started = known.started
         self._starting = known.started
-        """As it stands in a transaction that has not ended."""
+        """Value of `_started` in the current transaction."""
         self._acking = known.acked
-        """The same of `_acked`."""
+        """Value of `_acked` in the current transaction."""
         self._acks: list[int] = sorted(unstored)
-        """Acknowledged since the last transaction; taken from there by the thread that writes."""
+        """Acknowledgements since the last transaction; the writer thread removes them."""
         self._storing: list[int] = []
-        """Acknowledged, and in a transaction that has not ended."""
+        """Acknowledgements in the current transaction."""
         self._has_stored_ahead = bool(known.ahead)
         self._was_all_done = False
-        """Nothing was acknowledged ahead when the last transaction was written."""
+        """No entry after `_acked` was acknowledged when the last transaction was written."""
         self._is_notified = False
         self._is_dirty = False
         self._is_dirty_in_flight = False
         self._is_open = True
         self._is_stored_open = False
-        """The file knows that this process has it, and with what the previous one has crashed."""
+        """It is stored that this process has the consumer open, and which entries were in flight in the last crash."""
         self._crashes_to_store: dict[int, int] = dict.fromkeys(unstored & known.crashes.keys(), 0)
-        """Changed since the last transaction; 0: forget it."""
+        """Crash counts that changed since the last transaction; 0 deletes the row."""
         self._crashes_storing: dict[int, int] = {}
 
     def __repr__(self) -> str:
         return f"SqliteConsumer({self.name!r})"
 
-    # -- giving ------------------------------------------------------------------------------------------------------
+    # -- delivery ----------------------------------------------------------------------------------------------------
 
     async def take(self, limit: int = 100) -> list[Entry]:
-        """Return the next entries in the order of arrival; an empty list when there are none now."""
+        """Return the next entries in the order of arrival; an empty list if there are none now."""
         if self._is_look_due:
             await self._look_for_revived()
         if not self._buffer:
@@ -264,7 +264,7 @@ class SqliteConsumer:
         if not self._shows:
             for entry in entries:
                 self._marks.hand_out(entry.number)
-        first_times = [entry.number for entry in entries if entry.number > self._last_given]  # all but what was revived
+        first_times = [entry.number for entry in entries if entry.number > self._last_given]  # without revived entries
         if first_times:
             with self._guard:
                 self._given.extend(first_times)
@@ -272,27 +272,27 @@ class SqliteConsumer:
         return entries
 
     def show(self, number: int) -> None:
-        """Note that an entry is handed out now."""
+        """Record that an entry is passed to a handler now."""
         self._marks.hand_out(number)
 
     def receive(self, entries: list[Entry], head_before: int | None) -> None:
-        """Keep what was stored just now until its turn comes; what is too much is read from the file then."""
+        """Buffer entries that were just stored; those for which there is no room are read from the file later."""
         after = entries[0].number - 1 if head_before is None else head_before
         self._news.add(entries, after, self.read_to)
 
     def look_into_file(self) -> None:
-        """Read what comes next from the file, where there is more than this process has stored."""
+        """Read the next entries from the file, because another process may have stored some."""
         self._news.is_void = True
 
     def is_live(self) -> bool:
-        """Say whether the next batch will be given from memory."""
+        """Return whether the next batch will be delivered from memory."""
         return self._news.has_room and self._news.follow(self.read_to)
 
     def reached(self) -> int:
         """
-        Say how far this has come, to whoever is about to delete something, in whatever thread.
+        Return the number up to which all entries will be delivered even if they are deleted now.
 
-        All up to there is given, though it be deleted.
+        Any thread may call this before it deletes entries.
         """
         if self._news.follow(self.read_to):
             return max(self.read_to, self._news.to)
@@ -300,18 +300,18 @@ class SqliteConsumer:
         return self.read_to
 
     def start(self, number: int) -> None:
-        """Note, in the transaction that stores a batch, that it may be given from when that ends."""
+        """Advance `started` in the transaction that stores a batch, because it may be delivered right after that."""
         with self._guard:
             self._started = max(self._started, number)
             self._is_dirty = True
 
     def look_soon(self) -> None:
-        """Look for what was revived at the next take, and call `tell`."""
+        """Check for revived dead letters at the next `take`, and call `tell`."""
         self._is_look_due = True
         self._tell()
 
     def look_soon_threadsafe(self) -> None:
-        """Do the same from any thread."""
+        """Call `look_soon` from any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self.look_soon)
 
@@ -326,7 +326,7 @@ class SqliteConsumer:
         with self._guard:
             unsettled = {*self._acks, *self._storing}
         for number, revival in revivals.items():
-            if number in unsettled:  # one of them came while this was read
+            if number in unsettled:  # it was acknowledged while the rows were read
                 self._is_look_due = True
             elif self._revivals.get(number) != revival.time:
                 self._revivals[number] = revival.time
@@ -334,7 +334,7 @@ class SqliteConsumer:
                 self._revived.append(number)
 
     async def _fill(self, limit: int) -> None:
-        """Get the next entries, from memory or from the file, once it is stored that they are about to be given."""
+        """Get the next entries from memory or from the file, and store `started` before they are delivered."""
         async with self._filling:
             if self._buffer:
                 return
@@ -356,7 +356,7 @@ class SqliteConsumer:
                 again, following = await self._reader.do(read)
                 last = following[-1].number if following else 0
                 if last > self._stored_started or ((again or following) and not self._is_stored_open):
-                    await self._writer.do(lambda _: self.start(last))  # it is written in that very transaction
+                    await self._writer.do(lambda _: self.start(last))  # `write` stores it in the same transaction
             except BaseException:
                 self._revived = [*revived, *self._revived]
                 raise
@@ -370,29 +370,29 @@ class SqliteConsumer:
             self.read_to = max(self.read_to, (head or 0) if is_all else 0, following[-1].number if following else 0)
 
     async def _take_news(self, limit: int) -> bool:
-        """Get the next entries from memory; says whether these were all, if there were none."""
+        """Get the next entries from memory; return False if the file must be read instead."""
         entries = self._news.after(self.read_to, limit)
         if not entries:
             return self.read_to >= (self._stream.head or 0)
         last = entries[-1].number
         if last > self._stored_started or not self._is_stored_open:
-            newest = self._news.to  # all of it may be given soon
+            newest = self._news.to  # the whole buffer may be delivered soon
             try:
                 await self._writer.do(lambda _: self.start(newest))
             except BaseException:
-                self._news.is_void = True  # these are in the file
+                self._news.is_void = True  # the entries are read from the file instead
                 raise
         self._buffer.extend(entries)
         self.read_to = last
         return True
 
     def _marked(self, entries: Iterable[Entry], *, is_revived: bool = False) -> Iterable[Entry]:
-        """Say of entries from the file whether and how often they were given before."""
+        """Yield entries from the file with their numbers of earlier attempts and crashes."""
         for entry in entries:
             tried = self._attempts.get(entry.number, 0)
             is_again = self._may_be_handed_out(entry.number)
             if tried or is_again:
-                # An attempt that was cut short, by a crash or an end, was not counted.
+                # An attempt that was interrupted by a crash or by `close` was not counted.
                 if is_revived:
                     crashes = self._crashes_with_revived(entry.number)
                     cut_short = max(0, crashes - 1)
@@ -406,11 +406,11 @@ class SqliteConsumer:
                 yield entry
 
     def _may_be_handed_out(self, number: int) -> bool:
-        """Say whether an earlier process may have handed an entry out."""
+        """Return whether an earlier process may have passed an entry to a handler."""
         return number <= self._known.started and self._left.may_be_handed_out(number)
 
     def _crashes_with(self, number: int) -> int:
-        """Return how many processes have crashed while an entry was in flight, as far as is known."""
+        """Return the number of processes that crashed while an entry was in flight, as far as is known."""
         if number in self._crashes:
             return self._crashes[number]
         if not self._may_be_handed_out(number):
@@ -419,22 +419,22 @@ class SqliteConsumer:
         return int(number <= known.isolated_to) + int(known.has_crashed and number <= known.started)
 
     def _crashes_with_revived(self, number: int) -> int:
-        """Return the same for a dead letter; one that was in flight at a crash is isolated at once."""
+        """Return the number of crashes for a dead letter; one that was in flight in a crash is isolated at once."""
         return self._crashes.get(number, 2 if self._known.has_crashed and number in self._known.revived else 0)
 
-    # -- acknowledging -----------------------------------------------------------------------------------------------
+    # -- acknowledgement ---------------------------------------------------------------------------------------------
 
     def ack(self, number: int) -> None:
-        """Note that an entry is done with, for good."""
+        """Acknowledge an entry: it is not delivered to this consumer again."""
         self._marks.be_done(number)
         self._acks.append(number)
         if self._poison_markers or self._crashes:
             self._clear_crashes(number)
-        if not self._is_notified:  # whoever writes says so before it looks at what was acknowledged
+        if not self._is_notified:  # the writer thread resets this before it reads the acknowledgements
             self._notify_writer()
 
     def _clear_crashes(self, number: int) -> None:
-        """Remove the poison marker of an entry, and what was counted against it."""
+        """Remove the poison marker and the crash count of an entry."""
         with self._guard:
             if number in self._poison_markers or number in self._crashes:
                 self._poison_markers.discard(number)
@@ -442,7 +442,7 @@ class SqliteConsumer:
                 self._crashes_to_store[number] = 0
 
     def _notify_writer(self) -> None:
-        """Have what has changed written with whatever comes next."""
+        """Request that changes are written with the next transaction."""
         with self._guard:
             self._is_dirty = True
             is_notified, self._is_notified = self._is_notified, True
@@ -450,7 +450,7 @@ class SqliteConsumer:
             self._writer.notify()
 
     def write(self, db: sqlite3.Connection) -> None:
-        """Write what has changed; the file's part of `ack`, in the thread that writes."""
+        """Write the changes, including acknowledgements, in the writer thread."""
         with self._guard:
             self._is_notified = False
             if not self._is_dirty and not self._acks:
@@ -490,7 +490,7 @@ class SqliteConsumer:
                 db.execute("DELETE FROM deaths WHERE consumer = ? AND number = ?", (self.row, number))
 
     def _count_acks(self) -> None:
-        """Move on by all that was acknowledged since the last transaction."""
+        """Advance `_acked` by the acknowledgements since the last transaction."""
         count = len(self._acks)  # more may be added meanwhile
         self._storing += self._acks[:count]
         del self._acks[:count]
@@ -500,11 +500,11 @@ class SqliteConsumer:
             self._acked = passed[-1]
             self._done.difference_update(passed)
             del self._given[: len(passed)]
-        if not self._given and self._done:  # an earlier process was done with these
+        if not self._given and self._done:  # an earlier process has acknowledged these
             self._done = {each for each in self._done if each > self._acked}
 
     def settled(self, *, is_stored: bool) -> None:
-        """Take note of how the transaction ended; what was not stored is written in the next one."""
+        """Handle the end of the transaction; changes that were not stored are written in the next one."""
         with self._guard:
             if self._is_dirty_in_flight and is_stored:
                 self._stored_started = self._starting
@@ -521,7 +521,7 @@ class SqliteConsumer:
             self._is_dirty_in_flight = False
 
     def _mark_stored(self) -> None:
-        """Let the marks follow what is stored."""
+        """Update the marks after a transaction was stored."""
         if self._is_stored_open:
             self._marks.advance(self._acking)
             return
@@ -538,12 +538,12 @@ class SqliteConsumer:
         if self._acks or self._is_dirty or self._is_dirty_in_flight:
             await self._writer.do(lambda _: None)
 
-    # -- failing -----------------------------------------------------------------------------------------------------
+    # -- failures ----------------------------------------------------------------------------------------------------
 
     async def failed(self, number: int, error: str) -> int:
-        """Note that an attempt at an entry has failed; gives how many have."""
+        """Store a failed attempt at an entry, and return the number of failed attempts."""
         attempts = self._attempts.get(number, 0) + 1
-        # What was revived stays so until it is done with: no cursor leads back to it.
+        # A revived entry stays `revived` until it is acknowledged: the cursor has passed it already.
         revived_at = self._revivals.get(number)
         state, at = ("trying", time.time()) if revived_at is None else ("revived", revived_at)
         await self._writer.do(lambda db: self._note_failure(db, number, state, attempts, error, at))
@@ -551,11 +551,11 @@ class SqliteConsumer:
         return attempts
 
     async def give_up(self, number: int, error: str) -> None:
-        """Make an entry a dead letter, and be done with it."""
+        """Make an entry a dead letter, and acknowledge it."""
         attempts = max(1, self._attempts.get(number, 0) + self._crashes.get(number, 0))
 
         def be_done(_: None) -> None:
-            self._attempts.pop(number, None)  # the row stays, whatever becomes of it from now on
+            self._attempts.pop(number, None)  # so that `write` does not delete the row
             self.ack(number)
 
         await self._writer.do(
@@ -585,14 +585,14 @@ class SqliteConsumer:
                 self._crashes_to_store[number] = self._crashes.get(number, 0)
             self._notify_writer()
 
-    # -- ending ------------------------------------------------------------------------------------------------------
+    # -- closing -----------------------------------------------------------------------------------------------------
 
     async def close(self, *, unseen_from: int = 0) -> None:
         """
-        Store every acknowledgement and let go of the name, so that it may be opened again.
+        Store every acknowledgement and release the name, so that the consumer can be opened again.
 
         Args:
-            unseen_from: What was given from this number on has been shown to nobody; 0: all of it was shown.
+            unseen_from: No handler has seen the entries from this number on; 0: handlers have seen all entries.
         """
         if self not in self._stream.consumers:
             return
@@ -612,6 +612,6 @@ class SqliteConsumer:
             await self._writer.do(end)
         finally:
             self._writer.leave(self)
-            with self._guard:  # the thread that writes may be at the marks
+            with self._guard:  # the writer thread may be using the marks
                 self._marks.close()
             os.close(self._lock)

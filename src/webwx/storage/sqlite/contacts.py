@@ -1,11 +1,11 @@
 """
-The contacts of one login, read from the journal when somebody looks at them.
+The contacts of one login, read from the journal when they are looked up.
 
-In memory are the hashes of their ids and whoever was looked at last. A look cannot wait for a turn of the loop, so it
-has a connection of its own, which any thread may use.
+Only the hashes of their ids and the contacts of the last lookups are in memory. A lookup is synchronous, so it uses its
+own connection, which any thread may use.
 
-Once another login has followed and everybody in both has an identity, the earlier one is thinned: what is left are
-those without an identity, and chatrooms in which something was said, whose members are named there.
+Once a later login has begun and the contacts of both have identities, the earlier one is thinned: only contacts without
+an identity are left, and chatrooms with messages, because the names of their members are needed to show those.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from webwx.model.contacts import ContactId
 
 _READ = 64
-"""Contacts that are read at a time, where there may be any number: a chatroom may hold 500 members."""
+"""Number of contacts that are read at a time; few, because a chatroom may have 500 members."""
 
 _KEPT = 1_024
-"""Contacts that are written at a time: what is written of thousands weighs as much as they do."""
+"""Number of contacts that are written at a time, to limit the memory for their encoded form."""
 
 _PAUSE = 0.05
-"""Seconds without a job after which there is time to thin."""
+"""Seconds without a job before thinning begins."""
 
 _THINNED = 2_000
-"""Contacts that are let go of in one transaction."""
+"""Number of contacts that are deleted in one transaction."""
 
 _read = msgspec.json.Decoder(Contact).decode
 _read_all = msgspec.json.Decoder(list[Contact]).decode
@@ -52,7 +52,7 @@ _read_all = msgspec.json.Decoder(list[Contact]).decode
 
 class Looks:
     """
-    The connection for looks at single rows, opened when it is needed.
+    The connection for lookups of single rows, opened when it is needed.
 
     Args:
         path: The journal's file.
@@ -66,10 +66,10 @@ class Looks:
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """
-        Read rows; a journal that was closed is opened for this alone.
+        Read rows; if the journal is closed, open it for this query only.
 
         Raises:
-            StorageError: They cannot be read.
+            StorageError: The rows cannot be read.
         """
         with self._turn:
             try:
@@ -84,7 +84,7 @@ class Looks:
                 raise StorageError(f"The journal {self._path} cannot be read: {explain(error)}") from None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the connection."""
         with self._turn:
             self._is_closed = True
             self._disconnect()
@@ -102,13 +102,13 @@ class Looks:
 
 class StoredRoster:
     """
-    Whoever the journal knows of a login; of those who are in it now, later changes are seen too.
+    The contacts of a login; later changes of these contacts are visible, later contacts are not.
 
     Args:
-        looks: Reads rows.
-        login: The login's row.
-        ids: Who is in it.
-        is_chatroom: Says of an id whether it is a chatroom's.
+        looks: The connection for lookups.
+        login: Row of the login.
+        ids: Ids of the contacts.
+        is_chatroom: Returns whether an id is the id of a chatroom.
     """
 
     is_kept = True
@@ -139,19 +139,19 @@ class StoredRoster:
             yield from (contact for contact in _read_all(listed) if contact.id in self.ids)
 
     def get(self, contact_id: str) -> Contact | None:
-        """Look somebody up by id."""
+        """Return a contact by its id."""
         if contact_id not in self.ids:
             return None
         return self._chatroom(contact_id) if self._is_chatroom(contact_id) else self._person(contact_id)
 
     def named(self, name: str) -> list[Contact]:
-        """List whoever has this nickname or this remark."""
+        """Return the contacts that have this nickname or this remark."""
         ids = self._looks.rows("SELECT id FROM names WHERE login = ? AND name = ?", self._login, clean_text(name))
         found = [self.get(each) for (each,) in ids]
         return [each for each in found if each is not None and name in {each.nickname, each.remark}]
 
     def pack(self) -> None:
-        """Nothing is to be packed."""
+        """Do nothing: no contacts are in memory."""
 
 
 def _find(looks: Looks, login: int, contact_id: str) -> Contact | None:
@@ -160,7 +160,7 @@ def _find(looks: Looks, login: int, contact_id: str) -> Contact | None:
 
 
 def read_roster(db: sqlite3.Connection, looks: Looks, login: int, is_chatroom: Callable[[str], bool]) -> StoredRoster:
-    """Give the contacts of a login as they are now."""
+    """Return the current contacts of a login."""
     ids = [each for (each,) in select(db, ("id",), "FROM contacts WHERE login = ?", (login,))]
     return StoredRoster(looks, login, ids, is_chatroom)
 
@@ -168,7 +168,7 @@ def read_roster(db: sqlite3.Connection, looks: Looks, login: int, is_chatroom: C
 def keep_contacts(
     db: sqlite3.Connection, login: int, contacts: Iterable[Contact], deleted: Iterable[ContactId] = ()
 ) -> None:
-    """Keep contacts of a login, and let these go; whoever is kept as they are already is not written again."""
+    """Store contacts of a login, and delete contacts by their ids; unchanged contacts are not written again."""
     gone = [clean_text(each) for each in deleted]
     if gone:
         db.execute(
@@ -186,17 +186,17 @@ def keep_contacts(
 
 
 class Thinning:
-    """The thinning of a file's earlier logins, a piece at a time."""
+    """The thinning of a file's earlier logins, in small transactions."""
 
     def __init__(self) -> None:
         self._is_due = True
 
     def look_soon(self) -> None:
-        """Take note that a login may have followed another one."""
+        """Check for logins to thin with the next piece of work."""
         self._is_due = True
 
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
-        """Do a piece, in a transaction of its own, when nobody waits; gives the seconds until the next."""
+        """Do a piece in its own transaction if no job waits; return the seconds until the next piece."""
         if not self._is_due:
             return None
         if not is_idle:
@@ -207,8 +207,8 @@ class Thinning:
 
 
 def _thin(db: sqlite3.Connection) -> bool:
-    """Let some go of a login that has ended; says whether there was one."""
-    # Contacts are told in full of logins alone that end each other. What is heard of one later shows that it has not.
+    """Delete some contacts of a login that has ended, and return whether there was such a login."""
+    # Complete lists come only from logins that end each other. A later batch of a login shows that it has not ended.
     ended = db.execute(
         "SELECT l.account, l.login FROM logins l WHERE NOT l.is_thinned AND l.listed IS NOT NULL AND EXISTS ("
         " SELECT 1 FROM logins n WHERE n.account = l.account AND n.login > l.login AND n.listed IS NOT NULL"
@@ -241,7 +241,7 @@ def _thin(db: sqlite3.Connection) -> bool:
 
 
 def _chatrooms_with_words(db: sqlite3.Connection, account: int, login: int) -> list[str]:
-    """Give the chatrooms of a login in which something was said."""
+    """Return the chatrooms of a login that have messages or sends."""
     rows = select(db, ("id",), "FROM contacts WHERE login = ? AND id LIKE '%@%'", (login,))
     rooms = {each: key_of(each) for (each,) in rows if is_chatroom(each)}
     said = select_numbers(

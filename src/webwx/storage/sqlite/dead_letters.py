@@ -1,8 +1,8 @@
 """
-Dead letters: entries that a consumer has given up, and what is handed out once more because somebody wants it.
+Dead letters: entries that a consumer has given up, and their revivals.
 
-Both are rows that any process may read and change. A process with consumers looks at them every few seconds, once for
-all of them; it may be another one than that which asks.
+Both are rows that any process may read and change. A process with open consumers checks the rows every few seconds, so
+it also sees what another process has revived.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _OF = "consumer = (SELECT consumer FROM consumers WHERE account = ? AND name = ?
 
 
 class Revival(NamedTuple):
-    """A dead letter that is to be handed out once more."""
+    """A dead letter that is to be delivered again."""
 
     time: float
-    """When somebody wanted it, which tells it from an earlier revival of the same."""
+    """Time of the revival, in seconds since 1970, which distinguishes it from an earlier revival of the same entry."""
     attempts: int
-    """How often it was tried."""
+    """Number of attempts so far."""
 
 
 def read_dead_letters(db: sqlite3.Connection, account: int, consumer: str, limit: int) -> list[DeadLetterRow]:
-    """Give what a consumer has given up, the newest first."""
+    """Return a consumer's dead letters, the newest first."""
     dead = {
         number: (attempts, error, at)
         for number, attempts, error, at in db.execute(
@@ -48,7 +48,7 @@ def read_dead_letters(db: sqlite3.Connection, account: int, consumer: str, limit
 
 
 def revive(db: sqlite3.Connection, account: int, consumer: str, number: int) -> bool:
-    """Store that a dead letter is to be handed out once more; says whether there was one."""
+    """Store that a dead letter is to be delivered again, and return whether it existed."""
     changed = db.execute(
         f"UPDATE failures SET state = 'revived', time = ? WHERE {_OF} AND number = ? AND state = 'dead'",  # noqa: S608 - a constant
         (time.time(), account, consumer, number),
@@ -57,14 +57,14 @@ def revive(db: sqlite3.Connection, account: int, consumer: str, number: int) -> 
 
 
 def consumers_with_revivals(db: sqlite3.Connection) -> set[int]:
-    """Give the rows of all consumers to whom something is to be given once more."""
+    """Return the rows of all consumers with revived dead letters."""
     return set(
         select_numbers(db, "SELECT consumer AS number FROM failures INDEXED BY revived WHERE state = 'revived'", ())
     )
 
 
 def read_revivals(db: sqlite3.Connection, consumer: int) -> dict[int, Revival]:
-    """Give what a consumer is to be given once more and is not done with yet, by number."""
+    """Return a consumer's revived dead letters that are not acknowledged yet, by number."""
     return {
         number: Revival(at, attempts)
         for number, at, attempts in db.execute(

@@ -1,4 +1,4 @@
-"""Entries as rows of their table, with what these point to: how they are written, and how they are read back."""
+"""Entries as rows that point into the stored bodies: writing and reading them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Kind = Literal["message", "contact", "deleted", "gap"]
 
 KINDS: tuple[Kind, ...] = ("message", "contact", "deleted", "gap")
-"""Of items; a row holds the place in this list, so new ones come last."""
+"""Kinds of items; a row holds the index in this tuple, so a new kind is appended."""
 
 _COLUMNS = (
     "e.number", "e.account", "e.kind", "e.message_id", "e.digest", "e.chat", "e.time", "e.is_backlog", "e.batch",
@@ -30,7 +30,7 @@ _COLUMNS = (
 
 
 LAST = 2**63 - 1
-"""No entry has this number, nor one above."""
+"""A number above that of every entry."""
 
 _PLACE_OF = {kind: place for place, kind in enumerate(KINDS)}
 
@@ -39,11 +39,11 @@ _WRITTEN = (
     " number, message_id, digest, chat, time, start, length"
 )
 _IN_BODY, _APART = f"entries ({_WRITTEN})", f"entries ({_WRITTEN}, raw)"
-"""What is bound for an entry; to bind that nothing is kept apart takes a third of an insertion's time."""
+"""Tables with the columns to insert; binding a null `raw` for each row would take a third of an insertion's time."""
 
 
 def last_number(db: sqlite3.Connection) -> int:
-    """Return the highest number that an entry ever had; 0 when there never was one."""
+    """Return the highest number that an entry ever had; 0 if there never was an entry."""
     found: tuple[int] | None = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entries'").fetchone()
     return 0 if found is None else found[0]
 
@@ -53,22 +53,22 @@ def write_entries(
     items: Iterable[tuple[Arrived, int, ItemRange | None]],
 ) -> None:  # fmt: skip
     """
-    Write the rows of a batch, whose entries have numbers in a row.
+    Write the rows of a batch, whose entries have consecutive numbers.
 
     Args:
-        db: Where.
-        account: Whose.
-        login: In which it came.
-        batch: The number of its first entry.
-        at: When it came, seconds since 1970: the time of what says none.
-        items: Its entries, each with its digest, and where it stands in the stored body, if it does.
+        db: Connection to write to.
+        account: Row of the account.
+        login: Row of the login in which the batch arrived.
+        batch: Number of the first entry.
+        at: Time of arrival, in seconds since 1970; used for items without a time.
+        items: The entries, each with its digest and its range in the stored body (None: it is not in the body).
     """
     rows: dict[tuple[str, int, bool, bool, bool], list[tuple[object, ...]]] = {}
     for number, (each, digest, place) in enumerate(items, batch):
         into = _APART if place is None else _IN_BODY
         where = (0, 0, bytes(each.raw)) if place is None else (place.start, place.length)
         row = (number, each.message_id, digest, each.chat, each.time or int(at), *where)
-        # Nearly always one kind of row, so nearly always one statement.
+        # Nearly always all rows are of one kind, and take one statement.
         kind = (into, _PLACE_OF[each.item.kind], each.is_backlog, each.is_quarantined, each.is_notice)
         rows.setdefault(kind, []).append(row)
     for (into, *kinds), theirs in rows.items():
@@ -76,7 +76,7 @@ def write_entries(
 
 
 class EntryRow(NamedTuple):
-    """A row of the table, and its item."""
+    """A row of the table `entries`, with its item."""
 
     number: int
     account: int
@@ -91,7 +91,7 @@ class EntryRow(NamedTuple):
 
 
 def read_rows(db: sqlite3.Connection, numbers: Collection[int]) -> Iterator[EntryRow]:
-    """Read rows by their numbers, in that order; those that are not there are passed over."""
+    """Read rows by their numbers, in the order of the numbers; missing rows are skipped."""
     rows = select(
         db,
         _COLUMNS,
@@ -114,7 +114,7 @@ def read_rows(db: sqlite3.Connection, numbers: Collection[int]) -> Iterator[Entr
 
 
 def read_entries(db: sqlite3.Connection, numbers: Collection[int]) -> list[Entry]:
-    """Read entries by their numbers, in that order; those that are not there are passed over."""
+    """Read entries by their numbers, in the order of the numbers; missing entries are skipped."""
     return [
         Entry(
             number=row.number,

@@ -1,12 +1,12 @@
 """
 Identities in the journal's file: which contacts of which logins are the same person or chatroom.
 
-A contact of a login is linked to an identity once, by its evidence (`model.identities`), and stays so whatever name it
-has later. Each link keeps what was last known of it, so that it can be taken out of its identity again.
+A contact of a login is linked to an identity once, by its evidence (`model.identities`), and stays linked even if its
+name changes. Each link holds the last known evidence, so that the contact can be split from its identity again.
 Contacts that never change their id, such as `filehelper`, are linked once for all logins.
 """
 
-# ruff: noqa: S608 - what is put together here are columns and conditions, and never a value
+# ruff: noqa: S608 - only columns and conditions are put together here, never a value
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ class SqliteIdentityStore:
     One account's identities; `IdentityStore` states the guarantees.
 
     Args:
-        account: Gives the account's row.
-        current: Gives the row of the login that is open here, 0 when there is none.
-        writer: The thread that writes.
-        reader: The thread that reads.
-        told: Called, in the thread that writes, when all contacts of a login were told.
+        account: Returns the account's row.
+        current: Returns the row of the current login, 0 if there is none.
+        writer: The writer thread.
+        reader: The reader thread.
+        told: Called in the writer thread when the complete list of a login's contacts was stored.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class SqliteIdentityStore:
         digest: bytes | None = None
         is_known = False
         if complete:
-            # In the thread that reads: mostly all of them are known, and then nothing is written.
+            # In the reader thread: mostly all contacts are known, and then nothing is written.
             listed, digest = await self._reader.do(
                 lambda db: (login_of(db, account, own_id)[1], digest_of_all(contacts))
             )
@@ -90,7 +90,7 @@ class SqliteIdentityStore:
             if is_known and not noted:
                 return []
 
-        def tell(db: sqlite3.Connection) -> list[Identified]:
+        def store(db: sqlite3.Connection) -> list[Identified]:
             found = [] if is_known else identify(db, account, own_id, contacts, digest=digest, time=time)
             login, _ = login_of(db, account, own_id)
             found += filter(None, (_note_real_id(db, account, login, *each) for each in noted))
@@ -99,15 +99,15 @@ class SqliteIdentityStore:
             return found
 
         # One job: it is completed once it is queued, and a later call sees its result.
-        return await self._writer.do(tell)
+        return await self._writer.do(store)
 
     async def find(self, query: IdentityQuery) -> list[Identity]:
-        """Return the identities that a query asks for, in the order of their numbers."""
+        """Return the identities that match a query, in the order of their numbers."""
         account, current = await self._account(), self._current()
         return await self._reader.do(lambda db: _find(db, account, current, query))
 
     async def contacts(self, ids: Collection[str]) -> list[Contact]:
-        """Give who had these ids in whatever login, with what an identity tells of them."""
+        """Return contacts that had these ids in any login, with the data of their identities."""
         account = await self._account()
         return await self._reader.do(
             lambda db: [
@@ -123,17 +123,17 @@ class SqliteIdentityStore:
         )
 
     async def links(self, number: int) -> list[Link]:
-        """Return the contacts of all logins that belong to an identity, the newest first, each with the reasons."""
+        """Return the contacts of all logins that are linked to an identity, the newest first, each with the reasons."""
         account = await self._account()
         return await self._reader.do(lambda db: _links(db, account, _now(db, account, number)))
 
     async def merge(self, number: int, other: int) -> Identity:
         """
-        Make two identities one, which keeps the first number; the second names it as well from now on.
+        Merge two identities into the first one; the second number finds it as well from now on.
 
         Raises:
             UnknownContact: There is no such identity.
-            InvalidRequest: They are one already, differ in kind, or are both in this login.
+            InvalidRequest: The identities are the same, differ in kind, or both have a contact in this login.
         """
         account, current = await self._account(), self._current()
 
@@ -148,10 +148,10 @@ class SqliteIdentityStore:
 
     async def split(self, number: int, contact_id: ContactId) -> Identity:
         """
-        Make a contact somebody else, with a new number, and give that; they are never taken for the same again.
+        Move a contact to a new identity, and return that; the two identities are never matched again.
 
         Raises:
-            UnknownContact: There is no such identity, it never had this id, or it had no other.
+            UnknownContact: There is no such identity, it never had this id, or it has no other id.
         """
         account, current = await self._account(), self._current()
         contact_id = ContactId(clean_text(contact_id))
@@ -186,8 +186,8 @@ def _note_real_id(
         (account, current, contact_id, wxid),
     )
     if not noted.rowcount:
-        return None  # the phone tells the same ones again and again
-    if link is None:  # it is looked at with this when all contacts are told the next time
+        return None  # the phone sends the same ones again and again
+    if link is None:  # `listed` no longer matches, so the next complete list is compared, with this id
         db.execute("UPDATE logins SET listed = zeroblob(0) WHERE account = ? AND listed IS NOT NULL", (account,))
         return None
     found = _reconsider(db, link, wxid)
@@ -208,9 +208,9 @@ def _note_real_id(
 
 
 def _reconsider(db: sqlite3.Connection, link: ResolvedLink, wxid: str) -> Identified | None:
-    """Give a contact whose real id is known now to whom it belongs, if that is not who it was taken for."""
+    """Link a contact whose real id is known now to the identity that has this id, if that is another one."""
     row = link.row
-    # CROSS keeps SQLite to this order: few bear a real id, and the other way round all links are looked through.
+    # CROSS makes SQLite keep this order: few contacts have a real id, and the other order would scan all links.
     bearers = select_numbers(
         db,
         "SELECT DISTINCT l.number FROM real_ids r CROSS JOIN links l USING (account, login, id)"
@@ -226,17 +226,17 @@ def _reconsider(db: sqlite3.Connection, link: ResolvedLink, wxid: str) -> Identi
     else:
         return Identified(contact_id=row.id, number=row.number, by="ambiguous", candidates=tuple(bearers))
     _move(db, link, number, LinkOrigin(by="certain", reasons=(Reason(what="wxid", weight=CERTAINTY, agrees=True),)))
-    if not links_of_number(db, row.account, row.number):  # a number that has none left names that one too
+    if not links_of_number(db, row.account, row.number):  # a number without links finds the other identity from now on
         _become(db, row.number, number)
     return Identified(contact_id=row.id, number=number, by="certain", candidates=(row.number,))
 
 
 def _bears_another(db: sqlite3.Connection, row: LinkRow, wxid: str) -> bool:
-    """Say whether another real id was noted of the identity of a link, in another login."""
+    """Return whether the identity of a link has another real id in another login."""
     is_said = db.execute(
         "SELECT 1 FROM faces WHERE number = ? AND json_extract(evidence, '$.wxid') <> ?", (row.number, wxid)
     ).fetchone()
-    if is_said is None:  # mostly, and it saves a look at all logins
+    if is_said is None:  # mostly, and it saves a query over all logins
         return False
     noted = db.execute(
         f"SELECT 1 FROM {LOGINS_OF_ACCOUNT} g CROSS JOIN links l USING (login)"
@@ -248,7 +248,7 @@ def _bears_another(db: sqlite3.Connection, row: LinkRow, wxid: str) -> bool:
 
 
 def _is_free(db: sqlite3.Connection, number: int, row: LinkRow) -> bool:
-    """Say whether an identity may take over a link: it has none in that login, and the user does not object."""
+    """Return whether an identity may take over a link: it has none in that login, and the user did not split them."""
     in_the_way = db.execute(
         "SELECT 1 FROM links WHERE number = :number AND login = :login"
         " UNION ALL SELECT 1 FROM apart WHERE number = :number AND other = :other",
@@ -258,7 +258,7 @@ def _is_free(db: sqlite3.Connection, number: int, row: LinkRow) -> bool:
 
 
 def _move(db: sqlite3.Connection, link: ResolvedLink, number: int, found: LinkOrigin) -> None:
-    """Let a link be another identity's, with a face of its own."""
+    """Move a link to another identity, with its own face."""
     row, written = link.row, as_json(found)
     face = new_face(db, number, row.login, link.evidence)
     db.execute(
@@ -270,7 +270,7 @@ def _move(db: sqlite3.Connection, link: ResolvedLink, number: int, found: LinkOr
     note_newest_login(db, row.account, row.number, number)
 
 
-# -- by hand ---------------------------------------------------------------------------------------------------------
+# -- merge and split -------------------------------------------------------------------------------------------------
 
 
 def _existing(db: sqlite3.Connection, account: int, current: int, number: int) -> Identity:
@@ -296,7 +296,7 @@ def _merge(db: sqlite3.Connection, account: int, kept: int, gone: int) -> None:
 
 
 def _become(db: sqlite3.Connection, gone: int, kept: int) -> None:
-    """Let a number, and all that were merged into it, name another identity."""
+    """Make a number, and all numbers that were merged into it, find another identity."""
     db.execute(
         "UPDATE identities SET first_seen = min(first_seen, (SELECT first_seen FROM identities WHERE number = ?))"
         " WHERE number = ?",
@@ -321,11 +321,11 @@ def _new(db: sqlite3.Connection, account: int, kind: IdentityKind, time: float) 
     return int(made.lastrowid or 0)
 
 
-# -- looking up ------------------------------------------------------------------------------------------------------
+# -- queries ---------------------------------------------------------------------------------------------------------
 
 
 def _now(db: sqlite3.Connection, account: int, number: int) -> int:
-    """Give what a number names by now; 0 when it names nobody."""
+    """Return the number of the identity that a number finds, after merges; 0 if there is none."""
     found = db.execute(
         "SELECT CASE became WHEN 0 THEN number ELSE became END FROM identities WHERE number = ? AND account = ?",
         (number, account),
@@ -356,14 +356,14 @@ def _find(db: sqlite3.Connection, account: int, current: int, query: IdentityQue
 def _read_all(
     db: sqlite3.Connection, account: int, current: int, condition: str, values: Iterable[object]
 ) -> list[Identity]:
-    """Read identities by a condition for their newest links."""
+    """Read identities by a condition on their newest links."""
     if not current:
         (current,) = db.execute("SELECT coalesce(max(login), 0) FROM links WHERE account = ?", (account,)).fetchone()
     rows = select(
         db,
         ("l.number", "i.kind", "l.name", "l.login", "l.id", "h.found", "i.first_seen",
          "max(l.seen_at, g.last_at)"),
-        # An id that every login has is in the newest one as well.
+        # An id that is the same in every login is in the newest login as well.
         f"{NEWEST_LINKS} CROSS JOIN faces f USING (face) CROSS JOIN findings h USING (finding)"
         f" JOIN logins g ON g.login = CASE l.login WHEN {ALWAYS}"
         " THEN (SELECT max(login) FROM logins o WHERE o.account = l.account) ELSE l.login END"

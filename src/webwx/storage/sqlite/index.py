@@ -1,9 +1,9 @@
 """
-What is looked for by id, by chat and by word: filled after the fact.
+The indexes by id, by chat and by word, which are filled after a batch was stored.
 
-Ids, chats and words come in random order, so each new row of their indexes dirties a page of its own, and with a
-million rows in the file that costs many times what storing the message does. So a batch goes in without them. The rows
-behind the last indexed number are the tail; a look-up asks the index and scans the tail.
+Ids, chats and words arrive in random order, so each new row of their indexes changes another page, and with a million
+rows in the file that costs many times more than storing the message. So a batch is stored without them. The rows after
+the last indexed number are the tail; a query searches the index and scans the tail.
 """
 
 from __future__ import annotations
@@ -26,40 +26,40 @@ if TYPE_CHECKING:
     from webwx.model.events import Arrived
 
 IDLE = 0.05
-"""Seconds without a job after which there is time for the index."""
+"""Seconds without a job before indexing begins."""
 
 PATIENCE = 0.5
-"""Seconds that a short tail may wait for more, so that a message now and then costs no commit each."""
+"""Seconds that a short tail may wait for more entries, so that single messages do not cost a commit each."""
 
 LATEST = 1.5
-"""Seconds that a tail waits at most, however busy the writer is: no index is more than two behind."""
+"""Limit of seconds that a tail waits beside a busy writer: no index is more than two seconds behind."""
 
 LONGEST = 20_000
-"""Rows in a tail at most; beyond, indexing does not wait for an idle moment."""
+"""Limit of rows in a tail; a longer one is indexed without waiting for an idle moment."""
 
 STEP = 10_000
 """
-Rows at a time, at most.
+Limit of rows indexed at a time.
 
-Each row changes a page of its own in a large file, unless others go into the same page: the more at once, the cheaper.
+In a large file each row changes another page, unless several rows go into the same page: a larger step costs less.
 """
 
 SLICE = 0.25
-"""Seconds after which it is enough: beside a program that never rests, the same rows take a hundred times as long."""
+"""Seconds after which a step ends: beside a busy program, the same rows may take a hundred times as long."""
 
 
 def key_of(text: str) -> int:
-    """Give 64 bits that stand for an id: the number that it is, else a hash. Whoever finds it compares the text."""
+    """Return the 64-bit key of an id: the number that it is, else a hash. A query must compare the text as well."""
     if text.isascii() and text.isdigit() and len(text) < 19:  # all such numbers fit
         return int(text)
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), signed=True)
 
 
-_key_of_chat = lru_cache(1_000)(key_of)  # few chats say most
+_key_of_chat = lru_cache(1_000)(key_of)  # most messages are in few chats
 
 
 class _Unindexed(NamedTuple):
-    """What the indexes need of an entry."""
+    """The fields of an entry that the indexes need."""
 
     account: int
     message_id: str
@@ -69,23 +69,23 @@ class _Unindexed(NamedTuple):
 
 
 class Index:
-    """The indexes of a file; what is kept in memory belongs to the thread that writes."""
+    """The indexes of a file; used by the writer thread only."""
 
     def __init__(self) -> None:
         self._tail: dict[int, dict[str, tuple[int, ...]]] | None = None
-        """The digests of each message that is not indexed, by account and id; None: to be read from the file."""
+        """The digests of messages in the tail, by account and id; None: the tail must be read from the file."""
         self._stored: dict[int, _Unindexed] = {}
-        """By number, entries of the tail that this process has stored."""
+        """Entries of the tail that this process has stored, by number."""
         self._data_version = 0
         self._indexed = 0
         self._last = 0
         self._own_last: int | None = None
-        """The last number that this process has stored or was told of; None: nobody can say what was stored."""
+        """The last number that this process has stored or read; None if it is unknown, after a failed transaction."""
         self._pending_since: float | None = None
         self._busy_at = 0.0
 
     def forget(self) -> None:
-        """Look at the file anew before anything else is done."""
+        """Drop all cached state, because a transaction was rolled back."""
         self.reload()
         self._own_last = None
 
@@ -97,7 +97,7 @@ class Index:
     # -- duplicates --------------------------------------------------------------------------------------------------
 
     def digests(self, db: sqlite3.Connection, account: int, ids: Collection[str]) -> dict[str, tuple[int, ...]]:
-        """Give the digests under which messages of these ids are known; those that nobody knows are left out."""
+        """Return the digests of the stored messages with these ids; unknown ids are left out."""
         wanted = set(ids) - {""}
         tail = self._loaded(db).get(account, {})
         known = {each: tail[each] for each in tail.keys() & wanted}
@@ -114,12 +114,12 @@ class Index:
 
     def added(self, account: int, first: int, new: Sequence[tuple[Arrived, int]]) -> None:
         """
-        Take note of entries that are being stored, so that they need not be read back to be indexed.
+        Keep entries that are being stored, so that they need not be read back to be indexed.
 
         Args:
-            account: Row of their account.
-            first: Number of the first one; the others follow.
-            new: Each with its digest.
+            account: Row of the account.
+            first: Number of the first entry; the numbers are consecutive.
+            new: The entries, each with its digest.
         """
         if self._tail is None:
             return
@@ -131,18 +131,18 @@ class Index:
                 tail[item.message_id] = (*tail.get(item.message_id, ()), digest)
 
     def is_overtaken(self, last: int) -> bool:
-        """Say whether the file's last number is news to this process, which it is once."""
+        """Return whether the file's last number differs from the last one known here, and remember it."""
         is_news, self._own_last = last != self._own_last, last
         return is_news
 
     def appended(self, last: int) -> None:
-        """Take note of the last number that is being stored."""
+        """Record the last number that is being stored."""
         self._last = self._own_last = last
         if self._pending_since is None:
             self._pending_since = time.monotonic()
 
     def _loaded(self, db: sqlite3.Connection) -> dict[int, dict[str, tuple[int, ...]]]:
-        """Give the tail, read from the file when this process does not know it, or another one has written since."""
+        """Return the tail; read it from the file if it is not in memory or another process has written since."""
         (version,) = db.execute("PRAGMA data_version").fetchone()
         if self._tail is None or version != self._data_version:
             self._data_version = version
@@ -164,7 +164,7 @@ class Index:
     # -- filling -----------------------------------------------------------------------------------------------------
 
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
-        """Index a piece of the tail, when it is time; gives the seconds until the next piece is due."""
+        """Index a piece of the tail if it is due; return the seconds until the next piece is due."""
         if self._tail is None:
             with transaction(db):
                 self._loaded(db)
@@ -185,7 +185,7 @@ class Index:
         return 0.0 if self._pending_since is not None else None
 
     def fill(self, db: sqlite3.Connection, limit: int) -> bool:
-        """Index the next entries, in a transaction of its own; says whether any are left."""
+        """Index the next entries in one transaction, and return whether any are left."""
         with transaction(db):
             until = time.monotonic() + SLICE
             self._loaded(db)
@@ -224,7 +224,7 @@ class Index:
         return not is_done
 
     def _unindexed(self, db: sqlite3.Connection, numbers: list[int]) -> Iterator[tuple[int, _Unindexed]]:
-        """Yield entries with their numbers, in order; what this process has not stored is read from the file."""
+        """Yield entries with their numbers, in order; entries of other processes are read from the file."""
         rows = read_rows(db, [number for number in numbers if number not in self._stored])
         for number in numbers:
             if (stored := self._stored.get(number)) is not None:
@@ -235,10 +235,10 @@ class Index:
                 yield number, _Unindexed(row.account, row.message_id, row.digest, row.chat, words)
 
     def _drop(self, account: int, message_id: str, digest: int) -> None:
-        """Let go of a message that is indexed now."""
+        """Remove a message that is indexed now from the tail."""
         if self._tail is None:
             return
         tail = self._tail.get(account, {})
         left = tail.pop(message_id, ())
-        if left not in {(), (digest,)}:  # ids have met
+        if left not in {(), (digest,)}:  # several messages have the same id
             tail[message_id] = tuple(each for each in left if each != digest)

@@ -1,8 +1,8 @@
 """
 The journal in one SQLite file.
 
-One thread writes and one reads; everything here hands them jobs. What is stored goes in by `_store`, the one function
-whose speed decides how fast this account receives; the indexes follow behind (`index`).
+One thread writes and one reads; the classes here pass them jobs. `_store` stores a batch, and its speed decides how
+fast an account receives; the indexes are filled later (`index`).
 """
 
 from __future__ import annotations
@@ -62,8 +62,8 @@ class SqliteJournal:
     It is closed at the end of `with SqliteJournal(path) as journal:`, or of `async with` in a coroutine.
 
     Args:
-        path: The file; it and its folder are made when they are needed.
-        retention_days: What came longer ago is deleted; 0 keeps everything.
+        path: The file; it and its folder are created when they are needed.
+        retention_days: Days after which entries and sends are deleted; 0 keeps everything.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> None:
@@ -88,10 +88,10 @@ class SqliteJournal:
 
     def __enter__(self) -> Self:
         """
-        Return itself; `close` is called at the end of the block.
+        Return the journal; the end of the block closes it.
 
         Raises:
-            RuntimeError: A loop runs here, so it has to be `async with`.
+            RuntimeError: An event loop runs in this thread; use `async with`.
         """
         try:
             asyncio.get_running_loop()
@@ -102,17 +102,17 @@ class SqliteJournal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the journal."""
         asyncio.run(self.close())
 
     async def __aenter__(self) -> Self:
-        """Return itself; `close` is called at the end of the block."""
+        """Return the journal; the end of the block closes it."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the journal."""
         await self.close()
 
     def _connect(self) -> sqlite3.Connection:
@@ -121,7 +121,7 @@ class SqliteJournal:
         return db
 
     def account(self, uin: int) -> SqliteAccount:
-        """Give an account's part."""
+        """Return an account's part."""
         stream = self._streams.setdefault(uin, LiveConsumers())
         return SqliteAccount(
             uin, self._path, stream, self._index, self._senders, writer=self._writer, reader=self._reader,
@@ -130,17 +130,17 @@ class SqliteJournal:
         )  # fmt: skip
 
     def _overtaken(self) -> None:
-        """Note that the file holds more than this process has stored, in the thread that writes."""
+        """Record, in the writer thread, that another process has stored entries."""
         for stream in tuple(self._streams.values()):
             stream.has_others = True
 
     def _reached(self) -> dict[int, int]:
-        """Say how far the consumers of this process have read, by their rows; asked in the thread that writes."""
+        """Return how far the consumers of this process have read, by their rows; called in the writer thread."""
         streams = tuple(self._streams.values())
         return {each.row: each.reached() for stream in streams for each in tuple(stream.consumers)}
 
     def _watch(self, db: sqlite3.Connection) -> None:
-        """Let consumers know of what other processes have revived; done in the thread that reads."""
+        """Notify consumers of dead letters that were revived, also by other processes; called in the reader thread."""
         rows = consumers_with_revivals(db)
         for stream in tuple(self._streams.values()) if rows else ():
             for consumer in tuple(stream.consumers):
@@ -148,7 +148,7 @@ class SqliteJournal:
                     consumer.look_soon_threadsafe()
 
     async def accounts(self) -> list[int]:
-        """Give the numbers of the accounts that have a part, the one that logged in last first."""
+        """Return the numbers of the accounts that have a part, the latest login first."""
         rows = await self._reader.do(
             lambda db: select(
                 db,
@@ -161,10 +161,10 @@ class SqliteJournal:
 
     async def backup(self, path: str | os.PathLike[str]) -> None:
         """
-        Copy the journal as it is now into a new file, while others write on.
+        Copy a snapshot of the journal into a new file; other writers continue meanwhile.
 
         Raises:
-            StorageError: There is a file already, or the disk does not take it.
+            StorageError: The file exists or cannot be written.
         """
         await asyncio.to_thread(self._copy, Path(path))
 
@@ -197,11 +197,11 @@ class SqliteJournal:
 
     async def delete(self) -> None:
         """
-        Delete the whole file, with every account in it, and close it.
+        Delete the journal with all accounts in it, and close it.
 
         Raises:
-            AlreadyRunning: Somebody is reading from it or sending.
-            StorageError: The disk does not let go of it.
+            AlreadyRunning: A consumer or a sender uses it.
+            StorageError: The files cannot be deleted.
         """
         await self.close()
         await asyncio.to_thread(self._delete)
@@ -224,11 +224,11 @@ class SqliteJournal:
                 raise StorageError(f"{self._path} cannot be deleted: {explain(error)}") from None
 
     async def close(self) -> None:
-        """Store what is left, and let go of the file."""
+        """Close all consumers, store pending changes, and close the journal."""
         try:
             for stream in self._streams.values():
                 for consumer in tuple(stream.consumers):
-                    with contextlib.suppress(StorageError):  # what could not be acknowledged comes again
+                    with contextlib.suppress(StorageError):  # entries whose acknowledgement was not stored come again
                         await consumer.close()
         finally:
             await self._writer.close()
@@ -256,7 +256,7 @@ class SqliteAccount:
         self._looks = looks
         self._row: int | None = None
         self._login: tuple[int, ContactId] | None = None
-        """The row and the id of the login whose batches are taken in."""
+        """The row and the own id of the current login."""
         self.outbox: SqliteOutbox = SqliteOutbox(self._account, senders, writer, reader)
         self.identities: SqliteIdentityStore = SqliteIdentityStore(
             self._account, lambda: self._login[0] if self._login else 0, writer, reader, told=thinning.look_soon
@@ -268,7 +268,7 @@ class SqliteAccount:
         return "SqliteAccount(***)"
 
     async def _account(self) -> int:
-        """Give the account's row, made when it is needed."""
+        """Return the account's row; create it when it is needed."""
         if self._row is None:
             known = "SELECT account FROM accounts WHERE uin = ?"
             found = await self._reader.do(lambda db: db.execute(known, (self._uin,)).fetchone())
@@ -283,10 +283,10 @@ class SqliteAccount:
             self._row = int(found[0])
         return self._row
 
-    # -- taking in ---------------------------------------------------------------------------------------------------
+    # -- batches -----------------------------------------------------------------------------------------------------
 
     async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
-        """Begin with a new login; where there was another before, a gap is stored."""
+        """Begin a new login; if the account had an earlier one, store a gap."""
         account = await self._account()
 
         def store(db: sqlite3.Connection) -> tuple[int, StoredBatch]:
@@ -312,7 +312,7 @@ class SqliteAccount:
         self._login = (login, own_id)
 
     async def position(self, own_id: ContactId) -> bytes | None:
-        """Give where the next fetch begins; None when the journal does not know this login."""
+        """Return where the next fetch begins, and make this the current login; None if the login is unknown."""
         account = await self._account()
         found = await self._reader.do(
             lambda db: db.execute(
@@ -327,14 +327,14 @@ class SqliteAccount:
 
     async def ingest(self, arrival: Arrival) -> int:
         """
-        Store a batch in one transaction; returns how many items were new.
+        Store a batch in one transaction, and return the number of new items.
 
         Raises:
-            StorageError: It was not stored, or nobody can say.
+            StorageError: The batch was not stored, or may not have been; or the journal does not know the login.
         """
         account = await self._account()
         if self._login is None and not arrival.own_id:
-            raise StorageError("Nothing is taken in before a login was opened, or its position asked for.")
+            raise StorageError("There is no current login; call open_login or position first.")
         login = None if arrival.own_id else self._login
 
         def store(db: sqlite3.Connection) -> StoredBatch:
@@ -347,7 +347,7 @@ class SqliteAccount:
     def _store(
         self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival
     ) -> StoredBatch:
-        """Store a batch, in the writer's thread, by a number of statements that does not grow with the batch."""
+        """Store a batch in the writer thread, with a number of statements that does not grow with the batch."""
         if arrival.position is not None:
             db.execute(
                 "UPDATE logins SET position = ?, last_at = max(last_at, ?) WHERE login = ?",
@@ -372,17 +372,17 @@ class SqliteAccount:
         self, db: sqlite3.Connection, account: int, login: int, own_id: ContactId, arrival: Arrival, batch: int,
         known: dict[str, tuple[int, ...]],
     ) -> list[Entry]:  # fmt: skip
-        """Store what is new of a batch with a row for each."""
+        """Store the new items of a batch, a row for each."""
         items = arrival.items
         new, conflicts = new_items(items, known, is_repeated=self._is_repeated(db, login, arrival))
         if conflicts:
             db.execute("UPDATE accounts SET conflicts = conflicts + ? WHERE account = ?", (conflicts, account))
-            _log.warning("%d messages came with the id of another one; both are kept.", conflicts)
+            _log.warning("%d messages arrived with the id of another message; both are stored.", conflicts)
         if not new:
             return []
         places = locate(arrival.body, [each.raw for each, _ in new])
         body = arrival.body
-        if len(new) < len(items):  # a purge of a chat could not find what no entry points to
+        if len(new) < len(items):  # a purge could not delete bytes to which no entry points
             body = blank(body, [place for place in places if place is not None])
         db.execute("INSERT INTO batches VALUES (?, ?, ?, ?)", (batch, account, arrival.time, pack(body)))
         rows = [(*each, place) for each, place in zip(new, places, strict=True)]
@@ -397,7 +397,7 @@ class SqliteAccount:
         ]  # fmt: skip
 
     def _is_repeated(self, db: sqlite3.Connection, login: int, arrival: Arrival) -> bool:
-        """Say whether the last batch has come again; only what has no id needs to be told apart so."""
+        """Return whether a batch repeats the last one; only checked if it has items without an id."""
         digest = digest_of_body(arrival)
         if digest is None:
             return False
@@ -413,10 +413,10 @@ class SqliteAccount:
         stays: bool = False, shows: bool = False,
     ) -> SqliteConsumer:  # fmt: skip
         """
-        Open a consumer: one at a time of each name.
+        Open a consumer; each name can be open only once at a time.
 
         Raises:
-            AlreadyRunning: It is open, here or in another process.
+            AlreadyRunning: The consumer is open, in this process or another one.
         """
         account = await self._account()
         name = clean_text(name)
@@ -435,7 +435,7 @@ class SqliteAccount:
             return int(found[0])
 
         if stays:
-            with contextlib.suppress(StorageError):  # without it, each commit only takes longer
+            with contextlib.suppress(StorageError):  # without this, commits are only slower
                 await self._writer.do_outside(lambda db: make_room(db, self._path))
         consumer = await self._writer.do(make)
         lock = take_lock(self._path.with_name(f".{self._path.name}.consumer-{consumer}"))
@@ -455,32 +455,32 @@ class SqliteAccount:
         return opened
 
     async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
-        """Give what a consumer has given up, the newest first; it may be open, here or in another process."""
+        """Return a consumer's dead letters, the newest first; the consumer may be open in any process."""
         account, name = await self._account(), clean_text(consumer)
         return await self._reader.do(lambda db: read_dead_letters(db, account, name, limit))
 
     async def revive(self, consumer: str, number: int) -> bool:
-        """Have a dead letter handed out once more, as a new attempt; says whether there was one."""
+        """Deliver a dead letter again, as a new attempt, and return whether it existed."""
         account, name = await self._account(), clean_text(consumer)
         is_one = await self._writer.do(lambda db: revive(db, account, name, number))
         for opened in self._stream.consumers:
             opened.look_soon()
         return is_one
 
-    # -- looking up --------------------------------------------------------------------------------------------------
+    # -- queries -----------------------------------------------------------------------------------------------------
 
     async def find(self, query: EntryQuery) -> list[Entry]:
-        """Return the entries that a query asks for, the newest first."""
+        """Return the entries that match a query, the newest first."""
         account = await self._account()
         return await self._reader.do(lambda db: find_entries(db, account, query))
 
     async def read(self, *, after: int = 0, limit: int = 500) -> list[Entry]:
-        """Return the entries that follow a number, in the order of arrival."""
+        """Return the entries after a number, in the order of arrival."""
         account = await self._account()
         return await self._reader.do(lambda db: entries_after(db, account, after, limit))
 
     async def stats(self) -> Stats:
-        """Count what there is."""
+        """Return the counts of this account's rows."""
         account = await self._account()
 
         def read(db: sqlite3.Connection) -> Stats:
@@ -506,10 +506,10 @@ class SqliteAccount:
 
         return await self._reader.do(read)
 
-    # -- people ------------------------------------------------------------------------------------------------------
+    # -- contacts ----------------------------------------------------------------------------------------------------
 
     async def roster(self, own_id: ContactId) -> StoredRoster:
-        """Return the contacts of a login that are not deleted, each to be read when it is looked up."""
+        """Return the contacts of a login that are not deleted; each is read when it is looked up."""
         account = await self._account()
 
         def read(db: sqlite3.Connection) -> StoredRoster:
@@ -521,7 +521,7 @@ class SqliteAccount:
         return await self._reader.do(read)
 
     async def people(self, ids: Collection[ContactId]) -> list[Contact]:
-        """Return the contacts that had these ids, in whatever login."""
+        """Return the contacts that had these ids, in any login."""
         account = await self._account()
         wanted = {clean_text(each) for each in ids}
 
@@ -541,7 +541,7 @@ class SqliteAccount:
     async def save_contacts(
         self, own_id: ContactId, contacts: Collection[Contact], deleted: Collection[ContactId] = ()
     ) -> None:
-        """Keep contacts, and let these go; who is in neither list stays as they are."""
+        """Store contacts, and delete contacts by their ids; other contacts stay unchanged."""
         account = await self._account()
 
         def store(db: sqlite3.Connection) -> None:
@@ -556,7 +556,7 @@ class SqliteAccount:
         await self._writer.do(store)
 
     async def chats_named(self, name: str) -> list[ContactId]:
-        """Give every id that had this remark or nickname, in whatever login."""
+        """Return every id that had this remark or nickname, in any login."""
         account, name = await self._account(), clean_text(name)
 
         def read(db: sqlite3.Connection) -> list[list[Any]]:
@@ -567,12 +567,12 @@ class SqliteAccount:
         return list(dict.fromkeys(ContactId(each) for _, each in rows))
 
     async def state(self, name: str) -> bytes:
-        """Give what something small was kept as; empty when it never was."""
+        """Return a small value by its name; empty if there is none."""
         account = await self._account()
         return await self._reader.do(lambda db: _state(db, account, name))
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
-        """Keep something small as what a function makes of what it was, and give that."""
+        """Replace a small value by the result of a function of it, and return the new value."""
         account = await self._account()
 
         def store(db: sqlite3.Connection) -> bytes:
@@ -582,13 +582,13 @@ class SqliteAccount:
 
         return await self._writer.do(store)
 
-    # -- letting go --------------------------------------------------------------------------------------------------
+    # -- deletion ----------------------------------------------------------------------------------------------------
 
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
         """
-        Delete entries and sends for good: older than a time, or of these chats, or both; gives how many.
+        Delete entries and sends that are older than a time, or of these chats, or both; return how many.
 
-        A consumer that had not seen them all is told of a gap. The file does not shrink: its room is used again.
+        A consumer that has not taken a deleted entry finds a gap. The file does not shrink: its free space is reused.
         """
         if not before and not chats:
             return 0

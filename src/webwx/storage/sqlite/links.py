@@ -1,11 +1,11 @@
 """
-Links as they lie in the journal's file: a contact of a login, its identity, its face, and the way it was found.
+Links in the journal's file: a contact of a login, its identity, its face, and its origin.
 
-What was last known of a contact is called its face; the links of one identity share it for as long as nothing else is
-said. Many links are found in the same way, which is stored once as well.
+A face is the last known evidence of a contact; the links of one identity share a face until the evidence changes. Many
+links have the same origin, which is stored once as well.
 """
 
-# ruff: noqa: S608 - what is put together here are columns and conditions, and never a value
+# ruff: noqa: S608 - only columns and conditions are put together here, never a value
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from webwx.model.contacts import ContactId
 
 ALWAYS = 0
-"""The login of an id that every login has."""
+"""The login number of an id that is the same in every login."""
 
 NEWEST_LINKS = "FROM identities i CROSS JOIN links l ON l.login = i.login AND l.number = i.number"
-"""Each identity with its links of the newest login that it was in; the older ones are not even looked at."""
+"""Each identity with its links in its newest login; older links are not read."""
 
 LOGINS_OF_ACCOUNT = f"(SELECT {ALWAYS} AS login UNION ALL SELECT login FROM logins WHERE account = :account)"
-"""Every login of the `:account`: what is of one of them is looked for in each, since no index goes across them."""
+"""All logins of the `:account`; a query searches each of them, because no index spans logins."""
 
 
 class LinkOrigin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a link came about, as it is stored."""
+    """How a link was found, as it is stored."""
 
     by: By
     confidence: float = 1.0
@@ -56,7 +56,7 @@ class LinkRow(NamedTuple):
 
 
 class ResolvedLink(NamedTuple):
-    """A link with what it leads to."""
+    """A link with its face and its origin."""
 
     row: LinkRow
     face_login: int
@@ -66,22 +66,22 @@ class ResolvedLink(NamedTuple):
 
     @property
     def known(self) -> Evidence:
-        """What the face says."""
+        """The evidence of the face."""
         return msgspec.json.decode(self.evidence, type=Evidence)
 
     @property
     def how(self) -> LinkOrigin:
-        """How it came about."""
+        """The origin of the link."""
         return msgspec.json.decode(self.found, type=LinkOrigin)
 
 
 def as_json(value: object) -> str:
-    """Write a face or a finding as it is stored."""
+    """Encode evidence or an origin as it is stored."""
     return msgspec.json.encode(value).decode()
 
 
 def read_links(db: sqlite3.Connection, logins: str, condition: str, **values: object) -> list[ResolvedLink]:
-    """Read links of some logins, the newest first; the values are what the condition has names for."""
+    """Read links of some logins, the newest first; `values` are the named parameters of the condition."""
     columns = [f"l.{field}" for field in LinkRow._fields]
     rows = select(
         db,
@@ -95,7 +95,7 @@ def read_links(db: sqlite3.Connection, logins: str, condition: str, **values: ob
 
 
 def links_of_id(db: sqlite3.Connection, account: int, contact_id: ContactId) -> list[ResolvedLink]:
-    """Read the links that an account's logins have of an id, the newest first."""
+    """Read the links of an id in all logins of an account, the newest first."""
     return read_links(db, LOGINS_OF_ACCOUNT, "l.account = :account AND l.id = :id", account=account, id=contact_id)
 
 
@@ -105,7 +105,7 @@ def links_of_number(db: sqlite3.Connection, account: int, number: int) -> list[R
 
 
 def finding_rows(db: sqlite3.Connection, wanted: Collection[str]) -> dict[str, int]:
-    """Give the row of each way in which links were found; many are found in the same way."""
+    """Return the row of each origin, and store the new ones."""
     insert(db, "findings (found)", [(each,) for each in wanted], verb="INSERT OR IGNORE")
     rows = select(
         db, ("found", "finding"), "FROM findings WHERE found IN (SELECT value FROM json_each(?))", (as_list(wanted),)
@@ -114,7 +114,7 @@ def finding_rows(db: sqlite3.Connection, wanted: Collection[str]) -> dict[str, i
 
 
 def changed_face(db: sqlite3.Connection, link: ResolvedLink, evidence: str, since: int) -> int:
-    """Have links that share a face say something else from a login on, and give the face; earlier ones stay."""
+    """Return a face with changed evidence for the logins from one on; links of earlier logins keep the old face."""
     if evidence == link.evidence:
         return link.row.face
     if link.face_login >= since:
@@ -124,13 +124,13 @@ def changed_face(db: sqlite3.Connection, link: ResolvedLink, evidence: str, sinc
 
 
 def new_face(db: sqlite3.Connection, number: int, login: int, evidence: str) -> int:
-    """Store a face that was first seen in a login; gives its row."""
+    """Store a face that was first seen in a login, and return its row."""
     made = db.execute("INSERT INTO faces (number, login, evidence) VALUES (?, ?, ?)", (number, login, evidence))
     return int(made.lastrowid or 0)
 
 
 def note_newest_login(db: sqlite3.Connection, account: int, *numbers: int) -> None:
-    """Find out which is the newest login of identities whose links have changed."""
+    """Update the newest login of identities whose links have changed."""
     db.execute(
         "UPDATE identities SET login = ("
         f" SELECT coalesce(max(l.login), {ALWAYS}) FROM {LOGINS_OF_ACCOUNT} g CROSS JOIN links l USING (login)"
@@ -140,7 +140,7 @@ def note_newest_login(db: sqlite3.Connection, account: int, *numbers: int) -> No
 
 
 def links_named(db: sqlite3.Connection, account: int, name: str) -> list[list[Any]]:
-    """Give login and id of all who had this remark or nickname; an id that every login has is of login 0."""
+    """Return login and id of all contacts that had this remark or nickname; login 0 stands for every login."""
     return [
         row
         for field in ("nickname", "remark")
@@ -156,11 +156,11 @@ def links_named(db: sqlite3.Connection, account: int, name: str) -> list[list[An
 
 def forget_logins(db: sqlite3.Connection, logins: str) -> None:
     """
-    Delete what is known of who was in some logins; of who was in no other nothing is left.
+    Delete the links of some logins, and the identities that have no other links.
 
     Args:
-        db: Where a transaction has begun.
-        logins: Rows, as a list for `json_each`.
+        db: Connection with a write transaction.
+        logins: Rows of the logins, as a list for `json_each`.
     """
     if not db.execute("DELETE FROM links WHERE login IN (SELECT value FROM json_each(?))", (logins,)).rowcount:
         return

@@ -1,10 +1,10 @@
 """
-Entries found by a query.
+Queries for entries.
 
-What the indexes do not hold yet, the tail, is looked through besides.
+A query searches the indexes, and scans the tail: the entries that are not indexed yet.
 """
 
-# ruff: noqa: S608 - what is put together here are columns and conditions, and never a value
+# ruff: noqa: S608 - only columns and conditions are put together here, never a value
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from webwx.storage.base import Entry, EntryQuery
 
 _READ = 500
-"""Entries of the tail that are searched at a time."""
+"""Number of entries of the tail that are searched at a time."""
 
 _IS_IN_TAIL = "e.number > (SELECT number FROM indexed)"
-"""Of an entry: no index knows it yet."""
+"""Condition for entries that are not indexed yet."""
 
 
 def entries_after(db: sqlite3.Connection, account: int, number: int, limit: int) -> list[Entry]:
-    """Read the entries that follow a number, in the order of arrival."""
+    """Read the entries after a number, in the order of arrival."""
     following = "SELECT number FROM entries WHERE number > ? AND account = ? ORDER BY number LIMIT ?"
     return read_entries(db, select_numbers(db, following, (number, account, limit)))
 
 
 def find_entries(db: sqlite3.Connection, account: int, query: EntryQuery) -> list[Entry]:
-    """Read the entries that a query asks for, the newest first."""
+    """Read the entries that match a query, the newest first."""
     condition, values = _condition(account, query)
     if query.words is not None:
         return _search(db, query, Query.of(query.words), condition, values)
@@ -47,7 +47,7 @@ def find_entries(db: sqlite3.Connection, account: int, query: EntryQuery) -> lis
 
 
 def _condition(account: int, query: EntryQuery) -> tuple[str, list[object]]:
-    """Write all conditions of a query but for the words."""
+    """Return all conditions of a query except the words as SQL, with their values."""
     condition, values = "e.account = ?", list[object]([account])
     if query.number is not None:
         condition += " AND e.number = ?"
@@ -91,7 +91,7 @@ def _sources(account: int, query: EntryQuery) -> list[tuple[str, tuple[object, .
 def _search(
     db: sqlite3.Connection, query: EntryQuery, words: Query, condition: str, values: list[object]
 ) -> list[Entry]:
-    """Read the newest messages that hold all of these words."""
+    """Read the newest messages that contain all of these words."""
     if not words.runs:
         return []
     from_tail = f"SELECT e.number FROM entries e WHERE {_IS_IN_TAIL} AND e.kind = 0 AND {condition}"

@@ -1,13 +1,13 @@
 """
-What a consumer has handed out and what it is done with, noted at once where a kill of the process leaves it.
+Marks of delivered and acknowledged entries, which survive a kill of the process at once.
 
-A commit takes milliseconds, so what is known of each entry by the journal alone is always a little old. A mark is one
-byte of the consumer's lock file, mapped into memory: it costs no system call, and the kernel keeps it when the process
-is killed, but not when the machine loses its power. So marks are read only in the boot that they were made in, for the
-journal that was open then; else an entry counts as handed out when it may have been.
+A commit takes milliseconds, so the stored state of a consumer is always slightly old. A mark is one byte of the
+consumer's lock file, mapped into memory: it costs no system call, and the kernel keeps it when the process is killed,
+but not in a power failure. So marks are read only in the boot in which they were written, and for the same opening of
+the consumer; otherwise every entry that may have been delivered counts as delivered.
 
-There is a byte for each of the next entries behind the last one up to which all is done. What lies further behind an
-entry that is never done with has none; once there is room for it, it counts as handed out.
+There is one byte for each of the `SIZE` entries after the last number up to which all are acknowledged. Entries further
+ahead, behind one that is not acknowledged, have no mark; once there is room for them, they count as delivered.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SIZE = 32_768
-"""Entries that can be marked at once."""
+"""Number of entries that can be marked at once."""
 
 TOKEN = 16
-"""Bytes that name one opening of a consumer, in the journal and here."""
+"""Length in bytes of the token that identifies one opening of a consumer, in the journal and in the file."""
 
 _HANDED_OUT, _DONE = 1, 2
 
@@ -36,18 +36,19 @@ _LENGTH = _HEAD + SIZE
 
 
 class Left(NamedTuple):
-    """What the last process to have a consumer open has left of it."""
+    """The marks of the last process that had a consumer open."""
 
     acked: int
-    """All up to here is done with."""
+    """All entries up to this number are acknowledged."""
     exact_to: int
-    """Up to here the two that follow say all of the rest; any further entry may have been handed out."""
+    """Up to this number, `handed_out` and `done` are exact; any later entry may have been delivered."""
     handed_out: frozenset[int] = frozenset()
-    """And not done with."""
+    """Entries that were delivered and not acknowledged."""
     done: frozenset[int] = frozenset()
+    """Entries that were acknowledged."""
 
     def may_be_handed_out(self, number: int) -> bool:
-        """Return whether an entry may have been handed out, whatever became of it."""
+        """Return whether an entry may have been delivered, acknowledged or not."""
         return not self.acked < number <= self.exact_to or number in self.handed_out or number in self.done
 
 
@@ -56,7 +57,7 @@ class Marks:
     The marks of one consumer.
 
     Args:
-        handle: Its lock file, which this process has locked.
+        handle: Handle of the consumer's lock file, which this process has locked.
     """
 
     def __init__(self, handle: int) -> None:
@@ -66,16 +67,16 @@ class Marks:
         self._bytes: mmap.mmap | bytearray = bytearray(_LENGTH) if mapped is None else mapped
         self._base = 0
         self._unmarked_to = 0
-        """Entries up to here may have been handed out where there was no room to mark them."""
+        """Entries up to this number may have been delivered without a mark, because there was no room."""
 
     def read(self, token: bytes, *, acked: int, started: int) -> Left:
         """
-        Return what the last process has left.
+        Return the marks of the last process.
 
         Args:
-            token: What the journal calls that opening.
-            acked: All up to here is done with, as the journal knows.
-            started: All up to here may have been handed out.
+            token: Token of the last opening, from the journal.
+            acked: All entries up to this number are acknowledged, by the journal.
+            started: Entries up to this number may have been delivered, by the journal.
         """
         head = self._bytes[:_BASE]
         base = int.from_bytes(self._bytes[_BASE : _BASE + 8], "little")
@@ -92,14 +93,14 @@ class Marks:
 
     def begin(self, token: bytes, acked: int, handed_out: Iterable[int]) -> None:
         """
-        Begin anew, as soon as the journal has stored the token.
+        Replace all marks, as soon as the journal has stored the token.
 
         Args:
-            token: What this opening is called.
-            acked: All up to here is done with.
-            handed_out: What may have been handed out since.
+            token: Token of this opening.
+            acked: All entries up to this number are acknowledged.
+            handed_out: Later entries that may have been delivered.
         """
-        self._bytes[: len(_MAGIC)] = bytes(len(_MAGIC))  # a process that dies from here on leaves nothing to be read
+        self._bytes[: len(_MAGIC)] = bytes(len(_MAGIC))  # invalid until the end, in case this process dies meanwhile
         self._bytes[_HEAD:_LENGTH] = bytes(SIZE)
         self._set_base(acked)
         for number in handed_out:
@@ -109,19 +110,19 @@ class Marks:
         self._bytes[: len(_MAGIC)] = _MAGIC
 
     def hand_out(self, number: int) -> None:
-        """Mark an entry that is about to be handed out."""
+        """Mark an entry that is about to be delivered."""
         if 0 < number - self._base <= SIZE:
             self._bytes[_HEAD + number % SIZE] = _HANDED_OUT
         else:
             self._unmarked_to = max(self._unmarked_to, number)
 
     def be_done(self, number: int) -> None:
-        """Mark an entry that is done with."""
+        """Mark an acknowledged entry."""
         if 0 < number - self._base <= SIZE:
             self._bytes[_HEAD + number % SIZE] = _DONE
 
     def advance(self, acked: int) -> None:
-        """Make room: the journal has stored that all up to here is done with."""
+        """Make room after the journal has stored that all entries up to a number are acknowledged."""
         if acked > self._base:
             first, count = max(self._base + SIZE, acked) + 1, min(acked - self._base, SIZE)
             unmarked = min(max(self._unmarked_to - first + 1, 0), count)
@@ -132,7 +133,7 @@ class Marks:
             self._set_base(acked)
 
     def close(self) -> None:
-        """Unmap the file, whose lock would outlive its handle otherwise."""
+        """Unmap the file; otherwise its lock would remain after its handle is closed."""
         if isinstance(self._bytes, mmap.mmap):
             self._bytes.close()
         self._bytes = bytearray(_LENGTH)
@@ -146,19 +147,19 @@ class Marks:
 
 
 def _map(handle: int) -> mmap.mmap | None:
-    """Map a file, once it has room for all that is written there; None where that cannot be."""
+    """Map a file after allocating its full length; None if that is impossible."""
     try:
         size = os.fstat(handle).st_size
         if size < _LENGTH:
             os.lseek(handle, size, os.SEEK_SET)
-            os.write(handle, bytes(_LENGTH - size))  # a page without room on the disk would end the process
+            os.write(handle, bytes(_LENGTH - size))  # writing to a mapped page without disk space kills the process
         return mmap.mmap(handle, _LENGTH) if os.fstat(handle).st_size >= _LENGTH else None
     except (OSError, ValueError):
         return None
 
 
 def _read_boot() -> bytes:
-    """Return what names this boot of the machine; empty where nothing does."""
+    """Return the id of this boot of the machine; empty if the system has none."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
     except OSError:

@@ -1,8 +1,8 @@
 """
-An account's sends, as rows that are stored before anything leaves.
+An account's sends, as rows that are stored before anything is transmitted.
 
-A row in `sending` belongs to the process that sends it, which holds a lock as long as it lives. When nobody holds it,
-that process has died in between, and nobody can say what became of the send.
+A row in state `sending` belongs to the process that sends it, which holds a lock file as long as it runs. If the lock
+is free, that process has died, and the outcome of the send is unknown.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ class Senders:
         self._lock: int | None = None
 
     def own(self) -> str:
-        """Give this process's name, under which it is known as long as it lives."""
-        while self._lock is None:  # another process may look at the file before it is locked
+        """Return this process's name, and hold its lock from now on."""
+        while self._lock is None:  # another process may check the file before it is locked, and delete it
             self._own = secrets.token_hex(8)
             self._lock = take_lock(self._path(self._own))
         return self._own
 
     def is_alive(self, name: str) -> bool:
-        """Say whether a process still lives; cleans up after one that does not."""
+        """Return whether a process is still running; delete the lock file of a dead one."""
         if name == self._own and self._lock is not None:
             return True
         path = self._path(name)
@@ -79,7 +79,7 @@ class Senders:
                 self.is_alive(path.name.removeprefix(prefix))
 
     def close(self) -> None:
-        """Be known no more."""
+        """Release the lock, and delete its file."""
         if self._lock is not None:
             self._path(self._own).unlink(missing_ok=True)
             os.close(self._lock)
@@ -102,7 +102,7 @@ class SqliteOutbox:
         self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
         state: Literal["queued", "sending"] = "queued",
     ) -> Outgoing:  # fmt: skip
-        """Store a send, or return the one that has its key already."""
+        """Store a send, or return the existing send with the same key."""
         account = await self._account()
         given = (client_id, key, chat, kind, text)
         values = tuple(clean_text(each) for each in given)
@@ -130,7 +130,7 @@ class SqliteOutbox:
         return await self._writer.do(store)
 
     async def sending(self, number: int, time: float, chat: ContactId) -> bool:
-        """Note that the first byte may leave for a chat from now on; False when it may not."""
+        """Set a send to `sending`, and return whether its first byte may be transmitted."""
         account = await self._account()
         own = self._senders.own()
         goes_to = clean_text(chat)
@@ -149,7 +149,7 @@ class SqliteOutbox:
         self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
         receipt: Receipt | None = None, ret: int = 0,
     ) -> None:  # fmt: skip
-        """Store how an attempt ended; `sent` with whatever is stored next."""
+        """Store the outcome of an attempt; `sent` is stored in a later transaction."""
         account = await self._account()
         written = None if receipt is None else receipt.to_json()
 
@@ -166,11 +166,11 @@ class SqliteOutbox:
             await self._writer.do(store)
 
     async def flush(self) -> None:
-        """Return once it is stored how every attempt ended."""
+        """Return once every outcome that was passed to `settle` is stored."""
         await self._writer.catch_up()
 
     async def find(self, query: SendQuery) -> list[Outgoing]:
-        """Return the sends that a query asks for, the newest first; one that a dead process left is `unknown`."""
+        """Return the sends that match a query, the newest first; a send that a dead process left is `unknown`."""
         account = await self._account()
         condition, values = _condition(query)
         condition += " ORDER BY number DESC LIMIT ?"
@@ -187,7 +187,7 @@ class SqliteOutbox:
         return found
 
     async def remove(self, number: int) -> bool:
-        """Delete one for good, and free its key; says whether there was one. What is being sent stays."""
+        """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""
         account = await self._account()
 
         def delete(db: sqlite3.Connection) -> bool:
@@ -200,7 +200,7 @@ class SqliteOutbox:
         return await self._writer.do(delete)
 
     def _dead(self, db: sqlite3.Connection, account: int) -> list[str]:
-        """Give the processes that have died while they were sending."""
+        """Return the names of processes that died while they were sending."""
         owners = db.execute("SELECT DISTINCT owner FROM outbox WHERE account = ? AND state = 'sending'", (account,))
         return [owner for (owner,) in owners if not self._senders.is_alive(owner)]
 
@@ -213,10 +213,10 @@ class SqliteOutbox:
 
 
 def _report(stored: asyncio.Future[None]) -> None:
-    """Log that it could not be stored that something was sent."""
+    """Log a failure to store an outcome."""
     error = None if stored.cancelled() else stored.exception()
     if error is not None:
-        _log.warning("How a send ended could not be stored, so the outbox will say it is unknown: %s", error)
+        _log.warning("The outcome of a send could not be stored, so its state will be unknown: %s", error)
 
 
 def _condition(query: SendQuery) -> tuple[str, list[object]]:

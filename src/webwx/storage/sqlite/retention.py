@@ -1,12 +1,12 @@
 """
-Letting go: what is older than it may be kept, what nobody could read, and what somebody wants deleted.
+Deletion of old entries, of unreadable entries, and of entries that the user purges.
 
-Nothing is left of what is deleted: neither in the bodies, where its bytes are blanked, nor in the indexes. A consumer
-that had not come so far must not believe that nothing was there: in place of the last entry that it will not see
-stands a gap. Such a gap belongs to no batch, and is not deleted for its age.
+Deletion is complete: the bytes in the bodies are blanked, and the rows of the indexes are deleted. A consumer that had
+not read the deleted entries finds a gap in place of the last one. Such a gap belongs to no batch, and is not deleted
+because of its age.
 """
 
-# ruff: noqa: S608 - what is put together here are tables and conditions, and never a value
+# ruff: noqa: S608 - only tables and conditions are put together here, never a value
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
     from webwx.storage.sqlite.index import Index
 
 PIECE = 500
-"""Entries deleted in one transaction."""
+"""Number of entries deleted in one transaction."""
 
 _BATCHES = 20
-"""Batches looked at for one piece."""
+"""Number of batches checked for one transaction."""
 
 PAUSE = 3_600.0
-"""Seconds between two looks for what is too old."""
+"""Seconds between two checks for old entries."""
 
 
 class Retention:
     """
-    What is done about a journal's file when there is time: first its index, then what may not be kept any longer.
+    The background jobs of a journal's file: indexing, thinning, and the deletion of old and unreadable entries.
 
     Args:
-        index: The file's.
-        seconds: How long what came is kept; 0: for ever.
-        reached: Says how far the consumers of this process have read, by their rows.
-        media_files: What goes with its entries.
-        thinning: What is done about logins that others have followed.
+        index: The indexes of the file.
+        seconds: Seconds after which entries are deleted; 0 keeps them.
+        reached: Returns how far the consumers of this process have read, by their rows.
+        media_files: The media files, which are deleted with their entries.
+        thinning: The thinning of earlier logins.
     """
 
     def __init__(
@@ -67,12 +67,12 @@ class Retention:
         self._due_at = 0.0
 
     def forget(self) -> None:
-        """Look at the file anew before anything else is done."""
+        """Drop all cached state, because a transaction was rolled back."""
         self._index.forget()
         self._thinning.look_soon()
 
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
-        """Do a piece; gives the seconds until the next, None when nothing is left."""
+        """Do a piece of work; return the seconds until the next piece, None if nothing is left."""
         for jobs in (self._index, self._thinning):
             pause = jobs.work(db, is_idle=is_idle)
             if pause is not None:
@@ -85,7 +85,7 @@ class Retention:
         return 0.0
 
     def _delete_piece(self, db: sqlite3.Connection) -> bool:
-        """Delete some of what may not be kept; says whether there was anything."""
+        """Delete some old or unreadable entries, and return whether there were any."""
         with transaction(db):
             numbers = self._superfluous(db)
             delete(db, self._index, numbers, self._reached())
@@ -97,16 +97,16 @@ class Retention:
 
     def _limit(self, db: sqlite3.Connection) -> float:
         """
-        Give the time before which all is too old.
+        Return the time before which entries are too old, in seconds since 1970.
 
-        Times in the file are the server's. Its clock may stand behind ours, and if it ever ran ahead by years, nothing
-        may be deleted for that.
+        Times in the file come from the server's clock. That clock may be behind the local one; if it ever ran ahead by
+        years, nothing may be deleted because of that.
         """
         (newest,) = db.execute("SELECT time FROM batches ORDER BY batch DESC LIMIT 1").fetchone() or (0.0,)
         return min(time.time(), float(newest)) - self._seconds
 
     def _superfluous(self, db: sqlite3.Connection) -> list[int]:
-        """Give some entries that may not be kept: whole batches that are too old, or what could not be read."""
+        """Return some entries to delete: whole batches that are too old, or else unreadable entries."""
         too_old: list[int] = []
         if self._seconds:
             limit = self._limit(db)
@@ -125,12 +125,12 @@ class Retention:
 
 def delete(db: sqlite3.Connection, index: Index, numbers: Collection[int], reached: Mapping[int, int]) -> int:
     """
-    Delete entries, in the transaction of whoever calls; gives how many there were.
+    Delete entries, in the transaction of the caller, and return how many.
 
     Args:
-        db: Where a transaction has begun.
-        index: The file's.
-        numbers: Which; those that are not there are passed over.
+        db: Connection with a write transaction.
+        index: The indexes of the file.
+        numbers: Numbers of the entries; missing entries are skipped.
         reached: How far the consumers of this process have read, by their rows.
     """
     if not numbers:
@@ -157,7 +157,7 @@ def delete(db: sqlite3.Connection, index: Index, numbers: Collection[int], reach
 
 
 def _leave_gaps(db: sqlite3.Connection, account: int, rows: list[list[Any]], reached: Mapping[int, int]) -> None:
-    """Put gaps where consumers will miss something."""
+    """Store gaps in place of entries that consumers have not read."""
     missed: dict[int, list[tuple[int, int]]] = {}
     for consumer, acked in db.execute(
         "SELECT consumer, acked FROM consumers WHERE account = ? AND name <> ?", (account, ARCHIVE_CONSUMER)
@@ -175,7 +175,7 @@ def _leave_gaps(db: sqlite3.Connection, account: int, rows: list[list[Any]], rea
             " AND number NOT IN (SELECT value FROM json_each(?)) ORDER BY number DESC LIMIT 1",
             (account, number, as_list(row[0] for row in rows)),
         ).fetchone()
-        if before is not None and before[1] == 0:  # one gap, not two in a row
+        if before is not None and before[1] == 0:  # combine consecutive gaps
             since = min(since, msgspec.json.decode(before[2], type=ContinuityLost).since)
             db.execute("DELETE FROM entries WHERE number = ?", (before[0],))
         gap = ContinuityLost(since=since, until=float(max(times)), reason="purged")
@@ -201,7 +201,7 @@ def _delete_from_indexes(db: sqlite3.Connection, account: int, rows: list[list[A
 
 
 def _wipe(db: sqlite3.Connection, batch: int) -> None:
-    """Leave of a batch's body what is still pointed to; of a batch without entries nothing."""
+    """Blank the bytes of a batch's body to which no entry points; delete a batch without entries."""
     left = _entries_of(db, batch)
     if not left:
         db.execute("DELETE FROM batches WHERE batch = ?", (batch,))
@@ -212,7 +212,7 @@ def _wipe(db: sqlite3.Connection, batch: int) -> None:
 
 
 def _entries_of(db: sqlite3.Connection, batch: int) -> list[list[int]]:
-    """Give number and place of a batch's entries, which have numbers in a row."""
+    """Return number and range of a batch's entries, which have consecutive numbers."""
     return select(
         db,
         ("number", "start", "length"),
@@ -223,7 +223,7 @@ def _entries_of(db: sqlite3.Connection, batch: int) -> list[list[int]]:
 
 
 def _delete_the_rest(db: sqlite3.Connection, before: float) -> None:
-    """Delete sends of any account, gaps that everybody has met, and who was known in logins that have long ended."""
+    """Delete old sends of all accounts, gaps that all consumers have passed, and contacts of logins that ended."""
     db.execute("DELETE FROM outbox WHERE created_at < ? AND state <> 'sending'", (before,))
     db.execute(
         "DELETE FROM entries WHERE batch = 0 AND number <= ("
@@ -234,7 +234,7 @@ def _delete_the_rest(db: sqlite3.Connection, before: float) -> None:
 
 
 def forget_people(db: sqlite3.Connection, before: float) -> None:
-    """Delete who was known in logins that have ended; each account's last login is kept."""
+    """Delete the contacts of logins that ended before a time; each account's last login is kept."""
     ended = db.execute(
         "SELECT login FROM logins l WHERE last_at < ?"
         " AND EXISTS (SELECT 1 FROM logins n WHERE n.account = l.account AND n.last_at > l.last_at)",
@@ -248,9 +248,9 @@ def forget_people(db: sqlite3.Connection, before: float) -> None:
 
 def expunge(db: sqlite3.Connection, *, is_first: bool) -> bool:
     """
-    Rewrite a piece of the full-text index without what was deleted from it; says whether there is more.
+    Rewrite a part of the full-text index without deleted words, and return whether there is more.
 
-    A deletion only notes there that words are gone; the words themselves go when their segment is written anew.
+    A deletion only marks words in the index as deleted; the words disappear when their segment is rewritten.
     """
     before = db.total_changes
     db.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (-500 if is_first else 500,))
@@ -258,7 +258,7 @@ def expunge(db: sqlite3.Connection, *, is_first: bool) -> bool:
 
 
 def doomed(db: sqlite3.Connection, account: int, before: float, chats: Collection[str]) -> list[int]:
-    """Give the entries that somebody wants deleted: older than a time, or of some chats, or both."""
+    """Return the entries to purge: older than a time, or of some chats, or both."""
     condition, values = "account = ? AND batch <> 0", list[object]([account])
     if before:
         condition += " AND time < ?"
@@ -274,7 +274,7 @@ def doomed(db: sqlite3.Connection, account: int, before: float, chats: Collectio
 
 
 def delete_sends(db: sqlite3.Connection, account: int, before: float, chats: Collection[str]) -> int:
-    """Delete sends, but for one that is on its way; gives how many there were."""
+    """Delete sends except those in state `sending`, and return how many."""
     condition, values = "account = ? AND state <> 'sending'", list[object]([account])
     if before:
         condition += " AND created_at < ?"

@@ -1,9 +1,9 @@
 """
-The journal's tables, how its file is opened, and how that gets from one version of them to the next.
+The journal's tables, the opening of its file, and its migrations.
 
-An entry is a row that points into the stored body of its batch, so that what arrived is kept once. Taking a batch in
-touches nothing but the ends of `batches` and `entries`, and the row of its login: `by_id`, `by_chat` and `words` are
-filled afterwards, up to the number that `indexed` says.
+An entry is a row that points into the stored body of its batch, so its content is stored once. Storing a batch appends
+to `batches` and `entries` and updates the row of its login; `by_id`, `by_chat` and `words` are filled later, up to the
+number in `indexed`.
 """
 
 from __future__ import annotations
@@ -23,31 +23,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION = 0x77786A6C
-"""Says that a file is a journal of ours: `wxjl`."""
+"""SQLite's application id of a journal: `wxjl`."""
 
 BUSY = 10.0
 """Seconds to wait for another process that is writing."""
 
 _AGAIN = 0.005
-"""Seconds until another try where SQLite does not wait by itself."""
+"""Seconds until a retry where SQLite does not wait by itself."""
 
 _LOG = 4_000
-"""Pages of the log that are copied into the file at once: a page that changes often is then copied less often."""
+"""Pages of the log that start a checkpoint; a large value copies a page that changes often less often."""
 
 ROOM = 8 * 1024 * 1024
-"""Bytes of the log that are there before anything is written into it, where a consumer stays."""
+"""Bytes of the log that are allocated in advance for a consumer that stays open."""
 
 _PLENTY = 32
-"""They are taken only from a disk that has so many times as much free."""
+"""The log is allocated in advance only if the disk has at least this many times `ROOM` free."""
 
 _CACHE = 384
 """
-KiB of the file that a connection keeps in memory. The system has the rest in its own, and 2 MiB were no quicker with a
-million rows.
+Size of a connection's page cache in KiB.
+
+The system caches the file as well, and 2 MiB were not faster with a million rows.
 """
 
 _CACHE_OF_READERS = 192
-"""The same of one that only reads."""
+"""Size of the page cache of a read-only connection in KiB."""
 
 _VERSION_1 = """
 CREATE TABLE accounts (
@@ -229,8 +230,8 @@ CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
 CREATE INDEX revived ON failures (consumer, number) WHERE state = 'revived';
 """
 
-# What every login adds comes to the end of its tables and indexes, and what it says of somebody once more is not kept
-# once more: so a login costs the same after hundreds of others (docs/decisions/0018).
+# A login appends to the ends of its tables and indexes, and evidence that has not changed is not stored again, so a
+# login costs the same after hundreds of others (docs/decisions/0018).
 _VERSION_3 = """
 -- the newest login that it was in, 0 when it is in all of them
 ALTER TABLE identities ADD COLUMN login INTEGER NOT NULL DEFAULT 0;
@@ -300,7 +301,7 @@ CREATE TABLE folded (
 MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
     _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, unfold,
 )  # fmt: skip
-"""The steps from each version to the next, beginning with an empty file: SQL, or a function."""
+"""The migration from each version to the next, beginning with an empty file: SQL, or a function."""
 
 VERSION = len(MIGRATIONS)
 
@@ -316,23 +317,23 @@ _REMEDIES = {
 
 
 def explain(error: sqlite3.Error) -> str:
-    """Return what SQLite says, and what helps."""
+    """Return the message of SQLite, and a remedy if one is known."""
     remedy = _REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
     return f"{error}." if remedy is None else f"{error}. {remedy}."
 
 
 def connect(path: Path, *, is_reader: bool = False, is_shared: bool = False) -> sqlite3.Connection:
     """
-    Open a journal, as this webwx knows it; makes it, and brings an older one up to date.
+    Open a journal; create a missing one, and migrate an older one.
 
     Args:
         path: The file.
-        is_reader: Nothing is written through it.
-        is_shared: Any thread may use it, one at a time.
+        is_reader: The connection is read-only.
+        is_shared: Any thread may use the connection, one at a time.
 
     Raises:
-        StorageError: It is none, it is a newer one, or others can read it.
-        sqlite3.Error: The disk does not take it, or the file is damaged.
+        StorageError: The file is not a journal, is of a newer version, or others can read it.
+        sqlite3.Error: The file cannot be written, or is damaged.
     """
     make_private(path)
     db = sqlite3.connect(
@@ -351,13 +352,13 @@ def connect(path: Path, *, is_reader: bool = False, is_shared: bool = False) -> 
 
 def set_up(db: sqlite3.Connection, path: Path) -> None:
     """
-    Make a connection keep what it commits, and its file a journal of this version.
+    Set a connection to durable commits, and migrate its file to this version.
 
     Raises:
-        StorageError: It cannot be kept safely here, it is no journal, or it is a newer one.
+        StorageError: Durable commits are not possible, or the file is not a journal or is of a newer version.
     """
     version = _version_of(db, path)
-    # A commit has to outlive a loss of power: in a WAL only FULL does that.
+    # A commit has to survive a power failure: with a WAL, only FULL guarantees that.
     db.execute("PRAGMA synchronous = FULL")
     kept = (
         _to_wal(db),
@@ -372,20 +373,20 @@ def set_up(db: sqlite3.Connection, path: Path) -> None:
 
 
 def log_of(path: Path) -> Path:
-    """Say where SQLite keeps the log of a journal."""
+    """Return the path of SQLite's log (WAL) of a journal."""
     return path.with_name(f"{path.name}-wal")
 
 
 def make_room(db: sqlite3.Connection, path: Path) -> None:
     """
-    Make the log long before there is much to write, unless it is long already or the disk has little to give.
+    Extend the log in advance, unless it is long enough or the disk has little free space.
 
-    A commit at the end of a file waits until the file's new length is stored too, and one inside of it does not. So
-    more than the cache holds is written in a transaction, and taken back: what it leaves in the log belongs to no
-    commit, and the next ones are written over it.
+    A commit that extends a file also waits until the new length is stored; a commit inside of the file does not. So a
+    transaction writes more than the cache can hold and is rolled back: its pages in the log belong to no commit, and
+    the next commits overwrite them.
 
     Raises:
-        sqlite3.Error: The disk does not take it.
+        sqlite3.Error: The log cannot be written.
     """
     if not _lacks_room(path):
         return
@@ -394,14 +395,14 @@ def make_room(db: sqlite3.Connection, path: Path) -> None:
         db.execute("CREATE TABLE room (zeros BLOB)")
         db.execute("INSERT INTO room VALUES (zeroblob(?))", (ROOM + _CACHE * 1024,))
     finally:
-        if db.in_transaction:  # SQLite may have taken it back by itself
+        if db.in_transaction:  # SQLite may have rolled it back by itself
             db.execute("ROLLBACK")
 
 
 def _lacks_room(path: Path) -> bool:
     try:
         return log_of(path).stat().st_size < ROOM and shutil.disk_usage(path.parent).free >= _PLENTY * ROOM
-    except OSError:  # then it goes without
+    except OSError:  # then the log is not extended
         return False
 
 
@@ -421,10 +422,10 @@ def _version_of(db: sqlite3.Connection, path: Path) -> int:
 
 def _to_wal(db: sqlite3.Connection) -> str | int:
     """
-    Make a file keep its commits in a log beside it; give the mode that it has then.
+    Set a file to write-ahead logging, and return its journal mode.
 
-    Of several processes that come to a new file at once SQLite refuses all but one here, and does not wait as it does
-    elsewhere: each has the file open for reading and would wait for the others.
+    If several processes open a new file at the same time, SQLite refuses all but one here, and does not wait as it does
+    elsewhere, because each has the file open for reading and would wait for the others. So this retries.
     """
     deadline = time.monotonic() + BUSY
     while True:
@@ -437,7 +438,7 @@ def _to_wal(db: sqlite3.Connection) -> str | int:
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    """Bring a file up to date, in one piece; another process may have been faster."""
+    """Migrate a file in one transaction; another process may have done it already."""
     with transaction(db):
         for step in MIGRATIONS[_version_of(db, path) :]:
             if isinstance(step, str):
@@ -451,7 +452,7 @@ def _migrate(db: sqlite3.Connection, path: Path) -> None:
 
 @contextlib.contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Write all or nothing."""
+    """Commit the block as one transaction, or roll it back if it raises."""
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -463,11 +464,11 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def _statements(script: str) -> list[str]:
-    """Part a script; `executescript` would commit first."""
+    """Split a script into statements; `executescript` would commit first."""
     return [statement for statement in script.split(";\n") if statement.strip()]
 
 
 def _ask(db: sqlite3.Connection, question: str) -> str | int:
-    """Give the one value that answers a question."""
+    """Return the single value of a query."""
     answer: str | int = db.execute(question).fetchone()[0]
     return answer

@@ -1,12 +1,12 @@
 """
-The threads that speak to a journal's file: one writes, one reads.
+The threads that access a journal's file: a writer and a reader.
 
-All jobs that wait go into one transaction, so many tasks share the cost of one commit; a job that fails is rolled back
-alone. What changes all the time and is cheap to write, such as acknowledgements, is piggybacked: it is written with the
-next transaction, or in one of its own a few milliseconds later.
+All waiting jobs run in one transaction, so many tasks share the cost of one commit; a job that fails is rolled back
+alone. Frequent and cheap changes, such as acknowledgements, are piggybacked: they are written with the next
+transaction, or in their own a few milliseconds later.
 
-A commit that failed may or may not have been made. Each job of it raises `StorageError`; the connection is closed, and
-the next job opens the file again and sees what is stored.
+A commit that failed may or may not be stored. All of its jobs raise `StorageError`; the connection is closed, and the
+next job opens the file again and sees what is stored.
 """
 
 from __future__ import annotations
@@ -36,38 +36,38 @@ PIGGYBACK_DELAY = 0.01
 _log = logging.getLogger("webwx.storage")
 
 _EXIT_TIMEOUT = 2.0
-"""Seconds that a program which ends waits for a journal that it has not closed."""
+"""Seconds that the exit of a program waits for a journal that was not closed."""
 
 _RETRY = 1.0
-"""Seconds until what nobody waits for is tried again, after a failure."""
+"""Seconds until background jobs and piggybacked writes are retried after a failure."""
 
 
 class PiggybackedWrite(Protocol):
-    """A write that is stored with the next transaction, whatever that is for."""
+    """A write that is stored with the next transaction of any job."""
 
     def write(self, db: sqlite3.Connection) -> None:
-        """Write what has changed since it was last stored, if anything has."""
+        """Write the changes since the last transaction, if there are any."""
         ...
 
     def settled(self, *, is_stored: bool) -> None:
-        """Note whether the transaction with this write was stored."""
+        """Handle the end of the transaction with this write."""
         ...
 
 
 class BackgroundJobs(Protocol):
-    """Work to do when there is time, or when it cannot wait any longer."""
+    """Work that is done when the writer is idle, or when it is overdue."""
 
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
-        """Do a piece, in transactions of its own; gives the seconds until the next, None when nothing is left."""
+        """Do a piece in its own transactions; return the seconds until the next piece, None if nothing is left."""
         ...
 
     def forget(self) -> None:
-        """Drop what is known of the file, because a transaction was rolled back."""
+        """Drop all cached state of the file, because a transaction was rolled back."""
         ...
 
 
 class _QueuedJob(Generic[T]):
-    """A job, and the future of its result."""
+    """A job with the future of its result."""
 
     __slots__ = ("can_wait", "error", "future", "is_outside", "job", "loop", "result", "then")
 
@@ -85,7 +85,7 @@ class _QueuedJob(Generic[T]):
         self.error: BaseException | None = None
 
     def settle(self) -> None:
-        """Tell it, in the loop it came from; what follows from a job follows even when nobody waits any more."""
+        """Set the result in the loop of the caller; `then` is called even if the caller was cancelled."""
         if self.error is None and self.then is not None:
             self.then(self.result)
         if self.future.done():
@@ -97,7 +97,7 @@ class _QueuedJob(Generic[T]):
 
 
 class _Signal:
-    """Something else that a thread may find in its queue."""
+    """An item of the queue that is not a job."""
 
 
 _NOTICE = _Signal()
@@ -105,37 +105,37 @@ _END = _Signal()
 
 
 class _JobThread(threading.Thread):
-    """A thread that takes jobs from its queue, and knows whether one is left."""
+    """A thread that takes jobs from its queue, and counts unfinished ones."""
 
     def __init__(self, work: Callable[[], None], name: str) -> None:
-        # A daemon: a program that forgets to close must still be able to end, and a commit survives a kill.
+        # A daemon, so that a program that never closes the journal can still exit; commits survive that.
         super().__init__(target=work, name=name, daemon=True)
         self._queue: queue.SimpleQueue[_QueuedJob[Any] | _Signal] = queue.SimpleQueue()
         self._put_in = self._taken_out = self._finished = 0
 
     @property
     def is_at_work(self) -> bool:
-        """Something was put in that is not finished."""
+        """An item of the queue is not finished."""
         return self._put_in != self._finished
 
     def put(self, item: _QueuedJob[Any] | _Signal) -> None:
-        """Put something in, from one thread at a time."""
+        """Append an item; called from one thread at a time."""
         self._put_in += 1
         self._queue.put(item)
 
     def get(self, timeout: float | None = None) -> _QueuedJob[Any] | _Signal:
         """
-        Take the next out, in this thread.
+        Remove and return the next item; called in this thread.
 
         Raises:
-            queue.Empty: There was none in time; 0 does not wait.
+            queue.Empty: There was no item within the timeout; 0 does not wait.
         """
         item = self._queue.get(timeout != 0, timeout)
         self._taken_out += 1
         return item
 
     def finish(self) -> None:
-        """Note that all that was taken out is finished, and its results are handed over."""
+        """Count all items that were removed as finished, after their results were delivered."""
         self._finished = self._taken_out
 
 
@@ -150,12 +150,12 @@ def is_any_at_work() -> bool:
 
 class _Worker:
     """
-    A thread with a connection of its own, started when it is needed.
+    A thread with its own connection, started when it is needed.
 
     Args:
         connect: Opens the file.
-        name: The thread's.
-        title: What errors call the file.
+        name: Name of the thread.
+        title: Name of the file in errors.
     """
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], name: str, *, title: str = "The journal") -> None:
@@ -168,33 +168,33 @@ class _Worker:
 
     async def do(self, job: Callable[[sqlite3.Connection], T], then: Callable[[T], None] | None = None) -> T:
         """
-        Run a job in the thread, and wait until it is done for good.
+        Run a job in the thread, and wait until its result is stored.
 
-        A job that was handed in is done even when the wait is cancelled.
+        A queued job is completed even if the wait is cancelled.
 
         Args:
-            job: What is done; it may not wait for anything.
-            then: What follows from it here, before anybody learns of the result.
+            job: The job; it must not wait for anything.
+            then: Called in this loop with the result, before this returns.
 
         Raises:
-            StorageError: The file does not take it, or nobody can say.
+            StorageError: The job was not stored, or may not have been.
         """
         call = _QueuedJob(job, then)
         self._put(call)
         return await call.future
 
     async def close(self) -> None:
-        """Finish the jobs that wait, and close the file."""
+        """Complete the queued jobs, and close the file."""
         if self._end():
             await asyncio.to_thread(self._thread.join)
 
     def _close_at_exit(self) -> None:
-        """Close the file of a program that ends without closing it; what is piggybacked would be lost otherwise."""
+        """Close the file at exit if the program did not; otherwise piggybacked writes would be lost."""
         if self._end():
             self._thread.join(_EXIT_TIMEOUT)
 
     def _end(self) -> bool:
-        """Take no further jobs; return whether the thread has to end."""
+        """Accept no further jobs, and return whether the thread has to be joined."""
         with self._starting:
             self._is_closed = True
             is_alive = self._thread.is_alive()  # it was never started otherwise, or this process is a fork
@@ -219,7 +219,7 @@ class _Worker:
             self._disconnect()
 
     def _work(self) -> None:
-        raise NotImplementedError  # a reader and a writer go about it in different ways
+        raise NotImplementedError  # the reader and the writer differ
 
     def _connected(self) -> sqlite3.Connection:
         if self._db is None:
@@ -229,19 +229,19 @@ class _Worker:
     def _disconnect(self) -> None:
         db, self._db = self._db, None
         if db is not None:
-            with contextlib.suppress(sqlite3.Error):  # whatever it says, it is gone
+            with contextlib.suppress(sqlite3.Error):  # the connection is dropped in any case
                 db.close()
 
 
 class Reader(_Worker):
     """
-    Reads, each job from one state of the file.
+    The reader thread; each job reads from one snapshot of the file.
 
     Args:
         connect: Opens the file.
-        name: The thread's.
-        watch: Looks at the file every few seconds, whatever else is read.
-        title: What errors call the file.
+        name: Name of the thread.
+        watch: Called every few seconds to check the file.
+        title: Name of the file in errors.
     """
 
     def __init__(
@@ -269,14 +269,14 @@ class Reader(_Worker):
             except sqlite3.Error as error:
                 self._disconnect()
                 call.error = StorageError(f"{self._title} cannot be read: {explain(error)}")
-            except BaseException as error:  # noqa: BLE001 - it is raised where the job came from
+            except BaseException as error:  # noqa: BLE001 - raised in the caller of `do`
                 call.error = error
-            _tell([call])
+            _deliver([call])
             self._thread.finish()
             del call
 
     def _next(self) -> _QueuedJob[Any] | None:
-        """Wait for a job, and look at the file when that is due; None: there will be no more."""
+        """Wait for a job, and check the file when that is due; return None at the end."""
         while True:
             wait = self._look_at - time.monotonic()
             if wait <= 0:
@@ -291,19 +291,19 @@ class Reader(_Worker):
         if self._db is not None:
             try:
                 self._watch(self._db)
-            except sqlite3.Error:  # a job that comes will tell of it
+            except sqlite3.Error:  # the next job raises it
                 self._disconnect()
 
 
 class Writer(_Worker):
     """
-    Writes: the only one of its process that does.
+    The writer thread, the only one that writes in a process.
 
     Args:
         connect: Opens the file.
-        name: The thread's.
-        background: Jobs to do when there is time.
-        title: What errors call the file.
+        name: Name of the thread.
+        background: The background jobs.
+        title: Name of the file in errors.
     """
 
     def __init__(
@@ -318,29 +318,29 @@ class Writer(_Worker):
         self._background = background
         self._piggybacked: tuple[PiggybackedWrite, ...] = ()
         self._deferred: set[asyncio.Future[Any]] = set()
-        """Futures of jobs that wait for others."""
+        """Futures of jobs that wait for the next transaction."""
         self._is_doubtful = False
-        """A commit has failed, and the file was not looked at since."""
+        """A commit has failed, and the file was not checked since."""
 
     def join(self, piggyback: PiggybackedWrite) -> None:
-        """Write something with every transaction from now on."""
+        """Add a write to every transaction from now on."""
         with self._starting:
             self._piggybacked = (*self._piggybacked, piggyback)
 
     def leave(self, piggyback: PiggybackedWrite) -> None:
-        """Stop writing it."""
+        """Remove a piggybacked write."""
         with self._starting:
             self._piggybacked = tuple(each for each in self._piggybacked if each is not piggyback)
 
     def notify(self) -> None:
-        """Note that a piggybacked write has something to store; without another job it gets its own transaction."""
+        """Announce that a piggybacked write has changes; without another job it gets its own transaction."""
         self._put(_NOTICE)
 
     def do_soon(self, job: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """
-        Run a job with whatever comes next, or after a few milliseconds in a transaction of its own.
+        Run a job with the next transaction, or a few milliseconds later in its own; return a future of its result.
 
-        It runs before every job that is handed in later. Return a future of its result.
+        The job runs before every job that is queued later.
 
         Raises:
             StorageError: The journal was closed.
@@ -352,16 +352,16 @@ class Writer(_Worker):
         return call.future
 
     async def catch_up(self) -> None:
-        """Wait until all is stored that `do_soon` was given."""
+        """Return once all jobs of `do_soon` are stored."""
         if self._deferred:
             await self.do(lambda _: None)
 
     async def do_outside(self, job: Callable[[sqlite3.Connection], T]) -> T:
         """
-        Run a job that no transaction may be around, and wait for it.
+        Run a job outside of a transaction, and wait for it.
 
         Raises:
-            StorageError: The file does not take it.
+            StorageError: The job failed.
         """
         call = _QueuedJob(job, None, is_outside=True)
         self._put(call)
@@ -376,14 +376,14 @@ class Writer(_Worker):
             if inside or not is_idle or self._is_doubtful:
                 self._write(inside)
             self._do_outside([call for call in calls if call.is_outside])
-            _tell(calls)
+            _deliver(calls)
             self._thread.finish()
-            del calls, inside  # a job may hold on to a great deal
+            del calls, inside  # a job may hold much memory
             if not is_ending:
                 pause = _RETRY if self._is_doubtful else self._do_background_jobs(is_idle=is_idle)
 
     def _next(self, pause: float | None) -> tuple[list[_QueuedJob[Any]], bool, bool]:
-        """Wait for jobs: gives all there are, whether the wait was in vain, and whether that was the last."""
+        """Wait for jobs; return all queued jobs, whether the wait timed out, and whether this is the end."""
         calls: list[_QueuedJob[Any]] = []
         try:
             item = self._thread.get(pause)
@@ -412,7 +412,7 @@ class Writer(_Worker):
                 return calls, False, False
 
     def _write(self, calls: list[_QueuedJob[Any]]) -> None:
-        """Do jobs, and the piggybacked writes, in one transaction."""
+        """Run jobs and the piggybacked writes in one transaction."""
         piggybacked = self._piggybacked
         try:
             db = self._settled_connection()
@@ -422,7 +422,7 @@ class Writer(_Worker):
             for piggyback in piggybacked:
                 piggyback.write(db)
             db.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - it is raised wherever somebody waits, and the next job may work
+        except Exception as error:  # noqa: BLE001 - raised in the callers of `do`; the next job may succeed
             failure = self._failed(error)
             for call in calls:
                 call.error = failure
@@ -433,7 +433,7 @@ class Writer(_Worker):
             piggyback.settled(is_stored=is_stored)
 
     def _failed(self, error: Exception) -> Exception:
-        """Let go of a file in which nobody knows what is written; gives what those are told who wait."""
+        """Close the file, whose state is unknown, and return the error for the waiting callers."""
         self._is_doubtful |= not isinstance(error, StorageError)
         self._disconnect()
         self._background.forget()
@@ -444,27 +444,27 @@ class Writer(_Worker):
     def _settled_connection(self) -> sqlite3.Connection:
         db = self._connected()
         if self._is_doubtful:
-            # What the kernel could not write it may call written ever after, so nothing may be appended to that:
-            # all is copied once more, into the file itself, and the log begins anew.
+            # After a failed write the kernel may report the lost pages as written, so nothing may be appended to them:
+            # copy all commits into the file itself, and begin a new log.
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             self._is_doubtful = False
         return db
 
     def _do(self, db: sqlite3.Connection, call: _QueuedJob[Any], *, is_alone: bool) -> None:
-        """Do a job; one that fails takes nothing else back but itself."""
+        """Run a job; a job that fails is rolled back alone."""
         if not is_alone:
             db.execute("SAVEPOINT job")
         try:
             call.result = call.job(db)
         except sqlite3.OperationalError:
             raise
-        except BaseException as error:  # noqa: BLE001 - it is raised where the job came from
+        except BaseException as error:  # noqa: BLE001 - raised in the caller of `do`
             db.execute("ROLLBACK" if is_alone else "ROLLBACK TO job")
             if is_alone:
                 db.execute("BEGIN IMMEDIATE")
             self._background.forget()
             call.error = (
-                StorageError(f"{self._title} does not take this: {explain(error)}")
+                StorageError(f"{self._title} refused a change: {explain(error)}")
                 if isinstance(error, sqlite3.Error)
                 else error
             )
@@ -475,7 +475,7 @@ class Writer(_Worker):
         for call in calls:
             try:
                 call.result = call.job(self._settled_connection())
-            except Exception as error:  # noqa: BLE001 - it is raised where the job came from
+            except Exception as error:  # noqa: BLE001 - raised in the caller of `do_outside`
                 call.error = self._failed(error)
 
     def _do_background_jobs(self, *, is_idle: bool) -> float | None:
@@ -483,22 +483,22 @@ class Writer(_Worker):
             return None
         try:
             return self._background.work(self._db, is_idle=is_idle)
-        except sqlite3.Error:  # a job that comes will tell of it
+        except sqlite3.Error:  # the next job raises it
             self._is_doubtful = True
             self._disconnect()
-        except Exception as error:  # noqa: BLE001 - an index that one message breaks must not stop what is stored
+        except Exception as error:  # noqa: BLE001 - an index that fails at one message must not stop the storage
             _log.error("The journal's index or its retention has failed: %s.", type(error).__name__)
         self._background.forget()
         return _RETRY
 
 
-def _tell(calls: list[_QueuedJob[Any]]) -> None:
-    """Let those know who wait, each loop at once."""
+def _deliver(calls: list[_QueuedJob[Any]]) -> None:
+    """Pass results to the waiting callers, with one call for each loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[_QueuedJob[Any]]] = {}
     for call in calls:
         by_loop.setdefault(call.loop, []).append(call)
     for loop, theirs in by_loop.items():
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and so has whoever waited
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the callers
             loop.call_soon_threadsafe(_settle, theirs)
 
 

@@ -2,7 +2,7 @@
 The step from version 4 of a journal to version 5.
 
 Version 4 stored a large batch of texts as its body and one row of `folded`, and wrote the rows of its entries later.
-Version 5 writes the rows at once; what an older file still holds folded gets its rows when the file is opened.
+Version 5 writes the rows at once; when an older file is opened, its folded batches get their rows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _log = logging.getLogger("webwx.storage")
 
 
 def unfold(db: sqlite3.Connection) -> None:
-    """Write the rows of all folded batches, and drop the table that names them."""
+    """Write the rows of all folded batches, and drop the table `folded`."""
     folded = db.execute(
         "SELECT f.batch, f.login, f.began, f.count, l.own_id, b.account, b.time"
         " FROM folded f JOIN logins l USING (login) JOIN batches b USING (batch) ORDER BY f.batch"
@@ -45,7 +45,7 @@ def unfold(db: sqlite3.Connection) -> None:
 
 
 def _read(packed: bytes, own_id: ContactId, began: int, count: int) -> tuple[bytes, list[Arrived]]:
-    """Return a stored body and its texts; texts that cannot be read when the body is damaged."""
+    """Return a stored body and its texts; unreadable items if the body is damaged."""
     try:
         body = unpack(packed)
         texts = [
