@@ -30,22 +30,7 @@ MISSING = re.compile(r"protocol notes|the customer's document|\bissue \d+|\bthat
 
 PATH = re.compile(r"(?<![\w/.])(?:docs|src|tests|benchmarks)/[\w/-]+\.(?:md|py)\b")
 
-UNCONVERTED = (
-    "src/webwx/storage/",
-    "docs/howto/filters.md",
-    "docs/howto/run-as-a-service.md",
-    "docs/howto/send-once.md",
-    "docs/howto/several-accounts.md",
-    "docs/howto/test-a-bot.md",
-    "docs/topics/bots.md",
-    "docs/topics/cli.md",
-    "docs/topics/delivery.md",
-    "docs/topics/faults.md",
-    "docs/topics/login.md",
-    "docs/topics/sandbox.md",
-    "docs/topics/threats.md",
-    "SECURITY.md",
-)
+UNCONVERTED = ("src/webwx/storage/",)
 """Path prefixes that are not checked for private words yet."""
 
 
