@@ -34,7 +34,7 @@ INTERRUPTED = 130
 
 def chosen(names: Iterable[str]) -> list[Case]:
     """
-    Give the cases that are meant: each by its name, or many by how their names begin.
+    Return the selected cases: each by its name, or several by a prefix of their names.
 
     Raises:
         SystemExit: No case is called like that.
@@ -70,7 +70,7 @@ def main() -> int:
     parser.add_argument("--set-baseline", action="store_true", help="make the baseline of this run")
     options = parser.parse_args()
 
-    # What was started ends with this, however it is told to end.
+    # SIGTERM ends started processes as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     told = report.read(options.out)
     results: dict[str, list[Round]] = {name: case["rounds"] for name, case in told.get("cases", {}).items()}

@@ -64,12 +64,12 @@ class Stream(NamedTuple):
 
 
 def http(body: bytes, *headers: str, kind: str = "text/plain") -> bytes:
-    """Give a whole answer."""
+    """Return a complete response."""
     return head(len(body), *headers, kind=kind) + body
 
 
 def head(size: int, *headers: str, kind: str = "text/plain") -> bytes:
-    """Give an answer's head."""
+    """Return the head of a response."""
     more = "".join(f"{each}\r\n" for each in headers)
     return (
         f"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Type: {kind}\r\nContent-Length: {size}\r\n{more}\r\n"
@@ -77,12 +77,12 @@ def head(size: int, *headers: str, kind: str = "text/plain") -> bytes:
 
 
 def of_json(value: object) -> bytes:
-    """Give a whole answer of JSON."""
+    """Return a complete JSON response."""
     return http(json.dumps(value, ensure_ascii=False).encode())
 
 
 def content_of(size: int) -> Iterator[bytes]:
-    """Give a file's bytes, block by block."""
+    """Yield the bytes of a file in blocks."""
     while size > 0:
         yield BLOCK[:size]
         size -= len(BLOCK)
@@ -244,14 +244,14 @@ class ResponseParser:
         return Hold(self._nothing, world.hold)
 
     def release(self) -> bytes:
-        """Let what waits be fetched; gives what ends the polls that are held, nothing where they go on."""
+        """Release the waiting batches; return the response for the held polls, empty if they go on."""
         if self._released_at is not None or not self._batches:
             return b""
         self._released_at = time.monotonic()
         return self._something
 
     def _there(self) -> int:
-        """Give how many batches can be fetched by now."""
+        """Return the number of batches that can be fetched now."""
         if self._released_at is None:
             return 0
         rate = self._world.rate
@@ -271,7 +271,7 @@ class ResponseParser:
         return self._ready.get(position) or self.batch(position)
 
     def batch(self, number: int) -> bytes:
-        """Give a batch's answer, whether it is there yet or not."""
+        """Return the response of a batch, released or not."""
         world, begin = self._world, number * self._world.batch
         waiting = world.texts + world.pictures
         items = []
@@ -341,7 +341,7 @@ class ResponseParser:
 
 
 def own_id(uin: int) -> str:
-    """Give the id of an account."""
+    """Return the id of an account."""
     return f"@{uin:064x}"
 
 

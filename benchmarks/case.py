@@ -43,7 +43,7 @@ class World:
     members: int = 0
     """Of each chatroom."""
     texts: int = 0
-    """That wait for whoever asks, once a run has released them."""
+    """Number of texts that wait to be fetched once a run has released them."""
     pictures: int = 0
     """Among the texts."""
     files: int = 0
@@ -59,14 +59,14 @@ class World:
     """Message ids grow; else they come in random order."""
 
     def scaled(self, scale: float) -> World:
-        """Give a smaller world."""
+        """Return a smaller world."""
         sizes = ("friends", "chatrooms", "members", "texts", "pictures", "file_size")
         changes: dict[str, Any] = {name: scaled(getattr(self, name), scale) for name in sizes}
         return dataclasses.replace(self, hold=max(0.2, self.hold * min(1.0, scale)), **changes)
 
 
 def scaled(number: int, scale: float) -> int:
-    """Give a smaller number, and something of whatever there was something of."""
+    """Return a scaled number, at least 1 unless the number is 0."""
     return max(1, round(number * scale)) if number else 0
 
 
@@ -94,7 +94,7 @@ class Case:
     """Makes in `shared` what must be there first, when it is not."""
 
     def scaled(self, scale: float) -> Case:
-        """Give the same with smaller numbers."""
+        """Return the same case with smaller numbers."""
         return dataclasses.replace(
             self,
             world=self.world.scaled(scale),
@@ -130,7 +130,7 @@ class Run:
         return self.case.world
 
     def at(self, world: World, where: Mapping[str, Any]) -> Run:
-        """Give this run at another server."""
+        """Return this run with another server."""
         return dataclasses.replace(self, case=dataclasses.replace(self.case, world=world), **where)
 
     def ask_server(self, word: str) -> dict[str, Any]:

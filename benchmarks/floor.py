@@ -37,11 +37,11 @@ class Wire:
         self._socket.sendall(request)
 
     def receive(self) -> bytes:
-        """Give the body of the next answer."""
+        """Return the body of the next response."""
         return b"".join(self.pieces())
 
     def pieces(self) -> Iterator[bytes]:
-        """Give the body of the next answer as it comes."""
+        """Yield the body of the next response as it arrives."""
         heard = self._socket.recv(_PIECE)
         while (end := heard.find(b"\r\n\r\n")) < 0:
             heard += self._socket.recv(_PIECE)

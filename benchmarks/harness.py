@@ -40,7 +40,7 @@ class RunFailed(Exception):
 def run_rounds(
     case: Case, folder: Path, *, rounds: int, scale: float = 1.0, on_run: Callable[[str], object] = lambda _: None
 ) -> Iterator[Round]:
-    """Give round after round of a case."""
+    """Yield the rounds of a case."""
     if case.prepare is not None:
         on_run(f"{case.name}: prepares")
         run_once(case, PREPARE, folder, scale=scale)
@@ -80,7 +80,7 @@ def run_once(case: Case, variant: str, folder: Path, *, scale: float = 1.0) -> F
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Give the environment of a run: whatever is set here, what was compiled once is not compiled again."""
+    """Return the environment of a run, in which compiled modules are cached."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return kept | {"PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 

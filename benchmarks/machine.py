@@ -24,14 +24,14 @@ def use_core(number: int) -> None:
 
 
 def allow_connections() -> None:
-    """Let this process have as many open files as it may."""
+    """Raise the limit of open files of this process to the maximum."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def fdatasync_p50(folder: Path) -> float:
-    """Give how long this disk takes to keep 4 KiB for good, in milliseconds."""
+    """Return the milliseconds that this disk takes to write 4 KiB durably."""
     sync = getattr(os, "fdatasync", os.fsync)
     place = folder / "sync"
     handle = os.open(place, os.O_CREAT | os.O_WRONLY)

@@ -57,7 +57,7 @@ class Measure:
         return None if self.at_least is None else value >= self.at_least
 
     def value(self, results: Mapping[str, Sequence[Round]]) -> float | None:
-        """Give the median over the rounds; None when what it needs was not run."""
+        """Return the median over the rounds; None if a needed case was not run."""
         values = self._values(results.get(self.case, ()))
         if not self.of:
             return statistics.median(values) if values else None

@@ -16,7 +16,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def peak() -> float:
-    """Give the most memory this process has had since `reset_peak`, in MB."""
+    """Return the peak memory of this process since `reset_peak`, in MB."""
     if _STATUS.exists():
         return _of_status("VmHWM")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / MB
@@ -30,13 +30,13 @@ def reset_peak() -> None:
 
 
 def resident() -> float:
-    """Give the memory this process has, without what only waits to be collected, in MB."""
+    """Return the memory of this process after a garbage collection, in MB."""
     gc.collect()
     return _of_status("VmRSS") if _STATUS.exists() else peak()
 
 
 def of_bare_imports() -> float:
-    """Give the memory of a process that has imported what this one has, and done nothing with it, in MB."""
+    """Return the memory of a process that has only imported the modules of this one, in MB."""
     modules = [name for name in sys.modules if not name.startswith(("benchmarks", "__"))]
     code = """
 import importlib, json, sys

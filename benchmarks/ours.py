@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def logged_in(run: Run, **options: Any) -> AsyncIterator[AsyncClient]:
-    """Give a client with everything at its default, logged in."""
+    """Return a logged-in client with default settings."""
     from webwx import AsyncClient
 
     async with AsyncClient(server=run.url, ca_file=run.ca_file, **options) as client:

@@ -55,7 +55,7 @@ AXES: dict[str, tuple[str, tuple[Panel, ...]]] = {
 
 
 def points(told: dict[str, Any], axis: str, figure: str) -> list[Point]:
-    """Give the medians of a figure along an axis."""
+    """Return the medians of a figure along an axis."""
     found = []
     for case in CASES.values():
         rounds = told["cases"].get(case.name, {}).get("rounds", [])
@@ -99,7 +99,7 @@ def _panel(title: str, line: list[Point], axis: str) -> Iterator[str]:
 
 
 def _round_up(value: float) -> float:
-    """Give the next of 1, 2, 5, 10, 20 … that is not below."""
+    """Return the smallest of 1, 2, 5, 10, 20 … that is not below a value."""
     if value <= 0:
         return 1.0
     power: float = 10 ** math.floor(math.log10(value))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def show(case: Case, results: Mapping[str, Sequence[Round]]) -> Iterator[str]:
-    """Give a case's lines: each variant's medians, then what is said of them."""
+    """Return the lines of a case: the medians of each variant, then the measures."""
     rounds = results[case.name]
     yield f"{case.name}: {case.about} ({_beside(case, rounds)})"
     figures = list(dict.fromkeys(name for each in rounds for variant in each.values() for name in variant))
@@ -71,7 +71,7 @@ def _verdict(target: str, is_reached: bool | None) -> str:
 
 
 def as_json(cases: Mapping[str, Case], results: Mapping[str, Sequence[Round]]) -> dict[str, Any]:
-    """Give everything that was measured, by case."""
+    """Return all results by case."""
     machine = describe()
     return {
         name: {"about": cases[name].about, "machine": machine, "world": asdict(cases[name].world), "rounds": rounds}
@@ -80,7 +80,7 @@ def as_json(cases: Mapping[str, Case], results: Mapping[str, Sequence[Round]]) -
 
 
 def values(results: Mapping[str, Sequence[Round]], cases: Collection[str]) -> dict[str, float]:
-    """Give what is said of some cases."""
+    """Return the measures of some cases."""
     found = {str(measure): measure.value(results) for measure in MEASURES if measure.case in cases}
     return {name: round(value, 4) for name, value in found.items() if value is not None}
 
@@ -98,7 +98,7 @@ def write(path: Path, told: object) -> None:
 
 
 def compare(now: Mapping[str, float], baseline: Mapping[str, float], tolerance: float) -> tuple[list[str], bool]:
-    """Give a line for each ratio that has changed by more than a tolerance, and whether one is worse."""
+    """Return a line for each ratio that has changed by more than a tolerance, and whether one is worse."""
     lines, is_any_worse = [], False
     for measure in MEASURES:
         value, before = now.get(str(measure)), baseline.get(str(measure))

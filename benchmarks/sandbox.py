@@ -68,7 +68,7 @@ def be_the_server(accounts: int, profile: str) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Give the processor time that a process has used."""
+    """Return the processor seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -158,7 +158,7 @@ class Account:
 
 
 def found(pattern: bytes, text: bytes) -> str:
-    """Give what a pattern finds."""
+    """Return the first match of a pattern."""
     match = re.search(pattern, text)
     assert match, text[:200]
     return match[1].decode()
@@ -173,14 +173,14 @@ def parsed(answer: bytes) -> Any:
 
 
 async def idle(pid: int, seconds: float) -> float:
-    """Give the share of a core that a server uses while nothing happens."""
+    """Return the share of a core that an idle server uses."""
     begun, used = time.perf_counter(), cpu_seconds(pid)
     await asyncio.sleep(seconds)
     return (cpu_seconds(pid) - used) / (time.perf_counter() - begun)
 
 
 async def talk(port: int, accounts: list[Account], arrivals: dict[str, float], count: int, rate: float) -> list[float]:
-    """Let friends write to each other; gives the milliseconds from the send to the end of the other's poll."""
+    """Send messages between friends; return the milliseconds from each send to the end of the receiver's poll."""
     dice, line, departures = random.Random(1), Line(port), {}
     begun = time.perf_counter()
     for number in range(count):
@@ -237,7 +237,7 @@ async def measure(server: subprocess.Popen[str], port: int, options: argparse.Na
 
 
 def resident_mib(pid: int) -> float:
-    """Give the memory that a process has in use."""
+    """Return the resident memory of a process, in MiB."""
     return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 

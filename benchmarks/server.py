@@ -167,7 +167,7 @@ class Connection:
 
 
 class Doorman:
-    """Lets clients in, and shows them who we are."""
+    """Accepts connections of clients, with a TLS certificate."""
 
     def __init__(
         self, listening: socket.socket, context: ssl.SSLContext, welcome: Callable[[ssl.SSLSocket], object]

@@ -100,7 +100,7 @@ def peer_several(run: Run) -> Figures:
 
 
 def ours_many(run: Run) -> Figures:
-    """Let a thousand accounts wait, and see what that costs while nothing happens."""
+    """Measure a thousand idle accounts that wait for events."""
     from webwx import SqliteJournal
 
     async def main() -> Figures:

@@ -60,7 +60,7 @@ def ours_without(run: Run) -> Figures:
 
 
 def ours_with(run: Run) -> Figures:
-    """Let a bot have them, with a journal: the clock stops when all is stored, handled and acknowledged."""
+    """Receive with a bot and a journal, until all messages are stored, handled and acknowledged."""
     from webwx import SqliteJournal
 
     async def main() -> Figures:
@@ -142,7 +142,7 @@ async def indexed(journal: SqliteJournal, client: AsyncClient) -> None:
 
 
 def filled(run: Run) -> Path:
-    """Give the journal that is filled once, and grows by what each run brings."""
+    """Return the path of the journal that is filled once and grows with each run."""
     return run.shared / f"{run.case.rows}-rows-{run.world.friends}-friends.journal"
 
 
@@ -187,7 +187,7 @@ def floor_of(run: Run) -> Figures:
 
 
 def peer_of(run: Run) -> Figures:
-    """Let a registered function have them."""
+    """Receive with a registered function."""
     core = peer.log_in(run)
     left = run.world.texts
 

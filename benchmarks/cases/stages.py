@@ -30,7 +30,7 @@ HANDLERS = 20
 
 
 def bodies(world: World) -> list[bytes]:
-    """Give what the reference server would answer, batch by batch."""
+    """Return the responses of the reference server, batch by batch."""
     answers = ResponseParser(world, "https://127.0.0.1")
     return [answers.batch(number).partition(b"\r\n\r\n")[2] for number in range(-(-world.texts // world.batch))]
 
@@ -168,7 +168,7 @@ class Memory:
         self.acked: list[int] = []
 
     async def take(self, limit: int = 100) -> list[Delivered]:
-        """Give the next ones."""
+        """Return the next entries."""
         self._begin, begin = self._begin + limit, self._begin
         return self._given[begin : self._begin]
 
