@@ -1,8 +1,7 @@
 """
 Check the language of the project: no private words, no reference to a missing document, no long commit subject.
 
-Python files are checked in docstrings, comments and strings, Markdown files outside code. `UNCONVERTED` lists the paths
-that still have private words; a path leaves the list when it is converted, and no path is added.
+Python files are checked in docstrings, comments and strings, Markdown files outside code.
 """
 
 from __future__ import annotations
@@ -30,9 +29,6 @@ MISSING = re.compile(r"protocol notes|the customer's document|\bissue \d+|\bthat
 
 PATH = re.compile(r"(?<![\w/.])(?:docs|src|tests|benchmarks)/[\w/-]+\.(?:md|py)\b")
 
-UNCONVERTED = ("src/webwx/storage/",)
-"""Path prefixes that are not checked for private words yet."""
-
 
 def prose_of(text: str) -> list[tuple[int, str]]:
     """Return the comments and strings of Python source, docstrings included, with their line numbers."""
@@ -58,8 +54,7 @@ def problems_of(name: str, text: str) -> list[str]:
     for number, prose in prose_of(text) if name.endswith(".py") else markdown_prose(text):
         found += [(number, f"refers to a missing document: {match[0]!r}") for match in MISSING.finditer(prose)]
         found += [(number, f"no file {path!r}") for path in PATH.findall(prose) if not (ROOT / path).exists()]
-        if not name.startswith(UNCONVERTED):
-            found += [(number, f"private word {match[0].strip()!r}") for match in PRIVATE.finditer(prose)]
+        found += [(number, f"private word {match[0].strip()!r}") for match in PRIVATE.finditer(prose)]
     return [f"{name}:{number}: {problem}" for number, problem in found]
 
 

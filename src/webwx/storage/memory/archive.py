@@ -1,4 +1,4 @@
-"""What an account's messages showed: files in a temporary folder, and what is known of them in memory."""
+"""Archived media: files in a temporary folder, and their records in memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Medium(msgspec.Struct, frozen=True):
-    """What became of one message's medium."""
+    """The record of one message's media."""
 
     number: int
     message_id: str
@@ -37,32 +37,32 @@ class MediaRecords:
     The media of all accounts of a journal; changed and read under the journal's lock.
 
     Args:
-        files: Returns the folder of their files, which is made when it is first needed.
+        files: Returns the folder of the files, which is created when it is first needed.
     """
 
     def __init__(self, files: Callable[[], MediaFiles]) -> None:
         self.files = files
         self.of_accounts: dict[int, dict[int, Medium]] = {}
-        """By account and number of the message."""
+        """Records by account and number of the message."""
 
     def of(self, uin: int) -> dict[int, Medium]:
-        """Return an account's."""
+        """Return an account's records by number of the message."""
         return self.of_accounts.setdefault(uin, {})
 
     def forget(self, uin: int, numbers: Collection[int]) -> None:
-        """Forget the media of messages that are deleted."""
+        """Delete the media of deleted messages."""
         media = self.of(uin)
         self.remove_unnamed([gone.digest for number in numbers if (gone := media.pop(number, None))])
 
     def drop(self, uin: int, dropped: Collection[Medium]) -> None:
-        """Delete the bytes of some media."""
+        """Delete the files of some media, and keep their records."""
         media = self.of(uin)
         for each in dropped:
             media[each.number] = Medium(each.number, each.message_id, "dropped", each.time)
         self.remove_unnamed([each.digest for each in dropped])
 
     def remove_unnamed(self, digests: Collection[str]) -> None:
-        """Delete files that no message shows any more."""
+        """Delete files without a record."""
         wanted = set(digests) - {""}
         if wanted:
             named = {medium.digest for media in self.of_accounts.values() for medium in media.values()}
@@ -82,11 +82,11 @@ class MemoryArchivedMedia:
         return "MemoryArchivedMedia(***)"
 
     def begin(self) -> AbstractContextManager[tuple[BinaryIO, Path]]:
-        """Open a private file to fetch into, with its path."""
+        """Open a private file to download into, with its path."""
         return self._media.files().begin()
 
     async def add(self, entry: Entry, part: Path, *, time: float, max_total: int) -> bool:
-        """Keep a fetched file as what an entry shows; says whether that entry was still there."""
+        """Store a downloaded file as the media of an entry, and return whether the entry still exists."""
         digest, size = await asyncio.to_thread(finish, part)
         with self._lock:
             if not self._is_there(entry):
@@ -98,7 +98,7 @@ class MemoryArchivedMedia:
             return True
 
     def _make_room(self, media: dict[int, Medium], max_total: int) -> None:
-        """Drop what was kept first until no more is kept than may be."""
+        """Drop the oldest media until the limit is met."""
         total = sum(medium.size for medium in media.values())
         dropped: list[Medium] = []
         for number in sorted(media) if total > max_total else ():
@@ -110,7 +110,7 @@ class MemoryArchivedMedia:
         self._media.drop(self._uin, dropped)
 
     async def pass_over(self, entry: Entry, state: Literal["too_large", "unavailable"], *, time: float) -> None:
-        """Note that what an entry shows is not kept, and why."""
+        """Record that the media of an entry are not archived, and why."""
         with self._lock:
             if self._is_there(entry):
                 media = self._media.of(self._uin)
@@ -121,7 +121,7 @@ class MemoryArchivedMedia:
         return stored is not None and stored.batch > 0
 
     async def find(self, message_id: str) -> StoredMedium | None:
-        """Say what became of a message's media; None when none were wanted."""
+        """Return the record of a message's media; None if they were never to be archived."""
         message_id = clean_text(message_id)
         with self._lock:
             found = [each for each in self._media.of(self._uin).values() if each.message_id == message_id]
@@ -135,7 +135,7 @@ class MemoryArchivedMedia:
         )  # fmt: skip
 
     async def drop(self, *, before: float = 0) -> int:
-        """Delete bytes that were kept before a time, or all of them, and leave the messages; returns of how many."""
+        """Delete files archived before a time (0: all), and return the number of their messages."""
         with self._lock:
             media = self._media.of(self._uin).values()
             dropped = [each for each in media if each.digest and (not before or each.time < before)]

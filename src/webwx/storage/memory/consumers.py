@@ -29,7 +29,7 @@ class MemoryConsumer:
     ) -> None:  # fmt: skip
         self.name = name
         self.read_to: int = cursor.acked
-        """All up to here was taken, or need not be."""
+        """All entries up to this number were taken, or are skipped."""
         self._cursor = cursor
         self._entries = entries
         self._lock = lock
@@ -38,17 +38,17 @@ class MemoryConsumer:
         self._loop = asyncio.get_running_loop()
         self._handed_out_before = frozenset(cursor.handed_out)
         self._revivals: dict[int, float] = {}
-        """When that was revived which was taken here."""
+        """Times of the revivals that this consumer has taken, by entry."""
         self._given: list[int] = []
-        """What was taken and is not acknowledged, or not all before it is."""
+        """Taken entries after `acked`, in order."""
 
     def __repr__(self) -> str:
         return f"MemoryConsumer({self.name!r})"
 
-    # -- taking ------------------------------------------------------------------------------------------------------
+    # -- delivery ----------------------------------------------------------------------------------------------------
 
     async def take(self, limit: int = 100) -> list[Entry]:
-        """Return the next entries in the order of arrival; an empty list when there are none now."""
+        """Return the next entries in the order of arrival; an empty list if there are none now."""
         with self._lock:
             return self._take(limit)
 
@@ -80,29 +80,29 @@ class MemoryConsumer:
         return taken
 
     def _marked(self, entry: Entry) -> Entry:
-        """Return an entry with how often it was handed out before."""
+        """Return an entry with the number of its attempts."""
         failure = self._cursor.failures.get(entry.number)
         is_again = entry.number in self._handed_out_before
         if failure is None and not is_again:
             return entry
-        # An attempt that was cut short was not counted as failed.
+        # An interrupted attempt was not counted as failed.
         attempt = (failure.attempts if failure else 0) + is_again + 1
         return msgspec.structs.replace(entry, redelivered=is_again, attempt=attempt)
 
     def notify(self) -> None:
-        """Call `tell` in the consumer's loop; any thread may say so."""
+        """Call `tell` in the consumer's loop, from any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._tell)
 
     def show(self, number: int) -> None:
-        """Note that an entry which was taken is handed out now."""
+        """Record that an entry is passed to a handler now."""
         with self._lock:
             self._cursor.handed_out.add(number)
 
-    # -- acknowledging -----------------------------------------------------------------------------------------------
+    # -- acknowledgement ---------------------------------------------------------------------------------------------
 
     def ack(self, number: int) -> None:
-        """Note that an entry is done with, for good."""
+        """Acknowledge an entry: it is not delivered to this consumer again."""
         with self._lock:
             cursor = self._cursor
             failure = cursor.failures.get(number)
@@ -118,22 +118,22 @@ class MemoryConsumer:
                 cursor.ahead = {each for each in cursor.ahead if each > cursor.acked}
 
     async def flush(self) -> None:
-        """Return at once: an acknowledgement holds when it is noted."""
+        """Return at once: acknowledgements are stored immediately."""
 
     async def failed(self, number: int, error: str) -> int:
-        """Note that an attempt at an entry has failed; returns how many have."""
+        """Store a failed attempt at an entry, and return the number of failed attempts."""
         with self._lock:
             before = self._cursor.failures.get(number)
             attempts = (before.attempts if before else 0) + 1
             is_revived = before is not None and before.state == "revived"
             failure = Failure("trying", attempts, error, time.time())
-            if before is not None and is_revived:  # until it is done with: no cursor leads back to it
+            if before is not None and is_revived:  # it stays revived, because the cursor has passed it already
                 failure = before._replace(attempts=attempts, error=error)
             self._cursor.failures[number] = failure
         return attempts
 
     async def give_up(self, number: int, error: str) -> None:
-        """Make an entry a dead letter, and be done with it."""
+        """Make an entry a dead letter, and acknowledge it."""
         with self._lock:
             before = self._cursor.failures.get(number)
             attempts = max(1, before.attempts if before else 0)
@@ -144,10 +144,10 @@ class MemoryConsumer:
         """Do nothing: the journal ends with its process, so no crash is counted."""
 
     def remove_poison_marker(self, number: int) -> None:
-        """Do nothing, for the same reason."""
+        """Do nothing: no poison marker is stored."""
 
     async def close(self, *, unseen_from: int = 0) -> None:
-        """Close it, so that its name may be opened again; nothing from `unseen_from` on was handed out."""
+        """Release the name; no handler has seen the entries from `unseen_from` on (0: handlers have seen all)."""
         with self._lock:
             if self._cursor.consumer is not self:
                 return

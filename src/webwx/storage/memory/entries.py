@@ -1,7 +1,7 @@
 """
 An account's entries in memory, the cursors of its consumers, and how entries are deleted.
 
-All of it is changed and read under the lock of its journal.
+All objects here are changed and read under the lock of their journal.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ _NUMBER = attrgetter("number")
 
 
 class StoredEntry(NamedTuple):
-    """An entry with what is known of it."""
+    """An entry with its digest, batch and flags."""
 
     number: int
     entry: Entry
     digest: int = 0
     batch: int = 0
-    """The number of the batch's first entry; 0 for the gap that a purge has left."""
+    """Number of the batch's first entry; 0 for a gap that a purge has left."""
     arrived_at: float = 0.0
     size: int = 0
     is_quarantined: bool = False
     is_notice: bool = False
 
     def tokens(self) -> list[str]:
-        """Return the tokens by which a search finds it."""
+        """Return the tokens of the entry for a search."""
         return tokens_of(self.entry.item.raw, self.entry.own_id)
 
 
 class Failure(NamedTuple):
-    """An entry that a consumer has failed at."""
+    """The failed attempts of a consumer at one entry."""
 
     state: Literal["trying", "dead", "revived"]
     attempts: int
@@ -56,32 +56,32 @@ class Failure(NamedTuple):
 
 
 class OpenConsumer(Protocol):
-    """A consumer that is open."""
+    """An open consumer."""
 
     read_to: int
-    """All up to here was taken, or need not be."""
+    """All entries up to this number were taken, or are skipped."""
 
     def notify(self) -> None:
-        """Say, in any thread, that there is something to take though nothing has arrived."""
+        """Announce, from any thread, an entry to take although no batch has arrived."""
         ...
 
 
 class Cursor:
-    """How far a consumer has come; it stays when the consumer is closed."""
+    """The position of a consumer, which remains when the consumer is closed."""
 
     def __init__(self, acked: int) -> None:
         self.acked = acked
-        """It is done with all up to here."""
+        """All entries up to this number are acknowledged."""
         self.ahead: set[int] = set()
-        """It is done with these further ones."""
+        """Later entries that are acknowledged."""
         self.handed_out: set[int] = set()
-        """These were handed out, and it is not done with them."""
+        """Entries that were delivered and are not acknowledged."""
         self.failures: dict[int, Failure] = {}
         self.consumer: OpenConsumer | None = None
-        """Who has it open."""
+        """The open consumer; None if it is closed."""
 
     def forget(self, number: int) -> None:
-        """Forget an entry that it is done with, or that is deleted."""
+        """Remove the state of a deleted entry."""
         self.handed_out.discard(number)
         self.failures.pop(number, None)
 
@@ -94,11 +94,11 @@ class Entries:
         """The last number that was used."""
         self.conflicts = 0
         self.batches: Counter[int] = Counter()
-        """How many entries are left of each batch."""
+        """Number of remaining entries of each batch."""
         self.quarantine: list[int] = []
-        """The numbers of those that could not be read."""
+        """Numbers of unreadable entries."""
         self.gaps: list[int] = []
-        """The numbers of gaps that purges have left."""
+        """Numbers of gaps that purges have left."""
         self.cursors: dict[str, Cursor] = {}
         self._all: list[StoredEntry] = []
         self._by_id: dict[str, list[StoredEntry]] = {}
@@ -110,15 +110,15 @@ class Entries:
         return iter(self._all)
 
     def copy(self) -> list[StoredEntry]:
-        """Return all of them, for a look in another thread."""
+        """Return a list of all entries for use in another thread."""
         return self._all.copy()
 
     def digests(self, message_id: str) -> tuple[int, ...]:
-        """Return the digests of all messages that came with an id."""
+        """Return the digests of all messages with an id."""
         return tuple(stored.digest for stored in self._by_id.get(message_id, ()))
 
     def find(self, message_id: str) -> list[StoredEntry]:
-        """Return all messages that came with an id, in the order of arrival."""
+        """Return all messages with an id, in the order of arrival."""
         return self._by_id.get(message_id, []).copy()
 
     def get(self, number: int) -> StoredEntry | None:
@@ -127,15 +127,15 @@ class Entries:
         return self._all[place] if place < len(self._all) and self._all[place].number == number else None
 
     def after(self, number: int) -> Iterator[StoredEntry]:
-        """Return the entries behind a number."""
+        """Yield the entries after a number."""
         for place in range(bisect_right(self._all, number, key=_NUMBER), len(self._all)):
             yield self._all[place]
 
     def add(self, own_id: ContactId, items: Collection[tuple[Arrived, int]], at: float) -> None:
-        """Add what is new of a batch, each item with its digest."""
+        """Add the new items of a batch, each with its digest."""
         batch = self.last + 1
         for self.last, (each, digest) in enumerate(items, batch):
-            raw = bytes(each.raw)  # a view would keep the whole answer
+            raw = bytes(each.raw)  # a view would keep the whole answer in memory
             entry = Entry(
                 number=self.last, item=Item(kind=each.item.kind, raw=msgspec.Raw(raw)), own_id=own_id,
                 message_id=each.message_id, chat=ContactId(each.chat), time=each.time or int(at),
@@ -153,10 +153,10 @@ class Entries:
         if items:
             self.batches[batch] = len(items)
 
-    # -- deleting ----------------------------------------------------------------------------------------------------
+    # -- deletion ----------------------------------------------------------------------------------------------------
 
     def delete(self, is_doomed: Callable[[StoredEntry], bool]) -> list[StoredEntry]:
-        """Delete entries, and leave a gap where a consumer misses some; returns what is gone. Gaps stay."""
+        """Delete entries except gaps, store gaps for consumers that miss some, and return the deleted entries."""
         doomed = [stored for stored in self._all if stored.batch and is_doomed(stored)]
         if not doomed:
             return []
@@ -168,7 +168,7 @@ class Entries:
                 left.append(stored)
             elif stored.number in gaps:
                 gap = gaps[stored.number]
-                if left and not left[-1].batch:  # one gap, not two in a row
+                if left and not left[-1].batch:  # combine consecutive gaps
                     before = msgspec.json.decode(left.pop().entry.item.raw, type=ContinuityLost)
                     gap = msgspec.structs.replace(gap, since=min(before.since, gap.since))
                 left.append(_stored_gap(stored, gap))
@@ -180,7 +180,7 @@ class Entries:
         return doomed
 
     def _gaps(self, doomed: list[StoredEntry]) -> dict[int, ContinuityLost]:
-        """Return what consumers will miss, by the last number that they do."""
+        """Return the gaps for entries that consumers have not read, by the number of the last such entry."""
         gaps: dict[int, ContinuityLost] = {}
         for name, cursor in self.cursors.items():
             seen = max(cursor.acked, cursor.consumer.read_to if cursor.consumer else 0)
@@ -212,7 +212,7 @@ class Entries:
 
 
 def condition_of(query: EntryQuery) -> Callable[[StoredEntry], bool]:
-    """Return the function that says whether an entry meets all conditions of a query."""
+    """Return a function that checks whether an entry matches a query."""
     chats = {clean_text(each) for each in query.chats}
     message_id = None if query.message_id is None else clean_text(query.message_id)
     words = None if query.words is None else Query.of(query.words)
@@ -234,7 +234,7 @@ def condition_of(query: EntryQuery) -> Callable[[StoredEntry], bool]:
 
 
 def _stored_gap(stored: StoredEntry, gap: ContinuityLost) -> StoredEntry:
-    """Return the gap that takes an entry's place."""
+    """Return a gap in place of an entry."""
     item = Item(kind="gap", raw=msgspec.Raw(msgspec.json.encode(gap)))
     entry = Entry(
         number=stored.number, item=item, own_id=stored.entry.own_id, message_id="", chat=ContactId(""),

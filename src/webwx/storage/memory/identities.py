@@ -1,4 +1,4 @@
-"""Who is who in an account's logins, in memory."""
+"""Identities of one account in memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ALWAYS = 0
-"""The login of an id that every login has."""
+"""The login number of an id that is the same in every login."""
 
 _BY_HAND = Finding("hand")
 
@@ -51,7 +51,7 @@ class _MemoryLink:
         self.contact_id = contact_id
         self.number = number
         self.evidence: Evidence = seen.evidence
-        """What was last known of it in this login."""
+        """The last known evidence in this login."""
         self.name: str = seen.name
         self.digest: int = seen.digest
         self.finding = finding
@@ -59,7 +59,7 @@ class _MemoryLink:
 
 
 def _newest_first(links: Iterable[_MemoryLink]) -> list[_MemoryLink]:
-    """Return links in order; of two at once the later one comes first."""
+    """Return links with the newest first; of two with equal times, the one that was added later."""
     return sorted(links, key=lambda link: (link.login, link.seen_at))[::-1]
 
 
@@ -69,22 +69,22 @@ class _IdentityRecord(msgspec.Struct):
     kind: IdentityKind
     first_seen: float
     became: int = 0
-    """The number that it was merged into; 0: none."""
+    """Number of the identity that it was merged into; 0 for none."""
 
 
 class Identities:
-    """All identities of an account and their links; changed and read under the lock of their journal's ledgers."""
+    """All identities of an account and their links; changed and read under the journal's lock for matching."""
 
     def __init__(self, logins: MemoryLogins) -> None:
         self.logins = logins
         self.people: dict[int, _IdentityRecord] = {}
         self.links: dict[ContactId, dict[int, _MemoryLink]] = {}
-        """By id and login."""
+        """Links by id and login."""
         self.by_number: dict[int, list[_MemoryLink]] = {}
-        """In the order in which they were made or changed."""
+        """Links by identity, in the order in which they were added or changed."""
         self.real_ids: dict[tuple[int, ContactId], str] = {}
         self.apart: set[frozenset[int]] = set()
-        """What the user has split."""
+        """Pairs of identities that the user has split."""
         self._last = 0
         self._doomed: set[int] = set()
         self._forgotten: set[int] = set()
@@ -92,7 +92,7 @@ class Identities:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def now(self, number: int) -> int:
-        """Return what a number names by now; 0 when it names none."""
+        """Return the number of the identity that a number finds, after merges; 0 if there is none."""
         person = self.people.get(number)
         return 0 if person is None else person.became or number
 
@@ -105,19 +105,19 @@ class Identities:
         return _newest_first(self.links.get(contact_id, {}).values())
 
     def newest_links(self, number: int) -> list[_MemoryLink]:
-        """Return an identity's links of the newest login that it was in."""
+        """Return an identity's links in its newest login."""
         links = self.by_number.get(number, [])
         newest = max((link.login for link in links), default=ALWAYS)
         return [link for link in links if link.login == newest]
 
     def identity(self, number: int, current: int) -> Identity | None:
-        """Return an identity as it is known in a login; 0: the newest that has any."""
+        """Return an identity as seen from a login (0: the newest login with a link)."""
         number = self.now(number)
         links = self.newest_links(number)
         if not links:
             return None
         current = current or max(link.login for links in self.by_number.values() for link in links)
-        link = sorted(links, key=lambda each: each.seen_at)[-1]  # of two at once the later one
+        link = sorted(links, key=lambda each: each.seen_at)[-1]  # of equal times, the link that was added later
         login = self.logins.newest if link.login == ALWAYS else self.logins.by_row.get(link.login)
         is_here = link.login in {ALWAYS, current}
         return Identity(
@@ -128,7 +128,12 @@ class Identities:
         )  # fmt: skip
 
     def existing(self, number: int, current: int) -> Identity:
-        """Return the same, where there must be one."""
+        """
+        Return an identity as `identity` does.
+
+        Raises:
+            UnknownContact: There is no such identity.
+        """
         found = self.identity(number, current)
         if found is None:
             raise UnknownContact(f"There is no identity with the number {number}; list them to see who is known.")
@@ -151,12 +156,12 @@ class Identities:
         links = self.newest_links(number)
         return any(name in {each.name, each.evidence.nickname, each.evidence.remark} for each in links)
 
-    # -- telling -----------------------------------------------------------------------------------------------------
+    # -- matching ----------------------------------------------------------------------------------------------------
 
     def identify(
         self, own_id: ContactId, contacts: Iterable[Contact], *, complete: bool, time: float
     ) -> list[Identified]:
-        """Find out who contacts are."""
+        """Match the contacts of a login with identities."""
         login = self.logins.known(own_id)
         digest = matching.digest_of_all(contacts) if complete else None
         if digest is not None and login.listed == digest:
@@ -165,11 +170,11 @@ class Identities:
         may_wait = not complete and login.listed is None
         if digest is not None:
             login.listed = digest
-        told: list[Identified] = []
-        for is_room in (False, True):  # a chatroom is known by its members
+        identified: list[Identified] = []
+        for is_room in (False, True):  # people first, because a chatroom is recognised by its members
             some = (each for each in contacts if (each.kind == "chatroom") is is_room)
-            told += self._identify_some(login, some, complete=complete, may_wait=may_wait, time=time)
-        return told
+            identified += self._identify_some(login, some, complete=complete, may_wait=may_wait, time=time)
+        return identified
 
     def _identify_some(
         self, login: MemoryLogin, contacts: Iterable[Contact], *, complete: bool, may_wait: bool, time: float
@@ -193,7 +198,7 @@ class Identities:
         return [self._link(login, each, seen[each], verdict, time) for each, verdict in verdicts.items()]
 
     def _refresh(self, link: _MemoryLink, seen: matching.SeenContact, time: float) -> None:
-        """Note what a contact says now that is linked already."""
+        """Store the current evidence of a contact that is linked already."""
         link.evidence = seen.evidence.filled_from(link.evidence)
         link.name, link.digest, link.seen_at = seen.name, seen.digest, time
         same = self.by_number[link.number]
@@ -231,14 +236,14 @@ class Identities:
     # -- real ids ----------------------------------------------------------------------------------------------------
 
     def note_real_id(self, current: int, contact_id: ContactId, wxid: str) -> Identified | None:
-        """Note a contact's real id."""
+        """Store a contact's real id; return the contact's identity if it has changed."""
         if is_lasting(contact_id):
             return None
         links = self.links.get(contact_id, {})
         link = links.get(current) or next(iter(self.links_of_id(contact_id)), None)
         row = link.login if link else current or max(self.logins.by_row, default=0)
         if self.real_ids.get((row, contact_id)) == wxid:
-            return None  # the phone tells the same ones again and again
+            return None  # the phone sends the same ones again and again
         self.real_ids[row, contact_id] = wxid
         if link is None:  # the next complete list is compared again, with this real id
             for login in tuple(self.logins.by_row.values()):  # another thread may add one
@@ -252,7 +257,7 @@ class Identities:
         return found
 
     def _reconsider(self, link: _MemoryLink, wxid: str) -> Identified | None:
-        """Link a contact whose real id is known now to the identity that has it, if that is another one."""
+        """Link a contact whose real id is known now to the identity that has this id, if that is another one."""
         before = link.number
         noted = [
             (self.links[contact_id][row], known)
@@ -273,17 +278,17 @@ class Identities:
             return Identified(contact_id=link.contact_id, number=before, by="ambiguous", candidates=tuple(bearers))
         reason = Reason(what="wxid", weight=CERTAINTY, agrees=True)
         self._move(link, number, Finding("certain", reasons=(reason,)))
-        if before not in self.by_number:  # a number that has no links left names that one too
+        if before not in self.by_number:  # a number without links finds the other identity from now on
             self._become(before, number)
         return Identified(contact_id=link.contact_id, number=number, by="certain", candidates=(before,))
 
     def _is_free(self, number: int, link: _MemoryLink) -> bool:
-        """Say whether an identity may take over a link: it has none in that login, and the user does not object."""
+        """Return whether an identity may take over a link: it has none in that login, and was not split from it."""
         has_one = any(each.login == link.login for each in self.by_number.get(number, ()))
         return not has_one and frozenset((number, link.number)) not in self.apart
 
     def _move(self, link: _MemoryLink, number: int, finding: Finding) -> None:
-        """Make a link another identity's."""
+        """Move a link to another identity."""
         self._unlist(link)
         link.number, link.finding = number, finding
         self.by_number.setdefault(number, []).append(link)
@@ -295,17 +300,17 @@ class Identities:
             del self.by_number[link.number]
 
     def _become(self, gone: int, kept: int) -> None:
-        """Let a number, and all that were merged into it, name another identity."""
+        """Make a number, and all numbers that were merged into it, find another identity."""
         people = self.people
         people[kept].first_seen = min(people[kept].first_seen, people[gone].first_seen)
         for number, person in people.items():
             if gone in {number, person.became}:
                 person.became = kept
 
-    # -- by hand -----------------------------------------------------------------------------------------------------
+    # -- merge and split ---------------------------------------------------------------------------------------------
 
     def merge(self, current: int, number: int, other: int) -> Identity:
-        """Make two identities one."""
+        """Merge two identities into the first one."""
         kept, gone = self.existing(number, current), self.existing(other, current)
         matching.check_merge(kept, gone)
         for link in self.by_number.get(gone.number, ())[:]:
@@ -317,7 +322,7 @@ class Identities:
         return self.existing(number, current)
 
     def split(self, current: int, number: int, contact_id: ContactId) -> Identity:
-        """Make a contact another identity."""
+        """Move a contact to a new identity."""
         known = self.existing(number, current)
         theirs = self.links_of(known.number)
         leaving = [link for link in theirs if link.contact_id == contact_id]
@@ -328,14 +333,14 @@ class Identities:
         self.apart.add(frozenset((new, known.number)))
         return self.existing(new, current)
 
-    # -- forgetting --------------------------------------------------------------------------------------------------
+    # -- deletion ----------------------------------------------------------------------------------------------------
 
     def forget_soon(self, rows: Collection[int]) -> None:
-        """Note logins that the next call forgets first; the journal's lock suffices for this."""
+        """Add logins that `forget` deletes; the journal's main lock is sufficient for this call."""
         self._doomed.update(rows)
 
     def forget(self) -> None:
-        """Forget who was in logins that were noted for it; nothing is left of who was in no other."""
+        """Delete the links of the logins from `forget_soon`, and the identities that have no other links."""
         rows = {row for row in self._doomed.copy() if row not in self._forgotten}
         if not rows:
             return
@@ -356,9 +361,9 @@ class MemoryIdentityStore:
     One account's identities; `IdentityStore` states the guarantees.
 
     Args:
-        identities: Returns all of the account.
-        current: Returns the number of the login that is open here, 0 when there is none.
-        lock: Held for each call, in a thread of its own: to match contacts takes long.
+        identities: Returns the identities of the account.
+        current: Returns the number of the current login, 0 if there is none.
+        lock: Held during each call, in another thread, because matching contacts takes long.
     """
 
     def __init__(self, identities: Callable[[], Identities], current: Callable[[], int], lock: threading.Lock) -> None:
@@ -387,12 +392,12 @@ class MemoryIdentityStore:
         return await self._do(tell)
 
     async def find(self, query: IdentityQuery) -> list[Identity]:
-        """Return the identities that a query asks for, in the order of their numbers."""
+        """Return the identities that match a query, in the order of their numbers."""
         current = self._current()
         return await self._do(lambda known: known.find(query, current))
 
     async def contacts(self, ids: Collection[ContactId]) -> list[Contact]:
-        """Return who had these ids in whatever login, with what an identity tells of them."""
+        """Return contacts that had these ids in any login, with the data of their identities."""
         return await self._do(
             lambda known: [
                 matching.contact_of(link.contact_id, link.name, link.evidence)
@@ -402,7 +407,7 @@ class MemoryIdentityStore:
         )
 
     async def chats_named(self, name: str) -> list[tuple[int, ContactId]]:
-        """Return login and id of all who had this remark or nickname."""
+        """Return login and id of all contacts that had this remark or nickname."""
         return await self._do(
             lambda known: [
                 (link.login, link.contact_id)
@@ -413,7 +418,7 @@ class MemoryIdentityStore:
         )
 
     async def links(self, number: int) -> list[Link]:
-        """Return the contacts of all logins that belong to an identity, the newest first, each with the reasons."""
+        """Return the contacts of all logins that are linked to an identity, the newest first, each with the reasons."""
 
         def read(known: Identities) -> list[Link]:
             now = known.now(number)
@@ -430,12 +435,12 @@ class MemoryIdentityStore:
         return await self._do(read)
 
     async def merge(self, number: int, other: int) -> Identity:
-        """Make two identities one, which keeps the first number; the second names it as well from now on."""
+        """Merge two identities into the first one; the second number finds it as well from now on."""
         current = self._current()
         return await self._do(lambda known: known.merge(current, number, other))
 
     async def split(self, number: int, contact_id: ContactId) -> Identity:
-        """Make a contact another identity, with a new number, and return that."""
+        """Move a contact to a new identity, and return that."""
         current, contact_id = self._current(), ContactId(clean_text(contact_id))
         return await self._do(lambda known: known.split(current, number, contact_id))
 

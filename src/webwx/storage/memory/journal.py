@@ -1,7 +1,7 @@
 """
-The journal in memory: everything the contract asks for, for as long as the process lives.
+The journal in memory, which ends with its process.
 
-One lock guards all of it. What looks through all entries does so in another thread, with a copy of their list.
+One lock guards all accounts. A call that scans all entries does so in another thread, with a copy of their list.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _log = logging.getLogger("webwx.storage")
 
 
 class _Data:
-    """All that is known of one account."""
+    """The state of one account."""
 
     def __init__(self) -> None:
         self.entries = Entries()
@@ -57,19 +57,20 @@ class MemoryJournal:
     """
     A journal in memory, which ends with `close` or with the process.
 
-    It does all that a journal in a file does: consumers, history, search, the outbox, identities, recalled messages.
-    MediaRecords that are kept lie in a temporary folder. It ends with `with MemoryJournal() as journal:`, or with
-    `async with` in a coroutine.
+    It supports everything that a journal in a file does: consumers, history, search, the outbox, identities, recalled
+    messages. Archived media are in a temporary folder. It is closed at the end of `with MemoryJournal() as journal:`,
+    or of `async with` in a coroutine.
 
     Args:
-        retention_days: What arrived longer ago is deleted; 0 keeps everything, so memory grows with each message.
+        retention_days: Days after which entries and sends are deleted; 0 keeps everything, so memory grows with each
+            message.
     """
 
     def __init__(self, *, retention_days: float = RETENTION_DAYS) -> None:
         self._seconds = retention_days * 86_400
         self._lock = threading.RLock()
         self._matching = threading.Lock()
-        """Held while contacts are matched with identities, which takes long."""
+        """Lock for matching contacts with identities, which takes long."""
         self._accounts: dict[int, _Data] = {}
         self._media = MediaRecords(self._files)
         self._folder: MediaFiles | None = None
@@ -79,23 +80,23 @@ class MemoryJournal:
         return "MemoryJournal()"
 
     def __enter__(self) -> Self:
-        """Return itself; it is closed at the end of the block."""
+        """Return the journal; the end of the block closes it."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the journal."""
         self._close()
 
     async def __aenter__(self) -> Self:
-        """Return itself; it is closed at the end of the block."""
+        """Return the journal; the end of the block closes it."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it."""
+        """Close the journal."""
         self._close()
 
     def account(self, uin: int) -> MemoryAccount:
@@ -122,7 +123,7 @@ class MemoryJournal:
         return self._folder
 
     async def accounts(self) -> list[int]:
-        """Return the numbers of the accounts that have a part, the one that logged in last first."""
+        """Return the numbers of the accounts that have a part, the latest login first."""
         with self._lock:
             self._require_open()
             opened = {
@@ -133,7 +134,7 @@ class MemoryJournal:
 
     async def backup(self, path: str | os.PathLike[str]) -> None:
         """
-        Refuse it.
+        Raise an error, because there is no file to copy.
 
         Raises:
             StorageError: Always.
@@ -142,11 +143,11 @@ class MemoryJournal:
         raise StorageError("A journal in memory has no file to copy; use a path as the journal.")
 
     async def delete(self) -> None:
-        """Delete everything, and close it."""
+        """Delete everything, and close the journal."""
         self._close()
 
     async def close(self) -> None:
-        """Delete everything, and close it."""
+        """Delete everything, and close the journal."""
         self._close()
 
     def _close(self) -> None:
@@ -171,7 +172,7 @@ class MemoryAccount:
         self._lock = lock
         self._seconds = seconds
         self._login: MemoryLogin | None = None
-        """The login whose batches are taken in."""
+        """The current login."""
         self.outbox: MemoryOutbox = MemoryOutbox(lambda: data().sends, lock)
         self.media: MemoryArchivedMedia = MemoryArchivedMedia(uin, media, lambda: data().entries, lock)
         self.identities: MemoryIdentityStore = MemoryIdentityStore(
@@ -181,11 +182,11 @@ class MemoryAccount:
     def __repr__(self) -> str:
         return "MemoryAccount(***)"
 
-    # -- taking in ---------------------------------------------------------------------------------------------------
+    # -- batches -----------------------------------------------------------------------------------------------------
 
     async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
-        """Begin with a new login; where there was another before, a gap is stored."""
-        known = await asyncio.to_thread(tuple, contacts)  # to read thousands takes a while
+        """Begin a new login; if the account had an earlier one, store a gap."""
+        known = await asyncio.to_thread(tuple, contacts)  # decoding thousands takes long
         with self._lock:
             data = self._data()
             before = max(data.logins.by_row.values(), key=lambda login: login.last_at, default=None)
@@ -197,7 +198,7 @@ class MemoryAccount:
             self._login = login
 
     async def position(self, own_id: ContactId) -> bytes | None:
-        """Return where the next fetch begins; None when the journal does not know this login."""
+        """Return where the next fetch begins, and make this the current login; None if the login is unknown."""
         with self._lock:
             login = self._data().logins.by_id.get(own_id)
             if login is None:
@@ -207,10 +208,10 @@ class MemoryAccount:
 
     async def ingest(self, arrival: Arrival) -> int:
         """
-        Store a batch; returns how many items were new.
+        Store a batch, and return the number of new items.
 
         Raises:
-            StorageError: No login was opened, or the journal does not know it.
+            StorageError: There is no current login, or the journal does not know the login.
         """
         with self._lock:
             logins = self._data().logins
@@ -220,7 +221,7 @@ class MemoryAccount:
             return self._store(login, arrival)
 
     def _store(self, login: MemoryLogin, arrival: Arrival) -> int:
-        """Store a batch, under the lock; what can fail comes first."""
+        """Store a batch, under the lock; the steps that can fail come first."""
         entries = self._data().entries
         items = arrival.items
         known = {each.message_id: entries.digests(each.message_id) for each in items if each.message_id}
@@ -247,12 +248,12 @@ class MemoryAccount:
         stays: bool = False, shows: bool = False,
     ) -> MemoryConsumer:  # fmt: skip
         """
-        Open a consumer: one at a time of each name.
+        Open a consumer; each name can be open only once at a time.
 
         Raises:
-            AlreadyRunning: It is open.
+            AlreadyRunning: The consumer is open.
         """
-        del stays  # nothing makes it quicker
+        del stays  # commits in memory cannot be made faster
         name = clean_text(name)
         with self._lock:
             entries = self._data().entries
@@ -278,7 +279,7 @@ class MemoryAccount:
             ]
 
     async def revive(self, consumer: str, number: int) -> bool:
-        """Have a dead letter handed out once more, as a new attempt; says whether there was one."""
+        """Deliver a dead letter again, as a new attempt, and return whether it existed."""
         with self._lock:
             failures = self._failures(consumer)
             failure = failures.get(number)
@@ -294,10 +295,10 @@ class MemoryAccount:
         cursor = self._data().entries.cursors.get(clean_text(consumer))
         return {} if cursor is None else cursor.failures
 
-    # -- looking up --------------------------------------------------------------------------------------------------
+    # -- queries -----------------------------------------------------------------------------------------------------
 
     async def find(self, query: EntryQuery) -> list[Entry]:
-        """Return the entries that a query asks for, the newest first; most are looked for in another thread."""
+        """Return the entries that match a query, the newest first; a scan runs in another thread."""
         with self._lock:
             entries = self._data().entries
             if query.number is not None:
@@ -313,12 +314,12 @@ class MemoryAccount:
         )
 
     async def read(self, *, after: int = 0, limit: int = 500) -> list[Entry]:
-        """Return the entries that follow a number, in the order of arrival."""
+        """Return the entries after a number, in the order of arrival."""
         with self._lock:
             return [each.entry for each in islice(self._data().entries.after(after), limit)]
 
     async def stats(self) -> Stats:
-        """Count what there is."""
+        """Return the counts of this account's rows."""
         return await asyncio.to_thread(self._count)
 
     def _count(self) -> Stats:
@@ -334,7 +335,7 @@ class MemoryAccount:
             kept=sum(bool(each.digest) for each in media), kept_size=sum(each.size for each in media),
         )  # fmt: skip
 
-    # -- people ------------------------------------------------------------------------------------------------------
+    # -- contacts ----------------------------------------------------------------------------------------------------
 
     async def roster(self, own_id: ContactId) -> MemoryRoster:
         """Return the contacts of a login that are not deleted."""
@@ -343,7 +344,7 @@ class MemoryAccount:
             return MemoryRoster({} if login is None else login.contacts)
 
     async def people(self, ids: Collection[ContactId]) -> list[Contact]:
-        """Return who had these ids, in whatever login."""
+        """Return the contacts that had these ids, in any login."""
         wanted = {ContactId(clean_text(each)) for each in ids}
         with self._lock:
             found = [
@@ -357,12 +358,12 @@ class MemoryAccount:
     async def save_contacts(
         self, own_id: ContactId, contacts: Collection[Contact], deleted: Collection[ContactId] = ()
     ) -> None:
-        """Keep contacts, and let these go; who is in neither list stays."""
+        """Store contacts, and delete contacts by their ids; other contacts stay unchanged."""
         with self._lock:
             self._data().logins.known(own_id).keep(contacts, deleted)
 
     async def chats_named(self, name: str) -> list[ContactId]:
-        """Return every id that had this remark or nickname, in whatever login, the newest first."""
+        """Return every id that had this remark or nickname, in any login, the newest first."""
         name = clean_text(name)
         with self._lock:
             logins = list(self._data().logins.by_row.values())
@@ -371,21 +372,21 @@ class MemoryAccount:
         return list(dict.fromkeys(each for _, each in sorted(named, reverse=True)))
 
     async def state(self, name: str) -> bytes:
-        """Return what something small was kept as; empty when it never was."""
+        """Return a small value by its name; empty if there is none."""
         with self._lock:
             return self._data().states.get(name, b"")
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
-        """Keep something small as what a function makes of what it was, and return that."""
+        """Replace a small value by the result of a function of it, and return the new value."""
         with self._lock:
             states = self._data().states
             states[name] = changed = change(states.get(name, b""))
             return changed
 
-    # -- deleting ----------------------------------------------------------------------------------------------------
+    # -- deletion ----------------------------------------------------------------------------------------------------
 
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
-        """Delete entries and sends for good: older than a time, or of these chats, or both; returns how many."""
+        """Delete entries and sends that are older than a time, or of these chats, or both; return how many."""
         return await asyncio.to_thread(self._purge, before, {clean_text(each) for each in chats})
 
     def _purge(self, before: float, chats: Collection[str]) -> int:
@@ -408,7 +409,7 @@ class MemoryAccount:
         return len(gone)
 
     def _expire(self, newest: float) -> None:
-        """Delete what may not be kept any longer; cheap when there is nothing."""
+        """Delete old entries and sends, and unreadable entries above the limit; cheap if there are none."""
         data = self._data()
         unreadable = data.entries.quarantine
         if len(unreadable) > QUARANTINE:
@@ -425,7 +426,7 @@ class MemoryAccount:
         self._forget_logins(limit)
 
     def _forget_logins(self, before: float) -> None:
-        """Forget who was in logins that others have followed, and of which nothing was heard since a time."""
+        """Delete the contacts of logins that ended before a time."""
         data = self._data()
         ended = data.logins.ended_before(before)
         for login in ended:

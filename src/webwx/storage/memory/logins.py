@@ -18,22 +18,22 @@ class MemoryLogin:
 
     def __init__(self, row: int, own_id: ContactId, position: bytes, time: float) -> None:
         self.row = row
-        """Its number; later logins have higher ones."""
+        """Number of the login; later logins have higher numbers."""
         self.own_id = own_id
         self.position = position
         self.opened_at = time
         self.last_at = time
-        """When its last batch came."""
+        """Time of the last batch, in seconds since 1970."""
         self.last_body: bytes | None = None
-        """Digest of that batch, when it held more than messages."""
+        """Digest of the last batch that had items without an id."""
         self.listed: bytes | None = None
-        """Digest of its contacts when they last came as a complete list."""
+        """Digest of the last complete list of contacts."""
         self.contacts: dict[str, Contact] = {}
         self.names: dict[str, set[ContactId]] = {}
-        """Who had a remark or nickname, even if they have another one by now."""
+        """Ids by remark or nickname, including earlier names of a contact."""
 
     def keep(self, contacts: Iterable[Contact], deleted: Iterable[str] = ()) -> None:
-        """Keep contacts, and delete those with these ids."""
+        """Store contacts, and delete contacts by their ids."""
         for each in deleted:
             self.contacts.pop(each, None)
         for contact in contacts:
@@ -44,7 +44,7 @@ class MemoryLogin:
 
 
 class MemoryLogins:
-    """All logins of an account, the first first."""
+    """All logins of an account, the oldest first."""
 
     def __init__(self) -> None:
         self.by_id: dict[ContactId, MemoryLogin] = {}
@@ -53,11 +53,11 @@ class MemoryLogins:
 
     @property
     def newest(self) -> MemoryLogin | None:
-        """The login that was opened last for the first time."""
+        """The login that was created last."""
         return self.by_row[max(self.by_row)] if self.by_row else None
 
     def open(self, own_id: ContactId, position: bytes, time: float) -> MemoryLogin:
-        """Begin a login, or go on with it at another position."""
+        """Begin a login, or set the position of a known one."""
         login = self.by_id.get(own_id)
         if login is None:
             self._last += 1
@@ -66,20 +66,25 @@ class MemoryLogins:
         return login
 
     def known(self, own_id: ContactId) -> MemoryLogin:
-        """Return a login that must be known."""
+        """
+        Return the login with an own id.
+
+        Raises:
+            StorageError: The login is unknown.
+        """
         login = self.by_id.get(own_id)
         if login is None:
             raise StorageError("The journal does not know this login.")
         return login
 
     def ended_before(self, time: float) -> list[MemoryLogin]:
-        """Return logins that others have followed, and of which nothing was heard since a time."""
+        """Return logins without a batch since a time that are not the latest one."""
         newest = max((login.last_at for login in self.by_row.values()), default=0.0)
         return [login for login in self.by_row.values() if login.last_at < min(time, newest)]
 
 
 class MemoryRoster:
-    """The contacts of a login; of those who are in it now, later changes are seen too."""
+    """The contacts of a login; later changes of these contacts are visible, later contacts are not."""
 
     is_kept = True
 
@@ -94,12 +99,12 @@ class MemoryRoster:
         return (contact for contact in tuple(self._contacts.values()) if contact.id in self.ids)
 
     def get(self, contact_id: str) -> Contact | None:
-        """Look a contact up by id."""
+        """Return a contact by its id."""
         return self._contacts.get(contact_id) if contact_id in self.ids else None
 
     def named(self, name: str) -> list[Contact]:
-        """List the contacts that have this nickname or this remark."""
+        """Return the contacts that have this nickname or this remark."""
         return [contact for contact in self if name in {contact.nickname, contact.remark}]
 
     def pack(self) -> None:
-        """Do nothing: the contacts are what they are."""
+        """Do nothing: the contacts belong to the journal."""

@@ -32,7 +32,7 @@ class Sends:
         self.client_ids: set[str] = set()
 
     def remove(self, is_doomed: Callable[[Outgoing], bool]) -> int:
-        """Delete sends, except those in state `sending`; returns how many."""
+        """Delete sends except those in state `sending`, and return how many."""
         doomed = [row for row in self.rows.values() if row.state != "sending" and is_doomed(row)]
         for row in doomed:
             del self.rows[row.number]
@@ -41,7 +41,7 @@ class Sends:
         return len(doomed)
 
     def expire(self, before: float) -> None:
-        """Delete sends that were made before a time; cheap when there are none."""
+        """Delete sends that were created before a time; cheap if there are none."""
         oldest = next(iter(self.rows.values()), None)
         if oldest is not None and oldest.created_at < before:
             self.remove(lambda row: row.created_at < before)
@@ -61,7 +61,7 @@ class MemoryOutbox:
         self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
         state: Literal["queued", "sending"] = "queued",
     ) -> Outgoing:  # fmt: skip
-        """Store a send, or return the one that has its key already."""
+        """Store a send, or return the existing send with the same key."""
         client_id, key, kind, text = map(clean_text, (client_id, key, kind, text))
         with self._lock:
             sends = self._sends()
@@ -69,7 +69,7 @@ class MemoryOutbox:
             if known is not None and (known.state, known.client_id) != ("sending", client_id):
                 return known
             if client_id in sends.client_ids:
-                raise StorageError("The journal does not take this: another send has its client id.")
+                raise StorageError("The journal refused a change: another send has this client id.")
             sends.last += 1
             row = Outgoing(
                 number=sends.last, client_id=client_id, key=key, chat=ContactId(clean_text(chat)), kind=kind, text=text,
@@ -82,7 +82,7 @@ class MemoryOutbox:
             return row
 
     async def sending(self, number: int, time: float, chat: ContactId) -> bool:
-        """Note that the first byte may leave for a chat from now on; False when it may not."""
+        """Set a send to `sending`, and return whether its first byte may be transmitted."""
         with self._lock:
             rows = self._sends().rows
             row = rows.get(number)
@@ -97,7 +97,7 @@ class MemoryOutbox:
         self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
         receipt: Receipt | None = None, ret: int = 0,
     ) -> None:  # fmt: skip
-        """Note how an attempt ended; `queued` when it provably never left, or came too soon."""
+        """Store the outcome of an attempt."""
         with self._lock:
             rows = self._sends().rows
             if number in rows:
@@ -106,10 +106,10 @@ class MemoryOutbox:
                 )
 
     async def flush(self) -> None:
-        """Return at once."""
+        """Return at once: outcomes are stored immediately."""
 
     async def find(self, query: SendQuery) -> list[Outgoing]:
-        """Return the sends that a query asks for, the newest first."""
+        """Return the sends that match a query, the newest first."""
         with self._lock:
             sends = self._sends()
             number = query.number if query.key is None else sends.by_key.get(clean_text(query.key), 0)
@@ -118,13 +118,13 @@ class MemoryOutbox:
         return await asyncio.to_thread(lambda: list(itertools.islice(filter(is_wanted, reversed(rows)), query.limit)))
 
     async def remove(self, number: int) -> bool:
-        """Delete a send for good, and free its key; says whether there was one. What is being sent stays."""
+        """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""
         with self._lock:
             return self._sends().remove(lambda row: row.number == number) == 1
 
 
 def _condition_of(query: SendQuery) -> Callable[[Outgoing], bool]:
-    """Return the function that says whether a send meets all conditions of a query."""
+    """Return a function that checks whether a send matches a query."""
     key, client_id, message_id = (
         None if each is None else clean_text(each) for each in (query.key, query.client_id, query.message_id)
     )
