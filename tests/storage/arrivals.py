@@ -1,4 +1,4 @@
-"""Batches as a client takes them over, and an account's part of a journal to put them in."""
+"""Batches as a client stores them, and an account's part of a journal to store them in."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UIN = 2_400_001
 
 
 def message(message_id: object, content: object = "hello", chat: str = FRIEND, at: int = 1_700_000_000) -> bytes:
-    """Write a text as the platform delivers it."""
+    """Return a text message as the platform delivers it."""
     fields = {
         "MsgId": message_id, "FromUserName": chat, "ToUserName": OWN, "MsgType": 1, "Content": content, "CreateTime": at
     }  # fmt: skip
@@ -35,23 +35,23 @@ def message(message_id: object, content: object = "hello", chat: str = FRIEND, a
 
 
 def messages(first: int, count: int, chat: str = FRIEND) -> list[bytes]:
-    """Write texts with ids in a row, each with a content of its own."""
+    """Return texts with consecutive ids and different contents."""
     return [message(str(number), f"text {number}", chat) for number in range(first, first + count)]
 
 
 def arrived(raw: bytes) -> Arrived:
-    """Look at a message as far as a client does before it is stored, when its batch was not read as a whole."""
+    """Identify a message as a client does before it is stored, if its batch was not decoded as a whole."""
     return msgspec.structs.replace(identify(Item(kind="message", raw=msgspec.Raw(raw)), OWN), read=None)
 
 
 def contact_change(name: str) -> Arrived:
-    """Give a change of a contact."""
+    """Return a change of a contact."""
     raw = msgspec.Raw(json.dumps({"UserName": FRIEND, "NickName": name}).encode())
     return Arrived(item=Item(kind="contact", raw=raw), raw=raw)
 
 
 def arrival(*items: bytes | Arrived, position: bytes = b"here", at: float | None = None, began: int = 0) -> Arrival:
-    """Make a batch, and identify its items as a client does: texts of a sound body are decoded with it."""
+    """Return a batch with items identified as a client does: texts of a valid body are decoded with it."""
     delivered = [each if isinstance(each, bytes) else bytes(each.raw) for each in items]
     body = b'{"BaseResponse":{"Ret":0},"AddMsgList":[' + b",".join(delivered) + b"]}"
     at = time.time() if at is None else at
@@ -67,17 +67,17 @@ def arrival(*items: bytes | Arrived, position: bytes = b"here", at: float | None
 
 
 async def opened(journal: SqliteJournal, uin: int = UIN) -> SqliteAccount:
-    """Give an account's part, with a login in it."""
+    """Return an account's part with a login."""
     account = journal.account(uin)
     await account.open_login(OWN, b"begin", time.time(), [])
     return account
 
 
 async def everything(account: SqliteAccount) -> list[Entry]:
-    """Give all there is."""
+    """Return all entries."""
     return [entry async for entry in export_entries(account)]
 
 
 def ids(entries: list[Entry]) -> list[str]:
-    """Give the ids of messages."""
+    """Return the ids of messages."""
     return [entry.message_id for entry in entries]

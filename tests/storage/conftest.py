@@ -37,7 +37,7 @@ def phone(journal: SqliteJournal) -> Phone:
 
 @pytest.fixture
 async def relogin(phone: Phone) -> Phone:
-    """Give a phone in its second login, where nobody has changed but Bob, who is gone."""
+    """Return a phone in its second login, with the same contacts except Bob."""
     await phone.log_in(NOW - DAY)
     await phone.tell(*map(phone.shown, ("ann", "bob", "cid")), FILEHELPER, at=NOW - DAY)
     await phone.log_in()

@@ -37,7 +37,7 @@ class Phone:
         return ContactId(f"{'@@' if name.startswith('room') else '@'}{name}-{login or self.login}")
 
     def shown(self, name: str, **changes: Any) -> Contact:
-        """Give what this login shows of somebody."""
+        """Return a contact as it is in this login."""
         fields: dict[str, Any] = {
             "id": self.id(name), "nickname": name, "avatar": zlib.crc32(name.encode()), "region": "广东 深圳"
         }  # fmt: skip
@@ -52,7 +52,7 @@ class Phone:
         return {each.contact_id: each for each in found}
 
     async def note_real_id(self, name: str, real_id: str, login: int = 0) -> Identified | None:
-        """Note a lasting id of somebody; returns who it shows them to be, if that is another identity."""
+        """Store a contact's lasting id, and return the contact's identity if it has changed."""
         real_ids = {self.id(name, login): real_id}
         found = await self.account.identities.identify(self.own_id, (), complete=False, time=NOW, real_ids=real_ids)
         return found[0] if found else None

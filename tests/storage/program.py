@@ -1,8 +1,8 @@
 """
 A process that stores batches, for a disk that breaks under it: python -m tests.storage.program FILE BATCHES [BALLAST]
 
-It says what it is about to store and what it was told is stored, and after an error it goes on from where the journal
-says it is. Once the disk is full it throws its ballast overboard.
+It prints what it is about to store and what the journal has confirmed, and continues from the journal's position after
+an error. Once the disk is full it deletes its ballast file.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ async def main(path: Path, batches: int, ballast: Path | None) -> None:
 
 
 def say(what: str, number: int) -> None:
-    """Write a line that outlives us."""
+    """Write a line that outlives this process."""
     sys.stdout.write(f"{what} {number}\n")
     sys.stdout.flush()
 

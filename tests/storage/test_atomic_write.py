@@ -1,4 +1,4 @@
-"""Files that only their owner may read, replaced in one piece."""
+"""Files that only their owner may read, replaced atomically."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_file_that_was_open_to_others_becomes_private(tmp_path: Path) -> None:
     assert mode(file) == 0o600
 
 
-def test_whoever_reads_meanwhile_sees_the_old_one_whole(tmp_path: Path) -> None:
+def test_a_reader_during_a_write_sees_the_complete_old_file(tmp_path: Path) -> None:
     write_private(tmp_path / "file", b"one")
     with (tmp_path / "file").open("rb") as reader:
         write_private(tmp_path / "file", b"two")

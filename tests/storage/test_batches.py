@@ -1,4 +1,4 @@
-"""What of a batch is new, whatever engine stores it."""
+"""Detection of the new items of a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A passphrase over a saved login: nothing can be read without it, and nothing changed."""
+"""Encryption of a saved login: it cannot be read or changed without the passphrase."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_no_passphrase_opens_nothing_and_leaves_the_file(sealed_file: Path) -> N
 
 
 def test_a_plain_login_is_not_taken_where_a_sealed_one_is_due(tmp_path: Path) -> None:
-    """Whoever can write the file could else slip in a login of his own."""
+    """Otherwise a user who can write the file could replace the login by another one."""
     path = tmp_path / "me.json"
     LoginFile(path).save(SAVED)
 
@@ -109,7 +109,7 @@ def test_an_empty_passphrase_is_refused() -> None:
 
 
 class Changing:
-    """A passphrase that other processes remove and make anew."""
+    """A passphrase that other processes delete and generate again."""
 
     def __init__(self) -> None:
         self.kept = "the first"

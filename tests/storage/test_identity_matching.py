@@ -1,4 +1,4 @@
-"""How contacts are matched, whatever engine stores who they are."""
+"""Matching of contacts with identities, for all engines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_digest_of_all_is_that_of_any_order() -> None:
     assert digest_of_all([ANN, BEN]) == digest_of_all([BEN, ANN]) != digest_of_all([ANN])
 
 
-def test_a_real_id_makes_certain_who_somebody_is() -> None:
+def test_a_real_id_makes_an_identity_certain() -> None:
     seen = with_real_ids(compare([ANN], ME, {}).seen, [(ANN.id, "wxid_ann"), (BEN.id, "wxid_ben")])
     face = Face(7, Evidence(kind="person", nickname="Queen", wxid="wxid_ann"))
 

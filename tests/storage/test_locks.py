@@ -1,4 +1,4 @@
-"""Files that are their owner's alone, and locks."""
+"""Private files, and locks."""
 
 from __future__ import annotations
 

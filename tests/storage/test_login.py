@@ -1,4 +1,4 @@
-"""The saved login: nobody else can read it, nothing in it is run, and two processes lose nothing."""
+"""The saved login: other users cannot read it, its content is never executed, and two processes lose nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file that is its owner's alone."""
+    """Write a private file."""
     path.touch(mode=0o600)
     path.write_bytes(content)
 
@@ -236,7 +236,7 @@ class TestReplacing:
 
 
 def run_save(path: Path, trace: Path, *options: str) -> bool:
-    """Let a process save under strace; says whether it was killed."""
+    """Run a process that saves under strace, and return whether it was killed."""
     watched = " ".join(["-f", "-e trace=%desc,%file,kill", *options])
     done = subprocess.run(["strace", *watched.split(), "-o", trace, sys.executable, "-c", SAVE_ONCE, path], check=False)
     assert done.returncode in {0, -signal.SIGKILL}
@@ -244,7 +244,7 @@ def run_save(path: Path, trace: Path, *options: str) -> bool:
 
 
 def traced_save(path: Path, trace: Path) -> list[tuple[str, int]]:
-    """Give the syscalls of a save in their order, each with how many of its name the process has made until then."""
+    """Return the syscalls of a save in order, each with the number of calls of its name until then."""
     assert not run_save(path, trace)
     seen: Counter[str] = Counter()
     calls, within = [], False
@@ -417,7 +417,7 @@ class TestPreparing:
 
 @pytest.mark.usefixtures("memory_keyring")
 class TestInTheKeyring:
-    def test_a_login_is_closed_by_a_passphrase_that_nobody_typed(self, path: Path) -> None:
+    def test_a_login_is_encrypted_with_a_generated_passphrase(self, path: Path) -> None:
         LoginFile(path, passphrase=KeyringPassphrase("me")).save(SAVED)
 
         assert LoginFile(path, passphrase=KeyringPassphrase("me")).load() == SAVED

@@ -1,4 +1,4 @@
-"""The one place that knows which storage engines there are."""
+"""Opening a journal by its URL."""
 
 from __future__ import annotations
 

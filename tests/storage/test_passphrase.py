@@ -124,7 +124,7 @@ def test_without_the_extra_it_is_named() -> None:
 @pytest.mark.parametrize(
     "chosen", ["no.such.module", "json.NoSuchClass", "nothing", "keyring.backends.Windows.WinVaultKeyring"]
 )
-def test_a_choice_that_leads_to_no_keyring_is_told(chosen: str) -> None:
+def test_a_configured_keyring_that_cannot_be_used_is_an_error(chosen: str) -> None:
     environment = os.environ | {"PYTHON_KEYRING_BACKEND": chosen}
     told = subprocess.run([sys.executable, "-c", ASK], env=environment, stdout=subprocess.PIPE, check=True, text=True)
 

@@ -1,4 +1,4 @@
-"""A disk that breaks, fills up, or loses its process: what was told to be stored is there, and work goes on."""
+"""Failing and full disks, and killed processes: confirmed batches are stored, and the journal works afterwards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(path: Path, batches: int, *around: str, ballast: Path | None = None) -> list[tuple[str, int]]:
-    """Let the program store batches, inside of some other program; gives what it said."""
+    """Run the storing program under another program, and return its output."""
     command = [*around, sys.executable, "-m", "tests.storage.program", str(path), str(batches)]
     if ballast is not None:
         command.append(str(ballast))
@@ -34,7 +34,7 @@ def run(path: Path, batches: int, *around: str, ballast: Path | None = None) -> 
 
 
 def breaking(what: str, when: str) -> tuple[str, ...]:
-    """Let some system calls fail, or be the last."""
+    """Make some system calls fail or kill the process."""
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("strace is not here to break system calls")
@@ -43,7 +43,7 @@ def breaking(what: str, when: str) -> tuple[str, ...]:
 
 
 def check(path: Path, said: list[tuple[str, int]]) -> Counter[str]:
-    """Hold what was said against what is there: stored is what was said to be, and nothing that was never tried."""
+    """Compare the output with the journal: all confirmed batches are stored, and none that was never attempted."""
     tried = {number for what, number in said if what == "trying"}
     told = {number for what, number in said if what == "stored"}
 
@@ -103,7 +103,7 @@ def test_a_kill_at_any_call_of_a_commit_loses_nothing(
     path = tmp_path / "me.journal"
     begun, kills, said = time.perf_counter(), 0, run(path, 1)
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.execute("SELECT * FROM accounts").fetchall()  # as long as somebody has the file open it keeps its log
+        db.execute("SELECT * FROM accounts").fetchall()  # the log stays as long as a connection is open
         said += run(path, 2)
         for number in range(1, 41):
             killed = run(path, 10_000, *breaking(f"{call}:signal=KILL", str(number)))
@@ -129,7 +129,7 @@ def test_a_kill_while_room_is_made_in_the_log_loses_nothing(tmp_path: Path) -> N
     for number in (1, 2, 3, 10, 100, 1_000, 4_000, 4_100):
         killed = run(path, 10_000, *breaking("pwrite64:signal=KILL", str(number)))
         assert not killed, "it was killed before it stored anything"
-        check(path, said)  # whoever closes it takes the log away
+        check(path, said)  # closing the journal deletes the log
     said += run(path, 10)
 
     assert check(path, said)["end"] == 2

@@ -1,4 +1,4 @@
-"""How text is cut, and what is found in it."""
+"""Tokens of texts, and searches in them."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def phone(journal: Journal) -> Phone:
 
 @pytest.fixture
 async def relogin(phone: Phone) -> Phone:
-    """Return a phone in its second login, where nobody has changed but Bob, who is gone."""
+    """Return a phone in its second login, with the same contacts except Bob."""
     await phone.log_in(NOW - DAY)
     await phone.tell(*map(phone.shown, ("ann", "bob", "cid")), FILEHELPER, at=NOW - DAY)
     await phone.log_in()

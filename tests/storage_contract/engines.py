@@ -25,15 +25,15 @@ class StorageEngine(Protocol):
 
     @property
     def url(self) -> str:
-        """Return what another process opens with `open_journal`."""
+        """Return the URL with which another process opens the journal."""
         ...
 
     async def end(self, journal: Journal, consumer: Consumer) -> None:
-        """End as a process does that closes what it has opened; a journal that ends with it loses the consumer only."""
+        """Close everything as an ending process does; of a journal in memory, close only the consumer."""
         ...
 
     async def kill(self, journal: Journal) -> None:
-        """Leave at this place what is stored at this moment, as a process does that is killed."""
+        """Leave the current stored state at this place, as a killed process does."""
         ...
 
 
@@ -63,7 +63,7 @@ class SqliteEngine:
 
 
 class MemoryEngine:
-    """A journal in memory; of it only a consumer can end and be opened again."""
+    """A journal in memory; only its consumers can be closed and opened again."""
 
     survives = False
     url = "memory:"

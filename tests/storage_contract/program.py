@@ -80,7 +80,7 @@ async def store(journal: Journal, batches: str) -> None:
 
 
 async def main(url: str, verb: str, *words: str) -> None:
-    """Do what is wanted, then say that this is the end."""
+    """Run the requested task, then print that it has ended."""
     journal = open_journal(url)
     await {"send": send, "hold": hold, "leave": leave, "forget": forget, "store": store}[verb](journal, *words)
     await journal.close()

@@ -1,4 +1,4 @@
-"""Consumers: nothing is lost, and what comes twice says so."""
+"""Consumers: no entry is lost, and a redelivered entry is marked."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class TestAcknowledging:
         ]
         await engine.end(journal, consumer)
 
-    async def test_what_was_shown_to_nobody_is_not_redelivered(self, engine: StorageEngine) -> None:
+    async def test_entries_that_no_handler_has_seen_are_not_redelivered(self, engine: StorageEngine) -> None:
         for shown in (False, True):
             journal, account, consumer = await reopened(engine)
             await account.ingest(arrival(*messages(1, 4)))
@@ -393,7 +393,7 @@ def test_whatever_happens_each_entry_is_acknowledged_once_and_comes_twice_only_i
         asyncio.run(play(make(name, Path(folder))))
 
 
-async def test_a_revived_dead_letter_is_told_of_though_nothing_arrives(account: AccountJournal) -> None:
+async def test_a_revived_dead_letter_notifies_its_consumer_although_nothing_arrives(account: AccountJournal) -> None:
     told = asyncio.Event()
     consumer = await account.consumer("bot", tell=told.set)
     await account.ingest(arrival(*messages(1, 1)))

@@ -39,7 +39,7 @@ async def test_everybody_is_found_by_id_and_by_name(contacts: Contacts) -> None:
     assert contacts.unkept() == []
 
 
-async def test_a_name_of_earlier_finds_nobody(account: AccountJournal) -> None:
+async def test_an_earlier_name_finds_no_contact(account: AccountJournal) -> None:
     await account.save_contacts(OWN, [ANN])
     await account.save_contacts(OWN, [Contact(id=ANN.id, nickname="Anna")])
 
@@ -58,20 +58,18 @@ async def test_what_changes_here_goes_before_what_is_kept(contacts: Contacts, ac
     assert (contacts.get("@ann"), contacts.get("@ben")) == (changed, None)
 
 
-async def test_who_comes_later_is_seen_by_whoever_asks_for_the_roster_again(
-    contacts: Contacts, account: AccountJournal
-) -> None:
+async def test_a_new_roster_has_contacts_that_were_added_later(contacts: Contacts, account: AccountJournal) -> None:
     new = Contact(id=ContactId("@new"), nickname="New")
     await account.save_contacts(OWN, [new], [BEN.id])
 
     assert new.id not in contacts
     assert [each.id for each in contacts] == ["filehelper", "@ann", "@@room"]
-    assert contacts.get("@ben") is None, "gone, whoever deleted them"
+    assert contacts.get("@ben") is None, "deleted by another object"
     contacts.rest_on(await account.roster(OWN))
     assert contacts.get("@new") == new
 
 
-async def test_a_login_that_the_journal_does_not_know_has_nobody(account: AccountJournal) -> None:
+async def test_an_unknown_login_has_no_contacts(account: AccountJournal) -> None:
     assert len(await account.roster(ContactId("@stranger"))) == 0
 
 

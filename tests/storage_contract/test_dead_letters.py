@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def give_up(account: AccountJournal, *numbers: int, consumer: str = "bot") -> None:
-    """Let a consumer take everything and give these up."""
+    """Take all entries with a consumer, and give some up."""
     opened = await account.consumer(consumer)
     await opened.take()
     for number in numbers:

@@ -1,4 +1,4 @@
-"""Looking up: what is stored is found by number, id, chat, time and word."""
+"""Queries: entries are found by number, id, chat, time and word."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class TestLookingUp:
         assert ids(await account.find(EntryQuery(since=1_004, until=1_006))) == ["6", "5", "4"]
         assert ids(await account.find(EntryQuery(before=1))) == []
 
-    async def test_chats_are_told_apart(self, account: AccountJournal) -> None:
+    async def test_chats_are_distinguished(self, account: AccountJournal) -> None:
         for number in range(1, 10):
             await account.ingest(arrival(message(number, chat=(FRIEND, ROOM, ContactId("@x"))[number % 3])))
         assert ids(await account.find(EntryQuery(chats=(FRIEND,)))) == ["9", "6", "3"]

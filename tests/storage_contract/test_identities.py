@@ -1,4 +1,4 @@
-"""Identities: a number stays with a person or chatroom, whatever a login calls them."""
+"""Identities: a person or chatroom keeps its number in every login."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def test_identities_are_found_by_any_of_their_names(relogin: Phone) -> Non
 
 
 class TestRealIds:
-    async def test_somebody_is_known_by_it_in_the_next_login(self, relogin: Phone) -> None:
+    async def test_a_contact_is_recognised_by_it_in_the_next_login(self, relogin: Phone) -> None:
         number = await relogin.number("ann")
         assert await relogin.note_real_id("ann", "wxid_ann") is None
         await relogin.log_in()
@@ -59,7 +59,7 @@ class TestRealIds:
         assert found == Identified(contact_id=relogin.id("bob"), number=bob, by="certain", candidates=(new,))
         assert (await relogin.identity(new)).number == bob
 
-    async def test_who_was_taken_for_another_is_somebody_new(self, relogin: Phone) -> None:
+    async def test_a_contact_that_was_matched_wrongly_gets_a_new_identity(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
         await relogin.note_real_id("ann", "wxid_ann", login=1)
         await relogin.log_in()
@@ -70,7 +70,7 @@ class TestRealIds:
         assert await relogin.number("ann") == found.number
         assert (await relogin.identity(ann)).contact_id == ""
 
-    async def test_who_already_has_somebody_in_this_login_is_not_given_a_second_one(self, relogin: Phone) -> None:
+    async def test_an_identity_with_a_contact_in_this_login_gets_no_second_one(self, relogin: Phone) -> None:
         ann, cid = await relogin.number("ann"), await relogin.number("cid")
         await relogin.note_real_id("ann", "wxid_ann")
         found = await relogin.note_real_id("cid", "wxid_ann")
@@ -80,7 +80,7 @@ class TestRealIds:
 
 class TestByHand:
     async def ambiguous(self, phone: Phone) -> tuple[int, int]:
-        """Give the number of Bob, and that of somebody who may be him."""
+        """Return the number of Bob, and that of a contact that may be Bob."""
         found = await phone.tell(phone.shown("bob", avatar=0), complete=False)
         return await phone.number("bob", login=1), found[phone.id("bob")].number
 
@@ -127,7 +127,7 @@ class TestByHand:
         with pytest.raises(InvalidRequest):
             await relogin.account.identities.merge(await relogin.number("bob", login=1), await relogin.number("room"))
 
-    async def test_a_number_that_nobody_has_is_an_error(self, relogin: Phone) -> None:
+    async def test_an_unknown_number_is_an_error(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
         for one, other in ((ann, 99), (99, ann)):
             with pytest.raises(UnknownContact):
@@ -179,7 +179,7 @@ async def test_contacts_and_their_real_ids_are_identified_together(relogin: Phon
         await relogin.account.identities.identify(ContactId("@x"), (), complete=False, time=NOW, real_ids=real_ids)
 
 
-async def test_a_doubt_about_a_real_id_is_told_once(relogin: Phone) -> None:
+async def test_an_ambiguous_real_id_is_reported_once(relogin: Phone) -> None:
     await relogin.note_real_id("ann", "wxid_a")
     doubt = await relogin.note_real_id("cid", "wxid_a")
     assert doubt is not None
@@ -188,7 +188,7 @@ async def test_a_doubt_about_a_real_id_is_told_once(relogin: Phone) -> None:
 
 
 class TestIdentify:
-    async def test_a_number_stays_with_somebody_over_logins(self, relogin: Phone) -> None:
+    async def test_a_contact_keeps_its_number_over_logins(self, relogin: Phone) -> None:
         for name in ("ann", "cid"):
             assert await relogin.number(name, login=1) == await relogin.number(name, login=2)
         assert len({await relogin.number(name, login=1) for name in ("ann", "bob", "cid")}) == 3
@@ -212,7 +212,7 @@ class TestIdentify:
         assert "avatar" in {reason.what for reason in newest.reasons if reason.agrees}
         assert newest.confidence < 1
 
-    async def test_whoever_is_told_of_twice_at_once_gets_one_number(self, relogin: Phone) -> None:
+    async def test_a_contact_that_is_matched_twice_at_once_gets_one_number(self, relogin: Phone) -> None:
         newcomers = [relogin.shown(f"new {number}") for number in range(20)]
         found = await asyncio.gather(*(relogin.tell(*newcomers, complete=False) for _ in range(5)))
         assert {each.id for each in newcomers} == {each for some in found for each in some}
@@ -235,20 +235,20 @@ class TestIdentify:
         found = await relogin.tell(relogin.shown("bob", avatar=699_999_999, region="上海"), complete=False)
         assert found[relogin.id("bob")].number not in {0, bob}
 
-    async def test_who_looks_like_somebody_who_is_there_is_somebody_else(self, relogin: Phone) -> None:
+    async def test_a_contact_like_one_of_the_same_login_gets_another_identity(self, relogin: Phone) -> None:
         twin = relogin.shown("ann", id=relogin.id("twin"), remark="Annie")
         await relogin.tell(relogin.shown("ann", remark="Annie"), complete=False)
         found = await relogin.tell(twin, complete=False)
         assert (found[twin.id].by, found[twin.id].number == await relogin.number("ann")) == ("seen", False)
 
-    async def test_who_may_be_somebody_is_a_new_one_and_said_to_be(self, relogin: Phone) -> None:
+    async def test_a_contact_that_is_possibly_known_gets_a_new_identity_with_candidates(self, relogin: Phone) -> None:
         bob = await relogin.number("bob", login=1)
         found = (await relogin.tell(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")]
         assert (found.by, found.candidates) == ("ambiguous", (bob,))
         (link,) = await relogin.account.identities.links(found.number)
         assert (link.by, link.candidates) == ("ambiguous", (bob,))
 
-    async def test_nobody_is_judged_before_all_contacts_were_told(self, relogin: Phone) -> None:
+    async def test_uncertain_contacts_wait_for_the_complete_list(self, relogin: Phone) -> None:
         number = await relogin.number("ann")
         await relogin.log_in()
         first = await relogin.tell(relogin.shown("ann", avatar=0), complete=False)
@@ -311,7 +311,7 @@ class TestIdentify:
         await phone.log_in()
         assert await phone.tell(phone.shown("eve", kind="stranger")) == {}
 
-    async def test_a_login_without_contacts_takes_nobodys_id_away(self, relogin: Phone, journal: Journal) -> None:
+    async def test_a_login_without_contacts_takes_no_ids_away(self, relogin: Phone, journal: Journal) -> None:
         # File Transfer Helper is a login of its own, beside the one that has the contacts.
         helper = journal.account(1)
         await helper.open_login(ContactId("@helper"), b"", NOW, [])

@@ -1,4 +1,4 @@
-"""Taking in: a batch is stored once, in one piece, with the position that it leads to."""
+"""Ingest: a batch is stored once, in one transaction, with its position."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def gap_in(entry: Entry) -> ContinuityLost:
 
 
 def _told(entry: Entry) -> tuple[object, ...]:
-    """Return all that an entry tells, whether it was decoded already or not."""
+    """Return all fields of an entry, with the event decoded."""
     event = event_from_item(entry.item, entry.own_id, entry.read)
     return (entry.number, entry.own_id, entry.message_id, entry.chat, entry.time, entry.is_backlog, event)
 
@@ -62,12 +62,12 @@ class TestIngest:
         assert await account.chats_named("Chief") == [boss.id]
         assert await account.chats_named("Gone") == [gone.id]
 
-    async def test_a_time_that_nobody_told_is_that_of_the_arrival(self, account: AccountJournal) -> None:
+    async def test_a_message_without_a_time_has_the_time_of_arrival(self, account: AccountJournal) -> None:
         await account.ingest(arrival(contact_change("x"), message(1, at=5), at=77.5))
         assert [entry.time for entry in await everything(account)] == [77, 5]
 
-    async def test_nothing_goes_in_before_a_login(self, journal: Journal) -> None:
-        with pytest.raises(StorageError, match="before a login"):
+    async def test_nothing_is_stored_before_a_login(self, journal: Journal) -> None:
+        with pytest.raises(StorageError, match="no current login"):
             await journal.account(UIN).ingest(arrival(message(1)))
 
     async def test_an_entry_from_memory_tells_what_is_read_later(self, account: AccountJournal) -> None:
@@ -131,7 +131,7 @@ class TestDuplicates:
 
 
 class TestLogins:
-    async def test_a_login_that_nobody_knows_has_no_position(self, account: AccountJournal) -> None:
+    async def test_an_unknown_login_has_no_position(self, account: AccountJournal) -> None:
         assert await account.position(ContactId("@stranger")) is None
         assert await account.position(OWN) == b"begin"
 

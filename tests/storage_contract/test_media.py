@@ -1,4 +1,4 @@
-"""Kept media: files that go with their messages, and with nothing else."""
+"""Archived media: files that are deleted with their messages only."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def folder(account: AccountJournal) -> Path:
 
 
 async def receive(account: AccountJournal, *raws: bytes, at: float | None = None) -> list[Entry]:
-    """Take messages in and give their entries."""
+    """Store messages and return their entries."""
     await account.ingest(arrival(*raws, at=at))
     return (await account.find(EntryQuery(limit=len(raws))))[::-1]
 
@@ -111,7 +111,7 @@ async def test_a_message_that_is_deleted_while_it_is_fetched_leaves_nothing(
     assert await account.media.find("1") is None
 
 
-async def test_what_nobody_finishes_is_gone(account: AccountJournal, folder: Path) -> None:
+async def test_an_unfinished_file_is_deleted(account: AccountJournal, folder: Path) -> None:
     with account.media.begin() as (file, _):
         file.write(b"half of it")
         assert len(names(folder)) == 1
@@ -132,7 +132,7 @@ async def test_one_account_drops_nothing_of_another_s(journal: Journal, account:
     assert found.path
 
 
-async def test_a_file_that_somebody_has_deleted_is_not_there(account: AccountJournal, folder: Path) -> None:
+async def test_a_file_that_was_deleted_by_hand_has_no_path(account: AccountJournal, folder: Path) -> None:
     [entry] = await receive(account, message(1))
     await keep(account, entry, b"shown")
     empty(folder)

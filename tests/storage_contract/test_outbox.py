@@ -1,4 +1,4 @@
-"""Sends: stored before anything leaves, never repeated, never forgotten."""
+"""Sends: stored before anything is transmitted, and never repeated or lost."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ async def test_only_what_never_left_or_was_refused_may_leave(
 ) -> None:
     row = await added(account, "1")
     await account.outbox.sending(row.number, NOW, FRIEND)
-    assert await account.outbox.sending(row.number, NOW, FRIEND) is False, "somebody is at it"
+    assert await account.outbox.sending(row.number, NOW, FRIEND) is False, "another caller sends it"
     await account.outbox.settle(row.number, state, time=NOW, ret=1205)  # type: ignore[arg-type]  # one of them
 
     assert await account.outbox.sending(row.number, NOW, FRIEND) is may_leave
@@ -125,7 +125,7 @@ async def test_only_what_never_left_or_was_refused_may_leave(
 async def test_a_send_belongs_to_the_chat_that_it_leaves_for(account: AccountJournal) -> None:
     row = await added(account, "1")
     await account.outbox.sending(row.number, NOW, ROOM)
-    await account.outbox.sending(row.number, NOW, FRIEND)  # somebody else, who must not
+    await account.outbox.sending(row.number, NOW, FRIEND)  # another caller, who may not send it
 
     assert [each.chat for each in await account.outbox.find(SendQuery())] == [ROOM]
 

@@ -1,4 +1,4 @@
-"""Poison: whatever a message holds, it is stored, and costs no other message."""
+"""Poison messages: every message is stored, and none loses another one."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class TestPurge:
 
 
 class TestGaps:
-    async def test_nobody_is_told_of_what_everybody_has_seen(self, account: AccountJournal) -> None:
+    async def test_entries_that_all_consumers_have_read_leave_no_gap(self, account: AccountJournal) -> None:
         consumer = await account.consumer("bot")
         await account.ingest(arrival(*messages(1, 4)))
         for entry in await consumer.take():

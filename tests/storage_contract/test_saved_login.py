@@ -1,4 +1,4 @@
-"""The saved login: every engine stores it whole, changes it without losing anything, and has one that syncs."""
+"""The saved login: every engine stores it atomically, loses no change, and allows one sync loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blocking: however much is stored, a call leaves the event loop's thread little to do, and no query."""
+"""Blocking: a call runs no query on the event loop's thread, and its work there does not grow with the journal."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ CALLS: dict[str, Callable[[AccountJournal, Journal], Awaitable[object]]] = {
 
 @contextmanager
 def calls_of_this_thread() -> Iterator[list[object]]:
-    """Note what this thread calls: a code object or a function of C for each."""
+    """Record the calls of this thread: a code object or a C function for each."""
     calls: list[object] = []
 
     def note(frame: FrameType, event: str, arg: object) -> None:
@@ -66,7 +66,7 @@ def calls_of_this_thread() -> Iterator[list[object]]:
 
 
 async def filled(journal: Journal, uin: int, size: int) -> AccountJournal:
-    """Return an account with so many entries, sends and contacts."""
+    """Return an account with a number of entries, sends and contacts."""
     account = await opened(journal, uin)
     await account.ingest(arrival(*messages(1, size)))
     people = [Contact(id=ContactId(f"@{number}"), nickname=f"name {number}") for number in range(size)]

@@ -68,8 +68,8 @@ def make_private(path: Path) -> None:
             raise StorageError(f"{path} cannot be opened: {explain(error)}") from None
     if mode & 0o077 and sys.platform != "win32":
         raise StorageError(
-            f"{path} can be read by others (mode {mode:04o}), and it holds what was said to you; "
-            f"make it yours alone: chmod 600 '{path}'."
+            f"{path} can be read by others (mode {mode:04o}), and it holds private messages; "
+            f"make it private: chmod 600 '{path}'."
         )
 
 

@@ -57,7 +57,7 @@ def test_damage_is_seen(path: Path) -> None:
     assert not is_sound
 
 
-def test_what_is_no_journal_or_not_there_is_told_and_not_made(tmp_path: Path) -> None:
+def test_a_check_of_another_or_missing_file_fails_and_creates_nothing(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         check_up(tmp_path / "none.journal")
     assert list(tmp_path.iterdir()) == []
@@ -72,7 +72,7 @@ def test_what_is_no_journal_or_not_there_is_told_and_not_made(tmp_path: Path) ->
         check_up(other)
 
 
-def test_another_version_is_told(path: Path) -> None:
+def test_a_check_of_another_version_fails(path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()

@@ -340,7 +340,7 @@ class TestRoom:
 
         assert (log_of(path).stat().st_size >= ROOM) is stays
 
-    async def test_that_the_disk_does_not_give_keeps_nobody_from_opening_and_is_given_back(
+    async def test_a_full_disk_does_not_prevent_opening_and_the_reserved_space_is_released(
         self, account: SqliteAccount, path: Path
     ) -> None:
         unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)

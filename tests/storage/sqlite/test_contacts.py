@@ -46,7 +46,7 @@ def on_disk(path: Path) -> bytes:
     )
 
 
-async def test_whoever_looks_after_the_end_still_sees(path: Path) -> None:
+async def test_a_roster_can_be_read_after_the_journal_was_closed(path: Path) -> None:
     journal = SqliteJournal(path)
     account = await opened(journal)
     await account.save_contacts(OWN, [ANN])
@@ -74,7 +74,7 @@ async def test_a_file_that_cannot_be_read_is_an_error(contacts: Contacts, path: 
         contacts.get("@ben")
 
 
-async def test_whoever_is_kept_as_they_are_is_not_written_again(account: SqliteAccount, path: Path) -> None:
+async def test_unchanged_contacts_are_not_written_again(account: SqliteAccount, path: Path) -> None:
     await account.save_contacts(OWN, [ANN, BEN, ROOM])
 
     def numbers() -> list[tuple[str, int]]:
@@ -146,7 +146,7 @@ class TestThinning:
         assert [each.display_name for each in await account.people([ANN.id])] == ["Ann"]
         assert await account.chats_named("Boss") == [ANN.id]
 
-    async def test_what_a_login_called_somebody_is_what_is_found_of_it(
+    async def test_a_thinned_login_is_found_by_the_names_of_its_contacts(
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN)
@@ -191,7 +191,7 @@ class TestThinning:
 
         assert list(await account.roster(OWN)) == [ANN]
 
-    async def test_a_login_stays_until_all_contacts_of_the_next_one_were_told(
+    async def test_a_login_stays_until_the_next_one_has_a_complete_list_of_contacts(
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN)
@@ -211,7 +211,7 @@ class TestThinning:
         await account.save_contacts(OWN, [ANN, BEN])
         assert list(await account.roster(OWN)) == [ANN, BEN]
 
-    async def test_it_is_done_in_pieces_when_nobody_waits(
+    async def test_it_is_done_in_pieces_while_no_job_waits(
         self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("webwx.storage.sqlite.contacts._THINNED", 2)
@@ -227,7 +227,7 @@ class TestThinning:
             assert db.execute("SELECT count(*) FROM names").fetchone() == (0,)
         assert left == [3, 1, 0]
 
-    async def test_a_journal_does_it_by_itself_once_the_next_login_is_told(
+    async def test_a_journal_does_it_by_itself_once_the_next_login_is_complete(
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN, BEN)

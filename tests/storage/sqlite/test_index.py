@@ -43,7 +43,7 @@ def test_a_key_has_64_bits_whatever_the_id(text: str, key: int | None) -> None:
     assert key_of(text) == key_of(text)
 
 
-async def test_ids_of_equal_keys_are_told_apart(path: Path, account: SqliteAccount) -> None:
+async def test_ids_of_equal_keys_are_distinguished(path: Path, account: SqliteAccount) -> None:
     await account.ingest(arrival(message("0012", "first")))
     fill(path)
     assert key_of("0012") == key_of("12")

@@ -252,7 +252,7 @@ async def test_a_backup_of_a_damaged_journal_names_the_journal_and_the_remedy(pa
     assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
-async def test_a_journal_can_be_deleted_when_nobody_uses_it(path: Path) -> None:
+async def test_a_journal_can_be_deleted_when_it_is_not_in_use(path: Path) -> None:
     journal, other = SqliteJournal(path), SqliteJournal(path)
     consumer = await (await opened(journal)).consumer("bot")
     with pytest.raises(AlreadyRunning):

@@ -88,7 +88,7 @@ class TestFaces:
         assert names == {"Queen", "cid", FILEHELPER.nickname}
 
 
-async def test_what_is_purged_leaves_nobody_behind_who_was_only_there(relogin: Phone, path: Path) -> None:
+async def test_a_purge_deletes_identities_that_were_in_purged_logins_only(relogin: Phone, path: Path) -> None:
     ann, bob = await relogin.number("ann"), await relogin.number("bob", login=1)
     await relogin.note_real_id("bob", "wxid_bob", login=1)
     await relogin.account.purge(before=NOW - DAY / 2)

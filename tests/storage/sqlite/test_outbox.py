@@ -68,7 +68,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("how", ["add", "get", "remove"])
-async def test_whoever_looks_first_is_told(account: SqliteAccount, path: Path, how: str) -> None:
+async def test_the_first_reader_sees_that_the_outcome_is_unknown(account: SqliteAccount, path: Path, how: str) -> None:
     row = await added(account, "1", key="daily")
     await account.outbox.sending(row.number, NOW, FRIEND)
     other = SqliteJournal(path)

@@ -148,7 +148,7 @@ class TestPurge:
 
 
 class TestGaps:
-    async def test_whoever_had_not_come_so_far_is_told_of_a_gap_in_place_of_what_is_gone(
+    async def test_a_consumer_that_had_not_read_deleted_entries_gets_a_gap(
         self, account: SqliteAccount, path: Path, is_indexed: bool
     ) -> None:
         behind, ahead = await account.consumer("behind"), await account.consumer("ahead")

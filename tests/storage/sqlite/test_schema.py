@@ -173,7 +173,7 @@ def test_a_new_file_that_another_process_never_lets_go_is_refused(path: Path, mo
             connect(path)
 
 
-def test_opening_a_file_again_takes_no_lock_away_from_whoever_has_it_open(path: Path) -> None:
+def test_opening_a_file_again_releases_no_lock_of_an_open_connection(path: Path) -> None:
     stranger = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('SELECT * FROM accounts').fetchall()"
     with contextlib.closing(connect(path)) as db:
         db.execute("INSERT INTO accounts (uin) VALUES ('7')")

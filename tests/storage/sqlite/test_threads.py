@@ -213,7 +213,7 @@ async def test_what_follows_from_a_job_follows_before_anybody_learns_of_it(write
     assert order == [1, 1]
 
 
-async def test_what_follows_from_a_job_follows_even_when_nobody_waits_any_more(file: File, writer: Writer) -> None:
+async def test_the_follow_up_of_a_job_runs_even_if_its_caller_was_cancelled(file: File, writer: Writer) -> None:
     followed = asyncio.Event()
     blocker, is_free = await keep_busy(writer)
     waiting = asyncio.ensure_future(writer.do(add(1), then=lambda _: followed.set()))
@@ -468,7 +468,7 @@ async def test_a_reader_looks_at_the_file_again_and_again_whatever_else_is_read(
     await reader.close()
 
 
-async def test_a_look_that_fails_is_told_to_nobody_and_the_file_is_opened_anew(
+async def test_a_failed_check_raises_nothing_and_the_file_is_opened_again(
     file: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)

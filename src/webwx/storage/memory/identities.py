@@ -380,7 +380,7 @@ class MemoryIdentityStore:
     ) -> list[Identified]:  # fmt: skip
         """Match the contacts of a login with identities."""
 
-        def tell(known: Identities) -> list[Identified]:
+        def match(known: Identities) -> list[Identified]:
             login = known.logins.known(own_id).row
             found = known.identify(own_id, contacts, complete=complete, time=time)
             noted = (
@@ -389,7 +389,7 @@ class MemoryIdentityStore:
             )
             return [*found, *filter(None, noted)]
 
-        return await self._do(tell)
+        return await self._do(match)
 
     async def find(self, query: IdentityQuery) -> list[Identity]:
         """Return the identities that match a query, in the order of their numbers."""

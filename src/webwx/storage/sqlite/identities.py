@@ -56,18 +56,18 @@ class SqliteIdentityStore:
         current: Returns the row of the current login, 0 if there is none.
         writer: The writer thread.
         reader: The reader thread.
-        told: Called in the writer thread when the complete list of a login's contacts was stored.
+        on_complete: Called in the writer thread when the complete list of a login's contacts was stored.
     """
 
     def __init__(
         self, account: Callable[[], Awaitable[int]], current: Callable[[], int], writer: Writer, reader: Reader, *,
-        told: Callable[[], None] = lambda: None,
+        on_complete: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
         self._account = account
         self._current = current
         self._writer = writer
         self._reader = reader
-        self._told = told
+        self._on_complete = on_complete
 
     def __repr__(self) -> str:
         return "SqliteIdentityStore(***)"
@@ -95,7 +95,7 @@ class SqliteIdentityStore:
             login, _ = login_of(db, account, own_id)
             found += filter(None, (_note_real_id(db, account, login, *each) for each in noted))
             if complete and not is_known:
-                self._told()
+                self._on_complete()
             return found
 
         # One job: it is completed once it is queued, and a later call sees its result.

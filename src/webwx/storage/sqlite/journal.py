@@ -259,7 +259,7 @@ class SqliteAccount:
         """The row and the own id of the current login."""
         self.outbox: SqliteOutbox = SqliteOutbox(self._account, senders, writer, reader)
         self.identities: SqliteIdentityStore = SqliteIdentityStore(
-            self._account, lambda: self._login[0] if self._login else 0, writer, reader, told=thinning.look_soon
+            self._account, lambda: self._login[0] if self._login else 0, writer, reader, on_complete=thinning.look_soon
         )
         self._media_files = media_files
         self.media: SqliteArchivedMedia = SqliteArchivedMedia(self._account, media_files, writer, reader)
