@@ -14,7 +14,18 @@ import tokenize
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-CHECKED = ("src", "docs", "examples", "scripts", "benchmarks", "README.md", "CONTRIBUTING.md", "SECURITY.md")
+CHECKED = (
+    "src",
+    "docs",
+    "examples",
+    "scripts",
+    "benchmarks",
+    "tests/bot",
+    "tests/client",
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+)
 MAX_SUBJECT = 72
 
 PRIVATE = re.compile(

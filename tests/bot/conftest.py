@@ -89,7 +89,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def running(bot: Bot, client: AsyncClient) -> AsyncIterator[asyncio.Task[None]]:
-    """Let a bot run in the background, from now on, and end it well."""
+    """Run a bot in the background, and stop it at the end."""
     async with client.subscribe(bot.name, follow=False):
         pass  # so that the consumer is known before anything is said
     task = asyncio.create_task(bot.start())
@@ -157,7 +157,7 @@ class Server:
         urllib.request.urlopen(urllib.request.Request(f"{self._control}/say", body)).close()
 
     def answers(self, who: str) -> list[str]:
-        """Give what `me` has written to somebody."""
+        """Return the texts that `me` has sent to a friend."""
         with urllib.request.urlopen(f"{self._control}/inbox?who={who}") as answer:
             chats = json.load(answer)["chats"]
         return [

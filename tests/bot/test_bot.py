@@ -45,12 +45,12 @@ DAYS = 24 * 3600
 
 
 def phone_of(world: World) -> Callable[..., object]:
-    """Give a phone that scans and confirms whatever is shown."""
+    """Return a phone that scans and confirms each code."""
     return lambda *_: (world.scan("me"), world.confirm())
 
 
 def noting(bot: Bot) -> list[str]:
-    """Let a bot note all texts that it gets, and answer `ping`."""
+    """Make a bot record all texts that it gets, and answer `ping`."""
     texts: list[str] = []
 
     @bot.on(TextMessage)

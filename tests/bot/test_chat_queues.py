@@ -152,7 +152,7 @@ class TestTasks:
         assert made < 10
 
     async def test_a_queue_of_fast_handlers_gives_others_their_turn(self) -> None:
-        """Work of half a second in all, half a millisecond each: somebody else's turn comes after each."""
+        """Work of half a second in steps of half a millisecond; other tasks run after each step."""
         loop = asyncio.get_running_loop()
         turns = 0
 
@@ -419,7 +419,7 @@ class TestFailures:
     ) -> None:
         async def work() -> None:
             async def handle(entry: Delivered, attempt: int) -> None:
-                raise ValueError("what somebody wrote in private")
+                raise ValueError("text of a private message")
 
             subscription = RecordedSubscription(delivered(41))
             await run_until_done(ChatQueues(subscription, handle, attempts=2), subscription)
@@ -432,7 +432,7 @@ class TestFailures:
             "bot: event 41 failed (attempt 1 of 2): ValueError at test_chat_queues.py:…."
         )
         assert second.startswith("bot: event 41 is a dead letter after 2 failures; the last one was ValueError at ")
-        assert 'raise ValueError("what somebody wrote in private")' in first  # the source line, but not the message
+        assert 'raise ValueError("text of a private message")' in first  # the source line, but not the message
         assert first.splitlines()[-1] == "ValueError"
 
     def test_an_interrupt_is_not_the_handlers(self) -> None:

@@ -63,7 +63,7 @@ class Bot:
         return [json.loads(line) for line in whole.splitlines()]
 
     def calls(self, text: str) -> list[tuple[int, bool]]:
-        """Give attempt and mark of each call for a text."""
+        """Return attempt and mark of each call for a text."""
         return [
             (each["attempt"], each["redelivered"])
             for each in self.diary
@@ -71,7 +71,7 @@ class Bot:
         ]
 
     def dead_letters(self) -> list[tuple[int, str]]:
-        """Give number and error of what was given up, from the journal, as another process sees it."""
+        """Return number and error of each dead letter, read from the journal as another process does."""
 
         async def read() -> list[tuple[int, str]]:
             journal = SqliteJournal(self._folder / "me.journal")
@@ -95,7 +95,7 @@ class Bot:
         return asyncio.run(write())
 
     def number(self, text: str) -> int:
-        """Give the number of the event that a text is."""
+        """Return the number of a text's event."""
         return next(int(each["number"]) for each in self.diary if each["text"] == text)
 
     def done(self, text: str) -> int:
@@ -280,7 +280,7 @@ def test_second_signal_ends_at_once_and_running_events_are_redelivered(bot: Bot,
         bot.wait(lambda: bot.done("done") == 1 and len(bot.calls("hang")) == 1)
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)  # the process is another one, whose time nobody can wind
+        time.sleep(0.5)  # another process, which has no virtual clock
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
@@ -316,7 +316,7 @@ def test_sigterm_at_random_moments_under_load_loses_nothing_and_answers_nothing_
                 sender = dice.choice(list(texts))
                 texts[sender].append(f"{dice.choice(['slow', 'answer', 'note'])} {sender} {len(texts[sender])}")
                 server.say(sender, texts[sender][-1])
-            time.sleep(dice.random() * 0.05)  # the process is another one, whose time nobody can wind
+            time.sleep(dice.random() * 0.05)  # another process, which has no virtual clock
             process.send_signal(signal.SIGTERM)
             took.append(end(process))
     with bot.running() as process:

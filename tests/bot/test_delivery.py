@@ -476,13 +476,13 @@ async def test_contacts_are_read_by_eight_threads_while_two_change(
         while not is_over.wait(0.0005):  # eight that never rest would keep the loop from its turn
             ids = [contact.id for contact in contacts]
             if len(ids) != len(set(ids)):
-                failures.append("somebody twice")
+                failures.append("a person twice")
             boss = contacts.resolve("Boss")
             if (boss.nickname, boss.remark) != ("李雷", "Boss") or contacts.get(boss.id) != boss:
-                failures.append("somebody else's name")
+                failures.append("another person's name")
             friend = contacts.find(nickname="阿华")
             if not friend.remark.startswith("华"):
-                failures.append("a name that nobody gave")
+                failures.append("a name that was never set")
             reads[event.text] = reads.get(event.text, 0) + 1
 
     async with open_client() as client:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def said(world: World, who: str, chat: str) -> list[str]:
-    """Give what `me` has written into a chat of somebody's."""
+    """Return the texts that `me` has sent to a chat of a phone."""
     written = world.inbox(who).get(chat)
     return [each.text for each in written.messages if each.sender.id == "xiaoming"] if written else []
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 async def taken(
     client: AsyncClient, world: World, said: list[tuple[str, str, str]], *event_types: Any, **keywords: Any
 ) -> list[str]:
-    """Say things, each by somebody to somebody, and give the texts that a handler with these keywords gets."""
+    """Send texts between people, and return the texts that a handler with these keywords gets."""
     bot, texts, seen = Bot(client=client), list[str](), list[str]()
 
     @bot.on(*(event_types or (TextMessage,)), **keywords)
@@ -95,7 +95,7 @@ class TestWhom:
             ({"sender": "阿华", "group": True}, ["c"]),
             ({"group": True}, ["c", "d"]),
             ({"group": False}, ["a", "b", "e"]),
-            ({"chat": "nobody"}, []),
+            ({"chat": "unknown"}, []),
         ],
         ids=str,
     )
@@ -129,7 +129,7 @@ class TestWhom:
     async def test_ambiguous_name_matches_nothing_and_is_logged_once(
         self, open_client: OpenClient, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """Whoever takes a friend's nickname must not be taken for the friend."""
+        """A person with a friend's nickname must not match the friend."""
         world.add_person("阿华", "ahua2")
         world.befriend("me", "ahua2")
         caplog.set_level(logging.WARNING, "webwx.bot")

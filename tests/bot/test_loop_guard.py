@@ -196,7 +196,7 @@ def test_the_event_can_be_written_as_json_as_any_other() -> None:
 
 
 class Echo:
-    """A bot that answers everything with the same words, and takes down what it is told of loops."""
+    """A bot that answers everything with the same words, and records reported loops."""
 
     def __init__(self, client: AsyncClient) -> None:
         self.loops: list[LoopDetected] = []
@@ -216,7 +216,7 @@ class Echo:
 
 @asynccontextmanager
 async def echo(world: World, sandbox: SandboxCore, who: str, folder: Path) -> AsyncIterator[Echo]:
-    """Let an echo bot run on somebody's account."""
+    """Run an echo bot on an account."""
 
     def phone(_: QrCode) -> None:
         world.scan(who)
@@ -240,7 +240,7 @@ def test_two_echo_bots_stop_after_twenty_answers_and_both_go_on(
     world: World, sandbox: SandboxCore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def replies(who: str, chat: str) -> list[str]:
-        """What somebody was answered in a chat."""
+        """Return the answers to a person in a chat."""
         return [each.text for each in world.inbox(who)[chat].messages if each.sender.id == chat]
 
     async def main(loop: SteppedLoop) -> None:

@@ -73,7 +73,7 @@ class TestPlainFunctions:
     async def test_errors_are_raised_in_the_thread(self, open_client: OpenClient) -> None:
         async with open_client() as client:
             with pytest.raises(UnknownContact):
-                await self.in_a_thread(client, lambda ctx: ctx.send_text("nobody", "?"))
+                await self.in_a_thread(client, lambda ctx: ctx.send_text("unknown", "?"))
 
     async def test_it_says_the_same_of_the_event(self, open_client: OpenClient) -> None:
         async with open_client() as client:

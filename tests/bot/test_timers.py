@@ -107,7 +107,7 @@ class Stage:
                 await running
 
     async def run(self, seconds: float) -> None:
-        """Let a process run for so long."""
+        """Run a process for some seconds."""
         async with self.process():
             await asyncio.sleep(seconds)
 
@@ -511,7 +511,7 @@ def test_a_clock_that_was_years_ahead_leaves_no_daily_timer_stuck() -> None:
 
 
 def dues(daily: Daily, since: datetime, days: int) -> list[str]:
-    """Give when it is due in so many days, as the clock on the wall shows it."""
+    """Return the time of day at which a timer is due after some days, by the local clock."""
     moment, until = since.timestamp(), (since + timedelta(days=days)).timestamp()
     found = []
     while (moment := daily.following(moment, 0)) < until:

@@ -102,7 +102,7 @@ def new_client(world: World, counted: Counted, usual_journal: Journal | None) ->
 
 @pytest.fixture
 def phone_of(world: World) -> Callable[[str], Callable[[QrCode], object]]:
-    """Somebody's phone, which scans and confirms the newest code."""
+    """The phone of an account, which scans and confirms the newest code."""
 
     def phone(who: str) -> Callable[[QrCode], object]:
         def show(code: QrCode) -> None:
@@ -121,7 +121,7 @@ def log_in(
     phone_of: Callable[[str], Callable[[QrCode], object]],
     usual_journal: Journal | None,
 ) -> LogIn:
-    """Log somebody in, with nothing counted yet."""
+    """Log an account in, and reset the counters."""
 
     async def log_in(
         who: str = "me",
@@ -152,7 +152,7 @@ async def take(client: AsyncClient, count: int, *, include_all: bool = False, co
 
 
 def last(world: World, who: str, chat: str) -> WorldMessage:
-    """The newest message of a chat on somebody's phone."""
+    """Return the newest message of a chat on a phone."""
     return world.inbox(who)[chat].messages[-1]
 
 
@@ -161,7 +161,7 @@ def md5(content: bytes) -> str:
 
 
 def later(world: World, *plan: tuple[float, Callable[[], object]]) -> None:
-    """Let things happen once the polls of a client have let so many seconds pass."""
+    """Schedule actions at a time that the client's polls reach."""
     begun, waiting = world.now, list(plan)
 
     def look(_: str) -> None:

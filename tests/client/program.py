@@ -52,7 +52,7 @@ class Deadly(Http11Transport):
 
 
 async def listen(client: AsyncClient, last_words: str) -> None:
-    """Tell of every text; the one that is given is answered, and then it is over."""
+    """Print each text; answer the given one, and end."""
     async with client.events(include_all=False) as events:
         async for event in events:
             if isinstance(event, TextMessage):

@@ -1,4 +1,4 @@
-"""The account's part of a journal: whose it is, and what there is without a journal."""
+"""The account's part of a journal: its owner, and the storage without a journal."""
 
 from __future__ import annotations
 

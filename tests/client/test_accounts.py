@@ -37,7 +37,7 @@ def new_accounts(world: World, counted: Counted, tmp_path: Path) -> NewAccounts:
 
 
 async def log_in(accounts: Accounts, world: World, account: str, who: str) -> list[str]:
-    """Log an account in with somebody's phone; return the names of the steps."""
+    """Log an account in with a phone; return the names of the steps."""
     steps = []
     async for progress in accounts.log_in(account):
         steps.append(progress.step)

@@ -1,4 +1,4 @@
-"""Media that are fetched as they arrive: they are there after a recall, for whoever wanted them."""
+"""Media that are archived as they arrive, and are available after a recall."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Keeping(Protocol):
 def keeping(
     world: World, counted: Counted, journal: SqliteJournal, phone_of: Callable[[str], Callable[[QrCode], object]]
 ) -> Keeping:
-    """Log somebody in whose client keeps media."""
+    """Log an account in with a client that archives media."""
 
     async def log_in(
         keep: Keep | None = PICTURES_ONLY, *, who: str = "me", store: LoginStore | None = None,
@@ -89,7 +89,7 @@ def keeping(
 
 
 async def drain(client: AsyncClient) -> None:
-    """Read all that waits, with the media that are kept of it."""
+    """Read all waiting events, and wait for their archived media."""
     async with asyncio.timeout(30):
         async for _ in client.events(follow=False):
             pass
@@ -105,12 +105,12 @@ async def state(client: AsyncClient, journal: SqliteJournal, message: WorldMessa
 
 
 def files(tmp_path: Path) -> list[bytes]:
-    """Give the content of everything that is kept."""
+    """Return the content of all archived media."""
     return sorted(path.read_bytes() for path in (tmp_path / "kept.journal.kept").glob("[!.]*"))
 
 
 class Quiet(Counted):
-    """Lets no poll through after a fetch, for each would let time pass, unless it is told to."""
+    """Blocks polls after a fetch, because each would advance the time, unless they are allowed."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -282,16 +282,16 @@ async def test_only_the_chats_that_are_named_are_kept(keeping: Keeping, world: W
     assert [await state(client, journal, picture) for picture in pictures] == ["kept", "kept", None]
 
 
-async def test_a_name_that_nobody_has_is_told_of_once_and_without_the_name(
+async def test_an_unknown_name_is_logged_once_and_without_the_name(
     keeping: Keeping, world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = await keeping(Keep(chats="nobody"))
+    client = await keeping(Keep(chats="unlisted"))
     for _ in range(3):
         world.picture("ahua", "me", PNG)
     await drain(client)
 
     warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert [("name is unknown" in each, "nobody" in each) for each in warnings] == [(True, False)]
+    assert [("name is unknown" in each, "unlisted" in each) for each in warnings] == [(True, False)]
     assert files(tmp_path) == []
 
 
@@ -403,7 +403,7 @@ async def test_what_was_damaged_is_not_given(keeping: Keeping, world: World, tmp
 
 
 class Held(Counted):
-    """Answers no download until it is let go."""
+    """Holds all downloads until it is released."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -537,7 +537,7 @@ class Unwell(Counted):
     [
         (None, TRIES - 1, "kept"),
         (None, TRIES, "unavailable"),
-        (ConnectFailed("Nobody is there."), 3 * TRIES, "kept"),
+        (ConnectFailed("No server."), 3 * TRIES, "kept"),
         (Timeout("No answer in time."), TRIES, "unavailable"),
     ],
     ids=["not there yet", "never there", "no network", "never in time"],
@@ -562,7 +562,7 @@ async def test_an_outage_uses_up_no_tries(
     keeping: Keeping, world: World, sandbox: SandboxCore, journal: SqliteJournal
 ) -> None:
     not_there_yet = Unwell(Loopback(sandbox), None, TRIES - 1)
-    client = await keeping(transport=Unwell(not_there_yet, ConnectFailed("Nobody is there."), 2 * TRIES))
+    client = await keeping(transport=Unwell(not_there_yet, ConnectFailed("No server."), 2 * TRIES))
     async with client.events(include_all=False) as events:
         picture = world.picture("ahua", "me", PNG)
         await anext(events)
@@ -583,7 +583,7 @@ async def test_a_mistake_of_ours_is_told_by_its_kind(
     assert "No media are kept any more: ZeroDivisionError." in [record.getMessage() for record in caplog.records]
 
 
-async def test_whoever_reads_one_event_and_ends_can_wait_for_what_it_shows(
+async def test_a_program_that_reads_one_event_can_wait_for_its_media(
     keeping: Keeping, world: World, tmp_path: Path
 ) -> None:
     client = await keeping()
@@ -596,20 +596,20 @@ async def test_whoever_reads_one_event_and_ends_can_wait_for_what_it_shows(
             assert len(files(tmp_path)) == turn + 1
 
 
-async def test_nobody_waits_for_more_than_can_be_remembered_without_a_network(
+async def test_media_beyond_the_limit_are_not_waited_for_without_a_network(
     keeping: Keeping, world: World, sandbox: SandboxCore
 ) -> None:
-    client = await keeping(transport=Unwell(Loopback(sandbox), ConnectFailed("Nobody is there."), 10**9))
+    client = await keeping(transport=Unwell(Loopback(sandbox), ConnectFailed("No server."), 10**9))
     for turn in range(150):
         world.picture("ahua", "me", GIF + bytes([turn]))
     await drain(client)
 
 
-async def test_nobody_waits_for_a_network_that_only_wants_what_is_there(
+async def test_a_reader_of_waiting_events_does_not_wait_for_the_network(
     keeping: Keeping, world: World, sandbox: SandboxCore, tmp_path: Path
 ) -> None:
     store = LoginMemory()
-    client = await keeping(transport=Unwell(Loopback(sandbox), ConnectFailed("Nobody is there."), 1_000), store=store)
+    client = await keeping(transport=Unwell(Loopback(sandbox), ConnectFailed("No server."), 1_000), store=store)
     world.picture("ahua", "me", PNG)
     await drain(client)
     await client.close()
@@ -633,7 +633,7 @@ async def test_a_disk_that_takes_nothing_is_waited_for(keeping: Keeping, world: 
     assert files(tmp_path) == [PNG]
 
 
-async def test_listening_goes_on_when_somebody_else_has_the_keeper_s_place(
+async def test_listening_goes_on_while_another_process_holds_the_archive(
     keeping: Keeping, world: World, journal: SqliteJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = await keeping()
@@ -646,7 +646,7 @@ async def test_listening_goes_on_when_somebody_else_has_the_keeper_s_place(
     assert "No media are kept" in caplog.text
 
 
-async def test_whoever_opens_a_new_journal_first_is_given_everything_though_media_are_kept(
+async def test_the_first_consumer_of_a_new_journal_gets_all_entries_despite_an_archive(
     keeping: Keeping, journal: SqliteJournal
 ) -> None:
     client = await keeping()

@@ -1,8 +1,8 @@
 """
-The SDK on every bad day of the catalogue: over a real port, on a clock that is wound.
+The SDK under every fault of the catalogue, over a real port, on a virtual clock.
 
-Two friends write while a client listens and sends; a fault hits some of its calls and ends; then everything that was
-written has been handed out once, in order, and every send is told as what became of it.
+Two friends write while a client listens and sends; a fault hits some of its calls and ends; afterwards every message
+has been delivered once, in order, and every send has its true outcome.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ HITS = 3
 
 
 class LoopClock:
-    """The clock of a world that lives on a wound loop: it goes when the loop's does."""
+    """The clock of a world on a virtual event loop; it advances with the loop's clock."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -97,7 +97,7 @@ class Day:
             self.ended = end
 
     def say(self, count: int = 1) -> None:
-        """Let a friend write alone and in the chatroom."""
+        """Send texts of a friend to the account and to the chatroom."""
         for _ in range(count):
             for chat in ("me", "周末爬山"):
                 text = f"{chat} {next(self._numbers)}"
@@ -127,7 +127,7 @@ class Day:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    """Let the clock run until something is so, an hour at most."""
+    """Advance the clock until a condition holds, an hour at most."""
     async with asyncio.timeout(3600):
         while not is_so():  # noqa: ASYNC110 - nothing tells of it, and the wait takes no time
             await asyncio.sleep(5)
@@ -180,7 +180,7 @@ ENDS = {
     "ret:ret=1102": "cookie",
     "ret:ret=1103": "evicted",
 }
-"""Faults that end the login, with the reason that is told."""
+"""Faults that end the login, with the reported reason."""
 
 VARIANTS = (
     *(
@@ -206,7 +206,7 @@ VARIANTS = (
 TLS = {str(kind.__struct_config__.tag) for kind in CATALOGUE["TLS"]}
 
 TWICE = {"request_twice"}
-"""Faults with which the server is told twice, and nobody can know it."""
+"""Faults with which the server gets a request twice without a sign of it."""
 
 OUT_OF_ORDER = {"shuffled_batch"}
 
@@ -422,7 +422,7 @@ def test_a_recall_that_does_not_say_of_what_costs_nothing(make_world: MakeWorld)
 
 
 @pytest.mark.parametrize("name", sorted(TLS))
-def test_nobody_logs_in_where_the_server_cannot_prove_who_it_is(name: str, make_world: MakeWorld) -> None:
+def test_login_fails_if_the_server_cannot_prove_its_identity(name: str, make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
         rule = day.world.faults.add(name)
         with pytest.raises(TlsError):

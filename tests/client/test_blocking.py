@@ -1,4 +1,4 @@
-"""The client to call: the same verbs on one loop thread, for any number of threads, and interrupted like any call."""
+"""The blocking client: the same methods on one loop thread, for any number of threads, and interruptible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chatrooms: each change is made, looked at, and told to everybody; whoever could not come in is named."""
+"""Chatrooms: each change is made, checked, and reported to all members; the result names people who were not added."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def members(room: Contact) -> list[str]:
     return [member.nickname for member in room.members]
 
 
-async def test_a_chatroom_is_opened_and_everybody_learns_of_it(
+async def test_a_new_chatroom_is_reported_to_all_members(
     log_in: LogIn, new_client: NewClient, counted: Counted
 ) -> None:
     store = LoginMemory()
@@ -72,7 +72,7 @@ async def test_a_chatroom_without_a_name_shows_its_members(log_in: LogIn) -> Non
     assert admission.chatroom.display_name == "小明, 阿华, 张三"
 
 
-async def test_whoever_is_no_friend_is_not_added_and_named(log_in: LogIn) -> None:
+async def test_a_person_who_is_no_friend_is_not_added_and_named(log_in: LogIn) -> None:
     client = await log_in()
     [stranger] = [each for each in client.contacts.resolve("读书会").members if each.nickname == "陌生人"]
     created = await client.create_chatroom(["阿华", stranger, "张三"], name="电影")
@@ -83,7 +83,7 @@ async def test_whoever_is_no_friend_is_not_added_and_named(log_in: LogIn) -> Non
     assert members(created.chatroom) == ["小明", "阿华", "张三"]
 
 
-async def test_whoever_has_blocked_one_is_not_added_and_named(log_in: LogIn, world: World) -> None:
+async def test_a_person_who_has_blocked_the_account_is_not_added_and_named(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.set_blocked("ahua", "me", is_blocked=True)
     ahua = client.contacts.find(nickname="阿华")
@@ -194,7 +194,7 @@ async def test_a_removal_that_incomplete_looks_do_not_show_is_in_doubt(log_in: L
         await client.remove_members("周末爬山", ["阿华"])
 
 
-async def test_a_new_name_reaches_everybody(log_in: LogIn, world: World) -> None:
+async def test_a_new_name_reaches_all_members(log_in: LogIn, world: World) -> None:
     me, friend = await log_in(), await log_in("ahua")
     renamed = await me.rename_chatroom("周末爬山", "周末游泳")
     events = await take(friend, 3, include_all=True)
@@ -205,7 +205,7 @@ async def test_a_new_name_reaches_everybody(log_in: LogIn, world: World) -> None
     assert [(event.by, event.name) for event in events if isinstance(event, ChatroomRenamed)] == [("小明", "周末游泳")]
 
 
-async def test_whoever_leaves_is_gone_on_both_sides(log_in: LogIn) -> None:
+async def test_a_member_who_leaves_is_gone_on_both_sides(log_in: LogIn) -> None:
     me, friend = await log_in(), await log_in("ahua")
     await me.leave_chatroom("周末爬山")
     changed = [event for event in await take(friend, 2, include_all=True) if isinstance(event, ContactChanged)]

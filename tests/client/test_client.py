@@ -1,4 +1,4 @@
-"""A client and a world, joined in process: what a script promises itself from each verb."""
+"""A client and a sandbox world in one process: the behaviour of each method for a script."""
 
 from __future__ import annotations
 

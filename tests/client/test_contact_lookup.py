@@ -1,4 +1,4 @@
-"""Strangers are looked up in the background: collected, fifty at a time, once a second, and never again in vain."""
+"""Unknown contacts are looked up in the background: fifty at a time, once a second, and not again after a failure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """Knows everybody but those it is told not to, and notes what it is asked and when."""
+    """Knows all contacts but the excluded ones, and records each call and its time."""
 
     def __init__(self, *, unknown: Collection[str] = ()) -> None:
         self.calls: list[tuple[float, list[ContactKey]]] = []
@@ -87,7 +87,7 @@ def test_a_second_passes_between_calls_also_when_nothing_was_wished_for_in_betwe
     in_no_time(work)
 
 
-def test_whoever_is_being_asked_for_is_not_asked_for_again() -> None:
+def test_an_id_in_a_running_call_is_not_requested_again() -> None:
     async def work() -> None:
         server = Server()
         server.lookups.ask("@a")
@@ -113,7 +113,7 @@ def test_the_unknown_are_asked_for_twice_and_never_again() -> None:
     in_no_time(work)
 
 
-def test_whoever_was_left_out_once_is_no_ghost() -> None:
+def test_an_id_that_was_omitted_once_is_looked_up_again() -> None:
     async def work() -> None:
         server = Server(unknown={"@late"})
         server.lookups.ask("@late")

@@ -1,4 +1,4 @@
-"""People: who is known and how one gets to know them, remarks, pins, avatars, friend requests."""
+"""Contacts: lists, lookups, remarks, pins, avatars, friend requests."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def test_ten_thousand_contacts_come_by_pages(world: World, counted: Counte
     dice = random.Random(1)
 
     class Uneven:
-        """Gives each page another size, as the platform does."""
+        """Returns pages of different sizes, as the platform does."""
 
         async def send(self, request: Request) -> Response:
             world.options = Options(contact_page_size=dice.randint(100, 1_700))
@@ -82,7 +82,7 @@ async def test_contacts_are_fetched_by_pages_and_kept_for_the_next_process(
     assert list(other.contacts) == listed
 
 
-async def test_a_second_list_keeps_strangers_and_drops_whom_nobody_lists_any_more(log_in: LogIn, world: World) -> None:
+async def test_a_second_list_keeps_strangers_and_removes_unlisted_contacts(log_in: LogIn, world: World) -> None:
     world.add_person("陌生人", "stranger")
     client = await log_in()
     world.add_chatroom("读书会", ["stranger", "me"], "books")
@@ -146,7 +146,7 @@ async def test_a_chatroom_is_learnt_from_a_message_in_it(make_world: Callable[..
     assert known.kind == "chatroom"
 
 
-# -- a list that lacks somebody --------------------------------------------------------------------------------------
+# -- a list that lacks a contact -------------------------------------------------------------------------------------
 
 
 class LosesAPage(Counted):
@@ -178,7 +178,7 @@ async def kept_in(journal: SqliteJournal, client: AsyncClient) -> list[Contact]:
         ("", b'{"BaseResponse":{"Ret":0},"MemberCount":3,"MemberList":null,"Seq":0}'),
     ],
 )
-async def test_a_list_that_lacks_somebody_is_told_of_and_removes_nobody(
+async def test_an_incomplete_list_is_reported_and_removes_no_contact(
     log_in: LogIn, world: World, sandbox: SandboxCore, journal: SqliteJournal, fault: str, page: bytes
 ) -> None:
     carrier = LosesAPage(Loopback(sandbox))
@@ -200,7 +200,7 @@ async def test_a_list_that_lacks_somebody_is_told_of_and_removes_nobody(
     assert before - {"李雷"} == {each.nickname for each in await kept_in(journal, client)}
 
 
-async def test_a_broken_contact_of_the_list_removes_nobody(
+async def test_a_broken_contact_of_the_list_removes_no_contact(
     log_in: LogIn, world: World, sandbox: SandboxCore, journal: SqliteJournal
 ) -> None:
     carrier = LosesAPage(Loopback(sandbox))
@@ -217,7 +217,7 @@ async def test_who_becomes_a_friend_while_the_list_comes_stays_one(
     log_in: LogIn, world: World, sandbox: SandboxCore
 ) -> None:
     class Meeting(Counted):
-        """Lets somebody become known once the list was fetched."""
+        """Adds a contact once the list was fetched."""
 
         async def send(self, request: Request) -> Response:
             response = await super().send(request)
@@ -274,10 +274,10 @@ async def test_people_are_fetched_by_id_and_the_unknown_are_named(log_in: LogIn,
     client = await log_in()
     boss = client.contacts.find(remark="Boss")
     client.contacts.remove(boss.id)
-    lookup = await client.get_contacts([boss.id, "@nobody"])
+    lookup = await client.get_contacts([boss.id, "@unknown"])
 
     assert lookup.found == (boss,)
-    assert lookup.missing == ("@nobody",)
+    assert lookup.missing == ("@unknown",)
     assert counted.calls == ["webwxbatchgetcontact"] * 2
     assert client.contacts.get(boss.id) == boss
 
@@ -333,7 +333,7 @@ def test_members_that_the_chatroom_already_shows_are_not_asked_for(make_world: C
     in_no_time(work)
 
 
-def test_nobody_is_looked_up_on_file_transfer_helper(world: World) -> None:
+def test_no_contact_is_looked_up_on_file_transfer_helper(world: World) -> None:
     async def work() -> None:
         client, counted = await logged_in(world, host="filehelper")
         world.say("me", "filehelper", "嗨")
@@ -368,7 +368,7 @@ async def test_a_deleted_friend_is_gone_and_what_comes_from_there_still_arrives(
 
 async def test_members_come_by_either_list_of_a_sync(log_in: LogIn, counted: Counted, world: World) -> None:
     class Moving:
-        """Moves changed contacts over into the list that nobody has seen filled."""
+        """Moves changed contacts to the list that was never observed with entries."""
 
         async def send(self, request: Request) -> Response:
             response = await counted.send(request)
@@ -474,7 +474,7 @@ async def test_an_avatar_that_does_not_come(log_in: LogIn, world: World) -> None
 
 @pytest.fixture
 def stranger(world: World) -> Somebody:
-    """Somebody in a chatroom with everybody and friends with nobody."""
+    """A member of a chatroom of all people, who has no friends."""
     person = world.add_person("陌生人", "stranger")
     world.chatrooms["hiking"].add([person])
     return person

@@ -1,4 +1,4 @@
-"""Processes that are killed, stopped, or live by another clock, against a sandbox on a port."""
+"""Processes that are killed, stopped, or have another clock, against a sandbox on a port."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Stage:
         )  # fmt: skip
 
     async def run(self, what: str, moment: str = "", **environment: str) -> tuple[int, list[dict[str, Any]]]:
-        """Run the program to its end, and give how it ended and what it told."""
+        """Run the program to its end, and return its exit code and output."""
         process = await self.start(what, moment, **environment)
         async with asyncio.timeout(PATIENCE):
             told, _ = await process.communicate()

@@ -1,4 +1,4 @@
-"""Dead letters as events: listed, and handed out once more, beside whoever reads."""
+"""Dead letters as events: listed, and delivered once more, beside other readers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def usual_journal(journal: SqliteJournal) -> Journal:
 
 
 async def give_up(client: AsyncClient, world: World, *said: str) -> list[int]:
-    """Let these be said and given up by the consumer `bot`; gives their numbers, by what was said."""
+    """Send texts and make them dead letters of the consumer `bot`; return their numbers by text."""
     for text in said:
         world.say("ahua", "me", text)
     numbers: list[int] = []
@@ -64,7 +64,7 @@ async def test_they_are_listed_as_events_the_newest_first(log_in: LogIn, world: 
     assert await client.list_dead_letters(consumer="archive") == []
 
 
-async def test_whoever_waits_gets_one_that_is_revived_at_once(log_in: LogIn, world: World) -> None:
+async def test_a_waiting_reader_gets_a_revived_one_at_once(log_in: LogIn, world: World) -> None:
     client = await log_in()
     (number,) = await give_up(client, world, "one")
     async with client.subscribe("bot") as feed:
@@ -80,7 +80,7 @@ async def test_whoever_waits_gets_one_that_is_revived_at_once(log_in: LogIn, wor
     assert not await client.revive(number)
 
 
-async def test_whoever_waits_gets_one_that_another_client_revives(
+async def test_a_waiting_reader_gets_one_that_another_client_revives(
     log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path
 ) -> None:
     client = await log_in()
@@ -89,7 +89,7 @@ async def test_whoever_waits_gets_one_that_another_client_revives(
     async with client.subscribe("bot") as feed:
         waiting = asyncio.ensure_future(feed.take())
         await asyncio.sleep(0.05)
-        async with new_client(journal=elsewhere) as other:  # nobody is logged in there
+        async with new_client(journal=elsewhere) as other:  # no account is logged in there
             assert [each.event.number for each in await other.list_dead_letters()] == [number]
             assert await other.revive(number)
         async with asyncio.timeout(20):

@@ -1,4 +1,4 @@
-"""Files on this machine: names made harmless, nothing written over, nothing half."""
+"""Files on this machine: safe names, no overwritten file, no partial file."""
 
 from __future__ import annotations
 
@@ -281,7 +281,7 @@ class TestPlace:
         with pytest.raises(InvalidRequest, match="is there already"):
             files.Place(tmp_path / "CON .txt")
 
-    def test_a_path_that_somebody_else_took_meanwhile_stays_theirs(self, tmp_path: Path) -> None:
+    def test_a_path_that_another_program_created_meanwhile_is_not_overwritten(self, tmp_path: Path) -> None:
         place = files.Place(tmp_path / "a")
         with place.begin() as file:
             (tmp_path / "a").write_bytes(b"theirs")

@@ -1,4 +1,4 @@
-"""The past: what was said and sent, found by chat, word, id and number, without asking the server."""
+"""History: received events and sends, found by chat, word, id and number, without a request."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def said(told: list[Event | Outgoing]) -> list[str]:
 
 
 async def converse(client: AsyncClient, world: World, count: int = 3) -> None:
-    """Let 阿华 and the account write in turn, ten seconds apart."""
+    """Send texts of 阿华 and the account in turn, ten seconds apart."""
     for number in range(count):
         world.wind(10)
         world.say("ahua", "me", f"a{number}")
@@ -111,7 +111,7 @@ class TestHistory:
         assert said(await client.history("Boss")) == ["2"]
         assert said(await client.history("filehelper")) == ["3"]
         with pytest.raises(UnknownContact):
-            await client.history("nobody")
+            await client.history("unknown")
 
     @pytest.mark.parametrize("limit", [1, 2, 3, 4, 7])
     async def test_comes_by_pages_each_once(self, log_in: LogIn, world: World, limit: int) -> None:
@@ -188,7 +188,7 @@ class TestHistory:
         assert said(await client.history("阿华")) == ["a0", "b0", "a0", "b0"]
         assert any(isinstance(each, ContinuityLost) for each in await client.history())
 
-    async def test_can_be_read_when_nobody_is_logged_in_any_more(
+    async def test_can_be_read_after_the_end_of_the_login(
         self, log_in: LogIn, new_client: NewClient, world: World
     ) -> None:
         store = LoginMemory()
@@ -320,7 +320,7 @@ class TestPeople:
         client = await log_in()
         earlier = client.contacts.resolve("阿华").id
         await client.logout()
-        assert (await client.find_people([earlier, "@nobody"])).get(earlier) is not None
+        assert (await client.find_people([earlier, "@unknown"])).get(earlier) is not None
         again = new_client()
         await again.login(show_qr=phone_of("me"))
         now = again.contacts.resolve("阿华")
@@ -328,7 +328,7 @@ class TestPeople:
 
         assert now.id != earlier
         assert [people.get(each) and people.get(each).nickname for each in (earlier, now.id)] == ["阿华"] * 2  # type: ignore[union-attr]  # asked for just before
-        assert people.get("@nobody") is None
+        assert people.get("@unknown") is None
         await again.close()
 
 

@@ -56,7 +56,7 @@ Told = "tuple[Callable[[], Awaitable[AsyncClient]], World]"
 async def make_world_with(
     make_world: Callable[..., World], journal: SqliteJournal
 ) -> AsyncIterator[Callable[[Options], Told]]:
-    """Give a world that behaves otherwise, and what logs its first account in with the journal."""
+    """Return a world with other behaviour, and a function that logs its first account in with the journal."""
 
     def make(options: Options) -> Told:
         world = make_world(options=options)
@@ -127,14 +127,14 @@ async def test_a_new_nickname_is_the_same_person(log_in: LogIn, world: World) ->
     assert said(await again.history("阿华")) == ["hi"]
 
 
-async def test_who_took_the_name_of_somebody_gone_has_a_history_of_their_own(log_in: LogIn, world: World) -> None:
+async def test_a_person_with_the_name_of_a_removed_contact_has_a_separate_history(log_in: LogIn, world: World) -> None:
     client = await log_in()
     earlier = contact(client, "阿华")
     world.say("ahua", "me", "from the first one")
     await take(client, 1)
     gone = await number(client, "阿华")
     world.unfriend("me", "ahua")
-    world.change_profile("ahua", nickname="somebody else")
+    world.change_profile("ahua", nickname="another name")
     world.add_person("阿华", "impostor")
     world.befriend("me", "impostor")
     again = await log_in()
@@ -174,7 +174,7 @@ async def test_what_was_said_before_there_was_a_ledger_is_found_by_the_name(
     await take(client, 1)
     await client.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "kept.journal")) as file, file:
-        file.execute("DELETE FROM links")  # as if it had known nobody then
+        file.execute("DELETE FROM links")  # as if it had known no contact then
         file.execute("DELETE FROM identities")
     again = await log_in()
 
@@ -220,8 +220,8 @@ async def test_an_old_id_whose_owner_is_gone_is_refused_before_any_request(
     client = await log_in()
     earlier, gone = contact(client, "阿华"), await client.who("阿华")
     world.unfriend("me", "ahua")
-    world.change_profile("ahua", nickname="somebody else")
-    world.add_person("阿华", "impostor")  # who took the name of somebody gone
+    world.change_profile("ahua", nickname="another name")
+    world.add_person("阿华", "impostor")  # with the name of a contact who is gone
     world.befriend("me", "impostor", remark="阿华")
     again = await log_in()
 
@@ -237,7 +237,7 @@ async def test_history_of_an_old_id_is_never_a_stranger_s(log_in: LogIn, world: 
     world.say("ahua", "me", "from the first one")
     await take(client, 1)
     world.unfriend("me", "ahua")
-    world.change_profile("ahua", nickname="somebody else")
+    world.change_profile("ahua", nickname="another name")
     world.add_person("阿华", "impostor")
     world.befriend("me", "impostor", remark=earlier.id)
     again = await log_in()
@@ -250,7 +250,7 @@ async def test_history_of_an_old_id_is_never_a_stranger_s(log_in: LogIn, world: 
     assert said(await again.history("阿华")) == ["from the second one"]
 
 
-async def test_an_old_id_of_somebody_who_is_there_leads_to_the_same_person(
+async def test_an_old_id_of_a_present_contact_leads_to_the_same_person(
     log_in: LogIn, world: World, counted: Counted
 ) -> None:
     client = await log_in()
@@ -304,8 +304,8 @@ async def test_who_calls_himself_by_an_old_id_is_never_taken_for_its_owner(
     assert counted.calls == []
 
 
-@pytest.mark.parametrize("to", ["@nobody", f"@{'0' * 32}", Contact(id=ContactId("weixin2"), nickname="阿华")])
-async def test_an_id_that_nobody_knows_is_refused_without_a_journal_as_well(
+@pytest.mark.parametrize("to", ["@unknown", f"@{'0' * 32}", Contact(id=ContactId("weixin2"), nickname="阿华")])
+async def test_an_unknown_id_is_refused_without_a_journal_as_well(
     log_in: LogIn, counted: Counted, to: str | Contact
 ) -> None:
     for client in (await log_in(journal=None), await log_in()):
@@ -315,7 +315,7 @@ async def test_an_id_that_nobody_knows_is_refused_without_a_journal_as_well(
         assert counted.calls == []
 
 
-async def test_a_number_needs_a_journal_and_somebody_who_has_it(log_in: LogIn, counted: Counted) -> None:
+async def test_a_number_needs_a_journal_and_an_identity(log_in: LogIn, counted: Counted) -> None:
     client = await log_in()
     with pytest.raises(UnknownContact, match="number 999"):
         await client.send_text(999, "hi")
@@ -326,7 +326,7 @@ async def test_a_number_needs_a_journal_and_somebody_who_has_it(log_in: LogIn, c
     assert counted.calls == []
 
 
-async def test_somebody_whom_another_process_has_met_is_no_stranger(
+async def test_a_contact_that_another_process_has_met_is_known(
     log_in: LogIn, new_client: NewClient, world: World
 ) -> None:
     store = LoginMemory()
@@ -348,7 +348,7 @@ async def test_somebody_whom_another_process_has_met_is_no_stranger(
     assert last(world, "second", "xiaoming").text == "hi"
 
 
-async def test_somebody_whom_another_process_has_met_and_who_has_no_number_is_asked_for_as_well(
+async def test_a_contact_without_a_number_that_another_process_has_met_is_fetched_as_well(
     log_in: LogIn, new_client: NewClient, world: World
 ) -> None:
     store = LoginMemory()
@@ -451,10 +451,10 @@ async def test_a_keyed_send_that_was_done_gives_its_receipt_though_the_chat_is_g
         await again.send_text(earlier, "hi", key="4")
 
 
-# -- what the ledger is told -----------------------------------------------------------------------------------------
+# -- evidence that is stored -----------------------------------------------------------------------------------------
 
 
-async def test_everybody_gets_a_number_when_the_journal_learns_of_a_login(
+async def test_each_contact_gets_a_number_when_the_journal_learns_of_a_login(
     log_in: LogIn, new_client: NewClient, world: World
 ) -> None:
     store = LoginMemory()
@@ -505,7 +505,7 @@ async def test_real_ids_in_another_order_are_proof_of_nothing(
     world.say("zhangsan", "me", "so the phone has this chat in its list")
 
     class Shuffled(Loopback):
-        """Gives the real ids of the first two recent chats the wrong way round."""
+        """Swaps the real ids of the first two recent chats."""
 
         async def send(self, request: Request) -> Response:
             response = await super().send(request)
@@ -526,7 +526,7 @@ async def test_real_ids_in_another_order_are_proof_of_nothing(
     assert numbers[0] != numbers[1]
 
 
-async def test_a_doubt_is_told_and_nobody_is_guessed_at(make_world_with: Callable[..., Told]) -> None:
+async def test_an_uncertain_match_is_reported_and_not_used(make_world_with: Callable[..., Told]) -> None:
     client_of, world = make_world_with(Options(picture_versions="zero"))
     client = await client_of()
     earlier = contact(client, "张三").id
@@ -560,7 +560,7 @@ async def test_why_gives_the_contacts_of_each_login_with_the_reasons(log_in: Log
     assert {"nickname", "avatar"} <= {reason.what for reason in links[0].reasons}
 
 
-async def test_a_contact_that_was_taken_for_somebody_else_is_parted_for_good(log_in: LogIn, world: World) -> None:
+async def test_a_wrongly_matched_contact_is_split_permanently(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.say("ahua", "me", "hi")
     await take(client, 1)
@@ -574,7 +574,7 @@ async def test_a_contact_that_was_taken_for_somebody_else_is_parted_for_good(log
     with pytest.raises(StaleContact):
         await again.send_text(earlier, "hi")
     with pytest.raises(UnknownContact):
-        await again.split_identity(known, "@nobody")
+        await again.split_identity(known, "@unknown")
 
 
 async def test_who_knows_people_by_everything_that_names_them(log_in: LogIn, new_client: NewClient) -> None:
@@ -584,9 +584,9 @@ async def test_who_knows_people_by_everything_that_names_them(log_in: LogIn, new
     assert [await client.who(each) for each in (boss.id, "Boss", "李雷", known.number, known)] == [known] * 5
     assert (known.name, known.contact_id, known.kind) == ("Boss", boss.id, "person")
     assert [each.number for each in await client.list_identities("李雷")] == [known.number]
-    for nobody in ("nobody", "@nobody", f"@{'0' * 32}", 999):
+    for unknown in ("unknown", "@unknown", f"@{'0' * 32}", 999):
         with pytest.raises(UnknownContact):
-            await client.who(nobody)
+            await client.who(unknown)
     await client.logout()
     await client.close()
 
@@ -599,7 +599,7 @@ async def test_who_knows_people_by_everything_that_names_them(log_in: LogIn, new
 
 
 @pytest.mark.parametrize("is_gone", [False, True])
-async def test_a_reply_to_an_event_of_an_earlier_login_reaches_its_author_or_nobody(
+async def test_a_reply_to_an_event_of_an_earlier_login_reaches_its_author_or_fails(
     log_in: LogIn, world: World, counted: Counted, is_gone: bool
 ) -> None:
     client = await log_in()

@@ -1,4 +1,4 @@
-"""Batches in the journal: stored once with the position they lead to, whatever happens meanwhile."""
+"""Batches in the journal: stored once with their next position, despite faults."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def texts(events: list[Event]) -> list[str]:
 
 
 async def take_texts(feed: Subscription, count: int) -> list[Delivered]:
-    """Take until there are so many texts, and be done with all of it."""
+    """Take entries until there are enough texts, and acknowledge all of them."""
     got: list[Delivered] = []
     async with asyncio.timeout(20):
         while len(got) < count:
@@ -116,7 +116,7 @@ class TestWhatIsStored:
 
         assert texts(await take(following, 2)) == ["1", "2"]
 
-    async def test_what_came_while_nobody_listened_is_given_by_default(
+    async def test_events_without_a_listener_are_delivered_by_default(
         self, log_in: LogIn, new_client: NewClient, world: World
     ) -> None:
         store = LoginMemory()
@@ -191,7 +191,7 @@ class TestWhatIsStored:
         following = new_client(store=store)
         await following.resume()
         world.wind(3 * 3_600)
-        old.time = world.now  # the platform lets nobody recall what is so old
+        old.time = world.now  # too old for a recall on the platform
         world.recall("ahua", "me", old.id)
         [recalled] = await take(following, 1)
 
@@ -298,7 +298,7 @@ class TestContacts:
         client = await log_in(store=store)
         async with client.subscribe("slow"):
             world.befriend("xiaoming", "ahua", remark="花")
-            while client.contacts.find(nickname="阿华").remark != "花":  # noqa: ASYNC110 - nobody tells of it
+            while client.contacts.find(nickname="阿华").remark != "花":  # noqa: ASYNC110 - no event reports it
                 await asyncio.sleep(0.001)
         following = new_client(store=store)
         await following.resume()
@@ -324,7 +324,7 @@ class TestAFullDisk:
             waiting = asyncio.ensure_future(anext(events))
             async with asyncio.timeout(20):
                 # What opens on a full disk may fail, if the ledger has just found out that it is full.
-                while "synccheck" not in counted.calls:  # noqa: ASYNC110 - nobody tells of it
+                while "synccheck" not in counted.calls:  # noqa: ASYNC110 - no event reports it
                     await asyncio.sleep(0.001)
             try:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (1, unlimited[1]))

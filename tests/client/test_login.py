@@ -1,4 +1,4 @@
-"""Logging in, going on with a saved login, logging out."""
+"""Logging in, continuing with a saved login, logging out."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class TestLogin:
         assert account == client.account
         assert (account.nickname, account.host, account.uin) == ("A&B <3", "web", world.person("me").uin)
 
-    async def test_knows_everybody_afterwards(self, log_in: LogIn) -> None:
+    async def test_knows_all_contacts_afterwards(self, log_in: LogIn) -> None:
         client = await log_in()
 
         assert client.contacts.find(remark="Boss").nickname == "李雷"
@@ -196,7 +196,9 @@ class TestLogin:
 
         assert (await new_client().login(show_qr=phone_of("me"))).nickname == "小明"
 
-    def test_a_snapshot_of_nobody_is_no_login(self, new_client: NewClient, world: World, phone_of: Phone) -> None:
+    def test_a_snapshot_without_an_account_is_no_login(
+        self, new_client: NewClient, world: World, phone_of: Phone
+    ) -> None:
         store = LoginMemory()
         world.refuse_next("webwxinit", 0, times=100)  # an empty answer that claims to be fine
 
@@ -219,7 +221,7 @@ class TestLogin:
 
 
 class TestResumeAndLogout:
-    async def test_resume_asks_nobody(self, log_in: LogIn, new_client: NewClient, counted: Counted) -> None:
+    async def test_resume_makes_no_request(self, log_in: LogIn, new_client: NewClient, counted: Counted) -> None:
         store = LoginMemory()
         account = (await log_in(store=store)).account
         client = new_client(store=store)

@@ -98,7 +98,7 @@ def counted(sandbox: SandboxCore) -> Told:
 
 
 class Together(Told):
-    """Lets no upload go on to its second chunk before four have begun."""
+    """Holds the second chunk of each upload until four uploads have begun."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -456,7 +456,7 @@ class TestNothingIsSentFor:
     @pytest.mark.parametrize(
         ("attempt", "kind"),
         [
-            (lambda client: client.send_image("nobody", PNG), UnknownContact),
+            (lambda client: client.send_image("unknown", PNG), UnknownContact),
             (lambda client: client.send_image("filehelper", b""), EmptyFile),
             (lambda client: client.send_image("filehelper", b"hello"), NotAPicture),
             (lambda client: client.send_image("filehelper", PNG[:8] + bytes(MAX_IMAGE)), TooLarge),
@@ -465,7 +465,7 @@ class TestNothingIsSentFor:
             (lambda client: client.send_video("filehelper", PNG), InvalidRequest),
             (lambda client: client.send_video("filehelper", MP4[:12] + bytes(MAX_VIDEO)), TooLarge),
             (lambda client: client.send_file("filehelper", b""), EmptyFile),
-            (lambda client: client.send_file("nobody", b"x"), UnknownContact),
+            (lambda client: client.send_file("unknown", b"x"), UnknownContact),
         ],
     )  # fmt: skip
     async def test_bad_bytes(

@@ -114,7 +114,7 @@ class TestNothingIsSentFor:
     @pytest.mark.parametrize(
         ("attempt", "kind"),
         [
-            (lambda client: client.send_text("nobody", "hi"), UnknownContact),
+            (lambda client: client.send_text("unknown", "hi"), UnknownContact),
             (lambda client: client.send_text("@stale", "hi"), UnknownContact),
             (lambda client: client.send_text(Contact(id=ContactId("@stale"), nickname="阿华"), "hi"), UnknownContact),
             (lambda client: client.send_text("", "hi"), UnknownContact),
@@ -122,9 +122,9 @@ class TestNothingIsSentFor:
             (lambda client: client.send_text("filehelper", "字" * (MAX_TEXT + 1)), TextTooLong),
             (lambda client: client.reply(msgspec.structs.replace(TEXT, chat="@stale"), "hi"), UnknownContact),
             (lambda client: client.reply(TEXT, ""), EmptyText),
-            (lambda client: client.mark_read("nobody"), UnknownContact),
-            (lambda client: client.send_image("nobody", PNG), UnknownContact),
-            (lambda client: client.forward(TEXT, "nobody"), UnknownContact),
+            (lambda client: client.mark_read("unknown"), UnknownContact),
+            (lambda client: client.send_image("unknown", PNG), UnknownContact),
+            (lambda client: client.forward(TEXT, "unknown"), UnknownContact),
             (lambda client: client.forward(SYSTEM, "filehelper"), NotForwardable),
             (lambda client: client.forward(RECALLED, "filehelper"), NotForwardable),
         ],
@@ -197,7 +197,7 @@ class TestRecall:
             await client.recall(msgspec.structs.replace(receipt, time=world.now - age))
         assert not last(world, "ahua", "xiaoming").is_recalled
 
-    async def test_of_somebody_elses_message_is_refused_and_it_stays(self, log_in: LogIn, world: World) -> None:
+    async def test_of_another_persons_message_is_refused_and_it_stays(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         theirs = world.say("ahua", "me", "mine")
         chat = client.contacts.resolve("阿华").id

@@ -1,4 +1,4 @@
-"""Without a journal: what was fetched is saved with the login until it is handed out."""
+"""Without a journal: fetched items are saved with the login until they are delivered."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class TestWithoutAJournal:
         assert [task for task in asyncio.all_tasks() if "_check" in repr(task)] == []
         assert texts(await take(client, AHEAD_FROM - 1)) == [str(number) for number in range(1, AHEAD_FROM)]
 
-    async def test_nobody_is_told_of_one_that_has_failed_when_its_stream_ends(
+    async def test_a_failed_one_is_not_reported_when_its_stream_ends(
         self, log_in: LogIn, world: World, counted: Counted, caplog: pytest.LogCaptureFixture
     ) -> None:
         client = await log_in()

@@ -17,7 +17,7 @@ EVEN = RateLimit(jitter=0)
 
 
 def moments(rate_limit: RateLimit, kind: Kind, number: int, *, state: LimiterState | None = None) -> list[float]:
-    """Give when so many actions leave, each asked for as soon as the one before has left; seconds from now."""
+    """Return the seconds after which actions leave, each requested as soon as the one before has left."""
     state, now, left, rng = state or LimiterState(), NOW, list[float](), random.Random(22)
     for _ in range(number):
         state, reservation = state.reserve(rate_limit, kind, now, rng.random())
@@ -27,7 +27,7 @@ def moments(rate_limit: RateLimit, kind: Kind, number: int, *, state: LimiterSta
 
 
 def holds(limit: Limit, left: list[float]) -> bool:
-    """Say whether no stretch of time has more in it than it may."""
+    """Return whether no window of time has more actions than allowed."""
     return all(
         later - earlier >= (behind + 1 - limit.burst) * limit.spacing - 1e-5
         and (behind < limit.most or later - earlier >= limit.period - 1e-5)

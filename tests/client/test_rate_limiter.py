@@ -86,7 +86,7 @@ class Watched(Counted):
         return await super().send(request)
 
     def of(self, endpoint: str) -> list[float]:
-        """Give when the requests of a call arrived."""
+        """Return the times at which the requests of a call arrived."""
         return [time for name, time in self.times if name == endpoint]
 
 
@@ -100,7 +100,7 @@ class Stage:
         self.store = LoginMemory()
         self.waits: list[tuple[float, str]] = []
         self.ahead = 0.0
-        """Seconds by which somebody has set the machine's clock."""
+        """Seconds by which the machine's clock was set."""
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Stage:
@@ -110,7 +110,7 @@ class Stage:
         await self._stack.aclose()
 
     async def process(self, rate_limit: RateLimit | None = RateLimit(), *, has_journal: bool = True) -> AsyncClient:  # noqa: B008
-        """Give a client that is logged in; the first one scans a code."""
+        """Return a logged-in client; the first one scans a code."""
         loop = asyncio.get_running_loop()
         journal: Journal | None = None
         if has_journal:

@@ -1,4 +1,4 @@
-"""What was taken back: found whatever its age, in whatever login, by whomever."""
+"""Recalls: found at any age, from any login and by any person."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_recalls_are_listed_the_newest_first_with_what_they_were_about(
     assert {each.way for each in found} == {"by_content"}
     assert [each.notice.original.text for each in await client.list_recalled("阿华", limit=2)] == ["three", "two"]
     with pytest.raises(UnknownContact):
-        await client.list_recalled("nobody")
+        await client.list_recalled("unknown")
 
 
 async def test_it_needs_a_journal(log_in: LogIn) -> None:

@@ -1,4 +1,4 @@
-"""What a client without a journal remembers."""
+"""Messages that a client without a journal remembers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sends with a journal: stored before they are tried, never twice under one key, in doubt no longer than need be."""
+"""Sends with a journal: stored before the first attempt, never twice under one key, settled by sync if in doubt."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def usual_journal(journal: SqliteJournal) -> Journal:
 
 
 class Failing(Counted):
-    """Fails before a request has left, as often as it is told to; or holds it once it has arrived."""
+    """Fails a set number of times before a request has left, or holds a request that has arrived."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -87,7 +87,7 @@ def failing(sandbox: SandboxCore) -> Failing:
 
 
 def texts(world: World, who: str = "ahua", chat: str = "xiaoming") -> list[str]:
-    """The texts of a chat on somebody's phone."""
+    """Return the texts of a chat on a phone."""
     messages = world.inbox(who)[chat].messages if chat in world.inbox(who) else []
     return [message.text for message in messages]
 
@@ -189,7 +189,7 @@ class TestARow:
     async def test_is_not_made_for_what_cannot_be_sent(self, log_in: LogIn, tmp_path: Path) -> None:
         client = await log_in()
         for attempt, kind in (
-            (client.send_text("nobody", "hi"), UnknownContact),
+            (client.send_text("unknown", "hi"), UnknownContact),
             (client.send_file("阿华", tmp_path / "none"), NoSuchFile),
             (client.forward(NOTICE, "阿华"), NotForwardable),
         ):

@@ -1,4 +1,4 @@
-"""What every verb stands on: the end of a login, processes side by side, and the process around it."""
+"""The account's session: the end of a login, several processes with one login, and calls of the process."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_a_host_that_is_none_is_refused_at_once(host: str | None, server: str | 
 
 
 class Renewing(Counted):
-    """Gives out another skey whenever a session is opened, unless it is told not to."""
+    """Returns a new skey at each opened session, unless this is disabled."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -317,7 +317,7 @@ class TestTheReason:
 
 
 class Yielding(Counted):
-    """Lets others make their calls before it passes one on."""
+    """Runs other tasks before it passes a call on."""
 
     async def send(self, request: Request) -> Response:
         await asyncio.sleep(0)
@@ -381,7 +381,7 @@ class TestTheHook:
 
 
 ODD = 424242
-"""A code that nobody knows."""
+"""An unknown return code."""
 
 
 async def fetch_once(client: AsyncClient) -> None:
@@ -569,7 +569,7 @@ asyncio.run(send())
 
 @pytest.fixture
 def unused_port() -> int:
-    """A port of this machine where nobody listens."""
+    """Return a port of this machine without a listener."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
@@ -600,10 +600,10 @@ class TestTheLibraryLeavesTheProcessAlone:
                 with pytest.raises(ConnectFailed):
                     await direct.login()
             assert asked == []
-            async with AsyncClient(server="http://nobody.invalid", proxy=address) as through:
+            async with AsyncClient(server="http://unknown.invalid", proxy=address) as through:
                 with pytest.raises(TransportError):
                     await through.login()
-        assert asked[0].startswith(b"GET http://nobody.invalid/jslogin")
+        assert asked[0].startswith(b"GET http://unknown.invalid/jslogin")
 
 
 @pytest.mark.parametrize("proxy", ["127.0.0.1:3128", "socks5://127.0.0.1:1080", "http://127.0.0.1:3128/path"])

@@ -1,4 +1,4 @@
-"""The state machine of a login: the network may trouble it, only the platform's word ends it."""
+"""The state machine of a login: failures of the network degrade it, only an answer of the platform ends it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TestLoggingIn:
         liveness.require()
 
 
-def test_a_saved_login_is_online_until_somebody_says_otherwise() -> None:
+def test_a_saved_login_is_online_until_a_call_shows_otherwise() -> None:
     liveness = Liveness()
     liveness.restored()
 

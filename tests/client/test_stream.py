@@ -1,4 +1,4 @@
-"""A stream of events: what is asked for next says that the one before is done with, and leaving says nothing."""
+"""A stream of events: a request for the next event acknowledges the one before; leaving the loop does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feeds: several readers of one account, each with a place of its own, and one sync for them all."""
+"""Subscriptions: several readers of one account, each with its own position, and one sync for all of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def texts(events: list[Event]) -> list[str]:
 
 
 async def take_texts(feed: Subscription, count: int) -> list[Delivered]:
-    """Take until there are so many texts, and be done with all of it."""
+    """Take entries until there are enough texts, and acknowledge all of them."""
     got: list[Delivered] = []
     async with asyncio.timeout(20):
         while len(got) < count:

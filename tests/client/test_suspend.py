@@ -1,4 +1,4 @@
-"""Waits that end when the machine wakes from a sleep, and nothing else that does."""
+"""Waits that end when the machine wakes from a suspend, and only then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the next fetch begins: where the journal stands, whatever the saved login says."""
+"""The sync cursor: the next fetch begins at the journal's position, not at that of the saved login."""
 
 from __future__ import annotations
 

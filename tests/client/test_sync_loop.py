@@ -1,4 +1,4 @@
-"""Events: each once, in order, saved with the position they lead to, and none lost on a bad day."""
+"""Events: each once, in order, saved with the next position, and none lost after faults."""
 
 from __future__ import annotations
 
@@ -544,7 +544,7 @@ class TestPoison:
 
 
 class Garbled(Counted):
-    """Answers the long poll with whatever it is told, and everything else truly."""
+    """Answers long polls with given responses, and passes all other calls on."""
 
     def __init__(self, inner: Transport, *answers: Response | Exception, endpoint: str = SYNCCHECK.name) -> None:
         super().__init__(inner)
@@ -766,7 +766,7 @@ class TestBadDays:
     def test_garbage_in_place_of_an_answer_never_ends_the_login(
         self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
     ) -> None:
-        """What the transport makes of a status line `HTTP/1.1 0`: tests/transport/test_aiohttp_transport.py."""
+        """What the transport makes of a status line `HTTP/1.1 0`: tests/transport/conformance/test_answers.py."""
         garbage = TransportError("synccheck: the connection broke (BadStatusLine).")
         nothing = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=0))
         carrier = Garbled(Loopback(sandbox), *[garbage] * 50, nothing, *[garbage] * 50)
@@ -1036,7 +1036,7 @@ class TestNonsense:
 
 
 class Hanging(Counted):
-    """Lets polls hang as if the connection had died in silence, until they are given up."""
+    """Holds polls as if the connection had died silently, until they time out."""
 
     def __init__(self, inner: Transport, patience: float) -> None:
         super().__init__(inner)

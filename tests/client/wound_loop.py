@@ -110,6 +110,6 @@ def in_no_time(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    """Let the loop's clock run until something is so."""
+    """Advance the loop's clock until a condition holds."""
     while not is_so():  # noqa: ASYNC110 - nothing tells of it, and the wait takes no time
         await asyncio.sleep(0.01)
