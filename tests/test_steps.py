@@ -17,7 +17,7 @@ import webwx
 from webwx.model import notices
 from webwx.model.events import Item, event_from_item, event_to_json, identify
 from webwx.protocol.codes import MessageType
-from webwx.storage.tokenizer import cut, told_by
+from webwx.storage.tokenizer import cut, searchable_text
 
 SOURCE = Path(webwx.__file__).parent
 
@@ -146,7 +146,7 @@ def decoded(content: str, kind: int) -> None:
     arrived = identify(item, "@me")
     event = event_from_item(item, "@me", arrived.read)
     assert len(event_to_json(event)) < 12 * len(item.raw) + 1_000
-    cut(told_by(event))
+    cut(searchable_text(event))
 
 
 @pytest.mark.parametrize("kind", [*sorted(MessageType), 4242])

@@ -24,7 +24,7 @@ from webwx.model.messages import (
     SystemMessage,
     TextMessage,
 )
-from webwx.storage.tokenizer import MOST_TOKENS, Query, cut, told_by
+from webwx.storage.tokenizer import MOST_TOKENS, Query, cut, searchable_text
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_the_index_finds_what_a_scan_finds(texts: list[str], words: str) -> None
     ids=lambda value: type(value).__name__,
 )
 def test_a_message_is_found_by_what_it_shows(event: Any, told: str) -> None:
-    assert told == told_by(event)
+    assert told == searchable_text(event)
 
 
 @pytest.mark.parametrize("separator", ["", " "])

@@ -98,7 +98,7 @@ def _holds(tokens: Sequence[str], run: tuple[str, ...]) -> bool:
     )
 
 
-MAX_TOLD = 128 * 1024
+MAX_SEARCHED = 128 * 1024
 """Number of characters of a message that are searched."""
 
 _FIELDS = ("text", "title", "description", "name", "label", "program", "greeting", "author")
@@ -106,30 +106,30 @@ _FIELDS = ("text", "title", "description", "name", "label", "program", "greeting
 
 
 @cache
-def _told_fields(kind: type[Message]) -> tuple[str, ...]:
+def _searched_fields(kind: type[Message]) -> tuple[str, ...]:
     return tuple(field for field in _FIELDS if field in kind.__struct_fields__)
 
 
-def told_by(event: Event) -> str:
+def searchable_text(event: Event) -> str:
     """Return all words of a message: its text, titles and names; empty for an event that is not a message."""
     if not isinstance(event, Message):
         return ""
-    told = [value for field in _told_fields(type(event)) if (value := getattr(event, field))]
+    texts = [value for field in _searched_fields(type(event)) if (value := getattr(event, field))]
     match event:
         case QuoteMessage(quoted=quoted):
-            told.append(quoted.text)
+            texts.append(quoted.text)
         case HistoryMessage(items=items):
-            told += [item.text for item in items if item.text]
+            texts += [item.text for item in items if item.text]
         case CardMessage(person=person) | FriendRequest(person=person) | PossibleFriend(person=person):
-            told.append(person.nickname)
+            texts.append(person.nickname)
         case _:
             pass
-    return "\n".join(told)[:MAX_TOLD]
+    return "\n".join(texts)[:MAX_SEARCHED]
 
 
 def words_of(raw: msgspec.Raw | bytes, own_id: str) -> str:
     """Return all words of a message as it was delivered."""
-    return told_by(event_from_item(Item(kind="message", raw=msgspec.Raw(raw)), ContactId(own_id)))
+    return searchable_text(event_from_item(Item(kind="message", raw=msgspec.Raw(raw)), ContactId(own_id)))
 
 
 def tokens_of(raw: msgspec.Raw | bytes, own_id: str) -> list[str]:

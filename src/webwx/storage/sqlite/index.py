@@ -17,7 +17,7 @@ from webwx.model.messages import Event
 from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
 from webwx.storage.sqlite.entries import read_rows
 from webwx.storage.sqlite.schema import transaction
-from webwx.storage.tokenizer import cut, told_by, words_of
+from webwx.storage.tokenizer import cut, searchable_text, words_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -126,7 +126,9 @@ class Index:
         tail = self._tail.setdefault(account, {})
         for number, (item, digest) in enumerate(new, first):
             if isinstance(item.read, Event):
-                self._stored[number] = _Unindexed(account, item.message_id, digest, item.chat, told_by(item.read))
+                self._stored[number] = _Unindexed(
+                    account, item.message_id, digest, item.chat, searchable_text(item.read)
+                )
             if item.message_id:
                 tail[item.message_id] = (*tail.get(item.message_id, ()), digest)
 
