@@ -60,7 +60,7 @@ def check(path: Path, said: list[tuple[str, int]]) -> Counter[str]:
     assert told <= stored <= tried
     assert stored == set(range(len(stored))), "no position without what led to it"
     given = Counter(number for what, number in said if what == "given")
-    assert max(given.values(), default=1) == 1, "what comes twice says so"
+    assert max(given.values(), default=1) == 1, "delivered twice"
     with contextlib.closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     return Counter(what for what, _ in said)

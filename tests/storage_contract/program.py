@@ -2,7 +2,7 @@
 Another process on a journal: python -m tests.storage_contract.program URL VERB, where the verb is
 `send COUNT`, `hold NAME`, `leave`, `forget` or `store BATCHES`.
 
-It says on a line of its own what it is about to do and what it has done, and is mostly killed before its end.
+It prints a line before and after each step, and is mostly killed before its end.
 """
 
 from __future__ import annotations

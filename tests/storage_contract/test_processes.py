@@ -254,6 +254,6 @@ async def test_a_process_that_is_killed_around_any_commit_loses_nothing(survivin
 
     assert len(told) <= stored <= len(tried), "what was told to be stored is"
     assert ids(await everything(account)) == [str(number) for number in range(1, 3 * stored + 1)], "no half batch"
-    assert all(entry.redelivered for entry in left if entry.number in given), "what comes twice says so"
+    assert all(entry.redelivered for entry in left if entry.number in given), "a repeated entry must be marked"
     assert not done & set(numbers(left)), "what was flushed does not come again"
     await journal.close()

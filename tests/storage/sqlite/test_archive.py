@@ -33,7 +33,7 @@ def folder(path: Path) -> Path:
 
 
 async def receive(account: SqliteAccount, *raws: bytes, at: float | None = None) -> list[Entry]:
-    """Take messages in and give their entries."""
+    """Store messages and return their entries."""
     await account.ingest(arrival(*raws, at=at))
     return (await account.find(EntryQuery(limit=len(raws))))[::-1]
 

@@ -48,7 +48,7 @@ def test_large_and_small_bodies_are_read_alike() -> None:
     db.executemany("INSERT INTO batches VALUES (?, ?)", [(batch, pack(body)) for batch, body in bodies.items()])
     read = Bodies(db, bodies)
 
-    for _ in range(2):  # also those that were let go of meanwhile
+    for _ in range(2):  # also bodies that were dropped from the cache
         for batch, body in bodies.items():
             assert body == read.cut_out(batch, ItemRange(0, len(body)))
     assert read.cut_out(4, ItemRange(1, 3)) == b"our"

@@ -78,7 +78,7 @@ class TestGiving:
         for _ in range(2):
             taken += numbers(await consumer.take(2))
         with contextlib.closing(sqlite3.connect(path)) as db, db:
-            db.execute("DELETE FROM entries")  # nobody reads them there any more
+            db.execute("DELETE FROM entries")  # the consumer reads from memory
         while len(taken) < 8:
             taken += numbers(await consumer.take(2))
 

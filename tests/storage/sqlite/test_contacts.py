@@ -1,4 +1,4 @@
-"""Contacts that stay in the journal, and are read when somebody looks at them."""
+"""Contacts that stay in the journal, and are read when they are looked up."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ async def test_unchanged_contacts_are_not_written_again(account: SqliteAccount, 
 
 
 class TestThinning:
-    """Of a login that another one has followed only those are kept of whom nothing else tells."""
+    """An earlier login keeps only the contacts that are stored nowhere else."""
 
     NEXT = ContactId("@me-next")
 

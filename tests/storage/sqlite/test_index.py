@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def fill(path: Path, limit: int = 5_000) -> None:
-    """Index what there is, beside whoever writes."""
+    """Index all entries, through another connection."""
     with contextlib.closing(connect(path)) as db:
         while Index().fill(db, limit):
             pass

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TestFaces:
-    """What was known of somebody is kept once, for all logins in which it was the same."""
+    """Evidence that does not change is stored once for several logins."""
 
     async def rows(self, path: Path, table: str) -> int:
         with contextlib.closing(sqlite3.connect(path)) as db:

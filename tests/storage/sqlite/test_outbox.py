@@ -73,7 +73,7 @@ async def test_the_first_reader_sees_that_the_outcome_is_unknown(account: Sqlite
     await account.outbox.sending(row.number, NOW, FRIEND)
     other = SqliteJournal(path)
     outbox = other.account(UIN).outbox
-    for lock in path.parent.glob(".*sender*"):  # as if its process had died, and somebody had cleaned up
+    for lock in path.parent.glob(".*sender*"):  # as if the process had died, and another had deleted its lock file
         lock.unlink()
 
     match how:

@@ -1,4 +1,4 @@
-"""Letting go: nothing is left of what is deleted, and nobody believes that nothing was there."""
+"""Retention: no bytes of deleted entries are left, and consumers get a gap."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NOW = time.time()
 
 
 def content(path: Path) -> bytes:
-    """Give all that lies on the disk of a journal, bodies unpacked."""
+    """Return all bytes of a journal on the disk, with unpacked bodies."""
     # By another process: to open and close a file that SQLite has open here would take its locks away.
     files = [subprocess.run(["cat", each], stdout=subprocess.PIPE, check=True).stdout for each in path.parent.iterdir()]
     with contextlib.closing(sqlite3.connect(path)) as db:

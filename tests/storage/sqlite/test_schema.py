@@ -179,7 +179,7 @@ def test_opening_a_file_again_releases_no_lock_of_an_open_connection(path: Path)
         db.execute("INSERT INTO accounts (uin) VALUES ('7')")
         with contextlib.closing(connect(path)):
             pass
-        # Whoever closes a file that nobody else has open takes its log away.
+        # Closing the last connection of a file deletes its log.
         subprocess.run([sys.executable, "-c", stranger, str(path)], check=True)
         db.execute("INSERT INTO accounts (uin) VALUES ('8')")
 

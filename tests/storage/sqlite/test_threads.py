@@ -133,7 +133,7 @@ def broken(db: sqlite3.Connection) -> None:
 
 
 async def keep_busy(writer: Writer) -> tuple[asyncio.Future[None], threading.Event]:
-    """Give the writer a job that ends when somebody says so."""
+    """Queue a job that ends when the returned event is set."""
     has_begun, is_free = threading.Event(), threading.Event()
 
     def wait(_: sqlite3.Connection) -> None:
@@ -458,7 +458,7 @@ async def test_a_reader_looks_at_the_file_again_and_again_whatever_else_is_read(
     monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
     looks = threading.Semaphore(0)
     reader = Reader(file.connect, "reader", lambda _: looks.release())
-    assert not await asyncio.to_thread(looks.acquire, timeout=0.05)  # nobody has asked for the file yet
+    assert not await asyncio.to_thread(looks.acquire, timeout=0.05)  # the file was not opened yet
 
     await reader.do(lambda _: None)
     for _ in range(3):
