@@ -136,7 +136,7 @@ def __exit__(
     run(self._subscription.close())
 
 def ack(self, number: int) -> None:
-    """Acknowledge an entry, and return once that is stored."""
+    """Acknowledge an entry, and return once the acknowledgement is stored."""
 
     async def ack() -> None:
         self._subscription.ack(number)

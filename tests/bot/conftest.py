@@ -1,4 +1,4 @@
-"""Clients with a journal, of a sandbox in process with its own time, or of one in a process of its own."""
+"""Clients with a journal, for a sandbox in this process with a virtual clock, or in another process."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def counted(sandbox: SandboxCore) -> Counted:
 
 @pytest.fixture
 def open_client(world: World, counted: Counted, tmp_path: Path) -> OpenClient:
-    """Log in, or go on with a login that the store has; the journal is the test's, and closed with the client."""
+    """Log in, or continue with a saved login; the journal belongs to the test and is closed with the client."""
 
     @asynccontextmanager
     async def opened(
@@ -81,7 +81,7 @@ def open_client(world: World, counted: Counted, tmp_path: Path) -> OpenClient:
 
 
 async def until(is_so: Callable[[], bool]) -> None:
-    """Wait until something is so, for a minute at most: the machine may be busy."""
+    """Wait until a condition holds, for a minute at most, because the machine may be busy."""
     async with asyncio.timeout(60):
         while not is_so():  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.001)
@@ -103,7 +103,7 @@ async def running(bot: Bot, client: AsyncClient) -> AsyncIterator[asyncio.Task[N
 
 
 async def handing_out(way: str, client: AsyncClient, handler: Any, **choices: Any) -> None:
-    """Hand everything to one handler, for ever: by `deliver`, or by a bot that has no other."""
+    """Deliver all events to one handler without end: by `deliver`, or by a bot with this handler only."""
     if way == "deliver":
         await deliver(client, handler, **choices)
         return
@@ -124,7 +124,7 @@ class Delivering(Protocol):
 
 @pytest.fixture(params=["deliver", "bot"])
 def delivering(request: pytest.FixtureRequest) -> Delivering:
-    """Hand everything to one handler in the background, from now on, and end well."""
+    """Deliver all events to one handler in the background, and stop at the end."""
 
     @asynccontextmanager
     async def delivering(client: AsyncClient, handler: Any, **choices: Any) -> AsyncIterator[asyncio.Task[None]]:

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 
 class Diary:
-    """What is written down; each line is one system call, so that lines of two processes do not mix."""
+    """A log file; each line is one system call, so that lines of two processes do not mix."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def note(self, what: str, ctx: Context | SyncContext, event: TextMessage) -> None:
-        """Write down that a call has begun or ended."""
+        """Write that a call has begun or ended."""
         fields = {
             "what": what, "pid": os.getpid(), "number": event.number, "text": event.text, "chat": event.chat,
             "attempt": ctx.attempt, "redelivered": ctx.redelivered,

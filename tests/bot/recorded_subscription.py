@@ -35,7 +35,7 @@ def delivered(
 
 
 class RecordedSubscription(Subscription):
-    """Delivers entries from memory, and records what becomes of them."""
+    """Delivers entries from memory, and records the calls for them."""
 
     def __init__(self, *entries: Delivered) -> None:
         self.name = "bot"

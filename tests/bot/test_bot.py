@@ -1,4 +1,4 @@
-"""A bot from its start to its end: whose account it serves, what ends it, and what it does when the login ends."""
+"""A bot from start to end: its account, the causes of its end, and its behaviour at the end of the login."""
 
 from __future__ import annotations
 
@@ -490,7 +490,7 @@ class TestRun:
 
 
 def wait_until(is_so: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    """Wait until something is so while a process lives."""
+    """Wait until a condition holds while a process runs."""
     deadline = time.monotonic() + 20
     while not is_so():
         assert process.poll() is None
@@ -500,7 +500,7 @@ def wait_until(is_so: Callable[[], object], process: subprocess.Popen[str]) -> N
 
 @contextmanager
 def program(server: Server, folder: Path, *starter: str) -> Iterator[subprocess.Popen[str]]:
-    """Start the program and give it once it is ready; afterwards it is gone, whatever the test has found."""
+    """Start the program and yield it once it is ready; end it after the test in any case."""
     (folder / "diary.jsonl").touch()
     with subprocess.Popen(
         [*starter, sys.executable, PROGRAM, server.url, folder],

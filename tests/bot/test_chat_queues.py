@@ -1,4 +1,4 @@
-"""Chat queues: each entry is handled once, in the order of its chat, whatever handlers do."""
+"""Chat queues: each entry is handled once, in the order of its chat, also after errors of handlers."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ async def end(running: asyncio.Task[None]) -> None:
 
 
 class Seen:
-    """A handler that writes down what it is called with."""
+    """A handler that records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[int, int]] = []
-        """Number and attempt."""
+        """Number and attempt of each call."""
 
     async def __call__(self, entry: Delivered, attempt: int) -> None:
         self.calls.append((entry.entry.number, attempt))
@@ -56,7 +56,7 @@ class Seen:
 
 
 class Doors(Seen):
-    """A handler that waits in certain chats until it is let go."""
+    """A handler that waits in certain chats until it is released."""
 
     def __init__(self, *closed: str) -> None:
         super().__init__()

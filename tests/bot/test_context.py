@@ -1,4 +1,4 @@
-"""The verbs a handler is given: each send has a key, so that its k-th send stays one send."""
+"""The context of a handler: each send has a key, so that a repeated call does not send twice."""
 
 from __future__ import annotations
 

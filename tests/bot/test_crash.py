@@ -1,4 +1,4 @@
-"""Bots in processes of their own, killed and told to end, against a sandbox on a port: what comes again, and how."""
+"""Bots in other processes that are killed or stopped, against a sandbox on a port: which events are redelivered."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PATIENCE = 30.0
 
 
 class Bot:
-    """The program, started again as often as a test wants, and its diary."""
+    """The program, which a test can start several times, and its log."""
 
     def __init__(self, program: Path, server: Server, folder: Path, canary: Canary) -> None:
         self._program = program
@@ -39,7 +39,7 @@ class Bot:
 
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[str]]:
-        """Start it, and see that it has ended afterwards."""
+        """Start the program, and check that it has ended afterwards."""
         command = [sys.executable, self._program, self._server.url, self._folder]
         paths = {"PYTHONPATH": str(Path(__file__).parents[2])}  # for what the programs share
         with subprocess.Popen(
@@ -83,7 +83,7 @@ class Bot:
         return asyncio.run(read())
 
     def revive(self, number: int) -> bool:
-        """Have a dead letter handed out once more, as another process does."""
+        """Revive a dead letter, as another process does."""
 
         async def write() -> bool:
             journal = SqliteJournal(self._folder / "me.journal")
@@ -108,7 +108,7 @@ class Bot:
             time.sleep(0.01)
 
     def check(self, texts: dict[str, list[str]]) -> dict[str, int]:
-        """See that everything was done with, in order, and that each call which was not the first says so."""
+        """Check that all events were acknowledged, in order, and that each repeated call is marked as such."""
         diary = self.diary
         seen: set[str] = set()
         repeated = 0
@@ -157,7 +157,7 @@ def test_killed_inside_its_handler_the_message_comes_again_and_the_one_before_do
 
 
 def die(bot: Bot) -> None:
-    """Run the program until it dies of what it handles."""
+    """Run the program until an event kills it."""
     with bot.running() as process:
         assert process.wait(PATIENCE) == -signal.SIGKILL
 
@@ -241,7 +241,7 @@ def test_handler_that_hangs_beside_it_is_not_given_up(bot: Bot, server: Server) 
 
 
 def end(process: subprocess.Popen[str]) -> float:
-    """Wait until a process has ended well, and give the seconds it took."""
+    """Wait until a process has ended with exit code 0, and return the seconds."""
     begun = time.monotonic()
     assert process.wait(PATIENCE) == 0
     return time.monotonic() - begun

@@ -1,4 +1,4 @@
-"""Events to a handler, each until it is done with, whatever the handler does; real journals, a sandbox in process."""
+"""Delivery of events to a handler until each is acknowledged; with real journals and a sandbox in this process."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 
 
 class Heard:
-    """A handler that writes down what it is called with, and does what the text asks for."""
+    """A handler that records its calls, and acts as the text asks for."""
 
     def __init__(self, **reactions: Callable[[Context], Any]) -> None:
         self.events: list[Event] = []
         self.calls: list[tuple[str, int, bool]] = []
-        """Text, attempt, and whether it may have come before."""
+        """Text, attempt, and whether the event may be redelivered."""
         self._reactions = reactions
 
     async def __call__(self, ctx: Context, event: Event) -> None:
@@ -176,7 +176,7 @@ class TestFailures:
 
 
 class Paced(Counted):
-    """Notes when each poll begins, by the world's clock, and gives other tasks their turn before it."""
+    """Records when each poll begins (world's clock), and runs other tasks before it."""
 
     def __init__(self, sandbox: SandboxCore, world: World) -> None:
         super().__init__(Loopback(sandbox))

@@ -1,4 +1,4 @@
-"""What a bot does with each event: own messages, middleware, failures, loops, limits, keys."""
+"""Dispatch of each event by a bot: own messages, middleware, failures, loops, limits, keys."""
 
 from __future__ import annotations
 

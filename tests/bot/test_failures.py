@@ -1,4 +1,4 @@
-"""What a log says about an exception."""
+"""The log line of an exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keywords of `on`, each against messages of a sandbox: who gets what, and what is refused when it is written."""
+"""The keywords of `on` with messages of a sandbox: which handler gets which event, and which values are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delivery under load, against a sandbox in a process of its own: what it costs others, the loop and the memory."""
+"""Delivery under load, against a sandbox in another process: its cost for other chats, the loop and the memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ pytestmark = [pytest.mark.verify, pytest.mark.timeout(180)]
 
 
 class Noted(Counted):
-    """Notes when each poll begins."""
+    """Records when each poll begins."""
 
     def __init__(self) -> None:
         super().__init__(Http11Transport(Timeouts()))
@@ -82,7 +82,7 @@ async def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
 
 
 async def watch_lag(lags: list[float]) -> None:
-    """Note by how much each of many short sleeps was too long."""
+    """Record by how much each of many short sleeps was too long."""
     while True:
         begun = time.perf_counter()
         await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The loop that a process runs on which stays."""
+"""The event loop of a long-running process."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Which handler an event is for: the first that fits, in the order of the program."""
+"""Choice of the handler for an event: the first that matches, in the order of the program."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def noting(heard: list[str], name: str) -> Callable[[Context, Event], Awaitable[None]]:
-    """Make a handler that notes its name and what it got."""
+    """Make a handler that records its name and its events."""
 
     async def handler(ctx: Context, event: Event) -> None:
         heard.append(f"{name}: {getattr(event, 'text', type(event).__name__)}")
@@ -268,7 +268,7 @@ def test_classes_are_event_classes_and_other_callables_are_filters() -> None:
 
 
 class TestFileTransferHelper:
-    """That host has one chat and no contacts."""
+    """File Transfer Helper has one chat and no contacts."""
 
     ACCOUNT = Account(id=ContactId("@me"), nickname="小明", uin=1, host="filehelper")
 

@@ -1,4 +1,4 @@
-"""The context of a handler that is a plain function: the verbs wait for the loop."""
+"""The context of a handler that is a plain function: its methods wait for the loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads for plain functions: as many as are needed, and none that keeps the process."""
+"""Threads for plain functions: as many as needed, and none that delays the end of the process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Timers: each due time once, whatever the clocks and the process do."""
+"""Timers: each due time once, despite changes of the clock and restarts of the process."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Kept:
     def __init__(self) -> None:
         self.states: dict[str, bytes] = {}
         self.storage_errors = 0
-        """How many of the next calls fail."""
+        """Number of the next calls that fail."""
 
     async def state(self, name: str) -> bytes:
         self._store()
@@ -63,7 +63,7 @@ class Kept:
 
 
 class Stage:
-    """A wall clock that can be set, and what was called when."""
+    """A wall clock that can be set, and a record of calls with their times."""
 
     def __init__(self, kept: Any = None, at: float = NOON) -> None:
         self.kept = kept or Kept()
@@ -81,7 +81,7 @@ class Stage:
 
     @property
     def times(self) -> list[int]:
-        """When something was called, in whole seconds after noon."""
+        """Times of the calls, in whole seconds after noon."""
         return [round(time) for time, _ in self.calls]
 
     @property
@@ -598,7 +598,7 @@ def test_daily_timer_without_a_weekday_is_refused() -> None:
 
 
 def sent(world: World) -> list[str]:
-    """What the account has written to 阿华."""
+    """Return the texts of the account to 阿华."""
     chat = world.inbox("ahua").get("xiaoming")
     return [] if chat is None else [message.text for message in chat.messages]
 

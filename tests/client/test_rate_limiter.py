@@ -347,14 +347,14 @@ class TestAWait:
             await first
 
     @wound
-    async def test_ends_when_the_send_is_taken_out_of_the_outbox(self, stage: Stage) -> None:
+    async def test_ends_when_the_send_is_deleted_from_the_outbox(self, stage: Stage) -> None:
         async with stage:
             client, other = await stage.process(), await stage.process()
             await send_many(client, [str(number) for number in range(5)])
             waiting = asyncio.create_task(client.send_text("阿华", "never", key="never"))
             send = await stored(other, "never")
             assert await other.forget_send(send.number)
-            with pytest.raises(InvalidRequest, match="taken out of the outbox"):
+            with pytest.raises(InvalidRequest, match="deleted from the outbox"):
                 await waiting
 
             assert "never" not in stage.texts()

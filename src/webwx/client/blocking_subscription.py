@@ -36,7 +36,7 @@ class BlockingSubscription:
         run(self._subscription.close())
 
     def ack(self, number: int) -> None:
-        """Acknowledge an entry, and return once that is stored."""
+        """Acknowledge an entry, and return once the acknowledgement is stored."""
 
         async def ack() -> None:
             self._subscription.ack(number)

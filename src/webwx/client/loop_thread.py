@@ -22,7 +22,7 @@ _SIGNAL_CHECK = 0.5
 """
 Longest wait in seconds without a look at signals.
 
-A signal that is handled after a thread has let go of the interpreter and before it sleeps does not wake it.
+A signal that is handled between a thread's release of the interpreter lock and its sleep does not wake it.
 """
 
 _loop: asyncio.AbstractEventLoop | None = None

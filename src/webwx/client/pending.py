@@ -1,4 +1,4 @@
-"""Batches without a journal: their items are saved with the login until they are handed out."""
+"""Batches without a journal: their items are saved with the login until they are delivered."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ class RateLimiter:
             turn.release()
 
     async def refused(self) -> None:
-        """Store that the platform answered 1205 (too often), to whatever call."""
+        """Store that the platform answered any call with 1205 (too often)."""
         jitter = random.random()  # noqa: S311 - no secret
         state = await self._update(lambda state, now: state.refused(now, jitter))
         if state is not None:
