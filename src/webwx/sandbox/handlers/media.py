@@ -78,7 +78,8 @@ def upload(call: Call, request: UploadRequest) -> UploadReply:
 def check_upload(call: Call, request: CheckUploadRequest) -> CheckUploadReply:
     """Return the keys of an announced file, and its media id at once if the same bytes are known."""
     session, rng = call.session, call.world.rng
-    signature = session.announced.setdefault(request.file_md5.lower(), rng.randbytes(32).hex())
+    # Reversed, so that the same seed never creates this secret equal to a name, which is not secret.
+    signature = session.announced.setdefault(request.file_md5.lower(), rng.randbytes(32)[::-1].hex())
     call.world.issued.add(signature)
     known = call.world.media.known(request.file_md5, request.file_size)
     return CheckUploadReply(
