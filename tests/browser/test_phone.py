@@ -150,7 +150,7 @@ async def test_a_chinese_page_shows_refusals_in_chinese(new_hands: Any, world: A
 async def test_a_fault_is_switched_on_and_off(hands: Any, program: Any) -> None:
     await program.log_in(hands)
     await hands.rail("faults").click()
-    await hands.page.get_by_role("searchbox", name="Search faults").fill("refused with the number")
+    await hands.page.get_by_role("searchbox", name="Search faults").fill("refused with the return code")
     ret = hands.page.locator("article.fault:visible")
     await hands.see(ret).to_have_count(1)
     await hands.button("Options of ret").click()

@@ -37,7 +37,7 @@ class AccountStorage:
         """By account."""
         self._states: dict[int, LimiterMemory] = {}
         """Named states of each account, for a client without a journal."""
-        self.news = asyncio.Event()
+        self.news: asyncio.Event = asyncio.Event()
         """Event that is set, and replaced by a new one, when something is stored."""
 
     def __repr__(self) -> str:

@@ -27,7 +27,7 @@ class ContactBook:
     """
 
     def __init__(self, session: ClientSession, storage: AccountStorage) -> None:
-        self.contacts = Contacts()
+        self.contacts: Contacts = Contacts()
         """All known contacts of this login; replaced by a new object after each complete list and each login."""
         self.lists_all = True
         """Whether the last fetched contact list was complete."""

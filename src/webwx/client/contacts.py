@@ -70,7 +70,7 @@ class ContactDirectory:
         self._identities = identities
         self._updates = updates
         self._limiter = limiter
-        self.lookups = ContactLookup(self._look_up)
+        self.lookups: ContactLookup = ContactLookup(self._look_up)
         """Lookup of unknown contacts that appear in messages."""
 
     async def list_contacts(self) -> list[Contact]:

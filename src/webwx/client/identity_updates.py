@@ -141,7 +141,7 @@ class UpdateQueue:
         self._real_ids: dict[ContactId, str] = {}
         self._is_all = False
         self._work: asyncio.Task[None] | None = None
-        self.has_begun = False
+        self.has_begun: bool = False
         """Whether all contacts of this login have been matched, or wait to be matched."""
 
     def add(self, contacts: Iterable[Contact], *, real_ids: Mapping[ContactId, str] | None = None) -> None:

@@ -71,10 +71,10 @@ class ClientSession:
         self.timeouts = timeouts
         self.clock = clock
         """Returns seconds since 1970 (machine's clock)."""
-        self.liveness = Liveness(on_state or _log_state)
+        self.liveness: Liveness = Liveness(on_state or _log_state)
         self.pending: deque[Item] = deque()
         """Fetched items that were not delivered yet, for a client without a journal; they are saved with the login."""
-        self.is_changed = False
+        self.is_changed: bool = False
         """Whether the login has changed since it was saved."""
         # Bound methods are stored once, because each send calls several of them.
         self.now: Callable[[], float] = cell.now

@@ -97,7 +97,7 @@ class Liveness:
     """
 
     def __init__(self, report: Callable[[StateChange], object] = lambda _: None) -> None:
-        self.state = LoginState.NEW
+        self.state: LoginState = LoginState.NEW
         """The present state."""
         self._report = report
         self.end: LoggedOut | None = None
@@ -106,9 +106,9 @@ class Liveness:
         """Time of the last successful call: seconds since 1970 (server's clock)."""
         self.last_sync_at: float | None = None
         """Time of the last successful poll or fetch: seconds since 1970 (server's clock)."""
-        self.is_restored = False
+        self.is_restored: bool = False
         """Whether the login comes from a store and no call has succeeded since."""
-        self.is_renewed = False
+        self.is_renewed: bool = False
         """Whether the key was renewed and no call has succeeded since."""
         self._failures = self._fetch_failures = 0
         """Number of failed polls in a row, and of failed fetches in a row."""

@@ -139,7 +139,7 @@ class SyncLoop:
         interval: PollInterval,
         make_archive: Callable[[], MediaArchive] | None,
     ) -> None:
-        self.joining = asyncio.Lock()
+        self.joining: asyncio.Lock = asyncio.Lock()
         """Held while a subscription opens or closes."""
         self._session = session
         self._storage = storage

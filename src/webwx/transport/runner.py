@@ -117,7 +117,7 @@ class Cell:
         user_agent: str = USER_AGENT,
         reserve: Callable[[int], int] = int,
     ) -> None:
-        self.login = login
+        self.login: Login = login
         """The present snapshot."""
         self._clock = clock
         self._user_agent = user_agent
