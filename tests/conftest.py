@@ -96,6 +96,12 @@ def _no_secret_is_told(canary: Canary) -> Iterator[None]:
     assert not leaks, "a secret was told:\n" + "\n".join(leaks)
 
 
+@pytest.fixture(autouse=True)
+def _default_sigint() -> None:
+    """Handle SIGINT as Python does by default, whatever the shell or a test before has set."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_configure() -> None:
     """Listen to every log line, and to every error that a test expects; heed SIGINT."""
     # A shell starts what runs in its background with SIGINT ignored, and a process that a test starts would inherit it.
