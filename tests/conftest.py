@@ -98,7 +98,7 @@ def _no_secret_is_told(canary: Canary) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _default_sigint() -> None:
-    """Handle SIGINT as Python does by default, whatever the shell or a test before has set."""
+    """Handle SIGINT as Python does by default, even if an earlier test has failed to restore it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

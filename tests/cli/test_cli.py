@@ -145,6 +145,14 @@ def test_a_mistake_of_ours_is_told_in_one_line_too(
     assert "Traceback" not in told
 
 
+def test_a_command_leaves_the_handler_of_ctrl_c_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBWX_HOME", str(tmp_path))
+    monkeypatch.setenv("WEBWX_CONFIG", str(tmp_path / "config.toml"))
+    before = signal.getsignal(signal.SIGINT)
+    run_command(["logout"])
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_an_address_that_is_none_is_refused_before_anything_else(shell: Any) -> None:
     done = shell.run("status", "--server", "example.org")
     assert (done.code, done.stdout) == (2, "")

@@ -322,7 +322,11 @@ async def _until_sigterm(work: Coroutine[Any, Any, None]) -> None:
             loop.add_signal_handler(signal.SIGTERM, task.cancel)
         except NotImplementedError:  # Windows
             signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(task.cancel))
-    await work
+    try:
+        await work
+    finally:
+        if callable(cancel):
+            signal.signal(signal.SIGINT, cancel)
 
 
 @contextmanager
