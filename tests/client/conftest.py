@@ -10,6 +10,7 @@ import pytest
 from tests.carriers import Counted
 
 from webwx.client.client import AsyncClient
+from webwx.model.messages import TextMessage
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
+    from webwx.client.subscription import Delivered, Subscription
     from webwx.model.login import QrCode
     from webwx.model.messages import Event
     from webwx.sandbox.core import SandboxCore
@@ -169,3 +171,21 @@ def later(world: World, *plan: tuple[float, Callable[[], object]]) -> None:
             waiting.pop(0)[1]()
 
     world.subscribe(look)
+
+
+def texts(events: list[Event]) -> list[str]:
+    """Return the texts among events."""
+    return [event.text for event in events if isinstance(event, TextMessage)]
+
+
+async def take_texts(subscription: Subscription, count: int) -> list[Delivered]:
+    """Take entries until there are enough texts, and acknowledge all of them."""
+    got: list[Delivered] = []
+    async with asyncio.timeout(20):
+        while len(got) < count:
+            for given in await subscription.take():
+                subscription.ack(given.entry.number)
+                if isinstance(given.event, TextMessage):
+                    got.append(given)
+    await subscription.flush()
+    return got

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from tests.carriers import Counted, Forgetful
-from tests.client.conftest import take
+from tests.client.conftest import take, take_texts, texts
 
 from webwx.client.state import LoginState
-from webwx.client.subscription import Subscription
 from webwx.errors import LoggedOut, StorageError, UnknownContact
 from webwx.model.events import ContactChanged, ContinuityLost
-from webwx.model.messages import Event, MessageRecalled, TextMessage
+from webwx.model.messages import Event, MessageRecalled
 from webwx.protocol.sync import WEBWXSYNC, SyncReply
 from webwx.storage.login import LoginMemory
 from webwx.storage.sqlite.journal import SqliteJournal
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
     from tests.client.conftest import LogIn, NewClient
 
-    from webwx.client.subscription import Delivered
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
@@ -42,23 +40,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def usual_journal(journal: SqliteJournal) -> Journal:
     return journal
-
-
-def texts(events: list[Event]) -> list[str]:
-    return [event.text for event in events if isinstance(event, TextMessage)]
-
-
-async def take_texts(feed: Subscription, count: int) -> list[Delivered]:
-    """Take entries until there are enough texts, and acknowledge all of them."""
-    got: list[Delivered] = []
-    async with asyncio.timeout(20):
-        while len(got) < count:
-            for given in await feed.take():
-                feed.ack(given.entry.number)
-                if isinstance(given.event, TextMessage):
-                    got.append(given)
-    await feed.flush()
-    return got
 
 
 class Replaying(Counted):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.carriers import Counted, Forgetful
-from tests.client.conftest import take
+from tests.client.conftest import take, texts
 from tests.client.wound_loop import WoundLoop
 
 from webwx.client.client import AsyncClient
@@ -19,7 +19,6 @@ from webwx.errors import (
 )
 from webwx.model.messages import (
     Event,
-    TextMessage,
 )
 from webwx.sandbox.core import SandboxCore
 from webwx.storage.login import LoginFile, LoginMemory
@@ -53,10 +52,6 @@ class Full(LoginMemory):
         if self.is_full:
             raise StorageError("The disk is full.")
         super().update(change)
-
-
-def texts(events: list[Event]) -> list[str]:
-    return [event.text for event in events if isinstance(event, TextMessage)]
 
 
 class TestWithoutAJournal:

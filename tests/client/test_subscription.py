@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from tests.carriers import Counted
+from tests.client.conftest import take_texts, texts
 
-from webwx.client.subscription import Subscription
 from webwx.errors import AlreadyRunning, InvalidRequest, NoJournal, NotLoggedIn, StorageError
-from webwx.model.messages import Event, TextMessage
+from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginMemory
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.schema import ROOM, log_of
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from tests.client.conftest import LogIn, NewClient
 
-    from webwx.client.subscription import Delivered
     from webwx.model.login import QrCode
     from webwx.sandbox.world import World
     from webwx.storage.base import Journal
@@ -33,23 +32,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def usual_journal(journal: SqliteJournal) -> Journal:
     return journal
-
-
-def texts(events: list[Event]) -> list[str]:
-    return [event.text for event in events if isinstance(event, TextMessage)]
-
-
-async def take_texts(feed: Subscription, count: int) -> list[Delivered]:
-    """Take entries until there are enough texts, and acknowledge all of them."""
-    got: list[Delivered] = []
-    async with asyncio.timeout(20):
-        while len(got) < count:
-            for given in await feed.take():
-                feed.ack(given.entry.number)
-                if isinstance(given.event, TextMessage):
-                    got.append(given)
-    await feed.flush()
-    return got
 
 
 class TestReaders:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from tests.carriers import Counted
-from tests.client.conftest import PNG, SERVER, last, later, take
+from tests.client.conftest import PNG, SERVER, last, later, take, texts
 from tests.client.wound_loop import WoundLoop
 
 from webwx.client.client import AsyncClient
@@ -192,10 +192,6 @@ class Poisoned(Counted):
             return response
         body = response.body.replace(b"}\n,{", b"}\n," + self._poison + b"\n,{", 1)
         return msgspec.structs.replace(response, body=body)
-
-
-def texts(events: list[Event]) -> list[str]:
-    return [event.text for event in events if isinstance(event, TextMessage)]
 
 
 class TestEvents:

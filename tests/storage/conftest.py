@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.storage.arrivals import opened
-from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
+from tests.storage.phone import Phone, logged_in_twice
 
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 
@@ -37,9 +37,4 @@ def phone(journal: SqliteJournal) -> Phone:
 
 @pytest.fixture
 async def relogin(phone: Phone) -> Phone:
-    """Return a phone in its second login, with the same contacts except Bob."""
-    await phone.log_in(NOW - DAY)
-    await phone.tell(*map(phone.shown, ("ann", "bob", "cid")), FILEHELPER, at=NOW - DAY)
-    await phone.log_in()
-    await phone.tell(*map(phone.shown, ("ann", "cid")), FILEHELPER)
-    return phone
+    return await logged_in_twice(phone)

@@ -66,3 +66,12 @@ class Phone:
         found = await find_identity(self.account.identities, number)
         assert found is not None
         return found
+
+
+async def logged_in_twice(phone: Phone) -> Phone:
+    """Return a phone in its second login, with the same contacts except Bob."""
+    await phone.log_in(NOW - DAY)
+    await phone.tell(*map(phone.shown, ("ann", "bob", "cid")), FILEHELPER, at=NOW - DAY)
+    await phone.log_in()
+    await phone.tell(*map(phone.shown, ("ann", "cid")), FILEHELPER)
+    return phone

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.storage.arrivals import opened
-from tests.storage.phone import DAY, FILEHELPER, NOW, Phone
+from tests.storage.phone import Phone, logged_in_twice
 from tests.storage_contract.engines import ENGINES, SURVIVING, make
 
 if TYPE_CHECKING:
@@ -48,9 +48,4 @@ def phone(journal: Journal) -> Phone:
 
 @pytest.fixture
 async def relogin(phone: Phone) -> Phone:
-    """Return a phone in its second login, with the same contacts except Bob."""
-    await phone.log_in(NOW - DAY)
-    await phone.tell(*map(phone.shown, ("ann", "bob", "cid")), FILEHELPER, at=NOW - DAY)
-    await phone.log_in()
-    await phone.tell(*map(phone.shown, ("ann", "cid")), FILEHELPER)
-    return phone
+    return await logged_in_twice(phone)
