@@ -243,11 +243,11 @@ class ContactDirectory:
         """Look up the chat and the author of a message if they are unknown; the contact list may lack both."""
         if chat not in self._book.contacts:
             self._book.contacts.merge(Contact(id=ContactId(chat), kind=_kind(chat)))
-            self._wish(chat)
+            self._look_up_later(chat)
         if sender is not None and not self._book.contacts.knows(chat, sender):
-            self._wish(sender, chat)
+            self._look_up_later(sender, chat)
 
-    def _wish(self, contact_id: str, chatroom: str = "") -> None:
+    def _look_up_later(self, contact_id: str, chatroom: str = "") -> None:
         if self._session.login.profile.has_contacts and contact_id not in BUILT_IN:
             self.lookups.ask(contact_id, chatroom)
 

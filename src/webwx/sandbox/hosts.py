@@ -89,7 +89,7 @@ def is_foreign(endpoint: Endpoint[Any, Any], family: Hosts, origin: str) -> bool
     return endpoint.host not in {Host.LOGIN, Host.QR} and called != family.origin(endpoint.host)
 
 
-def wished_host(redirect_uri: str, appid: str) -> str:
+def requested_host(redirect_uri: str, appid: str) -> str:
     """
     Return the API host that a login asked to end on: from the address in its request, else from its profile.
 
@@ -104,9 +104,9 @@ def wished_host(redirect_uri: str, appid: str) -> str:
     return FILEHELPER.entry if appid == FILEHELPER.appid else WEB.entry
 
 
-def api_origin(origin: str, wished: str) -> str:
+def api_origin(origin: str, requested: str) -> str:
     """Return the API origin for a login that was polled on an origin: the requested host, or the plain origin."""
-    return FAMILIES[wished].main if _name(origin) in PLAYED else origin
+    return FAMILIES[requested].main if _name(origin) in PLAYED else origin
 
 
 def cookie_domains(origin: str) -> tuple[str, str]:

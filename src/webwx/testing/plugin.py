@@ -100,7 +100,7 @@ def webwx_chatroom(webwx_sandbox: Sandbox) -> Chatroom:
 
 @pytest.fixture
 def webwx_clock(webwx_sandbox: Sandbox) -> Clock:
-    """The clock of bot and platform, to be wound: `webwx_clock.wind(minutes=2)`."""
+    """The virtual clock of bot and platform, moved by `webwx_clock.wind(minutes=2)`."""
     return webwx_sandbox.clock
 
 
@@ -139,7 +139,7 @@ def chatroom(webwx_chatroom: Chatroom) -> Chatroom:
 
 @pytest.fixture
 def clock(webwx_clock: Clock) -> Clock:
-    """The clock of bot and platform, to be wound: `clock.wind(minutes=2)`."""
+    """The virtual clock of bot and platform, moved by `clock.wind(minutes=2)`."""
     return webwx_clock
 
 

@@ -155,12 +155,12 @@ class _Connector(aiohttp.TCPConnector):
         super().__init__(**more)
         self._seconds = seconds
 
-    async def connect(self, *wish: Any, **more: Any) -> aiohttp.connector.Connection:
+    async def connect(self, *arguments: Any, **more: Any) -> aiohttp.connector.Connection:
         """Return a connection, pooled or new, that has received nothing unrequested."""
         while True:
             try:
                 async with asyncio.timeout(self._seconds):
-                    connection = await super().connect(*wish, **more)
+                    connection = await super().connect(*arguments, **more)
             except (aiohttp.ClientSSLError, aiohttp.ClientHttpProxyError):
                 raise
             except aiohttp.ClientProxyConnectionError:

@@ -24,11 +24,11 @@ class Answerer(Protocol):
     """The core of a server, such as the sandbox's."""
 
     def answer(self, request: Request, parked: Park | None = None) -> Response | Park:
-        """Answer a request, or say that its poll is to be kept; `parked` is what was said before."""
+        """Return the response, or a `Park` while the poll is held; `parked` is the `Park` of the previous call."""
         ...
 
     def wind_to(self, until: float) -> None:
-        """Move the server's clock on."""
+        """Advance the server's clock to a time."""
         ...
 
 

@@ -53,11 +53,11 @@ class NotTaken(Exception):
 
 
 class _RememberedResponse(msgspec.Struct, frozen=True):
-    """An answer that came at once and plainly: what another one is that begins like it and is as long."""
+    """A response that arrived in one piece; another one with the same head and size is read without parsing."""
 
     head: bytes
     size: int
-    """Bytes of all of it."""
+    """Number of bytes, head and body."""
     status: int
     headers: Headers
 

@@ -38,7 +38,7 @@ from webwx.protocol.login import (
 )
 from webwx.sandbox.call import Call, handles
 from webwx.sandbox.errors import Refused
-from webwx.sandbox.hosts import api_origin, cookie_domains, family_of, is_helper, wished_host
+from webwx.sandbox.hosts import api_origin, cookie_domains, family_of, is_helper, requested_host
 from webwx.sandbox.logins import LoginCode, LoginStage
 from webwx.sandbox.pictures import BLACK, WHITE, draw
 from webwx.sandbox.sessions import SESSION_COOKIE
@@ -61,14 +61,14 @@ _PAGE = b"<html><head><title>webwx sandbox</title></head><body></body></html>"
 @handles(JSLOGIN)
 def request_code(call: Call, request: QrRequest) -> QrReply:
     """Make a code."""
-    return QrReply(uuid=call.world.new_code(wished_host(request.redirect_uri, request.appid)).uuid)
+    return QrReply(uuid=call.world.new_code(requested_host(request.redirect_uri, request.appid)).uuid)
 
 
 @handles(PUSHLOGIN)
 def push(call: Call, request: PushLoginRequest) -> PushLoginReply:
     """Ask the phone of an earlier login to confirm; the cookies of that login say which."""
     cookies = call.cookie("webwxuvid"), call.cookie("webwx_auth_ticket")
-    host = wished_host(call.origin, appid="")
+    host = requested_host(call.origin, appid="")
     code = None if is_helper(call.http) else call.world.logins.push(request.uin, *cookies, host)
     if code is None:
         raise Refused(Ret.PARAMETER_ERROR, "scan the code")
