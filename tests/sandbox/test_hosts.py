@@ -7,7 +7,7 @@ from webwx.protocol.http import Request
 from webwx.protocol.login import JSLOGIN, LOGIN_POLL, QR_PICTURE
 from webwx.protocol.media import GETMEDIA, UPLOAD
 from webwx.protocol.sync import SYNCCHECK
-from webwx.sandbox.hosts import PLAYED, api_origin, cookie_domains, family_of, is_foreign, is_helper, wished_host
+from webwx.sandbox.hosts import PLAYED, api_origin, cookie_domains, family_of, is_foreign, is_helper, requested_host
 
 PLAIN = "http://127.0.0.1:8790"
 
@@ -100,7 +100,7 @@ def test_a_host_of_old_answers_for_the_one_of_today(endpoint, family, origin, ex
 @pytest.mark.parametrize(("host", "today"), [("web1.wechat.com", "web.wechat.com"), ("wechatapp.com", "wx.qq.com")])
 def test_a_login_that_asks_for_a_host_of_old_ends_on_the_one_of_today(host, today):
     assert family_of(f"https://{host}") == FAMILIES[today]
-    assert wished_host(f"https://{host}/cgi-bin/mmwebwx-bin/webwxnewloginpage", "") == today
+    assert requested_host(f"https://{host}/cgi-bin/mmwebwx-bin/webwxnewloginpage", "") == today
 
 
 def test_file_transfer_helper_polls_its_entry_host_and_uploads_to_a_family():
@@ -123,10 +123,10 @@ def test_file_transfer_helper_polls_its_entry_host_and_uploads_to_a_family():
     ],
 )
 def test_a_login_ends_where_it_asked_to_or_where_its_kind_belongs(redirect_uri, appid, expected):
-    assert wished_host(redirect_uri, appid) == expected
+    assert requested_host(redirect_uri, appid) == expected
 
 
-def test_the_api_is_on_the_wished_host_or_on_the_one_plain_origin():
+def test_the_api_is_on_the_requested_host_or_on_the_one_plain_origin():
     assert api_origin("https://login.weixin.qq.com", "wx2.qq.com") == "https://wx2.qq.com"
     assert api_origin(PLAIN, "wx2.qq.com") == PLAIN
 
