@@ -45,12 +45,12 @@ endef
 
 $(VENV)/.ready: pyproject.toml uv.lock $(filter $(BIN)/uv,$(UV))
 	@echo "Setting up $(VENV); this takes a moment the first time."
-	@$(SYNC) --no-dev --extra tls
+	@$(SYNC) --no-dev --extra tls --extra gateway
 	@touch $@
 
 $(VENV)/.tools: $(VENV)/.ready
 	@echo "Adding what tests and checks need."
-	@$(SYNC)
+	@$(SYNC) --all-extras
 	@touch $@
 
 demo: setup  ## The main job, from nothing: log in, send, mark as read, recall, forward a recalled picture
