@@ -14,25 +14,26 @@ PAGE = Path(__file__).with_name("wire.md")
 INTRODUCTION = """\
 # The wire
 
-Every call this project speaks, generated from the code by `make docs`; do not edit.
+Every call of this project with its fields, generated from the code by `make docs`; do not edit.
+How the platform behaves, and where each fact comes from, is in [the protocol](protocol/README.md).
 
-Each call is defined once, in `src/webwx/protocol/`, and used from both ends: by the client and by the sandbox.
-A call that is not repeatable is never sent a second time when its answer was lost: see [sending](topics/sending.md).
-Which host plays which part is in [hosts](topics/hosts.md); what a `Ret` means is in [errors](topics/errors.md).
-Where a field has no text, its name is all that is known or needed.
+Each call is defined once, in `src/webwx/protocol/`, for the client and for the sandbox.
+A call that is not repeatable is never sent again when its answer was lost: see [sending](topics/sending.md).
+The hosts are in [hosts](topics/hosts.md), and the meanings of `Ret` in [errors](topics/errors.md).
+A field without a text has no known meaning beyond its name.
 """
 
 
 def page() -> str:
     """Return the whole page."""
     verbs = verbs_by_call()
-    parts = [INTRODUCTION, "\n| Call | Address | What for | Verbs of the client |\n|---|---|---|---|\n"]
+    parts = [INTRODUCTION, "\n| Call | Address | Purpose | Client methods |\n|---|---|---|---|\n"]
     for call in calls():
         path = call.address.rpartition(" ")[2]
         used = in_code(verbs.get(call.name, []))
         parts.append(f"| [`{call.name}`](#{call.name}) | `{path}` | {call.purpose} | {used} |\n")
     parts += ["\n## Calls\n", *(write_call(call, verbs.get(call.name, [])) for call in calls())]
-    parts.append("\n## Structs\n\nWhat stands inside requests and replies.\n")
+    parts.append("\n## Structs\n\nThe objects inside requests and replies.\n")
     parts += [f"\n### {each.name}\n\n{each.summary}\n{write_table(each)}" for each in structs()]
     return "".join(parts)
 
@@ -49,7 +50,9 @@ def verbs_by_call() -> dict[str, list[str]]:
 
 def write_call(call: CallDescription, verbs: list[str]) -> str:
     """Return the section of one call."""
-    used_by = f"Used by {in_code(verbs)}." if verbs else "No verb calls it: phones and other clients do."
+    used_by = (
+        f"Used by {in_code(verbs)}." if verbs else "The client has no method for it; phones and other clients use it."
+    )
     text = f"\n### {call.name}\n\n{call.purpose[0].upper()}{call.purpose[1:]}.\n{used_by}\n\n`{call.address}`\n\n"
     text += "".join(f"- {name}: {fact}\n" for name, fact in call.facts)
     for title, table in (("Request", call.request), ("Reply", call.reply)):

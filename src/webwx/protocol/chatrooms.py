@@ -2,7 +2,7 @@
 Chatrooms: create, add, invite, remove, rename, leave.
 
 `ErrMsg` is not empty on success here, and a successful removal has been seen to answer `Ret` 1: decide by `Ret` and
-fetch the members afterwards.
+fetch the members afterwards. Behaviour of the calls: docs/protocol/chatrooms.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The platform's numbers. Five number spaces that never mix: see the class of each."""
+"""The platform's numbers, in five number spaces that never mix. Sources and doubts: docs/protocol/codes.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The first snapshot of an account, its contacts and chatrooms."""
+"""
+The first snapshot of an account, its contacts and chatrooms.
+
+What each call contains and how answers are merged: docs/protocol/contacts.md.
+"""
 
 from __future__ import annotations
 

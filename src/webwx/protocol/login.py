@@ -2,7 +2,7 @@
 Login: uuid, QR, poll, ticket exchange, logout.
 
 The answers of the first stages look like scripts. Several clients match them with literal patterns, so they are written
-in the platform's exact form and read by a tolerant grammar.
+in the platform's exact form and read by a tolerant grammar. Sequence and codes: docs/protocol/login.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Media: uploads in chunks, announced and parallel ones, and a download for each kind."""
+"""
+Media: uploads in chunks, announced and parallel ones, and a download for each kind.
+
+Limits and the signs of a failed download: docs/protocol/media.md.
+"""
 
 from __future__ import annotations
 

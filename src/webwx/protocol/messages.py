@@ -2,7 +2,7 @@
 Messages: text, picture by reference, recall, and the notice that a chat was read.
 
 The order and the types of the fields of `TEXT`, `RECALL`, `READ` and the forward of `IMAGE` follow recorded requests
-(tests/recordings).
+(tests/recordings). Behaviour of the calls: docs/protocol/messages.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 Sync: the long poll that reports news, and the fetch that returns them.
 
 There are two keys: `webwxsync` takes the last `SyncKey`, `synccheck` the last `SyncCheckKey`. Clients that use one for
-both poll in a busy loop when the two differ.
+both poll in a busy loop when the two differ. Rules of the loop: docs/protocol/sync.md.
 """
 
 from __future__ import annotations
