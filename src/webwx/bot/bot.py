@@ -22,7 +22,8 @@ from webwx.bot.dispatch import Dispatch, Listeners
 from webwx.bot.failures import describe
 from webwx.bot.loop import run_long
 from webwx.bot.loop_guard import MAX_REPLIES
-from webwx.bot.router import Router, check_signature, name_of
+from webwx.bot.router import Router
+from webwx.bot.signatures import check_signature, name_of
 from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import TimerRegistry, Timers
 from webwx.client.login import print_code

@@ -19,7 +19,8 @@ from webwx.bot.context import Context
 from webwx.bot.event_log import EventLog
 from webwx.bot.failures import describe, trace
 from webwx.bot.loop_guard import LoopGuard
-from webwx.bot.router import Routes, name_of
+from webwx.bot.router import Routes
+from webwx.bot.signatures import name_of
 from webwx.bot.sync_context import SyncContext
 from webwx.bot.threads import Threads, is_asynchronous
 from webwx.client.state import LoginState

@@ -10,7 +10,6 @@ from __future__ import annotations
 import inspect
 import re
 from difflib import get_close_matches
-from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -24,6 +23,7 @@ from webwx.bot.filters import (
     make_regex,
     names_in,
 )
+from webwx.bot.signatures import accepts_arguments, check_signature, name_of
 from webwx.bot.threads import is_asynchronous
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
 from webwx.model.events import CONTACT_EVENTS, QUIET
@@ -341,45 +341,13 @@ class Routes:
         return found
 
 
-def check_signature(function: object, count: int, rule: str) -> None:
-    """
-    Raise an error unless an object can be called with a number of arguments.
-
-    Raises:
-        TypeError: It cannot; the text begins with the rule.
-    """
-    if not callable(function):
-        raise TypeError(f"{rule}; {function!r} is not callable.")
-    if _accepts_arguments(function, count) is False:
-        arguments = "1 argument" if count == 1 else f"{count} arguments"
-        raise TypeError(f"{rule}; {name_of(function)} does not take {arguments}.")
-
-
-def name_of(function: Callable[..., object]) -> str:
-    """Return a function's qualified name, or the class of another callable."""
-    inner = function.func if isinstance(function, partial) else function
-    name: str = getattr(inner, "__qualname__", type(inner).__qualname__)
-    return name
-
-
-def _accepts_arguments(function: Callable[..., object], count: int) -> bool | None:
-    """Return whether a function takes a number of arguments; None when its signature is not known."""
-    try:
-        inspect.signature(function).bind(*[None] * count)
-    except TypeError:
-        return False
-    except ValueError:
-        return None
-    return True
-
-
 def _normalized(filter_: Filter) -> Callable[[Context, Event], object]:
     """Return a filter function in the form that is called with the context and the event."""
     if not callable(filter_):
         raise TypeError(
             f"on() takes event classes, filters and keywords such as text=; got {filter_!r}.{_suggestion(filter_)}"
         )
-    if _accepts_arguments(filter_, 1) is not False:
+    if accepts_arguments(filter_, 1) is not False:
         return lambda _, event: filter_(event)
     check_signature(filter_, 2, "A filter is called with an event, or with a context and an event")
     return filter_

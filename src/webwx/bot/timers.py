@@ -28,7 +28,7 @@ import msgspec
 
 from webwx.bot.chat_queues import DRAIN_TIMEOUT
 from webwx.bot.failures import describe, trace
-from webwx.bot.router import check_signature
+from webwx.bot.signatures import check_signature
 from webwx.client.retry import retry
 from webwx.client.scheduler import JobScheduler
 from webwx.errors import LoggedOut, NotLoggedIn, StorageError
