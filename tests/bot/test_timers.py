@@ -7,7 +7,7 @@ import logging
 import sys
 import zoneinfo
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -17,7 +17,7 @@ from tests.bot.conftest import until as soon
 from tests.client.wound_loop import SteppedLoop, in_no_time, until
 
 from webwx.bot.bot import Bot
-from webwx.bot.timers import Daily, TimerRegistry, Timers
+from webwx.bot.timers import TimerRegistry, Timers
 from webwx.errors import LoggedOut, StorageError
 from webwx.sandbox.options import Options
 from webwx.storage.login import LoginMemory
@@ -508,43 +508,6 @@ def test_a_clock_that_was_years_ahead_leaves_no_daily_timer_stuck() -> None:
         assert len(stage.calls) == 2
 
     played(main)
-
-
-def dues(daily: Daily, since: datetime, days: int) -> list[str]:
-    """Return the time of day at which a timer is due after some days, by the local clock."""
-    moment, until = since.timestamp(), (since + timedelta(days=days)).timestamp()
-    found = []
-    while (moment := daily.following(moment, 0)) < until:
-        assert daily.latest(moment, 0) == moment
-        assert daily.latest(moment - 0.5, 0) < moment
-        found.append(datetime.fromtimestamp(moment, daily.zone).strftime("%d %H:%M:%S %Z"))
-    return found
-
-
-def schedule_of(at: str, timezone: str) -> Daily:
-    table = TimerRegistry()
-    table.daily(at, timezone=timezone)(tick)
-    schedule = table.timers[0].schedule
-    assert isinstance(schedule, Daily)
-    return schedule
-
-
-def test_a_time_that_the_clock_leaps_over_comes_right_after() -> None:
-    since = datetime(2026, 3, 7, tzinfo=ZoneInfo("America/New_York"))
-    expected = ["07 02:30:00 EST", "08 03:00:00 EDT", "09 02:30:00 EDT"]
-    assert dues(schedule_of("02:30", "America/New_York"), since, 3) == expected
-
-
-def test_a_time_that_comes_twice_is_due_with_the_first() -> None:
-    since = datetime(2026, 10, 31, tzinfo=ZoneInfo("America/New_York"))
-    expected = ["31 01:30:00 EDT", "01 01:30:00 EDT", "02 01:30:00 EST"]
-    assert dues(schedule_of("01:30", "America/New_York"), since, 3) == expected
-
-
-def test_a_day_that_a_zone_leaves_out_is_made_up_for_at_its_end() -> None:
-    since = datetime(2011, 12, 29, tzinfo=ZoneInfo("Pacific/Apia"))
-    expected = ["29 08:30:00 -10", "31 00:00:00 +14", "31 08:30:00 +14"]
-    assert dues(schedule_of("08:30", "Pacific/Apia"), since, 3) == expected
 
 
 def test_daily_without_a_time_zone_follows_the_clock_of_the_machine() -> None:

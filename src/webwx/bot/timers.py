@@ -11,23 +11,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
-import re
 import time
-from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
-from datetime import time as time_of_day
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from webwx.bot.chat_queues import DRAIN_TIMEOUT
 from webwx.bot.failures import describe, trace
+from webwx.bot.schedules import WEEKDAYS, Daily, Every, parse_time, parse_weekdays, parse_zone
 from webwx.bot.signatures import check_signature
 from webwx.client.retry import retry
 from webwx.client.scheduler import JobScheduler
@@ -35,8 +30,10 @@ from webwx.errors import LoggedOut, NotLoggedIn, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from datetime import tzinfo
 
     from webwx.bot.context import Context
+    from webwx.bot.schedules import Schedule, Weekday
     from webwx.bot.sync_context import SyncContext
     from webwx.storage.base import AccountJournal
 
@@ -46,144 +43,10 @@ TimerHandler = Callable[["Context"], Awaitable[object]] | Callable[["SyncContext
 Handler = TypeVar("Handler", bound=Callable[..., object])
 T = TypeVar("T")
 
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-
-_WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-_DAY = timedelta(days=1)
-
 _LOOK = 60.0
 """Greatest number of seconds between two looks at the wall clock, which may be set at any time."""
 
-_CLOCK_WAS_WRONG = 25 * 3600.0
-"""Seconds that a daily timer's last call may lie in the future; beyond it, the clock was wrong at that call."""
-
 _log = logging.getLogger("webwx.bot")
-
-
-# -- schedules -------------------------------------------------------------------------------------------------------
-
-
-class Schedule(Protocol):
-    """The times at which a timer is due, in seconds since 1970; `last` is the latest one that was handled."""
-
-    @property
-    def is_wall_clock(self) -> bool:
-        """Whether it follows the wall clock, not elapsed time."""
-        ...
-
-    @property
-    def tolerance(self) -> float:
-        """Seconds that `last` may lie in the future; beyond it, the clock was wrong and the schedule starts now."""
-        ...
-
-    def latest(self, now: float, last: float) -> float:
-        """Return the latest time at which it was due; not after `last` if it was not due since."""
-        ...
-
-    def following(self, now: float, last: float) -> float:
-        """Return the next time at which it is due."""
-        ...
-
-
-@dataclass(frozen=True)
-class Every:
-    """Due each time that an interval has passed."""
-
-    seconds: float
-    is_wall_clock = False
-    tolerance = 0.0
-
-    def __str__(self) -> str:
-        return f"every {self.seconds:g} s"
-
-    def latest(self, now: float, last: float) -> float:
-        """Return the latest time at which it was due."""
-        return last + math.floor((now - last) / self.seconds) * self.seconds
-
-    def following(self, now: float, last: float) -> float:
-        """Return the next time at which it is due."""
-        return self.latest(now, last) + self.seconds
-
-
-@dataclass(frozen=True)
-class Daily:
-    """Due once a day, or on some weekdays, by the wall clock of a time zone."""
-
-    at: time_of_day
-    zone: tzinfo | None
-    """Time zone; None: the machine's."""
-    weekdays: frozenset[int]
-    """0 is Monday."""
-    is_wall_clock = True
-    tolerance = _CLOCK_WAS_WRONG
-
-    def __str__(self) -> str:
-        days = "" if len(self.weekdays) == 7 else f" {','.join(_WEEKDAYS[day] for day in sorted(self.weekdays))}"
-        return f"daily {self.at:%H:%M:%S}{f' {self.zone}' if self.zone else ''}{days}"
-
-    def latest(self, now: float, last: float) -> float:
-        """Return the latest time at which it was due."""
-        del last
-        day = _local(now, self.zone).date() + _DAY
-        while (due := self._moment(day)) is None or due > now:
-            day -= _DAY
-        return due
-
-    def following(self, now: float, last: float) -> float:
-        """Return the next time at which it is due."""
-        del last
-        day = _local(now, self.zone).date() - _DAY
-        while (due := self._moment(day)) is None or due <= now:
-            day += _DAY
-        return due
-
-    def _moment(self, day: date) -> float | None:
-        """Return the time at which it is due on a day; None on a weekday without one."""
-        if day.weekday() not in self.weekdays:
-            return None
-        wanted = datetime.combine(day, self.at)
-        moment = wanted.replace(tzinfo=self.zone).timestamp()  # the first one, if this time occurs twice
-        if _local(moment, self.zone) == wanted:
-            return moment
-        # The clock is put forward over this time: use the first second after the change.
-        before = wanted.replace(tzinfo=self.zone, fold=1).timestamp()
-        seconds = range(math.floor(before), math.floor(moment))
-        return float(seconds[0] + bisect_left(seconds, True, key=lambda second: _local(second, self.zone) >= wanted))
-
-
-def _local(moment: float, zone: tzinfo | None) -> datetime:
-    """Return what the wall clock of a time zone shows."""
-    return datetime.fromtimestamp(moment, zone).replace(tzinfo=None)
-
-
-_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
-
-
-def _time_of_day(at: str) -> time_of_day:
-    found = _TIME.fullmatch(at) if isinstance(at, str) else None
-    if found is not None:
-        hours, minutes, seconds = (int(part or 0) for part in found.groups())
-        with suppress(ValueError):
-            return time_of_day(hours, minutes, seconds)
-    raise ValueError(f"{at!r} is not a time of day; write one like '08:30'.")
-
-
-def _zone(timezone: str | tzinfo | None) -> tzinfo | None:
-    if not isinstance(timezone, str):
-        return timezone
-    try:
-        return ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        if not available_timezones():
-            raise ValueError("This system has no time zone database; 'pip install tzdata' installs one.") from None
-        raise ValueError(f"{timezone!r} is not a time zone; write one like 'Asia/Shanghai'.") from None
-
-
-def _weekdays(names: Collection[Weekday]) -> frozenset[int]:
-    if not set(names) <= set(_WEEKDAYS):
-        raise ValueError(f"The weekdays cannot be {names!r}; give some of {', '.join(map(repr, _WEEKDAYS))}.")
-    return frozenset(map(_WEEKDAYS.index, names))
 
 
 # -- timers ----------------------------------------------------------------------------------------------------------
@@ -246,7 +109,7 @@ class TimerRegistry:
         at: str,
         *,
         timezone: str | tzinfo | None = None,
-        weekdays: Collection[Weekday] = _WEEKDAYS,
+        weekdays: Collection[Weekday] = WEEKDAYS,
         catch_up: bool = False,
         name: str = "",
     ) -> Callable[[Handler], Handler]:
@@ -267,10 +130,10 @@ class TimerRegistry:
         Raises:
             ValueError: The time, zone or weekday is invalid, or the bot has a timer of this name already.
         """
-        days = _weekdays(weekdays)
+        days = parse_weekdays(weekdays)
         if not days:
             raise ValueError("A daily timer needs at least one weekday.")
-        return self._register(Daily(_time_of_day(at), _zone(timezone), days), catch_up, name)
+        return self._register(Daily(parse_time(at), parse_zone(timezone), days), catch_up, name)
 
     def _register(self, schedule: Schedule, catch_up: bool, name: str) -> Callable[[Handler], Handler]:
         def note(handler: Handler) -> Handler:

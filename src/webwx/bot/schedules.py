@@ -1,0 +1,169 @@
+"""
+Schedules: the times at which a timer is due.
+
+`Every` measures elapsed time, even if the machine's clock is set, and `Daily` follows the wall clock of a time zone.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from bisect import bisect_left
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from datetime import time as time_of_day
+from typing import TYPE_CHECKING, Literal, Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+_DAY = timedelta(days=1)
+
+_CLOCK_WAS_WRONG = 25 * 3600.0
+"""Seconds that a daily timer's last call may lie in the future; beyond it, the clock was wrong at that call."""
+
+
+class Schedule(Protocol):
+    """The times at which a timer is due, in seconds since 1970; `last` is the latest one that was handled."""
+
+    @property
+    def is_wall_clock(self) -> bool:
+        """Whether it follows the wall clock, not elapsed time."""
+        ...
+
+    @property
+    def tolerance(self) -> float:
+        """Seconds that `last` may lie in the future; beyond it, the clock was wrong and the schedule starts now."""
+        ...
+
+    def latest(self, now: float, last: float) -> float:
+        """Return the latest time at which it was due; not after `last` if it was not due since."""
+        ...
+
+    def following(self, now: float, last: float) -> float:
+        """Return the next time at which it is due."""
+        ...
+
+
+@dataclass(frozen=True)
+class Every:
+    """Due each time that an interval has passed."""
+
+    seconds: float
+    is_wall_clock = False
+    tolerance = 0.0
+
+    def __str__(self) -> str:
+        return f"every {self.seconds:g} s"
+
+    def latest(self, now: float, last: float) -> float:
+        """Return the latest time at which it was due."""
+        return last + math.floor((now - last) / self.seconds) * self.seconds
+
+    def following(self, now: float, last: float) -> float:
+        """Return the next time at which it is due."""
+        return self.latest(now, last) + self.seconds
+
+
+@dataclass(frozen=True)
+class Daily:
+    """Due once a day, or on some weekdays, by the wall clock of a time zone."""
+
+    at: time_of_day
+    zone: tzinfo | None
+    """Time zone; None: the machine's."""
+    weekdays: frozenset[int]
+    """0 is Monday."""
+    is_wall_clock = True
+    tolerance = _CLOCK_WAS_WRONG
+
+    def __str__(self) -> str:
+        days = "" if len(self.weekdays) == 7 else f" {','.join(WEEKDAYS[day] for day in sorted(self.weekdays))}"
+        return f"daily {self.at:%H:%M:%S}{f' {self.zone}' if self.zone else ''}{days}"
+
+    def latest(self, now: float, last: float) -> float:
+        """Return the latest time at which it was due."""
+        del last
+        day = _local(now, self.zone).date() + _DAY
+        while (due := self._moment(day)) is None or due > now:
+            day -= _DAY
+        return due
+
+    def following(self, now: float, last: float) -> float:
+        """Return the next time at which it is due."""
+        del last
+        day = _local(now, self.zone).date() - _DAY
+        while (due := self._moment(day)) is None or due <= now:
+            day += _DAY
+        return due
+
+    def _moment(self, day: date) -> float | None:
+        """Return the time at which it is due on a day; None on a weekday without one."""
+        if day.weekday() not in self.weekdays:
+            return None
+        wanted = datetime.combine(day, self.at)
+        moment = wanted.replace(tzinfo=self.zone).timestamp()  # the first one, if this time occurs twice
+        if _local(moment, self.zone) == wanted:
+            return moment
+        # The clock is put forward over this time: use the first second after the change.
+        before = wanted.replace(tzinfo=self.zone, fold=1).timestamp()
+        seconds = range(math.floor(before), math.floor(moment))
+        return float(seconds[0] + bisect_left(seconds, True, key=lambda second: _local(second, self.zone) >= wanted))
+
+
+def _local(moment: float, zone: tzinfo | None) -> datetime:
+    """Return what the wall clock of a time zone shows."""
+    return datetime.fromtimestamp(moment, zone).replace(tzinfo=None)
+
+
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
+
+
+def parse_time(at: str) -> time_of_day:
+    """
+    Return the time of day that a text such as `08:30` names.
+
+    Raises:
+        ValueError: It names none.
+    """
+    found = _TIME.fullmatch(at) if isinstance(at, str) else None
+    if found is not None:
+        hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        with suppress(ValueError):
+            return time_of_day(hours, minutes, seconds)
+    raise ValueError(f"{at!r} is not a time of day; write one like '08:30'.")
+
+
+def parse_zone(timezone: str | tzinfo | None) -> tzinfo | None:
+    """
+    Return a time zone by its name; None for that of the machine.
+
+    Raises:
+        ValueError: There is no such time zone.
+    """
+    if not isinstance(timezone, str):
+        return timezone
+    try:
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        if not available_timezones():
+            raise ValueError("This system has no time zone database; 'pip install tzdata' installs one.") from None
+        raise ValueError(f"{timezone!r} is not a time zone; write one like 'Asia/Shanghai'.") from None
+
+
+def parse_weekdays(names: Collection[Weekday]) -> frozenset[int]:
+    """
+    Return the numbers of weekdays by their names; 0 is Monday.
+
+    Raises:
+        ValueError: A name is none of `WEEKDAYS`.
+    """
+    if not set(names) <= set(WEEKDAYS):
+        raise ValueError(f"The weekdays cannot be {names!r}; give some of {', '.join(map(repr, WEEKDAYS))}.")
+    return frozenset(map(WEEKDAYS.index, names))
