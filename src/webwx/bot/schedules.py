@@ -1,7 +1,8 @@
 """
 Schedules: the times at which a timer is due.
 
-`Every` measures elapsed time, even if the machine's clock is set, and `Daily` follows the wall clock of a time zone.
+`Every` measures elapsed time, even if the machine's clock is set; `Daily` and `Cron` follow the wall clock of a time
+zone. How cron expressions are read is the library cronsim's work, which follows Debian's cron.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import re
 from bisect import bisect_left
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from datetime import time as time_of_day
 from typing import TYPE_CHECKING, Literal, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -26,7 +27,12 @@ WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun"
 _DAY = timedelta(days=1)
 
 _CLOCK_WAS_WRONG = 25 * 3600.0
-"""Seconds that a daily timer's last call may lie in the future; beyond it, the clock was wrong at that call."""
+"""Seconds that a timer's last call may lie in the future by the wall clock; beyond it, the clock was wrong then."""
+
+_WINDOWS = (300.0, 7_200.0, 2 * 86_400.0, 62 * 86_400.0, 2 * 366 * 86_400.0, 51 * 366 * 86_400.0)
+"""Seconds in which the latest time of a cron expression is looked for, one window after the other."""
+
+_ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Schedule(Protocol):
@@ -115,6 +121,89 @@ class Daily:
         before = wanted.replace(tzinfo=self.zone, fold=1).timestamp()
         seconds = range(math.floor(before), math.floor(moment))
         return float(seconds[0] + bisect_left(seconds, True, key=lambda second: _local(second, self.zone) >= wanted))
+
+
+class Cron:
+    """
+    Due at the times of a cron expression, by the wall clock of a time zone.
+
+    Args:
+        expression: Five fields (minute, hour, day of month, month, day of week), or six with the second first.
+        zone: Time zone; None: the machine's.
+
+    Raises:
+        ValueError: The expression is invalid or never due, or `webwx[cron]` is not installed.
+    """
+
+    is_wall_clock = True
+    tolerance = _CLOCK_WAS_WRONG
+
+    def __init__(self, expression: str, zone: tzinfo | None) -> None:
+        try:
+            from cronsim import CronSim, CronSimError
+        except ModuleNotFoundError:
+            raise ValueError("Cron expressions need the package cronsim: pip install 'webwx[cron]'.") from None
+        self._zone = zone
+        self._fields = " ".join(expression.split())
+        self._times_after = CronSim
+        try:
+            is_ever_due = next(self._times_after(self._fields, _ANY_DAY), None) is not None
+        except CronSimError as error:
+            raise ValueError(f"{expression!r} is not a cron expression: {str(error).lower()}.") from None
+        if not is_ever_due:
+            raise ValueError(f"The cron expression {expression!r} is never due.")
+
+    def __str__(self) -> str:
+        return f"cron {self._fields}{f' {self._zone}' if self._zone else ''}"
+
+    def latest(self, now: float, last: float) -> float:
+        """Return the latest time at which it was due."""
+        for window in _WINDOWS:
+            due = last
+            for moment in self._times(now - window):
+                if moment > now:
+                    break
+                due = moment
+            if due > last or now - window <= last:
+                return due
+        return last
+
+    def following(self, now: float, last: float) -> float:
+        """Return the next time at which it is due."""
+        del last
+        return next(self._times(now))
+
+    def _times(self, after: float) -> Iterator[float]:
+        """Yield the times at which it is due after a moment."""
+        start = datetime.fromtimestamp(after, MACHINE_ZONE if self._zone is None else self._zone)
+        for each in self._times_after(self._fields, start):
+            moment = each.timestamp()
+            if moment > after:  # an hour that occurs twice: the library begins with the first one
+                yield moment
+
+
+class MachineZone(tzinfo):
+    """The machine's time zone with its past and future changes, which Python offers only for naive times."""
+
+    def utcoffset(self, when: datetime | None) -> timedelta | None:
+        """Return the difference to UTC."""
+        return None if when is None else when.replace(tzinfo=None).astimezone().utcoffset()
+
+    def dst(self, when: datetime | None) -> timedelta | None:
+        """Return None: how much of the difference is daylight-saving time is not known."""
+        del when
+        return None
+
+    def tzname(self, when: datetime | None) -> str | None:
+        """Return the zone's abbreviation."""
+        return None if when is None else when.replace(tzinfo=None).astimezone().tzname()
+
+    def fromutc(self, when: datetime) -> datetime:
+        """Return a time of UTC in this zone."""
+        return datetime.fromtimestamp(when.replace(tzinfo=UTC).timestamp()).replace(tzinfo=self)
+
+
+MACHINE_ZONE = MachineZone()
 
 
 def _local(moment: float, zone: tzinfo | None) -> datetime:

@@ -1,7 +1,6 @@
 """
 Timers: handlers that are called at certain times.
 
-`every` measures elapsed time, even if the machine's clock is set, and `daily` follows the wall clock of a time zone.
 The journal stores when each timer was last due and whether that call has ended. So a call that was interrupted by a
 crash is made again with the same keys, and its sends are the same sends. Calls that were due while no process ran are
 skipped, unless the timer has `catch_up`.
@@ -22,7 +21,7 @@ import msgspec
 
 from webwx.bot.chat_queues import DRAIN_TIMEOUT
 from webwx.bot.failures import describe, trace
-from webwx.bot.schedules import WEEKDAYS, Daily, Every, parse_time, parse_weekdays, parse_zone
+from webwx.bot.schedules import WEEKDAYS, Cron, Daily, Every, parse_time, parse_weekdays, parse_zone
 from webwx.bot.signatures import check_signature
 from webwx.client.retry import retry
 from webwx.client.scheduler import JobScheduler
@@ -134,6 +133,54 @@ class TimerRegistry:
         if not days:
             raise ValueError("A daily timer needs at least one weekday.")
         return self._register(Daily(parse_time(at), parse_zone(timezone), days), catch_up, name)
+
+    def weekly(
+        self,
+        weekday: Weekday,
+        at: str,
+        *,
+        timezone: str | tzinfo | None = None,
+        catch_up: bool = False,
+        name: str = "",
+    ) -> Callable[[Handler], Handler]:
+        """
+        Call a handler once a week, as in `@bot.weekly("mon", "09:00")`; `daily` takes several weekdays.
+
+        Args:
+            weekday: One of `mon`, `tue`, `wed`, `thu`, `fri`, `sat` and `sun`.
+            at: As for `daily`.
+            timezone: As for `daily`.
+            catch_up: Call the handler once at the start if it was due while no process ran.
+            name: Name in the journal; default: the function's name and the schedule.
+
+        Raises:
+            ValueError: The time, zone or weekday is invalid, or the bot has a timer of this name already.
+        """
+        return self.daily(at, timezone=timezone, weekdays=(weekday,), catch_up=catch_up, name=name)
+
+    def cron(
+        self, expression: str, *, timezone: str | tzinfo | None = None, catch_up: bool = False, name: str = ""
+    ) -> Callable[[Handler], Handler]:
+        """
+        Call a handler at the times of a cron expression, as in `@bot.cron("*/15 9-17 * * mon-fri")`.
+
+        Needs `webwx[cron]`. As in Debian's cron, a time of the day that the clock is put forward over is made up for
+        right after the change, and one that occurs twice is due once; an expression that begins with `*`, has `*` as
+        its hour, or has six fields follows the elapsed time through both changes. A clock that was set is noticed
+        within a minute. For the handler see `every`.
+
+        Args:
+            expression: Minute, hour, day of the month, month, and day of the week; with six fields the first is the
+                second.
+            timezone: A time zone such as `Asia/Shanghai`; None: the machine's.
+            catch_up: Call the handler once at the start if it was due while no process ran.
+            name: Name in the journal; default: the function's name and the schedule.
+
+        Raises:
+            ValueError: The expression or zone is invalid, `webwx[cron]` is not installed, or the bot has a timer of
+                this name already.
+        """
+        return self._register(Cron(expression, parse_zone(timezone)), catch_up, name)
 
     def _register(self, schedule: Schedule, catch_up: bool, name: str) -> Callable[[Handler], Handler]:
         def note(handler: Handler) -> Handler:
