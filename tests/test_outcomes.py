@@ -17,6 +17,7 @@ def test_every_code_has_a_meaning() -> None:
     [
         (errors.UnknownContact("x"), 422),
         (errors.AlreadyRunning("x", pid=7), 409),
+        (errors.RecordChanged("x"), 409),
         (errors.StorageError("x"), 503),
         (errors.NotLoggedIn("x"), 424),
         (errors.LoginTimeout("x"), 424),

@@ -32,6 +32,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/memory/identities.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/memory/logins.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/memory/archive.py": "tests/storage_contract holds it to what every storage engine does",
+    "storage/memory/records.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/memory/outbox.py": "tests/storage_contract holds it to what every storage engine does",
     "testing/stage.py": "protocols without logic; the tests of the clock, the faults and the people use them",
     "transport/http11.py": "tests/transport/conformance holds it to what every engine does",

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from webwx.errors import RecallExpired as RecallExpired
     from webwx.errors import RecallRefused as RecallRefused
     from webwx.errors import RecipientRejected as RecipientRejected
+    from webwx.errors import RecordChanged as RecordChanged
     from webwx.errors import ReplyLimitReached as ReplyLimitReached
     from webwx.errors import SendOutcomeUnknown as SendOutcomeUnknown
     from webwx.errors import StaleContact as StaleContact
@@ -178,9 +179,9 @@ _HOMES = {
         "InvalidLogin", "InvalidRequest", "InvalidSettings", "LocalStateError", "LoggedOut", "LoginRefused",
         "LoginTimeout", "MediaUnavailable", "NoJournal", "NoSuchFile", "NotAPicture", "NotForwardable", "NotLoggedIn",
         "NotOnThisHost", "ProtocolError", "ProxyFailed", "RateLimitReached", "RateLimited", "RecallExpired",
-        "RecallRefused", "RecipientRejected", "ReplyLimitReached", "SendOutcomeUnknown", "StaleContact", "StorageError",
-        "TextTooLong", "Timeout", "TlsError", "TooFewMembers", "TooLarge", "TransportError", "UnexpectedLoginPage",
-        "UnknownContact", "UnsafeRedirect", "WxError",
+        "RecallRefused", "RecipientRejected", "RecordChanged", "ReplyLimitReached", "SendOutcomeUnknown",
+        "StaleContact", "StorageError", "TextTooLong", "Timeout", "TlsError", "TooFewMembers", "TooLarge",
+        "TransportError", "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect", "WxError",
     ),
     "model.address_book": ("Contacts",),
     "model.contacts": ("Admission", "Contact", "ContactId", "Lookup", "Member"),

@@ -19,6 +19,7 @@ from webwx.errors import (
     ProtocolError,
     RateLimited,
     RateLimitReached,
+    RecordChanged,
     SendOutcomeUnknown,
     StorageError,
     Timeout,
@@ -67,6 +68,7 @@ class Outcome(NamedTuple):
 _OUTCOMES: tuple[tuple[type[WxError], Outcome], ...] = (
     (InvalidRequest, Outcome(Exit.BAD_INPUT, HTTPStatus.UNPROCESSABLE_ENTITY)),
     (AlreadyRunning, Outcome(Exit.ALREADY_RUNNING, HTTPStatus.CONFLICT)),
+    (RecordChanged, Outcome(Exit.FAILED, HTTPStatus.CONFLICT)),
     (StorageError, Outcome(Exit.FAILED, HTTPStatus.SERVICE_UNAVAILABLE)),
     (LoggedOut, Outcome(Exit.LOGGED_OUT, HTTPStatus.FAILED_DEPENDENCY)),
     (NotLoggedIn, Outcome(Exit.LOGGED_OUT, HTTPStatus.FAILED_DEPENDENCY)),

@@ -776,3 +776,116 @@ class LoginStore(Protocol):
     def save_contacts(self, contacts: list[Contact]) -> None:
         """Store the contacts beside the login, replacing earlier ones."""
         ...
+
+
+class StoredRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored value of a service on top of the accounts, such as a key or a receiver."""
+
+    kind: str
+    """What the record is, such as `key`."""
+    id: str
+    """Its name, unique among the records of its kind."""
+    version: int
+    """Number of times that it was stored."""
+    body: bytes
+    """The value, usually JSON."""
+    changed_at: float
+    """Time of the last change: seconds since 1970."""
+
+    def __repr__(self) -> str:
+        return f"StoredRecord({self.kind}, version {self.version})"
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An action that was carried out, never changed afterwards."""
+
+    number: int
+    """Position in the order in which the entries were stored; never used twice."""
+    time: float
+    """Seconds since 1970."""
+    actor: str
+    """Who acted: the id of a key, or a part of the service."""
+    action: str
+    """What was done, such as `key.create`."""
+    target: str
+    """Id of what was changed; empty for none."""
+    detail: str
+    """One line about the change. It never holds a secret or the text of a message."""
+
+
+class RecordStore(Protocol):
+    """
+    Records of a service, each with a version, and its audit log.
+
+    A caller that changes a record passes the version that it has read, so two callers never overwrite each other's
+    change. Records of all kinds are stored together; several processes may open the same ones, and each sees what the
+    others stored before its call began.
+    """
+
+    async def find(self, kind: str) -> list[StoredRecord]:
+        """Return all records of a kind, in the order of their ids."""
+        ...
+
+    async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
+        """Return a record; None if there is none."""
+        ...
+
+    async def put(self, kind: str, id: str, body: bytes, *, version: int, time: float) -> StoredRecord:  # noqa: A002
+        """
+        Store a record, and return it with its new version.
+
+        Args:
+            kind: The record's kind.
+            id: The record's id.
+            body: The new value.
+            version: The version that the caller has read; 0: there is no such record yet.
+            time: The current time, in seconds since 1970.
+
+        Raises:
+            RecordChanged: The stored version is another one.
+            StorageError: The record was not stored.
+        """
+        ...
+
+    async def delete(self, kind: str, id: str, *, version: int | None = None) -> bool:  # noqa: A002
+        """
+        Delete a record, and return whether there was one.
+
+        Args:
+            kind: The record's kind.
+            id: The record's id.
+            version: The version that the caller has read; None: delete any version.
+
+        Raises:
+            RecordChanged: The stored version is another one.
+        """
+        ...
+
+    async def append_audit(
+        self, actor: str, action: str, *, target: str = "", detail: str = "", time: float
+    ) -> AuditEntry:
+        """Append an entry to the audit log, and return it."""
+        ...
+
+    async def audit(self, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:
+        """
+        Return entries of the audit log, the newest first.
+
+        Args:
+            before: Only entries with a lower number.
+            limit: Number of entries at most.
+        """
+        ...
+
+    async def backup(self, path: str | os.PathLike[str]) -> None:
+        """
+        Copy a snapshot into a new file; other writers continue meanwhile.
+
+        Raises:
+            StorageError: The file exists, cannot be written, or this engine stores no file.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Store pending changes and close the records; later calls raise `StorageError`."""
+        ...

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from webwx.storage.base import Journal
+    from webwx.storage.base import Journal, RecordStore
     from webwx.storage.sqlite.checkup import Checkup
 
 
@@ -47,6 +47,28 @@ def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTI
     from webwx.storage.sqlite.journal import SqliteJournal
 
     return SqliteJournal(place, retention_days=retention_days)
+
+
+def open_records(url: str | os.PathLike[str]) -> RecordStore:
+    """
+    Return the records at a URL. Their file is created when it is first needed.
+
+    Args:
+        url: A path; or `memory:`, for new records that end with the process.
+
+    Raises:
+        InvalidSettings: No engine supports such a URL.
+    """
+    place = os.fspath(url)
+    if place == "memory:":
+        from webwx.storage.memory.records import MemoryRecordStore
+
+        return MemoryRecordStore()
+    if "://" in place:
+        raise InvalidSettings(f"No records can be opened at {place!r}; use a path or memory:.")
+    from webwx.storage.sqlite.records import SqliteRecordStore
+
+    return SqliteRecordStore(place)
 
 
 def check_up(path: Path) -> Checkup:

@@ -1,0 +1,107 @@
+"""RecordStore with versions and the audit log, on every engine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.errors import RecordChanged, StorageError
+from webwx.storage.open import open_records
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from webwx.storage.base import RecordStore
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RecordStore]:
+    opened = open_records("memory:" if request.param == "memory" else tmp_path / "state" / "gateway.db")
+    yield opened
+    await opened.close()
+
+
+async def test_a_stored_record_is_found_by_kind_and_id(records: RecordStore) -> None:
+    stored = await records.put("key", "b", b"1", version=0, time=5.0)
+    await records.put("key", "a", b"2", version=0, time=6.0)
+    await records.put("webhook", "b", b"3", version=0, time=7.0)
+
+    assert (stored.version, stored.body, stored.changed_at) == (1, b"1", 5.0)
+    assert await records.get("key", "b") == stored
+    assert await records.get("key", "c") is None
+    assert [each.id for each in await records.find("key")] == ["a", "b"]
+
+
+async def test_a_change_needs_the_version_that_is_stored(records: RecordStore) -> None:
+    await records.put("key", "a", b"1", version=0, time=1.0)
+    assert (await records.put("key", "a", b"2", version=1, time=2.0)).version == 2
+
+    for stale in (0, 1, 3):
+        with pytest.raises(RecordChanged):
+            await records.put("key", "a", b"3", version=stale, time=3.0)
+    with pytest.raises(RecordChanged):
+        await records.put("key", "new", b"3", version=1, time=3.0)
+    found = await records.get("key", "a")
+    assert found is not None
+    assert (found.version, found.body) == (2, b"2")
+
+
+async def test_a_deleted_record_is_gone_and_can_be_stored_anew(records: RecordStore) -> None:
+    await records.put("key", "a", b"1", version=0, time=1.0)
+    with pytest.raises(RecordChanged):
+        await records.delete("key", "a", version=2)
+
+    assert await records.delete("key", "a", version=1)
+    assert not await records.delete("key", "a")
+    assert await records.get("key", "a") is None
+    assert (await records.put("key", "a", b"2", version=0, time=2.0)).version == 1
+
+
+async def test_the_audit_log_is_read_from_the_newest_entry(records: RecordStore) -> None:
+    for second in range(3):
+        await records.append_audit("cli", "key.create", target=f"k{second}", detail="scopes read", time=float(second))
+
+    newest, *_, oldest = await records.audit()
+    assert (newest.target, newest.actor, newest.action, newest.detail) == ("k2", "cli", "key.create", "scopes read")
+    assert oldest.target == "k0"
+    assert [entry.target for entry in await records.audit(before=newest.number, limit=1)] == ["k1"]
+    assert await records.audit(before=oldest.number) == []
+
+
+async def test_closed_records_raise(records: RecordStore) -> None:
+    await records.put("key", "a", b"1", version=0, time=1.0)
+    await records.close()
+    with pytest.raises(StorageError):
+        await records.get("key", "a")
+
+
+async def test_another_process_sees_what_is_stored(tmp_path: Path) -> None:
+    one, other = open_records(tmp_path / "gateway.db"), open_records(tmp_path / "gateway.db")
+    await one.put("key", "a", b"1", version=0, time=1.0)
+
+    assert [each.id for each in await other.find("key")] == ["a"]
+    await other.put("key", "a", b"2", version=1, time=2.0)
+    with pytest.raises(RecordChanged):
+        await one.put("key", "a", b"3", version=1, time=3.0)
+    await one.close()
+    await other.close()
+
+
+async def test_a_backup_holds_everything_and_replaces_no_file(tmp_path: Path) -> None:
+    records = open_records(tmp_path / "gateway.db")
+    await records.put("key", "a", b"1", version=0, time=1.0)
+    await records.backup(tmp_path / "copy.db")
+    with pytest.raises(StorageError, match="never replaces"):
+        await records.backup(tmp_path / "copy.db")
+    await records.close()
+
+    copy = open_records(tmp_path / "copy.db")
+    assert [each.body for each in await copy.find("key")] == [b"1"]
+    await copy.close()
+
+
+async def test_records_in_memory_have_no_backup(tmp_path: Path) -> None:
+    with pytest.raises(StorageError):
+        await open_records("memory:").backup(tmp_path / "copy.db")
