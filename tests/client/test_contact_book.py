@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.client.conftest import take
+from tests.storage.calls import calls_of_this_thread, is_query
 
+from webwx.errors import MediaUnavailable
 from webwx.storage.login import LoginFile, LoginMemory
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from tests.client.conftest import LogIn, NewClient
 
+    from webwx.client.client import AsyncClient
     from webwx.sandbox.world import World
     from webwx.storage.sqlite.journal import SqliteJournal
 
@@ -52,3 +58,25 @@ async def test_contacts_are_read_from_the_journal_if_it_has_any(
     await following.resume()
 
     assert len(following.contacts) == known > 1
+
+
+READS: dict[str, Callable[[AsyncClient], Awaitable[object]]] = {
+    "list contacts": lambda client: client.list_contacts(),
+    "list chats": lambda client: client.list_chats(),
+    "avatar of a stranger": lambda client: client.download_avatar("@stranger"),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+async def test_all_contacts_are_read_in_another_thread(
+    log_in: LogIn, journal: SqliteJournal, world: World, name: str
+) -> None:
+    for number in range(400):
+        world.add_person(f"friend {number}", f"friend {number}")
+        world.befriend("me", f"friend {number}")
+    client = await log_in(journal=journal)
+    await client.list_contacts()
+    with calls_of_this_thread() as calls, suppress(MediaUnavailable):
+        await READS[name](client)
+
+    assert len(list(filter(is_query, calls))) <= 4  # two lookups

@@ -44,6 +44,18 @@ class TestFilehelper:
         assert "filehelper" in BUILT_IN
 
 
+class TestUpdated:
+    def test_an_earlier_iteration_gets_the_changes_since(self) -> None:
+        contacts = Contacts.packed([LILEI, ZHANG])
+        earlier = list(contacts)
+        renamed = contacts.change(LILEI.id, remark="老板")
+        contacts.remove(ZHANG.id)
+        contacts.merge(OTHER_ZHANG)
+
+        assert [renamed, OTHER_ZHANG] == contacts.updated(earlier)[1:]
+        assert contacts.updated(earlier) == list(contacts)
+
+
 class TestResolve:
     contacts = Contacts([LILEI, ZHANG, contact("@boss", "Boss"), contact("@trick", "@li")])
 

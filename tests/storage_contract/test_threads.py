@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.storage.arrivals import FRIEND, OWN, arrival, messages, opened
+from tests.storage.calls import calls_of_this_thread, is_query
 
 from webwx.model.contacts import Contact, ContactId
 from webwx.storage.base import EntryQuery, IdentityQuery, SendQuery
 from webwx.storage.cursors import newest_cursor, read_accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
     from webwx.storage.base import AccountJournal, Journal
 
 FEW, MANY = 10, 1_000
@@ -49,22 +45,6 @@ CALLS: dict[str, Callable[[AccountJournal, Journal], Awaitable[object]]] = {
 }
 
 
-@contextmanager
-def calls_of_this_thread() -> Iterator[list[object]]:
-    """Record the calls of this thread: a code object or a C function for each."""
-    calls: list[object] = []
-
-    def note(frame: FrameType, event: str, arg: object) -> None:
-        if event in {"call", "c_call"}:
-            calls.append(frame.f_code if event == "call" else arg)
-
-    sys.setprofile(note)
-    try:
-        yield calls
-    finally:
-        sys.setprofile(None)
-
-
 async def filled(journal: Journal, uin: int, size: int) -> AccountJournal:
     """Return an account with a number of entries, sends and contacts."""
     account = await opened(journal, uin)
@@ -85,7 +65,20 @@ async def test_a_call_leaves_the_loop_little_to_do_however_much_is_stored(journa
         await CALLS[name](account, journal)  # opens what is opened once
         with calls_of_this_thread() as calls:
             await CALLS[name](account, journal)
-        assert [each for each in calls if type(getattr(each, "__self__", None)).__module__ == "sqlite3"] == []
+        assert list(filter(is_query, calls)) == []
         costs.append(len(calls))
     few, many = costs
     assert many - few < (MANY - FEW) // 10
+
+
+@pytest.mark.parametrize("size", [FEW, MANY])
+async def test_a_lookup_of_a_contact_reads_one_row(journal: Journal, size: int) -> None:
+    roster = await (await filled(journal, 1, size)).roster(OWN)
+    roster.get("@0")  # opens what is opened once
+    with calls_of_this_thread() as calls:
+        found = roster.get(f"@{size - 1}")
+        stranger = roster.get("@stranger")
+
+    assert (f"name {size - 1}", None) == (found and found.nickname, stranger)
+    assert len(list(filter(is_query, calls))) <= 2  # execute and fetch
+    assert len(calls) < 40

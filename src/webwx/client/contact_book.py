@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import ContactId
-from webwx.storage.login import LoginFile, LoginMemory
+from webwx.storage.login import LoginMemory
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -37,6 +38,14 @@ class ContactBook:
     def __repr__(self) -> str:
         return f"ContactBook({len(self.contacts)} contacts)"
 
+    async def everybody(self) -> list[Contact]:
+        """Return all contacts. They are read in another thread; the result includes changes made meanwhile."""
+        while True:
+            contacts = self.contacts
+            read = await asyncio.to_thread(list, contacts)
+            if contacts is self.contacts:
+                return contacts.updated(read)
+
     async def load(self) -> None:
         """Read the contacts of the session's login: from the journal if it has any, else from the saved login."""
         self.contacts = await self._stored()
@@ -64,7 +73,7 @@ class ContactBook:
             if await part.position(own_id) is not None:  # otherwise the start of the sync stores them
                 await part.save_contacts(own_id, self.contacts.unkept() if everybody is None else everybody, gone)
                 await self.rest_on_journal()
-        self.save_beside_login(everybody)
+        await self.save_beside_login(everybody)
 
     async def rest_on_journal(self) -> None:
         """Read unchanged contacts from the journal from now on, instead of holding them in memory."""
@@ -76,21 +85,18 @@ class ContactBook:
         if len(roster):
             self.contacts.rest_on(roster)
 
-    def save_beside_login(self, everybody: Sequence[Contact] | None = None) -> None:
+    async def save_beside_login(self, everybody: Sequence[Contact] | None = None) -> None:
         """
         Store the contacts with the login.
 
         Args:
             everybody: All contacts, if the caller has read them already.
         """
-        # A file is written contact by contact, and a store in memory reads no contact.
-        match self._session.store:
-            case LoginMemory() as memory:
-                memory.save_contacts(self.contacts)
-            case LoginFile() as file:
-                file.save_contacts(everybody or self.contacts)
-            case store:
-                store.save_contacts(list(everybody or self.contacts))
+        store = self._session.store
+        if isinstance(store, LoginMemory):  # reads no contact
+            store.save_contacts(self.contacts)
+        else:
+            store.save_contacts(list(everybody or await self.everybody()))
         self.contacts.is_changed = False
 
     async def save_changes(self) -> None:

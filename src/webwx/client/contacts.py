@@ -76,10 +76,10 @@ class ContactDirectory:
     async def list_contacts(self) -> list[Contact]:
         """Fetch all contacts again, including chatrooms with their members."""
         self._session.require_contacts("contacts")
-        known = {each.id for each in self._book.contacts}
+        known = {each.id for each in await self._book.everybody()}
         listing = await self._session.run(contact_flows.list_contacts(self._session.login, self._session.now()))
         gone = await self._take_in(listing, known)
-        everybody = list(self._book.contacts)
+        everybody = await self._book.everybody()
         await self._book.save(gone, everybody)
         self._updates.add_everybody()
         if listing.lack:
@@ -90,7 +90,7 @@ class ContactDirectory:
 
     async def fetch_all(self) -> None:
         """Fetch all contacts for a new login; log a warning if the list is incomplete."""
-        known = {each.id for each in self._book.contacts}
+        known = {each.id for each in await self._book.everybody()}
         listing = await self._session.run(contact_flows.list_contacts(self._session.login, self._session.now()))
         if listing.lack:
             _log.warning("The contact list came incomplete: %s; list_contacts() fetches it again.", listing.lack)
@@ -109,8 +109,9 @@ class ContactDirectory:
         keys = [ContactKey(user_name=each) for each in chatrooms]
         details = await self._session.run(contact_flows.list_details(login, keys, self._session.now()))
         listing.add(details)
-        before, strangers, others = self._book.contacts, list[Contact](), list[ContactId]()
-        for contact in before:
+        strangers, others = list[Contact](), list[ContactId]()
+        everybody, before = await self._book.everybody(), self._book.contacts
+        for contact in everybody:
             # A stranger from a chatroom is in no list, so the list does not show a removal.
             if contact.kind == "stranger":
                 strangers.append(contact)
@@ -148,7 +149,7 @@ class ContactDirectory:
         if unknown and self._session.login.profile.has_contacts:
             await self.get_contacts(unknown)
         await self._book.save()
-        self._updates.add(self._book.contacts)
+        self._updates.add(await self._book.everybody())
         return [self._book.contacts.get(each) or Contact(id=ContactId(each), kind=_kind(each)) for each in chats]
 
     async def get_contacts(self, ids: Iterable[str]) -> Lookup:

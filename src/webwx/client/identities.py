@@ -165,7 +165,7 @@ class AccountIdentities:
 
     async def _is_of_earlier_login(self, contact_id: ContactId) -> bool:
         if not self._storage.has_journal or any(
-            each.id == contact_id for room in self._book.contacts for each in room.members
+            each.id == contact_id for room in await self._book.everybody() for each in room.members
         ):
             return False
         part = await self._readable_part()

@@ -369,7 +369,7 @@ class AccountLogin:
         self._session.save_new()
         if self._storage.has_journal:
             await self._cursor.find()
-        self._book.save_beside_login()
+        await self._book.save_beside_login()
 
     async def _open_session(self, retries: _Retries) -> None:
         """Fetch the first snapshot after the ticket exchange."""

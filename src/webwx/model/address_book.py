@@ -57,7 +57,8 @@ class Contacts:
     The contacts of one login, found by id in constant time and by name through an index.
 
     `filehelper` is always present. A contact that has not changed since it was listed stays packed and is decoded on
-    access, so that thousands need little memory.
+    access, so that thousands need little memory. An iteration and `search` decode all contacts; with many contacts, do
+    so in another thread, not in a coroutine.
 
     Args:
         known: Decoded contacts.
@@ -115,6 +116,12 @@ class Contacts:
         if not self._roster.is_kept:
             return list(self)
         return [contact for contact in dict(self._changed).values() if contact is not None]
+
+    def updated(self, earlier: Iterable[Contact]) -> list[Contact]:
+        """Return the contacts of an earlier iteration over this object as they are now, and those added since."""
+        changed = dict(self._changed)
+        known = [changed.pop(contact.id, contact) for contact in earlier]
+        return [contact for contact in (*known, *changed.values()) if contact is not None]
 
     def __iter__(self) -> Iterator[Contact]:
         # One thread changes contacts while others read them: what is gone through is a copy.

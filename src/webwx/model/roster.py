@@ -146,10 +146,12 @@ class Roster(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __iter__(self) -> Iterator[Contact]: ...
+    def __iter__(self) -> Iterator[Contact]:
+        """Read all contacts, in pieces; with many contacts this takes long, so it runs in another thread."""
+        ...
 
     def get(self, contact_id: str) -> Contact | None:
-        """Return the contact with this id."""
+        """Return the contact with this id; reads at most one row."""
         ...
 
     def named(self, name: str) -> list[Contact]:
