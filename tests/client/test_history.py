@@ -274,6 +274,22 @@ class TestFinding:
         assert said(list(await client.list_sends(limit=1))) == ["3"]
 
 
+async def test_a_reader_with_its_own_position_reads_events_in_the_order_of_arrival(
+    log_in: LogIn, world: World, counted: Counted
+) -> None:
+    client = await log_in()
+    for text in ("1", "2", "3"):
+        world.say("ahua", "me", text)
+    await take(client, 3)
+    calls = len(counted.calls)
+
+    *_, first, _, _ = events = await client.read_events()
+    assert said(list(events))[-3:] == ["1", "2", "3"]
+    assert said(list(await client.read_events(first.number, limit=1))) == ["2"]
+    assert await client.read_events(events[-1].number) == []
+    assert len(counted.calls) == calls
+
+
 async def test_an_event_of_the_past_is_the_event_of_then(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.say("ahua", "hiking", "hi")

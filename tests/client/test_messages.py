@@ -14,6 +14,8 @@ from webwx.client.client import AsyncClient
 from webwx.errors import (
     EmptyText,
     InvalidRequest,
+    LoggedOut,
+    NoJournal,
     NotForwardable,
     NotLoggedIn,
     RecallExpired,
@@ -309,3 +311,42 @@ class TestTheOutbox:
                 await client.retry_send(number)
 
         assert counted.calls == []
+
+
+class TestQueuedTexts:
+    async def test_a_queued_text_is_stored_and_sent_later(
+        self, log_in: LogIn, journal: SqliteJournal, world: World, counted: Counted
+    ) -> None:
+        client = await log_in(journal=journal)
+        row = await client.queue_text("阿华", "later", key="alert-1")
+        assert (row.state, row.text, row.key) == ("queued", "later", "alert-1")
+        assert await client.queue_text("阿华", "later", key="alert-1") == row
+        assert counted.calls == []
+
+        receipt = await client.retry_send(row.number)
+        assert receipt.client_id == row.client_id
+        assert last(world, "ahua", "xiaoming").text == "later"
+
+    async def test_a_text_can_be_queued_after_the_end_of_the_login(
+        self, log_in: LogIn, journal: SqliteJournal, world: World
+    ) -> None:
+        client = await log_in(journal=journal)
+        world.log_out("me")
+        with pytest.raises(LoggedOut):
+            await client.check()
+
+        assert (await client.queue_text("filehelper", "later")).state == "queued"
+
+    async def test_nothing_is_queued_that_could_not_be_sent(
+        self, log_in: LogIn, new_client: NewClient, journal: SqliteJournal
+    ) -> None:
+        client = await log_in(journal=journal)
+        for to, text, error in (("filehelper", "", EmptyText), ("stranger", "a", UnknownContact)):
+            with pytest.raises(error):
+                await client.queue_text(to, text)
+        with pytest.raises(NotLoggedIn):
+            await new_client(journal=journal).queue_text("filehelper", "a")
+        with pytest.raises(NoJournal):
+            await (await log_in(journal=None)).queue_text("filehelper", "a")
+
+        assert await client.list_sends() == []

@@ -70,6 +70,8 @@ async def keep(journal: Journal) -> None:
         assert_type(await client.search("备份", chat="Boss"), list[Event | Outgoing])
         assert_type(await client.find_message(1), Event | None)
         assert_type(await client.list_sends(), list[Outgoing])
+        assert_type(await client.read_events(7), list[Event])
+        assert_type(await client.queue_text("Boss", "later"), Outgoing)
         assert_type(await client.find_send(key="1"), Outgoing | None)
 
 

@@ -129,6 +129,8 @@ def keep(client: Client) -> None:
     assert_type(client.search("备份"), list[Event | Outgoing])
     assert_type(client.find_message("1"), Event | None)
     assert_type(client.list_sends("unknown"), list[Outgoing])
+    assert_type(client.read_events(7), list[Event])
+    assert_type(client.queue_text("Boss", "later"), Outgoing)
     assert_type(client.find_send(key="1"), Outgoing | None)
     assert_type(client.send_text("Boss", "once", key="2026-11-24"), Receipt)
     assert_type(client.last_sync_at, float | None)

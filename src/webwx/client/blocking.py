@@ -597,6 +597,27 @@ class Client:
         """
         return run(self._client.retry_send(number))
 
+    def queue_text(self, to: To, text: str, *, key: str = "") -> Outgoing:
+        """
+        Store a text in the outbox without sending it; `retry_send` sends it. No request is made.
+
+        It also works after the login has ended, for a text that is to be sent after the next one.
+
+        Args:
+            to: As for `send_text`.
+            text: As for `send_text`.
+            key: A unique name for this send, as for `send_text`: the existing send with this key is returned unchanged.
+
+        Raises:
+            NotLoggedIn: There is no login.
+            NoJournal: There is no journal.
+            UnknownContact: No contact has that name, or several have.
+            EmptyText: The text is empty.
+            TextTooLong: The text exceeds the limit.
+            StorageError: The journal cannot be written.
+        """
+        return run(self._client.queue_text(to, text, key=key))
+
     def mark_read(self, chat: To) -> None:
         """
         Mark a whole chat as read on the account's other devices. The other person is not notified.
@@ -883,6 +904,24 @@ class Client:
             StorageError: The journal cannot be read.
         """
         return run(self._client.find_message(which))
+
+    def read_events(self, after: int = 0, *, limit: int = 500) -> list[Event]:
+        """
+        Return the events after a number, in the order of arrival, for a reader that stores its own position.
+
+        An empty list means that nothing has arrived after that number yet. No consumer is involved, and nothing is
+        acknowledged.
+
+        Args:
+            after: Number of the last event that was read; 0 for the beginning.
+            limit: Maximum number of results.
+
+        Raises:
+            NoJournal: There is no journal.
+            NotLoggedIn: There was never a login.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.read_events(after, limit=limit))
 
     def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
         """

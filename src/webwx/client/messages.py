@@ -59,6 +59,12 @@ class Messages:
         """Send a text into the chat of a message."""
         return await self.send_text(message.chat, text, key=key)
 
+    async def queue_text(self, to: To, text: str, *, key: str = "") -> Outgoing:
+        """Store a text in the outbox without sending it."""
+        contact = await self._identities.contact(to)
+        message_flows.check_text(text)
+        return await self._sender.queue(contact.id, "text", text, key)
+
     async def retry_send(self, number: int) -> Receipt:
         """Send a queued or refused text of the outbox again, under the same client id."""
         self._session.require_login()

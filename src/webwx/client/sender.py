@@ -131,6 +131,20 @@ class Sender:
             return self._limiter.run("messages", partial(self._attempt, chat, client_id, way.name, way.make))
         return self._try(chat, client_id, ways)
 
+    async def queue(self, chat: ContactId, kind: str, text: str, key: str) -> Outgoing:
+        """
+        Store a send without an attempt, or return the existing send with the same key.
+
+        Raises:
+            NoJournal: There is no journal to store it.
+            StorageError: The journal cannot be written.
+        """
+        if not self._storage.has_journal:
+            raise NoJournal("A queued send is kept in a journal, and this client has none.")
+        outbox = self._storage.part().outbox
+        client_id, time = self._session.next_client_id(), self._session.now()
+        return await outbox.add(client_id=client_id, chat=chat, kind=kind, text=text, key=key, time=time)
+
     async def _send_stored(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Receipt:
         outbox, now = self._storage.part().outbox, self._session.now
         client_id = self._session.next_client_id()
