@@ -1,6 +1,6 @@
 """
 Another process on a journal: python -m tests.storage_contract.program URL VERB, where the verb is
-`send COUNT`, `hold NAME`, `leave`, `forget` or `store BATCHES`.
+`send COUNT`, `hold NAME`, `leave`, `forget`, `store BATCHES` or `converse COUNT`.
 
 It prints a line before and after each step, and is mostly killed before its end.
 """
@@ -12,7 +12,7 @@ import sys
 
 from tests.storage.arrivals import FRIEND, OWN, UIN, arrival, messages
 
-from webwx.storage.base import Journal
+from webwx.storage.base import ConversationRow, Journal
 from webwx.storage.open import open_journal
 
 SIZE = 3
@@ -79,10 +79,25 @@ async def store(journal: Journal, batches: str) -> None:
             say("done", entry.number)
 
 
+async def converse(journal: Journal, count: str) -> None:
+    """Store messages, and acknowledge each together with the state of a conversation that counts them."""
+    account = journal.account(UIN)
+    await account.open_login(OWN, b"0", 1.0, [])
+    consumer = await account.consumer("bot")
+    await account.ingest(arrival(*messages(1, int(count))))
+    for entry in await consumer.take():
+        say("given", entry.number)
+        consumer.commit([entry.number], [ConversationRow(key="count", step=str(entry.number))])
+        say("committed", entry.number)
+        if entry.number % SIZE == 0:
+            await consumer.flush()
+
+
 async def main(url: str, verb: str, *words: str) -> None:
     """Run the requested task, then print that it has ended."""
     journal = open_journal(url)
-    await {"send": send, "hold": hold, "leave": leave, "forget": forget, "store": store}[verb](journal, *words)
+    verbs = {"send": send, "hold": hold, "leave": leave, "forget": forget, "store": store, "converse": converse}
+    await verbs[verb](journal, *words)
     await journal.close()
     say("end")
 

@@ -24,8 +24,8 @@ sees everything that other processes stored before the call began. When a proces
 and its attempts to send as ended.
 
 **Blocking.** A coroutine may wait for storage. It runs no query on the event loop's thread, and its work on that thread
-does not grow with the size of the journal. A method that is not a coroutine returns at once: `ack`, `show` and
-`remove_poison_marker`. A lookup in a `Roster`, by id or by name, is the only read that may run on the event loop's
+does not grow with the size of the journal. A method that is not a coroutine returns at once: `ack`, `commit`,
+`show` and `remove_poison_marker`. A lookup in a `Roster`, by id or by name, is the only read that may run on the event loop's
 thread: it reads the contacts that it returns, on this machine and without waiting for a writer. An engine on another
 machine holds the login's contacts in memory or in a local file. An iteration over a `Roster` runs in another thread.
 All methods may be called from any event loop of the process.
@@ -174,6 +174,31 @@ class DeadLetterRow(msgspec.Struct, frozen=True, kw_only=True):
     time: float
 
 
+class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of one conversation of a consumer, such as a survey in one chat."""
+
+    key: str
+    """What the state belongs to: a chat, a person in a chat, or anything that the consumer chooses."""
+    step: str = ""
+    """Name of the step that the conversation has reached; empty for none."""
+    values: bytes = b""
+    """The stored values, encoded by the consumer; empty for none."""
+    chat: ContactId = ContactId("")
+    """The chat of the last change, by its id in the login of that time."""
+    deadline: float | None = None
+    """When the conversation times out, in seconds since 1970; None: never."""
+    changed_at: float = 0.0
+    """Time of the last change, in seconds since 1970."""
+
+    def __repr__(self) -> str:
+        return "ConversationRow(***)"
+
+    @property
+    def is_empty(self) -> bool:
+        """There is nothing to store: as a change, it deletes the conversation."""
+        return not self.step and not self.values and self.deadline is None
+
+
 State = Literal["queued", "sending", "sent", "failed", "unknown", "recalled"]
 
 
@@ -288,6 +313,9 @@ class Consumer(Protocol):
 
     Acknowledgements are cheap: they are stored with the next transaction, at most milliseconds later. Where the engine
     can, they survive a crash of the process at once; a power failure may still lose them.
+
+    A consumer also stores the state of its conversations. A change of a conversation and the acknowledgement of the
+    entries that caused it are one transaction, so a crash neither loses nor repeats a step.
     """
 
     name: str
@@ -306,6 +334,29 @@ class Consumer(Protocol):
 
     def ack(self, number: int) -> None:
         """Acknowledge an entry: it is not delivered to this consumer again."""
+        ...
+
+    def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> None:
+        """
+        Acknowledge entries and store changes of conversations, all in one transaction.
+
+        It is stored like an acknowledgement, at most milliseconds later, but a crash before that loses all of it: the
+        entries are delivered again, and the conversations are as before. Transactions are stored in the order of the
+        calls. A reader that has used the state of a conversation calls this instead of `ack`, even without a change,
+        because the state that it has seen may not be stored yet.
+
+        Args:
+            numbers: The entries; none for a change that no entry has caused, such as a time-out.
+            changes: The new rows; an empty row deletes a conversation.
+        """
+        ...
+
+    async def conversation(self, key: str) -> ConversationRow | None:
+        """Return a conversation as the last `commit` has left it, stored or not; None if there is none."""
+        ...
+
+    async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
+        """Return the conversations with a deadline, the earliest first, after all calls of `commit` until now."""
         ...
 
     async def failed(self, number: int, error: str) -> int:
@@ -647,7 +698,8 @@ class AccountJournal(Protocol):
 
         A consumer that has not taken a deleted entry finds a gap in place of the last one that it misses; consecutive
         gaps are combined. With a time alone, the contacts of logins that ended before it are deleted too. A send in
-        state `sending` stays.
+        state `sending` stays. A conversation counts by its last change and the chat of that change, and is not part of
+        the number; a reader that has loaded a conversation may store it again.
         """
         ...
 
@@ -660,8 +712,9 @@ class Journal(Protocol):
     """
     The stored entries, sends and contacts of all accounts.
 
-    Entries and sends older than the engine's retention are deleted automatically, as by `purge`. Their age counts from
-    the arrival, by the platform's clock; a clock that ran ahead deletes nothing. Of the unreadable entries only the
+    Entries, sends and conversations older than the engine's retention are deleted automatically, as by `purge`; a
+    conversation with a deadline stays until its deadline is as old. The age of entries counts from the arrival, by the
+    platform's clock; a clock that ran ahead deletes nothing. Of the unreadable entries only the
     newest `QUARANTINE` are kept.
     """
 

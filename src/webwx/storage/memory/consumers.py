@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from webwx.protocol.codec import clean_text
 from webwx.storage.memory.entries import Failure
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-    from webwx.storage.base import Entry
+    from webwx.storage.base import ConversationRow, Entry
     from webwx.storage.memory.entries import Cursor, Entries
 
 
@@ -117,8 +118,35 @@ class MemoryConsumer:
                 del self._given[: len(passed)]
                 cursor.ahead = {each for each in cursor.ahead if each > cursor.acked}
 
+    def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> None:
+        """Acknowledge entries and store changes of conversations."""
+        with self._lock:
+            for number in numbers:
+                self.ack(number)
+            for row in changes:
+                key = clean_text(row.key)
+                if row.is_empty:
+                    self._cursor.conversations.pop(key, None)
+                else:
+                    self._cursor.conversations[key] = msgspec.structs.replace(row, key=key)
+
     async def flush(self) -> None:
         """Return at once: acknowledgements are stored immediately."""
+
+    # -- conversations -----------------------------------------------------------------------------------------------
+
+    async def conversation(self, key: str) -> ConversationRow | None:
+        """Return a conversation as the last `commit` has left it; None if there is none."""
+        with self._lock:
+            return self._cursor.conversations.get(clean_text(key))
+
+    async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
+        """Return the conversations with a deadline, the earliest first."""
+        with self._lock:
+            due = [(row.deadline, key) for key, row in self._cursor.conversations.items() if row.deadline is not None]
+            return [self._cursor.conversations[key] for _, key in sorted(due)[:limit]]
+
+    # -- failures ----------------------------------------------------------------------------------------------------
 
     async def failed(self, number: int, error: str) -> int:
         """Store a failed attempt at an entry, and return the number of failed attempts."""

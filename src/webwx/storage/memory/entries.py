@@ -16,7 +16,7 @@ import msgspec
 from webwx.model.contacts import ContactId
 from webwx.model.events import ContinuityLost, Item
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import ARCHIVE_CONSUMER, Entry
+from webwx.storage.base import ARCHIVE_CONSUMER, ConversationRow, Entry
 from webwx.storage.tokenizer import Query, tokens_of
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ class Cursor:
         self.handed_out: set[int] = set()
         """Entries that were delivered and are not acknowledged."""
         self.failures: dict[int, Failure] = {}
+        self.conversations: dict[str, ConversationRow] = {}
+        """The conversations by their keys."""
         self.consumer: OpenConsumer | None = None
         """The open consumer; None if it is closed."""
 
@@ -84,6 +86,14 @@ class Cursor:
         """Remove the state of a deleted entry."""
         self.handed_out.discard(number)
         self.failures.pop(number, None)
+
+    def forget_conversations(self, before: float, chats: Collection[str] = ()) -> None:
+        """Delete conversations last changed and due before a time (0: any time), of these chats (none: all chats)."""
+        self.conversations = {
+            key: row
+            for key, row in self.conversations.items()
+            if (before and max(row.changed_at, row.deadline or 0) >= before) or (chats and row.chat not in chats)
+        }
 
 
 class Entries:

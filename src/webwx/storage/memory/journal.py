@@ -399,9 +399,14 @@ class MemoryAccount:
             count += self._data().sends.remove(
                 lambda row: (not before or row.created_at < before) and (not chats or row.chat in chats)
             )
+            self._forget_conversations(before, chats)
             if not chats:
                 self._forget_logins(before)
         return count
+
+    def _forget_conversations(self, before: float, chats: Collection[str] = ()) -> None:
+        for cursor in self._data().entries.cursors.values():
+            cursor.forget_conversations(before, chats)
 
     def _delete(self, is_doomed: Callable[[StoredEntry], bool]) -> int:
         gone = self._data().entries.delete(is_doomed)
@@ -423,6 +428,7 @@ class MemoryAccount:
             self._delete(lambda each: each.arrived_at < limit)
         data.entries.delete_passed_gaps()
         data.sends.expire(limit)
+        self._forget_conversations(limit)
         self._forget_logins(limit)
 
     def _forget_logins(self, before: float) -> None:

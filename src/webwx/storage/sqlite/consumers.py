@@ -10,6 +10,9 @@ A consumer that keeps up is served from memory: it receives a batch when the bat
 advances `started`. A slower consumer reads from the file, and stores `started` in its own transaction before it
 delivers. The newest batches are kept in memory for it as well: once it has read up to them, it continues from memory.
 
+A change of a conversation is stored by the transaction that stores the acknowledgement of its entries. Such an
+acknowledgement has no mark: a crash before the transaction would otherwise keep it and lose the change.
+
 A poison message, which crashes its process each time, must not crash every process. No single delivery is stored, so
 after a crash every entry that was in flight may be the cause, and mostly none is. An entry that was in flight in two
 crashes is handled in isolation, after its poison marker was stored, so that a third crash counts against this entry
@@ -31,15 +34,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from webwx.storage.base import Entry
+from webwx.model.contacts import ContactId
+from webwx.protocol.codec import clean_text
+from webwx.storage.base import ConversationRow, Entry
 from webwx.storage.sqlite.bulk import as_list, insert, select_numbers
+from webwx.storage.sqlite.conversations import read_conversation, read_deadlines, write_conversations
 from webwx.storage.sqlite.dead_letters import read_revivals
 from webwx.storage.sqlite.entries import read_entries
 from webwx.storage.sqlite.marks import TOKEN, Marks
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from webwx.storage.sqlite.threads import Reader, Writer
 
@@ -247,6 +253,10 @@ class SqliteConsumer:
         self._crashes_to_store: dict[int, int] = dict.fromkeys(unstored & known.crashes.keys(), 0)
         """Crash counts that changed since the last transaction; 0 deletes the row."""
         self._crashes_storing: dict[int, int] = {}
+        self._changes: dict[str, ConversationRow] = {}
+        """Conversations that changed since the last transaction, by their keys."""
+        self._changes_storing: dict[str, ConversationRow] = {}
+        """Changed conversations in the current transaction."""
 
     def __repr__(self) -> str:
         return f"SqliteConsumer({self.name!r})"
@@ -433,6 +443,21 @@ class SqliteConsumer:
         if not self._is_notified:  # the writer thread resets this before it reads the acknowledgements
             self._notify_writer()
 
+    def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> None:
+        """Acknowledge entries and store changes of conversations, all in one transaction."""
+        with self._guard:  # a transaction takes the acknowledgements and the changes together
+            self._acks += numbers
+            for row in changes:
+                key = clean_text(row.key)
+                self._changes[key] = msgspec.structs.replace(
+                    row, key=key, step=clean_text(row.step), chat=ContactId(clean_text(row.chat))
+                )
+        if self._poison_markers or self._crashes:
+            for number in numbers:
+                self._clear_crashes(number)
+        if not self._is_notified:
+            self._notify_writer()
+
     def _clear_crashes(self, number: int) -> None:
         """Remove the poison marker and the crash count of an entry."""
         with self._guard:
@@ -457,6 +482,7 @@ class SqliteConsumer:
                 return
             self._count_acks()
             self._crashes_storing, self._crashes_to_store = self._crashes_to_store, {}
+            self._changes_storing, self._changes = self._changes, {}
             self._is_dirty, self._is_dirty_in_flight = False, True
             self._starting, self._acking = self._started, self._acked
             acked, started, storing = self._acked, self._started, self._storing
@@ -488,6 +514,8 @@ class SqliteConsumer:
                 db.execute("INSERT OR REPLACE INTO deaths VALUES (?, ?, ?)", (self.row, number, crashes))
             else:
                 db.execute("DELETE FROM deaths WHERE consumer = ? AND number = ?", (self.row, number))
+        if self._changes_storing:
+            write_conversations(db, self.row, self._changes_storing.values())
 
     def _count_acks(self) -> None:
         """Advance `_acked` by the acknowledgements since the last transaction."""
@@ -514,10 +542,11 @@ class SqliteConsumer:
                     self._attempts.pop(number, None)
             elif self._is_dirty_in_flight:
                 self._crashes_to_store = {**self._crashes_storing, **self._crashes_to_store}
+                self._changes = {**self._changes_storing, **self._changes}
                 self._is_dirty = True
             if not is_stored:
                 self._acks[:0] = self._storing
-            self._storing, self._crashes_storing = [], {}
+            self._storing, self._crashes_storing, self._changes_storing = [], {}, {}
             self._is_dirty_in_flight = False
 
     def _mark_stored(self) -> None:
@@ -537,6 +566,22 @@ class SqliteConsumer:
         """Return once every acknowledgement is stored."""
         if self._acks or self._is_dirty or self._is_dirty_in_flight:
             await self._writer.do(lambda _: None)
+
+    # -- conversations -----------------------------------------------------------------------------------------------
+
+    async def conversation(self, key: str) -> ConversationRow | None:
+        """Return a conversation as the last `commit` has left it, stored or not; None if there is none."""
+        key = clean_text(key)
+        with self._guard:
+            row = self._changes.get(key) or self._changes_storing.get(key)
+        if row is not None:
+            return None if row.is_empty else row
+        return await self._reader.do(lambda db: read_conversation(db, self.row, key))
+
+    async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
+        """Return the conversations with a deadline, the earliest first, after all calls of `commit` until now."""
+        await self.flush()
+        return await self._reader.do(lambda db: read_deadlines(db, self.row, limit))
 
     # -- failures ----------------------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from webwx.storage.sqlite.bodies import blank, locate, pack
 from webwx.storage.sqlite.bulk import as_list, select
 from webwx.storage.sqlite.consumers import LiveConsumers, SqliteConsumer, StoredBatch, read_known
 from webwx.storage.sqlite.contacts import Looks, StoredRoster, Thinning, keep_contacts, read_roster
+from webwx.storage.sqlite.conversations import delete_conversations
 from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead_letters, revive
 from webwx.storage.sqlite.entries import last_number, write_entries
 from webwx.storage.sqlite.evidence import login_of
@@ -600,6 +601,7 @@ class SqliteAccount:
             piece = numbers[start : start + PIECE]
             count += await self._writer.do(partial(delete, index=self._index, numbers=piece, reached=self._reached()))
         count += await self._writer.do(lambda db: delete_sends(db, account, before, ids))
+        await self._writer.do(lambda db: delete_conversations(db, account=account, before=before, chats=ids))
         if not chats:
             await self._writer.do(lambda db: forget_people(db, before))
         await self._writer.do(partial(delete_unnamed, files=self._media_files))

@@ -21,6 +21,7 @@ from webwx.storage.base import ARCHIVE_CONSUMER, QUARANTINE
 from webwx.storage.sqlite.archive import delete_unnamed
 from webwx.storage.sqlite.bodies import ItemRange, blank, pack, unpack
 from webwx.storage.sqlite.bulk import as_list, select, select_numbers
+from webwx.storage.sqlite.conversations import delete_conversations
 from webwx.storage.sqlite.entries import KINDS
 from webwx.storage.sqlite.index import key_of
 from webwx.storage.sqlite.links import forget_logins
@@ -223,8 +224,9 @@ def _entries_of(db: sqlite3.Connection, batch: int) -> list[list[int]]:
 
 
 def _delete_the_rest(db: sqlite3.Connection, before: float) -> None:
-    """Delete old sends of all accounts, gaps that all consumers have passed, and contacts of logins that ended."""
+    """Delete old sends and conversations, gaps that all consumers have passed, and contacts of logins that ended."""
     db.execute("DELETE FROM outbox WHERE created_at < ? AND state <> 'sending'", (before,))
+    delete_conversations(db, before=before)
     db.execute(
         "DELETE FROM entries WHERE batch = 0 AND number <= ("
         " SELECT min(acked) FROM consumers WHERE consumers.account = entries.account AND name <> ?)",

@@ -298,8 +298,22 @@ CREATE TABLE folded (
 );
 """
 
+_VERSION_6 = """
+CREATE TABLE conversations (
+    consumer INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    step TEXT NOT NULL,
+    content BLOB NOT NULL,                      -- the values, encoded by the consumer
+    chat TEXT NOT NULL,                         -- of the last change, by its id in that login
+    deadline REAL,                              -- NULL: it does not time out
+    changed_at REAL NOT NULL,
+    PRIMARY KEY (consumer, key)
+) WITHOUT ROWID;
+CREATE INDEX conversations_deadline ON conversations (consumer, deadline) WHERE deadline IS NOT NULL;
+"""
+
 MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
-    _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, unfold,
+    _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, unfold, _VERSION_6,
 )  # fmt: skip
 """The migration from each version to the next, beginning with an empty file: SQL, or a function."""
 
