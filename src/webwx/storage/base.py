@@ -24,8 +24,8 @@ sees everything that other processes stored before the call began. When a proces
 and its attempts to send as ended.
 
 **Blocking.** A coroutine may wait for storage. It runs no query on the event loop's thread, and its work on that thread
-does not grow with the size of the journal. A method that is not a coroutine returns at once: `ack`, `commit`,
-`show` and `remove_poison_marker`. A lookup in a `Roster`, by id or by name, is the only read that may run on the event loop's
+does not grow with the size of the journal. A method that is not a coroutine returns at once: `ack`, `commit`, `show`
+and `remove_poison_marker`. A lookup in a `Roster`, by id or by name, is the only read that may run on the event loop's
 thread: it reads the contacts that it returns, on this machine and without waiting for a writer. An engine on another
 machine holds the login's contacts in memory or in a local file. An iteration over a `Roster` runs in another thread.
 All methods may be called from any event loop of the process.
