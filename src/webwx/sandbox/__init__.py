@@ -1,1 +1,1 @@
-"""A real server of the protocol, for tests and offline work: `core` answers requests, `serve` puts it on a port."""
+"""A server of the protocol, for tests and offline work: `core` answers requests, and `serve` opens a port for it."""

@@ -25,7 +25,7 @@ from webwx.sandbox.world import ME, World
 Answer = dict[str, object]
 
 _LONGEST_WIND = 10 * 365 * 86400
-"""Seconds: a clock beyond the year 9999 could date no answer."""
+"""Maximum seconds of one move: a clock after the year 9999 could not be written as a date."""
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,9 +55,11 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     examples: tuple[str, ...]
     """Arguments of the examples in the command's help."""
     said: Callable[..., str]
-    """Function that writes the sentence the command prints, from the arguments and the answer."""
+    """Function that writes the sentence that the command prints, from the arguments and the answer."""
     facts: Mapping[str, bool | str]
-    """Fields that the command adds to the answer for `--json`; a text names the parameter whose value the field has."""
+    """
+    Fields that the command adds to the answer for `--json`: field name, and name of the parameter that holds its value.
+    """
 
     def run(self, world: World, request: msgspec.Struct) -> Answer:
         """
@@ -77,7 +79,7 @@ ACTIONS: dict[str, Action] = {}
 def _action(
     name: str, *examples: str, said: str | Callable[..., str], facts: Mapping[str, bool | str] | None = None
 ) -> Callable[[Callable[..., Answer | None]], Callable[..., Answer | None]]:
-    """Put a function into the table; a text as `said` is a template."""
+    """Add a function to the table. If `said` is a text, it is a template for the sentence."""
 
     def add(act: Callable[..., Answer | None]) -> Callable[..., Answer | None]:
         _world, *fields = inspect.signature(act, eval_str=True).parameters.values()
@@ -126,7 +128,7 @@ def shown_as(name: str) -> msgspec.Meta:
 
 
 Text = Annotated[str, msgspec.Meta(extra={"is_free_text": True})]
-"""Any text, also one that looks like an option of the command."""
+"""A text that may look like an option of the command."""
 
 
 # -- logins ----------------------------------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ def confirm(world: World, *, uuid: str = "") -> None:
 
 @_action("cancel", "", said="Cancelled.", facts={"cancelled": True})
 def cancel(world: World, *, uuid: str = "") -> None:
-    """Refuse the login that was scanned."""
+    """Reject the login that was scanned."""
     world.cancel(uuid)
 
 
@@ -158,13 +160,13 @@ def expire(world: World, *, uuid: str = "") -> None:
 
 @_action("log-out", "", said="{who} is logged out.", facts={"logged_out": True})
 def log_out(world: World, *, who: str = ME) -> None:
-    """Log WHO's web client out from the phone: it learns 1100."""
+    """Log WHO's web client out on the phone: it receives ret 1100."""
     world.log_out(who)
 
 
 @_action("evict", "", said="Another client has taken {who}'s login.", facts={"evicted": True})
 def evict(world: World, *, who: str = ME) -> None:
-    """Log in another client as WHO; WHO's current client gets 1101."""
+    """Log in another client as WHO; WHO's current client receives ret 1101."""
     world.evict(who)
 
 
@@ -193,7 +195,7 @@ def recall(world: World, *, from_: str, to: str, message_id: Annotated[str, show
 
 @_action("open", "me 阿华", said="{who} has opened {chat}.", facts={"opened": True})
 def open_chat(world: World, *, who: str = ME, chat: str) -> None:
-    """Open CHAT on WHO's phone, so that nothing is unread there."""
+    """Open CHAT on WHO's phone, which clears its unread count."""
     world.open_chat(who, chat)
 
 

@@ -1,9 +1,9 @@
 """
-What a server says on a bad day, as values: the core asks each fault before it answers, and shows it the answer after.
+Faults in the content of an answer, as values.
 
-Each class is one item of the catalogue (`faults`): the tag is its name, the first line of its docstring what it does,
-its fields are its options. What none of them changes is the world: what a phone shows stays true, so a test can
-compare.
+The core offers each fault the call before it is carried out and the answer afterwards. Each class is one item of the
+catalogue (`faults`): the tag is its name, the first line of its docstring says what it does, and its fields are its
+options. No fault changes the world, so that phones still show the true state and a test can compare.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from webwx.sandbox.sessions import WebSession
 
 Document = dict[str, Any]
-"""An answer's JSON."""
+"""The JSON object of an answer."""
 
 Instead = Response | msgspec.Struct | None
-"""What is answered in place of carrying a call out, if anything: an answer as it is, or a reply still to be written."""
+"""What replaces the execution of a call: an answer, a reply to be encoded, or None to execute it."""
 
 _SENDS = frozenset({TEXT.name, IMAGE.name, VIDEO.name, STICKER.name, APP.name})
 _CHECK = frozenset({SYNCCHECK.name})
@@ -55,7 +55,7 @@ _CONTACTS = frozenset({GETCONTACT.name})
 
 
 class FaultedWorld(Protocol):
-    """The part of a world that a bad answer touches."""
+    """The part of a world that an answer fault uses."""
 
     logins: LoginRegistry
     delivery: MessageDelivery
@@ -72,45 +72,45 @@ class FaultedWorld(Protocol):
 
 
 class FaultedCall(Protocol):
-    """The part of a call that a bad answer reads and changes."""
+    """The part of a call that an answer fault reads and changes."""
 
     http: Request
     batch_size: int
-    """Most changes in the answer of a fetch."""
+    """Maximum number of changes in the answer of a fetch."""
     cookies: list[str]
     """`Set-Cookie` values of the answer."""
 
     @property
     def world(self) -> FaultedWorld:
-        """The world it happens in."""
+        """The world of the call."""
 
     @property
     def origin(self) -> str:
-        """The origin that the call came to."""
+        """The origin that received the call."""
 
     @property
     def session(self) -> WebSession:
-        """The caller's web login, if it lives."""
+        """The caller's active web login."""
 
     @property
     def any_session(self) -> WebSession:
-        """The caller's web login, even when it has ended."""
+        """The caller's web login, active or ended."""
 
     def set_cookie(self, name: str, value: str, lifetime: float, *, domain: str) -> None:
-        """Set a cookie; without a domain for this host only."""
+        """Set a cookie; without a domain, for this host only."""
 
 
 class BadAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A fault in the content of an answer."""
 
     calls: ClassVar[frozenset[str]] = frozenset()
-    """The calls it is meant for; none: every call."""
+    """The calls it applies to; empty for every call."""
     is_whole: ClassVar[bool] = False
-    """It stands in place of the answer, so no other such fault goes with it."""
+    """Whether it replaces the whole answer, so that no other such fault applies to the same call."""
 
     def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
         """
-        Return another answer, or None to carry out the call.
+        Return a replacement for the answer, or None to execute the call.
 
         Raises:
             Refused: The call is refused.
@@ -688,12 +688,12 @@ def _with_header(response: Response, name: str, value: str | None) -> Response:
 
 
 def _keys(answer: Document) -> dict[str, list[Document]]:
-    """Return the counters of both keys by name, without a key that another fault has removed."""
+    """Return the counters of both keys by key name; a key that another fault has removed is omitted."""
     return {name: key["List"] for name in ("SyncKey", "SyncCheckKey") if (key := answer.get(name))}
 
 
 def _edited(response: Response, edit: Callable[[Document], object]) -> Response:
-    """Change an answer's JSON object; any other answer stays as it is."""
+    """Edit the JSON object of an answer; any other answer is returned unchanged."""
     try:
         answer = json.loads(response.body)
     except ValueError:
@@ -710,7 +710,7 @@ def _in_another_order(items: list[Document], rng: Random) -> list[Document]:
 
 
 def _member(message: Document) -> tuple[str, str]:
-    """Part the prefix of a chatroom's message, which names who wrote it, from its words; without one it is empty."""
+    """Split a chatroom message into its prefix, which names the author, and its text; the prefix may be empty."""
     member, parting, content = message["Content"].partition(":<br/>")
     is_prefixed = bool(parting) and message["FromUserName"].startswith("@@") and member.startswith("@")
     return (member, content) if is_prefixed else ("", message["Content"])

@@ -1,9 +1,9 @@
 """
-What a connection does on a bad day, as values: the sandbox's own port and the fault proxy both play them.
+Faults of a connection, as values; the sandbox's own port and the fault proxy use the same ones.
 
-A bad line turns an answer's bytes into steps: what goes out, when, and how the connection ends. Only `play` touches a
-socket, so a test can read the steps. Each class is one item of the catalogue (`faults`): the tag is its name, the first
-line of its docstring what it does, its fields are its options.
+A fault turns the bytes of an answer into steps: what is sent, when, and how the connection ends. Only `play` uses a
+socket, so that a test can read the steps. Each class is one item of the catalogue (`faults`): the tag is its name, the
+first line of its docstring says what it does, and its fields are its options.
 """
 
 from __future__ import annotations
@@ -28,41 +28,41 @@ if TYPE_CHECKING:
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=1 << 30)]
 At = Annotated[int, msgspec.Meta(ge=-1)]
-"""How many bytes come through; -1 takes a random place."""
+"""Number of bytes that are sent; -1 is a random number."""
 
 Flaw = Literal["wrong host", "expired", "self-signed"]
-"""What is wrong with a certificate."""
+"""Defect of a certificate."""
 
 MEDIA_CALLS = frozenset({GETMSGIMG.name, GETVOICE.name, GETVIDEO.name, GETMEDIA.name})
-"""The calls that download what was sent."""
+"""The calls that download media."""
 
 
 # -- steps -----------------------------------------------------------------------------------------------------------
 
 
 class Delay(msgspec.Struct, frozen=True):
-    """Nothing is sent for some time."""
+    """Send nothing for some time."""
 
     seconds: float
 
 
 class Outage(msgspec.Struct, frozen=True):
-    """Every connection is reset, and new ones are refused for some time."""
+    """Reset every connection and refuse new ones for some time."""
 
     seconds: float
 
 
 class End(enum.Enum):
-    """How a connection ends."""
+    """End of a connection."""
 
     CLOSE = "close"
-    """Closed, as if all had been said."""
+    """Closed normally."""
     RESET = "reset"
-    """Reset: the other side reads an error where it waits for bytes."""
+    """Reset: the other side gets an error instead of bytes."""
     SILENCE = "silence"
-    """Kept, and nothing is ever said again."""
+    """Kept open, and nothing more is sent."""
     STALE = "stale"
-    """Kept, and reset as soon as the next request comes."""
+    """Kept open, and reset when the next request arrives."""
 
 
 Step = bytes | Delay | Outage | End
@@ -70,7 +70,7 @@ Steps = Iterator[Step]
 
 
 def raw_answer(response: Response) -> bytes:
-    """Write an answer as it stands on the wire."""
+    """Return the bytes of an answer as they are sent."""
     try:
         phrase = HTTPStatus(response.status).phrase
     except ValueError:  # a number without a name
@@ -81,7 +81,7 @@ def raw_answer(response: Response) -> bytes:
 
 
 async def play(steps: Steps, transport: asyncio.Transport) -> Outage | End | None:
-    """Carry out the steps; return how they ended, None if the connection stays open. The caller handles a silence."""
+    """Execute the steps. Return how they ended, or None if the connection stays open. The caller handles `SILENCE`."""
     for step in steps:
         if transport.is_closing():
             return End.CLOSE
@@ -103,7 +103,7 @@ async def play(steps: Steps, transport: asyncio.Transport) -> Outage | End | Non
 
 
 def reset(transport: asyncio.BaseTransport) -> None:
-    """End a connection by a reset, as a machine does that has crashed."""
+    """Reset a connection, as a machine that has crashed does."""
     line: socket.socket | None = transport.get_extra_info("socket")
     if line is not None and line.fileno() >= 0:
         # To linger for no time is what turns a close into a reset.
@@ -118,15 +118,15 @@ class BadLine(msgspec.Struct, frozen=True, kw_only=True):
     """A fault of the connection."""
 
     calls: ClassVar[frozenset[str]] = frozenset()
-    """The calls it is meant for; none: every call."""
+    """The calls it applies to; empty for every call."""
 
 
 class AtConnect(BadLine, frozen=True, kw_only=True):
-    """A connection that is reset as soon as it is there: no request is read."""
+    """A connection that is reset when it is accepted, before a request is read."""
 
 
 class AtRequest(BadLine, frozen=True, kw_only=True):
-    """A request that is read, and never carried out."""
+    """A request that is read and not executed."""
 
     def steps(self) -> Steps:
         """Return the steps in place of an answer."""
@@ -134,7 +134,7 @@ class AtRequest(BadLine, frozen=True, kw_only=True):
 
 
 class AtAnswer(BadLine, frozen=True, kw_only=True):
-    """A request that is carried out, and whose answer does not come as it should."""
+    """A request that is executed, and whose answer is damaged or missing."""
 
     def steps(self, answer: bytes, rng: Random) -> Steps:
         """Return the changed steps of an answer."""
@@ -142,21 +142,21 @@ class AtAnswer(BadLine, frozen=True, kw_only=True):
 
 
 class Throttle(BadLine, frozen=True, kw_only=True):
-    """An answer whose bytes all come, in their own time. Goes together with every other fault."""
+    """An answer that arrives complete but slowly; it can be combined with every other fault."""
 
     def paced(self, steps: Steps, rng: Random) -> Steps:
-        """Return the same steps, slower."""
+        """Return the same steps with pauses."""
         raise NotImplementedError  # each fault of this kind has a pace of its own
 
 
 class Handshake(BadLine, frozen=True, kw_only=True):
-    """A server that cannot prove who it is."""
+    """A TLS handshake with a certificate that is not valid."""
 
     flaw: ClassVar[Flaw]
 
 
 class Repeat(BadLine, frozen=True, kw_only=True):
-    """A request that is carried out twice."""
+    """A request that is executed twice."""
 
 
 # -- no answer -------------------------------------------------------------------------------------------------------
@@ -385,7 +385,7 @@ class TlsSelfSigned(Handshake, frozen=True, kw_only=True, tag="tls_self_signed")
 
 
 def _place(at: int, first: int, end: int, rng: Random) -> int:
-    """Return how many bytes come through: a fixed number, or a random one between two."""
+    """Return how many bytes are sent: the given number, or a random one between two limits."""
     return rng.randrange(first, max(first + 1, end)) if at < 0 else at
 
 
@@ -394,7 +394,7 @@ def _head_size(answer: bytes) -> int:
 
 
 def _with_header(answer: bytes, line: str) -> bytes:
-    """Put a header in the place of the Content-Length."""
+    """Replace the header Content-Length by another header."""
     head, _, body = answer.partition(b"\r\n\r\n")
     lines = [each for each in head.split(b"\r\n") if not each.lower().startswith(b"content-length:")]
     return b"\r\n".join([*lines, line.encode()]) + b"\r\n\r\n" + body

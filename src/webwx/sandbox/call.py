@@ -74,30 +74,30 @@ class Call:
         self._endpoint = endpoint
         self.http = http
         self.is_first = parked is None
-        """The call has just come."""
+        """Whether this is the first attempt, before the call was parked."""
         self.deadline = parked.until if parked else world.now + world.options.hold_seconds
-        """Time at which a poll is answered in any case."""
+        """Time at which a poll is answered without news."""
         self.batch_size = world.options.batch_size
         """Maximum number of changes in a fetch."""
         self.status = 200
-        """Status of the answer; an answer may change it."""
+        """HTTP status of the answer."""
         self.cookies: list[str] = []
         """`Set-Cookie` values of the answer."""
         self.digest = ""
         """MD5 of the picture in the answer, for its `ETag`; empty for any other answer."""
         self.instead: Response | None = None
-        """What is answered in place of the reply, where a browser is meant and not a client."""
+        """Answer for a browser, in place of the encoded reply; None for a client."""
         self._request = request
 
     @property
     def origin(self) -> str:
-        """The origin that the call came to."""
+        """The origin that received the call."""
         parts = urlsplit(self.http.url)
         return f"{parts.scheme}://{parts.netloc}"
 
     @property
     def is_over(self) -> bool:
-        """A poll has been held long enough."""
+        """Whether a poll has been held until its deadline."""
         return self.world.now >= self.deadline
 
     @property
@@ -116,13 +116,13 @@ class Call:
     @property
     def any_session(self) -> WebSession:
         """
-        Whose call this is, even when the login has ended.
+        Return the session of the call, even if its login has ended.
 
-        Decided by sid alone: DeviceID, pass_ticket and skey of real clients are often stale, foreign or empty.
+        Only the sid identifies it: DeviceID, pass_ticket and skey of real clients are often old, wrong or empty.
 
         Raises:
-            Refused: No session has this sid. By an option, also: the call came to a wrong host, lacks a cookie, or has
-                an skey that the session never had.
+            Refused: No session has this sid. If an option demands it, also: the host is wrong, a cookie is missing, or
+                the skey was never issued to the session.
         """
         session = self.world.logins.session(self._sid())
         if session is None:
@@ -143,10 +143,10 @@ class Call:
 
     def set_cookie(self, name: str, value: str, lifetime: float, *, domain: str = "") -> None:
         """
-        Set a cookie; without a domain for this host only, as on one plain origin.
+        Set a cookie; without a domain, for this host only, as on a plain origin.
 
-        The platform's are `Secure`. Over plain http they are not: aiohttp and Python's own jar store such a cookie and
-        never send it back, and browsers send it to loopback addresses at most.
+        The platform's cookies are `Secure`. Over plain http they are not: aiohttp and Python's own jar would store them
+        and never send them back, and browsers send them to loopback addresses at most.
         """
         where = f" Domain={domain};" if domain else ""
         secure = "; Secure" if self.http.url.startswith("https:") else ""
@@ -157,7 +157,7 @@ class Call:
         return read_cookie_header(self.http.header("Cookie")).get(name, "")
 
     def _check_cookies(self, session: WebSession) -> None:
-        """Refuse a request without a cookie of its own: the file host has a ticket of its own for that."""
+        """Refuse a request without the session's cookies; at the file host, `webwx_data_ticket` is required too."""
         keys = session.keys
         is_file = self._endpoint.host is Host.FILE
         name, value = ("webwx_data_ticket", keys.data_ticket) if is_file else ("wxsid", keys.sid)
@@ -168,7 +168,7 @@ class Call:
         return self.cookie("wxsid") or read_pairs(self.http.query).get("sid") or self._credentials().sid
 
     def _credentials(self) -> Credentials:
-        """Return the body's `BaseRequest`; an upload has it one level deeper."""
+        """Return `BaseRequest` of the body; in an upload it is nested one level deeper."""
         if isinstance(self._request, UploadRequest):
             return upload_ticket(self._request).credentials
         if isinstance(self._request, ParallelUploadRequest):
@@ -184,7 +184,7 @@ def dashed_date(seconds: float) -> str:
 
 
 class _AnyBody(Wire, frozen=True, kw_only=True):
-    """What nearly every body has, also one that the call has no use for."""
+    """The fields that nearly every body has, also where a call does not use them."""
 
     credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
 

@@ -1,4 +1,4 @@
-"""The world's clock: recall windows, codes and long polls go by it, so a test winds it where it would have to sleep."""
+"""Clocks of a world: recall windows, codes and long polls use them, so a test moves the clock instead of sleeping."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class WorldClock(Protocol):
-    """A clock that can be wound forward."""
+    """A clock that can be moved forward."""
 
     def now(self) -> float:
         """Return the time in seconds since 1970."""
@@ -18,16 +18,16 @@ class WorldClock(Protocol):
         ...
 
     def seconds_until(self, moment: float) -> float | None:
-        """Return the real seconds until a moment; None if only winding reaches it."""
+        """Return the real seconds until a time; None if only moving the clock reaches it."""
         ...
 
 
 class SystemClock:
     """
-    A clock that runs as the machine's does, ahead of it by what it was wound.
+    A clock that runs like the machine's clock, with a fixed offset.
 
     Args:
-        start: What it shows first, in seconds since 1970; None: what the machine's shows.
+        start: First time, in seconds since 1970; None uses the machine's time.
     """
 
     def __init__(self, start: float | None = None) -> None:
@@ -35,14 +35,14 @@ class SystemClock:
 
     @classmethod
     def ahead_by(cls, seconds: float) -> SystemClock:
-        """Return a clock that is so much ahead of the machine's."""
+        """Return a clock with a given offset from the machine's clock."""
         clock = cls()
         clock.wind(seconds)
         return clock
 
     @property
     def ahead(self) -> float:
-        """Seconds that it shows more than the machine's."""
+        """Offset from the machine's clock, in seconds."""
         return self._ahead
 
     def now(self) -> float:
@@ -54,12 +54,12 @@ class SystemClock:
         self._ahead += seconds
 
     def seconds_until(self, moment: float) -> float:
-        """Return the real seconds until a moment."""
+        """Return the real seconds until a time."""
         return max(0.0, moment - self.now())
 
 
 class VirtualClock:
-    """A clock that stands still until it is wound."""
+    """A clock that stands still until it is moved."""
 
     def __init__(self, start: float = 1_560_000_000.0) -> None:
         self._now = start
@@ -73,5 +73,5 @@ class VirtualClock:
         self._now += seconds
 
     def seconds_until(self, moment: float) -> float | None:
-        """Return 0 for a moment that has come; None for any other."""
+        """Return 0 for a time that has passed; None for any other."""
         return 0.0 if moment <= self._now else None

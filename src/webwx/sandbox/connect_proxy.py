@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _METHOD = b"CONNECT "
 _LONGEST_HEAD = 16 * 1024
 HEAD_SECONDS = 10.0
-"""Seconds after its first byte by which the head of a request, or a handshake, has to be complete."""
+"""Seconds from its first byte in which the head of a request, or a TLS handshake, must be complete."""
 
 _TARGET = re.compile(rb"CONNECT ([^ \r\n:]+):(\d+) HTTP/1\.[01]\r\n")
 
@@ -32,8 +32,8 @@ class AcceptedConnection(asyncio.Protocol):
 
     Args:
         server: Creates the protocol that answers HTTP.
-        context: For the server's side of TLS.
-        callers: Set that refers to this connection until another object does.
+        context: TLS context of the server's side.
+        callers: Set that holds this connection until another object refers to it.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class AcceptedConnection(asyncio.Protocol):
         self._callers = callers
         self._transport: asyncio.Transport | None = None
         self._said = bytearray()
-        """Bytes received and not read yet."""
+        """Bytes that are received and not parsed yet."""
         self._upgrade: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -54,19 +54,19 @@ class AcceptedConnection(asyncio.Protocol):
         self._callers.add(self)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Forget a caller who has hung up."""
+        """Remove the connection of a client that has disconnected."""
         del error
         self._leave()
 
     def hang_up(self) -> None:
-        """End the connection at once."""
+        """Close the connection at once."""
         if self._upgrade:
             self._upgrade.cancel()
         if self._transport:
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Read on until it is clear whether this is a tunnel."""
+        """Parse the received bytes until it is clear whether this is a tunnel."""
         self._said += data
         if self._upgrade or not self._transport:
             return  # the first bytes inside the tunnel may arrive before the end of the handshake is reported
@@ -135,7 +135,7 @@ class ConnectProxy:
         self._listening = listening
         self._callers = callers
         self.port: int = listening.sockets[0].getsockname()[1]
-        """Where it is."""
+        """Port that it listens on."""
 
     def close(self) -> None:
         """Stop listening, and close the connections that have not sent a request."""
@@ -151,13 +151,13 @@ async def open_connect_proxy(
     Listen on a loopback address.
 
     Args:
-        server: Makes the protocol that answers HTTP, plain and inside tunnels.
-        context: For the server's side of TLS.
+        server: Creates the protocol that answers HTTP, plain and inside tunnels.
+        context: TLS context of the server's side.
         host: A loopback address.
-        port: 0 takes any free one.
+        port: 0 uses any free port.
 
     Raises:
-        OSError: The port is taken.
+        OSError: The port is in use.
     """
     callers: set[AcceptedConnection] = set()
     listening = await asyncio.get_running_loop().create_server(

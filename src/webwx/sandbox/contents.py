@@ -1,8 +1,8 @@
 """
-Every kind of message a phone can send, and what each looks like on the wire.
+Every kind of message that a phone can send, with its fields on the wire.
 
-Content is a message before it has a sender's name, a receiver and an id: `view` writes those in each session's own
-names and escapes the text.
+Content is a message without sender, receiver and id. `view` adds those in the names of each session and escapes the
+text.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _CARD_SCENE = 17
 _REQUEST_SCENE = 14
 
 _PLAIN_LINES = ("收到红包", "发出红包", "群收款消息")
-"""Grey lines that come with the status of an ordinary message."""
+"""Texts of notices that arrive with the status of an ordinary message."""
 
 
 # -- texts and lines -------------------------------------------------------------------------------------------------
@@ -67,7 +67,7 @@ def system_xml(xml: str, line: str) -> MessageContent:
 
 
 def raw(message_type: int, app_type: int, content: str) -> MessageContent:
-    """Send anything, known or not."""
+    """Send content of any type, known or not."""
     wire = msgspec.structs.replace(_wire(message_type, content), app_msg_type=app_type)
     return MessageContent(kind="raw", text=content, wire=wire)
 
@@ -111,7 +111,7 @@ def _image_xml(medium: MediaFile) -> str:
 
 
 def voice(sender: WorldPerson, medium: MediaFile, milliseconds: int) -> MessageContent:
-    """Send something spoken."""
+    """Send a voice message."""
     element = write_tag(
         "voicemsg",
         {
@@ -131,7 +131,7 @@ def voice(sender: WorldPerson, medium: MediaFile, milliseconds: int) -> MessageC
 
 
 def video(sender: WorldPerson, medium: MediaFile, seconds: int, *, is_short: bool = False) -> MessageContent:
-    """Send a video, or what old phones call a short one."""
+    """Send a video, or the short video of old phones."""
     content = write_message(
         "videomsg",
         {
@@ -190,7 +190,7 @@ def sticker(sender: WorldPerson, medium: MediaFile, *, game: int = 0, result: in
 
 
 def store_sticker() -> MessageContent:
-    """Send a sticker of the store; the web learns nothing but its size."""
+    """Send a sticker of the store; web clients receive only its size."""
     wire = msgspec.structs.replace(
         _wire(MessageType.STICKER, ""), img_status=2, has_product_id=1, img_height=240, img_width=240
     )
@@ -277,7 +277,7 @@ def card(person: WorldPerson) -> MessageContent:
 
 
 def friend_request(person: WorldPerson, greeting: str, ticket: str) -> MessageContent:
-    """Ask to become a friend; `ticket` accepts."""
+    """Send a friend request; `ticket` accepts it."""
     head = write_tag(
         "msg",
         {
@@ -308,7 +308,7 @@ def friend_request(person: WorldPerson, greeting: str, ticket: str) -> MessageCo
 
 
 def call(message_type: int = MessageType.CALL) -> MessageContent:
-    """Call; the web only hears that there was something."""
+    """Call; web clients receive only that there was a call."""
     content = '<voipmsg type="VoIPBubbleMsg"></voipmsg>'
     return MessageContent(kind="call", wire=_wire(message_type, content))
 
@@ -360,7 +360,7 @@ def mini_program(sender: WorldPerson, title: str, program: str, page: str) -> Me
 
 
 def quote(sender: WorldPerson, quoted: WorldMessage, chat: str, words: str) -> MessageContent:
-    """Reply to a message; `chat` is the real id of where it stands."""
+    """Reply to a message; `chat` is the real id of its chat."""
     author = quoted.sender.real_id
     # In a chatroom the platform swaps the two fields: `fromusr` is the chatroom, `chatusr` the author.
     is_chatroom = chat.endswith("@chatroom")
@@ -387,7 +387,7 @@ def history(sender: WorldPerson, title: str, lines: tuple[str, ...]) -> MessageC
 
 
 def _record_item(line: str) -> RecordItem:
-    """Make a message of a merged history from a line such as `小华: 在吗`."""
+    """Build a message of a merged history from a line such as `小华: 在吗`."""
     name, colon, text = line.partition(": ")
     return RecordItem(sender_name=name if colon else "", text=text if colon else line)
 
@@ -398,7 +398,7 @@ def unsupported() -> MessageContent:
 
 
 def live_location(sender: WorldPerson) -> MessageContent:
-    """Begin to share where one is."""
+    """Begin to share a live location."""
     return app(sender, AppContent(type=AppMessageType.LIVE_LOCATION, title="我发起了位置共享"), "live_location")
 
 

@@ -69,7 +69,7 @@ class TrafficQuery(msgspec.Struct, frozen=True, kw_only=True):
     """A place in the log of the wire."""
 
     after: int = 0
-    """The last change that is known."""
+    """Number of the last change that the caller knows."""
     endpoint: str = ""
     """Only this call; empty: all."""
 
@@ -91,7 +91,7 @@ class AccountList(msgspec.Struct, frozen=True):
 
 
 class TrafficReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was said on the wire."""
+    """Recorded exchanges."""
 
     last: int
     exchanges: list[Exchange]
@@ -129,7 +129,7 @@ class Inbox(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """The whole world, for its owner alone."""
+    """The whole world; it contains secrets."""
 
     state: bytes
 
@@ -138,7 +138,7 @@ class State(msgspec.Struct, frozen=True):
 
 
 def _accounts(world: World, _: NoParameters) -> AccountList:
-    """List who can log in; the first is `me`."""
+    """List the people who can log in; the first is `me`."""
     people = (person for person in world.people.values() if not person.is_public)
     return AccountList([AccountSummary(nickname=person.nickname, id=person.id) for person in people])
 
@@ -176,7 +176,7 @@ def _on_faults(act: Callable[[FaultInjector, Any], msgspec.Struct]) -> Callable[
 
 
 Verbs = Mapping[tuple[str, str], tuple[type[msgspec.Struct], Callable[[T, Any], object]]]
-"""By method and path: what comes, and what to do with it."""
+"""Handlers by method and path, each with the type of its input."""
 
 _VERBS: Verbs[World] = {
     ("GET", "accounts"): (NoParameters, _accounts),
@@ -204,7 +204,7 @@ def answer(world: World, request: Request) -> Response:
 
 
 def obey(verbs: Verbs[T], on: T, request: Request) -> Response:
-    """Do what a request wants done with something, or say in one sentence why not."""
+    """Execute a request of this API; a failure becomes an answer with one sentence."""
     if not is_loopback(request.url):
         return _error(403, "The control API answers on loopback addresses only.")
     if not is_same_origin(request):
@@ -235,7 +235,7 @@ def is_upload(request: Request) -> bool:
 
 
 def too_large(limit: int) -> Response:
-    """Refuse a request for this API whose body has more bytes than this."""
+    """Return the answer to a request of this API with too large a body."""
     return _error(413, f"That is more than the {limit:,} bytes that this sandbox takes at once.")
 
 
@@ -243,7 +243,7 @@ def is_loopback(url: str) -> bool:
     """
     Return whether an address is this machine's.
 
-    A page elsewhere can make a browser call a loopback port, under its own name (`Host`) or from its own origin.
+    A web page elsewhere can make a browser call a loopback port, with the page's own host name or from its own origin.
     """
     try:
         return is_this_machine(urlsplit(url).hostname or "")
@@ -252,7 +252,7 @@ def is_loopback(url: str) -> bool:
 
 
 def is_same_origin(request: Request) -> bool:
-    """Return whether a request comes from no page at all, or from one of this server: scheme, name and port."""
+    """Return whether a request comes from no page, or from a page of this server (same scheme, name and port)."""
     there = urlsplit(request.url)
     return is_loopback(request.url) and request.header("Origin") in {"", f"{there.scheme}://{there.netloc}"}
 

@@ -45,11 +45,11 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 _AT_A_REQUEST = (*SAID, AtRequest, AtAnswer, Throttle, Repeat)
-"""Faults that are decided on when a request has come."""
+"""Kinds of faults that are chosen when a request arrives."""
 
 
 class Broken(Response, frozen=True, kw_only=True):
-    """An answer that a fault has touched: on a port it goes out byte by byte, as it is."""
+    """An answer with connection faults: on a port it is sent in steps."""
 
     hits: tuple[InjectedFault, ...]
 
@@ -59,7 +59,7 @@ class Broken(Response, frozen=True, kw_only=True):
 
 
 class Held(Park, frozen=True, kw_only=True):
-    """A poll that is kept, what will go wrong with it, and its place in the log of the wire."""
+    """A held poll with its faults and its entry in the recorded traffic."""
 
     hits: tuple[InjectedFault, ...]
     entry: RecordedExchange
@@ -76,9 +76,9 @@ class SandboxCore:
         Answer a request, or park it.
 
         Args:
-            request: What came.
-            parked: The park this very request got before, when it is asked again: because the world has changed or
-                the clock has reached its `until`.
+            request: The request.
+            parked: The `Park` that this request received before, when it is tried again because the world has changed
+                or the clock has reached its `until`.
         """
         beside = self._beside_the_wire(request)
         if beside is not None:
@@ -97,12 +97,12 @@ class SandboxCore:
         return answer
 
     def give_up(self, parked: Park) -> None:
-        """Record that a poll's client has hung up."""
+        """Record that a poll's client has disconnected."""
         if isinstance(parked, Held):
             self.world.traffic.end(parked.entry, None)
 
     def wind_to(self, until: float) -> None:
-        """Wind the clock forward to a moment, unless it has passed, or to what happens before."""
+        """Move the clock forward to a time, or only to the next scheduled action before it."""
         planned = self.world.scheduler.next
         moment = until if planned is None else min(until, planned)
         self.world.wind(max(0.0, moment - self.world.now))
@@ -115,7 +115,7 @@ class SandboxCore:
         return msgspec.structs.replace(answer, headers=headers)
 
     def _beside_the_wire(self, request: Request) -> Response | None:
-        """Answer what is the sandbox's own and no part of the protocol."""
+        """Answer a request of the sandbox itself that is not part of the protocol."""
         if control.is_for(request):
             return control.answer(self.world, request)
         if pages.is_for(request):
@@ -200,7 +200,7 @@ class SandboxCore:
 
 
 def tidied(request: Request) -> Request:
-    """Take doubled and trailing slashes out of a path: clients that glue addresses together ask for such."""
+    """Remove doubled and trailing slashes from a path, which clients send that join addresses carelessly."""
     parts = urlsplit(request.url)
     path = _SLASHES.sub("/", parts.path).rstrip("/") or "/"
     return request if path == parts.path else msgspec.structs.replace(request, url=parts._replace(path=path).geturl())
@@ -210,7 +210,7 @@ _SLASHES = re.compile("//+")
 
 
 def refusal(endpoint: Endpoint[Any, Any], refused: Refused) -> msgspec.Struct:
-    """Return the refusing reply: the number in its place, every other field zero or empty."""
+    """Return the reply of a refusal: the return code, and every other field zero or empty."""
     special = _REFUSALS.get(endpoint.reply)
     if special:
         return special(refused)
@@ -229,4 +229,4 @@ _REFUSALS: dict[type[msgspec.Struct], Callable[[Refused], msgspec.Struct]] = {
     SyncReply: lambda refused: SyncReply(base_response=BaseResponse(ret=refused.ret), profile=UNCHANGED_PROFILE),
     Media: lambda _: Media(content_type="text/plain"),
 }
-"""Replies that have no `BaseResponse`, or more than a refusal by itself; a medium that is refused is an empty one."""
+"""Refusals of calls whose reply has no `BaseResponse` or more fields; a refused download is empty."""

@@ -1,9 +1,8 @@
 """
 Delivery: how messages reach phones and web logins, and how they are recalled.
 
-A message appears on the phones of all its receivers, and in the stream of each one's web login. The sender's own login
-is special: it gets everything from the phone, nothing that it sent itself (or an echo, by an option), and always the
-notice of a recall.
+A message appears on the phones of all its receivers, and in the stream of each receiver's web login. The sender's own
+login gets what its phone sends, not what it sent itself (or an echo, by an option), and always the notice of a recall.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ class DeliveryWorld(Protocol):
         """Seconds since 1970."""
 
     def notify_watchers(self, owner: str = "", chat: str = "") -> None:
-        """Notify those who watch a phone that it shows something else."""
+        """Notify the watchers of a phone that its display has changed."""
 
     def tell(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
         """Append a change to the stream of a person's web login."""
@@ -52,7 +51,7 @@ class DeliveryWorld(Protocol):
 
 
 class MessageDelivery:
-    """Delivers the messages of a world, and keeps them."""
+    """Delivers the messages of a world, and stores them."""
 
     def __init__(self, world: DeliveryWorld) -> None:
         self._world = world
@@ -101,11 +100,11 @@ class MessageDelivery:
 
     @property
     def messages(self) -> tuple[WorldMessage, ...]:
-        """Everything that was ever sent, oldest first."""
+        """All messages that were ever sent, oldest first."""
         return tuple(self._messages.values())
 
     def take(self, message: WorldMessage) -> None:
-        """Take in a message that has its id already; no phone shows it for that."""
+        """Restore a message with its id, without showing it on a phone."""
         self._messages[message.id] = message
 
     def message(self, message_id: str, viewer: WorldPerson) -> WorldMessage:
@@ -113,7 +112,7 @@ class MessageDelivery:
         Return a message that a person can see.
 
         Raises:
-            Refused: There is none of that id, or it is in none of this person's chats.
+            Refused: There is no message with this id in the person's chats.
         """
         message = self._messages.get(message_id)
         if message is None or not viewer.sees(message):
@@ -121,7 +120,7 @@ class MessageDelivery:
         return message
 
     def tell(self, person: WorldPerson, chat: str, content: MessageContent) -> WorldMessage:
-        """Show one person a message in a chat that has no author there: a notice, a request."""
+        """Show one person a message without an author in a chat, such as a notice or a request."""
         other = self._world.people.get(chat, person)
         message = self._new_message(other, chat if other is person else person.id, content)
         self._show(person, message, is_unread=content.kind != "system")
@@ -157,7 +156,7 @@ class MessageDelivery:
         return message
 
     def greet(self, person: WorldPerson) -> str:
-        """Make the phone answer a new client with its recent chats, and return that message's id."""
+        """Send a new client the recent chats of the phone; return the id of that message."""
         notice_id, now = self.new_id(), self._world.now
         self._world.tell(person, Selector.PHONE_ACTIVITY, lambda view: view.recent_chats(notice_id=notice_id, time=now))
         return notice_id
@@ -170,7 +169,7 @@ class MessageDelivery:
         )
 
     def new_id(self) -> str:
-        """Make a message id: 19 digits."""
+        """Return a new message id of 19 digits."""
         return str(self._world.rng.randrange(10**18, 9 * 10**18))
 
     def _check_target(self, sender: WorldPerson, to: str) -> None:
@@ -196,7 +195,7 @@ class MessageDelivery:
             self._world.let_hear(person, message)
 
     def _bounce(self, sender: WorldPerson, receiver: WorldPerson, text: str) -> None:
-        """Report afterwards that the other side did not get it: the send itself succeeded."""
+        """Notify the sender that the message was not delivered, although the send succeeded."""
         self._show(sender, self._new_message(receiver, sender.id, contents.system(text)), is_unread=False)
 
     def _new_message(self, sender: WorldPerson, to: str, content: MessageContent) -> WorldMessage:

@@ -1,4 +1,4 @@
-"""The sandbox's two errors: a number for a client, and a sentence for the owner of a phone."""
+"""The two errors of the sandbox: a return code for a client, and a sentence for a person with a phone."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ _SENTENCES: dict[int, str] = {
     Ret.PHONE_OFFLINE: "That phone is offline; put it online first.",
     Ret.CHAT_GONE: "Nothing can be done there: only members of the chatroom can.",
 }
-"""What the platform's numbers mean to a person."""
+"""Sentences for the platform's return codes."""
 
 
 class Refused(Exception):
-    """The platform's no: a call is answered with this number and nothing else."""
+    """The platform refuses a call with a return code."""
 
     def __init__(self, ret: int, message: str = "") -> None:
         super().__init__(f"The platform refuses this with Ret {int(ret)}.")
         self.ret = int(ret)
         """A `Ret`, or the `retcode` of synccheck."""
         self.message = message
-        """Words for the user; only the ticket exchange has room for them."""
+        """Text for the user; only the ticket exchange sends it."""
 
 
 class Impossible(Exception):
-    """The world refuses an action of a person: an unknown name, nothing to confirm. The text is one sentence."""
+    """An action of a person is not possible in this world, such as an unknown name. The text is one sentence."""
 
     def __init__(self, sentence: str, code: str = "") -> None:
         super().__init__(sentence)
         self.code = code
-        """What stands for the sentence where it is said in another language, if the phone's page can come to it."""
+        """Identifier of the sentence for the phone's page, which shows it in another language; may be empty."""
 
 
 def code_of(no: Impossible | Refused) -> str:

@@ -1,8 +1,7 @@
 """
 Fake contacts: people, public accounts and chatrooms that are generated from a seed.
 
-Every fake contact is a friend of `me` and of no other person, and every chatroom has `me` in it: that is what a client
-of a large account meets.
+Every fake contact is a friend of `me` and of no other person, and `me` is in every chatroom, as in a large account.
 """
 
 from __future__ import annotations
@@ -33,20 +32,20 @@ _PUBLISHERS = ("日报", "周刊", "小站", "服务号", "俱乐部")
 _NICKNAMED = ("群主小号", "潜水员", "管理员", "新人")
 
 _ONE_IN = 8
-"""One of so many people has a rare attribute."""
+"""One in this many people has a rare attribute."""
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=100_000)]
 
 
 class FakeContacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many people, public accounts and chatrooms are generated."""
+    """Numbers of people, public accounts and chatrooms to generate."""
 
     people: _Count = 0
     public: _Count = 0
-    """Public accounts that `me` follows."""
+    """Number of public accounts that `me` follows."""
     chatrooms: _Count = 0
     members: _Count = 40
-    """How many people are in each chatroom, `me` among them."""
+    """Number of people in each chatroom, including `me`."""
 
 
 def add_fake_contacts(world: World, wanted: FakeContacts, rng: Random) -> None:

@@ -28,35 +28,35 @@ if TYPE_CHECKING:
 
 
 class NoParameters(msgspec.Struct, frozen=True):
-    """No parameters, or no news."""
+    """An empty request, or an empty answer."""
 
 
 class FaultScript(msgspec.Struct, frozen=True, kw_only=True):
-    """Faults one after the other."""
+    """A list of faults that happen one after the other."""
 
     faults: list[str]
 
 
 class Numbered(msgspec.Struct, frozen=True, kw_only=True):
-    """One of many: a fault that is on, or an exchange on the wire."""
+    """The number of an active fault or of an exchange."""
 
     number: int
 
 
 class SeedParameter(msgspec.Struct, frozen=True, kw_only=True):
-    """The seed of every rng; none: one is picked at random."""
+    """The seed of all random numbers; None uses a random seed."""
 
     seed: int | None = None
 
 
 class Seeded(msgspec.Struct, frozen=True, kw_only=True):
-    """The seed of every rng from now on."""
+    """The new seed of all random numbers."""
 
     seed: int
 
 
 class ActiveFault(msgspec.Struct, frozen=True, kw_only=True):
-    """A fault that is on, or has its turn in a script."""
+    """An active fault, or a fault of the script."""
 
     number: int
     fault: str
@@ -68,18 +68,18 @@ class ActiveFault(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FaultReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What can go wrong here, and what does."""
+    """The faults that this server can inject, and the active ones."""
 
     seed: int
     catalogue: list[FaultDescription] = msgspec.field(name="menu")
     active: list[ActiveFault]
     script: list[ActiveFault]
     hits: dict[str, int]
-    """How often each has happened since the last reset."""
+    """Number of times that each fault has happened since the last reset."""
 
 
 def _list(faults: FaultInjector, _: NoParameters) -> FaultReport:
-    """List what can go wrong, what does and what did."""
+    """List the catalogue, the active faults and their counts."""
     return FaultReport(
         seed=faults.seed,
         catalogue=catalogue(faults.kinds),
@@ -90,7 +90,7 @@ def _list(faults: FaultInjector, _: NoParameters) -> FaultReport:
 
 
 def active(rule: ActiveRule) -> ActiveFault:
-    """Show a fault that is on."""
+    """Describe an active fault."""
     return ActiveFault(
         number=rule.number, fault=rule.name, endpoint=rule.endpoint, times=rule.times, probability=rule.probability,
         options=msgspec.structs.asdict(rule.fault), hits=rule.hits,
@@ -129,4 +129,4 @@ FAULT_ROUTES: dict[tuple[str, str], tuple[type[msgspec.Struct], Callable[[FaultI
     ("POST", "faults/seed"): (SeedParameter, _reseed),
     ("POST", "faults/reset"): (NoParameters, _reset),
 }
-"""By method and path: what comes, and what to do with it."""
+"""Handlers by method and path, each with the type of its input."""

@@ -41,7 +41,7 @@ def name_of(fault: Fault | type[Fault]) -> str:
 
 
 class NoFault(BadLine, frozen=True, kw_only=True, tag="nothing"):
-    """A request succeeds; for scripts."""
+    """The request succeeds; for scripts."""
 
 
 CATALOGUE: dict[str, tuple[type[Fault], ...]] = {
@@ -75,20 +75,20 @@ CATALOGUE: dict[str, tuple[type[Fault], ...]] = {
     ),
     "TLS": (lines.TlsWrongHost, lines.TlsExpired, lines.TlsSelfSigned),
 }  # fmt: skip
-"""Everything that can go wrong, by where it does."""
+"""All faults, in the order of the documentation."""
 
 FAULTS: dict[str, type[Fault]] = {name_of(kind): kind for kinds in CATALOGUE.values() for kind in kinds}
 """The catalogue by name."""
 
 SAID = (BadAnswer, NoFault)
-"""What a server's core can do by itself."""
+"""Kinds of faults that the core of a server can inject."""
 CARRIED = (AtConnect, AtRequest, AtAnswer, Throttle, Repeat, NoFault)
-"""What needs a connection."""
+"""Kinds of faults that need a connection."""
 
 _PLACES: dict[type, str] = {Handshake: "TLS", BadLine: "connection", BadAnswer: "answer"}
 
 _ONE_OF_A_KIND: tuple[type, ...] = (AtRequest, AtAnswer, Repeat)
-"""Two of these cannot happen to one request."""
+"""Groups of kinds of which only one fault can happen to a request."""
 
 
 # -- rules and descriptions ------------------------------------------------------------------------------------------
@@ -100,20 +100,20 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True):
     fault: str
     """Its name in the catalogue."""
     endpoint: str = ""
-    """The call it is for; empty: the calls it is meant for."""
+    """The call it applies to; empty: the calls that the fault is meant for."""
     times: int | None = None
-    """For how many of them; None: until it is taken off."""
+    """Number of calls it applies to; None: until it is removed."""
     probability: float = 1.0
-    """How likely it is for each."""
+    """Probability that it happens to a call."""
     options: dict[str, str | int | float | bool] = {}
 
     @classmethod
     def read(cls, text: str) -> FaultRule:
         """
-        Read `NAME[:OPTION=VALUE[,OPTION=VALUE]][@PROBABILITY]`, where `endpoint` and `times` are options too.
+        Parse `NAME[:OPTION=VALUE[,OPTION=VALUE]][@PROBABILITY]`, where `endpoint` and `times` are options too.
 
         Raises:
-            Impossible: It does not read like that.
+            Impossible: The text does not have this form.
         """
         body, at, tail = text.strip().rpartition("@")
         probability = 1.0
@@ -141,22 +141,22 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FaultDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the catalogue."""
+    """One entry of the catalogue."""
 
     name: str
     does: str
-    """What it does, in one sentence."""
+    """Its effect, in one sentence."""
     section: str
     where: str
-    """`answer`: the server says it, `connection`: its port or a fault proxy does it, `TLS`: its port with TLS."""
+    """Where it is injected: `answer` (the server's core), `connection` (its port or a fault proxy) or `TLS`."""
     calls: list[str]
     """The calls it is meant for; empty: every call."""
     options: dict[str, str | int | float]
-    """With their defaults."""
+    """Options with their default values."""
 
 
 def describe(kind: type[Fault], section: str) -> FaultDescription:
-    """Describe a fault, in its own words."""
+    """Describe a fault, from its docstring and fields."""
     return FaultDescription(
         name=name_of(kind),
         does=(inspect.getdoc(kind) or "").splitlines()[0],
@@ -168,7 +168,7 @@ def describe(kind: type[Fault], section: str) -> FaultDescription:
 
 
 def catalogue(kinds: tuple[type, ...] = (BadAnswer, BadLine)) -> list[FaultDescription]:
-    """Describe every fault of the catalogue that is of one of the kinds."""
+    """Describe every fault of the given kinds."""
     return [
         describe(kind, section) for section, listed in CATALOGUE.items() for kind in listed if issubclass(kind, kinds)
     ]
@@ -176,10 +176,10 @@ def catalogue(kinds: tuple[type, ...] = (BadAnswer, BadLine)) -> list[FaultDescr
 
 def make_fault(name: str, options: Mapping[str, object]) -> Fault:
     """
-    Make a fault by its name; options may be texts.
+    Create a fault by its name; options may be texts.
 
     Raises:
-        Impossible: There is no such fault, or it cannot have such options.
+        Impossible: There is no such fault, or an option is not valid.
     """
     kind = FAULTS.get(name.replace("-", "_"))
     if kind is None:
@@ -202,7 +202,7 @@ def make_fault(name: str, options: Mapping[str, object]) -> Fault:
 
 @dataclass(kw_only=True)
 class ActiveRule:
-    """A rule that is on, and how often it has matched."""
+    """An active rule, and how often it has matched."""
 
     number: int
     fault: Fault
@@ -210,9 +210,9 @@ class ActiveRule:
     times: int | None
     probability: float
     hits: int = 0
-    """How often it has happened."""
+    """Number of times that it has happened."""
     rng: dict[str, Random] = field(default_factory=dict, repr=False)
-    """Of each call."""
+    """Random number generators by call."""
 
     @property
     def name(self) -> str:
@@ -221,7 +221,7 @@ class ActiveRule:
 
     @property
     def is_used_up(self) -> bool:
-        """It has happened as often as it should."""
+        """Whether it has happened as often as the rule allows."""
         return self.times is not None and self.hits >= self.times
 
     def concerns(self, call: str) -> bool:
@@ -239,18 +239,18 @@ class InjectedFault:
 
 class FaultInjector:
     """
-    The faults that are on, and the random numbers that decide.
+    The active faults, and the random numbers that decide when they happen.
 
     Args:
-        kinds: What can happen here.
-        seed: Of every rng; None picks one at random.
+        kinds: Kinds of faults that can happen here.
+        seed: Seed of every rng; None uses a random one.
     """
 
     def __init__(self, kinds: tuple[type, ...] = SAID, *, seed: int | None = None) -> None:
         self.seed = SystemRandom().randrange(2**32) if seed is None else seed
         """Seed: with the same one, the same calls meet the same faults."""
         self.kinds = kinds
-        """What can happen here."""
+        """Kinds of faults that can happen here."""
         self._rules: list[ActiveRule] = []
         self._script: list[ActiveRule] = []
         self._made = 0
@@ -260,21 +260,21 @@ class FaultInjector:
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """
-        Call back whenever a fault happens, or others are on.
+        Call back when a fault happens or the active faults change.
 
         Returns:
-            What ends the subscription.
+            A function that ends the subscription.
         """
         return self._subscribers.add(callback)
 
     @property
     def rules(self) -> tuple[ActiveRule, ...]:
-        """What is on, in the order it was asked for."""
+        """Active rules, in the order in which they were added."""
         return tuple(self._rules)
 
     @property
     def script(self) -> tuple[ActiveRule, ...]:
-        """What is still to come, one after the other."""
+        """Remaining faults of the script, in order."""
         return tuple(self._script)
 
     def add(self, rule: FaultRule | str) -> ActiveRule:
@@ -294,10 +294,10 @@ class FaultInjector:
 
     def take_off(self, number: int) -> None:
         """
-        Turn one fault off, or take it out of the script.
+        Remove an active fault, or a fault of the script.
 
         Raises:
-            Impossible: None of that number is on.
+            Impossible: There is no active fault with this number.
         """
         if number not in {rule.number for rule in (*self._rules, *self._script)}:
             raise Impossible(f"No fault of the number {number} is on.", "not-on")
@@ -310,7 +310,7 @@ class FaultInjector:
         Seed every rng again, so that active and future faults happen as before.
 
         Args:
-            seed: Seed of every rng; None picks one at random.
+            seed: Seed of every rng; None uses a random one.
         """
         self.seed = SystemRandom().randrange(2**32) if seed is None else seed
         rules = (*self._rules, *self._script)
@@ -322,10 +322,10 @@ class FaultInjector:
 
     def follow(self, rules: Iterable[FaultRule | str]) -> None:
         """
-        Lay down a script in place of the present one: each fault in its turn, once unless it says how often.
+        Replace the script: its faults happen one after the other, once each unless a rule says how often.
 
         Raises:
-            Impossible: One of them cannot be.
+            Impossible: A fault is not valid.
         """
         script = [self._active(rule) for rule in rules]
         for rule in script:
@@ -345,8 +345,8 @@ class FaultInjector:
         Return the faults that happen to a request, and count them.
 
         Args:
-            kinds: What can happen to it.
-            call: Its name; empty where none is known yet.
+            kinds: Kinds of faults that can happen to it.
+            call: Name of the call; empty if it is not known yet.
         """
         if not self._rules and not self._script:
             return ()
@@ -406,7 +406,7 @@ def of_kind(hits: Iterable[InjectedFault], kind: type[F]) -> list[tuple[F, Rando
 
 
 def steps_of(answer: bytes, hits: Iterable[InjectedFault]) -> Steps:
-    """Return the steps of an answer on a connection."""
+    """Return the steps in which an answer is sent."""
     hits = tuple(hits)
     steps: Steps = iter((answer,))
     instead = of_kind(hits, AtRequest)
@@ -421,7 +421,7 @@ def steps_of(answer: bytes, hits: Iterable[InjectedFault]) -> Steps:
 
 
 def _place(fault: Fault) -> object:
-    """Return the slot at a request that only one fault can take, if it takes one."""
+    """Return the group that a fault belongs to, of which only one can happen to a request; None if it has none."""
     if isinstance(fault, BadAnswer):
         return BadAnswer if fault.is_whole else None
     return next((kind for kind in _ONE_OF_A_KIND if isinstance(fault, kind)), None)

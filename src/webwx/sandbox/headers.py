@@ -1,4 +1,4 @@
-"""What the platform's hosts say in the headers of an answer, beside its type and its cookies."""
+"""The headers of the platform's answers, other than content type and cookies."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from webwx.sandbox.call import Call
 
 _TLS_ONLY = ("Strict-Transport-Security", "max-age=34995000 ; includeSubDomains")
-"""Sent by the API and the file host; over plain http it has no meaning and must not be sent."""
+"""Header of the API and the file host over TLS; over plain http it must not be sent."""
 
 _AVATARS = frozenset({GETICON, GETHEADIMG})
 
 
 def headers_of(endpoint: Endpoint[Any, Any], call: Call) -> Headers:
-    """Return the headers that go with an answer of an endpoint."""
+    """Return the headers of an endpoint's answer."""
     headers: Headers = ()
     now = call.world.now
     if endpoint is JSLOGIN:

@@ -1,8 +1,8 @@
 """
 The platform's hosts, as a sandbox serves them.
 
-The names come from the wire's own table (`protocol.hosts`), except old ones, which no login ends on and only old code
-still calls. On one plain origin none of this matters: that origin is every host.
+The names come from the wire's own table (`protocol.hosts`), except old names that only old clients call. On one plain
+origin this module has no effect: that origin serves all hosts.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _OF_OLD = {
     "webpush.weixin.qq.com": "webpush.wx.qq.com",
     "webpush2.weixin.qq.com": "webpush.wx.qq.com",
 }
-"""Names that old code calls, each with the one of today whose part it plays."""
+"""Names that only old clients call, each with the host that serves its calls today."""
 
 PLAYED = frozenset(_name(family.origin(part)) for family in FAMILIES.values() for part in Host) | _OF_OLD.keys()
-"""Every host name of the platform."""
+"""Every host name of the platform that a sandbox serves."""
 
 _HELPERS = frozenset(name for name in FAMILIES if "filehelper" in name)
 
@@ -45,18 +45,18 @@ def _of_today(name: str) -> str:
 
 
 def is_helper(request: Request) -> bool:
-    """Return whether File Transfer Helper's page made a request: by its mark, or by its host."""
+    """Return whether the page of File Transfer Helper made a request: by its header, or by its host."""
     mark = request.header("mmweb_appid") or read_pairs(request.query).get("mmweb_appid", "")
     return mark == FILEHELPER.mmweb_appid or _name(request.url) in _HELPERS
 
 
 def page_permission(request: Request) -> Headers:
     """
-    Return the headers that let a page of the platform call its other hosts.
+    Return the CORS headers that allow a page of the platform to call its other hosts.
 
-    File Transfer Helper's page uploads to another family's file host, with a header of its own; a client lists its
-    headers in the preflight request. Pages of other origins get no permission, and on one plain origin no page needs
-    it.
+    The page of File Transfer Helper uploads to the file host of another family, with a header of its own; a browser
+    lists the headers in the preflight request. Pages of other origins get no permission, and on one plain origin no
+    page needs it.
     """
     origin = request.header("Origin")
     wanted = request.header("Access-Control-Request-Headers")
@@ -82,7 +82,7 @@ def is_foreign(endpoint: Endpoint[Any, Any], family: Hosts, origin: str) -> bool
     """
     Return whether a call arrived at a host that does not answer it for this family.
 
-    Login calls are answered everywhere, for every family.
+    Login calls are answered at every host, for every family.
     """
     scheme, _, name = origin.partition("://")
     called = f"{scheme}://{_of_today(name)}"
@@ -91,9 +91,9 @@ def is_foreign(endpoint: Endpoint[Any, Any], family: Hosts, origin: str) -> bool
 
 def requested_host(redirect_uri: str, appid: str) -> str:
     """
-    Return the API host that a login asked to end on: from the address in its request, else from its profile.
+    Return the API host that a login requested: from the address in its request, else from its profile.
 
-    File Transfer Helper's page encodes the address twice, one client not at all.
+    File Transfer Helper's page encodes the address twice, and one client does not encode it.
     """
     try:
         asked = _of_today(_name(unquote(unquote(redirect_uri))))

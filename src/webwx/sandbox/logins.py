@@ -1,7 +1,7 @@
 """
-From a QR code to a session, and the sessions there are.
+Login codes and sessions.
 
-A code is new, scanned, confirmed (or cancelled) and exchanged, in this order, and dies after five minutes.
+A code is new, scanned, confirmed (or cancelled) and exchanged, in this order, and expires after five minutes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CODE_LIFETIME = 300
 
 
 class LoginStage(enum.Enum):
-    """How far a code has come."""
+    """State of a code."""
 
     NEW = "new"
     SCANNED = "scanned"
@@ -41,7 +41,7 @@ class LoginStage(enum.Enum):
 
 @dataclass(eq=False, kw_only=True, repr=False)
 class LoginCode:
-    """A QR code on a screen."""
+    """A login code."""
 
     uuid: str
     made: float
@@ -51,24 +51,24 @@ class LoginCode:
     person: WorldPerson | None = None
     """Who scanned it."""
     is_scan_told: bool = False
-    """A poll has answered 201."""
+    """Whether a poll has answered 201."""
     ticket: str = ""
-    """What the exchange asks for, once it is confirmed."""
+    """Ticket for the exchange, once the code is confirmed."""
     confirmed: float = 0.0
-    """When."""
+    """Time of the confirmation."""
     is_pushed: bool = False
-    """Whether there is no picture: the phone of an earlier login was asked to confirm."""
+    """Whether there is no QR code, because the phone of an earlier login was asked to confirm."""
     is_sent_on: bool = False
-    """Its exchange has been sent on to another host."""
+    """Whether the exchange has redirected to another host."""
 
     @property
     def ends(self) -> float:
-        """When it expires."""
+        """Time at which it expires."""
         return self.made + CODE_LIFETIME
 
 
 class LoginRegistry:
-    """Every code and every session of a world."""
+    """All codes and sessions of a world."""
 
     def __init__(self, clock: WorldClock, rng: Random, issued: set[str]) -> None:
         self._clock = clock
@@ -77,12 +77,12 @@ class LoginRegistry:
         self._codes: dict[str, LoginCode] = {}
         self._sessions: dict[str, WebSession] = {}
         self._latest: dict[str, WebSession] = {}
-        """Of each person, by world id: only the last one can be alive."""
+        """Latest session of each person, by world id; only that one can be active."""
         self._confirmed: dict[str, LoginCode] = {}
-        """What each person has confirmed last, by world id."""
+        """Latest confirmed code of each person, by world id."""
 
     def issue(self, secret: str) -> str:
-        """Register a secret."""
+        """Register a secret and return it."""
         self._issued.add(secret)
         return secret
 
@@ -96,7 +96,7 @@ class LoginRegistry:
         return code
 
     def push(self, uin: int, uvid: str, auth_ticket: str, host: str = "") -> LoginCode | None:
-        """Ask a phone to confirm without a code; None when no earlier login of that account had these cookies."""
+        """Ask a phone to confirm without a code; return None if no earlier login of the account had these cookies."""
         for session in self._sessions.values():
             if (session.person.uin, session.keys.uvid, session.keys.auth_ticket) == (uin, uvid, auth_ticket):
                 code = self.new_code(host)
@@ -110,7 +110,7 @@ class LoginRegistry:
         return code if code and self._is_live(code) else None
 
     def waiting(self) -> list[LoginCode]:
-        """List the codes that can still lead to a login, the newest first."""
+        """List the codes that can still lead to a login, newest first."""
         return [code for code in reversed(self._codes.values()) if self._is_live(code)]
 
     def scan(self, person: WorldPerson, uuid: str | None) -> LoginCode:
@@ -118,7 +118,7 @@ class LoginRegistry:
         Scan a code with a phone, by default the newest one.
 
         Raises:
-            Impossible: There is no such code, or it was scanned already.
+            Impossible: There is no such code, or it was already scanned.
         """
         code = self._at_stage(
             LoginStage.NEW, uuid, "There is no login code waiting to be scanned; start a login first."
@@ -128,7 +128,7 @@ class LoginRegistry:
 
     def confirm(self, uuid: str | None) -> LoginCode:
         """
-        Press the button on the phone that scanned.
+        Confirm the login on the phone that scanned the code.
 
         Raises:
             Impossible: No code has been scanned.
@@ -143,7 +143,7 @@ class LoginRegistry:
 
     def cancel(self, uuid: str | None) -> LoginCode:
         """
-        Press the other button.
+        Cancel the login on the phone that scanned the code.
 
         Raises:
             Impossible: No code has been scanned.
@@ -196,7 +196,7 @@ class LoginRegistry:
         return code
 
     def redeem(self, code: LoginCode) -> WorldPerson:
-        """Use up a confirmed code, and return its person."""
+        """Mark a confirmed code as used, and return its person."""
         code.stage = LoginStage.EXCHANGED
         return _scanner(code)
 
@@ -209,7 +209,7 @@ class LoginRegistry:
         lifetime: float = inf,
         renews_skey: bool = False,
     ) -> WebSession:
-        """Open a session. Another one of the same account ends at once, and this one after its lifetime in seconds."""
+        """Open a session. Another active session of the account ends at once, this one after its lifetime."""
         earlier = self.live(person)
         if earlier:
             earlier.ended = Ret.SESSION_INVALID
@@ -229,15 +229,15 @@ class LoginRegistry:
 
     @property
     def sessions(self) -> tuple[WebSession, ...]:
-        """Every session, living or ended, in the order they were opened."""
+        """All sessions, active or ended, in the order in which they were opened."""
         return tuple(self._sessions.values())
 
     def take(self, session: WebSession) -> None:
-        """Take in a session that has its keys already, as the person's latest."""
+        """Restore a session with its keys, as the person's latest one."""
         self._sessions[session.keys.sid] = self._latest[session.person.id] = session
 
     def new_media_id(self) -> str:
-        """Make the id of an upload."""
+        """Return a new id for an upload."""
         return f"@crypt_{self._rng.getrandbits(32):x}_{self._rng.randbytes(80).hex()}"
 
     def session(self, sid: str) -> WebSession | None:
@@ -246,20 +246,20 @@ class LoginRegistry:
         return session and self._aged(session)
 
     def open_sessions(self) -> list[WebSession]:
-        """List the sessions that have not ended, oldest first."""
+        """List the active sessions, oldest first."""
         return [session for session in self._sessions.values() if self._aged(session).ended is None]
 
     def live(self, person: WorldPerson) -> WebSession | None:
-        """Return a person's web login."""
+        """Return a person's active session."""
         session = self._latest.get(person.id)
         return session if session and self._aged(session).ended is None else None
 
     def online(self) -> list[WorldPerson]:
-        """List the people who have a web login."""
+        """List the people who have an active session."""
         return [session.person for session in self._latest.values() if session.ended is None]
 
     def _aged(self, session: WebSession) -> WebSession:
-        """End a session whose time is over."""
+        """End a session whose lifetime is over."""
         if session.ended is None and self._clock.now() >= session.expires:
             session.ended = Ret.SESSION_NOT_FOUND
         return session

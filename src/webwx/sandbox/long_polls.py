@@ -1,7 +1,7 @@
 """
-The long polls that a port holds, each until its event happens or its time is over.
+The long polls that a port holds, each until its event happens or its deadline passes.
 
-They are indexed by the account that wakes them, so that a message for one account costs nothing for the other polls.
+They are indexed by the account that wakes them, so that a message for one account does not wake the other polls.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class LongPolls:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
 
     async def wait(self, park: Park) -> None:
-        """Wait until a poll has to be answered again."""
+        """Wait until a poll must be tried again."""
         woken = self._loop.create_future()
         seconds = self._clock.seconds_until(park.until)
         timer = None if seconds is None else self._loop.call_later(seconds, _wake, woken)

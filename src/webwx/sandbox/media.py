@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 
 SOME_VOICE = b"ID3\x04" + bytes(1020)
-"""A kibibyte that passes for a voice message: the default content."""
+"""One KiB that starts like a voice message: the default content."""
 
 SOME_VIDEO = b"\0\0\0\x18ftypmp42" + bytes(1012)
-"""A kibibyte that passes for a video."""
+"""One KiB that starts like a video."""
 
 
 class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes that once entered the server."""
+    """Bytes that were uploaded, with their keys."""
 
     content: bytes
     name: str = ""
-    """The file's; other media have none."""
+    """Name of a file; other media have none."""
     md5: str
     aes_key: str
     cdn_url: str
-    """An opaque text, no address."""
+    """Opaque text that identifies it in the content network; not an address."""
     thumbnail_height: int
     thumbnail_width: int
 
@@ -55,17 +55,17 @@ class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def encrypted_name(self) -> str:
-        """Its name as `EncryFileName` has it."""
+        """Its name as in `EncryFileName`."""
         return encrypted_name(self.name)
 
 
 def encrypted_name(name: str) -> str:
-    """Percent-encode a file's name as `EncryFileName` has it: everything but letters and digits."""
+    """Percent-encode a file's name as in `EncryFileName`: everything except letters and digits."""
     return re.sub("[-._~]", lambda found: f"%{ord(found[0]):02X}", quote(name, safe=""))
 
 
 class MediaStore:
-    """All media that ever entered the server."""
+    """All media that were ever uploaded."""
 
     def __init__(self, rng: Random) -> None:
         self._rng = rng
@@ -73,7 +73,7 @@ class MediaStore:
         self._by_md5: dict[str, MediaFile] = {}
 
     def add(self, content: bytes, name: str = "") -> MediaFile:
-        """Store a medium and return its keys; the same bytes get new ones each time."""
+        """Store a medium and return its keys; the same bytes get new keys each time."""
         height, width = thumbnail_size(*picture_size(content))
         medium = MediaFile(
             content=content,
@@ -89,19 +89,19 @@ class MediaStore:
 
     @property
     def all(self) -> tuple[MediaFile, ...]:
-        """Every medium, in the order they came."""
+        """All media, in the order in which they were added."""
         return tuple(self._by_keys.values())
 
     def take(self, medium: MediaFile) -> None:
-        """Take in a medium that has its keys already."""
+        """Restore a medium with its keys."""
         self._by_keys[medium.aes_key, medium.cdn_url] = medium
         self._by_md5[medium.md5] = medium
 
     def find(self, attributes: Mapping[str, str]) -> MediaFile | None:
         """
-        Find what the attributes of an element name: by key and CDN text, which come under several names, or md5.
+        Find a medium by the attributes of a picture (`<img>`), a video (`<videomsg>`) or a sticker (`<emoji>`).
 
-        Names of pictures (`<img>`), videos (`<videomsg>`) and stickers (`<emoji>`).
+        They identify it by key and CDN text, each under several names, or by md5.
         """
         for key_name in ("aeskey", "cdnthumbaeskey"):
             for url_name in ("cdnmidimgurl", "cdnthumburl", "cdnvideourl"):
@@ -111,6 +111,6 @@ class MediaStore:
         return self._by_md5.get(attributes.get("md5", ""))
 
     def known(self, md5: str, size: int) -> MediaFile | None:
-        """Find a file that was here before, by its digest and length."""
+        """Find a file that was uploaded before, by its digest and length."""
         medium = self._by_md5.get(md5.lower())
         return medium if medium and len(medium.content) == size else None

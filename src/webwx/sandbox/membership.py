@@ -1,7 +1,7 @@
 """
 Membership: how people join and leave a chatroom, and what its members are notified of.
 
-Each change is a notice in the chat, worded for its reader, and the chatroom once more for every remaining member.
+Each change produces a notice in the chat, worded for its reader, and the changed chatroom for every remaining member.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 FEWEST = 2
-"""Others that a chatroom is opened with."""
+"""Minimum number of other members of a new chatroom."""
 
 
 class MembershipWorld(Protocol):
@@ -36,14 +36,14 @@ class MembershipWorld(Protocol):
     delivery: MessageDelivery
 
     def add_chatroom(self, name: str, members: list[str]) -> WorldChatroom:
-        """Open a chatroom; the first member owns it."""
+        """Create a chatroom; the first member is its owner."""
 
     def tell(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
         """Append a change to the stream of a person's web login."""
 
 
 class Membership:
-    """The chatrooms' doors in one world."""
+    """Changes of membership in one world."""
 
     def __init__(self, world: MembershipWorld) -> None:
         self._world = world
@@ -69,7 +69,7 @@ class Membership:
         Add people on behalf of a member.
 
         Raises:
-            Refused: The adder is not a member.
+            Refused: The person who adds them is not a member.
         """
         self._check_member(room, by)
         new = [person for person in people if not room.has(person)]
@@ -84,7 +84,7 @@ class Membership:
         Send each person a card that adds them when they open it.
 
         Raises:
-            Refused: The inviter is not a member, or a person is not a friend.
+            Refused: The sender is not a member, or a person is not a friend.
         """
         self._check_member(room, by)
         card = contents.link(by, "邀请你加入群聊", "http://support.weixin.qq.com/", f"{by.nickname}邀请你加入群聊")
@@ -97,7 +97,7 @@ class Membership:
         Add a person who opened a member's invitation.
 
         Raises:
-            Refused: The inviter is not a member.
+            Refused: The sender of the invitation is not a member.
         """
         self._check_member(room, by)
         if not room.has(person):
@@ -114,7 +114,7 @@ class Membership:
         Remove people.
 
         Raises:
-            Refused: The remover is not the owner.
+            Refused: The person who removes them is not the owner.
         """
         self._check_member(room, by)
         if by is not room.owner:
@@ -143,7 +143,7 @@ class Membership:
 
     def leave(self, room: WorldChatroom, person: WorldPerson) -> None:
         """
-        Leave. After an owner the next member owns the chatroom, without a notice.
+        Leave. If the owner leaves, the next member becomes the owner, without a notice.
 
         Raises:
             Refused: The person is not a member.

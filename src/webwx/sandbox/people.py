@@ -1,7 +1,7 @@
 """
-People, chatrooms, messages and what phones show of them.
+People, chatrooms, messages, and what phones show of them.
 
-Every person and chatroom has a world id: short, readable, the same in every login. The `@…` names of the protocol
+Every person and chatroom has a world id: short, readable, and the same in every login. The `@…` names of the protocol
 belong to a session and are created there.
 """
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ME = "me"
-"""The first account, for any name."""
+"""World id of the first account, whatever its name."""
 
 FILEHELPER = "filehelper"
-"""World id and wire name of the one chat that every account has."""
+"""World id and wire name of the chat that every account has."""
 
 TEAM = "weixin"
-"""World id and wire name of the platform's own account, which cannot be written to."""
+"""World id and wire name of the platform's own account, which does not accept messages."""
 
 BUILTIN = {FILEHELPER: "文件传输助手", TEAM: "微信团队"}
 """Accounts that exist in every login, with their nicknames."""
@@ -45,14 +45,14 @@ class MessageContent(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: MessageKind
     text: str = ""
-    """What phones show of it."""
+    """Text that phones show for it."""
     medium: MediaFile | None = None
     about: str = ""
-    """World id of the person on a card or behind a request."""
+    """World id of the person on a card or of a friend request."""
     leads_to: str = ""
     """World id of the chatroom of an invitation."""
     wire: WireMessage = WireMessage(msg_id="")
-    """Its fields as they are delivered, but for names, ids, and escaping."""
+    """Its fields on the wire, without names and ids, not escaped."""
 
     def __repr__(self) -> str:
         return f"MessageContent({self.kind})"
@@ -60,25 +60,25 @@ class MessageContent(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(eq=False, kw_only=True)
 class WorldMessage:
-    """A message, once for all who see it."""
+    """A message, stored once for all who receive it."""
 
     id: str
-    """Decimal, 19 digits: `MsgId` on every side."""
+    """Decimal, 19 digits; `MsgId` for sender and receivers."""
     content: MessageContent
     sender: WorldPerson
     to: str
-    """World id of the chat as the sender sees it."""
+    """World id of the chat, as seen by the sender."""
     time: float
     is_recalled: bool = False
 
     @property
     def kind(self) -> MessageKind:
-        """What it is."""
+        """Kind of its content."""
         return self.content.kind
 
     @property
     def text(self) -> str:
-        """What phones show of it."""
+        """Text that phones show for it."""
         return self.content.text
 
     @property
@@ -87,7 +87,7 @@ class WorldMessage:
         return self.content.medium
 
     def chat_of(self, viewer: WorldPerson) -> str:
-        """Return the world id of the chat in which a person sees this."""
+        """Return the world id of the chat in which a person sees it."""
         return self.sender.id if self.to == viewer.id else self.to
 
 
@@ -107,63 +107,63 @@ class WorldPerson:
     nickname: str
     uin: int
     verify_flag: int = 0
-    """Of a public account: 8, or 24 for a verified one; 0 for a person."""
+    """`VerifyFlag`: 8 for a public account, 24 for a verified one, 0 for a person."""
     alias: str = ""
-    """The WeChat id that this person has chosen; pages show it to friends, though the platform has not for years."""
+    """The WeChat id that this person has chosen. Pages show it to friends; the platform no longer does."""
     signature: str = ""
     sex: int = 0
     """1 male, 2 female, 0 unknown."""
     province: str = ""
     city: str = ""
     pictures: int = 1
-    """How many pictures this person has had; the last one is shown."""
+    """Number of pictures that this person has had; the last one is shown."""
     portrait: bytes = b""
-    """A picture of their own, for as long as it is their first; empty: it is drawn."""
+    """First picture, if it is a file; empty: it is drawn."""
     friends: dict[str, str] = field(default_factory=dict)
-    """World ids of this person's friends, each with the remark it has here. The other side may see it otherwise."""
+    """World ids of this person's friends, each with its remark here. Friendship may be one-sided."""
     blocked: set[str] = field(default_factory=set)
-    """World ids of those on this person's blacklist; friends stay friends."""
+    """World ids of the people on this person's blacklist; friends stay friends."""
     is_offline: bool = False
-    """The phone has no network: nothing is sent, by it or by its web login."""
+    """Whether the phone has no network: neither the phone nor its web login can send."""
     pinned: set[str] = field(default_factory=set)
-    """World ids of the chats on top of the list."""
+    """World ids of the pinned chats."""
     asked_by: dict[str, str] = field(default_factory=dict)
-    """World ids of those who want to become friends, each with the ticket that accepts."""
+    """World ids of the people whose friend requests are open, each with the ticket that accepts it."""
     chats: dict[str, WorldChat] = field(default_factory=dict)
-    """By world id, least recently used first."""
+    """Chats by world id, least recently used first."""
     rooms: dict[str, WorldChatroom] = field(default_factory=dict)
-    """The chatrooms this person is in, by world id; they themselves write this."""
+    """Chatrooms of this person by world id; `WorldChatroom` updates it."""
     saved: set[str] = field(default_factory=set)
-    """World ids of the chatrooms that are saved to the address book."""
+    """World ids of the chatrooms that are saved to the contacts."""
 
     @property
     def real_id(self) -> str:
-        """The id the phone knows, as it stands inside notices."""
+        """The platform's real id, as used in notices."""
         return f"gh_{self.id}" if self.is_public else f"wxid_{self.id}"
 
     @property
     def is_public(self) -> bool:
-        """Whether this is a public account, which has followers and no phone to log in with."""
+        """Whether this is a public account, which has followers and cannot log in."""
         return self.verify_flag != 0
 
     @property
     def picture(self) -> str:
-        """What the picture is drawn from."""
+        """Seed from which the picture is drawn."""
         return self.id if self.pictures == 1 else f"{self.id}/{self.pictures}"
 
     @property
     def face(self) -> bytes:
-        """Their picture itself."""
+        """Bytes of the picture."""
         return (self.portrait if self.pictures == 1 else b"") or avatar(self.picture)
 
     @property
     def attr_status(self) -> int:
-        """Bits of the profile: they differ between people and stay with them. Beyond 31 bits, as the platform's are."""
+        """`AttrStatus`: differs between people and never changes. It exceeds 31 bits, as on the platform."""
         return 0 if self.is_public else zlib.crc32(self.id.encode())
 
     @property
     def sns_flag(self) -> int:
-        """Bits for what they show of their moments: one of the usual values."""
+        """`SnsFlag`: what they show of their moments, one of the usual values."""
         return 0 if self.is_public else (1, 17, 49)[zlib.crc32(self.id.encode()) % 3]
 
     def mark_read(self, key: str) -> None:
@@ -193,14 +193,14 @@ class WorldChatroom:
     """
     A group chat.
 
-    Who is in it stands in two places, here and with each member, for both are asked for with every message.
+    Membership is stored twice, here and with each member, because both are read for every message.
     """
 
     def __init__(self, *, id: str, name: str, members: Iterable[WorldPerson] = ()) -> None:  # noqa: A002 - as a person has it
         self.id = id
         self.name = name
         self.names: dict[str, str] = {}
-        """What members call themselves here, by world id."""
+        """Names of the members in this chatroom, by world id."""
         self._members: dict[str, WorldPerson] = {}
         self.add(members)
 
@@ -211,7 +211,7 @@ class WorldChatroom:
 
     @property
     def owner(self) -> WorldPerson | None:
-        """Who has been in it for longest; None when all have gone."""
+        """The member who joined first; None if all have left."""
         return next(iter(self._members.values()), None)
 
     def has(self, person: WorldPerson) -> bool:
@@ -219,7 +219,7 @@ class WorldChatroom:
         return person.id in self._members
 
     def add(self, people: Iterable[WorldPerson]) -> None:
-        """Add people at the end."""
+        """Add people as the last members."""
         for person in people:
             self._members[person.id] = person
             person.rooms[self.id] = self
@@ -232,10 +232,10 @@ class WorldChatroom:
 
     @property
     def title(self) -> str:
-        """Name on phones: the chatroom's, or its members' if it has none."""
+        """Name on phones: that of the chatroom, or those of its members if it has none."""
         return self.name or "、".join(member.nickname for member in self.members)
 
     @property
     def real_id(self) -> str:
-        """The id the phone knows, as it stands inside notices."""
+        """The platform's real id, as used in notices."""
         return f"{self.id}@chatroom"

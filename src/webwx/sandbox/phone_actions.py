@@ -1,8 +1,8 @@
 """
-The actions of one person's phone, as methods for a script, and a few events that happen to its web login.
+The actions of one person's phone, as methods for a script, and some events of the person's web login.
 
-Where a script answers a message, everything goes to the chat the message came from, unless `to` or `chat` names another
-one. People and chatrooms are named as everywhere: by nickname, name or id, or as `me`.
+In the reaction to a message, everything is sent to the chat of the message, unless `to` or `chat` names another one.
+People and chatrooms are named by nickname, name or id, or as `me`.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class PhoneActions:
     What one person can do on their phone.
 
     Args:
-        world: Where they live.
+        world: The world of the person.
         person: The owner of the phone.
-        chat: World id of the opened chat; empty: none.
-        later: Does something after some seconds.
+        chat: World id of the open chat; empty if there is none.
+        later: Schedules a call after some seconds.
     """
 
     def __init__(
         self, world: World, person: WorldPerson, chat: str, later: Callable[[float, Callable[[], object]], None]
     ) -> None:
         self.world = world
-        """Where they live, for all that has no verb here."""
+        """The world, for everything that has no method here."""
         self.id = person.id
-        """Their world id."""
+        """World id of the person."""
         self._person = person
         self._chat = chat
         self._later = later
@@ -47,7 +47,7 @@ class PhoneActions:
 
     @property
     def nickname(self) -> str:
-        """What they call themselves."""
+        """Nickname of the person."""
         return self._person.nickname
 
     def person(self, name: str) -> PhoneActions:
@@ -61,10 +61,10 @@ class PhoneActions:
 
     def after(self, seconds: float, action: Callable[..., object], *arguments: object, **named: object) -> None:
         """
-        Do something later, as in `ahua.after(5, ahua.recall, pong)`.
+        Run an action later, as in `ahua.after(5, ahua.recall, pong)`.
 
         Raises:
-            Impossible: That is no number of seconds.
+            Impossible: The number of seconds is not valid.
         """
         self._later(seconds, lambda: action(*arguments, **named))
 
@@ -75,7 +75,7 @@ class PhoneActions:
         return self.world.say(self.id, self._where(to), text)
 
     def picture(self, content: bytes | None = None, to: str = "") -> WorldMessage:
-        """Send a picture: this one, or a new one of one colour."""
+        """Send a picture: the given one, or a new one of one colour."""
         return self.world.picture(self.id, self._where(to), content or self._drawn())
 
     def file(self, name: str, content: bytes = b"...", to: str = "") -> WorldMessage:
@@ -83,7 +83,7 @@ class PhoneActions:
         return self.world.file(self.id, self._where(to), content, name)
 
     def voice(self, content: bytes = SOME_VOICE, to: str = "", *, seconds: float = 1.0) -> WorldMessage:
-        """Send something spoken."""
+        """Send a voice message."""
         return self.world.voice(self.id, self._where(to), content, milliseconds=int(seconds * 1000))
 
     def video(self, content: bytes = SOME_VIDEO, to: str = "", *, seconds: int = 1) -> WorldMessage:
@@ -91,16 +91,16 @@ class PhoneActions:
         return self.world.video(self.id, self._where(to), content, seconds=seconds)
 
     def sticker(self, content: bytes | None = None, to: str = "") -> WorldMessage:
-        """Send a sticker: this one, or a new one of one colour."""
+        """Send a sticker: the given one, or a new one of one colour."""
         return self.world.sticker(self.id, self._where(to), content or self._drawn())
 
     def send(self, content: MessageContent, to: str = "") -> WorldMessage:
         """
-        Send anything that `webwx.sandbox.contents` can write.
+        Send any content that `webwx.sandbox.contents` can build.
 
         Raises:
-            Impossible: There is no such chat, or none is named.
-            Refused: It cannot be written to.
+            Impossible: There is no such chat, or no chat is named.
+            Refused: The platform refuses the message.
         """
         return self.world.send(self.id, self._where(to), content)
 
@@ -184,7 +184,7 @@ class PhoneActions:
         self.world.membership.admit(self._room(chat), [self.world.person(each) for each in members], by=self._person)
 
     def remove_members(self, chat: str, *members: str) -> None:
-        """Put people out of a chatroom, as its owner."""
+        """Remove people from a chatroom; only its owner can do it."""
         self.world.membership.remove(self._room(chat), [self.world.person(each) for each in members], by=self._person)
 
     def join_chatroom(self, chat: str, by: str = "me") -> None:

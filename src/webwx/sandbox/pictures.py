@@ -1,4 +1,4 @@
-"""Pictures as a server needs them: the size of one, and drawn ones whose cells have one colour each."""
+"""The size of a picture, and drawn pictures of cells with one colour each."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
 BLACK: Colour = (0, 0, 0)
 _GREY: Colour = (128, 128, 128)
-"""The colour that the format assumes before the first cell."""
+"""Colour that the format assumes before the first cell."""
 
 _DIFFERENCES = ("00", "010", "011", "100", "101", "110", "1110", "11110", "111110", "1111110", "11111110", "111111110")
-"""Code of a difference, by the number of its bits: the table that JPEG suggests."""
+"""Code of a difference, by its number of bits, from the JPEG specification."""
 
 _NOTHING_ELSE = "0"
-"""Code of a block's end: the only one in the AC table."""
+"""Code of the end of a block, the only one in the AC table."""
 
 
 def _segment(marker: int, content: bytes) -> bytes:
@@ -83,7 +83,7 @@ def draw(cells: Sequence[Sequence[Colour]]) -> bytes:
     """
     Draw cells as a JPEG.
 
-    A cell is a block of the format. It has one colour, so that it needs no transform: its mean is all there is to it.
+    A cell is a block of the format. It has one colour, so its mean describes it completely and no transform is needed.
     """
     size = (len(cells) * CELL).to_bytes(2) + (len(cells[0]) * CELL).to_bytes(2)
     frame = _segment(0xC0, b"\x08" + size + bytes((3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0)))
@@ -96,7 +96,7 @@ def draw(cells: Sequence[Sequence[Colour]]) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _change(before: Colour, colour: Colour) -> str:
-    """Write a cell as what differs from the one before it, in brightness and in two parts of its hue."""
+    """Encode a cell as the difference from the cell before it, in brightness and two colour components."""
     codes = []
     for level, earlier in zip(_levels(colour), _levels(before), strict=True):
         change = level - earlier
@@ -116,16 +116,16 @@ def _levels(colour: Colour) -> tuple[int, int, int]:
 
 
 STILL = draw([[_GREY]])
-"""A grey tile: the map of any place and the still of any video, neither of which is drawn here."""
+"""A grey tile, used for every map and as the thumbnail of every video."""
 
 _AVATAR_CELLS = 8
-"""On each side of an avatar."""
+"""Number of cells on each side of an avatar."""
 
 _PAPER: Colour = (244, 244, 244)
 
 
 def avatar(seed: str) -> bytes:
-    """Draw a JPEG of 64 x 64 pixels: a pattern and its colour, which the seed decides; the right half is the left's."""
+    """Draw a JPEG of 64 x 64 pixels from a seed: a pattern in one colour whose right half mirrors the left."""
     digest = hashlib.sha256(seed.encode()).digest()
     colour, pattern = (digest[0], digest[1], digest[2]), digest[3:]
     halves = (

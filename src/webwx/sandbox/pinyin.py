@@ -1,8 +1,8 @@
 """
-Names as the platform sorts them: each character as a syllable, its initial in capitals and the whole in small letters.
+Pinyin of names, by which the platform sorts them: the initials in capitals, and all syllables in small letters.
 
-One name always has one spelling, and different names may have the same one. So only characters that occur in this
-sandbox have their real spelling; any other gets a generated syllable.
+A name always has the same spelling, and different names may share one. Characters that occur in this sandbox have their
+real spelling; any other gets a generated syllable.
 """
 
 from __future__ import annotations

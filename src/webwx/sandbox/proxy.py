@@ -1,15 +1,15 @@
 """
-A fault proxy: it runs between two real processes on this machine, and breaks their traffic.
+A fault proxy: it runs between two processes on this machine and injects faults into their traffic.
 
-It reads just enough HTTP to know where a request and an answer end, forwards traffic without faults piece by piece, and
-applies the connection faults of the catalogue (`faults`) on the rest. A second port is the control API: the same calls
-for faults as in the sandbox (`fault_routes`), and
+It parses only as much HTTP as it needs to find the end of a request and an answer, forwards traffic without faults
+piece by piece, and applies the connection faults of the catalogue (`faults`) to the rest. A second port is the control
+API, with the fault calls of the sandbox (`fault_routes`) and
 
     GET  /control/log                      {"seed", "requests", "counts": {fault: times}, "log": [entry]}
     POST /control/outage  {"seconds"}      {}
 
 An entry is `{"request", "endpoint", "faults"}`; requests count from 1. An outage resets every connection and refuses
-new ones for so long.
+new ones for that time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _NO_TUNNELS = Response(
 )
 
 Meeting = Callable[["_ProxyConnection"], Coroutine[Any, Any, None]]
-"""What is done with a connection."""
+"""Function that handles an accepted connection."""
 
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,15})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _CHUNKED = re.compile(rb"^transfer-encoding:[ \t]*chunked[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
@@ -60,41 +60,41 @@ _BODILESS = re.compile(rb"HTTP/1\.[01] (1\d\d|204|304)\b")
 
 
 class Touched(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that faults have hit."""
+    """A request to which faults happened."""
 
     request: int
-    """Its number."""
+    """Number of the request."""
     endpoint: str
     """Name of the call, or `other`."""
     faults: tuple[str, ...]
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):
-    """What a proxy has done."""
+    """Report of a proxy."""
 
     seed: int
     requests: int
-    """How many have come."""
+    """Number of requests."""
     counts: dict[str, int]
-    """How often each fault has happened."""
+    """Number of times that each fault has happened."""
     log: list[Touched]
 
 
 class Duration(msgspec.Struct, frozen=True, kw_only=True):
-    """For so long."""
+    """A number of seconds."""
 
     seconds: Seconds
 
 
 class FaultProxy:
     """
-    A proxy on loopback, open as long as its context is.
+    A proxy on loopback, which listens while its context is open.
 
     Args:
         to: Origin of the server behind it.
-        port: Where it listens; 0 takes any free port.
-        control_port: Where it takes orders.
-        seed: Of its rng; None picks one at random.
+        port: Port to listen on; 0 uses any free port.
+        control_port: Port of the control API.
+        seed: Seed of its rng; None uses a random one.
 
     Raises:
         ValueError: The server is on another machine.
@@ -109,13 +109,13 @@ class FaultProxy:
         self.to = to
         """Origin of the server behind it."""
         self.faults = FaultInjector(CARRIED, seed=seed)
-        """What is on; `set` is the short way."""
+        """The active faults; `set` is the short way to change them."""
         self.log: list[Touched] = []
-        """Every request that a fault has hit."""
+        """Every request to which a fault happened."""
         self.requests = 0
-        """How many requests have come."""
+        """Number of requests so far."""
         self.counts: Counter[str] = Counter()
-        """How often each fault has happened."""
+        """Number of times that each fault has happened."""
         self._server = (target.hostname or HERE, target.port or 80)
         self._ports = (port, control_port)
         self._listening: asyncio.Server | None = None
@@ -149,20 +149,20 @@ class FaultProxy:
 
     @property
     def url(self) -> str:
-        """Its origin, to be used in place of the server's."""
+        """Its origin, to be used instead of the server's."""
         return f"http://{HERE}:{self._ports[0]}"
 
     @property
     def control(self) -> str:
-        """Where it takes orders, such as `http://127.0.0.1:8792/control`."""
+        """Address of its control API, such as `http://127.0.0.1:8792/control`."""
         return f"http://{HERE}:{self._ports[1]}{control.PREFIX}"
 
     def set(self, *rules: FaultRule | str) -> None:
         """
-        Turn these faults on and all others off.
+        Replace the active faults.
 
         Raises:
-            Impossible: One of them cannot be; then nothing is on.
+            Impossible: A fault is not valid; then no fault is active.
         """
         self.faults.reset()
         try:
@@ -182,7 +182,7 @@ class FaultProxy:
                 caller.reset()
 
     def report(self) -> Log:
-        """Return what has been done so far."""
+        """Return the requests and faults so far."""
         return Log(seed=self.faults.seed, requests=self.requests, counts=dict(self.counts), log=self.log)
 
     async def _reopen(self, seconds: float) -> None:
@@ -197,7 +197,7 @@ class FaultProxy:
     # -- conversations -----------------------------------------------------------------------------------------------
 
     async def _converse(self, client: _ProxyConnection) -> None:
-        """Carry one client's requests to the server, one after the other, on a connection of its own."""
+        """Forward one client's requests to the server one after the other, on a connection of their own."""
         if self._drawn((AtConnect,), ""):
             client.reset()
             return
@@ -277,7 +277,7 @@ def _goes_on(answer: bytes) -> bool:
 
 
 def _call_of(head: bytes) -> str:
-    """Name the call of a request; the path of an unknown one may hold anything."""
+    """Return the name of a request's call. An unknown path becomes `other`, because it may contain anything."""
     method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
     path = unquote(urlsplit(rest.partition(" ")[0]).path)
     endpoint = find_endpoint(method, path)
@@ -306,14 +306,14 @@ async def _pass(client: _ProxyConnection, server: _Line | None, head: bytes) -> 
 
 
 class _Line:
-    """One end of a conversation, read by heads and bodies."""
+    """One end of a connection, read by heads and bodies."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def head(self) -> bytes | None:
-        """Read a head; None when no further one comes, or its end does not come in time."""
+        """Read a head; None if no further one arrives, or its end does not arrive in time."""
         try:
             first = await self._reader.readexactly(1)
             async with asyncio.timeout(HEAD_SECONDS):
@@ -322,7 +322,7 @@ class _Line:
             return None
 
     async def body(self, head: bytes, *, is_answer: bool = False) -> AsyncIterator[bytes]:
-        """Read the body behind a head as it comes, with the framing that it has."""
+        """Yield the body after a head as it arrives, including its framing."""
         length = _LENGTH.search(head)
         if _BODILESS.match(head):
             return
@@ -342,7 +342,7 @@ class _Line:
                 yield piece
 
     async def ask(self, request: bytes) -> bytes:
-        """Send a whole request and read the whole answer."""
+        """Send a complete request and read the complete answer."""
         self._writer.write(request)
         head = await self.head()
         if head is None:
@@ -350,7 +350,7 @@ class _Line:
         return head + b"".join([piece async for piece in self.body(head, is_answer=True)])
 
     def write(self, piece: bytes) -> None:
-        """Send something."""
+        """Send bytes."""
         self._writer.write(piece)
 
     async def drain(self) -> None:
@@ -358,7 +358,7 @@ class _Line:
         await self._writer.drain()
 
     def abort(self) -> None:
-        """Hang up at once."""
+        """Close the connection at once."""
         self._writer.transport.abort()
 
 
@@ -375,16 +375,16 @@ class _ProxyConnection(asyncio.StreamReaderProtocol):
         self._callers = callers
         self._meet = meet
         self.is_client = is_client
-        """Whether it is a proxied connection, not one of the control API."""
+        """Whether it is a proxied connection and not one of the control API."""
         self.is_stale = False
-        """Its next request is met by a reset."""
+        """Whether its next request is reset."""
         self.gone = asyncio.Event()
-        """The other side has hung up."""
+        """Whether the client has disconnected."""
         self.on_gone: Callable[[], None] | None = None
-        """What is done then."""
+        """Function that is called when the client disconnects."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin the conversation."""
+        """Start to handle the connection."""
         super().connection_made(transport)
         loop = asyncio.get_running_loop()
         self.transport = cast("asyncio.Transport", transport)  # what a listening socket makes
@@ -404,11 +404,11 @@ class _ProxyConnection(asyncio.StreamReaderProtocol):
         self._has_gone()
 
     def write(self, content: bytes) -> None:
-        """Send something."""
+        """Send bytes."""
         self.line.write(content)
 
     def reset(self) -> None:
-        """End the connection by a reset."""
+        """Reset the connection."""
         reset(self.transport)
 
     async def _converse(self) -> None:

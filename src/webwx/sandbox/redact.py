@@ -1,9 +1,8 @@
 """
-Replace secrets where recorded traffic is shown to people.
+Replaces secrets in recorded traffic before people see it.
 
-Secrets are found in two ways. Those that the world has issued are found in every spelling: percent-encoded any number
-of times, JSON-escaped, or inside base64. Others, such as the keys of a login saved elsewhere, are found by their field
-names.
+Secrets that the world has issued are found in every spelling: percent-encoded any number of times, JSON-escaped, or
+inside base64. Others, such as the keys of a login saved elsewhere, are found by the names of their fields.
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ REDACTED = "***"
 """The text that replaces a secret."""
 
 LONGEST = 512
-"""Characters that a secret may take in its longest spelling."""
+"""Maximum length of a secret in its longest spelling, in characters."""
 
 _SHORTEST = 8
-"""Bytes. A shorter text would be found by chance."""
+"""Minimum length of a secret in bytes; a shorter text would be found by chance."""
 
 _NAMED = re.compile(
     r"(?<![a-z0-9_])(skey|w?x?sid|w?x?uin|pass_ticket|ticket|uuid|webwx_(?:data|auth)_ticket|webwxuvid)"
     r"(\\*\"?\s*[:=]\s*\\*\"?|>)([^\"\\&;,<>\s{}]+)",
     re.IGNORECASE,
 )
-"""A name of the platform's secrets and the value behind it, in a query, a form, a cookie, JSON or XML."""
+"""A field name of the platform's secrets and its value, in a query, a form, a cookie, JSON or XML."""
 
 _ESCAPE = re.compile(rb"%([0-9a-f]{2})|\\u([0-9a-f]{4})|\\([^u])", re.IGNORECASE | re.DOTALL)
 
 _ROUNDS = 6
-"""How often a text may be escaped over what is escaped already."""
+"""Maximum number of levels of escaping."""
 
 
 class Redactor:
@@ -43,14 +42,14 @@ class Redactor:
     Replaces secrets in texts.
 
     Args:
-        issued: The secrets; what is added to the set later counts too.
+        issued: The secrets; secrets that are added to the set later are included.
     """
 
     def __init__(self, issued: AbstractSet[str]) -> None:
         self._issued = issued
         self._known: set[str] = set()
         self._spellings: dict[bytes, list[bytes]] = {}
-        """By how they begin, so that one pass finds them all, however many there are."""
+        """Secrets by their first bytes, so that one pass finds all of them."""
 
     def redact(self, text: str, limit: int | None = None) -> str:
         """
@@ -58,7 +57,7 @@ class Redactor:
 
         Args:
             text: The text to redact.
-            limit: Most characters of it to return; the rest helps to recognize a secret that the limit cuts.
+            limit: Maximum number of characters to return; the rest helps to recognize a secret that the limit cuts.
         """
         self._learn()
         end = len(text) if limit is None else limit
@@ -102,7 +101,7 @@ class Redactor:
 
 
 def _unescaped(text: str) -> Iterator[tuple[bytes, Sequence[int]]]:
-    """Return the bytes of a text after each round of unescaping, with their positions in the text."""
+    """Return the bytes of a text after each level of unescaping, with their positions in the text."""
     plain = text.encode("utf-8", "surrogatepass")
     origins: Sequence[int] = range(len(plain) + 1)
     if len(plain) > len(text):

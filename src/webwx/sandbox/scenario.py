@@ -1,9 +1,9 @@
 """
-Scripted friends: what the people of a world do in reaction to messages or at times.
+Scripted friends: actions of the people of a world, in reaction to messages or at given times.
 
 A script uses decorators, and each of its functions receives the phone actions of one person. A function may be a
-generator: `yield 5` waits five seconds. All times are the world's clock, so winding the clock runs a script at once. A
-mistake in a script is reported in one sentence, and the world continues.
+generator: `yield 5` waits five seconds. All times are times of the world's clock, so that moving the clock runs a
+script at once. An error in a script is reported in one sentence, and the world continues.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ SHORTEST_PAUSE = 0.01
 """Minimum seconds between two runs of a repeated action."""
 
 MOST_ANSWERS = 1000
-"""What can follow from one thing with no pause; friends who answer each other without an end are stopped there."""
+"""Maximum length of a chain of reactions without a pause; it stops friends who answer each other forever."""
 
 
 class Scenario:
     """
-    What friends do by themselves.
+    A script of what friends do.
 
     Scripts are plain functions: to wait, they `yield` seconds. An `async def` is a `TypeError`.
     """
@@ -85,12 +85,12 @@ class Scenario:
 
     def at(self, moment: float | datetime, who: str) -> Callable[[Script], Script]:
         """
-        Run a function at a time; it gets the phone actions of one person.
+        Run a function at a time; it receives the phone actions of one person.
 
         Args:
-            moment: Seconds after the beginning, or a date; one without a time zone is in UTC. What has passed by the
-                beginning is done at once.
-            who: By nickname or id.
+            moment: Seconds after the start, or a date; one without a time zone is in UTC. A time that has passed at the
+                start runs at once.
+            who: Nickname or id.
         """
 
         def take(script: Script) -> Script:
@@ -102,10 +102,10 @@ class Scenario:
 
     def every(self, seconds: float, who: str) -> Callable[[Script], Script]:
         """
-        Run a function again and again; it gets the phone actions of one person.
+        Run a function repeatedly; it receives the phone actions of one person.
 
         Raises:
-            ValueError: That is no time to wait.
+            ValueError: The pause is not valid.
         """
         if seconds < SHORTEST_PAUSE:
             raise ValueError(f"What is done again and again has pauses of {SHORTEST_PAUSE} s or more.")
@@ -123,7 +123,7 @@ class Scenario:
 
         Args:
             world: The world.
-            on_mistake: Called with one sentence about a mistake and its place; None: it is written to stderr.
+            on_mistake: Called with one sentence about an error and its place; None writes the sentence to stderr.
 
         Raises:
             Impossible: The script names a person or a chat that does not exist.
@@ -154,7 +154,7 @@ class _Reaction:
 
     def by_ids(self, world: World) -> _Reaction:
         """
-        Resolve people to world ids, which stay when a nickname changes.
+        Return the reaction with world ids in place of names, because nicknames may change.
 
         Raises:
             Impossible: A person does not exist.
@@ -169,7 +169,7 @@ class _Reaction:
             )
 
     def concerns(self, world: World, person: WorldPerson, message: WorldMessage) -> bool:
-        """Return whether a person reacts like this to a message that arrived on their phone, or was recalled."""
+        """Return whether a person reacts to a message that arrived on their phone, or was recalled."""
         is_kind = message.kind == self.kind if self.kind else message.kind != "system"
         return (
             is_kind
@@ -203,7 +203,7 @@ class _Date:
 
     def by_id(self, world: World) -> _Date:
         """
-        Name the person by world id.
+        Return the action with the person's world id.
 
         Raises:
             Impossible: There is no such person.
@@ -223,16 +223,16 @@ class _Date:
 
 @dataclass(kw_only=True)
 class _Chain:
-    """Everything that follows from one thing with no pause."""
+    """The reactions that follow from one event without a pause."""
 
     answers: int = 0
 
     def goes_on(self) -> bool:
         """
-        Return whether one more step may follow.
+        Count one more step; return whether it may run.
 
         Raises:
-            Impossible: It has just become too long.
+            Impossible: The chain has just exceeded its maximum length.
         """
         self.answers += 1
         if self.answers == MOST_ANSWERS + 1:
@@ -247,13 +247,13 @@ class _ScenarioRun:
         self._world = world
         self._on_mistake = on_mistake
         self._chain: _Chain | None = None
-        """Which one is being played; None: what happens comes from outside."""
+        """Chain of the reaction that is running; None while no reaction runs."""
         self._heard: WorldMessage | None = None
         self._from_outside = _Chain()
-        """The chain that the last message from outside has begun."""
+        """Chain that the last message from outside the script has started."""
 
     def plan(self, date: _Date) -> None:
-        """Put down what is done at a time."""
+        """Schedule an action."""
         self._plan(date, date.moment(self._world.now))
 
     def hear(self, reactions: list[_Reaction], person: WorldPerson, message: WorldMessage) -> None:
@@ -279,10 +279,10 @@ class _ScenarioRun:
 
     def _later(self, script: Script, seconds: float, action: Callable[[], object]) -> None:
         """
-        Put down what is done after a pause.
+        Schedule the rest of a script after a pause.
 
         Raises:
-            Impossible: That is no pause, or one of too many without any.
+            Impossible: The pause is not valid, or there were too many steps without one.
         """
         if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
             raise Impossible(f"A script waits for some seconds, 0 or more, and {seconds!r} is no such number.")
@@ -300,7 +300,7 @@ class _ScenarioRun:
         self._chain = None
 
     def _go_on(self, script: Script, story: Generator[Any, None, None]) -> None:
-        """Play a story up to its next pause."""
+        """Run a script up to its next pause."""
         for pause in story:
             try:
                 self._later(script, pause, lambda: self._go_on(script, story))
@@ -326,7 +326,7 @@ def _check(script: Script) -> None:
 
 @contextmanager
 def _placed(script: Script) -> Iterator[None]:
-    """Name the script in a refusal."""
+    """Add the script's location to a refusal."""
     try:
         yield
     except Impossible as no:
@@ -334,13 +334,13 @@ def _placed(script: Script) -> Iterator[None]:
 
 
 def _sentence(error: Exception, script: Script) -> str:
-    """Return the mistake with the line of the script where it happened, or where the script begins."""
+    """Return the error with the line of the script where it happened, or where the script begins."""
     code = unwrap(script).__code__
     return describe(error, code.co_filename, code.co_firstlineno)
 
 
 def describe(error: Exception, file: str, line: int = 1) -> str:
-    """Return in one sentence what failed in a user's file, and at which line: the last known one."""
+    """Return in one sentence what failed in a user's file, and the last known line."""
     lines = [at for frame, at in walk_tb(error.__traceback__) if frame.f_code.co_filename == file]
     match error:
         case SyntaxError(msg=str(what), lineno=int(at)) if error.filename == file:

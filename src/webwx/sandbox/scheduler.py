@@ -1,8 +1,8 @@
 """
 Scheduled actions of a world, ordered by its clock.
 
-The scheduler never waits: the code that moves the clock, or lets it run, takes out what is due. Adding an action calls
-the subscribers back, so that a task which sleeps until the next action wakes up for an earlier one.
+The scheduler never waits: the code that moves the clock, or lets it run, takes due actions out. Adding an action calls
+the subscribers back, so that a task that sleeps until the next action wakes up for an earlier one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Action = Callable[[], object]
 
 
 class Scheduler:
-    """Actions, each with the time it is due; actions of the same time keep the order they were added in."""
+    """Actions with their due times; actions of the same time keep the order in which they were added."""
 
     def __init__(self) -> None:
         self._entries: list[tuple[float, int, Action]] = []
@@ -35,7 +35,7 @@ class Scheduler:
         self._subscribers.notify()
 
     def take(self, now: float) -> Action | None:
-        """Remove and return the first action that is due; None when none is."""
+        """Remove and return the first due action; None if none is due."""
         return heappop(self._entries)[2] if self._entries and self._entries[0][0] <= now else None
 
     def subscribe(self, callback: Action) -> Callable[[], None]:

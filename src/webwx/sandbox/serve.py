@@ -1,9 +1,9 @@
 """
 The sandbox on a port: aiohttp around the core, with real long polls.
 
-A held poll (`long_polls`) is dropped when its client hangs up. With TLS the same port is also a proxy to the platform's
-own names (`connect_proxy`). On port 443 the names answer directly, and the proxy has another port. Connection faults
-are applied here too (`bad_lines`).
+A held poll (`long_polls`) is dropped when its client disconnects. With TLS, the same port is also a proxy to the
+platform's host names (`connect_proxy`). On port 443 the names are answered directly, and the proxy has another port.
+Connection faults are applied here too (`bad_lines`).
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 MAX_BODY = 64 * 1024 * 1024
-"""Bytes of one request, but for a file that a phone sends."""
+"""Maximum size of a request in bytes, except for a file that a phone sends."""
 
 _MANY = 100
-"""Accounts that a line has room for."""
+"""Maximum number of accounts that are printed."""
 
 WINDOW = 1024 * 1024
 """Bytes of an answer that are written at once."""
@@ -56,33 +56,35 @@ _BODY_SECONDS = 60.0
 """Seconds without a byte of a request's body after which the request is refused."""
 
 _WORTH_PACKING = 256
-"""Fewest bytes of a text that is compressed for a client that accepts gzip: the platform compresses the answer of the
-ticket exchange, and no smaller one."""
+"""
+Minimum size in bytes of a text that is compressed for a client that accepts gzip. It is the size of a ticket exchange's
+answer, the smallest answer that the platform compresses.
+"""
 
 _PACKED_AT_ONCE = 64 * 1024
-"""Bytes of a text up to which that takes a moment only, and no thread that may have to wait for its turn."""
+"""Maximum size in bytes of a text that is compressed in the event loop; a larger one is compressed in a thread."""
 
 HTTPS_PORT = 443
-"""Port of the real names: a client that resolves them to this machine needs no proxy."""
+"""Port of the platform's host names: a client that resolves them to this machine needs no proxy."""
 
 BREATH = 0.03
-"""Seconds between two checks for a page's news; all changes in between are sent together."""
+"""Seconds between two checks for updates of a page; all changes in between are sent together."""
 
 MAX_SAID = 64 * 1024
-"""Bytes of one message of a page."""
+"""Maximum size of a page's message in bytes."""
 
 
 class TlsAccess(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client needs in order to reach the platform's own names in a sandbox."""
+    """How a client reaches the platform's host names in a sandbox."""
 
     ca: str
-    """Path of the certificate to trust: for SSL_CERT_FILE, REQUESTS_CA_BUNDLE or NODE_EXTRA_CA_CERTS."""
+    """Path of the certificate to trust, for SSL_CERT_FILE, REQUESTS_CA_BUNDLE or NODE_EXTRA_CA_CERTS."""
     proxy: str
-    """For HTTPS_PROXY."""
+    """Address of the proxy, for HTTPS_PROXY."""
     hosts: list[str]
-    """The names behind it; when they answer on port 443, as the lines of a hosts file that lead there."""
+    """The names behind it; if they are answered on port 443, as lines of a hosts file."""
     is_straight: bool = False
-    """The names answer on port 443 too."""
+    """Whether the names are answered on port 443 too."""
 
 
 class Served:
@@ -93,17 +95,17 @@ class Served:
         self.url = url
         """Its origin, such as `http://127.0.0.1:8790`."""
         self.control = f"{url}/control"
-        """Where its control API is."""
+        """Address of its control API."""
         self.phone = f"{url}{pages.PREFIX}"
-        """The page that shows its people's phones."""
+        """Address of the page with its phones."""
         first = islice((person for person in sandbox.world.people.values() if not person.is_public), _MANY)
         self.accounts = [{"nickname": person.nickname, "id": person.id} for person in first]
-        """Who can log in, the first being `me`; as it is printed, and of a crowd the first hundred only."""
+        """People who can log in, the first being `me`, as printed; of a large world the first hundred only."""
         self.tls = tls
-        """How the real names are reached, if it plays them."""
+        """How the platform's host names are reached, if it serves them."""
 
     async def close(self) -> None:
-        """Stop listening and hang up."""
+        """Stop listening and close all connections."""
         await self._close.aclose()
 
 
@@ -114,13 +116,13 @@ async def serve(sandbox: SandboxCore, *, host: str = "127.0.0.1", port: int = 0,
     Args:
         sandbox: The server's core.
         host: A loopback address, or `localhost`.
-        port: 0 means any free one.
-        tls: Serve the platform's own names too: the port is then a proxy to them as well. Port 443 is no proxy: there
-            the names answer directly, and everything else uses a free port.
+        port: 0 uses any free port.
+        tls: Serve the platform's host names too: the port is then a proxy to them as well. Port 443 is not a proxy: it
+            answers for the names directly, and everything else uses a free port.
 
     Raises:
-        ValueError: The address is not a loopback one; any client of a sandbox can act as any person.
-        OSError: The port is in use, or needs privileges.
+        ValueError: The address is not a loopback address; any client of a sandbox can act as any person.
+        OSError: The port is in use, or requires privileges.
         NoCertificates: The extra `tls` is not installed.
     """
     if not is_this_machine(host):
@@ -175,7 +177,7 @@ async def serve(sandbox: SandboxCore, *, host: str = "127.0.0.1", port: int = 0,
 
 
 def _access(authority: Authority, proxy: str, straight: str) -> TlsAccess:
-    """Explain how the real names are reached; with an address where they answer directly, by that too."""
+    """Return how the platform's host names are reached, by proxy or also directly at an address."""
     address = "127.0.0.1" if straight == "localhost" else straight
     return TlsAccess(
         ca=str(authority.certificate),
@@ -193,7 +195,7 @@ def _origin(host: str, port: int) -> str:
 
 
 class _Listening:
-    """A listening socket, with the same two methods as a CONNECT proxy."""
+    """A listening socket with the interface of a `ConnectProxy`."""
 
     def __init__(self, listening: asyncio.Server) -> None:
         self._listening = listening
@@ -204,7 +206,7 @@ class _Listening:
 
 
 class _Port:
-    """A place where connections come in, which a fault can close for a while."""
+    """A listening port, which a fault can close for some time."""
 
     def __init__(
         self,
@@ -240,7 +242,7 @@ class _Port:
 
 
 class _ResetConnection(asyncio.Protocol):
-    """A connection that is reset as soon as it is there."""
+    """A connection that is reset when it is accepted."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         reset(transport)
@@ -248,10 +250,10 @@ class _ResetConnection(asyncio.Protocol):
 
 class _HttpConnection(asyncio.Protocol):
     """
-    A connection on its way to the HTTP server: it is closed when the head of a request stays incomplete for too long.
+    A connection before the HTTP server: it is closed if the head of a request stays incomplete for too long.
 
     Args:
-        http: The server's protocol, which receives everything that arrives here.
+        http: The server's protocol, which receives all bytes.
     """
 
     def __init__(self, http: asyncio.Protocol) -> None:
@@ -261,12 +263,12 @@ class _HttpConnection(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
 
     def begin_answer(self) -> None:
-        """A request is complete up to its body: what comes from now on is that body."""
+        """Note that a request's head is complete: the next bytes are its body."""
         self._answering = True
         self._disarm()
 
     def end_answer(self) -> None:
-        """The request is answered: what comes from now on is the head of the next one."""
+        """Note that a request is answered: the next bytes are the head of the next one."""
         self._answering = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -316,7 +318,7 @@ class _ServerLog(logging.LoggerAdapter[logging.Logger]):
 
 
 def _flawed(authority: Authority, world: World) -> Callable[[ssl.SSLObject, str | None, ssl.SSLContext], None]:
-    """Show a certificate that proves nothing, where a fault wants that."""
+    """Return a TLS context with a certificate that is not valid, if a fault says so."""
 
     def choose(connection: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         del name, context
@@ -337,7 +339,7 @@ class _SchedulerTask:
         self._work = asyncio.create_task(self._keep_time())
 
     async def close(self) -> None:
-        """Stop all actions; an error that ended the timekeeper before is raised here."""
+        """Stop all actions; raise an error that ended the task before."""
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._work.cancel()
@@ -354,7 +356,7 @@ class _SchedulerTask:
                     await self._is_news.wait()
 
     def _hear(self, account: str) -> None:
-        """Check again when the clock was wound, which wakes all polls."""
+        """Check again after the clock was moved, which wakes all polls."""
         if not account:
             self._tell()
 
@@ -366,7 +368,7 @@ class _SchedulerTask:
 
 
 class _BodyTooLarge(Exception):
-    """A body has more bytes than are taken."""
+    """A body is larger than its limit."""
 
 
 async def _read(incoming: web.Request, limit: int) -> bytes:
@@ -374,8 +376,8 @@ async def _read(incoming: web.Request, limit: int) -> bytes:
     Read a body.
 
     Raises:
-        _TooLarge: It has more bytes than this.
-        TimeoutError: The client stopped sending it, or sends bytes that are no part of it.
+        _BodyTooLarge: It is larger than the limit.
+        TimeoutError: The client stopped sending it, or sends bytes that are not part of it.
     """
     if (incoming.content_length or 0) > limit:
         raise _BodyTooLarge
@@ -396,22 +398,22 @@ def _written(answer: Response) -> web.Response:
 
 
 class _AlreadyWritten(web.StreamResponse):
-    """Stands for an answer that has been written to the connection already."""
+    """An answer that was already written to the connection."""
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Write nothing."""
+        """Do nothing."""
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Write nothing."""
+        """Do nothing."""
 
     @property
     def keep_alive(self) -> bool:
-        """Leave the connection as it is."""
+        """Do nothing."""
         return True
 
 
 class _RequestHandler:
-    """Turns sockets into values and back, and keeps the parked polls."""
+    """Converts between aiohttp's requests and the protocol's values, and holds parked polls."""
 
     def __init__(self, sandbox: SandboxCore) -> None:
         self.ports: list[_Port] = []
@@ -423,7 +425,7 @@ class _RequestHandler:
         self._unsubscribe = sandbox.world.subscribe(self._polls.wake)
 
     async def close(self, _: web.Application) -> None:
-        """Hang up on every held poll and every page."""
+        """Drop every held poll and close every page."""
         self._unsubscribe()
         self._polls.close()
         for page in tuple(self._pages):
@@ -493,7 +495,7 @@ class _RequestHandler:
         return whole
 
     async def _talk(self, incoming: web.Request) -> web.StreamResponse:
-        """Keep a page up to date until it goes away."""
+        """Keep a page up to date until it disconnects."""
         socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=MAX_SAID)
         if not socket.can_prepare(incoming):
             return web.Response(status=426, headers={"Upgrade": "websocket"})
@@ -513,7 +515,7 @@ class _RequestHandler:
         return socket
 
     async def _break(self, incoming: web.Request, answer: Broken) -> web.StreamResponse:
-        """Answer as a fault wants it."""
+        """Send an answer with the connection faults that apply to it."""
         transport = incoming.transport
         if transport is not None:
             match await play(answer.steps(), transport):
@@ -529,7 +531,7 @@ class _RequestHandler:
         return _AlreadyWritten()
 
     async def _stream(self, incoming: web.Request, answer: Response) -> web.StreamResponse:
-        """Yield a large body by windows: a single write would copy it into the connection's buffer."""
+        """Yield a large body in pieces: a single write would copy it into the connection's buffer."""
         stream = web.StreamResponse(status=answer.status, headers=answer.headers)
         stream.content_length = len(answer.body)
         await stream.prepare(incoming)
@@ -542,13 +544,13 @@ class _RequestHandler:
 
 
 def _is_worth_packing(answer: Response) -> bool:
-    """Return whether an answer is a text long enough to compress, and not compressed yet."""
+    """Return whether an answer is an uncompressed text that is long enough to compress."""
     is_text = answer.header("Content-Type").startswith("text/") and not answer.header("Content-Encoding")
     return is_text and len(answer.body) > _WORTH_PACKING
 
 
 async def _tell(socket: web.WebSocketResponse, live: LivePage, changed: asyncio.Event) -> None:
-    """Send a page its news as fast as it accepts them."""
+    """Send a page its updates as fast as it accepts them."""
     with suppress(ConnectionError):  # it has disconnected; its reader ends this
         while True:
             for told in live.updates():
@@ -559,7 +561,7 @@ async def _tell(socket: web.WebSocketResponse, live: LivePage, changed: asyncio.
 
 
 def _own_host(incoming: web.Request) -> str:
-    """Return the address that a request came to, for one that names no host."""
+    """Return the address that received a request, for a request without a host name."""
     address, port, *_ = incoming.transport.get_extra_info("sockname") if incoming.transport else ("", 0)
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 

@@ -1,7 +1,7 @@
 """
 One web login of one account: its keys, its names for contacts, its uploads, its pending events.
 
-A session outlives its end, so that a client that comes back learns why it ended.
+An ended session is kept, so that a client that comes back learns why it ended.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ if TYPE_CHECKING:
     from webwx.sandbox.people import WorldPerson
 
 SESSION_COOKIE = 12 * 3600
-"""Seconds that the cookies of a session last."""
+"""Seconds until the cookies of a session expire."""
 
 REPEAT_WINDOW = 60
-"""Seconds in which a wholly equal message can count as a repeat."""
+"""Seconds in which an equal message counts as a repetition."""
 
 RATE_WINDOW = 60
-"""Seconds over which it is counted how much a session does."""
+"""Seconds over which the sends and changes of a session are counted."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class SessionKeys:
-    """What a login hands out. Every one is a secret."""
+    """Keys of a login; all of them are secret."""
 
     sid: str
     first_skey: str
-    """From the ticket exchange; some clients never use another."""
+    """Skey from the ticket exchange; some clients never use another."""
     skey: str
-    """From webwxinit; by default the same."""
+    """Skey from webwxinit; by default the same."""
     pass_ticket: str
-    """Percent-encoded, as it stands in the XML."""
+    """Percent-encoded, as in the XML."""
     data_ticket: str
     uvid: str
     auth_ticket: str
 
     @classmethod
     def roll(cls, rng: Random, issue: Callable[[str], str], *, is_renewed: bool = False) -> SessionKeys:
-        """Make the keys of a new login, with another skey for webwxinit where it is renewed there."""
+        """Generate the keys of a new login, with another skey for webwxinit if that option is set."""
         crypt = f"@crypt_{rng.getrandbits(32):x}_"
         first, second = (crypt + rng.randbytes(16).hex() for _ in range(2))
         return cls(
@@ -72,12 +72,12 @@ class SessionKeys:
 
 
 def base64_text(rng: Random, size: int) -> str:
-    """Make a random text with `+` and `/` in it, as the platform's keys have them."""
+    """Generate a text with `+` and `/` in it, as in the platform's keys."""
     return b64encode(rng.randbytes(size)).decode()
 
 
 class SessionNames:
-    """A session's `@…` names for all contacts; new in every login, stable within one."""
+    """A session's `@…` names of all contacts; new in every login, and constant within one."""
 
     def __init__(self, rng: Random, known: Mapping[str, str] = MappingProxyType({})) -> None:
         self._rng = rng
@@ -112,38 +112,38 @@ class WebSession:
     started: float
     stream: ChangeStream
     family: Hosts | None = None
-    """The hosts it belongs to; None on one plain origin, which is every host."""
+    """Hosts of its family; None on one plain origin, which serves all hosts."""
     is_helper: bool = False
-    """A login of File Transfer Helper's page: one chat and no contacts."""
+    """Whether it is a login of File Transfer Helper, with one chat and no contacts."""
     uploads: dict[tuple[int, str], dict[int, bytes]] = field(default_factory=dict)
-    """Chunks of incomplete files: by the client's media id and the fields that distinguish two files with one id."""
+    """Chunks of incomplete uploads, by the client's media id and the fields that distinguish two files with one id."""
     parallel: dict[str, dict[int, bytes]] = field(default_factory=dict)
-    """Chunks of parallel uploads that are not complete, by their `UploadID`."""
+    """Chunks of incomplete parallel uploads, by `UploadID`."""
     announced: dict[str, str] = field(default_factory=dict)
     """Signatures of announced uploads, by the file's md5."""
     media: dict[str, MediaFile] = field(default_factory=dict)
     """Complete uploads and received files by `MediaId`."""
     accepted: dict[bytes, tuple[float, str]] = field(default_factory=dict)
-    """Sends by their whole `Msg`, as JSON: when they came, and the id they got."""
+    """Sends by their whole `Msg` as JSON, each with its time and the message id."""
     acts: deque[float] = field(default_factory=deque)
-    """When it sent or changed something, within the last minute."""
+    """Times of its sends and changes within the last minute."""
     fetches: int = 0
-    """How often it has synced."""
+    """Number of its syncs."""
     fetched_from: SyncKey | None = None
-    """The position it synced from last."""
+    """Position of its last sync."""
     expires: float = inf
-    """When it ends by itself."""
+    """Time at which it expires."""
     ended: Ret | None = None
-    """Why it is over; None while it lives."""
+    """Why it has ended; None while it is active."""
     silent_until: float = 0.0
-    """Until then a held poll does not report the end: one client cancels its own logout when it does."""
+    """Time until which a held poll does not report the end: one client cancels its own logout when it does."""
 
     def owns(self, skey: str) -> bool:
-        """Return whether this session ever had an skey."""
+        """Return whether an skey was ever issued to this session."""
         return skey in {self.keys.skey, self.keys.first_skey}
 
     def hears(self, item: object) -> bool:
-        """Return whether this login gets an event: all of them, or those of its one chat."""
+        """Return whether this login receives an event: all of them, or only those of its one chat."""
         return not self.is_helper or (
             isinstance(item, WireMessage) and FILEHELPER in {item.from_user_name, item.to_user_name}
         )
@@ -153,7 +153,7 @@ class WebSession:
         Return the world id of a name.
 
         Raises:
-            Refused: This login never had the name, or can only write to its one chat.
+            Refused: The name was never given out in this login, or the login can only write to its one chat.
         """
         world_id = self.names.world_id(name)
         if world_id is None or (self.is_helper and world_id != FILEHELPER):
@@ -162,10 +162,10 @@ class WebSession:
 
     def act(self, now: float, most: int) -> None:
         """
-        Count that it sends or changes something.
+        Count a send or a change.
 
         Raises:
-            Refused: It has done so too often within the last minute.
+            Refused: There were too many within the last minute.
         """
         while self.acts and now - self.acts[0] >= RATE_WINDOW:
             self.acts.popleft()
@@ -174,12 +174,12 @@ class WebSession:
         self.acts.append(now)
 
     def fetch_from(self, key: SyncKey, replay_every: int) -> SyncKey:
-        """Return the position where a sync starts: the requested one, or every n-th time the one before it."""
+        """Return the position where a sync starts: the requested one, or every n-th time the previous one."""
         before, self.fetched_from = self.fetched_from or key, key
         self.fetches += 1
         return before if replay_every and self.fetches % replay_every == 0 else key
 
     def earlier(self, message: bytes, now: float) -> str:
-        """Return the id that an identical `Msg` got within the last minute, or an empty text."""
+        """Return the id that an equal `Msg` got within the last minute, or an empty text."""
         when, message_id = self.accepted.get(message, (0.0, ""))
         return message_id if now - when <= REPEAT_WINDOW else ""

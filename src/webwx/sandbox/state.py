@@ -2,7 +2,7 @@
 A running world as bytes, so that it continues in another process.
 
 It contains what the platform would store: people, chatrooms, messages, media, and every web login with its keys, its
-names and its pending events, so that a client continues without noticing. The clock and the rng continue too.
+names and its pending events, so that a client continues without a new login. The clock and the rng continue too.
 Unconfirmed codes, faults and scheduled actions belong to the process and are not stored.
 
 The first line is the format's number and a digest of the rest. The bytes contain the keys of every login, so only their
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.stream import Item
 
 FORMAT = 1
-"""Format number; a higher one cannot be read by this program."""
+"""Number of the format; a program cannot read a higher one."""
 
 _TITLE = b"webwx sandbox "
 
@@ -49,14 +49,14 @@ _ITEMS: dict[str, type[Item]] = {kind.__name__: kind for kind in (WireMessage, C
 
 
 class _Saved(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A part of a world; a field has the meaning of the one of the same name there."""
+    """A part of a saved world; a field has the meaning of the field of the same name in the world."""
 
 
 class SavedMedium(_Saved, frozen=True, kw_only=True):
-    """A medium; equal bytes are kept once."""
+    """A medium; equal bytes are stored once."""
 
     content: int
-    """Its place among the contents."""
+    """Index of its bytes."""
     name: str = ""
     md5: str
     aes_key: str
@@ -76,7 +76,7 @@ class SavedMessage(_Saved, frozen=True, kw_only=True):
     kind: MessageKind
     text: str = ""
     medium: int | None = None
-    """Its place among the media."""
+    """Index of its medium."""
     about: str = ""
     leads_to: str = ""
     wire: WireMessage
@@ -86,7 +86,7 @@ class SavedChat(_Saved, frozen=True, kw_only=True):
     """A chat on a phone."""
 
     key: str
-    """World id of who or what it is with."""
+    """World id of the other person or the chatroom."""
     unread: int = 0
     messages: list[str] = []
 
@@ -125,18 +125,18 @@ class SavedChatroom(_Saved, frozen=True, kw_only=True):
 
 
 class SavedChange(_Saved, frozen=True, kw_only=True):
-    """An event that a login got or has pending."""
+    """An event of a login, delivered or pending."""
 
     kind: SyncKeyKind
     number: int
     selector: Selector
     sort: str
-    """Which of the three an item can be."""
+    """Name of the item's type in `_ITEMS`."""
     item: msgspec.Raw
 
 
 class SavedUpload(_Saved, frozen=True, kw_only=True):
-    """A file that is not complete."""
+    """An incomplete upload."""
 
     client_media_id: int
     file: str
@@ -159,7 +159,7 @@ class SavedSession(_Saved, frozen=True, kw_only=True):
     parallel: dict[str, dict[int, bytes]] = {}
     announced: dict[str, str] = {}
     media: dict[str, int] = {}
-    """Places among the media."""
+    """Indexes of the media."""
     accepted: dict[bytes, tuple[float, str]] = {}
     acts: list[float] = []
     fetches: int = 0
@@ -170,22 +170,22 @@ class SavedSession(_Saved, frozen=True, kw_only=True):
 
 
 class SavedWorld(_Saved, frozen=True, kw_only=True):
-    """All of it."""
+    """The whole world."""
 
     options: Options = msgspec.field(name="switches")
     ahead: float | None = None
-    """Seconds that its clock is ahead of the machine's; None: it stands still."""
+    """Offset of its clock from the machine's, in seconds; None for a clock that stands still."""
     now: float = 0.0
-    """Where it stands."""
+    """Time of a clock that stands still."""
     rng: tuple[int, tuple[int, ...], float | None] | None = msgspec.field(name="dice", default=None)
-    """State of a seeded rng; None: the rng is the system's."""
+    """State of a seeded rng; None if the rng is the system's."""
     seed: int
-    """Of the faults."""
+    """Seed of the faults."""
     issued: list[str]
     contents: list[bytes]
     media: list[SavedMedium]
     found_by_keys: int
-    """How many of the media the server knows by their keys; the others are the same under another name."""
+    """Number of the media that have keys of their own; the others are the same bytes under another name."""
     people: list[SavedPerson]
     chatrooms: list[SavedChatroom]
     messages: list[SavedMessage]
@@ -202,7 +202,7 @@ def save(world: World) -> bytes:
 
 
 class _Shelf:
-    """Assigns each medium an index."""
+    """Assigns an index to each medium."""
 
     def __init__(self) -> None:
         self.media: list[SavedMedium] = []
@@ -250,7 +250,7 @@ def _saved(world: World) -> SavedWorld:
 
 
 _SAME = [name for name in SavedPerson.__struct_fields__ if name not in {"chats", "rooms"}]
-"""Fields of a person that are kept as they are."""
+"""Fields of a person that are stored unchanged."""
 
 
 def _saved_person(person: WorldPerson) -> SavedPerson:
@@ -320,11 +320,11 @@ def load(content: bytes, *, change: Callable[[Options], Options] = lambda own: o
     Return the world that was saved as these bytes.
 
     Args:
-        content: As `save` returned them.
-        change: Returns its options, changed.
+        content: The result of `save`.
+        change: Function that returns changed options.
 
     Raises:
-        Impossible: They are not a saved world, or one of a newer webwx, or damaged.
+        Impossible: The bytes are not a saved world, are damaged, or were saved by a newer webwx.
     """
     head, _, body = content.partition(b"\n")
     number, _, digest = head.removeprefix(_TITLE).partition(b" ")

@@ -1,8 +1,8 @@
 """
 The stream of changes that a session syncs from.
 
-Every change has a number in its kind's counter, and a key is a position in each counter. An old key gets the same
-changes again: nothing is lost with a lost answer, and this is where duplicates come from.
+Every change has a number in its kind's counter, and a key is a position in each counter. An old key returns the same
+changes again: nothing is lost with a lost answer, but duplicates are possible.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _FIRST: dict[int, int] = {
     SyncKeyKind.MESSAGES: 700_000_002,
     SyncKeyKind.PROFILE: 700_000_003,
 }
-"""Where the counters start."""
+"""First value of each counter."""
 
 _GAP = 1_000_000
-"""Changes that a client may have heard of and a saved stream does not know."""
+"""Gap in the counters after a restart: a client may have seen changes that were never saved."""
 
 
 class ChangedContact(Wire, frozen=True, kw_only=True):
     """
     An entry of `ModContactList`.
 
-    It has fewer fields than a contact, and some of its own: a client that replaces a contact by it instead of merging
-    the two loses remarks' pinyin, owners and display names.
+    It has fewer fields than a contact, and some of its own: a client that replaces a contact by it, instead of merging
+    the two, loses pinyin, owners and display names.
     """
 
     user_name: str
@@ -71,7 +71,7 @@ Item = WireMessage | ChangedContact | DeletedContact
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that happened, as it will be delivered."""
+    """One change, as it will be delivered."""
 
     kind: SyncKeyKind
     number: int
@@ -84,29 +84,30 @@ class ChangeBatch(msgspec.Struct, frozen=True, kw_only=True):
 
     changes: tuple[Change, ...]
     key: SyncKey
-    """The position behind the last change."""
+    """The key after the last change."""
     check_key: SyncKey
-    """The key with the silent counter, if that has moved."""
+    """The key for polls, which includes the silent counter if it has moved."""
 
 
 class ChangeStream:
-    """What has happened to one session since it began, oldest first."""
+    """All changes of one session, oldest first."""
 
     def __init__(self, started: int) -> None:
         self._counters: dict[int, int] = {**_FIRST, SyncKeyKind.TIME: started}
         self._changes: list[Change] = []
         self._numbers: dict[int, list[int]] = {}
-        """Of the changes of each kind."""
+        """Numbers of the changes, by kind."""
         self._places: dict[int, list[int]] = {}
-        """Where they stand among all."""
+        """Indexes of the changes in the whole stream, by kind."""
         self._silent = 0
 
     @classmethod
     def resume(cls, counters: Mapping[int, int], changes: Iterable[Change], silent: int) -> ChangeStream:
         """
-        Go on with a stream that was saved.
+        Continue a stream that was saved.
 
-        Its counters leave a gap, so that who has heard of changes that were never saved misses none that come now.
+        The counters skip some values, so that a client that has seen changes that were never saved misses none of the
+        new ones.
         """
         stream = cls(0)
         for change in changes:
@@ -117,22 +118,22 @@ class ChangeStream:
 
     @property
     def counters(self) -> dict[int, int]:
-        """The numbers of the last change of each kind."""
+        """Number of the last change, by kind."""
         return dict(self._counters)
 
     @property
     def changes(self) -> tuple[Change, ...]:
-        """Everything, oldest first."""
+        """All changes, oldest first."""
         return tuple(self._changes)
 
     @property
     def silent(self) -> int:
-        """How many changes there were that deliver nothing."""
+        """Number of changes that deliver nothing."""
         return self._silent
 
     @property
     def newest(self) -> SyncKey:
-        """The position behind everything."""
+        """The position after all changes."""
         return _key(self._counters)
 
     def add(self, item: Item, selector: Selector) -> None:
@@ -151,7 +152,7 @@ class ChangeStream:
         self._silent += 1
 
     def fetch(self, key: SyncKey, limit: int) -> ChangeBatch:
-        """Return the oldest changes behind a key, and the key behind them."""
+        """Return the oldest changes after a key, and the key after them."""
         position = self._position(key)
         changes = tuple(islice(self._behind(position), limit))
         position |= {change.kind: change.number for change in changes}
@@ -159,7 +160,7 @@ class ChangeStream:
         return ChangeBatch(changes=changes, key=_key(position), check_key=_key(position | silent))
 
     def selector(self, key: SyncKey) -> Selector:
-        """Return what is pending behind a key."""
+        """Return the selector for the changes after a key."""
         first = next(self._behind(self._position(key)), None)
         if first:
             return first.selector
@@ -177,7 +178,7 @@ class ChangeStream:
         return (change for place in places if (change := self._changes[place]).number > position[change.kind])
 
     def _position(self, key: SyncKey) -> dict[int, int]:
-        """Read a key: a counter that is too new counts as the newest, a missing one as the first."""
+        """Return the position of a key: a counter that is too new counts as the newest, a missing one as the first."""
         given = {pair.key: pair.val for pair in key.list}
         return {kind: min(given.get(kind, _FIRST.get(kind, newest)), newest) for kind, newest in self._counters.items()}
 

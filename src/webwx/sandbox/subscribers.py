@@ -27,6 +27,6 @@ class Subscribers(Generic[*News]):
         return lambda: self._callbacks.remove(callback)
 
     def notify(self, *news: *News) -> None:
-        """Call all callbacks; one that is added or removed meanwhile counts from the next time."""
+        """Call all callbacks; one that is added or removed meanwhile takes effect at the next call."""
         for callback in tuple(self._callbacks):
             callback(*news)

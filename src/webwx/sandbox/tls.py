@@ -1,8 +1,8 @@
 """
-Certificates for the platform's names, created on start and valid for one run.
+Certificates for the platform's host names, created at the start and valid for one run.
 
-The authority's key is in memory only; its certificate, which clients are to trust, is on disk in a folder that is
-deleted with the sandbox. The certificate library is an extra, so it is imported late.
+The key of the authority is in memory only; its certificate, which clients must trust, is in a folder that is deleted
+with the sandbox. The certificate library is an extra, so it is imported late.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class NoCertificates(Exception):
-    """The extra that makes certificates is not installed. The text is one sentence."""
+    """The extra that creates certificates is not installed. The text is one sentence."""
 
 
 class Authority:
     """
-    A certificate authority, and a server that can prove to be every one of some names.
+    A certificate authority, and a certificate for several host names.
 
     Raises:
         NoCertificates: The extra `tls` is not installed.
@@ -41,10 +41,10 @@ class Authority:
         self._authority = authority = trustme.CA(organization_name="webwx sandbox")
         self._folder = TemporaryDirectory(prefix="webwx-sandbox-")
         self.certificate = Path(self._folder.name) / "ca.pem"
-        """What a client has to trust."""
+        """Path of the certificate that a client must trust."""
         authority.cert_pem.write_to_path(self.certificate)
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        """For the server's side of a connection."""
+        """TLS context of the server's side."""
         self._names = sorted(names)
         authority.issue_cert(*self._names).configure_cert(self.context)
 
@@ -67,5 +67,5 @@ class Authority:
         return context
 
     def close(self) -> None:
-        """Remove what is on disk."""
+        """Delete the files."""
         self._folder.cleanup()

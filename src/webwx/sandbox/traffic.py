@@ -1,9 +1,9 @@
 """
 The recorded traffic: the last exchanges, for people to read.
 
-Requests and answers are stored as they are; they are decoded, masked and cut on display. An exchange changes twice,
-when it begins and when it ends, and each change has a number: a reader of all changes after a number misses nothing,
-including a poll that is answered a minute later.
+Requests and answers are stored unchanged; they are decoded, redacted and shortened when they are shown. An exchange
+changes twice, when it begins and when it ends, and each change has a number: a reader of all changes after a number
+misses nothing, including a poll that is answered a minute later.
 """
 
 from __future__ import annotations
@@ -29,55 +29,59 @@ if TYPE_CHECKING:
     from webwx.sandbox.clock import WorldClock
 
 SIZE = 500
-"""Exchanges that are kept."""
+"""Maximum number of exchanges that are kept."""
 
 SHOWN = 4096
-"""Characters of a body that are shown; of an address a tenth."""
+"""Maximum number of characters of a body that are shown; of an address, a tenth."""
 
 _KEPT = SHOWN * 2 + LONGEST
-"""Bytes of a body that are kept: indented it gets longer, and a secret must be known although it is cut."""
+"""
+Maximum number of bytes of a body that are kept. More than is shown, so that a secret is recognized although it is cut.
+"""
 
 _RET = re.compile(rb'"Ret": ?(-?\d+)|retcode:"(-?\d+)"|window\.(?:QRLogin\.)?code ?= ?(-?\d+)|<ret>(-?\d+)</ret>')
-"""The number of an answer, in each shape it can have."""
+"""The return code of an answer, in each form that it can have."""
 
 _PICTURES = ("image/", "audio/", "video/", "application/octet-stream")
-"""Content types of bodies that are nothing to read."""
+"""Content types of bodies that are not text."""
 
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]+")
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
-    """A request and its answer, in one line."""
+    """A request and its answer, as one row."""
 
     number: int
     change: int
-    """When it last changed, counted over all."""
+    """Number of its last change, counted over all exchanges."""
     time: float
-    """When the request came, by the world's clock."""
+    """Time of the request, by the world's clock."""
     endpoint: str
-    """Which call it was; empty for one that the protocol does not know."""
+    """Name of the call; empty for a call that the protocol does not have."""
     method: str
     host: str
     address: str
-    """Path and query, masked."""
+    """Path and query, redacted."""
     is_open: bool
-    """It is still to be answered, as a long poll is."""
+    """Whether it is not answered yet, as a long poll."""
     status: int | None
-    """None without an answer, as when the client has hung up or a fault has ended the connection."""
+    """
+    Status of the answer; None if there is no answer, because the client disconnected or a fault ended the connection.
+    """
     ret: int | None
-    """The platform's number, where the answer has one."""
+    """Return code, if the answer has one."""
     seconds: float
-    """How long it took, by the world's clock; 0 while it is open."""
+    """Duration in seconds of the world's clock; 0 while it is open."""
     sent: int
     """Bytes of the request's body."""
     received: int
     """Bytes of the answer's body."""
     faults: list[str]
-    """What went wrong on purpose."""
+    """Faults that happened to it."""
 
 
 class ExchangeDetails(Exchange, frozen=True, kw_only=True):
-    """The exchange with both bodies, which are cut."""
+    """An exchange with both bodies, which are shortened."""
 
     request_headers: list[tuple[str, str]]
     request_body: str
@@ -86,7 +90,7 @@ class ExchangeDetails(Exchange, frozen=True, kw_only=True):
 
 
 class RecordedExchange:
-    """An exchange as it was: nothing is read or masked yet."""
+    """An exchange as recorded, not decoded or redacted."""
 
     __slots__ = ("answer", "body", "change", "ended", "faults", "number", "received", "request", "sent", "time")
 
@@ -112,9 +116,9 @@ class Traffic:
     The last exchanges.
 
     Args:
-        clock: The world's.
-        issued: Every secret that was handed out, to be masked.
-        size: How many exchanges are kept.
+        clock: Clock of the world.
+        issued: Every secret that was handed out, to be redacted.
+        size: Maximum number of exchanges.
     """
 
     def __init__(self, clock: WorldClock, issued: AbstractSet[str], size: int = SIZE) -> None:
@@ -123,9 +127,9 @@ class Traffic:
         self._entries: deque[RecordedExchange] = deque(maxlen=size)
         self._begun = 0
         self.changes = 0
-        """The number of the last change."""
+        """Number of the last change."""
         self.forgotten = 0
-        """Exchanges up to this number have been cleared."""
+        """Number of the last exchange that was cleared."""
         self._subscribers: Subscribers[()] = Subscribers()
 
     # -- what happens ------------------------------------------------------------------------------------------------
@@ -148,7 +152,7 @@ class Traffic:
         self._change(entry)
 
     def clear(self) -> None:
-        """Forget every exchange."""
+        """Remove every exchange."""
         self._entries.clear()
         self.forgotten = self._begun
         self._tell()
@@ -158,7 +162,7 @@ class Traffic:
         Call back at every change.
 
         Returns:
-            What ends the subscription.
+            A function that ends the subscription.
         """
         return self._subscribers.add(callback)
 
@@ -173,7 +177,7 @@ class Traffic:
     # -- what is shown -----------------------------------------------------------------------------------------------
 
     def since(self, change: int = 0, endpoint: str = "", *, most: int = SIZE) -> list[Exchange]:
-        """Return the latest changes since a number, in order, of one call or of all."""
+        """Return the latest changes after a number, in order, of one call or of all."""
         changed = [entry for entry in tuple(self._entries) if entry.change > change]
         changed.sort(key=lambda entry: entry.change)
         shown = [self._exchange(entry) for entry in changed[-most:]]
@@ -184,7 +188,7 @@ class Traffic:
         Return a complete exchange.
 
         Raises:
-            Impossible: There is none of that number, or not any more.
+            Impossible: There is no exchange of this number, or it was removed.
         """
         for entry in tuple(self._entries):
             if entry.number == number:
@@ -253,7 +257,7 @@ _PART = re.compile(r'"(?:[^"\\]|\\.)*"?|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
 
 def indented(text: str) -> str:
-    """Indent JSON, also such that ends in the middle or has a mask in place of a number."""
+    """Indent JSON, also if it is cut or has a redacted value in place of a number."""
     shown: list[str] = []
     depth, before = 0, ""
     for part in _PART.findall(text):

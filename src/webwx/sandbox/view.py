@@ -34,7 +34,7 @@ FRIEND_FLAG = 3
 """`ContactFlag` of a friend, and of a chatroom saved to the contacts."""
 
 _CHAT_FLAG = 2
-"""`ContactFlag` of a chatroom that is not saved; the first snapshot has 0 there."""
+"""`ContactFlag` of a chatroom that is not saved; in the first snapshot it is 0."""
 
 _BLOCKED_FLAG = 8
 
@@ -47,7 +47,7 @@ _TEAM_STATUS = 4
 """`AttrStatus` of that account."""
 
 Shown = Literal["recent", "listed", "asked"]
-"""Where a contact is shown: in webwxinit, webwxgetcontact or webwxbatchgetcontact."""
+"""Call in which a contact is shown: webwxinit, webwxgetcontact or webwxbatchgetcontact."""
 
 
 class SubscribedArticle(Wire, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ class SubscribedArticle(Wire, frozen=True, kw_only=True):
 
 
 class PublicAccountNews(Wire, frozen=True, kw_only=True):
-    """What a public account sent last, in `MPSubscribeMsgList`."""
+    """Latest articles of a public account, in `MPSubscribeMsgList`."""
 
     user_name: str
     mp_article_count: int = msgspec.field(name="MPArticleCount")
@@ -80,11 +80,11 @@ class ViewedWorld(Protocol):
     logins: LoginRegistry
 
     def real_id(self, world_id: str) -> str:
-        """Return the id that phones know."""
+        """Return the platform's real id of a person or chatroom."""
 
 
 class View:
-    """What one session is shown."""
+    """The world in the names of one session."""
 
     def __init__(self, world: ViewedWorld, session: WebSession) -> None:
         self._world = world
@@ -112,7 +112,7 @@ class View:
         )
 
     def contact(self, world_id: str, shown: Shown = "listed") -> WireContact:
-        """Show a person, a chatroom or a built-in account; the address of its picture ends in the skey unless asked."""
+        """Show a person, a chatroom or a built-in account. With `skey`, the address of its picture ends in the skey."""
         room = self._world.chatrooms.get(world_id)
         if room:
             contact = self._chatroom(room, shown)
@@ -158,7 +158,7 @@ class View:
         return used + [world_id for world_id in always if world_id not in self._me.chats]
 
     def subscriptions(self) -> list[PublicAccountNews]:
-        """Show the articles that each public account sent last."""
+        """Show the latest articles of each public account."""
         accounts = (self._world.people[each] for each in self._me.friends)
         return [shown for account in accounts if account.is_public and (shown := self._subscription(account))]
 
@@ -235,8 +235,8 @@ class View:
         """
         Return a chatroom as a contact.
 
-        The address book has the saved ones, without members. The first snapshot has these in the same form, and the
-        others with their members' ids but not their names.
+        The contact list has the saved chatrooms, without members. The first snapshot has these in the same form, and
+        the others with their members' ids but not their names.
         """
         name = self.name(room.id)
         is_saved = room.id in self._me.saved
@@ -333,8 +333,8 @@ class View:
         """
         Return the notice of a recall.
 
-        Own recalls in a chatroom come from the chatroom and without a prefix, so that neither names nor prefixes show
-        their author.
+        Own recalls in a chatroom come from the chatroom and without a prefix, so neither names nor prefixes show their
+        author.
         """
         in_chatroom = message.to in self._world.chatrooms
         xml = write_recall_notice(
@@ -355,7 +355,7 @@ class View:
         )
 
     def recent_chats(self, *, notice_id: str, time: float) -> WireMessage:
-        """Show the phone's answer to a new client: the recent chats, by names and, with an option, by real ids."""
+        """Show the recent chats that the phone sends a new client: by names and, by an option, by real ids."""
         recent = self.recent()
         real_ids = ",".join(self._world.real_id(world_id) for world_id in recent)
         xml = (
@@ -371,7 +371,7 @@ class View:
         )
 
     def phone_activity(self, chat: str, code: StatusNotify, *, notice_id: str, time: float) -> WireMessage:
-        """Show that the phone read, opened or left a chat: from oneself, to the chat."""
+        """Show that the phone read, opened or left a chat: a message from oneself to the chat."""
         xml = f"<msg>\n<op id='{code:d}'>\n<username>{self._world.real_id(chat)}</username>\n</op>\n</msg>"
         return replace(
             self._envelope(notice_id, self._me.id, chat, time),
@@ -394,11 +394,11 @@ class View:
         )
 
     def _prefix(self, message: WorldMessage) -> str:
-        """Name the author, as others' messages in a chatroom do and own ones never."""
+        """Return the prefix that names the author in a chatroom; own messages have none."""
         return f"{self.name(message.sender.id)}:<br/>"
 
     def _picture_content(self, medium: MediaFile, xml: str) -> str:
-        """Write a picture's content in one of three forms; the last two are of no use for a forward."""
+        """Return a picture's content in one of three forms; only the first can be forwarded."""
         match self._world.options.picture_content:
             case "full":
                 return escape(xml)
@@ -410,7 +410,7 @@ class View:
 
 
 def recall_text(message: WorldMessage, viewer: WorldPerson) -> str:
-    """Write the grey line in place of a recalled message."""
+    """Return the notice in place of a recalled message."""
     return "你撤回了一条消息" if message.sender is viewer else f'"{message.sender.nickname}" 撤回了一条消息'
 
 

@@ -1,8 +1,8 @@
 """
-Every call and every struct of the wire, described for readers: docs/wire.md and the phone's page are written from it.
+Descriptions of every call and struct of the protocol, for docs/wire.md and the phone's page.
 
-Names, types and places come from the structs; what a field means comes from the string under it, which exists in the
-source only and is read from there.
+Names, types and places come from the structs; the meaning of a field comes from the string under it, which is read from
+the source.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class WireField(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     where: str
-    """Part of the request that it travels in."""
+    """Part of the request that contains it."""
     kind: Any
-    """Its type; `words` says it."""
+    """Its type; `words` describes it."""
     meaning: str
 
 
@@ -61,9 +61,9 @@ class StructTable(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     summary: str
     fields: list[WireField]
-    """None for bytes as they are."""
+    """Empty for a body of plain bytes."""
     has_places: bool = False
-    """Its fields travel in different parts of a request."""
+    """Whether its fields are in different parts of a request."""
 
 
 class CallDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ def calls() -> list[CallDescription]:
 
 
 def structs() -> list[StructTable]:
-    """Describe the structs that stand inside requests and replies, in the order of their modules."""
+    """Describe the structs inside requests and replies, in the order of their modules."""
     outer = {kind for call in protocol.ENDPOINTS for kind in (call.request, call.reply)}
     found: dict[type[msgspec.Struct], None] = {}
     for info in pkgutil.iter_modules(protocol.__path__):

@@ -53,8 +53,8 @@ class World:
 
     Args:
         options: Options of its behaviour.
-        clock: Clock of its windows and polls.
-        rng: Source of its ids and keys; seeded, every run is equal.
+        clock: Clock of its time limits and polls.
+        rng: Source of its ids and keys; with a seed, every run is equal.
     """
 
     def __init__(
@@ -64,21 +64,21 @@ class World:
         self.clock = clock or SystemClock()
         self.rng = rng or SystemRandom()
         self.people: dict[str, WorldPerson] = {}
-        """By world id, in the order they came."""
+        """People by world id, in the order in which they were added."""
         self._called: dict[str, dict[str, WorldPerson]] = {}
-        """People by nickname and world id."""
+        """People by nickname and by world id."""
         self.chatrooms: dict[str, WorldChatroom] = {}
-        """By world id."""
+        """Chatrooms by world id."""
         self.media = MediaStore(self.rng)
         self.issued: set[str] = set()
-        """Every secret ever handed out; none may turn up in a log, an error or a repr."""
+        """Every secret that was ever handed out; no log, error or repr may contain one."""
         self.logins = LoginRegistry(self.clock, self.rng, self.issued)
         self.delivery = MessageDelivery(self)
         self.membership = Membership(self)
         self.faults = FaultInjector()
-        """What goes wrong; another set may be put in its place before a server is opened."""
+        """The faults; another set may replace it before a server is opened."""
         self.traffic = Traffic(self.clock, self.issued)
-        """What was said lately between clients and this server."""
+        """Recent traffic between clients and this server."""
         self.scheduler = Scheduler()
         """Actions that are due later."""
         self._is_playing = False
@@ -97,7 +97,7 @@ class World:
         return self.clock.now()
 
     def wind(self, seconds: float) -> None:
-        """Move the clock forward and wake every poll; what was to happen meanwhile happens, each at its time."""
+        """Move the clock forward and wake every poll. Scheduled actions run on the way, each at its time."""
         until = self.now + seconds
         while self.scheduler.next is not None and self.scheduler.next <= until:
             self.clock.wind(max(0.0, self.scheduler.next - self.now))
@@ -107,7 +107,7 @@ class World:
         self.notify_watchers()
 
     def play(self) -> None:
-        """Run everything that is due by now."""
+        """Run all actions that are due."""
         if self._is_playing:
             return
         self._is_playing = True
@@ -119,12 +119,12 @@ class World:
 
     def subscribe(self, callback: Callable[[str], object]) -> Callable[[], None]:
         """
-        Call back whenever something may wake polls, with what they wait for.
+        Call back when an event may wake polls, with the account or code that they wait for.
 
         That is an account's world id, or a login code's uuid; an empty text means all of them.
 
         Returns:
-            What ends the subscription.
+            A function that ends the subscription.
         """
         return self._subscribers.add(callback)
 
@@ -149,7 +149,7 @@ class World:
         self._watchers.notify(owner, chat)
 
     def tell(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
-        """Append an event to the stream of a person's web login, as that login sees it; do nothing without one."""
+        """Append an event to the stream of a person's active web login; do nothing if there is none."""
         if selector in _OF_CONTACTS:
             self.notify_watchers(person.id)
         session = self.logins.live(person)
@@ -161,7 +161,7 @@ class World:
             self.wake(person.id)
 
     def listen(self, hear: Callable[[WorldPerson, WorldMessage], object]) -> None:
-        """Call back with all people whose phones get a message of another person, and again when it is recalled."""
+        """Call back with all people whose phones receive a message of another person, and again when it is recalled."""
         self._listeners.add(hear)
 
     def let_hear(self, person: WorldPerson, message: WorldMessage) -> None:
@@ -236,12 +236,7 @@ class World:
         self._add_friend(second, first, second.friends.get(first.id, ""))
 
     def unfriend(self, who: str, friend: str) -> None:
-        """
-        Delete a friend, who keeps the other in the list and learns of it only when writing.
-
-        Raises:
-            Impossible: There is no such person.
-        """
+        """Delete a friend. The other person keeps the friend in the list and learns of it only when writing."""
         person, other = self.person(who), self.person(friend)
         person.friends.pop(other.id, None)
         self.tell(person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(other.id)))
@@ -268,12 +263,7 @@ class World:
         self.notify_watchers()
 
     def set_blocked(self, who: str, other: str, *, is_blocked: bool) -> None:
-        """
-        Put a person on a blacklist, or take them off it. They learn of it only when they try to act.
-
-        Raises:
-            Impossible: There is no such person, or it is the actor.
-        """
+        """Put a person on a blacklist, or take them off it. They learn of it only when they try to act."""
         person, shunned = self.person(who), self.person(other)
         if person is shunned:
             raise Impossible("A person cannot be on their own blacklist.", "oneself")
@@ -287,10 +277,10 @@ class World:
 
     def add_chatroom(self, name: str, members: list[str], id: str = "") -> WorldChatroom:  # noqa: A002 - as in add_person
         """
-        Open a chatroom; the first member owns it.
+        Create a chatroom; the first member is its owner.
 
         Raises:
-            Impossible: There is no such person, or the id is taken.
+            Impossible: There is no such person, or the id is in use.
         """
         people = [self.person(member) for member in members]
         world_id = id or f"room{len(self.chatrooms) + 1}"
@@ -301,7 +291,7 @@ class World:
         return room
 
     def real_id(self, world_id: str) -> str:
-        """Return the id that phones know, as it appears inside notices."""
+        """Return the platform's real id, as it appears inside notices."""
         known = self.people.get(world_id) or self.chatrooms.get(world_id)
         return known.real_id if known else world_id
 
@@ -339,7 +329,7 @@ class World:
 
     def confirm(self, uuid: str | None = None) -> LoginCode:
         """
-        Press the button on the phone that scanned.
+        Confirm the login on the phone that scanned the code.
 
         Raises:
             Impossible: No code has been scanned.
@@ -348,7 +338,7 @@ class World:
 
     def cancel(self, uuid: str | None = None) -> LoginCode:
         """
-        Press the other button.
+        Cancel the login on the phone that scanned the code.
 
         Raises:
             Impossible: No code has been scanned.
@@ -411,7 +401,7 @@ class World:
         return session
 
     def end(self, session: WebSession, ret: Ret, *, silence: float = 0.0) -> None:
-        """End a session; a held poll hears of it after the silence."""
+        """End a session; a held poll is answered after the silence."""
         session.ended = ret
         session.silent_until = self.now + silence
         self.wake(session.person.id)
@@ -421,7 +411,7 @@ class World:
 
     def say(self, sender: str, to: str, text: str) -> WorldMessage:
         """
-        Write a text on a person's phone.
+        Send a text from a person's phone.
 
         Args:
             sender: The sender.
@@ -430,7 +420,7 @@ class World:
 
         Raises:
             Impossible: There is no such person or chat.
-            Refused: The chat cannot be written to.
+            Refused: The platform refuses the message.
         """
         return self.send(sender, to, contents.text(text))
 
@@ -498,16 +488,16 @@ class World:
 
     def accept_friend(self, who: str, asked_by: str, ticket: str = "") -> None:
         """
-        Accept a person's request; both are notified, each in the words of their side.
+        Accept a person's request; both sides are notified.
 
         Args:
             who: The person who accepts.
             asked_by: The person who asked.
-            ticket: From the request; empty is accepted, as one client sends it.
+            ticket: From the request; an empty one is accepted, because one client sends it.
 
         Raises:
             Impossible: There is no such person.
-            Refused: There is no request, or not with this ticket.
+            Refused: There is no request, or the ticket is wrong.
         """
         person, other = self.person(who), self.person(asked_by)
         expected = person.asked_by.get(other.id)
@@ -525,7 +515,7 @@ class World:
         Set the remark of a friend, by world id.
 
         Raises:
-            Refused: They are not friends.
+            Refused: The two are not friends.
         """
         if friend not in person.friends:
             raise Refused(Ret.TARGET_REFUSED)
@@ -631,7 +621,7 @@ class World:
 
     def inbox(self, who: str) -> dict[str, WorldChat]:
         """
-        Return what a person's phone shows: chats by world id, the most recently used first.
+        Return the chats of a person's phone by world id, most recently used first.
 
         Raises:
             Impossible: There is no such person.
@@ -644,7 +634,7 @@ class World:
         Return a chatroom that a person is in.
 
         Raises:
-            Impossible: There is none of that name or id.
+            Impossible: There is no chatroom with this name or id.
         """
         for room in member.rooms.values():
             if name in {room.name, room.id}:
@@ -667,7 +657,7 @@ class World:
 
 
 def _some(names: Collection[str]) -> str:
-    """Name all people, or the first few and the number of the others."""
+    """List the names of all people, or the first few and the number of the others."""
     others = len(names) - _MANY
     return ", ".join(islice(names, _MANY)) + (f" and {others:,} others" if others > 0 else "")
 
@@ -675,7 +665,7 @@ def _some(names: Collection[str]) -> str:
 def default_world(
     *, options: Options | None = None, clock: WorldClock | None = None, rng: Random | None = None
 ) -> World:
-    """Make the world that a sandbox starts with: four friends with accounts, and one chatroom with all of them."""
+    """Create the default world of a sandbox: four friends with accounts, and one chatroom with all of them."""
     world = World(options=options, clock=clock, rng=rng)
     for id_, nickname in (("xiaoming", "小明"), ("ahua", "阿华"), ("zhangsan", "张三"), ("lilei", "李雷")):
         world.add_person(nickname, id_)

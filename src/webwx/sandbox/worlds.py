@@ -1,7 +1,7 @@
 """
 Worlds as files: the people, their friendships and their earlier messages, in TOML.
 
-A file is read and validated as a whole before anything is built. People are named by id, nickname, or as `me`, the
+A file is read and validated completely before the world is built. People are named by id, nickname, or as `me`, the
 first one. Two worlds come with the package: the default one, and a big one.
 """
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.people import MessageContent, WorldPerson
 
 BUILTIN_WORLDS = ("default", "big")
-"""Names of the worlds that are no files."""
+"""Names of the worlds that come with the package."""
 
 _SEXES = {"": 0, "male": 1, "female": 2}
 
@@ -46,7 +46,7 @@ _AGO = re.compile(r"(?:\d{1,9}[dhms] ?)+")
 
 
 class _WorldFileValue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
-    """Anything in a file: a name that means nothing is a mistake."""
+    """A table of a world file; unknown keys are refused."""
 
 
 class PersonPlan(_WorldFileValue, frozen=True, kw_only=True):
@@ -55,20 +55,20 @@ class PersonPlan(_WorldFileValue, frozen=True, kw_only=True):
     nickname: str
     id: str = ""
     account: Literal["person", "public", "verified"] = "person"
-    """A public account has followers and cannot log in; a verified one is public as well."""
+    """Kind of account. A public account has followers and cannot log in; a verified one is public as well."""
     alias: str = ""
     sex: Literal["", "male", "female"] = ""
     signature: str = ""
     province: str = ""
     city: str = ""
     picture: str = ""
-    """File with their picture, beside the world's; empty: one is drawn from the id."""
+    """File with their picture, beside the world's file; empty: it is drawn from the id."""
     friends: list[str] | Literal["everybody"] = []
     """Their friends; friendship is mutual."""
     remarks: dict[str, str] = {}
-    """What they call their friends."""
+    """Remarks for their friends."""
     blocks: list[str] = []
-    """Who is on their blacklist."""
+    """People on their blacklist."""
 
 
 class ChatroomPlan(_WorldFileValue, frozen=True, kw_only=True):
@@ -79,9 +79,9 @@ class ChatroomPlan(_WorldFileValue, frozen=True, kw_only=True):
     members: list[str] | Literal["everybody"]
     """The owner first."""
     names: dict[str, str] = {}
-    """What members call themselves there."""
+    """Names of members in this chatroom."""
     saved: list[str] | Literal["everybody"] = []
-    """Who has it in the address book; the others have it only among their chats."""
+    """People who have it in their contacts; the others have it only among their chats."""
 
 
 class ArticlePlan(_WorldFileValue, frozen=True, kw_only=True):
@@ -94,58 +94,58 @@ class ArticlePlan(_WorldFileValue, frozen=True, kw_only=True):
 
 
 class MessagePlan(_WorldFileValue, frozen=True, kw_only=True):
-    """Something that was said before: a text, a picture, a file or articles."""
+    """An earlier message: a text, a picture, a file or articles."""
 
     sender: str
     to: str
     text: str = ""
     picture: str | bool = False
-    """A file beside the world's; true: a drawn one."""
+    """A file beside the world's file; true: a drawn picture."""
     file: str = ""
-    """A file beside the world's, or just the name of one."""
+    """A file beside the world's file, or only the name of one."""
     articles: list[ArticlePlan] = []
     at: datetime | None = None
-    """When; one without a time zone is in UTC."""
+    """Time of the message; one without a time zone is in UTC."""
     ago: str = ""
     """Time before the world's start, such as `2d 4h` or `90m`."""
     recalled: bool = False
     unread: bool = False
-    """Whether it is still unread; what came before it stays as it was, and what is read later reads this too."""
+    """Whether it is unread. Messages before it are unaffected; a later message that was read makes it read."""
 
 
 class WorldPlan(_WorldFileValue, frozen=True, kw_only=True):
     """A whole world."""
 
     seed: int | None = None
-    """Of its faults, its crowd and what is drawn in its history; without one, faults are others in each run."""
+    """Seed of its faults, its fake contacts and the drawn pictures; without one, faults differ in each run."""
     start: datetime | None = None
-    """Start of its clock; by default the present time, or a fixed one if the clock stands still."""
+    """First time of its clock; by default the present time, or a fixed one if the clock stands still."""
     clock: Literal["running", "stopped"] = "running"
-    """Whether its clock runs, or stands still until it is wound."""
+    """Whether its clock runs, or stands still until it is moved."""
     options: Options = msgspec.field(name="switches", default=Options())
     friends: Literal["listed", "everybody"] = "listed"
-    """`everybody`: all listed people know each other."""
+    """With `everybody`, all listed people are friends of each other."""
     people: list[PersonPlan]
     """The first is `me`."""
     chatrooms: list[ChatroomPlan] = []
     history: list[MessagePlan] = []
     crowd: FakeContacts = FakeContacts()
-    """People who are made up."""
+    """Fake contacts."""
 
 
 BIG = WorldPlan(
     people=[PersonPlan(nickname="小明", id="xiaoming")],
     crowd=FakeContacts(people=10_000, public=100, chatrooms=200, members=500),
 )
-"""A world with more people than any account has."""
+"""A world with more people than any real account has."""
 
 
 def read_world(path: Path) -> WorldPlan:
     """
-    Read a file.
+    Read and validate a file.
 
     Raises:
-        Impossible: It cannot be read, or does not read like a world; the sentence names the place.
+        Impossible: It cannot be read or is not a valid world; the sentence names the place.
     """
     try:
         return msgspec.toml.decode(path.read_bytes(), type=WorldPlan)
@@ -169,16 +169,16 @@ def open_world(
     rng: Random | None = None,
 ) -> World:
     """
-    Make the world of a file, or one that comes with the package.
+    Build the world of a file, or one that comes with the package.
 
     Args:
         source: `default`, `big`, or a file.
-        change: Returns its options, changed.
-        seed: In place of its own.
-        rng: Source of its ids and keys; None: they cannot be guessed, and each run has others.
+        change: Function that returns changed options.
+        seed: Replaces the seed of the world.
+        rng: Source of its ids and keys; None uses unpredictable ones, which differ in each run.
 
     Raises:
-        Impossible: There is no such file, or something in it cannot be; the sentence names the place.
+        Impossible: There is no such file, or something in it is not possible; the sentence names the place.
     """
     if source == "default":
         world = default_world(options=change(Options()), rng=rng)
@@ -195,15 +195,15 @@ def open_world(
 
 def build(plan: WorldPlan, folder: Path = Path(), *, rng: Random | None = None) -> World:
     """
-    Make a world.
+    Build a world.
 
     Args:
-        plan: What is in it.
-        folder: Where its pictures and files are.
-        rng: Source of its ids and keys; None: they cannot be guessed.
+        plan: Its contents.
+        folder: Folder of its pictures and files.
+        rng: Source of its ids and keys; None uses unpredictable ones.
 
     Raises:
-        Impossible: Something in it cannot be; the sentence names the place.
+        Impossible: Something in it is not possible; the sentence names the place.
     """
     world = World(options=plan.options, clock=_clock(plan), rng=rng)
     world.faults = FaultInjector(seed=plan.seed)
@@ -362,7 +362,7 @@ def _bytes(path: Path) -> bytes:
 
 
 class _Misplaced(Impossible):
-    """Something cannot be, at a place that is known as far as this."""
+    """An error at a known place of a world file."""
 
     def __init__(self, place: str, what: str) -> None:
         super().__init__(f"{place}: {what}")
@@ -372,7 +372,7 @@ class _Misplaced(Impossible):
 
 @contextmanager
 def _named(place: str) -> Iterator[None]:
-    """Name the place in the file in a refusal."""
+    """Add the place in the file to an error."""
     try:
         yield
     except _Misplaced as no:

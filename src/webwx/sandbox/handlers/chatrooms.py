@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from webwx.sandbox.people import WorldChatroom, WorldPerson
 
 _HAS_BLOCKED = 3
-"""`MemberStatus` of a person who has blocked the adder. Of its values only 0, added, is known for certain."""
+"""`MemberStatus` of a person who has blocked the adder. Only the meaning of 0 (added) is known for certain."""
 
 _WANTS_TO_BE_ASKED = 4
-"""`MemberStatus` of another person who could not be added."""
+"""`MemberStatus` of any other person who could not be added."""
 
 
 @handles(CREATECHATROOM)
@@ -59,7 +59,7 @@ def create(call: Call, request: CreateChatroomRequest) -> CreateChatroomReply:
 
 @handles(UPDATECHATROOM)
 def update(call: Call, request: UpdateChatroomRequest) -> UpdateChatroomReply:
-    """Change a chatroom. One client leaves out the whole query, so the field that came says what is wanted."""
+    """Change a chatroom. One client omits the whole query, so the field in the body decides which change is meant."""
     me, membership, room = call.session.person, call.world.membership, _room(call, request.chat_room_name)
     match request.fun or _fun(request):
         case "addmember":

@@ -48,7 +48,7 @@ _REPORT_INTERVAL = 600_000
 
 @handles(WEBWXINIT)
 def init(call: Call, request: InitRequest) -> InitReply:
-    """Return the account and its recent chats. The page asks twice at once and must get the same keys both times."""
+    """Return the account and its recent chats. The page calls twice at once and must receive the same keys."""
     del request
     session = call.session
     view = View(call.world, session)
@@ -74,7 +74,7 @@ def init(call: Call, request: InitRequest) -> InitReply:
 
 @handles(GETCONTACT)
 def list_contacts(call: Call, request: ContactsRequest) -> ContactsReply:
-    """Return one page of the address book: oneself, built-in accounts, friends and saved chatrooms."""
+    """Return one page of the contact list: the account itself, built-in accounts, friends and saved chatrooms."""
     session = call.session
     me = session.person
     saved = me.saved if call.world.options.chatrooms == "listed" else ()
@@ -122,7 +122,7 @@ def _picture_of(call: Call, name: str) -> Media:
 
 @handles(OPLOG)
 def change(call: Call, request: OplogRequest) -> Reply:
-    """Set a remark, pin a chat. A pin that does not repeat the remark erases it, or not, by an option."""
+    """Set a remark, or pin a chat. A pin without the remark erases the remark, or keeps it, by an option."""
     world, session = call.world, call.session
     me, target = session.person, session.known(request.user_name)
     remark = request.remark_name or ""
@@ -139,7 +139,7 @@ def change(call: Call, request: OplogRequest) -> Reply:
 
 @handles(VERIFYUSER)
 def verify(call: Call, request: VerifyUserRequest) -> Reply:
-    """Pass on a friend request, or accept one; one person a call. An empty ticket is good, as one client sends it."""
+    """Send or accept a friend request for one person. An empty ticket is accepted, because one client sends it."""
     world, session = call.world, call.session
     if len(request.verify_user_list) != 1:
         raise Refused(Ret.PARAMETER_ERROR)

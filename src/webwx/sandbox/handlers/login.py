@@ -1,9 +1,9 @@
 """
-Login: the code or the prompt on the phone, the poll, the exchange, the logout.
+Login: the code or the prompt on the phone, the poll, the ticket exchange, the logout.
 
-The ticket exchange serves clients that differ: it answers 200 to a request with `fun=new` or `version=v2`, as the page
-sends it, and otherwise 301 without a `Location`, because one client reads its keys only from such a response. All three
-profiles log in here: File Transfer Helper's page is recognised by its marker or its host, the desktop by its headers.
+The ticket exchange supports two kinds of clients: it answers 200 to a request with `fun=new` or `version=v2`, as the
+page sends it, and 301 without a `Location` otherwise, because one client reads its keys only from such a response. All
+three profiles log in here: File Transfer Helper is recognised by its header or its host, the desktop by its headers.
 """
 
 from __future__ import annotations
@@ -53,20 +53,20 @@ _LOGOUT_SILENCE = 0.1
 """Seconds between a logout's answer and the end of a held poll."""
 
 _REFUSAL = "当前登录环境异常。为了你的帐号安全，暂时不能登录web微信。你可以通过手机客户端或者windows微信登录。"
-"""The platform's words with ret 1203."""
+"""The platform's text for ret 1203."""
 
 _PAGE = b"<html><head><title>webwx sandbox</title></head><body></body></html>"
 
 
 @handles(JSLOGIN)
 def request_code(call: Call, request: QrRequest) -> QrReply:
-    """Make a code."""
+    """Create a login code."""
     return QrReply(uuid=call.world.new_code(requested_host(request.redirect_uri, request.appid)).uuid)
 
 
 @handles(PUSHLOGIN)
 def push(call: Call, request: PushLoginRequest) -> PushLoginReply:
-    """Ask the phone of an earlier login to confirm; the cookies of that login say which."""
+    """Ask the phone of an earlier login to confirm; the cookies of that login identify the phone."""
     cookies = call.cookie("webwxuvid"), call.cookie("webwx_auth_ticket")
     host = requested_host(call.origin, appid="")
     code = None if is_helper(call.http) else call.world.logins.push(request.uin, *cookies, host)
@@ -78,7 +78,7 @@ def push(call: Call, request: PushLoginRequest) -> PushLoginReply:
 
 @handles(QR_PICTURE)
 def show_code(call: Call, request: QrPictureRequest) -> Media:
-    """Draw a code."""
+    """Return the picture of a login code."""
     code = _live_code(call, request.uuid)
     modules = segno.make(f"{call.origin}/l/{code.uuid}").matrix_iter()
     picture = draw([[BLACK if is_dark else WHITE for is_dark in row] for row in modules])
@@ -87,7 +87,7 @@ def show_code(call: Call, request: QrPictureRequest) -> Media:
 
 @handles(QR_TEXT)
 def explain_code(call: Call, request: QrPictureRequest) -> Media:
-    """Explain to a browser at a code's address what to do with it."""
+    """Return a page for a browser that opens the address of a code."""
     _live_code(call, request.uuid)
     return Media(content_type="text/html", content=b"<title>webwx sandbox</title><p>webwx phone scan</p>")
 
@@ -113,7 +113,7 @@ def poll(call: Call, request: PollRequest) -> PollReply | Park:
 
 @handles(TICKET)
 def exchange(call: Call, request: TicketRequest) -> TicketReply:
-    """Open the session and hand out its keys, in the XML and in cookies."""
+    """Open the session and return its keys, in the XML and in cookies."""
     world, options, helper = call.world, call.world.options, is_helper(call.http)
     is_by_script = request.version == "v2" or request.fun == "new"
     call.status = 200 if is_by_script and options.exchange_status == "by version" else 301
@@ -134,7 +134,7 @@ def exchange(call: Call, request: TicketRequest) -> TicketReply:
 
 
 def _for_a_browser(call: Call) -> Response | None:
-    """Answer the exchange in a way that only a browser could go on from, if an option asks for that."""
+    """Answer the exchange in a way that only a browser can use, if an option is set."""
     options = call.world.options
     if options.exchange_location:
         call.status = 301
@@ -161,7 +161,7 @@ def _set_cookies(call: Call, session: WebSession) -> None:
 
 @handles(LOGOUT)
 def log_out(call: Call, request: LogoutRequest) -> Reply:
-    """End the session; a held poll learns of it a moment after this answer."""
+    """End the session; a held poll is answered shortly after this answer."""
     call.world.end(call.session, Ret.SESSION_INVALID, silence=_LOGOUT_SILENCE)
     if call.world.options.logout_answer == "redirect":
         _send_to_start_page(call, is_page=request.redirect == 1)
@@ -169,7 +169,7 @@ def log_out(call: Call, request: LogoutRequest) -> Reply:
 
 
 def _send_to_start_page(call: Call, *, is_page: bool) -> None:
-    """Answer a logout as the page is answered: on to the start page without cookies, or with nothing."""
+    """Answer a logout as the page is answered: a redirect that deletes the cookies, or nothing."""
     if not is_page:
         call.instead = Response()
         return
@@ -189,13 +189,13 @@ def _live_code(call: Call, uuid: str) -> LoginCode:
 
 
 def _avatar(code: LoginCode) -> str:
-    """Write the picture of the person who scanned as an address, its media type misspelled as on the platform."""
+    """Return the avatar of the person who scanned as a data URI, with the platform's misspelled media type."""
     face = code.person.face if code.person else b""
     return f"data:img/jpg;base64,{b64encode(face).decode()}"
 
 
 def _press(world: World, code: LoginCode) -> None:
-    """Do what a phone would do next."""
+    """Perform the next action of a phone for a login code: scan it, or confirm it."""
     if code.stage is LoginStage.NEW:
         world.scan(world.next_account().id, code.uuid)
     elif code.stage is LoginStage.SCANNED and code.is_scan_told:

@@ -76,7 +76,7 @@ def upload(call: Call, request: UploadRequest) -> UploadReply:
 
 @handles(CHECKUPLOAD)
 def check_upload(call: Call, request: CheckUploadRequest) -> CheckUploadReply:
-    """Return the keys of an announced file, and its media id at once if the same bytes are known."""
+    """Return the keys of an announced file; also its media id if the same bytes were uploaded before."""
     session, rng = call.session, call.world.rng
     # Reversed, so that the same seed never creates this secret equal to a name, which is not secret.
     signature = session.announced.setdefault(request.file_md5.lower(), rng.randbytes(32)[::-1].hex())
@@ -92,7 +92,7 @@ def check_upload(call: Call, request: CheckUploadRequest) -> CheckUploadReply:
 
 @handles(PARALLELUPLOAD)
 def upload_parallel(call: Call, request: ParallelUploadRequest) -> ParallelUploadReply:
-    """Take a chunk of an announced file: the first one alone, then the others in any order."""
+    """Store a chunk of an announced file: first chunk 0, then the others in any order."""
     session = call.session
     ticket = parallel_ticket(request)
     if session.announced.get(ticket.file_md5.lower(), "") != ticket.signature or not ticket.signature:
@@ -113,7 +113,7 @@ def upload_parallel(call: Call, request: ParallelUploadRequest) -> ParallelUploa
 
 
 def _offer(call: Call, medium: MediaFile) -> str:
-    """Return an id of a medium that is valid in this session alone."""
+    """Return an id of a medium that is valid in this session only."""
     media_id = call.world.logins.new_media_id()
     call.session.media[media_id] = medium
     return media_id
@@ -137,7 +137,7 @@ def _check_whole(content: bytes, size: int, md5: str) -> None:
 
 @handles(GETMSGIMG)
 def download(call: Call, request: ImageDownloadRequest) -> Media:
-    """Return a picture or sticker whole, in any size asked for; for anything else with a thumbnail, a grey cell."""
+    """Return a picture or sticker in full, for every requested size; for other media with a thumbnail, a grey tile."""
     message = _seen(call, request.message_id)
     if message.kind in {"image", "sticker"} and message.medium:
         call.digest = message.medium.md5
@@ -149,20 +149,20 @@ def download(call: Call, request: ImageDownloadRequest) -> Media:
 
 @handles(GETVOICE)
 def download_voice(call: Call, request: VoiceDownloadRequest) -> Media:
-    """Return a voice message, whole or a range of it."""
+    """Return a voice message, or the requested range of it."""
     voice = _whole(_of_kind(call, request.message_id, "voice"))
     return _range(call, voice, request.range) if request.range else voice
 
 
 @handles(GETVIDEO)
 def download_video(call: Call, request: VideoDownloadRequest) -> Media:
-    """Return a range of a video; without `Range` nothing."""
+    """Return the requested range of a video; without `Range`, an empty body."""
     return _range(call, _whole(_of_kind(call, request.message_id, "video")), request.range)
 
 
 @handles(GETMEDIA)
 def download_file(call: Call, request: FileDownloadRequest) -> Media:
-    """Return a received file by its media id; with an option, web clients get no large ones."""
+    """Return a received file by its media id; by an option, web clients do not receive large ones."""
     medium = call.session.media.get(request.mediaid)
     is_large = medium is not None and len(medium.content) > CHECK_ABOVE
     if medium is None or (is_large and call.world.options.large_files == "strict"):
@@ -180,7 +180,7 @@ def download_file(call: Call, request: FileDownloadRequest) -> Media:
 
 @handles(GETPUBLICLINKIMG)
 def download_map(call: Call, request: MapPictureRequest) -> Media:
-    """Return the map of a location: a grey cell."""
+    """Return the map of a location: a grey tile."""
     if _seen(call, request.msgid).kind != "location":
         raise Refused(Ret.SYSTEM_ERROR)
     return Media(content_type="image/jpeg", content=STILL)
@@ -197,10 +197,10 @@ def preview(call: Call, request: PreviewRequest) -> Media:
 
 def _seen(call: Call, message_id: str) -> WorldMessage:
     """
-    Find a message whose media are still there.
+    Find a message whose media are still available.
 
     Raises:
-        Refused: This person sees no such message, or it was recalled.
+        Refused: This person has no such message, or it was recalled.
     """
     message = call.world.delivery.message(message_id, call.session.person)
     if message.is_recalled and call.world.options.media_after_recall == "gone":
@@ -223,7 +223,7 @@ _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
 
 
 def _range(call: Call, medium: Media, wanted: str) -> Media:
-    """Answer with a part of a medium and status 206; with nothing at all when none was asked for."""
+    """Return the requested part of a medium with status 206; without a range, an empty body."""
     found = _RANGE.fullmatch(wanted.strip())
     size = len(medium.content)
     first = int(found[1]) if found else size

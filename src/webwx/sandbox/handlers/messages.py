@@ -1,8 +1,7 @@
 """
 Sends of every kind, recall, and the notice that a chat was read.
 
-The address says what is sent and `Scene` decides nothing. Only a location shares its address with texts and is known by
-its `Type`.
+The path decides what is sent; `Scene` is ignored. Only a location has the same path as a text and differs in `Type`.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ _INTRODUCTION = "你可以撤回2分钟内发送的消息（部分旧版本微�
 
 @handles(TEXT)
 def send_text(call: Call, request: TextRequest) -> SendReply:
-    """Deliver a text, or a location that is sent on."""
+    """Deliver a text, or a forwarded location."""
     content = request.msg.content
     if request.msg.type == MessageType.LOCATION:
         return _send(call, request.msg, _location(content))
@@ -98,7 +97,7 @@ def send_video(call: Call, request: VideoRequest) -> SendReply:
 
 @handles(STICKER)
 def send_sticker(call: Call, request: StickerRequest) -> SendReply:
-    """Deliver a sticker: an upload of this session, or any that was ever sent, by its md5."""
+    """Deliver a sticker: an upload of this session, or any sticker that was sent before, by its md5."""
     outgoing = request.msg
     if outgoing.media_id:
         medium = call.session.media.get(outgoing.media_id)
@@ -109,7 +108,7 @@ def send_sticker(call: Call, request: StickerRequest) -> SendReply:
 
 @handles(APP)
 def send_file(call: Call, request: AppRequest) -> SendReply:
-    """Deliver a file: an upload of this session, or one it received. Other app messages are mostly refused nowadays."""
+    """Deliver a file: an upload of this session, or a received one. Other app messages are mostly refused today."""
     title, media_id = _file_in(request.msg.content)
     medium = _found(call.session.media.get(media_id))
     if call.world.options.large_files == "strict" and len(medium.content) > CHECK_ABOVE:
@@ -121,7 +120,7 @@ def send_file(call: Call, request: AppRequest) -> SendReply:
 
 
 def _file_in(xml: str) -> tuple[str, str]:
-    """Read the name and the media id of a file. No client escapes the name, and with `a <b>.txt` it is no XML."""
+    """Return the name and the media id of a file. Clients do not escape the name, so `a <b>.txt` is not valid XML."""
     content = read_app(xml)
     if content and content.type == AppMessageType.FILE and content.attachment and content.attachment.id:
         return content.title, content.attachment.id
@@ -133,7 +132,7 @@ def _file_in(xml: str) -> tuple[str, str]:
 
 @handles(RECALL)
 def recall(call: Call, request: RecallRequest) -> RecallReply:
-    """Take a message back. Only `SvrMsgId` counts: clients send anything as `ClientMsgId`."""
+    """Recall a message by `SvrMsgId`; clients send any value as `ClientMsgId`."""
     call.world.delivery.take_back(call.session.person, request.svr_msg_id)
     return RecallReply(introduction=_INTRODUCTION, sys_wording="已撤回")
 
@@ -150,7 +149,7 @@ def check_url(call: Call, request: CheckUrlRequest) -> Media:
 
 @handles(STATUSNOTIFY)
 def notify(call: Call, request: StatusNotifyRequest) -> StatusNotifyReply:
-    """Clear a chat's unread count on the phone, or make the phone greet a new client; other codes do nothing."""
+    """Clear a chat's unread count on the phone, or send a new client the recent chats; other codes do nothing."""
     session = call.session
     match request.code:
         case StatusNotify.READ:

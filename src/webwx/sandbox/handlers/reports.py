@@ -1,4 +1,4 @@
-"""Feedback and telemetry: taken, and kept nowhere."""
+"""Feedback and telemetry: accepted, and not stored."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def take_feedback(call: Call, request: FeedbackRequest) -> Reply:
 
 @handles(STATREPORT)
 def take_reports(call: Call, request: ReportRequest) -> Reply:
-    """Take telemetry; the page sends it before anybody has logged in, too."""
+    """Accept telemetry, which the page sends before a login too."""
     del call, request
     return Reply()

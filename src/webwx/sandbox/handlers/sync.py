@@ -1,4 +1,4 @@
-"""Sync: the long poll, and the fetch. Both read positions in the session's stream and change nothing there."""
+"""Sync: the long poll, and the fetch. Both read positions in the session's stream and do not change it."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from webwx.sandbox.sessions import WebSession
 
 _UIN_COOKIE = 3 * 86400
-"""Seconds until `wxuin` of a sync expires; that of a login expires with the other cookies."""
+"""Seconds until the `wxuin` cookie of a sync expires; that of a login expires with the other cookies."""
 
 
 @handles(SYNCCHECK)
 def check(call: Call, request: CheckRequest) -> CheckReply | Park:
-    """Return whether events are pending behind a key, holding the poll until there are."""
+    """Return whether there are events after a key; hold the poll until there are."""
     session = call.any_session
     account = session.person.id
     if session.ended is not None:
@@ -51,9 +51,9 @@ def check(call: Call, request: CheckRequest) -> CheckReply | Park:
 @handles(WEBWXSYNC)
 def fetch(call: Call, request: SyncRequest) -> SyncReply:
     """
-    Return the events behind a key, oldest first, and renew the session's cookies.
+    Return the events after a key, oldest first, and renew the session's cookies.
 
-    The same key gets the same answer again; with an option, sometimes the one before it.
+    The same key returns the same answer again; by an option, sometimes the answer before it.
     """
     session = call.session
     key = session.fetch_from(request.sync_key, call.world.options.replay_every)
@@ -103,7 +103,7 @@ UNCHANGED_PROFILE: dict[str, Any] = {
     "HeadImgUrl": "",
     "Signature": "",
 }
-"""`BitFlag` 0: nothing in it means anything."""
+"""A profile with `BitFlag` 0, which means that nothing in it has changed."""
 
 
 def _items(batch: ChangeBatch, kind: type[msgspec.Struct]) -> list[msgspec.Raw]:

@@ -1,7 +1,7 @@
 """
-The state of one open page, without its WebSocket: the page's messages go in, updates come out.
+The state of one open page, without its WebSocket: it receives the page's messages and returns updates.
 
-The owner of the WebSocket is called back when there may be updates and asks for them when it can send. A slow page
+The owner of the WebSocket is called back when there may be updates, and asks for them when it can send. A slow page
 therefore gets one combined update instead of a queue.
 """
 

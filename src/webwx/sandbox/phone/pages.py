@@ -1,8 +1,8 @@
 """
-What a browser loads: the page, its scripts and styles, and the media in messages.
+The files that a browser loads: the page, its scripts and styles, and the media in messages.
 
-Text never becomes markup in the page, and media never become a page: a browser shows nothing inline but the four kinds
-of pictures, and nothing it opens from here may run a script.
+Text never becomes markup in the page, and media never become a page: a browser shows only the four kinds of pictures
+inline, and nothing loaded from here may run a script.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TYPES = {
     "css": "text/css; charset=utf-8",
     "svg": "image/svg+xml",
 }
-"""Media types of the files that make up the page, by how their names end."""
+"""Media types of the page's files, by the end of their names."""
 
 _ALWAYS: Headers = (
     ("X-Content-Type-Options", "nosniff"),
@@ -45,7 +45,9 @@ _PAGE_POLICY = (
     "default-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "object-src 'none'"
 )
-"""A blob is a chosen voice or video, whose length the page reads before it sends it."""
+"""
+Content security policy of the page; `blob:` is a chosen voice or video, whose length the page reads before sending.
+"""
 
 _MEDIA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
@@ -150,7 +152,7 @@ def _inline_type(start: bytes) -> str:
 
 
 def _played(content_type: str) -> str:
-    """Return the type of a playable medium; a neutral one for anything else."""
+    """Return the type of a playable medium, and a neutral type for any other."""
     if content_type == "audio/mp3":
         return "audio/mpeg"
     return content_type if content_type.startswith(("audio/", "video/")) else _UNKNOWN

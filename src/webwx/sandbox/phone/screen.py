@@ -1,8 +1,8 @@
 """
-What one person's phone shows, as sent to the page.
+What one person's phone shows, as values that are sent to the page.
 
-Values only, with world ids for all people: the page knows the names, so that a new nickname is sent once and not with
-every row. Fields at their defaults are left out, because a phone may hold ten thousand rows.
+People are referred to by world id, so that a new nickname is sent once and not with every row. Fields with default
+values are omitted, because a phone may have ten thousand rows.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 _PREVIEW = 80
-"""Characters of the last message that the list of chats has room for."""
+"""Maximum length of the last message in the list of chats, in characters."""
 
 _BEFORE_A_HIT = 16
-"""Characters of a message that are shown before the words found."""
+"""Characters of a message that are shown before a search hit."""
 
 _MOST_HITS = 50
-"""Messages that a search shows: the newest."""
+"""Maximum number of messages that a search shows, newest first."""
 
 _FEW_MEMBERS = 9
 
 _FROM_APPS = frozenset({"link", "music", "mini_program", "quote", "history", "transfer", "red_packet"})
-"""Kinds whose content is the XML of an app."""
+"""Kinds whose content is the XML of an app message."""
 
 
 class PageValue(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -47,9 +47,9 @@ class PersonProfile(PageValue, frozen=True, kw_only=True):
     id: str
     nickname: str
     picture: str = ""
-    """What their picture is drawn from, which is another one whenever the picture is."""
+    """Seed of their picture; it changes with the picture."""
     portrait: bool = False
-    """It is not drawn but a picture of their own."""
+    """Whether the picture is a file and not drawn."""
     signature: str = ""
     sex: int = 0
     region: str = ""
@@ -73,11 +73,11 @@ class ChatroomRow(PageValue, frozen=True, kw_only=True):
     members: list[str] = []
     """The first few members, for the name of an unnamed chatroom."""
     left: bool = False
-    """One is in it no more; its chat stays."""
+    """Whether this person has left it; its chat stays."""
 
 
 class Preview(PageValue, frozen=True, kw_only=True):
-    """The last message of a chat in a line."""
+    """The last message of a chat, on one line."""
 
     kind: MessageKind
     sender: str = msgspec.field(name="from")
@@ -90,7 +90,7 @@ class ChatRow(PageValue, frozen=True, kw_only=True):
 
     id: str
     order: int
-    """The greater, the more recently used."""
+    """Position in the list; a greater number is more recent."""
     time: float
     unread: int = 0
     pinned: bool = False
@@ -101,7 +101,7 @@ class SearchHit(Preview, frozen=True, kw_only=True):
     """A message that a search found."""
 
     message: str
-    """Its id."""
+    """Id of the message."""
     chat: str
     time: float
 
@@ -122,10 +122,10 @@ class Bubble(PageValue, frozen=True, kw_only=True):
     seconds: float = 0
     title: str = ""
     note: str = ""
-    """What stands under the title: a description, an artist, lines of a history, a greeting."""
+    """Second line: a description, an artist, lines of a history or a greeting."""
     url: str = ""
     about: str = ""
-    """World id of the person on a card or behind a request."""
+    """World id of the person on a card or of a friend request."""
     leads_to: str = ""
     """World id of the chatroom of an invitation."""
 
@@ -149,7 +149,7 @@ def friends(person: WorldPerson) -> dict[str, FriendRow]:
 
 
 def rooms(world: World, person: WorldPerson) -> dict[str, ChatroomRow]:
-    """List a person's chatrooms, and those left that still have a chat, by world id."""
+    """List a person's chatrooms, and those the person has left whose chat still exists, by world id."""
     left = [world.chatrooms[chat] for chat in person.chats if chat in world.chatrooms and chat not in person.rooms]
     return {each.id: _room(each, person) for each in (*person.rooms.values(), *left)}
 
@@ -166,7 +166,7 @@ def _room(chatroom: WorldChatroom, viewer: WorldPerson) -> ChatroomRow:
 
 
 def row(person: WorldPerson, chat_id: str, chat: WorldChat, order: int) -> ChatRow:
-    """Show a chat in the list; a chat has one message at least."""
+    """Return a chat as a row of the list; a chat has at least one message."""
     last = chat.messages[-1]
     return ChatRow(
         id=chat_id,
@@ -184,7 +184,7 @@ def row(person: WorldPerson, chat_id: str, chat: WorldChat, order: int) -> ChatR
 
 
 def hits(person: WorldPerson, words: str) -> list[SearchHit]:
-    """List the newest messages on a phone that contain these words, in upper or lower case, but no recalled ones."""
+    """List the newest messages on a phone that contain a text, ignoring case, without recalled ones."""
     wanted = words.lower()
     found = [
         (message, chat_id)
@@ -251,5 +251,5 @@ def _quoted(quoted: Reference) -> str:
 
 
 def can_open(person: WorldPerson, chat_id: str) -> bool:
-    """Return whether a person has, or could begin, a chat."""
+    """Return whether a person has or can begin a chat."""
     return any(chat_id in known for known in (person.chats, person.friends, person.rooms, BUILTIN))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 AT_ONCE = 100
-"""Maximum number of exchanges in one update; a burst beyond it is not readable anyway."""
+"""Maximum number of exchanges in one update; a longer burst cannot be read anyway."""
 
 
 class _ToolVisibility(msgspec.Struct, frozen=True):

@@ -41,7 +41,7 @@ class UpdateSource(Protocol):
     handlers: MessageHandlers
 
     def note_change(self, owner: str, chat: str) -> None:
-        """Mark what changed, with the arguments of `World.watch`. Runs in any thread, so it must not do more."""
+        """Mark what has changed, with the arguments of `World.watch`. It runs in any thread, so it must not do more."""
         ...
 
     def updates(self) -> Iterator[Update]:
@@ -77,9 +77,9 @@ class PendingLogin(screen.PageValue, frozen=True, kw_only=True):
     made: float
     """Creation time."""
     ends: float
-    """Expiry time."""
+    """Time at which it expires."""
     pushed: bool = False
-    """Whether there is no code to scan, because the phone of an earlier login is asked to confirm."""
+    """Whether there is no code to scan, because the phone of an earlier login was asked to confirm."""
 
 
 class OpenLogin(screen.PageValue, frozen=True, kw_only=True):
@@ -199,7 +199,9 @@ class HistoryUpdate(Update, frozen=True, kw_only=True, tag="history"):
     who: str
     chat: str
     place: str
-    """`all` replaces what is shown by the newest, `before` and `after` add messages, `again` updates some."""
+    """
+    How the messages are shown: `all` replaces the shown ones, `before` and `after` add some, `again` changes some.
+    """
     messages: list[screen.Bubble]
     more: bool = False
     """Whether there are older messages; set with `all` and `before`."""

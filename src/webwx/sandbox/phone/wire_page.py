@@ -1,4 +1,4 @@
-"""The table of the wire as a page, so that a call in the strip of the wire leads to what it means, on this host."""
+"""The table of the protocol as a page of this server, to which the entries of the traffic list link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words around the table of the wire in Chinese; what fields mean stands in the source, in English."""
+"""Chinese texts of the protocol page; the meanings of fields are in the source, in English."""
 
 from __future__ import annotations
 
@@ -66,4 +66,4 @@ CHINESE = {
     "a user's words to the platform": "用户反馈",
     "the page's telemetry": "网页版的统计上报",
 }
-"""By what it is in English."""
+"""Chinese texts, by the English ones."""
