@@ -34,6 +34,8 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/memory/archive.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/memory/records.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/memory/outbox.py": "tests/storage_contract holds it to what every storage engine does",
+    "storage/memory/timers.py": "tests/storage_contract holds it to what every storage engine does",
+    "storage/sqlite/timers.py": "tests/storage_contract holds it to what every storage engine does",
     "testing/stage.py": "protocols without logic; the tests of the clock, the faults and the people use them",
     "transport/http11.py": "tests/transport/conformance holds it to what every engine does",
     "transport/failures.py": "sentences without logic; tests/transport/conformance meets each of them",

@@ -258,6 +258,55 @@ class SendQuery(msgspec.Struct, frozen=True, kw_only=True):
         return "SendQuery(***)"
 
 
+TimerOutcome = Literal["done", "failed", "cancelled"]
+
+
+class StoredTimer(msgspec.Struct, frozen=True, kw_only=True):
+    """A call of a bot's handler that is due once."""
+
+    number: int
+    bot: str
+    """Name of the bot."""
+    handler: str
+    """Name of the handler."""
+    key: str
+    """Idempotency key: a second timer with the same key is the same timer."""
+    name: str = ""
+    """Name for the bot's own use, by which timers are found and cancelled; several may have the same."""
+    chat: ContactId = ContactId("")
+    """Chat that the call is for, with its id when the timer was made; empty for none."""
+    payload: bytes = b"null"
+    """Data for the handler, as JSON."""
+    due_at: float
+    """Time of the next attempt at the call, in seconds since 1970."""
+    state: Literal["waiting", TimerOutcome] = "waiting"
+    failures: int = 0
+    """Number of failed attempts at the call."""
+    created_at: float
+    changed_at: float
+
+    def __repr__(self) -> str:
+        return f"StoredTimer({self.number}, {self.handler}, {self.state})"
+
+
+class TimerQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Conditions for timers to find: the timers that wait and meet all of them, the next one first."""
+
+    bot: str
+    """The bot's name."""
+    number: int | None = None
+    """The timer's number."""
+    name: str | None = None
+    """The timer's name."""
+    due_until: float | None = None
+    """Due at this time or before, in seconds since 1970."""
+    limit: int = 100
+    """Number of timers at most."""
+
+    def __repr__(self) -> str:
+        return "TimerQuery(***)"
+
+
 class StoredMedium(msgspec.Struct, frozen=True, kw_only=True):
     """The archive's record of a message's media."""
 
@@ -456,6 +505,46 @@ class Outbox(Protocol):
         ...
 
 
+class TimerStore(Protocol):
+    """
+    The calls of handlers that an account's bots have scheduled, each due once.
+
+    A timer waits until its outcome is stored, so a call that a crash interrupts is made again. Afterwards its row stays
+    for the retention time, because its key has to be known when the event that made it is handled again.
+    """
+
+    async def add(
+        self, *, bot: str, handler: str, key: str, name: str, chat: ContactId, payload: bytes, due_at: float,
+        time: float,
+    ) -> StoredTimer:  # fmt: skip
+        """
+        Store a timer, or return the existing timer with the same key, unchanged, whatever became of it.
+
+        Args:
+            bot: The bot's name.
+            handler: The handler's name.
+            key: Idempotency key, unique among the existing timers of an account.
+            name: Name for the bot's own use; empty for none.
+            chat: Chat that the call is for; empty for none.
+            payload: Data for the handler, as JSON.
+            due_at: Time of the call, in seconds since 1970.
+            time: The current time, in seconds since 1970.
+        """
+        ...
+
+    async def find(self, query: TimerQuery) -> list[StoredTimer]:
+        """Return the timers that wait and match a query, in the order of their times."""
+        ...
+
+    async def settle(self, number: int, outcome: TimerOutcome, *, time: float) -> bool:
+        """Store the outcome of a timer that waits, and return whether it waited."""
+        ...
+
+    async def postpone(self, number: int, due_at: float, *, time: float) -> None:
+        """Count a failed attempt at the call, and store when the next attempt is due."""
+        ...
+
+
 class ArchivedMedia(Protocol):
     """
     The archived media of an account's messages: files that were downloaded while the platform still served them.
@@ -588,6 +677,11 @@ class AccountJournal(Protocol):
         """The account's sends."""
         ...
 
+    @property
+    def timers(self) -> TimerStore:
+        """The calls that the account's bots have scheduled."""
+        ...
+
     async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
         """
         Begin a new login; its contacts are iterated while they are stored, in any thread.
@@ -694,12 +788,13 @@ class AccountJournal(Protocol):
 
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
         """
-        Delete entries and sends that are older than a time, or of these chats, or both; return how many.
+        Delete entries, sends and timers that are older than a time, or of these chats, or both; return how many.
 
         A consumer that has not taken a deleted entry finds a gap in place of the last one that it misses; consecutive
         gaps are combined. With a time alone, the contacts of logins that ended before it are deleted too. A send in
-        state `sending` stays. A conversation counts by its last change and the chat of that change, and is not part of
-        the number; a reader that has loaded a conversation may store it again.
+        state `sending` stays. Timers count by their last change; one that waits is deleted only with its chat. A
+        conversation counts by its last change and the chat of that change, and is not part of the number; a reader that
+        has loaded a conversation may store it again.
         """
         ...
 
@@ -712,10 +807,10 @@ class Journal(Protocol):
     """
     The stored entries, sends and contacts of all accounts.
 
-    Entries, sends and conversations older than the engine's retention are deleted automatically, as by `purge`; a
-    conversation with a deadline stays until its deadline is as old. The age of entries counts from the arrival, by the
-    platform's clock; a clock that ran ahead deletes nothing. Of the unreadable entries only the
-    newest `QUARANTINE` are kept.
+    Entries, sends, timers and conversations older than the engine's retention are deleted automatically, as by `purge`;
+    a conversation with a deadline stays until its deadline is as old. The age of entries counts from the arrival, by
+    the platform's clock; a clock that ran ahead deletes nothing. Of the unreadable entries only the newest `QUARANTINE`
+    are kept.
     """
 
     def account(self, uin: int) -> AccountJournal:

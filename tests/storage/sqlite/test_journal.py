@@ -28,7 +28,7 @@ from tests.storage.arrivals import (
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import ContactId
-from webwx.storage.base import EntryQuery, IdentityQuery, SendQuery
+from webwx.storage.base import EntryQuery, IdentityQuery, SendQuery, TimerQuery
 from webwx.storage.locks import make_private
 from webwx.storage.lookup import find_message, find_send
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
@@ -300,4 +300,6 @@ async def test_a_file_of_each_version_opens_with_all_that_is_in_it(path: Path, v
         kept = await account.media.find("1")
         assert (await account.state("pace"), kept and kept.state) == (b"{}", "too_large")
         assert [identity.name for identity in await account.identities.find(IdentityQuery())] == ["Boss"]
+    timers = await account.timers.find(TimerQuery(bot="bot"))
+    assert [(timer.name, timer.due_at) for timer in timers] == [("tea", 1_764_000_060.0)] * (version > 6)
     await journal.close()

@@ -29,6 +29,7 @@ from webwx.storage.memory.entries import Cursor, Entries, Failure, condition_of
 from webwx.storage.memory.identities import Identities, MemoryIdentityStore
 from webwx.storage.memory.logins import MemoryLogin, MemoryLogins, MemoryRoster
 from webwx.storage.memory.outbox import MemoryOutbox, Sends
+from webwx.storage.memory.timers import MemoryTimerStore, ScheduledCalls
 
 if TYPE_CHECKING:
     import os
@@ -50,6 +51,7 @@ class _Data:
         self.logins = MemoryLogins()
         self.identities = Identities(self.logins)
         self.sends = Sends()
+        self.calls = ScheduledCalls()
         self.states: dict[str, bytes] = {}
 
 
@@ -174,6 +176,7 @@ class MemoryAccount:
         self._login: MemoryLogin | None = None
         """The current login."""
         self.outbox: MemoryOutbox = MemoryOutbox(lambda: data().sends, lock)
+        self.timers: MemoryTimerStore = MemoryTimerStore(lambda: data().calls, lock)
         self.media: MemoryArchivedMedia = MemoryArchivedMedia(uin, media, lambda: data().entries, lock)
         self.identities: MemoryIdentityStore = MemoryIdentityStore(
             lambda: data().identities, lambda: self._login.row if self._login else 0, matching
@@ -386,7 +389,7 @@ class MemoryAccount:
     # -- deletion ----------------------------------------------------------------------------------------------------
 
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
-        """Delete entries and sends that are older than a time, or of these chats, or both; return how many."""
+        """Delete entries, sends and timers that are older than a time, or of these chats, or both; return how many."""
         return await asyncio.to_thread(self._purge, before, {clean_text(each) for each in chats})
 
     def _purge(self, before: float, chats: Collection[str]) -> int:
@@ -400,6 +403,7 @@ class MemoryAccount:
                 lambda row: (not before or row.created_at < before) and (not chats or row.chat in chats)
             )
             self._forget_conversations(before, chats)
+            count += self._data().calls.remove(before, chats)
             if not chats:
                 self._forget_logins(before)
         return count
@@ -429,6 +433,7 @@ class MemoryAccount:
         data.entries.delete_passed_gaps()
         data.sends.expire(limit)
         self._forget_conversations(limit)
+        data.calls.expire(limit)
         self._forget_logins(limit)
 
     def _forget_logins(self, before: float) -> None:

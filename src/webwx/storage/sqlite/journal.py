@@ -45,6 +45,7 @@ from webwx.storage.sqlite.retention import PIECE, Retention, delete, delete_send
 from webwx.storage.sqlite.schema import connect, log_of, make_room
 from webwx.storage.sqlite.schema import explain as explain_sqlite
 from webwx.storage.sqlite.threads import Reader, Writer
+from webwx.storage.sqlite.timers import SqliteTimerStore, delete_timers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -262,6 +263,7 @@ class SqliteAccount:
         self.identities: SqliteIdentityStore = SqliteIdentityStore(
             self._account, lambda: self._login[0] if self._login else 0, writer, reader, on_complete=thinning.look_soon
         )
+        self.timers: SqliteTimerStore = SqliteTimerStore(self._account, writer, reader)
         self._media_files = media_files
         self.media: SqliteArchivedMedia = SqliteArchivedMedia(self._account, media_files, writer, reader)
 
@@ -587,7 +589,7 @@ class SqliteAccount:
 
     async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
         """
-        Delete entries and sends that are older than a time, or of these chats, or both; return how many.
+        Delete entries, sends and timers that are older than a time, or of these chats, or both; return how many.
 
         A consumer that has not taken a deleted entry finds a gap. The file does not shrink: its free space is reused.
         """
@@ -602,6 +604,7 @@ class SqliteAccount:
             count += await self._writer.do(partial(delete, index=self._index, numbers=piece, reached=self._reached()))
         count += await self._writer.do(lambda db: delete_sends(db, account, before, ids))
         await self._writer.do(lambda db: delete_conversations(db, account=account, before=before, chats=ids))
+        count += await self._writer.do(lambda db: delete_timers(db, account, before, ids))
         if not chats:
             await self._writer.do(lambda db: forget_people(db, before))
         await self._writer.do(partial(delete_unnamed, files=self._media_files))

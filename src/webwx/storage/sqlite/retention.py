@@ -224,8 +224,9 @@ def _entries_of(db: sqlite3.Connection, batch: int) -> list[list[int]]:
 
 
 def _delete_the_rest(db: sqlite3.Connection, before: float) -> None:
-    """Delete old sends and conversations, gaps that all consumers have passed, and contacts of logins that ended."""
+    """Delete old sends, timers and conversations, gaps that consumers have passed, and contacts of ended logins."""
     db.execute("DELETE FROM outbox WHERE created_at < ? AND state <> 'sending'", (before,))
+    db.execute("DELETE FROM timers WHERE changed_at < ? AND state <> 'waiting'", (before,))
     delete_conversations(db, before=before)
     db.execute(
         "DELETE FROM entries WHERE batch = 0 AND number <= ("

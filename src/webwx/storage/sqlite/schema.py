@@ -312,8 +312,28 @@ CREATE TABLE conversations (
 CREATE INDEX conversations_deadline ON conversations (consumer, deadline) WHERE deadline IS NOT NULL;
 """
 
+_VERSION_7 = """
+CREATE TABLE timers (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    account INTEGER NOT NULL,
+    bot TEXT NOT NULL,
+    handler TEXT NOT NULL,
+    key TEXT NOT NULL,
+    name TEXT NOT NULL,
+    chat TEXT NOT NULL,
+    payload TEXT NOT NULL,                      -- JSON
+    due_at REAL NOT NULL,
+    state TEXT NOT NULL,
+    failures INTEGER NOT NULL,
+    created_at REAL NOT NULL,
+    changed_at REAL NOT NULL,
+    UNIQUE (account, key)
+);
+CREATE INDEX timers_due ON timers (account, bot, due_at) WHERE state = 'waiting';
+"""
+
 MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
-    _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, unfold, _VERSION_6,
+    _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, unfold, _VERSION_6, _VERSION_7,
 )  # fmt: skip
 """The migration from each version to the next, beginning with an empty file: SQL, or a function."""
 
