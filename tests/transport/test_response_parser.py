@@ -9,7 +9,7 @@ import httptools
 import pytest
 from tests.transport.lines import answer
 
-from webwx.transport.response_parser import LONGEST_HEAD, BodyTooLong, NotTaken, ResponseError, ResponseParser
+from webwx.transport.response_parser import LONGEST_HEAD, BodyRejected, BodyTooLong, ResponseError, ResponseParser
 
 
 def expecting() -> tuple[ResponseParser, list[bytes]]:
@@ -127,7 +127,7 @@ def test_one_that_is_known_is_still_held_to_its_limit() -> None:
     answers.expect(1000)
     answers.feed(answer(b"hello"))
     answers.expect(4)
-    with pytest.raises(NotTaken):
+    with pytest.raises(BodyRejected):
         answers.feed(answer(b"hello"))
 
 
@@ -155,7 +155,7 @@ def test_a_body_is_handed_out_once_and_then_not_kept() -> None:
 def test_a_body_beyond_the_limit_is_refused() -> None:
     answers = ResponseParser()
     answers.expect(4)
-    with pytest.raises(NotTaken) as caught:
+    with pytest.raises(BodyRejected) as caught:
         answers.feed(answer(b"hello"))
     assert isinstance(caught.value.reason, BodyTooLong)
 
@@ -172,7 +172,7 @@ def test_what_follows_an_answer_changes_nothing_in_it_and_spoils_the_connection(
 
 def test_a_packed_body_that_ends_too_soon_is_none() -> None:
     answers, _ = expecting()
-    with pytest.raises(NotTaken) as caught:
+    with pytest.raises(BodyRejected) as caught:
         answers.feed(answer(gzip.compress(bytes(1000))[:-4], "Content-Encoding: gzip"))
     assert isinstance(caught.value.reason, ResponseError)
 
@@ -213,7 +213,7 @@ def test_what_the_taker_raises_comes_out_when_it_is_handed_small_pieces(chunks: 
 
     answers = ResponseParser()
     answers.expect(0, refuse)
-    with pytest.raises(NotTaken) as caught:
+    with pytest.raises(BodyRejected) as caught:
         answers.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
     assert isinstance(caught.value.reason, ZeroDivisionError)
 
@@ -227,6 +227,6 @@ def test_what_the_taker_raises_comes_out() -> None:
 
     answers = ResponseParser()
     answers.expect(0, refuse)
-    with pytest.raises(NotTaken) as caught:
+    with pytest.raises(BodyRejected) as caught:
         answers.feed(answer(b"hi"))
     assert isinstance(caught.value.reason, Full)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from webwx.transport.tls import NoTrust, trusting
+from webwx.transport.tls import CertificatesUnreadable, trusting
 
 
 def test_one_context_serves_all_who_believe_the_same(tmp_path: Path) -> None:
@@ -35,5 +35,5 @@ def test_a_file_without_certificates_is_none(tmp_path: Path, content: bytes | No
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(NoTrust):
+    with pytest.raises(CertificatesUnreadable):
         trusting(file)

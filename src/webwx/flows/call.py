@@ -44,7 +44,7 @@ Flow = Generator[Request | Read | Pause, Any, T]
 """
 A conversation that ends with a `T`.
 
-It is sent a `Response` for each `Request`, bytes for each `Read`, and after a `Pause` nothing.
+It receives a `Response` for each `Request`, bytes for each `Read`, and nothing after a `Pause`.
 """
 
 REPEATS = 3
@@ -58,7 +58,7 @@ _REASONS = {
 }
 
 _POLLS = frozenset({SYNCCHECK.name, WEBWXSYNC.name})
-"""Calls where ret 3 has been seen for hours, on the official page as well; the login went on after that."""
+"""Calls where ret 3 was observed for hours, on the official page as well; the login continued after that."""
 
 
 def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, also_fine: Collection[int] = ()) -> Flow[R]:
@@ -99,11 +99,11 @@ def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, also_fine: Collecti
 
 def read(endpoint: Endpoint[Any, R], response: Response) -> R:
     """
-    Read an answer, without judging what it says.
+    Decode an answer, without raising for its return code.
 
     Raises:
-        TransportError: One that says the server is in trouble.
-        ProtocolError: An answer that makes no sense.
+        TransportError: The status reports a server failure.
+        ProtocolError: The answer is not valid.
     """
     if response.status >= _REFUSED_FROM:
         _require_health(endpoint, response)
@@ -113,7 +113,7 @@ def read(endpoint: Endpoint[Any, R], response: Response) -> R:
 
 def exchange(endpoint: Endpoint[Q, Any], request: Q, hosts: Hosts, *, sink: Sink | None = None) -> Flow[Response]:
     """
-    Send a request and return the answer, whatever its return code; with a sink the answer's body goes there.
+    Send a request and return the answer, whatever its return code; with a sink, the answer's body goes there.
 
     Raises:
         SendOutcomeUnknown: The call may not be repeated, and its answer was lost.
@@ -133,7 +133,7 @@ def _require_health(endpoint: Endpoint[Any, Any], response: Response) -> None:
 
 
 def _judged(endpoint: Endpoint[Any, Any], error: TransportError | ProtocolError) -> WxError:
-    """Return the error of a failed call: the outcome is unknown if the call may not be repeated and may have left."""
+    """Return the error of a failed call: the outcome is unknown if it may not be repeated and may have been sent."""
     if endpoint.repeatable or isinstance(error, ConnectFailed | TlsError):
         return error
     return SendOutcomeUnknown(
@@ -143,7 +143,7 @@ def _judged(endpoint: Endpoint[Any, Any], error: TransportError | ProtocolError)
 
 def judge(name: str, ret: int, message: str = "") -> None:
     """
-    Raise what a return code means; 0 means nothing.
+    Raise the exception of a return code; do nothing for 0.
 
     Raises:
         ApiError: By the table of codes in docs/topics/errors.md.
@@ -185,13 +185,13 @@ def judge(name: str, ret: int, message: str = "") -> None:
 _ADDRESS = re.compile(r"(?:[a-z]{1,10}:)?//[!-~]*", re.IGNORECASE)
 
 _SECRET = re.compile(r"[!-~]{16,}|[!-~]*[=@][!-~]+|[0-9]{6,}")
-"""What may be a key, an id or the address of one: long tokens, values with a name, numbers."""
+"""Text that may be a key, an id or the address of one: long tokens, values with a name, numbers."""
 
 _LONGEST_EXCERPT = 200
-"""Characters of the platform's words that an error repeats."""
+"""Maximum number of characters of the platform's text in an error."""
 
 _MOST_READ = 20 * _LONGEST_EXCERPT
-"""Characters of them that are looked at: an error needs no more."""
+"""Maximum number of characters of the platform's text that are processed."""
 
 
 def masked(words: str) -> str:

@@ -1,7 +1,7 @@
 """
 Chatrooms: create, add, invite, remove, rename, leave.
 
-What the answers say about members is not reliable; to be sure, fetch the chatroom afterwards.
+The members in the answers are not reliable; fetch the chatroom afterwards to be sure.
 """
 
 from __future__ import annotations
@@ -40,10 +40,9 @@ class CreatedChatroom(msgspec.Struct, frozen=True, kw_only=True):
 
 def create_chatroom(login: Login, people: Sequence[ContactId], name: str, now: float) -> Flow[CreatedChatroom]:
     """
-    Open a chatroom with at least two others.
+    Create a chatroom with at least two others.
 
     Wire: webwxcreatechatroom
-
     """
     request = CreateChatroomRequest(
         r=int(now * 1000), pass_ticket=login.pass_ticket, member_count=len(people),
@@ -72,10 +71,9 @@ def add_members(login: Login, chatroom: ContactId, people: Sequence[ContactId]) 
 
 def invite_members(login: Login, chatroom: ContactId, people: Sequence[ContactId]) -> Flow[None]:
     """
-    Send invitations, which have to be accepted.
+    Send invitations, which must be accepted.
 
     Wire: webwxupdatechatroom (invitemember)
-
     """
     request = _update(login, chatroom, "invitemember", invite_member_list=",".join(people))
     yield from call(UPDATECHATROOM, request, login.hosts, also_fine=(Ret.PARTLY_DONE,))
@@ -83,10 +81,9 @@ def invite_members(login: Login, chatroom: ContactId, people: Sequence[ContactId
 
 def remove_members(login: Login, chatroom: ContactId, people: Sequence[ContactId]) -> Flow[None]:
     """
-    Remove members. A removal that worked has been seen to answer `Ret` 1, so the caller looks afterwards.
+    Remove members. A successful removal was observed to answer `Ret` 1, so the caller fetches the members afterwards.
 
     Wire: webwxupdatechatroom (delmember)
-
     """
     request = _update(login, chatroom, "delmember", del_member_list=",".join(people))
     yield from call(UPDATECHATROOM, request, login.hosts, also_fine=(Ret.PARAMETER_ERROR,))
@@ -118,7 +115,7 @@ def _update(login: Login, chatroom: ContactId, fun: str, **change: str) -> Updat
 
 
 def _added(members: Iterable[msgspec.Raw]) -> tuple[ContactId, ...]:
-    """Read the ids of added members; a status other than 0 means not added."""
+    """Return the ids of added members: those whose status is 0."""
     added = []
     for raw in members:
         try:

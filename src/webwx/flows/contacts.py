@@ -39,17 +39,16 @@ if TYPE_CHECKING:
     from webwx.model.login import Login
 
 MAX_PAGES = 200
-"""Pages of the contact list: a server whose `Seq` never ends must not keep us for ever."""
+"""Maximum number of pages of the contact list, for a server whose `Seq` never ends."""
 
 
 def list_contacts(login: Login, now: float) -> Flow[Listing]:
     """
-    Fetch all friends, official accounts and saved chatrooms, these without members. They are not read yet.
+    Fetch all friends, official accounts and saved chatrooms, without members of chatrooms. They are not decoded yet.
 
     The listing says whether it is complete.
 
     Wire: webwxgetcontact
-
     """
     contacts = Listing()
     sizes: list[tuple[int, int]] = []
@@ -98,7 +97,7 @@ def _lack_by_size(pages: Sequence[tuple[int, int]]) -> str:
 
 def get_contacts(login: Login, keys: Iterable[ContactKey], now: float) -> Flow[Lookup]:
     """
-    Fetch details, of chatrooms with their members. Contacts that an answer omits are requested once more.
+    Fetch details, including the members of chatrooms. Contacts that an answer omits are requested once more.
 
     Wire: webwxbatchgetcontact
     """
@@ -131,10 +130,9 @@ def list_details(login: Login, keys: Iterable[ContactKey], now: float) -> Flow[l
 
 def get_batch(login: Login, keys: Sequence[ContactKey], now: float) -> Flow[list[Contact]]:
     """
-    Fetch details of at most fifty, in one call; those the server does not know are missing.
+    Fetch details of at most fifty contacts in one call; contacts that the server does not know are missing.
 
     Wire: webwxbatchgetcontact
-
     """
     return read_contacts((yield from _get_batch(login, keys, now)), login.user_id)
 
@@ -151,14 +149,14 @@ def _get_batch(login: Login, keys: Sequence[ContactKey], now: float) -> Flow[lis
 
 
 def read_contacts(items: Iterable[msgspec.Raw], own_id: str) -> list[Contact]:
-    """Read contacts one by one: a broken one is left out and costs no other."""
+    """Decode contacts one by one; an invalid one is omitted."""
     read = [read_listed([item], own_id) for item in items]
     return [contact for contact in read if contact is not None]
 
 
 def set_remark(login: Login, contact: ContactId, remark: str) -> Flow[None]:
     """
-    Set the account's own name for a contact; an empty one removes it.
+    Set the remark of a contact; an empty one removes it.
 
     Wire: webwxoplog
     """
@@ -171,7 +169,7 @@ def set_remark(login: Login, contact: ContactId, remark: str) -> Flow[None]:
 
 def set_pinned(login: Login, contact: Contact, *, is_pinned: bool) -> Flow[None]:
     """
-    Pin a chat to the top of the list, or unpin it. The current remark is sent along, because a missing one is erased.
+    Pin a chat to the top of the list, or unpin it. The current remark must be sent again, or the platform erases it.
 
     Wire: webwxoplog
     """
@@ -189,7 +187,7 @@ def download_avatar(login: Login, who: ContactId, avatar_key: str = "") -> Flow[
     Args:
         login: The login.
         who: Id of the person or chatroom.
-        avatar_key: Key of the chatroom in which a stranger was met.
+        avatar_key: For a member who is not a friend: `EncryChatRoomId` of the chatroom.
 
     Raises:
         MediaUnavailable: There is no avatar, or there were too many calls.

@@ -1,7 +1,8 @@
 """
-Login, cut where a person acts: ask for a code, poll until it is scanned and confirmed, exchange the ticket, open.
+Login, split where a person acts: request a code, poll until it is scanned and confirmed, exchange the ticket, open.
 
-The caller shows the code, repeats the poll, and asks for a new code when one has expired.
+The caller shows the code, repeats the poll, and requests a new code when one has expired. Sequence and codes:
+docs/protocol/login.md.
 """
 
 from __future__ import annotations
@@ -48,13 +49,13 @@ if TYPE_CHECKING:
 _UUID = re.compile(r"[A-Za-z0-9_\-]{8,64}={0,2}")
 
 _UNSHOWN = re.compile(r"<!--.*?(?:-->|\Z)|<(script|style)\b.*?(?:</\1\s*>|\Z)|<[^>]*>?", re.DOTALL | re.IGNORECASE)
-"""What a page holds and a reader does not see."""
+"""Parts of a page that a browser does not show."""
 
 _LONGEST_PAGE = 256 * 1024
-"""Bytes of a page that are looked at for an excerpt."""
+"""Maximum size in bytes of a page that is searched for an excerpt."""
 
 _MAX_EXCHANGES = 3
-"""Hosts asked to exchange one ticket, each sent to by the one before."""
+"""Maximum number of hosts that one ticket exchange may be redirected through."""
 
 
 def request_code(login: Login, now: float) -> Flow[str]:
@@ -109,7 +110,7 @@ def poll(login: Login, uuid: str, tip: int, now: float) -> Flow[PollReply]:
     Args:
         login: The blank login.
         uuid: From `request_code`.
-        tip: 1 on the first poll of a uuid, then 0: with 1 a scanned code answers at once, every time.
+        tip: 1 on the first poll of a uuid, then 0: with 1, a scanned code is answered at once every time.
         now: Seconds since 1970.
 
     Raises:
@@ -131,7 +132,7 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     """Result of the ticket exchange."""
 
     hosts: Hosts
-    """The family everything else goes to."""
+    """Hosts of all later calls."""
     credentials: Credentials
     pass_ticket: str
 
@@ -141,10 +142,10 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
 
 def check_profile(login: Login, desktop: Desktop | None) -> None:
     """
-    Make sure that a login of this profile could succeed.
+    Check that a login of this profile can succeed.
 
     Raises:
-        NotOnThisHost: It is the desktop's, and the values that its login sends are missing.
+        NotOnThisHost: It is the desktop profile, and its values are missing.
     """
     if login.profile.mod and desktop is None:
         raise NotOnThisHost(
@@ -168,8 +169,8 @@ def exchange_ticket(login: Login, redirect_uri: str, device_id: str, desktop: De
     Raises:
         UnsafeRedirect: It names a host that is not the platform's; nothing was sent.
         LoginRefused: This account may not log in here; `message` is the platform's text.
-        UnexpectedLoginPage: A web page came back; the error contains its text, without anything like a key.
-        ProtocolError: The answer lacks what a session needs; the text names it.
+        UnexpectedLoginPage: A web page came back; the error contains its text, without possible keys.
+        ProtocolError: The answer lacks a field that a session needs; the text names it.
 
     Wire: webwxnewloginpage
     """
@@ -216,7 +217,7 @@ def _ticket_request(login: Login, redirect_uri: str, desktop: Desktop | None) ->
 
 
 def _read_ticket(response: Response) -> TicketReply:
-    """Read the XML for any status: the desktop profile gets it as a 301 without Location."""
+    """Decode the XML for any status: the desktop profile receives it as a 301 without Location."""
     try:
         return TICKET.decode_reply(response)
     except ProtocolError:
@@ -232,20 +233,19 @@ def _read_ticket(response: Response) -> TicketReply:
 
 
 def _excerpt(page: bytes) -> str:
-    """Return the beginning of a page's text, without anything that could be a key."""
+    """Return the beginning of a page's text, without possible keys."""
     return masked(html.unescape(_UNSHOWN.sub(" ", page[:_LONGEST_PAGE].decode(errors="replace"))))
 
 
 def open_session(login: Login, now: float) -> Flow[InitReply]:
     """
-    Open the session: the account itself, its recent chats, the first sync key and a new skey.
+    Open the session and return the account, its recent chats, the first sync key and a new skey.
 
     Raises:
-        LoggedOut: The session is gone.
+        LoggedOut: The session has ended.
         ProtocolError: The answer does not name the account, or has no sync key.
 
     Wire: webwxinit
-
     """
     request = InitRequest(
         r=cache_breaker(int(now * 1000)), pass_ticket=login.pass_ticket, credentials=login.credentials
@@ -260,14 +260,13 @@ def open_session(login: Login, now: float) -> Flow[InitReply]:
 
 def log_out(login: Login) -> Flow[None]:
     """
-    End the session on the server, which answers with a redirect, with nothing, or with a return code.
+    End the session on the server, which answers with a redirect, an empty body, or a return code.
 
     Raises:
         ApiError: The server refused.
         ProtocolError: The answer does not come from the platform, so the session may still be open.
 
     Wire: webwxlogout
-
     """
     credentials = login.credentials
     request = LogoutRequest(skey=credentials.skey, sid=credentials.sid, uin=str(credentials.uin))

@@ -1,8 +1,8 @@
 """
-Upload by chunks, download with suspicion.
+Upload in chunks, and download with checks.
 
-An upload is cut where its caller may wait and try again: one flow announces a file, one sends a chunk. A failed
-download comes as JSON, HTML or nothing, with status 200: what came is judged by its length, first bytes and digest.
+An upload is split where its caller may wait and retry: one flow announces a file, one sends a chunk. A failed download
+is answered with status 200 and JSON, HTML or nothing, so the length, the first bytes and the digest are checked.
 """
 
 from __future__ import annotations
@@ -54,58 +54,58 @@ if TYPE_CHECKING:
 # -- upload ----------------------------------------------------------------------------------------------------------
 
 LONGEST_TRANSPORT_NAME = 120
-"""Characters of a name inside a part's header, encoded; longer ones have been refused."""
+"""Maximum length in characters of an encoded name in a part's header; the platform has refused longer ones."""
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
-    """A file on its way to the server."""
+    """A file to upload."""
 
     source: str | bytes | BinaryIO
     """Its path, its bytes, or an open file."""
     name: str
     size: int
     md5: str
-    """Of the whole file, in hex."""
+    """Hex MD5 of the whole file."""
     content_type: str
     kind: str
-    """`pic`, `video` or `doc`."""
+    """`pic`, `video` or `doc`: how the platform treats it."""
     modified: str = ""
-    """When it was changed last, as a browser writes it."""
+    """Time of the last change, in a browser's format."""
     look: tuple[int, int, int, int, int] | None = None
-    """How the file looked when its digest was made, if each change since then shows; for what reads it."""
+    """Stat of the file when its digest was computed, if every later change is visible in it; None otherwise."""
 
     def __repr__(self) -> str:
         return f"Upload({self.size} bytes)"
 
     @property
     def chunks(self) -> int:
-        """How many chunks it goes in."""
+        """Number of chunks."""
         return -(-self.size // CHUNK_SIZE)
 
     @property
     def must_be_announced(self) -> bool:
-        """Whether the server wants to hear of it first."""
+        """Whether the server requires an announcement."""
         return self.size > CHECK_ABOVE
 
 
 class Passage(msgspec.Struct, frozen=True, kw_only=True):
-    """What all chunks of one upload have in common, besides the file."""
+    """State of one upload, shared by all its chunks."""
 
     to: str
-    """Who will get it; others may as well."""
+    """Id of the receiver; the upload can be sent to others as well."""
     client_media_id: int
     data_ticket: str
-    """The file host's cookie, which every upload shows."""
+    """Value of the file host's cookie."""
     boundary: str
-    """What parts a chunk from the fields beside it; see `FilePart`."""
+    """Separator of the parts of a chunk's request; see `FilePart`."""
     random: str = ""
-    """Four characters that File Transfer Helper's page puts into the address."""
+    """Four characters that File Transfer Helper's page adds to the query."""
     aes_key: str = ""
     signature: str = ""
     upload_id: str = ""
-    """Of a parallel upload, once its first chunk was taken."""
+    """Id of a parallel upload, from the answer to its first chunk."""
     media_id: str = ""
-    """The upload, once it is complete."""
+    """Id of the upload; empty until it is complete."""
 
     def __repr__(self) -> str:
         return "Passage(***)"
@@ -113,7 +113,7 @@ class Passage(msgspec.Struct, frozen=True, kw_only=True):
 
 def announce_upload(login: Login, file: Upload, passage: Passage) -> Flow[Passage]:
     """
-    Announce a file above 25 MiB; return the passage with its keys, or complete if the server has the file already.
+    Announce a file above 25 MiB; return the state with its keys, or complete if the server has the file already.
 
     Raises:
         InvalidLogin: The login has no cookie of the file host; nothing was sent.
@@ -131,16 +131,15 @@ def announce_upload(login: Login, file: Upload, passage: Passage) -> Flow[Passag
 
 def upload_chunk(login: Login, file: Upload, passage: Passage, chunk: int) -> Flow[Passage]:
     """
-    Upload one chunk, counted from 0; the passage is complete with the last one.
+    Upload one chunk, counted from 0; with the last one the upload is complete.
 
     Raises:
-        ApiError: The server refused it; with Ret -1 it may be sent again.
-        SendOutcomeUnknown: Its answer was lost. Any chunk but the last may be sent again.
+        ApiError: The server refused it; after Ret -1 it may be sent again.
+        SendOutcomeUnknown: Its answer was lost. Any chunk except the last may be sent again.
         LocalStateError: The file has become shorter meanwhile.
         InvalidLogin: The login has no cookie of the file host; nothing was sent.
 
     Wire: webwxuploadmedia
-
     """
     _require(passage.data_ticket)
     several = file.chunks > 1
@@ -165,16 +164,15 @@ def upload_chunk(login: Login, file: Upload, passage: Passage, chunk: int) -> Fl
 
 def upload_parallel_chunk(login: Login, file: Upload, passage: Passage, chunk: int) -> Flow[Passage]:
     """
-    Upload one chunk of an announced file on File Transfer Helper; the first one's answer names the upload.
+    Upload one chunk of an announced file on File Transfer Helper; the first answer contains the id of the upload.
 
     Raises:
-        ApiError: The server refused it; with Ret -1 it may be sent again.
-        SendOutcomeUnknown: Its answer was lost. Any chunk but the last may be sent again.
+        ApiError: The server refused it; after Ret -1 it may be sent again.
+        SendOutcomeUnknown: Its answer was lost. Any chunk except the last may be sent again.
         LocalStateError: The file has become shorter meanwhile.
         InvalidLogin: The login has no cookie of the file host; nothing was sent.
 
     Wire: webwxuploadmediaparallel
-
     """
     _require(passage.data_ticket)
     ticket = ParallelTicket(
@@ -192,7 +190,7 @@ def upload_parallel_chunk(login: Login, file: Upload, passage: Passage, chunk: i
 
 
 def _require(data_ticket: str) -> None:
-    """Check the cookie that the file host requires."""
+    """Check that there is a cookie of the file host."""
     if not data_ticket:
         raise InvalidLogin("The login has no cookie webwx_data_ticket for the file host; log out, and log in again.")
 
@@ -209,7 +207,7 @@ def transport_name(name: str) -> str:
     """
     Return the file name for the part's header: shortened, without characters that could end the header.
 
-    The receiver sees the real name, which is a form field of its own.
+    The receiver sees the real name, which is sent in another field.
     """
     plain = re.sub(r"[\x00-\x1f\x7f\"\\/]", "", name)
     stem, dot, extension = plain.rpartition(".")
@@ -224,11 +222,11 @@ def transport_name(name: str) -> str:
 
 
 class DownloadTarget(Sink, Protocol):
-    """Where a download goes, and what is known of it afterwards."""
+    """Receives a download, and knows its size, its first bytes and its digest."""
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Number of bytes."""
         ...
 
     @property
@@ -238,64 +236,62 @@ class DownloadTarget(Sink, Protocol):
 
     @property
     def md5(self) -> str:
-        """Of all of it, in hex."""
+        """Hex MD5 of all bytes."""
         ...
 
 
 class NotThereYet(MediaUnavailable):
-    """Nothing came, or not all of it: worth another try."""
+    """Nothing or not everything arrived; a retry may succeed."""
 
 
 class BrokeOff(NotThereYet):
-    """Less came than was announced: it is there, and the network is to blame."""
+    """Fewer bytes arrived than were announced; the connection failed."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class _Wanted:
-    """One download: how it is asked for, and how it is known."""
+    """One download: its request, and how to check its body."""
 
     endpoint: Endpoint[Any, Any]
     request: msgspec.Struct
     what: str
-    """For the error's text."""
+    """Kind of media, for the error's text."""
     is_one: Callable[[bytes], object]
-    """Checks by the first bytes whether the body is the requested kind of media."""
+    """Checks by the first bytes whether the body is media of the requested kind."""
     size: int = 0
     md5: str = ""
 
 
 def download(login: Login, message: Message | str, sink: DownloadTarget, data_ticket: str = "") -> Flow[None]:
     """
-    Download what a message shows; of a bare id it is taken to be a picture.
+    Download the media of a message; a bare id means a picture.
 
     Args:
-        login: Whose message it is.
+        login: The login.
         message: A picture, sticker, voice, video, file or location.
-        sink: Where it goes.
-        data_ticket: The file host's cookie, which a file is asked for with.
+        sink: Receives the body.
+        data_ticket: The file host's cookie, needed for a file.
 
     Raises:
-        MediaUnavailable: Recalled, expired, not there yet, or something else came; a sticker of the store before any
-            request.
-        InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was asked for.
+        MediaUnavailable: The media are recalled, expired or not available yet, or the body is something else; for a
+            sticker of the store, before any request.
+        InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was requested.
         LoggedOut: The login ended.
 
     Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg
-
     """
     yield from _fetch(login, _wanted(login, message, data_ticket), sink)
 
 
 def download_thumbnail(login: Login, message_id: str, sink: DownloadTarget) -> Flow[None]:
     """
-    Download the small picture of a picture, a video, a link or a location.
+    Download the thumbnail of a picture, a video, a link or a location.
 
     Raises:
-        MediaUnavailable: It has none, or not any more.
+        MediaUnavailable: There is no thumbnail, or it is not available any more.
         LoggedOut: The login ended.
 
     Wire: webwxgetmsgimg
-
     """
     yield from _fetch(login, _picture(login, message_id, "slave"), sink)
 
@@ -358,10 +354,10 @@ def _is_no_refusal(start: bytes) -> bool:
 
 def judge_medium(name: str, start: bytes) -> None:
     """
-    Raise what a refusal means that came in place of a medium; anything else means nothing.
+    Raise the exception of a refusal that came instead of media; do nothing for other bytes.
 
     Raises:
-        ApiError: As `judge`, but for Ret -1, which only says that there is no such medium.
+        ApiError: As `judge`, except for Ret -1, which only means that there are no such media.
     """
     refused = _RET.search(start) if not _is_no_refusal(start) else None
     if refused and int(refused[1]) != Ret.SYSTEM_ERROR:

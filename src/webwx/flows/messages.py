@@ -49,11 +49,11 @@ _NO_ID = frozenset({"", "0"})
 
 def check_text(text: str) -> None:
     """
-    Refuse what cannot be sent as one text.
+    Check that a text can be sent.
 
     Raises:
-        EmptyText: No character.
-        TextTooLong: More than 16,000 characters.
+        EmptyText: The text is empty.
+        TextTooLong: The text has more than 16,000 characters.
     """
     if not text:
         raise EmptyText("There is no text to send.")
@@ -103,14 +103,13 @@ def send_image(login: Login, to: str, media_id: str, client_id: str) -> Flow[str
 
 def forward_image(login: Login, to: str, content: str, client_id: str) -> Flow[str]:
     """
-    Send a picture that exists by the keys in its XML: no upload, and recalled or not.
+    Forward a picture by the keys in its XML, without an upload; it may have been recalled.
 
     Raises:
         SendOutcomeUnknown: The answer was lost; it may have been sent.
         ApiError: Ret -1: the picture's keys are not valid any more.
 
     Wire: webwxsendmsgimg
-
     """
     return _send_image(login, to, client_id, content=content, scene=FORWARD_SCENE)
 
@@ -153,13 +152,12 @@ def send_video(login: Login, to: str, media_id: str, client_id: str) -> Flow[str
 
 def forward_video(login: Login, to: str, content: str, client_id: str) -> Flow[str]:
     """
-    Send a video that exists by the keys in its XML: no upload.
+    Forward a video by the keys in its XML, without an upload.
 
     Raises:
         ApiError: Ret -1: the video's keys are not valid any more.
 
     Wire: webwxsendvideomsg
-
     """
     return _send_video(login, to, client_id, content=content, scene=FORWARD_SCENE)
 
@@ -188,13 +186,12 @@ def send_sticker(login: Login, to: str, media_id: str, client_id: str) -> Flow[s
 
 def send_known_sticker(login: Login, to: str, md5: str, client_id: str) -> Flow[str]:
     """
-    Send a sticker that the platform knows: no upload.
+    Send a sticker that the platform knows, without an upload.
 
     Raises:
-        ApiError: Ret -1: it knows none of that md5.
+        ApiError: Ret -1: the platform knows no sticker with this md5.
 
     Wire: webwxsendemoticon
-
     """
     return _send_sticker(login, OutgoingSticker(
         emoticon_md5=md5, from_user_name=login.user_id, to_user_name=to, local_id=client_id, client_msg_id=client_id
@@ -224,13 +221,12 @@ def send_file(login: Login, to: str, file: Upload, upload: Passage, client_id: s
 
 def forward_file(login: Login, to: str, file: FileMessage, client_id: str) -> Flow[str]:
     """
-    Send a received file on by its media id: no upload.
+    Forward a received file by its media id, without an upload.
 
     Raises:
         ApiError: Ret -1: the id is not valid any more.
 
     Wire: webwxsendappmsg
-
     """
     message = OutgoingApp(
         content=write_outgoing_file(file.name, file.size, file.media_id, app_id=login.profile.file_app),
@@ -265,14 +261,13 @@ def _send(login: Login, endpoint: Endpoint[Q, SendReply], request: Q, client_id:
 
 def recall(login: Login, receipt: Receipt) -> Flow[None]:
     """
-    Take a message back.
+    Recall a message.
 
     Raises:
-        RecallRefused: Not ours, unknown, or too late: the platform does not say which.
+        RecallRefused: The message is not ours, unknown, or too old: the platform does not say which.
         SendOutcomeUnknown: The answer was lost.
 
     Wire: webwxrevokemsg
-
     """
     request = RecallRequest(
         credentials=login.credentials,
@@ -293,10 +288,9 @@ def recall(login: Login, receipt: Receipt) -> Flow[None]:
 
 def mark_read(login: Login, chat: str, now: float) -> Flow[None]:
     """
-    Clear a chat's unread badge on the account's other devices. The other side learns nothing.
+    Clear a chat's unread mark on the account's other devices. The other person is not informed.
 
     Wire: webwxstatusnotify (code 1)
-
     """
     # The platform's page sends Uin as a string in this call alone.
     credentials = msgspec.structs.replace(login.credentials, uin=str(login.credentials.uin))

@@ -1,4 +1,8 @@
-"""Sync: `check` waits until something happens, `fetch` says what. The caller moves the keys once it has the batch."""
+"""
+Sync: `check` waits until there is something to fetch, `fetch` returns it. The caller stores the keys with the batch.
+
+Rules of the loop: docs/protocol/sync.md.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
-    """What one fetch brought, with the position it leads to."""
+    """Result of one fetch, with the position after it."""
 
     items: tuple[Item, ...]
     """In the page's order: deletions, changes, messages."""
@@ -30,7 +34,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     skey: str
     """The new skey, or empty."""
     has_more: bool
-    """Fetch again at once."""
+    """Whether to fetch again at once."""
     body: bytes = b""
     """The raw answer, if requested, without the login's keys, which must not be stored with messages."""
 
@@ -46,15 +50,14 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
 
 def check(login: Login, now: float) -> Flow[bool]:
     """
-    Wait, up to about 25 s; says whether there is something to fetch.
+    Wait up to about 25 s; return whether there is something to fetch.
 
-    The selector's value is not looked at beyond that: clients that did have missed messages for good.
+    The selector's value is not interpreted further: clients that did missed messages permanently.
 
     Raises:
         LoggedOut: The login ended.
 
     Wire: synccheck
-
     """
     milliseconds = int(now * 1000)
     credentials = login.credentials
@@ -112,7 +115,7 @@ _TEXT_OF = attrgetter("text")
 
 
 def _read(response: Response) -> SyncReply:
-    """Read an answer, as a whole where all in it is sound and no item can be too large."""
+    """Decode an answer: as a whole if all of it is valid and no item can be too large, else item by item."""
     may_be_whole = response.status == HTTPStatus.OK and len(response.body) <= MAX_ITEM
     whole = read_sound_json(response.body, WholeSyncReply) if may_be_whole else None
     return read(WEBWXSYNC, response) if whole is None else whole
@@ -148,11 +151,11 @@ def _messages(reply: SyncReply, response: Response) -> list[Item]:
 _PLAIN = re.compile(r"[A-Za-z0-9_]+")
 
 _SHORTEST_KEY = 8
-"""Characters; what is shorter is no key, and may stand in any text."""
+"""Minimum length of a key in characters; a shorter text may occur in any message."""
 
 
 def _masked(body: bytes, *keys: str) -> bytes:
-    """Put stars in the place of keys, in each way that they are written."""
+    """Replace keys by stars, in each spelling."""
     for key in {key for key in keys if len(key) >= _SHORTEST_KEY}:
         core = max(_PLAIN.findall(key), key=len, default=key)  # equal, whatever its notation
         if body.rfind(core.encode()) >= 0:  # backwards, in two thirds of the time

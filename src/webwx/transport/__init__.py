@@ -1,1 +1,1 @@
-"""I/O, and only I/O: what drives flows, and what carries their requests."""
+"""I/O, and only I/O: the runner of flows, and the transports that send their requests."""

@@ -1,4 +1,4 @@
-"""Where requests go: a site, and the proxy on the way to it."""
+"""Addresses of requests: a site, and the proxy in front of it."""
 
 from __future__ import annotations
 

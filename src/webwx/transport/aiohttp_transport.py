@@ -1,9 +1,9 @@
 """
-The HTTP library, behind its one door: for what our own engine cannot do (`default`).
+The transport over aiohttp, for proxies and event loops that our own does not support (`default`).
 
-One session, one connector, one TLS context. Nothing is redirected, no cookie is kept, no proxy of the environment is
-used: a request goes out as it was made, with nothing added but what HTTP itself needs. An idle connection is dropped
-after a few seconds, because a POST that meets its closing would leave a send in doubt.
+It has one session, one connector and one TLS context. It follows no redirect, stores no cookie and uses no proxy of the
+environment: a request is sent unchanged, with only the headers that HTTP itself requires. An idle connection is closed
+after a few seconds, because the outcome of a POST on a connection that the server closes at the same moment is unknown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from webwx.transport.addresses import proxy_place
 from webwx.transport.failures import Failures
 from webwx.transport.request_head import write_head
 from webwx.transport.runner import MAX_BODY, Timeouts
-from webwx.transport.tls import NoTrust, trusting
+from webwx.transport.tls import CertificatesUnreadable, trusting
 
 if TYPE_CHECKING:
     import os
@@ -37,7 +37,7 @@ _log = logging.getLogger("webwx.transport")
 
 
 _AT_ONCE = 1024 * 1024
-"""Bytes of a body that are handed over in one piece."""
+"""Maximum size in bytes of a body that is written in one piece."""
 
 
 class AiohttpTransport:
@@ -45,9 +45,9 @@ class AiohttpTransport:
     A transport over real HTTP.
 
     Args:
-        timeouts: How long to wait for what.
-        proxy: Address of a proxy to go through, such as `http://127.0.0.1:8790`.
-        ca_file: A file of certificates to trust in place of the system's.
+        timeouts: Time limits.
+        proxy: Address of a proxy, such as `http://127.0.0.1:8790`.
+        ca_file: A file of certificates to trust instead of the system's.
     """
 
     def __init__(
@@ -64,21 +64,21 @@ class AiohttpTransport:
 
     async def send(self, request: Request) -> Response:
         """
-        Carry one request.
+        Send one request and return the answer.
 
         Raises:
-            InvalidRequest: The request would be read as another one; nothing left.
-            ConnectFailed: Nothing left this machine.
-            TlsError: The other side could not prove who it is; nothing left.
+            InvalidRequest: A server could read the request as another one; nothing was sent.
+            ConnectFailed: Nothing was sent.
+            TlsError: The server's certificate is not valid; nothing was sent.
             Timeout: No answer in time.
-            TransportError: The answer broke off.
-            ProtocolError: The answer is larger than any of its kind.
+            TransportError: The answer is incomplete.
+            ProtocolError: The answer is too large.
         """
         site = write_head(request).site  # the library writes its own head; this refuses what must not be written
         failures = Failures(request.endpoint, f"{site.host}:{site.port}", proxy_place(self._proxy))
         try:
             response = await self._carry(request, failures)
-        except (aiohttp.ClientError, OSError, ValueError, NoTrust) as error:
+        except (aiohttp.ClientError, OSError, ValueError, CertificatesUnreadable) as error:
             failure = _failure(error, failures)
         else:
             _log.debug("%s -> %s, %d bytes", request.endpoint, response.status, len(response.body))
@@ -135,7 +135,7 @@ class AiohttpTransport:
 
 
 class _NotConnected(aiohttp.ClientError):
-    """There is no connection, so nothing has left."""
+    """There is no connection, so nothing was sent."""
 
 
 class _ProxyNotConnected(aiohttp.ClientError):
@@ -147,7 +147,7 @@ class _Connector(aiohttp.TCPConnector):
     Distinguishes failures before a request is sent from later ones.
 
     Args:
-        seconds: Maximum time for a connection, with its proxy and its handshake.
+        seconds: Maximum time for a connection, including its proxy and its handshake.
         more: Arguments of the library's class.
     """
 
@@ -156,7 +156,7 @@ class _Connector(aiohttp.TCPConnector):
         self._seconds = seconds
 
     async def connect(self, *arguments: Any, **more: Any) -> aiohttp.connector.Connection:
-        """Return a connection, pooled or new, that has received nothing unrequested."""
+        """Return a connection, pooled or new, on which no unrequested bytes have arrived."""
         while True:
             try:
                 async with asyncio.timeout(self._seconds):
@@ -173,13 +173,13 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class _BrokenOff(aiohttp.ClientError):
-    """The connection broke, and nothing but us decides whether to ask again."""
+    """The connection failed; the caller decides whether to retry."""
 
 
 async def _only_once(
     request: aiohttp.ClientRequest, handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from asking again by itself: it repeats a GET at once, and doubles what a server in trouble gets."""
+    """Prevent aiohttp's own retry: it repeats a GET at once, which doubles the load of a failing server."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
@@ -197,7 +197,7 @@ def _failure(error: Exception, failures: Failures) -> WxError:
             return failures.unproven(error.os_error)
         case aiohttp.ClientHttpProxyError():
             return failures.barred(error.status)
-        case NoTrust():
+        case CertificatesUnreadable():
             return failures.no_trust()
         case _ProxyNotConnected():
             return failures.no_proxy()

@@ -1,8 +1,8 @@
 """
-Connecting: from a name to a socket that may be written to, through a proxy and TLS where they are wanted.
+Connecting: from a host name to a connected socket, through a proxy and TLS if needed.
 
-Names are looked up in a thread, once for all who ask within some seconds. Of several addresses the first that answers
-is taken, whether IPv4 or IPv6.
+Names are resolved in a thread, once for all requests within some seconds. Of several IPv4 and IPv6 addresses, the first
+that answers is used.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from webwx.transport.addresses import Proxy, Site
 
 _NEXT_ADDRESS_AFTER = 0.25
-"""Seconds until the next address is tried too; as RFC 8305 has it."""
+"""Seconds until the next address is tried as well, as in RFC 8305."""
 
 _NAME_KEPT = 10.0
-"""Seconds for which an address is remembered."""
+"""Seconds for which a resolved address is remembered."""
 
 _LONGEST_REPLY = 16 * 1024
 _REPLY = re.compile(rb"HTTP/1\.[01] (\d{3})[ \r]")
 
 
 class ProxyRefused(Exception):
-    """The proxy said no."""
+    """The proxy refused CONNECT."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -46,11 +46,11 @@ class ProxyUnreachable(OSError):
 
 class Dialer:
     """
-    Makes connections for one event loop.
+    Opens connections for one event loop.
 
     Args:
-        proxy: What to go through.
-        trust: Makes the context for TLS; called when it is needed.
+        proxy: The proxy; None for direct connections.
+        trust: Creates the TLS context; called when it is needed.
     """
 
     def __init__(self, proxy: Proxy | None, trust: Callable[[], ssl.SSLContext]) -> None:
@@ -64,10 +64,10 @@ class Dialer:
         Return a connected socket, after the TLS handshake if there is one.
 
         Raises:
-            Barred: The proxy refused CONNECT.
-            NoTrust: The trusted certificates cannot be read.
+            ProxyRefused: The proxy refused CONNECT.
+            CertificatesUnreadable: The trusted certificates cannot be read.
             ssl.SSLError: The server's certificate is not valid.
-            NoProxy: The proxy does not answer.
+            ProxyUnreachable: The proxy does not answer.
             OSError: The server does not answer.
         """
         proxy = self._proxy
@@ -114,7 +114,7 @@ class Dialer:
             self._known.pop((host, port), None)
 
     async def _tunnel(self, line: socket.socket, proxy: Proxy, site: Site) -> None:
-        """Have the proxy pass everything on from now on."""
+        """Request a tunnel from the proxy."""
         more = "".join(f"{name}: {value}\r\n" for name, value in proxy.headers)
         place = f"{f'[{site.host}]' if ':' in site.host else site.host}:{site.port}"
         request = f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{more}\r\n"

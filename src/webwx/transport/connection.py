@@ -16,7 +16,7 @@ import ssl
 from types import coroutine
 from typing import TYPE_CHECKING, Protocol, cast
 
-from webwx.transport.response_parser import NotTaken, ResponseError, ResponseParser
+from webwx.transport.response_parser import BodyRejected, ResponseError, ResponseParser
 
 if TYPE_CHECKING:
     import socket
@@ -25,29 +25,29 @@ if TYPE_CHECKING:
     from typing import Any
 
 BUFFER = 64 * 1024
-"""Bytes that are read at once, at most."""
+"""Maximum number of bytes of one read."""
 
 _RECORD = 16 * 1024
 """
-Bytes of the largest TLS record. OpenSSL reads one at a time and returns all of it if the buffer is as large, so no data
-stays back that the loop would not see. A full record is usually followed by another.
+Size in bytes of the largest TLS record. OpenSSL reads one record at a time and returns all of it if the buffer is as
+large, so that no data stays back that the loop would not see. A full record is usually followed by another.
 """
 
 _READS = 16
-"""Times that one connection is read before others get their turn."""
+"""Maximum number of reads of one connection before others are read."""
 
 _LATER = (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError)
 
 
 class ByteStream(Protocol):
-    """Where a connection's bytes come from and go to; both raise what a socket that does not block raises."""
+    """The bytes of a connection; both methods raise what a non-blocking socket raises."""
 
     def read(self, size: int, /) -> bytes:
-        """Return the bytes that have arrived, up to a size; none at the end."""
+        """Return the bytes that have arrived, up to a size; none at the end of the stream."""
         ...
 
     def write(self, data: bytes | memoryview, /) -> int:
-        """Take bytes, and say how many were taken."""
+        """Write bytes, and return how many were written."""
         ...
 
 
@@ -60,32 +60,32 @@ class _Plain:
 
 class Connection:
     """
-    A connection to one site, awaited by the one task that has asked.
+    A connection to one site, used by one task at a time.
 
-    This class needs only what Python documents; `CPythonConnection` is quicker.
+    This class uses only documented features of Python; `CPythonConnection` is faster.
 
     Args:
-        line: A connected socket that does not block.
+        line: A connected non-blocking socket.
         on_end: Called once when the connection is closed.
     """
 
     def __init__(self, line: socket.socket, on_end: Callable[[Connection], object]) -> None:
         self.deadline = 0.0
-        """When it ends: the answer must be there, or the next request."""
+        """Time limit (event loop's clock) of the answer or, on an idle connection, of the next request."""
         self.idle_since = 0.0
-        """When the last answer was whole."""
+        """Time of the last complete answer (event loop's clock)."""
         self.loop = asyncio.get_running_loop()
-        """Where it is read."""
+        """Event loop that reads it."""
         self._line: socket.socket | None = line
         self._stream = self._stream_of(line)
         self._on_end = on_end
         self._answers = ResponseParser()
         self._left: list[bytes | memoryview] = []
-        """What is still to be written."""
+        """Bytes that are not written yet."""
         self._is_asked = False
-        """A task waits for an answer."""
+        """Whether a task waits for an answer."""
         self._waiter: asyncio.Future[None] | None = None
-        """What the task waits for."""
+        """Future that the task waits for."""
         self._failure: BaseException | None = None
         """Error to raise instead of an answer."""
         self._is_writing = False
@@ -100,18 +100,18 @@ class Connection:
         self, request: Sequence[bytes | memoryview], limit: int, take: Callable[[bytes], object] | None = None
     ) -> ResponseParser:
         """
-        Write a request, and wait for its answer.
+        Send a request, and wait for its answer.
 
         Args:
             request: The buffers of the request.
-            limit: Maximum bytes of an answer's body.
-            take: Receives that body piece by piece, instead.
+            limit: Maximum size in bytes of an answer's body.
+            take: Receives the body piece by piece; None to return it in the answer.
 
         Raises:
             TimeoutError: The deadline has passed.
             OSError: The connection ended before the answer was complete.
-            NoAnswer: The answer is not HTTP.
-            TooLarge: The body is larger than the limit.
+            ResponseError: The answer is not HTTP.
+            BodyTooLong: The body is larger than the limit.
         """
         self._begin(request, limit, take)
         self._waiter = self.loop.create_future()
@@ -124,7 +124,7 @@ class Connection:
         return self._answers
 
     def _begin(self, request: Sequence[bytes | memoryview], limit: int, take: Callable[[bytes], object] | None) -> None:
-        """Write a request, and expect its answer."""
+        """Start to write a request, and prepare for its answer."""
         self._left += request
         self._write()
         # The rest is done while the request is on its way.
@@ -132,12 +132,12 @@ class Connection:
         self._is_asked = True
 
     def check(self) -> bool:
-        """Check whether it is still usable, even if the loop has not polled since."""
+        """Return whether it is still usable, including bytes that the loop has not seen yet."""
         self._read()
         return self.is_usable()
 
     def expire(self) -> None:
-        """Record that the deadline has passed."""
+        """Fail because the deadline has passed."""
         self._fail(TimeoutError())
 
     def close(self) -> None:
@@ -171,7 +171,7 @@ class Connection:
 
     @staticmethod
     def _stream_of(line: socket.socket) -> ByteStream:
-        """Return what a socket is read and written by."""
+        """Return the object that reads and writes a socket's bytes."""
         return cast("ByteStream", line) if isinstance(line, ssl.SSLSocket) else _Plain(line)
 
     def _write(self) -> None:
@@ -219,7 +219,7 @@ class Connection:
                     break
         except _LATER:
             pass
-        except NotTaken as refusal:
+        except BodyRejected as refusal:
             self._fail(refusal.reason)
         except (OSError, ResponseError) as error:
             self._fail(error)
@@ -229,34 +229,34 @@ class Connection:
 
 class CPythonConnection(Connection):
     """
-    A connection that is itself the future its task waits for, and reads OpenSSL's own object.
+    A connection that is itself the future its task waits for, and that reads OpenSSL's own object.
 
-    A future of asyncio's would be one more object for each request, and wakes its task a turn of the loop later, which
-    costs as much as the reading of an answer. Python's socket around TLS makes seven more calls for each request.
+    A separate future would be one more object for each request, and would wake its task one iteration of the loop
+    later, which costs as much time as parsing an answer. Python's TLS socket makes seven more calls for each request.
 
-    Both need a private name of CPython: `Future._asyncio_future_blocking`, by which a task knows what it may wait for,
-    and `SSLSocket._sslobj`. Where a Python lacks the first, `fastest` returns `Connection`; where a socket lacks the
-    second, the socket itself is used.
+    Both need a private name of CPython: `Future._asyncio_future_blocking`, by which a task recognizes a future, and
+    `SSLSocket._sslobj`. If a Python lacks the first, `fastest` returns `Connection`; if a socket lacks the second, the
+    socket itself is used.
     """
 
     def __init__(self, line: socket.socket, on_end: Callable[[Connection], object]) -> None:
         super().__init__(line, on_end)
         self._then: tuple[Callable[[Any], object], Context] | None = None
-        """Has the task go on."""
+        """Callback that resumes the task."""
         self._asyncio_future_blocking = False
 
     @coroutine
     def ask(
         self, request: Sequence[bytes | memoryview], limit: int, take: Callable[[bytes], object] | None = None
     ) -> Generator[Connection, None, ResponseParser]:
-        """Write a request, and wait for its answer; as `Connection.ask`."""
+        """Send a request, and wait for its answer; as `Connection.ask`."""
         self._begin(request, limit, take)
         self._asyncio_future_blocking = True
         yield self
         return self._answers
 
     def _wake(self) -> None:
-        """Have the task go on if it waits; no other may be running."""
+        """Resume the task if it waits; no other task may be running."""
         then, self._then = self._then, None
         if then is not None:
             fn, context = then
@@ -264,7 +264,7 @@ class CPythonConnection(Connection):
 
     @staticmethod
     def _stream_of(line: socket.socket) -> ByteStream:
-        """Return OpenSSL's own object, where there is one."""
+        """Return OpenSSL's own object if there is one."""
         return getattr(line, "_sslobj", None) or Connection._stream_of(line)
 
     # -- what a task asks --------------------------------------------------------------------------------------------
@@ -290,5 +290,5 @@ class CPythonConnection(Connection):
 
 
 def fastest() -> type[Connection]:
-    """Return the quickest class of connection that this Python has what it needs for."""
+    """Return the fastest connection class that this Python supports."""
     return CPythonConnection if hasattr(asyncio.Future, "_asyncio_future_blocking") else Connection

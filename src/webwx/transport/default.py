@@ -1,4 +1,4 @@
-"""Which engine carries a client's requests: our own, and aiohttp where ours cannot."""
+"""The default transport: our own, or aiohttp if ours does not support the proxy or the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a download goes: a file, with what must be known to judge it, so that it is never whole in memory."""
+"""The target of a download: a file, with the size, first bytes and digest that are needed to check it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 START = 512
-"""Bytes of the beginning that are kept: enough to know a kind of file, or the platform's refusal."""
+"""Number of first bytes that are kept: enough to recognize a kind of file, or the platform's refusal."""
 
 
 class Overflow(ProtocolError):
-    """More came than was to be taken."""
+    """The body is larger than its limit."""
 
 
 class DownloadSink:
@@ -32,7 +32,7 @@ class DownloadSink:
         self.size = 0
         """Bytes so far."""
         self.start = b""
-        """The first of them."""
+        """The first bytes."""
         self._file = file
         self._limit = limit
         self._progress = progress
@@ -40,16 +40,16 @@ class DownloadSink:
 
     @property
     def md5(self) -> str:
-        """Of all so far, in hex."""
+        """Hex MD5 of the bytes so far."""
         return self._digest.hexdigest()
 
     def write(self, piece: bytes) -> None:
         """
-        Take the next piece.
+        Write the next piece.
 
         Raises:
-            Overflow: It is more than this will take.
-            LocalStateError: The disk is full, or in another way no disk to write to.
+            Overflow: The body is larger than its limit.
+            LocalStateError: The file cannot be written.
         """
         self.size += len(piece)
         if self.size > self._limit:

@@ -1,4 +1,4 @@
-"""Sentences for failed requests: equal for every engine, and without addresses or keys."""
+"""Sentences for failed requests: the same for every transport, and without addresses or keys."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from webwx.errors import (
 
 
 class Failures(NamedTuple):
-    """The ways in which a request can fail, each as an exception."""
+    """The errors of one request."""
 
     call: str
     """Name of the call."""
     place: str = ""
-    """Where it was to go: host and port."""
+    """Host and port of the server."""
     proxy: str = ""
     """Host and port of the proxy; empty without one."""
 
     # -- nothing was sent --------------------------------------------------------------------------------------------
 
     def malformed(self) -> InvalidRequest:
-        """Make the error of a request that would be read as another one, such as by a line's end in a header."""
+        """Return the error of a request that a server could misread, for example with a line break in a header."""
         return InvalidRequest(f"{self.call}: its address or a header holds what may not stand there; nothing was sent.")
 
     def no_connection(self) -> ConnectFailed:
@@ -45,11 +45,11 @@ class Failures(NamedTuple):
         return ProxyFailed(f"{self.call}: the proxy {self.proxy} cannot be reached; nothing was sent.")
 
     def barred(self, status: int) -> ProxyFailed:
-        """Return the error of a proxy that said no."""
+        """Return the error of a proxy that refused."""
         return ProxyFailed(f"{self.call}: the proxy refused CONNECT to {self.place} ({status}); nothing was sent.")
 
     def unproven(self, cause: Exception) -> TlsError:
-        """Make the error of a host that is not who it should be; for another's certificate, OpenSSL says whose."""
+        """Return the error of an invalid certificate; for another host's certificate, OpenSSL names that host."""
         if not isinstance(cause, ssl.SSLCertVerificationError):
             return TlsError(f"{self.call}: {self.place} could not prove who it is; nothing was sent.")
         reason = cause.verify_message.rstrip(".")
@@ -64,11 +64,11 @@ class Failures(NamedTuple):
     # -- it may have been sent ---------------------------------------------------------------------------------------
 
     def no_answer(self) -> Timeout:
-        """Make the error of silence."""
+        """Return the error of a missing answer."""
         return Timeout(f"{self.call}: no answer from {self.place} in time.")
 
     def broken_off(self) -> TransportError:
-        """Make the error of an answer that did not come, or not whole."""
+        """Return the error of an incomplete answer, or none."""
         return TransportError(f"{self.call}: the connection broke before the answer was whole.")
 
     def no_http(self) -> TransportError:
@@ -76,5 +76,5 @@ class Failures(NamedTuple):
         return TransportError(f"{self.call}: what came back is no HTTP answer.")
 
     def too_large(self, limit: int) -> AnswerTooLarge:
-        """Return the error of an answer that is too large to be read."""
+        """Return the error of an answer that exceeds the size limit."""
         return AnswerTooLarge(f"{self.call}: the answer is larger than {limit:,} bytes.", endpoint=self.call)

@@ -30,26 +30,26 @@ if TYPE_CHECKING:
 
 
 SETTLED_AFTER = 0.1
-"""Seconds after a change until a further one is sure to have another time: kernels count in 10 ms at most."""
+"""Seconds after a change until a further one is sure to have another time: the ticks of kernels are 10 ms at most."""
 
 SETTLED_AFTER_COARSE = 2.5
-"""The same for file systems that may count in steps of two seconds, as FAT does."""
+"""The same for file systems with ticks of up to two seconds, such as FAT."""
 
 _FINE = 10_000_000
-"""Nanoseconds; a time that is not a multiple of these is counted in smaller steps."""
+"""Nanoseconds; a time that is not a multiple of this has smaller ticks."""
 
 Look = tuple[int, int, int, int, int]
-"""What a change of a file changes: device, inode, size, time of the content and time of the inode."""
+"""Fields of a file's stat that a change of the file changes: device, inode, size, content time and inode time."""
 
 
 def look_at(file: BinaryIO) -> Look:
-    """Return what a change of an open file changes."""
+    """Return the stat fields of an open file that a change would change."""
     about = os.fstat(file.fileno())
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
 def is_settled(look: Look) -> bool:
-    """Return whether each later change of the file would change its times; on Windows not every change does."""
+    """Return whether every later change of the file would change its times; on Windows some changes do not."""
     *_, changed = look
     wait = SETTLED_AFTER if changed % _FINE else SETTLED_AFTER_COARSE
     return os.name == "posix" and changed < (time.time() - wait) * 1e9
@@ -57,10 +57,10 @@ def is_settled(look: Look) -> bool:
 
 async def read_window(wanted: Read) -> bytes:
     """
-    Read a piece of a file, in a thread; a shorter piece at its end.
+    Read a piece of a file in a thread; it is shorter at the end of the file.
 
     Raises:
-        NoSuchFile: It cannot be read any more.
+        NoSuchFile: The file cannot be read any more.
     """
     if isinstance(wanted.source, bytes):
         return wanted.source[wanted.start : wanted.start + wanted.size]
@@ -71,13 +71,14 @@ class FileChunks:
     """
     Reads a file of several chunks.
 
-    It is opened once, so that a file that replaces it is not mixed in. The last chunk can be read again and is equal.
+    The file is opened once, so that a file that replaces it is not mixed in. The last chunk can be read again and is
+    equal.
 
     Args:
         size: Size of the file.
         md5: The announced digest, in hex; empty if the file cannot change.
-        look: Stat of the file when that digest was made, if each change since then shows; else the chunks are
-            digested as they are read, in order.
+        look: Stat of the file when that digest was computed, if every later change is visible in it; else the chunks
+            are digested as they are read, in order.
     """
 
     def __init__(self, size: int, md5: str = "", look: Look | None = None) -> None:
@@ -105,11 +106,11 @@ class FileChunks:
 
     async def read(self, wanted: Read) -> Buffer:
         """
-        Return a chunk, valid until another one is requested; a shorter one at the end of the file.
+        Return a chunk, valid until another one is requested; it is shorter at the end of the file.
 
         Raises:
-            NoSuchFile: It cannot be read any more.
-            LocalStateError: The file is not the announced one any more. The last chunk is never returned then.
+            NoSuchFile: The file cannot be read any more.
+            LocalStateError: The file is not the announced one any more; then the last chunk is never returned.
         """
         if isinstance(wanted.source, bytes):
             return await read_window(wanted)
@@ -163,7 +164,7 @@ class FileChunks:
 
 
 def _opened(wanted: Read) -> AbstractContextManager[BinaryIO]:
-    """Open what has a path; what is open stays so."""
+    """Open a path; return an open file unchanged."""
     source = wanted.source
     assert not isinstance(source, bytes)  # noqa: S101 - they are at hand
     return Path(source).open("rb", buffering=0) if isinstance(source, str) else contextlib.nullcontext(source)

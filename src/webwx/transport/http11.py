@@ -1,8 +1,8 @@
 """
-The engine: HTTP/1.1 on sockets of our own.
+Our own transport: HTTP/1.1 on non-blocking sockets.
 
-Nothing is redirected, no cookie is kept, nothing is asked twice, no proxy of the environment is used: a request goes
-out as it was made, with nothing added but what HTTP itself needs.
+It follows no redirect, stores no cookie, repeats no request and uses no proxy of the environment: a request is sent
+unchanged, with only the headers that HTTP itself requires.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from webwx.transport.pool import Pool, Route
 from webwx.transport.request_head import write_head, write_out
 from webwx.transport.response_parser import BodyTooLong, ResponseError
 from webwx.transport.runner import MAX_BODY, Timeouts
-from webwx.transport.tls import NoTrust
+from webwx.transport.tls import CertificatesUnreadable
 
 if TYPE_CHECKING:
     import os
@@ -37,13 +37,13 @@ _log = logging.getLogger("webwx.transport")
 
 class Http11Transport:
     """
-    A transport over real HTTP, for a proxy without TLS and a loop that can watch sockets.
+    A transport over real HTTP, for a proxy without TLS and an event loop that can watch sockets.
 
     Args:
-        timeouts: How long to wait for what.
-        proxy: Address of a proxy to go through, such as `http://127.0.0.1:8790`.
-        ca_file: A file of certificates to trust in place of the system's.
-        connection: The class of its connections; the quickest by default.
+        timeouts: Time limits.
+        proxy: Address of a proxy, such as `http://127.0.0.1:8790`.
+        ca_file: A file of certificates to trust instead of the system's.
+        connection: Class of its connections; by default the fastest.
     """
 
     def __init__(
@@ -56,25 +56,25 @@ class Http11Transport:
     ) -> None:
         self._timeouts = timeouts
         self._terms = {each: (timeouts.of(each), MAX_BODY[each]) for each in Patience}
-        """By how long an answer may take: that in seconds, and how large it may be."""
+        """Time limit in seconds and maximum size, by patience."""
         self._way = Route(proxy, None if ca_file is None else str(ca_file), connection)
         self._proxy = proxy_place(proxy)
         self._pool: Pool | None = None
         self._asked: tuple[str, str, Headers] | None = None
-        """What the last head was written of; it is that of the next request, where only the body is another."""
+        """Fields from which the last head was written; usually the next request differs only in its body."""
         self._head: RequestHead
 
     async def send(self, request: Request) -> Response:
         """
-        Carry one request.
+        Send one request and return the answer.
 
         Raises:
-            InvalidRequest: The request would be read as another one; nothing left.
-            ConnectFailed: Nothing left this machine.
-            TlsError: The other side could not prove who it is; nothing left.
+            InvalidRequest: A server could read the request as another one; nothing was sent.
+            ConnectFailed: Nothing was sent.
+            TlsError: The server's certificate is not valid; nothing was sent.
             Timeout: No answer in time.
-            TransportError: The answer broke off.
-            ProtocolError: The answer is larger than any of its kind.
+            TransportError: The answer is incomplete.
+            ProtocolError: The answer is too large.
         """
         pool = self._pool
         if pool is None or pool.loop is not asyncio.get_running_loop():
@@ -119,7 +119,7 @@ class Http11Transport:
             return await pool.open(site, min(self._timeouts.connect, patience))
         except ProxyRefused as refusal:
             raise failures.barred(refusal.status) from None
-        except NoTrust:
+        except CertificatesUnreadable:
             raise failures.no_trust() from None
         except ssl.SSLEOFError:
             raise failures.no_connection() from None
@@ -133,12 +133,12 @@ class Http11Transport:
 
 class _Pouring:
     """
-    A download on its way: a file may take hours, if only something comes, and not too slowly.
+    A download in progress: it may take hours if bytes keep arriving, and not too slowly.
 
     Args:
-        sink: Where it goes.
-        connection: Where it comes from.
-        until: Says when it has to end or to bring more, by what time it is and how much has come.
+        sink: Receives the bytes.
+        connection: Connection of the download.
+        until: Returns the next deadline for the present time and the number of bytes so far.
     """
 
     def __init__(self, sink: Sink, connection: Connection, until: Callable[[float, int], float]) -> None:
@@ -148,7 +148,7 @@ class _Pouring:
         self._size = 0
 
     def take(self, piece: bytes) -> None:
-        """Take the next piece."""
+        """Pass the next piece to the sink, and move the deadline."""
         self._sink.write(piece)
         self._size += len(piece)
         self._connection.deadline = self._until(self._connection.loop.time(), self._size)

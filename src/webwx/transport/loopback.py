@@ -1,8 +1,8 @@
 """
-A transport that calls a server's core in the same process: no port, no socket.
+A transport that calls a server's core in the same process, without a port or a socket.
 
 A long poll hardly blocks here. Other tasks and threads run first; if nothing has happened then, the server's clock is
-wound to the end of the poll.
+moved to the end of the poll.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 _MOMENT = 0.001
-"""Seconds in which a thread may go on, such as a journal's: a loop that never rests would starve it."""
+"""Seconds in which a thread, such as a journal's, may run: a loop that never waits would starve it."""
 
 
 class Answerer(Protocol):
@@ -39,7 +39,7 @@ class Loopback:
         self._answerer = answerer
 
     async def send(self, request: Request) -> Response:
-        """Carry one request."""
+        """Send one request and return the answer."""
         answer = self._answerer.answer(request)
         if isinstance(answer, Park):
             await asyncio.sleep(0)
@@ -53,4 +53,4 @@ class Loopback:
         return answer
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing."""

@@ -28,7 +28,7 @@ _MOMENT = 0.01
 
 
 class Route(NamedTuple):
-    """What connections have in common that may stand in for each other."""
+    """Properties that two connections must share to be interchangeable."""
 
     proxy: str | None = None
     ca_file: str | None = None
@@ -37,16 +37,16 @@ class Route(NamedTuple):
 
 class Pool:
     """
-    The connections of one loop by one way.
+    The connections of one loop on one route.
 
     Args:
-        way: That way.
+        way: The route.
     """
 
     def __init__(self, way: Route) -> None:
         self.loop = asyncio.get_running_loop()
         self.proxy = Proxy(way.proxy) if way.proxy else None
-        """What it goes through."""
+        """The proxy; None for direct connections."""
         self._way = way
         self._users: WeakSet[object] = WeakSet()
         self._dialler = Dialer(self.proxy, partial(trusting, way.ca_file))
@@ -69,7 +69,7 @@ class Pool:
         return pool
 
     def leave(self, user: object) -> None:
-        """Have no more to do with it."""
+        """Stop using the pool."""
         self._users.discard(user)
         if not self._users:
             _POOLS.pop((self.loop, self._way), None)
@@ -78,7 +78,7 @@ class Pool:
             self._disarm()
 
     def kept(self, site: Site, keep_idle: float, now: float) -> Connection | None:
-        """Return a connection to a site that was idle for no longer than this; None if there is none."""
+        """Return an idle connection to a site that was idle for at most this time; None if there is none."""
         idle = self._idle[site]
         while idle:
             connection = idle.pop()
@@ -90,12 +90,12 @@ class Pool:
 
     async def open(self, site: Site, seconds: float) -> Connection:
         """
-        Create a connection.
+        Open a connection.
 
         Raises:
             TimeoutError: It took longer than this.
-            Barred: The proxy refused CONNECT.
-            NoTrust: The trusted certificates cannot be read.
+            ProxyRefused: The proxy refused CONNECT.
+            CertificatesUnreadable: The trusted certificates cannot be read.
             ssl.SSLError: The server's certificate is not valid.
             OSError: The server does not answer.
         """
@@ -106,7 +106,7 @@ class Pool:
         return connection
 
     def keep(self, site: Site, connection: Connection, seconds: float) -> None:
-        """Take a connection back for the next request, for so long; one that has had its last is closed."""
+        """Keep a connection for the next request, for this time; close it if it cannot be used again."""
         if connection.is_usable():
             connection.idle_since = now = self.loop.time()
             self._idle[site].append(connection)
@@ -115,7 +115,7 @@ class Pool:
             connection.close()
 
     def watch(self, connection: Connection, deadline: float) -> None:
-        """End a connection at its deadline."""
+        """Close a connection at its deadline."""
         connection.deadline = deadline
         if deadline < self._due:
             self._disarm()

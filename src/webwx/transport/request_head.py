@@ -1,4 +1,4 @@
-"""The head of a request as it stands on the wire, and where it goes."""
+"""The head of a request, as it is sent, and its site."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _ADDRESS = re.compile(r"(https?://([^/?#@\s]+))((?:[/?][^#\s]*)?)")
 
 
 _JOINED = 16 * 1024
-"""Bytes up to which a body is put behind its head, for one write."""
+"""Maximum size in bytes of a body that is written together with its head."""
 
 
 class RequestHead(msgspec.Struct, frozen=True):
-    """What all requests have in common that differ in their body only."""
+    """The head of requests that differ only in their body."""
 
     site: Site
     lines: bytes
-    """Up to the length of the body."""
+    """The head up to the length of the body."""
     is_post: bool
-    """The length is sent even for an empty body."""
+    """Whether the length is sent even for an empty body."""
 
     def __repr__(self) -> str:
         return "Head(***)"
@@ -42,10 +42,10 @@ def write_head(request: Request, proxy: Proxy | None = None) -> RequestHead:
 
     Args:
         request: The request.
-        proxy: The proxy: without TLS it reads the head, with TLS it only sees a tunnel.
+        proxy: The proxy: it reads the head of a request without TLS, and only a tunnel with TLS.
 
     Raises:
-        InvalidRequest: Its address is invalid, or the server would read another request.
+        InvalidRequest: The address is not valid, or a server could read another request.
     """
     parts = _ADDRESS.fullmatch(request.url)
     if parts is None:
@@ -69,7 +69,7 @@ def write_head(request: Request, proxy: Proxy | None = None) -> RequestHead:
 
 
 def write_out(head: RequestHead, request: Request) -> tuple[Buffer, ...]:
-    """Return the buffers to write: a head with the length of its body, joined with a small body."""
+    """Return the buffers to write: the head with the length of its body, joined with a small body."""
     body = request.body
     if isinstance(body, bytes) and 0 < len(body) <= _JOINED:  # nearly always, and at once this takes half as long
         return (head.lines + _length(len(body)) + body,)

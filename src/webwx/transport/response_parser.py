@@ -1,11 +1,10 @@
 """
-The parser of answers: the bytes of one connection, read as one answer after another.
+The parser of answers: the bytes of one connection, parsed as one answer after another.
 
-llhttp, which httptools wraps, is as strict here as aiohttp has it. It does not know when a connection ends, so an
-answer that ends with the connection, having neither length nor chunks, is finished by `end`.
+llhttp, which httptools wraps, is as strict here as in aiohttp. It does not know when a connection ends, so an answer
+without length or chunks, which ends with the connection, is completed by `end`.
 
-It judges each head once. An answer that comes at once, as most do, with a head to the letter that of the one before, is
-as long and means the same.
+An answer that arrives in one piece, with the same head and length as the one before it, is not parsed again.
 """
 
 from __future__ import annotations
@@ -22,30 +21,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LONGEST_HEAD = 64 * 1024
-"""Bytes that may come before an answer's body begins, between two pieces of it, and behind it."""
+"""Maximum bytes of an answer's head, and between and after the pieces of its body."""
 
 _SMALL = 4096
-"""Bytes of a piece that is not kept by itself: as an object a piece of two bytes takes fifty."""
+"""Maximum size in bytes of a piece that is joined with others: as an object, a piece of two bytes takes fifty."""
 
 _CODING = b"content-encoding"
 
 _TEXT = ("utf-8", "surrogateescape")
-"""Encoding of header values: any bytes survive reading and, for cookies, writing."""
+"""Encoding of header values, which keeps any bytes."""
 
 _UNPACKED = 256 * 1024
-"""Bytes that a packed body is unpacked to at a time, so that a bomb does not burst in memory."""
+"""
+Maximum number of bytes that a compressed body is decompressed to at a time, so that a bomb does not fill the memory.
+"""
 
 
 class ResponseError(Exception):
-    """What came is no HTTP answer."""
+    """The bytes are not an HTTP answer."""
 
 
 class BodyTooLong(Exception):
-    """A body is larger than anybody would want."""
+    """A body is larger than its limit."""
 
 
-class NotTaken(Exception):
-    """The body would not do, for this reason."""
+class BodyRejected(Exception):
+    """The body was not accepted, for this reason."""
 
     def __init__(self, reason: BaseException) -> None:
         super().__init__(reason)
@@ -67,32 +68,32 @@ class _RememberedResponse(msgspec.Struct, frozen=True):
 
 class ResponseParser:
     """
-    Reads the answers of one connection.
+    Parses the answers of one connection.
 
-    A head of 1xx is a forerunner and is dropped. What comes after an answer, before anybody has asked, spoils the
-    connection: it must not be taken for the answer to the next request.
+    An interim answer (1xx) is dropped. Bytes after an answer, before the next request, make the connection unusable:
+    they must not be taken for the answer to the next request.
     """
 
     def __init__(self) -> None:
         self.is_whole = True
-        """The answer has come, or none is expected."""
+        """Whether the answer is complete, or none is expected."""
         self.is_last = False
-        """Nothing more can be asked on this connection."""
+        """Whether the connection cannot be used for another request."""
         self.status = 0
         self.headers: Headers = ()
         self.size = 0
-        """Bytes of the body, unpacked."""
+        """Size of the decompressed body in bytes."""
         self._pieces: list[bytes | bytearray] = []
         self._is_begun = False
-        """Some of the answer has come."""
+        """Whether a part of the answer has arrived."""
         self._between = 0
-        """Bytes that have come since the body last grew."""
+        """Number of bytes since the body last grew."""
         self._known = _RememberedResponse(b"", 0, 0, ())
         self._parser = httptools.HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
 
     def expect(self, limit: int, take: Callable[[bytes], object] | None = None) -> None:
-        """Wait for an answer, whose body is kept up to a limit of bytes, or goes piece by piece to `take`."""
+        """Prepare for an answer, whose body is stored up to a limit of bytes, or passed to `take` piece by piece."""
         self.is_whole = self._has_head = self._is_begun = False
         self._limit = limit
         self._take = take
@@ -105,11 +106,11 @@ class ResponseParser:
 
     def feed(self, data: bytes) -> None:
         """
-        Take the next bytes.
+        Parse the next bytes.
 
         Raises:
-            NoAnswer: They are no HTTP.
-            NotTaken: The body is too large, cannot be unpacked, or `take` has raised something.
+            ResponseError: They are not HTTP.
+            BodyRejected: The body is too large, cannot be decompressed, or `take` has raised an error.
         """
         is_first, known = not self._is_begun, self._known
         self._is_begun = True
@@ -126,7 +127,7 @@ class ResponseParser:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
-            raise NotTaken(error.__context__ or ResponseError()) from None
+            raise BodyRejected(error.__context__ or ResponseError()) from None
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.is_last = True
             if not self.is_whole:
@@ -135,18 +136,18 @@ class ResponseParser:
             try:
                 self._pour()
             except Exception as error:
-                raise NotTaken(error) from error
+                raise BodyRejected(error) from error
         if is_first and self.is_whole and not self.is_last and self._unpacker is None:
             self._learn(data)
 
     def _learn(self, answer: bytes) -> None:
-        """Keep what the next one may begin with, where nothing but a body follows the head."""
+        """Remember the head of this answer, if only a body follows it."""
         head, end, body = answer.partition(b"\r\n\r\n")
         if len(body) == self.size:
             self._known = _RememberedResponse(head + end, len(answer), self.status, self.headers)
 
     def end(self) -> bool:
-        """Take the connection's end, and say whether the answer is whole by it."""
+        """Handle the end of the connection, and return whether the answer is complete."""
         if not self.is_whole and self._has_head and self._ends_with_connection():
             self.on_message_complete()
         self.is_last = True
@@ -170,7 +171,7 @@ class ResponseParser:
         self._unpacker: _Unpacker | None = None
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header; those behind the body come too late to be of use."""
+        """Store a header; one after the body is ignored."""
         if self._has_head:
             return
         self._pairs.append((str(name, *_TEXT), str(value, *_TEXT)))
@@ -178,7 +179,7 @@ class ResponseParser:
             self._unpacker = _Unpacker.of(value.strip().lower())
 
     def on_headers_complete(self) -> None:
-        """Look at what decides how the body is read."""
+        """Decide how the body is read."""
         if self.is_whole:
             return
         status = self._parser.get_status_code()
@@ -190,7 +191,7 @@ class ResponseParser:
         self.headers = tuple(self._pairs)
 
     def on_body(self, piece: bytes) -> None:
-        """Take a piece of the body."""
+        """Handle a piece of the body."""
         if self.is_whole:
             return
         if self._unpacker is None:
@@ -216,7 +217,7 @@ class ResponseParser:
             self._pour()
 
     def _pour(self) -> None:
-        """Hand over what was gathered of a body that is not kept."""
+        """Pass on the collected pieces of a body that is not stored."""
         pieces, self._pieces = self._pieces, []
         assert self._take is not None  # noqa: S101 - for the type checker: who calls has looked
         for piece in pieces:
@@ -234,7 +235,7 @@ class ResponseParser:
 
 
 class _Unpacker:
-    """Unpacks a body of gzip or deflate, in pieces of a bounded size."""
+    """Decompresses a body of gzip or deflate, in pieces of a bounded size."""
 
     def __init__(self, *, may_be_raw: bool) -> None:
         self._may_be_raw = may_be_raw
@@ -242,13 +243,13 @@ class _Unpacker:
 
     @classmethod
     def of(cls, coding: bytes) -> _Unpacker | None:
-        """Return the decoder for a coding; None for data that is not compressed, whatever its label."""
+        """Return the decompressor for a coding; None for data that is not compressed, whatever its label."""
         is_ours = coding in {b"gzip", b"x-gzip", b"deflate"}
         return cls(may_be_raw=coding == b"deflate") if is_ours else None
 
     @property
     def is_whole(self) -> bool:
-        """What was begun has been unpacked to its end."""
+        """Whether the compressed data is complete."""
         return self._decoder is None or self._decoder.eof
 
     def unpack(self, piece: bytes) -> Iterator[bytes]:

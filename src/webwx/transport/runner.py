@@ -1,8 +1,8 @@
 """
-What drives a flow: the runner, and the cell of the account it works for.
+The runner of flows, and the session state of the account that it works for.
 
-The cell holds an account's cookies, keys and position in one place. The runner puts on a request what every request of
-the account carries, and takes from an answer what it changes, so that flows running at once never overwrite each other.
+The state holds an account's cookies and keys in one place. The runner adds to a request what every request of the
+account carries, and applies what an answer changes, so that concurrent flows never overwrite each other's changes.
 """
 
 from __future__ import annotations
@@ -28,36 +28,36 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
-"""What a browser says; whether the platform looks at it is not known."""
+"""A browser's value; whether the platform checks it is not known."""
 
 
 _A_MILLISECOND = 10_000
 """Ids of sends."""
 
 _A_JUMP = 60.0
-"""Seconds by which two clocks come apart, from which on one of them was set."""
+"""Seconds by which two clocks must diverge for one of them to have been set."""
 
 _IDS_SERVE = 1.0
-"""Seconds in which a reserved millisecond's ids are used for sends: they show roughly when a send was made."""
+"""Seconds in which the ids of a reserved millisecond are used for sends: an id shows roughly when its send was made."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds to wait, by what is waited for."""
+    """Time limits in seconds."""
 
     connect: float = 10.0
-    """For a connection."""
+    """Opening a connection."""
     call: float = 30.0
-    """For an ordinary answer."""
+    """An ordinary answer."""
     poll: float = 35.0
-    """For a long poll; the server holds it for about 25 s."""
+    """A long poll; the server holds it for about 25 s."""
     bulk: float = 120.0
-    """For contact lists and media; a download may take longer, but each of its pieces no longer than this."""
+    """Contact lists and media; a download may take longer, but each of its pieces no longer than this."""
     slowest: float = 512.0
-    """Bytes a second that a download must bring on average, after its first `bulk` seconds; 0: no lower limit."""
+    """Minimum average of a download in bytes per second, after its first `bulk` seconds; 0: no minimum."""
     retry: float = 1.0
-    """Before a chunk, a download, or a call with an unknown return code is retried."""
+    """Pause before a chunk, a download, or a call with an unknown return code is retried."""
     keep_idle: float = 4.0
-    """Until an idle connection is dropped: a POST that meets its closing would leave a send in doubt."""
+    """Maximum idle time of a connection: the outcome of a POST on a connection that the server closes is unknown."""
 
     def of(self, patience: Patience) -> float:
         """Return the seconds for a kind of call."""
@@ -66,13 +66,13 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
     def until(self, patience: Patience, began: float, now: float, size: int) -> float:
         """
-        Return when a download has to end, or to bring more.
+        Return the deadline of a download, or of its next piece.
 
         Args:
             patience: The kind of call.
-            began: When it was asked for.
-            now: When its last piece came.
-            size: Bytes that have come.
+            began: Time of the request.
+            now: Time of the last piece.
+            size: Number of bytes so far.
         """
         return self.of(patience) + (min(now, began + size / self.slowest) if self.slowest else now)
 
@@ -82,23 +82,23 @@ MAX_BODY = {
     Patience.POLL: 1024 * 1024,
     Patience.BULK: 64 * 1024 * 1024,
 }
-"""Bytes of an answer that are still read."""
+"""Maximum size in bytes of an answer."""
 
 
 class Transport(Protocol):
-    """Carries a request to its host and the answer back. The one thing to replace for another HTTP library."""
+    """Sends requests and returns answers. Replace it to use another HTTP library."""
 
     async def send(self, request: Request) -> Response:
         """
-        Carry one request. Where it has a `sink`, the body may go there as it comes instead of into the answer.
+        Send one request and return the answer. If the request has a `sink`, the body may be written there.
 
         Raises:
-            InvalidRequest: The request would be read as another one; nothing left.
-            ConnectFailed: Nothing left this machine.
-            TlsError: The other side could not prove who it is; nothing left.
+            InvalidRequest: A server could read the request as another one; nothing was sent.
+            ConnectFailed: Nothing was sent.
+            TlsError: The server's certificate is not valid; nothing was sent.
             Timeout: No answer in time.
-            TransportError: The answer broke off.
-            ProtocolError: The answer is larger than any of its kind.
+            TransportError: The answer is incomplete.
+            ProtocolError: The answer is too large.
         """
         ...
 
@@ -124,21 +124,21 @@ class Cell:
         self._reserve = reserve
         self._next_id = self._ids_end = 0
         self._ids_since = 0.0
-        """Ids of sends that are reserved, and since when."""
+        """Reserved ids of sends, and the time of their reservation."""
         self._carried = Carried(login.jar)
         self._carried_to: Hosts | None = None
-        """Whose pages they name."""
+        """Hosts for which these headers were built."""
         self._heard: Headers = ()
         self._set_cookies: tuple[str, ...] = ()
         self._served: float | None = None
         """Date and cookies of the last answer; the next answer usually has the same."""
         self._aged_to = clock()
-        """The moment by our clock that cookies have aged to."""
+        """Time (our clock) to which the expiry of cookies was advanced."""
         self._both: tuple[float, float] | None = None
-        """What our clock and the server's showed at a moment since which neither has jumped."""
+        """Both clocks, ours and the server's, at a moment since which neither was set."""
 
     def now(self) -> float:
-        """Seconds since 1970 (server clock if its answers have shown it, else our own)."""
+        """Seconds since 1970 (server's clock if its answers have shown it, else ours)."""
         clock = self._clock  # called as it stands, Python would look for a method of that name, the long way
         return clock() + self.login.clock_skew
 
@@ -163,9 +163,10 @@ class Cell:
 
     def next_media_id(self) -> int:
         """
-        Return the next id of an upload: a millisecond that no other call has, in any process, so no chunks mix.
+        Return the next id of an upload: a millisecond that no other upload uses, in any process.
 
-        The process that reserves a millisecond's last id owns it; if another process was faster, the next one is taken.
+        So chunks of two uploads do not mix. The process that reserves a millisecond's last id owns it; if another
+        process was faster, the next one is taken.
         """
         while True:
             made = max(int(self._clock() * 1000), self.login.last_client_id // _A_MILLISECOND + 1)
@@ -180,7 +181,7 @@ class Cell:
         return self.login.jar.value(name, f"{origin}/", self._aged_to)
 
     def attach(self, request: Request) -> Request:
-        """Put on what every request of the account carries."""
+        """Add the headers that every request of the account carries."""
         login = self.login
         if self._carried.jar is not login.jar or self._carried_to is not login.hosts:
             self._carried, self._carried_to = Carried(login.jar, self._common_headers()), login.hosts
@@ -284,7 +285,7 @@ async def run_async(
 
 
 def _drained(sink: Sink, response: Response) -> Response:
-    """Move a body to where its request wants it; a transport that streams has done so already."""
+    """Write a body to the sink of its request; a transport that streams has done so already."""
     if response.body:
         sink.write(response.body)
     return msgspec.structs.replace(response, body=b"")

@@ -1,4 +1,4 @@
-"""Trust: one TLS context for each file of certificates, because each costs 5 ms and nearly a megabyte."""
+"""TLS contexts, one for each file of certificates, because each costs 5 ms and nearly a megabyte."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     import os
 
 
-class NoTrust(Exception):
-    """The file of certificates cannot be read, or holds none."""
+class CertificatesUnreadable(Exception):
+    """The file of certificates cannot be read, or contains none."""
 
 
 def trusting(ca_file: str | os.PathLike[str] | None) -> ssl.SSLContext:
     """
-    Return the context that trusts these certificates; None: the system's.
+    Return the context that trusts these certificates; None for the system's.
 
     Raises:
-        NoTrust: The file cannot be read, or contains no certificates.
+        CertificatesUnreadable: The file cannot be read, or contains no certificates.
     """
     if ca_file is None:
         return _made(None, 0)
@@ -28,7 +28,7 @@ def trusting(ca_file: str | os.PathLike[str] | None) -> ssl.SSLContext:
     try:
         return _made(str(path.resolve()), path.stat().st_mtime_ns)
     except OSError:
-        raise NoTrust from None
+        raise CertificatesUnreadable from None
 
 
 @lru_cache(maxsize=8)
