@@ -305,6 +305,12 @@ def test_a_file_that_is_no_python_is_told_as_python_tells_it(shell: Shell, file:
             "",
             "Two bots of one account have the name 'bot'; give each its own with name=.",
         ),
+        (
+            "from webwx import Bot\nbot = Bot()\n@bot.on()\nasync def buy(ctx, message, *, shop): ...\n",
+            "",
+            "Nothing provides the parameter 'shop' of buy; call provide(shop=…) of the bot or of the router, or give "
+            "it a default.",
+        ),
     ],
 )
 def test_a_file_without_the_bot_is_told_in_one_sentence(

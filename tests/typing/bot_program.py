@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import assert_type
 
@@ -109,6 +109,38 @@ async def untyped(ctx, message):  # type: ignore[no-untyped-def]  # pyright: ign
 @bot.on(TextMessage)  # type: ignore[arg-type]  # pyright: ignore  # a handler for another kind of event
 async def other_kind(ctx: Context, message: ImageMessage) -> None:
     pass
+
+
+class Shop:
+    """What handlers of this program get injected."""
+
+
+bot.provide(Shop(), currency="CNY")
+
+
+@bot.provider
+async def basket(ctx: Context) -> AsyncIterator[list[str]]:
+    yield [ctx.key]
+
+
+@bot.on(TextMessage, text="buy")
+async def pay(ctx: Context, message: TextMessage, *, shop: Shop, client: AsyncClient, currency: str = "") -> None:
+    assert_type(client, AsyncClient)
+
+
+@bot.on(TextMessage, regex="pay")
+def pay_plainly(ctx: SyncContext[re.Match[str]], message: TextMessage, *, shop: Shop) -> None:
+    assert_type(ctx.match, re.Match[str])
+
+
+@bot.on(TextMessage)  # type: ignore[arg-type]  # pyright: ignore  # a handler for another kind of event
+async def other_kind_with_a_shop(ctx: Context, message: ImageMessage, *, shop: Shop) -> None:
+    pass
+
+
+@bot.middleware
+async def paid(ctx: Context, event: Event, proceed: Callable[[], Awaitable[object]], *, shop: Shop) -> None:
+    await proceed()
 
 
 @bot.middleware

@@ -23,7 +23,7 @@ from webwx.bot.failures import describe
 from webwx.bot.loop import run_long
 from webwx.bot.loop_guard import MAX_REPLIES
 from webwx.bot.router import Router
-from webwx.bot.signatures import check_signature, name_of
+from webwx.bot.signatures import check_signature, keyword_parameters, name_of
 from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import TimerRegistry, Timers
 from webwx.client.login import print_code
@@ -173,7 +173,7 @@ class Bot(Router, TimerRegistry):
         Raises:
             TypeError: The function is not asynchronous, or does not take these arguments.
         """
-        check_signature(function, 3, "Middleware is called with a context, an event and the function that proceeds")
+        keyword_parameters(function, 3, "Middleware is called with a context, an event and the function that proceeds")
         if not is_asynchronous(function):
             raise TypeError(f"Middleware has to be asynchronous; write `async def {name_of(function)}`.")
         self._listeners.middleware.append(function)
@@ -189,7 +189,7 @@ class Bot(Router, TimerRegistry):
         Raises:
             TypeError: The function does not take these arguments.
         """
-        check_signature(function, 3, "An on_error function is called with a context, an event and an error")
+        keyword_parameters(function, 3, "An on_error function is called with a context, an event and an error")
         self._listeners.on_error.append(function)
         return function
 
@@ -232,6 +232,15 @@ class Bot(Router, TimerRegistry):
             InvalidSettings: A setting is invalid.
         """
         return Settings.read(account=self._account, host=self.host, server=self._server)
+
+    def _check_handlers(self) -> None:
+        """Raise an error if a decorator was not applied, or nothing provides a parameter of a function."""
+        list(self.handlers())
+        dict(self.call_plans())
+        for function in (*self._listeners.middleware, *self._listeners.on_error):
+            self.plan_call(function, 3)
+        for timer in self.timers:
+            self.plan_call(timer.handler, 1)
 
     def _account_key(self, client: AsyncClient | None) -> object:
         """Return a key of the bot's account; bots with the same key share a client."""
@@ -362,6 +371,7 @@ async def start(
 
     Raises:
         ValueError: There is no bot, two bots of one account have the same name, or a decorator of `on` was not applied.
+        TypeError: Nothing provides a parameter of a handler or of another function of a bot.
         InvalidSettings: A setting is invalid.
         LoginTimeout: No login code was confirmed.
         LoggedOut: The login ended, and the bot has `relogin=False`.
@@ -400,13 +410,14 @@ def check(*bots: Bot, client: AsyncClient | None = None) -> None:
 
     Raises:
         ValueError: There is no bot, two bots of one account have the same name, or a decorator of `on` was not applied.
+        TypeError: Nothing provides a parameter of a handler or of another function of a bot.
         InvalidSettings: A setting is invalid.
     """
     if not bots:
         raise ValueError("There is no bot to run.")
     keys = [(bot._account_key(client), bot.name) for bot in bots]
     for bot, key in zip(bots, keys, strict=True):
-        list(bot.handlers())
+        bot._check_handlers()
         if keys.count(key) > 1:
             raise ValueError(f"Two bots of one account have the name {bot.name!r}; give each its own with name=.")
 

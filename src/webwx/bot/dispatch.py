@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Concatenate, cast
 
 import msgspec
 
@@ -18,6 +18,7 @@ from webwx.bot.chat_queues import is_last_attempt
 from webwx.bot.context import Context
 from webwx.bot.event_log import EventLog
 from webwx.bot.failures import describe, trace
+from webwx.bot.injection import CallScope
 from webwx.bot.loop_guard import LoopGuard
 from webwx.bot.router import Routes
 from webwx.bot.signatures import name_of
@@ -31,6 +32,7 @@ from webwx.model.messages import Event, Message, MessageRecalled
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from webwx.bot.injection import CallPlan
     from webwx.bot.router import Handler, Router
     from webwx.bot.timers import Timer
     from webwx.client.client import AsyncClient
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from webwx.model.events import LoopDetected
 
     Proceed = Callable[[], Awaitable[object]]
-    Middleware = Callable[[Context, Event, Proceed], Awaitable[object]]
+    Middleware = Callable[Concatenate[Context, Event, Proceed, ...], Awaitable[object]]
 
 _log = logging.getLogger("webwx.bot")
 
@@ -85,12 +87,18 @@ class Dispatch:
     ) -> None:
         self._name = name
         self._client = client
+        self._router = router
         self._routes = Routes(router)
+        self._plans = dict(router.call_plans())
+        """Of the handlers that have injected parameters."""
         self._listeners = listeners
+        self._middleware = [(each, router.plan_call(each, 3)) for each in listeners.middleware]
+        """Middleware with its plans, the outermost first."""
+        self._is_middleware_injected = any(plan is not None for _, plan in self._middleware)
         self._pool = Threads(threads)
         self._attempts = attempts
         self._time_limit = time_limit
-        self._is_simple = time_limit is None and not listeners.middleware
+        self._is_simple = time_limit is None and not self._middleware
         """Whether asynchronous handlers are called directly, without middleware and time limit."""
         self._loops: list[LoopDetected] = []
         """Loops that were detected during a call of a handler and are not reported yet."""
@@ -159,32 +167,63 @@ class Dispatch:
             if log is not None:
                 log.chose(handler)
             context.key += f"/{handler.name}"
-            if handler.is_plain or not self._is_simple:
-                await self._call(handler, context)
-            else:
+            if handler.is_direct and self._is_simple:
                 await handler.start(context)
+            else:
+                await self._call(handler, context)
             return
 
     async def _call(self, handler: Handler, context: Context) -> None:
         """Call a handler inside the middleware, an asynchronous one with the time limit."""
-        proceed = self._innermost(handler, context)
-        for middleware in reversed(self._listeners.middleware):
-            proceed = partial(middleware, context, context.event, proceed)
         if self._time_limit is None or handler.is_plain:
-            await proceed()
+            await self._call_inside_middleware(handler, context)
             return
         try:
             async with asyncio.timeout(self._time_limit) as limit:
-                await proceed()
+                await self._call_inside_middleware(handler, context)
         except TimeoutError as error:
             if limit.expired() and error.__cause__ is not None:
                 error.with_traceback(error.__cause__.__traceback__)  # the handler's line, not that of the timeout
             raise
 
+    async def _call_inside_middleware(self, handler: Handler, context: Context) -> None:
+        plan = self._plans.get(handler)
+        if plan is None and not self._is_middleware_injected:
+            proceed = self._innermost(handler, context)
+            for middleware, _ in reversed(self._middleware):
+                proceed = partial(middleware, context, context.event, proceed)
+            await proceed()
+            return
+        async with CallScope(context) as scope:
+            proceed = self._innermost(handler, context)
+            if plan is not None:
+                proceed = partial(self._call_injected, scope, plan, handler.function, context, context.event)
+            for middleware, plan in reversed(self._middleware):
+                proceed = partial(self._call_injected, scope, plan, middleware, context, context.event, proceed)
+            await proceed()
+
     def _innermost(self, handler: Handler, context: Context) -> Proceed:
         if handler.is_plain:
             return partial(self._pool.call, handler.function, SyncContext(context, self._loop), context.event)
         return partial(handler.start, context)
+
+    async def _call_injected(
+        self,
+        scope: CallScope,
+        plan: CallPlan | None,
+        function: Callable[..., object],
+        context: Context,
+        *arguments: object,
+    ) -> None:
+        """Call a function with a context, further arguments and its injected values."""
+        is_plain = not is_asynchronous(function)
+        own_context = SyncContext(context, self._loop) if is_plain else context
+        injected = {} if plan is None else await scope.arguments(plan, own_context)
+        if is_plain:
+            await self._pool.call(function, own_context, *arguments, **injected)
+        else:
+            # An asynchronous function returns an awaitable.
+            await cast("Awaitable[object]", function(own_context, *arguments, **injected))
 
     # -- timers ------------------------------------------------------------------------------------------------------
 
@@ -192,7 +231,7 @@ class Dispatch:
         """Call a timer's handler."""
         context = Context(self._client, Event(), key=key)
         try:
-            await self._call_listener(timer.handler, context)
+            await self._call_beside_handlers(timer.handler, context)
         except BaseException as error:
             if not _is_cancelled(error) and self._client.state is not LoginState.LOGGED_OUT:
                 await self._report_error(context, None, error)
@@ -203,7 +242,7 @@ class Dispatch:
     async def report_log_out(self, reason: LoggedOut) -> None:
         """Report the end of the login to the `on_logged_out` functions."""
         for listener in self._listeners.on_logged_out:
-            await self._call_and_log_errors(name_of(listener), partial(self._call_listener, listener, reason))
+            await self._call_and_log_errors(name_of(listener), partial(self._call_on_logged_out, listener, reason))
 
     async def _report_loop(self, loop: LoopDetected, number: int) -> None:
         """Call the handler of `LoopDetected`, once, whether it fails or not."""
@@ -221,7 +260,7 @@ class Dispatch:
                 self._client, context.event, key=f"{context.key}/{name}/{context.attempt}", attempt=context.attempt,
                 is_last_attempt=context.is_last_attempt, _loop_guard=self._loop_guard,
             )  # fmt: skip
-            await self._call_and_log_errors(name, partial(self._call_listener, listener, again, event, error))
+            await self._call_and_log_errors(name, partial(self._call_beside_handlers, listener, again, event, error))
 
     async def _call_and_log_errors(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
         """Call a function that gets no second attempt, and log what it raises."""
@@ -236,12 +275,19 @@ class Dispatch:
                 "%s: %s failed: %s.\n%s", self._name, name, describe(error), trace(error, with_messages=self._is_debug)
             )
 
-    async def _call_listener(self, function: Callable[..., object], *arguments: object) -> None:
+    async def _call_beside_handlers(
+        self, function: Callable[..., object], context: Context, *arguments: object
+    ) -> None:
+        """Call a function that is no handler with a context, further arguments and its injected values."""
+        plan = self._router.plan_call(function, 1 + len(arguments))
+        async with CallScope(context) as scope:
+            await self._call_injected(scope, plan, function, context, *arguments)
+
+    async def _call_on_logged_out(self, function: Callable[..., object], reason: LoggedOut) -> None:
         if is_asynchronous(function):
-            await cast("Awaitable[object]", function(*arguments))  # it is an asynchronous function
+            await cast("Awaitable[object]", function(reason))  # an asynchronous function returns one
         else:
-            plain = [SyncContext(each, self._loop) if isinstance(each, Context) else each for each in arguments]
-            await self._pool.call(function, *plain)
+            await self._pool.call(function, reason)
 
 
 def _is_cancelled(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ import inspect
 import re
 from difflib import get_close_matches
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from webwx.bot.filters import (
     FIELDS,
@@ -23,7 +23,8 @@ from webwx.bot.filters import (
     make_regex,
     names_in,
 )
-from webwx.bot.signatures import accepts_arguments, check_signature, name_of
+from webwx.bot.injection import Factory, InjectedParameters, ProvidedValue, Providers
+from webwx.bot.signatures import accepts_arguments, check_signature, keyword_parameters, name_of
 from webwx.bot.threads import is_asynchronous
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
 from webwx.model.events import CONTACT_EVENTS, QUIET
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.context import Context
     from webwx.bot.filters import EventCheck
+    from webwx.bot.injection import CallPlan
     from webwx.bot.sync_context import SyncContext
     from webwx.model.login import Account
 
@@ -46,6 +48,8 @@ _text = attrgetter("text")
 E = TypeVar("E", bound=Event)
 F = TypeVar("F", bound=Event)
 R = TypeVar("R")
+P = ParamSpec("P")
+Function = TypeVar("Function", bound="Callable[..., object]")
 
 
 class Registration(Generic[E]):
@@ -55,9 +59,13 @@ class Registration(Generic[E]):
         self._take = take
 
     @overload
-    def __call__(self, function: Callable[[Context, E], Awaitable[R]], /) -> Callable[[Context, E], Awaitable[R]]: ...
+    def __call__(
+        self, function: Callable[Concatenate[Context, E, P], Awaitable[R]], /
+    ) -> Callable[Concatenate[Context, E, P], Awaitable[R]]: ...
     @overload
-    def __call__(self, function: Callable[[SyncContext, E], R], /) -> Callable[[SyncContext, E], R]: ...
+    def __call__(
+        self, function: Callable[Concatenate[SyncContext, E, P], R], /
+    ) -> Callable[Concatenate[SyncContext, E, P], R]: ...
     def __call__(self, function: Callable[..., object], /) -> Callable[..., object]:
         """
         Register a function.
@@ -73,17 +81,21 @@ class MatchRegistration(Registration[E]):
     """The decorator of a handler with `regex`, whose `ctx.match` is never None."""
 
     @overload
-    def __call__(self, function: Callable[[Context, E], Awaitable[R]], /) -> Callable[[Context, E], Awaitable[R]]: ...
-    @overload
-    def __call__(self, function: Callable[[SyncContext, E], R], /) -> Callable[[SyncContext, E], R]: ...
+    def __call__(
+        self, function: Callable[Concatenate[Context, E, P], Awaitable[R]], /
+    ) -> Callable[Concatenate[Context, E, P], Awaitable[R]]: ...
     @overload
     def __call__(
-        self, function: Callable[[Context[re.Match[str]], E], Awaitable[R]], /
-    ) -> Callable[[Context[re.Match[str]], E], Awaitable[R]]: ...
+        self, function: Callable[Concatenate[SyncContext, E, P], R], /
+    ) -> Callable[Concatenate[SyncContext, E, P], R]: ...
     @overload
     def __call__(
-        self, function: Callable[[SyncContext[re.Match[str]], E], R], /
-    ) -> Callable[[SyncContext[re.Match[str]], E], R]: ...
+        self, function: Callable[Concatenate[Context[re.Match[str]], E, P], Awaitable[R]], /
+    ) -> Callable[Concatenate[Context[re.Match[str]], E, P], Awaitable[R]]: ...
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[SyncContext[re.Match[str]], E, P], R], /
+    ) -> Callable[Concatenate[SyncContext[re.Match[str]], E, P], R]: ...
     def __call__(self, function: Callable[..., object], /) -> Callable[..., object]:
         """
         Register a function.
@@ -105,6 +117,7 @@ class Router:
     def __init__(self) -> None:
         self._handlers: list[Handler] = []
         self._included: list[Router] = []
+        self._providers = Providers()
         self._unfinished: set[Registration[Any]] = set()
         """Decorators that `on` returned and that were not applied to a function."""
 
@@ -193,6 +206,42 @@ class Router:
             raise ValueError("A router cannot include itself, directly or through another router.")
         self._included.append(router)
 
+    def provide(self, *values: object, **named: object) -> None:
+        """
+        Provide values to the functions of this router and of those that it includes.
+
+        A function gets a value by a parameter of that name, as in `async def handler(ctx, event, *, settings)`, or by
+        a parameter that has its type as annotation. An included router's own values come first.
+
+        Args:
+            values: Values that are found by their type.
+            named: Values that are found by their name or by their type.
+
+        Raises:
+            TypeError: A value without a name has one of Python's own types, such as `str`.
+            ValueError: The router provides something under this name already.
+        """
+        for value in values:
+            self._providers.add_value(value)
+        for name, value in named.items():
+            self._providers.add(name, ProvidedValue(value))
+
+    def provider(self, function: Function) -> Function:
+        """
+        Provide what a function makes for each call, under the function's name and by its return annotation.
+
+        The function is called in the event loop with the context, or without arguments, and may be asynchronous. It may
+        `yield` the value: what stands behind the `yield` runs when the handler has ended, and a failure of the handler
+        is raised at the `yield`.
+
+        Raises:
+            TypeError: The function takes other arguments.
+            ValueError: The router provides something under this name already.
+        """
+        name = name_of(function).rpartition(".")[2]
+        self._providers.add(name, Factory(function))
+        return function
+
     def routers(self) -> Iterator[Router]:
         """Yield this router and all routers that it includes, in their order."""
         yield self
@@ -213,6 +262,37 @@ class Router:
                 )
             yield from router._handlers
 
+    def call_plans(self, outer: tuple[Providers, ...] = ()) -> Iterator[tuple[Handler, CallPlan]]:
+        """
+        Yield each handler that has injected parameters, with its plan.
+
+        Args:
+            outer: The providers of the routers that include this one, the innermost first.
+
+        Raises:
+            TypeError: Nothing provides a parameter.
+        """
+        chain = (self._providers, *outer)
+        for handler in self._handlers:
+            if handler.injected:
+                yield handler, handler.injected.plan(chain)
+        for router in self._included:
+            yield from router.call_plans(chain)
+
+    def plan_call(self, function: Callable[..., object], count: int) -> CallPlan | None:
+        """
+        Return the plan of a function that is no handler; None if it has no injected parameters.
+
+        Args:
+            function: The function.
+            count: Number of arguments that it is always called with.
+
+        Raises:
+            TypeError: Nothing provides a parameter.
+        """
+        injected = InjectedParameters(function, keyword_parameters(function, count, ""))
+        return injected.plan((self._providers,)) if injected else None
+
 
 class Handler:
     """A function and the filters that an event has to pass."""
@@ -224,7 +304,7 @@ class Handler:
         filters: tuple[Filter, ...],
         keywords: FilterKeywords,
     ) -> None:
-        check_signature(function, 2, "A handler is called with a context and an event")
+        parameters = keyword_parameters(function, 2, "A handler is called with a context and an event")
         for kind in event_types:
             if not issubclass(kind, Event):
                 raise TypeError(f"{kind.__name__} is not an event class.")
@@ -234,6 +314,10 @@ class Handler:
         """Part of the idempotency keys of its sends."""
         self.is_plain: bool = not is_asynchronous(function)
         """Whether it is a plain function, which runs in a thread."""
+        self.injected: InjectedParameters = InjectedParameters(function, parameters)
+        """The parameters that get injected values."""
+        self.is_direct: bool = not self.is_plain and not self.injected
+        """Whether `start` is all that is needed to call it."""
         self.event_types: tuple[type[Event], ...] = event_types or (Message,)
         self.takes_own: bool = make_flag("own", choices.pop("own", False))
         self.takes_backlog: bool = make_flag("backlog", choices.pop("backlog", True))

@@ -20,8 +20,7 @@ def check_signature(function: object, count: int, rule: str) -> None:
     if not callable(function):
         raise TypeError(f"{rule}; {function!r} is not callable.")
     if accepts_arguments(function, count) is False:
-        arguments = "1 argument" if count == 1 else f"{count} arguments"
-        raise TypeError(f"{rule}; {name_of(function)} does not take {arguments}.")
+        raise TypeError(f"{rule}; {name_of(function)} does not take {_arguments(count)}.")
 
 
 def name_of(function: Callable[..., object]) -> str:
@@ -40,3 +39,29 @@ def accepts_arguments(function: Callable[..., object], count: int) -> bool | Non
     except ValueError:
         return None
     return True
+
+
+def keyword_parameters(function: Callable[..., object], count: int, rule: str) -> tuple[inspect.Parameter, ...]:
+    """
+    Return the keyword-only parameters of a function that is called with a number of positional arguments.
+
+    Raises:
+        TypeError: It cannot be called with this number of positional arguments; the text begins with the rule.
+    """
+    if not callable(function) or accepts_arguments(function, count) is None:
+        check_signature(function, count, rule)
+        return ()
+    signature = inspect.signature(function)
+    positional, keyword_only = list[inspect.Parameter](), list[inspect.Parameter]()
+    for each in signature.parameters.values():
+        (keyword_only if each.kind is each.KEYWORD_ONLY else positional).append(each)
+    try:
+        signature.replace(parameters=positional).bind(*[None] * count)
+    except TypeError:
+        hint = " Put parameters for injected values behind a `*`." if len(positional) > count else ""
+        raise TypeError(f"{rule}; {name_of(function)} does not take {_arguments(count)}.{hint}") from None
+    return tuple(keyword_only)
+
+
+def _arguments(count: int) -> str:
+    return "1 argument" if count == 1 else f"{count} arguments"

@@ -99,7 +99,7 @@ class Threads:
         result: T = call.result
         return result
 
-    async def call(self, function: Callable[..., object], *arguments: object) -> None:
+    async def call(self, function: Callable[..., object], *arguments: object, **named: object) -> None:
         """
         Call a handler in a thread, and wait for it; its exceptions are raised here.
 
@@ -107,7 +107,7 @@ class Threads:
             TypeError: It returned a coroutine.
 
         """
-        result = await self.run(lambda: function(*arguments))
+        result = await self.run(lambda: function(*arguments, **named))
         if inspect.iscoroutine(result):
             result.close()
             raise TypeError("A plain handler returned a coroutine; write it as `async def`, or await the coroutine.")

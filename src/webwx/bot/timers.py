@@ -22,7 +22,7 @@ import msgspec
 from webwx.bot.chat_queues import DRAIN_TIMEOUT
 from webwx.bot.failures import describe, trace
 from webwx.bot.schedules import WEEKDAYS, Cron, Daily, Every, parse_time, parse_weekdays, parse_zone
-from webwx.bot.signatures import check_signature
+from webwx.bot.signatures import keyword_parameters
 from webwx.client.retry import retry
 from webwx.client.scheduler import JobScheduler
 from webwx.errors import LoggedOut, NotLoggedIn, StorageError
@@ -184,7 +184,7 @@ class TimerRegistry:
 
     def _register(self, schedule: Schedule, catch_up: bool, name: str) -> Callable[[Handler], Handler]:
         def note(handler: Handler) -> Handler:
-            check_signature(handler, 1, "A timer's handler is called with a context")
+            keyword_parameters(handler, 1, "A timer's handler is called with a context")
             qualified: str = getattr(handler, "__qualname__", type(handler).__qualname__)
             own = name or f"{qualified.rpartition('<locals>.')[2]} {schedule}"
             if any(timer.name == own for timer in self.timers):

@@ -124,7 +124,7 @@ async def _serve(session: Session, bots: list[Bot]) -> None:
     """
     try:
         check(*bots)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise BadInput(str(error)) from None
 
     def tell(bot: Bot, client: AsyncClient) -> None:
