@@ -67,6 +67,27 @@ class TestKeys:
             assert len(world.inbox("ahua")["xiaoming"].messages) == 5
             assert len(world.inbox("zhangsan")["xiaoming"].messages) == 2
 
+    async def test_replies_with_media_go_into_the_chat_of_the_event_and_are_sent_once(
+        self, open_client: OpenClient, world: World
+    ) -> None:
+        async with open_client() as client:
+            event = text_from(client, "阿华")
+            receipts = []
+            for attempt in (1, 2):
+                ctx = context(client, event, attempt=attempt)
+                receipts.append([
+                    await ctx.reply_image(PNG, name="1.png"), await ctx.reply_video(MP4, name="2.mp4"),
+                    await ctx.reply_sticker(GIF, name="3.gif"), await ctx.reply_file(b"4", name="4.txt"),
+                ])  # fmt: skip
+            assert receipts[0] == receipts[1]
+            assert {event.chat} == {receipt.chat for receipt in receipts[0]}
+            assert len(world.inbox("ahua")["xiaoming"].messages) == 4
+
+    async def test_event_without_a_chat_has_no_reply(self, open_client: OpenClient) -> None:
+        async with open_client() as client:
+            with pytest.raises(UnknownContact, match="A timer has no chat"):
+                await context(client, Event()).reply_image(PNG)
+
     async def test_the_same_words_twice_in_one_call_are_two_sends(self, open_client: OpenClient, world: World) -> None:
         async with open_client() as client:
             ctx = context(client, text_from(client, "阿华"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.bot.test_context import context, text_from
-from tests.client.conftest import GIF, MP4, PNG, last
+from tests.client.conftest import GIF, MP4, PNG
 
 from webwx.bot.context import Context
 from webwx.bot.sync_context import SyncContext
@@ -60,10 +60,11 @@ class TestPlainFunctions:
             ctx.send_sticker("张三", GIF, name="4.gif")
             ctx.send_file("张三", b"5", name="5.txt")
             ctx.forward(ctx.event, "张三")
+            ctx.reply_image(PNG, name="6.png")
 
         async with open_client() as client:
             await self.in_a_thread(client, work)
-            assert last(world, "ahua", "xiaoming").is_recalled
+            assert [each.is_recalled for each in world.inbox("ahua")["xiaoming"].messages] == [True, False]
             assert len(world.inbox("zhangsan")["xiaoming"].messages) == 6
 
     async def test_anything_else_of_the_client_can_be_waited_for(self, open_client: OpenClient) -> None:

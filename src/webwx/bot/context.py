@@ -99,6 +99,42 @@ class Context(
         """
         return await self.send_text(self.chat, text)
 
+    async def reply_image(self, image: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
+        """
+        Send a picture into the chat of the event.
+
+        Raises: As `reply` and `AsyncClient.send_image`.
+
+        """
+        return await self.send_image(self.chat, image, name=name, progress=progress)
+
+    async def reply_video(self, video: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
+        """
+        Send a video into the chat of the event.
+
+        Raises: As `reply` and `AsyncClient.send_video`.
+
+        """
+        return await self.send_video(self.chat, video, name=name, progress=progress)
+
+    async def reply_sticker(self, sticker: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
+        """
+        Send a sticker into the chat of the event.
+
+        Raises: As `reply` and `AsyncClient.send_sticker`.
+
+        """
+        return await self.send_sticker(self.chat, sticker, name=name, progress=progress)
+
+    async def reply_file(self, file: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
+        """
+        Send a file into the chat of the event.
+
+        Raises: As `reply` and `AsyncClient.send_file`.
+
+        """
+        return await self.send_file(self.chat, file, name=name, progress=progress)
+
     async def send_text(self, to: To, text: str) -> Receipt:
         """
         Send a text.

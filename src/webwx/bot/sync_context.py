@@ -103,6 +103,38 @@ class SyncContext(Generic[M]):
         """
         return self.wait(self._context.reply(text))
 
+    def reply_image(self, image: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
+        """
+        Send a picture into the chat of the event.
+
+        Raises: As `reply` and `AsyncClient.send_image`.
+        """
+        return self.wait(self._context.reply_image(image, name=name, progress=progress))
+
+    def reply_video(self, video: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
+        """
+        Send a video into the chat of the event.
+
+        Raises: As `reply` and `AsyncClient.send_video`.
+        """
+        return self.wait(self._context.reply_video(video, name=name, progress=progress))
+
+    def reply_sticker(self, sticker: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
+        """
+        Send a sticker into the chat of the event.
+
+        Raises: As `reply` and `AsyncClient.send_sticker`.
+        """
+        return self.wait(self._context.reply_sticker(sticker, name=name, progress=progress))
+
+    def reply_file(self, file: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
+        """
+        Send a file into the chat of the event.
+
+        Raises: As `reply` and `AsyncClient.send_file`.
+        """
+        return self.wait(self._context.reply_file(file, name=name, progress=progress))
+
     def send_text(self, to: To, text: str) -> Receipt:
         """
         Send a text.
