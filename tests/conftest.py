@@ -19,6 +19,7 @@ from tests.canary import Canary
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+    from tests.forks import Forks
     from tests.keyrings import MemoryKeyring
 
     from webwx.sandbox.core import SandboxCore
@@ -64,6 +65,16 @@ def sandbox(world: World) -> SandboxCore:
     from webwx.sandbox.core import SandboxCore
 
     return SandboxCore(world)
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Run `webwx` without importing it each time."""
+    from tests.forks import Forks
+
+    forks = Forks()
+    yield forks
+    forks.close()
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from typing import IO, Any
 from urllib.parse import quote
 
 import pytest
-from tests.cli.forks import Forks, fits
+from tests.forks import Forks, fits
 
 from webwx.cli.consumers import begin
 from webwx.client.client import AsyncClient
@@ -177,14 +177,6 @@ class Finished:
         """What `--json` printed of a failure."""
         error: dict[str, Any] = json.loads(self.sentence)["error"]
         return error
-
-
-@pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
-    """What runs `webwx` without importing it each time."""
-    forks = Forks()
-    yield forks
-    forks.close()
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.cli.conftest import Sandbox
-    from tests.cli.forks import Forks
+    from tests.forks import Forks
 
 
 class Terminal(io.StringIO):

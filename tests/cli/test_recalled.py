@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.cli.forks import Forks
+    from tests.forks import Forks
 
 
 @pytest.fixture(scope="module")

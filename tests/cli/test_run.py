@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from tests.cli.conftest import Sandbox
-    from tests.cli.forks import Forks
+    from tests.forks import Forks
 
 PONG = """
 from webwx import Bot, TextMessage
