@@ -1,10 +1,10 @@
 """
-`webwx` many times over, without importing it each time.
+A server that runs `webwx` and Python programs in forks, without importing the package each time.
 
-A server that has imported every command forks for each one that is asked for: a process with its own environment,
-folder, streams and exit code, for a tenth of the CPU time. Such a command flushes its streams, waits for its threads
-and collects what it left, and then ends without taking the imported modules apart, which would take three times as
-long as most commands. Tests that start `webwx` otherwise see it begin and end as users do.
+It has imported every command and forks for each request: a process with its own environment, folder, streams and exit
+code, for a tenth of the CPU time. A forked `webwx` flushes its streams, waits for its threads and collects garbage, and
+then ends without the interpreter's finalization, which would take three times as long as most commands. Tests that
+start `webwx` otherwise see it begin and end as users do.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, NoReturn
+
+from tests.fork_client import ask
 
 from webwx import cli
 
@@ -36,14 +40,14 @@ ALSO = (
     "webwx.sandbox.serve",
     "webwx.storage.sqlite.journal",
 )
-"""What commands import late, and nearly every one of them does."""
+"""Modules that commands import late and nearly all of them need."""
 
 ONLY_AT_THE_START = ("PYTHON", "LD_", "LC_", "LANG")
-"""Variables that a process looks at before it runs anything of ours."""
+"""Prefixes of variables that have an effect only when an interpreter starts."""
 
 
 class Forks:
-    """The server, and what asks it."""
+    """The server, and what sends requests to it."""
 
     def __init__(self) -> None:
         self._path = tempfile.mktemp(prefix="webwx-forks-")
@@ -60,55 +64,67 @@ class Forks:
     def run(
         self, arguments: list[str], stdin: bytes, environment: dict[str, str], patience: float
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run a command to its end, as `subprocess.run` does."""
-        with ExitStack() as stack:
-            streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
-            streams[0].write(stdin)
-            streams[0].seek(0)
-            told = stack.enter_context(self._ask(arguments, environment, streams, patience))
-            number = int(told.readline())
-            try:
-                code = int(told.readline())
-            except TimeoutError:
-                os.kill(number, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(arguments, patience, _all(streams[1]), _all(streams[2])) from None
-            return subprocess.CompletedProcess(arguments, code, _all(streams[1]), _all(streams[2]))
+        """Run `webwx` to its end, as `subprocess.run` does."""
+        return self._run({"arguments": arguments, "folder": str(Path.cwd())}, stdin, environment, patience)
+
+    def run_python(
+        self, code: str, environment: dict[str, str], folder: Path, patience: float
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a Python program to its end, as `python -W error -c` does."""
+        return self._run({"code": code, "folder": str(folder)}, b"", environment, patience)
 
     @contextmanager
     def running(self, arguments: list[str], environment: dict[str, str], patience: float) -> Iterator[BinaryIO]:
-        """Run a command beside a test and end it afterwards; gives what it prints on stdout."""
+        """Run `webwx` beside a test and end it afterwards; yields its stdout."""
         reading, writing = os.pipe()
         with ExitStack() as stack:
             printed = stack.enter_context(os.fdopen(reading, "rb"))
             with Path(os.devnull).open("rb") as nothing, os.fdopen(writing, "wb") as stdout:
                 streams = [nothing, stdout, sys.__stderr__]
-                told = stack.enter_context(self._ask(arguments, environment, streams, patience))
-            number = int(told.readline())
+                wanted = {"arguments": arguments, "folder": str(Path.cwd())}
+                answer = stack.enter_context(self._ask(wanted, environment, streams, patience))
+            number = int(answer.readline())
             try:
                 yield printed
             finally:
                 os.kill(number, signal.SIGTERM)
-                told.readline()  # its exit code, which comes when it has ended
+                answer.readline()  # its exit code, which comes when it has ended
+
+    def write_command(self, file: Path) -> None:
+        """Write a program that shells can run as `webwx`; it does not pass signals on."""
+        client = Path(__file__).with_name("fork_client.py")
+        file.write_text(f'#!/bin/sh\nexec "{sys.executable}" -E -S "{client}" "{self._path}" "$@"\n', "utf-8")
+        file.chmod(0o700)
+
+    def _run(
+        self, wanted: dict[str, Any], stdin: bytes, environment: dict[str, str], patience: float
+    ) -> subprocess.CompletedProcess[bytes]:
+        with ExitStack() as stack:
+            streams = [stack.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
+            streams[0].write(stdin)
+            streams[0].seek(0)
+            answer = stack.enter_context(self._ask(wanted, environment, streams, patience))
+            number = int(answer.readline())
+            try:
+                code = int(answer.readline())
+            except TimeoutError:
+                os.kill(number, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(str(wanted), patience, _all(streams[1]), _all(streams[2])) from None
+            return subprocess.CompletedProcess(str(wanted), code, _all(streams[1]), _all(streams[2]))
 
     @contextmanager
     def _ask(
-        self, arguments: list[str], environment: dict[str, str], streams: Sequence[IO[Any]], patience: float
+        self, wanted: dict[str, Any], environment: dict[str, str], streams: Sequence[IO[Any]], patience: float
     ) -> Iterator[BinaryIO]:
-        """Ask for a command; gives what the server says of it: its process id, and at its end its exit code."""
-        with socket.socket(socket.AF_UNIX) as asked:
-            asked.connect(self._path)
-            socket.send_fds(asked, [b"."], [stream.fileno() for stream in streams])
-            asked.sendall(
-                json.dumps({"arguments": arguments, "environment": environment, "folder": str(Path.cwd())}).encode()
-            )
-            asked.shutdown(socket.SHUT_WR)
+        """Send a request; yields the answer: a line with the process id, and at its end one with its exit code."""
+        with ask(self._path, wanted | {"environment": environment}, [stream.fileno() for stream in streams]) as asked:
             asked.settimeout(patience)
-            with asked.makefile("rb") as told:
-                yield told
+            with asked.makefile("rb") as answer:
+                yield answer
 
 
 def fits(environment: dict[str, str]) -> bool:
-    """Say whether what a command is given besides can still have its effect in a fork."""
+    """Return whether all of these variables have their effect in a fork."""
     return not any(name.startswith(ONLY_AT_THE_START) for name in environment)
 
 
@@ -121,12 +137,12 @@ def _all(stream: BinaryIO) -> bytes:
 
 
 def serve(path: str) -> None:
-    """Fork for whoever asks, until this is ended."""
+    """Fork for each request, until this process is ended."""
     for module in (*(f"webwx.cli.{module}" for module, _ in cli.COMMANDS.values()), *ALSO):
         import_module(module)
     gc.collect()
     gc.freeze()  # a fork that collects garbage would copy every page that is shared with this process
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the minders
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel removes forks that have ended
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen(16)
@@ -137,42 +153,49 @@ def serve(path: str) -> None:
                 if os.fork() == 0:
                     listening.close()
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    return _mind(asked)
+                    return _answer(asked)
 
 
-def _mind(asked: socket.socket) -> None:
-    """Start a command, wait for its end, and tell its code; in the command this ends with it."""
+def _answer(asked: socket.socket) -> None:
+    """Start a command, wait for its end, and send its exit code; the command itself also ends here."""
     _, streams, _, _ = socket.recv_fds(asked, 1, 3)
     with asked.makefile("rb") as coming:
         wanted = json.load(coming)
     command = os.fork()
     if command == 0:
         asked.close()
-        _become(wanted, streams)
+        return _become(wanted, streams)
     asked.sendall(b"%d\n" % command)
     _, status = os.waitpid(command, 0)
     asked.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
     os._exit(0)
 
 
-def _become(wanted: dict[str, object], streams: list[int]) -> None:
+def _become(wanted: dict[str, Any], streams: list[int]) -> None:
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    environment, arguments = wanted["environment"], wanted["arguments"]
-    assert isinstance(environment, dict)
-    assert isinstance(arguments, list)
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(wanted["environment"])
     time.tzset()
-    os.chdir(str(wanted["folder"]))
-    sys.argv = ["webwx", *arguments]
+    os.chdir(wanted["folder"])
     sys.stdin, sys.stdout = open(0), open(1, "w")  # noqa: SIM115 - what the interpreter would have made
     sys.stderr = open(2, "w", errors="backslashreplace", buffering=1)  # noqa: SIM115 - as above
+    if "code" in wanted:
+        return _run_code(wanted["code"])
+    sys.argv = ["webwx", *wanted["arguments"]]
     try:
         cli.main()
     except SystemExit as ended:
         _end(ended)
+
+
+def _run_code(code: str) -> None:
+    """Run a program as `__main__`, with warnings as errors; this process ends as an interpreter does."""
+    warnings.simplefilter("error")
+    sys.argv = ["-c"]
+    sys.modules["__main__"] = main = ModuleType("__main__")
+    exec(compile(code, "<string>", "exec", dont_inherit=True), vars(main))
 
 
 def _end(ended: SystemExit) -> NoReturn:

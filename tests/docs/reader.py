@@ -15,35 +15,53 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.forks import Forks
+
+PATIENCE = 150.0
+"""Seconds that the code of a page may take."""
+
 
 class Reader:
     """
-    Somebody with an environment and a folder.
+    A user with an environment and a folder.
 
     Args:
-        bin_folder: Where the environment's commands are.
-        home: What is theirs; `folder` in it is where they are.
+        bin_folder: Folder with the environment's commands.
+        home: Folder of the user; they work in `folder` in it.
+        forks: Runs `webwx` and Python in place of the environment's commands. A command in the background is the
+            environment's all the same, because signals are sent to it.
     """
 
-    def __init__(self, bin_folder: Path, home: Path) -> None:
+    def __init__(self, bin_folder: Path, home: Path, forks: Forks | None = None) -> None:
         from webwx.cli.pictures import jpeg
 
         own = {
             key: value for key, value in os.environ.items() if not key.startswith(("WEBWX_", "PYTEST_", "PYTHONPATH"))
         }
+        path = [str(bin_folder), os.environ["PATH"]]
+        if forks is not None:
+            (home / "forked").mkdir()
+            forks.write_command(home / "forked" / "webwx")
+            path.insert(0, str(home / "forked"))
         self.environment = own | {
-            "PATH": os.pathsep.join([str(bin_folder), os.environ["PATH"]]), "WEBWX_HOME": str(home / "home"),
+            "PATH": os.pathsep.join(path), "WEBWX_HOME": str(home / "home"),
             "WEBWX_CONFIG": str(home / "config.toml"), "PYTHONUTF8": "1", "NO_PROXY": "127.0.0.1",
         }  # fmt: skip
         self.folder = home / "folder"
         self.folder.mkdir()
         (self.folder / "photo.jpg").write_bytes(jpeg())
         self._bin = bin_folder
+        self._forks = forks
 
     @contextmanager
     def sandbox(self) -> Iterator[str]:
-        """Start a sandbox that confirms every login, as the pages ask for; gives its address."""
-        command = [self._bin / "webwx", "sandbox", "--port", "0", "--auto-confirm", "--json"]
+        """Run a sandbox that confirms every login, as the pages ask for; yields its address."""
+        arguments = ["sandbox", "--port", "0", "--auto-confirm", "--json"]
+        if self._forks is not None:
+            with self._forks.running(arguments, self.environment, PATIENCE) as printed:
+                yield json.loads(printed.readline())["url"]
+            return
+        command = [self._bin / "webwx", *arguments]
         with subprocess.Popen(command, env=self.environment, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             try:
@@ -53,14 +71,22 @@ class Reader:
 
     def runs_python(self, page: Path, server: str) -> None:
         """Run a page's Python."""
-        self._run(self._bin / "python", "-W", "error", "-c", program(page).replace(SERVER, server))
+        code = program(page).replace(SERVER, server)
+        if self._forks is not None:
+            done = self._forks.run_python(code, self.environment, self.folder, PATIENCE)
+            assert done.returncode == 0, f"{code}\n{done.stdout.decode()}\n{done.stderr.decode()}"
+        else:
+            self._run(self._bin / "python", "-W", "error", "-c", code)
 
     def types(self, page: Path, server: str) -> None:
-        """Type a page's commands, and see that they print what it says."""
+        """Type a page's commands, and compare what they print with what the page says."""
         # One shell for all, so that a variable set by one command is there for the next; a line parts what they print.
         script = "trap 'kill $(jobs -p) 2> /dev/null || :' EXIT\n"  # a page that fails leaves nothing behind
         for turn, (typed, _) in enumerate(commands(page)):
-            line = in_background(typed, self.folder.parent / f"output{turn}") if typed.endswith(" &") else typed
+            line = typed
+            if typed.endswith(" &"):
+                output = self.folder.parent / f"output{turn}"
+                line = in_background(typed.replace("webwx", f"'{self._bin}/webwx'", 1), output)
             script += f"{line}\nprintf '\\n<next>\\n'\n"
         own_port = free_port()
         script = script.replace(OWN_PORT, own_port).replace(SERVER, server)  # a port may hold the digits of another
@@ -69,16 +95,16 @@ class Reader:
             assert matches(expected, output.replace(server, SERVER).replace(own_port, OWN_PORT)), f"$ {typed}\n{output}"
 
     def _run(self, *command: str | Path) -> str:
-        """Run a page's code, as its last argument, and give what it prints."""
+        """Run a page's code, which is the last argument, and return what it prints."""
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, env=self.environment, cwd=self.folder, capture_output=True, text=True,
-            timeout=150, check=False,
+            timeout=PATIENCE, check=False,
         )  # fmt: skip
         assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
 
 def free_port() -> str:
-    """Give a port that nobody listens on."""
+    """Return a port that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return str(listening.getsockname()[1])

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.docs.pages import PAGES, ROOT, SERVER, blocks, commands, is_run_already, name, program
 from tests.docs.reader import Reader
+
+if TYPE_CHECKING:
+    from tests.forks import Forks
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python") and not is_run_already(page, program)]
 WITH_COMMANDS = [page for page in PAGES if blocks(page, "console") and not is_run_already(page, commands)]
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Reader:
-    """Somebody who has this environment."""
-    return Reader(Path(sys.executable).parent, tmp_path)
+def reader(tmp_path: Path, forks: Forks) -> Reader:
+    """A user who has this environment."""
+    reader = Reader(Path(sys.executable).parent, tmp_path, forks)
+    # Users have no other plugins, and those take longer to import than a page's tests to run.
+    reader.environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "webwx.testing.plugin"}
+    return reader
 
 
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name)
