@@ -20,10 +20,11 @@ from webwx.model.text import is_mentioned
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from webwx.bot.context import Context
     from webwx.client.client import AsyncClient
     from webwx.model.messages import Event
 
-    EventCheck = Callable[[AsyncClient, Event], bool]
+    EventCheck = Callable[[Context, Event], bool]
     """Checks an event; it never waits and sends nothing."""
 
 _log = logging.getLogger("webwx.bot")
@@ -87,7 +88,7 @@ def make_check(keyword: str, value: object) -> EventCheck:
         case "group", bool():
             return lambda _, event: is_chatroom(_chat(event)) is value
         case "mentions_me", bool():
-            return lambda client, event: _is_mentioned(client, event) is value
+            return lambda context, event: is_account_mentioned(context.client, event) is value
     if keyword not in _EXPECTED:
         raise TypeError(f"on() has no keyword {keyword}=; it has {', '.join(f'{each}=' for each in _EXPECTED)}.")
     raise TypeError(f"{keyword}= cannot be {value!r}; {_EXPECTED[keyword]}.")
@@ -197,10 +198,14 @@ _text = attrgetter("text")
 _chat = attrgetter("chat")
 
 
-def _is_mentioned(client: AsyncClient, event: Event) -> bool:
-    text, account = _text(event), client.account
-    if "@" not in text:
-        return False
-    room = client.contacts.get(_chat(event))
+def is_account_mentioned(client: AsyncClient, event: Event) -> bool:
+    """Return whether the text of an event mentions the account."""
+    text = _text(event)
+    return "@" in text and is_mentioned(text, names_of_account(client, event))
+
+
+def names_of_account(client: AsyncClient, event: Event) -> tuple[str, ...]:
+    """Return the names under which the account can be mentioned in the chat of an event."""
+    account, room = client.account, client.contacts.get(_chat(event))
     cards = [member.display_name for member in (room.members if room else ()) if member.id == account.id]
-    return is_mentioned(text, (*cards, account.nickname))
+    return (*cards, account.nickname)

@@ -10,11 +10,10 @@ from __future__ import annotations
 import inspect
 import typing
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from functools import partial
-from types import NoneType, SimpleNamespace, UnionType
+from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Union
 
-from webwx.bot.signatures import accepts_arguments, check_signature, name_of
+from webwx.bot.signatures import accepts_arguments, check_signature, name_of, resolve_annotation
 from webwx.client.client import AsyncClient
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class Factory:
         """The type of its values by its annotation; None if that names no class."""
         if isinstance(self._function, type):
             return self._function
-        result = _resolve(self._function, getattr(self._function, "__annotations__", {}).get("return"))
+        result = resolve_annotation(self._function, getattr(self._function, "__annotations__", {}).get("return"))
         if self._asynchronous or self._plain:
             result = next(iter(typing.get_args(result)), None)
         return _class_of(result)
@@ -176,7 +175,7 @@ class InjectedParameters:
                 return named
         if parameter.name in CONTEXT_VALUES:
             return parameter.name
-        kind = _class_of(_resolve(self._function, parameter.annotation))
+        kind = _class_of(resolve_annotation(self._function, parameter.annotation))
         if kind is None:
             return None
         for providers in chain:
@@ -244,18 +243,6 @@ class CallScope:
 
 
 # -- annotations -----------------------------------------------------------------------------------------------------
-
-
-def _resolve(function: Callable[..., object], annotation: object) -> object:
-    """Return an annotation of a function; None if it is a text with names that the function's module does not have."""
-    if not isinstance(annotation, str):
-        return annotation
-    inner = inspect.unwrap(function.func if isinstance(function, partial) else function)
-    names = getattr(inner, "__globals__", None) or getattr(type(inner).__call__, "__globals__", None)
-    try:
-        return typing.get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), names)["it"]
-    except NameError:
-        return None
 
 
 def _class_of(annotation: object) -> type | None:

@@ -382,7 +382,7 @@ class Handler:
         if event.backlog and not self.takes_backlog:
             return False
         for check in self._checks:
-            if not check(context.client, event):
+            if not check(context, event):
                 return False
         context.match = None if self.regex is None else self.regex.search(_text(event))
         return self.regex is None or context.match is not None
@@ -393,7 +393,7 @@ class Handler:
         if event.backlog and not self.takes_backlog:
             return "backlog= is False and the message is older than this run"
         for keyword, check in zip(self._checked, self._checks, strict=True):
-            if not check(context.client, event):
+            if not check(context, event):
                 return f"{keyword}= does not match"
         return "regex= does not match"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import typing
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,6 +63,18 @@ def keyword_parameters(function: Callable[..., object], count: int, rule: str) -
         hint = " Put parameters for injected values behind a `*`." if len(positional) > count else ""
         raise TypeError(f"{rule}; {name_of(function)} does not take {_arguments(count)}.{hint}") from None
     return tuple(keyword_only)
+
+
+def resolve_annotation(function: Callable[..., object], annotation: object) -> object:
+    """Return an annotation of a function; None if it is a text with names that the function's module does not have."""
+    if not isinstance(annotation, str):
+        return annotation
+    inner = inspect.unwrap(function.func if isinstance(function, partial) else function)
+    names = getattr(inner, "__globals__", None) or getattr(type(inner).__call__, "__globals__", None)
+    try:
+        return typing.get_type_hints(SimpleNamespace(__annotations__={"it": annotation}), names)["it"]
+    except NameError:
+        return None
 
 
 def _arguments(count: int) -> str:
