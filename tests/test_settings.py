@@ -330,34 +330,34 @@ def test_what_can_keep_nothing_is_refused(file: Path, line: str) -> None:
         Settings.read({"WEBWX_CONFIG": str(file)})
 
 
-def test_a_login_is_closed_as_it_is_set(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+async def test_a_login_is_closed_as_it_is_set(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
     plain = Settings(home=tmp_path, host="plain")
     typed = Settings(home=tmp_path, host="typed", passphrase="correct horse")
     kept = Settings(home=tmp_path, host="kept", passphrase_from="keyring")
     for settings in (plain, typed, kept):
-        settings.login_file().save(SavedLogin(login=LOGIN))
-    assert LoginFile(plain.login_path).load() is not None
-    assert LoginFile(typed.login_path, passphrase="correct horse").load() is not None
+        await settings.login_file().save(SavedLogin(login=LOGIN))
+    assert await LoginFile(plain.login_path).load() is not None
+    assert await LoginFile(typed.login_path, passphrase="correct horse").load() is not None
     [passphrase] = memory_keyring.entries.values()
-    assert LoginFile(kept.login_path, passphrase=passphrase).load() is not None
+    assert await LoginFile(kept.login_path, passphrase=passphrase).load() is not None
 
 
-def test_a_passphrase_that_is_given_wins_over_the_keyring(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+async def test_a_passphrase_that_is_given_wins_over_the_keyring(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
     settings = Settings(home=tmp_path, passphrase="correct horse", passphrase_from="keyring")
-    settings.login_file().save(SavedLogin(login=LOGIN))
-    assert LoginFile(settings.login_path, passphrase="correct horse").load() is not None
+    await settings.login_file().save(SavedLogin(login=LOGIN))
+    assert await LoginFile(settings.login_path, passphrase="correct horse").load() is not None
     assert memory_keyring.entries == {}
 
 
-def test_the_same_account_in_two_homes_has_two_entries_in_the_keyring(
+async def test_the_same_account_in_two_homes_has_two_entries_in_the_keyring(
     tmp_path: Path, memory_keyring: MemoryKeyring
 ) -> None:
     """Else logging out in the one would take away what opens the other."""
     one, other = (Settings(home=tmp_path / name, passphrase_from="keyring") for name in ("one", "other"))
-    one.login_file().save(SavedLogin(login=LOGIN))
-    other.login_file().save(SavedLogin(login=LOGIN))
-    one.login_file().clear()
-    assert other.login_file().load() is not None
+    await one.login_file().save(SavedLogin(login=LOGIN))
+    await other.login_file().save(SavedLogin(login=LOGIN))
+    await one.login_file().clear()
+    assert await other.login_file().load() is not None
     assert len(memory_keyring.entries) == 1
 
 

@@ -27,6 +27,7 @@ from webwx.cli.consumers import begin
 from webwx.client.client import AsyncClient
 from webwx.model.login import Login
 from webwx.settings import Settings
+from webwx.storage.base import SavedLogin
 from webwx.storage.login import LoginFile
 from webwx.storage.sqlite.journal import SqliteJournal
 
@@ -221,16 +222,16 @@ def log_in(who: str, settings: Settings, sandbox: Sandbox, canary: Any) -> None:
         sandbox.control("scan", who=who)
         sandbox.control("confirm", uuid="")
 
-    async def log_in() -> None:
+    async def log_in() -> SavedLogin | None:
         journal = SqliteJournal(settings.journal_path)
         async with AsyncClient(server=sandbox.url, store=store, journal=journal) as client:
             account = await client.login(show_qr=scan_and_confirm)
             await begin(journal.account(account.uin))
         await journal.close()
+        return await store.load()
 
     store = LoginFile(settings.login_path)
-    asyncio.run(log_in())
-    saved = store.load()
+    saved = asyncio.run(log_in())
     assert saved is not None
     canary.watch(secrets_of(saved.login))
 

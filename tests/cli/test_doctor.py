@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from importlib.metadata import requires
@@ -49,7 +50,7 @@ def test_nothing_private_is_in_it(me: Any, friend: Any, sandbox: Any, tmp_path: 
         HOME=str(owner), WEBWX_CONFIG=str(owner / "config.toml"), WEBWX_LANGUAGE="klingon",
     )  # fmt: skip
     assert done.code == 0
-    saved = [LoginFile(settings.login_path).load() for settings in (me.settings, friend)]
+    saved = [asyncio.run(LoginFile(settings.login_path).load()) for settings in (me.settings, friend)]
     logins = [each.login for each in saved if each]
     assert len(logins) == 2
     private = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import fcntl
 import hashlib
@@ -389,7 +390,7 @@ def printed(me: Any) -> str:
     store = LoginFile(me.settings.login_path)
     raws = [b'{"MsgId":%s,"MsgType":1,"FromUserName":"@a","Content":"x"}' % each.encode() for each in BEYOND_A_DOUBLE]
     items = tuple(Item(kind="message", raw=msgspec.Raw(raw)) for raw in raws)
-    store.update(lambda saved: msgspec.structs.replace(saved, pending=items))
+    asyncio.run(store.update(lambda saved: msgspec.structs.replace(saved, pending=items)))
     return str(me.run("listen", "--json", "--count", "2").stdout)
 
 

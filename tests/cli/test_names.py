@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 from tests.cli.test_completion import complete
 
 from webwx.cli.names import whom
+from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
+from webwx.settings import Settings
 from webwx.storage.login import LoginFile
 
 
@@ -46,7 +49,7 @@ def test_without_a_journal_there_are_no_numbers_and_none_is_made(shell: Any) -> 
 
 
 def test_the_account_named_before_decides_whose_contacts(me: Any) -> None:
-    LoginFile(replace(me.settings, account="other").login_path).save_contacts([contact("王芳芳")])
+    save_contacts(replace(me.settings, account="other"), "王芳芳")
     assert complete(me, "webwx send --account other 王") == ["王芳芳"]
     assert complete(me, "webwx --account other send 王") == ["王芳芳"]
 
@@ -60,8 +63,8 @@ def test_accounts_that_have_a_login_are_offered(me: Any, friend: Any) -> None:
     "name", ["$(reboot)", "`reboot`", "a;reboot", "two words", "a|b", "*", "~", "-v", "a\nb", "a'b", "#a", "a\x1b[2J"]
 )
 def test_a_name_that_means_something_to_a_shell_is_not_offered(shell: Any, name: str) -> None:
-    LoginFile(shell.settings.login_path).save_contacts([contact(name), contact("阿华")])
-    assert complete(shell, "webwx send ") == ["filehelper", "阿华"]
+    save_contacts(shell.settings, name, "阿华")
+    assert complete(shell, "webwx send ") == ["filehelper", "文件传输助手", "阿华"]
 
 
 def test_a_mistake_in_the_configuration_is_not_told_while_one_types(shell: Any) -> None:
@@ -70,5 +73,7 @@ def test_a_mistake_in_the_configuration_is_not_told_while_one_types(shell: Any) 
     assert complete(shell, "webwx send --account ") == []
 
 
-def contact(nickname: str) -> Contact:
-    return Contact(id=ContactId(f"@{hash(nickname):x}"), nickname=nickname, kind="friend")
+def save_contacts(settings: Settings, *nicknames: str) -> None:
+    """Store contacts beside the saved login."""
+    contacts = Contacts(Contact(id=ContactId(f"@{hash(each):x}"), nickname=each, kind="friend") for each in nicknames)
+    asyncio.run(LoginFile(settings.login_path).save_contacts(contacts))

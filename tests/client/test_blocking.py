@@ -270,4 +270,4 @@ class TestCtrlC:
 
         assert carrier.cancelled.is_set()
         client.close()
-        assert store.load().login.user_id == client.account.id
+        assert asyncio.run(store.load()).login.user_id == client.account.id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,7 +33,7 @@ def test_events_that_were_not_taken_are_kept(
     for _ in client.events(include_all=False):
         break
 
-    assert len(store.load().pending) == 2
+    assert len(asyncio.run(store.load()).pending) == 2
 
 
 @pytest.fixture

@@ -584,7 +584,7 @@ async def test_file_transfer_helper_has_no_people_and_says_so_before_any_request
 async def test_the_device_id_is_one_and_no_key(log_in: LogIn) -> None:
     store = LoginMemory()
     client = await log_in(store=store)
-    saved = store.load()
+    saved = await store.load()
     assert saved is not None
     device_id = saved.login.credentials.device_id
 
@@ -592,6 +592,6 @@ async def test_the_device_id_is_one_and_no_key(log_in: LogIn) -> None:
     assert device_id != saved.login.pass_ticket
     await client.check()
     await client.close()
-    saved = store.load()
+    saved = await store.load()
     assert saved is not None
     assert saved.login.credentials.device_id == device_id

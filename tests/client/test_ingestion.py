@@ -86,12 +86,12 @@ class TestWhatIsStored:
         """Nothing is closed, and the saved login was last written at the login."""
         store = LoginMemory()
         client = await log_in(store=store)
-        saved = store.load()
+        saved = await store.load()
         for number in range(3):
             world.say("ahua", "me", str(number))
         assert texts(await take(client, 1)) == ["0"]
         assert saved is not None
-        store.save(saved)
+        await store.save(saved)
         following = new_client(store=store)
         await following.resume()
 
@@ -212,7 +212,7 @@ class TestWhatIsStored:
         await following.resume()
 
         assert texts(await take(following, 2)) == ["1", "2"]
-        saved = store.load()
+        saved = await store.load()
         assert saved is not None
         assert saved.pending == ()
 

@@ -153,7 +153,7 @@ class TestLogin:
 
         with pytest.raises(LoginRefused, match="File Transfer Helper"):
             await new_client(store=store).login(show_qr=phone_of("me"))
-        assert store.load() is None
+        assert await store.load() is None
 
     @pytest.mark.parametrize(
         ("ticket", "encoding", "kind"),
@@ -178,7 +178,7 @@ class TestLogin:
                     await client.login(show_qr=lambda _: None)
 
         assert type(caught.value) is kind
-        assert store.load() is None
+        assert await store.load() is None
 
     async def test_a_foreign_redirect_is_not_followed(
         self, new_client: NewClient, world: World, counted: Counted, phone_of: Phone
@@ -207,7 +207,7 @@ class TestLogin:
             pytest.raises(ProtocolError, match="does not say who is logged in"),
         ):
             runner.run(new_client(store=store).login(show_qr=phone_of("me")))
-        assert store.load() is None
+        assert asyncio.run(store.load()) is None
 
     async def test_draws_the_code_where_it_mixes_with_no_result(
         self, new_client: NewClient, world: World, capsys: pytest.CaptureFixture[str]
@@ -239,7 +239,7 @@ class TestResumeAndLogout:
         client = await log_in(store=store)
         await client.logout()
 
-        assert store.load() is None
+        assert await store.load() is None
         assert world.logins.live(world.person("me")) is None
         with pytest.raises(NotLoggedIn):
             _ = client.account
@@ -601,7 +601,7 @@ async def test_a_login_is_checked_without_taking_anything(
 async def test_the_device_has_an_id_of_its_own(log_in: LogIn, counted: Counted) -> None:
     store = LoginMemory()
     await log_in(store=store)
-    login = store.load().login
+    login = (await store.load()).login
 
     assert re.fullmatch(r"e\d{15}", login.credentials.device_id)
     assert login.credentials.device_id != login.pass_ticket
@@ -624,7 +624,7 @@ async def test_a_damaged_login_is_followed_by_a_new_code(
     damage(path, content)
     await new_client(store=LoginFile(path)).login(show_qr=phone_of("me"))
 
-    assert LoginFile(path).load() is not None
+    assert await LoginFile(path).load() is not None
 
 
 async def test_a_login_that_others_can_read_is_neither_used_nor_replaced(
@@ -656,7 +656,7 @@ async def test_a_passphrase_in_the_keyring_comes_with_a_login_and_goes_with_it(
     store = LoginFile(tmp_path / "me.json", passphrase=KeyringPassphrase("me"))
     client = await log_in(store=store)
     assert len(memory_keyring.entries) == 1
-    assert store.load_contacts() != []
+    assert len(await store.load_contacts()) > 1
 
     again = new_client(store=LoginFile(tmp_path / "me.json", passphrase=KeyringPassphrase("me")))
     assert await again.resume() == client.account
@@ -672,7 +672,7 @@ async def test_a_host_that_was_added_is_followed_and_saved(world: World, counted
     )
     await client.login(show_qr=phone_of("me"))
 
-    assert store.load().login.allowed_hosts == ("wx9.qq.com",)
+    assert (await store.load()).login.allowed_hosts == ("wx9.qq.com",)
 
 
 class TestOnThePlatformsOwnNames:
@@ -714,12 +714,12 @@ class TestOnThePlatformsOwnNames:
     async def test_each_host_gets_its_own_cookies_and_the_upload_the_file_hosts_ticket(
         self, world: World, carrier: Kept, store: LoginFile
     ) -> None:
-        saved = store.load()
+        saved = await store.load()
         assert saved is not None
         jar = saved.login.jar
         for host in ("wx8.qq.com", "webpush.wx8.qq.com", "login.wx8.qq.com"):
             jar = jar.absorb(f"https://{host}/", (f"webwx_data_ticket={host}; Path=/",), world.now)
-        store.save(SavedLogin(login=msgspec.structs.replace(saved.login, jar=jar)))
+        await store.save(SavedLogin(login=msgspec.structs.replace(saved.login, jar=jar)))
         async with AsyncClient(host="web", store=store, transport=carrier, clock=world.clock.now) as again:
             await again.resume()
             await again.send_image("filehelper", PNG)

@@ -659,10 +659,10 @@ class TestWithoutTheFileHostsCookie:
     @pytest.fixture
     async def client(self, log_in: LogIn, new_client: NewClient, store: LoginMemory, counted: Told) -> AsyncClient:
         await log_in(store=store)
-        saved = store.load()
+        saved = await store.load()
         assert saved is not None
         rest = tuple(cookie for cookie in saved.login.jar.cookies if cookie.name != "webwx_data_ticket")
-        store.save(SavedLogin(login=msgspec.structs.replace(saved.login, jar=Jar(rest))))
+        await store.save(SavedLogin(login=msgspec.structs.replace(saved.login, jar=Jar(rest))))
         client = new_client(store=store)
         await client.resume()
         counted.calls.clear()

@@ -48,27 +48,27 @@ class Full(LoginMemory):
 
     is_full = False
 
-    def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
+    async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         if self.is_full:
             raise StorageError("The disk is full.")
-        super().update(change)
+        await super().update(change)
 
 
 class TestWithoutAJournal:
     async def test_a_batch_is_saved_with_its_position_before_its_first_event(self, log_in: LogIn, world: World) -> None:
         store = LoginMemory()
         client = await log_in(store=store)
-        before = store.load()
+        before = await store.load()
         for number in range(3):
             world.say("ahua", "me", str(number))
         events = client.events(include_all=False)
         await anext(events)
-        saved = store.load()
+        saved = await store.load()
         await events.aclose()
 
         assert saved.login.fetch_key != before.login.fetch_key
         assert len(saved.pending) == 4  # with the phone's greeting
-        assert len(store.load().pending) == 2
+        assert len((await store.load()).pending) == 2
 
     @pytest.mark.parametrize(("count", "is_asked"), [(AHEAD_FROM, True), (AHEAD_FROM - 1, False)])
     async def test_the_next_poll_is_on_its_way_while_many_are_handed_out_and_not_for_a_few(

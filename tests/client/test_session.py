@@ -29,6 +29,7 @@ from webwx.errors import (
 )
 from webwx.protocol.contacts import WEBWXINIT
 from webwx.protocol.cookies import Jar
+from webwx.protocol.messages import TEXT
 from webwx.storage.base import SavedLogin
 from webwx.storage.login import LoginFile, LoginMemory
 from webwx.transport.loopback import Loopback
@@ -133,12 +134,12 @@ class TestTheEndOfALogin:
         store, newer = LoginMemory(), LoginMemory()
         old = await log_in(store=store)
         await log_in(store=newer)
-        store.save(newer.load())
+        await store.save(await newer.load())
         with pytest.raises(LoggedOut):
             await old.send_text("filehelper", "hi")
         await old.close()
 
-        assert store.load() == newer.load()
+        assert await store.load() == await newer.load()
 
 
 async def test_no_handler_of_the_process_is_touched(log_in: LogIn) -> None:
@@ -176,13 +177,75 @@ class Renewing(Counted):
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
         self.skey = ""
+        self.sent_with = ""
+        """The key of the last text that was sent."""
 
     async def send(self, request: Request) -> Response:
+        if request.endpoint == TEXT.name:
+            self.sent_with = TEXT.decode_request(request).credentials.skey
         response = await super().send(request)
         if request.endpoint != WEBWXINIT.name or not self.skey:
             return response
         reply = WEBWXINIT.decode_reply(response)
         return WEBWXINIT.encode_reply(msgspec.structs.replace(reply, skey=self.skey))
+
+
+class Distant(LoginMemory):
+    """A store on another machine; a test can delay the next answer of each method."""
+
+    load_gate: asyncio.Event | None = None
+    update_gate: asyncio.Event | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_updating = asyncio.Event()
+
+    async def load(self) -> SavedLogin | None:
+        saved = await super().load()
+        gate, self.load_gate = self.load_gate, None
+        if gate is not None:
+            await gate.wait()
+        return saved
+
+    async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
+        await super().update(change)
+        gate, self.update_gate = self.update_gate, None
+        if gate is not None:
+            self.is_updating.set()
+            await gate.wait()
+
+
+class TestADistantStore:
+    async def test_an_answer_from_before_a_save_restores_no_older_key(
+        self, log_in: LogIn, world: World, sandbox: SandboxCore
+    ) -> None:
+        store, carrier, gate = Distant(), Renewing(Loopback(sandbox)), asyncio.Event()
+        client = await log_in(store=store, transport=carrier)
+        carrier.skey = "@crypt_new"
+        world.refuse_next("webwxinit", -14)
+        store.load_gate = gate
+        sending = asyncio.ensure_future(client.send_text("filehelper", "hi"))
+        await asyncio.sleep(0)  # the send waits for the saved login
+        await client.check()  # saves a new key
+        gate.set()
+        await sending
+
+        assert carrier.sent_with == "@crypt_new"
+
+    async def test_a_change_during_a_save_is_stored_by_the_next_save(self, log_in: LogIn, world: World) -> None:
+        store, gate = Distant(), asyncio.Event()
+        client = await log_in(store=store)
+        world.say("ahua", "me", "hi")
+        store.update_gate = gate
+        reading = asyncio.ensure_future(take(client, 1))
+        await store.is_updating.wait()
+        earlier = (await store.load()).login.last_client_id
+        await client.send_text("filehelper", "hi")
+        gate.set()
+        await reading
+        await client.close()
+
+        assert (await store.load()).login.last_client_id > earlier
 
 
 class TestAKeyThatIsTooOld:
@@ -205,7 +268,7 @@ class TestAKeyThatIsTooOld:
         assert client.state is LoginState.ONLINE
         assert (await client.send_text("filehelper", "hi")).message_id
         assert carrier.calls == ["webwxsendmsg", "webwxinit", "webwxsendmsg"]
-        assert store.load().login.credentials.skey == "@crypt_new"
+        assert (await store.load()).login.credentials.skey == "@crypt_new"
 
     async def test_that_is_refused_again_ends_the_login(self, log_in: LogIn, world: World, carrier: Renewing) -> None:
         client = await log_in(transport=carrier)
@@ -245,8 +308,8 @@ class TestAKeyThatIsTooOld:
         client = await log_in(store=store)
         world.refuse_next("webwxinit", -14)
         checking = client.check()
-        newer = msgspec.structs.replace(store.load().login.credentials, skey="@crypt_new")
-        store.update(lambda saved: msgspec.structs.replace(
+        newer = msgspec.structs.replace((await store.load()).login.credentials, skey="@crypt_new")
+        await store.update(lambda saved: msgspec.structs.replace(
             saved, login=msgspec.structs.replace(saved.login, credentials=newer)
         ))  # fmt: skip
         await checking
@@ -278,9 +341,9 @@ class TestTheReason:
     ) -> None:
         store = LoginMemory()
         await log_in(store=store)
-        login = store.load().login
+        login = (await store.load()).login
         rest = Jar(tuple(cookie for cookie in login.jar.cookies if cookie.name != name))
-        store.save(SavedLogin(login=msgspec.structs.replace(login, jar=rest)))
+        await store.save(SavedLogin(login=msgspec.structs.replace(login, jar=rest)))
         client = new_client(store=store)
         await client.resume()
         world.refuse_next("webwxinit", 1102)
@@ -301,7 +364,7 @@ class TestTheReason:
         with pytest.raises(LoggedOut, match="saved login is not alive any more") as caught:
             await client.check()
         assert caught.value.reason == "restored_session_expired"
-        assert store.load().ended.reason == "restored_session_expired"
+        assert (await store.load()).ended.reason == "restored_session_expired"
 
     async def test_1102_later_on_does_not(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
         store = LoginMemory()
@@ -482,14 +545,14 @@ class TestProcessesSideBySide:
         await log_in(store=store)
         sender = new_client(store=store)
         await sender.resume()
-        newer = msgspec.structs.replace(store.load().login.credentials, skey="@crypt_new")
-        store.update(lambda saved: msgspec.structs.replace(
+        newer = msgspec.structs.replace((await store.load()).login.credentials, skey="@crypt_new")
+        await store.update(lambda saved: msgspec.structs.replace(
             saved, login=msgspec.structs.replace(saved.login, credentials=newer)
         ))  # fmt: skip
         await sender.send_text("filehelper", "hi")
         await sender.close()
 
-        assert store.load().login.credentials.skey == "@crypt_new"
+        assert (await store.load()).login.credentials.skey == "@crypt_new"
 
     async def test_a_sender_that_ends_does_not_take_back_how_far_the_listener_is(
         self, log_in: LogIn, new_client: NewClient, world: World
@@ -501,10 +564,10 @@ class TestProcessesSideBySide:
         await sender.send_text("filehelper", "hi")
         world.say("ahua", "me", "1")
         await take(listener, 1)
-        reached = store.load().login.fetch_key
+        reached = (await store.load()).login.fetch_key
         await sender.close()
 
-        assert store.load().login.fetch_key == reached
+        assert (await store.load()).login.fetch_key == reached
 
     async def test_what_one_is_told_stops_the_other_without_a_request(
         self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted
@@ -523,9 +586,9 @@ class TestProcessesSideBySide:
         assert caught.value.reason == "phone"
         assert counted.calls == []
 
-    def test_two_processes_that_send_at_once_never_use_an_id_twice(self, tmp_path: Path) -> None:
+    async def test_two_processes_that_send_at_once_never_use_an_id_twice(self, tmp_path: Path) -> None:
         path = tmp_path / "me.json"
-        LoginFile(path).save(SavedLogin(login=LOGIN))
+        await LoginFile(path).save(SavedLogin(login=LOGIN))
         senders = [
             subprocess.Popen(
                 [sys.executable, "-c", SEND, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

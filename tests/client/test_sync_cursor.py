@@ -62,17 +62,17 @@ async def test_follows_the_journal_and_not_the_saved_login(
 ) -> None:
     carrier, store = Watching(Loopback(sandbox)), LoginMemory()
     client = await log_in(store=store, transport=carrier)
-    old = store.load()
+    old = await store.load()
     world.say("ahua", "me", "1")
     await take(client, 1)
     assert old is not None
-    store.save(old)
+    await store.save(old)
     following = new_client(store=store, transport=carrier)
     await following.resume()
     carrier.keys.clear()
     world.say("ahua", "me", "2")
     await take(following, 1)
-    new = store.load()
+    new = await store.load()
 
     assert old.login.fetch_key not in carrier.keys
     assert new is not None

@@ -170,7 +170,7 @@ class Cut(Counted):
         response = await super().send(request)
         if request.endpoint != WEBWXSYNC.name or not self.is_cutting:
             return response
-        saved = self._store.load()
+        saved = await self._store.load()
         asked = WEBWXSYNC.decode_request(request).sync_key
         self.positions.add((str(asked), str(saved.login.fetch_key), len(saved.pending)))
         cut, self.whole = self.length, len(response.body.rstrip())
@@ -358,7 +358,7 @@ class TestEvents:
         await take(client, 1)
 
         assert carrier.skeys[0] != "@crypt_new"
-        assert carrier.skeys[1] == store.load().login.credentials.skey == "@crypt_new"
+        assert carrier.skeys[1] == (await store.load()).login.credentials.skey == "@crypt_new"
 
     async def test_a_lost_fetch_is_asked_again_and_loses_nothing(
         self, log_in: LogIn, world: World, counted: Counted
@@ -640,7 +640,7 @@ class TestBadDays:
         with asyncio.Runner(loop_factory=WoundLoop) as runner:
             client = runner.run(log_in(transport=carrier, store=store))
             runner.run(take(client, 1, include_all=True))  # the phone's greeting
-            before = str(store.load().login.fetch_key)
+            before = str(runner.run(store.load()).login.fetch_key)
             for number in range(3):
                 world.say("ahua", "me", f"你好 <{number}> 😀")
             carrier.is_cutting = True

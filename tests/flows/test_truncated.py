@@ -75,7 +75,7 @@ async def _record(world: World) -> tuple[Login, dict[str, Response]]:
         events = me.events(follow=False)
         await anext(events)
         await events.aclose()
-    saved = store.load()
+    saved = await store.load()
     assert saved is not None
     world.say("ahua", "me", "one more")
     recorder.answers["synccheck"] = asked(world, sync.check(saved.login, NOW))
@@ -174,7 +174,7 @@ def test_of_a_cut_batch_nothing_is_kept(stride: int, make_world: MakeWorld) -> N
             await me.login(show_qr=lambda _: None)
             for number in range(5):
                 world.say("ahua", "me", f"第{number}句")
-            before = store.load()
+            before = await store.load()
             assert before is not None
             size = len(asked(world, sync.fetch(before.login, NOW)).body.rstrip())
             for place in range(0, size, stride):
@@ -184,7 +184,7 @@ def test_of_a_cut_batch_nothing_is_kept(stride: int, make_world: MakeWorld) -> N
                 got = []
                 with suppress(ProtocolError):  # cheaper than to expect it, thousands of times
                     got = [event async for event in me.events(follow=False)]
-                saved = store.load()
+                saved = await store.load()
                 assert saved is not None
                 assert (got, rule.is_used_up) == ([], True)
                 assert (saved.login.fetch_key, saved.pending) == (before.login.fetch_key, ())

@@ -48,7 +48,7 @@ async def main(path: Path, batches: int, ballast: Path | None) -> None:
         except StorageError:
             say("error", 0)
             if ballast is not None:
-                ballast.unlink(missing_ok=True)  # noqa: ASYNC240 - nothing else runs here
+                ballast.unlink(missing_ok=True)
             await asyncio.sleep(0.01)
     say("end", 0)
 

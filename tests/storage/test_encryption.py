@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import stat
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from tests.saved import LOGIN, SECRETS
 
 from webwx.errors import InvalidLogin, StorageError
+from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
 from webwx.storage.base import SavedLogin
 from webwx.storage.encryption import Seal, Sealed, read_sealed
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SAVED = SavedLogin(login=LOGIN)
-CONTACTS = [Contact(id=ContactId("@a"), nickname="Geheim")]
+CONTACTS = Contacts([Contact(id=ContactId("@a"), nickname="Geheim")])
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +31,20 @@ def sealed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sealed login and its contacts; tests copy what they change."""
     path = tmp_path_factory.mktemp("sealed") / "me.json"
     store = LoginFile(path, passphrase="open sesame")
-    store.save(SAVED)
-    store.save_contacts(CONTACTS)
+
+    async def save() -> None:
+        await store.save(SAVED)
+        await store.save_contacts(CONTACTS)
+
+    asyncio.run(save())
     return path
 
 
-def test_gives_back_what_was_saved(sealed_file: Path) -> None:
+async def test_gives_back_what_was_saved(sealed_file: Path) -> None:
     store = LoginFile(sealed_file, passphrase="open sesame")
 
-    assert store.load() == SAVED
-    assert store.load_contacts() == CONTACTS
+    assert await store.load() == SAVED
+    assert list(await store.load_contacts()) == list(CONTACTS)
     assert stat.S_IMODE(sealed_file.stat().st_mode) == 0o600
 
 
@@ -48,27 +54,27 @@ def test_no_key_and_no_name_can_be_found_in_the_files(sealed_file: Path) -> None
     assert not [secret for secret in (*SECRETS, "Geheim", "open sesame", "1234567890") if secret.encode() in everything]
 
 
-def test_another_passphrase_opens_nothing_and_leaves_the_file(sealed_file: Path) -> None:
+async def test_another_passphrase_opens_nothing_and_leaves_the_file(sealed_file: Path) -> None:
     with pytest.raises(InvalidLogin, match="the passphrase is another one"):
-        LoginFile(sealed_file, passphrase="open says me").load()
-    assert LoginFile(sealed_file, passphrase="open says me").load_contacts() == []
-    assert LoginFile(sealed_file, passphrase="open sesame").load() == SAVED
+        await LoginFile(sealed_file, passphrase="open says me").load()
+    assert len(await LoginFile(sealed_file, passphrase="open says me").load_contacts()) == len(Contacts())
+    assert await LoginFile(sealed_file, passphrase="open sesame").load() == SAVED
 
 
-def test_no_passphrase_opens_nothing_and_leaves_the_file(sealed_file: Path) -> None:
+async def test_no_passphrase_opens_nothing_and_leaves_the_file(sealed_file: Path) -> None:
     with pytest.raises(InvalidLogin, match="is encrypted; give its passphrase"):
-        LoginFile(sealed_file).load()
-    assert LoginFile(sealed_file, passphrase="open sesame").load() == SAVED
+        await LoginFile(sealed_file).load()
+    assert await LoginFile(sealed_file, passphrase="open sesame").load() == SAVED
 
 
-def test_a_plain_login_is_not_taken_where_a_sealed_one_is_due(tmp_path: Path) -> None:
+async def test_a_plain_login_is_not_taken_where_a_sealed_one_is_due(tmp_path: Path) -> None:
     """Otherwise a user who can write the file could replace the login by another one."""
     path = tmp_path / "me.json"
-    LoginFile(path).save(SAVED)
+    await LoginFile(path).save(SAVED)
 
     with pytest.raises(InvalidLogin, match="is not encrypted, though a passphrase was given"):
-        LoginFile(path, passphrase="open sesame").load()
-    assert LoginFile(path).load() == SAVED
+        await LoginFile(path, passphrase="open sesame").load()
+    assert await LoginFile(path).load() == SAVED
 
 
 def test_every_flipped_bit_is_noticed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 import time
@@ -12,6 +13,7 @@ import pytest
 from tests.saved import LOGIN
 
 from webwx.errors import AlreadyRunning
+from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Item
 from webwx.storage.base import Ended, SavedLogin
@@ -27,7 +29,7 @@ SAVED = SavedLogin(
     pending=(Item(kind="message", raw=msgspec.Raw(b'{"MsgId":"1",\n"Content":"\xff"}')),),
     ended=Ended(reason="phone", text="The login has ended."),
 )
-CONTACTS = [Contact(id=ContactId("@a"), nickname="张三😀", remark="Boss")]
+CONTACTS = Contacts([Contact(id=ContactId("@a"), nickname="张三😀", remark="Boss")])
 
 
 @pytest.fixture(params=["file", "encrypted file", "memory"])
@@ -38,115 +40,124 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> LoginStore:
     return LoginFile(tmp_path / "me.json", passphrase=passphrase)
 
 
-def test_what_was_saved_is_loaded(store: LoginStore) -> None:
-    store.save(SAVED)
+async def test_what_was_saved_is_loaded(store: LoginStore) -> None:
+    await store.save(SAVED)
 
-    assert store.load() == SAVED
-
-
-def test_there_is_nothing_at_first(store: LoginStore) -> None:
-    assert store.load() is None
-    assert store.load_contacts() == []
+    assert await store.load() == SAVED
 
 
-def test_a_new_login_takes_the_place_of_an_earlier_one(store: LoginStore) -> None:
-    store.save(SAVED)
-    store.save(SavedLogin(login=LOGIN))
-
-    assert store.load() == SavedLogin(login=LOGIN)
+async def test_there_is_nothing_at_first(store: LoginStore) -> None:
+    assert await store.load() is None
+    assert len(await store.load_contacts()) == len(Contacts())
 
 
-def test_a_change_starts_from_what_is_saved(store: LoginStore) -> None:
-    store.save(SAVED)
-    store.update(lambda saved: msgspec.structs.replace(saved, ended=None))
+async def test_a_new_login_takes_the_place_of_an_earlier_one(store: LoginStore) -> None:
+    await store.save(SAVED)
+    await store.save(SavedLogin(login=LOGIN))
 
-    assert store.load() == msgspec.structs.replace(SAVED, ended=None)
-
-
-def test_without_a_login_nothing_is_changed(store: LoginStore) -> None:
-    store.update(lambda saved: SAVED)
-
-    assert store.load() is None
+    assert await store.load() == SavedLogin(login=LOGIN)
 
 
-def test_a_change_that_fails_leaves_the_login_as_it_was(store: LoginStore) -> None:
+async def test_a_change_starts_from_what_is_saved(store: LoginStore) -> None:
+    await store.save(SAVED)
+    await store.update(lambda saved: msgspec.structs.replace(saved, ended=None))
+
+    assert await store.load() == msgspec.structs.replace(SAVED, ended=None)
+
+
+async def test_without_a_login_nothing_is_changed(store: LoginStore) -> None:
+    await store.update(lambda saved: SAVED)
+
+    assert await store.load() is None
+
+
+async def test_a_change_that_fails_leaves_the_login_as_it_was(store: LoginStore) -> None:
     def fail(saved: SavedLogin) -> SavedLogin:
         raise ValueError("a mistake")
 
-    store.save(SAVED)
+    await store.save(SAVED)
     with pytest.raises(ValueError, match="a mistake"):
-        store.update(fail)
-    store.update(lambda saved: saved)
+        await store.update(fail)
+    await store.update(lambda saved: saved)
 
-    assert store.load() == SAVED
-
-
-def test_an_id_is_reserved_once_and_they_only_grow(store: LoginStore) -> None:
-    assert [store.reserve_id(each) for each in (100, 100, 50, 200, 0)] == [100, 101, 102, 200, 201]
+    assert await store.load() == SAVED
 
 
-def test_contacts_are_stored_beside_the_login(store: LoginStore) -> None:
-    store.save_contacts(CONTACTS)
-
-    assert store.load_contacts() == CONTACTS
-    assert store.load() is None
+async def test_an_id_is_reserved_once_and_they_only_grow(store: LoginStore) -> None:
+    assert [await store.reserve_id(each) for each in (100, 100, 50, 200, 0)] == [100, 101, 102, 200, 201]
 
 
-def test_clearing_deletes_the_login_and_its_contacts(store: LoginStore) -> None:
-    store.save(SAVED)
-    store.save_contacts(CONTACTS)
-    store.clear()
-    store.clear()
+async def test_contacts_are_stored_beside_the_login(store: LoginStore) -> None:
+    await store.save_contacts(CONTACTS)
 
-    assert store.load() is None
-    assert store.load_contacts() == []
+    assert list(await store.load_contacts()) == list(CONTACTS)
+    assert await store.load() is None
 
 
-def test_preparing_makes_no_login_and_keeps_the_one_that_is_there(store: LoginStore) -> None:
-    store.prepare()
-    assert store.load() is None
-    store.save(SAVED)
-    store.prepare()
+async def test_a_later_change_of_stored_contacts_is_not_stored(store: LoginStore) -> None:
+    contacts = CONTACTS.copy()
+    await store.save_contacts(contacts)
+    contacts.remove("@a")
 
-    assert store.load() == SAVED
+    assert "@a" in await store.load_contacts()
 
 
-def test_one_at_a_time_syncs(store: LoginStore) -> None:
-    with store.syncing(), pytest.raises(AlreadyRunning) as caught, store.syncing():
-        pass
-    with store.syncing():
+async def test_clearing_deletes_the_login_and_its_contacts(store: LoginStore) -> None:
+    await store.save(SAVED)
+    await store.save_contacts(CONTACTS)
+    await store.clear()
+    await store.clear()
+
+    assert await store.load() is None
+    assert len(await store.load_contacts()) == len(Contacts())
+
+
+async def test_preparing_makes_no_login_and_keeps_the_one_that_is_there(store: LoginStore) -> None:
+    await store.prepare()
+    assert await store.load() is None
+    await store.save(SAVED)
+    await store.prepare()
+
+    assert await store.load() == SAVED
+
+
+async def test_one_at_a_time_syncs(store: LoginStore) -> None:
+    async with store.syncing():
+        with pytest.raises(AlreadyRunning) as caught:
+            await store.syncing().__aenter__()
+    async with store.syncing():
         pass
 
     assert caught.value.pid == os.getpid()
 
 
-def test_a_sync_keeps_no_other_from_changing_the_login(store: LoginStore) -> None:
-    store.save(SAVED)
-    with store.syncing():
-        store.update(lambda saved: msgspec.structs.replace(saved, pending=()))
+async def test_a_sync_keeps_no_other_from_changing_the_login(store: LoginStore) -> None:
+    await store.save(SAVED)
+    async with store.syncing():
+        await store.update(lambda saved: msgspec.structs.replace(saved, pending=()))
 
-    saved = store.load()
+    saved = await store.load()
     assert saved is not None
     assert saved.pending == ()
 
 
-def test_changes_of_several_threads_lose_nothing(store: LoginStore) -> None:
-    store.save(msgspec.structs.replace(SAVED, pending=()))
+async def test_changes_of_several_threads_lose_nothing(store: LoginStore) -> None:
+    await store.save(msgspec.structs.replace(SAVED, pending=()))
 
     def add_one(saved: SavedLogin) -> SavedLogin:
         time.sleep(0)  # lets another thread go on between reading and writing
         return msgspec.structs.replace(saved, pending=(*saved.pending, *SAVED.pending))
 
-    def add() -> None:
+    async def add() -> None:
         for _ in range(5):
-            store.update(add_one)
+            await store.update(add_one)
 
-    threads = [threading.Thread(target=add) for _ in range(4)]
+    threads = [threading.Thread(target=asyncio.run, args=(add(),)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    saved = store.load()
+    saved = await store.load()
     assert saved is not None
     assert len(saved.pending) == 20

@@ -310,41 +310,41 @@ class TestTheServersClock:
 
 
 class TestClientIds:
-    def test_have_13_digits_of_milliseconds_and_4_of_a_counter(self) -> None:
-        assert cell().next_client_id() == "15600000001230000"
+    async def test_have_13_digits_of_milliseconds_and_4_of_a_counter(self) -> None:
+        assert await cell().next_client_id() == "15600000001230000"
 
-    def test_grow_strictly_with_a_frozen_clock_and_one_that_steps_back(self) -> None:
+    async def test_grow_strictly_with_a_frozen_clock_and_one_that_steps_back(self) -> None:
         clock = Clock()
         ours = cell(clock=clock)
-        made = [ours.next_client_id() for _ in range(5_000)]
+        made = [await ours.next_client_id() for _ in range(5_000)]
         clock.now -= HOUR
-        made += [ours.next_client_id() for _ in range(5_000)]
+        made += [await ours.next_client_id() for _ in range(5_000)]
 
         assert sorted(made, key=int) == made
         assert len(set(made)) == 10_000
         assert {len(each) for each in made} == {17}
 
-    def test_grow_across_a_save_and_a_load(self) -> None:
+    async def test_grow_across_a_save_and_a_load(self) -> None:
         ours = cell()
-        last = [ours.next_client_id() for _ in range(3)][-1]
+        last = [await ours.next_client_id() for _ in range(3)][-1]
         loaded = msgspec.json.decode(msgspec.json.encode(ours.login), type=Login)
 
-        assert int(cell(loaded, Clock(NOW - HOUR)).next_client_id()) > int(last)
+        assert int(await cell(loaded, Clock(NOW - HOUR)).next_client_id()) > int(last)
 
-    def test_of_uploads_differ_within_a_millisecond(self) -> None:
+    async def test_of_uploads_differ_within_a_millisecond(self) -> None:
         ours = cell()
 
-        assert [ours.next_media_id(), ours.next_media_id()] == [1560000000123, 1560000000124]
+        assert [await ours.next_media_id(), await ours.next_media_id()] == [1560000000123, 1560000000124]
 
-    def test_of_uploads_differ_in_two_processes_whatever_they_send_in_between(self) -> None:
+    async def test_of_uploads_differ_in_two_processes_whatever_they_send_in_between(self) -> None:
         store = LoginMemory()
         one, other = (Cell(LOGIN, Clock(), reserve=store.reserve_id) for _ in range(2))
         made = []
         for _ in range(50):
-            made += [one.next_media_id(), other.next_media_id(), other.next_media_id()]
-            one.next_client_id()
-            made.append(one.next_media_id())
-            other.next_client_id()
+            made += [await one.next_media_id(), await other.next_media_id(), await other.next_media_id()]
+            await one.next_client_id()
+            made.append(await one.next_media_id())
+            await other.next_client_id()
 
         assert len(set(made)) == 200
         assert {len(str(each)) for each in made} == {13}

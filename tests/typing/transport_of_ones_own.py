@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 
-from webwx import AsyncClient, Contact, LoginStore
+from webwx import AsyncClient, Contacts, LoginStore
 from webwx.protocol.http import Request, Response
 from webwx.storage.base import SavedLogin
 from webwx.transport.runner import Transport
@@ -29,31 +29,31 @@ class Recorder:
 class Forgetful:
     """A store that keeps nothing."""
 
-    def load(self) -> SavedLogin | None:
+    async def load(self) -> SavedLogin | None:
         return None
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         pass
 
-    def save(self, saved: SavedLogin) -> None:
+    async def save(self, saved: SavedLogin) -> None:
         pass
 
-    def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
+    async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         pass
 
-    def reserve_id(self, at_least: int) -> int:
+    async def reserve_id(self, at_least: int) -> int:
         return at_least
 
-    def clear(self) -> None:
+    async def clear(self) -> None:
         pass
 
-    def syncing(self) -> AbstractContextManager[None]:
+    def syncing(self) -> AbstractAsyncContextManager[None]:
         return nullcontext()
 
-    def load_contacts(self) -> list[Contact]:
-        return []
+    async def load_contacts(self) -> Contacts:
+        return Contacts()
 
-    def save_contacts(self, contacts: list[Contact]) -> None:
+    async def save_contacts(self, contacts: Contacts) -> None:
         pass
 
 

@@ -102,12 +102,15 @@ async def _identities(settings: Settings) -> list[Identity]:
 
 
 def _chats(settings: Settings, incomplete: str) -> list[CompletionItem[str]]:
+    import asyncio
+
+    from webwx.model.address_book import Contacts
     from webwx.model.contacts import FILEHELPER
 
     try:
-        known = settings.login_file().load_contacts()
+        known = asyncio.run(settings.login_file().load_contacts())
     except WxError:  # reported when the command runs, as for the settings
-        known = []
+        known = Contacts()
     return _offer({FILEHELPER, *(contact.display_name for contact in known)}, incomplete)
 
 

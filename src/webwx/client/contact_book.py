@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import ContactId
-from webwx.storage.login import LoginMemory
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -55,10 +54,7 @@ class ContactBook:
             roster = await self._storage.part().roster(ContactId(self._session.login.user_id))
             if len(roster):
                 return Contacts(roster=roster)
-        store = self._session.store
-        if isinstance(store, LoginMemory):
-            return store.packed_contacts()
-        return Contacts.packed(store.load_contacts())
+        return await self._session.store.load_contacts()
 
     async def save(self, gone: Collection[ContactId] = (), everybody: Sequence[Contact] | None = None) -> None:
         """
@@ -73,7 +69,7 @@ class ContactBook:
             if await part.position(own_id) is not None:  # otherwise the start of the sync stores them
                 await part.save_contacts(own_id, self.contacts.unkept() if everybody is None else everybody, gone)
                 await self.rest_on_journal()
-        await self.save_beside_login(everybody)
+        await self.save_beside_login()
 
     async def rest_on_journal(self) -> None:
         """Read unchanged contacts from the journal from now on, instead of holding them in memory."""
@@ -85,19 +81,15 @@ class ContactBook:
         if len(roster):
             self.contacts.rest_on(roster)
 
-    async def save_beside_login(self, everybody: Sequence[Contact] | None = None) -> None:
-        """
-        Store the contacts with the login.
-
-        Args:
-            everybody: All contacts, if the caller has read them already.
-        """
-        store = self._session.store
-        if isinstance(store, LoginMemory):  # reads no contact
-            store.save_contacts(self.contacts)
-        else:
-            store.save_contacts(list(everybody or await self.everybody()))
-        self.contacts.is_changed = False
+    async def save_beside_login(self) -> None:
+        """Store the contacts with the login."""
+        contacts = self.contacts
+        contacts.is_changed = False
+        try:
+            await self._session.store.save_contacts(contacts)
+        except BaseException:
+            contacts.is_changed = True
+            raise
 
     async def save_changes(self) -> None:
         """Store the contacts if they have changed."""

@@ -219,7 +219,7 @@ class ContactDirectory:
             UnknownContact: No contact has that name, or several have.
         """
         self._session.require_contacts("contacts")
-        self._session.require_login()
+        await self._session.require_login()
         return await self._identities.contact(contact)
 
     async def change(self, contact: Contact, **changes: object) -> Contact:

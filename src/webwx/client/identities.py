@@ -77,7 +77,7 @@ class AccountIdentities:
 
     async def find_contact(self, which: To) -> Contact:
         """Find a contact of this login."""
-        self._session.require_login()
+        await self._session.require_login()
         return await self.contact(which)
 
     async def list_identities(self, name: str = "") -> list[Identity]:
@@ -110,7 +110,7 @@ class AccountIdentities:
             UnknownContact: No contact has that name or number, or several have.
             StaleContact: An id of an earlier login, or a number, that matches no contact of this login.
         """
-        self._session.require_login()
+        await self._session.require_login()
         contact_id = to if isinstance(to, str) else to.id if isinstance(to, Contact) else ""
         if self._book.contacts.has(contact_id):
             return ContactId(contact_id)  # the contact itself need not be read
@@ -152,7 +152,7 @@ class AccountIdentities:
             UnknownContact: No contact has that name or number, or several have.
             StaleContact: An id of an earlier login, or a number, that matches no contact of this login.
         """
-        self._session.require_login()
+        await self._session.require_login()
         which = who if isinstance(who, str | int | Contact | Identity) else who.id
         try:
             return (await self.contact(which)).id

@@ -103,7 +103,7 @@ class Ingestion:
         if batch.skey:
             # A key that is newer than the position does no harm; an older one may end the login.
             session.change(credentials=msgspec.structs.replace(session.login.credentials, skey=batch.skey))
-            session.save()
+            await session.save()
         position = Position(fetch_key=batch.fetch_key, check_key=batch.check_key)
         summary = self._summary_of(batch, own_id, int(began))
         count = await self._storage.part().ingest(

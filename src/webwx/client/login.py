@@ -204,15 +204,15 @@ class AccountLogin:
     ) -> Account:
         """Log in: continue with the saved login if it is alive, else show a code and wait for the phone."""
         try:
-            saved = self._session.store.load()
+            saved = await self._session.store.load()
         except InvalidLogin:
-            saved = self._session.store.load()  # None if the file was damaged
+            saved = await self._session.store.load()  # None if the file was damaged
         retries = _Retries(self._session, is_endless=is_patient)
         with self._session.liveness.logging_in():
             if saved is None or not await self._is_alive(saved, retries):
                 self._forget()
                 login_flows.check_profile(self._session.login, self._desktop)
-                self._session.store.prepare()
+                await self._session.store.prepare()
                 display = _Display(show_qr, max_codes, on_step)
                 redirect_uri = ""
                 if saved is not None and on_push is not None:
@@ -233,7 +233,7 @@ class AccountLogin:
 
     async def resume(self) -> Account:
         """Continue with the saved login, without a request."""
-        saved = self._session.store.load()
+        saved = await self._session.store.load()
         if saved is None:
             raise NotLoggedIn("No login is saved here; log in first.")
         return await self._restore(saved)
@@ -274,16 +274,16 @@ class AccountLogin:
             await self._session.run(login_flows.log_out(self._session.login))
         except BaseException:
             try:
-                self._leave()
+                await self._leave()
             except StorageError as error:
                 _log.warning("The saved login could not be deleted: %s", error)
             raise
-        self._leave()
+        await self._leave()
 
-    def _leave(self) -> None:
+    async def _leave(self) -> None:
         """Delete the login from memory and from the store."""
         try:
-            self._session.delete_saved()
+            await self._session.delete_saved()
         finally:
             self._forget()
             self._session.liveness.left()
@@ -366,7 +366,7 @@ class AccountLogin:
         """Open the session of a new login, fetch its first snapshot, and save everything."""
         self._session.change(hosts=ticket.hosts, credentials=ticket.credentials, pass_ticket=ticket.pass_ticket)
         await self._open_session(retries)
-        self._session.save_new()
+        await self._session.save_new()
         if self._storage.has_journal:
             await self._cursor.find()
         await self._book.save_beside_login()

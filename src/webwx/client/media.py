@@ -143,7 +143,7 @@ class MediaTransfers:
         helper = self._session.login.profile.mmweb_appid
         passage = media_flows.Passage(
             to=chat,
-            client_media_id=self._session.next_media_id(),
+            client_media_id=await self._session.next_media_id(),
             data_ticket=self._session.data_ticket(),
             random=secrets.token_hex(2) if helper else "",
             boundary=f"----webwxFormBoundary{secrets.token_hex(16)}",
@@ -204,7 +204,7 @@ class MediaTransfers:
         self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
     ) -> Path:
         """Download the media of a message into a file, and return its path."""
-        self._session.require_login()
+        await self._session.require_login()
         place = await asyncio.to_thread(files.Place, to)
         with place.begin() as file:
             spool = await self._take_media(message, file, MAX_FILE, progress)

@@ -67,7 +67,7 @@ class Messages:
 
     async def retry_send(self, number: int) -> Receipt:
         """Send a queued or refused text of the outbox again, under the same client id."""
-        self._session.require_login()
+        await self._session.require_login()
         row = await find_send((await self._updates.readable_part()).outbox, number=number)
         if row is None:
             raise InvalidRequest(f"The outbox has no send {number}; nothing was sent.")
@@ -89,7 +89,7 @@ class Messages:
 
     async def recall(self, sent: Receipt | Outgoing) -> None:
         """Recall a message that this account sent."""
-        self._session.require_login()
+        await self._session.require_login()
         receipt = sent if isinstance(sent, Receipt) else sent.receipt
         if receipt is None:
             raise InvalidRequest("This was not sent, as far as is known, so there is nothing to recall.")

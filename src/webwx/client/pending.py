@@ -58,9 +58,9 @@ class PendingEvents:
             changes["credentials"] = msgspec.structs.replace(login.credentials, skey=batch.skey)
         session.change(**changes)
         try:
-            session.save(pending=(*session.pending, *batch.items))
+            await session.save(pending=(*session.pending, *batch.items))
         except LocalStateError:
-            session.roll_back(login)
+            session.change(**{name: getattr(login, name) for name in changes})
             raise
         session.pending.extend(batch.items)
         news = len(batch.items) if has_moved else 0

@@ -106,7 +106,7 @@ class Sender:
         self._turns: WeakValueDictionary[str, asyncio.Lock] | None = None
         """Locks by key: a second send with the key of one in progress waits for its outcome. None: no key was used."""
 
-    def send(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Awaitable[Receipt]:
+    async def send(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Receipt:
         """
         Send a message by the first way that works: the next way is used if the platform does not know the media.
 
@@ -123,13 +123,13 @@ class Sender:
             SendOutcomeUnknown: The answer was lost, now or in an earlier send of the same key.
         """
         if self._storage.has_journal:
-            return self._send_stored(chat, kind, text, ways, key)
+            return await self._send_stored(chat, kind, text, ways, key)
         if key:
             raise _no_journal()
-        client_id, way = self._session.next_client_id(), ways[0]
+        client_id, way = await self._session.next_client_id(), ways[0]
         if len(ways) == 1 and way.make is not None:
-            return self._limiter.run("messages", partial(self._attempt, chat, client_id, way.name, way.make))
-        return self._try(chat, client_id, ways)
+            return await self._limiter.run("messages", partial(self._attempt, chat, client_id, way.name, way.make))
+        return await self._try(chat, client_id, ways)
 
     async def queue(self, chat: ContactId, kind: str, text: str, key: str) -> Outgoing:
         """
@@ -142,12 +142,12 @@ class Sender:
         if not self._storage.has_journal:
             raise NoJournal("A queued send is kept in a journal, and this client has none.")
         outbox = self._storage.part().outbox
-        client_id, time = self._session.next_client_id(), self._session.now()
+        client_id, time = await self._session.next_client_id(), self._session.now()
         return await outbox.add(client_id=client_id, chat=chat, kind=kind, text=text, key=key, time=time)
 
     async def _send_stored(self, chat: ContactId, kind: str, text: str, ways: tuple[Way, ...], key: str) -> Receipt:
         outbox, now = self._storage.part().outbox, self._session.now
-        client_id = self._session.next_client_id()
+        client_id = await self._session.next_client_id()
         add = partial(outbox.add, client_id=client_id, chat=chat, kind=kind, text=text, key=key, time=now())
         async with self._turn(key):
             if ways[0].make is None or self._limiter.delays:

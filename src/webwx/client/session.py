@@ -81,8 +81,8 @@ class ClientSession:
         """Returns seconds since 1970 (server's clock)."""
         self.change: Callable[..., None] = cell.change
         self.cookie: Callable[[str, str], str] = cell.cookie
-        self.next_client_id: Callable[[], str] = cell.next_client_id
-        self.next_media_id: Callable[[], int] = cell.next_media_id
+        self.next_client_id: Callable[[], Awaitable[str]] = cell.next_client_id
+        self.next_media_id: Callable[[], Awaitable[int]] = cell.next_media_id
         self._cell = cell
         self._saved: Login = cell.login
         """The saved login when it was last read or written."""
@@ -127,7 +127,7 @@ class ClientSession:
                     "it has a new one now and nothing was done, so the call may be made again.",
                     endpoint=end.endpoint, ret=end.ret, message=end.message,
                 ) from None  # fmt: skip
-            raise self._ended(end) from None
+            raise await self._ended(end) from None
         except RateLimited:
             await self._limiter.refused()
             raise
@@ -145,7 +145,7 @@ class ClientSession:
             self._note(refused.endpoint, refused.ret)
             raise
 
-    def require_login(self) -> None:
+    async def require_login(self) -> None:
         """
         Check the login, and apply the keys that other processes have saved.
 
@@ -154,7 +154,7 @@ class ClientSession:
             LoggedOut: The login has ended.
         """
         self._cell.login.require()
-        self.catch_up()
+        await self.catch_up()
         self.liveness.require()
 
     def require_contacts(self, what: str) -> None:
@@ -195,12 +195,14 @@ class ClientSession:
         self.pending.clear()
         self.pending.extend(saved.pending)
 
-    def catch_up(self) -> SavedLogin | None:
+    async def catch_up(self) -> SavedLogin | None:
         """Apply the changes that other processes have saved; return the saved login, None if there is none any more."""
-        saved = self.store.load()
+        before = self._saved
+        saved = await self.store.load()
         if saved is None or saved.login.credentials.sid != self._cell.login.credentials.sid:
             return None
-        if saved.login is not self._saved and saved.login != self._saved:
+        # A save that ended meanwhile has applied these changes, and newer ones.
+        if self._saved is before and saved.login is not before and saved.login != before:
             self._cell.login = self._cell.login.rebased(self._saved, saved.login)
             self._saved = saved.login
         if saved.ended is not None:
@@ -212,45 +214,50 @@ class ClientSession:
         self.is_changed = self._has_taken = True
         return self.pending.popleft()
 
-    def save(self, **fields: object) -> None:
+    async def save(self, **fields: object) -> None:
         """Save the changes of the login, and these fields, unless another process has saved a newer login."""
-        kept: Login | None = None
+        login, kept = self._cell.login, None
+        is_changed, has_taken = self.is_changed, self._has_taken
+        self.is_changed = self._has_taken = False
 
         def change(saved: SavedLogin) -> SavedLogin:
-            nonlocal kept
-            if saved.login.credentials.sid != self._cell.login.credentials.sid:
+            nonlocal login, kept
+            login = self._cell.login
+            if saved.login.credentials.sid != login.credentials.sid:
                 return saved
-            kept = self._cell.login.rebased(self._saved, saved.login)
+            kept = login.rebased(self._saved, saved.login)
             beside = fields
             # A process that only sends must not restore items that another process has delivered meanwhile.
-            if self._has_taken and saved.login.fetch_key == self._saved.fetch_key:
+            if has_taken and saved.login.fetch_key == self._saved.fetch_key:
                 beside = {"pending": tuple(self.pending), **fields}
             return msgspec.structs.replace(saved, login=kept, **beside)
 
-        self.store.update(change)
+        try:
+            await self.store.update(change)
+        except BaseException:
+            self.is_changed, self._has_taken = self.is_changed or is_changed, self._has_taken or has_taken
+            raise
         if kept is not None:
-            self._cell.login = self._saved = kept
-        self.is_changed = self._has_taken = False
+            changed = self._cell.login
+            self._cell.login = kept if changed is login else changed.rebased(login, kept)
+            self._saved = kept
 
-    def save_changes(self) -> None:
+    async def save_changes(self) -> None:
         """Save the login if it has changed."""
         if self.is_changed and self._cell.login.user_id:
-            self.save()
+            await self.save()
 
-    def save_new(self) -> None:
+    async def save_new(self) -> None:
         """Save a new login in place of an earlier one."""
-        self.store.save(SavedLogin(login=self._cell.login))
-        self._saved = self._cell.login
+        login = self._cell.login
+        await self.store.save(SavedLogin(login=login))
+        self._saved = login
 
-    def delete_saved(self) -> None:
+    async def delete_saved(self) -> None:
         """Delete the saved login, unless a newer login was saved."""
-        saved = self.store.load()
+        saved = await self.store.load()
         if saved is not None and saved.login.credentials.sid == self._cell.login.credentials.sid:
-            self.store.clear()
-
-    def roll_back(self, login: Login) -> None:
-        """Restore an earlier value of the login, because the changes since could not be saved."""
-        self._cell.login = login
+            await self.store.clear()
 
     def forget(self) -> None:
         """Drop the login of this process."""
@@ -262,7 +269,7 @@ class ClientSession:
     async def close(self) -> None:
         """Save the login if it has changed, and close the connections."""
         try:
-            self.save_changes()
+            await self.save_changes()
         finally:
             if self._transport is not None:
                 await self._transport.close()
@@ -288,25 +295,25 @@ class ClientSession:
         """Request a new skey after one was refused, once; return whether there is a new one."""
         if self.liveness.is_renewed:
             return False
-        self.catch_up()
+        await self.catch_up()
         if self._cell.login.credentials.skey == refused:  # no other process has renewed it yet
             try:
                 reply = await self.run_login(login_flows.open_session(self._cell.login, self._cell.now()))
             except LoggedOut as end:
-                raise self._ended(end) from None
+                raise await self._ended(end) from None
             if reply.skey in {"", refused}:
                 return False
             self._cell.change(credentials=msgspec.structs.replace(self._cell.login.credentials, skey=reply.skey))
-            self.save()
+            await self.save()
         self.liveness.is_renewed = True
         return True
 
-    def _ended(self, end: LoggedOut) -> LoggedOut:
+    async def _ended(self, end: LoggedOut) -> LoggedOut:
         """Store the end of the login; return the error with what is known of its cause."""
         end = self._explained(end)
         if self.liveness.ended(end):
             try:
-                self.save(ended=Ended(reason=end.reason, text=str(end)))
+                await self.save(ended=Ended(reason=end.reason, text=str(end)))
             except StorageError as error:  # the next process gets the error from the platform
                 _log.warning("The end of the login could not be saved: %s", error)
             if self._on_logged_out is not None and self.liveness.state is LoginState.LOGGED_OUT:

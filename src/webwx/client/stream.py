@@ -137,7 +137,7 @@ def fetched_stream(
     """
 
     async def ack() -> None:
-        session.save_changes()
+        await session.save_changes()
 
     return EventStream(_fetched_events(session, sync, pending, include_all=include_all, follow=follow), ack)
 
@@ -147,8 +147,8 @@ async def _fetched_events(
 ) -> AsyncGenerator[Event, None]:
     session.login.require()
     await _others_end()
-    with session.store.syncing():
-        saved = session.catch_up()  # another process may have synced this login last
+    async with session.store.syncing():
+        saved = await session.catch_up()  # another process may have synced this login last
         if saved is not None:
             session.resume_pending(saved)
         own_id, items, take = session.login.user_id, session.pending, pending.take
@@ -166,7 +166,7 @@ async def _fetched_events(
                 elif not await sync.fetch_waiting():
                     return
         finally:
-            session.save_changes()
+            await session.save_changes()
             await sync.drop_poll()
 
 

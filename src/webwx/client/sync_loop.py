@@ -83,7 +83,7 @@ class SyncState:
     def __init__(self) -> None:
         self.readers = 0
         """Number of open subscriptions."""
-        self.lock = contextlib.ExitStack()
+        self.lock = contextlib.AsyncExitStack()
         """Holds the account's sync lock, so that no other process syncs this login."""
         self.work: asyncio.Task[None] | None = None
         """Task that polls in the background."""
@@ -194,9 +194,9 @@ class SyncLoop:
         """
         state, session = self._state, self._session
         if not state.readers:
-            with contextlib.ExitStack() as held:
-                held.enter_context(session.store.syncing())
-                saved = session.catch_up()  # another process may have synced this login last
+            async with contextlib.AsyncExitStack() as held:
+                await held.enter_async_context(session.store.syncing())
+                saved = await session.catch_up()  # another process may have synced this login last
                 state.began, state.began_there = session.clock(), None
                 self._begin_round()
                 await self._cursor.find()
@@ -208,7 +208,7 @@ class SyncLoop:
                         has_more=False,
                     )  # fmt: skip
                     await self._batches.store(leftover, 0.0)
-                    session.save(pending=())
+                    await session.save(pending=())
                 self._interval.reset()
                 state.lock = held.pop_all()
         state.readers += 1
@@ -218,9 +218,9 @@ class SyncLoop:
         state = self._state
         state.readers -= 1
         if not state.readers:
-            with state.lock:
+            async with state.lock:
                 await self.stop()
-                self._session.save_changes()
+                await self._session.save_changes()
 
     def start(self) -> None:
         """Begin to poll in the background."""

@@ -89,8 +89,6 @@ class Contacts:
     @classmethod
     def packed(cls, known: Iterable[Contact]) -> Contacts:
         """Begin with any number of people, no two with one id."""
-        if isinstance(known, cls):
-            return known.copy()
         listing = Listing(Listed(each.id, _encode(each)) for each in known)
         kept = cls(roster=PackedRoster(listing, _decode, is_chatroom))
         kept.pack()

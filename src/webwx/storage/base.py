@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
+from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Arrived, Item
 from webwx.model.identities import Identified, Identity, Link
@@ -51,7 +52,7 @@ from webwx.model.roster import Roster
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection, Iterable, Mapping
-    from contextlib import AbstractContextManager
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
     from typing import BinaryIO
 
@@ -872,9 +873,12 @@ class LoginStore(Protocol):
     A change is one transaction on the stored login, so two processes that change different parts of a login lose
     nothing. A reader sees the login before a change or after it, never a part of the change. The login and its contacts
     are stored separately, because contacts can be fetched again.
+
+    Every send calls `load`, so it is quick; an engine on another machine answers from memory while the login is its
+    own. An engine may read or write a small local file on the event loop's thread.
     """
 
-    def load(self) -> SavedLogin | None:
+    async def load(self) -> SavedLogin | None:
         """
         Return the saved login, or None.
 
@@ -883,7 +887,7 @@ class LoginStore(Protocol):
         """
         ...
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """
         Check that `save` will succeed, before the user confirms a login that could not be saved.
 
@@ -892,23 +896,23 @@ class LoginStore(Protocol):
         """
         ...
 
-    def save(self, saved: SavedLogin) -> None:
+    async def save(self, saved: SavedLogin) -> None:
         """Store a new login, replacing an earlier one."""
         ...
 
-    def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
+    async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         """Replace the saved login by the result of a function of it; do nothing if there is none."""
         ...
 
-    def reserve_id(self, at_least: int) -> int:
+    async def reserve_id(self, at_least: int) -> int:
         """Return the lowest id, at least `at_least`, that was not returned to any process before."""
         ...
 
-    def clear(self) -> None:
+    async def clear(self) -> None:
         """Delete the login and its contacts."""
         ...
 
-    def syncing(self) -> AbstractContextManager[None]:
+    def syncing(self) -> AbstractAsyncContextManager[None]:
         """
         Hold the sync lock of this login: two sync loops would split its messages between them.
 
@@ -919,12 +923,12 @@ class LoginStore(Protocol):
         """
         ...
 
-    def load_contacts(self) -> list[Contact]:
-        """Return the contacts that are stored beside the login; an empty list if they cannot be read."""
+    async def load_contacts(self) -> Contacts:
+        """Return the contacts that are stored beside the login; no contacts if they cannot be read."""
         ...
 
-    def save_contacts(self, contacts: list[Contact]) -> None:
-        """Store the contacts beside the login, replacing earlier ones."""
+    async def save_contacts(self, contacts: Contacts) -> None:
+        """Store the contacts beside the login, replacing earlier ones; later changes of the object are not stored."""
         ...
 
 

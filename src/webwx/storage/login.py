@@ -8,6 +8,7 @@ that listens and one that sends save different parts of the same login.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import stat
@@ -28,7 +29,7 @@ from webwx.storage.encryption import UNREADABLE, Seal, read_sealed
 from webwx.storage.locks import explain, lock, open_lock, require_own_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from webwx.storage.passphrase import Passphrase
 
@@ -39,39 +40,39 @@ class LoginMemory:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._saved: SavedLogin | None = None
-        self._contacts: list[Contact] | Contacts = []
+        self._contacts = Contacts()
         self._last_id = 0
         self._is_syncing = False
 
-    def load(self) -> SavedLogin | None:
+    async def load(self) -> SavedLogin | None:
         """Return the saved login, or None."""
         return self._saved
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Do nothing: a login can always be saved here."""
 
-    def save(self, saved: SavedLogin) -> None:
+    async def save(self, saved: SavedLogin) -> None:
         """Store a new login, replacing an earlier one."""
         self._saved = saved
 
-    def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
+    async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         """Replace the saved login by the result of a function of it; do nothing if there is none."""
         with self._lock:
             if self._saved is not None:
                 self._saved = change(self._saved)
 
-    def reserve_id(self, at_least: int) -> int:
+    async def reserve_id(self, at_least: int) -> int:
         """Return the lowest id, at least `at_least`, that was not returned before."""
         with self._lock:
             self._last_id = max(at_least, self._last_id + 1)
             return self._last_id
 
-    def clear(self) -> None:
+    async def clear(self) -> None:
         """Delete the login and its contacts."""
-        self._saved, self._contacts = None, []
+        self._saved, self._contacts = None, Contacts()
 
-    @contextlib.contextmanager
-    def syncing(self) -> Iterator[None]:
+    @contextlib.asynccontextmanager
+    async def syncing(self) -> AsyncIterator[None]:
         """
         Hold the sync lock of this login.
 
@@ -86,17 +87,13 @@ class LoginMemory:
         finally:
             self._is_syncing = False
 
-    def load_contacts(self) -> list[Contact]:
-        """Return the contacts that are stored beside the login."""
-        return list(self._contacts)
+    async def load_contacts(self) -> Contacts:
+        """Return a copy of the contacts that are stored beside the login."""
+        return self._contacts.copy()
 
-    def packed_contacts(self) -> Contacts:
-        """Return the contacts that are stored beside the login in the client's form, without decoding them."""
-        return Contacts.packed(self._contacts)
-
-    def save_contacts(self, contacts: Iterable[Contact]) -> None:
+    async def save_contacts(self, contacts: Contacts) -> None:
         """Store a copy of the contacts beside the login, replacing earlier ones."""
-        self._contacts = contacts.copy() if isinstance(contacts, Contacts) else list(contacts)
+        self._contacts = contacts.copy()
 
 
 class LoginFile:
@@ -119,7 +116,7 @@ class LoginFile:
     def __repr__(self) -> str:
         return f"LoginFile({str(self._path)!r})"
 
-    def load(self) -> SavedLogin | None:
+    async def load(self) -> SavedLogin | None:
         """
         Return the saved login, or None.
 
@@ -133,7 +130,7 @@ class LoginFile:
             with self._locked():  # another process may just have replaced it
                 return self._load_or_set_aside()
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """
         Prepare for `save`: create the folder and, with a keyring, the passphrase.
 
@@ -143,7 +140,7 @@ class LoginFile:
         with self._locked():
             self._prepare()
 
-    def save(self, saved: SavedLogin) -> None:
+    async def save(self, saved: SavedLogin) -> None:
         """
         Store a new login, replacing an earlier one.
 
@@ -154,7 +151,7 @@ class LoginFile:
             self._prepare()
             self._write(self._path, msgspec.json.encode(saved))
 
-    def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
+    async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         """
         Replace the saved login by the result of a function of it; do nothing if there is none.
 
@@ -167,7 +164,7 @@ class LoginFile:
             if saved is not None:
                 self._write(self._path, msgspec.json.encode(change(saved)))
 
-    def reserve_id(self, at_least: int) -> int:
+    async def reserve_id(self, at_least: int) -> int:
         """
         Return the lowest id, at least `at_least`, that was not returned to any process before.
 
@@ -186,7 +183,7 @@ class LoginFile:
                 raise StorageError(f"Nothing can be written beside {self._path}: {explain(error)}") from None
         return made
 
-    def clear(self) -> None:
+    async def clear(self) -> None:
         """
         Delete the login and its contacts, and the passphrase from the keyring.
 
@@ -202,8 +199,8 @@ class LoginFile:
             if self._seal is not None:
                 self._seal.remove()
 
-    @contextlib.contextmanager
-    def syncing(self) -> Iterator[None]:
+    @contextlib.asynccontextmanager
+    async def syncing(self) -> AsyncIterator[None]:
         """
         Hold the sync lock of this login on this machine; it ends with the process, even after a crash.
 
@@ -225,15 +222,20 @@ class LoginFile:
         finally:
             os.close(handle)
 
-    def load_contacts(self) -> list[Contact]:
-        """Return the contacts that are stored beside the login; an empty list if they cannot be read."""
+    async def load_contacts(self) -> Contacts:
+        """Return the contacts that are stored beside the login; no contacts if they cannot be read."""
         try:
-            return msgspec.json.decode(self._opened(self._contacts_path.read_bytes()), type=list[Contact])
+            return Contacts.packed(
+                msgspec.json.decode(self._opened(self._contacts_path.read_bytes()), type=list[Contact])
+            )
         except (OSError, InvalidLogin, *UNREADABLE):
-            return []
+            return Contacts()
 
-    def save_contacts(self, contacts: Iterable[Contact]) -> None:
-        """Store the contacts beside the login, replacing earlier ones."""
+    async def save_contacts(self, contacts: Contacts) -> None:
+        """Store the contacts beside the login, replacing earlier ones; they are read and written in another thread."""
+        await asyncio.to_thread(self._write_contacts, contacts)
+
+    def _write_contacts(self, contacts: Contacts) -> None:
         listed = b",".join(map(msgspec.json.encode, contacts))
         with self._locked():
             self._write(self._contacts_path, b"[" + listed + b"]")

@@ -107,6 +107,11 @@ class Transport(Protocol):
         ...
 
 
+async def _reserve_alone(at_least: int) -> int:
+    """Reserve an id that no other process can have."""
+    return at_least
+
+
 class Cell:
     """One account's cookies, keys and cursor, updated by every answer."""
 
@@ -115,7 +120,7 @@ class Cell:
         login: Login,
         clock: Callable[[], float],
         user_agent: str = USER_AGENT,
-        reserve: Callable[[int], int] = int,
+        reserve: Callable[[int], Awaitable[int]] = _reserve_alone,
     ) -> None:
         self.login: Login = login
         """The present snapshot."""
@@ -146,7 +151,7 @@ class Cell:
         """Replace fields of the login."""
         self.login = msgspec.structs.replace(self.login, **fields)
 
-    def next_client_id(self) -> str:
+    async def next_client_id(self) -> str:
         """
         Return the next id of a send: 13 digits of milliseconds and a counter of four.
 
@@ -154,14 +159,15 @@ class Cell:
         second, so that reservations are not stored for each send.
         """
         now = self._clock()
-        if self._next_id == self._ids_end or not self._ids_since <= now < self._ids_since + _IDS_SERVE:
-            self._next_id, self._ids_since = self.next_media_id() * _A_MILLISECOND, now
-            self._ids_end = self._next_id + _A_MILLISECOND
+        while self._next_id == self._ids_end or not self._ids_since <= now < self._ids_since + _IDS_SERVE:
+            first = await self.next_media_id() * _A_MILLISECOND
+            if first > self._next_id:  # else another task has reserved a later millisecond meanwhile
+                self._next_id, self._ids_since, self._ids_end = first, now, first + _A_MILLISECOND
         made = self._next_id
         self._next_id = made + 1
         return str(made)
 
-    def next_media_id(self) -> int:
+    async def next_media_id(self) -> int:
         """
         Return the next id of an upload: a millisecond that no other upload uses, in any process.
 
@@ -171,7 +177,7 @@ class Cell:
         while True:
             made = max(int(self._clock() * 1000), self.login.last_client_id // _A_MILLISECOND + 1)
             last = made * _A_MILLISECOND + _A_MILLISECOND - 1
-            reserved = self._reserve(last)
+            reserved = await self._reserve(last)
             self.change(last_client_id=reserved)
             if reserved == last:
                 return made

@@ -245,7 +245,7 @@ async def test_a_backup_replaces_nothing_and_leaves_nothing_half_done(journal: S
 
 async def test_a_backup_of_a_damaged_journal_names_the_journal_and_the_remedy(path: Path) -> None:
     make_private(path)
-    path.write_bytes(b"no journal" * 10_000)  # noqa: ASYNC240 - nothing waits
+    path.write_bytes(b"no journal" * 10_000)
     target = path.with_name("copy.journal")
     with pytest.raises(StorageError, match=f"The journal {path} cannot be read: .*put a backup in its place"):
         await SqliteJournal(path).backup(target)
