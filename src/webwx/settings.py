@@ -1,8 +1,8 @@
 """
-What the command line, the environment and the configuration file say, brought together in this one place.
+The settings: command-line options, environment variables and the configuration file, merged here only.
 
-An option beats a variable, and a variable beats the file. Only entry points read this: a program that embeds the
-library passes its own values.
+An option overrides a variable, and a variable overrides the file. Only entry points read this: a program that embeds
+the library passes its own values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from webwx.storage.login import LoginFile
 
 KEYS = ("home", "account", "server", "host", "proxy", "passphrase_from", "retention_days", "rate_limit", "keep")
-"""What can be set anywhere: each is a key of the file and, as `WEBWX_` and the name in capitals, a variable."""
+"""Settings of every source: keys of the file and, with `WEBWX_` before the name in capitals, variables."""
 
 
 class ForClient(TypedDict):
@@ -52,39 +52,41 @@ class Settings:
     server: str | None = None
     """Origin of a server that plays all hosts of the platform."""
     host: str | None = None
-    """Profile or host name; None: what fits."""
+    """Profile or host name; None uses the default."""
     proxy: str | None = field(default=None, repr=False)
-    """Address of a proxy to go through; it may hold a password."""
+    """Address of a proxy; it may contain a password."""
     allowed_hosts: tuple[str, ...] = ()
-    """API hosts that a login may lead to beside the platform's own; the file only."""
+    """API hosts that a login may be redirected to, besides the platform's own; file only."""
     desktop: Desktop | None = None
-    """What the desktop profile says of itself; the file only."""
+    """Values of the desktop profile; file only."""
     passphrase: str | None = field(default=None, repr=False)
-    """Closes the saved logins; the environment only, where no list of processes and no backup shows it."""
+    """
+    Passphrase that encrypts the saved logins; environment only, so that no list of processes and no backup shows it.
+    """
     passphrase_from: Literal["keyring"] | None = None
     """Where the passphrase of each saved login is stored if none is passed."""
     retention_days: float = 90
-    """How long the journals keep what came; 0: for ever."""
+    """Days after which the journals delete events; 0: never."""
     rate_limit: Literal["on", "off"] | None = None
     """Whether sends and changes wait for the account's rate limit; None means yes, unless a server is set."""
     limits: RateLimit = field(default_factory=RateLimit)
     """The numbers of that rate limit; set in the file only."""
     keep: Keep | None = None
-    """Which media are fetched as they arrive and kept beside the journal; None: none."""
+    """Which media are archived when they arrive; None for none."""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Source of each setting: `option`, `environment` or `file`; a setting without a source is missing."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ, **options: str | None) -> Settings:
         """
-        Bring together what is set; an empty value counts as not set.
+        Merge the settings; an empty value counts as missing.
 
         Args:
-            environment: The process's own, unless a test brings another.
-            options: What the command line says, by the names in `KEYS`.
+            environment: Environment variables.
+            options: Command-line options, by the names in `KEYS`.
 
         Raises:
-            InvalidSettings: The file cannot be read, or a value cannot be.
+            InvalidSettings: The file cannot be read, or a value is not valid.
         """
         file = read_config(config_path(environment))
         places: dict[str, Mapping[str, str | None]] = {
@@ -170,7 +172,7 @@ class RateLimitTable(RateLimit, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ConfigFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the file may say; the fields mean what they mean in `Settings`."""
+    """The configuration file; its fields mean the same as in `Settings`."""
 
     home: str | None = None
     account: str | None = None
@@ -196,10 +198,10 @@ def config_path(environment: Mapping[str, str] = os.environ) -> Path:
 
 def read_config(path: Path) -> ConfigFile:
     """
-    Read the configuration file; none is an empty one.
+    Read the configuration file; a missing file is an empty one.
 
     Raises:
-        InvalidSettings: It cannot be read, or says something that is no setting. Values are not repeated.
+        InvalidSettings: It cannot be read, or has an unknown key. Values are not repeated.
     """
     try:
         file = msgspec.toml.decode(path.read_text(encoding="utf-8"), type=ConfigFile)

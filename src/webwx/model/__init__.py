@@ -1,1 +1,1 @@
-"""Meaning: what a user thinks in, built from wire structs."""
+"""The values of the library's users, built from wire structs."""

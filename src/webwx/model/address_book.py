@@ -37,17 +37,17 @@ _read = msgspec.json.Decoder(Contact).decode
 
 
 def _decode(raws: Sequence[bytes]) -> Contact:
-    """Read a contact that we have written."""
+    """Decode a contact that this library has encoded."""
     return _read(raws[-1])
 
 
 _FILEHELPER = Contact(id=FILEHELPER, nickname=FILEHELPER_NAME, kind="builtin")
 
 _KNOWN = 10_000
-"""Members of chatrooms that are known at once to be known; a number is kept of each."""
+"""Maximum number of members whose chatroom is cached, each as a hash."""
 
 _AS_LISTED = Contact(id=ContactId(""))
-"""Marks a contact that has not changed."""
+"""Mark of a contact that is as in the roster."""
 
 _NOBODY = PackedRoster(Listing(), lambda _: None, is_chatroom)
 
@@ -68,49 +68,49 @@ class Contacts:
     def __init__(self, known: Iterable[Contact] = (), *, roster: Roster = _NOBODY) -> None:
         self._roster = roster
         self._changed: dict[str, Contact | None] = {}
-        """Who is not, or not as, in the roster; None: gone."""
+        """Contacts that are not in the roster or differ from it; None for a removed one."""
         self._by_name: tuple[int, dict[str, list[Contact]]] = (-1, {})
         """Name index, and the `_version` that it belongs to."""
         self._version = 0
         self._known: set[int] = set()
-        """Hashes for which `knows` returned true since the last change."""
+        """Hashes of chats and authors that `knows` has found since the last change."""
         self._members: dict[str, Places] = {}
-        """Members of the chatrooms that were looked up."""
+        """Members of the chatrooms that `knows` has read."""
         for contact in known:
             self.merge(contact)
         self.is_changed: bool = False
-        """Something has changed since this was made or saved."""
+        """Whether a contact has changed since this was created or saved."""
 
     @classmethod
     def listed(cls, listing: Listing, own_id: str, known: Iterable[Contact] = ()) -> Contacts:
-        """Begin with what the server has listed, and with further people."""
+        """Return the contacts that the server has listed, and further ones."""
         return cls(known, roster=PackedRoster(listing, partial(read_listed, own_id=own_id), is_chatroom))
 
     @classmethod
     def packed(cls, known: Iterable[Contact]) -> Contacts:
-        """Begin with any number of people, no two with one id."""
+        """Return contacts with different ids in packed form."""
         listing = Listing(Listed(each.id, _encode(each)) for each in known)
         kept = cls(roster=PackedRoster(listing, _decode, is_chatroom))
         kept.pack()
         return kept
 
     def copy(self) -> Contacts:
-        """Return a copy; changes of one do not affect the other."""
+        """Return a copy that later changes do not affect."""
         copied = Contacts(roster=self._roster)
         copied._changed = dict(self._changed)
         return copied
 
     def pack(self) -> None:
-        """Compress what is not compressed yet, in any thread."""
+        """Compress packed contacts that are not compressed yet; it may run in any thread."""
         self._roster.pack()
 
     def rest_on(self, roster: Roster) -> None:
-        """Keep who has changed, and take all others from another roster from now on."""
+        """Keep changed contacts, and take all others from this roster from now on."""
         self._roster = roster
         self._known = set()
 
     def unkept(self) -> list[Contact]:
-        """Return the contacts that the journal may not hold in their current state."""
+        """Return the contacts whose present state the journal may not have."""
         if not self._roster.is_kept:
             return list(self)
         return [contact for contact in dict(self._changed).values() if contact is not None]
@@ -153,21 +153,21 @@ class Contacts:
 
     def merge(self, newer: Contact) -> Contact:
         """
-        Merge what the server says about a contact, and return the result.
+        Merge the server's data of a contact, and return the result.
 
-        Empty names and lists never erase known values, because changes carry fewer fields than first snapshots.
+        Empty names and lists never erase known values, because changes have fewer fields than first snapshots.
         """
         known = self.get(newer.id)
         return self.put(newer if known is None else merged(known, newer))
 
     def put(self, contact: Contact) -> Contact:
-        """Store a contact exactly as given, with empty names too, and return it."""
+        """Store a contact exactly as given, including empty fields, and return it."""
         self._set(contact.id, contact)
         return contact
 
     def change(self, contact_id: str, **changes: object) -> Contact:
         """
-        Change fields of a known contact, to empty values too, and return the result.
+        Change fields of a known contact, also to empty values, and return the result.
 
         Raises:
             KeyError: No contact has this id.
@@ -206,9 +206,9 @@ class Contacts:
 
     def knows(self, chat: str, author: str | None) -> bool:
         """
-        Return whether a chat is known and its author too, as a contact or as one of the chatroom's members.
+        Return whether a chat and its author are known, the author as a contact or as a member of the chatroom.
 
-        Called for each message, so members found once are usually not looked up again until a contact changes.
+        It is called for each message, so members that were found once are usually not searched again until a change.
         """
         if author is None or author == chat:
             return self.has(chat)
@@ -221,7 +221,7 @@ class Contacts:
         return is_known
 
     def name_of(self, member: Member) -> str:
-        """Return the name to show for a member of a chatroom: the account's own remark comes first."""
+        """Return the name to show for a member of a chatroom; the account's own remark comes first."""
         known = self.get(member.id)
         return (known.remark if known else "") or member.name
 
@@ -251,7 +251,7 @@ class Contacts:
 
     def resolve(self, to: Contact | str) -> Contact:
         """
-        Return the contact that a contact, an id, a remark or a nickname means; a remark wins over a nickname.
+        Return the contact that a contact, an id, a remark or a nickname stands for; a remark precedes a nickname.
 
         Raises:
             UnknownContact: No contact matches, or several do.
@@ -264,7 +264,7 @@ class Contacts:
         return self._only([] if isinstance(to, Contact) else self.called(name), name)
 
     def called(self, name: str) -> list[Contact]:
-        """List who has this remark, else who has this nickname; an id is no name."""
+        """List the contacts with this remark, else those with this nickname; an id is not a name."""
         found = [] if is_id(name) else self._named(name)
         by_remark = [contact for contact in found if contact.remark == name]
         return by_remark or found

@@ -1,4 +1,4 @@
-"""What of the media that arrive is to be kept before anybody asks for it, while the platform still has it."""
+"""Settings of the media archive: which media are downloaded when they arrive."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import msgspec
 from webwx.errors import InvalidSettings
 
 MediaKind = Literal["image", "video", "voice", "file", "sticker"]
-"""What can be kept, by the words that the outbox has for kinds."""
+"""Kinds of media that can be archived, with the outbox's names."""
 
 MEDIA_KINDS: tuple[MediaKind, ...] = ("image", "video", "voice", "file", "sticker")
-"""All of them."""
+"""All kinds of media."""
 
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
-    Which media a client fetches as they arrive, and how much of them it keeps beside its journal.
+    Which media a client downloads as they arrive, and how much of them it stores beside its journal.
 
     Raises:
-        InvalidSettings: Nothing could ever be kept by it.
+        InvalidSettings: No media could match.
     """
 
     chats: str | tuple[str, ...] = "all"
-    """`all`, or remarks, nicknames, chatrooms' names or ids; who they are is looked up when something arrives."""
+    """`all`, or remarks, nicknames, names of chatrooms, or ids; names are resolved when a message arrives."""
     kinds: tuple[MediaKind, ...] = ("image",)
-    """Pictures, unless more is wanted."""
+    """Kinds of media; pictures by default."""
     max_size: int = 10 * 1024 * 1024
-    """Bytes; anything larger is passed over."""
+    """Maximum size in bytes; larger media are not archived."""
     max_total: int = 5 * 1024 * 1024 * 1024
-    """Bytes of one account; beyond, what was kept first goes first."""
+    """Maximum size of one account's media in bytes; the oldest are deleted first."""
     days: float = 0
-    """How long bytes are kept, at most as long as their messages; 0: as long."""
+    """Days after which media are deleted, at the latest with their messages; 0: with their messages."""
 
     def __post_init__(self) -> None:
         if not self.chats or not self.kinds:
@@ -42,7 +42,7 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The chats that are named; none when it is all of them."""
+        """The named chats; empty for all chats."""
         if isinstance(self.chats, str):
             return () if self.chats == "all" else (self.chats,)
         return () if "all" in self.chats else self.chats

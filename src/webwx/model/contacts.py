@@ -1,8 +1,8 @@
 """
-People and chatrooms of one login, and how they are read from the wire.
+People and chatrooms of one login, and how they are decoded.
 
-Ids are new at every login, so nothing here may be kept as an identity; names are what a person knows, and two people
-may share one.
+Ids are new at every login, so do not store one as an identity. Users know people by names, and two people may have the
+same name.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ContactId = NewType("ContactId", str)
 
 FILEHELPER = ContactId("filehelper")
-"""The account's own chat with its phone, on every host."""
+"""Id of the account's chat with its own phone, on every host."""
 
 FILEHELPER_NAME = "文件传输助手"
 """Nickname of that chat."""
@@ -37,7 +37,7 @@ BUILT_IN = frozenset((
     "weixin", "brandsessionholder", "weixinreminder", "officialaccounts", "notification_messages", "wxitil",
     "userexperience_alarm", "newsapp", "filehelper",
 ))  # fmt: skip
-"""Accounts of the platform itself, which keep plain names."""
+"""Ids of the platform's own accounts, which are the same in every login."""
 
 Kind = Literal["friend", "chatroom", "official", "builtin", "self", "stranger"]
 
@@ -46,7 +46,7 @@ _IS_PINNED = 2048
 _IS_OFFICIAL = 8
 
 _SHOWN_MEMBERS = 10
-"""Members whose names stand for a chatroom without one."""
+"""Number of members whose names stand for a chatroom without a name."""
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,11 +55,11 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     id: ContactId
     nickname: str = ""
     display_name: str = ""
-    """Their name in this chatroom, when they have one."""
+    """Their name in this chatroom; empty if they have none."""
 
     @property
     def name(self) -> str:
-        """The name to show in this chatroom; for a friend with a remark `Contacts.name_of` knows a better one."""
+        """The name to show in this chatroom; use `Contacts.name_of` to include the account's remark."""
         return self.display_name or self.nickname or self.id
 
 
@@ -69,30 +69,30 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     id: ContactId
     """Valid in this login only."""
     nickname: str = ""
-    """Their own name, or the chatroom's."""
+    """Own name of a person, or name of a chatroom."""
     remark: str = ""
     """The account's own name for this contact."""
     alias: str = ""
-    """Their WeChat id, mostly hidden."""
+    """WeChat id; the platform usually hides it."""
     kind: Kind = "friend"
     members: tuple[Member, ...] = ()
-    """Of a chatroom, once they are known."""
+    """Members of a chatroom, if they are known."""
     is_pinned: bool = False
-    """The chat stays on top of the list."""
+    """Whether the chat is pinned to the top of the list."""
     is_owner: bool = False
-    """A chatroom of one's own."""
+    """Whether the account owns this chatroom."""
     avatar_key: str = ""
-    """Of a chatroom: what the server wants to hear before it shows the pictures of members who are no friends."""
+    """For a chatroom: key that the server requires for avatars of members who are not friends."""
     uin: int = 0
-    """The number at the platform, which is mostly 0 for anybody but oneself."""
+    """Number at the platform; usually 0 for others than the account itself."""
     pinyin: str = ""
-    """The nickname as it is sorted, in small letters."""
+    """Pinyin of the nickname, in small letters."""
     remark_pinyin: str = ""
-    """Latin transcription of the remark."""
+    """Pinyin of the remark, in small letters."""
     avatar: int = 0
-    """Which picture it is: another number, another picture. 0: the server does not say."""
+    """Version of the avatar; 0 if the server does not send it."""
     signature: str = ""
-    """What they say of themselves."""
+    """Signature of the profile."""
     region: str = ""
     """Province and city."""
     sex: int = 0
@@ -100,7 +100,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     attr_status: int = 0
     """Undocumented bits about the profile."""
     is_incomplete: bool = False
-    """The server listed fewer members than the chatroom has; those who were known before are still among them."""
+    """Whether the server listed fewer members than the chatroom has. Members that were known before are kept."""
 
     @property
     def display_name(self) -> str:
@@ -110,28 +110,28 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lookup(msgspec.Struct, frozen=True, kw_only=True):
-    """What came back for the ids that were asked for."""
+    """Result of a lookup by ids."""
 
     found: tuple[Contact, ...]
     missing: tuple[ContactId, ...]
-    """Ids that the server left out twice: it does not know them, or not in this login."""
+    """Ids that the server omitted twice, because it does not know them in this login."""
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
-    """Who came into a chatroom, and who did not."""
+    """Result of adding people to a chatroom."""
 
     chatroom: Contact
-    """With its members of now."""
+    """The chatroom after the change."""
     added: tuple[ContactId, ...] = ()
-    """In the chatroom now."""
+    """People who are in the chatroom now."""
     invited: tuple[ContactId, ...] = ()
-    """Got an invitation, and come in when they accept it."""
+    """People who received an invitation and join when they accept it."""
     refused: tuple[ContactId, ...] = ()
-    """Could not be added: no friend, blocked, or they want to be asked first."""
+    """People who could not be added: not a friend, blocked, or a confirmation is required."""
 
 
 def contact_from_wire(wire: WireContact, own_id: str) -> Contact:
-    """Build a contact from what the server sent."""
+    """Build a contact from its fields on the wire."""
     return Contact(
         id=ContactId(wire.user_name),
         nickname=plain_text(wire.nick_name),
@@ -165,7 +165,7 @@ _VERSION = re.compile(r"[?&]seq=(\d{1,18})(?!\d)")
 
 
 def _avatar(url: str) -> int:
-    """Read which picture an address shows."""
+    """Return the version of the picture at an address."""
     found = _VERSION.search(url)
     return int(found[1]) if found else 0
 
@@ -191,31 +191,31 @@ _ID = re.compile(r"@@?[0-9a-f]{16,}")
 
 
 def is_id(text: str) -> bool:
-    """Return whether a text can only be an id: a contact with such a name must not be taken for the id's owner."""
+    """Return whether a text can only be an id: a contact with that nickname must not be taken for the id's owner."""
     return text in BUILT_IN or _ID.fullmatch(text) is not None
 
 
 class _Head(Wire, frozen=True, kw_only=True):
-    """The part of a contact that distinguishes it from others."""
+    """Fields that identify a contact."""
 
     user_name: str
 
 
 class _Members(Wire, frozen=True, kw_only=True):
-    """The part of a contact that says how many members it has."""
+    """Fields that say how many members a contact has."""
 
     member_count: int = 0
     member_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
 
 
 def names_all_members(raw: bytes | msgspec.Raw) -> bool:
-    """Return whether a chatroom was delivered with all its members."""
+    """Return whether a chatroom was delivered with its complete member list."""
     read = read_json(raw, _Members)
     return 0 < len(read.member_list) >= read.member_count
 
 
 def take_listed(items: Iterable[msgspec.Raw]) -> Iterator[Listed]:
-    """Store contacts for decoding on access; an entry without an id is left out and does not affect the others."""
+    """Return contacts to be decoded on access; an entry without an id is omitted."""
     for raw in items:
         try:
             yield Listed(ContactId(read_json(raw, _Head).user_name), raw)
@@ -224,7 +224,7 @@ def take_listed(items: Iterable[msgspec.Raw]) -> Iterator[Listed]:
 
 
 class Listed(NamedTuple):
-    """A contact as it was delivered, unread but for the id."""
+    """A contact as delivered, of which only the id is decoded."""
 
     id: ContactId
     raw: bytes | msgspec.Raw
@@ -242,15 +242,15 @@ class Listing:
         self.hashes: array[int] = array("q")
         self.raws: list[bytes | msgspec.Raw] = []
         self.chatrooms: list[ContactId] = []
-        """The ids of those who are one."""
+        """Ids of the chatrooms."""
         self.lack: str = ""
-        """Why members seem to be missing; empty if nothing indicates that."""
+        """Why contacts seem to be missing; empty if nothing indicates that."""
         self.is_complete: bool = True
-        """Whether the list has every contact. False as well if an entry has no readable id."""
+        """Whether the list has every contact. False also if an entry has no readable id."""
         self.add(listed)
 
     def add(self, listed: Iterable[Listed]) -> int:
-        """Take in further ones, and return how many they were."""
+        """Add contacts, and return how many were added."""
         before = len(self.raws)
         for contact_id, raw in listed:
             self.hashes.append(hash(contact_id))
@@ -261,7 +261,7 @@ class Listing:
 
 
 def read_listed(raws: Iterable[bytes | msgspec.Raw], own_id: str) -> Contact | None:
-    """Decode all pieces of a contact, oldest first; None if none of them can be read."""
+    """Decode all parts of a contact, oldest first; None if none of them can be decoded."""
     said = []
     for raw in raws:
         try:
@@ -307,7 +307,7 @@ def merged(known: Contact, newer: Contact) -> Contact:
 
 
 def _merged_members(known: tuple[Member, ...], newer: tuple[Member, ...]) -> tuple[Member, ...]:
-    """Return who is in a chatroom now; the first snapshot of one that is not saved has ids and no names."""
+    """Return the present members of a chatroom. In the first snapshot, an unsaved chatroom has ids and no names."""
     if not newer or all(member.nickname for member in newer):
         return newer or known
     named = {member.id: member for member in known}

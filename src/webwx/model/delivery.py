@@ -1,8 +1,8 @@
 """
 Conversion of a delivered message to its event.
 
-It is total: whatever the fields contain, it returns an event. JSON fields win over XML, because servers write the
-fields themselves and contacts write the XML.
+Every content gives an event. JSON fields have precedence over XML, because servers write the fields and contacts write
+the XML.
 """
 
 from __future__ import annotations
@@ -74,20 +74,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NEWS = "newsapp"
-"""The platform's account that sends articles as a text."""
+"""Id of the platform's account that sends articles as a text."""
 
 MAX_ITEM = 1024 * 1024
-"""Bytes of one delivered thing that is still looked into; a text has at most some 16,000, XML some 100,000."""
+"""Maximum size in bytes of a delivered item; a text has at most about 16,000, XML about 100,000."""
 
 _TEXT = int(MessageType.TEXT)  # an enum looks its members up each time
 
 
 def read_wire(raw: bytes | msgspec.Raw) -> WireMessage | WireText:
     """
-    Read a delivered message; of one that is a text and nothing else no more than a text needs.
+    Decode a delivered message; of a plain text, only the fields that a text needs.
 
     Raises:
-        ProtocolError: It is unreadable, or too large to be looked into.
+        ProtocolError: It cannot be decoded, or is too large.
     """
     wire = read_item(raw, WireText)
     return wire if is_text(wire) else read_json(raw, WireMessage)
@@ -95,10 +95,10 @@ def read_wire(raw: bytes | msgspec.Raw) -> WireMessage | WireText:
 
 def read_item(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
     """
-    Read one delivered thing.
+    Decode one delivered item.
 
     Raises:
-        ProtocolError: It is unreadable, or too large to be looked into.
+        ProtocolError: It cannot be decoded, or is too large.
     """
     if len(raw) > MAX_ITEM:
         raise ProtocolError(f"it is larger than {MAX_ITEM:,} bytes")
@@ -115,7 +115,7 @@ def is_text(wire: WireText) -> bool:
 
 
 def parties(wire: WireMessage | WireText, own_id: str) -> tuple[ContactId, ContactId | None, bool, str]:
-    """Return the chat, the author, whether that is this account, and the content without a chatroom's prefix."""
+    """Return the chat, the author, whether the author is this account, and the content without a chatroom's prefix."""
     author, payload = wire.from_user_name, wire.content
     if not author or author == own_id:
         return ContactId(wire.to_user_name), ContactId(own_id) if own_id else None, True, payload
@@ -127,7 +127,7 @@ def parties(wire: WireMessage | WireText, own_id: str) -> tuple[ContactId, Conta
 
 
 class Delivery:
-    """A delivered message, and what is worked out about it once: whose, where, and what it holds."""
+    """A delivered message with its chat, its author, and its content decoded on demand."""
 
     __slots__ = ("chat", "is_self", "payload", "raw", "sender", "wire")
 
@@ -138,7 +138,7 @@ class Delivery:
 
     @property
     def envelope(self) -> Envelope:
-        """What all messages have."""
+        """Fields that every message has."""
         wire = self.wire
         return {
             "message_id": wire.msg_id,
@@ -151,28 +151,28 @@ class Delivery:
 
     @property
     def notice_envelope(self) -> Envelope:
-        """Return the same parts for a notice of the platform, which has no author."""
+        """The same fields for a notice of the platform, which has no author."""
         return {**self.envelope, "sender": None}
 
     def attributes(self, tag: str) -> dict[str, str]:
-        """Return the attributes of the content's root element."""
+        """Attributes of the content's root element."""
         return read_attributes(xml_text(self.payload), tag)
 
     def app(self) -> AppContent:
-        """Return the app message of the XML; without XML, its placeholder is the title."""
+        """The app message in the XML; without XML, the placeholder text is its title."""
         xml = xml_text(self.payload)
         return read_app(xml) or AppContent(title="" if "<" in xml else xml)
 
 
 def message_from_wire(wire: WireMessage | WireText, own_id: str, raw: bytes | msgspec.Raw) -> Event:
-    """Build the event of a delivered message; `raw` are its fields as they came."""
+    """Build the event of a delivered message; `raw` are its fields as delivered."""
     if isinstance(wire, WireText):
         return text_from_wire(wire, own_id)
     return _KINDS.get(wire.msg_type, _unknown)(Delivery(wire, own_id, raw))
 
 
 def text_from_wire(wire: WireText, own_id: str) -> TextMessage:
-    """Build the event of a text that is nothing else."""
+    """Build the event of a plain text."""
     chat, sender, is_self, payload = parties(wire, own_id)
     return TextMessage(
         message_id=wire.msg_id, chat=chat, sender=sender, is_self=is_self, time=wire.create_time,
@@ -273,7 +273,7 @@ _OFFICIAL = 8
 
 
 def _person(delivery: Delivery) -> Person:
-    """Return the person that a message is about: the id of the fields, and the names of the XML."""
+    """Return the person on a card or in a request: the id from the fields, the names from the XML."""
     shown, said = delivery.wire.recommend_info, delivery.attributes("msg")
     return Person(
         id=ContactId(shown.user_name),
@@ -492,7 +492,7 @@ def _sysmsg(delivery: Delivery) -> Event:
 
 
 def _from_sysmsg(delivery: Delivery) -> Event | None:
-    """Decode a `<sysmsg>`, under either of two message types; None if it is not one."""
+    """Decode a `<sysmsg>`, which occurs under two message types; None if it is not one."""
     xml = plain_text(delivery.payload)
     if "<sysmsg" not in xml:
         return None
@@ -542,7 +542,7 @@ def _unknown(delivery: Delivery) -> Event:
 
 
 def _one_line(raw: bytes | msgspec.Raw) -> msgspec.Raw:
-    """Write delivered JSON on one line, in clean UTF-8: the platform breaks lines, and events are kept by the line."""
+    """Encode delivered JSON on one line in valid UTF-8, because events are stored one per line."""
     (item,) = read_json(b"[" + bytes(raw) + b"]", list[msgspec.Raw])
     return msgspec.Raw(msgspec.json.format(bytes(item).decode("utf-8", "replace"), indent=-1))
 
@@ -581,4 +581,4 @@ _APP_KINDS: dict[int, Callable[[Delivery, AppContent], Event]] = {
     AppMessageType.TRANSFER: _transfer,
     AppMessageType.RED_PACKET: _red_packet,
 }
-"""Those with an event of their own; all others are an `AppMessage`."""
+"""Types with an event class of their own; all others are an `AppMessage`."""

@@ -1,8 +1,8 @@
 """
-Items of a sync batch, and how undelivered ones are stored.
+Items of a sync batch, and their stored form until they are delivered.
 
-A batch is stored raw, item by item; each item becomes an event when it is read. An unreadable item becomes a
-`QuarantinedMessage`, so that it never affects the others.
+A batch is stored raw, item by item; each item becomes an event when it is read. An undecodable item becomes a
+`QuarantinedMessage`, so that it does not affect the others.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ class ContactDeleted(Event, frozen=True, kw_only=True, tag="contact_deleted"):
 
 
 class QuarantinedMessage(Event, frozen=True, kw_only=True, tag="quarantined_message"):
-    """Something the server delivered that could not be read."""
+    """A delivered item that could not be decoded."""
 
     raw: str
-    """As it came."""
+    """The item as delivered."""
     reason: str
 
 
@@ -65,12 +65,12 @@ class ContinuityLost(Event, frozen=True, kw_only=True, tag="continuity_lost"):
     """Events may be missing between two times."""
 
     since: float
-    """Seconds since 1970."""
+    """Start of the gap: seconds since 1970."""
     until: float
     reason: Literal["new_login", "key_refused", "answer_too_large", "purged"]
     """
-    Another login came in place of the one before; the server did not know our position; what came was too large to be
-    read; it was deleted unread.
+    `new_login`: another login replaced this one. `key_refused`: the server refused the sync position.
+    `answer_too_large`: the answer exceeded the size limit. `purged`: events were deleted before they were read.
     """
 
 
@@ -78,14 +78,14 @@ class LoopDetected(Event, frozen=True, kw_only=True, tag="loop_detected"):
     """
     The bot replied so often in one chat that it may be talking to another bot, and pauses there.
 
-    Delivered to bots only, never stored in a journal.
+    It is delivered to bots only, and never stored in a journal.
     """
 
     chat: ContactId
     replies: int
-    """How many it has sent there."""
+    """Number of its replies in that chat."""
     seconds: float
-    """Within how many seconds."""
+    """Period of these replies, in seconds."""
 
 
 class IdentityAmbiguous(Event, frozen=True, kw_only=True, tag="identity_ambiguous"):
@@ -103,7 +103,7 @@ class IdentityAmbiguous(Event, frozen=True, kw_only=True, tag="identity_ambiguou
 
 
 QUIET = (PhoneActivity, ContactChanged, ContactDeleted, IdentityAmbiguous)
-"""Events that are no messages, and that most programs leave out."""
+"""Events that are not messages, which most programs omit."""
 
 CONTACT_EVENTS = (
     ContactChanged, ContactDeleted, IdentityAmbiguous, FriendRequest, PossibleFriend, FriendAdded,
@@ -116,7 +116,7 @@ _QUIET = frozenset(QUIET)
 
 
 def is_quiet(event: Event) -> bool:
-    """Return whether an event is one of those; four `isinstance` calls would take as long as making a text."""
+    """Return whether an event is one of `QUIET`; four `isinstance` calls would take longer than this lookup."""
     return type(event) in _QUIET
 
 
@@ -134,41 +134,43 @@ AnyEvent = (
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, gc=False):  # no circle leads through it: see decision 21
-    """One thing in a batch, not yet looked at."""
+    """One item of a batch, not decoded yet."""
 
     kind: Literal["message", "contact", "deleted", "gap"]
     raw: msgspec.Raw = msgspec.Raw(b"null")
-    """As delivered; a `gap` is our own note: a `ContinuityLost`, or an `IdentityAmbiguous`."""
+    """The item as delivered; for the kind `gap`, our own record of a `ContinuityLost` or an `IdentityAmbiguous`."""
     text: WireText | None = None
-    """In place of that: a text, which was read with its whole batch."""
+    """A text that was decoded with its whole batch, instead of `raw`."""
 
 
 class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One item of a batch, with its identity and its chat."""
+    """One item of a batch, with its id and its chat."""
 
     item: Item
     raw: msgspec.Raw
-    """As delivered; it may be a view of all that was."""
+    """The item as delivered; it may be a view of the answer's body."""
     read: msgspec.Struct | None = None
     """
     The decoded message, so that it is not decoded again; it is not stored. Messages other than texts stay as delivered:
     their event is created on access.
     """
     message_id: str = ""
-    """The platform's; for a message that has none, or "0", the digest of all that came; empty: it is no message."""
+    """
+    The platform's id. For a message without an id, or with "0", the digest of the item; empty if it is not a message.
+    """
     chat: ContactId = ContactId("")
-    """Where it was said; empty for what belongs to no chat."""
+    """Chat of a message; empty for other items."""
     sender: ContactId | None = None
-    """Who wrote it, where that is a person."""
+    """Author of a message, if it is a person."""
     time: int = 0
-    """Seconds since 1970, by the server's clock; 0 when it does not say."""
+    """Seconds since 1970 (server's clock); 0 if the item has no time."""
     is_self: bool = False
     is_backlog: bool = False
-    """It was written before this process began to sync."""
+    """Whether it was written before this process began to sync."""
     is_quarantined: bool = False
-    """It could not be read."""
+    """Whether it could not be decoded."""
     is_notice: bool = False
-    """It is a grey line, as recalls are."""
+    """Whether it is a notice, such as a recall."""
 
     @property
     def digest(self) -> int:
@@ -233,7 +235,7 @@ def identify(item: Item, own_id: str, began: int = 0, raw: msgspec.Raw | None = 
 
 
 def sound_time(time: int) -> int:
-    """Return the time of a message, or 0 if it is invalid."""
+    """Return the time of a message; 0 if it is not valid."""
     return time if 0 <= time < _LATEST else 0
 
 

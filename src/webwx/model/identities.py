@@ -28,43 +28,43 @@ IdentityKind = Literal["person", "official", "chatroom"]
 
 By = Literal["seen", "ambiguous", "certain", "matched", "hand"]
 """
-How a contact got its identity. `seen`: new, with no similar one. `ambiguous`: new, because the similar ones are not
-certain. `certain`: by a mark that only one contact can have. `matched`: by weighing. `hand`: by the user.
+How a contact got its identity. `seen`: new, because none is similar. `ambiguous`: new, because similar ones are not
+certain. `certain`: by an attribute that only one contact can have. `matched`: by weighing. `hand`: by the user.
 """
 
 MEMBERS = 500
-"""Members of a chatroom that are compared."""
+"""Maximum number of members of a chatroom that are compared."""
 
 ENOUGH = 22.0
-"""Bits that a match needs."""
+"""Minimum weight of a match, in bits."""
 
 CERTAINTY = 60.0
-"""Bits for a mark that only one contact can have."""
+"""Weight of an attribute that only one contact can have, in bits."""
 
 ALMOST = 0.999999
-"""How sure a match can be that was only weighed."""
+"""Maximum confidence of a match that was weighed."""
 
 CAREFUL = 6.0
-"""Additional bits required if only some contacts of a login are known, because another one may fit better."""
+"""Additional weight required if only some contacts of a login are known, because another one may match better."""
 
 AHEAD = 8.0
-"""Bits that a match must be ahead of the next best, on both sides."""
+"""Minimum distance in bits between a match and the second best one, on both sides."""
 
 PLAUSIBLE = 10.0
-"""Bits from which an unmatched contact may be a known one."""
+"""Minimum weight of a candidate, in bits."""
 
 CANDIDATES = 5
-"""Identities named that a contact may be."""
+"""Maximum number of candidates that are named."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Evidence about who a contact is; empty values say nothing."""
+    """Attributes of a contact that are compared; an empty value is unknown."""
 
     kind: IdentityKind
     is_self: bool = False
-    """The account itself."""
+    """Whether it is the account itself."""
     wxid: str = ""
-    """The real id, where it was seen."""
+    """Real id, if it was seen."""
     uin: int = 0
     alias: str = ""
     remark: str = ""
@@ -78,10 +78,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attr_status: int = 0
     is_owner: bool = False
     members: tuple[tuple[int, int], ...] = ()
-    """Of a chatroom: of each member a digest of the nickname, and the number of the identity or 0; in order."""
+    """Members of a chatroom, in order: for each a digest of the nickname, and the number of the identity or 0."""
 
     def filled_from(self, older: Evidence) -> Evidence:
-        """Return this evidence with empty values filled from an earlier one."""
+        """Return this evidence with its empty values filled from an earlier one."""
         known = {
             name: before
             for name in self.__struct_fields__
@@ -91,12 +91,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reason(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that spoke for a match or against it."""
+    """One attribute that spoke for or against a match."""
 
     what: str
-    """What was compared: `remark`, `avatar`, ..."""
+    """Name of the attribute: `remark`, `avatar`, ..."""
     weight: float
-    """In bits; negative where it speaks against."""
+    """Weight in bits; negative if it speaks against the match."""
     agrees: bool
 
 
@@ -107,56 +107,58 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Permanent identity number, never reused."""
     kind: IdentityKind
     name: str
-    """What they were last shown as."""
+    """Last displayed name."""
     contact_id: ContactId
-    """Their id in this login, or the newest one when none is open; empty when they are not there."""
+    """Id in this login, or in the newest login if none is open; empty if it is not a contact there."""
     confidence: float
-    """How sure that is, from 0 to 1."""
+    """Confidence of the match, from 0 to 1."""
     first_seen: float
     """Seconds since 1970."""
     last_seen: float
-    """When a login that they were in was last heard of."""
+    """Time of the last batch of a login that had this contact."""
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """A contact of a login that was found to be an identity, and why."""
+    """A contact of a login with its identity, and the reasons."""
 
     number: int
-    """The identity."""
+    """Number of the identity."""
     contact_id: ContactId
     own_id: ContactId
-    """Who the account was in that login; empty for an id that every login has."""
+    """Id of the account in that login; empty for an id that is the same in every login."""
     name: str
     by: By
     confidence: float
     reasons: tuple[Reason, ...] = ()
     candidates: tuple[int, ...] = ()
-    """Identities that it may have been as well."""
+    """Identities that also were possible."""
     seen_at: float
-    """When it was found, or last changed; seconds since 1970."""
+    """Time at which it was matched or last changed: seconds since 1970."""
 
 
 class Identified(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found out about a contact that had no identity in its login."""
+    """Result for a contact that had no identity in its login."""
 
     contact_id: ContactId
     number: int
-    """The identity; 0 while it waits for more to be known."""
+    """Number of the identity; 0 while more data is needed."""
     by: By | Literal["waiting"]
-    """As in a link. `waiting`: there is a similar one, and the other contacts, or its members, are not known yet."""
+    """
+    As in a link. `waiting`: there is a similar identity, and the other contacts, or its members, are not known yet.
+    """
     candidates: tuple[int, ...] = ()
-    """Identities that it may be as well, the likeliest first."""
+    """Identities that are also possible, likeliest first."""
 
 
 class Face(NamedTuple):
-    """What was last known of an identity; one that was merged by hand may have several."""
+    """Last known evidence of an identity; one that was merged by hand may have several."""
 
     number: int
     evidence: Evidence
 
 
 class Finding(NamedTuple):
-    """What comparing a contact with all faces has shown."""
+    """Result of comparing a contact with all identities."""
 
     by: By
     face: Face | None = None
@@ -175,7 +177,7 @@ def evidence_of(
     Args:
         contact: The contact.
         own_id: Id of the account in this login; its membership does not distinguish chatrooms.
-        numbers: Identities of this login's contacts: members are then known under any nickname.
+        numbers: Identities of this login's contacts, by which members are recognized under any nickname.
     """
     if contact.kind == "chatroom":
         members = {
@@ -203,19 +205,21 @@ def is_lasting(contact_id: str) -> bool:
 
 
 class _Field(NamedTuple):
-    """Something that is compared."""
+    """An attribute that is compared."""
 
     name: str
     most: float
-    """Bits that agreement is worth at most: nothing is rarer than that among all people there are."""
+    """Maximum weight of agreement in bits, however rare the value is."""
     against: float
-    """Bits that speak against a match when both have one and they differ: how rarely it changes."""
+    """
+    Weight against a match if both have a value and the values differ; it is larger for attributes that rarely change.
+    """
     missing: float = 0.0
-    """Bits that speak against it when only one has any."""
+    """Weight against a match if only one has a value."""
     is_text: bool = True
-    """Few share a value; otherwise there are only a few values."""
+    """Whether the values are texts that few contacts share; otherwise there are only a few values."""
     sound: str = ""
-    """Normalize a text: equal for texts that differ only in the form of their characters or in a picture."""
+    """Return a text in a form that ignores differences of notation and of emoji."""
 
 
 _FIELDS = (
@@ -232,40 +236,40 @@ _FIELDS = (
 _values_of = attrgetter(*(field.name for field in _FIELDS))
 
 _CERTAIN = ("is_self", "wxid", "uin", "alias")
-"""Marks that one person has at most, the surest first."""
+"""Attributes that only one person can have, the surest first."""
 
 _marks_of = attrgetter(*_CERTAIN)
 
 _KEYS = ("remark", "nickname", "remark_pinyin", "pinyin", "avatar", "signature")
-"""Values by which contacts become candidates for a comparison."""
+"""Attributes by which contacts become candidates for a comparison."""
 
 _CROWD = 400
 """Maximum number of pairs that share a value; a more frequent value is too weak to create candidates."""
 
 _RAREST = 8
-"""Members of a chatroom by which those are found that it may be."""
+"""Number of a chatroom's rarest members that are used to find candidates."""
 
 _SHARED_MEMBER = 6.0
 _ALL_MEMBERS = 24.0
-"""Bits for each member that two chatrooms share, and at most; less when some are not shared."""
+"""Weight of each member that two chatrooms share, and its maximum; it is reduced if some are not shared."""
 
 _OTHER_MEMBERS = 6.0
-"""Bits against, when most are not shared."""
+"""Weight against a match if most members are not shared."""
 
 _SAME_MEMBERS = 0.6
-"""Chatrooms that share so much of their members agree in them."""
+"""Minimum share of members that two equal chatrooms have in common."""
 
 _STRANGE_MEMBERS = 0.1
-"""Chatrooms that share less are different."""
+"""Share of members below which two chatrooms are different."""
 
 
 def match(
     seen: Mapping[ContactId, Evidence], faces: Sequence[Face], known: Collection[Evidence], *, is_careful: bool = False
 ) -> dict[ContactId, Finding]:
     """
-    Match contacts to identities; each contact gets a match result.
+    Match contacts to identities; each contact gets a result.
 
-    Takes time about linear in the number of contacts: only those are compared that share a rare value.
+    It takes time about linear in the number of contacts, because only contacts that share a rare value are compared.
 
     Args:
         seen: Contacts of one login that have no identity yet.
@@ -309,15 +313,15 @@ def match(
 
 
 class _Side(NamedTuple):
-    """Evidence laid out for comparing."""
+    """Evidence in the form in which it is compared."""
 
     evidence: Evidence
     values: tuple[object, ...]
-    """Of the fields, in their order."""
+    """Values of the attributes, in the order of the fields."""
     sounds: tuple[str, ...]
     """Text values of both; empty if a side has none."""
     members: frozenset[int]
-    """Numbers of those in a chatroom who have one."""
+    """Identity numbers of a chatroom's members, for those who have one."""
 
     @classmethod
     def of(cls, evidence: Evidence) -> _Side:
@@ -328,12 +332,12 @@ class _Side(NamedTuple):
 
 @lru_cache(1_024)
 def _reason(what: str, weight: float, agrees: bool) -> Reason:
-    """Return a reason; thousands are equal, so they are cached."""
+    """Return a reason; cached, because thousands are equal."""
     return Reason(what=what, weight=weight, agrees=agrees)
 
 
 class _Shared(NamedTuple):
-    """The members that two chatrooms share."""
+    """Members that two chatrooms share."""
 
     number: int
     part: float
@@ -341,7 +345,7 @@ class _Shared(NamedTuple):
 
 
 class _Scale:
-    """What agreement is worth, by how often each value occurs in this login or among all who are known."""
+    """Weights of agreement, by how often each value occurs in this login or among all known contacts."""
 
     def __init__(self, seen: Collection[Evidence], known: Collection[Evidence]) -> None:
         self._counts: dict[str, tuple[Counter[object], Counter[object]]] = {}
@@ -357,7 +361,7 @@ class _Scale:
         return max(in_seen[kind, value], in_known[kind, value])
 
     def weight(self, name: str, field: _Field, kind: IdentityKind, value: object) -> float:
-        """Return the bits that agreement in a value is worth."""
+        """Return the weight in bits of agreement in a value."""
         key = (name, kind, value)
         weight = self._weights.get(key)
         if weight is None:
@@ -371,14 +375,14 @@ class _Scale:
         return weight
 
     def score(self, one: _Side, other: _Side) -> float:
-        """Return the bits in favour of two being the same; minus infinity if they cannot be."""
+        """Return the total weight in bits of a match; minus infinity if it is not possible."""
         members = _shared_members(one, other)
         if _is_impossible(one, other, members):
             return -math.inf
         return sum(weight for _, weight, _ in self._compared(one, other, members))
 
     def reasons(self, one: _Side, other: _Side) -> tuple[Reason, ...]:
-        """Return the reasons for and against two being the same."""
+        """Return the reasons for and against a match."""
         return tuple(
             _reason(what, round(weight, 1), agrees)
             for what, weight, agrees in self._compared(one, other, _shared_members(one, other))
@@ -407,12 +411,12 @@ class _Scale:
 
 
 def _count(name: str, people: Collection[Evidence]) -> Counter[object]:
-    """Count the bearers of each value, by kind."""
+    """Count how many contacts have each value, by attribute."""
     return Counter((each.kind, value) for each in people if (value := getattr(each, name)))
 
 
 def _is_impossible(one: _Side, other: _Side, members: _Shared | None) -> bool:
-    """Return whether two cannot be the same: the strongest mark that both have differs, or nearly all members."""
+    """Return whether a match is not possible: the surest common attribute differs, or nearly all members differ."""
     for mine, theirs in zip(_marks_of(one.evidence), _marks_of(other.evidence), strict=True):
         if mine and theirs:
             return bool(mine != theirs)
@@ -484,7 +488,7 @@ def _member_keys(side: _Side) -> Iterator[tuple[str, int]]:
 
 
 def _clear_pairs(scores: Mapping[tuple[int, int], float], enough: float) -> list[tuple[int, int]]:
-    """Return the pairs that are each other's best, good enough, and well ahead of the second best on both sides."""
+    """Return the pairs that are each other's best match, heavy enough, and well ahead of the second best."""
     of_ours: defaultdict[int, list[float]] = defaultdict(list)
     of_theirs: defaultdict[int, list[float]] = defaultdict(list)
     for (one, face), score in scores.items():

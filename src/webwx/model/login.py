@@ -1,8 +1,8 @@
 """
-A login: who, where, with which keys, and how far it has read.
+A login: its account, hosts and keys, and its sync position.
 
-A `Login` is a snapshot of an account's cell (transport/runner.py) and saves as JSON. Before the scan it is a blank one
-that knows only where to talk to.
+A `Login` is a snapshot of an account's session state (transport/runner.py) and is saved as JSON. Before the scan it is
+blank: it has only the hosts.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from webwx.protocol.sync import SyncKey
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is logged in."""
+    """The account that is logged in."""
 
     nickname: str
     id: ContactId
-    """The account's own id in this login."""
+    """Id of the account itself in this login."""
     uin: int
     """The account's number (uin), the same at every login."""
     host: str
@@ -30,28 +30,28 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a process needs to go on with a login."""
+    """Everything that a process needs to continue a login."""
 
     profile_name: str
     server: str | None
-    """The one server that serves all hosts, if the user chose one."""
+    """Server that serves all hosts, if the user chose one."""
     hosts: Hosts
     allowed_hosts: tuple[str, ...] = ()
-    """API hosts a login may be sent on to beside the platform's own."""
+    """API hosts that a login may be redirected to, besides the platform's own."""
     credentials: Credentials = Credentials()
     pass_ticket: str = ""
     user_id: str = ""
-    """Empty without a login."""
+    """Id of the account; empty without a login."""
     nickname: str = ""
     jar: Jar = Jar()
     fetch_key: SyncKey = SyncKey()
-    """For the next webwxsync."""
+    """Sync key for the next webwxsync."""
     check_key: SyncKey = SyncKey()
-    """For the next synccheck."""
+    """Sync key for the next synccheck."""
     last_client_id: int = 0
-    """The highest id reserved for sends: ids only ever grow."""
+    """Highest id reserved for sends; ids only increase."""
     invite_start_count: int = 40
-    """Members that a chatroom would have from which one invites and does not add; the server says the number."""
+    """Number of members from which people are invited to a chatroom instead of added; sent by the server."""
     clock_skew: float = 0.0
     """Seconds by which the server's clock is ahead of ours, according to its answers."""
 
@@ -75,7 +75,7 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def profile(self) -> Profile:
-        """What this client calls itself."""
+        """Profile of the client."""
         return PROFILES[self.profile_name]
 
     def require(self) -> None:
@@ -106,7 +106,7 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _HALVES = {(True, True): "█", (True, False): "▀", (False, True): "▄", (False, False): " "}
-"""Two modules in one letter, the upper one first: whether each is ink."""
+"""Characters for two modules of the code, the upper one first, by whether each is dark."""
 
 # Of the 256 colours, for terminals have their own idea of the first sixteen.
 _BLACK_ON_WHITE, _WHITE_ON_BLACK, _OWN_COLORS = "\x1b[38;5;16;48;5;231m", "\x1b[38;5;231;48;5;16m", "\x1b[0m"
@@ -114,14 +114,14 @@ _BLACK_ON_WHITE, _WHITE_ON_BLACK, _OWN_COLORS = "\x1b[38;5;16;48;5;231m", "\x1b[
 
 class QrCode(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A login to scan with the phone.
+    A login code to scan with the phone.
 
-    `str()` draws it for a terminal, black on white, so `show_qr=print` is all a script needs. A phone that scans it can
-    log in here: it is shown, never logged.
+    `str()` draws it for a terminal, black on white, so `show_qr=print` is enough for a script. Any phone that scans the
+    code can confirm a login here, so it is shown and never logged.
     """
 
     url: str
-    """The address inside the code."""
+    """Address inside the code."""
 
     def __repr__(self) -> str:
         return "QrCode(***)"
@@ -152,7 +152,7 @@ class QrCode(msgspec.Struct, frozen=True, kw_only=True):
         return "\n".join([*lines, self.url])
 
     def svg(self) -> str:
-        """Draw it as an SVG picture, fit for a file and for a page."""
+        """Draw the code as an SVG picture."""
         import io
 
         import segno
@@ -162,7 +162,7 @@ class QrCode(msgspec.Struct, frozen=True, kw_only=True):
         return drawn.getvalue().decode()
 
     def png(self) -> bytes:
-        """Draw it as a PNG picture."""
+        """Draw the code as a PNG picture."""
         import io
 
         import segno

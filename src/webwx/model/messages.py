@@ -40,24 +40,24 @@ from webwx.protocol.content import forward_image, read_attributes, split_sender
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What a send returns, and all that a recall needs.
+    Result of a send, which contains everything that a recall needs.
 
     Store it as JSON and recall the message later from another process.
     """
 
     message_id: str
-    """The server's id."""
+    """Platform's id of the message."""
     client_id: str
     """Client id of the send: 17 digits."""
     chat: ContactId
-    """Where it was sent."""
+    """Chat to which it was sent."""
     time: float
     """Time at which the server accepted it: seconds since 1970 (server clock if known)."""
     way: Literal["sent", "by_content", "by_upload"] = "sent"
-    """How a forward went: by what its content holds, or by download and upload."""
+    """How a forward was sent: by the keys in its content, or by download and upload."""
 
     def can_recall(self, now: float) -> bool:
-        """Return whether the two minutes for a recall are not over at a time, in seconds since 1970."""
+        """Return whether the two minutes for a recall are not over at a time in seconds since 1970."""
         return bool(self.message_id) and now - self.time <= RECALL_WINDOW
 
     def to_json(self) -> str:
@@ -82,11 +82,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     """An event of the sync."""
 
     number: int = 0
-    """Its number in the journal, growing in the order of arrival; 0 without a journal."""
+    """Number in the journal, increasing in the order of arrival; 0 without a journal."""
     redelivered: bool = False
-    """It may have been delivered to this consumer before, by a process that ended before it acknowledged it."""
+    """Whether it may have been delivered to this consumer before, by a process that ended before it acknowledged it."""
     backlog: bool = False
-    """It was written before this process began to sync."""
+    """Whether it was written before this process began to sync."""
 
 
 class Envelope(TypedDict):
@@ -101,19 +101,19 @@ class Envelope(TypedDict):
 
 
 class Message(Event, frozen=True, kw_only=True):
-    """What all messages have."""
+    """Fields that all messages have."""
 
     message_id: str
     chat: ContactId
-    """The conversation: a person, a chatroom or `filehelper`."""
+    """Chat of the message: a person, a chatroom or `filehelper`."""
     sender: ContactId | None
-    """Who wrote it; None for a notice of the platform."""
+    """Author; None for a notice of the platform."""
     is_self: bool
-    """Written by this account, here or on another device."""
+    """Whether this account wrote it, here or on another device."""
     time: int
-    """Seconds since 1970, by the server's clock."""
+    """Seconds since 1970 (server's clock)."""
     content: str
-    """As delivered: escaped, with the chatroom's prefix."""
+    """Content as delivered: escaped, with a chatroom's prefix."""
 
     @property
     def payload(self) -> str:
@@ -125,7 +125,7 @@ class TextMessage(Message, frozen=True, kw_only=True, tag="text_message"):
     """A text."""
 
     text: str
-    """As it was written."""
+    """Text as the author typed it."""
 
     def mentions(self, *names: str) -> bool:
         """
@@ -149,13 +149,13 @@ class ImageMessage(Message, frozen=True, kw_only=True, tag="image_message"):
         The XML that forwards this picture, recalled or not.
 
         Raises:
-            NotForwardable: It came without keys; the text names the way round.
+            NotForwardable: It arrived without keys; the text of the error names an alternative.
         """
         return forward_image(xml_text(self.payload))
 
     @property
     def can_forward(self) -> bool:
-        """Whether it came with the keys that a forward needs."""
+        """Whether it arrived with the keys that a forward needs."""
         try:
             return bool(self.forward_content)
         except NotForwardable:
@@ -163,21 +163,21 @@ class ImageMessage(Message, frozen=True, kw_only=True, tag="image_message"):
 
 
 class VoiceMessage(Message, frozen=True, kw_only=True, tag="voice_message"):
-    """Something spoken."""
+    """A voice message."""
 
     duration: float
-    """Seconds."""
+    """Length in seconds."""
 
 
 class VideoMessage(Message, frozen=True, kw_only=True, tag="video_message"):
     """A video."""
 
     duration: float
-    """Seconds, whole ones."""
+    """Length in whole seconds."""
     is_short: bool = False
-    """Sent as what phones once called a short video."""
+    """Whether it was sent as a short video, a kind of older phones."""
     size: int = 0
-    """Bytes; 0 when the platform did not say."""
+    """Size in bytes; 0 if unknown."""
     height: int = 0
     width: int = 0
 
@@ -187,7 +187,7 @@ class VideoMessage(Message, frozen=True, kw_only=True, tag="video_message"):
         The XML that forwards this video.
 
         Raises:
-            NotForwardable: It came without keys; the text names the way round.
+            NotForwardable: It arrived without keys; the text of the error names an alternative.
         """
         xml = xml_text(self.payload)
         keys = read_attributes(xml, "videomsg")
@@ -200,7 +200,7 @@ class VideoMessage(Message, frozen=True, kw_only=True, tag="video_message"):
 
     @property
     def can_forward(self) -> bool:
-        """Whether it came with the keys that a forward needs."""
+        """Whether it arrived with the keys that a forward needs."""
         try:
             return bool(self.forward_content)
         except NotForwardable:
@@ -211,29 +211,29 @@ class StickerMessage(Message, frozen=True, kw_only=True, tag="sticker_message"):
     """A sticker or GIF; dice and rock-paper-scissors are stickers too."""
 
     is_available: bool
-    """False for one from the sticker store: the web gets neither its picture nor its md5."""
+    """False for a sticker of the sticker store, whose picture and md5 are not available on the web."""
     md5: str = ""
     """Md5 that sends the same sticker again."""
     url: str = ""
-    """A public address of its picture; not of this client's hosts."""
+    """Public address of its picture, on a host that this client does not contact."""
     size: int = 0
     height: int = 0
     width: int = 0
     game: Literal["", "rock_paper_scissors", "dice"] = ""
     game_result: int = 0
-    """As the platform numbers it."""
+    """Result, as numbered by the platform."""
 
 
 class FileMessage(Message, frozen=True, kw_only=True, tag="file_message"):
     """A file."""
 
     name: str
-    """As the sender called it: not fit to be a path as it is."""
+    """Name given by the sender; it is not safe as a path."""
     size: int
     media_id: str
     """Valid for this account and login; needed to download or forward it."""
     encrypted_name: str = ""
-    """Percent-encoded name that a download asks by; older servers send none."""
+    """Percent-encoded name for the download; older servers do not send it."""
     extension: str = ""
     md5: str = ""
     """Md5 of the file, if the sender's app sent it."""
@@ -246,15 +246,15 @@ class LocationMessage(Message, frozen=True, kw_only=True, tag="location_message"
     """A place on the map."""
 
     latitude: float | None
-    """In the Chinese grid GCJ-02, like the next; None when the platform did not say."""
+    """Latitude in the Chinese grid GCJ-02, as the longitude; None if unknown."""
     longitude: float | None
     label: str
-    """The address."""
+    """Address of the place."""
     name: str = ""
-    """What the place is called; phones write `[位置]` for none."""
+    """Name of the place; phones send `[位置]` if there is none."""
     map_url: str = ""
     original: str = ""
-    """Its XML, which a forward sends back."""
+    """XML of the location, which a forward sends back."""
 
 
 class LiveLocationMessage(Message, frozen=True, kw_only=True, tag="live_location_message"):
@@ -264,18 +264,18 @@ class LiveLocationMessage(Message, frozen=True, kw_only=True, tag="live_location
 
 
 class Person(msgspec.Struct, frozen=True, kw_only=True):
-    """The person in a card or a request, perhaps not a contact."""
+    """The person on a card or in a request; they may not be a contact."""
 
     id: ContactId
-    """Valid in this login only; empty if the platform sent none."""
+    """Id in this login; empty if the platform sent none."""
     nickname: str = ""
     alias: str = ""
-    """Their WeChat id, mostly hidden."""
+    """WeChat id; the platform usually hides it."""
     province: str = ""
     city: str = ""
     signature: str = ""
     is_official: bool = False
-    """An official account."""
+    """Whether it is an official account."""
 
 
 class CardMessage(Message, frozen=True, kw_only=True, tag="card_message"):
@@ -292,11 +292,11 @@ class FriendRequest(Message, frozen=True, kw_only=True, tag="friend_request"):
 
     person: Person
     greeting: str
-    """What they wrote."""
+    """Text of the request."""
     ticket: str
     """Ticket that accepts the request; a secret, also where it appears in `content`."""
     scene: int = 0
-    """How they found this account, as the platform numbers it."""
+    """How the person found this account, as numbered by the platform."""
 
     def __repr__(self) -> str:
         return _without_ticket(self)
@@ -312,7 +312,7 @@ class PossibleFriend(Message, frozen=True, kw_only=True, tag="possible_friend"):
 
 
 def _without_ticket(message: CardMessage | FriendRequest | PossibleFriend) -> str:
-    """Show a message about a person without its content, which holds the ticket that makes friends."""
+    """Return the fields without the content, which contains the ticket that accepts the request."""
     return f"{type(message).__name__}(message_id={message.message_id!r}, chat={message.chat!r}, ***)"
 
 
@@ -322,7 +322,7 @@ class CallMessage(Message, frozen=True, kw_only=True, tag="call_message"):
     stage: Literal["invited", "ended", "noted"]
     """`noted`: the platform reports a call without its result."""
     state: str = ""
-    """How it stands, in the platform's words, such as `对方已取消`; empty when it does not say."""
+    """State of the call in the platform's words, such as `对方已取消`; empty if unknown."""
 
 
 # -- from apps -------------------------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ class LinkedArticle(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
     cover_url: str = ""
     time: int = 0
-    """Seconds since 1970; 0 when unknown."""
+    """Seconds since 1970; 0 if unknown."""
 
 
 class LinkMessage(Message, frozen=True, kw_only=True, tag="link_message"):
@@ -347,9 +347,9 @@ class LinkMessage(Message, frozen=True, kw_only=True, tag="link_message"):
     description: str = ""
     thumbnail_url: str = ""
     source: str = ""
-    """Name of the official account it is from."""
+    """Name of the official account that sent it."""
     articles: tuple[LinkedArticle, ...] = ()
-    """All of an issue; the first is the link itself."""
+    """All articles of a message with several; the first one is the link itself."""
 
 
 class MusicMessage(Message, frozen=True, kw_only=True, tag="music_message"):
@@ -357,12 +357,12 @@ class MusicMessage(Message, frozen=True, kw_only=True, tag="music_message"):
 
     title: str
     description: str = ""
-    """Mostly the artist."""
+    """Usually the artist."""
     url: str = ""
-    """Its page."""
+    """Address of its page."""
     sound_url: str = ""
     app: str = ""
-    """Name of the app it was sent from."""
+    """Name of the app that sent it."""
 
 
 class MiniProgramMessage(Message, frozen=True, kw_only=True, tag="mini_program_message"):
@@ -375,7 +375,7 @@ class MiniProgramMessage(Message, frozen=True, kw_only=True, tag="mini_program_m
     """`gh_…@app`."""
     page: str = ""
     url: str = ""
-    """What a browser shows instead."""
+    """Address of a page for browsers."""
 
 
 class Quoted(msgspec.Struct, frozen=True, kw_only=True):
@@ -383,24 +383,24 @@ class Quoted(msgspec.Struct, frozen=True, kw_only=True):
 
     message_id: str
     sender_name: str
-    """As the platform shows it."""
+    """Name of the author, as shown by the platform."""
     sender: str
-    """The author's real id, such as `wxid_…`: no `ContactId`."""
+    """Real id of the author, such as `wxid_…`; not a `ContactId`."""
     message_type: int
     """The platform's `MsgType`."""
     text: str
-    """What it said; a title where it was no text, empty where it has none."""
+    """Text of the message; the title if it is not a text, empty if it has none."""
     content: str
-    """As it stands in the reply: a text, or XML."""
+    """Content in the reply: a text, or XML."""
     chatroom: str = ""
-    """Real id of the chatroom it was said in; empty elsewhere."""
+    """Real id of the chatroom of the message; empty if it is from another chat."""
 
 
 class QuoteMessage(Message, frozen=True, kw_only=True, tag="quote_message"):
     """A reply that quotes an earlier message."""
 
     text: str
-    """The reply."""
+    """Text of the reply."""
     quoted: Quoted
 
     def mentions(self, *names: str) -> bool:
@@ -412,13 +412,13 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     """One message of a merged history."""
 
     sender_name: str
-    """As the platform shows them."""
+    """Name of the author, as shown by the platform."""
     text: str
-    """What it says; a title where it is no text, empty where it has none."""
+    """Text of the message; the title if it is not a text, empty if it has none."""
     time: int = 0
-    """Seconds since 1970; 0 when unknown."""
+    """Seconds since 1970; 0 if unknown."""
     shown_time: str = ""
-    """The time as the forwarding phone shows it, in its own time zone, which is not delivered."""
+    """Time as displayed by the forwarding phone, in an unknown time zone."""
     kind: int = 1
     """The platform's `datatype`: 1 is a text, 2 a picture, 17 a merged history."""
 
@@ -428,11 +428,11 @@ class HistoryMessage(Message, frozen=True, kw_only=True, tag="history_message"):
 
     title: str
     description: str = ""
-    """Their first lines."""
+    """First lines of the messages."""
     record: str = ""
-    """All of them as XML, when it was delivered."""
+    """XML of the messages; empty if it was not delivered."""
     items: tuple[HistoryItem, ...] = ()
-    """All of them, when they were delivered."""
+    """The messages; empty if they were not delivered."""
 
 
 class TransferMessage(Message, frozen=True, kw_only=True, tag="transfer_message"):
@@ -441,9 +441,9 @@ class TransferMessage(Message, frozen=True, kw_only=True, tag="transfer_message"
     title: str
     description: str = ""
     amount: str = ""
-    """As the platform writes it, such as `￥0.10`."""
+    """Amount as written by the platform, such as `￥0.10`."""
     pay_subtype: int = 0
-    """The platform's `paysubtype`: 1 is an offer, 3 says that it was taken; others exist, and 0 is unknown."""
+    """The platform's `paysubtype`: 1 is an offer, 3 a transfer that was accepted; others exist, and 0 is unknown."""
 
 
 class RedPacketMessage(Message, frozen=True, kw_only=True, tag="red_packet_message"):
@@ -459,13 +459,13 @@ class AppMessage(Message, frozen=True, kw_only=True, tag="app_message"):
     app_type: int
     """The platform's `AppMsgType`."""
     title: str = ""
-    """Of a channel's video only a sentence of the platform."""
+    """Title; for a channel's video only a sentence of the platform."""
     description: str = ""
     url: str = ""
     text: str = ""
-    """Of an announcement (87) its text, of a channel's video (51) its caption; empty elsewhere."""
+    """Text of an announcement (87), caption of a channel's video (51); empty for others."""
     author: str = ""
-    """Of a channel's video the channel's name."""
+    """Name of the channel of a video; empty for others."""
 
 
 # -- grey lines ------------------------------------------------------------------------------------------------------
@@ -475,9 +475,9 @@ class SystemMessage(Message, frozen=True, kw_only=True, tag="system_message"):
     """A notice of the platform: a member joined, a contact is not a friend any more, a red packet was sent."""
 
     text: str
-    """In the account's language; links are replaced by their words."""
+    """Sentence in the account's language; links are replaced by their texts."""
     xml_type: str = ""
-    """Type of the XML it came in, such as `roomtoolstips`; empty for a plain line."""
+    """Type of its XML, such as `roomtoolstips`; empty for a plain sentence."""
 
 
 class RedPacketNotice(SystemMessage, frozen=True, kw_only=True, tag="red_packet_notice"):
@@ -497,7 +497,7 @@ class FriendAdded(SystemMessage, frozen=True, kw_only=True, tag="friend_added"):
 
     name: str
     is_by_self: bool
-    """This account added them."""
+    """Whether this account added the contact."""
 
 
 class FriendConfirmationRequired(SystemMessage, frozen=True, kw_only=True, tag="friend_confirmation_required"):
@@ -514,20 +514,20 @@ class MemberJoined(SystemMessage, frozen=True, kw_only=True, tag="member_joined"
     """A member joined a chatroom."""
 
     names: tuple[str | None, ...]
-    """As the platform shows them; None is this account."""
+    """Names as shown by the platform; None is this account."""
     by: str | None = None
-    """Who invited them, or shared the code they scanned; None is this account, or unknown where it joined itself."""
+    """Member who invited them, or whose code they scanned. None is this account, or unknown if this account joined."""
     is_by_code: bool = False
-    """They scanned the chatroom's code."""
+    """Whether they scanned the chatroom's code."""
 
 
 class MemberRemoved(SystemMessage, frozen=True, kw_only=True, tag="member_removed"):
     """A member was removed from a chatroom."""
 
     names: tuple[str | None, ...]
-    """As the platform shows them; None is this account."""
+    """Names as shown by the platform; None is this account."""
     by: str | None = None
-    """Who did it; None is this account."""
+    """Member who removed them; None is this account."""
 
 
 class ChatroomRenamed(SystemMessage, frozen=True, kw_only=True, tag="chatroom_renamed"):
@@ -535,21 +535,21 @@ class ChatroomRenamed(SystemMessage, frozen=True, kw_only=True, tag="chatroom_re
 
     name: str
     by: str | None = None
-    """Who did it; None is this account."""
+    """Member who renamed it; None is this account."""
 
 
 class ChatroomOwnerChanged(SystemMessage, frozen=True, kw_only=True, tag="chatroom_owner_changed"):
     """A chatroom has another owner."""
 
     name: str | None = None
-    """The new owner, as the platform shows them; None is this account."""
+    """Name of the new owner, as shown by the platform; None is this account."""
 
 
 class ChatroomDissolved(SystemMessage, frozen=True, kw_only=True, tag="chatroom_dissolved"):
     """A chatroom's owner closed it."""
 
     by: str | None = None
-    """Who did it; None is this account."""
+    """Member who closed it; None is this account."""
 
 
 class ChatroomRejoined(SystemMessage, frozen=True, kw_only=True, tag="chatroom_rejoined"):
@@ -560,9 +560,9 @@ class Pat(SystemMessage, frozen=True, kw_only=True, tag="pat"):
     """A member patted another one (拍了拍)."""
 
     actor: str | None = None
-    """Who did it, as the platform shows them, or by real id where it came as XML; None is this account."""
+    """Member who patted, by the name that the platform shows or, in XML, by real id; None is this account."""
     target: str | None = None
-    """The person who was patted, with the fields of `who`."""
+    """Member who was patted, in the same form."""
 
 
 class UnknownMessage(Message, frozen=True, kw_only=True, tag="unknown_message"):
@@ -611,7 +611,7 @@ AnyMessage = (
     | Pat
     | UnknownMessage
 )
-"""Every message, as JSON may bring it back."""
+"""Union of all message classes, for decoding JSON."""
 
 
 # -- what is no message ----------------------------------------------------------------------------------------------
@@ -621,17 +621,17 @@ class MessageRecalled(Event, frozen=True, kw_only=True, tag="message_recalled"):
     """A message was recalled."""
 
     message_id: str
-    """Of the message that is gone; `0` or empty when the platform does not say."""
+    """Id of the recalled message; `0` or empty if unknown."""
     chat: ContactId
     is_self: bool
-    """This account took it back, here or on another device."""
+    """Whether this account recalled it, here or on another device."""
     time: int
     text: str
-    """What the platform shows instead."""
+    """Notice that the platform shows instead."""
     content: str
     """The notice as delivered."""
     original: AnyMessage | None = None
-    """The message, when this client still has it."""
+    """The recalled message, if this client still has it."""
 
 
 class PhoneActivity(Event, frozen=True, kw_only=True, tag="phone_activity"):
@@ -641,17 +641,17 @@ class PhoneActivity(Event, frozen=True, kw_only=True, tag="phone_activity"):
     """The platform's `StatusNotifyCode`."""
     chat: ContactId
     recent: tuple[ContactId, ...] = ()
-    """The recent chats, newest first, if the phone sent them."""
+    """Recent chats, newest first, if the phone sent them."""
     real_ids: tuple[str, ...] = ()
     """
-    The platform's own ids of the recent chats, in the same order; empty if the phone did not send them.
+    Real ids of the recent chats, in the same order; empty if the phone did not send them.
 
-    Both kinds of id appear together nowhere else.
+    No other message contains both kinds of id.
     """
 
     @property
     def action(self) -> Literal["read", "opened", "recent", "left", "other"]:
-        """What the phone did."""
+        """Action of the phone."""
         return _ACTIONS.get(self.code, "other")
 
 

@@ -1,10 +1,10 @@
 """
-Notices: what the platform itself writes into a chat.
+Notices: sentences of the platform in a chat.
 
-Plain ones contain only a sentence in the account's language, so they are distinguished by their wording, Chinese and
-English. An unknown sentence stays a `SystemMessage`: no notice is lost and none is guessed.
+A plain notice is only a sentence in the account's language, so its kind is recognised by its wording, in Chinese and
+English. An unknown sentence stays a `SystemMessage`.
 
-A name is what the platform shows, and None for "you".
+A name is as the platform shows it, and None for "you".
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from webwx.model.messages import Envelope
 
 LONGEST = 2_000
-"""Characters of a line that is still looked into; the names in one have a few dozen each."""
+"""Maximum length of a sentence that is analysed, in characters; names in it have a few dozen characters each."""
 
 ME = (None,)
-"""Names, when the platform says "you"."""
+"""Words for "you" in place of a name."""
 
 _WORDINGS: tuple[tuple[type[SystemMessage], str, dict[str, Any]], ...] = (
     (RedPacketNotice, r"(?:收到|发出)红包，请在手机上查看", {}),
@@ -92,14 +92,14 @@ _WORDINGS: tuple[tuple[type[SystemMessage], str, dict[str, Any]], ...] = (
     (Pat, r"(?:I|<actor>) tickled me.*", {}),
     (Pat, r"I tickled <target>.*", {}),
 )
-"""The wordings seen so far, special ones first. `<by>` is in quotes, `{by}` is not. All may end as `_END` says."""
+"""Known wordings, special ones first. `<by>` is in quotes, `{by}` is not. Each may end as in `_END`."""
 
 _END = r"[。.]?(?:\s*(?:撤销|Revoke))?"
-"""English notices end in a period, and for users who may undo an invitation a link follows."""
+"""End of a notice: English ones end with a period, and a link follows for users who can revoke an invitation."""
 
 
 _TOO_OFTEN = re.compile(r"(?:发送消息|操作)(?:过于|太)频繁")
-"""How the line begins; a chatroom may be named so, and then the words stand further behind."""
+"""Beginning of the notice. A chatroom may be named so, and then the words follow later in the sentence."""
 
 
 def _pattern(wording: str) -> re.Pattern[str]:
@@ -116,7 +116,7 @@ _PATTERNS = tuple((kind, _pattern(wording), known) for kind, wording, known in _
 
 
 def system_message(envelope: Envelope, text: str, *, xml_type: str = "") -> SystemMessage:
-    """Build what a grey line means; `xml_type` is of the XML that it came in."""
+    """Build the event of a notice; `xml_type` is the type of its XML."""
     if len(text) <= LONGEST:
         for kind, pattern, known in _PATTERNS:
             found = pattern.fullmatch(text.strip())
@@ -126,7 +126,7 @@ def system_message(envelope: Envelope, text: str, *, xml_type: str = "") -> Syst
 
 
 def says_too_often(message: object) -> bool:
-    """Return whether a notice says that the account is too frequent."""
+    """Return whether a notice says that the account acts too often."""
     return isinstance(message, SystemMessage) and _TOO_OFTEN.match(message.text.strip()) is not None
 
 
@@ -138,5 +138,5 @@ def _said(found: re.Match[str], known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _each(names: str) -> tuple[str, ...]:
-    """Part a list of names; a name that holds the sign between them comes out in pieces."""
+    """Split a list of names; a name that contains the separator is split too."""
     return tuple(name.strip(' "“”') for name in re.split(r"、|, | and ", names))

@@ -1,5 +1,5 @@
 """
-Thousands of packed contacts: most of them are read one by one, or never.
+Thousands of packed contacts, most of which are read one by one or never.
 
 Each stays as delivered until it is read. Ids and names are found by 64-bit hashes.
 """
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from webwx.model.contacts import Contact, Listing
 
 _BLOCK = 32 * 1024
-"""Bytes of contacts that are packed together; a larger one is alone."""
+"""Size in bytes of a block of contacts that is compressed as one; a larger contact is a block of its own."""
 
 STAY_READ = 128
-"""People who need not be read again."""
+"""Number of decoded people to cache."""
 
 STAY_READ_CHATROOMS = 8
 """Number of decoded chatrooms to cache; each is as large as all its members."""
@@ -46,10 +46,10 @@ class Places:
     def __init__(self, hashes: array[int]) -> None:
         free = array("H" if len(hashes) < 2**16 else "I", (0,))
         self._table = table = free * (1 << (len(hashes) * 2).bit_length())
-        """The place of a text, counted from 1, at the end of its hash or in the next that was free; 0: free."""
+        """Hash table of positions, counted from 1, each after its hash or in the next free slot; 0 is a free slot."""
         self._last = last = len(table) - 1
         self.again: dict[int, list[int]] = {}
-        """Further places of texts that stand in several, by the first."""
+        """Further positions of texts that occur several times, by the first position."""
         self._hashes = hashes = array("q", (0,)) + hashes  # counted from 1, too
         for place in range(1, len(hashes)):
             wanted = hashes[place]
@@ -63,7 +63,7 @@ class Places:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Self:
-        """Make them of the texts."""
+        """Build it from texts."""
         return cls(array("q", map(hash, texts)))
 
     def __contains__(self, text: str) -> bool:
@@ -87,19 +87,19 @@ class Places:
 
 
 class _Records:
-    """What was delivered of each contact, by its place: as it came, then compressed."""
+    """Delivered bytes of contacts by position: raw, then compressed."""
 
     def __init__(self, raws: list[bytes | msgspec.Raw]) -> None:
         self._raws: list[bytes | msgspec.Raw] | None = raws
         self._firsts = array("L")
-        """The place of each block's first contact."""
+        """Position of each block's first contact."""
         self._blocks: list[tuple[array[int], bytes]] = []
-        """Where each contact ends, and all of them, compressed."""
+        """Compressed contacts of each block, and the offsets where they end."""
         self._last: tuple[int, list[bytes]] = (-1, [])
-        """The block that was read last, for its neighbours."""
+        """The block that was read last, for contacts beside it."""
 
     def pack(self) -> None:
-        """Compress all, in any thread; concurrent readers are not affected."""
+        """Compress all contacts, in any thread; concurrent readers are not affected."""
         raws = self._raws
         if raws is None:
             return
@@ -118,7 +118,7 @@ class _Records:
         self._raws = None  # not before: until now it is read
 
     def read(self, place: int) -> bytes:
-        """Return the delivered pieces of a contact."""
+        """Return the delivered parts of a contact."""
         raws = self._raws
         if raws is not None:
             return bytes(raws[place])
@@ -137,17 +137,17 @@ def _compressed(raws: Sequence[bytes | msgspec.Raw]) -> tuple[array[int], bytes]
 
 
 class Roster(Protocol):
-    """What `Contacts` rests on: people who never change, as far as it knows."""
+    """Contacts that do not change; `Contacts` stores changes on top of one."""
 
     is_kept: bool
-    """The journal holds them."""
+    """Whether the journal has the contacts."""
     ids: Places
-    """Who there is."""
+    """Ids of the contacts."""
 
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[Contact]:
-        """Read all contacts, in pieces; with many contacts this takes long, so it runs in another thread."""
+        """Decode all contacts, in pieces; with many contacts this takes long, so it runs in another thread."""
         ...
 
     def get(self, contact_id: str) -> Contact | None:
@@ -159,17 +159,17 @@ class Roster(Protocol):
         ...
 
     def pack(self) -> None:
-        """Compress what is not compressed yet, in any thread."""
+        """Compress contacts that are not compressed yet, in any thread."""
         ...
 
 
 class PackedRoster:
     """
-    Contacts that never change; for one that was listed more than once, all pieces count.
+    Contacts that do not change; for one that was listed several times, all parts count.
 
     Args:
         listing: The contacts as delivered.
-        read: Creates a contact from all its pieces, oldest first; None if they cannot be read.
+        read: Creates a contact from all its parts, oldest first; None if they cannot be decoded.
         is_chatroom: Returns whether an id is a chatroom's.
     """
 
@@ -186,7 +186,7 @@ class PackedRoster:
         self._count = len(self.ids) - sum(map(len, self.ids.again.values()))
         self._read = read
         self._names: tuple[Places, array[int]] | None = None
-        """All names, and whose each is."""
+        """All names, and the contacts that have each."""
         self._is_chatroom = is_chatroom
         # Nothing stored here may refer back to this object: the cycle would outlive the login until garbage collection.
         find = partial(_find, self.ids, records, read)
@@ -230,7 +230,7 @@ class PackedRoster:
         return [each for each in found if each is not None and name in {each.nickname, each.remark}]
 
     def pack(self) -> None:
-        """Compress what is not compressed yet, in any thread."""
+        """Compress contacts that are not compressed yet, in any thread."""
         self._records.pack()
 
 

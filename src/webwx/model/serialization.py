@@ -20,7 +20,7 @@ def to_json(value: object) -> str:
     Return a value as one line of JSON.
 
     Raises:
-        TypeError: It holds something that has no JSON, such as a client.
+        TypeError: It contains an object without a JSON form, such as a client.
     """
     try:
         return msgspec.json.encode(value, enc_hook=_plain).decode()
@@ -31,16 +31,16 @@ def to_json(value: object) -> str:
 
 def to_builtins(value: object) -> Any:
     """
-    Return a value as `to_json` writes it, made of dicts, lists, texts and numbers.
+    Return a value in the form that `to_json` writes, as dicts, lists, texts and numbers.
 
     Raises:
-        TypeError: It holds something that has no JSON, such as a client.
+        TypeError: It contains an object without a JSON form, such as a client.
     """
     return msgspec.to_builtins(value, enc_hook=_plain)
 
 
 def _plain(value: object) -> object:
-    """Return what stands for a value that is neither a struct nor plain already."""
+    """Return the plain form of a value that is not a struct."""
     match value:
         case BaseException():
             return {"type": type(value).__name__, "message": str(value)}

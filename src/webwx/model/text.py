@@ -1,8 +1,8 @@
 """
-From delivered text to the text a person wrote: the one pass.
+Conversion of delivered text to the text that a person wrote, in one pass.
 
 `Content` is escaped once by the server; only `<br/>` and emoji spans are real tags in it. Tags are replaced before
-entities, and each entity once, so nothing that a person typed turns into markup: `&lt;br/&gt;` stays `<br/>` as text.
+entities, and each entity once, so typed text never becomes markup: `&lt;br/&gt;` stays `<br/>` as text.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _LINK = re.compile(r"<a\b")
 _SURROGATES = range(0xD800, 0xE000)
 
 LONGEST_NAME = 200
-"""Characters of a name that can be mentioned; the platform allows a few dozen."""
+"""Maximum length of a name that can be mentioned, in characters; the platform allows a few dozen."""
 
 _WINDOW = 256
-"""Characters that are normalized at a time: it takes as many steps as their number squared, at worst."""
+"""Number of characters that are normalized at a time: the worst case takes time proportional to its square."""
 
 _JAMO = re.compile("[\u1160-\u11ff\ud7b0-\ud7ff]")
 
@@ -54,7 +54,7 @@ def _shown(tag: re.Match[str]) -> str:
 
 
 def emoji(digits: str) -> str:
-    """Read the hex digits of an emoji span; empty when they are none."""
+    """Decode the hex digits of an emoji span; empty if they are not valid."""
     digits = digits.lower()
     parts = _CODE_POINTS.findall(digits)
     points = [int(part, 16) for part in parts]
@@ -64,7 +64,7 @@ def emoji(digits: str) -> str:
 
 
 def xml_text(content: str) -> str:
-    """Return the XML inside a delivered content, cut behind its root: some end in an escaped line break."""
+    """Return the XML inside a delivered content, without text after its root: some end in an escaped line break."""
     xml = plain_text(content)
     end = xml.rfind("</msg>")
     return xml[: end + len("</msg>")] if end >= 0 else xml
@@ -110,7 +110,7 @@ def _mentions(text: str, wanted: str) -> bool:
 
 
 def _normal(text: str) -> str:
-    """Level what one name may be written in several ways: composed signs, the kind of blank, the style of an emoji."""
+    """Return a name or text in one form: composed characters, plain blanks, and emoji without a style."""
     return " ".join(normalized("NFC", text).replace("\ufe0f", "").split())
 
 
@@ -118,7 +118,7 @@ def _normal(text: str) -> str:
 
 
 def normalized(form: Literal["NFC", "NFKD"], text: str) -> str:
-    """Normalize a text in linear time; signs that are combined by the hundred are not brought into order."""
+    """Normalize a text in linear time; hundreds of combining characters in a row are not sorted."""
     if len(text) <= _WINDOW or text.isascii():
         return unicodedata.normalize(form, text)
     pieces, start = [], 0

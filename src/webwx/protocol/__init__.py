@@ -27,5 +27,5 @@ _ELSEWHERE = tuple(endpoint for endpoint in ENDPOINTS if "{" in endpoint.path)
 
 
 def find_endpoint(method: str, path: str) -> Endpoint[Any, Any] | None:
-    """Find the call that a request is, by its method and decoded path; None when the protocol knows none such."""
+    """Find the call of a request by its method and decoded path; None if the protocol has no such call."""
     return next((each for each in _AT.get(path, _ELSEWHERE) if each.matches(method, path)), None)

@@ -28,7 +28,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
     """`totallen`."""
     id: str = ""
-    """`attachid`. Sent: an upload's MediaId; received: `@cdn_…`, of no use on the web."""
+    """`attachid`. In a sent file the MediaId of the upload; in a received one `@cdn_…`, which the web cannot use."""
     extension: str = ""
     cdn_url: str = ""
     aes_key: str = ""
@@ -45,16 +45,16 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str = ""
     """`svrid`."""
     sender: str = ""
-    """`fromusr`: the platform's real id, no `UserName`; of a message in a chatroom the chatroom's."""
+    """`fromusr`: real id, not a `UserName`: the author or, for a message in a chatroom, the chatroom."""
     chat: str = ""
-    """`chatusr`, real as well: of a message in a chatroom its author's."""
+    """`chatusr`: real id; for a message in a chatroom, the author."""
     sender_name: str = ""
     content: str = ""
     """A text, or the XML of anything else."""
 
 
 class Article(msgspec.Struct, frozen=True, kw_only=True):
-    """One item of an official account's issue (`mmreader`)."""
+    """One article of an official account (`mmreader`)."""
 
     title: str = ""
     url: str = ""
@@ -78,9 +78,9 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """The money in a transfer (`wcpayinfo`)."""
 
     amount: str = ""
-    """`feedesc`, with its currency."""
+    """`feedesc`: amount with its currency."""
     subtype: int = 0
-    """`paysubtype`: 1 is an offer, 3 says that it was taken; others exist."""
+    """`paysubtype`: 1 is an offer, 3 a transfer that was accepted; others exist."""
 
 
 class ChannelVideo(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,20 +110,20 @@ class AppContent(msgspec.Struct, frozen=True, kw_only=True):
     type: int = 0
     """An `AppMessageType`; others exist."""
     title: str = ""
-    """Of a file its name, of a quote the reply's text."""
+    """Name of a file, text of a reply, or title."""
     description: str = ""
     url: str = ""
     data_url: str = ""
-    """Of music the sound itself."""
+    """Address of the sound of a piece of music."""
     thumbnail_url: str = ""
     app_id: str = ""
-    """Of the app that sent it."""
+    """Id of the app that sent it."""
     app_name: str = ""
     source_id: str = ""
     """`gh_…` of an official account."""
     source_name: str = ""
     md5: str = ""
-    """Of a file."""
+    """MD5 of a file."""
     attachment: Attachment | None = None
     quoted: Reference | None = None
     articles: tuple[Article, ...] = ()
@@ -133,14 +133,14 @@ class AppContent(msgspec.Struct, frozen=True, kw_only=True):
     payment: Payment | None = None
     channel_video: ChannelVideo | None = None
     announcement: str = ""
-    """Of a chatroom's announcement the text (`textannouncement`)."""
+    """Text of a chatroom's announcement (`textannouncement`)."""
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
 def read_app(xml: str) -> AppContent | None:
-    """Read an app message, in `<msg>` or not; only its title if the XML is damaged; None if there is none."""
+    """Decode an app message, with or without `<msg>`; only its title if the XML is damaged; None if there is none."""
     root = read_loosely(xml)
     app = root if root is None or root.tag == "appmsg" else root.find("appmsg")
     if root is None or app is None:
@@ -170,18 +170,18 @@ def read_app(xml: str) -> AppContent | None:
 
 
 def read_record(xml: str) -> tuple[RecordItem, ...]:
-    """Read the messages of a merged history; those of another history inside it stay closed."""
+    """Decode the messages of a merged history; a history inside it is not decoded."""
     root = read_loosely(xml)
     return () if root is None else tuple(_record_item(item) for item in root.iterfind("datalist/dataitem"))
 
 
 def _noted(xml: str) -> str:
-    """Return the texts of a group note, in which an announcement stands as well."""
+    """Return the texts of a group note, which is also the form of an announcement."""
     return "\n".join(item.text for item in read_record(xml) if item.type == TEXT_ITEM and item.text)
 
 
 def read_articles(xml: str) -> tuple[Article, ...]:
-    """Read the articles of an official account's issue, wherever its `mmreader` stands."""
+    """Decode the articles of an official account, wherever the XML has its `mmreader`."""
     root = read_loosely(xml)
     return () if root is None else tuple(_article(item) for item in root.iter("item"))
 
@@ -259,7 +259,7 @@ def _record_item(item: Element) -> RecordItem:
 
 
 def write_app(content: AppContent) -> str:
-    """Write an app message as it is sent: every tag a receiver knows, whether it holds something or not."""
+    """Encode an app message as it is sent, with every tag that receivers know, including empty ones."""
     attached = content.attachment or Attachment()
     tags = (
         ("title", content.title),
@@ -298,7 +298,7 @@ def write_app(content: AppContent) -> str:
 
 
 def write_record(title: str, items: tuple[RecordItem, ...]) -> str:
-    """Write the record of a merged history."""
+    """Encode the record of a merged history."""
     written = "".join(
         f"{write_tag('dataitem', {'datatype': str(item.type)})}>"
         + _tags(
@@ -318,7 +318,7 @@ def write_record(title: str, items: tuple[RecordItem, ...]) -> str:
 
 
 def write_outgoing_file(name: str, size: int, media_id: str, *, app_id: str) -> str:
-    """Write the content that sends a file, as the page does: one line, these tags and no others."""
+    """Encode the content that sends a file, on one line and with the page's tags only."""
     _, dot, extension = name.rpartition(".")
     attached = _tags(("totallen", str(size)), ("attachid", media_id), ("fileext", extension if dot else ""))
     about = _tags(("title", name), ("des", ""), ("action", ""), ("type", str(int(AppMessageType.FILE))))
@@ -330,7 +330,7 @@ def write_outgoing_file(name: str, size: int, media_id: str, *, app_id: str) -> 
 
 
 def write_received_app(content: AppContent, sender: str) -> str:
-    """Write an app message as it is delivered; `sender` is a real id."""
+    """Encode an app message as it is delivered; `sender` is a real id."""
     return (
         f"<msg>{write_app(content)}{_tags(('fromusername', sender), ('scene', '0'))}"
         f"<appinfo>{_tags(('version', '7'), ('appname', content.app_name))}</appinfo>{_tags(('commenturl', ''))}</msg>"

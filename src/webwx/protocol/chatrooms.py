@@ -22,15 +22,15 @@ class NewMember(Wire, frozen=True, kw_only=True):
 
 
 class CreateChatroomRequest(Wire, frozen=True, kw_only=True):
-    """Open a chatroom with at least two others."""
+    """Create a chatroom with at least two others."""
 
     r: InQuery[int] = 0
     pass_ticket: InQuery[str] = ""
     member_count: int = 0
     member_list: tuple[NewMember, ...] = ()
-    """The others, without oneself."""
+    """The other members, without the account itself."""
     topic: str = ""
-    """Its name; may be empty."""
+    """Name of the chatroom; may be empty."""
     credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
 
     def __repr__(self) -> str:
@@ -48,24 +48,24 @@ class CreateChatroomReply(Reply, frozen=True, kw_only=True):
     chat_room_name: str = ""
     """Its id in this login."""
     black_list: str = ""
-    """Comma list of those who blocked us."""
+    """Ids, joined by commas, of people who have blocked the account."""
 
 
 CREATECHATROOM = Endpoint(
     name="webwxcreatechatroom", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxcreatechatroom",
-    request=CreateChatroomRequest, reply=CreateChatroomReply, repeatable=False, purpose="open a chatroom",
+    request=CreateChatroomRequest, reply=CreateChatroomReply, repeatable=False, purpose="create a chatroom",
     limited=True, on_filehelper=False,
 )  # fmt: skip
 
 
 class UpdateChatroomRequest(Wire, frozen=True, kw_only=True, omit_defaults=False):
-    """Change a chatroom; `fun` says how, and one of the fields carries it. The others are left out."""
+    """Change a chatroom; `fun` names the change, and only its field is sent."""
 
     fun: InQuery[str] = ""
     """`addmember`, `invitemember`, `delmember`, `modtopic` or `quitchatroom`."""
     pass_ticket: InQuery[str] = ""
     add_member_list: str | msgspec.UnsetType = msgspec.UNSET
-    """Ids joined by commas, as in the next two."""
+    """Ids joined by commas."""
     invite_member_list: str | msgspec.UnsetType = msgspec.UNSET
     del_member_list: str | msgspec.UnsetType = msgspec.UNSET
     new_topic: str | msgspec.UnsetType = msgspec.UNSET

@@ -1,9 +1,10 @@
 """
-Body shapes: how a struct becomes bytes and comes back, for both ends.
+Body shapes: how a struct is encoded to bytes and decoded, for client and server.
 
-The wire is messy, so every JSON body is read in two steps: fast, by msgspec, and when that fails slowly, by a table of
-coercions (numbers for ids, empty strings and null for numbers, broken UTF-8, raw control characters). Only what neither
-can read is a `ProtocolError`. Answers that look like scripts are read by a grammar and never evaluated.
+JSON bodies often deviate from the protocol, so each is decoded in two steps: fast, by msgspec, and if that fails
+slowly, by a table of coercions (numbers for ids, empty strings and null for numbers, broken UTF-8, raw control
+characters). Only a body that neither can decode is a `ProtocolError`. Answers that look like scripts are read by a
+grammar and never evaluated.
 """
 
 from __future__ import annotations
@@ -25,25 +26,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_DEPTH = 64
-"""Nesting of a JSON body that is still read."""
+"""Maximum nesting of a JSON body."""
 
 MAX_DIGITS = 32
-"""Digits of a number that is still read as one."""
+"""Maximum number of digits of a number."""
 
 MAX_VALUES = 250_000
-"""Objects and lists in a JSON body that is still read; in memory each takes up to half a kilobyte."""
+"""Maximum number of objects and lists in a JSON body; in memory each takes up to half a kilobyte."""
 
 MAX_COMMAS = 4_000_000
-"""Commas between the values of a JSON body that is still read; a value that is left raw takes 70 bytes in memory."""
+"""Maximum number of commas between the values of a JSON body; a value that stays raw takes 70 bytes in memory."""
 
 _REAL_DEPTH = 8
-"""Nesting that is still read of a body with more values than that; the platform's answers need five."""
+"""Maximum nesting of a body with more than `MAX_VALUES` values; the platform's answers need five."""
 
 MAX_SCRIPT = 256 * 1024
-"""Bytes of a script that are looked through: one holds a few numbers, at most with a small picture."""
+"""Maximum number of bytes of a script that are parsed: it holds a few numbers and at most a small picture."""
 
 _FEW = 1024 * 1024
-"""Bytes of a body that need not be counted: it cannot hold too many values."""
+"""Maximum size in bytes of a body that cannot have too many values, so that they need not be counted."""
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -59,10 +60,10 @@ class Shape(Protocol):
 
     def load(self, body: bytes, kind: type[Any], content_type: str) -> Any:
         """
-        Read a body.
+        Decode a body.
 
         Raises:
-            ProtocolError: It is not of this shape.
+            ProtocolError: It does not have this shape.
         """
         ...
 
@@ -82,10 +83,10 @@ def _json_decoder(kind: Any) -> msgspec.json.Decoder[Any]:
 
 def read_json(body: bytes | msgspec.Raw, kind: type[T]) -> T:
     """
-    Read JSON into a struct, tolerantly: a body, or an item that was left raw in one. Of two equal keys the last wins.
+    Decode JSON into a struct, tolerantly: a body, or a raw item of one. Of two equal keys the last one counts.
 
     Raises:
-        ProtocolError: It is no JSON, is nested too deeply, holds too many values, or lacks what has no default.
+        ProtocolError: It is not JSON, is nested too deeply, has too many values, or lacks a required field.
     """
     value = read_sound_json(body, kind)
     if value is not None:
@@ -97,7 +98,7 @@ def read_json(body: bytes | msgspec.Raw, kind: type[T]) -> T:
 
 
 def read_sound_json(body: bytes | msgspec.Raw, kind: type[T]) -> T | None:
-    """Read JSON that is as it should be; None where something in it is not, or would only be taken by `read_json`."""
+    """Decode valid JSON; return None if a part is invalid or needs the coercions of `read_json`."""
     if len(body) > _FEW and _has_too_many(bytes(body)):
         return None
     try:
@@ -108,7 +109,7 @@ def read_sound_json(body: bytes | msgspec.Raw, kind: type[T]) -> T | None:
 
 
 def write_json(value: object) -> bytes:
-    """Write compact JSON in raw UTF-8: the platform has delivered escapes as literal text."""
+    """Encode compact JSON in raw UTF-8: the platform has delivered escape sequences as literal text."""
     try:
         return _encode_json(value)
     except UnicodeEncodeError:
@@ -117,11 +118,11 @@ def write_json(value: object) -> bytes:
 
 def platform_json(compact: bytes) -> bytes:
     """
-    Print JSON as the platform does.
+    Format JSON as the platform does.
 
-    A newline after every brace and member, no indentation, a blank after each colon. The comma behind a closing brace
-    stands on a line of its own, or before the next object of a list; a list's first object begins on the list's line.
-    Strings hold no raw newline, so what is replaced here is never text.
+    There is a newline after every brace and member, no indentation, and a blank after each colon. The comma after a
+    closing brace is on a line of its own, or before the next object of a list; a list's first object begins on the
+    list's line. Strings contain no raw newline, so the replacements never change text.
     """
     lines = re.sub(rb"\n +", b"\n", msgspec.json.format(compact, indent=1))
     lines = lines.replace(b"[\n{", b"[{").replace(b"\n},\n", b"\n}\n,\n")
@@ -129,7 +130,7 @@ def platform_json(compact: bytes) -> bytes:
 
 
 def _has_too_many(body: bytes) -> bool:
-    """Return whether a body holds more values than are read; signs within strings do not count."""
+    """Return whether a body has too many values; brackets and commas within strings do not count."""
     if not _may_have_too_many(body):
         return False
     marks = _marks(body)
@@ -141,7 +142,7 @@ def _may_have_too_many(body: bytes) -> bool:
 
 
 def _parse(text: str) -> Any:
-    """Parse JSON as it really arrives: a value that cannot be used costs no more than itself, not its whole batch."""
+    """Parse JSON tolerantly: an unusable value loses only itself, not its whole batch."""
     body = text.encode("ascii", "replace")
     if not _may_have_too_many(body):
         try:
@@ -170,10 +171,10 @@ _BRACKETS = bytes.maketrans(b"{}", b"[]")
 
 def _shallow(text: str, marks: bytes, most: int) -> str:
     """
-    Replace values nested more deeply than so many brackets by null.
+    Replace values that are nested more deeply than `most` brackets by null.
 
     Raises:
-        ValueError: It still holds more values than are read, or finding out takes too many steps.
+        ValueError: There are still too many values, or too many steps would be needed.
     """
     kept: list[str] = []
     depth = start = at = 0
@@ -198,7 +199,7 @@ _PIECE = 64 * 1024
 
 
 def _marks(body: bytes) -> bytes:
-    """Return as many bytes, in which no bracket stands in a string, and all of them are square."""
+    """Return a text of equal length in which strings have no brackets and all brackets are square."""
     plain = body.replace(b"\\\\", b"..").replace(b'\\"', b"..")
     marks: list[bytes] = []
     is_string = False
@@ -213,10 +214,10 @@ def _marks(body: bytes) -> bytes:
 
 def coerce(value: Any, kind: type[T]) -> T:
     """
-    Make a parsed JSON value fit a type by the coercion table.
+    Convert a parsed JSON value to a type, by the coercion table.
 
     Raises:
-        ProtocolError: It cannot be made to fit.
+        ProtocolError: The value cannot be converted.
     """
     made: T = _coerce(value, _shape_of(kind), 0)  # type: ignore[arg-type]  # a class is hashable
     return made
@@ -224,7 +225,7 @@ def coerce(value: Any, kind: type[T]) -> T:
 
 @cache
 def _shape_of(kind: Any) -> msgspec.inspect.Type:
-    """Look a type up once: that takes a millisecond, and a hostile batch may need it for every item."""
+    """Return the description of a type, cached because it takes a millisecond and may be needed for each item."""
     return msgspec.inspect.type_info(kind)
 
 
@@ -277,7 +278,7 @@ def _as_int(value: Any) -> int:
 
 
 def _as_stated_int(value: Any) -> int:
-    """Read a number that must be there: nothing, a truth value or a fraction does not stand for one."""
+    """Return a required number: null, an empty string, a boolean or a fraction is an error."""
     is_one = not isinstance(value, bool) and value not in (None, "")
     if is_one and not (isinstance(value, float) and value % 1):
         return _as_int(value)
@@ -323,7 +324,7 @@ def _clean(value: Any, depth: int) -> Any:
 
 
 def clean_text(text: str) -> str:
-    """Join surrogate pairs and replace lone surrogates, which no UTF-8 text can hold."""
+    """Join surrogate pairs and replace lone surrogates, which UTF-8 cannot encode."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -332,7 +333,7 @@ def clean_text(text: str) -> str:
 
 
 class JsonShape:
-    """JSON, compact in a request, printed as the platform does in a reply."""
+    """JSON: compact in a request, formatted as by the platform in a reply."""
 
     def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
         """Return the content type and the body."""
@@ -340,13 +341,13 @@ class JsonShape:
         return ("text/plain", platform_json(compact)) if is_reply else ("application/json;charset=UTF-8", compact)
 
     def load(self, body: bytes, kind: type[T], content_type: str) -> T:
-        """Read a body, ignoring its content type: one widespread client misspells the header."""
+        """Decode a body of any content type: one widespread client misspells the header."""
         del content_type
         return read_json(body, kind)
 
 
 class CompactJsonShape(JsonShape):
-    """JSON on one line, in a reply as well."""
+    """JSON on one line, also in a reply."""
 
     def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
         """Return the content type and the body."""
@@ -365,10 +366,10 @@ _MEMBER = re.compile(r"""(?<!\w)["']?(?P<name>\w{1,64})["']?\s*:\s*["']?(?P<valu
 
 def read_script(body: bytes) -> dict[str, str]:
     """
-    Read `window.a.b = "…";` and `window.a={b:"…"}` by a grammar; anything else in the body is passed over.
+    Parse `window.a.b = "…";` and `window.a={b:"…"}` by a grammar; anything else in the body is skipped.
 
-    Members of an object appear as `a.b`. The first of two equal names wins. Of a body that is too long for a script
-    only the beginning is read.
+    Members of an object appear as `a.b`. The first of two equal names counts. Only the beginning of a very long body is
+    parsed.
     """
     values: dict[str, str] = {}
     for found in _ASSIGNMENT.finditer(body[:MAX_SCRIPT].decode("utf-8", "replace")):
@@ -385,10 +386,10 @@ def read_script(body: bytes) -> dict[str, str]:
 
 def tag_text(text: str, tag: str) -> str | None:
     """
-    Return the content of the first `<tag>…</tag>`, CDATA unwrapped; None if there is none.
+    Return the content of the first `<tag>…</tag>`, without CDATA marks; None if there is none.
 
-    For XML that a parser refuses. Not a regular expression, because a hostile text would make it try every `<tag>` to
-    the end.
+    It is for XML that a parser refuses. It is not a regular expression, because a hostile text would make that try
+    every `<tag>` up to the end.
     """
     _, opened, rest = text.partition(f"<{tag}>")
     inner, closed, _ = rest.partition(f"</{tag}>")
@@ -396,11 +397,11 @@ def tag_text(text: str, tag: str) -> str | None:
 
 
 NO_NUMBER = -(2**31)
-"""A number that no server sends, for a place where none may stand for another."""
+"""A number that no server sends, used as the default where a missing number must be noticed."""
 
 
 def number(text: str | None, default: int) -> int:
-    """Read a decimal number, or return the default if there is none."""
+    """Return a decimal number, or the default if there is none."""
     return int(text) if text is not None and re.fullmatch(r"-?\d{1,18}", text) else default
 
 
@@ -408,11 +409,11 @@ def number(text: str | None, default: int) -> int:
 
 
 _REMEMBERED = 512
-"""Characters of a value whose encoding is remembered."""
+"""Maximum length in characters of a value whose encoding is cached."""
 
 
 def percent_encode(value: str, *, safe: str = "") -> str:
-    """Encode everything but letters, digits, `-._~` and what is safe: `sid` and tickets contain `+` and `/`."""
+    """Percent-encode everything except letters, digits, `-._~` and `safe`: `sid` and tickets contain `+` and `/`."""
     return _percent_encoded(value, safe) if len(value) <= _REMEMBERED else quote(clean_text(value), safe=safe)
 
 
@@ -422,22 +423,22 @@ def _percent_encoded(value: str, safe: str) -> str:
 
 
 def keep_encoded(query: str) -> str:
-    """Encode only what no address may hold: a query of the server's making goes back as it came, on one line."""
+    """Percent-encode only characters that no address may contain, so that a server's query is returned unchanged."""
     return quote(clean_text(query), safe="!$&'()*+,;=:@/?%")
 
 
 def percent_decode(value: str) -> str:
-    """Decode `%xx` only. A `+` is a plus: the page sends `sid` and `skey` raw."""
+    """Decode `%xx` only. A `+` stays a plus, because the page sends `sid` and `skey` unencoded."""
     return unquote(value, errors="replace")
 
 
 def write_pairs(pairs: Iterable[tuple[str, str]]) -> str:
-    """Write `a=1&b=2`."""
+    """Encode pairs as `a=1&b=2`."""
     return "&".join(f"{name}={percent_encode(value)}" for name, value in pairs)
 
 
 def read_pairs(text: str) -> dict[str, str]:
-    """Read `a=1&b=2`, the first of two equal names winning; names in lower case, since clients differ there."""
+    """Decode `a=1&b=2`; the first of two equal names counts, and names are in lower case because clients differ."""
     pairs: dict[str, str] = {}
     for part in text.split("&"):
         name, _, value = part.partition("=")
@@ -447,16 +448,16 @@ def read_pairs(text: str) -> dict[str, str]:
 
 
 def as_text(value: object) -> str:
-    """Write a field's value as it stands in a query, a form or a multipart field."""
+    """Return a field's value as text for a query, a form or a multipart field."""
     return str(int(value)) if isinstance(value, int) else clean_text(str(value))
 
 
 def from_pairs(pairs: Mapping[str, str], kind: type[T]) -> T:
     """
-    Make a struct from names and texts.
+    Build a struct from names and texts.
 
     Raises:
-        ProtocolError: What has no default is missing.
+        ProtocolError: A required field is missing.
     """
     values = {
         field.encode_name: pairs[field.encode_name.lower()]
@@ -490,7 +491,7 @@ class FormShape:
         return "application/x-www-form-urlencoded", write_pairs(pairs).encode()
 
     def load(self, body: bytes, kind: type[T], content_type: str) -> T:
-        """Read a form; an empty one returns the defaults, because clients log out without a body."""
+        """Decode a form; an empty one returns the defaults, because clients log out without a body."""
         del content_type
         return from_pairs(read_pairs(body.decode("utf-8", "replace")), kind)
 
@@ -507,11 +508,11 @@ class FilePart(msgspec.Struct, frozen=True, kw_only=True):
     """The file in a multipart body."""
 
     name: str
-    """The file's name as it travels: percent-encoded, so that no server meets `filename*=`."""
+    """File name in the header of its part: percent-encoded, so that no server receives `filename*=`."""
     content_type: str = "application/octet-stream"
     content: Buffer
     boundary: str
-    """The line that parts it from the other fields: long and drawn by lot, so that nothing sent can hold it."""
+    """Separator of the parts: long and random, so that no file contains it."""
 
     def __repr__(self) -> str:
         return f"FilePart({len(self.content)} bytes)"
@@ -519,10 +520,10 @@ class FilePart(msgspec.Struct, frozen=True, kw_only=True):
 
 class MultipartShape:
     """
-    `multipart/form-data`, written by hand: order and quoting matter to the server.
+    `multipart/form-data`, encoded here because the server depends on order and quoting.
 
-    The struct's `FilePart` field is the file and goes last, independent of its position; every client does so. The text
-    fields keep their order; an empty one is left out.
+    The struct's `FilePart` field is the file and comes last, whatever its position in the struct; every client does so.
+    The text fields keep their order; an empty one is omitted.
     """
 
     def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
@@ -543,7 +544,7 @@ class MultipartShape:
         return f"multipart/form-data; boundary={file.boundary}", (head.encode(), file.content, end.encode())
 
     def load(self, body: bytes, kind: type[T], content_type: str) -> T:
-        """Read the parts in any order."""
+        """Decode the parts in any order."""
         found = _BOUNDARY.search(content_type)
         if not found:
             raise ProtocolError("the upload names no boundary")
@@ -593,7 +594,7 @@ class Media(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MediaShape:
-    """Bytes. Failures come as JSON, HTML or nothing, with status 200: the flow judges."""
+    """Bytes. A failure also has status 200, with JSON, HTML or nothing, so the flow checks them."""
 
     def dump(self, value: Media, *, is_reply: bool) -> tuple[str, Body]:
         """Return the content type and the body."""
@@ -601,7 +602,7 @@ class MediaShape:
         return value.content_type, value.content
 
     def load(self, body: bytes, kind: type[Media], content_type: str) -> Media:
-        """Take the bytes as they are."""
+        """Return the bytes unchanged."""
         return kind(content_type=content_type, content=body)
 
 

@@ -10,7 +10,7 @@ class Ret(enum.IntEnum):
 
     OK = 0
     SYSTEM_ERROR = -1
-    """The generic refusal: a recall too late, a dead MediaId, a forward whose picture is gone."""
+    """The generic refusal: a recall that is too late, an expired MediaId, a forward with expired keys."""
     LOGIC_ERROR = -2
     PARTLY_DONE = -2013
     """Some members could not be added to a chatroom."""
@@ -20,7 +20,7 @@ class Ret(enum.IntEnum):
     SESSION_NOT_FOUND = 1100
     """Logged out on the phone, or expired."""
     SESSION_INVALID = 1101
-    """Replaced by another login, or never there."""
+    """Replaced by another login, or unknown to the server."""
     COOKIE_INVALID = 1102
     SESSION_EXPIRED = 1103
     UNREADABLE_REQUEST = 1200
@@ -31,7 +31,7 @@ class Ret(enum.IntEnum):
 
 
 KNOWN_RETS: frozenset[int] = frozenset(Ret)
-"""Those whose meaning anybody knows; others occur."""
+"""Return codes with a known meaning; others occur."""
 
 LOGGED_OUT_REASONS: dict[int, str] = {
     Ret.TICKET_ERROR: "ticket",
@@ -53,11 +53,11 @@ class PollCode(enum.IntEnum):
     WAITING = 408
     SERVER_ERROR = 500
     BROKEN = 0
-    """No number in the answer."""
+    """The answer has no number."""
 
 
 class Selector(enum.IntEnum):
-    """`selector` of synccheck. A client never branches on it: anything but 0 means `webwxsync`."""
+    """`selector` of synccheck. A client never branches on it: any value but 0 means `webwxsync`."""
 
     NOTHING = 0
     MESSAGES = 2
@@ -78,7 +78,7 @@ class StatusNotify(enum.IntEnum):
 
 
 class MessageType(enum.IntEnum):
-    """`MsgType`. Others exist and more will: unknown ones are kept, never refused."""
+    """`MsgType`. Others exist: unknown ones are stored, never refused."""
 
     TEXT = 1
     IMAGE = 3
@@ -89,7 +89,7 @@ class MessageType(enum.IntEnum):
     VIDEO = 43
     STICKER = 47
     LOCATION = 48
-    """Sent with a forward; a received location is a text with `SubMsgType` 48."""
+    """Only in a forward; a received location is a text with `SubMsgType` 48."""
     APP = 49
     CALL = 50
     STATUS_NOTIFY = 51
@@ -142,7 +142,7 @@ class MessageStatus(enum.IntEnum):
 
 
 class SyncKeyKind(enum.IntEnum):
-    """`Key` in a SyncKey list. Opaque for a client; these are the ones our server counts with."""
+    """`Key` in a SyncKey list. Opaque for a client; the sandbox uses these."""
 
     CONTACTS = 1
     MESSAGES = 2
@@ -151,28 +151,28 @@ class SyncKeyKind(enum.IntEnum):
 
 
 MAX_TEXT = 16_000
-"""Characters in one text. The platform's page has no limit; longer texts are reported to fail."""
+"""Maximum length of a text in characters. The platform's page has no limit; longer texts are reported to fail."""
 
 RECALL_WINDOW = 120
-"""Seconds in which a message can be recalled."""
+"""Seconds after a send in which it can be recalled."""
 
 MAX_IMAGE = 20 * 1024 * 1024
-"""Bytes of one picture."""
+"""Maximum size of a picture in bytes."""
 
 MAX_VIDEO = 20 * 1024 * 1024
-"""Bytes of one video: the page's own check."""
+"""Maximum size of a video in bytes, as checked by the page."""
 
 MAX_FILE = 1024 * 1024 * 1024
-"""Bytes of one file that is still tried; the server may refuse earlier."""
+"""Maximum size of a file in bytes; the server may refuse smaller ones."""
 
 CHECK_ABOVE = 25 * 1024 * 1024
-"""Bytes above which a file must be announced by `webwxcheckupload`, and is not served to web clients."""
+"""Size in bytes above which a file must be announced by `webwxcheckupload`, and is not served to web clients."""
 
 CHUNK_SIZE = 524_288
 """Bytes of one upload chunk."""
 
 BATCH_LIMIT = 50
-"""Contacts asked for in one `webwxbatchgetcontact`; beyond it, some have been reported missing."""
+"""Maximum number of contacts in one `webwxbatchgetcontact`; above it, some were reported missing."""
 
 POLL_HOLD = 25
-"""Seconds a long poll is held."""
+"""Seconds that a long poll is held."""

@@ -37,7 +37,7 @@ class WireContact(Wire, frozen=True, kw_only=True):
 
     uin: int = 0
     user_name: str
-    """Valid in this login only: `@…` for people, `@@…` for chatrooms, plain names for built-in accounts."""
+    """Valid in this login only: `@…` for people, `@@…` for chatrooms; constant names for built-in accounts."""
     nick_name: str = ""
     head_img_url: str = ""
     contact_flag: int = 0
@@ -49,7 +49,7 @@ class WireContact(Wire, frozen=True, kw_only=True):
     sex: int = 0
     signature: str = ""
     verify_flag: int = 0
-    """Bit 8: an official account."""
+    """Bit 8 marks an official account."""
     owner_uin: int = 0
     py_initial: str = msgspec.field(name="PYInitial", default="")
     py_quan_pin: str = msgspec.field(name="PYQuanPin", default="")
@@ -58,7 +58,7 @@ class WireContact(Wire, frozen=True, kw_only=True):
     star_friend: int = 0
     app_account_flag: int = 0
     statues: int = 0
-    """The platform's spelling. Chatrooms: 1 notifies, 0 is muted."""
+    """The platform's spelling. For chatrooms: 1 notifies, 0 is muted."""
     attr_status: int = 0
     province: str = ""
     city: str = ""
@@ -122,7 +122,7 @@ class InitReply(Reply, frozen=True, kw_only=True):
     system_time: int = 0
     gray_scale: int = 0
     invite_start_count: int = 0
-    """Size of a chatroom from which adding becomes inviting."""
+    """Number of members from which people are invited instead of added."""
     mp_subscribe_msg_count: int = msgspec.field(name="MPSubscribeMsgCount", default=0)
     mp_subscribe_msg_list: list[msgspec.Raw] = msgspec.field(name="MPSubscribeMsgList", default_factory=list)
     click_report_interval: int = 0
@@ -133,7 +133,8 @@ class InitReply(Reply, frozen=True, kw_only=True):
 
 WEBWXINIT = Endpoint(
     name="webwxinit", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxinit",
-    request=InitRequest, reply=InitReply, patience=Patience.BULK, purpose="first snapshot of the account",
+    request=InitRequest, reply=InitReply, patience=Patience.BULK,
+    purpose="open the session: account, recent chats, first sync key",
 )  # fmt: skip
 
 
@@ -150,18 +151,18 @@ class ContactsRequest(Wire, frozen=True, kw_only=True):
 
 
 class ContactsReply(Reply, frozen=True, kw_only=True):
-    """Friends, official accounts and saved chatrooms, these without members."""
+    """Friends, official accounts and saved chatrooms, without members of chatrooms."""
 
     member_count: int = 0
-    """Of this page."""
+    """Number of contacts on this page; for several pages unconfirmed."""
     member_list: IfStated[list[msgspec.Raw]] = msgspec.field(default_factory=list)
     seq: IfStated[int] = 0
-    """0: this was the last page."""
+    """`seq` of the next page; 0 on the last one."""
 
 
 GETCONTACT = Endpoint(
     name="webwxgetcontact", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetcontact", also=("POST",),
-    request=ContactsRequest, reply=ContactsReply, patience=Patience.BULK, purpose="contact list, by pages",
+    request=ContactsRequest, reply=ContactsReply, patience=Patience.BULK, purpose="list contacts, page by page",
     on_filehelper=False,
 )  # fmt: skip
 
@@ -171,7 +172,7 @@ class ContactKey(Wire, frozen=True, kw_only=True):
 
     user_name: str = ""
     encry_chat_room_id: str = ""
-    """For a member's details the chatroom's id, else empty."""
+    """Id of the chatroom for a member's details, else empty."""
 
 
 class BatchContactsRequest(Wire, frozen=True, kw_only=True):
@@ -189,7 +190,7 @@ class BatchContactsRequest(Wire, frozen=True, kw_only=True):
 
 
 class BatchContactsReply(Reply, frozen=True, kw_only=True):
-    """The contacts asked for, in any order; unknown ones are missing."""
+    """The requested contacts, in any order; unknown ids are omitted."""
 
     count: int = 0
     contact_list: IfStated[list[msgspec.Raw]] = msgspec.field(default_factory=list)
@@ -210,13 +211,13 @@ class AvatarRequest(Wire, frozen=True, kw_only=True):
     """The picture of a person, a member or a chatroom."""
 
     seq: InQuery[int] = 0
-    """Its version; 0 works."""
+    """Version of the picture; 0 works."""
     username: InQuery[str] = ""
     skey: InQuery[str] = ""
     chatroomid: InQuery[str] = ""
-    """For a member who is no friend: the chatroom's `EncryChatRoomId`."""
+    """For a member who is not a friend: the chatroom's `EncryChatRoomId`."""
     msgid: InQuery[str] = ""
-    """For a stranger in a friend request or a card: that message's id."""
+    """For a stranger in a friend request or on a card: the id of that message."""
     type: InQuery[str] = ""
     """`big` for the large picture."""
 
@@ -244,13 +245,13 @@ SET_PINNED = 3
 
 
 class OplogRequest(Wire, frozen=True, kw_only=True):
-    """Set a remark, or pin a chat. A pin must repeat the present remark: a missing one erases it."""
+    """Set a remark, or pin a chat. A pin must repeat the present remark, because a missing one erases it."""
 
     pass_ticket: InQuery[str] = ""
     user_name: str
     cmd_id: int
     op: int = msgspec.field(name="OP", default=0)
-    """Pin: 1, unpin: 0."""
+    """1 pins, 0 unpins."""
     remark_name: str | msgspec.UnsetType = msgspec.UNSET
     credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
 
@@ -268,7 +269,7 @@ OPLOG = Endpoint(
 # -- friend requests -------------------------------------------------------------------------------------------------
 
 ADD_FRIEND = 2
-"""`Opcode` of a friend request of one's own."""
+"""`Opcode` of sending a friend request."""
 ACCEPT_FRIEND = 3
 """`Opcode` of accepting a friend request."""
 SCENE_WEB = 33
@@ -279,9 +280,9 @@ class VerifyUser(Wire, frozen=True, kw_only=True):
     """The person of a friend request."""
 
     value: str
-    """Their id in this login."""
+    """Id of the person in this login."""
     verify_user_ticket: str = ""
-    """From the friend request's `RecommendInfo`."""
+    """`Ticket` of the friend request's `RecommendInfo`."""
 
     def __repr__(self) -> str:
         return "VerifyUser(***)"
@@ -297,7 +298,7 @@ class VerifyUserRequest(Wire, frozen=True, kw_only=True):
     verify_user_list_size: int = 1
     verify_user_list: tuple[VerifyUser, ...] = ()
     verify_content: str = ""
-    """The greeting of a request of one's own."""
+    """Greeting of a friend request that is sent."""
     scene_list_count: int = 1
     scene_list: tuple[int, ...] = (SCENE_WEB,)
     skey: str = msgspec.field(name="skey", default="")
@@ -331,7 +332,7 @@ class FoundUser(Wire, frozen=True, kw_only=True):
 
 
 class SearchContactReply(Reply, frozen=True, kw_only=True):
-    """Who was found."""
+    """The people found."""
 
     list: tuple[FoundUser, ...] = ()
 

@@ -1,8 +1,8 @@
 """
-The text and XML inside `Content`, for both ends.
+Encoding and decoding of the text and XML in `Content`, for client and server.
 
-Contacts write this XML, so it is hostile: no DTD, bounded in size and depth. Broken XML is no error here but `None`:
-a message stays a message when its content cannot be read.
+Contacts write this XML, so it is hostile: no DTD, limited size and depth. Invalid XML gives `None` and no error, so
+that a message with unreadable content is still a message.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_XML = 1024 * 1024
-"""Characters of XML that are still read."""
+"""Maximum length of XML in characters."""
 
 MAX_XML_DEPTH = 64
-"""Nesting that is still read."""
+"""Maximum nesting of XML."""
 
 MAX_XML_ELEMENTS = 20_000
-"""Elements of XML that is still read; in memory each takes a hundred times what it takes as text."""
+"""Maximum number of elements in XML; in memory each takes a hundred times its size as text."""
 
 
 # -- escaping --------------------------------------------------------------------------------------------------------
 
 
 def escape(text: str) -> str:
-    """Write a text as it is delivered: escaped once, `<br/>` for line breaks."""
+    """Escape a text as it is delivered: once, with `<br/>` for line breaks."""
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return escaped.replace("\r\n", "<br/>").replace("\n", "<br/>")
 
 
 def unescape(text: str) -> str:
-    """Undo one escaping, `&amp;` last, so that `&amp;lt;` becomes `&lt;` and not `<`."""
+    """Undo one level of escaping, `&amp;` last, so that `&amp;lt;` becomes `&lt;` and not `<`."""
     if "&" not in text:
         return text
     for entity, character in (("&lt;", "<"), ("&gt;", ">"), ("&#39;", "'"), ("&quot;", '"'), ("&amp;", "&")):
@@ -54,10 +54,10 @@ _SENDER_PREFIX = re.compile(r"(@[a-zA-Z0-9]+|[a-zA-Z0-9_-]+):(?:<br/>|\n)")
 
 def split_sender(content: str) -> tuple[str | None, str]:
     """
-    Split `@member:<br/>text`, as others' messages in a chatroom arrive, into the member and the text.
+    Split `@member:<br/>text`, the form of others' messages in a chatroom, into the member and the text.
 
-    Only for messages whose `FromUserName` is a chatroom: own ones and people's carry no prefix, and a text may begin
-    like one. Without a prefix the author is unknown, never oneself.
+    Use it only if `FromUserName` is a chatroom: other messages have no prefix, and a text may begin like one. Without a
+    prefix the author is unknown, never the account itself.
     """
     found = _SENDER_PREFIX.match(content)
     return (found[1], content[found.end() :]) if found else (None, content)
@@ -71,16 +71,16 @@ class _UnsafeXml(Exception):
 
 
 def read_xml(text: str) -> Element | None:
-    """Parse XML that a contact wrote; None when it is broken, too large, too deep, or has a DTD."""
+    """Parse XML that a contact wrote; None if it is invalid, too large, too deep, or has a DTD."""
     return _parse(text, keeps_rest=False)
 
 
 def read_loosely(text: str) -> Element | None:
     """
-    Parse XML as it really arrives; None when nothing in it can be read.
+    Parse XML as it really arrives; None if nothing in it can be parsed.
 
-    A chatroom's prefix before it, raw `&` and `<` in a title, control characters, an end cut off by the server and
-    lines behind the root cost no more than themselves. What `read_xml` refuses for safety stays refused.
+    A chatroom's prefix, raw `&` and `<` in a title, control characters, a truncated end and text after the root lose
+    only themselves. What `read_xml` refuses for safety is refused here too.
     """
     text = text[text.find("<") :] if "<" in text else ""
     root = _parse(text, keeps_rest=False)
@@ -96,7 +96,7 @@ _STRAY = re.compile(
     r"|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]",
     re.DOTALL,
 )
-"""What no XML may hold. CDATA is found first, so that nothing in it is taken for a stray sign."""
+"""Characters that XML must not contain. CDATA is matched first, so that nothing inside it counts."""
 
 
 def _repair(stray: re.Match[str]) -> str:
@@ -108,7 +108,7 @@ _REPAIRED = {"&": "&amp;", "<": "&lt;"}
 
 
 def _parse(text: str, *, keeps_rest: bool) -> Element | None:
-    """Parse strictly, or keep what was read before an error."""
+    """Parse strictly, or keep the part before an error."""
     if len(text) > MAX_XML:
         return None
     builder = TreeBuilder()
@@ -158,7 +158,7 @@ def _attribute(value: str) -> str:
 
 
 def escape_xml(text: str) -> str:
-    """Write a text between tags; what XML cannot hold at all is left out."""
+    """Escape a text between tags; characters that XML does not allow are removed."""
     text = _ILLEGAL.sub("", text)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -170,20 +170,20 @@ _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def write_tag(tag: str, attributes: Mapping[str, str]) -> str:
-    """Write the opening of a tag, its attributes in the given order, without the closing bracket."""
+    """Encode the start of a tag with its attributes in the given order, without the closing bracket."""
     return f"<{tag}" + "".join(f' {name}="{_attribute(value)}"' for name, value in attributes.items())
 
 
 def write_message(tag: str, attributes: Mapping[str, str]) -> str:
-    """Write the XML of a message that is one element: a picture, a video, a location."""
+    """Encode the XML of a message of one element: a picture, a video, a location."""
     return f'<?xml version="1.0"?>\n<msg>\n\t{write_tag(tag, attributes)} />\n</msg>'
 
 
 def read_attributes(xml: str, tag: str) -> dict[str, str]:
     """
-    Read the attributes of an element inside `<msg>`, or of `msg` itself; empty if there is none.
+    Decode the attributes of an element inside `<msg>`, or of `msg` itself; empty if there is none.
 
-    For display. A forward sends back what it read, so it uses `read_image`, which does not accept damaged XML.
+    It is for display only: a forward uses `read_image`, which does not accept damaged XML.
     """
     root = read_loosely(xml)
     found = root if root is None or root.tag == tag else root.find(tag)
@@ -194,12 +194,12 @@ def read_attributes(xml: str, tag: str) -> dict[str, str]:
 
 
 def write_image(attributes: Mapping[str, str]) -> str:
-    """Write the XML of a picture, its attributes in the given order."""
+    """Encode the XML of a picture with its attributes in the given order."""
     return write_message("img", attributes)
 
 
 def read_image(xml: str) -> dict[str, str] | None:
-    """Read the attributes of a picture's XML; None for the short form `@hash` and anything else."""
+    """Decode the attributes of a picture's XML; None for the short form `@hash` and anything else."""
     root = read_xml(xml)
     image = root.find("img") if root is not None and root.tag == "msg" else None
     return None if image is None else dict(image.attrib)
@@ -210,10 +210,10 @@ def forward_image(xml: str) -> str:
     Build the content that forwards a picture, recalled or not, from the received one.
 
     `aeskey` (also `cdnthumbaeskey`), `cdnthumburl` (also `cdnmidimgurl`) and `md5` are sent back unchanged. Each pair
-    is one value under two names; if the names hold two values, both stay. Everything else is kept.
+    is usually one value under two names; if the two values differ, both are kept. All other attributes are kept.
 
     Raises:
-        NotForwardable: The content has no keys: the form `@hash`, or XML without them.
+        NotForwardable: The content has no keys: it is the form `@hash`, or XML without them.
     """
     attributes = read_image(xml)
     key = url = ""
@@ -234,21 +234,21 @@ def forward_image(xml: str) -> str:
 
 
 class RecallNotice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a message of type 10002 says."""
+    """Content of a message of type 10002."""
 
     message_id: str
-    """Of the message that was recalled; `0` has occurred."""
+    """Id of the recalled message; it may be `0`."""
     text: str = ""
-    """Ready for display: `"张三" 撤回了一条消息`."""
+    """Text for display: `"张三" 撤回了一条消息`."""
     session: str = ""
-    """The chat in the platform's real ids; no `UserName`."""
+    """Real id of the chat, not a `UserName`."""
     old_message_id: str = ""
     new_message_id: str = ""
-    """When present, the id to join on."""
+    """Id of the recalled message, if present; it takes precedence."""
 
 
 def write_recall_notice(notice: RecallNotice) -> str:
-    """Write the XML of a recall notice."""
+    """Encode the XML of a recall notice."""
     lines = [
         '<sysmsg type="revokemsg">',
         "\t<revokemsg>",
@@ -265,7 +265,7 @@ def write_recall_notice(notice: RecallNotice) -> str:
 
 
 def read_recall_notice(xml: str) -> RecallNotice | None:
-    """Read a recall notice, by its tags if the XML is broken; None if it is not one."""
+    """Decode a recall notice, tag by tag if the XML is invalid; None if it is not one."""
     root = read_xml(xml)
     if root is None and "<revokemsg>" in xml:
         value = partial(_value_in_broken, xml)

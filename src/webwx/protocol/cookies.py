@@ -1,9 +1,8 @@
 """
-The cookie jar: a value. Applying an answer's cookies returns a new jar; the time is an argument.
+The cookie jar, an immutable value. Applying an answer's cookies returns a new jar; the time is an argument.
 
-Keyed by domain, path and name, because the platform sets equal names on several domains of one login and each host must
-get its own: a cookie for exactly one host and one of the same name for all its subdomains coexist, and the former is
-sent first.
+Cookies are identified by domain, path and name, because the platform sets the same name on several domains of one
+login. A cookie for one host and one of the same name for all its subdomains coexist, and the former is sent first.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ import msgspec
 from webwx.protocol.http import Headers, http_time
 
 MAX_COOKIE = 4096
-"""Characters of a `Set-Cookie` value that is still taken; this limit and the next two are those of RFC 6265, 6.1."""
+"""Maximum length of a `Set-Cookie` value; this limit and the next two are those of RFC 6265, 6.1."""
 
 MAX_OF_DOMAIN = 50
-"""Cookies of one domain."""
+"""Maximum number of cookies of one domain."""
 
 MAX_COOKIES = 300
-"""Cookies of a login; RFC 6265 has 3,000 for all sites that a browser visits."""
+"""Maximum number of cookies of a login; RFC 6265 has 3,000 for all sites that a browser visits."""
 
 MAX_HEADER = 16 * 1024
-"""Characters of a `Cookie` header: what many servers accept at most."""
+"""Maximum length of a `Cookie` header, which many servers limit."""
 
 
 class Cookie(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,22 +38,22 @@ class Cookie(msgspec.Struct, frozen=True, kw_only=True):
     """Without a leading dot."""
     path: str = "/"
     host_only: bool = True
-    """Only for exactly this host; else for its subdomains too."""
+    """Whether it is sent to this host only, not to its subdomains."""
     secure: bool = False
-    """Only over https."""
+    """Whether it is sent over https only."""
     expires: float | None = None
-    """Seconds since 1970; None lives as long as the login."""
+    """Seconds since 1970; None lasts as long as the login."""
 
     def __repr__(self) -> str:
         return f"Cookie({self.name}, {self.domain})"
 
     @property
     def key(self) -> tuple[str, bool, str, str]:
-        """What a later cookie must have in common to take this one's place."""
+        """Identity of the cookie: a later one with the same key replaces it."""
         return self.domain, self.host_only, self.path, self.name
 
     def goes_to(self, host: str, path: str, *, is_https: bool, now: float) -> bool:
-        """Return whether a request to this address carries the cookie."""
+        """Return whether a request to this address includes the cookie."""
         return (
             (host == self.domain or (not self.host_only and host.endswith("." + self.domain)))
             and (path == self.path or path.startswith(self.path.rstrip("/") + "/"))
@@ -124,7 +123,7 @@ class Jar(msgspec.Struct, frozen=True):
         return Jar(_bounded(tuple(kept.values())))
 
     def aged(self, seconds: float) -> Jar:
-        """Return the jar for a clock that was set forward by so many seconds without time passing."""
+        """Return the jar for a clock that was set forward by this many seconds without time passing."""
         return Jar(
             tuple(
                 cookie if cookie.expires is None else msgspec.structs.replace(cookie, expires=cookie.expires + seconds)
@@ -141,7 +140,7 @@ class Jar(msgspec.Struct, frozen=True):
 
 
 def _bounded(cookies: tuple[Cookie, ...]) -> tuple[Cookie, ...]:
-    """Return as many of the cookies as a jar may hold, the oldest first."""
+    """Return as many of the cookies as a jar may contain, oldest first."""
     if len(cookies) <= MAX_OF_DOMAIN:
         return cookies
     room: defaultdict[str, int] = defaultdict(lambda: MAX_OF_DOMAIN)
@@ -155,11 +154,11 @@ def _bounded(cookies: tuple[Cookie, ...]) -> tuple[Cookie, ...]:
 
 class Carried:
     """
-    The headers that requests carry, written once for each place and as long as no cookie comes to its end.
+    The headers of requests, built once for each address until a cookie expires.
 
     Args:
         jar: The cookies.
-        common: What goes everywhere.
+        common: Headers of every request.
     """
 
     def __init__(self, jar: Jar, common: Headers = ()) -> None:
@@ -167,7 +166,7 @@ class Carried:
         self._common = common
         self._written: dict[str, tuple[float, float, Headers]] = {}
         self._asked: tuple[str, Headers] = ("", ())
-        """What was asked for last, as most requests are made like the one before."""
+        """Arguments of the last call; most requests repeat them."""
         self._since = self._until = 0.0
         self._headers: Headers = ()
 
@@ -191,7 +190,7 @@ class Carried:
 
 
 def parse_cookie(text: str, host: str, now: float, *, one_origin: bool, ahead: float = 0.0) -> Cookie | None:
-    """Read one `Set-Cookie` value; None when it is broken, too large or not for this host."""
+    """Decode one `Set-Cookie` value; None if it is invalid, too large or not for this host."""
     if len(text) > MAX_COOKIE:
         return None
     pair, *attributes = text.split(";")
@@ -225,7 +224,7 @@ def _expiry(given: dict[str, str], now: float, ahead: float) -> float | None:
 
 
 def read_cookie_header(text: str) -> dict[str, str]:
-    """Read a request's `Cookie` header; the first of two equal names wins."""
+    """Decode a request's `Cookie` header; the first of two equal names counts."""
     pairs: dict[str, str] = {}
     for part in text.split(";"):
         name, equals, value = part.strip().partition("=")

@@ -1,9 +1,9 @@
 """
-One call of the web API, defined once and used from both ends.
+One call of the web API, defined once for client and server.
 
-An `Endpoint` has four verbs: `encode_request` and `decode_reply` for the SDK, `decode_request` and `encode_reply` for
-the sandbox. The request struct says where each of its fields travels: in the query (`InQuery`), the path (`InPath`) or,
-unmarked, in the body.
+An `Endpoint` has four methods: `encode_request` and `decode_reply` for the client, `decode_request` and `encode_reply`
+for the sandbox. The request struct says where each of its fields is sent: in the query (`InQuery`), the path
+(`InPath`), or, unmarked, in the body.
 """
 
 from __future__ import annotations
@@ -41,33 +41,33 @@ T = TypeVar("T")
 
 
 class Where(enum.Enum):
-    """Where a field travels when it is not in the body."""
+    """Part of a request that contains a field outside the body."""
 
     QUERY = "query"
     RAW_QUERY = "raw query"
-    """The text of a query made by the server, kept as it is and put before our own fields."""
+    """A query written by the server, sent unchanged before our own fields."""
     PATH = "path"
     HEADER = "header"
 
 
 class In(msgspec.Struct, frozen=True):
-    """Mark of a field that is not in the body; `name` where it is not the field's own."""
+    """Mark of a field that is not in the body; `name` if it differs from the field's name."""
 
     where: Where
     name: str = ""
 
 
 class _AsRead(msgspec.Struct, frozen=True):
-    """Mark of a field whose default is the server's alone: in an answer it must be there, or is unset."""
+    """Mark of a field whose default is only for encoding: when decoding, it is required, or unset if missing."""
 
     is_required: bool
 
 
 Stated = Annotated[T, _AsRead(is_required=True)]
-"""A field of a reply without which the reply is unreadable."""
+"""A field that every valid reply contains."""
 
 IfStated = Annotated[T | msgspec.UnsetType, _AsRead(is_required=False)]
-"""A field of a reply that is unset where the answer has none, or null."""
+"""A field of a reply that is unset if the answer does not contain it, or has null."""
 
 InQuery = Annotated[T, In(Where.QUERY)]
 InRawQuery = Annotated[T, In(Where.RAW_QUERY)]
@@ -75,7 +75,7 @@ InPath = Annotated[T, In(Where.PATH)]
 
 
 def _same_default(field: msgspec.structs.FieldInfo) -> Any:
-    """Declare a field again, with the name and the default it has."""
+    """Return the field's definition with its name and default."""
     if field.default is not msgspec.NODEFAULT:
         return msgspec.field(name=field.encode_name, default=field.default)
     if field.default_factory is not msgspec.NODEFAULT:
@@ -89,7 +89,7 @@ def _nothing(_: msgspec.Struct) -> None:
 
 @cache
 def _as_read(reply: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """Derive the struct that an answer is read as, without the defaults of the fields that are `Stated`."""
+    """Return the struct for decoding an answer, without the defaults of the fields that are `Stated`."""
     hints = get_type_hints(reply, include_extras=True)
     marked: list[tuple[str, Any, Any]] = [
         (
@@ -170,7 +170,7 @@ class Endpoint(Generic[Q, R]):
     def _read_fields(self) -> None:
         hints = get_type_hints(self.request, include_extras=True)
         self.outside: dict[str, tuple[Where, str, Any]] = {}
-        """Fields that are not in the body: where they travel, under which name, and their type."""
+        """Fields outside the body: part of the request, name and type."""
         inside: list[msgspec.structs.FieldInfo] = []
         for field in msgspec.structs.fields(self.request):
             mark = next((m for m in getattr(hints[field.name], "__metadata__", ()) if isinstance(m, In)), None)
@@ -179,7 +179,7 @@ class Endpoint(Generic[Q, R]):
             else:
                 self.outside[field.name] = (mark.where, mark.name or field.name, field.type)
         self.inside = tuple(field.name for field in inside)
-        """Fields of the body, in the order they are written."""
+        """Fields of the body, in the order in which they are written."""
         self._query = self._fields_of(Where.QUERY)
         self._made_by_server = self._fields_of(Where.RAW_QUERY)
         self._in_path = self._fields_of(Where.PATH)
@@ -187,9 +187,11 @@ class Endpoint(Generic[Q, R]):
         self._outside_of: Callable[[msgspec.Struct], Any] = attrgetter(*self.outside) if self.outside else _nothing
         blank = Request(endpoint=self.name, method=self.method, url="", patience=self.patience)
         self._addressed: tuple[tuple[Any, ...], Request] = (), blank
-        """What of the last request was not in the body, and the request: most calls of a login differ in that only."""
+        """
+        Fields outside the body of the last request, and that request: most calls of a login differ only in the body.
+        """
         self._left_out = dict.fromkeys(self.outside, msgspec.UNSET)
-        """What is put in place of fields that are not in the body."""
+        """Replacements that leave the fields outside the body out of it."""
         self._body_type: type[msgspec.Struct] = self.request
         if self.outside:
             self._body_type = msgspec.defstruct(
@@ -209,7 +211,7 @@ class Endpoint(Generic[Q, R]):
     # -- the client's side -------------------------------------------------------------------------------------------
 
     def encode_request(self, value: Q, hosts: Hosts, headers: Headers = ()) -> Request:
-        """Write a request for one of the family's hosts; an empty query field is left out."""
+        """Encode a request for one of the family's hosts; an empty query field is omitted."""
         content_type: str | None = None
         body: Body = b""
         if self.inside:
@@ -244,10 +246,10 @@ class Endpoint(Generic[Q, R]):
 
     def decode_reply(self, response: Response) -> R:
         """
-        Read the answer.
+        Decode an answer.
 
         Raises:
-            ProtocolError: It is not what this call answers, or does not say how the call went.
+            ProtocolError: It is not an answer to this call, or does not say whether the call succeeded.
         """
         try:
             if self._answers_json:  # it is read whatever its content type, and nearly all answers are JSON
@@ -261,10 +263,10 @@ class Endpoint(Generic[Q, R]):
 
     def decode_request(self, request: Request) -> Q:
         """
-        Read a request, tolerantly: unmodified clients omit fields and misspell headers.
+        Decode a request, tolerantly: unmodified clients omit fields and misspell headers.
 
         Raises:
-            ProtocolError: A field is missing that this call requires.
+            ProtocolError: A required field is missing.
         """
         query = read_pairs(request.query)
         path = self._pattern.fullmatch(request.path)
@@ -298,7 +300,7 @@ class Endpoint(Generic[Q, R]):
         return "&".join(part for part in query.split("&") if part.partition("=")[0].lower() not in own)
 
     def encode_reply(self, value: R) -> Response:
-        """Write an answer as the platform does."""
+        """Encode an answer as the platform does."""
         content_type, body = self.reply_shape.dump(value, is_reply=True)
         return Response(
             headers=(("Content-Type", content_type),), body=body if isinstance(body, bytes) else b"".join(body)

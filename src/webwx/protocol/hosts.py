@@ -22,7 +22,7 @@ QR_ORIGIN = "https://login.weixin.qq.com"
 
 
 class Host(enum.StrEnum):
-    """Which of a family's hosts answers a call; each is the name of a field of `Hosts`."""
+    """Role of a host in its family; each is the name of a field of `Hosts`."""
 
     MAIN = "main"
     LOGIN = "login"
@@ -32,7 +32,7 @@ class Host(enum.StrEnum):
 
 
 class Hosts(msgspec.Struct, frozen=True, kw_only=True):
-    """The origins of one family, or the same origin five times."""
+    """The origins of one family, or one origin for all roles."""
 
     main: str
     login: str
@@ -47,7 +47,7 @@ class Hosts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client calls itself, and what is open to it."""
+    """How a client identifies itself, and which calls are available to it."""
 
     name: str
     """`filehelper`, `web` or `desktop`."""
@@ -56,17 +56,17 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     appid: str
     """Sent with `jslogin`."""
     mmweb_appid: str = ""
-    """Sent with every call as a header, where the profile has one."""
+    """Header of every call, if the profile has one."""
     mod: str = ""
-    """Sent with the login and with files, where the profile has one."""
+    """Parameter of the login and of sent files, if the profile has one."""
     page: str = "/"
-    """Address of its page on the main host: what a browser names as the `Referer` of every call."""
+    """Path of its page on the main host: the `Referer` that a browser sends with every call."""
     file_app: str = "wxeb7ec651dd0aefa9"
     """The `appid` inside a file that is sent."""
     has_contacts: bool
-    """Contacts and chatrooms exist."""
+    """Whether contacts and chatrooms exist."""
     can_push: bool = True
-    """The phone of an earlier login can be asked to confirm a new one without a code."""
+    """Whether the phone of an earlier login can be asked to confirm a new one without a code."""
 
 
 FILEHELPER = Profile(
@@ -97,7 +97,7 @@ PROFILES = {profile.name: profile for profile in (FILEHELPER, WEB, DESKTOP)}
 
 
 class Desktop(msgspec.Struct, frozen=True, kw_only=True):
-    """What the desktop client says of itself when it logs in; webwx ships no values, they are yours to bring."""
+    """Header values of the desktop client's login; webwx includes none, so the user provides them."""
 
     client_version: str
     """Header `client-version`."""
@@ -137,10 +137,10 @@ _HOST_NAME = re.compile(r"(?=.{1,253}$)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a
 
 def families(allowed_hosts: tuple[str, ...]) -> dict[str, Hosts]:
     """
-    Return the API hosts that a login may start or end on: the platform's, and those that the user has added.
+    Return the API hosts that a login may start or end on: the platform's, and those added by the user.
 
     Raises:
-        NotOnThisHost: An added one is not a plain host name.
+        NotOnThisHost: An added host is not a plain host name.
     """
     known = FAMILIES.copy()
     for host in allowed_hosts:
@@ -152,7 +152,7 @@ def families(allowed_hosts: tuple[str, ...]) -> dict[str, Hosts]:
 
 def choose(host: str | None, server: str | None, allowed_hosts: tuple[str, ...] = ()) -> tuple[Profile, Hosts]:
     """
-    Find the profile and the hosts a login starts with.
+    Return the profile and the hosts that a login starts with.
 
     Args:
         host: `filehelper`, `web`, `desktop`, or the name of an API host. None: `web` with a server, else `filehelper`.
@@ -160,7 +160,7 @@ def choose(host: str | None, server: str | None, allowed_hosts: tuple[str, ...] 
         allowed_hosts: Further API hosts.
 
     Raises:
-        NotOnThisHost: No such host, or the server is no origin.
+        NotOnThisHost: There is no such host, or the server is not an origin.
     """
     known = families(allowed_hosts)
     name = host or ("web" if server else "filehelper")
@@ -190,10 +190,10 @@ def single(server: str) -> Hosts:
 
 def check_proxy(address: str) -> None:
     """
-    Refuse the address of a proxy that cannot be one. It is not repeated: it may hold a password.
+    Check the address of a proxy. The error does not contain it, because it may contain a password.
 
     Raises:
-        InvalidSettings: It cannot.
+        InvalidSettings: It is not valid.
     """
     if mistake := mistake_in(address):
         raise InvalidSettings(
@@ -202,7 +202,7 @@ def check_proxy(address: str) -> None:
 
 
 def mistake_in(address: str) -> str:
-    """Return what keeps an address from being an http or https origin, without repeating it; empty if nothing does."""
+    """Return why an address is not an http or https origin, without repeating it; empty if it is one."""
     scheme, slashes, _ = address.partition("://")
     if not slashes:
         return "has no http:// or https:// in front"
@@ -230,12 +230,12 @@ def is_this_machine(host: str) -> bool:
 
 def follow(redirect_uri: str, server: str | None, allowed_hosts: tuple[str, ...] = ()) -> Hosts:
     """
-    Find the family that a login's redirect names.
+    Return the family that a login's redirect names.
 
-    With a server, everything stays there: the redirect may name it or a known host, and nothing else.
+    With a server, all calls stay there: the redirect may name it or a known host.
 
     Raises:
-        UnsafeRedirect: It names anything else, or in another way than `https://<host>/`.
+        UnsafeRedirect: The redirect names another host, or does not have the form `https://<host>/`.
     """
     known = families(allowed_hosts)
     try:

@@ -1,8 +1,8 @@
 """
-What travels, as plain values.
+Requests and answers as plain values.
 
-A `Request` is whole: absolute address, headers, body. The SDK hands it to a transport, the sandbox takes it from a
-socket, and in a test one goes straight into the other. Nothing here opens anything.
+A `Request` is complete: absolute address, headers, body. The client passes it to a transport, the sandbox builds it
+from a socket, and in a test the client's request goes straight to the sandbox. Nothing here opens a connection.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Body = bytes | tuple[Buffer, ...]
 
 
 class Patience(enum.StrEnum):
-    """How long an answer may take; the transport turns it into seconds."""
+    """Kind of time limit of an answer; the transport knows the seconds."""
 
     CALL = "call"
     """An ordinary call."""
@@ -39,14 +39,14 @@ class Patience(enum.StrEnum):
 
 
 class Sink(Protocol):
-    """Where an answer's body goes piece by piece, when it may be too large for a `Response`."""
+    """Receives an answer's body piece by piece, if it may be too large for a `Response`."""
 
     def write(self, piece: bytes) -> None:
         """
-        Take the next piece.
+        Receive the next piece.
 
         Raises:
-            ProtocolError: It is more than this will take.
+            ProtocolError: The body exceeds the limit.
         """
         ...
 
@@ -55,19 +55,19 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request."""
 
     endpoint: str
-    """Name of the call: what errors and logs show instead of the address, which holds keys."""
+    """Name of the call, which errors and logs show instead of the address with its keys."""
     method: str
     """GET or POST."""
     url: str
-    """Absolute and already percent-encoded: to be sent as it is."""
+    """Absolute and percent-encoded; it is sent unchanged."""
     headers: Headers = ()
-    """In the order they are sent."""
+    """Headers in the order in which they are sent."""
     body: Body = b""
-    """A view in it holds what it does until this request is answered or has failed, and no longer."""
+    """A memory view in it stays valid until this request is answered or has failed, and no longer."""
     patience: Patience = Patience.CALL
-    """How long an answer may take."""
+    """Kind of time limit of the answer."""
     sink: Sink | None = None
-    """Where the answer's body goes, in place of the `Response`; None: into it."""
+    """Receives the answer's body; None: the body is in the `Response`."""
 
     def __repr__(self) -> str:
         return f"Request({self.endpoint})"
@@ -118,22 +118,23 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
 
 class Park(msgspec.Struct, frozen=True, kw_only=True):
     """
-    A server's core says: no answer yet, keep this poll.
+    Result of a server's core for a long poll that is not answered yet.
 
-    The shell asks again, with this value, when the account's world has changed or its clock has reached `until`.
+    The caller tries the request again with this value when the account's world has changed or its clock has reached
+    `until`.
     """
 
     until: float
-    """Time at which the poll is answered in any case (server clock)."""
+    """Time at which the poll is answered in any case (server's clock)."""
     account: str = ""
-    """Wakes the poll: any event of this account, or of the login code with this uuid; empty: any event."""
+    """What wakes the poll: an event of this account, or of the login code with this uuid; empty: any event."""
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):
     """A flow's request for a piece of a file: the runner answers with its bytes."""
 
     source: str | bytes | BinaryIO
-    """A path, the bytes themselves, or a file that is open."""
+    """A path, bytes, or an open file."""
     start: int
     size: int
 
@@ -158,11 +159,11 @@ def first_header(headers: Headers, name: str) -> str:
 
 
 _LONGEST_DATE = 64
-"""Characters of a date that is still read, and remembered."""
+"""Maximum length in characters of a date, and of a cached date."""
 
 
 def http_time(value: str) -> float | None:
-    """Read an HTTP date as seconds since 1970; None if it is invalid. Without a zone it is UTC, as HTTP says."""
+    """Decode an HTTP date to seconds since 1970; None if it is invalid. Without a zone it is UTC, as HTTP requires."""
     return _http_time(value) if len(value) <= _LONGEST_DATE else None
 
 

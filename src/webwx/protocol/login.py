@@ -31,7 +31,7 @@ from webwx.protocol.http import Body, Patience
 
 
 class Credentials(Wire, frozen=True, kw_only=True):
-    """`BaseRequest`: who is calling."""
+    """`BaseRequest`: identifies the session."""
 
     uin: int | str = 0
     """The account's number; `webwxstatusnotify` with Code 1 sends it as a string."""
@@ -45,14 +45,14 @@ class Credentials(Wire, frozen=True, kw_only=True):
 
 
 class BaseResponse(Wire, frozen=True, kw_only=True):
-    """How a JSON call went."""
+    """Result of a JSON call."""
 
     ret: int
     err_msg: str = ""
 
 
 class Reply(Wire, frozen=True, kw_only=True):
-    """What every JSON reply begins with."""
+    """Fields that every JSON reply begins with."""
 
     base_response: Stated[BaseResponse] = BaseResponse(ret=0)  # an answer without it may come from a proxy
 
@@ -61,7 +61,7 @@ class Reply(Wire, frozen=True, kw_only=True):
 
 
 class QrRequest(Wire, frozen=True, kw_only=True):
-    """Ask for a QR code."""
+    """Request a login code."""
 
     appid: InQuery[str] = ""
     redirect_uri: InQuery[str] = ""
@@ -71,7 +71,7 @@ class QrRequest(Wire, frozen=True, kw_only=True):
 
 
 class QrReply(Wire, frozen=True, kw_only=True):
-    """A uuid to draw as a QR code, valid about five minutes."""
+    """A uuid for a QR code, valid for about five minutes."""
 
     code: int = 200
     uuid: str = ""
@@ -95,12 +95,12 @@ class _QrShape:
 
 JSLOGIN = Endpoint(
     name="jslogin", method="GET", host=Host.LOGIN, path="/jslogin", also=("POST",),
-    request=QrRequest, reply=QrReply, reply_shape=_QrShape(), purpose="get the uuid of a QR code",
+    request=QrRequest, reply=QrReply, reply_shape=_QrShape(), purpose="request a login code",
 )  # fmt: skip
 
 
 class QrPictureRequest(Wire, frozen=True, kw_only=True):
-    """The QR code as a picture, or the page its text names."""
+    """Request the QR code as a picture, or the page that its text names."""
 
     uuid: InPath[str]
 
@@ -139,7 +139,7 @@ class PollRequest(Wire, frozen=True, kw_only=True):
 
 
 class PollReply(Wire, frozen=True, kw_only=True):
-    """What the phone has done."""
+    """State of the login code."""
 
     code: int
     user_avatar: str = ""
@@ -173,7 +173,8 @@ class _PollShape:
 
 LOGIN_POLL = Endpoint(
     name="login", method="GET", host=Host.LOGIN, path="/cgi-bin/mmwebwx-bin/login", patience=Patience.POLL,
-    request=PollRequest, reply=PollReply, reply_shape=_PollShape(), purpose="wait for scan and confirm",
+    request=PollRequest, reply=PollReply, reply_shape=_PollShape(),
+    purpose="wait until the code is scanned and confirmed",
 )  # fmt: skip
 
 
@@ -184,10 +185,10 @@ class TicketRequest(Wire, frozen=True, kw_only=True):
     """Exchange the ticket of the poll's redirect for a session."""
 
     redirect_query: InRawQuery[str]
-    """The query of the redirect, as it came: ticket, uuid, lang, scan."""
+    """Query of the redirect, unchanged: ticket, uuid, lang, scan."""
     fun: InQuery[str] = ""
     version: InQuery[str] = ""
-    """`v2` asks for status 200; without it the answer is a 301 without Location."""
+    """`v2` requests status 200; without it the answer is a 301 without Location."""
     mod: InQuery[str] = ""
     """`desktop` in that profile."""
     client_version: Annotated[str, In(Where.HEADER, "client-version")] = ""
@@ -204,7 +205,7 @@ class TicketRequest(Wire, frozen=True, kw_only=True):
 
 
 class TicketReply(Wire, frozen=True, kw_only=True):
-    """The session's keys, or why there are none."""
+    """The session's keys, or the refusal."""
 
     ret: int = 0
     message: str = ""
@@ -212,10 +213,10 @@ class TicketReply(Wire, frozen=True, kw_only=True):
     wxsid: str = ""
     wxuin: int = 0
     pass_ticket: str = ""
-    """As in the XML: percent-encoded already, and encoded once more wherever it is sent."""
+    """As in the XML: already percent-encoded, and encoded once more wherever it is sent."""
     isgrayscale: int = 1
     redirecturl: str = ""
-    """Another host wants to do the exchange."""
+    """Address of another host that must do the exchange."""
 
     def __repr__(self) -> str:
         return f"TicketReply(ret={self.ret})"
@@ -225,7 +226,7 @@ _XML_TYPE = "text/plain;charset=utf-8"
 
 
 class _TicketShape:
-    """XML on one line, read by its tags, since its values are not always well-formed."""
+    """XML on one line, decoded tag by tag, because its values are not always well-formed."""
 
     def dump(self, value: TicketReply, *, is_reply: bool) -> tuple[str, Body]:
         del is_reply
@@ -272,7 +273,7 @@ TICKET = Endpoint(
 
 
 class PushLoginRequest(Wire, frozen=True, kw_only=True):
-    """Ask the phone to confirm a login without a QR code; the cookies of an earlier session say which phone."""
+    """Ask the phone to confirm a login without a QR code; the cookies of an earlier session identify the phone."""
 
     uin: InQuery[int] = 0
     mod: InQuery[str] = ""
@@ -283,7 +284,7 @@ class PushLoginRequest(Wire, frozen=True, kw_only=True):
 
 
 class PushLoginReply(Wire, frozen=True, kw_only=True, rename=None):
-    """A uuid to poll, or no."""
+    """The uuid to poll, or a refusal."""
 
     ret: Stated[str] = ""
     """The string `0` when the phone was asked."""

@@ -22,7 +22,7 @@ IMAGE_TYPES = {
     b"GIF8": "image/gif",
     b"BM": "image/bmp",
 }
-"""How the pictures begin that the platform shows."""
+"""First bytes of the pictures that the platform shows."""
 
 
 def image_type(start: bytes) -> str:
@@ -73,22 +73,22 @@ class UploadRequest(Wire, frozen=True, kw_only=True, rename=None):
     """Four characters, File Transfer Helper only."""
     id: str = "WU_FILE_0"
     name: str = ""
-    """The file's true name."""
+    """Name of the file that the receiver sees."""
     type: str = ""
     """Its media type."""
     last_modified_date: str = msgspec.field(name="lastModifiedDate", default="")
     size: int = 0
     chunks: str = ""
-    """Number of chunks, when there are several."""
+    """Number of chunks, if there are several."""
     chunk: str = ""
-    """Which one this is, from 0, when there are several."""
+    """Index of this chunk from 0, if there are several."""
     mediatype: str = "doc"
     """`pic`, `video` or `doc`."""
     uploadmediarequest: str
     """An `UploadTicket` as JSON."""
     webwx_data_ticket: str = ""
     pass_ticket: str = ""
-    """Decoded once."""
+    """Decoded once from its form in the XML."""
     filename: FilePart
 
     def __repr__(self) -> str:
@@ -96,12 +96,12 @@ class UploadRequest(Wire, frozen=True, kw_only=True, rename=None):
 
 
 class UploadReply(Reply, frozen=True, kw_only=True):
-    """The server took the chunk; the last answer names the media."""
+    """Result of a chunk; the last one contains the media id."""
 
     media_id: str = ""
-    """Empty until the last chunk; empty then means failure."""
+    """Empty until the last chunk; if empty then, the upload failed."""
     start_pos: int = 0
-    """The file's length in the last answer, 0 in those before."""
+    """Size of the file in the last answer, 0 in those before."""
     cdn_thumb_img_height: int = msgspec.field(name="CDNThumbImgHeight", default=0)
     cdn_thumb_img_width: int = msgspec.field(name="CDNThumbImgWidth", default=0)
     encry_file_name: str = ""
@@ -120,7 +120,7 @@ class ImageDownloadRequest(Wire, frozen=True, kw_only=True):
     message_id: Annotated[str, In(Where.QUERY, "MsgID")] = ""
     skey: InQuery[str] = ""
     type: InQuery[str] = ""
-    """Empty: the full picture; `slave`: a thumbnail; `big`: a sticker."""
+    """Empty for the full picture, `slave` for a thumbnail, `big` for a sticker."""
 
     def __repr__(self) -> str:
         return "ImageDownloadRequest(***)"
@@ -136,11 +136,11 @@ GETMSGIMG = Endpoint(
 # -- announced and parallel uploads ----------------------------------------------------------------------------------
 
 LARGE_FILE = 7
-"""`FileType` of a file announced for its size."""
+"""`FileType` of a large file."""
 
 
 class CheckUploadRequest(Wire, frozen=True, kw_only=True):
-    """Announce a file above 25 MiB: the server may have it already."""
+    """Announce a file above 25 MiB, which the server may already have."""
 
     credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
     from_user_name: str = ""
@@ -155,10 +155,10 @@ class CheckUploadRequest(Wire, frozen=True, kw_only=True):
 
 
 class CheckUploadReply(Reply, frozen=True, kw_only=True):
-    """What the upload needs, or that none is needed."""
+    """Keys for the upload, or the id of a file that the server has."""
 
     media_id: str = ""
-    """Not empty: the server has the file, send it with this id."""
+    """If not empty, the server has the file: send it with this id."""
     aes_key: str = msgspec.field(name="AESKey", default="")
     signature: str = ""
     encry_file_name: str = ""
@@ -179,14 +179,14 @@ class ParallelTicket(Wire, frozen=True, kw_only=True):
     signature: str = ""
     aes_key: str = msgspec.field(name="AESKey", default="")
     file_md5: str = msgspec.field(name="FileMD5", default="")
-    """The platform's capitals, other than in every other call."""
+    """With the platform's capitals, which differ from every other call."""
     total_len: int = 0
     chunks: int = 0
     name: str = ""
     chunk: int = 0
     credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
     upload_id: str | msgspec.UnsetType = msgspec.field(name="UploadID", default=msgspec.UNSET)
-    """From the first chunk's answer; not in the first chunk."""
+    """From the first chunk's answer; absent in the first chunk."""
 
     def __repr__(self) -> str:
         return f"ParallelTicket(chunk={self.chunk})"
@@ -209,7 +209,7 @@ class ParallelUploadRequest(Wire, frozen=True, kw_only=True, rename=None):
 
 
 class ParallelUploadReply(Reply, frozen=True, kw_only=True):
-    """The server took the chunk; the answer that completes the file names the media."""
+    """Result of a chunk; the answer that completes the file contains the media id."""
 
     upload_id: str = msgspec.field(name="UploadID", default="")
     media_id: str = ""
@@ -218,7 +218,7 @@ class ParallelUploadReply(Reply, frozen=True, kw_only=True):
 PARALLELUPLOAD = Endpoint(
     name="webwxuploadmediaparallel", method="POST", host=Host.FILE,
     path="/cgi-bin/mmwebwx-bin/webwxuploadmediaparallel", request=ParallelUploadRequest, reply=ParallelUploadReply,
-    body=MULTIPART, repeatable=False, patience=Patience.BULK, purpose="upload of a large file, File Transfer Helper",
+    body=MULTIPART, repeatable=False, patience=Patience.BULK, purpose="upload a large file on File Transfer Helper",
 )  # fmt: skip
 
 
@@ -239,7 +239,8 @@ class VoiceDownloadRequest(Wire, frozen=True, kw_only=True):
 
 GETVOICE = Endpoint(
     name="webwxgetvoice", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetvoice",
-    request=VoiceDownloadRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK, purpose="download a voice",
+    request=VoiceDownloadRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK,
+    purpose="download a voice message",
 )  # fmt: skip
 
 
@@ -265,18 +266,18 @@ class FileDownloadRequest(Wire, frozen=True, kw_only=True):
     """Download a received file."""
 
     sender: InQuery[str] = ""
-    """The message's `FromUserName`; in a chatroom the chatroom's."""
+    """`FromUserName` of the message; in a chatroom the chatroom."""
     mediaid: InQuery[str] = ""
     encryfilename: InQuery[str] = ""
-    """The message's `EncryFileName` as it came."""
+    """`EncryFileName` of the message, unchanged."""
     filename: InQuery[str] = ""
-    """Its `FileName`, where there is no `EncryFileName`."""
+    """`FileName` of the message, if it has no `EncryFileName`."""
     fromuser: InQuery[str] = ""
-    """The account's uin."""
+    """`uin` of the account."""
     pass_ticket: InQuery[str] = ""
     webwx_data_ticket: InQuery[str] = ""
     sid: InQuery[str] = ""
-    """File Transfer Helper only, like the next."""
+    """File Transfer Helper only."""
     mmweb_appid: InQuery[str] = ""
 
     def __repr__(self) -> str:
@@ -290,10 +291,10 @@ GETMEDIA = Endpoint(
 
 
 class MapPictureRequest(Wire, frozen=True, kw_only=True):
-    """Download the map of a location message; the address stands in its content."""
+    """Download the map of a location message; its content has the address."""
 
     url: InQuery[str] = "xxx"
-    """Literally that."""
+    """Always this text."""
     msgid: InQuery[str] = ""
     pictype: InQuery[str] = "location"
 
@@ -309,7 +310,7 @@ GETPUBLICLINKIMG = Endpoint(
 
 
 class PreviewRequest(Wire, frozen=True, kw_only=True):
-    """Look at an upload of one's own."""
+    """Download an upload of this session."""
 
     fun: InQuery[str] = "preview"
     mediaid: InQuery[str] = ""
@@ -320,5 +321,6 @@ class PreviewRequest(Wire, frozen=True, kw_only=True):
 
 PREVIEW = Endpoint(
     name="webwxpreview", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxpreview", also=("POST",),
-    request=PreviewRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK, purpose="look at one's own upload",
+    request=PreviewRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK,
+    purpose="download an upload of this session",
 )  # fmt: skip

@@ -34,7 +34,7 @@ class RecommendInfo(Wire, frozen=True, kw_only=True, gc=False):
     attr_status: int = 0
     sex: int = 0
     ticket: str = ""
-    """Accepts a friend request."""
+    """Ticket that accepts a friend request."""
     op_code: int = 0
 
     def __repr__(self) -> str:
@@ -52,9 +52,9 @@ class WireMessage(Wire, frozen=True, kw_only=True, gc=False):
     """A message as `webwxsync` delivers it. The server sends every field, for every type."""
 
     msg_id: str
-    """Decimal, up to 20 digits: the message's identity."""
+    """Decimal, up to 20 digits; identifies the message."""
     from_user_name: str = ""
-    """The sender; the chatroom for what others say there; oneself for own ones."""
+    """The sender; the chatroom for messages of others there; the account itself for its own messages."""
     to_user_name: str = ""
     msg_type: int = 0
     content: str = ""
@@ -81,7 +81,7 @@ class WireMessage(Wire, frozen=True, kw_only=True, gc=False):
     img_width: int = 0
     sub_msg_type: int = 0
     new_msg_id: int = 0
-    """The number of `msg_id`; lossy where numbers are doubles, so never compared."""
+    """Number with the value of `msg_id`; it loses digits in a double, so it is never compared."""
     ori_content: str = ""
     encry_file_name: str = ""
 
@@ -114,12 +114,12 @@ class WireText(Wire, frozen=True, kw_only=True, gc=False):
 
 
 class SendReply(Reply, frozen=True, kw_only=True):
-    """The server took the message."""
+    """The server accepted the message."""
 
     msg_id: str = msgspec.field(name="MsgID", default="")
     """Needed for a recall."""
     local_id: str = msgspec.field(name="LocalID", default="")
-    """The request's, echoed as a string."""
+    """`LocalID` of the request, as a string."""
 
 
 class OutgoingText(Wire, frozen=True, kw_only=True):
@@ -156,7 +156,7 @@ TEXT = Endpoint(
 
 
 class OutgoingImage(Wire, frozen=True, kw_only=True):
-    """`Msg` of a picture: an upload's `media_id`, or the XML of one that exists."""
+    """`Msg` of a picture: the `media_id` of an upload, or the XML of an existing picture."""
 
     type: int = MessageType.IMAGE.value
     media_id: str = ""
@@ -195,7 +195,7 @@ FORWARD_SCENE = 2
 
 
 class OutgoingVideo(Wire, frozen=True, kw_only=True):
-    """`Msg` of a video: an upload's `media_id`, or the XML of one that exists."""
+    """`Msg` of a video: the `media_id` of an upload, or the XML of an existing video."""
 
     type: int = MessageType.VIDEO.value
     media_id: str = ""
@@ -228,14 +228,14 @@ VIDEO = Endpoint(
 
 
 class OutgoingSticker(Wire, frozen=True, kw_only=True):
-    """`Msg` of a sticker or GIF: an upload's `media_id`, or the md5 of one the platform knows; never both."""
+    """`Msg` of a sticker or GIF: the `media_id` of an upload, or the md5 of a known sticker; never both."""
 
     type: int = MessageType.STICKER.value
     emoji_flag: int = 2
     """2: a GIF."""
     media_id: str | msgspec.UnsetType = msgspec.UNSET
     emoticon_md5: str | msgspec.UnsetType = msgspec.field(name="EMoticonMd5", default=msgspec.UNSET)
-    """The platform's odd capitals."""
+    """With the platform's unusual capitals."""
     from_user_name: str = ""
     to_user_name: str
     local_id: str = msgspec.field(name="LocalID", default="")
@@ -263,7 +263,7 @@ STICKER = Endpoint(
 
 
 class OutgoingApp(Wire, frozen=True, kw_only=True):
-    """`Msg` of an app message: `type` is the AppMsgType, and the upload's id travels inside the content."""
+    """`Msg` of an app message: `type` is the AppMsgType, and the upload's id is inside the content."""
 
     type: int = AppMessageType.FILE.value
     content: str = ""
@@ -302,7 +302,7 @@ APP = Endpoint(
 
 
 class CheckUrlRequest(Wire, frozen=True, kw_only=True):
-    """The page's redirect for links in system texts: display only, never part of a message."""
+    """Redirect of the page for links in system texts; for display only, never part of a message."""
 
     requrl: InQuery[str]
     skey: InQuery[str] = ""
@@ -326,14 +326,14 @@ CHECKURL = Endpoint(
 
 
 class RecallRequest(Wire, frozen=True, kw_only=True):
-    """Take back a message. No query: no description of the call and no recorded client has one."""
+    """Recall a message. It has no query: neither the written description nor any recorded client sends one."""
 
     credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
     svr_msg_id: str
-    """`MsgID` of the send: the only key a server looks it up by."""
+    """`MsgID` of the send, by which the server finds the message."""
     to_user_name: str = ""
     client_msg_id: str = ""
-    """The send's own."""
+    """`ClientMsgId` of the send."""
 
     def __repr__(self) -> str:
         return "RecallRequest(***)"
@@ -371,7 +371,7 @@ class StatusNotifyRequest(Wire, frozen=True, kw_only=True):
 
 
 class StatusNotifyReply(Reply, frozen=True, kw_only=True):
-    """Done."""
+    """Result of the notice."""
 
     msg_id: str = msgspec.field(name="MsgID", default="")
 

@@ -1,4 +1,4 @@
-"""Feedback and telemetry that the platform's page sends. This client sends none; a server must know the calls."""
+"""Feedback and telemetry of the platform's page. webwx sends none; the sandbox accepts both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from webwx.protocol.login import Credentials, Reply
 
 
 class FeedbackRequest(Wire, frozen=True, kw_only=True):
-    """A user's words to the platform."""
+    """Send a user's feedback to the platform."""
 
     pass_ticket: InQuery[str] = ""
     credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
@@ -25,7 +25,7 @@ class FeedbackRequest(Wire, frozen=True, kw_only=True):
 
 SENDFEEDBACK = Endpoint(
     name="webwxsendfeedback", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxsendfeedback",
-    request=FeedbackRequest, reply=Reply, repeatable=False, purpose="a user's words to the platform",
+    request=FeedbackRequest, reply=Reply, repeatable=False, purpose="send feedback",
 )  # fmt: skip
 
 
@@ -37,7 +37,7 @@ class Report(Wire, frozen=True, kw_only=True):
 
 
 class ReportRequest(Wire, frozen=True, kw_only=True):
-    """The page's own telemetry."""
+    """Send the page's telemetry."""
 
     fun: InQuery[str] = "new"
     credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
@@ -50,5 +50,5 @@ class ReportRequest(Wire, frozen=True, kw_only=True):
 
 STATREPORT = Endpoint(
     name="webwxstatreport", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxstatreport",
-    request=ReportRequest, reply=Reply, purpose="the page's telemetry",
+    request=ReportRequest, reply=Reply, purpose="send the page's telemetry",
 )  # fmt: skip

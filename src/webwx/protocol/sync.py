@@ -42,7 +42,7 @@ class SyncKey(Wire, frozen=True, kw_only=True):
 
 
 def read_sync_key(text: str) -> SyncKey:
-    """Read the `1_700000001|2_700000002` of a query; pairs that are none are passed over."""
+    """Decode `1_700000001|2_700000002`; invalid pairs are skipped."""
     pairs = []
     for part in text.split("|"):
         key, val = (number(side, -1) for side in part.partition("_")[::2])
@@ -52,7 +52,7 @@ def read_sync_key(text: str) -> SyncKey:
 
 
 class CheckRequest(Wire, frozen=True, kw_only=True):
-    """Wait until something happens."""
+    """Wait until there is something to fetch."""
 
     r: InQuery[int] = 0
     skey: InQuery[str] = ""
@@ -68,11 +68,11 @@ class CheckRequest(Wire, frozen=True, kw_only=True):
 
 
 class CheckReply(Wire, frozen=True, kw_only=True):
-    """Whether the session lives, and whether there is something to fetch."""
+    """State of the session, and whether there is something to fetch."""
 
     retcode: int
     selector: int = 0
-    """Anything but 0: fetch. Its value is not to be interpreted."""
+    """Any value but 0: fetch. The value itself is not interpreted."""
 
 
 class _CheckShape:
@@ -92,12 +92,12 @@ class _CheckShape:
 
 SYNCCHECK = Endpoint(
     name="synccheck", method="GET", host=Host.PUSH, path="/cgi-bin/mmwebwx-bin/synccheck", patience=Patience.POLL,
-    request=CheckRequest, reply=CheckReply, reply_shape=_CheckShape(), purpose="wait until something happens",
+    request=CheckRequest, reply=CheckReply, reply_shape=_CheckShape(), purpose="wait until there is something to fetch",
 )  # fmt: skip
 
 
 class SyncRequest(Wire, frozen=True, kw_only=True):
-    """Fetch what has happened since a key."""
+    """Fetch the changes since a key."""
 
     sid: InQuery[str] = ""
     skey: InQuery[str] = ""
@@ -111,7 +111,7 @@ class SyncRequest(Wire, frozen=True, kw_only=True):
 
 
 class DeletedContact(Wire, frozen=True, kw_only=True):
-    """A friend deleted, a chatroom left, or a chat removed on the phone."""
+    """A deleted friend, a chatroom that was left, or a chat that was removed on the phone."""
 
     user_name: str
     contact_flag: int = 0
@@ -121,13 +121,13 @@ class SyncReply(Reply, frozen=True, kw_only=True):
     """
     A batch of changes.
 
-    Its items stay raw here and are read one by one, so that a broken one never costs the others.
+    Its items stay raw here and are decoded one by one, so that an invalid one does not affect the others.
     """
 
     add_msg_count: int = 0
     add_msg_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
     msg_list: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
-    """Seen by one client beside `AddMsgList` or in its place: both are read."""
+    """Seen by one client beside or instead of `AddMsgList`; both are read."""
     mod_contact_count: int = 0
     mod_contact_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
     del_contact_count: int = 0
@@ -136,10 +136,10 @@ class SyncReply(Reply, frozen=True, kw_only=True):
     mod_chat_room_member_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
     profile: dict[str, Any] = msgspec.field(default_factory=dict)
     continue_flag: int = 0
-    """Not 0: more waits, fetch again at once."""
+    """If not 0, more items wait: fetch again at once."""
     sync_key: SyncKey = SyncKey()
     skey: str = msgspec.field(name="SKey", default="")
-    """When not empty, the new skey."""
+    """The new skey, if not empty."""
     sync_check_key: SyncKey = SyncKey()
 
     def delivered(self) -> list[msgspec.Raw]:
@@ -155,9 +155,9 @@ class SyncReply(Reply, frozen=True, kw_only=True):
 
 class WholeSyncReply(SyncReply, frozen=True, kw_only=True):
     """
-    `SyncReply` as a client reads it first: as a whole, and of each message what a text needs.
+    `SyncReply` decoded in one step, with only the fields of a text for each message.
 
-    That takes half the time; one broken item makes all of it unreadable.
+    It takes half the time, but one invalid item makes all of it undecodable.
     """
 
     base_response: BaseResponse  # without a default, as what is `Stated`

@@ -24,24 +24,24 @@ _PATTED = re.compile(r"\$\{([^{}]{1,128})\}")
 _SEPARATOR = "、"
 _LONGEST_SEPARATOR = 8
 _LINKS = frozenset({"link", "qrcode"})
-"""Elements that phones make buttons and pictures of."""
+"""Elements that phones show as buttons or pictures."""
 
 
 class SystemNotice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a `<sysmsg>` says."""
+    """Content of a `<sysmsg>`."""
 
     type: str
     """`sysmsgtemplate`, `pat`, `roomtips`, `roomtoolstips` and others."""
     text: str = ""
-    """Ready for display."""
+    """Text for display."""
     actor: str = ""
-    """Of a pat: the real id of who did it."""
+    """Real id of the person who patted."""
     target: str = ""
-    """Of a pat: the real id of who was patted."""
+    """Real id of the person who was patted."""
 
 
 def read_notice(xml: str) -> SystemNotice | None:
-    """Read a notice of any type; None if it is not one."""
+    """Decode a notice of any type; None if it is not one."""
     root = read_loosely(xml)
     if root is None or root.tag != "sysmsg":
         return None
@@ -61,7 +61,7 @@ def read_notice(xml: str) -> SystemNotice | None:
 
 
 def _words(root: Element) -> str:
-    """Return what a notice of another type shows; its links hold tickets and the way into a chatroom."""
+    """Return the text of a notice of another type, without its links, which contain tickets and a join link."""
     for tag in ("plain", "text", "content"):
         shown = (root.findtext(f"*/{tag}") or "").strip()
         if shown:
@@ -78,7 +78,7 @@ def _outside_links(element: Element) -> Iterator[str]:
 
 
 def _sentence(template: Element, room: int) -> str:
-    """Return the sentence of a template; names that are put in take no more characters than there is room for."""
+    """Return the sentence of a template; inserted names have a limited total length."""
     names = {link.get("name", ""): _names(link) for link in template.iterfind("link_list/link")}
     sentence = (template.findtext("template") or template.findtext("plain") or "").strip()
 
@@ -92,7 +92,7 @@ def _sentence(template: Element, room: int) -> str:
 
 
 def _names(link: Element) -> str:
-    """Return what a link shows: nicknames; a button such as 撤销 is no part of the sentence."""
+    """Return the nicknames that a link shows; a button such as 撤销 is not part of the sentence."""
     names = [(member.findtext("nickname") or "").strip() for member in link.iterfind("memberlist/member")]
     separator = (link.findtext("separator") or "").strip()
     return (separator if 0 < len(separator) <= _LONGEST_SEPARATOR else _SEPARATOR).join(names)
@@ -100,11 +100,11 @@ def _names(link: Element) -> str:
 
 def write_template(template: str, people: Mapping[str, Mapping[str, str]]) -> str:
     """
-    Write a notice by template.
+    Encode a notice by template.
 
     Args:
-        template: Its sentence, with `$name$` where people stand.
-        people: For each such name, their nicknames by real id.
+        template: Its sentence, with `$name$` for people.
+        people: Nicknames by real id, for each such name.
     """
     links = "".join(
         f"{write_tag('link', {'name': name, 'type': 'link_profile'})}><memberlist>"
@@ -123,7 +123,7 @@ def write_template(template: str, people: Mapping[str, Mapping[str, str]]) -> st
 
 
 def write_pat(*, actor: str, target: str, chat: str) -> str:
-    """Write that one person patted another, with real ids."""
+    """Encode the notice that one person patted another, with real ids."""
     tags = (
         ("fromusername", actor),
         ("chatusername", chat),

@@ -43,11 +43,11 @@ def wire_page(*, chinese: bool = False) -> bytes:
         language="zh-CN" if chinese else "en",
         title=say("The wire · webwx sandbox"),
         heading=say("The wire"),
-        summary=_text(say("Every call this sandbox answers, as `src/webwx/protocol/` defines it.")),
+        summary=_text(say("All calls of this sandbox, as defined in `src/webwx/protocol/`.")),
     )
     parts = [head, f"<nav><ul>\n{index}</ul></nav>\n<h2>{say('Calls')}</h2>\n"]
     parts += [_call(call, say) for call in calls()]
-    parts.append(f"<h2>{say('Structs')}</h2>\n<p>{say('What stands inside requests and replies.')}</p>\n")
+    parts.append(f"<h2>{say('Structs')}</h2>\n<p>{say('The objects inside requests and replies.')}</p>\n")
     parts += [_struct(table, say) for table in structs()]
     parts.append("</main>\n</body>\n</html>\n")
     return "".join(parts).encode()
