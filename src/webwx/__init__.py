@@ -147,6 +147,7 @@ if TYPE_CHECKING:
     from webwx.storage.base import Journal as Journal
     from webwx.storage.base import LoginStore as LoginStore
     from webwx.storage.base import Outgoing as Outgoing
+    from webwx.storage.base import StoredTimer as StoredTimer
     from webwx.storage.login import LoginFile as LoginFile
     from webwx.storage.login import LoginMemory as LoginMemory
     from webwx.storage.memory.journal import MemoryJournal as MemoryJournal
@@ -204,7 +205,7 @@ _HOMES = {
     ),
     "model.serialization": ("to_json",),
     "protocol.hosts": ("Desktop",),
-    "storage.base": ("Journal", "LoginStore", "Outgoing"),
+    "storage.base": ("Journal", "LoginStore", "Outgoing", "StoredTimer"),
     "storage.memory.journal": ("MemoryJournal",),
     "storage.passphrase": ("KeyringPassphrase",),
     "storage.login": ("LoginFile", "LoginMemory"),

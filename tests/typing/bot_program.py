@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import assert_type
 
@@ -22,6 +23,7 @@ from webwx import (
     Receipt,
     Router,
     SqliteJournal,
+    StoredTimer,
     SyncContext,
     TextMessage,
     run,
@@ -46,6 +48,26 @@ async def pong(ctx: Context, message: TextMessage) -> None:
     assert_type(await ctx.reply("pong"), Receipt)
     assert_type(ctx.match, re.Match[str] | None)
     assert_type((ctx.attempt, ctx.is_last_attempt, ctx.key), tuple[int, bool, str])
+
+
+@bot.timer(name="remind")
+async def remind(ctx: Context, data: str) -> None:
+    await ctx.reply(data)
+
+
+@bot.weekly("mon", "09:00", timezone="Asia/Shanghai")
+@bot.cron("0 9 * * mon", catch_up=True, name="cron")
+def monday(ctx: SyncContext) -> None:
+    assert_type(ctx.call_later(remind, minutes=1, data="tea", chat="filehelper"), StoredTimer)
+    assert_type(ctx.cancel_timers("tea"), int)
+
+
+@bot.on(TextMessage, text="later")
+async def later(ctx: Context, message: TextMessage) -> None:
+    timer = await ctx.call_at("remind", datetime.now(UTC), data=message.text, name="tea")
+    assert_type((timer.number, timer.due_at, timer.name), tuple[int, float, str])
+    assert_type(await ctx.list_timers(name="tea"), list[StoredTimer])
+    assert_type(await ctx.cancel_timer(timer), bool)
 
 
 @bot.on(FileMessage, ImageMessage, is_long, is_friend, chat="Boss", sender=("阿华", 5), group=True, backlog=False)

@@ -22,6 +22,7 @@ from webwx.bot.dispatch import Dispatch, Listeners
 from webwx.bot.failures import describe
 from webwx.bot.loop import run_long
 from webwx.bot.loop_guard import MAX_REPLIES
+from webwx.bot.one_shot_timers import OneShotTimers
 from webwx.bot.router import Router
 from webwx.bot.signatures import check_signature, keyword_parameters, name_of
 from webwx.bot.threads import THREADS, is_asynchronous
@@ -321,7 +322,13 @@ class Bot(Router, TimerRegistry):
                 subscription, dispatch.handle, attempts=self._attempts, in_flight=self._in_flight, counts=self.counts,
                 is_over=lambda: client.state is LoginState.LOGGED_OUT, debug=self.debug,
             )  # fmt: skip
+            dispatch.one_shot_timers = one_shot_timers = OneShotTimers(
+                self.timer_handlers, client, subscription.part, dispatch.call_one_shot, bot=self.name,
+                attempts=self._attempts, debug=self.debug,
+            )  # fmt: skip
             work = [queues.run()]
+            if self.timer_handlers:
+                work.append(one_shot_timers.run())
             if self.timers:
                 timers = Timers(
                     self.timers, subscription.part, dispatch.call_timer, bot=self.name, clock=client.clock,

@@ -403,8 +403,7 @@ class ChatQueues:
         if self._is_draining:
             self._drop(queue)
         else:
-            pause = min(60.0, 4.0 ** (failures - 1))
-            self._waiting_for_retry[queue] = self._loop.call_later(pause, self._retry, queue)
+            self._waiting_for_retry[queue] = self._loop.call_later(pause_after(failures), self._retry, queue)
 
     def _retry(self, queue: _ChatQueue) -> None:
         del self._waiting_for_retry[queue]
@@ -542,6 +541,11 @@ class ChatQueues:
             return True
 
         return await retry(write, StorageError, is_worth_it=is_worth_it)
+
+
+def pause_after(failures: int) -> float:
+    """Return the seconds between a number of failed attempts and the next one."""
+    return min(60.0, 4.0 ** (failures - 1))
 
 
 def is_last_attempt(entry: Entry, attempt: int, attempts: int) -> bool:

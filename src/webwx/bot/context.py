@@ -11,26 +11,31 @@ from __future__ import annotations
 
 import contextlib
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
 # Types of a struct's fields are imported at run time as well: `inspect.signature` and `help` look them up.
 from webwx.bot.loop_guard import LoopGuard
+from webwx.bot.one_shot_timers import OneShotTimers
 from webwx.client.client import AsyncClient
 from webwx.errors import UnknownContact
+from webwx.model.contacts import ContactId
 from webwx.model.messages import Event
+from webwx.storage.base import StoredTimer
 
 if TYPE_CHECKING:
     import os
+    from datetime import datetime
     from pathlib import Path
 
     from typing_extensions import TypeVar as TypeVarWithDefault
 
+    from webwx.bot.one_shot_timers import OneShotHandler
     from webwx.client.files import Source
     from webwx.client.identities import To
     from webwx.client.media import Progress
-    from webwx.model.contacts import ContactId
     from webwx.model.messages import Message, Receipt
 
     M = TypeVarWithDefault("M", bound=re.Match[str] | None, default=re.Match[str] | None, covariant=True)
@@ -61,8 +66,12 @@ class Context(
     """The match of the handler's `regex`; None for a handler without one."""
     _loop_guard: LoopGuard | None = None
     """Counts the replies; None: there is no limit."""
+    _timers: OneShotTimers | None = None
+    """The bot's one-shot timers; None outside a bot."""
+    _timer_chat: ContactId = ContactId("")
+    """The chat of a one-shot timer; empty for none."""
     _ordinal: int = 0
-    """Number of sends so far."""
+    """Number of sends and new timers so far."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({type(self.event).__name__} {self.event.number}, attempt {self.attempt})"
@@ -75,12 +84,12 @@ class Context(
     @property
     def chat(self) -> ContactId:
         """
-        The chat of the event.
+        The chat of the event, or of a one-shot timer.
 
         Raises:
             UnknownContact: The event has no chat.
         """
-        chat: ContactId | None = getattr(self.event, "chat", None)
+        chat: ContactId | None = self._timer_chat or getattr(self.event, "chat", None)
         if not chat:
             what = "A timer" if type(self.event) is Event else f"This {type(self.event).__name__}"
             raise UnknownContact(f"{what} has no chat; pass the recipient to a send method.")
@@ -231,6 +240,135 @@ class Context(
 
         """
         return await self.client.download_to(message, to, progress=progress)
+
+    # -- one-shot timers ---------------------------------------------------------------------------------------------
+
+    async def call_later(
+        self,
+        handler: OneShotHandler | str,
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+        data: object = None,
+        chat: To | None = None,
+        name: str = "",
+    ) -> StoredTimer:
+        """
+        Call a handler once after a delay: `await ctx.call_later(remind, minutes=10, data="tea")`.
+
+        The timer is stored in the journal. If no process runs when it is due, the call is made at the next start. A
+        handler that is called again with its event makes no second timer.
+
+        Args:
+            handler: A function that was registered with `@bot.timer()`, or its name.
+            days: Days of the delay.
+            hours: Hours of the delay.
+            minutes: Minutes of the delay.
+            seconds: Seconds of the delay; all four are added.
+            data: Passed to the handler; anything that can be encoded as JSON, decoded again.
+            chat: Chat that the handler's context is for; default: the event's chat, if it has one.
+            name: Name by which `list_timers` and `cancel_timers` find the timer; several may have the same.
+
+        Raises:
+            ValueError: The delay is negative, or the handler is not registered with this bot.
+            TypeError: The data cannot be encoded as JSON.
+            UnknownContact: No contact has the name of the chat, or several have.
+            StorageError: The timer was not stored.
+        """
+        delay = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
+        if delay < 0:
+            raise ValueError("The delay of a timer cannot be negative.")
+        return await self._add_timer(handler, self.client.clock() + delay, data=data, chat=chat, name=name)
+
+    async def call_at(
+        self,
+        handler: OneShotHandler | str,
+        at: datetime,
+        *,
+        data: object = None,
+        chat: To | None = None,
+        name: str = "",
+    ) -> StoredTimer:
+        """
+        Call a handler once at a time, or at once if it has passed; otherwise as `call_later`.
+
+        Args:
+            handler: As for `call_later`.
+            at: The time; without a time zone it is of the machine's.
+            data: As for `call_later`.
+            chat: As for `call_later`.
+            name: As for `call_later`.
+
+        Raises:
+            ValueError: The handler is not registered with this bot.
+
+        For the others see `call_later`.
+
+        """
+        return await self._add_timer(handler, at.timestamp(), data=data, chat=chat, name=name)
+
+    async def list_timers(self, *, name: str | None = None, chat: To | None = None) -> list[StoredTimer]:
+        """
+        Return the one-shot timers that wait, in the order of their times.
+
+        Args:
+            name: Only timers of this name.
+            chat: Only timers of this chat; default: the event's chat. In a context without a chat: of all chats.
+
+        Raises: As `AsyncClient.find_contact`.
+
+        """
+        return await self._one_shots().find(name=name, chat=await self._chosen_chat(chat))
+
+    async def cancel_timer(self, timer: StoredTimer | int) -> bool:
+        """
+        Cancel a one-shot timer of this bot, by its number; return whether it waited. A call that runs continues.
+
+        Raises:
+            StorageError: The change was not stored.
+        """
+        return await self._one_shots().cancel(timer if isinstance(timer, int) else timer.number)
+
+    async def cancel_timers(self, name: str, *, chat: To | None = None) -> int:
+        """
+        Cancel the one-shot timers of a name, and return how many waited.
+
+        Args:
+            name: The name.
+            chat: As for `list_timers`.
+
+        Raises:
+            StorageError: A change was not stored.
+
+        For the others see `AsyncClient.find_contact`.
+
+        """
+        timers = await self.list_timers(name=name, chat=chat)
+        return sum([await self.cancel_timer(each) for each in timers])
+
+    async def _add_timer(
+        self, handler: OneShotHandler | str, due_at: float, *, data: object, chat: To | None, name: str
+    ) -> StoredTimer:
+        self._ordinal += 1
+        key = f"{self.key}/{self._ordinal}"
+        chosen = await self._chosen_chat(chat)
+        return await self._one_shots().add(handler, due_at, key=key, chat=chosen or ContactId(""), name=name, data=data)
+
+    async def _chosen_chat(self, chat: To | None) -> ContactId | None:
+        """Return the id of a chat, by default of this context's; None if there is none."""
+        if chat is not None:
+            return (await self.client.find_contact(chat)).id
+        try:
+            return self.chat
+        except UnknownContact:
+            return None
+
+    def _one_shots(self) -> OneShotTimers:
+        if self._timers is None:
+            raise ValueError("Only the handlers of a Bot can use one-shot timers.")
+        return self._timers
 
     async def _next_key(self, to: To) -> str:
         """

@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from webwx.bot.injection import CallPlan
+    from webwx.bot.one_shot_timers import OneShotHandler, OneShotTimers
     from webwx.bot.router import Handler, Router
     from webwx.bot.timers import Timer
     from webwx.client.client import AsyncClient
     from webwx.client.subscription import Delivered
     from webwx.errors import LoggedOut
+    from webwx.model.contacts import ContactId
     from webwx.model.events import LoopDetected
+    from webwx.storage.base import StoredTimer
 
     Proceed = Callable[[], Awaitable[object]]
     Middleware = Callable[Concatenate[Context, Event, Proceed, ...], Awaitable[object]]
@@ -105,6 +108,8 @@ class Dispatch:
         self._loop_guard = LoopGuard(replies_per_minute, on_loop=self._loops.append)
         self._loop = asyncio.get_running_loop()
         self._is_debug = debug
+        self.one_shot_timers: OneShotTimers | None = None
+        """The one-shot timers of the present login."""
 
     def end(self) -> None:
         """Release the threads."""
@@ -121,6 +126,7 @@ class Dispatch:
         context = Context(
             self._client, event, key=f"{self._name}/{event.number}", attempt=attempt,
             is_last_attempt=is_last_attempt(delivered.entry, attempt, self._attempts), _loop_guard=self._loop_guard,
+            _timers=self.one_shot_timers,
         )  # fmt: skip
         log = EventLog(context, self._routes.all, self._loop.time()) if self._is_debug else None
         try:
@@ -229,9 +235,20 @@ class Dispatch:
 
     async def call_timer(self, timer: Timer, key: str) -> None:
         """Call a timer's handler."""
-        context = Context(self._client, Event(), key=key)
+        await self._call_at_due_time(timer.handler, Context(self._client, Event(), key, _timers=self.one_shot_timers))
+
+    async def call_one_shot(self, handler: OneShotHandler, timer: StoredTimer, chat: ContactId) -> None:
+        """Call the handler of a one-shot timer, in a chat that is empty for none."""
+        attempt = timer.failures + 1
+        context = Context(
+            self._client, Event(), key=f"{self._name}/timer/{timer.number}", attempt=attempt,
+            is_last_attempt=attempt >= self._attempts, _timers=self.one_shot_timers, _timer_chat=chat,
+        )  # fmt: skip
+        await self._call_at_due_time(handler, context, timer.data)
+
+    async def _call_at_due_time(self, handler: Callable[..., object], context: Context, *arguments: object) -> None:
         try:
-            await self._call_beside_handlers(timer.handler, context)
+            await self._call_beside_handlers(handler, context, *arguments)
         except BaseException as error:
             if not _is_cancelled(error) and self._client.state is not LoginState.LOGGED_OUT:
                 await self._report_error(context, None, error)
@@ -256,10 +273,8 @@ class Dispatch:
         """Report a failed attempt to the `on_error` functions; keys of their sends contain the attempt."""
         for listener in self._listeners.on_error:
             name = name_of(listener)
-            again = Context(
-                self._client, context.event, key=f"{context.key}/{name}/{context.attempt}", attempt=context.attempt,
-                is_last_attempt=context.is_last_attempt, _loop_guard=self._loop_guard,
-            )  # fmt: skip
+            key = f"{context.key}/{name}/{context.attempt}"
+            again = msgspec.structs.replace(context, key=key, match=None, _loop_guard=self._loop_guard, _ordinal=0)
             await self._call_and_log_errors(name, partial(self._call_beside_handlers, listener, again, event, error))
 
     async def _call_and_log_errors(self, name: str, call: Callable[[], Awaitable[object]]) -> None:

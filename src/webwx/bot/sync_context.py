@@ -13,15 +13,18 @@ from webwx.bot.threads import wait_for
 if TYPE_CHECKING:
     import os
     from collections.abc import Coroutine
+    from datetime import datetime
     from pathlib import Path
     from typing import Any
 
+    from webwx.bot.one_shot_timers import OneShotHandler
     from webwx.client.client import AsyncClient
     from webwx.client.files import Source
     from webwx.client.identities import To
     from webwx.client.media import Progress
     from webwx.model.contacts import ContactId
     from webwx.model.messages import Event, Message, Receipt
+    from webwx.storage.base import StoredTimer
 
 T = TypeVar("T")
 
@@ -84,7 +87,7 @@ class SyncContext(Generic[M]):
     @property
     def chat(self) -> ContactId:
         """
-        The chat of the event.
+        The chat of the event, or of a one-shot timer.
 
         Raises:
             UnknownContact: The event has no chat.
@@ -219,3 +222,105 @@ class SyncContext(Generic[M]):
         Raises: As `AsyncClient.download_to`.
         """
         return self.wait(self._context.download_to(message, to, progress=progress))
+
+    def call_later(
+        self,
+        handler: OneShotHandler | str,
+        *,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
+        data: object = None,
+        chat: To | None = None,
+        name: str = "",
+    ) -> StoredTimer:
+        """
+        Call a handler once after a delay: `await ctx.call_later(remind, minutes=10, data="tea")`.
+
+        The timer is stored in the journal. If no process runs when it is due, the call is made at the next start. A
+        handler that is called again with its event makes no second timer.
+
+        Args:
+            handler: A function that was registered with `@bot.timer()`, or its name.
+            days: Days of the delay.
+            hours: Hours of the delay.
+            minutes: Minutes of the delay.
+            seconds: Seconds of the delay; all four are added.
+            data: Passed to the handler; anything that can be encoded as JSON, decoded again.
+            chat: Chat that the handler's context is for; default: the event's chat, if it has one.
+            name: Name by which `list_timers` and `cancel_timers` find the timer; several may have the same.
+
+        Raises:
+            ValueError: The delay is negative, or the handler is not registered with this bot.
+            TypeError: The data cannot be encoded as JSON.
+            UnknownContact: No contact has the name of the chat, or several have.
+            StorageError: The timer was not stored.
+        """
+        return self.wait(
+            self._context.call_later(
+                handler, days=days, hours=hours, minutes=minutes, seconds=seconds, data=data, chat=chat, name=name
+            )
+        )
+
+    def call_at(
+        self,
+        handler: OneShotHandler | str,
+        at: datetime,
+        *,
+        data: object = None,
+        chat: To | None = None,
+        name: str = "",
+    ) -> StoredTimer:
+        """
+        Call a handler once at a time, or at once if it has passed; otherwise as `call_later`.
+
+        Args:
+            handler: As for `call_later`.
+            at: The time; without a time zone it is of the machine's.
+            data: As for `call_later`.
+            chat: As for `call_later`.
+            name: As for `call_later`.
+
+        Raises:
+            ValueError: The handler is not registered with this bot.
+
+        For the others see `call_later`.
+        """
+        return self.wait(self._context.call_at(handler, at, data=data, chat=chat, name=name))
+
+    def list_timers(self, *, name: str | None = None, chat: To | None = None) -> list[StoredTimer]:
+        """
+        Return the one-shot timers that wait, in the order of their times.
+
+        Args:
+            name: Only timers of this name.
+            chat: Only timers of this chat; default: the event's chat. In a context without a chat: of all chats.
+
+        Raises: As `AsyncClient.find_contact`.
+        """
+        return self.wait(self._context.list_timers(name=name, chat=chat))
+
+    def cancel_timer(self, timer: StoredTimer | int) -> bool:
+        """
+        Cancel a one-shot timer of this bot, by its number; return whether it waited. A call that runs continues.
+
+        Raises:
+            StorageError: The change was not stored.
+        """
+        return self.wait(self._context.cancel_timer(timer))
+
+    def cancel_timers(self, name: str, *, chat: To | None = None) -> int:
+        """
+        Cancel the one-shot timers of a name, and return how many waited.
+
+        Args:
+            name: The name.
+            chat: As for `list_timers`.
+
+        Raises:
+            StorageError: A change was not stored.
+
+        For the others see `AsyncClient.find_contact`.
+        """
+        return self.wait(self._context.cancel_timers(name, chat=chat))

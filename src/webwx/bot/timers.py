@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from webwx.bot.context import Context
+    from webwx.bot.one_shot_timers import OneShotHandler
     from webwx.bot.schedules import Schedule, Weekday
     from webwx.bot.sync_context import SyncContext
     from webwx.storage.base import AccountJournal
@@ -69,6 +70,8 @@ class TimerRegistry:
     def __init__(self) -> None:
         self.timers: list[Timer] = []
         """Timers in the order in which they were registered."""
+        self.timer_handlers: dict[str, OneShotHandler] = {}
+        """Handlers of one-shot timers by their names."""
 
     def every(
         self,
@@ -182,17 +185,46 @@ class TimerRegistry:
         """
         return self._register(Cron(expression, parse_zone(timezone)), catch_up, name)
 
+    def timer(self, *, name: str = "") -> Callable[[Handler], Handler]:
+        """
+        Register a handler of one-shot timers: `@bot.timer()` above `async def remind(ctx, data)`.
+
+        It is called for the timers that `ctx.call_later` and `ctx.call_at` make, with a context of their chat and with
+        their data. If it raises, it is called again after a delay, as for an event; the error is passed to `on_error`,
+        with None for the event.
+
+        Args:
+            name: Name in the journal; keep it when the program changes. Default: the function's name.
+
+        Raises:
+            ValueError: The bot has such a handler of this name already.
+        """
+
+        def note(handler: Handler) -> Handler:
+            keyword_parameters(handler, 2, "A one-shot timer's handler is called with a context and the timer's data")
+            own = name or _name_of(handler)
+            if own in self.timer_handlers:
+                raise ValueError(f"There is a timer handler {own!r} already; give this one another name with name=.")
+            self.timer_handlers[own] = handler
+            return handler
+
+        return note
+
     def _register(self, schedule: Schedule, catch_up: bool, name: str) -> Callable[[Handler], Handler]:
         def note(handler: Handler) -> Handler:
             keyword_parameters(handler, 1, "A timer's handler is called with a context")
-            qualified: str = getattr(handler, "__qualname__", type(handler).__qualname__)
-            own = name or f"{qualified.rpartition('<locals>.')[2]} {schedule}"
+            own = name or f"{_name_of(handler)} {schedule}"
             if any(timer.name == own for timer in self.timers):
                 raise ValueError(f"There is a timer {own!r} already; give this one another name with name=.")
             self.timers.append(Timer(own, schedule, handler, catch_up))
             return handler
 
         return note
+
+
+def _name_of(handler: Callable[..., object]) -> str:
+    qualified: str = getattr(handler, "__qualname__", type(handler).__qualname__)
+    return qualified.rpartition("<locals>.")[2]
 
 
 # -- calling handlers ------------------------------------------------------------------------------------------------

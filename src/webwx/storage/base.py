@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
-    from typing import BinaryIO
+    from typing import Any, BinaryIO
 
 RETENTION_DAYS = 90
 """Days that entries and sends are kept by default."""
@@ -285,6 +285,11 @@ class StoredTimer(msgspec.Struct, frozen=True, kw_only=True):
     """Number of failed attempts at the call."""
     created_at: float
     changed_at: float
+
+    @property
+    def data(self) -> Any:
+        """Data for the handler, decoded."""
+        return msgspec.json.decode(self.payload)
 
     def __repr__(self) -> str:
         return f"StoredTimer({self.number}, {self.handler}, {self.state})"

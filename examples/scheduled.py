@@ -1,0 +1,57 @@
+"""
+Remind people of what they ask for, and report every weekday.
+
+    webwx run examples/scheduled.py
+
+`remind 10 tea` brings back `tea` after ten minutes, in the same chat; `reminders` lists what is to come, and `forget`
+cancels it. Reminders are stored: one that was due while the bot did not run comes when it starts. `SCHEDULED_ZONE` is
+the time zone of the report, default: the machine's.
+"""
+
+import os
+import re
+
+from webwx import Bot, Context, TextMessage
+
+ZONE = os.environ.get("SCHEDULED_ZONE")
+
+bot = Bot(name="scheduled")
+
+
+@bot.cron("0 18 * * mon-fri", timezone=ZONE)
+async def report(ctx: Context) -> None:
+    """Tell oneself how many reminders are to come."""
+    await ctx.send_text("filehelper", f"{len(await ctx.list_timers())} reminders to come")
+
+
+@bot.timer()
+async def remind(ctx: Context, text: str) -> None:
+    """Bring back what a person asked for."""
+    await ctx.reply(f"Reminder: {text}")
+
+
+@bot.on(TextMessage, regex=r"^remind (\d+) (.+)", own=True)
+async def note(ctx: Context[re.Match[str]], _: TextMessage) -> None:
+    """Set a reminder."""
+    minutes, text = ctx.match.groups()
+    await ctx.call_later(remind, minutes=int(minutes), data=text)
+    await ctx.reply(f"In {minutes} minutes: {text}")
+
+
+@bot.on(TextMessage, text="reminders", own=True)
+async def list_reminders(ctx: Context, _: TextMessage) -> None:
+    """List the reminders of this chat."""
+    timers = await ctx.list_timers()
+    await ctx.reply("\n".join(each.data for each in timers) or "nothing to come")
+
+
+@bot.on(TextMessage, text="forget", own=True)
+async def forget(ctx: Context, _: TextMessage) -> None:
+    """Cancel the reminders of this chat."""
+    for each in await ctx.list_timers():
+        await ctx.cancel_timer(each)
+    await ctx.reply("forgotten")
+
+
+if __name__ == "__main__":
+    bot.run()

@@ -1,0 +1,253 @@
+"""
+One-shot timers: calls of handlers that are due once, at a time that the program chooses while it runs.
+
+A timer is a row in the journal, which stays there until its handler has returned. So a call that was due while no
+process ran is made at the next start, and a call that a crash interrupts is made again, with the same keys for its
+sends. A call that fails is repeated like the handling of an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from webwx.bot.chat_queues import DRAIN_TIMEOUT, pause_after
+from webwx.bot.failures import describe, trace
+from webwx.client.retry import retry
+from webwx.client.scheduler import JobScheduler
+from webwx.errors import LoggedOut, NotLoggedIn, StorageError, UnknownContact
+from webwx.model.contacts import ContactId
+from webwx.storage.base import TimerQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+
+    from webwx.client.client import AsyncClient
+    from webwx.storage.base import AccountJournal, StoredTimer, TimerOutcome, TimerStore
+
+    OneShotHandler = Callable[..., object]
+    """Called with a context and the timer's data."""
+
+T = TypeVar("T")
+
+AT_ONCE = 16
+"""Greatest number of calls that run at the same time."""
+
+_LOOK = 60.0
+"""Greatest number of seconds between two looks at the wall clock, which may be set at any time."""
+
+_LISTED = 10_000
+"""Greatest number of timers that are read for a list."""
+
+_log = logging.getLogger("webwx.bot")
+
+
+class OneShotTimers:
+    """
+    The one-shot timers of one bot: stores them, and calls their handlers when they are due.
+
+    Args:
+        handlers: The handlers that may be called, by their names.
+        client: The account's client.
+        part: The account's part of the journal.
+        call: Calls a handler for a timer, in a chat that is empty for none; its errors count as failed attempts.
+        bot: The bot's name.
+        attempts: Number of attempts after which a call is given up.
+        debug: Log the messages of exceptions, which may hold text of a chat.
+    """
+
+    def __init__(
+        self,
+        handlers: Mapping[str, OneShotHandler],
+        client: AsyncClient,
+        part: AccountJournal,
+        call: Callable[[OneShotHandler, StoredTimer, ContactId], Awaitable[object]],
+        *,
+        bot: str,
+        attempts: int,
+        debug: bool = False,
+    ) -> None:
+        self._handlers = handlers
+        self._client = client
+        self._store: TimerStore = part.timers
+        self._call = call
+        self._bot = bot
+        self._attempts = attempts
+        self._is_debug = debug
+        self._news = asyncio.Event()
+        """Set when there may be something else to wait for."""
+        self._running: set[int] = set()
+        """Numbers of the timers whose handlers run."""
+        self._ended: set[int] = set()
+        """Numbers of the timers whose calls have ended since the last look began."""
+        self._skipped: set[int] = set()
+        """Numbers of the timers that cannot be called by this process."""
+        self._scheduler = JobScheduler(self._fail)
+        self._error: BaseException | None = None
+        """Error of a call that is not its handler's, which ends `run`."""
+
+    # -- scheduling --------------------------------------------------------------------------------------------------
+
+    async def add(
+        self, handler: OneShotHandler | str, due_at: float, *, key: str, chat: ContactId, name: str, data: object
+    ) -> StoredTimer:
+        """
+        Store a timer, or return the one that was stored with the same key.
+
+        Args:
+            handler: The handler, or its name.
+            due_at: Time of the call, in seconds since 1970.
+            key: Idempotency key.
+            chat: Chat that the call is for; empty for none.
+            name: Name for the bot's own use.
+            data: Data for the handler, which can be encoded as JSON.
+
+        Raises:
+            ValueError: The handler is not registered.
+            TypeError: The data cannot be encoded.
+            StorageError: The timer was not stored.
+        """
+        timer = await self._store.add(
+            bot=self._bot, handler=self._name_of(handler), key=key, name=name, chat=chat,
+            payload=msgspec.json.encode(data), due_at=due_at, time=self._client.clock(),
+        )  # fmt: skip
+        self._news.set()
+        return timer
+
+    async def find(self, *, name: str | None, chat: ContactId | None) -> list[StoredTimer]:
+        """Return the timers that wait, of any name and chat or of certain ones, in the order of their times."""
+        rows = await self._store.find(TimerQuery(bot=self._bot, name=name, limit=_LISTED))
+        if chat is None:
+            return rows
+        return [row for row in rows if row.chat == chat or await self._present_id(row) == chat]
+
+    async def cancel(self, number: int) -> bool:
+        """Cancel a timer of this bot, and return whether it waited; a call that runs is not interrupted."""
+        if not await self._store.find(TimerQuery(bot=self._bot, number=number)):
+            return False
+        return await self._store.settle(number, "cancelled", time=self._client.clock())
+
+    def _name_of(self, handler: OneShotHandler | str) -> str:
+        if isinstance(handler, str):
+            name = handler if handler in self._handlers else None
+        else:
+            name = next((name for name, each in self._handlers.items() if each is handler), None)
+        if name is None:
+            raise ValueError(
+                f"{handler!r} is no handler of one-shot timers of the bot {self._bot!r}; write @bot.timer() above it."
+            )
+        return name
+
+    async def _present_id(self, timer: StoredTimer) -> ContactId | None:
+        """Return the id that a timer's chat has in this login; None if the chat is not among its contacts."""
+        if not timer.chat:
+            return ContactId("")
+        try:
+            return (await self._client.find_contact(timer.chat)).id
+        except UnknownContact:
+            return None
+
+    # -- calling handlers --------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Call handlers until this is cancelled; then running ones may take ten seconds to end."""
+        try:
+            while True:
+                self._news.clear()
+                left = await self._start_due()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left):
+                        await self._news.wait()
+                if self._error is not None:
+                    raise self._error
+        finally:
+            await self._scheduler.close(grace=DRAIN_TIMEOUT)
+
+    def _fail(self, _: str, error: BaseException) -> None:
+        self._error = error
+        self._news.set()
+
+    async def _start_due(self) -> float | None:
+        """Start the calls that are due; return the seconds until the next look, None to wait for news."""
+        self._ended.clear()
+        query = TimerQuery(bot=self._bot, limit=AT_ONCE + len(self._skipped) + 1)
+        rows = await self._use_journal(lambda: self._store.find(query))
+        now = self._client.clock()
+        for row in rows:
+            if row.number in self._running | self._ended | self._skipped:
+                continue
+            if row.due_at > now:
+                return min(row.due_at - now, _LOOK)
+            if len(self._running) >= AT_ONCE:
+                break
+            self._running.add(row.number)
+            self._scheduler.schedule(f"timer {row.number}", partial(self._call_handler, row))
+        return None
+
+    async def _call_handler(self, timer: StoredTimer) -> None:
+        """Call a timer's handler, and store what became of it."""
+        try:
+            handler = self._handlers.get(timer.handler)
+            if handler is None:
+                _log.error(
+                    "%s: the timer %d waits for the handler %s, which this program does not have.",
+                    self._bot, timer.number, timer.handler,
+                )  # fmt: skip
+                self._skipped.add(timer.number)
+                return
+            try:
+                chat = await self._present_id(timer)
+                if chat is None:
+                    raise UnknownContact("The chat of the timer is not among the contacts of this login.")
+                await self._call(handler, timer, chat)
+            except BaseException as error:
+                # Anything else that a handler raises is its failure, even a cancellation.
+                if self._scheduler.is_closed or isinstance(error, KeyboardInterrupt):
+                    raise
+                await self._handle_failure(timer, error)
+            else:
+                await self._settle(timer, "done")
+        finally:
+            self._running.discard(timer.number)
+            self._ended.add(timer.number)
+            self._news.set()
+
+    async def _handle_failure(self, timer: StoredTimer, error: BaseException) -> None:
+        """Count a failed attempt; schedule another one, or give up."""
+        if isinstance(error, (LoggedOut, NotLoggedIn)):
+            self._skipped.add(timer.number)  # the next login calls it again
+            return
+        failures = timer.failures + 1
+        _log.log(
+            logging.ERROR if failures >= self._attempts else logging.WARNING,
+            "%s: the timer %d failed (attempt %d of %d): %s.\n%s",
+            self._bot, timer.number, failures, self._attempts, describe(error),
+            trace(error, with_messages=self._is_debug),
+        )  # fmt: skip
+        if failures >= self._attempts:
+            await self._settle(timer, "failed")
+            return
+        now = self._client.clock()
+        due_at = now + pause_after(failures)
+        await self._use_journal(lambda: self._store.postpone(timer.number, due_at, time=now))
+
+    # -- journal -----------------------------------------------------------------------------------------------------
+
+    async def _settle(self, timer: StoredTimer, outcome: TimerOutcome) -> None:
+        now = self._client.clock()
+        await self._use_journal(lambda: self._store.settle(timer.number, outcome, time=now))
+
+    async def _use_journal(self, use: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Use the journal, and retry until it succeeds; log the first failure."""
+
+        def is_worth_it(error: StorageError, failures: int) -> bool:
+            if failures == 1:
+                _log.error("%s: the journal fails and is retried until it succeeds: %s", self._bot, error)
+            return True
+
+        return await retry(use, StorageError, is_worth_it=is_worth_it)
