@@ -242,6 +242,8 @@ class Bot(Router, TimerRegistry):
             self.plan_call(function, 3)
         for timer in self.timers:
             self.plan_call(timer.handler, 1)
+        for handler in self.timer_handlers.values():
+            self.plan_call(handler, 2)
 
     def _account_key(self, client: AsyncClient | None) -> object:
         """Return a key of the bot's account; bots with the same key share a client."""
