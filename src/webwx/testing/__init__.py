@@ -1,8 +1,8 @@
 """
-A test kit for bots: a pytest plugin that contains a platform.
+A test kit for bots: a pytest plugin with a server of the protocol.
 
-The fixtures are in `plugin`; the names here are their types, for annotations. Each is imported on first use, so other
-projects in the same environment pay nothing for it.
+The fixtures are in `plugin`; the names here are their types, for annotations. Each is imported on first use, so that
+other projects in the same environment pay nothing for it.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """
 Real HTTP for a client whose own loop uses a virtual clock.
 
-The sockets are in the sandbox's thread, where seconds are real: so an answer that is on its way is not late because a
-test has moved the clock by two minutes. Only an answer that never comes times out when the clock has passed its
-deadline.
+The sockets are in the sandbox's thread, where seconds are real: an answer in progress is not late because a test has
+moved the clock by two minutes. Only an answer that never comes times out when the clock has passed its deadline.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ if TYPE_CHECKING:
 
 class Carrier:
     """
-    A transport whose HTTP is done in another loop.
+    A transport that sends its requests in another loop.
 
     Args:
-        loop: Where.
-        timeouts: How long to wait for what, in real seconds.
+        loop: Loop of the sockets.
+        timeouts: Time limits in real seconds.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timeouts: Timeouts) -> None:
         self.on_the_way = 0
-        """Requests without an answer yet; polls are not counted."""
+        """Number of requests without an answer; polls are not counted."""
         self.calls: list[str] = []
         """Names of the calls, in order."""
         self._loop = loop
@@ -39,7 +38,7 @@ class Carrier:
         self._transport: Transport | None = None
 
     async def send(self, request: Request) -> Response:
-        """Carry one request."""
+        """Send one request and return the answer."""
         is_call = request.patience is not Patience.POLL
         self.calls.append(request.endpoint)
         self.on_the_way += is_call
@@ -60,7 +59,7 @@ class Carrier:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._transport.close(), self._loop))
 
     async def _send(self, request: Request) -> Response:
-        """Carry one request in the other loop, by what a client has there in earnest."""
+        """Send one request in the other loop, with a client's default transport."""
         if self._transport is None:
             self._transport = default_transport(self._timeouts)
         return await self._transport.send(request)

@@ -1,4 +1,4 @@
-"""The clock of a test: wound, not slept."""
+"""The clock of a test, which is moved instead of waiting."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from webwx.testing.stage import WorldStage
 
 _STEPS = 100
-"""Into how many a wind is divided at most."""
+"""Maximum number of steps in which a move is made."""
 
 
 class Clock:
     """
     The virtual clock of the world, which the bots under test use too.
 
-    It starts at the present time and runs like any clock. Winding it makes time pass at once for timers, sleeps, rate
-    limits, pauses before another attempt, and the platform's two minutes for a recall.
+    It starts at the present time and runs like any clock. Moving it makes time pass at once for timers, sleeps, rate
+    limits, retry delays, and the platform's two minutes for a recall.
     """
 
     def __init__(self, stage: WorldStage) -> None:
@@ -30,15 +30,15 @@ class Clock:
 
     @property
     def now(self) -> datetime:
-        """What it shows, in this machine's time zone."""
+        """Time of the clock, in this machine's time zone."""
         return datetime.fromtimestamp(self._stage.world.now).astimezone()
 
     def wind(self, seconds: float = 0, *, minutes: float = 0, hours: float = 0, days: float = 0) -> None:
         """
         Make time pass at once.
 
-        Events that become due in between happen in order, and have been handled when this returns, answers included. It
-        stops at up to 100 moments, so a timer that is due more often is skipped at times, as on a busy machine.
+        Events that become due are handled in order before this returns, including answers. It stops at up to 100
+        moments, so a timer that is due more often is sometimes skipped, as on a busy machine.
 
         Raises:
             ValueError: The duration is negative.
@@ -71,7 +71,7 @@ class Clock:
             timezone: Zone of a time of day, such as `Asia/Shanghai`; None means this machine's.
 
         Raises:
-            ValueError: It has passed, or is not valid.
+            ValueError: The moment has passed, or is not valid.
         """
         now = self.now.astimezone(ZoneInfo(timezone) if timezone else None)
         if isinstance(moment, str):

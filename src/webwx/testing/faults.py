@@ -1,4 +1,4 @@
-"""The catalogue of faults, for a test."""
+"""The faults of a test."""
 
 from __future__ import annotations
 

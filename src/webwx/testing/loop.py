@@ -1,8 +1,8 @@
 """
-The event loop of a bot under test: it goes by the world's clock, and knows when nothing moves in it.
+The event loop of a bot under test: it uses the world's clock, and knows when it is idle.
 
-Every sleep, timer and window in such a loop passes when the clock is wound. An event loop asks its selector for the
-next thing that happens, with the time until its next timer: that is where one sees that all there was to do is done.
+Every sleep, timer and time limit in such a loop passes when the clock is moved. An event loop calls its selector with
+the time until its next timer when it has nothing else to do, so the selector shows that the loop is idle.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Ts = TypeVarTuple("Ts")
 
 
 class _VirtualTimeSelector(selectors.DefaultSelector):
-    """Notes when its loop has nothing to do, and until when."""
+    """Selector that notes when its loop is idle, and until when."""
 
     is_resting = False
     timeout: float | None = None
-    """Seconds until the next timer, as of when the loop came to rest."""
+    """Seconds until the next timer, from the moment when the loop became idle."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Wait for the next event."""
@@ -42,10 +42,10 @@ class _VirtualTimeSelector(selectors.DefaultSelector):
 
 class WorldLoop(asyncio.SelectorEventLoop):
     """
-    An event loop that goes by a clock which can be wound.
+    An event loop with a virtual clock.
 
     Args:
-        clock: Seconds since 1970.
+        clock: Returns seconds since 1970.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -53,26 +53,28 @@ class WorldLoop(asyncio.SelectorEventLoop):
         self._begun = clock()
         self._seen = _VirtualTimeSelector()
         self.arrivals = 0
-        """What other threads have handed in so far."""
+        """Number of callbacks scheduled by other threads so far."""
         self.in_threads = 0
-        """Calls that are in a thread of the loop's own."""
+        """Number of calls that run in a thread of the loop's executor."""
         super().__init__(self._seen)
 
     def time(self) -> float:
-        """Return the world's time since this loop began, in whole microseconds: a timer that is due now is due."""
+        """
+        Return the world's time since this loop began, in whole microseconds, so that a timer that is due counts as due.
+        """
         return math.ceil((self._world_clock() - self._begun) * 1e6) / 1e6
 
     def call_soon_threadsafe(
         self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        """Take in a call of another thread."""
+        """Schedule a callback from another thread, and count it."""
         self.arrivals += 1
         return super().call_soon_threadsafe(callback, *args, context=context)
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        """Call something in a thread."""
+        """Run a function in a thread, and count it while it runs."""
         self.in_threads += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._left_thread)
@@ -83,14 +85,14 @@ class WorldLoop(asyncio.SelectorEventLoop):
 
     @property
     def is_resting(self) -> bool:
-        """Whether it waits for a timer or for another thread."""
+        """Return whether it waits for a timer or for another thread."""
         return self._seen.is_resting
 
     @property
     def seconds_to_timer(self) -> float | None:
-        """Time to the next timer when it came to rest; None without one."""
+        """Time until the next timer, from the moment when the loop became idle; None without a timer."""
         return self._seen.timeout
 
     def look_at_clock(self) -> None:
-        """Notify it, from any thread, that the clock was wound."""
+        """Notify the loop, from any thread, that the clock was moved."""
         super().call_soon_threadsafe(lambda: None)

@@ -1,4 +1,4 @@
-"""Messages as a phone shows them: values that a test may keep and compare."""
+"""Messages as a phone shows them, as values that a test can store and compare."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class PhoneMessage:
-    """A message on a phone, as it was when the test looked."""
+    """A message on a phone, as it was when the test read it."""
 
     text: str
-    """What was written; the phone shows a grey line in its place once it is taken back."""
+    """Text of the message; after a recall, the phone shows a notice instead."""
     kind: MessageKind
-    """`text`, `image`, `file` and so on; `system` for a grey line."""
+    """`text`, `image`, `file` and so on; `system` for a notice of the platform."""
     sender: str
-    """Nickname of who sent it."""
+    """Nickname of the sender."""
     is_own: bool
-    """It was sent by whose phone this is, from the phone or from a web login."""
+    """Whether the owner of the phone sent it, from the phone or from a web login."""
     is_recalled: bool
-    """It was taken back since."""
+    """Whether it was recalled."""
     content: bytes = field(default=b"", repr=False)
     """The bytes of a picture, file, voice, video or sticker."""
     name: str = ""
-    """A file's name."""
+    """Name of a file."""
     time: float
-    """When it was sent: seconds since 1970, by the world's clock."""
+    """Time of the message: seconds since 1970, by the world's clock."""
     id: str
-    """Message id, equal on every phone."""
+    """Id of the message, the same on every phone."""
 
     @classmethod
     def of(cls, message: WorldMessage, viewer: WorldPerson) -> PhoneMessage:

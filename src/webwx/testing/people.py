@@ -1,9 +1,8 @@
 """
-People whose phones a test holds, and the chatrooms they are in.
+People with phones that a test uses, and their chatrooms.
 
-A person speaks (`say`, `picture`, `recall`) and looks at the phone (`inbox`, `hears`). To hear something is to wait
-until the phone shows it: nothing sleeps, and each message is heard once, so a second `hears("pong")` wants a second
-pong.
+A person sends (`say`, `picture`, `recall`) and reads the phone (`inbox`, `hears`). `hears` waits until the phone shows
+a message, without sleeping, and returns each message once: a second `hears("pong")` waits for a second pong.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ T = TypeVar("T")
 
 
 class PeopleStage(WorldStage, Protocol):
-    """What people and chatrooms need of their sandbox beside the world."""
+    """The part of a test's sandbox that people and chatrooms use."""
 
     @property
     def account(self) -> PhoneUser:
@@ -58,11 +57,11 @@ class PeopleStage(WorldStage, Protocol):
         ...
 
     def wait(self, look: Callable[[], T | None], /) -> T | None:
-        """Return what a function returns once it is not None; None when the time is over."""
+        """Return the first result of a function that is not None; None when the time is over."""
         ...
 
     def excuses(self) -> str:
-        """Return what may explain a wait in vain, each reason on a line of its own."""
+        """Return possible reasons for a wait that timed out, one per line."""
         ...
 
 
@@ -71,37 +70,37 @@ class PhoneUser:
     A person with a phone.
 
     The default chat is the one with the account whose bot is tested; for that account itself it is File Transfer
-    Helper, where messages go to oneself. A chat is named by a person, a chatroom, or either's name.
+    Helper. A chat is named by a person, a chatroom, or either's name.
     """
 
     def __init__(self, stage: PeopleStage, person: WorldPerson) -> None:
         self._stage = stage
         self._person = person
         self._heard: set[str] = set()
-        """Ids of messages that were waited for, or that this phone has written itself."""
+        """Ids of messages that were returned by `hears`, or sent from this phone."""
 
     def __repr__(self) -> str:
         return f"PhoneUser({self.nickname!r})"
 
     @property
     def nickname(self) -> str:
-        """What others see."""
+        """Nickname that others see."""
         return self._person.nickname
 
     @property
     def id(self) -> str:
-        """The name in the world, such as `ahua`; never seen by a client."""
+        """Id in the world, such as `ahua`; clients never see it."""
         return self._person.id
 
     # -- speaking ----------------------------------------------------------------------------------------------------
 
     def say(self, text: str, *, to: To | None = None) -> PhoneMessage:
         """
-        Write a text.
+        Send a text.
 
         Raises:
             Impossible: There is no such chat.
-            Refused: It cannot be written to.
+            Refused: The platform refuses the message.
         """
         return self._send(lambda world, chat: world.say(self.id, chat, text), to)
 
@@ -114,7 +113,7 @@ class PhoneUser:
         return self._send(lambda world, chat: world.file(self.id, chat, content, name), to)
 
     def voice(self, content: bytes = SOME_VOICE, *, to: To | None = None) -> PhoneMessage:
-        """Send something spoken: MP3. Raises as `say`."""
+        """Send a voice message (MP3). Raises as `say`."""
         return self._send(lambda world, chat: world.voice(self.id, chat, content), to)
 
     def video(self, content: bytes = SOME_VIDEO, *, to: To | None = None) -> PhoneMessage:
@@ -141,7 +140,7 @@ class PhoneUser:
         Scan the newest login code and confirm it: `client.login(show_qr=lambda _: account.confirms_login())`.
 
         Raises:
-            Impossible: No code waits.
+            Impossible: There is no code.
         """
         self._stage.do(lambda world: (world.scan(self.id), world.confirm()))
 
@@ -157,12 +156,12 @@ class PhoneUser:
 
     @property
     def inbox(self) -> list[PhoneMessage]:
-        """What the phone shows in the chat with the account, the oldest first."""
+        """Messages in the chat with the account, oldest first."""
         return self.chat()
 
     def chat(self, with_: To | None = None) -> list[PhoneMessage]:
         """
-        Show a chat, the oldest message first.
+        Return the messages of a chat, oldest first.
 
         Raises:
             Impossible: There is no such chat.
@@ -173,9 +172,9 @@ class PhoneUser:
         self, what: str | re.Pattern[str] | None = None, *, kind: MessageKind | None = None, chat: To | None = None
     ) -> PhoneMessage:
         """
-        Wait until the phone shows a message that was not heard yet, and return it.
+        Wait until the phone shows a message that was not returned before, and return it.
 
-        Messages of this person do not count, except those that a web login writes to File Transfer Helper. Neither do
+        Messages of this person do not count, except those that a web login sends to File Transfer Helper. Neither do
         the platform's notices, unless `kind="system"` asks for them.
 
         Args:
@@ -184,7 +183,7 @@ class PhoneUser:
             chat: Its chat; default: the chat with the account.
 
         Raises:
-            NotHeard: The time is over, or the bot has ended. The text lists what the phone did show.
+            NotHeard: The time is over, or the bot has ended. The text lists the messages on the phone.
         """
         __tracebackhide__ = True
 
@@ -219,10 +218,10 @@ class PhoneUser:
 
     def hears_nothing(self, *, chat: To | None = None) -> bool:
         """
-        Wait until the bots have handled all that was said, and make sure that nothing came of it here.
+        Wait until the bots have handled all messages, and check that no new message is in the chat.
 
         Raises:
-            Heard: Something is there that was not heard yet.
+            Heard: There is a message that was not returned before.
         """
         __tracebackhide__ = True
         self._stage.settle()
@@ -238,7 +237,9 @@ class PhoneUser:
         return True
 
     def _is_new(self, message: WorldMessage) -> bool:
-        """Return whether it was not heard yet; a person's own messages count in File Transfer Helper only."""
+        """
+        Return whether a message was not returned before; a person's own messages count in File Transfer Helper only.
+        """
         is_told = message.sender is not self._person or message.to == FILEHELPER
         return is_told and message.id not in self._heard
 
@@ -278,7 +279,7 @@ class PhoneUser:
 
 
 class Chatroom:
-    """A group chat, seen by its members."""
+    """A group chat, as seen by its members."""
 
     def __init__(self, stage: PeopleStage, room: WorldChatroom) -> None:
         self._stage = stage
@@ -289,17 +290,17 @@ class Chatroom:
 
     @property
     def name(self) -> str:
-        """What phones show."""
+        """Name that phones show."""
         return self._room.title
 
     @property
     def id(self) -> str:
-        """The name in the world, such as `hiking`; never seen by a client."""
+        """Id in the world, such as `hiking`; clients never see it."""
         return self._room.id
 
     @property
     def members(self) -> list[PhoneUser]:
-        """Who is in it, the owner first."""
+        """Members, the owner first."""
         return [self._stage.person(person.id) for person in self._room.members]
 
     def add(self, *people: PhoneUser | str, by: PhoneUser | None = None) -> None:
@@ -322,7 +323,7 @@ class Chatroom:
         )
 
     def remove(self, *people: PhoneUser) -> None:
-        """Make the owner remove people."""
+        """Remove people, as the owner."""
         self._stage.do(
             lambda world: world.membership.remove(
                 self._room, [world.person(each.id) for each in people], by=self._room.members[0]
@@ -331,15 +332,15 @@ class Chatroom:
 
 
 To = PhoneUser | Chatroom | str
-"""A chat, as a test names it."""
+"""A chat: a person, a chatroom, or either's name."""
 
 
 class NotHeard(AssertionError):
-    """A phone did not show what was waited for."""
+    """A phone did not show the expected message."""
 
 
 class Heard(AssertionError):
-    """A phone shows something where nothing should be."""
+    """A phone shows a message that was not expected."""
 
 
 def _lines(messages: list[PhoneMessage]) -> str:

@@ -1,9 +1,8 @@
 """
 The pytest plugin: fixtures for tests of bots.
 
-pytest loads it wherever webwx is installed, so nothing is imported here that a test did not ask for. Each fixture has a
-long name too, such as `webwx_friend`: a project whose own `friend` is something else overrides the short one and loses
-nothing.
+pytest loads it wherever webwx is installed, so a module is imported only when a test needs it. Each fixture also has a
+long name, such as `webwx_friend`, which a project uses if it has another fixture of the short name.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ _PATIENCE = "webwx_patience"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what can be set in the project's configuration."""
+    """Add the settings of the project's configuration."""
     parser.addini(_PATIENCE, "real seconds for which a test of a bot waits for anything", default="5")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers", "webwx_world(source): the sandbox's world is a TOML file beside the test's, or `big`"
     )
@@ -41,7 +40,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """
     Run an asynchronous test that uses the kit, which pytest does not do by itself.
 
-    A plugin for asynchronous tests, such as pytest-asyncio or anyio, goes first: what it runs does not get here.
+    A plugin for asynchronous tests, such as pytest-asyncio or anyio, has precedence: this hook is not called for its
+    tests.
     """
     test = pyfuncitem.obj
     if "webwx_sandbox" not in pyfuncitem.fixturenames or not inspect.iscoroutinefunction(test):
@@ -58,9 +58,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 @pytest.fixture
 def webwx_world(request: pytest.FixtureRequest) -> World | None:
     """
-    Who lives in the sandbox.
+    World of the sandbox.
 
-    It is what `@pytest.mark.webwx_world("shop.toml")` names, or None: 小明 and his friends. Override it to build one.
+    It is the one named by `@pytest.mark.webwx_world("shop.toml")`, or None: 小明 and his friends. Override the fixture to
+    build a world.
     """
     mark = request.node.get_closest_marker("webwx_world")
     if mark is None:
@@ -82,7 +83,7 @@ def webwx_sandbox(webwx_world: World | None, pytestconfig: pytest.Config) -> Ite
 
 @pytest.fixture
 def webwx_account(webwx_sandbox: Sandbox) -> PhoneUser:
-    """The one whose bot is tested, 小明, phone in hand: `webwx_account.say("hello")` writes to File Transfer Helper."""
+    """The person whose bot is tested, 小明, with a phone: `webwx_account.say("hello")` writes to File Transfer Helper."""
     return webwx_sandbox.account
 
 
@@ -94,19 +95,19 @@ def webwx_friend(webwx_sandbox: Sandbox) -> PhoneUser:
 
 @pytest.fixture
 def webwx_chatroom(webwx_sandbox: Sandbox) -> Chatroom:
-    """A chatroom, 周末爬山, with both of them in it: `webwx_friend.say("hello", to=webwx_chatroom)`."""
+    """A chatroom, 周末爬山, with both as members: `webwx_friend.say("hello", to=webwx_chatroom)`."""
     return webwx_sandbox.chatroom()
 
 
 @pytest.fixture
 def webwx_clock(webwx_sandbox: Sandbox) -> Clock:
-    """The virtual clock of bot and platform, moved by `webwx_clock.wind(minutes=2)`."""
+    """The virtual clock of bot and platform: `webwx_clock.wind(minutes=2)` moves it forward."""
     return webwx_sandbox.clock
 
 
 @pytest.fixture
 def webwx_faults(webwx_sandbox: Sandbox) -> Faults:
-    """What goes wrong: `webwx_faults.on("lost_answer", endpoint="webwxsendmsg", times=1)`."""
+    """The faults of the platform: `webwx_faults.on("lost_answer", endpoint="webwxsendmsg", times=1)`."""
     return webwx_sandbox.faults
 
 
@@ -121,7 +122,7 @@ def sandbox(webwx_sandbox: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def account(webwx_account: PhoneUser) -> PhoneUser:
-    """The one whose bot is tested, 小明, phone in hand: `account.say("hello")` writes to File Transfer Helper."""
+    """The person whose bot is tested, 小明, with a phone: `account.say("hello")` writes to File Transfer Helper."""
     return webwx_account
 
 
@@ -133,17 +134,17 @@ def friend(webwx_friend: PhoneUser) -> PhoneUser:
 
 @pytest.fixture
 def chatroom(webwx_chatroom: Chatroom) -> Chatroom:
-    """A chatroom, 周末爬山, with both of them in it: `friend.say("hello", to=chatroom)`."""
+    """A chatroom, 周末爬山, with both as members: `friend.say("hello", to=chatroom)`."""
     return webwx_chatroom
 
 
 @pytest.fixture
 def clock(webwx_clock: Clock) -> Clock:
-    """The virtual clock of bot and platform, moved by `clock.wind(minutes=2)`."""
+    """The virtual clock of bot and platform: `clock.wind(minutes=2)` moves it forward."""
     return webwx_clock
 
 
 @pytest.fixture
 def faults(webwx_faults: Faults) -> Faults:
-    """What goes wrong: `faults.on("lost_answer", endpoint="webwxsendmsg", times=1)`."""
+    """The faults of the platform: `faults.on("lost_answer", endpoint="webwxsendmsg", times=1)`."""
     return webwx_faults

@@ -1,4 +1,4 @@
-"""Bots at work in a test: in a thread of their own, on real HTTP, by the world's clock."""
+"""Running bots in a test: in a thread of their own, over real HTTP, with the world's clock."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ if TYPE_CHECKING:
 _TIMEOUTS = Timeouts(retry=0.0)
 
 _START = 30.0
-"""Real seconds in which a bot is at work, or has ended."""
+"""Maximum real seconds until a bot is ready, or has ended."""
 
 _QUIET = 0.002
-"""Real seconds without a sign of life, after which a handler is taken to wait for the clock."""
+"""Real seconds without activity after which a handler counts as waiting for the clock."""
 
 _PATIENCE = 0.2
-"""Real seconds in which a handler that has not ended may do so when the end comes."""
+"""Real seconds that a running handler may take to end when the bots are stopped."""
 
 _LONGEST = 2.0
-"""Real seconds after which to stop waiting for a bot that still moves, once it was looked at often enough."""
+"""Real seconds after which the wait for an active bot ends, if it was checked at least `_LOOKS` times."""
 
 _LOOKS = 500
-"""Looks that are often enough: on a busy machine they take longer than `_LONGEST`."""
+"""Minimum number of checks; on a busy machine they take longer than `_LONGEST`."""
 
 
 class _Phoned(AsyncClient):
-    """A client whose owner scans each code and confirms every question of the phone."""
+    """A client whose owner scans and confirms every login on the phone."""
 
     phone: Callable[[], object]
 
@@ -69,25 +69,25 @@ class _Phoned(AsyncClient):
 
 class Running:
     """
-    Bots at work on one account. Leaving `with sandbox.running(...)` ends them well.
+    Running bots of one account. The end of `with sandbox.running(...)` stops them cleanly.
 
     Args:
-        bots: With names of their own.
-        server: What they talk to.
-        account: World id of whose account they serve.
-        store: Where its login is kept.
-        journal: File of its journal.
+        bots: Bots with different names.
+        server: Origin of the server.
+        account: World id of their account.
+        store: Storage of the login.
+        journal: Path of the journal.
     """
 
     def __init__(
         self, bots: tuple[Bot, ...], *, server: Server, account: str, store: LoginStore, journal: Path
     ) -> None:
         self.bots = bots
-        """What runs."""
+        """The running bots."""
         self.account = account
-        """World id of whose account they serve."""
+        """World id of their account."""
         self.error: BaseException | None = None
-        """What ended them before their time."""
+        """Error that ended them early."""
         self._server = server
         self._store = store
         self._path = journal
@@ -97,7 +97,7 @@ class Running:
         self._task: asyncio.Task[None]
         self._waiting = len(bots)
         self._fewest = sys.maxsize
-        """Arrivals of a pass through the journal when nothing else moved."""
+        """Smallest number of callbacks from other threads during a check, when nothing else was active."""
         self._is_up = threading.Event()
         self._thread = threading.Thread(target=self._work, name="webwx bot", daemon=True)
         self._ear = _Ear(self._thread)
@@ -109,10 +109,10 @@ class Running:
 
     def begin(self) -> None:
         """
-        Log in, and return when every bot is ready: messages from now on reach them.
+        Log in, and return when every bot is ready to receive messages.
 
         Raises:
-            TimeoutError: They are not ready after half a minute, as when a fault keeps the login from finishing.
+            TimeoutError: They are not ready after half a minute, for example because a fault prevents the login.
 
         An error that ends them before that is raised.
         """
@@ -129,7 +129,7 @@ class Running:
         self._fewest = min(self._pass() for _ in range(3))
 
     def end(self) -> None:
-        """End them well; but a handler that waits for the clock is cancelled, and its event comes again."""
+        """Stop them cleanly. A handler that waits for the clock is cancelled, and its event is delivered again."""
         self.settle()
         self._cancel()
         if self.events_in_hand:
@@ -138,7 +138,7 @@ class Running:
         self._thread.join(_START)
 
     def kill(self) -> None:
-        """End them as a crash does: what they are in the midst of is not done with, and comes again."""
+        """Stop them as a crash does: events that are being handled are delivered again."""
         self._cancel()
         self._thread.join(_QUIET)
         self._cancel()
@@ -200,36 +200,36 @@ class Running:
 
     @property
     def is_alive(self) -> bool:
-        """They are at work."""
+        """Whether they are running."""
         return self._thread.is_alive() and self.error is None
 
     @property
     def calls(self) -> list[str]:
-        """Names of the calls they have made so far, such as `webwxsendmsg`, in order."""
+        """Names of the calls that they have made so far, such as `webwxsendmsg`, in order."""
         return list(self._carrier.calls)
 
     @property
     def complaints(self) -> list[str]:
-        """What they have logged as a warning or an error."""
+        """Messages that they have logged as a warning or an error."""
         return list(self._ear.heard)
 
     @property
     def seconds_to_timer(self) -> float | None:
-        """How long it is until something in them is due; None: nothing is."""
+        """Seconds until the next timer in them; None if there is none."""
         return self._loop.seconds_to_timer
 
     @property
     def events_in_hand(self) -> int:
-        """How many events are being handled, or wait for another attempt."""
+        """Number of events that are being handled, or wait for another attempt."""
         return sum(bot.counts.in_flight for bot in self.bots)
 
     def look_at_clock(self) -> None:
-        """Notify them that the clock was wound."""
+        """Notify them that the clock was moved."""
         with suppress(RuntimeError):  # they have ended
             self._loop.look_at_clock()
 
     def settle(self) -> None:
-        """Return when all that was said has been handled, as far as nothing waits for the clock."""
+        """Return when all messages are handled, except for what waits for the clock."""
         until = time.monotonic() + _LONGEST
         looks = 0
         while self.is_alive and (looks < _LOOKS or time.monotonic() < until):
@@ -242,7 +242,7 @@ class Running:
         return self._server.do(lambda: self._server.has_heard_all(self.account))
 
     def _is_still(self) -> bool:
-        """Return whether everything is at rest: no call, no thread, no journal work, and no running handler."""
+        """Return whether everything is idle: no call, no thread, no work of the journal, and no running handler."""
         try:
             arrivals = self._pass()
         except RuntimeError:
@@ -257,7 +257,7 @@ class Running:
         return not self._is_at_work() and self._loop.arrivals == before and self._loop.is_resting
 
     def _is_at_work(self) -> bool:
-        """Return whether an answer is on its way, or a thread is working: neither depends on the virtual clock."""
+        """Return whether an answer is in progress, or a thread is working: neither depends on the virtual clock."""
         return bool(
             self._carrier.on_the_way
             or self._loop.in_threads
@@ -266,7 +266,7 @@ class Running:
         )  # fmt: skip
 
     def _pass(self) -> int:
-        """Wait until the journal has done all that it was asked so far, and count what other threads did meanwhile."""
+        """Wait until the journal has done its present work, and count the callbacks of other threads meanwhile."""
         before = self._loop.arrivals
         asyncio.run_coroutine_threadsafe(self._pass_through_journal(), self._loop).result(_START)
         return self._loop.arrivals - before
@@ -278,7 +278,7 @@ class Running:
 
 
 class _Ear(logging.Handler):
-    """Hears what one thread complains of."""
+    """Log handler that collects the warnings of one thread."""
 
     def __init__(self, thread: threading.Thread) -> None:
         super().__init__(logging.WARNING)
@@ -286,6 +286,6 @@ class _Ear(logging.Handler):
         self._thread = thread
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
+        """Store a record."""
         if record.thread == self._thread.ident:
             self.heard.append(record.getMessage())

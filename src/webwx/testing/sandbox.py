@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PATIENCE = 5.0
-"""Real seconds for which a test waits for anything."""
+"""Maximum real seconds of any wait of a test."""
 
 SEED = 1
-"""Seed of a test's world and of its faults, so that each run is equal."""
+"""Seed of a test's world and its faults, so that each run is equal."""
 
 
 class Sandbox:
@@ -51,23 +51,23 @@ class Sandbox:
 
     Args:
         world: The people; default: 小明, whose bot is tested, his friends 阿华, 张三 and 李雷, and their chatroom.
-        patience: Real seconds after which a wait fails.
+        patience: Maximum real seconds of a wait.
     """
 
     def __init__(self, world: World | None = None, *, patience: float = PATIENCE) -> None:
         self.world: World = world or default_world(rng=random.Random(SEED))  # noqa: S311 - the same in each run
-        """The world itself, for what has no word here; touch it in `do` once bots run."""
+        """The world, for actions that have no method here; use it inside `do` while bots run."""
         self.world.faults = FaultInjector(seed=SEED)
         self.patience = patience
         self.at_work: list[Running] = []
-        """The bots that run now."""
+        """The running bots."""
         self.clock = Clock(self)
         """The virtual clock."""
         self.faults = Faults(self)
         """The faults."""
         self._server = Server(self.world)
         self._folder: Path
-        """Of the journals."""
+        """Folder of the journals."""
         self._logins: dict[str, LoginMemory] = {}
         self._mistakes: list[str] = []
         self._people: dict[str, PhoneUser] = {}
@@ -77,7 +77,7 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         """
-        Begin to listen.
+        Start to listen.
 
         Raises:
             OSError: There is no free port.
@@ -91,10 +91,10 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """
-        Hang up, and forget everything.
+        Stop listening, and drop the world.
 
         Raises:
-            AssertionError: A scenario made a mistake, and nothing else has failed.
+            AssertionError: A scenario had an error, and nothing else has failed.
         """
         for each in tuple(self.at_work):
             each.end()
@@ -105,14 +105,14 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """Its origin, such as `http://127.0.0.1:8790`: for a client of your own, or `WEBWX_SERVER` of a process."""
+        """Origin, such as `http://127.0.0.1:8790`, for a client of your own or for `WEBWX_SERVER` of a process."""
         return self._server.url
 
     # -- who is there ------------------------------------------------------------------------------------------------
 
     @property
     def account(self) -> PhoneUser:
-        """The one whose bot is tested."""
+        """The person whose bot is tested."""
         return self.person(ME)
 
     @property
@@ -121,7 +121,7 @@ class Sandbox:
         The account's first friend.
 
         Raises:
-            LookupError: There is none in this world.
+            LookupError: The account has no friend in this world.
         """
         friends = self.world.person(ME).friends
         if not friends:
@@ -169,7 +169,7 @@ class Sandbox:
         raise LookupError(f"The account is in no chatroom {name!r}; let sandbox.add_chatroom() open one.")
 
     def add_chatroom(self, name: str, *members: PhoneUser) -> Chatroom:
-        """Open a chatroom; the first member owns it."""
+        """Create a chatroom; the first member is its owner."""
         return Chatroom(self, self.do(lambda world: world.add_chatroom(name, [each.id for each in members])))
 
     # -- bots --------------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ class Sandbox:
         self.do(lambda world: scenario.play(world, on_mistake=self._mistakes.append))
 
     def settle(self) -> None:
-        """Return when all that was said is handled, as far as nothing waits for the clock."""
+        """Return when all messages are handled, except for what waits for the clock."""
         calls = -1
         while calls != (calls := sum(len(each.calls) for each in self.at_work)):  # bots may write to each other
             for each in self.at_work:
@@ -238,10 +238,10 @@ class Sandbox:
 
     def wait(self, look: Callable[[], T | None]) -> T | None:
         """
-        Look after each thing that happens, until there is something to see.
+        Call a function after each change of the world, until it returns something.
 
         Returns:
-            What was seen; None when the time was over, or a bot has ended.
+            The result; None when the time was over, or a bot has ended.
         """
         ended: list[object] = []
 

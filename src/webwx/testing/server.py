@@ -1,7 +1,7 @@
 """
-The sandbox's thread: a server on a port, and the one place where its world is changed.
+The sandbox's thread: a server on a port, in whose thread the world is changed.
 
-A test is in a thread of its own. Its actions run in the server's thread, between two requests, and a waiting test
+A test runs in a thread of its own. Its actions run in the server's thread, between two requests, and a waiting test
 checks again after each of them.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _START = 30.0
-"""Seconds in which a server is up, and any work in its thread done."""
+"""Maximum seconds until the server listens, and of any work in its thread."""
 
 
 class Server:
@@ -34,12 +34,12 @@ class Server:
     A sandbox on a free port, in a thread of its own.
 
     Args:
-        world: What it serves.
+        world: The world of the server.
     """
 
     def __init__(self, world: World) -> None:
         self.world = world
-        """To be touched in `do` only."""
+        """The world; use it inside `do` only."""
         self.loop: asyncio.AbstractEventLoop
         self._served: Served
         self._end: asyncio.Event
@@ -56,10 +56,10 @@ class Server:
 
     def open(self) -> None:
         """
-        Listen.
+        Start to listen.
 
         Raises:
-            OSError: There is no port.
+            OSError: There is no free port.
         """
         self._thread.start()
         self._is_up.wait(_START)
@@ -67,7 +67,7 @@ class Server:
             raise self._error
 
     def close(self) -> None:
-        """Hang up, and wait for the thread's end."""
+        """Stop listening, and wait for the end of the thread."""
         self.loop.call_soon_threadsafe(self._end.set)
         self._thread.join(_START)
 
@@ -83,7 +83,7 @@ class Server:
         return asyncio.run_coroutine_threadsafe(done(), self.loop).result(_START)
 
     def wait(self, look: Callable[[], T | None], seconds: float) -> T | None:
-        """Look at the world after each thing that happens, until there is something to see; None: there was not."""
+        """Call a function after each change of the world, until it returns something; None when the time is over."""
 
         async def until() -> T:
             while (seen := look()) is None:

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class RunningBot(Protocol):
-    """A bot under test, as far as the clock has to know it."""
+    """A bot under test, as seen by the clock."""
 
     @property
     def seconds_to_timer(self) -> float | None:
@@ -30,12 +30,12 @@ class WorldStage(Protocol):
 
     @property
     def world(self) -> World:
-        """The world; it is changed inside `do` only."""
+        """The world; use it inside `do` only."""
         ...
 
     @property
     def at_work(self) -> Sequence[RunningBot]:
-        """The bots that run now."""
+        """The running bots."""
         ...
 
     def do(self, act: Callable[[World], T], /) -> T:
