@@ -59,9 +59,7 @@ class WorldLoop(asyncio.SelectorEventLoop):
         super().__init__(self._seen)
 
     def time(self) -> float:
-        """
-        Return the world's time since this loop began, in whole microseconds, so that a timer that is due counts as due.
-        """
+        """Return the world's time since this loop began, in whole microseconds, so that a due timer counts as due."""
         return math.ceil((self._world_clock() - self._begun) * 1e6) / 1e6
 
     def call_soon_threadsafe(

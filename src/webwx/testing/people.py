@@ -237,9 +237,7 @@ class PhoneUser:
         return True
 
     def _is_new(self, message: WorldMessage) -> bool:
-        """
-        Return whether a message was not returned before; a person's own messages count in File Transfer Helper only.
-        """
+        """Return whether a message was not returned before; own messages count in File Transfer Helper only."""
         is_told = message.sender is not self._person or message.to == FILEHELPER
         return is_told and message.id not in self._heard
 

@@ -60,8 +60,8 @@ def webwx_world(request: pytest.FixtureRequest) -> World | None:
     """
     World of the sandbox.
 
-    It is the one named by `@pytest.mark.webwx_world("shop.toml")`, or None: 小明 and his friends. Override the fixture to
-    build a world.
+    It is the one named by `@pytest.mark.webwx_world("shop.toml")`, or None: 小明 and his friends. Override the
+    fixture to build a world.
     """
     mark = request.node.get_closest_marker("webwx_world")
     if mark is None:
@@ -83,7 +83,7 @@ def webwx_sandbox(webwx_world: World | None, pytestconfig: pytest.Config) -> Ite
 
 @pytest.fixture
 def webwx_account(webwx_sandbox: Sandbox) -> PhoneUser:
-    """The person whose bot is tested, 小明, with a phone: `webwx_account.say("hello")` writes to File Transfer Helper."""
+    """The person whose bot is tested, 小明: `webwx_account.say("hello")` writes to File Transfer Helper."""
     return webwx_sandbox.account
 
 
@@ -122,7 +122,7 @@ def sandbox(webwx_sandbox: Sandbox) -> Sandbox:
 
 @pytest.fixture
 def account(webwx_account: PhoneUser) -> PhoneUser:
-    """The person whose bot is tested, 小明, with a phone: `account.say("hello")` writes to File Transfer Helper."""
+    """The person whose bot is tested, 小明: `account.say("hello")` writes to File Transfer Helper."""
     return webwx_account
 
 
