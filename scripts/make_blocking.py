@@ -1,5 +1,5 @@
 """
-Write the blocking classes from the asynchronous ones: `Client`, `BlockingSubscription` and `SyncContext`.
+Write the blocking classes from the asynchronous ones.
 
 Every public method, property and field of the asynchronous class becomes one of the blocking class, with the same
 parameters and docstring. `RESULTS` has what is returned in place of an awaitable or an asynchronous stream.
@@ -30,7 +30,10 @@ RESULTS = {
 }
 """By the type that a method returns without `await`: the type of the blocking method, and the expression it returns."""
 
-ASYNCHRONOUS = {*RESULTS, "AbstractAsyncContextManager", "AsyncIterable"}
+PROPERTIES = {"ConversationState": ("SyncConversationState", "SyncConversationState({attribute}, self._loop)")}
+"""By the type of a property or field: the type of the blocking one, and the expression that it returns."""
+
+ASYNCHRONOUS = {*RESULTS, *PROPERTIES, "AbstractAsyncContextManager", "AsyncIterable"}
 """Types that a blocking signature must not have."""
 
 DOCSTRING_WORDS = {
@@ -76,6 +79,42 @@ class Target:
 
 
 TARGETS = (
+    Target(
+        asynchronous="webwx.bot.state:ConversationState",
+        module="webwx.bot.sync_state",
+        docstring="The state of a conversation for a plain handler: `ConversationState` without `await`.",
+        imports="""
+import asyncio
+
+from webwx.bot.threads import wait_for
+""",
+        type_imports="""
+from collections.abc import Coroutine
+from typing import Any
+
+from webwx.bot.state import T
+""",
+        head="class SyncConversationState:",
+        inner="self._state",
+        run="self._wait",
+        methods="""
+__slots__ = ("_loop", "_state")
+
+def __init__(self, state: ConversationState, loop: asyncio.AbstractEventLoop) -> None:
+    self._state = state
+    self._loop = loop
+
+def __repr__(self) -> str:
+    return repr(self._state).replace("ConversationState", "SyncConversationState", 1)
+
+def _wait(self, work: Coroutine[Any, Any, T]) -> T:
+    return wait_for(asyncio.run_coroutine_threadsafe(work, self._loop))
+""",
+        class_docstring=(
+            "The step that a conversation has reached, and its values, for a handler that runs in a thread.\n\n"
+            "The first call waits until no other handler uses the same state; then this handler has it until it ends."
+        ),
+    ),
     Target(
         asynchronous="webwx.client.client:AsyncClient",
         module="webwx.client.blocking",
@@ -158,6 +197,7 @@ import asyncio
 from typing import Generic, TypeVar
 
 from webwx.bot.context import M
+from webwx.bot.sync_state import SyncConversationState
 from webwx.bot.threads import wait_for
 """,
         type_imports="""
@@ -326,8 +366,10 @@ class BlockingModule:
                 ast.AnnAssign(annotation=result)
                 | ast.FunctionDef(decorator_list=[ast.Name(id="property")], returns=ast.expr() as result)
             ):
-                written = self._annotation(member, result)
-                return f"@property\ndef {member.name}(self) -> {written}:\n{docstring}\n    return {attribute}"
+                written, value = PROPERTIES.get(ast.unparse(result), (ast.unparse(result), "{attribute}"))
+                annotation = self._annotation(member, ast.parse(written, mode="eval"))
+                value = value.format(attribute=attribute)
+                return f"@property\ndef {member.name}(self) -> {annotation}:\n{docstring}\n    return {value}"
             case ast.FunctionDef(decorator_list=[], args=parameters, returns=ast.expr() as result) as function:
                 returned, value = blocking_result(function, result)
             case ast.AsyncFunctionDef(decorator_list=[], args=parameters, returns=ast.expr() as result) as function:

@@ -116,6 +116,7 @@ def delivery(run: Run) -> Figures:
     """Hand events that are in memory to the last of a bot's handlers: its queue, its context, its call and the ack."""
     from webwx import AsyncClient, Bot, TextMessage
     from webwx.bot.chat_queues import ChatQueues
+    from webwx.bot.conversations import Conversations
     from webwx.bot.dispatch import Dispatch, Listeners
 
     async def handle(ctx: Context, event: Event) -> None:
@@ -129,7 +130,15 @@ def delivery(run: Run) -> Figures:
         memory = Memory(_given(run.world))
         async with AsyncClient() as client:
             dispatch = Dispatch(
-                "bot", client, bot, Listeners(), threads=1, attempts=3, time_limit=None, replies_per_minute=20
+                "bot",
+                client,
+                Conversations(client, "chat"),
+                bot,
+                Listeners(),
+                threads=1,
+                attempts=3,
+                time_limit=None,
+                replies_per_minute=20,
             )
             with run.meter() as meter:
                 await ChatQueues(cast("Subscription", memory), dispatch.handle).run()

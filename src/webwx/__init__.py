@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from webwx.bot.delivery import deliver as deliver
     from webwx.bot.filters import FilterKeywords as FilterKeywords
     from webwx.bot.router import Router as Router
+    from webwx.bot.state import ConversationState as ConversationState
+    from webwx.bot.steps import Step as Step
+    from webwx.bot.steps import Steps as Steps
     from webwx.bot.sync_context import SyncContext as SyncContext
+    from webwx.bot.sync_state import SyncConversationState as SyncConversationState
     from webwx.client.accounts import Accounts as Accounts
     from webwx.client.accounts import LoginProgress as LoginProgress
     from webwx.client.accounts import SavedAccount as SavedAccount
@@ -91,6 +95,7 @@ if TYPE_CHECKING:
     from webwx.model.events import IdentityAmbiguous as IdentityAmbiguous
     from webwx.model.events import LoopDetected as LoopDetected
     from webwx.model.events import QuarantinedMessage as QuarantinedMessage
+    from webwx.model.events import StateTimedOut as StateTimedOut
     from webwx.model.events import event_from_json as event_from_json
     from webwx.model.events import event_to_json as event_to_json
     from webwx.model.identities import Identity as Identity
@@ -158,7 +163,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "bot.bot": ("Bot", "run", "start"),
     "bot.context": ("Context",),
+    "bot.state": ("ConversationState",),
+    "bot.steps": ("Step", "Steps"),
     "bot.sync_context": ("SyncContext",),
+    "bot.sync_state": ("SyncConversationState",),
     "bot.delivery": ("deliver",),
     "bot.chat_queues": ("DeliveryCounts",),
     "bot.filters": ("FilterKeywords",),
@@ -188,7 +196,7 @@ _HOMES = {
     "model.contacts": ("Admission", "Contact", "ContactId", "Lookup", "Member"),
     "model.events": (
         "ContactChanged", "ContactDeleted", "ContinuityLost", "IdentityAmbiguous", "LoopDetected",
-        "QuarantinedMessage", "event_from_json", "event_to_json",
+        "QuarantinedMessage", "StateTimedOut", "event_from_json", "event_to_json",
     ),
     "model.archive": ("Keep",),
     "model.identities": ("Identity", "Link", "Reason"),

@@ -20,6 +20,7 @@ from webwx.bot.delivery import deliver
 from webwx.client.client import AsyncClient
 from webwx.model.events import QUIET
 from webwx.model.messages import Event
+from webwx.sandbox.clock import SystemClock
 from webwx.storage.login import LoginMemory
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.transport.loopback import Loopback
@@ -75,6 +76,12 @@ def open_client(world: World, counted: Counted, tmp_path: Path) -> OpenClient:
             await journal.close()
 
     return opened
+
+
+@pytest.fixture
+def webwx_world(make_world: Callable[..., World]) -> World:
+    """The world of the test kit, whose secrets the canary knows."""
+    return make_world(clock=SystemClock())
 
 
 # -- handlers at work --------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from webwx.model.events import (
     Item,
     LoopDetected,
     QuarantinedMessage,
+    StateTimedOut,
     event_from_item,
     event_from_json,
     event_to_json,
@@ -71,6 +72,7 @@ EVENTS = {
     "contact_deleted": ContactDeleted(id=CHAT),
     "identity_ambiguous": IdentityAmbiguous(identity=12, contact=Contact(id=CHAT, nickname="张三"), candidates=(3, 5)),
     "loop_detected": LoopDetected(chat=CHAT, replies=20, seconds=60.0),
+    "state_timed_out": StateTimedOut(chat=CHAT, step="Survey.age"),
     "quarantined_message": QuarantinedMessage(raw='{"MsgType":"x"}', reason="MsgId is missing"),
 }
 

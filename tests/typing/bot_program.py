@@ -6,7 +6,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 from webwx import (
     AsyncClient,
@@ -23,6 +23,9 @@ from webwx import (
     Receipt,
     Router,
     SqliteJournal,
+    StateTimedOut,
+    Step,
+    Steps,
     StoredTimer,
     SyncContext,
     TextMessage,
@@ -121,6 +124,26 @@ async def several(ctx: Context, event: MessageRecalled | LoopDetected | Continui
 @router.on(TextMessage, regex="^b")
 async def either(ctx: Context, message: TextMessage) -> None:
     pass
+
+
+class Survey(Steps):
+    age = Step()
+
+
+@bot.on(TextMessage, state=Survey.age)
+async def at_step(ctx: Context, message: TextMessage) -> None:
+    assert_type(await ctx.state.get_values(dict), dict[Any, Any])
+    await ctx.state.set_step(Survey.age, timeout=60)
+
+
+@bot.on(TextMessage, state=(Survey, None))
+def at_any_step(ctx: SyncContext, message: TextMessage) -> None:
+    assert_type(ctx.state.get_step(), str)
+
+
+@bot.on(StateTimedOut, state=Survey)
+async def too_late(ctx: Context, event: StateTimedOut) -> None:
+    assert_type(event.step, str)
 
 
 @bot.on(TextMessage)

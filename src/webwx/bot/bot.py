@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from webwx.bot.chat_queues import MAX_IN_FLIGHT, ChatQueues, DeliveryCounts
+from webwx.bot.conversations import Conversations
 from webwx.bot.dispatch import Dispatch, Listeners
 from webwx.bot.failures import describe
 from webwx.bot.loop import run_long
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
+    from webwx.bot.conversations import StateKey
     from webwx.bot.dispatch import Middleware
     from webwx.client.client import AsyncClient
     from webwx.client.rate_limit import RateLimit
@@ -85,6 +87,8 @@ class Bot(Router, TimerRegistry):
         in_flight: Greatest number of events in memory.
         threads: Greatest number of plain functions that run at the same time.
         replies_per_minute: Replies in one chat within a minute that the loop guard allows; 0: no limit.
+        state_key: What has a state of its own: each `chat`, each `person` in each chat, or the text that a function
+            returns for an event, such as one key for all chats.
         debug: Log one line per event with its handler and why others did not match, and the messages of exceptions.
             These lines hold names and may hold text of a chat; by default logs hold neither.
 
@@ -113,6 +117,7 @@ class Bot(Router, TimerRegistry):
         in_flight: int = MAX_IN_FLIGHT,
         threads: int = THREADS,
         replies_per_minute: int = MAX_REPLIES,
+        state_key: StateKey = "chat",
         debug: bool = False,
     ) -> None:
         Router.__init__(self)
@@ -132,6 +137,8 @@ class Bot(Router, TimerRegistry):
             raise ValueError(f"time_limit= cannot be {time_limit:g}; give seconds, or None for no limit.")
         if replies_per_minute < 0:
             raise ValueError(f"replies_per_minute= cannot be {replies_per_minute}; give 0 for no limit.")
+        if state_key not in ("chat", "person") and not callable(state_key):
+            raise ValueError(f"state_key= cannot be {state_key!r}; give 'chat', 'person', or a function of an event.")
         self.name: str = name
         """Name of the bot's consumer in the journal."""
         self.counts: DeliveryCounts = DeliveryCounts()
@@ -157,6 +164,7 @@ class Bot(Router, TimerRegistry):
         self._in_flight = in_flight
         self._threads = threads
         self._replies_per_minute = replies_per_minute
+        self._state_key = state_key
         self._listeners = Listeners()
 
     def __repr__(self) -> str:
@@ -282,8 +290,9 @@ class Bot(Router, TimerRegistry):
     async def _serve(self, shared_client: _SharedClient, on_ready: Callable[[Bot, AsyncClient], object]) -> None:
         """Log in and handle events; after each end of the login, log in again."""
         client = shared_client.client
+        conversations = Conversations(client, self._state_key)
         dispatch = Dispatch(
-            self.name, client, self, self._listeners, threads=self._threads, attempts=self._attempts,
+            self.name, client, conversations, self, self._listeners, threads=self._threads, attempts=self._attempts,
             time_limit=self._time_limit, replies_per_minute=self._replies_per_minute, debug=self.debug,
         )  # fmt: skip
         try:
@@ -291,7 +300,7 @@ class Bot(Router, TimerRegistry):
             self._warn_of_unreachable_handlers(client.account)
             while True:
                 try:
-                    return await self._work(client, dispatch, on_ready)
+                    return await self._work(client, conversations, dispatch, on_ready)
                 except LoggedOut as end:
                     _log.warning("%s: the login has ended: %s", self.name, end)
                     await dispatch.report_log_out(end)
@@ -315,10 +324,12 @@ class Bot(Router, TimerRegistry):
                 )  # fmt: skip
 
     async def _work(
-        self, client: AsyncClient, dispatch: Dispatch, on_ready: Callable[[Bot, AsyncClient], object]
-    ) -> None:
+        self, client: AsyncClient, conversations: Conversations, dispatch: Dispatch,
+        on_ready: Callable[[Bot, AsyncClient], object],
+    ) -> None:  # fmt: skip
         """Handle events and call timers until the login ends."""
         async with client.subscribe(self.name, shows=True) as subscription:
+            conversations.open(subscription)
             on_ready(self, client)
             queues = ChatQueues(
                 subscription, dispatch.handle, attempts=self._attempts, in_flight=self._in_flight, counts=self.counts,

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from webwx.model.contacts import ContactId
     from webwx.storage.base import Entry
 
-    Handle = Callable[[Delivered, int], Awaitable[object]]
-    """Handles an entry; called with it and the number of the attempt, from 1."""
+    Handle = Callable[[Delivered, int], Awaitable[bool]]
+    """Handles an entry, at its n-th attempt (from 1), and returns whether it has acknowledged the entry itself."""
 
 T = TypeVar("T")
 
@@ -340,6 +340,7 @@ class ChatQueues:
         number = delivered.entry.number
         attempt = queue.attempt or delivered.entry.attempt
         failure: BaseException | None = None
+        is_acknowledged = False
         if number > self.last_handled:
             self.last_handled = number
         if queue is self._isolated:
@@ -349,7 +350,7 @@ class ChatQueues:
         queue.began_at = now
         self._subscription.show(number)
         try:
-            await self._handle(delivered, attempt)
+            is_acknowledged = await self._handle(delivered, attempt)
         except BaseException as error:
             # Anything else that a handler raises is its failure, even a cancellation.
             if self._is_ended or isinstance(error, KeyboardInterrupt):
@@ -362,7 +363,8 @@ class ChatQueues:
             self._subscription.remove_poison_marker(number)
             await self._handle_failure(queue, number, attempt, failure)
         else:
-            self._subscription.ack(number)
+            if not is_acknowledged:
+                self._subscription.ack(number)
             self.counts.delivered += 1
             self._finish_first(queue)
         queue.is_reported = queue.is_timed_out = False

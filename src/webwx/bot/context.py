@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 # Types of a struct's fields are imported at run time as well: `inspect.signature` and `help` look them up.
+from webwx.bot.conversations import ConversationTransaction
 from webwx.bot.loop_guard import LoopGuard
 from webwx.bot.one_shot_timers import OneShotTimers
+from webwx.bot.state import ConversationState
 from webwx.client.client import AsyncClient
-from webwx.errors import UnknownContact
+from webwx.errors import InvalidRequest, UnknownContact
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Event
 from webwx.storage.base import StoredTimer
@@ -70,6 +72,8 @@ class Context(
     """The bot's one-shot timers; None outside a bot."""
     _timer_chat: ContactId = ContactId("")
     """The chat of a one-shot timer; empty for none."""
+    _conversation: ConversationTransaction | None = None
+    """Transaction on the state; None: there is no state here."""
     _ordinal: int = 0
     """Number of sends and new timers so far."""
 
@@ -94,6 +98,18 @@ class Context(
             what = "A timer" if type(self.event) is Event else f"This {type(self.event).__name__}"
             raise UnknownContact(f"{what} has no chat; pass the recipient to a send method.")
         return chat
+
+    @property
+    def state(self) -> ConversationState:
+        """
+        The state of the conversation: of the chat, or as `Bot(state_key=...)` says.
+
+        Raises:
+            InvalidRequest: There is no state here: this is a timer, an `on_error` function, or no bot.
+        """
+        if self._conversation is None:
+            raise InvalidRequest("Only the handler of an event in a bot has a state; a timer and on_error have none.")
+        return ConversationState(self._conversation)
 
     async def reply(self, text: str) -> Receipt:
         """

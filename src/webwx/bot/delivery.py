@@ -73,10 +73,10 @@ async def deliver(
 
     async with client.subscribe(consumer, shows=True) as subscription:
 
-        async def handle(delivered: Delivered, attempt: int) -> None:
+        async def handle(delivered: Delivered, attempt: int) -> bool:
             event = delivered.event
             if not include_all and is_quiet(event):
-                return
+                return False
             context = Context(
                 client, event, key=f"{consumer}/{event.number}", attempt=attempt,
                 is_last_attempt=is_last_attempt(delivered.entry, attempt, attempts),
@@ -85,6 +85,7 @@ async def deliver(
                 await call(context, event)
             else:
                 await pool.call(handler, SyncContext(context, loop), event)
+            return False
 
         queues = ChatQueues(
             subscription, handle, attempts=attempts, in_flight=in_flight, counts=counts,

@@ -32,6 +32,7 @@ from webwx.model.messages import Event, Message, MessageRecalled
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from webwx.bot.conversations import Conversations, ConversationTransaction
     from webwx.bot.injection import CallPlan
     from webwx.bot.one_shot_timers import OneShotHandler, OneShotTimers
     from webwx.bot.router import Handler, Router
@@ -66,6 +67,7 @@ class Dispatch:
     Args:
         name: The bot's name.
         client: The client, which is logged in.
+        conversations: The bot's conversations.
         router: The bot's handlers.
         listeners: Functions to call beside the handlers.
         threads: Greatest number of plain functions that run at the same time.
@@ -79,6 +81,7 @@ class Dispatch:
         self,
         name: str,
         client: AsyncClient,
+        conversations: Conversations,
         router: Router,
         listeners: Listeners,
         *,
@@ -91,6 +94,7 @@ class Dispatch:
         self._name = name
         self._client = client
         self._router = router
+        self._conversations = conversations
         self._routes = Routes(router)
         self._plans = dict(router.call_plans())
         """Of the handlers that have injected parameters."""
@@ -117,21 +121,43 @@ class Dispatch:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    async def handle(self, delivered: Delivered, attempt: int) -> None:
-        """Call the handler of an event."""
+    async def handle(self, delivered: Delivered, attempt: int) -> bool:
+        """
+        Call the handler of an event.
+
+        Returns:
+            The event is acknowledged: with the state, which was used.
+        """
         event = delivered.event
         handlers = self._routes.of(type(event))
         if not (handlers or self._is_debug) or not self._loop_guard.allows(event):
-            return
+            return False
+        conversation = self._conversations.begin(event)
         context = Context(
             self._client, event, key=f"{self._name}/{event.number}", attempt=attempt,
             is_last_attempt=is_last_attempt(delivered.entry, attempt, self._attempts), _loop_guard=self._loop_guard,
-            _timers=self.one_shot_timers,
+            _timers=self.one_shot_timers, _conversation=conversation,
         )  # fmt: skip
+        try:
+            await self._call_and_report(handlers, context, conversation)
+            is_state_used = conversation.is_used
+            conversation.commit([delivered.entry.number])
+        finally:
+            conversation.end()
+        while self._loops:
+            await self._report_loop(self._loops.pop(), event.number)
+        return is_state_used
+
+    async def _call_and_report(
+        self, handlers: tuple[Handler, ...], context: Context, conversation: ConversationTransaction
+    ) -> None:
+        """Call the first handler that matches, and report its error."""
+        event = context.event
         log = EventLog(context, self._routes.all, self._loop.time()) if self._is_debug else None
         try:
             await self._call_first_match(handlers, context, log)
         except ReplyLimitReached:
+            conversation.roll_back()
             if log is not None:
                 log.write(self._loop.time(), "stopped by the loop guard")
         except BaseException as error:
@@ -143,8 +169,6 @@ class Dispatch:
         else:
             if log is not None:
                 log.write(self._loop.time())
-        while self._loops:
-            await self._report_loop(self._loops.pop(), event.number)
 
     async def _call_first_match(
         self, handlers: tuple[Handler, ...], context: Context, log: EventLog | None = None
@@ -264,17 +288,28 @@ class Dispatch:
     async def _report_loop(self, loop: LoopDetected, number: int) -> None:
         """Call the handler of `LoopDetected`, once, whether it fails or not."""
         event = msgspec.structs.replace(loop, number=number)
-        context = Context(self._client, event, key=f"{self._name}/{number}/loop")
-        await self._call_and_log_errors(
-            "LoopDetected", partial(self._call_first_match, self._routes.of(type(event)), context)
-        )
+        conversation = self._conversations.begin(event)
+        context = Context(
+            self._client, event, key=f"{self._name}/{number}/loop", _conversation=conversation
+        )  # fmt: skip
+
+        async def call() -> None:
+            await self._call_first_match(self._routes.of(type(event)), context)
+            conversation.commit([])
+
+        try:
+            await self._call_and_log_errors("LoopDetected", call)
+        finally:
+            conversation.end()
 
     async def _report_error(self, context: Context, event: Event | None, error: BaseException) -> None:
         """Report a failed attempt to the `on_error` functions; keys of their sends contain the attempt."""
         for listener in self._listeners.on_error:
             name = name_of(listener)
             key = f"{context.key}/{name}/{context.attempt}"
-            again = msgspec.structs.replace(context, key=key, match=None, _loop_guard=self._loop_guard, _ordinal=0)
+            again = msgspec.structs.replace(
+                context, key=key, match=None, _loop_guard=self._loop_guard, _conversation=None, _ordinal=0
+            )
             await self._call_and_log_errors(name, partial(self._call_beside_handlers, listener, again, event, error))
 
     async def _call_and_log_errors(self, name: str, call: Callable[[], Awaitable[object]]) -> None:

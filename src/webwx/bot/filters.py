@@ -12,6 +12,7 @@ import re
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypedDict
 
+from webwx.bot.steps import StepChoice
 from webwx.client.identities import To
 from webwx.errors import UnknownContact
 from webwx.model.contacts import Contact, is_chatroom
@@ -31,6 +32,7 @@ _log = logging.getLogger("webwx.bot")
 
 FIELDS = {
     "text": "text", "regex": "text", "mentions_me": "text", "chat": "chat", "group": "chat", "sender": "sender",
+    "state": "chat",
 }  # fmt: skip
 """The field that each keyword checks."""
 
@@ -43,6 +45,7 @@ _EXPECTED = {
     "sender": _CONTACTS,
     "mentions_me": "give True or False",
     "group": "give True or False",
+    "state": "give a step, a class of steps, None, or several in a tuple",
     "own": "give True or False",
     "backlog": "give True or False",
 }
@@ -62,6 +65,8 @@ class FilterKeywordsWithoutRegex(TypedDict, total=False):
     """The text mentions this account, by `@` and its name in the chatroom or its nickname; False: it does not."""
     group: bool
     """The event's chat is a chatroom; False: it is a chat of two."""
+    state: StepChoice | tuple[StepChoice, ...]
+    """The conversation is at this step, at any step of this class, or at none (None), or at one of several."""
     own: bool
     """Accept messages of this account as well, from its phone; messages that this program sent never match."""
     backlog: bool

@@ -14,6 +14,8 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Union
 
 from webwx.bot.signatures import accepts_arguments, check_signature, name_of, resolve_annotation
+from webwx.bot.state import ConversationState
+from webwx.bot.sync_state import SyncConversationState
 from webwx.client.client import AsyncClient
 
 if TYPE_CHECKING:
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
     from webwx.bot.context import Context
     from webwx.bot.sync_context import SyncContext
 
-CONTEXT_VALUES: dict[str, type] = {"client": AsyncClient}
-"""Attributes of the context that are provided under their names, with their types."""
+CONTEXT_VALUES: dict[str, tuple[type, ...]] = {
+    "client": (AsyncClient,),
+    "state": (ConversationState, SyncConversationState),
+}
+"""Attributes of the context that are provided under their names, with their types in both kinds of handlers."""
 
 
 # -- what is provided ------------------------------------------------------------------------------------------------
@@ -187,7 +192,7 @@ class InjectedParameters:
                 )
             if found:
                 return found[0]
-        return next((name for name, of_context in CONTEXT_VALUES.items() if kind is of_context), None)
+        return next((name for name, of_context in CONTEXT_VALUES.items() if kind in of_context), None)
 
 
 class CallPlan:

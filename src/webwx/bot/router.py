@@ -25,6 +25,7 @@ from webwx.bot.filters import (
 )
 from webwx.bot.injection import Factory, InjectedParameters, ProvidedValue, Providers
 from webwx.bot.signatures import accepts_arguments, check_signature, keyword_parameters, name_of
+from webwx.bot.steps import step_names
 from webwx.bot.threads import is_asynchronous
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
 from webwx.model.events import CONTACT_EVENTS, QUIET
@@ -328,11 +329,13 @@ class Handler:
             for keyword in ("chat", "sender")
             if keyword in choices
         }
+        self._steps = step_names(choices.pop("state")) if "state" in choices else None
+        """Names of the steps that `state` accepts; None: any."""
         self._names = {keyword: names_in(keywords[keyword]) for keyword in self._contact_filters}
         """The names and ids that `chat` and `sender` give, by keyword."""
         self._needs = tuple(keyword for keyword in ("group", "mentions_me") if choices.get(keyword) is True)
         """Keywords that only match in a chatroom."""
-        self.has_async_filters: bool = bool(self._contact_filters or self._filters)
+        self.has_async_filters: bool = bool(self._contact_filters or self._filters or self._steps is not None)
         """Whether some filters may wait; `reason_for_refusal` applies them."""
         self._checked: tuple[str, ...] = tuple(choices)
         self._checks: tuple[EventCheck, ...] = tuple(make_check(keyword, choices[keyword]) for keyword in choices)
@@ -402,6 +405,8 @@ class Handler:
         for keyword, contact_filter in self._contact_filters.items():
             if not await contact_filter.matches(context.client, context.event):
                 return f"{keyword}= does not match"
+        if self._steps is not None and await context.state.get_step() not in self._steps:
+            return "state= does not match"
         for name, filter_ in self._filters:
             answer = filter_(context, context.event)
             if not (await answer if inspect.isawaitable(answer) else answer):

@@ -8,6 +8,7 @@ import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from webwx.bot.context import Context, M
+from webwx.bot.sync_state import SyncConversationState
 from webwx.bot.threads import wait_for
 
 if TYPE_CHECKING:
@@ -93,6 +94,16 @@ class SyncContext(Generic[M]):
             UnknownContact: The event has no chat.
         """
         return self._context.chat
+
+    @property
+    def state(self) -> SyncConversationState:
+        """
+        The state of the conversation: of the chat, or as `Bot(state_key=...)` says.
+
+        Raises:
+            InvalidRequest: There is no state here: this is a timer, an `on_error` function, or no bot.
+        """
+        return SyncConversationState(self._context.state, self._loop)
 
     def reply(self, text: str) -> Receipt:
         """

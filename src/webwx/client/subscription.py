@@ -18,14 +18,14 @@ from webwx.storage.base import ARCHIVE_CONSUMER, Entry
 from webwx.storage.lookup import find_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
     from types import TracebackType
     from typing import Self
 
     from webwx.client.account_storage import AccountStorage
     from webwx.client.history import MessageHistory
     from webwx.client.sync_loop import SyncLoop
-    from webwx.storage.base import AccountJournal, Consumer
+    from webwx.storage.base import AccountJournal, Consumer, ConversationRow
 
 T = TypeVar("T")
 
@@ -167,6 +167,18 @@ class Subscription:
     def ack(self, number: int) -> None:
         """Acknowledge an entry; the acknowledgement is stored a few milliseconds later."""
         self._opened().ack(number)
+
+    def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> None:
+        """Acknowledge entries and store changes of conversations, in one transaction, a few milliseconds later."""
+        self._opened().commit(numbers, changes)
+
+    async def conversation(self, key: str) -> ConversationRow | None:
+        """Return a conversation as the last `commit` has left it; None if there is none."""
+        return await self._opened().conversation(key)
+
+    async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
+        """Return the conversations with a deadline, the earliest first."""
+        return await self._opened().deadlines(limit)
 
     async def failed(self, number: int, error: str) -> int:
         """Store that an attempt at an entry has failed; return the number of failed attempts."""

@@ -88,6 +88,19 @@ class LoopDetected(Event, frozen=True, kw_only=True, tag="loop_detected"):
     """Period of these replies, in seconds."""
 
 
+class StateTimedOut(Event, frozen=True, kw_only=True, tag="state_timed_out"):
+    """
+    The state of a conversation has timed out: its step was not set again in time.
+
+    Delivered to bots only, never stored in a journal.
+    """
+
+    chat: ContactId
+    """The chat in which the step was set."""
+    step: str
+    """Name of the step at which the conversation is, as in `Survey.age`."""
+
+
 class IdentityAmbiguous(Event, frozen=True, kw_only=True, tag="identity_ambiguous"):
     """
     A new contact may be one of an earlier login, but it is not certain which, so it has a new identity.
@@ -129,6 +142,7 @@ AnyEvent = (
     | QuarantinedMessage
     | ContinuityLost
     | LoopDetected
+    | StateTimedOut
     | IdentityAmbiguous
 )
 

@@ -1,0 +1,310 @@
+"""
+The conversations of one bot: their keys, a cache, and a transaction for each handler.
+
+A transaction has a conversation for itself from its first use until it ends. So handlers that share a conversation run
+one after the other, and each sees what the one before has committed, stored or not: the journal stores the commits of a
+consumer in their order. The rows of recent conversations stay in memory, because only this bot changes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from webwx.client.retry import retry
+from webwx.errors import InvalidRequest, StorageError, UnknownContact
+from webwx.model.contacts import ContactId
+from webwx.model.messages import Event
+from webwx.storage.base import ConversationRow
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Coroutine
+
+    from webwx.client.client import AsyncClient
+    from webwx.client.subscription import Subscription
+
+T = TypeVar("T")
+
+StateKey: TypeAlias = Literal["chat", "person"] | Callable[[Event], str]
+"""
+What has a state of its own: each chat, each person in each chat, or what a function returns for an event.
+"""
+
+CACHED = 10_000
+"""Number of conversations in memory; others are read from the journal when they are used."""
+
+_log = logging.getLogger("webwx.bot")
+
+
+class CachedConversation:
+    """A conversation in memory."""
+
+    __slots__ = ("former_key", "is_loaded", "lock", "row", "users")
+
+    def __init__(self, key: str) -> None:
+        self.row = ConversationRow(key=key)
+        """The last committed row; an empty one if there is none."""
+        self.is_loaded = False
+        """Whether the row was read from the journal."""
+        self.former_key: str = ""
+        """An earlier key of the row, which the next change replaces; empty for none."""
+        self.lock = asyncio.Lock()
+        self.users = 0
+        """Number of transactions that hold the conversation or wait for it."""
+
+
+class Conversations:
+    """
+    The conversations of one bot.
+
+    Args:
+        client: The account's client.
+        key: What has a state of its own.
+    """
+
+    def __init__(self, client: AsyncClient, key: StateKey) -> None:
+        self._client = client
+        self._key = key
+        self._subscription: Subscription | None = None
+        self._cache: dict[str, CachedConversation] = {}
+        """Conversations by key, the one that was used last at the end; no loaded row is older than the journal's."""
+        self._lasting_ids: dict[ContactId, str] = {}
+        self.on_deadline: Callable[[float], object] = lambda _: None
+        """Called with each deadline that is committed."""
+
+    def __repr__(self) -> str:
+        return f"Conversations({len(self._cache)} in memory)"
+
+    def open(self, subscription: Subscription) -> None:
+        """Use a subscription, whose consumer stores the conversations; nothing is cached of an earlier one."""
+        self._subscription = subscription
+        self._cache.clear()
+        self._lasting_ids.clear()  # a new login has new ids
+
+    def now(self) -> float:
+        """Return the time of the account's clock, in seconds since 1970."""
+        return self._client.clock()
+
+    def begin(self, event: Event, key: str = "") -> ConversationTransaction:
+        """Begin a transaction on the conversation of an event, or on the one with a key; nothing is read yet."""
+        return ConversationTransaction(self, event, key)
+
+    async def read(self, event: Event) -> ConversationRow:
+        """Return the committed state of an event's conversation, also while a handler is changing it."""
+        key, former_key = await self._keys_of(event)
+        cached = self._cache.get(key)
+        if cached is None or not cached.is_loaded:
+            cached = CachedConversation(key)
+            await self._load(cached, former_key)
+        return cached.row
+
+    # -- for transactions --------------------------------------------------------------------------------------------
+
+    async def hold(self, event: Event, key: str) -> CachedConversation:
+        """
+        Wait until no other transaction holds a conversation, and return it.
+
+        Raises:
+            UnknownContact: The event has no chat, and so no conversation.
+        """
+        key, former_key = (key, "") if key else await self._keys_of(event)
+        cached = self._cache.pop(key, None)
+        if cached is None:
+            cached = CachedConversation(key)
+        self._cache[key] = cached
+        cached.users += 1
+        try:
+            await cached.lock.acquire()
+        except BaseException:
+            cached.users -= 1
+            raise
+        if not cached.is_loaded:
+            try:
+                await self._load(cached, former_key)
+            except BaseException:
+                self.release(cached)
+                raise
+            self._forget_oldest()
+        return cached
+
+    def release(self, cached: CachedConversation) -> None:
+        """Let the next transaction hold a conversation."""
+        cached.users -= 1
+        cached.lock.release()
+
+    def commit(self, numbers: Collection[int], cached: CachedConversation, row: ConversationRow, event: Event) -> None:
+        """Acknowledge entries, and store a changed row in the same transaction."""
+        changes: list[ConversationRow] = []
+        if row is not cached.row:
+            chat = getattr(event, "chat", None) or row.chat
+            cached.row = row = msgspec.structs.replace(row, chat=chat, changed_at=self.now())
+            changes.append(row)
+            if cached.former_key:
+                changes.append(ConversationRow(key=cached.former_key))
+                cached.former_key = ""
+            if row.deadline is not None:
+                self.on_deadline(row.deadline)
+        self.opened().commit(numbers, changes)
+
+    def opened(self) -> Subscription:
+        """
+        Return the subscription.
+
+        Raises:
+            InvalidRequest: There is none yet.
+        """
+        if self._subscription is None:
+            raise InvalidRequest("The bot does not run, so it has no conversations.")
+        return self._subscription
+
+    async def _load(self, cached: CachedConversation, former_key: str) -> None:
+        """Read the row of a conversation that is not in memory."""
+        subscription = self.opened()
+        row = await self.use_journal(lambda: subscription.conversation(cached.row.key))
+        if row is None and former_key:
+            former = await self.use_journal(lambda: subscription.conversation(former_key))
+            if former is not None:
+                row, cached.former_key = msgspec.structs.replace(former, key=cached.row.key), former_key
+        if row is not None:
+            cached.row = row
+        cached.is_loaded = True
+
+    def _forget_oldest(self) -> None:
+        """Remove conversations from memory that were not used for the longest time and are not in use."""
+        oldest = islice(self._cache.items(), max(len(self._cache) - CACHED, 0))
+        for key in [key for key, cached in oldest if not cached.users]:
+            del self._cache[key]
+
+    async def use_journal(self, read: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Use the journal, and retry until it succeeds; log the first failure."""
+
+        def is_worth_it(error: StorageError, failures: int) -> bool:
+            if failures == 1:
+                name = self.opened().name
+                _log.error("%s: the journal fails and is retried until it succeeds: %s", name, error)
+            return True
+
+        return await retry(read, StorageError, is_worth_it=is_worth_it)
+
+    # -- keys --------------------------------------------------------------------------------------------------------
+
+    async def _keys_of(self, event: Event) -> tuple[str, str]:
+        """
+        Return the key of an event's conversation, and the one it had if a contact had no identity; empty for none.
+
+        Raises:
+            UnknownContact: The event has no chat.
+            TypeError: The bot's own function returned something else than a text.
+        """
+        if callable(self._key):
+            key = self._key(event)
+            if not isinstance(key, str) or not key:
+                raise TypeError(f"The function of state_key= returned {type(key).__name__}; it returns a text.")
+            return key, ""
+        chat: ContactId | None = getattr(event, "chat", None)
+        if not chat:
+            raise UnknownContact(f"This {type(event).__name__} has no chat, and so no state.")
+        ids = [chat]
+        if self._key == "person":
+            ids.append(getattr(event, "sender", None) or chat)
+        key = "/".join([self._lasting_ids.get(each) or await self._find_lasting_id(each) for each in ids])
+        raw = "/".join(ids)
+        return key, raw if raw != key else ""
+
+    async def _find_lasting_id(self, contact_id: ContactId) -> str:
+        """Return the number of a contact's identity, because ids are new at each login; without one, the id."""
+        lasting: str = contact_id
+        if contact_id == self._client.account.id:
+            lasting = "me"
+        elif contact_id.startswith("@"):
+            with suppress(UnknownContact):
+                lasting = str((await self.use_journal(lambda: self._client.who(contact_id))).number)
+        if len(self._lasting_ids) > CACHED:
+            self._lasting_ids.clear()
+        self._lasting_ids[contact_id] = lasting
+        return lasting
+
+
+class ConversationTransaction:
+    """
+    The use of one conversation by one handler: what it reads and changes, until the handler has ended.
+
+    Args:
+        conversations: The conversations of the bot.
+        event: The event of the handler.
+        key: The key of the conversation; empty: the event's.
+    """
+
+    __slots__ = ("_conversations", "_event", "_held", "_is_over", "_key", "_loading", "_row")
+
+    def __init__(self, conversations: Conversations, event: Event, key: str) -> None:
+        self._conversations = conversations
+        self._event = event
+        self._key = key
+        self._held: CachedConversation | None = None
+        self._row: ConversationRow | None = None
+        self._loading: asyncio.Lock | None = None
+        self._is_over = False
+
+    def __repr__(self) -> str:
+        return "ConversationTransaction(***)"
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the state was read or changed."""
+        return self._held is not None
+
+    def now(self) -> float:
+        """Return the time of the account's clock, in seconds since 1970."""
+        return self._conversations.now()
+
+    async def row(self) -> ConversationRow:
+        """
+        Return the state as this transaction sees it; the first call waits for other transactions.
+
+        Raises:
+            UnknownContact: The event has no chat, and so no conversation.
+            InvalidRequest: The transaction has ended.
+        """
+        if self._row is None:
+            if self._loading is None:
+                self._loading = asyncio.Lock()
+            async with self._loading:  # a handler may make several calls at once
+                if self._held is None and not self._is_over:
+                    self._held = await self._conversations.hold(self._event, self._key)
+                    self._row = self._held.row
+        if self._row is None or self._is_over:
+            raise InvalidRequest("The handler has ended; a state can be used only while its handler runs.")
+        return self._row
+
+    async def change(self, **fields: Any) -> None:
+        """
+        Change fields of the state, for this transaction only until it is committed.
+
+        Raises: As `row`.
+
+        """
+        self._row = msgspec.structs.replace(await self.row(), **fields)
+
+    def commit(self, numbers: Collection[int]) -> None:
+        """Acknowledge entries and store the changes; called only if the state was used."""
+        if self._held is not None and self._row is not None:
+            self._conversations.commit(numbers, self._held, self._row, self._event)
+
+    def roll_back(self) -> None:
+        """Drop the changes."""
+        if self._held is not None:
+            self._row = self._held.row
+
+    def end(self) -> None:
+        """End the transaction; changes that are not committed are dropped."""
+        self._is_over = True
+        if self._held is not None:
+            self._conversations.release(self._held)
+            self._held = None

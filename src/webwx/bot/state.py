@@ -1,0 +1,123 @@
+"""
+The state of a conversation, as a handler reads and changes it.
+
+The changes of a handler are stored when it has returned, in the transaction that acknowledges its event. Until then
+only the handler itself sees them, so a handler that fails has changed nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from webwx.bot.conversations import ConversationTransaction
+    from webwx.bot.steps import Step
+
+T = TypeVar("T")
+
+
+class ConversationState:
+    """
+    The step that a conversation has reached, and its values, for an asynchronous handler.
+
+    The first call waits until no other handler uses the same state; then this handler has it until it ends.
+    """
+
+    __slots__ = ("_transaction",)
+
+    def __init__(self, transaction: ConversationTransaction) -> None:
+        self._transaction = transaction
+
+    def __repr__(self) -> str:
+        return "ConversationState(***)"
+
+    async def get_step(self) -> str:
+        """
+        Return the name of the step that the conversation has reached, as in `Survey.age`; empty if it is at none.
+
+        Raises:
+            UnknownContact: The event has no chat, and so no state.
+            InvalidRequest: The handler has ended.
+        """
+        return (await self._transaction.row()).step
+
+    async def get_values(self, kind: type[T]) -> T:
+        """
+        Return the values: a new object; only `set_values` stores its changes.
+
+        Args:
+            kind: `dict`, or a `msgspec.Struct`, dataclass or `TypedDict` whose fields all have a default. Without
+                stored values, the result is `kind()`.
+
+        Raises:
+            msgspec.ValidationError: The stored values do not fit the type.
+
+        For the others see `get_step`.
+
+        """
+        values = (await self._transaction.row()).values
+        return msgspec.json.decode(values, type=kind) if values else kind()
+
+    async def set_step(self, step: Step, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - it is stored
+        """
+        Move the conversation to a step; this also replaces an earlier time-out.
+
+        Args:
+            step: The new step.
+            timeout: Seconds until the conversation times out unless its step is set again: then a handler of
+                `StateTimedOut` is called, and without one the conversation ends. None: it never times out.
+
+        Raises:
+            ValueError: The time-out is not positive, or the step belongs to no class.
+
+        For the others see `get_step`.
+
+        """
+        if not step.name:
+            raise ValueError("A step belongs to a class of steps, as in `class Survey(Steps): age = Step()`.")
+        if timeout is not None and timeout <= 0:
+            raise ValueError(f"timeout= cannot be {timeout:g}; give seconds, or None.")
+        deadline = None if timeout is None else self._transaction.now() + timeout
+        await self._transaction.change(step=step.name, deadline=deadline)
+
+    async def set_values(self, values: object) -> None:
+        """
+        Replace the values.
+
+        Args:
+            values: A `dict`, or a `msgspec.Struct`, dataclass or `TypedDict`, which is stored as a JSON object.
+
+        Raises:
+            TypeError: The values are no JSON object.
+
+        For the others see `get_step`.
+
+        """
+        encoded = msgspec.json.encode(values)
+        if not encoded.startswith(b"{"):
+            raise TypeError(f"The values of a state are a dict or a struct, not {type(values).__name__}.")
+        await self._transaction.change(values=encoded)
+
+    async def update_values(self, **values: object) -> None:
+        """
+        Replace some values, and keep the others.
+
+        Raises:
+            TypeError: A value cannot be written as JSON.
+
+        For the others see `get_step`.
+
+        """
+        stored: dict[str, object] = await self.get_values(dict)
+        await self.set_values(stored | values)
+
+    async def clear(self) -> None:
+        """
+        End the conversation: remove its step, its values and its time-out.
+
+        Raises: As `get_step`.
+
+        """
+        await self._transaction.change(step="", values=b"", deadline=None)

@@ -1,0 +1,83 @@
+"""
+Steps: the named positions of a conversation, which a class lists.
+
+    class Survey(Steps):
+        name = Step()
+        age = Step()
+
+The journal stores the name of a step, such as `Survey.age`. So a class and its steps keep their names when the program
+changes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, TypeAlias
+
+
+class Step:
+    """One step of a conversation; it is equal to its name."""
+
+    def __init__(self) -> None:
+        self.name: str = ""
+        """Its name with that of its class, as in `Survey.age`."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = f"{owner.__name__}.{name}"
+
+    def __repr__(self) -> str:
+        return f"Step({self.name})"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __eq__(self, other: object) -> bool:
+        return self.name == (other.name if isinstance(other, Step) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+
+class Steps:
+    """The steps of one kind of conversation: a subclass lists them, each as a `Step()`."""
+
+    steps: ClassVar[tuple[Step, ...]] = ()
+    """All steps, in the order in which they are listed; those of base classes first."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.steps = (*cls.steps, *(each for each in vars(cls).values() if isinstance(each, Step)))
+
+
+StepChoice: TypeAlias = Step | type[Steps] | None
+"""A step, all steps of a class, or None for a conversation that is at no step."""
+
+
+def step_names(choices: object) -> frozenset[str]:
+    """
+    Return the names of the chosen steps, with an empty one for None.
+
+    Args:
+        choices: A choice, or several in a tuple.
+
+    Raises:
+        TypeError: There is something else.
+        ValueError: A class lists no steps, the tuple is empty, or a step belongs to no class.
+    """
+    names: set[str] = set()
+    for each in choices if isinstance(choices, tuple) else (choices,):
+        match each:
+            case None:
+                names.add("")
+            case Step():
+                if not each.name:
+                    raise ValueError("A step belongs to a class of steps, as in `class Survey(Steps): age = Step()`.")
+                names.add(each.name)
+            case type() if issubclass(each, Steps):
+                if not each.steps:
+                    raise ValueError(f"{each.__name__} lists no steps, as in `age = Step()`.")
+                names.update(step.name for step in each.steps)
+            case _:
+                raise TypeError(f"state= cannot be {each!r}; give a step, a class of steps, None, or several.")
+    if not names:
+        raise ValueError("state= cannot be an empty tuple; give a step, a class of steps, or None.")
+    return frozenset(names)
