@@ -179,6 +179,28 @@ def test_the_page_has_every_order_about_faults() -> None:
     assert [" ".join(order) for order in documented] == [row[0] for row in table(TOPICS / "faults.md", "Order")]
 
 
+# -- field bugs ------------------------------------------------------------------------------------------------------
+
+
+def test_every_test_that_guards_a_field_bug_exists() -> None:
+    page = (DOCS / "development" / "field-bugs.md").read_text(encoding="utf-8")
+    rows = [
+        re.findall(r"`([\w/]+\.py)::(test_\w+)`", line)
+        for line in re.findall(r"^\| [A-Z]\d+ \|.*$", page, re.MULTILINE)
+    ]
+    assert rows
+    for guards in rows:
+        assert guards
+        for file, name in guards:
+            assert re.search(rf"def {name}\b", (ROOT / "tests" / file).read_text(encoding="utf-8")), f"{file}::{name}"
+
+
+def test_every_id_of_a_field_bug_is_unique() -> None:
+    page = (DOCS / "development" / "field-bugs.md").read_text(encoding="utf-8")
+    ids = re.findall(r"^\| ([A-Z]\d+) \|", page, re.MULTILINE)
+    assert len(ids) == len(set(ids))
+
+
 # -- links -----------------------------------------------------------------------------------------------------------
 
 
