@@ -22,6 +22,9 @@ SOURCE = ROOT / "src" / "webwx"
 TESTS = ROOT / "tests"
 
 WITHOUT_A_TEST_OF_ITS_OWN = {
+    "gateway/notify/notification.py": "values without logic; the tests of messages and receivers use them",
+    "gateway/notify/receiver.py": "a protocol and values without logic; the tests of the receivers use them",
+    "gateway/notify/refusal.py": "values without logic; tests/gateway/notify/test_registry.py meets every reason",
     "sandbox/errors.py": "two exceptions without logic; the tests of the answers and of the control API meet both",
     "sandbox/options.py": "values without logic; each option is tested where it acts",
     "storage/lookup.py": "tests/storage_contract holds it to the same on every storage engine",

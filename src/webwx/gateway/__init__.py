@@ -1,0 +1,1 @@
+"""The gateway: one local API for several accounts."""

@@ -1,0 +1,76 @@
+"""Tokens in the Authorization header, and signatures of bodies."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from typing import TYPE_CHECKING
+
+from webwx.gateway.notify.refusal import Refusal, RefusalReason
+
+if TYPE_CHECKING:
+    from webwx.gateway.notify.request import HookRequest
+
+
+def authorization_tokens(header: str) -> tuple[str, ...]:
+    """Return what may be a token: that of `Bearer`, or the password and the user of `Basic`, most likely first."""
+    scheme, _, rest = header.strip().partition(" ")
+    rest = rest.strip()
+    if scheme.lower() != "basic" or not rest:
+        return (rest,) if rest else ()
+    try:
+        user, _, password = base64.b64decode(rest, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return (rest,)  # some clients send the token itself, unencoded
+    return tuple(dict.fromkeys(each for each in (password, user, rest) if each))
+
+
+def path_or_authorization(request: HookRequest) -> tuple[str, ...]:
+    """Return the token of the path, or those of the Authorization header."""
+    token = request.values.get("token")
+    return (token,) if token else authorization_tokens(request.header("authorization"))
+
+
+def check_hmac(body: bytes, secret: str, signature: str) -> None:
+    """
+    Check a hexadecimal HMAC-SHA256 in constant time.
+
+    Raises:
+        Refusal: It is missing or wrong.
+    """
+    expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected.encode(), signature.strip().lower().encode()):
+        raise Refusal(RefusalReason.BAD_SIGNATURE)
+
+
+def check_secret(secret: str, given: str) -> None:
+    """
+    Compare a secret in constant time.
+
+    Raises:
+        Refusal: It is missing or wrong.
+    """
+    if not hmac.compare_digest(secret.encode(), given.encode()):
+        raise Refusal(RefusalReason.BAD_SIGNATURE)
+
+
+def check_standard_webhook(request: HookRequest, secret: str, now: float, tolerance: float = 300.0) -> None:
+    """
+    Check a signature of Standard Webhooks: `v1,<base64 HMAC-SHA256 of id.timestamp.body>`, of several one.
+
+    Raises:
+        Refusal: It is missing, wrong, or older than the tolerance.
+    """
+    identifier, timestamp = request.header("webhook-id"), request.header("webhook-timestamp")
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        is_recent = abs(now - int(timestamp)) <= tolerance
+    except (binascii.Error, ValueError):
+        raise Refusal(RefusalReason.BAD_SIGNATURE) from None
+    signed = f"{identifier}.{timestamp}.".encode() + request.body
+    expected = b"v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
+    given = [each.encode() for each in request.header("webhook-signature").split()[:10]]
+    if not is_recent or not any(hmac.compare_digest(expected, each) for each in given):
+        raise Refusal(RefusalReason.BAD_SIGNATURE)
