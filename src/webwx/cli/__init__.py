@@ -57,6 +57,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "outbox": ("outbox", "List sends and their states."),
     },
     "Bots": {
+        "new": ("new", "Make a folder with a bot and its tests."),
         "run": ("run", "Run the bots of a Python file."),
     },
     "This machine": {

@@ -33,7 +33,7 @@ _FOLDERS = ("WEBWX_HOME", "WEBWX_CONFIG", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
 """Variables with paths of the login, the journal and the configuration."""
 
 
-def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] = os.environ) -> str:
+def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] = os.environ, *, name: str = "") -> str:
     """
     Write a unit for copying.
 
@@ -41,11 +41,12 @@ def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] 
         file: The bots' file, or the first of several.
         arguments: Arguments of `webwx run`.
         environment: Variables that the service needs too.
+        name: Name of the service behind `webwx-`; default: the file's.
 
     Raises:
         BadInput: A path, an argument or a variable has a line break, which could add settings to the unit.
     """
-    name = f"webwx-{file.stem}"
+    name = f"webwx-{name or file.stem}"
     program = [sys.executable, "-P", "-m", "webwx", "run", *arguments]
     variables = _variables(environment)
     for text in (str(file), *program, *variables):

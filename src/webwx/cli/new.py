@@ -1,0 +1,87 @@
+"""`webwx new`: a folder with a bot, its tests, a README, a project file and a systemd unit."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import click
+
+from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.session import Session, command
+from webwx.cli.unit import write_unit
+
+LANGUAGES = ("en", "zh")
+"""Languages of the templates; each has a folder of its own."""
+
+
+@command(
+    "new",
+    examples=(
+        "webwx new mybot && cd mybot && pytest",
+        "webwx new mybot --lang zh",
+    ),
+)
+@click.option(
+    "--lang", "language", type=click.Choice(LANGUAGES), default="en", help="Language of the texts.", show_default=True
+)
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+async def new(session: Session, folder: Path, language: str) -> None:
+    """
+    Make a folder with a bot and its tests.
+
+    The bot answers 'ping' and keeps reminders. Its tests run without an account: 'pytest' in the folder. The folder
+    also has a README, a pyproject.toml and a systemd unit.
+    """
+    made = create(folder, language)
+    session.output.result(
+        f"Created {folder.name} with {len(made)} files; run 'pytest' in it, then 'webwx run bot.py'.",
+        folder=str(Path.cwd() / folder), files=made,
+    )  # fmt: skip
+
+
+def create(folder: Path, language: str) -> list[str]:
+    """
+    Write the files of a new bot, and return their paths in the folder.
+
+    Raises:
+        BadInput: The folder exists and is not empty.
+        CommandFailed: The folder cannot be written.
+    """
+    folder = folder.absolute()
+    try:
+        if folder.exists() and not (folder.is_dir() and next(folder.iterdir(), None) is None):
+            raise BadInput(f"{folder} exists and is not an empty folder; choose another name.")
+        contents = contents_of(folder, language)
+        for name, text in contents.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandFailed(f"{folder} cannot be written: {error.strerror}.") from None
+    return list(contents)
+
+
+def contents_of(folder: Path, language: str) -> dict[str, str]:
+    """Return the texts of a new bot's files by their paths in its folder."""
+    slug = re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-") or "bot"
+    unit = write_unit(folder / "bot.py", [str(folder / "bot.py")], name=slug)
+    values = {
+        "name": json.dumps(folder.name, ensure_ascii=False), "title": folder.name, "project": json.dumps(slug),
+        "unit": f"webwx-{slug}.service", "service": f"webwx-{slug}",
+    }  # fmt: skip
+    templates = {
+        "bot.py": f"{language}/bot.py",
+        "tests/test_bot.py": f"{language}/test_bot.py",
+        "README.md": f"{language}/README.md",
+        "pyproject.toml": "pyproject.toml",
+    }
+    made = {path: _template(name).substitute(values) for path, name in templates.items()}
+    return made | {values["unit"]: unit + "\n"}
+
+
+def _template(name: str) -> Template:
+    return Template(files("webwx.cli").joinpath("templates", f"{name}.txt").read_text(encoding="utf-8"))
