@@ -20,7 +20,7 @@ bot = Bot(name="scheduled")
 
 @bot.cron("0 18 * * mon-fri", timezone=ZONE)
 async def report(ctx: Context) -> None:
-    """Tell oneself how many reminders are to come."""
+    """Report how many reminders are to come."""
     await ctx.send_text("filehelper", f"{len(await ctx.list_timers())} reminders to come")
 
 

@@ -325,7 +325,7 @@ def test_mistakes_are_refused_where_they_are_made(kit: Sandbox, friend: PhoneUse
             lambda: ctx.call_later(unregistered),
             lambda: ctx.call_later("unregistered"),
             lambda: ctx.call_later(remind, data=object()),
-            lambda: ctx.call_later(remind, chat="nobody of this name"),
+            lambda: ctx.call_later(remind, chat="no such name"),
         )
         for mistake in mistakes:
             with pytest.raises((ValueError, TypeError, UnknownContact)) as caught:
@@ -339,7 +339,7 @@ def test_mistakes_are_refused_where_they_are_made(kit: Sandbox, friend: PhoneUse
     assert "is no handler of one-shot timers of the bot 'bot'; write @bot.timer() above it." in errors[1]
     assert errors[2].startswith("'unregistered' is no handler")
     assert "object" in errors[3]
-    assert "nobody of this name" in errors[4]
+    assert "no such name" in errors[4]
 
 
 def test_second_handler_of_the_same_name_is_refused() -> None:

@@ -24,7 +24,7 @@ def test_the_wheel_has_the_types_the_licence_and_nothing_of_the_tests(wheel: Pat
     names = zipfile.ZipFile(wheel).namelist()
     assert "webwx/py.typed" in names
     assert "webwx/sandbox/phone/static/index.html" in names
-    assert {"webwx/cli/templates/pyproject.toml.txt", "webwx/cli/templates/zh/bot.py.txt"} <= {*names}
+    assert {"webwx/cli/templates/both/pyproject.toml.txt", "webwx/cli/templates/zh/bot.py.txt"} <= {*names}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"webwx"}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 
@@ -14,8 +13,11 @@ from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.session import Session, command
 from webwx.cli.unit import write_unit
 
+_TEMPLATES = Path(__file__).with_name("templates")
+"""Templates of the files, with `.txt` behind their names: a folder for each language, and one for both."""
+
 LANGUAGES = ("en", "zh")
-"""Languages of the templates; each has a folder of its own."""
+"""Languages of the templates."""
 
 
 @command(
@@ -73,15 +75,9 @@ def contents_of(folder: Path, language: str) -> dict[str, str]:
         "name": json.dumps(folder.name, ensure_ascii=False), "title": folder.name, "project": json.dumps(slug),
         "unit": f"webwx-{slug}.service", "service": f"webwx-{slug}",
     }  # fmt: skip
-    templates = {
-        "bot.py": f"{language}/bot.py",
-        "tests/test_bot.py": f"{language}/test_bot.py",
-        "README.md": f"{language}/README.md",
-        "pyproject.toml": "pyproject.toml",
-    }
-    made = {path: _template(name).substitute(values) for path, name in templates.items()}
+    made: dict[str, str] = {}
+    for templates in (_TEMPLATES / language, _TEMPLATES / "both"):
+        for path in sorted(templates.rglob("*.txt")):
+            name = path.relative_to(templates).with_suffix("").as_posix()
+            made[name] = Template(path.read_text(encoding="utf-8")).substitute(values)
     return made | {values["unit"]: unit + "\n"}
-
-
-def _template(name: str) -> Template:
-    return Template(files("webwx.cli").joinpath("templates", f"{name}.txt").read_text(encoding="utf-8"))
