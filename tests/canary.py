@@ -29,12 +29,15 @@ class Canary(logging.Handler):
         super().__init__(logging.DEBUG)
         self._unread: list[tuple[str, str]] = []
         self._issued: list[AbstractSet[str]] = []
+        self._sizes: list[int] = []
+        """Number of secrets that are known of each issued set."""
         self._known: set[str] = set()
         self._spellings: dict[str, set[str]] = {}
 
     def watch(self, issued: AbstractSet[str]) -> None:
         """Take these for secrets, and whatever is added to the set later."""
         self._issued.append(issued)
+        self._sizes.append(0)
 
     def hear(self, source: str, text: str) -> None:
         """Take note of a text that others could see."""
@@ -59,13 +62,19 @@ class Canary(logging.Handler):
 
     def leaks(self) -> list[str]:
         """Say where a secret stands in what was heard since the last time, without repeating the secret."""
-        for secret in set().union(*self._issued) - self._known:
-            self._known.add(secret)
+        for number, issued in enumerate(self._issued):
+            if len(issued) != self._sizes[number]:  # a run watches thousands of sets, and few of them still grow
+                self._sizes[number] = len(issued)
+                self._learn(issued - self._known)
+        unread, self._unread = self._unread, []
+        return [f"{source}: {masked}" for source, text in unread for masked in self._masked_secrets(text)]
+
+    def _learn(self, secrets: AbstractSet[str]) -> None:
+        self._known |= secrets
+        for secret in secrets:
             if len(secret) >= SHORTEST:
                 for spelling in spellings(secret):
                     self._spellings.setdefault(spelling[:SHORTEST], set()).add(spelling)
-        unread, self._unread = self._unread, []
-        return [f"{source}: {masked}" for source, text in unread for masked in self._masked_secrets(text)]
 
     def _masked_secrets(self, text: str) -> Iterator[str]:
         # One pass over the text whatever the number of secrets: a run issues thousands and logs megabytes.
