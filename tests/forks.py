@@ -90,6 +90,21 @@ class Forks:
                 os.kill(number, signal.SIGTERM)
                 answer.readline()  # its exit code, which comes when it has ended
 
+    def start(
+        self, arguments: list[str], environment: dict[str, str], folder: Path | None, streams: Sequence[IO[Any] | int]
+    ) -> Fork:
+        """
+        Start `webwx`, as `subprocess.Popen` does.
+
+        Args:
+            arguments: Its arguments.
+            environment: All of its environment.
+            folder: Its working folder; this process's by default.
+            streams: Its stdin, stdout and stderr: files, or `subprocess.PIPE` or `DEVNULL`.
+        """
+        wanted = {"arguments": arguments, "environment": environment, "folder": str(folder or Path.cwd())}
+        return Fork(self._path, wanted, streams)
+
     def write_command(self, file: Path) -> None:
         """Write a program that shells can run as `webwx`; it does not pass signals on."""
         client = Path(__file__).with_name("fork_client.py")
@@ -121,6 +136,100 @@ class Forks:
             asked.settimeout(patience)
             with asked.makefile("rb") as answer:
                 yield answer
+
+
+class Fork:
+    """A forked `webwx` that runs, with the interface of a `subprocess.Popen` in text mode."""
+
+    def __init__(self, path: str, wanted: dict[str, Any], streams: Sequence[IO[Any] | int]) -> None:
+        self.returncode: int | None = None
+        ours: list[IO[str] | None] = []
+        theirs = list[int]()
+        for is_input, stream in zip((True, False, False), streams, strict=True):
+            if stream == subprocess.PIPE:
+                reading, writing = os.pipe()
+                mine, given = (writing, reading) if is_input else (reading, writing)
+                ours.append(os.fdopen(mine, "w" if is_input else "r", encoding="utf-8"))
+                theirs.append(given)
+            else:
+                ours.append(None)
+                theirs.append(os.open(os.devnull, os.O_RDWR) if isinstance(stream, int) else os.dup(stream.fileno()))
+        self.stdin, self.stdout, self.stderr = ours
+        self._asked = ask(path, wanted, theirs)
+        for number in theirs:
+            os.close(number)
+        self._answer = b""
+        self._read_lines(1, None)
+        self.pid = int(self._answer)
+
+    def __enter__(self) -> Fork:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        """Wait for its end; a test that fails beside it does not wait."""
+        if kind is not None:
+            self.kill()
+        for stream in (self.stdin, self.stdout, self.stderr):
+            if stream is not None:
+                stream.close()
+        self.wait()
+        self._asked.close()
+
+    def poll(self) -> int | None:
+        """Return the exit code, or `None` while it runs."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return the exit code, negative after a signal."""
+        if self.returncode is None:
+            try:
+                self._read_lines(2, timeout)
+            except (TimeoutError, BlockingIOError):
+                raise subprocess.TimeoutExpired("webwx", timeout or 0) from None
+            self.returncode = int(self._answer.split()[1])
+        return self.returncode
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """Close stdin, read the rest of stdout and stderr, and wait for its end."""
+        if self.stdin is not None:
+            self.stdin.close()
+        read: dict[int, str] = {}
+        pipes = {number: pipe for number, pipe in enumerate((self.stdout, self.stderr)) if pipe is not None}
+        threads = [
+            threading.Thread(target=lambda at, pipe: read.update({at: pipe.read()}), args=each, daemon=True)
+            for each in pipes.items()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout)
+            if thread.is_alive():
+                raise subprocess.TimeoutExpired("webwx", timeout)
+        self.wait(timeout)
+        return read.get(0, ""), read.get(1, "")
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        """Send it SIGTERM."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send it SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+    def _read_lines(self, count: int, timeout: float | None) -> None:
+        self._asked.settimeout(timeout)
+        while self._answer.count(b"\n") < count:
+            received = self._asked.recv(100)
+            assert received, "the server has ended"
+            self._answer += received
 
 
 def fits(environment: dict[str, str]) -> bool:

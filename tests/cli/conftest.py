@@ -21,7 +21,7 @@ from typing import IO, Any
 from urllib.parse import quote
 
 import pytest
-from tests.forks import Forks, fits
+from tests.forks import Fork, Forks, fits
 
 from webwx.cli.consumers import begin
 from webwx.client.client import AsyncClient
@@ -93,8 +93,21 @@ class Shell:
         stdin: IO[bytes] | int = subprocess.DEVNULL,
         folder: Path | None = None,
         **environment: str,
+    ) -> Started | Fork:
+        """Start `webwx` in a fork."""
+        if not fits(environment):
+            return self.start_process(*arguments, stdin=stdin, folder=folder, **environment)
+        streams = [stdin, subprocess.PIPE, subprocess.PIPE]
+        return self._forks.start(list(arguments), self.environment | environment, folder, streams)
+
+    def start_process(
+        self,
+        *arguments: str,
+        stdin: IO[bytes] | int = subprocess.DEVNULL,
+        folder: Path | None = None,
+        **environment: str,
     ) -> Started:
-        """Start `webwx` and let it run."""
+        """Start `webwx` as users do, with an interpreter of its own that begins and ends."""
         return Started(
             [WEBWX, *arguments],
             cwd=folder,
@@ -111,10 +124,9 @@ class Shell:
         """Start `webwx` on a terminal, and end it."""
         master, slave = pty.openpty()
         try:
-            with subprocess.Popen(
-                [WEBWX, *arguments], env=self.environment, stdin=slave, stdout=slave, stderr=slave
-            ) as process:
-                os.close(slave)
+            with os.fdopen(slave, "r+b", buffering=0) as screen:
+                process = self._forks.start(list(arguments), self.environment, None, [screen] * 3)
+            with process:
                 try:
                     yield Terminal(master)
                 finally:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.cli.conftest import Sandbox, Shell
+    from tests.cli.conftest import Sandbox, Shell, Started
+    from tests.forks import Fork
 
 BOT = """
 import asyncio
@@ -49,7 +50,7 @@ def file(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def reloading(shell: Shell, file: Path) -> Iterator[subprocess.Popen[str]]:
+def reloading(shell: Shell, file: Path) -> Iterator[Started | Fork]:
     with shell.start("run", "--reload", str(file)) as process:
         try:
             yield process
@@ -59,7 +60,7 @@ def reloading(shell: Shell, file: Path) -> Iterator[subprocess.Popen[str]]:
         assert code == 0
 
 
-def begun(process: subprocess.Popen[str]) -> int:
+def begun(process: Started | Fork) -> int:
     """Wait until the bot is at work; gives the number of its process."""
     assert process.stdout is not None
     pid = int(process.stdout.readline())
@@ -67,7 +68,7 @@ def begun(process: subprocess.Popen[str]) -> int:
     return pid
 
 
-def told(process: subprocess.Popen[str]) -> str:
+def told(process: Started | Fork) -> str:
     """Return the next line on stderr that is not part of the log of events."""
     assert process.stderr is not None
     while re.match(r"\d{4}-\d\d-\d\d | ", line := process.stderr.readline()):

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from tests.cli.conftest import Sandbox
-    from tests.forks import Forks
+    from tests.cli.conftest import Sandbox, Started
+    from tests.forks import Fork, Forks
 
 PONG = """
 from webwx import Bot, TextMessage
@@ -54,7 +54,7 @@ class Running:
     rest = ("", "")
     """What it printed that nobody has read, once it has ended: stdout and stderr."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Started | Fork) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         self.stdout = process.stdout

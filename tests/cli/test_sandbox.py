@@ -35,7 +35,7 @@ def test_a_person_is_told_what_to_type_next(shell: Any) -> None:
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 def test_it_ends_when_it_is_told_to(shell: Any, how: signal.Signals, code: int) -> None:
-    with shell.start("sandbox", "--port", "0", "--json") as process:
+    with shell.start_process("sandbox", "--port", "0", "--json") as process:
         process.stdout.readline()
         process.send_signal(how)
         stdout, stderr = process.communicate(timeout=PATIENCE)

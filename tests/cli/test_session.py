@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def start_listening(shell: Any, sandbox: Any) -> Any:
     """Start `listen`, and wait until it has printed something and waits for more."""
-    process = shell.start("listen", "--json")
+    process = shell.start_process("listen", "--json")
     sandbox.say("阿华", "me", "are you there?")
     assert "are you there?" in process.stdout.readline()
     return process
@@ -68,7 +68,7 @@ def working(me: Any, sandbox: Any, tmp_path: Path) -> Callable[[str], Any]:
     file.write_text(BOT)
 
     def start(how: str) -> Any:
-        process = me.start("run", str(file))
+        process = me.start_process("run", str(file))
         assert "runs as" in process.stdout.readline()
         sandbox.say("阿华", "me", how)
         assert process.stdout.readline() == "begun\n"
