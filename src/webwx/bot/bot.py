@@ -26,6 +26,7 @@ from webwx.bot.loop_guard import MAX_REPLIES
 from webwx.bot.one_shot_timers import OneShotTimers
 from webwx.bot.router import Router
 from webwx.bot.signatures import check_signature, keyword_parameters, name_of
+from webwx.bot.state_timeouts import StateTimeouts
 from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import TimerRegistry, Timers
 from webwx.client.login import print_code
@@ -339,7 +340,11 @@ class Bot(Router, TimerRegistry):
                 self.timer_handlers, client, subscription.part, dispatch.call_one_shot, bot=self.name,
                 attempts=self._attempts, debug=self.debug,
             )  # fmt: skip
-            work = [queues.run()]
+            timeouts = StateTimeouts(
+                conversations, dispatch.time_out, is_over=lambda: client.state is LoginState.LOGGED_OUT, bot=self.name,
+                attempts=self._attempts, debug=self.debug,
+            )  # fmt: skip
+            work = [queues.run(), timeouts.run()]
             if self.timer_handlers:
                 work.append(one_shot_timers.run())
             if self.timers:

@@ -104,6 +104,16 @@ class Conversations:
             await self._load(cached, former_key)
         return cached.row
 
+    async def remove_deadline(self, row: ConversationRow) -> None:
+        """Remove a deadline without a change of the state, unless it was replaced meanwhile."""
+        transaction = self.begin(Event(), row.key)
+        try:
+            if (await transaction.row()).deadline == row.deadline:
+                await transaction.change(deadline=None)
+            transaction.commit([])
+        finally:
+            transaction.end()
+
     # -- for transactions --------------------------------------------------------------------------------------------
 
     async def hold(self, event: Event, key: str) -> CachedConversation:

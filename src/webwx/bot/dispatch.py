@@ -25,8 +25,9 @@ from webwx.bot.signatures import name_of
 from webwx.bot.sync_context import SyncContext
 from webwx.bot.threads import Threads, is_asynchronous
 from webwx.client.state import LoginState
-from webwx.errors import ReplyLimitReached
+from webwx.errors import ReplyLimitReached, UnknownContact
 from webwx.model.contacts import FILEHELPER
+from webwx.model.events import StateTimedOut
 from webwx.model.messages import Event, Message, MessageRecalled
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from webwx.errors import LoggedOut
     from webwx.model.contacts import ContactId
     from webwx.model.events import LoopDetected
-    from webwx.storage.base import StoredTimer
+    from webwx.storage.base import ConversationRow, StoredTimer
 
     Proceed = Callable[[], Awaitable[object]]
     Middleware = Callable[Concatenate[Context, Event, Proceed, ...], Awaitable[object]]
@@ -150,30 +151,31 @@ class Dispatch:
 
     async def _call_and_report(
         self, handlers: tuple[Handler, ...], context: Context, conversation: ConversationTransaction
-    ) -> None:
-        """Call the first handler that matches, and report its error."""
+    ) -> bool:
+        """Call the first handler that matches, report its error, and return whether one was called."""
         event = context.event
         log = EventLog(context, self._routes.all, self._loop.time()) if self._is_debug else None
         try:
-            await self._call_first_match(handlers, context, log)
+            is_called = await self._call_first_match(handlers, context, log)
         except ReplyLimitReached:
             conversation.roll_back()
             if log is not None:
                 log.write(self._loop.time(), "stopped by the loop guard")
+            return True
         except BaseException as error:
             if log is not None:
                 log.write(self._loop.time(), "failed")
             if not _is_cancelled(error) and self._client.state is not LoginState.LOGGED_OUT:
                 await self._report_error(context, event, error)
             raise
-        else:
-            if log is not None:
-                log.write(self._loop.time())
+        if log is not None:
+            log.write(self._loop.time())
+        return is_called
 
     async def _call_first_match(
         self, handlers: tuple[Handler, ...], context: Context, log: EventLog | None = None
-    ) -> None:
-        """Call the first handler that matches."""
+    ) -> bool:
+        """Call the first handler that matches, and return whether there was one."""
         event = context.event
         is_own = getattr(event, "is_self", False)
         own = event if is_own and isinstance(event, (Message, MessageRecalled)) else None
@@ -189,7 +191,7 @@ class Dispatch:
             if own is not None and await self._client.was_sent_here(own):
                 if log is not None:
                     log.did_not_match(handler, "this program sent the message itself")
-                return
+                return False
             if handler.has_async_filters and (reason_for_refusal := await handler.reason_for_refusal(context)):
                 if log is not None:
                     log.did_not_match(handler, reason_for_refusal)
@@ -201,7 +203,8 @@ class Dispatch:
                 await handler.start(context)
             else:
                 await self._call(handler, context)
-            return
+            return True
+        return False
 
     async def _call(self, handler: Handler, context: Context) -> None:
         """Call a handler inside the middleware, an asynchronous one with the time limit."""
@@ -254,6 +257,34 @@ class Dispatch:
         else:
             # An asynchronous function returns an awaitable.
             await cast("Awaitable[object]", function(own_context, *arguments, **injected))
+
+    # -- time-outs ---------------------------------------------------------------------------------------------------
+
+    async def time_out(self, row: ConversationRow, attempt: int) -> None:
+        """Call the handler of a conversation that has timed out; without a handler, end the conversation."""
+        event = StateTimedOut(chat=await self._present_id(row.chat), step=row.step)
+        conversation = self._conversations.begin(event, row.key)
+        context = Context(
+            self._client, event, key=f"{self._name}/timeout/{row.key}/{row.deadline:.3f}", attempt=attempt,
+            is_last_attempt=attempt >= self._attempts, _timers=self.one_shot_timers, _conversation=conversation,
+        )  # fmt: skip
+        try:
+            if (await conversation.row()).deadline != row.deadline:
+                return  # the conversation has continued meanwhile
+            if not await self._call_and_report(self._routes.of(StateTimedOut), context, conversation):
+                await conversation.change(step="", values=b"")
+            if (await conversation.row()).deadline == row.deadline:
+                await conversation.change(deadline=None)
+            conversation.commit([])
+        finally:
+            conversation.end()
+
+    async def _present_id(self, chat: ContactId) -> ContactId:
+        """Return the id of a chat in this login; the same id if it is not among the contacts."""
+        try:
+            return (await self._client.find_contact(chat)).id
+        except UnknownContact:
+            return chat
 
     # -- timers ------------------------------------------------------------------------------------------------------
 

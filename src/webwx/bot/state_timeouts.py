@@ -1,0 +1,146 @@
+"""
+Time-outs of conversations: calls of handlers of `StateTimedOut` when a step was not set again in time.
+
+A deadline is stored with the state, and is removed in the transaction that stores what the handler of the time-out has
+changed. So a time-out that was due while no process ran comes at the next start, and one that a crash interrupts comes
+again, with the same keys for its sends. A handler that fails is called again, like the handler of an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from webwx.bot.chat_queues import DRAIN_TIMEOUT, pause_after
+from webwx.bot.failures import describe, trace
+from webwx.client.scheduler import JobScheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from webwx.bot.conversations import Conversations
+    from webwx.storage.base import ConversationRow
+
+AT_ONCE = 16
+"""Greatest number of time-outs that are handled at the same time, with those that wait for another attempt."""
+
+_LOOK = 60.0
+"""Greatest number of seconds between two looks at the wall clock, which may be set at any time."""
+
+_log = logging.getLogger("webwx.bot")
+
+
+class StateTimeouts:
+    """
+    The time-outs of one bot's conversations.
+
+    Args:
+        conversations: The bot's conversations, which are open.
+        call: Handles a time-out; called with the conversation and the number of the attempt, from 1. Its errors count
+            as failed attempts.
+        is_over: Returns whether attempts fail for another reason, such as the end of the login: then no failure is
+            counted, and the next run repeats the call.
+        bot: The bot's name.
+        attempts: Number of attempts after which a time-out is given up.
+        debug: Log the messages of exceptions, which may hold text of a chat.
+    """
+
+    def __init__(
+        self,
+        conversations: Conversations,
+        call: Callable[[ConversationRow, int], Awaitable[object]],
+        *,
+        is_over: Callable[[], bool],
+        bot: str,
+        attempts: int,
+        debug: bool = False,
+    ) -> None:
+        self._conversations = conversations
+        self._call = call
+        self._is_over = is_over
+        self._bot = bot
+        self._attempts = attempts
+        self._is_debug = debug
+        self._next = 0.0
+        """No deadline is earlier, in seconds since 1970."""
+        self._failures: dict[str, int] = {}
+        """Failed attempts at the time-outs that are handled now, by the keys of the conversations."""
+        self._news = asyncio.Event()
+        """Set when there is an earlier deadline."""
+        self._scheduler = JobScheduler(self._fail)
+        self._error: BaseException | None = None
+        """Error of a call that is not its handler's, which ends `run`."""
+
+    async def run(self) -> None:
+        """Handle time-outs until this is cancelled; then running handlers may take ten seconds to end."""
+        self._conversations.on_deadline = self._look_at
+        try:
+            while True:
+                self._news.clear()
+                if self._next <= self._conversations.now():
+                    await self._start_due()
+                left = self._next - self._conversations.now()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(None if math.isinf(left) else min(left, _LOOK)):
+                        await self._news.wait()
+                if self._error is not None:
+                    raise self._error
+        finally:
+            await self._scheduler.close(grace=DRAIN_TIMEOUT)
+
+    def _look_at(self, deadline: float) -> None:
+        """Note a deadline, which may be the earliest one."""
+        if deadline < self._next:
+            self._next = deadline
+            self._news.set()
+
+    def _fail(self, _: str, error: BaseException) -> None:
+        self._error = error
+        self._news.set()
+
+    async def _start_due(self) -> None:
+        """Start to handle the time-outs that are due, and note the deadline of the next one."""
+        self._next = math.inf
+        subscription = self._conversations.opened()
+        count = AT_ONCE + len(self._failures) + 1
+        rows = await self._conversations.use_journal(lambda: subscription.deadlines(count))
+        now = self._conversations.now()
+        for row in rows:
+            if row.deadline is None or row.key in self._failures:
+                continue
+            if row.deadline > now:
+                self._look_at(row.deadline)
+                break
+            if len(self._failures) >= AT_ONCE:  # the end of one of them looks again
+                break
+            self._failures[row.key] = 0
+            self._scheduler.schedule(row.key, partial(self._handle, row))
+
+    async def _handle(self, row: ConversationRow) -> float | None:
+        """Handle a time-out; return the seconds until the next attempt, None if there is none."""
+        failures = self._failures[row.key]
+        try:
+            await self._call(row, failures + 1)
+        except BaseException as error:
+            # Anything else that a handler raises is its failure, even a cancellation.
+            if self._scheduler.is_closed or isinstance(error, KeyboardInterrupt):
+                raise
+            if self._is_over():
+                return None
+            failures += 1
+            self._failures[row.key] = failures
+            _log.log(
+                logging.ERROR if failures >= self._attempts else logging.WARNING,
+                "%s: the time-out of a state failed (attempt %d of %d): %s.\n%s",
+                self._bot, failures, self._attempts, describe(error), trace(error, with_messages=self._is_debug),
+            )  # fmt: skip
+            if failures < self._attempts:
+                return pause_after(failures)
+            await self._conversations.remove_deadline(row)
+        del self._failures[row.key]
+        self._look_at(0.0)
+        return None
