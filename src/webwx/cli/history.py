@@ -8,7 +8,7 @@ import click
 
 from webwx.cli.messages import clock_time, describe, name_of, place_of
 from webwx.cli.names import complete_chats, whom
-from webwx.cli.options import FreeTextCommand
+from webwx.cli.options import FreeTextCommand, limit_option
 from webwx.cli.outbox import describe_send
 from webwx.cli.session import Session, command
 from webwx.cli.summary import summarize
@@ -27,14 +27,6 @@ if TYPE_CHECKING:
 DATED = "%Y-%m-%d %H:%M"
 """Time format of a history line."""
 
-_limit = click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=50,
-    show_default=True,
-    help="Maximum number of items; the newest are printed.",
-)
 _full = click.option("--full", "is_full", is_flag=True, help="Do not cut long texts.")
 
 LONGEST = 600
@@ -53,7 +45,7 @@ TALLEST = 12
     ),
 )
 @click.argument("chat", required=False, shell_complete=complete_chats)
-@_limit
+@limit_option
 @click.option("--before", type=click.IntRange(min=1), metavar="NUMBER", help="Only messages before this number.")
 @click.option("--since", type=Moment(), help=f"Only messages since TIME: {EXAMPLES}.")
 @click.option("--until", type=Moment(is_end=True), help="Only messages until TIME.")
@@ -91,7 +83,7 @@ async def history(
 )
 @click.argument("words", nargs=-1, required=True)
 @click.option("--chat", metavar="CHAT", shell_complete=complete_chats, help="Only messages of this chat.")
-@_limit
+@limit_option
 @_full
 async def search(session: Session, words: tuple[str, ...], chat: str | None, limit: int, is_full: bool) -> None:
     """

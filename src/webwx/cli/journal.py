@@ -15,7 +15,7 @@ from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.history import DATED, people_in
 from webwx.cli.messages import clock_time, describe
 from webwx.cli.names import complete_chats, whom
-from webwx.cli.options import example_text, with_common_options
+from webwx.cli.options import example_text, limit_option, with_common_options
 from webwx.cli.output import printable_json
 from webwx.cli.session import Session, command
 from webwx.cli.times import EXAMPLES, Moment
@@ -166,14 +166,7 @@ _consumer = click.option(
 
 @command("dead", group=journal, examples=("webwx journal dead", "webwx journal dead --consumer archive --json"))
 @_consumer
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=50,
-    show_default=True,
-    help="Maximum number of items; the newest are printed.",
-)
+@limit_option
 async def dead(session: Session, consumer: str, limit: int) -> None:
     """
     List the dead letters of a bot, newest first.

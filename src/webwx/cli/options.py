@@ -18,6 +18,12 @@ from webwx.cli.option_values import Given
 AnyCommand = TypeVar("AnyCommand", bound=click.Command)
 
 
+limit_option = click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", default=50, show_default=True,
+    help="Maximum number of items; the newest are printed.",
+)  # fmt: skip
+
+
 def _gather(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     given = ctx.ensure_object(Given)
     if value and param.name:

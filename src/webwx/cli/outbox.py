@@ -8,7 +8,7 @@ import click
 
 from webwx.cli.exits import BadInput
 from webwx.cli.messages import clock_time, name_of, report_sent
-from webwx.cli.options import example_text, with_common_options
+from webwx.cli.options import example_text, limit_option, with_common_options
 from webwx.cli.session import Session, command
 
 if TYPE_CHECKING:
@@ -39,14 +39,7 @@ _DONE = {"sent", "recalled"}
     ),
 )
 @click.option("--state", type=click.Choice(list(STATES)), help="Only sends in this state.")
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=50,
-    show_default=True,
-    help="Maximum number of items; the newest are printed.",
-)
+@limit_option
 @click.pass_context
 def outbox(ctx: click.Context, state: State | None, limit: int) -> None:
     """

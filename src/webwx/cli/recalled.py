@@ -9,6 +9,7 @@ import click
 from webwx.cli.history import DATED, people_in
 from webwx.cli.messages import clock_time, name_of, place_of
 from webwx.cli.names import complete_chats, whom
+from webwx.cli.options import limit_option
 from webwx.cli.session import Session, command
 from webwx.cli.summary import summarize
 from webwx.model.messages import ImageMessage
@@ -36,14 +37,7 @@ _WAYS = {
     ),
 )
 @click.argument("chat", required=False, metavar="[WHO]", shell_complete=complete_chats)
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1),
-    metavar="N",
-    default=50,
-    show_default=True,
-    help="Maximum number of items; the newest are printed.",
-)
+@limit_option
 async def recalled(session: Session, chat: str | None, limit: int) -> None:
     """
     List recalled messages and whether they can be forwarded.

@@ -66,13 +66,7 @@ class AiohttpTransport:
         """
         Send one request and return the answer.
 
-        Raises:
-            InvalidRequest: A server could read the request as another one; nothing was sent.
-            ConnectFailed: Nothing was sent.
-            TlsError: The server's certificate is not valid; nothing was sent.
-            Timeout: No answer in time.
-            TransportError: The answer is incomplete.
-            ProtocolError: The answer is too large.
+        Raises: As `Transport.send`.
         """
         site = write_head(request).site  # the library writes its own head; this refuses what must not be written
         failures = Failures(request.endpoint, f"{site.host}:{site.port}", proxy_place(self._proxy))

@@ -68,13 +68,7 @@ class Http11Transport:
         """
         Send one request and return the answer.
 
-        Raises:
-            InvalidRequest: A server could read the request as another one; nothing was sent.
-            ConnectFailed: Nothing was sent.
-            TlsError: The server's certificate is not valid; nothing was sent.
-            Timeout: No answer in time.
-            TransportError: The answer is incomplete.
-            ProtocolError: The answer is too large.
+        Raises: As `Transport.send`.
         """
         pool = self._pool
         if pool is None or pool.loop is not asyncio.get_running_loop():
