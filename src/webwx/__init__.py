@@ -9,10 +9,12 @@ from __future__ import annotations
 TYPE_CHECKING = False  # `typing`, where it is at home, takes as long to import as Python to start
 
 if TYPE_CHECKING:
+    from webwx.bot.arguments import CommandCall as CommandCall
     from webwx.bot.bot import Bot as Bot
     from webwx.bot.bot import run as run
     from webwx.bot.bot import start as start
     from webwx.bot.chat_queues import DeliveryCounts as DeliveryCounts
+    from webwx.bot.commands import Commands as Commands
     from webwx.bot.context import Context as Context
     from webwx.bot.delivery import deliver as deliver
     from webwx.bot.filters import FilterKeywords as FilterKeywords
@@ -162,6 +164,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "bot.bot": ("Bot", "run", "start"),
+    "bot.arguments": ("CommandCall",),
+    "bot.commands": ("Commands",),
     "bot.context": ("Context",),
     "bot.state": ("ConversationState",),
     "bot.steps": ("Step", "Steps"),

@@ -225,7 +225,7 @@ class TestMistakes:
             (TypeError, "mentions_me= cannot be None", (), {"mentions_me": None}),
             (TypeError, "own= cannot be 1; give True or False", (), {"own": 1}),
             (TypeError, "backlog= cannot be None", (), {"backlog": None}),
-            (TypeError, r"on\(\) has no keyword txt=; it has text=, regex=, chat=, .* backlog=", (), {"txt": "ping"}),
+            (TypeError, r"on\(\) has no keyword txt=; it has text=, regex=, chat=, .* command=", (), {"txt": "ping"}),
             (TypeError, "int is not an event class", (int,), {}),
             (
                 TypeError,

@@ -58,9 +58,9 @@ class Door:
         raise AssertionError
 
 
-async def values_of(router: Router, function: Callable[..., object], count: int = 2) -> dict[str, object]:
+async def values_of(router: Router, function: Callable[..., object]) -> dict[str, object]:
     """Return the injected arguments of a function; without those of the context."""
-    plan = router.plan_call(function, count)
+    plan = router.plan_call(function)
     assert plan is not None
     context: Any = None
     async with CallScope(context) as scope:
@@ -163,7 +163,7 @@ class TestChoice:
         router = Router()
         router.provide(CornerShop(), CornerShop())
         with pytest.raises(TypeError, match=r"2 values have the type Shop of the parameter 'any_shop'"):
-            router.plan_call(handler, 2)
+            router.plan_call(handler)
 
     @pytest.mark.parametrize("annotation", ["Named", "Missing", "str", "Shop | CornerShop", "object"])
     def test_annotation_that_names_no_checkable_class_finds_nothing(self, annotation: str) -> None:
@@ -174,7 +174,7 @@ class TestChoice:
         router = Router()
         router.provide(Shop(), text="a text")
         with pytest.raises(TypeError, match="Nothing provides"):
-            router.plan_call(handler, 2)
+            router.plan_call(handler)
 
     def test_parameter_without_an_annotation_is_found_by_name_only(self) -> None:
         def handler(ctx, event, *, value):  # type: ignore[no-untyped-def]  # as many would write it
@@ -183,7 +183,7 @@ class TestChoice:
         router = Router()
         router.provide(Shop())
         with pytest.raises(TypeError, match="Nothing provides"):
-            router.plan_call(handler, 2)
+            router.plan_call(handler)
 
     async def test_partial_function_and_object_are_resolved_in_their_module(self) -> None:
         def handler(number: int, ctx: Context, event: Event, *, any_shop: Shop) -> None:

@@ -52,7 +52,7 @@ def named(name: str) -> Callable[[Context, Event], Awaitable[None]]:
 
 
 def tried_for(router: Router, kind: type[Event]) -> list[str]:
-    return [each.name for each in Routes(router).of(kind)]
+    return [each.name for each in Routes(router.handlers()).of(kind)]
 
 
 class TestOrder:

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as some
 from tests.steps import lines_of
 
-from webwx.model.text import LONGEST_NAME, emoji, is_mentioned, normalized, notice_text, plain_text, xml_text
+from webwx.model.text import (
+    LONGEST_NAME,
+    emoji,
+    is_mentioned,
+    normalized,
+    notice_text,
+    plain_text,
+    without_mention,
+    xml_text,
+)
 from webwx.protocol.content import escape
 
 EMOJI = {
@@ -230,3 +239,32 @@ class TestMentions:
             for length in (500, 1_000, 2_000)
         ]
         assert counts[2] <= 2.5 * counts[1] <= 6.25 * counts[0]
+
+
+class TestMentionAtTheBeginning:
+    @pytest.mark.parametrize(
+        ("text", "names", "rest"),
+        [
+            ("@小明\u2005/help  x\ny", ["小明"], "/help  x\ny"),
+            ("@小明", ["小明"], ""),
+            ("@Li Lei the rest", ["小明", "Li Lei"], "the rest"),
+            ("@Li  Lei\u2005the rest", ["Li Lei"], "the rest"),
+            ("@cafe\u0301 rest", ["caf\u00e9"], "rest"),
+        ],
+    )
+    def test_it_is_removed(self, text: str, names: list[str], rest: str) -> None:
+        assert without_mention(text, names) == rest
+
+    @pytest.mark.parametrize(
+        ("text", "names"),
+        [
+            ("/help @小明", ["小明"]),
+            ("@小明明 /help", ["小明"]),
+            ("@ /help", ["", " "]),
+            ("小明 /help", ["小明"]),
+            ("", ["小明"]),
+            (f"@{'x' * 300} /help", ["x" * 300]),
+        ],
+    )
+    def test_other_texts_stay_as_they_are(self, text: str, names: list[str]) -> None:
+        assert without_mention(text, names) == text

@@ -11,6 +11,8 @@ from typing import Any, assert_type
 from webwx import (
     AsyncClient,
     Bot,
+    CommandCall,
+    Commands,
     Context,
     ContinuityLost,
     Event,
@@ -20,6 +22,7 @@ from webwx import (
     LoopDetected,
     Message,
     MessageRecalled,
+    QuoteMessage,
     Receipt,
     Router,
     SqliteJournal,
@@ -154,6 +157,26 @@ async def untyped(ctx, message):  # type: ignore[no-untyped-def]  # pyright: ign
 @bot.on(TextMessage)  # type: ignore[arg-type]  # pyright: ignore  # a handler for another kind of event
 async def other_kind(ctx: Context, message: ImageMessage) -> None:
     pass
+
+
+@bot.on(command=("remind", "提醒"), chat="Boss")
+async def remind_later(
+    ctx: Context, message: TextMessage, minutes: int, text: str = "", *, client: AsyncClient
+) -> None:
+    assert_type(ctx.command, CommandCall | None)
+
+
+@router.on(TextMessage, QuoteMessage, command="cook", group=True)
+def cook(ctx: SyncContext, message: TextMessage | QuoteMessage, *dishes: str) -> None:
+    assert_type(ctx.command, CommandCall | None)
+
+
+@bot.on(command="cook")  # type: ignore[arg-type]  # pyright: ignore  # a command is a text
+async def cook_a_picture(ctx: Context, message: ImageMessage, dish: str) -> None:
+    pass
+
+
+Bot(commands=Commands(prefixes=("/", "!"), allow=("filehelper", 12), help=()))
 
 
 class Shop:

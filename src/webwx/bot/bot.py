@@ -18,14 +18,15 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from webwx.bot.chat_queues import MAX_IN_FLIGHT, ChatQueues, DeliveryCounts
+from webwx.bot.commands import DEFAULT_COMMANDS
 from webwx.bot.conversations import Conversations
 from webwx.bot.dispatch import Dispatch, Listeners
 from webwx.bot.failures import describe
 from webwx.bot.loop import run_long
 from webwx.bot.loop_guard import MAX_REPLIES
 from webwx.bot.one_shot_timers import OneShotTimers
-from webwx.bot.router import Router
-from webwx.bot.signatures import check_signature, keyword_parameters, name_of
+from webwx.bot.router import Router, check_commands
+from webwx.bot.signatures import check_injectable, check_signature, name_of
 from webwx.bot.state_timeouts import StateTimeouts
 from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import TimerRegistry, Timers
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
+    from webwx.bot.commands import Commands
     from webwx.bot.conversations import StateKey
     from webwx.bot.dispatch import Middleware
     from webwx.client.client import AsyncClient
@@ -90,6 +92,7 @@ class Bot(Router, TimerRegistry):
         replies_per_minute: Replies in one chat within a minute that the loop guard allows; 0: no limit.
         state_key: What has a state of its own: each `chat`, each `person` in each chat, or the text that a function
             returns for an event, such as one key for all chats.
+        commands: Prefixes of commands, and the chats in which usage and help are answered.
         debug: Log one line per event with its handler and why others did not match, and the messages of exceptions.
             These lines hold names and may hold text of a chat; by default logs hold neither.
 
@@ -119,6 +122,7 @@ class Bot(Router, TimerRegistry):
         threads: int = THREADS,
         replies_per_minute: int = MAX_REPLIES,
         state_key: StateKey = "chat",
+        commands: Commands = DEFAULT_COMMANDS,
         debug: bool = False,
     ) -> None:
         Router.__init__(self)
@@ -150,6 +154,8 @@ class Bot(Router, TimerRegistry):
         """Rate limit of the account; None: the setting's value."""
         self.keep: Keep | None = keep
         """Media that are archived when they arrive; None: the setting's value."""
+        self.commands: Commands = commands
+        """Prefixes of commands, and the chats in which usage and help are answered."""
         self.debug: bool = debug
         """Whether events and messages of exceptions are logged."""
         self._account = account
@@ -183,7 +189,7 @@ class Bot(Router, TimerRegistry):
         Raises:
             TypeError: The function is not asynchronous, or does not take these arguments.
         """
-        keyword_parameters(function, 3, "Middleware is called with a context, an event and the function that proceeds")
+        check_injectable(function, 3, "Middleware is called with a context, an event and the function that proceeds")
         if not is_asynchronous(function):
             raise TypeError(f"Middleware has to be asynchronous; write `async def {name_of(function)}`.")
         self._listeners.middleware.append(function)
@@ -199,7 +205,7 @@ class Bot(Router, TimerRegistry):
         Raises:
             TypeError: The function does not take these arguments.
         """
-        keyword_parameters(function, 3, "An on_error function is called with a context, an event and an error")
+        check_injectable(function, 3, "An on_error function is called with a context, an event and an error")
         self._listeners.on_error.append(function)
         return function
 
@@ -245,14 +251,14 @@ class Bot(Router, TimerRegistry):
 
     def _check_handlers(self) -> None:
         """Raise an error if a decorator was not applied, or nothing provides a parameter of a function."""
-        list(self.handlers())
+        check_commands(self.handlers())
         dict(self.call_plans())
         for function in (*self._listeners.middleware, *self._listeners.on_error):
-            self.plan_call(function, 3)
+            self.plan_call(function)
         for timer in self.timers:
-            self.plan_call(timer.handler, 1)
+            self.plan_call(timer.handler)
         for handler in self.timer_handlers.values():
-            self.plan_call(handler, 2)
+            self.plan_call(handler)
 
     def _account_key(self, client: AsyncClient | None) -> object:
         """Return a key of the bot's account; bots with the same key share a client."""
@@ -293,8 +299,9 @@ class Bot(Router, TimerRegistry):
         client = shared_client.client
         conversations = Conversations(client, self._state_key)
         dispatch = Dispatch(
-            self.name, client, conversations, self, self._listeners, threads=self._threads, attempts=self._attempts,
-            time_limit=self._time_limit, replies_per_minute=self._replies_per_minute, debug=self.debug,
+            self.name, client, conversations, self, self._listeners, commands=self.commands, threads=self._threads,
+            attempts=self._attempts, time_limit=self._time_limit, replies_per_minute=self._replies_per_minute,
+            debug=self.debug,
         )  # fmt: skip
         try:
             await shared_client.log_in(self._show_qr, self._on_push)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 # Types of a struct's fields are imported at run time as well: `inspect.signature` and `help` look them up.
+from webwx.bot.arguments import CommandCall
 from webwx.bot.conversations import ConversationTransaction
 from webwx.bot.loop_guard import LoopGuard
 from webwx.bot.one_shot_timers import OneShotTimers
@@ -66,6 +67,8 @@ class Context(
     """Whether the event becomes a dead letter if this attempt fails."""
     match: M = None  # type: ignore[assignment]  # set before a handler with `regex` is called
     """The match of the handler's `regex`; None for a handler without one."""
+    command: CommandCall | None = None
+    """The command that the event's text is, whether a handler has it or not; None without one."""
     _loop_guard: LoopGuard | None = None
     """Counts the replies; None: there is no limit."""
     _timers: OneShotTimers | None = None

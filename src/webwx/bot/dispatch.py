@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Concatenate, cast
 
 import msgspec
 
+from webwx.bot.arguments import WrongArguments
 from webwx.bot.chat_queues import is_last_attempt
+from webwx.bot.commands import DEFAULT_COMMANDS, CommandAnswers, CommandParser
 from webwx.bot.context import Context
 from webwx.bot.event_log import EventLog
 from webwx.bot.failures import describe, trace
 from webwx.bot.injection import CallScope
 from webwx.bot.loop_guard import LoopGuard
-from webwx.bot.router import Routes
+from webwx.bot.router import Routes, make_help
 from webwx.bot.signatures import name_of
 from webwx.bot.sync_context import SyncContext
 from webwx.bot.threads import Threads, is_asynchronous
@@ -33,6 +35,7 @@ from webwx.model.messages import Event, Message, MessageRecalled
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from webwx.bot.commands import Command, Commands
     from webwx.bot.conversations import Conversations, ConversationTransaction
     from webwx.bot.injection import CallPlan
     from webwx.bot.one_shot_timers import OneShotHandler, OneShotTimers
@@ -71,6 +74,7 @@ class Dispatch:
         conversations: The bot's conversations.
         router: The bot's handlers.
         listeners: Functions to call beside the handlers.
+        commands: How commands are taken.
         threads: Greatest number of plain functions that run at the same time.
         attempts: Number of attempts after which an event becomes a dead letter.
         time_limit: Seconds after which an asynchronous handler is cancelled.
@@ -86,6 +90,7 @@ class Dispatch:
         router: Router,
         listeners: Listeners,
         *,
+        commands: Commands = DEFAULT_COMMANDS,
         threads: int,
         attempts: int,
         time_limit: float | None,
@@ -96,11 +101,15 @@ class Dispatch:
         self._client = client
         self._router = router
         self._conversations = conversations
-        self._routes = Routes(router)
+        handlers = tuple(router.handlers())
+        self._command_parser = CommandParser(commands.all_prefixes) if any(each.command for each in handlers) else None
+        """None: no handler has a command."""
+        self._answers = CommandAnswers(commands.allow)
+        self._routes = Routes((*make_help(handlers, commands.help_names, self._answers), *handlers))
         self._plans = dict(router.call_plans())
         """Of the handlers that have injected parameters."""
         self._listeners = listeners
-        self._middleware = [(each, router.plan_call(each, 3)) for each in listeners.middleware]
+        self._middleware = [(each, router.plan_call(each)) for each in listeners.middleware]
         """Middleware with its plans, the outermost first."""
         self._is_middleware_injected = any(plan is not None for _, plan in self._middleware)
         self._pool = Threads(threads)
@@ -180,6 +189,8 @@ class Dispatch:
         is_own = getattr(event, "is_self", False)
         own = event if is_own and isinstance(event, (Message, MessageRecalled)) else None
         is_hidden = own is not None and own.chat != FILEHELPER  # there, messages from the phone are meant for the bot
+        if self._command_parser is not None:
+            context.command = self._command_parser.parse(self._client, event)
         for handler in handlers:
             if (is_hidden and not handler.takes_own) or not handler.matches(context):
                 if log is not None:
@@ -221,7 +232,7 @@ class Dispatch:
 
     async def _call_inside_middleware(self, handler: Handler, context: Context) -> None:
         plan = self._plans.get(handler)
-        if plan is None and not self._is_middleware_injected:
+        if plan is None and handler.command is None and not self._is_middleware_injected:
             proceed = self._innermost(handler, context)
             for middleware, _ in reversed(self._middleware):
                 proceed = partial(middleware, context, context.event, proceed)
@@ -229,7 +240,9 @@ class Dispatch:
             return
         async with CallScope(context) as scope:
             proceed = self._innermost(handler, context)
-            if plan is not None:
+            if handler.command is not None:
+                proceed = partial(self._call_command, scope, plan, handler, handler.command, context)
+            elif plan is not None:
                 proceed = partial(self._call_injected, scope, plan, handler.function, context, context.event)
             for middleware, plan in reversed(self._middleware):
                 proceed = partial(self._call_injected, scope, plan, middleware, context, context.event, proceed)
@@ -239,6 +252,18 @@ class Dispatch:
         if handler.is_plain:
             return partial(self._pool.call, handler.function, SyncContext(context, self._loop), context.event)
         return partial(handler.start, context)
+
+    async def _call_command(
+        self, scope: CallScope, plan: CallPlan | None, handler: Handler, command: Command, context: Context
+    ) -> None:
+        """Call the handler of a command with the words of the text; answer the usage if they do not fit."""
+        text = "" if context.command is None else context.command.text
+        try:
+            words = command.arguments.convert(text)
+        except WrongArguments as error:
+            await self._answers.answer_usage(context, command, str(error))
+            return
+        await self._call_injected(scope, plan, handler.function, context, context.event, *words)
 
     async def _call_injected(
         self,
@@ -360,7 +385,7 @@ class Dispatch:
         self, function: Callable[..., object], context: Context, *arguments: object
     ) -> None:
         """Call a function that is no handler with a context, further arguments and its injected values."""
-        plan = self._router.plan_call(function, 1 + len(arguments))
+        plan = self._router.plan_call(function)
         async with CallScope(context) as scope:
             await self._call_injected(scope, plan, function, context, *arguments)
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.bot")
 
 FIELDS = {
-    "text": "text", "regex": "text", "mentions_me": "text", "chat": "chat", "group": "chat", "sender": "sender",
-    "state": "chat",
+    "text": "text", "regex": "text", "command": "text", "mentions_me": "text",
+    "chat": "chat", "group": "chat", "sender": "sender", "state": "chat",
 }  # fmt: skip
 """The field that each keyword checks."""
 
@@ -48,12 +48,13 @@ _EXPECTED = {
     "state": "give a step, a class of steps, None, or several in a tuple",
     "own": "give True or False",
     "backlog": "give True or False",
+    "command": "give a name, or several in a tuple",
 }
 """The values that each keyword takes, as a request to the user."""
 
 
-class FilterKeywordsWithoutRegex(TypedDict, total=False):
-    """The keywords of `on` except `regex`; an event has to pass all of them."""
+class EventKeywords(TypedDict, total=False):
+    """The keywords of `on` except `regex` and `command`; an event has to pass all of them."""
 
     text: str
     """The text is equal to this."""
@@ -71,6 +72,13 @@ class FilterKeywordsWithoutRegex(TypedDict, total=False):
     """Accept messages of this account as well, from its phone; messages that this program sent never match."""
     backlog: bool
     """False: refuse messages that were written before the bot started."""
+
+
+class FilterKeywordsWithoutRegex(EventKeywords, total=False):
+    """The keywords of `on` except `regex`; an event has to pass all of them."""
+
+    command: str | tuple[str, ...]
+    """The text is this command, such as `/remind 5 tea`; a tuple gives it other names. See `Commands`."""
 
 
 class FilterKeywords(FilterKeywordsWithoutRegex, total=False):
@@ -131,13 +139,13 @@ def make_flag(keyword: str, value: object) -> bool:
 
 class ContactFilter:
     """
-    The filter of `chat` or `sender`.
+    The filter of `chat`, `sender` or `allow`.
 
     A name is looked up for each event, because names change. A name that no contact has, or several have, matches
     nothing: a stranger who takes a friend's nickname must not be taken for the friend.
 
     Args:
-        keyword: `chat` or `sender`.
+        keyword: `chat`, `sender`, or `allow`, which means the chat as well.
         value: A contact in any form, or several in a tuple.
         handler: The handler's name, for the log.
 
@@ -154,7 +162,7 @@ class ContactFilter:
             raise ValueError(f"{keyword}= cannot be {value!r}; {_CONTACTS}.")
         self._contacts: tuple[To, ...] = contacts
         self._keyword = keyword
-        self._get = attrgetter(keyword)
+        self._get = attrgetter("sender" if keyword == "sender" else "chat")
         self._handler = handler
         self._known: dict[tuple[To, str], str] = {}
         """Ids that the journal returned, by the contact wanted and this account's id in that login."""

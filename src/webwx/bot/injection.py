@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Union
 
-from webwx.bot.signatures import accepts_arguments, check_signature, name_of, resolve_annotation
+from webwx.bot.signatures import accepts_arguments, check_signature, keyword_parameters, name_of, resolve_annotation
 from webwx.bot.state import ConversationState
 from webwx.bot.sync_state import SyncConversationState
 from webwx.client.client import AsyncClient
@@ -135,12 +135,11 @@ class InjectedParameters:
 
     Args:
         function: The function.
-        parameters: Its keyword-only parameters.
     """
 
-    def __init__(self, function: Callable[..., object], parameters: tuple[Parameter, ...]) -> None:
+    def __init__(self, function: Callable[..., object]) -> None:
         self._function = function
-        self._parameters = parameters
+        self._parameters = keyword_parameters(function)
 
     def __bool__(self) -> bool:
         return bool(self._parameters)

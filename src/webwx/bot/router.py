@@ -13,9 +13,12 @@ from difflib import get_close_matches
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
+from webwx.bot.arguments import levelled
+from webwx.bot.commands import COMMAND_EVENTS, Command
 from webwx.bot.filters import (
     FIELDS,
     ContactFilter,
+    EventKeywords,
     FilterKeywords,
     FilterKeywordsWithoutRegex,
     make_check,
@@ -24,17 +27,18 @@ from webwx.bot.filters import (
     names_in,
 )
 from webwx.bot.injection import Factory, InjectedParameters, ProvidedValue, Providers
-from webwx.bot.signatures import accepts_arguments, check_signature, keyword_parameters, name_of
+from webwx.bot.signatures import accepts_arguments, check_injectable, check_signature, further_parameters, name_of
 from webwx.bot.steps import step_names
 from webwx.bot.threads import is_asynchronous
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
 from webwx.model.events import CONTACT_EVENTS, QUIET
-from webwx.model.messages import Event, Message
+from webwx.model.messages import Event, Message, TextMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from typing import Unpack
 
+    from webwx.bot.commands import CommandAnswers
     from webwx.bot.context import Context
     from webwx.bot.filters import EventCheck
     from webwx.bot.injection import CallPlan
@@ -146,8 +150,12 @@ class Router:
     ) -> MatchRegistration[E]: ...
     @overload
     def on(
-        self, *filters: Filter, regex: str | re.Pattern[str], **keywords: Unpack[FilterKeywordsWithoutRegex]
+        self, *filters: Filter, regex: str | re.Pattern[str], **keywords: Unpack[EventKeywords]
     ) -> MatchRegistration[Message]: ...
+    @overload
+    def on(
+        self, *filters: Filter, command: str | tuple[str, ...], **keywords: Unpack[EventKeywords]
+    ) -> Registration[TextMessage]: ...
     @overload
     def on(  # type: ignore[overload-overlap]  # the same
         self, kind: type[E], other: type[F], /, *filters: Filter, **keywords: Unpack[FilterKeywords]
@@ -169,9 +177,9 @@ class Router:
 
         Args:
             event_types_and_filters: Event classes, one of which the event must have; without any, every message
-                matches. Then filter functions, which are called after the keywords were checked, with the event or with
-                the context and the event, and may be asynchronous. Changes of contacts and activity of the phone go
-                only to handlers that name their class.
+                matches, or every text if there is a `command`. Then filter functions, which are called after the
+                keywords were checked, with the event or with the context and the event, and may be asynchronous.
+                Changes of contacts and activity of the phone go only to handlers that name their class.
             keywords: Further filters, see `FilterKeywords`.
 
         Raises:
@@ -280,18 +288,14 @@ class Router:
         for router in self._included:
             yield from router.call_plans(chain)
 
-    def plan_call(self, function: Callable[..., object], count: int) -> CallPlan | None:
+    def plan_call(self, function: Callable[..., object]) -> CallPlan | None:
         """
         Return the plan of a function that is no handler; None if it has no injected parameters.
-
-        Args:
-            function: The function.
-            count: Number of arguments that it is always called with.
 
         Raises:
             TypeError: Nothing provides a parameter.
         """
-        injected = InjectedParameters(function, keyword_parameters(function, count, ""))
+        injected = InjectedParameters(function)
         return injected.plan((self._providers,)) if injected else None
 
 
@@ -305,24 +309,34 @@ class Handler:
         filters: tuple[Filter, ...],
         keywords: FilterKeywords,
     ) -> None:
-        parameters = keyword_parameters(function, 2, "A handler is called with a context and an event")
         for kind in event_types:
             if not issubclass(kind, Event):
                 raise TypeError(f"{kind.__name__} is not an event class.")
-        choices = dict(keywords)
+        rule = "A handler is called with a context and an event"
+        choices: dict[str, Any] = dict(keywords)
+        self.command: Command | None = None
+        """The command whose words are its further arguments; None: the handler is for other events."""
+        if "command" in choices:
+            self.command = Command(function, choices.pop("command"), further_parameters(function, 2, rule))
+        else:
+            check_injectable(function, 2, rule)
         self.function = function
         self.name: str = name_of(function)
         """Part of the idempotency keys of its sends."""
         self.is_plain: bool = not is_asynchronous(function)
         """Whether it is a plain function, which runs in a thread."""
-        self.injected: InjectedParameters = InjectedParameters(function, parameters)
+        self.injected: InjectedParameters = InjectedParameters(function)
         """The parameters that get injected values."""
-        self.is_direct: bool = not self.is_plain and not self.injected
+        self.is_direct: bool = not (self.is_plain or self.injected or self.command)
         """Whether `start` is all that is needed to call it."""
-        self.event_types: tuple[type[Event], ...] = event_types or (Message,)
+        self.event_types: tuple[type[Event], ...] = event_types or (
+            (Message,) if self.command is None else (TextMessage,)
+        )
         self.takes_own: bool = make_flag("own", choices.pop("own", False))
         self.takes_backlog: bool = make_flag("backlog", choices.pop("backlog", True))
         self.regex: re.Pattern[str] | None = make_regex(choices.pop("regex")) if "regex" in choices else None
+        self._conditions = (*filters, *((keyword, value) for keyword, value in choices.items()))
+        """The filters beside `own`, `backlog` and `command`."""
         self._filters = tuple((name_of(each), _normalized(each)) for each in filters)
         self._contact_filters = {
             keyword: ContactFilter(keyword, choices.pop(keyword), self.name)
@@ -337,14 +351,19 @@ class Handler:
         """Keywords that only match in a chatroom."""
         self.has_async_filters: bool = bool(self._contact_filters or self._filters or self._steps is not None)
         """Whether some filters may wait; `reason_for_refusal` applies them."""
-        self._checked: tuple[str, ...] = tuple(choices)
-        self._checks: tuple[EventCheck, ...] = tuple(make_check(keyword, choices[keyword]) for keyword in choices)
+        checks = {keyword: make_check(keyword, value) for keyword, value in choices.items()}
+        if self.command is not None:
+            checks["command"] = self.command.matches
+        self._checked: tuple[str, ...] = tuple(checks)
+        self._checks: tuple[EventCheck, ...] = tuple(checks.values())
         fields = {FIELDS[each]: each for each in keywords if each in FIELDS}
         self._fields = fields.keys()
         for kind in self.event_types:
             for field, keyword in fields.items():
                 if not any(hasattr(each, field) for each in _with_subclasses(kind)):
                     raise ValueError(f"{keyword}= can never match: {kind.__name__} has no {field}.")
+            if self.command is not None and not any(issubclass(each, kind) for each in COMMAND_EVENTS):
+                raise ValueError(f"command= can never match: no {kind.__name__} is a text that a person wrote.")
 
     def __repr__(self) -> str:
         return f"Handler({self.name})"
@@ -372,6 +391,15 @@ class Handler:
         is_quiet = issubclass(kind, QUIET)
         return all(hasattr(kind, field) for field in self._fields) and any(
             issubclass(kind, each) and (not is_quiet or issubclass(each, QUIET)) for each in self.event_types
+        )
+
+    def takes_all_of(self, other: Handler) -> bool:
+        """Return whether this handler matches every event that another one matches, as far as filters tell."""
+        return (
+            all(issubclass(kind, self.event_types) for kind in other.event_types)
+            and (self.takes_own or not other.takes_own)
+            and (self.takes_backlog or not other.takes_backlog)
+            and all(each in other._conditions for each in self._conditions)
         )
 
     def start(self, context: Context) -> Awaitable[object]:
@@ -414,11 +442,49 @@ class Handler:
         return ""
 
 
-class Routes:
-    """The handlers of a router, by the event classes that they accept."""
+def check_commands(handlers: Iterable[Handler]) -> None:
+    """
+    Raise an error if a command can never be called.
 
-    def __init__(self, router: Router) -> None:
-        self.all: tuple[Handler, ...] = tuple(router.handlers())
+    Raises:
+        ValueError: An earlier handler has the same command and takes all of its events.
+    """
+    by_name: dict[str, list[Handler]] = {}
+    for handler in handlers:
+        for name in () if handler.command is None else handler.command.keys:
+            for earlier in by_name.setdefault(name, []):
+                if earlier is not handler and earlier.takes_all_of(handler):
+                    raise ValueError(
+                        f"{handler.name} is never called: {earlier.name} has the command {name!r} as well."
+                    )
+            by_name[name].append(handler)
+
+
+def make_help(handlers: Iterable[Handler], names: tuple[str, ...], answers: CommandAnswers) -> Iterator[Handler]:
+    """Yield the handler that lists the commands of other handlers, unless all of its names are taken."""
+    taken = set[str]()
+    for each in handlers:
+        if each.command is not None:
+            answers.add(each.command)
+            taken |= each.command.keys
+    free = tuple(name for name in names if levelled(name) not in taken)
+    if taken and free:
+        handler = Handler(answers.show_help, (), (answers.is_allowed,), {"command": free})
+        if handler.command is not None:
+            answers.add(handler.command)
+        yield handler
+
+
+class Routes:
+    """
+    Handlers, by the event classes that they accept.
+
+    Args:
+        handlers: The handlers, in the order in which they are tried.
+    """
+
+    def __init__(self, handlers: Iterable[Handler]) -> None:
+        self.all: tuple[Handler, ...] = tuple(handlers)
         """Every handler, in the order in which they are tried."""
         self._by_kind: dict[type[Event], tuple[Handler, ...]] = {}
 

@@ -43,26 +43,48 @@ def accepts_arguments(function: Callable[..., object], count: int) -> bool | Non
     return True
 
 
-def keyword_parameters(function: Callable[..., object], count: int, rule: str) -> tuple[inspect.Parameter, ...]:
+def check_injectable(function: object, count: int, rule: str) -> None:
     """
-    Return the keyword-only parameters of a function that is called with a number of positional arguments.
+    Raise an error unless an object can be called with a number of arguments and injected values.
 
     Raises:
-        TypeError: It cannot be called with this number of positional arguments; the text begins with the rule.
+        TypeError: It cannot; the text begins with the rule.
     """
-    if not callable(function) or accepts_arguments(function, count) is None:
+    if not callable(function) or accepts_arguments(function, count) is not False:
         check_signature(function, count, rule)
-        return ()
-    signature = inspect.signature(function)
-    positional, keyword_only = list[inspect.Parameter](), list[inspect.Parameter]()
-    for each in signature.parameters.values():
-        (keyword_only if each.kind is each.KEYWORD_ONLY else positional).append(each)
+        return
+    positional = _parameters(function, is_keyword_only=False)
     try:
-        signature.replace(parameters=positional).bind(*[None] * count)
+        inspect.Signature(positional).bind(*[None] * count)
     except TypeError:
         hint = " Put parameters for injected values behind a `*`." if len(positional) > count else ""
         raise TypeError(f"{rule}; {name_of(function)} does not take {_arguments(count)}.{hint}") from None
-    return tuple(keyword_only)
+
+
+def keyword_parameters(function: Callable[..., object]) -> tuple[inspect.Parameter, ...]:
+    """Return the keyword-only parameters of a function."""
+    return _parameters(function, is_keyword_only=True)
+
+
+def further_parameters(function: Callable[..., object], count: int, rule: str) -> tuple[inspect.Parameter, ...]:
+    """
+    Return the positional parameters of a function behind the first ones, `*names` included.
+
+    Raises:
+        TypeError: It does not have this number of positional parameters; the text begins with the rule.
+    """
+    positional = [each for each in _parameters(function, is_keyword_only=False) if each.kind is not each.VAR_KEYWORD]
+    if len(positional) < count or any(each.kind is each.VAR_POSITIONAL for each in positional[:count]):
+        raise TypeError(f"{rule}; {name_of(function)} does not take {_arguments(count)}.")
+    return tuple(positional[count:])
+
+
+def _parameters(function: Callable[..., object], *, is_keyword_only: bool) -> tuple[inspect.Parameter, ...]:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # a function of C without one
+        return ()
+    return tuple(each for each in parameters if (each.kind is each.KEYWORD_ONLY) is is_keyword_only)
 
 
 def resolve_annotation(function: Callable[..., object], annotation: object) -> object:

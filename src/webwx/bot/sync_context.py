@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from webwx.bot.arguments import CommandCall
     from webwx.bot.one_shot_timers import OneShotHandler
     from webwx.client.client import AsyncClient
     from webwx.client.files import Source
@@ -79,6 +80,11 @@ class SyncContext(Generic[M]):
     def match(self) -> M:
         """The match of the handler's `regex`; None for a handler without one."""
         return self._context.match
+
+    @property
+    def command(self) -> CommandCall | None:
+        """The command that the event's text is, whether a handler has it or not; None without one."""
+        return self._context.command
 
     @property
     def redelivered(self) -> bool:

@@ -22,7 +22,7 @@ import msgspec
 from webwx.bot.chat_queues import DRAIN_TIMEOUT
 from webwx.bot.failures import describe, trace
 from webwx.bot.schedules import WEEKDAYS, Cron, Daily, Every, parse_time, parse_weekdays, parse_zone
-from webwx.bot.signatures import keyword_parameters
+from webwx.bot.signatures import check_injectable
 from webwx.client.retry import retry
 from webwx.client.scheduler import JobScheduler
 from webwx.errors import LoggedOut, NotLoggedIn, StorageError
@@ -201,7 +201,7 @@ class TimerRegistry:
         """
 
         def note(handler: Handler) -> Handler:
-            keyword_parameters(handler, 2, "A one-shot timer's handler is called with a context and the timer's data")
+            check_injectable(handler, 2, "A one-shot timer's handler is called with a context and the timer's data")
             own = name or _name_of(handler)
             if own in self.timer_handlers:
                 raise ValueError(f"There is a timer handler {own!r} already; give this one another name with name=.")
@@ -212,7 +212,7 @@ class TimerRegistry:
 
     def _register(self, schedule: Schedule, catch_up: bool, name: str) -> Callable[[Handler], Handler]:
         def note(handler: Handler) -> Handler:
-            keyword_parameters(handler, 1, "A timer's handler is called with a context")
+            check_injectable(handler, 1, "A timer's handler is called with a context")
             own = name or f"{_name_of(handler)} {schedule}"
             if any(timer.name == own for timer in self.timers):
                 raise ValueError(f"There is a timer {own!r} already; give this one another name with name=.")

@@ -98,6 +98,17 @@ def is_mentioned(text: str, names: Iterable[str]) -> bool:
     return any(_mentions(text, f"@{name}") for name in map(_normal, names) if 0 < len(name) <= LONGEST_NAME)
 
 
+def without_mention(text: str, names: Iterable[str]) -> str:
+    """Return what stands behind a mention at the beginning of a text; the whole text without such a mention."""
+    for name in names:
+        count = len(name.split())
+        words = text.split(maxsplit=count)
+        behind = words.pop() if len(words) > count else ""
+        if count and len(name) <= LONGEST_NAME and _normal(" ".join(words)) == _normal(f"@{name}"):
+            return behind
+    return text
+
+
 def _mentions(text: str, wanted: str) -> bool:
     start = text.find(wanted)
     while start >= 0:

@@ -1,0 +1,300 @@
+"""
+Arguments of commands: the words behind a command, converted to the types of a handler's parameters.
+
+Words are separated by blanks of any kind; one with blanks in it stands in quotes. A last parameter of type `str` takes
+the rest of the text as it was written, and `*names` takes all remaining words.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+import typing
+import unicodedata
+from collections.abc import Callable
+from datetime import date, time, timedelta
+from enum import Enum
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Literal, Union
+
+import msgspec
+
+from webwx.bot.signatures import name_of, resolve_annotation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "＂": "＂"}
+"""The closing quote of each opening one."""
+
+_BOOLEANS = {
+    "yes": True, "y": True, "true": True, "on": True, "1": True, "是": True, "开": True, "对": True,
+    "no": False, "n": False, "false": False, "off": False, "0": False, "否": False, "关": False, "不": False,
+}  # fmt: skip
+
+_UNITS = {
+    "d": 86400, "day": 86400, "days": 86400, "天": 86400,
+    "h": 3600, "hour": 3600, "hours": 3600, "小时": 3600,
+    "m": 60, "min": 60, "minute": 60, "minutes": 60, "分": 60, "分钟": 60,
+    "s": 1, "sec": 1, "second": 1, "seconds": 1, "秒": 1,
+}  # fmt: skip
+"""Seconds of each unit of a duration."""
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(" + "|".join(sorted(_UNITS, key=len, reverse=True)) + ")")
+_DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
+_TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
+
+
+class WrongArguments(Exception):
+    """The words behind a command do not fit its parameters; the text says which, for the person who wrote them."""
+
+
+class CommandCall(msgspec.Struct, frozen=True):
+    """A command as it was written."""
+
+    prefix: str
+    """The prefix, as the bot's author wrote it."""
+    name: str
+    """The name, in lower case."""
+    text: str = ""
+    """What stands behind the name."""
+
+
+# -- words -----------------------------------------------------------------------------------------------------------
+
+
+def levelled(word: str) -> str:
+    """Return a word without differences of case and width, as in `／ＨＥＬＰ`."""
+    return unicodedata.normalize("NFKC", word).casefold()
+
+
+def split_word(text: str) -> tuple[str, str]:
+    """Return the first word of a text, without its quotes, and the rest of the text; both are empty at the end."""
+    text = text.strip()
+    closing = _QUOTES.get(text[:1])
+    end = text.find(closing, 1) if closing else -1
+    if end > 0 and (end + 1 == len(text) or text[end + 1].isspace()):
+        return text[1:end], text[end + 1 :].strip()
+    word, *rest = text.split(maxsplit=1) or [""]
+    return word, rest[0] if rest else ""
+
+
+def _is_quoted(text: str) -> bool:
+    return split_word(text)[1] == "" and text[:1] in _QUOTES and text[-1:] == _QUOTES[text[0]] and len(text) > 1
+
+
+# -- types -----------------------------------------------------------------------------------------------------------
+
+
+class WordType:
+    """A type to which a word can be converted."""
+
+    def __init__(self, convert: Callable[[str], object], expected: str, label: str = "") -> None:
+        self.convert = convert
+        """Returns the value of a word, or raises `ValueError`."""
+        self.expected = expected
+        """What a word has to be, such as `a whole number`."""
+        self.label = label
+        """What the usage shows in place of the parameter's name."""
+
+
+def _to_bool(word: str) -> bool:
+    found = _BOOLEANS.get(levelled(word))
+    if found is None:
+        raise ValueError
+    return found
+
+
+def _to_float(word: str) -> float:
+    value = float(unicodedata.normalize("NFKC", word))
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def _to_date(word: str) -> date:
+    found = _DATE.fullmatch(unicodedata.normalize("NFKC", word))
+    if found is None:
+        raise ValueError
+    year, month, day = map(int, found.groups())
+    return date(year, month, day)
+
+
+def _to_time(word: str) -> time:
+    found = _TIME.fullmatch(unicodedata.normalize("NFKC", word))
+    if found is None:
+        raise ValueError
+    hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return time(hours, minutes, seconds)
+
+
+def _to_duration(word: str) -> timedelta:
+    word = levelled(word)
+    parts = _DURATION.findall(word)
+    if not parts or "".join(number + unit for number, unit in parts) != word:
+        raise ValueError
+    try:
+        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+    except OverflowError:
+        raise ValueError from None
+
+
+_TYPES: dict[object, WordType] = {
+    str: WordType(str, "a text"),
+    int: WordType(int, "a whole number"),
+    float: WordType(_to_float, "a number"),
+    bool: WordType(_to_bool, "yes or no"),
+    date: WordType(_to_date, "a date such as 2026-05-01"),
+    time: WordType(_to_time, "a time such as 08:30"),
+    timedelta: WordType(_to_duration, "a duration such as 1h30m"),
+}
+
+
+def _word_type(annotation: object) -> WordType | None:
+    """Return how to convert a word to an annotated type; None if that is not possible."""
+    if annotation in (inspect.Parameter.empty, typing.Any):
+        return _TYPES[str]
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Literal:
+        return _one_of({str(each): each for each in arguments})
+    if origin in (Union, UnionType):
+        return _any_of([_word_type(each) for each in arguments if each is not NoneType])
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return _one_of({str(each.value): each for each in annotation}, {each.name: each for each in annotation})
+    return _TYPES.get(annotation)
+
+
+def _one_of(values: dict[str, object], others: dict[str, object] | None = None) -> WordType:
+    """Return the type of a word that is one of some words; the usage shows the first ones only."""
+    found = {levelled(word): value for word, value in ((others or {}) | values).items()}
+
+    def convert(word: str) -> object:
+        try:
+            return found[levelled(word)]
+        except KeyError:
+            raise ValueError from None
+
+    return WordType(convert, f"one of {', '.join(values)}", "|".join(values))
+
+
+def _any_of(kinds: Sequence[WordType | None]) -> WordType | None:
+    """Return the type of a word that is converted to the first type that accepts it."""
+    known = [each for each in kinds if each is not None]
+    if len(known) < len(kinds):
+        return None
+    if len(known) == 1:
+        return known[0]
+
+    def convert(word: str) -> object:
+        for each in known:
+            try:
+                return each.convert(word)
+            except ValueError:
+                continue
+        raise ValueError
+
+    return WordType(convert, " or ".join(each.expected for each in known))
+
+
+# -- arguments -------------------------------------------------------------------------------------------------------
+
+
+class Argument:
+    """
+    A parameter of a handler that gets words of a command.
+
+    Args:
+        function: The handler.
+        parameter: The parameter.
+        is_last: Whether no parameter follows it.
+
+    Raises:
+        TypeError: A word cannot be converted to its type.
+    """
+
+    def __init__(self, function: Callable[..., object], parameter: inspect.Parameter, *, is_last: bool) -> None:
+        annotation = resolve_annotation(function, parameter.annotation)
+        word_type = _word_type(annotation)
+        if word_type is None:
+            raise TypeError(
+                f"No word of a command can be converted to {parameter.annotation!s}, the type of the parameter "
+                f"{parameter.name!r} of {name_of(function)}. Put a parameter for an injected value behind a `*`."
+            )
+        self._type = word_type
+        self.name = parameter.name
+        self.is_variadic: bool = parameter.kind is parameter.VAR_POSITIONAL
+        """Whether it takes all remaining words."""
+        self.takes_rest: bool = is_last and not self.is_variadic and word_type is _TYPES[str]
+        """Whether it takes the rest of the text."""
+        self._has_default = parameter.default is not parameter.empty
+        self._is_optional = NoneType in typing.get_args(annotation)
+        self.default: object = parameter.default if self._has_default else None
+        """The value without a word."""
+        self.is_required: bool = not (self._has_default or self._is_optional or self.is_variadic)
+
+    @property
+    def usage(self) -> str:
+        """How to write it, such as `<minutes>` or `[text…]`."""
+        label = (self._type.label or self.name) + ("…" if self.takes_rest or self.is_variadic else "")
+        return f"<{label}>" if self.is_required else f"[{label}]"
+
+    def convert(self, word: str) -> object:
+        """
+        Return the value of a word, or of the rest of the text.
+
+        Raises:
+            WrongArguments: It does not fit.
+        """
+        try:
+            return self._type.convert(word)
+        except ValueError:
+            raise WrongArguments(f"{self.name}: {word[:50]!r} is not {self._type.expected}.") from None
+
+
+class Arguments:
+    """
+    The parameters of a handler that get words of a command.
+
+    Args:
+        function: The handler.
+        parameters: Its positional parameters behind the context and the event.
+
+    Raises:
+        TypeError: A word cannot be converted to a parameter's type.
+    """
+
+    def __init__(self, function: Callable[..., object], parameters: Sequence[inspect.Parameter]) -> None:
+        self._arguments = [
+            Argument(function, each, is_last=number == len(parameters)) for number, each in enumerate(parameters, 1)
+        ]
+        self.usage: str = " ".join(each.usage for each in self._arguments)
+        """How to write them, such as `<minutes> <text…>`."""
+
+    def convert(self, text: str) -> list[object]:
+        """
+        Return the arguments of a call.
+
+        Raises:
+            WrongArguments: A word is missing, does not fit, or is one too many.
+        """
+        values: list[object] = []
+        rest = text.strip()
+        for argument in self._arguments:
+            if argument.is_variadic:
+                while rest:
+                    word, rest = split_word(rest)
+                    values.append(argument.convert(word))
+            elif not rest:
+                if argument.is_required:
+                    raise WrongArguments(f"{argument.name} is missing.")
+                values.append(argument.default)
+            elif argument.takes_rest:
+                values.append(split_word(rest)[0] if _is_quoted(rest) else rest)
+                rest = ""
+            else:
+                word, rest = split_word(rest)
+                values.append(argument.convert(word))
+        if rest:
+            raise WrongArguments(f"{split_word(rest)[0][:50]!r} is one word too many.")
+        return values

@@ -1,0 +1,203 @@
+"""Words of commands, converted to the types of a handler's parameters."""
+
+from __future__ import annotations
+
+import inspect
+from datetime import date, datetime, time, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from webwx.bot.arguments import Arguments, WrongArguments, levelled, split_word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+
+class Size(Enum):
+    """Values by name or by value."""
+
+    SMALL = "s"
+    LARGE = "l"
+
+
+def arguments(function: Callable[..., object]) -> Arguments:
+    return Arguments(function, list(inspect.signature(function).parameters.values()))
+
+
+def of_type(annotation: object) -> Arguments:
+    """Return the arguments of a function with one parameter that is not the last one."""
+
+    def handler(value: Any, *others: str) -> None:
+        raise AssertionError
+
+    handler.__annotations__["value"] = annotation
+    parameter = inspect.Parameter("value", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
+    return Arguments(handler, [parameter])
+
+
+def remind(minutes: int, text: str) -> None:
+    raise AssertionError
+
+
+def choose(size: Size = Size.SMALL, count: int | None = None, *names: str) -> None:
+    raise AssertionError
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("text", "word", "rest"),
+        [
+            ("one two  three", "one", "two  three"),
+            ("  one", "one", ""),
+            ("一\u3000二", "一", "二"),
+            ("一\u2005二\n三", "一", "二\n三"),
+            ('"one two" three', "one two", "three"),
+            ("“一 二” 三", "一 二", "三"),
+            ("「一 二」", "一 二", ""),
+            ("＂一 二＂ 三", "一 二", "三"),
+            ("'' rest", "", "rest"),
+            ("don't stop", "don't", "stop"),
+            ('"open end', '"open', "end"),
+            ('"a"b c', '"a"b', "c"),
+            ("", "", ""),
+        ],
+    )
+    def test_words_are_separated_by_blanks_of_any_kind_and_grouped_by_quotes(
+        self, text: str, word: str, rest: str
+    ) -> None:
+        assert split_word(text) == (word, rest)
+
+    def test_case_and_width_make_no_difference(self) -> None:
+        assert levelled("／ＨＥＬＰ") == levelled("/help") == "/help"
+
+
+class TestTypes:
+    @pytest.mark.parametrize(
+        ("annotation", "word", "value"),
+        [
+            (inspect.Parameter.empty, "x", "x"),
+            (Any, "x", "x"),
+            (str, "１", "１"),
+            (int, "-5", -5),
+            (int, "１２", 12),
+            (float, "1.5", 1.5),
+            (float, "１．５", 1.5),
+            (bool, "YES", True),
+            (bool, "关", False),
+            (date, "2026-05-01", date(2026, 5, 1)),
+            (date, "2026年5月1日", date(2026, 5, 1)),
+            (time, "8:30", time(8, 30)),
+            (time, "08：30：15", time(8, 30, 15)),
+            (timedelta, "1h30m", timedelta(minutes=90)),
+            (timedelta, "1小时30分钟", timedelta(minutes=90)),
+            (timedelta, "1.5天", timedelta(hours=36)),
+            (Literal["on", "off"], "ON", "on"),
+            (Literal[1, 2], "２", 2),
+            (Size, "s", Size.SMALL),
+            (Size, "large", Size.LARGE),
+            (int | None, "5", 5),
+            (int | str, "5", 5),
+            (int | str, "five", "five"),
+            ("int", "5", 5),
+        ],
+        ids=str,
+    )
+    def test_word_becomes_a_value_of_the_annotated_type(self, annotation: object, word: str, value: object) -> None:
+        assert of_type(annotation).convert(word) == [value]
+
+    @pytest.mark.parametrize(
+        ("annotation", "word", "reason"),
+        [
+            (int, "five", "value: 'five' is not a whole number."),
+            (float, "nan", "value: 'nan' is not a number."),
+            (bool, "maybe", "value: 'maybe' is not yes or no."),
+            (date, "2026-02-30", "value: '2026-02-30' is not a date such as 2026-05-01."),
+            (date, "tomorrow", "value: 'tomorrow' is not a date such as 2026-05-01."),
+            (time, "25:00", "value: '25:00' is not a time such as 08:30."),
+            (time, "noon", "value: 'noon' is not a time such as 08:30."),
+            (timedelta, "soon", "value: 'soon' is not a duration such as 1h30m."),
+            (timedelta, "1hx", "value: '1hx' is not a duration such as 1h30m."),
+            (timedelta, "9999999999999d", "value: '9999999999999d' is not a duration such as 1h30m."),
+            (Literal["on", "off"], "of", "value: 'of' is not one of on, off."),
+            (Size, "m", "value: 'm' is not one of s, l."),
+            (int | date, "x", "value: 'x' is not a whole number or a date such as 2026-05-01."),
+            (int, "x" * 60, f"value: '{'x' * 50}' is not a whole number."),
+        ],
+    )
+    def test_word_that_does_not_fit_has_a_reason(self, annotation: object, word: str, reason: str) -> None:
+        with pytest.raises(WrongArguments) as error:
+            of_type(annotation).convert(word)
+        assert str(error.value) == reason
+
+    @pytest.mark.parametrize("annotation", [bytes, datetime, "Missing", int | bytes, None | bytes, list[str]], ids=str)
+    def test_type_that_no_word_can_have_is_refused(self, annotation: object) -> None:
+        with pytest.raises(TypeError, match=r"No word of a command can be converted .* 'value' of .*handler\. Put a"):
+            of_type(annotation)
+
+
+class TestParameters:
+    @pytest.mark.parametrize(
+        ("text", "values"),
+        [
+            ("5 tea is ready", [5, "tea is ready"]),
+            ("５\u3000喝茶", [5, "喝茶"]),
+            ('5 say "hi" twice', [5, 'say "hi" twice']),
+            ('5 "tea is ready"', [5, "tea is ready"]),
+            ("5 line\n\nline", [5, "line\n\nline"]),
+        ],
+    )
+    def test_last_text_takes_the_rest_as_it_was_written(self, text: str, values: list[object]) -> None:
+        assert arguments(remind).convert(text) == values
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("", "minutes is missing."),
+            ("5", "text is missing."),
+            ("tea 5", "minutes: 'tea' is not a whole number."),
+        ],
+    )
+    def test_missing_word_is_named(self, text: str, reason: str) -> None:
+        with pytest.raises(WrongArguments) as error:
+            arguments(remind).convert(text)
+        assert str(error.value) == reason
+
+    @pytest.mark.parametrize(
+        ("text", "values"),
+        [
+            ("", [Size.SMALL, None]),
+            ("large", [Size.LARGE, None]),
+            ("large 2 a 'b c'", [Size.LARGE, 2, "a", "b c"]),
+        ],
+    )
+    def test_defaults_fill_in_and_a_star_takes_all_further_words(self, text: str, values: Collection[object]) -> None:
+        assert arguments(choose).convert(text) == values
+
+    def test_optional_parameter_without_a_default_is_none(self) -> None:
+        def handler(count: int | None, text: str | None) -> None:
+            raise AssertionError
+
+        assert arguments(handler).convert("") == [None, None]
+        assert arguments(handler).usage == "[count] [text…]"
+
+    def test_word_too_many_is_refused(self) -> None:
+        def handler(count: int) -> None:
+            raise AssertionError
+
+        with pytest.raises(WrongArguments, match=r"^'6' is one word too many\.$"):
+            arguments(handler).convert("5 6 7")
+
+    def test_handler_without_parameters_takes_no_word(self) -> None:
+        assert Arguments(remind, []).convert("  ") == []
+        with pytest.raises(WrongArguments, match="too many"):
+            Arguments(remind, []).convert("x")
+
+    def test_usage_shows_what_is_required_and_what_repeats(self) -> None:
+        def handler(state: Literal["on", "off"], size: Size, day: date, *rest: str) -> None:
+            raise AssertionError
+
+        assert arguments(remind).usage == "<minutes> <text…>"
+        assert arguments(choose).usage == "[s|l] [count] [names…]"
+        assert arguments(handler).usage == "<on|off> <s|l> <day> [rest…]"
