@@ -56,10 +56,10 @@ SOURCES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*
 MODULES = [source for source in SOURCES if not source.endswith(("__init__.py", "__main__.py"))]
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if module not in WITHOUT_A_TEST_OF_ITS_OWN])
-def test_every_module_has_its_test_in_the_same_place(module: str) -> None:
-    path = Path(module)
-    assert (TESTS / path.parent / f"test_{path.name}").is_file()
+def test_every_module_has_its_test_in_the_same_place() -> None:
+    tests = {module: TESTS / Path(module).parent / f"test_{Path(module).name}" for module in MODULES}
+    without = {module for module, test in tests.items() if not test.is_file()}
+    assert without - set(WITHOUT_A_TEST_OF_ITS_OWN) == set()
 
 
 def test_the_exceptions_to_that_still_are_ones() -> None:
@@ -137,9 +137,9 @@ def foreign_private_names_in(source: str) -> set[str]:
     return {name for name in used - own if re.match("_[^_]", name)} - PRIVATE_IN_NAME_ONLY
 
 
-@pytest.mark.parametrize("source", [each for each in SOURCES if each.startswith("client/")])
-def test_no_component_of_the_client_touches_a_private_attribute_of_another(source: str) -> None:
-    assert foreign_private_names_in((SOURCE / source).read_text("utf-8")) == set()
+def test_no_component_of_the_client_touches_a_private_attribute_of_another() -> None:
+    found = {path.name: foreign_private_names_in(path.read_text("utf-8")) for path in (SOURCE / "client").glob("*.py")}
+    assert {name: names for name, names in found.items() if names} == {}
 
 
 def test_a_private_attribute_of_another_class_is_found() -> None:
@@ -152,22 +152,22 @@ def bases_in(source: str) -> dict[str, set[str]]:
     return {node.name: {ast.unparse(base).partition("[")[0] for base in node.bases} for node in classes}
 
 
-BASES = {name: bases for path in SOURCES for name, bases in bases_in((SOURCE / path).read_text("utf-8")).items()}
-"""Of every class of `src`."""
+def test_no_class_has_more_than_two_bases_of_ours_and_none_of_the_client_has_one() -> None:
+    found = {source: bases_in((SOURCE / source).read_text("utf-8")) for source in SOURCES}
+    ours = {name for classes in found.values() for name in classes}
+    most = {source: 0 if source.startswith("client/") else 2 for source in SOURCES}
+    too_many = {
+        (source, name)
+        for source, classes in found.items()
+        for name, bases in classes.items()
+        if len(bases & ours) > most[source]
+    }
+    assert too_many == set()
 
 
-def test_no_class_has_more_than_two_bases_of_ours() -> None:
-    assert [name for name, bases in BASES.items() if len(bases & set(BASES)) > 2] == []
-
-
-@pytest.mark.parametrize("source", [each for each in SOURCES if each.startswith("client/")])
-def test_the_client_is_composed_and_not_inherited(source: str) -> None:
-    assert [name for name, bases in bases_in((SOURCE / source).read_text("utf-8")).items() if bases & set(BASES)] == []
-
-
-@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
-def test_every_example_has_its_test(example: Path) -> None:
-    assert (TESTS / "examples" / f"test_{example.name}").is_file()
+def test_every_example_has_its_test() -> None:
+    examples = {example.name for example in (ROOT / "examples").glob("*.py")}
+    assert {name for name in examples if not (TESTS / "examples" / f"test_{name}").is_file()} == set()
 
 
 def test_importing_webwx_loads_nothing_besides() -> None:
@@ -262,9 +262,9 @@ def banned(source: str) -> Iterator[str]:
                 yield "shell=True"
 
 
-@pytest.mark.parametrize("source", SOURCES)
-def test_nothing_turns_data_into_code(source: str) -> None:
-    assert list(banned((SOURCE / source).read_text("utf-8"))) == []
+def test_nothing_turns_data_into_code() -> None:
+    found = {source: list(banned((SOURCE / source).read_text("utf-8"))) for source in SOURCES}
+    assert {source: names for source, names in found.items() if names} == {}
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,9 @@ def test_what_only_looks_alike_is_not(source: str) -> None:
 
 
 def unexplained_skips(source: str) -> Iterator[str]:
-    """Find tests that are left out without a word."""
+    """Find tests that are skipped without a reason."""
+    if not re.search("skip|xfail", source):
+        return  # most files, and parsing them all takes seconds
     tree = ast.parse(source)
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
@@ -315,9 +317,9 @@ def unexplained_skips(source: str) -> Iterator[str]:
                 yield f"line {node.lineno}: {name}"
 
 
-@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: path.relative_to(TESTS).as_posix())
-def test_no_test_is_skipped_without_a_reason(path: Path) -> None:
-    assert list(unexplained_skips(path.read_text("utf-8"))) == []
+def test_no_test_is_skipped_without_a_reason() -> None:
+    found = {path: list(unexplained_skips(path.read_text("utf-8"))) for path in TESTS.rglob("*.py")}
+    assert {path: skips for path, skips in found.items() if skips} == {}
 
 
 @pytest.mark.parametrize(
