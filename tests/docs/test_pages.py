@@ -191,8 +191,8 @@ def test_every_test_that_guards_a_field_bug_exists() -> None:
     assert rows
     for guards in rows:
         assert guards
-        for file, name in guards:
-            assert re.search(rf"def {name}\b", (ROOT / "tests" / file).read_text(encoding="utf-8")), f"{file}::{name}"
+        for file, test in guards:
+            assert re.search(rf"def {test}\b", (ROOT / "tests" / file).read_text(encoding="utf-8")), f"{file}::{test}"
 
 
 def test_every_id_of_a_field_bug_is_unique() -> None:

@@ -12,7 +12,6 @@ import base64
 import hashlib
 import json
 import re
-import subprocess
 import sys
 from contextlib import aclosing
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs
 
 import pytest
-from tests.interop.processes import WEBWX, Lines, fetch, photograph
+from tests.interop.processes import PATIENCE, Lines, fetch, photograph
 
 from webwx import (
     AsyncClient,
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from tests.canary import Canary
+    from tests.forks import Forks
 
 SERVER = Path(__file__).with_name("stranger_server.py")
 API = "/cgi-bin/mmwebwx-bin/"
@@ -380,19 +380,18 @@ async def test_an_odd_day(stranger: Stranger) -> None:
 class Commands:
     """The command line, each command a process of its own."""
 
-    def __init__(self, url: str, environment: dict[str, str], canary: Canary) -> None:
+    def __init__(self, url: str, environment: dict[str, str], canary: Canary, forks: Forks) -> None:
         self._url = url
         self._environment = environment
         self._canary = canary
+        self._forks = forks
 
     def run(self, *arguments: str | Path, stdin: str = "", code: int = 0) -> list[dict[str, Any]]:
-        done = subprocess.run(
-            [WEBWX, *arguments, "--server", self._url, "--json"],
-            input=stdin, capture_output=True, text=True, timeout=30, env=self._environment, check=False,
-        )  # fmt: skip
-        self._canary.hear(f"stdout of webwx {arguments[0]}", done.stdout)
-        self._canary.hear(f"stderr of webwx {arguments[0]}", done.stderr)
-        assert done.returncode == code, done.stderr
+        words = [*map(str, arguments), "--server", self._url, "--json"]
+        done = self._forks.run(words, stdin.encode(), self._environment, PATIENCE)
+        self._canary.hear(f"stdout of webwx {arguments[0]}", done.stdout.decode())
+        self._canary.hear(f"stderr of webwx {arguments[0]}", done.stderr.decode())
+        assert done.returncode == code, done.stderr.decode()
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def listen(self, event: str) -> dict[str, Any]:
@@ -403,8 +402,10 @@ class Commands:
                 return printed
 
 
-def test_the_command_line(stranger: Stranger, environment: dict[str, str], canary: Canary, tmp_path: Path) -> None:
-    webwx = Commands(stranger.url, environment, canary)
+def test_the_command_line(
+    stranger: Stranger, environment: dict[str, str], canary: Canary, forks: Forks, tmp_path: Path
+) -> None:
+    webwx = Commands(stranger.url, environment, canary, forks)
     photo, drawing = photograph("JPEG", seed=1), photograph("PNG", seed=2)
     file = tmp_path / "照片 1.jpg"
     file.write_bytes(photo)
