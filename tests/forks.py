@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -91,19 +92,26 @@ class Forks:
                 answer.readline()  # its exit code, which comes when it has ended
 
     def start(
-        self, arguments: list[str], environment: dict[str, str], folder: Path | None, streams: Sequence[IO[Any] | int]
+        self,
+        arguments: list[str],
+        environment: dict[str, str],
+        folder: Path | None,
+        streams: Sequence[IO[Any] | int],
+        *,
+        program: Path | None = None,
     ) -> Fork:
         """
-        Start `webwx`, as `subprocess.Popen` does.
+        Start `webwx` or another program, as `subprocess.Popen` does.
 
         Args:
             arguments: Its arguments.
             environment: All of its environment.
             folder: Its working folder; this process's by default.
             streams: Its stdin, stdout and stderr: files, or `subprocess.PIPE` or `DEVNULL`.
+            program: A Python file that is run in place of `webwx`.
         """
         wanted = {"arguments": arguments, "environment": environment, "folder": str(folder or Path.cwd())}
-        return Fork(self._path, wanted, streams)
+        return Fork(self._path, wanted | ({} if program is None else {"program": str(program)}), streams)
 
     def write_command(self, file: Path) -> None:
         """Write a program that shells can run as `webwx`; it does not pass signals on."""
@@ -139,7 +147,7 @@ class Forks:
 
 
 class Fork:
-    """A forked `webwx` that runs, with the interface of a `subprocess.Popen` in text mode."""
+    """A forked `webwx` or program that runs, with the interface of a `subprocess.Popen` in text mode."""
 
     def __init__(self, path: str, wanted: dict[str, Any], streams: Sequence[IO[Any] | int]) -> None:
         self.returncode: int | None = None
@@ -292,7 +300,10 @@ def _become(wanted: dict[str, Any], streams: list[int]) -> None:
     sys.stderr = open(2, "w", errors="backslashreplace", buffering=1)  # noqa: SIM115 - as above
     if "code" in wanted:
         return _run_code(wanted["code"])
-    sys.argv = ["webwx", *wanted["arguments"]]
+    sys.argv = [wanted.get("program", "webwx"), *wanted["arguments"]]
+    if "program" in wanted:
+        runpy.run_path(wanted["program"], run_name="__main__")
+        return None  # and this process ends as an interpreter does
     try:
         cli.main()
     except SystemExit as ended:

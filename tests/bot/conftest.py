@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
+import os
 import urllib.request
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,14 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
+    from tests.forks import Forks
+
     from webwx.model.login import QrCode
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
     from webwx.storage.base import LoginStore
     from webwx.transport.runner import Transport
-
-
-WEBWX = Path(sys.executable).with_name("webwx")
 
 
 class OpenClient(Protocol):
@@ -177,11 +175,7 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    command = [WEBWX, "sandbox", "--port", "0", "--auto-confirm", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield Server(json.loads(process.stdout.readline()))
-        finally:
-            process.terminate()
+def server(forks: Forks) -> Iterator[Server]:
+    arguments = ["sandbox", "--port", "0", "--auto-confirm", "--json"]
+    with forks.running(arguments, dict(os.environ), 20) as printed:
+        yield Server(json.loads(printed.readline()))

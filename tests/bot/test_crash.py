@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tests.bot.conftest import Server
     from tests.canary import Canary
+    from tests.forks import Fork, Forks
 
 PROGRAMS = [Path(__file__).with_name(name) for name in ("program.py", "bot_program.py")]
 PATIENCE = 30.0
@@ -31,27 +32,26 @@ PATIENCE = 30.0
 class Bot:
     """The program, which a test can start several times, and its log."""
 
-    def __init__(self, program: Path, server: Server, folder: Path, canary: Canary) -> None:
+    def __init__(self, program: Path, server: Server, folder: Path, canary: Canary, forks: Forks) -> None:
         self._program = program
         self._server = server
         self._folder = folder
         self._canary = canary
+        self._forks = forks
 
     @contextmanager
-    def running(self) -> Iterator[subprocess.Popen[str]]:
+    def running(self) -> Iterator[Fork]:
         """Start the program, and check that it has ended afterwards."""
-        command = [sys.executable, self._program, self._server.url, self._folder]
-        paths = {"PYTHONPATH": str(Path(__file__).parents[2])}  # for what the programs share
-        with subprocess.Popen(
-            command, env=os.environ | paths, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
+        streams = (subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
+        arguments = [self._server.url, str(self._folder)]
+        with self._forks.start(arguments, dict(os.environ), None, streams, program=self._program) as process:
             try:
                 assert process.stdout is not None
                 assert process.stdout.readline() == "ready\n"
                 yield process
             finally:
                 process.kill()
-                _, errors = process.communicate()
+                _, errors = process.communicate(PATIENCE)
                 self._canary.hear("the bot's stderr", errors)
 
     @property
@@ -128,8 +128,8 @@ class Bot:
 
 
 @pytest.fixture(params=PROGRAMS, ids=["deliver", "bot"])
-def bot(request: pytest.FixtureRequest, server: Server, tmp_path: Path, canary: Canary) -> Bot:
-    return Bot(request.param, server, tmp_path, canary)
+def bot(request: pytest.FixtureRequest, server: Server, tmp_path: Path, canary: Canary, forks: Forks) -> Bot:
+    return Bot(request.param, server, tmp_path, canary, forks)
 
 
 def test_killed_inside_its_handler_the_message_comes_again_and_the_one_before_does_not(
@@ -240,7 +240,7 @@ def test_handler_that_hangs_beside_it_is_not_given_up(bot: Bot, server: Server) 
     assert len(bot.calls("hang")) == 4
 
 
-def end(process: subprocess.Popen[str]) -> float:
+def end(process: Fork) -> float:
     """Wait until a process has ended with exit code 0, and return the seconds."""
     begun = time.monotonic()
     assert process.wait(PATIENCE) == 0

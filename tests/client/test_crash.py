@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from webwx.storage.sqlite.journal import SqliteJournal
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from tests.forks import Forks
+
     from webwx.model.login import QrCode
     from webwx.sandbox.world import World
     from webwx.storage.base import Outgoing
@@ -36,11 +39,12 @@ PATIENCE = 30.0
 class Stage:
     """A sandbox on a port, a saved login and a journal, and a program that uses both."""
 
-    def __init__(self, url: str, world: World, folder: Path) -> None:
+    def __init__(self, url: str, world: World, folder: Path, forks: Forks) -> None:
         self.url = url
         self.world = world
         self.folder = folder
         self.journal = SqliteJournal(folder / "me.journal")
+        self._forks = forks
 
     async def log_in(self) -> None:
         def confirm(_: QrCode) -> None:
@@ -59,13 +63,13 @@ class Stage:
             stdout=asyncio.subprocess.PIPE, env=os.environ | environment,
         )  # fmt: skip
 
-    async def run(self, what: str, moment: str = "", **environment: str) -> tuple[int, list[dict[str, Any]]]:
+    async def run(self, what: str, moment: str = "") -> tuple[int, list[dict[str, Any]]]:
         """Run the program to its end, and return its exit code and output."""
-        process = await self.start(what, moment, **environment)
-        async with asyncio.timeout(PATIENCE):
-            told, _ = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, [json.loads(line) for line in told.splitlines()]
+        arguments = [what, self.url, str(self.folder), moment]
+        streams = (subprocess.DEVNULL, subprocess.PIPE, sys.__stderr__)
+        with self._forks.start(arguments, dict(os.environ), None, streams, program=PROGRAM) as fork:
+            told, _ = await asyncio.to_thread(fork.communicate, PATIENCE)
+            return fork.wait(), [json.loads(line) for line in told.splitlines()]
 
     async def find_send(self, key: str) -> Outgoing | None:
         """Look into the outbox as another process would."""
@@ -75,10 +79,10 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(make_world: Callable[..., World], tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(make_world: Callable[..., World], tmp_path: Path, forks: Forks) -> AsyncIterator[Stage]:
     world = make_world(clock=SystemClock())
     served = await serve(SandboxCore(world))
-    stage = Stage(served.url, world, tmp_path)
+    stage = Stage(served.url, world, tmp_path, forks)
     await stage.log_in()
     yield stage
     await stage.journal.close()
@@ -171,8 +175,11 @@ async def test_a_clock_that_is_wrong_costs_nothing(stage: Stage, offset: str) ->
         stage.world.say("ahua", "me", text)
     stage.world.wind(60)
     _, library = libfaketime.get_reload_information()
-    code, told = await stage.run("listen", FAKETIME=offset, **library)
+    process = await stage.start("listen", FAKETIME=offset, **library)
+    async with asyncio.timeout(PATIENCE):
+        printed, _ = await process.communicate()
+    told = [json.loads(line) for line in printed.splitlines()]
 
-    assert code == 0
+    assert process.returncode == 0
     assert [line["text"] for line in told] == ["0", "1", "end"]
     assert all(line["backlog"] for line in told)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,13 +19,14 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import ModuleType
 
+    from tests.forks import Fork, Forks
+
     from webwx.sandbox.world import World
     from webwx.testing import Sandbox
 
     Start = Callable[..., AbstractContextManager["Process"]]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-WEBWX = Path(sys.executable).with_name("webwx")
 
 
 @pytest.fixture
@@ -66,19 +65,19 @@ def until(is_so: Callable[[], bool]) -> None:
 class Process:
     """An example in a process of its own."""
 
-    def __init__(self, popen: subprocess.Popen[str], errors: Path) -> None:
-        self._popen = popen
+    def __init__(self, fork: Fork, errors: Path) -> None:
+        self._fork = fork
         self._errors = errors
 
     def kill(self) -> None:
         """End it at once, with no chance to do anything more."""
-        self._popen.kill()
-        self._popen.wait()
+        self._fork.kill()
+        self._fork.wait()
 
     def end(self) -> int:
         """End it well, and give its exit code."""
-        self._popen.send_signal(signal.SIGTERM)
-        return self._popen.wait()
+        self._fork.terminate()
+        return self._fork.wait()
 
     def until_said(self, what: str) -> None:
         """Wait until it has said something to the terminal's error stream."""
@@ -86,7 +85,7 @@ class Process:
 
 
 @pytest.fixture
-def start(sandbox: Sandbox, tmp_path: Path) -> Start:
+def start(sandbox: Sandbox, tmp_path: Path, forks: Forks) -> Start:
     """Start `webwx run` on an example, with settings of its own; the account and its journal are those of before."""
     sandbox.switch(auto_confirm=True)
 
@@ -100,16 +99,15 @@ def start(sandbox: Sandbox, tmp_path: Path) -> Start:
         errors = tmp_path / "errors.txt"
         with (
             errors.open("w", encoding="utf-8") as said,
-            subprocess.Popen(
-                [WEBWX, "run", EXAMPLES / f"{name}.py"], env=environment, cwd=tmp_path, stdout=said, stderr=said,
-                text=True,
-            ) as popen,
-        ):  # fmt: skip
+            forks.start(
+                ["run", str(EXAMPLES / f"{name}.py")], environment, tmp_path, (subprocess.DEVNULL, said, said)
+            ) as fork,
+        ):
             try:
-                process = Process(popen, errors)
+                process = Process(fork, errors)
                 process.until_said(" runs as 小明")
                 yield process
             finally:
-                popen.kill()
+                fork.kill()
 
     return started
