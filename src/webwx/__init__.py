@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from webwx.errors import LoginRefused as LoginRefused
     from webwx.errors import LoginTimeout as LoginTimeout
     from webwx.errors import MediaUnavailable as MediaUnavailable
+    from webwx.errors import NoAnswer as NoAnswer
     from webwx.errors import NoJournal as NoJournal
     from webwx.errors import NoSuchFile as NoSuchFile
     from webwx.errors import NotAPicture as NotAPicture
@@ -190,10 +191,10 @@ _HOMES = {
     "errors": (
         "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "InvalidCursor",
         "InvalidLogin", "InvalidRequest", "InvalidSettings", "LocalStateError", "LoggedOut", "LoginRefused",
-        "LoginTimeout", "MediaUnavailable", "NoJournal", "NoSuchFile", "NotAPicture", "NotForwardable", "NotLoggedIn",
-        "NotOnThisHost", "ProtocolError", "ProxyFailed", "RateLimitReached", "RateLimited", "RecallExpired",
-        "RecallRefused", "RecipientRejected", "RecordChanged", "ReplyLimitReached", "SendOutcomeUnknown",
-        "StaleContact", "StorageError", "TextTooLong", "Timeout", "TlsError", "TooFewMembers", "TooLarge",
+        "LoginTimeout", "MediaUnavailable", "NoAnswer", "NoJournal", "NoSuchFile", "NotAPicture", "NotForwardable",
+        "NotLoggedIn", "NotOnThisHost", "ProtocolError", "ProxyFailed", "RateLimitReached", "RateLimited",
+        "RecallExpired", "RecallRefused", "RecipientRejected", "RecordChanged", "ReplyLimitReached",
+        "SendOutcomeUnknown", "StaleContact", "StorageError", "TextTooLong", "Timeout", "TlsError", "TooFewMembers", "TooLarge",
         "TransportError", "UnexpectedLoginPage", "UnknownContact", "UnsafeRedirect", "WxError",
     ),
     "model.address_book": ("Contacts",),

@@ -20,6 +20,7 @@ Every exception that webwx raises.
     │   ├── InvalidLogin         the saved login cannot be read, or lacks a cookie that the call needs
     │   ├── AlreadyRunning       another process is syncing this login (.pid)
     │   ├── RateLimitReached     the account's own rate limit allows nothing now; nothing was sent (.retry_after)
+    │   ├── NoAnswer             no answer to a handler's question arrived in time
     │   ├── RecordChanged        another caller has changed or deleted this record
     │   └── StorageError         the login or the journal cannot be read or saved
     ├── TransportError           no answer arrived
@@ -143,6 +144,10 @@ class InvalidLogin(LocalStateError):
 
 class StorageError(LocalStateError):
     """The login or the journal cannot be read or saved."""
+
+
+class NoAnswer(LocalStateError):
+    """No answer to the question of a handler arrived in time."""
 
 
 class RecordChanged(LocalStateError):

@@ -343,6 +343,7 @@ class Bot(Router, TimerRegistry):
                 subscription, dispatch.handle, attempts=self._attempts, in_flight=self._in_flight, counts=self.counts,
                 is_over=lambda: client.state is LoginState.LOGGED_OUT, debug=self.debug,
             )  # fmt: skip
+            dispatch.queues = queues
             dispatch.one_shot_timers = one_shot_timers = OneShotTimers(
                 self.timer_handlers, client, subscription.part, dispatch.call_one_shot, bot=self.name,
                 attempts=self._attempts, debug=self.debug,

@@ -22,15 +22,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import msgspec
 
 from webwx.bot.failures import describe, trace
+from webwx.bot.questions import Dialogue
 from webwx.client.retry import retry
 from webwx.client.scheduler import JobScheduler
-from webwx.errors import StorageError
+from webwx.errors import InvalidRequest, NoAnswer, StorageError
+from webwx.model.contacts import ContactId
+from webwx.model.messages import TextMessage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     from webwx.client.subscription import Delivered, Subscription
-    from webwx.model.contacts import ContactId
+    from webwx.model.messages import Event
     from webwx.storage.base import Entry
 
     Handle = Callable[[Delivered, int], Awaitable[bool]]
@@ -103,7 +106,9 @@ class _Deferred(NamedTuple):
 class _ChatQueue:
     """Entries of one chat; the first one is being handled, or is the next."""
 
-    __slots__ = ("attempt", "began_at", "chat", "deferred", "is_reported", "is_timed_out", "waiting", "worker")
+    __slots__ = (
+        "attempt", "began_at", "chat", "deferred", "dialogue", "is_reported", "is_timed_out", "waiting", "worker",
+    )  # fmt: skip
 
     def __init__(self, chat: ContactId) -> None:
         self.chat = chat
@@ -113,7 +118,9 @@ class _ChatQueue:
         self.attempt = 0
         """Next attempt at the first entry, once one has failed; 0 before."""
         self.began_at: float | None = None
-        """Time of the call that is running, by the loop's clock."""
+        """Time of the call that is running, by the loop's clock; None while it waits for an answer."""
+        self.dialogue: Dialogue | None = None
+        """Questions of the first entry's handler, once it has asked one."""
         self.is_reported = False
         self.is_timed_out = False
         self.worker: asyncio.Task[None] | None = None
@@ -223,6 +230,9 @@ class ChatQueues:
         queue = self._queues.get(chat)
         if queue is None:
             queue = self._queues[chat] = _ChatQueue(chat)
+        if queue.dialogue is not None and queue.dialogue.take(delivered):
+            self.counts.in_flight += 1
+            return
         if queue.deferred:
             queue.waiting.append(_deferred(delivered))
             queue.deferred += 1
@@ -348,6 +358,8 @@ class ChatQueues:
                 return
             now = self._loop.time()
         queue.began_at = now
+        if queue.dialogue is not None:
+            queue.dialogue.begin_attempt()
         self._subscription.show(number)
         try:
             is_acknowledged = await self._handle(delivered, attempt)
@@ -359,15 +371,24 @@ class ChatQueues:
         queue.began_at = None
         if queue.worker is not None and queue.worker.cancelling():
             await self._undo_cancellation(queue.worker)
-        if failure is not None:
+        if failure is not None and queue.dialogue is not None and queue.dialogue.is_interrupted:
+            self._drop(queue)
+        elif failure is not None:
             self._subscription.remove_poison_marker(number)
             await self._handle_failure(queue, number, attempt, failure)
         else:
             if not is_acknowledged:
-                self._subscription.ack(number)
+                self._acknowledge(queue, number)
             self.counts.delivered += 1
             self._finish_first(queue)
         queue.is_reported = queue.is_timed_out = False
+
+    def _acknowledge(self, queue: _ChatQueue, number: int) -> None:
+        """Acknowledge a queue's first entry, and with it the answers to the questions of its handler."""
+        if queue.dialogue is None:
+            self._subscription.ack(number)
+        else:
+            self._subscription.commit([number, *(each.entry.number for each in queue.dialogue.answers)], [])
 
     async def _undo_cancellation(self, worker: asyncio.Task[None]) -> None:
         """Undo a cancellation that was meant for a handler, before the worker calls another one."""
@@ -390,6 +411,8 @@ class ChatQueues:
         failures = await self._use_journal(lambda: self._subscription.failed(number, kind))
         if failures >= self._attempts:
             await self._use_journal(lambda: self._subscription.give_up(number, kind))
+            for each in queue.dialogue.answers if queue.dialogue is not None else ():
+                self._subscription.ack(each.entry.number)
             self.counts.dead += 1
             _log.error(
                 "%s: event %d is a dead letter after %d failures; the last one was %s.\n%s",
@@ -417,6 +440,11 @@ class ChatQueues:
         queue.waiting.popleft()
         queue.attempt = 0
         self._finished += 1
+        if queue.dialogue is not None:
+            answers, queue.dialogue = len(queue.dialogue.answers), None
+            self._finished += answers
+            self.counts.delivered += answers
+            self.counts.in_flight -= answers
         if queue.deferred and len(queue.waiting) == queue.deferred and not self._is_draining:
             self._make_ready(queue)  # a deferred entry, which takes the place of the removed one in memory
         else:
@@ -434,8 +462,112 @@ class ChatQueues:
         """Remove a queue with its entries, which are not acknowledged and are delivered again later."""
         del self._queues[queue.chat]
         self.counts.in_flight -= len(queue.waiting) - queue.deferred
+        if queue.dialogue is not None:
+            self.counts.in_flight -= len(queue.dialogue.answers)
         self.counts.deferred -= queue.deferred
         self._notify()
+
+    # -- questions -----------------------------------------------------------------------------------------------------
+
+    async def ask(
+        self,
+        event: Event,
+        send: Callable[[], Awaitable[object]],
+        is_answer: Callable[[Event], Awaitable[bool]],
+        timeout: float | None,  # noqa: ASYNC109 - a timeout of the answer, not of this function
+        limit: asyncio.Timeout | None = None,
+    ) -> TextMessage:
+        """
+        Send the question of a handler, and return the next text of the event's author in that chat.
+
+        The answer does not wait behind the event in the queue. Meanwhile the handler's time does not count.
+
+        Args:
+            event: The event of the handler, which is being handled.
+            send: Sends the question.
+            is_answer: Returns whether a text is an answer; another one is acknowledged.
+            timeout: Seconds to wait for an answer; None: until the bot stops.
+            limit: The handler's time limit, which pauses.
+
+        Raises:
+            NoAnswer: There was no answer in time.
+            InvalidRequest: The handler has ended, or waits for another answer.
+        """
+        queue = self._queues.get(getattr(event, "chat", ContactId("")))
+        first = queue.waiting[0] if queue is not None else None
+        if queue is None or first is None or isinstance(first, _Deferred) or first.event.number != event.number:
+            raise InvalidRequest("The handler has ended; a question is asked while its handler runs.")
+        if queue.dialogue is None:
+            queue.dialogue = Dialogue(event)
+        dialogue = queue.dialogue
+        is_again = queue.attempt or first.entry.redelivered
+        newest = 0 if is_again else _number(queue.waiting[-1])
+        await send()
+        answer = dialogue.next_answer()
+        if answer is None:
+            elapsed, left = self._pause(queue, limit)
+            try:
+                answer = await self._wait_for_answer(queue, dialogue, newest, is_answer, timeout)
+            finally:
+                if queue.dialogue is dialogue:  # the handler still runs
+                    queue.began_at = self._loop.time() - elapsed
+                    if limit is not None and left is not None:
+                        limit.reschedule(self._loop.time() + left)
+            dialogue.add(answer)
+        assert isinstance(answer.event, TextMessage)  # noqa: S101 - for the type checker: nothing else fits
+        return answer.event
+
+    def _pause(self, queue: _ChatQueue, limit: asyncio.Timeout | None) -> tuple[float, float | None]:
+        """Stop the time of a handler; return the seconds that it has run, and those left of its time limit."""
+        now = self._loop.time()
+        elapsed = now - (queue.began_at or now)
+        queue.began_at = None
+        if queue is self._isolated:  # the other queues must not wait for an answer
+            self._end_isolation_early(queue)
+        ends_at = None if limit is None else limit.when()
+        if limit is None or ends_at is None:
+            return elapsed, None
+        limit.reschedule(None)
+        return elapsed, ends_at - now
+
+    async def _wait_for_answer(
+        self,
+        queue: _ChatQueue,
+        dialogue: Dialogue,
+        newest: int,
+        is_answer: Callable[[Event], Awaitable[bool]],
+        timeout: float | None,  # noqa: ASYNC109 - the same
+    ) -> Delivered:
+        """Wait for an answer that arrives after the entry `newest`."""
+        try:
+            async with asyncio.timeout(timeout):
+                while True:
+                    if self._is_draining:
+                        self._interrupt(queue)
+                    found = _take_waiting(queue, dialogue, newest) or await dialogue.wait()
+                    number = found.entry.number
+                    if await is_answer(found.event):
+                        break
+                    self._subscription.ack(number)
+                    self.counts.in_flight -= 1
+        except TimeoutError:
+            raise NoAnswer("There was no answer in time.") from None
+        self._subscription.show(number)
+        self.last_handled = max(self.last_handled, number)
+        return found
+
+    def numbers_with(self, delivered: Delivered) -> list[int]:
+        """Return the numbers of an entry that is being handled and of the answers to its handler's questions."""
+        queue = self._queues.get(delivered.entry.chat)
+        answers = () if queue is None or queue.dialogue is None else queue.dialogue.answers
+        return [delivered.entry.number, *(each.entry.number for each in answers)]
+
+    def _interrupt(self, queue: _ChatQueue) -> None:
+        """Cancel a handler that waits for an answer."""
+        if queue.dialogue is not None:
+            queue.dialogue.interrupt()
+        if queue.worker is not None:
+            queue.worker.cancel()
 
     # -- poison messages -----------------------------------------------------------------------------------------------
 
@@ -464,9 +596,12 @@ class ChatQueues:
     def _end_long_isolation(self, queue: _ChatQueue, seconds: float) -> None:
         """Begin with other entries beside one that takes long; from now on a crash may be caused by these."""
         if queue is self._isolated and seconds > ISOLATION_TIME:
-            self._subscription.remove_poison_marker(_number(queue.waiting[0]))
-            self._isolated = None
-            self._start_worker()
+            self._end_isolation_early(queue)
+
+    def _end_isolation_early(self, queue: _ChatQueue) -> None:
+        self._subscription.remove_poison_marker(_number(queue.waiting[0]))
+        self._isolated = None
+        self._start_worker()
 
     # -- slow handlers -------------------------------------------------------------------------------------------------
 
@@ -507,6 +642,9 @@ class ChatQueues:
             timer.cancel()
             self._drop(queue)
         self._waiting_for_retry.clear()
+        for queue in self._queues.values():
+            if queue.dialogue is not None and queue.dialogue.is_waiting:
+                self._interrupt(queue)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_TIMEOUT):
                 while self._queues:
@@ -559,6 +697,16 @@ def _deferred(delivered: Delivered) -> _Deferred:
     return _Deferred(
         delivered.entry.number, delivered.entry.attempt, delivered.entry.redelivered, delivered.entry.crashes
     )
+
+
+def _take_waiting(queue: _ChatQueue, dialogue: Dialogue, newest: int) -> Delivered | None:
+    """Remove and return the first waiting entry that arrived after `newest` and may be an answer; None without one."""
+    for place in range(1, len(queue.waiting) - queue.deferred):
+        waiting = queue.waiting[place]
+        if not isinstance(waiting, _Deferred) and waiting.entry.number > newest and dialogue.fits(waiting):
+            del queue.waiting[place]
+            return waiting
+    return None
 
 
 def _number(waiting: Delivered | _Deferred) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -25,7 +26,7 @@ from webwx.bot.state import ConversationState
 from webwx.client.client import AsyncClient
 from webwx.errors import InvalidRequest, UnknownContact
 from webwx.model.contacts import ContactId
-from webwx.model.messages import Event
+from webwx.model.messages import Event, TextMessage
 from webwx.storage.base import StoredTimer
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     M = TypeVarWithDefault("M", bound=re.Match[str] | None, default=re.Match[str] | None, covariant=True)
 else:
     M = TypeVar("M", covariant=True)  # a default, which only type checkers need, is part of Python from 3.13 on
+
+Ask = Callable[[Event, Callable[[], Awaitable[object]], float | None], Awaitable[TextMessage]]
+"""Sends the question of an event's handler by a function, and returns the answer, for which it waits some seconds."""
 
 
 class Context(
@@ -77,6 +81,8 @@ class Context(
     """The chat of a one-shot timer; empty for none."""
     _conversation: ConversationTransaction | None = None
     """Transaction on the state; None: there is no state here."""
+    _ask: Ask | None = None
+    """Asks a question; None: only the handler of an event can."""
     _ordinal: int = 0
     """Number of sends and new timers so far."""
 
@@ -126,6 +132,33 @@ class Context(
 
         """
         return await self.send_text(self.chat, text)
+
+    async def ask(self, question: str, *, timeout: float | None = None) -> TextMessage:  # noqa: ASYNC109 - of the answer
+        """
+        Send a text into the chat of the event, and return the next text of the event's author in that chat.
+
+        The answer goes to no other handler. It is acknowledged together with the event, and is given again when the
+        handler is called again. While the handler waits, its time limit pauses, and the other events of the chat wait.
+
+        The wait does not survive a restart: the event is delivered again, and the handler begins anew, without sending
+        its questions again. For a long conversation, or one of several people in a chatroom, use `state`.
+
+        Args:
+            question: The text to send.
+            timeout: Seconds to wait for the answer; None: until the bot stops.
+
+        Raises:
+            NoAnswer: There was no answer in time. A handler need not catch it: then the event counts as handled.
+            InvalidRequest: This is not the handler of an event in a bot, or it waits for another answer.
+            UnknownContact: The event has no chat; nothing was sent.
+
+        For the others see `reply`.
+
+        """
+        if self._ask is None:
+            raise InvalidRequest("Only the handler of an event in a bot can ask a question.")
+        chat = self.chat
+        return await self._ask(self.event, lambda: self.send_text(chat, question), timeout)
 
     async def reply_image(self, image: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """

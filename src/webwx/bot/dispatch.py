@@ -27,14 +27,15 @@ from webwx.bot.signatures import name_of
 from webwx.bot.sync_context import SyncContext
 from webwx.bot.threads import Threads, is_asynchronous
 from webwx.client.state import LoginState
-from webwx.errors import ReplyLimitReached, UnknownContact
+from webwx.errors import InvalidRequest, NoAnswer, ReplyLimitReached, UnknownContact
 from webwx.model.contacts import FILEHELPER
 from webwx.model.events import StateTimedOut
-from webwx.model.messages import Event, Message, MessageRecalled
+from webwx.model.messages import Event, Message, MessageRecalled, TextMessage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from webwx.bot.chat_queues import ChatQueues
     from webwx.bot.commands import Command, Commands
     from webwx.bot.conversations import Conversations, ConversationTransaction
     from webwx.bot.injection import CallPlan
@@ -122,6 +123,10 @@ class Dispatch:
         self._loop_guard = LoopGuard(replies_per_minute, on_loop=self._loops.append)
         self._loop = asyncio.get_running_loop()
         self._is_debug = debug
+        self._limits: dict[int, asyncio.Timeout] = {}
+        """Time limits of the handlers that run, by the numbers of their events."""
+        self.queues: ChatQueues | None = None
+        """The chat queues of the present login."""
         self.one_shot_timers: OneShotTimers | None = None
         """The one-shot timers of the present login."""
 
@@ -146,12 +151,14 @@ class Dispatch:
         context = Context(
             self._client, event, key=f"{self._name}/{event.number}", attempt=attempt,
             is_last_attempt=is_last_attempt(delivered.entry, attempt, self._attempts), _loop_guard=self._loop_guard,
-            _timers=self.one_shot_timers, _conversation=conversation,
+            _timers=self.one_shot_timers, _conversation=conversation, _ask=self._ask,
         )  # fmt: skip
         try:
             await self._call_and_report(handlers, context, conversation)
             is_state_used = conversation.is_used
-            conversation.commit([delivered.entry.number])
+            if is_state_used:
+                numbers = [delivered.entry.number] if self.queues is None else self.queues.numbers_with(delivered)
+                conversation.commit(numbers)
         finally:
             conversation.end()
         while self._loops:
@@ -166,6 +173,11 @@ class Dispatch:
         log = EventLog(context, self._routes.all, self._loop.time()) if self._is_debug else None
         try:
             is_called = await self._call_first_match(handlers, context, log)
+        except NoAnswer:
+            conversation.roll_back()
+            if log is not None:
+                log.write(self._loop.time(), "got no answer")
+            return True
         except ReplyLimitReached:
             conversation.roll_back()
             if log is not None:
@@ -224,11 +236,14 @@ class Dispatch:
             return
         try:
             async with asyncio.timeout(self._time_limit) as limit:
+                self._limits[context.event.number] = limit
                 await self._call_inside_middleware(handler, context)
         except TimeoutError as error:
             if limit.expired() and error.__cause__ is not None:
                 error.with_traceback(error.__cause__.__traceback__)  # the handler's line, not that of the timeout
             raise
+        finally:
+            self._limits.pop(context.event.number, None)
 
     async def _call_inside_middleware(self, handler: Handler, context: Context) -> None:
         plan = self._plans.get(handler)
@@ -282,6 +297,23 @@ class Dispatch:
         else:
             # An asynchronous function returns an awaitable.
             await cast("Awaitable[object]", function(own_context, *arguments, **injected))
+
+    # -- questions ---------------------------------------------------------------------------------------------------
+
+    async def _ask(
+        self,
+        event: Event,
+        send: Callable[[], Awaitable[object]],
+        timeout: float | None,  # noqa: ASYNC109 - a timeout of the answer
+    ) -> TextMessage:
+        """Send the question of an event's handler, and wait for the answer; the handler's time limit pauses."""
+        if self.queues is None:
+            raise InvalidRequest("The bot does not run, so nothing can be asked.")
+        return await self.queues.ask(event, send, self._is_answer, timeout, self._limits.get(event.number))
+
+    async def _is_answer(self, event: Event) -> bool:
+        """Return whether a text is an answer: this program did not send it."""
+        return not (isinstance(event, Message) and event.is_self and await self._client.was_sent_here(event))
 
     # -- time-outs ---------------------------------------------------------------------------------------------------
 
@@ -364,7 +396,7 @@ class Dispatch:
             name = name_of(listener)
             key = f"{context.key}/{name}/{context.attempt}"
             again = msgspec.structs.replace(
-                context, key=key, match=None, _loop_guard=self._loop_guard, _conversation=None, _ordinal=0
+                context, key=key, match=None, _loop_guard=self._loop_guard, _conversation=None, _ask=None, _ordinal=0
             )
             await self._call_and_log_errors(name, partial(self._call_beside_handlers, listener, again, event, error))
 

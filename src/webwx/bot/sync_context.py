@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from webwx.client.identities import To
     from webwx.client.media import Progress
     from webwx.model.contacts import ContactId
-    from webwx.model.messages import Event, Message, Receipt
+    from webwx.model.messages import Event, Message, Receipt, TextMessage
     from webwx.storage.base import StoredTimer
 
 T = TypeVar("T")
@@ -122,6 +122,29 @@ class SyncContext(Generic[M]):
         For the others see `AsyncClient.send_text`.
         """
         return self.wait(self._context.reply(text))
+
+    def ask(self, question: str, *, timeout: float | None = None) -> TextMessage:
+        """
+        Send a text into the chat of the event, and return the next text of the event's author in that chat.
+
+        The answer goes to no other handler. It is acknowledged together with the event, and is given again when the
+        handler is called again. While the handler waits, its time limit pauses, and the other events of the chat wait.
+
+        The wait does not survive a restart: the event is delivered again, and the handler begins anew, without sending
+        its questions again. For a long conversation, or one of several people in a chatroom, use `state`.
+
+        Args:
+            question: The text to send.
+            timeout: Seconds to wait for the answer; None: until the bot stops.
+
+        Raises:
+            NoAnswer: There was no answer in time. A handler need not catch it: then the event counts as handled.
+            InvalidRequest: This is not the handler of an event in a bot, or it waits for another answer.
+            UnknownContact: The event has no chat; nothing was sent.
+
+        For the others see `reply`.
+        """
+        return self.wait(self._context.ask(question, timeout=timeout))
 
     def reply_image(self, image: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
