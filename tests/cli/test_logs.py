@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from webwx.cli.logs import TerminalFormatter, configure_logging, log_to_stderr
+from webwx.bot.log_fields import bind, unbind
+from webwx.cli.logs import NOTICES, JsonFormatter, TerminalFormatter, configure_logging, log_to_stderr
+from webwx.model.messages import Event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 def unconfigured() -> Iterator[logging.Logger]:
     """Yield the root logger without handlers, as a program finds it, and restore it afterwards."""
     root, library = logging.getLogger(), logging.getLogger("webwx")
-    before = root.handlers[:], root.level, library.level
+    before = root.handlers[:], root.level, library.level, library.handlers[:], NOTICES.level
     root.handlers[:] = []
     try:
         yield root
@@ -28,6 +31,8 @@ def unconfigured() -> Iterator[logging.Logger]:
         root.handlers[:] = before[0]
         root.setLevel(before[1])
         library.setLevel(before[2])
+        library.handlers[:] = before[3]
+        NOTICES.setLevel(before[4])
 
 
 def test_records_of_the_program_and_warnings_of_the_library_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +77,7 @@ def test_a_log_record_keeps_its_lines_and_cannot_steer_the_terminal(monkeypatch:
     monkeypatch.setattr(logger, "handlers", [])
     monkeypatch.setattr(logger, "level", logger.level)
     monkeypatch.setattr(sys, "stderr", shown := io.StringIO())
-    log_to_stderr()
+    log_to_stderr(level=logging.DEBUG)
     try:
         raise KeyError
     except KeyError:
@@ -81,3 +86,58 @@ def test_a_log_record_keeps_its_lines_and_cannot_steer_the_terminal(monkeypatch:
     assert first.endswith(" webwx: one")
     assert second == r"two\x1b[2J"
     assert (traceback[0], traceback[-1]) == ("Traceback (most recent call last):", "KeyError")
+
+
+# -- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    """Return the objects on stderr, one per line."""
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_json_record_has_time_level_logger_and_message() -> None:
+    record = logging.makeLogRecord({
+        "created": 1_764_012_345.123, "levelname": "WARNING", "name": "shop", "msg": "%d sold", "args": (3,),
+    })  # fmt: skip
+    assert json.loads(JsonFormatter().format(record)) == {
+        "time": "2025-11-24T19:25:45.123Z", "level": "warning", "logger": "shop", "message": "3 sold",
+    }  # fmt: skip
+
+
+def test_json_record_has_the_fields_that_were_passed_and_those_of_the_event() -> None:
+    record = logging.makeLogRecord({"msg": "sold", "order": 5, "price": None, "buyer": {"a"}, "event": 9, "time": "x"})
+    token = bind("shop", Event(number=7))
+    try:
+        values = json.loads(JsonFormatter().format(record))
+    finally:
+        unbind(token)
+    assert (values["order"], values["price"], values["buyer"]) == (5, None, "{'a'}")
+    assert (values["bot"], values["event"]) == ("shop", 9), "what was passed goes before what is bound"
+    assert values["time"] != "x"
+
+
+def test_json_record_is_one_line_that_cannot_control_the_terminal() -> None:
+    try:
+        raise KeyError("x")
+    except KeyError:
+        record = logging.makeLogRecord({"msg": "one\ntwo\x1b[2J\u202e", "exc_info": sys.exc_info()})
+    line = JsonFormatter().format(record)
+    assert line.isascii()
+    assert "\n" not in line
+    assert json.loads(line)["message"] == "one\ntwo\x1b[2J\u202e"
+    assert json.loads(line)["exception"].splitlines()[-1] == "KeyError: 'x'"
+
+
+def test_library_and_program_write_json_once_each(capsys: pytest.CaptureFixture[str]) -> None:
+    with unconfigured():
+        log_to_stderr(log_format="json")
+        log_to_stderr(log_format="json")
+        configure_logging(is_debugging=False, is_verbose=False, log_format="json")
+        logging.getLogger("shop").info("open")
+        logging.getLogger("webwx.bot").info("an event")
+        logging.getLogger("webwx.bot").warning("a failure")
+        NOTICES.info("a notice")
+    assert [(each["logger"], each["message"]) for each in written(capsys)] == [
+        ("shop", "open"), ("webwx.bot", "a failure"), ("webwx.cli", "a notice"),
+    ]  # fmt: skip

@@ -399,3 +399,49 @@ def test_the_interpreter_runs_the_same_command_line() -> None:
         [sys.executable, "-P", "-m", "webwx", "--version"], env=os.environ, capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("webwx ")
+
+
+# -- logs as JSON ----------------------------------------------------------------------------------------------------
+
+SELLING = """
+import logging
+from webwx import Bot, TextMessage
+
+bot = Bot(name="shop", attempts=1)
+
+
+@bot.on(TextMessage)
+def buy(ctx, message):
+    logging.getLogger("shop").info("sold", extra={"price": 3})
+    raise ValueError(message.text)
+"""
+
+
+def test_every_line_of_the_log_is_an_object_with_the_event_and_without_its_text(
+    me: Shell, sandbox: Sandbox, file: Path
+) -> None:
+    file.write_text(SELLING)
+    with running(me, str(file), "--log-format", "json") as process:
+        process.line()
+        sandbox.say("ahua", "me", "a secret order")
+        told = process.wait_for("dead letter")
+    lines = [json.loads(line) for line in (told + process.rest[1]).splitlines()]
+    assert [(each["logger"], each["level"]) for each in lines] == [("shop", "info"), ("webwx.bot", "error")]
+    own, library = lines
+    assert (own["message"], own["price"], own["bot"]) == ("sold", 3, "shop")
+    assert (own["event"], own["chat"]) == (library["event"], library["chat"])
+    assert "secret" not in told
+    assert "阿华" not in told
+
+
+def test_failure_of_a_command_is_a_record_of_its_log(me: Shell, tmp_path: Path) -> None:
+    done = me.run("run", str(tmp_path / "missing.py"), "--log-format", "json")
+    record = json.loads(done.stderr)
+    assert (done.code, done.stdout) == (2, "")
+    assert (record["logger"], record["level"], record["exit_code"]) == ("webwx.cli", "error", 2)
+    assert "does not exist" in record["message"]
+
+
+def test_unit_and_reloaded_process_get_the_log_format(me: Shell, file: Path) -> None:
+    unit = me.run("run", str(file), "--log-format", "json", "--systemd-unit").stdout
+    assert '"--log-format" "json"' in unit

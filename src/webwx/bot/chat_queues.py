@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import msgspec
 
 from webwx.bot.failures import describe, trace
+from webwx.bot.log_fields import log_fields
 from webwx.bot.questions import Dialogue
 from webwx.client.retry import retry
 from webwx.client.scheduler import JobScheduler
@@ -417,12 +418,14 @@ class ChatQueues:
             _log.error(
                 "%s: event %d is a dead letter after %d failures; the last one was %s.\n%s",
                 name, number, failures, kind, trace(error, with_messages=self._is_debug),
+                extra=log_fields(name, event=number, chat=queue.chat),
             )  # fmt: skip
             self._finish_first(queue)
             return
         _log.warning(
             "%s: event %d failed (attempt %d of %d): %s.\n%s",
             name, number, failures, self._attempts, kind, trace(error, with_messages=self._is_debug),
+            extra=log_fields(name, event=number, chat=queue.chat),
         )  # fmt: skip
         queue.attempt = attempt + 1
         if self._is_draining:
@@ -580,7 +583,11 @@ class ChatQueues:
         kind = f"the process crashed {crashes} times while it was handled"
         await self._use_journal(lambda: self._subscription.give_up(number, kind))
         self.counts.dead += 1
-        _log.error("%s: event %d is given up, since %s.", self._subscription.name, number, kind)
+        name = self._subscription.name
+        _log.error(
+            "%s: event %d is given up, since %s.", name, number, kind,
+            extra=log_fields(name, event=number, chat=queue.chat),
+        )  # fmt: skip
         self._finish_first(queue)
         return False
 
@@ -623,9 +630,10 @@ class ChatQueues:
         if seconds > SLOW_AFTER and not queue.is_reported:
             queue.is_reported = True
             self.counts.slow += 1
+            name, number = self._subscription.name, _number(queue.waiting[0])
             _log.warning(
-                "%s: event %d has been in its handler for more than %d s.",
-                self._subscription.name, _number(queue.waiting[0]), SLOW_AFTER,
+                "%s: event %d has been in its handler for more than %d s.", name, number, SLOW_AFTER,
+                extra=log_fields(name, event=number, chat=queue.chat),
             )  # fmt: skip
         is_too_long = self._time_limit is not None and seconds > self._time_limit
         if is_too_long and not queue.is_timed_out and queue.worker is not None:

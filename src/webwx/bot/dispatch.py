@@ -21,6 +21,7 @@ from webwx.bot.context import Context
 from webwx.bot.event_log import EventLog
 from webwx.bot.failures import describe, trace
 from webwx.bot.injection import CallScope
+from webwx.bot.log_fields import bind, log_fields, unbind
 from webwx.bot.loop_guard import LoopGuard
 from webwx.bot.router import Routes, make_help
 from webwx.bot.signatures import name_of
@@ -153,6 +154,7 @@ class Dispatch:
             is_last_attempt=is_last_attempt(delivered.entry, attempt, self._attempts), _loop_guard=self._loop_guard,
             _timers=self.one_shot_timers, _conversation=conversation, _ask=self._ask,
         )  # fmt: skip
+        token = bind(self._name, event)
         try:
             await self._call_and_report(handlers, context, conversation)
             is_state_used = conversation.is_used
@@ -160,6 +162,7 @@ class Dispatch:
                 numbers = [delivered.entry.number] if self.queues is None else self.queues.numbers_with(delivered)
                 conversation.commit(numbers)
         finally:
+            unbind(token)
             conversation.end()
         while self._loops:
             await self._report_loop(self._loops.pop(), event.number)
@@ -359,6 +362,7 @@ class Dispatch:
         await self._call_at_due_time(handler, context, timer.data)
 
     async def _call_at_due_time(self, handler: Callable[..., object], context: Context, *arguments: object) -> None:
+        bind(self._name, context.event)  # for good: a timer's call is a task of its own
         try:
             await self._call_beside_handlers(handler, context, *arguments)
         except BaseException as error:
@@ -410,8 +414,10 @@ class Dispatch:
             if _is_cancelled(error):
                 raise
             _log.error(
-                "%s: %s failed: %s.\n%s", self._name, name, describe(error), trace(error, with_messages=self._is_debug)
-            )
+                "%s: %s failed: %s.\n%s",
+                self._name, name, describe(error), trace(error, with_messages=self._is_debug),
+                extra=log_fields(self._name),
+            )  # fmt: skip
 
     async def _call_beside_handlers(
         self, function: Callable[..., object], context: Context, *arguments: object

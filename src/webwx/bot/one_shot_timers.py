@@ -18,6 +18,7 @@ import msgspec
 
 from webwx.bot.chat_queues import DRAIN_TIMEOUT, pause_after
 from webwx.bot.failures import describe, trace
+from webwx.bot.log_fields import log_fields
 from webwx.client.retry import retry
 from webwx.client.scheduler import JobScheduler
 from webwx.errors import LoggedOut, NotLoggedIn, StorageError, UnknownContact
@@ -196,7 +197,7 @@ class OneShotTimers:
             if handler is None:
                 _log.error(
                     "%s: the timer %d waits for the handler %s, which this program does not have.",
-                    self._bot, timer.number, timer.handler,
+                    self._bot, timer.number, timer.handler, extra=log_fields(self._bot, timer=timer.number),
                 )  # fmt: skip
                 self._skipped.add(timer.number)
                 return
@@ -228,6 +229,7 @@ class OneShotTimers:
             "%s: the timer %d failed (attempt %d of %d): %s.\n%s",
             self._bot, timer.number, failures, self._attempts, describe(error),
             trace(error, with_messages=self._is_debug),
+            extra=log_fields(self._bot, chat=timer.chat, timer=timer.number),
         )  # fmt: skip
         if failures >= self._attempts:
             await self._settle(timer, "failed")

@@ -12,6 +12,7 @@ import contextlib
 import inspect
 import queue
 import threading
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -134,6 +135,8 @@ class _QueuedCall:
 
     def __init__(self, function: Callable[[], object], ended: Callable[[], None]) -> None:
         self._function = function
+        self._variables = copy_context()
+        """Context variables of the caller, such as the fields of log records."""
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self.outcome: asyncio.Future[BaseException | None] = self._loop.create_future()
@@ -143,7 +146,7 @@ class _QueuedCall:
         error: BaseException | None = None
         if not self.outcome.cancelled():
             try:
-                self.result = self._function()
+                self.result = self._variables.run(self._function)
             except BaseException as raised:  # noqa: BLE001 - `Threads.run` raises it
                 error = raised
         with contextlib.suppress(RuntimeError):  # the event loop is closed, and nothing waits for the result

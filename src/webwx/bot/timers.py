@@ -21,6 +21,7 @@ import msgspec
 
 from webwx.bot.chat_queues import DRAIN_TIMEOUT
 from webwx.bot.failures import describe, trace
+from webwx.bot.log_fields import log_fields
 from webwx.bot.schedules import WEEKDAYS, Cron, Daily, Every, parse_time, parse_weekdays, parse_zone
 from webwx.bot.signatures import check_injectable
 from webwx.client.retry import retry
@@ -345,8 +346,9 @@ class Timers:
             if skipped is not None:
                 state.last = skipped
                 _log.warning(
-                    "%s: the timer %s was due again before its previous call had ended.", self._bot, timer.name
-                )
+                    "%s: the timer %s was due again before its previous call had ended.", self._bot, timer.name,
+                    extra=log_fields(self._bot, timer=timer.name),
+                )  # fmt: skip
         return self._seconds_left(state)
 
     def _seconds_left(self, state: _TimerState) -> float:
@@ -367,6 +369,7 @@ class Timers:
             _log.error(
                 "%s: the timer %s failed: %s.\n%s",
                 self._bot, timer.name, describe(error), trace(error, with_messages=self._is_debug),
+                extra=log_fields(self._bot, timer=timer.name),
             )  # fmt: skip
             if isinstance(error, (LoggedOut, NotLoggedIn)):
                 return

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import TextIO
 
 import click
@@ -177,10 +177,21 @@ def run_command(arguments: list[str]) -> int:
         if "--json" in takewhile("--".__ne__, arguments):
             fields = {"type": type(error).__name__, "message": sentence, "exit_code": int(exit_code)}
             tell_document({"error": fields})
+        elif _logs_json(arguments):
+            from webwx.cli.logs import NOTICES, log_to_stderr
+
+            log_to_stderr(log_format="json")
+            NOTICES.error("%s", sentence, extra={"exit_code": int(exit_code), "type": type(error).__name__})
         else:
             tell_failure(sentence)
         return exit_code
     return code or Exit.DONE
+
+
+def _logs_json(arguments: list[str]) -> bool:
+    """Return whether `--log-format json` was given; the parser may have stopped before it."""
+    given = [*takewhile("--".__ne__, arguments)]
+    return "--log-format=json" in given or ("--log-format", "json") in pairwise(given)
 
 
 def _speak_utf8(stream: TextIO | None) -> None:

@@ -1,12 +1,31 @@
-"""Log output: of the library with `--verbose`, and of a bot's program under `webwx run`."""
+"""Log output: of the library with `--verbose`, and of long-running commands, as text or as JSON."""
 
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
 
-from webwx.cli.output import printable
+import click
+
+from webwx.bot.log_fields import bound_fields
+from webwx.cli.option_values import Given
+from webwx.cli.output import printable, printable_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., object]")
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+FORMATS = ("text", "json")
+
+NOTICES = logging.getLogger("webwx.cli")
+"""Logger of what commands print beside their results, with `--log-format json`."""
+
+_ATTRIBUTES = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
+"""Attributes that every log record has; others were passed as `extra`."""
 
 
 class TerminalFormatter(logging.Formatter):
@@ -17,7 +36,50 @@ class TerminalFormatter(logging.Formatter):
         return "\n".join(map(printable, super().format(record).split("\n")))
 
 
-def configure_logging(*, is_debugging: bool, is_verbose: bool) -> None:
+class JsonFormatter(logging.Formatter):
+    """
+    Format log records as JSON objects: time (UTC), level, logger, message, and the fields of the record.
+
+    The fields are those that were passed as `extra`, and those of the event whose handler is running. A record with an
+    exception has its traceback as `exception`.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        values: dict[str, object] = {
+            "time": time.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        passed = {name: value for name, value in vars(record).items() if name not in _ATTRIBUTES}
+        for name, value in (bound_fields() | passed).items():
+            is_plain = value is None or isinstance(value, (str, int, float))
+            values.setdefault(name, value if is_plain else str(value))
+        if record.exc_info:
+            values["exception"] = self.formatException(record.exc_info)
+        return printable_json(values)
+
+
+def log_format_option(command: F) -> F:
+    """Add `--log-format` to a command; its value is collected with the common options."""
+
+    def gather(ctx: click.Context, _: click.Parameter, value: str) -> None:
+        ctx.ensure_object(Given).log_format = value
+
+    return click.option(
+        "--log-format",
+        type=click.Choice(FORMATS),
+        default="text",
+        show_default=True,
+        callback=gather,
+        expose_value=False,
+        help="Format of the log and of notices on stderr: text, or json for one object per line.",
+    )(command)
+
+
+def configure_logging(*, is_debugging: bool, is_verbose: bool, log_format: str = "text") -> None:
     """
     Send log records to stderr, unless the bot's program has configured the root logger itself.
 
@@ -26,6 +88,7 @@ def configure_logging(*, is_debugging: bool, is_verbose: bool) -> None:
     Args:
         is_debugging: `--debug` was given.
         is_verbose: `--verbose` was given, which has a handler of its own for this library's records.
+        log_format: One of `FORMATS`; `json` has such a handler as well.
 
     """
     library = logging.getLogger("webwx")
@@ -34,18 +97,23 @@ def configure_logging(*, is_debugging: bool, is_verbose: bool) -> None:
     root = logging.getLogger()
     if root.handlers:
         return
-    handler = logging.StreamHandler()
-    handler.setFormatter(TerminalFormatter(FORMAT))
-    if is_verbose:
+    handler = _handler(log_format)
+    if is_verbose or log_format == "json":
         handler.addFilter(lambda record: record.name.partition(".")[0] != library.name)
     root.addHandler(handler)
     root.setLevel(logging.INFO)
 
 
-def log_to_stderr() -> None:
-    """Print the library's log on stderr; it contains no secret, name or message text."""
+def log_to_stderr(*, log_format: str = "text", level: int = logging.WARNING) -> None:
+    """Print the library's log and the notices of commands on stderr, whatever the root logger does; only once."""
+    library = logging.getLogger("webwx")
+    if not library.handlers:
+        library.addHandler(_handler(log_format, "%(asctime)s %(name)s: %(message)s"))
+        library.setLevel(level)
+    NOTICES.setLevel(logging.INFO)
+
+
+def _handler(log_format: str, text: str = FORMAT) -> logging.Handler:
     handler = logging.StreamHandler()
-    handler.setFormatter(TerminalFormatter("%(asctime)s %(name)s: %(message)s"))
-    logger = logging.getLogger("webwx")
-    logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG)
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TerminalFormatter(text))
+    return handler

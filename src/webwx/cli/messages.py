@@ -17,6 +17,7 @@ import click
 
 from webwx.cli.consumers import LISTEN
 from webwx.cli.exits import BadInput
+from webwx.cli.logs import log_format_option
 from webwx.cli.names import complete_chats, complete_each_chat, whom
 from webwx.cli.options import FreeTextCommand
 from webwx.cli.progress import shown_progress
@@ -327,6 +328,7 @@ async def _find_recalled(client: AsyncClient, which: str) -> Event:
     help="Also print and count phone activity and contact changes.",
 )
 @click.option("--keep", is_flag=True, help="Archive pictures as they arrive, so that they survive a recall.")
+@log_format_option
 async def listen(session: Session, count: int | None, consumer: str, include_all: bool, keep: bool) -> None:
     """
     Print messages and recalls as they arrive.

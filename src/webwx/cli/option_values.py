@@ -19,6 +19,8 @@ class Given:
     proxy: str | None = field(default=None, repr=False)
     as_json: bool = False
     verbose: bool = False
+    log_format: str = "text"
+    """Format of what is printed on stderr: `text`, or `json` for one object per line."""
 
     def settings(self) -> Settings:
         """

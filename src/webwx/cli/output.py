@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from logging import Logger
 
     Text = str | Sequence[str]
     """One line, or several: a line break inside a line is shown as an escape."""
@@ -42,9 +43,11 @@ class OutputClosed(Exception):
 class Output:
     """The output of a command."""
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, notices: Logger | None = None) -> None:
         self.as_json = as_json
         """Whether results are JSON objects, one per line, instead of text."""
+        self._notices = notices
+        """Logs what is not a result; None: it is printed on stderr."""
 
     def result(self, text: Text, /, **fields: Any) -> None:
         """
@@ -75,9 +78,18 @@ class Output:
         """Print a picture made of colours and block characters on stderr, unchanged."""
         _write(sys.stderr, picture)
 
-    def tell(self, text: Text) -> None:
-        """Print on stderr what is not a result."""
-        _write(sys.stderr, _lines(text))
+    def tell(self, text: Text, *, logged: str = "") -> None:
+        """
+        Print on stderr what is not a result.
+
+        Args:
+            text: Text for people.
+            logged: Text for a log, if the other one holds names.
+        """
+        if self._notices is None:
+            _write(sys.stderr, _lines(text))
+        else:
+            self._notices.info("%s", logged or (text if isinstance(text, str) else "\n".join(text)))
 
     def remark(self, text: Text) -> None:
         """Print a note for people on stderr, except with `--json`."""

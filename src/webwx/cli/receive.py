@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webwx.cli.consumers import RECEIVE
+from webwx.cli.logs import log_format_option
 from webwx.cli.messages import describe
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.progress import shown_progress
@@ -67,6 +68,7 @@ _MEDIA = (FileMessage, ImageMessage, VideoMessage, VoiceMessage, StickerMessage)
 )
 @click.option("--from", "chat", metavar="CHAT", shell_complete=complete_chats, help="Save only media of this chat.")
 @click.option("--follow", is_flag=True, help="Keep running and save new media as they arrive.")
+@log_format_option
 async def receive(session: Session, to: Path, chat: str | None, follow: bool) -> None:
     """
     Save received files, pictures and other media.
@@ -170,7 +172,8 @@ class Postbox:
         self._tell(event, f"{error} {then}")
 
     def _tell(self, event: Event, why: str) -> None:
-        self._session.output.tell(f"{describe(event, self._client.contacts)}: {why}")
+        text = f"{describe(event, self._client.contacts)}: {why}"
+        self._session.output.tell(text, logged=f"event {event.number}: {why}")
 
 
 def _kind(event: Event) -> str:

@@ -20,7 +20,7 @@ import click
 
 from webwx.bot.bot import Bot, check, loading, start
 from webwx.cli.exits import BadInput, CommandFailed
-from webwx.cli.logs import configure_logging
+from webwx.cli.logs import configure_logging, log_format_option
 from webwx.cli.option_values import Given
 from webwx.cli.programs import run_file
 from webwx.cli.reload import supervise
@@ -47,6 +47,7 @@ COMMAND_LIMIT = 30.0
         "webwx run bot.py --debug",
         "webwx run bot.py --account work --reload",
         "webwx run bot.py --on-logout 'notify-send webwx'",
+        "webwx run bot.py --log-format json",
         "webwx run bot.py --systemd-unit > ~/.config/systemd/user/webwx-bot.service",
     ),
     endless=True,
@@ -65,6 +66,7 @@ COMMAND_LIMIT = 30.0
     metavar="COMMAND",
     help="Command to run when a login ends, without a shell; gets WEBWX_REASON and WEBWX_ACCOUNT.",
 )
+@log_format_option
 @click.option("--systemd-unit", "is_unit_wanted", is_flag=True, help="Print a systemd user unit and exit.")
 @click.argument("targets", metavar="FILE[:NAME]...", type=click.Path(), nargs=-1, required=True)
 def run(
@@ -89,6 +91,8 @@ def run(
     arguments = [f"{path}:{name}" if name else str(path) for path, name in files]
     if on_logout:
         arguments += ["--on-logout", on_logout]
+    if given.log_format != "text":
+        arguments += ["--log-format", given.log_format]
     if is_unit_wanted:
         session.output.program(write_unit(files[0][0], arguments))
         return _nothing()
@@ -97,7 +101,7 @@ def run(
         return supervise(session.output, [*arguments, *flags], [path.parent for path, _ in files])
     _ = session.settings  # a mistake in them is reported before a user's program runs
     bots = find_bots(session, files)
-    configure_logging(is_debugging=is_debugging, is_verbose=given.verbose)
+    configure_logging(is_debugging=is_debugging, is_verbose=given.verbose, log_format=given.log_format)
     for bot in bots:
         bot.debug = bot.debug or is_debugging
         if notice:

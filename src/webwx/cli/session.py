@@ -26,7 +26,7 @@ import msgspec
 
 from webwx.bot.loop import run_long
 from webwx.cli.exits import BadInput
-from webwx.cli.logs import log_to_stderr
+from webwx.cli.logs import NOTICES, log_to_stderr
 from webwx.cli.option_values import Given
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.output import Output, OutputClosed
@@ -71,7 +71,7 @@ class Session:
 
     def __init__(self, given: Given) -> None:
         self._given = given
-        self.output = Output(as_json=given.as_json)
+        self.output = Output(as_json=given.as_json, notices=NOTICES if given.log_format == "json" else None)
         self.is_endless = False
         """Whether the command runs until it is stopped, so that SIGTERM is its regular end."""
         self.keeps_media = False
@@ -274,8 +274,8 @@ def command(
         @functools.wraps(work)
         def run(**arguments: Any) -> None:
             given = click.get_current_context().ensure_object(Given)
-            if given.verbose:
-                log_to_stderr()
+            if given.verbose or given.log_format == "json":
+                log_to_stderr(log_format=given.log_format, level=logging.DEBUG if given.verbose else logging.WARNING)
             session = Session(given)
             session.is_endless = endless
             try:
