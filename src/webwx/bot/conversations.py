@@ -241,26 +241,19 @@ class Conversations:
         return lasting
 
 
-class ConversationTransaction:
-    """
-    The use of one conversation by one handler: what it reads and changes, until the handler has ended.
+class ConversationTransaction(msgspec.Struct, eq=False):  # a struct, because there is one per event
+    """The use of one conversation by one handler: what it reads and changes, until the handler has ended."""
 
-    Args:
-        conversations: The conversations of the bot.
-        event: The event of the handler.
-        key: The key of the conversation; empty: the event's.
-    """
-
-    __slots__ = ("_conversations", "_event", "_held", "_is_over", "_key", "_loading", "_row")
-
-    def __init__(self, conversations: Conversations, event: Event, key: str) -> None:
-        self._conversations = conversations
-        self._event = event
-        self._key = key
-        self._held: CachedConversation | None = None
-        self._row: ConversationRow | None = None
-        self._loading: asyncio.Lock | None = None
-        self._is_over = False
+    _conversations: Conversations
+    """The conversations of the bot."""
+    _event: Event
+    """The event of the handler."""
+    _key: str = ""
+    """The key of the conversation; empty: the event's."""
+    _held: CachedConversation | None = None
+    _row: ConversationRow | None = None
+    _loading: asyncio.Lock | None = None
+    _is_over: bool = False
 
     def __repr__(self) -> str:
         return "ConversationTransaction(***)"

@@ -162,11 +162,11 @@ class Subscription:
 
     def show(self, number: int) -> None:
         """Note that a handler gets a taken entry now."""
-        self._opened().show(number)
+        (self._consumer or self._opened()).show(number)  # this and `ack` are called for each event
 
     def ack(self, number: int) -> None:
         """Acknowledge an entry; the acknowledgement is stored a few milliseconds later."""
-        self._opened().ack(number)
+        (self._consumer or self._opened()).ack(number)
 
     def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> None:
         """Acknowledge entries and store changes of conversations, in one transaction, a few milliseconds later."""

@@ -11,7 +11,9 @@ from __future__ import annotations
 import time
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from webwx.model.messages import Event
 from webwx.storage.sqlite.bulk import as_list, insert, select, select_numbers
@@ -58,8 +60,8 @@ def key_of(text: str) -> int:
 _key_of_chat = lru_cache(1_000)(key_of)  # most messages are in few chats
 
 
-class _Unindexed(NamedTuple):
-    """The fields of an entry that the indexes need."""
+class _Unindexed(msgspec.Struct, frozen=True, gc=False):
+    """The fields of an entry that the indexes need; the garbage collector does not visit the thousands that wait."""
 
     account: int
     message_id: str
@@ -199,16 +201,16 @@ class Index:
             by_id: list[tuple[int, int, int, int]] = []
             by_chat: list[tuple[int, int, int]] = []
             words: list[tuple[int, str]] = []
-            indexed_now: list[tuple[int, str, int]] = []
+            done: list[_Unindexed] = []
             upto, count = indexed, 0
-            for upto, (account, message_id, digest, chat, text) in self._unindexed(db, numbers):
+            for upto, each in self._unindexed(db, numbers):
                 count += 1
-                if message_id:
-                    by_id.append((account, key_of(message_id), digest, upto))
-                    indexed_now.append((account, message_id, digest))
-                if chat:
-                    by_chat.append((account, _key_of_chat(chat), upto))
-                if tokens := cut(text):
+                if each.message_id:
+                    by_id.append((each.account, key_of(each.message_id), each.digest, upto))
+                    done.append(each)
+                if each.chat:
+                    by_chat.append((each.account, _key_of_chat(each.chat), upto))
+                if tokens := cut(each.words):
                     words.append((upto, " ".join(tokens)))
                 if time.monotonic() > until:
                     break
@@ -219,8 +221,8 @@ class Index:
         for number in numbers[:count]:
             self._stored.pop(number, None)
         self._indexed = upto
-        for each in indexed_now:
-            self._drop(*each)
+        for each in done:
+            self._drop(each.account, each.message_id, each.digest)
         is_done = is_rest and count == len(numbers)
         self._pending_since = None if is_done else time.monotonic()
         return not is_done
