@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from webwx.bot.bot import start as start
     from webwx.bot.chat_queues import DeliveryCounts as DeliveryCounts
     from webwx.bot.commands import Commands as Commands
+    from webwx.bot.conditions import Filter as Filter
     from webwx.bot.context import Context as Context
     from webwx.bot.delivery import deliver as deliver
     from webwx.bot.filters import FilterKeywords as FilterKeywords
@@ -167,6 +168,7 @@ _HOMES = {
     "bot.bot": ("Bot", "run", "start"),
     "bot.arguments": ("CommandCall",),
     "bot.commands": ("Commands",),
+    "bot.conditions": ("Filter",),
     "bot.context": ("Context",),
     "bot.state": ("ConversationState",),
     "bot.steps": ("Step", "Steps"),

@@ -17,6 +17,7 @@ from webwx import (
     ContinuityLost,
     Event,
     FileMessage,
+    Filter,
     ImageMessage,
     LoggedOut,
     LoopDetected,
@@ -47,6 +48,27 @@ def is_long(event: Event) -> bool:
 
 async def is_friend(ctx: Context, event: Message) -> bool:
     return ctx.client.contacts.get(event.chat) is not None
+
+
+@Filter
+def is_loud(event: TextMessage) -> bool:
+    return event.text.isupper()
+
+
+assert_type(is_long & ~Filter(chat="Boss", group=True) | is_loud, Filter)
+
+
+@bot.on(TextMessage, is_loud | is_long, is_friend & Filter(regex="x"))
+async def loud(ctx: Context, message: TextMessage) -> None:
+    assert_type(message, TextMessage)
+
+
+@bot.on(Filter(sender=5) | Filter(mentions_me=True))
+async def from_or_to(ctx: Context, message: Message) -> None:
+    assert_type(message, Message)
+
+
+Filter(own=True)  # type: ignore[call-arg]  # pyright: ignore  # whether own messages are taken is for `on` to say
 
 
 @bot.on(TextMessage, text="ping")

@@ -53,8 +53,8 @@ _EXPECTED = {
 """The values that each keyword takes, as a request to the user."""
 
 
-class EventKeywords(TypedDict, total=False):
-    """The keywords of `on` except `regex` and `command`; an event has to pass all of them."""
+class ConditionKeywordsWithoutRegex(TypedDict, total=False):
+    """The keywords of `Filter` except `regex`."""
 
     text: str
     """The text is equal to this."""
@@ -68,6 +68,22 @@ class EventKeywords(TypedDict, total=False):
     """The event's chat is a chatroom; False: it is a chat of two."""
     state: StepChoice | tuple[StepChoice, ...]
     """The conversation is at this step, at any step of this class, or at none (None), or at one of several."""
+
+
+class ConditionKeywords(ConditionKeywordsWithoutRegex, total=False):
+    """The keywords of `Filter`; an event has to pass all of them."""
+
+    regex: str | re.Pattern[str]
+    """The pattern is found in the text; `ctx.match` is not set."""
+
+
+CONDITION_KEYWORDS = ("text", "regex", "chat", "sender", "mentions_me", "group", "state")
+"""The keywords of `Filter`."""
+
+
+class EventKeywords(ConditionKeywordsWithoutRegex, total=False):
+    """The keywords of `on` except `regex` and `command`; an event has to pass all of them."""
+
     own: bool
     """Accept messages of this account as well, from its phone; messages that this program sent never match."""
     backlog: bool

@@ -7,7 +7,6 @@ the first one that matches gets the event. Which handlers accept an event class 
 
 from __future__ import annotations
 
-import inspect
 import re
 from difflib import get_close_matches
 from operator import attrgetter
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar,
 
 from webwx.bot.arguments import levelled
 from webwx.bot.commands import COMMAND_EVENTS, Command
+from webwx.bot.conditions import Filter, condition_of
 from webwx.bot.filters import (
     FIELDS,
     ContactFilter,
@@ -27,7 +27,7 @@ from webwx.bot.filters import (
     names_in,
 )
 from webwx.bot.injection import Factory, InjectedParameters, ProvidedValue, Providers
-from webwx.bot.signatures import accepts_arguments, check_injectable, check_signature, further_parameters, name_of
+from webwx.bot.signatures import check_injectable, further_parameters, name_of
 from webwx.bot.steps import step_names
 from webwx.bot.threads import is_asynchronous
 from webwx.model.contacts import FILEHELPER, FILEHELPER_NAME
@@ -39,14 +39,13 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from webwx.bot.commands import CommandAnswers
+    from webwx.bot.conditions import Condition, FilterFunction
     from webwx.bot.context import Context
     from webwx.bot.filters import EventCheck
     from webwx.bot.injection import CallPlan
     from webwx.bot.sync_context import SyncContext
     from webwx.model.login import Account
 
-    Filter = Callable[..., object]
-    """A filter function: called with the event, or with the context and the event; true lets it pass."""
 
 _text = attrgetter("text")
 
@@ -135,7 +134,7 @@ class Router:
         kind: type[E],
         other: type[F],
         /,
-        *filters: Filter,
+        *filters: FilterFunction | Filter,
         regex: str | re.Pattern[str],
         **keywords: Unpack[FilterKeywordsWithoutRegex],
     ) -> MatchRegistration[E | F]: ...
@@ -144,30 +143,30 @@ class Router:
         self,
         kind: type[E],
         /,
-        *filters: Filter,
+        *filters: FilterFunction | Filter,
         regex: str | re.Pattern[str],
         **keywords: Unpack[FilterKeywordsWithoutRegex],
     ) -> MatchRegistration[E]: ...
     @overload
     def on(
-        self, *filters: Filter, regex: str | re.Pattern[str], **keywords: Unpack[EventKeywords]
+        self, *filters: FilterFunction | Filter, regex: str | re.Pattern[str], **keywords: Unpack[EventKeywords]
     ) -> MatchRegistration[Message]: ...
     @overload
     def on(
-        self, *filters: Filter, command: str | tuple[str, ...], **keywords: Unpack[EventKeywords]
+        self, *filters: FilterFunction | Filter, command: str | tuple[str, ...], **keywords: Unpack[EventKeywords]
     ) -> Registration[TextMessage]: ...
     @overload
     def on(  # type: ignore[overload-overlap]  # the same
-        self, kind: type[E], other: type[F], /, *filters: Filter, **keywords: Unpack[FilterKeywords]
+        self, kind: type[E], other: type[F], /, *filters: FilterFunction | Filter, **keywords: Unpack[FilterKeywords]
     ) -> Registration[E | F]: ...
     @overload
     def on(  # type: ignore[overload-overlap]  # the same
-        self, kind: type[E], /, *filters: Filter, **keywords: Unpack[FilterKeywords]
+        self, kind: type[E], /, *filters: FilterFunction | Filter, **keywords: Unpack[FilterKeywords]
     ) -> Registration[E]: ...
     @overload
-    def on(self, *filters: Filter, **keywords: Unpack[FilterKeywords]) -> Registration[Message]: ...
+    def on(self, *filters: FilterFunction | Filter, **keywords: Unpack[FilterKeywords]) -> Registration[Message]: ...
     def on(
-        self, *event_types_and_filters: type[Event] | Filter, **keywords: Unpack[FilterKeywords]
+        self, *event_types_and_filters: type[Event] | FilterFunction | Filter, **keywords: Unpack[FilterKeywords]
     ) -> Registration[Any]:
         """
         Register a handler: `@bot.on(TextMessage, text="ping")`.
@@ -306,7 +305,7 @@ class Handler:
         self,
         function: Callable[..., Any],
         event_types: tuple[type, ...],
-        filters: tuple[Filter, ...],
+        filters: tuple[FilterFunction | Filter, ...],
         keywords: FilterKeywords,
     ) -> None:
         for kind in event_types:
@@ -337,7 +336,7 @@ class Handler:
         self.regex: re.Pattern[str] | None = make_regex(choices.pop("regex")) if "regex" in choices else None
         self._conditions = (*filters, *((keyword, value) for keyword, value in choices.items()))
         """The filters beside `own`, `backlog` and `command`."""
-        self._filters = tuple((name_of(each), _normalized(each)) for each in filters)
+        self._filters = tuple(_condition(each) for each in filters)
         self._contact_filters = {
             keyword: ContactFilter(keyword, choices.pop(keyword), self.name)
             for keyword in ("chat", "sender")
@@ -435,10 +434,12 @@ class Handler:
                 return f"{keyword}= does not match"
         if self._steps is not None and await context.state.get_step() not in self._steps:
             return "state= does not match"
-        for name, filter_ in self._filters:
-            answer = filter_(context, context.event)
-            if not (await answer if inspect.isawaitable(answer) else answer):
-                return f"{name} returned a false value"
+        for condition in self._filters:
+            reason = condition.check(context, context.event)
+            if not isinstance(reason, str):
+                reason = await reason
+            if reason:
+                return reason
         return ""
 
 
@@ -496,16 +497,13 @@ class Routes:
         return found
 
 
-def _normalized(filter_: Filter) -> Callable[[Context, Event], object]:
-    """Return a filter function in the form that is called with the context and the event."""
-    if not callable(filter_):
+def _condition(filter_: FilterFunction | Filter) -> Condition:
+    """Return the condition of an argument of `on` that is no event class."""
+    if not callable(filter_) and not isinstance(filter_, Filter):
         raise TypeError(
             f"on() takes event classes, filters and keywords such as text=; got {filter_!r}.{_suggestion(filter_)}"
         )
-    if accepts_arguments(filter_, 1) is not False:
-        return lambda _, event: filter_(event)
-    check_signature(filter_, 2, "A filter is called with an event, or with a context and an event")
-    return filter_
+    return condition_of(filter_)
 
 
 def _suggestion(value: object) -> str:
