@@ -1,8 +1,8 @@
 """
 What is measured: a case, the world that the reference server plays for it, and one run of it in a process of its own.
 
-A case has up to three variants: `ours`, the `floor` (a raw TLS socket that does the same requests), and the peer. Their
-code imports what it measures itself, inside the function, so that no process has more in it than it needs.
+A case has a few variants: `ours`, the `floor` (a raw TLS socket that does the same requests), and the peer. Their code
+imports what it measures itself, inside the function, so that no process has more in it than it needs.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 OURS: Final = "ours"
 FLOOR: Final = "floor"
 PEER: Final = "itchat-uos"
+STATELESS: Final = "stateless"
+"""Ours again, without the conversation state that the case is about."""
 
 PREPARE = "prepare"
 """Named in place of a variant: the case's `prepare`."""

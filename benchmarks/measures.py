@@ -11,14 +11,14 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from benchmarks.case import FLOOR, OURS, PEER
+from benchmarks.case import FLOOR, OURS, PEER, STATELESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from benchmarks.harness import Round
 
-Beside = Literal["floor", "itchat-uos", ""]
+Beside = Literal["floor", "itchat-uos", "stateless", ""]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,4 +179,6 @@ MEASURES: tuple[Measure, ...] = (
     _time("day", FLOOR, 1.35),
     _time("day", PEER),
     _cpu("day", "cpu", 4),
+    Measure(case="day-state", name="time / without state", figure="seconds", over=STATELESS, at_most=1.15),
+    Measure(case="day-state", name="CPU / without state", figure="cpu", over=STATELESS),
 )  # fmt: skip

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import floor, ours, peer
-from benchmarks.case import FLOOR, OURS, PEER, Case, Figures, Run, World
+from benchmarks.case import FLOOR, OURS, PEER, STATELESS, Case, Figures, Run, World
 from benchmarks.machine import fdatasync_p50
 
 if TYPE_CHECKING:
@@ -18,7 +18,25 @@ if TYPE_CHECKING:
 
 def ours_of(run: Run) -> Figures:
     """Run a bot with a journal; the clock stops when every event is acknowledged and stored."""
-    from webwx import AsyncClient, Bot, ImageMessage, SqliteJournal, TextMessage
+    return _run_bot(run, has_state=False)
+
+
+def with_state_of(run: Run) -> Figures:
+    """Do the same, and count the events of each chat in its state."""
+    return _run_bot(run, has_state=True)
+
+
+def _run_bot(run: Run, *, has_state: bool) -> Figures:
+    from webwx import AsyncClient, Bot, ImageMessage, SqliteJournal, Step, Steps, TextMessage
+
+    class Talk(Steps):
+        counting = Step()
+
+    async def count_in_state(ctx: Context) -> None:
+        if has_state:
+            values = await ctx.state.get_values(dict)
+            await ctx.state.set_values({"count": values.get("count", 0) + 1})
+            await ctx.state.set_step(Talk.counting)
 
     async def work(client: AsyncClient) -> None:
         bot, done = Bot(client=client), asyncio.Event()
@@ -32,6 +50,7 @@ def ours_of(run: Run) -> Figures:
         async def answer(ctx: Context, message: TextMessage) -> None:
             nonlocal texts
             del message
+            await count_in_state(ctx)
             await ctx.reply("收到")
             texts += 1
             count()
@@ -39,6 +58,7 @@ def ours_of(run: Run) -> Figures:
         @bot.on(ImageMessage)
         async def look(ctx: Context, message: ImageMessage) -> None:
             nonlocal pictures
+            await count_in_state(ctx)
             assert await ctx.download(message)
             pictures += 1
             count()
@@ -110,5 +130,10 @@ CASES = (
         name="day", about="1,000 texts, each answered, and 100 pictures downloaded; ours with a journal",
         world=World(texts=1_000, pictures=100, batch=10), journal=True,
         variants={FLOOR: floor_of, OURS: ours_of, PEER: peer_of},
+    ),
+    Case(
+        name="day-state", about="the same day, with the state of the chat read and changed at each event",
+        world=World(texts=1_000, pictures=100, batch=10), journal=True,
+        variants={STATELESS: ours_of, OURS: with_state_of},
     ),
 )  # fmt: skip
