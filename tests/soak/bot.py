@@ -46,12 +46,14 @@ class Diary:
     def __init__(self, path: Path) -> None:
         self._notebook = Notebook(path)
 
-    def note(self, what: Literal["called", "done", "gap"], ctx: Context, message_id: str, answer: str = "") -> None:
+    def note(
+        self, what: Literal["called", "done", "gap"], ctx: Context, message_id: str, answer: str = "", seen: int = -1
+    ) -> None:
         """Write down what is about to be done, or has been."""
         self._notebook.note(
             Call(
                 what=what, pid=os.getpid(), number=ctx.event.number, message_id=message_id, attempt=ctx.attempt,
-                redelivered=ctx.redelivered, answer=answer,
+                redelivered=ctx.redelivered, answer=answer, seen=seen,
             )
         )  # fmt: skip
 
@@ -60,17 +62,17 @@ class Diary:
         match event:
             case TextMessage(is_self=False):
                 self.note("called", ctx, event.message_id)
-                answer = await _answer(ctx, event.message_id) if event.text.endswith("?") else ""
+                answer = await self.answer(ctx, event.message_id) if event.text.endswith("?") else ""
                 self.note("done", ctx, event.message_id, answer)
             case ContinuityLost():
                 self.note("gap", ctx, "")
 
-
-async def _answer(ctx: Context, question: str) -> str:
-    try:
-        return (await ctx.reply(f"{ANSWER}{question}")).message_id
-    except SendOutcomeUnknown:  # it may have been sent, so it is not sent again
-        return "unknown"
+    async def answer(self, ctx: Context, question: str) -> str:
+        """Answer the message with an id, and return the id of the answer."""
+        try:
+            return (await ctx.reply(f"{ANSWER}{question}")).message_id
+        except SendOutcomeUnknown:  # it may have been sent, so it is not sent again
+            return "unknown"
 
 
 async def run(server: str, folder: Path, *, make_journal: Callable[[Path], SqliteJournal] = SqliteJournal) -> None:

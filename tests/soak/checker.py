@@ -58,6 +58,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     redelivered: bool
     answer: str = ""
     """Id of what it sent; `unknown` when nobody can say."""
+    seen: int = -1
+    """Messages of its chat before this one, by the state that the handler saw; -1 without a state."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,10 +109,18 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notebook:
-    """A file that lines are added to, each by one system call, so that a kill leaves whole ones behind."""
+    """
+    A file of lines, each added by one system call.
+
+    A kill may cut the last line where a page of the file ends. Then the next process begins a new line, and the cut one
+    does not count: what it said had not been done yet.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        size = os.fstat(self._file).st_size
+        if size and os.pread(self._file, 1, size - 1) != b"\n":
+            os.write(self._file, b"\n")
 
     def note(self, line: msgspec.Struct) -> None:
         """Add a line."""
@@ -140,7 +150,7 @@ class Progress:
                 file.seek(self._read_to)
                 whole = file.read().rpartition(b"\n")[0]  # a last line may still be on its way
             self._read_to += len(whole) + bool(whole)
-            calls = [msgspec.json.decode(line, type=Call) for line in whole.splitlines()]
+            calls = [msgspec.json.decode(line, type=Call) for line in _whole_lines(whole)]
             self._handled.update(call.message_id for call in calls if call.what == "done")
             self._numbers.update(call.number for call in calls if call.what == "done")
         return len(self._handled)
@@ -211,6 +221,32 @@ def check(folder: Path) -> Verdict:
         in_doubt=sum(answer == "unknown" for answer in answers.values()),
         problems=problems,
     )
+
+
+def check_states(folder: Path) -> tuple[str, tuple[str, ...]]:
+    """
+    Compare the states of a bot that counts the messages of each chat; return the figures, and the problems.
+
+    Every call for the n-th message of a chat has to see the count n, also when the message comes again, and in the end
+    the state of each chat counts all of its messages.
+    """
+    said, calls = _read(folder / SAID, Said), _read(folder / CALLS, Call)
+    places: dict[str, int] = {}
+    totals: Counter[str] = Counter()
+    for each in said:
+        places[each.message_id] = totals[each.chat]
+        totals[each.chat] += 1
+    wrong = [call.message_id for call in calls if call.what != "gap" and call.seen != places.get(call.message_id)]
+    with closing(_open(folder)) as db:
+        rows = [msgspec.json.decode(values) for (values,) in db.execute("SELECT content FROM conversations")]
+    counted = {row["last"]: row["count"] for row in rows}
+    last = {each.chat: each.message_id for each in said}
+    missing = [chat for chat, total in totals.items() if counted.get(last[chat]) != total]
+    problems = (
+        *_found("handled with the state of another message", wrong),
+        *_found("chats whose state does not count each message once", missing),
+    )
+    return f"{len(counted)} states count {sum(counted.values()):,} messages", problems
 
 
 # -- the journal -----------------------------------------------------------------------------------------------------
@@ -317,7 +353,12 @@ def _found(what: str, ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def _count_lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+    return len(_whole_lines(path.read_bytes().rpartition(b"\n")[0])) if path.exists() else 0
+
+
+def _whole_lines(content: bytes) -> list[bytes]:
+    """Return the lines that no kill has cut; each is a JSON object without objects in it."""
+    return [line for line in content.splitlines() if line.endswith(b"}")]
 
 
 def _read(path: Path, kind: type[S]) -> list[S]:
@@ -325,4 +366,4 @@ def _read(path: Path, kind: type[S]) -> list[S]:
     if not path.exists():
         return []
     whole = path.read_bytes().rpartition(b"\n")[0]
-    return [msgspec.json.decode(line, type=kind) for line in whole.splitlines()]
+    return [msgspec.json.decode(line, type=kind) for line in _whole_lines(whole)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.soak import disks, faults, hostile, kills, load, media, memory, patience, sends, storms, traces
+from tests.soak import disks, faults, hostile, kills, load, media, memory, patience, sends, states, storms, traces
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,6 +23,7 @@ GOALS: dict[str, Callable[[Run], Awaitable[Figures]]] = {
     "G-R13": kills.run_terminations,
     "G-R14": sends.run,
     "G-R15": media.run,
+    "G-R17": states.run,
     "G-S1": traces.run,
     "G-S3": hostile.run_programs,
     "G-S6": hostile.run_addresses,

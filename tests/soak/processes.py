@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.soak import bot, meter, patient, sender, veteran
+from tests.soak import bot, meter, patient, sender, state_bot, veteran
 
 import webwx.transport.http11  # noqa: F401 - imported before the fork, as is all above
 
@@ -48,6 +48,7 @@ KINDS = {
     "metered": meter.run,
     "patient": patient.run,
     "sender": sender.run,
+    "state": state_bot.run,
     "veteran": veteran.run,
 }
 

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from tests.soak.checker import (
     ANSWERED,
@@ -21,6 +22,7 @@ from tests.soak.checker import (
     Said,
     Verdict,
     check,
+    check_states,
     mark,
 )
 
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    import msgspec
 
 TABLES = """
 CREATE TABLE entries (number INTEGER PRIMARY KEY, message_id TEXT);
@@ -241,3 +242,45 @@ def test_progress_counts_whole_lines(story: Story) -> None:
     with Notebook(path) as notebook:
         notebook.note(story.call("done", 4))
     assert progress.handled() == 4
+
+
+def test_a_line_that_a_kill_has_cut_does_not_count_and_harms_no_other(story: Story) -> None:
+    story.check()
+    path = story.folder / CALLS
+    path.write_bytes(path.read_bytes() + b'{"what":"ca')
+    with Notebook(path) as notebook:
+        notebook.note(story.call("called", 1, pid=2, attempt=2, redelivered=True))
+    assert mark(story.folder).calls == 7
+    assert check(story.folder).calls == 4
+
+
+class TestStates:
+    @staticmethod
+    def states(story: Story, *rows: tuple[str, int]) -> tuple[str, tuple[str, ...]]:
+        story.calls = [
+            msgspec.structs.replace(call, seen=seen) for call, seen in zip(story.calls, (0, 0, 1, 1, 0, 0), strict=True)
+        ]
+        story.check()
+        with closing(sqlite3.connect(story.folder / JOURNAL)) as db:
+            db.execute("CREATE TABLE conversations (content BLOB)")
+            db.executemany(
+                "INSERT INTO conversations VALUES (?)",
+                [(msgspec.json.encode({"last": last, "count": count}),) for last, count in rows],
+            )
+            db.commit()
+        return check_states(story.folder)
+
+    def test_each_chat_counts_each_of_its_messages(self, story: Story) -> None:
+        assert self.states(story, ("b", 2), ("c", 1)) == ("2 states count 3 messages", ())
+
+    @pytest.mark.parametrize("rows", [[("b", 1), ("c", 1)], [("b", 3), ("c", 1)], [("a", 2), ("c", 1)], [("b", 2)]])
+    def test_a_chat_that_counts_otherwise_is_found(self, story: Story, rows: list[tuple[str, int]]) -> None:
+        _, problems = self.states(story, *rows)
+        assert [problem[:7] for problem in problems] == ["1 chats"]
+
+    def test_a_call_with_the_state_of_another_message_is_found(self, story: Story) -> None:
+        self.states(story, ("b", 2), ("c", 1))
+        with Notebook(story.folder / CALLS) as notebook:
+            notebook.note(story.call("called", 2, pid=2, attempt=2, redelivered=True, seen=2))
+        _, problems = check_states(story.folder)
+        assert problems == ("1 handled with the state of another message (b)",)

@@ -1,0 +1,36 @@
+"""G-R17: `kill -9` of a bot that counts in the state of each chat: each message is counted once, in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING
+
+from tests.soak.checker import check_states, mark
+from tests.soak.stage import Figures, stage
+
+if TYPE_CHECKING:
+    from tests.soak.stage import Run
+
+SPEED = 10.0
+
+LIVES = 4
+"""Every so many kills the bot may live long enough to handle something more."""
+
+
+async def run(run: Run) -> Figures:
+    """Kill the bot so often, let it catch up, and compare the states with what was said."""
+    kills = run.scaled(20, 200)
+    async with stage(run, echo="on") as play:
+        async with play.writing(0.02):
+            for kill in range(kills):
+                await play.start("state", speed=SPEED)
+                if kill % LIVES:
+                    await play.until_more_handled()
+                await asyncio.sleep(play.dice.uniform(0, 0.15))
+                await play.end(signal.SIGKILL)
+                mark(play.folder)
+        await play.start("state", speed=SPEED)
+        verdict = await play.finish()
+    told, problems = check_states(run.folder)
+    return Figures(f"{kills} kills; {told}; {verdict}", (*verdict.problems, *problems))
