@@ -9,6 +9,8 @@ from tests.storage.arrivals import opened
 from tests.storage.phone import Phone, logged_in_twice
 from tests.storage_contract.engines import ENGINES, SURVIVING, make
 
+from webwx.storage.sqlite import threads
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
@@ -24,8 +26,9 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> StorageEngine:
 
 
 @pytest.fixture(params=SURVIVING)
-def surviving(request: pytest.FixtureRequest, tmp_path: Path) -> StorageEngine:
-    """Return an engine whose journals outlive their process."""
+def surviving(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StorageEngine:
+    """Return an engine whose journals outlive their process, and which soon sees what another process does."""
+    monkeypatch.setattr(threads, "LOOK_EVERY", 0.01)
     return make(request.param, tmp_path)
 
 

@@ -30,6 +30,12 @@ def numbers(entries: list[Entry]) -> list[int]:
     return [entry.number for entry in entries]
 
 
+@pytest.fixture
+def frequent_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """See soon what another process does; it comes before the fixture that opens the journal."""
+    monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
+
+
 async def reopened(path: Path, *, shows: bool = False) -> tuple[SqliteJournal, SqliteAccount, SqliteConsumer]:
     """Come as another process would."""
     journal = SqliteJournal(path)
@@ -260,9 +266,8 @@ class TestDeaths:
 
 class TestRevived:
     async def test_by_another_process_it_comes_within_seconds(
-        self, path: Path, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch
+        self, frequent_looks: None, path: Path, account: SqliteAccount
     ) -> None:
-        monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
         told = asyncio.Event()
         consumer = await account.consumer("bot", tell=told.set)
         await account.ingest(arrival(*messages(1, 2)))
