@@ -8,7 +8,6 @@ import pytest
 from tests.client.conftest import PNG, SERVER, last, take
 
 from webwx.client.client import AsyncClient
-from webwx.errors import StorageError
 from webwx.model.archive import Keep
 from webwx.model.messages import ImageMessage, MessageRecalled, TextMessage
 from webwx.storage.memory.journal import MemoryJournal
@@ -16,7 +15,6 @@ from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.carriers import Counted
 
@@ -82,8 +80,3 @@ async def test_identities_are_kept_over_logins_of_one_process(
     await logged_in.login(show_qr=phone_of("me"))
 
     assert {each.name: each.number for each in await logged_in.list_identities()} == before
-
-
-async def test_there_is_no_file_to_back_up(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="use a path as the journal"):
-        await MemoryJournal().backup(tmp_path / "copy.journal")

@@ -51,16 +51,3 @@ async def test_what_is_closed_takes_nothing_more_and_can_be_closed_again(engine:
     await journal.close()
     with pytest.raises(StorageError, match="closed"):
         await account.ingest(arrival(message(1)))
-
-
-async def test_a_journal_that_is_deleted_is_empty(engine: StorageEngine) -> None:
-    journal = engine.open()
-    account = await opened(journal)
-    await account.ingest(arrival(message(1)))
-    consumer = await account.consumer("bot")
-    await consumer.close()
-    await journal.delete()
-
-    journal = engine.open()
-    assert await journal.accounts() == []
-    await journal.close()

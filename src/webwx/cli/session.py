@@ -34,7 +34,7 @@ from webwx.client.client import AsyncClient
 from webwx.errors import NotLoggedIn, StorageError
 from webwx.model.archive import Keep
 from webwx.outcomes import Exit
-from webwx.storage.open import copied, open_journal
+from webwx.storage.open import copied, open_journal_file
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from webwx.client.rate_limit import RateLimit, WaitReason
     from webwx.client.state import StateChange
     from webwx.settings import Settings
-    from webwx.storage.base import Journal
+    from webwx.storage.base import JournalFile
 
 T = TypeVar("T")
 
@@ -88,10 +88,10 @@ class Session:
         return self._given.settings()
 
     @asynccontextmanager
-    async def journal(self) -> AsyncIterator[Journal]:
+    async def journal(self) -> AsyncIterator[JournalFile]:
         """Open the journal beside the chosen login; its file is created on first use."""
         settings = self.settings
-        journal = open_journal(settings.journal_path, retention_days=settings.retention_days)
+        journal = open_journal_file(settings.journal_path, retention_days=settings.retention_days)
         try:
             yield journal
         finally:
@@ -104,12 +104,12 @@ class Session:
             yield client
 
     @asynccontextmanager
-    async def client_on(self, journal: Journal) -> AsyncIterator[AsyncClient]:
+    async def client_on(self, journal: JournalFile) -> AsyncIterator[AsyncClient]:
         """Return such a client on a journal that is open already."""
         async with self._client_on(journal) as client:
             yield client
 
-    def _client_on(self, journal: Journal | None) -> AsyncClient:
+    def _client_on(self, journal: JournalFile | None) -> AsyncClient:
         settings = self.settings
         keep = settings.keep or (Keep() if self.keeps_media else None)
         return AsyncClient(
@@ -188,7 +188,7 @@ class Session:
                 yield await self._open_or_copy(stack, read_one)
 
     @asynccontextmanager
-    async def journal_to_read(self) -> AsyncIterator[Journal]:
+    async def journal_to_read(self) -> AsyncIterator[JournalFile]:
         """
         Return the journal beside the chosen login; a copy where it cannot be opened, as for `reading`.
 
@@ -196,7 +196,7 @@ class Session:
             StorageError: It cannot be read.
         """
 
-        async def read_accounts(stack: AsyncExitStack, path: Path) -> Journal:
+        async def read_accounts(stack: AsyncExitStack, path: Path) -> JournalFile:
             journal = self._journal_to_read(stack, path)
             await journal.accounts()
             return journal
@@ -220,8 +220,8 @@ class Session:
             self.output.tell(f"{failure} Reading a copy of it.")
             return opened
 
-    def _journal_to_read(self, stack: AsyncExitStack, path: Path) -> Journal:
-        journal = open_journal(path, retention_days=0)
+    def _journal_to_read(self, stack: AsyncExitStack, path: Path) -> JournalFile:
+        journal = open_journal_file(path, retention_days=0)
         stack.push_async_callback(journal.close)
         return journal
 

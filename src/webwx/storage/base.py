@@ -827,12 +827,20 @@ class Journal(Protocol):
         """Return the numbers of the accounts that have a part, the latest login first."""
         ...
 
+    async def close(self) -> None:
+        """Close all consumers, store pending changes, and close the journal; later calls raise `StorageError`."""
+        ...
+
+
+class JournalFile(Journal, Protocol):
+    """A journal in a file of this machine, which can be copied and deleted."""
+
     async def backup(self, path: str | os.PathLike[str]) -> None:
         """
         Copy a snapshot of the journal into a new file; other writers continue meanwhile.
 
         Raises:
-            StorageError: The file exists, cannot be written, or this engine's journals are not files.
+            StorageError: The file exists or cannot be written.
         """
         ...
 
@@ -844,10 +852,6 @@ class Journal(Protocol):
             AlreadyRunning: Another process, or a consumer of another journal object, uses it.
             StorageError: The files cannot be deleted.
         """
-        ...
-
-    async def close(self) -> None:
-        """Close all consumers, store pending changes, and close the journal; later calls raise `StorageError`."""
         ...
 
 

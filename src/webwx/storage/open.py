@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from webwx.storage.base import Journal, RecordStore
+    from webwx.storage.base import Journal, JournalFile, RecordStore
     from webwx.storage.sqlite.checkup import Checkup
 
 
@@ -44,9 +44,20 @@ def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTI
         if scheme != "sqlite" or not rest.startswith("/"):
             raise InvalidSettings(f"No journal can be opened at {place!r}; use a path, sqlite:///PATH or memory:.")
         place = unquote(rest[1:])
+    return open_journal_file(place, retention_days=retention_days)
+
+
+def open_journal_file(path: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> JournalFile:
+    """
+    Return the journal in a file, which is created when it is first needed.
+
+    Args:
+        path: The file.
+        retention_days: Days after which entries and sends are deleted; 0 keeps everything.
+    """
     from webwx.storage.sqlite.journal import SqliteJournal
 
-    return SqliteJournal(place, retention_days=retention_days)
+    return SqliteJournal(path, retention_days=retention_days)
 
 
 def open_records(url: str | os.PathLike[str]) -> RecordStore:

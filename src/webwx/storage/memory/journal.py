@@ -32,7 +32,6 @@ from webwx.storage.memory.outbox import MemoryOutbox, Sends
 from webwx.storage.memory.timers import MemoryTimerStore, ScheduledCalls
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Collection, Iterable
     from types import TracebackType
     from typing import Self
@@ -133,20 +132,6 @@ class MemoryJournal:
                 for uin, data in self._accounts.items()
             }
         return sorted(opened, key=opened.__getitem__, reverse=True)
-
-    async def backup(self, path: str | os.PathLike[str]) -> None:
-        """
-        Raise an error, because there is no file to copy.
-
-        Raises:
-            StorageError: Always.
-        """
-        del path
-        raise StorageError("A journal in memory has no file to copy; use a path as the journal.")
-
-    async def delete(self) -> None:
-        """Delete everything, and close the journal."""
-        self._close()
 
     async def close(self) -> None:
         """Delete everything, and close the journal."""
