@@ -24,6 +24,7 @@ RESULTS = {
     "AsyncGenerator": ("Generator[{0}, None, None]", "iterate({call})"),
     "AsyncIterator": ("Generator[{0}, None, None]", "iterate({call})"),
     "Awaitable": ("{0}", "{run}({call})"),
+    "Context": ("SyncContext", "SyncContext({call}, self._loop)"),
     "Coroutine": ("{2}", "{run}({call})"),
     "EventStream": ("BlockingEventStream", "BlockingEventStream({call})"),
     "Subscription": ("BlockingSubscription", "BlockingSubscription({call})"),

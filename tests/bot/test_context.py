@@ -85,7 +85,7 @@ class TestKeys:
 
     async def test_event_without_a_chat_has_no_reply(self, open_client: OpenClient) -> None:
         async with open_client() as client:
-            with pytest.raises(UnknownContact, match="A timer has no chat"):
+            with pytest.raises(UnknownContact, match="A timer or another account has no chat"):
                 await context(client, Event()).reply_image(PNG)
 
     async def test_the_same_words_twice_in_one_call_are_two_sends(self, open_client: OpenClient, world: World) -> None:
@@ -147,7 +147,7 @@ class TestVerbs:
 
     async def test_reply_in_a_timer_raises(self, open_client: OpenClient) -> None:
         async with open_client() as client:
-            with pytest.raises(UnknownContact, match="A timer has no chat; pass the recipient"):
+            with pytest.raises(UnknownContact, match="A timer or another account has no chat; pass the recipient"):
                 await context(client, Event()).reply("?")
 
     async def test_context_has_the_number_of_the_attempt(self, open_client: OpenClient) -> None:

@@ -247,7 +247,7 @@ def test_timer_of_another_chat_and_of_none(kit: Sandbox, friend: PhoneUser, cloc
     @bot.timer()
     async def look(ctx: Context, data: None) -> None:
         listed.append(len(await ctx.list_timers()))
-        with pytest.raises(UnknownContact, match="A timer has no chat"):
+        with pytest.raises(UnknownContact, match="A timer or another account has no chat"):
             await ctx.reply("to whom?")
 
     @bot.every(minutes=1)

@@ -34,7 +34,7 @@ class TestParity:
     @pytest.mark.parametrize("name", [name for name in VERBS if inspect.isfunction(getattr(Context, name))])
     def test_a_verb_has_the_same_parameters_and_is_not_awaited(self, name: str) -> None:
         one, other = getattr(Context, name), getattr(SyncContext, name)
-        assert inspect.signature(one) == inspect.signature(other)
+        assert str(inspect.signature(one)) == str(inspect.signature(other)).replace("SyncContext", "Context")
         assert inspect.iscoroutinefunction(one)
         assert not inspect.iscoroutinefunction(other)
 

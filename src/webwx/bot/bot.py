@@ -26,6 +26,7 @@ from webwx.bot.loop import run_long
 from webwx.bot.loop_guard import MAX_REPLIES
 from webwx.bot.one_shot_timers import OneShotTimers
 from webwx.bot.router import Router, check_commands
+from webwx.bot.running_accounts import RunningAccounts
 from webwx.bot.signatures import check_injectable, check_signature, name_of
 from webwx.bot.state_timeouts import StateTimeouts
 from webwx.bot.threads import THREADS, is_asynchronous
@@ -294,14 +295,25 @@ class Bot(Router, TimerRegistry):
                 )
             )
 
-    async def _serve(self, shared_client: _SharedClient, on_ready: Callable[[Bot, AsyncClient], object]) -> None:
+    def _account_name(self, client: AsyncClient | None) -> str | None:
+        """Return the name that the user chose for the bot's account; None if a client was passed instead."""
+        if self._account is not None or client is not None or self._client is not None:
+            return self._account
+        return self.settings().account
+
+    async def _serve(
+        self,
+        shared_client: _SharedClient,
+        accounts: RunningAccounts,
+        on_ready: Callable[[Bot, AsyncClient], object],
+    ) -> None:
         """Log in and handle events; after each end of the login, log in again."""
         client = shared_client.client
         conversations = Conversations(client, self._state_key)
         dispatch = Dispatch(
-            self.name, client, conversations, self, self._listeners, commands=self.commands, threads=self._threads,
-            attempts=self._attempts, time_limit=self._time_limit, replies_per_minute=self._replies_per_minute,
-            debug=self.debug,
+            self.name, client, conversations, self, self._listeners, commands=self.commands, accounts=accounts,
+            threads=self._threads, attempts=self._attempts, time_limit=self._time_limit,
+            replies_per_minute=self._replies_per_minute, debug=self.debug,
         )  # fmt: skip
         try:
             await shared_client.log_in(self._show_qr, self._on_push)
@@ -420,14 +432,22 @@ async def start(
             _log.warning("%s has no handler and no timer, so it does nothing with events.", bot.name)
     async with AsyncExitStack() as stack:
         shared: dict[object, _SharedClient] = {}
+        accounts = RunningAccounts()
         for bot in bots:
             key = bot._account_key(client)
             if key not in shared:
                 opened = await stack.enter_async_context(bot._opened_client(on_state)) if client is None else client
                 shared[key] = _SharedClient(opened)
+            account_name = bot._account_name(client)
+            if account_name is not None:
+                accounts.add(account_name, shared[key].client)
         await _until_all_end(
             *(
-                _log_end(bot, bot._serve(shared[bot._account_key(client)], on_ready), is_one_of_several=len(bots) > 1)
+                _log_end(
+                    bot,
+                    bot._serve(shared[bot._account_key(client)], accounts, on_ready),
+                    is_one_of_several=len(bots) > 1,
+                )
                 for bot in bots
             )
         )

@@ -22,6 +22,7 @@ from webwx.bot.arguments import CommandCall
 from webwx.bot.conversations import ConversationTransaction
 from webwx.bot.loop_guard import LoopGuard
 from webwx.bot.one_shot_timers import OneShotTimers
+from webwx.bot.running_accounts import RunningAccounts
 from webwx.bot.state import ConversationState
 from webwx.client.client import AsyncClient
 from webwx.errors import InvalidRequest, UnknownContact
@@ -83,6 +84,10 @@ class Context(
     """Transaction on the state; None: there is no state here."""
     _ask: Ask | None = None
     """Asks a question; None: only the handler of an event can."""
+    _accounts: RunningAccounts | None = None
+    """The accounts of this process; None outside a bot."""
+    _others: dict[str, Context] | None = None
+    """Contexts that `account` has returned, by the account's name."""
     _ordinal: int = 0
     """Number of sends and new timers so far."""
 
@@ -104,7 +109,8 @@ class Context(
         """
         chat: ContactId | None = self._timer_chat or getattr(self.event, "chat", None)
         if not chat:
-            what = "A timer" if type(self.event) is Event else f"This {type(self.event).__name__}"
+            is_empty = type(self.event) is Event
+            what = "A timer or another account" if is_empty else f"This {type(self.event).__name__}"
             raise UnknownContact(f"{what} has no chat; pass the recipient to a send method.")
         return chat
 
@@ -119,6 +125,30 @@ class Context(
         if self._conversation is None:
             raise InvalidRequest("Only the handler of an event in a bot has a state; a timer and on_error have none.")
         return ConversationState(self._conversation)
+
+    def account(self, name: str) -> Context:
+        """
+        Return a context that acts with another account whose bot runs in this process: `ctx.account("work")`.
+
+        It has no event and no chat, because ids of one account mean nothing to another; a send names its recipient. Its
+        sends have keys that belong to this event, so each is made once, even if the handler is called again.
+
+        Args:
+            name: The name that the user chose for the account, as in `Bot(account="work")`.
+
+        Raises:
+            InvalidRequest: No bot that runs in this process serves an account of this name.
+        """
+        if self._accounts is None:
+            raise InvalidRequest("Only a function of a bot can act with another account.")
+        self._others = self._others or {}
+        if name not in self._others:
+            client, uin = self._accounts.client_of(name), self.client.account.uin
+            # The number of this account tells its event from one of the other account with the same number.
+            self._others[name] = Context(
+                client, Event(), f"{uin}/{self.key}", attempt=self.attempt, is_last_attempt=self.is_last_attempt
+            )
+        return self._others[name]
 
     async def reply(self, text: str) -> Receipt:
         """

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from webwx.bot.injection import CallPlan
     from webwx.bot.one_shot_timers import OneShotHandler, OneShotTimers
     from webwx.bot.router import Handler, Router
+    from webwx.bot.running_accounts import RunningAccounts
     from webwx.bot.timers import Timer
     from webwx.client.client import AsyncClient
     from webwx.client.subscription import Delivered
@@ -77,6 +78,7 @@ class Dispatch:
         router: The bot's handlers.
         listeners: Functions to call beside the handlers.
         commands: How commands are taken.
+        accounts: The accounts of this process.
         threads: Greatest number of plain functions that run at the same time.
         attempts: Number of attempts after which an event becomes a dead letter.
         time_limit: Seconds after which an asynchronous handler is cancelled.
@@ -93,6 +95,7 @@ class Dispatch:
         listeners: Listeners,
         *,
         commands: Commands = DEFAULT_COMMANDS,
+        accounts: RunningAccounts | None = None,
         threads: int,
         attempts: int,
         time_limit: float | None,
@@ -102,6 +105,7 @@ class Dispatch:
         self._name = name
         self._client = client
         self._router = router
+        self._accounts = accounts
         self._conversations = conversations
         handlers = tuple(router.handlers())
         self._command_parser = CommandParser(commands.all_prefixes) if any(each.command for each in handlers) else None
@@ -152,7 +156,7 @@ class Dispatch:
         context = Context(
             self._client, event, key=f"{self._name}/{event.number}", attempt=attempt,
             is_last_attempt=is_last_attempt(delivered.entry, attempt, self._attempts), _loop_guard=self._loop_guard,
-            _timers=self.one_shot_timers, _conversation=conversation, _ask=self._ask,
+            _accounts=self._accounts, _timers=self.one_shot_timers, _conversation=conversation, _ask=self._ask,
         )  # fmt: skip
         token = bind(self._name, event)
         try:
@@ -326,7 +330,8 @@ class Dispatch:
         conversation = self._conversations.begin(event, row.key)
         context = Context(
             self._client, event, key=f"{self._name}/timeout/{row.key}/{row.deadline:.3f}", attempt=attempt,
-            is_last_attempt=attempt >= self._attempts, _timers=self.one_shot_timers, _conversation=conversation,
+            is_last_attempt=attempt >= self._attempts, _timers=self.one_shot_timers, _accounts=self._accounts,
+            _conversation=conversation,
         )  # fmt: skip
         try:
             if (await conversation.row()).deadline != row.deadline:
@@ -350,14 +355,16 @@ class Dispatch:
 
     async def call_timer(self, timer: Timer, key: str) -> None:
         """Call a timer's handler."""
-        await self._call_at_due_time(timer.handler, Context(self._client, Event(), key, _timers=self.one_shot_timers))
+        context = Context(self._client, Event(), key, _timers=self.one_shot_timers, _accounts=self._accounts)
+        await self._call_at_due_time(timer.handler, context)
 
     async def call_one_shot(self, handler: OneShotHandler, timer: StoredTimer, chat: ContactId) -> None:
         """Call the handler of a one-shot timer, in a chat that is empty for none."""
         attempt = timer.failures + 1
         context = Context(
             self._client, Event(), key=f"{self._name}/timer/{timer.number}", attempt=attempt,
-            is_last_attempt=attempt >= self._attempts, _timers=self.one_shot_timers, _timer_chat=chat,
+            is_last_attempt=attempt >= self._attempts, _timers=self.one_shot_timers, _accounts=self._accounts,
+            _timer_chat=chat,
         )  # fmt: skip
         await self._call_at_due_time(handler, context, timer.data)
 
@@ -382,7 +389,7 @@ class Dispatch:
         event = msgspec.structs.replace(loop, number=number)
         conversation = self._conversations.begin(event)
         context = Context(
-            self._client, event, key=f"{self._name}/{number}/loop", _conversation=conversation
+            self._client, event, key=f"{self._name}/{number}/loop", _accounts=self._accounts, _conversation=conversation
         )  # fmt: skip
 
         async def call() -> None:
@@ -400,7 +407,14 @@ class Dispatch:
             name = name_of(listener)
             key = f"{context.key}/{name}/{context.attempt}"
             again = msgspec.structs.replace(
-                context, key=key, match=None, _loop_guard=self._loop_guard, _conversation=None, _ask=None, _ordinal=0
+                context,
+                key=key,
+                match=None,
+                _loop_guard=self._loop_guard,
+                _conversation=None,
+                _ask=None,
+                _others=None,
+                _ordinal=0,
             )
             await self._call_and_log_errors(name, partial(self._call_beside_handlers, listener, again, event, error))
 

@@ -111,6 +111,21 @@ class SyncContext(Generic[M]):
         """
         return SyncConversationState(self._context.state, self._loop)
 
+    def account(self, name: str) -> SyncContext:
+        """
+        Return a context that acts with another account whose bot runs in this process: `ctx.account("work")`.
+
+        It has no event and no chat, because ids of one account mean nothing to another; a send names its recipient. Its
+        sends have keys that belong to this event, so each is made once, even if the handler is called again.
+
+        Args:
+            name: The name that the user chose for the account, as in `Bot(account="work")`.
+
+        Raises:
+            InvalidRequest: No bot that runs in this process serves an account of this name.
+        """
+        return SyncContext(self._context.account(name), self._loop)
+
     def reply(self, text: str) -> Receipt:
         """
         Send a text into the chat of the event.

@@ -1,0 +1,137 @@
+"""A handler that acts with another account of its process."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.bot.conftest import until
+from tests.bot.test_context import context, text_from
+
+from webwx.bot.bot import Bot, start
+from webwx.bot.router import Router
+from webwx.bot.running_accounts import RunningAccounts
+from webwx.client.client import AsyncClient
+from webwx.errors import InvalidRequest, UnknownContact
+from webwx.model.messages import TextMessage
+from webwx.sandbox.clock import SystemClock
+from webwx.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.bot.conftest import OpenClient
+
+    from webwx.bot.context import Context
+    from webwx.bot.sync_context import SyncContext
+    from webwx.sandbox.world import World
+    from webwx.testing import Sandbox
+
+
+@pytest.fixture
+def webwx_world(make_world: Callable[..., World]) -> World:
+    """The usual world, whose secrets the canary knows."""
+    return make_world(clock=SystemClock())
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Save logins and journals of accounts in the folder of the test."""
+    monkeypatch.setenv("WEBWX_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WEBWX_CONFIG", str(tmp_path / "none.toml"))
+
+
+async def logged_in_bot(sandbox: Sandbox, account: str, person: str, router: Router) -> Bot:
+    """Log an account in, and make its bot."""
+    store = Settings.read(account=account, server=sandbox.url).login_file()
+    async with AsyncClient(server=sandbox.url, store=store) as client:
+        await client.login(show_qr=lambda _: sandbox.person(person).confirms_login())
+    bot = Bot(account=account, server=sandbox.url)
+    bot.include(router)
+    return bot
+
+
+async def test_handlers_of_two_accounts_send_once_with_one_of_them_despite_failures_and_a_restart(
+    webwx_sandbox: Sandbox,
+) -> None:
+    sandbox, router = webwx_sandbox, Router()
+    calls: list[str] = []
+
+    @router.on(TextMessage, group=False)
+    async def pass_on(ctx: Context, message: TextMessage) -> None:
+        calls.append(message.text)
+        await ctx.account("work").send_text("张三", f"{message.text} 1")
+        await ctx.account("work").send_text("张三", f"{message.text} 2")
+        if calls.count(message.text) == 1:
+            raise ZeroDivisionError
+
+    bots = [await logged_in_bot(sandbox, *names, router) for names in (("family", "小明"), ("work", "阿华"))]
+    for number in (1, 2):
+        ready: list[str] = []
+        task = asyncio.create_task(start(*bots, on_ready=lambda bot, _, ready=ready: ready.append(bot.name)))
+        await until(lambda ready=ready: len(ready) == 2)
+        if number == 1:
+            sandbox.person("李雷").say("to family", to="小明")
+            sandbox.person("李雷").say("to work", to="阿华")
+        await until(lambda number=number: sorted(calls) == sorted(["to family", "to work"] * number))
+        task.cancel()
+        await asyncio.wait([task])
+
+    received = [message.text for message in sandbox.person("张三").chat("阿华")]
+    assert sorted(received) == ["to family 1", "to family 2", "to work 1", "to work 2"]
+
+
+async def test_plain_function_acts_with_another_account_as_well(webwx_sandbox: Sandbox) -> None:
+    sandbox, router = webwx_sandbox, Router()
+    heard: list[str] = []
+
+    @router.on(TextMessage)
+    def pass_on(ctx: SyncContext, message: TextMessage) -> None:
+        heard.append(ctx.account("work").client.account.nickname)
+        ctx.account("work").send_text("张三", message.text)
+
+    bots = [await logged_in_bot(sandbox, *names, router) for names in (("family", "小明"), ("work", "阿华"))]
+    ready: list[str] = []
+    task = asyncio.create_task(start(*bots, on_ready=lambda bot, _: ready.append(bot.name)))
+    await until(lambda: len(ready) == 2)
+    sandbox.person("李雷").say("hey", to="小明")
+    await until(lambda: [message.text for message in sandbox.person("张三").chat("阿华")] == ["hey"])
+    task.cancel()
+    await asyncio.wait([task])
+    assert heard == ["阿华"]
+
+
+async def test_account_without_a_bot_here_is_an_error_that_names_those_that_have_one(open_client: OpenClient) -> None:
+    errors: list[InvalidRequest] = []
+    bot, other = Bot(account="family"), Bot(account="work", name="other")
+
+    @bot.every(seconds=1)
+    async def tick(ctx: Context) -> None:
+        assert ctx.account("work").client is ctx.client
+        with pytest.raises(UnknownContact, match="A timer or another account has no chat"):
+            await ctx.account("work").reply("?")
+        with pytest.raises(InvalidRequest) as raised:
+            ctx.account("school")
+        errors.append(raised.value)
+
+    async with open_client() as client:
+        task = asyncio.create_task(start(bot, other, client=client))
+        await until(lambda: bool(errors))
+        task.cancel()
+        await asyncio.wait([task])
+    assert str(errors[0]).startswith(
+        "No bot that runs here serves an account 'school'; there is 'family', 'work'. Pass a bot with this account="
+    )
+
+
+async def test_context_outside_of_a_bot_has_no_other_account(open_client: OpenClient) -> None:
+    async with open_client() as client:
+        with pytest.raises(InvalidRequest, match="Only a function of a bot"):
+            context(client, text_from(client, "阿华")).account("work")
+
+
+def test_bots_with_clients_of_their_own_have_no_names() -> None:
+    with pytest.raises(InvalidRequest, match="there is none with a name"):
+        RunningAccounts().client_of("work")
