@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import math
 import os
 import random
 import re
@@ -50,6 +51,7 @@ from webwx.sandbox import contents
 from webwx.sandbox.options import Options
 from webwx.storage.base import SavedLogin
 from webwx.storage.login import LoginMemory
+from webwx.transport import file_chunks
 from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
 
@@ -1007,8 +1009,10 @@ class TestDownloading:
         assert "webwxsendappmsg" not in counted.calls
 
     async def test_a_file_that_is_replaced_while_it_is_uploaded_arrives_as_it_was(
-        self, log_in: LogIn, world: World, tmp_path: Path
+        self, log_in: LogIn, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        for settled in ("SETTLED_AFTER", "SETTLED_AFTER_COARSE"):  # a replaced file that was settled is refused
+            monkeypatch.setattr(file_chunks, settled, math.inf)
         client = await log_in()
         path, content = tmp_path / "x.bin", random.Random(1).randbytes(3 * CHUNK_SIZE)
         path.write_bytes(content)

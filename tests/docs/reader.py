@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.forks import Forks
 
-PATIENCE = 150.0
+PATIENCE = 600.0
 """Seconds that the code of a page may take."""
 
 

@@ -32,7 +32,7 @@ def test_the_python_of_a_page_runs(page: Path, reader: Reader) -> None:
         reader.runs_python(page, server)
 
 
-@pytest.mark.timeout(180)  # a tutorial starts many processes, one after the other
+@pytest.mark.timeout(900)  # a tutorial starts many processes, one after the other
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=name)
 def test_the_commands_of_a_page_print_what_it_says(page: Path, reader: Reader) -> None:
     with reader.sandbox() as server:
