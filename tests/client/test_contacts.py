@@ -292,9 +292,9 @@ async def logged_in(world: World, *, host: str | None = None) -> tuple[AsyncClie
     return client, counted
 
 
-def test_a_thousand_unknown_members_cost_few_calls_and_no_delay(make_world: Callable[..., World]) -> None:
+def test_hundreds_of_unknown_members_cost_few_calls_and_no_delay(make_world: Callable[..., World]) -> None:
     world = make_world(options=Options(batch_size=2_000))
-    talkers = [world.add_person(f"talker {number}") for number in range(1_000)]
+    talkers = [world.add_person(f"talker {number}") for number in range(300)]
 
     async def work() -> None:
         client, counted = await logged_in(world)
@@ -304,14 +304,14 @@ def test_a_thousand_unknown_members_cost_few_calls_and_no_delay(make_world: Call
             world.say(person.id, "hiking", "嗨")
         counted.calls.clear()
         before = asyncio.get_running_loop().time()
-        messages = await take(client, 1_000)
+        messages = await take(client, 300)
 
-        assert len(messages) == 1_000
+        assert len(messages) == 300
         assert asyncio.get_running_loop().time() == before
         assert "webwxbatchgetcontact" not in counted.calls
         await asyncio.sleep(60)
         assert {person.nickname for person in talkers} <= contacts_of(client)
-        assert counted.calls.count("webwxbatchgetcontact") <= 25
+        assert counted.calls.count("webwxbatchgetcontact") <= 8
 
     in_no_time(work)
 
