@@ -35,7 +35,7 @@ class TestParity:
     def test_a_verb_has_the_same_parameters_and_is_not_awaited(self, name: str) -> None:
         one, other = getattr(Context, name), getattr(SyncContext, name)
         assert str(inspect.signature(one)) == str(inspect.signature(other)).replace("SyncContext", "Context")
-        assert inspect.iscoroutinefunction(one)
+        assert inspect.iscoroutinefunction(one) or name == "account"  # which sends nothing and so waits for nothing
         assert not inspect.iscoroutinefunction(other)
 
     @pytest.mark.parametrize("name", [name for name in VERBS if inspect.getdoc(getattr(Context, name))])
