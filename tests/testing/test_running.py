@@ -6,10 +6,16 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from webwx import Bot, Context, Keep, SyncContext, TextMessage
+import pytest
+
+from webwx import Bot, Context, Keep, Step, Steps, SyncContext, TextMessage
 
 if TYPE_CHECKING:
-    from webwx.testing import PhoneUser, Sandbox
+    from webwx.testing import Chatroom, PhoneUser, Sandbox
+
+
+class Talk(Steps):
+    begun = Step()
 
 
 def test_what_a_bot_does_can_be_counted(sandbox: Sandbox, friend: PhoneUser) -> None:
@@ -79,3 +85,32 @@ def test_a_plain_function_that_waits_for_the_clock_holds_nothing_up(sandbox: San
         assert has_begun.is_set()
         sandbox.clock.wind(hours=1)
         assert friend.hears("good morning")
+
+
+def test_the_state_of_a_conversation_is_seen_once_everything_is_handled(
+    sandbox: Sandbox, friend: PhoneUser, account: PhoneUser, chatroom: Chatroom
+) -> None:
+    bot = Bot(state_key="person")
+
+    @bot.on(TextMessage)
+    async def keep(ctx: Context, message: TextMessage) -> None:
+        await ctx.state.set_values({"text": message.text})
+        await ctx.state.set_step(Talk.begun, timeout=60)
+
+    with sandbox.running(bot) as running:
+        assert running.state_of(friend).values == {}
+        friend.say("a")
+        friend.say("b", to=chatroom)
+        account.say("c")
+        assert running.state_of(friend).values == {"text": "a"}
+        assert running.state_of(friend, chat=chatroom).values == {"text": "b"}
+        assert running.state_of(account).values == {"text": "c"}
+        state = running.state_of(friend, bot=bot)
+        assert state.step == Talk.begun
+        assert state.deadline is not None
+        assert repr(state) == "StoredState('Talk.begun', ['text'])"
+
+
+def test_a_bot_that_never_ran_has_no_state(sandbox: Sandbox, friend: PhoneUser) -> None:
+    with sandbox.running(Bot()) as running, pytest.raises(LookupError, match="does not run"):
+        running.state_of(friend, bot=Bot(name="other"))

@@ -29,6 +29,7 @@ def test_of_a_user(
         assert_type(clock.now, datetime)
         assert_type(faults.on("ret", endpoint="webwxsendmsg", ret=1205, times=1).hits, int)
         assert_type(running.calls, list[str])
+        assert_type(running.state_of(friend, chat=chatroom).step, str)
     assert_type(sandbox.do(lambda world: world.now), float)
     assert_type(sandbox.add_person("王五").chat(chatroom), list[PhoneMessage])
     assert_type([member.nickname for member in chatroom.members], list[str])

@@ -157,6 +157,8 @@ class Bot(Router, TimerRegistry):
         """Media that are archived when they arrive; None: the setting's value."""
         self.commands: Commands = commands
         """Prefixes of commands, and the chats in which usage and help are answered."""
+        self.conversations: Conversations | None = None
+        """The bot's conversations, once it runs."""
         self.debug: bool = debug
         """Whether events and messages of exceptions are logged."""
         self._account = account
@@ -309,7 +311,7 @@ class Bot(Router, TimerRegistry):
     ) -> None:
         """Log in and handle events; after each end of the login, log in again."""
         client = shared_client.client
-        conversations = Conversations(client, self._state_key)
+        self.conversations = conversations = Conversations(client, self._state_key)
         dispatch = Dispatch(
             self.name, client, conversations, self, self._listeners, commands=self.commands, accounts=accounts,
             threads=self._threads, attempts=self._attempts, time_limit=self._time_limit,

@@ -144,7 +144,7 @@ class Conversations:
         return cached
 
     def release(self, cached: CachedConversation) -> None:
-        """Let the next transaction hold a conversation."""
+        """Release a conversation for the next transaction."""
         cached.users -= 1
         cached.lock.release()
 

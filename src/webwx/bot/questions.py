@@ -39,7 +39,7 @@ class Dialogue:
         return f"Dialogue({len(self.answers)} answers)"
 
     def begin_attempt(self) -> None:
-        """Give the same answers again, from the first one on."""
+        """Return the same answers again, from the first one on."""
         self._next = 0
 
     def next_answer(self) -> Delivered | None:

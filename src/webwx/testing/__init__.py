@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from webwx.testing.people import NotHeard as NotHeard
     from webwx.testing.people import PhoneUser as PhoneUser
     from webwx.testing.running import Running as Running
+    from webwx.testing.running import StoredState as StoredState
     from webwx.testing.sandbox import Sandbox as Sandbox
 
 _HOME_OF = {
     "Chatroom": "people", "Clock": "clock", "Faults": "faults", "Heard": "people",
-    "NotHeard": "people", "PhoneMessage": "messages", "PhoneUser": "people", "Running": "running", "Sandbox": "sandbox",
+    "NotHeard": "people", "PhoneMessage": "messages", "PhoneUser": "people", "Running": "running",
+    "Sandbox": "sandbox", "StoredState": "running",
 }  # fmt: skip
 
 __all__ = sorted(_HOME_OF)

@@ -8,12 +8,17 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from webwx.bot import threads
 from webwx.bot.bot import check, start
 from webwx.bot.chat_queues import DeliveryCounts
 from webwx.client.client import AsyncClient
+from webwx.model.contacts import FILEHELPER, ContactId
+from webwx.model.messages import TextMessage
+from webwx.sandbox.view import View
 from webwx.storage.open import is_any_at_work, open_journal
 from webwx.testing.carrier import Carrier
 from webwx.testing.loop import WorldLoop
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from webwx.client.login import LoginStep
     from webwx.model.login import Account, QrCode
     from webwx.storage.base import Journal, LoginStore
+    from webwx.testing.people import Chatroom, PhoneUser
     from webwx.testing.server import Server
 
 _TIMEOUTS = Timeouts(retry=0.0)
@@ -65,6 +71,20 @@ class _Phoned(AsyncClient):
         return await super().login(
             show_qr=lambda _: self.phone(), max_codes=max_codes, on_step=on_step, is_patient=is_patient
         )
+
+
+class StoredState(msgspec.Struct, frozen=True, kw_only=True):
+    """The stored state of a conversation."""
+
+    step: str
+    """Name of the step, as in `Survey.age`, to which a `Step` is equal; empty for none."""
+    values: dict[str, Any]
+    """The values; empty for none."""
+    deadline: float | None
+    """When the conversation times out, in seconds since 1970; None: never."""
+
+    def __repr__(self) -> str:
+        return f"StoredState({self.step!r}, {sorted(self.values)})"
 
 
 class Running:
@@ -222,6 +242,41 @@ class Running:
     def events_in_hand(self) -> int:
         """Number of events that are being handled, or wait for another attempt."""
         return sum(bot.counts.in_flight for bot in self.bots)
+
+    def state_of(
+        self, who: PhoneUser | Chatroom, *, chat: Chatroom | None = None, bot: Bot | None = None
+    ) -> StoredState:
+        """
+        Return the state of a conversation, after everything that was said has been handled.
+
+        Args:
+            who: The friend or the chatroom that the bot talks with; the account itself for File Transfer Helper.
+            chat: The chatroom in which the friend talks, for a bot with `state_key="person"`.
+            bot: The bot whose state it is; default: the first one.
+
+        Raises:
+            LookupError: The bot has not begun to run, or the account is not logged in.
+        """
+        self.settle()
+        conversations = (bot or self.bots[0]).conversations
+        if conversations is None:
+            raise LookupError("The bot does not run, so it has no state.")
+        event = self._server.do(lambda: self._text_of(who, chat or who))
+        row = asyncio.run_coroutine_threadsafe(conversations.read(event), self._loop).result(_START)
+        values = msgspec.json.decode(row.values, type=dict[str, Any]) if row.values else {}
+        return StoredState(step=row.step, values=values, deadline=row.deadline)
+
+    def _text_of(self, author: PhoneUser | Chatroom, chat: PhoneUser | Chatroom) -> TextMessage:
+        """Return a text as the bot would receive it; called in the server's thread."""
+        world = self._server.world
+        session = world.logins.live(world.person(self.account))
+        if session is None:
+            raise LookupError("The account is not logged in.")
+        view, is_self = View(world, session), author.id == self.account
+        return TextMessage(
+            message_id="", chat=FILEHELPER if chat.id == self.account else ContactId(view.name(chat.id)),
+            sender=ContactId(view.name(author.id)), is_self=is_self, time=0, content="", text="",
+        )  # fmt: skip
 
     def look_at_clock(self) -> None:
         """Notify them that the clock was moved."""
