@@ -184,3 +184,22 @@ async def test_any_text_can_be_stored(account: AccountJournal, text: str) -> Non
 
     assert row.text == text.replace("\ud800", "\ufffd")
     assert await find_send(account.outbox, key=text) == row
+
+
+async def test_sends_are_counted_by_state(account: AccountJournal) -> None:
+    assert await account.outbox.count() == {}
+    rows = [await added(account, str(number)) for number in range(4)]
+    await account.outbox.sending(rows[0].number, NOW, FRIEND)
+    for row, state in ((rows[1], "sent"), (rows[2], "sent")):
+        await account.outbox.settle(row.number, state, time=NOW, receipt=receipt(row.client_id, row.client_id))  # type: ignore[arg-type]  # one of them
+    assert await account.outbox.count() == {"sending": 1, "sent": 2, "queued": 1}
+
+
+async def test_sends_of_a_dead_process_are_counted_as_unknown(surviving: Http11Transport) -> None:
+    journal = surviving.open()
+    await added(await opened(journal), "1", state="sending")
+    await surviving.kill(journal)
+
+    journal = surviving.open()
+    assert await journal.account(UIN).outbox.count() == {"unknown": 1}
+    await journal.close()

@@ -24,7 +24,7 @@ from webwx.bot.dispatch import Dispatch, Listeners
 from webwx.bot.failures import describe
 from webwx.bot.loop import run_long
 from webwx.bot.loop_guard import MAX_REPLIES
-from webwx.bot.one_shot_timers import OneShotTimers
+from webwx.bot.one_shot_timers import OneShotTimers, TimerCounts
 from webwx.bot.router import Router, check_commands
 from webwx.bot.running_accounts import RunningAccounts
 from webwx.bot.signatures import check_injectable, check_signature, name_of
@@ -149,6 +149,8 @@ class Bot(Router, TimerRegistry):
         """Name of the bot's consumer in the journal."""
         self.counts: DeliveryCounts = DeliveryCounts()
         """Number of events by what became of them."""
+        self.timer_counts: TimerCounts = TimerCounts()
+        """Number of calls of timers by what became of them."""
         self.host: str | None = host
         """Where the bot logs in; None: the setting's value."""
         self.rate_limit: RateLimit | None = rate_limit
@@ -360,7 +362,7 @@ class Bot(Router, TimerRegistry):
             dispatch.queues = queues
             dispatch.one_shot_timers = one_shot_timers = OneShotTimers(
                 self.timer_handlers, client, subscription.part, dispatch.call_one_shot, bot=self.name,
-                attempts=self._attempts, debug=self.debug,
+                attempts=self._attempts, counts=self.timer_counts, debug=self.debug,
             )  # fmt: skip
             timeouts = StateTimeouts(
                 conversations, dispatch.time_out, is_over=lambda: client.state is LoginState.LOGGED_OUT, bot=self.name,
@@ -372,7 +374,7 @@ class Bot(Router, TimerRegistry):
             if self.timers:
                 timers = Timers(
                     self.timers, subscription.part, dispatch.call_timer, bot=self.name, clock=client.clock,
-                    debug=self.debug,
+                    counts=self.timer_counts, debug=self.debug,
                 )  # fmt: skip
                 work.append(timers.run())
             try:

@@ -48,6 +48,13 @@ _LISTED = 10_000
 _log = logging.getLogger("webwx.bot")
 
 
+class TimerCounts(msgspec.Struct):
+    """Number of calls of a bot's timers, one-shot or not, by what became of them."""
+
+    done: int = 0
+    failed: int = 0
+
+
 class OneShotTimers:
     """
     The one-shot timers of one bot: stores them, and calls their handlers when they are due.
@@ -59,6 +66,7 @@ class OneShotTimers:
         call: Calls a handler for a timer, in a chat that is empty for none; its errors count as failed attempts.
         bot: The bot's name.
         attempts: Number of attempts after which a call is given up.
+        counts: Counters to use.
         debug: Log the messages of exceptions, which may hold text of a chat.
     """
 
@@ -71,6 +79,7 @@ class OneShotTimers:
         *,
         bot: str,
         attempts: int,
+        counts: TimerCounts,
         debug: bool = False,
     ) -> None:
         self._handlers = handlers
@@ -79,6 +88,7 @@ class OneShotTimers:
         self._call = call
         self._bot = bot
         self._attempts = attempts
+        self._counts = counts
         self._is_debug = debug
         self._news = asyncio.Event()
         """Set when there may be something else to wait for."""
@@ -210,8 +220,10 @@ class OneShotTimers:
                 # Anything else that a handler raises is its failure, even a cancellation.
                 if self._scheduler.is_closed or isinstance(error, KeyboardInterrupt):
                     raise
+                self._counts.failed += 1
                 await self._handle_failure(timer, error)
             else:
+                self._counts.done += 1
                 await self._settle(timer, "done")
         finally:
             self._running.discard(timer.number)

@@ -22,6 +22,7 @@ import msgspec
 from webwx.bot.chat_queues import DRAIN_TIMEOUT
 from webwx.bot.failures import describe, trace
 from webwx.bot.log_fields import log_fields
+from webwx.bot.one_shot_timers import TimerCounts
 from webwx.bot.schedules import WEEKDAYS, Cron, Daily, Every, parse_time, parse_weekdays, parse_zone
 from webwx.bot.signatures import check_injectable
 from webwx.client.retry import retry
@@ -262,6 +263,7 @@ class Timers:
             repeats it unless the timer is due again by then.
         bot: The bot's name.
         clock: The wall clock, in seconds since 1970.
+        counts: Counters to use.
         debug: Log the messages of exceptions, which may hold text of a chat.
     """
 
@@ -273,8 +275,10 @@ class Timers:
         *,
         bot: str,
         clock: Callable[[], float] = time.time,
+        counts: TimerCounts | None = None,
         debug: bool = False,
     ) -> None:
+        self._counts = counts or TimerCounts()
         self._timers = timers
         self._part = part
         self._call = call
@@ -371,8 +375,11 @@ class Timers:
                 self._bot, timer.name, describe(error), trace(error, with_messages=self._is_debug),
                 extra=log_fields(self._bot, timer=timer.name),
             )  # fmt: skip
+            self._counts.failed += 1
             if isinstance(error, (LoggedOut, NotLoggedIn)):
                 return
+        else:
+            self._counts.done += 1
         await self._save(timer, due, is_done=True)
 
     # -- journal -----------------------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ import click
 from webwx.bot.bot import Bot, check, loading, start
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.logs import configure_logging, log_format_option
+from webwx.cli.metrics import parse_address, serving
 from webwx.cli.option_values import Given
 from webwx.cli.programs import run_file
 from webwx.cli.reload import supervise
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from types import ModuleType
 
+    from webwx.cli.metrics import Address
     from webwx.client.client import AsyncClient
     from webwx.client.state import StateChange
     from webwx.errors import LoggedOut
@@ -47,7 +49,7 @@ COMMAND_LIMIT = 30.0
         "webwx run bot.py --debug",
         "webwx run bot.py --account work --reload",
         "webwx run bot.py --on-logout 'notify-send webwx'",
-        "webwx run bot.py --log-format json",
+        "webwx run bot.py --log-format json --metrics 9100",
         "webwx run bot.py --systemd-unit > ~/.config/systemd/user/webwx-bot.service",
     ),
     endless=True,
@@ -66,6 +68,12 @@ COMMAND_LIMIT = 30.0
     metavar="COMMAND",
     help="Command to run when a login ends, without a shell; gets WEBWX_REASON and WEBWX_ACCOUNT.",
 )
+@click.option(
+    "--metrics",
+    "metrics_address",
+    metavar="[HOST:]PORT",
+    help="Serve metrics for Prometheus at this address; HOST is 127.0.0.1 by default. Requires webwx[metrics].",
+)
 @log_format_option
 @click.option("--systemd-unit", "is_unit_wanted", is_flag=True, help="Print a systemd user unit and exit.")
 @click.argument("targets", metavar="FILE[:NAME]...", type=click.Path(), nargs=-1, required=True)
@@ -75,6 +83,7 @@ def run(
     is_reloading: bool,
     is_debugging: bool,
     on_logout: str | None,
+    metrics_address: str | None,
     is_unit_wanted: bool,
 ) -> Coroutine[Any, Any, None]:
     """
@@ -91,6 +100,9 @@ def run(
     arguments = [f"{path}:{name}" if name else str(path) for path, name in files]
     if on_logout:
         arguments += ["--on-logout", on_logout]
+    address = None if metrics_address is None else parse_address(metrics_address)
+    if metrics_address is not None:
+        arguments += ["--metrics", metrics_address]
     if given.log_format != "text":
         arguments += ["--log-format", given.log_format]
     if is_unit_wanted:
@@ -106,7 +118,7 @@ def run(
         bot.debug = bot.debug or is_debugging
         if notice:
             bot.on_logged_out(_teller(bot, notice, session))
-    return _serve(session, bots)
+    return _serve(session, bots, address)
 
 
 def as_environment(given: Given) -> dict[str, str]:
@@ -119,19 +131,39 @@ async def _nothing() -> None:
     """Exit code of a bot run that ended regularly."""
 
 
-async def _serve(session: Session, bots: list[Bot]) -> None:
+async def _serve(session: Session, bots: list[Bot], address: Address | None) -> None:
     """
-    Run bots until they are stopped.
+    Run bots until they are stopped; serve their metrics if there is an address for them.
 
     Raises:
-        BadInput: They cannot run in one process.
+        BadInput: They cannot run in one process, or `webwx[metrics]` is not installed.
+        CommandFailed: The address cannot be used.
     """
     try:
         check(*bots)
     except (TypeError, ValueError) as error:
         raise BadInput(str(error)) from None
+    if address is None:
+        await _run(session, bots)
+        return
+    from webwx.bot.metrics import Metrics
 
+    try:
+        metrics = Metrics()
+    except ModuleNotFoundError as error:
+        raise BadInput(str(error)) from None
+    for bot in bots:
+        metrics.time_handlers(bot)
+    async with serving(metrics, address) as url:
+        session.output.tell(f"Metrics are at {url}.")
+        await _run(session, bots, on_ready=metrics.add_bot)
+
+
+async def _run(
+    session: Session, bots: list[Bot], on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: None
+) -> None:
     def tell(bot: Bot, client: AsyncClient) -> None:
+        on_ready(bot, client)
         account, handlers, timers = client.account, len(list(bot.handlers())), len(bot.timers)
         work = _count(handlers, "handler") + (f" and {_count(timers, 'timer')}" if timers else "")
         session.output.result(

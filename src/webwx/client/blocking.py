@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from webwx.client.files import Source
     from webwx.client.identities import To
     from webwx.client.login import LoginStep
+    from webwx.client.measurement import AccountMeasurement
     from webwx.client.media import Progress
     from webwx.client.rate_limit import RateLimit, RateLimitState, WaitReason
     from webwx.client.recalled import Recalled
@@ -168,6 +169,14 @@ class Client:
             StorageError: The journal cannot be read.
         """
         return run(self._client.rate_limit_state())
+
+    def measure(self) -> AccountMeasurement:
+        """
+        Return the present state of the account in numbers, for a monitor.
+
+        It can be called before a login and after its end as well, and raises no error.
+        """
+        return run(self._client.measure())
 
     def login(
         self,

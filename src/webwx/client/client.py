@@ -24,6 +24,7 @@ from webwx.client.identities import AccountIdentities
 from webwx.client.identity_updates import IdentityUpdates
 from webwx.client.ingestion import Ingestion
 from webwx.client.login import AccountLogin, print_code
+from webwx.client.measurement import Measurements
 from webwx.client.media import MediaTransfers
 from webwx.client.messages import Messages
 from webwx.client.pending import PendingEvents
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from webwx.client.files import Source
     from webwx.client.identities import To
     from webwx.client.login import LoginStep
+    from webwx.client.measurement import AccountMeasurement
     from webwx.client.media import Progress
     from webwx.client.rate_limit import RateLimit, RateLimitState, WaitReason
     from webwx.client.rate_limiter import Limiter
@@ -169,6 +171,7 @@ class AsyncClient:
         self._history = history
         self._recalled = RecalledMessages(history, updates)
         self._dead_letters = DeadLetters(history, updates)
+        self._measurements = Measurements(session, self._sync, updates, limiter)
         self._account_login = AccountLogin(session, storage, book, directory, cursor, desktop, self._forget)
 
     def __repr__(self) -> str:
@@ -236,6 +239,14 @@ class AsyncClient:
 
         """
         return await self._limiter.state()
+
+    async def measure(self) -> AccountMeasurement:
+        """
+        Return the present state of the account in numbers, for a monitor.
+
+        It can be called before a login and after its end as well, and raises no error.
+        """
+        return await self._measurements.measure()
 
     # -- login ---------------------------------------------------------------------------------------------------------
 

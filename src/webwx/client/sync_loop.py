@@ -170,6 +170,11 @@ class SyncLoop:
     def _begin_round(self) -> None:
         self._state.fetched_at, self._state.answered_at = self._session.now(), asyncio.get_running_loop().time()
 
+    @property
+    def last_poll(self) -> float:
+        """Seconds that the server held the last poll; 0 before the first one."""
+        return self._state.held
+
     async def poll_ahead(self) -> None:
         """Send the next poll while the events of the last one are delivered."""
         self._state.ahead = asyncio.get_running_loop().create_task(self._check())

@@ -506,6 +506,10 @@ class Outbox(Protocol):
         """Return the sends that match a query, the newest first; a send that a dead process left is `unknown`."""
         ...
 
+    async def count(self) -> dict[State, int]:
+        """Return the number of sends in each state that any has; a send that a dead process left is `unknown`."""
+        ...
+
     async def remove(self, number: int) -> bool:
         """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""
         ...

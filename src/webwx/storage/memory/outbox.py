@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.model.messages import Receipt
-    from webwx.storage.base import SendQuery
+    from webwx.storage.base import SendQuery, State
 
 
 class Sends:
@@ -116,6 +117,11 @@ class MemoryOutbox:
             rows = [row for row in (sends.rows.get(number),) if row] if number is not None else [*sends.rows.values()]
         is_wanted = _condition_of(query)
         return await asyncio.to_thread(lambda: list(itertools.islice(filter(is_wanted, reversed(rows)), query.limit)))
+
+    async def count(self) -> dict[State, int]:
+        """Return the number of sends in each state that any has."""
+        with self._lock:
+            return dict(Counter(row.state for row in self._sends().rows.values()))
 
     async def remove(self, number: int) -> bool:
         """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""

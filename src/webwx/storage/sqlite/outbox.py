@@ -13,7 +13,7 @@ import glob
 import logging
 import os
 import secrets
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from webwx.storage.base import SendQuery
+    from webwx.storage.base import SendQuery, State
     from webwx.storage.sqlite.threads import Reader, Writer
+
+T = TypeVar("T")
 
 _COLUMNS = (
     "number", "client_id", "key", "chat", "kind", "text", "state", "receipt", "ret",
@@ -176,15 +178,22 @@ class SqliteOutbox:
         condition += " ORDER BY number DESC LIMIT ?"
         values.append(query.limit)
 
-        def read(db: sqlite3.Connection) -> list[Outgoing] | None:
-            return None if self._dead(db, account) else _select(db, account, condition, *values)
+        return await self._read(account, lambda db: _select(db, account, condition, *values))
 
+    async def count(self) -> dict[State, int]:
+        """Return the number of sends in each state that any has; a send that a dead process left is `unknown`."""
+        account = await self._account()
+        query = "SELECT state, count(*) FROM outbox WHERE account = ? GROUP BY state"
+        return await self._read(account, lambda db: dict(db.execute(query, (account,)).fetchall()))
+
+    async def _read(self, account: int, read: Callable[[sqlite3.Connection], T]) -> T:
+        """Read all sends, after those of dead processes were settled."""
         await self.flush()
-        found = await self._reader.do(read)
+        found = await self._reader.do(lambda db: None if self._dead(db, account) else (read(db),))
         if found is None:
             await self._writer.do(lambda db: self._settle_dead(db, account))
-            found = await self._reader.do(lambda db: _select(db, account, condition, *values))
-        return found
+            return await self._reader.do(read)
+        return found[0]
 
     async def remove(self, number: int) -> bool:
         """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""

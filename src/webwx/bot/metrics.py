@@ -1,0 +1,149 @@
+"""
+Metrics: what the bots and accounts of a process do, as text for Prometheus.
+
+Counts are read when the text is made, from where they are kept anyway. Only the seconds of handlers are measured as
+they run, by a middleware. Labels are the bot's name and a number for its account, never a name or an id. The library
+prometheus-client writes the text; it is imported with the first `Metrics`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from webwx.client.state import LoginState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client.metrics_core import Metric
+
+    from webwx.bot.bot import Bot
+    from webwx.bot.context import Context
+    from webwx.bot.dispatch import Proceed
+    from webwx.client.client import AsyncClient
+    from webwx.client.measurement import AccountMeasurement
+    from webwx.model.messages import Event
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""Type of the text, for the header of an HTTP response."""
+
+_BUCKETS = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+"""Upper limits in seconds of the histogram of handlers."""
+
+
+class Metrics:
+    """
+    The metrics of some bots and accounts, and of the process itself.
+
+    Raises:
+        ModuleNotFoundError: The package prometheus-client is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, metrics_core
+        except ModuleNotFoundError:
+            raise ModuleNotFoundError(
+                "Metrics need the package prometheus-client: pip install 'webwx[metrics]'."
+            ) from None
+        self._gauge = metrics_core.GaugeMetricFamily
+        self._counter = metrics_core.CounterMetricFamily
+        self.registry: CollectorRegistry = CollectorRegistry()
+        """Holds all metrics; further ones can be registered."""
+        self._handler_seconds = Histogram(
+            "webwx_bot_handler_seconds", "Seconds that calls of handlers took.", ("account", "bot"),
+            registry=self.registry, buckets=_BUCKETS,
+        )  # fmt: skip
+        ProcessCollector(registry=self.registry)
+        self.registry.register(self)
+        self._clients: list[AsyncClient] = []
+        """The accounts; the number of each is its place, from 1."""
+        self._bots: dict[Bot, str] = {}
+        """The bots, each with the number of its account."""
+        self._measured: list[AccountMeasurement] = []
+
+    # -- what is measured --------------------------------------------------------------------------------------------
+
+    def add_account(self, client: AsyncClient) -> str:
+        """Add the account of a client, unless it was added before; return its number, the label of its metrics."""
+        if client not in self._clients:
+            self._clients.append(client)
+        return str(self._clients.index(client) + 1)
+
+    def add_bot(self, bot: Bot, client: AsyncClient) -> None:
+        """Add a bot and its account; again after each login."""
+        self._bots[bot] = self.add_account(client)
+
+    def time_handlers(self, bot: Bot) -> None:
+        """Measure the calls of a bot's handlers; the bot does not run yet."""
+
+        async def measured(_ctx: Context, _event: Event, proceed: Proceed) -> None:
+            begun = time.perf_counter()
+            try:
+                await proceed()
+            finally:
+                self._handler_seconds.labels(self._bots[bot], bot.name).observe(time.perf_counter() - begun)
+
+        bot.middleware(measured)
+
+    async def text(self) -> bytes:
+        """Return all metrics in Prometheus's text format."""
+        from prometheus_client import generate_latest
+
+        self._measured = [await client.measure() for client in self._clients]
+        return generate_latest(self.registry)
+
+    # -- samples -----------------------------------------------------------------------------------------------------
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics that are read now; prometheus-client calls this."""
+        yield from self._collect_bots()
+        yield from self._collect_accounts()
+
+    def _collect_bots(self) -> Iterator[Metric]:
+        labels = ("account", "bot")
+        events = self._counter("webwx_bot_events", "Events that are done with.", labels=(*labels, "result"))
+        failures = self._counter("webwx_bot_failed_attempts", "Attempts at events that have failed.", labels=labels)
+        slow = self._counter("webwx_bot_slow_calls", "Calls of handlers that took longer than 30 s.", labels=labels)
+        in_flight = self._gauge("webwx_bot_events_in_flight", "Events in memory, handled or waiting.", labels=labels)
+        deferred = self._gauge("webwx_bot_events_deferred", "Events that wait behind a slow chat.", labels=labels)
+        timers = self._gauge("webwx_bot_timers", "Timers that are due again and again.", labels=labels)
+        calls = self._counter("webwx_bot_timer_calls", "Calls of timers.", labels=(*labels, "result"))
+        for bot, account in self._bots.items():
+            values, counts = (account, bot.name), bot.counts
+            events.add_metric((*values, "handled"), counts.delivered)
+            events.add_metric((*values, "dead"), counts.dead)
+            failures.add_metric(values, counts.failed)
+            slow.add_metric(values, counts.slow)
+            in_flight.add_metric(values, counts.in_flight)
+            deferred.add_metric(values, counts.deferred)
+            timers.add_metric(values, len(bot.timers))
+            calls.add_metric((*values, "done"), bot.timer_counts.done)
+            calls.add_metric((*values, "failed"), bot.timer_counts.failed)
+        yield from (events, failures, slow, in_flight, deferred, timers, calls)
+
+    def _collect_accounts(self) -> Iterator[Metric]:
+        state = self._gauge("webwx_account_state", "1 for the state of the login.", labels=("account", "state"))
+        age = self._gauge("webwx_account_sync_age_seconds", "Seconds since the last sync.", labels=("account",))
+        poll = self._gauge("webwx_account_poll_seconds", "Seconds that the last poll was held.", labels=("account",))
+        wait = self._gauge(
+            "webwx_account_rate_limit_wait_seconds", "Seconds until the rate limit allows a message.",
+            labels=("account",),
+        )  # fmt: skip
+        sends = self._gauge("webwx_account_sends", "Stored sends by state.", labels=("account", "state"))
+        readable = self._gauge(
+            "webwx_account_journal_readable", "0 while the journal cannot be read.", labels=("account",)
+        )
+        for number, measured in enumerate(self._measured, 1):
+            account = str(number)
+            for each in LoginState:
+                state.add_metric((account, each.value), each is measured.state)
+            if measured.sync_age is not None:
+                age.add_metric((account,), measured.sync_age)
+            poll.add_metric((account,), measured.last_poll)
+            wait.add_metric((account,), measured.rate_limit_wait)
+            for name, count in sorted(measured.sends.items()):
+                sends.add_metric((account, name), count)
+            readable.add_metric((account,), measured.is_journal_readable)
+        yield from (state, age, poll, wait, sends, readable)
