@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -44,6 +45,10 @@ def _of_type(kind: inspect.Type, name: str, text: Callable[[str], str]) -> Any:
             return cls(**{field.name: _of_type(field.type, field.name, text) for field in fields})
         case inspect.UnionType(types=types):
             return _of_type(next(each for each in types if not isinstance(each, inspect.NoneType)), name, text)
+        case inspect.DateTimeType():
+            return datetime(2026, 11, 28, tzinfo=UTC)
+        case inspect.AnyType():
+            return text(name)
         case inspect.DictType():
             return {}
         case inspect.CustomType():

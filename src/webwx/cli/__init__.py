@@ -60,6 +60,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "new": ("new", "Make a folder with a bot and its tests."),
         "run": ("run", "Run the bots of a Python file."),
     },
+    "Other programs": {
+        "serve": ("serve", "Serve all accounts of this machine to other programs, over HTTP."),
+    },
     "This machine": {
         "journal": ("journal", "Count, export, back up and delete stored messages."),
         "config": ("config", "Show the settings and where each one comes from."),

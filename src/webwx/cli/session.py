@@ -31,7 +31,8 @@ from webwx.cli.option_values import Given
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.output import Output, OutputClosed
 from webwx.client.client import AsyncClient
-from webwx.errors import NotLoggedIn, StorageError
+from webwx.errors import AlreadyRunning, NotLoggedIn, StorageError
+from webwx.gateway.running import find_running
 from webwx.model.archive import Keep
 from webwx.outcomes import Exit
 from webwx.storage.open import copied, open_journal_file
@@ -125,6 +126,13 @@ class Session:
     def _report_state(self, change: StateChange) -> None:
         if change.is_notable:
             self.output.tell(str(change))
+
+    def with_gateway(self, error: AlreadyRunning) -> AlreadyRunning:
+        """Return the error with the name of the process, if that is the gateway of this folder."""
+        gateway = find_running(self.settings.home)
+        if gateway is None or gateway.pid != error.pid:
+            return error
+        return AlreadyRunning(f"The gateway at {gateway.url} is syncing this login", pid=gateway.pid)
 
     def announce(self, text: str) -> None:
         """Print on a terminal what a command without results yet is doing."""
@@ -282,6 +290,8 @@ def command(
                 runner(_until_sigterm(work(session, **arguments)))
             except asyncio.CancelledError:
                 raise click.exceptions.Exit(Exit.DONE if session.is_endless else Exit.TERMINATED) from None
+            except AlreadyRunning as error:
+                raise session.with_gateway(error) from None
             except Exception as error:
                 # Where it was raised, without its text, which may hold anything.
                 _log.debug("raised %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))

@@ -170,7 +170,7 @@ class Accounts:
         return client
 
     async def log_in(
-        self, account: str = DEFAULT_ACCOUNT, *, max_codes: int = 3, is_patient: bool = False
+        self, account: str = DEFAULT_ACCOUNT, *, max_codes: int = 3, is_patient: bool = False, asks_phone: bool = True
     ) -> AsyncGenerator[LoginProgress, None]:
         """
         Log an account in and yield each step; leaving the loop early cancels the login.
@@ -181,6 +181,7 @@ class Accounts:
             account: Name of the account.
             max_codes: Number of codes to show before giving up.
             is_patient: As for `AsyncClient.login`.
+            asks_phone: Ask the phone to confirm without a code, where an earlier login makes that possible.
 
         Raises: As `AsyncClient.login`.
         """
@@ -189,7 +190,7 @@ class Accounts:
             self.client(account).login(
                 show_qr=lambda code: steps.put_nowait(LoginProgress(step="code", code=code)),
                 max_codes=max_codes,
-                on_push=lambda: steps.put_nowait(LoginProgress(step="pushed")),
+                on_push=(lambda: steps.put_nowait(LoginProgress(step="pushed"))) if asks_phone else None,
                 on_step=lambda step: steps.put_nowait(LoginProgress(step=step)),
                 is_patient=is_patient,
             )

@@ -1,0 +1,417 @@
+"""`webwx serve`: the gateway, and what it needs before it runs."""
+
+from __future__ import annotations
+
+import errno
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+import msgspec
+
+from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.options import example_text, with_common_options
+from webwx.cli.session import Session, command
+from webwx.client.accounts import Accounts
+from webwx.errors import InvalidRequest, InvalidSettings
+from webwx.storage.atomic_write import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from pathlib import Path
+
+    from webwx.client.state import StateChange
+    from webwx.gateway.config import GatewayConfig
+    from webwx.gateway.keys import ApiKey, KeyRing
+    from webwx.settings import Settings
+    from webwx.storage.base import RecordStore
+
+_PORT_IN_USE = "Port {port} is taken; choose another with --port, or any free one with --port 0."
+
+_PATIENCE = 300.0
+"""Seconds that a send may wait for the rate limit before it is answered with 429."""
+
+
+class _ServeGroup(click.Group):
+    """A group that runs the gateway when no subcommand is named."""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(name, **options)
+        self.invoke_without_command = True
+
+
+@command(
+    "serve",
+    examples=(
+        "webwx serve",
+        "webwx serve --port 9000 --json",
+        "webwx serve key create --name grafana --scopes send:filehelper",
+        "webwx serve pair",
+    ),
+    cls=_ServeGroup,
+    endless=True,
+)
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0: any free one.  [default: 8791]")
+@click.option("--listen", "address", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option(
+    "--behind-proxy", metavar="ADDRESS", help="Address of a reverse proxy that ends TLS; its headers are trusted."
+)
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Configuration file.  [default: gateway.toml beside the logins]",
+)
+def serve(
+    session: Session, port: int | None, address: str | None, behind_proxy: str | None, file: str | None
+) -> Coroutine[Any, Any, None]:
+    """
+    Serve all accounts of this machine to other programs, over HTTP.
+
+    Programs call the API at /api/v1 with a key of 'webwx serve key create'. Open the printed link in a browser to log
+    accounts in. Only this machine can connect, unless TLS or a proxy is set up. SIGHUP rereads the limits.
+    """
+    context = click.get_current_context()
+    if context.invoked_subcommand is not None:
+        return _nothing()
+    return _run(session, port, address, behind_proxy, file)
+
+
+async def _nothing() -> None:
+    """A subcommand does the work."""
+
+
+async def _run(
+    session: Session, port: int | None, address: str | None, behind_proxy: str | None, file: str | None
+) -> None:
+    _require_extra()
+    from webwx.gateway.app import Gateway
+    from webwx.gateway.config import DATABASE_NAME
+    from webwx.gateway.local import LocalGateway
+    from webwx.gateway.running import claim
+    from webwx.gateway.serve import on_hangup
+    from webwx.gateway.serve import serve as serve_gateway
+    from webwx.storage.open import open_records
+
+    settings = session.settings
+    path = _config_path(settings, file)
+
+    def read() -> GatewayConfig:
+        return _with_options(_read_config(path), port, address, behind_proxy)
+
+    config = read()
+    listener = _listen(config)
+    async with AsyncExitStack() as opened:
+        opened.callback(listener.socket.close)
+        opened.enter_context(claim(settings.home, listener.url))
+        records = open_records(settings.home / DATABASE_NAME)
+        gateway = Gateway(
+            config,
+            records,
+            LocalGateway(
+                lambda on_state: _accounts(settings, on_state), settings.folder, records, host=settings.host,
+                server=settings.server,
+            ),
+        )  # fmt: skip
+        code = await gateway.sessions.create_code()
+
+        def reread() -> None:
+            try:
+                gateway.config = msgspec.structs.replace(gateway.config, limits=read().limits)
+            except InvalidSettings as error:
+                session.output.tell(f"{error} The limits stay as they were.")
+
+        def tell() -> None:
+            console = f"{listener.url}/#code={code}"
+            session.output.result(
+                [
+                    f"The gateway runs at {listener.url}{', for this machine only' if config.is_local else ''}.",
+                    f"Open this link in a browser; it is valid once, for ten minutes: {console}",
+                    "",
+                    "For programs:",
+                    "",
+                    "  webwx serve key create --name my-script --scopes send,read",
+                    f'  curl -H "Authorization: Bearer $KEY" -d "hello" {listener.url}/api/v1/notify',
+                    "",
+                    "Ctrl-C ends it.",
+                ],
+                url=listener.url, console=console,
+            )  # fmt: skip
+
+        on_hangup(reread)
+        await serve_gateway(gateway, listener, tell)
+
+
+def _require_extra() -> None:
+    """
+    Check that the extra is installed.
+
+    Raises:
+        CommandFailed: It is not.
+    """
+    try:
+        import litestar  # noqa: F401 - only whether it is there
+        import uvicorn  # noqa: F401
+        import websockets  # noqa: F401
+    except ImportError:
+        raise CommandFailed("The gateway needs more packages: pip install 'webwx[gateway]'.") from None
+
+
+def _config_path(settings: Settings, file: str | None) -> Path:
+    from pathlib import Path
+
+    from webwx.gateway.config import FILE_NAME
+
+    return Path(file) if file else settings.home / FILE_NAME
+
+
+def _read_config(path: Path) -> GatewayConfig:
+    from webwx.gateway.config import read_gateway_config
+
+    return read_gateway_config(path)
+
+
+def _with_options(
+    config: GatewayConfig, port: int | None, address: str | None, behind_proxy: str | None
+) -> GatewayConfig:
+    """Return the configuration with the options of the command, which win."""
+    given = {"port": port, "host": address, "behind_proxy": behind_proxy}
+    changed = {name: value for name, value in given.items() if value is not None}
+    listen = msgspec.convert(msgspec.structs.asdict(config.listen) | changed, type(config.listen))
+    return msgspec.structs.replace(config, listen=listen)
+
+
+def _listen(config: GatewayConfig) -> Any:
+    """
+    Open the port.
+
+    Raises:
+        CommandFailed: It is not available.
+        InvalidSettings: The address needs TLS or a proxy.
+    """
+    from webwx.gateway.serve import listen
+
+    try:
+        return listen(config)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CommandFailed(_PORT_IN_USE.format(port=config.listen.port)) from None
+        raise CommandFailed(f"Cannot listen on {config.listen.host}: {error.strerror or error}.") from None
+
+
+def _accounts(settings: Settings, on_state: Callable[[str, StateChange], object]) -> Accounts:
+    """
+    Return the accounts of the command line.
+
+    Raises:
+        InvalidSettings: Their passphrases are in the system's keyring.
+    """
+    if settings.passphrase_from:
+        raise InvalidSettings("The gateway reads the passphrase from WEBWX_PASSPHRASE, not from the keyring.")
+    limit = settings.effective_rate_limit
+    if limit is not None and limit.patience is None:
+        limit = msgspec.structs.replace(limit, patience=_PATIENCE)
+    return Accounts(
+        settings.home, **settings.for_client(), passphrase=settings.passphrase, retention_days=settings.retention_days,
+        keep=settings.keep, rate_limit=limit, on_state=on_state,
+    )  # fmt: skip
+
+
+serve_group = cast("click.Group", serve)  # `command` returns an object of the class that it gets
+
+# -- before it runs ----------------------------------------------------------------------------------------------------
+
+
+@command("init", group=serve_group, examples=("webwx serve init",))
+async def init(session: Session) -> None:
+    """
+    Write a configuration file with all settings and their defaults.
+
+    An existing file is not changed.
+    """
+    from webwx.gateway.config import EXAMPLE
+
+    path = _config_path(session.settings, None)
+    if path.exists():
+        raise BadInput(f"{path} exists already; it was not changed.")
+    write_private(path, EXAMPLE.encode())
+    session.output.result(f"Wrote {path}.", path=str(path))
+
+
+@command("check", group=serve_group, examples=("webwx serve check",))
+async def check(session: Session) -> None:
+    """Check the configuration, the certificate and the database, without starting anything."""
+    _require_extra()
+    from webwx.gateway.running import find_running
+
+    settings = session.settings
+    path = _config_path(settings, None)
+    config = _read_config(path)
+    config.check()
+    async with _records(settings) as records:
+        keys = len(await records.find("key"))
+    running = find_running(settings.home)
+    session.output.result(
+        [
+            f"Configuration: {path if path.exists() else 'defaults'}",
+            f"Listens on {config.listen.host}, port {config.listen.port}"
+            f"{' with TLS' if config.has_tls else ''}; {keys} keys",
+            f"Running at {running.url} (pid {running.pid})" if running else "Not running",
+        ],
+        config=str(path), listen=config.listen.host, port=config.listen.port, tls=config.has_tls, keys=keys,
+        running=None if running is None else running.url,
+    )  # fmt: skip
+
+
+@command("pair", group=serve_group, examples=("webwx serve pair",))
+async def pair(session: Session) -> None:
+    """
+    Print a new link for a browser.
+
+    The link is valid once, for ten minutes; the browser stays logged in for twelve hours.
+    """
+    from webwx.gateway.running import find_running
+    from webwx.gateway.sessions import ConsoleSessions
+
+    running = find_running(session.settings.home)
+    if running is None:
+        raise CommandFailed("No gateway is running on this folder; 'webwx serve' starts one.")
+    async with _records(session.settings) as records:
+        code = await ConsoleSessions(records, time.time).create_code()
+    link = f"{running.url}/#code={code}"
+    session.output.result(f"Open this link in a browser: {link}", console=link, url=running.url)
+
+
+@asynccontextmanager
+async def _records(settings: Settings) -> AsyncIterator[RecordStore]:
+    from webwx.gateway.config import DATABASE_NAME
+    from webwx.storage.open import open_records
+
+    records = open_records(settings.home / DATABASE_NAME)
+    try:
+        yield records
+    finally:
+        await records.close()
+
+
+# -- keys --------------------------------------------------------------------------------------------------------------
+
+
+@with_common_options
+@click.group(
+    "key",
+    epilog=example_text(
+        "webwx serve key create --name grafana --scopes send:filehelper",
+        "webwx serve key list",
+        "webwx serve key delete 8hT2kQ9x",
+    ),
+)
+def key() -> None:
+    """
+    Create, list, rotate and delete the keys of programs.
+
+    These commands work with and without a running gateway.
+    """
+
+
+@command(
+    "create",
+    group=key,
+    examples=(
+        "webwx serve key create --name my-script --scopes send,read",
+        "webwx serve key create --name backup --scopes send:filehelper --days 365 --json",
+    ),
+)
+@click.option("--name", required=True, help="Name that reminds you of the program.")
+@click.option(
+    "--scopes",
+    required=True,
+    metavar="LIST",
+    help="What the key allows, separated by commas: read, read:media, send, send:filehelper, manage, login, events, "
+    "webhooks, receivers, adapters, admin.",
+)
+@click.option("--accounts", metavar="LIST", help="Numbers of accounts, separated by commas.  [default: all]")
+@click.option("--days", type=click.FloatRange(0, min_open=True), help="Days until the key expires.  [default: never]")
+@click.option("--network", "networks", multiple=True, metavar="CIDR", help="Accept it only from there; repeatable.")
+async def create(
+    session: Session, name: str, scopes: str, accounts: str | None, days: float | None, networks: tuple[str, ...]
+) -> None:
+    """
+    Create a key and print it.
+
+    The key is shown this once; only its hash is stored.
+    """
+    try:
+        numbers = None if accounts is None else tuple(int(each) for each in accounts.split(","))
+    except ValueError:
+        raise BadInput("--accounts takes numbers, such as '1,2'; 'webwx serve' lists them.") from None
+    async with _key_ring(session) as (ring, records):
+        made = await ring.create(
+            name, {scope.strip() for scope in scopes.split(",") if scope.strip()}, accounts=numbers,
+            expires_at=None if days is None else time.time() + days * 86_400, networks=networks,
+        )  # fmt: skip
+        await records.append_audit(
+            "cli", "key.create", target=made.key.id, detail=" ".join(made.key.scopes), time=time.time()
+        )
+    session.output.result(
+        [made.text], key=made.text, id=made.key.id, name=name, scopes=made.key.scopes, accounts=numbers
+    )
+    session.output.remark("It is not shown again.")
+
+
+@command("list", group=key, examples=("webwx serve key list --json",))
+async def list_keys(session: Session) -> None:
+    """List the keys, without their secrets."""
+    async with _key_ring(session) as (ring, _):
+        for each in await ring.find():
+            session.output.line(_key_line(each), _without_digests(each))
+
+
+@command("delete", group=key, examples=("webwx serve key delete 8hT2kQ9x",))
+@click.argument("key_id", metavar="ID")
+async def delete(session: Session, key_id: str) -> None:
+    """Delete a key; a running gateway refuses it within a second."""
+    async with _key_ring(session) as (ring, records):
+        if not await ring.delete(key_id):
+            raise BadInput(f"There is no key {key_id!r}; 'webwx serve key list' lists them.")
+        await records.append_audit("cli", "key.delete", target=key_id, time=time.time())
+    session.output.result(f"Deleted {key_id}.", id=key_id, deleted=True)
+
+
+@command("rotate", group=key, examples=("webwx serve key rotate 8hT2kQ9x --hours 24",))
+@click.option("--hours", type=click.FloatRange(0), default=24.0, show_default=True, help="Hours the old one works.")
+@click.argument("key_id", metavar="ID")
+async def rotate(session: Session, key_id: str, hours: float) -> None:
+    """Replace a key's secret and print the new key."""
+    async with _key_ring(session) as (ring, records):
+        made = await ring.rotate(key_id, overlap=hours * 3600)
+        if made is None:
+            raise BadInput(f"There is no key {key_id!r}; 'webwx serve key list' lists them.")
+        await records.append_audit("cli", "key.rotate", target=key_id, time=time.time())
+    session.output.result([made.text], key=made.text, id=key_id)
+
+
+serve_group.add_command(key)
+
+
+@asynccontextmanager
+async def _key_ring(session: Session) -> AsyncIterator[tuple[KeyRing, RecordStore]]:
+    from webwx.gateway.keys import KeyRing
+
+    async with _records(session.settings) as records:
+        try:
+            yield KeyRing(records, time.time), records
+        except InvalidRequest as error:
+            raise BadInput(str(error)) from None
+
+
+def _key_line(each: ApiKey) -> str:
+    accounts = "all accounts" if each.accounts is None else f"accounts {', '.join(map(str, each.accounts))}"
+    return f"{each.id}  {each.name}  {' '.join(each.scopes)}  {accounts}"
+
+
+def _without_digests(each: ApiKey) -> dict[str, object]:
+    fields = msgspec.structs.asdict(each)
+    return {name: value for name, value in fields.items() if name not in {"digest", "earlier_digest"}}

@@ -1,0 +1,1 @@
+"""The handlers of `/api/v1`, one module for each topic."""

@@ -1,0 +1,90 @@
+"""Accounts: list, add, remove, state."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+from litestar import Router, delete, get, post
+from litestar.params import JSONBody
+
+from webwx.gateway.api.documented import problems
+from webwx.gateway.api.parameters import AccountNumber, InjectedCaller, InjectedPort
+from webwx.gateway.api.representations import moment, optional_moment
+from webwx.gateway.port import AccountState, AccountStatus
+from webwx.gateway.problems import GatewayProblem
+
+
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """An account."""
+
+    number: int
+    """The account's number; never used twice."""
+    name: str
+    """The name that the user gave to the account."""
+    state: AccountState
+    since: datetime
+    """Time of the last change of the state."""
+    nickname: str | None
+    host: str | None
+    """Profile of the login: `filehelper`, `web` or `desktop`."""
+    last_sync_at: datetime | None
+    """Time of the last successful poll or fetch."""
+    error: str | None
+    """Why the account is degraded or logged out, or why its events are not read."""
+    queued: int
+    """Number of sends that wait for the account."""
+
+
+class ReachedAccounts(msgspec.Struct, frozen=True, kw_only=True):
+    """The accounts that the key reaches."""
+
+    accounts: list[AccountView]
+
+
+class AccountToAdd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An account to add."""
+
+    name: str
+
+
+def view_of_account(status: AccountStatus) -> AccountView:
+    """Return an account as the API shows it."""
+    return AccountView(
+        number=status.number, name=status.name, state=status.state, since=moment(status.since),
+        nickname=status.nickname, host=status.host, last_sync_at=optional_moment(status.last_sync_at),
+        error=status.error, queued=status.queued,
+    )  # fmt: skip
+
+
+@get("/accounts", scope="read", summary="List accounts", responses=problems())
+async def list_accounts(port: InjectedPort, caller: InjectedCaller) -> ReachedAccounts:
+    """Return the accounts that the key reaches."""
+    statuses = [status for status in await port.list_accounts() if caller.reaches(status.number)]
+    return ReachedAccounts(accounts=[view_of_account(status) for status in statuses])
+
+
+@post("/accounts", scope="admin", summary="Add an account", responses=problems(422, 503))
+async def add_account(data: JSONBody[AccountToAdd], port: InjectedPort, caller: InjectedCaller) -> AccountView:
+    """Add an account, which is not logged in yet; an existing one with that name is returned."""
+    if caller.accounts is not None:
+        raise GatewayProblem("forbidden", "A key that is bound to accounts cannot add one.")
+    account = await port.add_account(data.name)
+    return view_of_account(await account.status())
+
+
+@get("/accounts/{account:str}", scope="read", summary="Show an account", responses=problems(404))
+async def show_account(number: AccountNumber, port: InjectedPort) -> AccountView:
+    """Return one account, by its number or name."""
+    return view_of_account(await port.account(number).status())
+
+
+@delete("/accounts/{account:str}", scope="admin", summary="Remove an account", responses=problems(404, 503))
+async def remove_account(number: AccountNumber, port: InjectedPort) -> None:
+    """Remove an account from the gateway. Its login and its messages stay on the disk."""
+    await port.remove_account(number)
+
+
+accounts_router = Router(
+    "/", route_handlers=[list_accounts, add_account, show_account, remove_account], tags=["accounts"]
+)

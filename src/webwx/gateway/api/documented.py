@@ -1,0 +1,27 @@
+"""The errors of a handler, as OpenAPI shows them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from litestar.openapi.datastructures import ResponseSpec
+
+from webwx.gateway.problems import MEDIA_TYPE, Problem
+
+_ALWAYS = (400, 401, 403, 421, 429)
+"""Statuses that the checks before a handler can answer."""
+
+
+def problems(*statuses: int) -> dict[int, ResponseSpec]:
+    """
+    Return the documentation of problems, as the argument `responses` of a handler.
+
+    Args:
+        statuses: The statuses that only this handler answers.
+    """
+    return {
+        status: ResponseSpec(
+            Problem, generate_examples=False, media_type=MEDIA_TYPE, description=HTTPStatus(status).phrase
+        )
+        for status in sorted({*_ALWAYS, *statuses})
+    }

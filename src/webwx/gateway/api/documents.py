@@ -1,0 +1,128 @@
+"""The description of the API: `/openapi.json`, and static pages made from it, without a script or another host."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from litestar import Request, Response, Router, get
+from litestar.datastructures import State
+from litestar.enums import MediaType
+from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar.params import FromPath
+
+from webwx.gateway.auth import Caller
+from webwx.gateway.problems import GatewayProblem, error_pages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+
+class ReferencePage(OpenAPIRenderPlugin):
+    """The page `/docs`: every operation with its parameters, bodies and answers, and every struct."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Return the page."""
+        del request
+        body = "".join(_reference(openapi_schema))
+        return _page(str(openapi_schema["info"]["title"]), body).encode()
+
+
+@get("/openapi.json", is_public=True, include_in_schema=False)
+async def show_openapi(request: Request[Caller, None, State]) -> Response[dict[str, Any]]:
+    """Return the description of the API (OpenAPI 3.1)."""
+    return Response(request.app.openapi_schema.to_schema(), media_type="application/json")
+
+
+@get("/docs/errors", is_public=True, include_in_schema=False, media_type=MediaType.HTML)
+async def list_errors() -> str:
+    """Return the page with all kinds of errors."""
+    rows = (
+        f"<tr><td><a href='/docs/errors/{escape(code)}'>{escape(code)}</a><td>{status}<td>{escape(title)}"
+        for code, (status, title) in error_pages().items()
+    )
+    return _page("Errors", f"<h1>Errors</h1><table><tr><th>Code<th>Status<th>Meaning{''.join(rows)}</table>")
+
+
+@get("/docs/errors/{code:str}", is_public=True, include_in_schema=False, media_type=MediaType.HTML)
+async def show_error(code: FromPath[str]) -> str:
+    """Return the page about one kind of error."""
+    found = error_pages().get(code)
+    if found is None:
+        raise GatewayProblem("not-found")
+    status, title = found
+    body = (
+        f"<h1>{escape(code)}</h1><p>{escape(title)}</p><p>The HTTP status is {status}.</p>"
+        "<p><a href='/docs/errors'>All errors</a> · <a href='/docs'>The API</a></p>"
+    )
+    return _page(code, body)
+
+
+documents_router = Router("/", route_handlers=[show_openapi, list_errors, show_error])
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(title)}</title>"
+        f"<meta name='viewport' content='width=device-width'><body>{body}</body></html>"
+    )
+
+
+def _reference(schema: Mapping[str, Any]) -> Iterator[str]:
+    yield f"<h1>{escape(str(schema['info']['title']))} {escape(str(schema['info']['version']))}</h1>"
+    yield "<p>Send a key with every request: <code>Authorization: Bearer wxk_…</code>. "
+    yield "The same description for programs: <a href='/openapi.json'>/openapi.json</a>. "
+    yield "Errors: <a href='/docs/errors'>/docs/errors</a>.</p>"
+    for path, operations in schema["paths"].items():
+        for method in _METHODS:
+            if method in operations:
+                yield from _operation(method, path, operations[method])
+    yield "<h2>Values</h2>"
+    for name, fields in sorted(schema["components"].get("schemas", {}).items()):
+        yield from _struct(name, fields)
+
+
+def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:
+    yield f"<h2 id='{escape(str(operation['operationId']))}'>{method.upper()} {escape(path)}</h2>"
+    for line in str(operation.get("description") or operation.get("summary") or "").split("\n\n"):
+        yield f"<p>{escape(line)}</p>"
+    if operation.get("parameters"):
+        yield "<table><tr><th>Parameter<th>In<th>Type<th>Meaning"
+        for each in operation["parameters"]:
+            star = " *" if each.get("required") else ""
+            yield f"<tr><td><code>{escape(each['name'])}</code>{star}<td>{escape(each['in'])}"
+            yield f"<td>{_type(each.get('schema', {}))}<td>{escape(str(each.get('description') or ''))}"
+        yield "</table>"
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        yield f"<p>Body, {escape(media_type)}: {_type(content.get('schema', {}))}</p>"
+    yield "<table><tr><th>Status<th>Body<th>Meaning"
+    for status, answer in sorted(operation["responses"].items()):
+        bodies = ", ".join(_type(each.get("schema", {})) for each in answer.get("content", {}).values())
+        yield f"<tr><td>{escape(str(status))}<td>{bodies}<td>{escape(str(answer.get('description', '')))}"
+    yield "</table>"
+
+
+def _struct(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
+    yield f"<h3 id='{escape(name)}'>{escape(name)}</h3><p>{escape(str(schema.get('description', '')))}</p>"
+    yield "<table><tr><th>Field<th>Type<th>Meaning"
+    for field, each in schema.get("properties", {}).items():
+        star = " *" if field in schema.get("required", ()) else ""
+        yield f"<tr><td><code>{escape(field)}</code>{star}<td>{_type(each)}"
+        yield f"<td>{escape(str(each.get('description', '')))}"
+    yield "</table>"
+
+
+def _type(schema: Mapping[str, Any]) -> str:
+    """Return the name of a type, linked if it is a struct."""
+    if "$ref" in schema:
+        name = escape(str(schema["$ref"]).rpartition("/")[2])
+        return f"<a href='#{name}'>{name}</a>"
+    if "oneOf" in schema:
+        return " or ".join(map(_type, schema["oneOf"]))
+    if schema.get("type") == "array":
+        return f"list of {_type(schema.get('items', {}))}"
+    if "enum" in schema:
+        return ", ".join(f"<code>{escape(str(each))}</code>" for each in schema["enum"])
+    return escape(str(schema.get("format") or schema.get("type") or "any"))

@@ -1,0 +1,136 @@
+"""
+`POST /api/v1/notify`: the send of one line of `curl`, to File Transfer Helper.
+
+    curl -H "Authorization: Bearer $KEY" -d "backup finished" http://127.0.0.1:8791/api/v1/notify
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import parse_qsl
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.datastructures import State
+from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec.enums import OpenAPIType
+from litestar.params import QueryParameter
+
+from webwx.gateway.api.documented import problems
+from webwx.gateway.api.parameters import IdempotencyKey, InjectedCaller, InjectedPort, Prefer
+from webwx.gateway.api.representations import SendView
+from webwx.gateway.api.sends import SENT_OR_QUEUED, answer_send, wait_of
+from webwx.gateway.auth import Caller
+from webwx.gateway.port import GatewayPort, TextContent
+from webwx.gateway.problems import GatewayProblem
+from webwx.model.contacts import FILEHELPER
+
+_TEXT_FIELDS = ("text", "message", "body")
+_TITLE_FIELDS = ("title", "subject")
+
+
+class NotifyOperation(Operation):
+    """The operation with its request body, which the handler reads itself."""
+
+    def __post_init__(self) -> None:
+        """Describe the body: a text, a form, or an object."""
+        text = Schema(type=OpenAPIType.STRING, min_length=1)
+        fields = Schema(
+            type=OpenAPIType.OBJECT,
+            properties={"text": text, "title": Schema(type=OpenAPIType.STRING)},
+            required=["text"],
+        )
+        self.request_body = RequestBody(
+            required=True,
+            content={
+                "text/plain": OpenAPIMediaType(schema=text),
+                "application/json": OpenAPIMediaType(schema=fields),
+                "application/x-www-form-urlencoded": OpenAPIMediaType(schema=fields),
+            },
+        )
+
+
+@post(
+    "/notify",
+    scope="send:filehelper",
+    tags=["sends"],
+    operation_class=NotifyOperation,
+    summary="Send a text to File Transfer Helper",
+    responses={**problems(404, 409, 415, 422, 424, 502, 503, 504), **SENT_OR_QUEUED},
+)
+async def notify(
+    request: Request[Caller, None, State],
+    port: InjectedPort,
+    caller: InjectedCaller,
+    account: Annotated[
+        str | None, QueryParameter(description="Number or name, if the key reaches several accounts")
+    ] = None,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> Response[SendView]:
+    """Send a text to the account's File Transfer Helper: as plain text, as a form, or as JSON."""
+    text = text_of(await request.body(), request.headers.get("content-type", ""))
+    target = port.account(await _account_of(port, caller, account))
+    key, wait = idempotency_key or "", wait_of(prefer)
+    if wait:
+        return answer_send(await target.send(FILEHELPER, TextContent(text=text), key=key, wait=wait))
+    return answer_send(await target.enqueue(FILEHELPER, text, key=key))
+
+
+async def _account_of(port: GatewayPort, caller: Caller, which: str | None) -> int:
+    """
+    Return the account that a text is for: the named one, or the only one that the caller reaches.
+
+    Raises:
+        GatewayProblem: There is no such account, or there are several.
+    """
+    if which is not None:
+        number = port.find_account(which)
+        if number is None or not caller.reaches(number):
+            raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
+        return number
+    reached = [status.number for status in await port.list_accounts() if caller.reaches(status.number)]
+    if len(reached) != 1:
+        what = "reaches no account" if not reached else "reaches several accounts; add ?account=NAME"
+        raise GatewayProblem("not-found", f"The key {what}.")
+    return reached[0]
+
+
+def text_of(body: bytes, content_type: str) -> str:
+    """
+    Return the text of a body: plain, a form, or an object with `text` and `title`.
+
+    A form without a known field is a text: `curl -d` sends any text as a form.
+
+    Raises:
+        GatewayProblem: The body cannot be read, or has another media type.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        raise GatewayProblem("bad-request", "The body is not UTF-8.") from None
+    if media_type == "application/json":
+        return _text_of_fields(_object(body))
+    if media_type == "application/x-www-form-urlencoded":
+        fields = dict(parse_qsl(text, keep_blank_values=True))
+        return _text_of_fields(fields) if fields.keys() & {*_TEXT_FIELDS, *_TITLE_FIELDS} else text
+    if media_type in {"", "text/plain"}:
+        return text
+    raise GatewayProblem("unsupported-media-type", "Send a text, a form, or JSON.")
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, object])
+    except (msgspec.DecodeError, RecursionError):
+        raise GatewayProblem("bad-request", "The body is no JSON object.") from None
+
+
+def _text_of_fields(fields: Mapping[str, object]) -> str:
+    title, text = (
+        next((value for name in names if isinstance(value := fields.get(name), str) and value), "")
+        for names in (_TITLE_FIELDS, _TEXT_FIELDS)
+    )
+    return f"{title}\n\n{text}" if title and text else title or text

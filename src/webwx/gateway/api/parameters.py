@@ -1,0 +1,38 @@
+"""Parameters that several handlers have."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from litestar.di import NamedDependency
+from litestar.params import HeaderParameter, QueryParameter, SkipValidation
+
+from webwx.gateway.auth import Caller
+from webwx.gateway.port import GatewayPort
+
+InjectedPort: TypeAlias = NamedDependency[SkipValidation[GatewayPort]]
+"""The accounts."""
+
+InjectedCaller: TypeAlias = NamedDependency[SkipValidation[Caller]]
+"""Who makes the request."""
+
+AccountNumber: TypeAlias = NamedDependency[SkipValidation[int]]
+"""Number of the account in the path, which the caller reaches."""
+
+IdempotencyKey: TypeAlias = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key", min_length=1, max_length=255,
+        description="A second request with the same key is the same send, and nothing is sent twice.",
+    ),
+]  # fmt: skip
+
+Prefer: TypeAlias = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Prefer",
+        description="`respond-async` answers 202 once the send is stored; `wait=N` waits N seconds for its outcome.",
+    ),
+]
+
+Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=1000, description="Maximum number of results")]

@@ -1,0 +1,136 @@
+"""The assembly of the gateway: its parts, its routes, and the checks before them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import FromPath
+
+from webwx.gateway.api.accounts import accounts_router
+from webwx.gateway.api.documents import ReferencePage, documents_router
+from webwx.gateway.api.notify import notify
+from webwx.gateway.api.sends import sends_router
+from webwx.gateway.auth import Access, Caller
+from webwx.gateway.config import GatewayConfig
+from webwx.gateway.front import Front
+from webwx.gateway.keys import KeyRing
+from webwx.gateway.port import GatewayPort
+from webwx.gateway.problems import HANDLERS, GatewayProblem
+from webwx.gateway.sessions import ConsoleSessions
+from webwx.storage.base import RecordStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from litestar.connection import Request
+
+API = "/api/v1"
+"""Prefix of the native API."""
+
+
+class Gateway:
+    """
+    A gateway without a listener: `app` is an ASGI application.
+
+    Args:
+        config: The configuration.
+        records: Stores keys, sessions and everything that changes at run time.
+        port: The accounts.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        records: RecordStore,
+        port: GatewayPort,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.config = config
+        self.records = records
+        self.port = port
+        self.keys = KeyRing(records, clock)
+        self.sessions = ConsoleSessions(records, clock)
+        self.access = Access(self.keys, self.sessions, port, lambda: self.config.limits.requests_per_minute)
+        self.closing = asyncio.Event()
+        """Set when the server begins to stop; streams end then."""
+        self.routes = self._assemble()
+        """The application behind the checks of hosts and origins, with its table of routes."""
+        self.app = Front(self.routes, config)
+        """The application to serve."""
+
+    def __repr__(self) -> str:
+        return "Gateway()"
+
+    async def start(self) -> None:
+        """Open the accounts and begin to sync."""
+        await self.port.start()
+
+    def begin_closing(self) -> None:
+        """End all streams, because the server stops."""
+        self.closing.set()
+
+    async def close(self) -> None:
+        """Finish sends in progress, store all positions, and close everything."""
+        try:
+            await self.port.close()
+        finally:
+            await self.records.close()
+
+    def _assemble(self) -> Litestar:
+        return Litestar(
+            route_handlers=[
+                Router(API, route_handlers=[accounts_router, sends_router, notify]),
+                documents_router,
+            ],
+            guards=[self.access.check],
+            dependencies={
+                "caller": Provide(_caller, sync_to_thread=False),
+                "gateway": Provide(self._itself, sync_to_thread=False),
+                "number": Provide(self._number, sync_to_thread=False),
+                "port": Provide(self._port, sync_to_thread=False),
+            },
+            exception_handlers=HANDLERS,
+            logging_config=None,
+            openapi_config=OpenAPIConfig(
+                title="webwx gateway",
+                version=version("webwx"),
+                use_handler_docstrings=True,
+                components=Components(
+                    security_schemes={
+                        "key": SecurityScheme(type="http", scheme="bearer", bearer_format="wxk_<id>_<secret>")
+                    }
+                ),
+                security=[{"key": []}],
+                render_plugins=[ReferencePage(path="/")],
+                openapi_router=Router("/docs", route_handlers=[], opt={"is_public": True}, include_in_schema=False),
+            ),
+            request_max_body_size=self.config.limits.body,
+            debug=False,
+        )
+
+    def _itself(self) -> Gateway:
+        return self
+
+    def _port(self) -> GatewayPort:
+        return self.port
+
+    def _number(self, account: FromPath[str]) -> int:
+        """Return the number of the account in the path, which `Access` has checked."""
+        number = self.port.find_account(account)
+        if number is None:
+            raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
+        return number
+
+
+def _caller(request: Request[Caller, Any, Any]) -> Caller:
+    """Return who makes the request, as `Access` has found it."""
+    return request.user

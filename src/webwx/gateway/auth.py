@@ -1,0 +1,263 @@
+"""
+Who calls, and whether the caller may.
+
+A handler names the scope that it needs, `scope="read"`, or is public, `is_public=True`; a handler that says neither is
+refused, so a forgotten scope opens nothing. An account in the path has to be one that the caller reaches; another one
+looks like one that does not exist.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from litestar.params import CookieParameter, HeaderParameter
+
+from webwx.gateway.front import client_address
+from webwx.gateway.keys import IMPLIED, Scope
+from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.sessions import COOKIE, HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from litestar.connection import ASGIConnection
+    from litestar.handlers import BaseRouteHandler
+
+    from webwx.gateway.keys import KeyRing
+    from webwx.gateway.port import GatewayPort
+    from webwx.gateway.sessions import ConsoleSessions
+
+    Connection = ASGIConnection[Any, Any, Any, Any]
+
+CONSOLE = "console"
+"""Id of the caller that has a session of the console."""
+
+FREE_FAILURES = 5
+"""Wrong keys of one address in a row that are answered at once."""
+
+_LONGEST_PAUSE = 300.0
+"""Seconds at most for which wrong keys of an address are refused without a look at them."""
+
+_REMEMBERED = 10_000
+"""Number of addresses with wrong keys that are remembered."""
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who makes a request."""
+
+    id: str
+    """Id of the key, or `console`."""
+    scopes: tuple[Scope, ...]
+    accounts: tuple[int, ...] | None
+    """Numbers of the accounts that the caller reaches; None: all."""
+    address: str
+    """IP address."""
+
+    def allows(self, scope: Scope) -> bool:
+        """Return whether the caller has a scope."""
+        return any(own == scope or scope in IMPLIED.get(own, ()) for own in self.scopes)
+
+    def reaches(self, account: int) -> bool:
+        """Return whether the caller may use an account."""
+        return self.accounts is None or account in self.accounts
+
+
+class FailedKeys:
+    """
+    Wrong keys by address: after some in a row, the address has to wait, twice as long after each further one.
+
+    A right key is accepted meanwhile, because programs of one machine share an address.
+
+    Args:
+        clock: Returns seconds; only differences matter.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: dict[str, tuple[int, float]] = {}
+        """Number of wrong keys and the end of the pause, by address; the least recent first."""
+
+    def add(self, address: str) -> None:
+        """
+        Count a wrong key.
+
+        Raises:
+            GatewayProblem: The address has to wait.
+        """
+        now = self._clock()
+        count, until = self._failures.pop(address, (0, 0.0))
+        is_paused = now < until
+        if not is_paused:
+            count += 1
+            pause = min(2.0 ** (count - FREE_FAILURES), _LONGEST_PAUSE) if count > FREE_FAILURES else 0.0
+            until = now + pause
+        self._failures[address] = (count, until)
+        if len(self._failures) > _REMEMBERED:
+            del self._failures[next(iter(self._failures))]
+        if until > now:
+            raise GatewayProblem(
+                "too-many-requests", "Too many wrong keys came from this address.", retry_after=until - now
+            )
+
+    def forgive(self, address: str) -> None:
+        """Forget the wrong keys of an address, after a right one."""
+        self._failures.pop(address, None)
+
+
+class RequestRate:
+    """
+    Token buckets that limit the requests of each key.
+
+    Args:
+        clock: Returns seconds; only differences matter.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets: dict[str, tuple[float, float]] = {}
+        """Free requests and the time at which they were counted, by key."""
+
+    def take(self, key_id: str, per_minute: int) -> None:
+        """
+        Count a request.
+
+        Args:
+            key_id: Id of the key.
+            per_minute: Requests that are allowed in a minute, also all at once; 0: no limit.
+
+        Raises:
+            GatewayProblem: The key has no free request.
+        """
+        if per_minute <= 0:
+            return
+        now = self._clock()
+        free, counted_at = self._buckets.get(key_id, (float(per_minute), now))
+        free = min(float(per_minute), free + (now - counted_at) * per_minute / 60)
+        if free < 1:
+            raise GatewayProblem(
+                "too-many-requests", f"This key may make {per_minute} requests in a minute.",
+                retry_after=(1 - free) * 60 / per_minute,
+            )  # fmt: skip
+        self._buckets[key_id] = (free - 1, now)
+
+
+class Access:
+    """
+    Decides about every request that reached a handler.
+
+    Args:
+        keys: The keys.
+        sessions: The sessions of the console.
+        port: Finds the account in a path.
+        requests_per_minute: Returns the limit of a key that has none of its own.
+        clock: Returns seconds; only differences matter.
+    """
+
+    def __init__(
+        self,
+        keys: KeyRing,
+        sessions: ConsoleSessions,
+        port: GatewayPort,
+        requests_per_minute: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._keys = keys
+        self._sessions = sessions
+        self._port = port
+        self._requests_per_minute = requests_per_minute
+        self._failed = FailedKeys(clock)
+        self._rate = RequestRate(clock)
+        self._query_names: dict[BaseRouteHandler, frozenset[str] | None] = {}
+
+    async def check(self, connection: Connection, handler: BaseRouteHandler) -> None:
+        """
+        Check a request before its handler runs, and store its caller as the connection's user.
+
+        Raises:
+            GatewayProblem: The request is refused.
+        """
+        if not handler.opt.get("is_public"):
+            scope = handler.opt.get("scope")
+            caller = await self.identify(connection)
+            connection.scope["user"] = caller
+            if scope is None or not caller.allows(scope):
+                raise GatewayProblem("forbidden", f"This needs a key with the scope {scope!r}." if scope else "")
+            self._check_account(connection, caller)
+        self._check_query(connection, handler)
+
+    async def identify(self, connection: Connection) -> Caller:
+        """
+        Return who calls.
+
+        Raises:
+            GatewayProblem: There is no key, a wrong one, or too many wrong ones came from this address.
+        """
+        address = client_address(connection.scope)
+        header = connection.headers.get("authorization", "")
+        scheme, _, text = header.partition(" ")
+        if header and scheme.lower() == "bearer":
+            key = await self._keys.verify(text.strip(), address)
+            if key is not None:
+                self._failed.forgive(address)
+                own = key.requests_per_minute
+                self._rate.take(key.id, self._requests_per_minute() if own is None else own)
+                return Caller(id=key.id, scopes=key.scopes, accounts=key.accounts, address=address)
+            self._failed.add(address)
+            raise GatewayProblem("unauthorized", "This is no valid key; 'webwx serve key create' makes one.")
+        token = connection.cookies.get(COOKIE)
+        if token and not header:
+            return await self._identify_console(connection, token, address)
+        raise GatewayProblem("unauthorized", "Send the key as 'Authorization: Bearer wxk_…'.")
+
+    async def _identify_console(self, connection: Connection, token: str, address: str) -> Caller:
+        if not await self._sessions.is_valid(token):
+            self._failed.add(address)
+            raise GatewayProblem("unauthorized", "This session has ended; 'webwx serve pair' prints a new link.")
+        is_change = connection.scope.get("method", "GET") not in _SAFE_METHODS  # an upgrade has no method
+        if is_change and HEADER not in connection.headers:
+            raise GatewayProblem("forbidden", f"A change with the console's cookie needs the header '{HEADER}'.")
+        return Caller(id=CONSOLE, scopes=("admin",), accounts=None, address=address)
+
+    def _check_account(self, connection: Connection, caller: Caller) -> None:
+        which = connection.path_params.get("account")
+        if which is None:
+            return
+        number = self._port.find_account(str(which))
+        if number is None or not caller.reaches(number):
+            raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
+
+    def _check_query(self, connection: Connection, handler: BaseRouteHandler) -> None:
+        if not connection.scope["query_string"]:
+            return
+        if handler not in self._query_names:
+            self._query_names[handler] = query_names(handler)
+        known = self._query_names[handler]
+        unknown = set() if known is None else set(connection.query_params) - known
+        if unknown:
+            name = sorted(unknown)[0]
+            what = f"there is no parameter {name!r}" if name.isascii() and name.isidentifier() else "unknown parameter"
+            raise GatewayProblem("bad-request", f"In the query {what}.")
+
+
+_NOT_IN_QUERY = frozenset({"body", "cookies", "data", "headers", "query", "request", "scope", "socket", "state"})
+"""Parameters that the framework fills from something other than the query."""
+
+
+def query_names(handler: BaseRouteHandler) -> frozenset[str] | None:
+    """Return the names of the query parameters of a handler; None if it reads the query itself."""
+    if handler.opt.get("reads_query"):
+        return None
+    paths = " ".join(handler.paths)
+    names = set()
+    for name, field in handler.parsed_fn_signature.parameters.items():
+        definition = field.kwarg_definition
+        if name in _NOT_IN_QUERY or name in handler.resolve_dependencies() or f"{{{name}:" in paths:
+            continue
+        if isinstance(definition, HeaderParameter | CookieParameter):
+            continue
+        names.add(getattr(definition, "name", None) or name)
+    return frozenset(names)

@@ -1,0 +1,147 @@
+"""
+The configuration of the gateway: listener, TLS and limits, from a TOML file in the folder of the saved logins.
+
+Everything else (keys, receivers, webhooks) is stored as records, because it changes while the gateway runs.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+
+import msgspec
+
+from webwx.errors import InvalidSettings
+
+DEFAULT_PORT = 8791
+
+FILE_NAME = "gateway.toml"
+"""Name of the file in the folder of the saved logins."""
+
+DATABASE_NAME = "gateway.db"
+"""Name of the file with the records, in the same folder."""
+
+EXAMPLE = """\
+# The gateway reads this file at its start, and again when it gets SIGHUP; [listen] and [tls] need a restart.
+
+[listen]
+# host = "127.0.0.1"        # another address needs [tls] or behind_proxy
+# port = 8791
+# behind_proxy = ""         # address of a reverse proxy, the only one whose forwarded headers are trusted
+# hosts = []                # names under which clients reach the gateway, such as "wx.example.org"
+# origins = []              # pages of other sites that may call it, such as "https://dash.example.org"
+
+[tls]
+# certificate = ""          # PEM file with the chain
+# key = ""                  # PEM file with the private key
+
+[limits]
+# body = 1048576            # bytes of a request's body; uploads have a limit of their own
+# upload = 1073741824       # bytes of an upload
+# header = 16384            # bytes of a request's header
+# connections = 1000        # open connections
+# requests_per_minute = 1200    # per key; 0: no limit
+"""
+"""Content of a new file: every setting with its default."""
+
+
+class ListenTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table `[listen]`."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int = DEFAULT_PORT
+    """Port to listen on; 0: any free port."""
+    behind_proxy: str = ""
+    """Address of a reverse proxy that ends TLS; forwarded headers are trusted from it only."""
+    hosts: tuple[str, ...] = ()
+    """Names under which clients reach the gateway, beside the addresses of this machine."""
+    origins: tuple[str, ...] = ()
+    """Origins of pages that may call the gateway, beside its own."""
+
+
+class TlsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table `[tls]`."""
+
+    certificate: str = ""
+    """Path of the certificate chain (PEM)."""
+    key: str = ""
+    """Path of the private key (PEM)."""
+
+
+class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table `[limits]`."""
+
+    body: int = 1024 * 1024
+    """Bytes of a request's body."""
+    upload: int = 1024 * 1024 * 1024
+    """Bytes of an upload."""
+    header: int = 16 * 1024
+    """Bytes of a request's header."""
+    connections: int = 1000
+    """Number of open connections."""
+    requests_per_minute: int = 1200
+    """Requests of one key in a minute, unless the key has its own number; 0: no limit."""
+
+
+class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The configuration of the gateway."""
+
+    listen: ListenTable = ListenTable()
+    tls: TlsTable = TlsTable()
+    limits: LimitsTable = LimitsTable()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only programs of this machine can connect."""
+        return is_loopback(self.listen.host)
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether the gateway itself speaks TLS."""
+        return bool(self.tls.certificate)
+
+    def check(self) -> None:
+        """
+        Refuse a listener that would carry keys over a network in clear text.
+
+        Raises:
+            InvalidSettings: The address is not a loopback address, and there is neither TLS nor a proxy; or TLS lacks
+                one of its files.
+        """
+        if bool(self.tls.certificate) != bool(self.tls.key):
+            raise InvalidSettings("TLS needs both files, 'certificate' and 'key'.")
+        if not (self.is_local or self.has_tls or self.listen.behind_proxy):
+            raise InvalidSettings(
+                f"The gateway does not listen on {self.listen.host!r} without TLS: keys and messages would cross the "
+                "network in clear text. Set [tls], or --behind-proxy with the address of a proxy that ends TLS."
+            )
+        if not 0 <= self.listen.port <= 65_535:
+            raise InvalidSettings(f"{self.listen.port} is no port; use a number from 1 to 65535, or 0 for any.")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine's loopback interface."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def read_gateway_config(path: Path) -> GatewayConfig:
+    """
+    Read the configuration file; a missing one means the defaults.
+
+    Raises:
+        InvalidSettings: The file cannot be read, or has a setting that is unknown or invalid.
+    """
+    try:
+        return msgspec.toml.decode(path.read_text(encoding="utf-8"), type=GatewayConfig)
+    except FileNotFoundError:
+        return GatewayConfig()
+    except OSError as error:
+        raise InvalidSettings(f"The configuration {path} cannot be read: {error.strerror}.") from None
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+        raise InvalidSettings(f"The configuration {path} cannot be used: {error}.") from None

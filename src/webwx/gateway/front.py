@@ -1,0 +1,137 @@
+"""
+The first check of every request and upgrade: its host name and its origin.
+
+A web page can make a browser call a server on this machine. Its requests carry the page's origin, or a host name that
+an attacker's name server resolves to this machine; neither passes here. The check comes before any handler, so it
+covers unknown paths as well.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+import msgspec
+from litestar.enums import ScopeType
+
+from webwx.gateway.config import is_loopback
+from webwx.gateway.problems import MEDIA_TYPE, GatewayProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from litestar import Litestar
+    from litestar.types import Receive, Scope, Send
+    from litestar.types.asgi_types import HTTPScope, Message, WebSocketScope
+
+    from webwx.gateway.config import GatewayConfig
+
+_CHECKED = frozenset({"http", "websocket"})
+
+SECURITY_HEADERS = (
+    (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+)
+"""Headers of every answer, unless the handler has set them."""
+
+
+class Front:
+    """
+    The outermost application: it refuses foreign hosts and origins, and adds security headers to every answer.
+
+    Args:
+        app: The application that handles what passes.
+        config: The gateway's configuration.
+        vendor_hosts: Host names that are served under some paths only, by the prefixes of these paths: clients with a
+            fixed host name come through a proxy.
+    """
+
+    def __init__(
+        self, app: Litestar, config: GatewayConfig, vendor_hosts: Mapping[str, tuple[str, ...]] | None = None
+    ) -> None:
+        self._app = app
+        self._hosts = {host.lower() for host in (*config.listen.hosts, config.listen.host)}
+        self._origins = {origin.rstrip("/").lower() for origin in config.listen.origins}
+        self._vendor_hosts = dict(vendor_hosts or {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check a request or an upgrade, and pass it on; pass on everything else, such as the server's start."""
+        if scope["type"] not in _CHECKED:
+            await self._app(scope, receive, send)
+            return
+        try:
+            self.check(scope)
+        except GatewayProblem as refusal:
+            await _refuse(scope, send, refusal)
+            return
+        await self._app(scope, receive, _with_security_headers(send))
+
+    def check(self, scope: HTTPScope | WebSocketScope) -> None:
+        """
+        Check the host name and the origin of a request.
+
+        Raises:
+            GatewayProblem: The gateway does not serve the name, or the origin is another site.
+        """
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        host = hosts[0].decode("latin-1").lower() if len(hosts) == 1 else ""
+        if not self._is_served(_name_of(host), scope["path"]):
+            raise GatewayProblem("wrong-host", "Use the address that 'webwx serve' prints, or add the name to 'hosts'.")
+        for name, value in scope["headers"]:
+            if name == b"origin" and not self._is_own(value.decode("latin-1").lower(), host):
+                raise GatewayProblem("bad-origin", "Pages of other sites have to be in 'origins'.")
+
+    def _is_served(self, name: str, path: str) -> bool:
+        if name in self._hosts or is_loopback(name):
+            return True
+        return any(path.startswith(prefix) for prefix in self._vendor_hosts.get(name, ()))
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        return origin in self._origins or origin in {f"http://{host}", f"https://{host}"}
+
+
+def _name_of(host: str) -> str:
+    """Return the name or address of a `Host` header, without the port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    name, separator, port = host.rpartition(":")
+    return name if separator and port.isdigit() else host
+
+
+def client_address(scope: HTTPScope | WebSocketScope) -> str:
+    """Return the caller's IP address in its usual form; empty if it is unknown."""
+    client = scope.get("client")
+    if client is None:
+        return ""
+    try:
+        address = ipaddress.ip_address(client[0])
+    except ValueError:
+        return ""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def _with_security_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            present = {name.lower() for name, _ in headers}
+            message["headers"] = [*headers, *((name, value) for name, value in SECURITY_HEADERS if name not in present)]
+        await send(message)
+
+    return send_with_headers
+
+
+async def _refuse(scope: HTTPScope | WebSocketScope, send: Send, refusal: GatewayProblem) -> None:
+    if scope["type"] == ScopeType.WEBSOCKET:
+        await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
+        return
+    body = msgspec.json.encode(refusal.problem)
+    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    await send(
+        {"type": "http.response.start", "status": refusal.problem.status, "headers": [*headers, *SECURITY_HEADERS]}
+    )
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,286 @@
+"""
+The keys of the gateway: who may call it, for which accounts, and for what.
+
+A key is `wxk_<id>_<secret>`. Only the hash of the secret is stored, so a key is shown once, when it is created or
+rotated. Its scopes and accounts come from the stored key, never from a request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import re
+import secrets
+import string
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+
+import msgspec
+
+from webwx.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from webwx.storage.base import RecordStore
+
+Scope = Literal[
+    "read", "read:media", "send", "send:filehelper", "manage", "login", "events", "webhooks", "receivers", "adapters",
+    "admin",
+]  # fmt: skip
+"""
+What a key allows. `read`: contacts, messages and media. `send`: sends to anyone. `manage`: contacts, chatrooms, recall.
+`login`: log accounts in and out. `admin`: everything, for all accounts of the key.
+"""
+
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+IMPLIED: dict[Scope, tuple[Scope, ...]] = {
+    "read": ("read:media", "events"),
+    "send": ("send:filehelper",),
+    "admin": SCOPES,
+}
+"""Scopes that a scope includes."""
+
+KIND = "key"
+"""Kind of the records."""
+
+_LETTERS = string.ascii_letters + string.digits
+_FORM = re.compile(r"wxk_([A-Za-z0-9]{8})_([A-Za-z0-9]{43})")
+
+_FRESH = 1.0
+"""Seconds for which a key is used without reading its record again, which another process may have changed."""
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored key, without its secret."""
+
+    id: str
+    name: str
+    """Name for people, such as `grafana`."""
+    digest: str
+    """SHA-256 of the secret, in hexadecimal."""
+    scopes: tuple[Scope, ...]
+    accounts: tuple[int, ...] | None = None
+    """Numbers of the accounts that the key reaches; None: all."""
+    created_at: float
+    """Seconds since 1970."""
+    expires_at: float | None = None
+    """Seconds since 1970; None: never."""
+    networks: tuple[str, ...] = ()
+    """Networks (CIDR) from which the key is accepted; empty: all."""
+    requests_per_minute: int | None = None
+    """Requests of this key in a minute; None: the gateway's limit."""
+    earlier_digest: str = ""
+    """Digest of the secret before the last rotation."""
+    earlier_until: float = 0
+    """Time until which the earlier secret is accepted: seconds since 1970."""
+
+    def __repr__(self) -> str:
+        return f"ApiKey({self.id}, {self.name!r})"
+
+    def allows(self, scope: Scope) -> bool:
+        """Return whether the key has a scope, by itself or included in another one."""
+        return any(own == scope or scope in IMPLIED.get(own, ()) for own in self.scopes)
+
+    def reaches(self, account: int) -> bool:
+        """Return whether the key is for an account."""
+        return self.accounts is None or account in self.accounts
+
+
+class NewKey(NamedTuple):
+    """A key that was just created or rotated, with its text, which is not stored."""
+
+    key: ApiKey
+    text: str
+
+    def __repr__(self) -> str:
+        return f"NewKey({self.key.id})"
+
+
+class _Cached(NamedTuple):
+    key: ApiKey
+    version: int
+    read_at: float
+
+
+class KeyRing:
+    """
+    The keys, stored as records.
+
+    Args:
+        records: The records.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
+        self._records = records
+        self._clock = clock
+        self._cached: dict[str, _Cached] = {}
+
+    def __repr__(self) -> str:
+        return "KeyRing()"
+
+    async def create(
+        self,
+        name: str,
+        scopes: Collection[str],
+        *,
+        accounts: tuple[int, ...] | None = None,
+        expires_at: float | None = None,
+        networks: tuple[str, ...] = (),
+        requests_per_minute: int | None = None,
+    ) -> NewKey:
+        """
+        Create a key, and return it with its text, the only time that it is known.
+
+        Raises:
+            InvalidRequest: There is no such scope or network, or no scope at all.
+        """
+        key_id = _random(8)
+        secret = _random(43)
+        key = ApiKey(
+            id=key_id, name=name, digest=_digest(secret), scopes=check_scopes(scopes), accounts=accounts,
+            created_at=self._clock(), expires_at=expires_at, networks=check_networks(networks),
+            requests_per_minute=requests_per_minute,
+        )  # fmt: skip
+        await self._put(key, 0)
+        return NewKey(key, f"wxk_{key_id}_{secret}")
+
+    async def find(self) -> list[ApiKey]:
+        """Return all keys, the oldest first."""
+        keys = [_read(record.body) for record in await self._records.find(KIND)]
+        return sorted(keys, key=lambda key: key.created_at)
+
+    async def get(self, key_id: str) -> ApiKey | None:
+        """Return a key by its id; None if there is none."""
+        record = await self._records.get(KIND, key_id)
+        return None if record is None else _read(record.body)
+
+    async def change(self, key_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey | None:
+        """
+        Replace a key by the result of a function of it; None if there is none.
+
+        Raises:
+            RecordChanged: Another caller has changed the key meanwhile.
+            InvalidRequest: There is no such scope or network.
+        """
+        record = await self._records.get(KIND, key_id)
+        if record is None:
+            return None
+        key = change(_read(record.body))
+        check_scopes(key.scopes)
+        check_networks(key.networks)
+        await self._put(key, record.version)
+        return key
+
+    async def rotate(self, key_id: str, *, overlap: float) -> NewKey | None:
+        """
+        Give a key a new secret, and return it; None if there is none.
+
+        Args:
+            key_id: Id of the key.
+            overlap: Seconds for which the earlier secret stays valid.
+        """
+        secret, now = _random(43), self._clock()
+
+        def renew(key: ApiKey) -> ApiKey:
+            return msgspec.structs.replace(
+                key, digest=_digest(secret), earlier_digest=key.digest, earlier_until=now + overlap
+            )
+
+        key = await self.change(key_id, renew)
+        return None if key is None else NewKey(key, f"wxk_{key_id}_{secret}")
+
+    async def delete(self, key_id: str) -> bool:
+        """Delete a key, and return whether there was one."""
+        self._cached.pop(key_id, None)
+        return await self._records.delete(KIND, key_id)
+
+    async def verify(self, text: str, address: str) -> ApiKey | None:
+        """
+        Return the key with a text; None if there is none, it has expired, or it is not for this address.
+
+        Args:
+            text: The whole key, as the caller sent it.
+            address: The caller's IP address.
+        """
+        form = _FORM.fullmatch(text)
+        key = None if form is None else await self._known(form[1])
+        if form is None or key is None:
+            return None
+        digest, now = _digest(form[2]), self._clock()
+        is_right = hmac.compare_digest(digest, key.digest)
+        is_earlier = now < key.earlier_until and hmac.compare_digest(digest, key.earlier_digest)
+        if not (is_right or is_earlier) or (key.expires_at is not None and now >= key.expires_at):
+            return None
+        return key if is_in(address, key.networks) else None
+
+    async def _known(self, key_id: str) -> ApiKey | None:
+        cached = self._cached.get(key_id)
+        now = self._clock()
+        if cached is not None and 0 <= now - cached.read_at < _FRESH:
+            return cached.key
+        record = await self._records.get(KIND, key_id)
+        if record is None:
+            self._cached.pop(key_id, None)
+            return None
+        key = cached.key if cached is not None and cached.version == record.version else _read(record.body)
+        self._cached[key_id] = _Cached(key, record.version, now)
+        return key
+
+    async def _put(self, key: ApiKey, version: int) -> None:
+        await self._records.put(KIND, key.id, msgspec.json.encode(key), version=version, time=self._clock())
+        self._cached.pop(key.id, None)
+
+
+def check_scopes(scopes: Collection[str]) -> tuple[Scope, ...]:
+    """
+    Return scopes in their usual order.
+
+    Raises:
+        InvalidRequest: There is no such scope, or no scope at all.
+    """
+    unknown = set(scopes) - set(SCOPES)
+    if unknown or not scopes:
+        what = f"There is no scope {sorted(unknown)[0]!r}" if unknown else "A key needs a scope"
+        raise InvalidRequest(f"{what}; the scopes are {', '.join(SCOPES)}.")
+    return tuple(scope for scope in SCOPES if scope in scopes)
+
+
+def check_networks(networks: tuple[str, ...]) -> tuple[str, ...]:
+    """
+    Return networks as they are.
+
+    Raises:
+        InvalidRequest: One of them is no network.
+    """
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            raise InvalidRequest(f"{network!r} is no network; write one like '192.168.1.0/24'.") from None
+    return networks
+
+
+def is_in(address: str, networks: tuple[str, ...]) -> bool:
+    """Return whether an address is in one of the networks; without networks, every address is."""
+    if not networks:
+        return True
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in ipaddress.ip_network(network) for network in networks)
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(length))
+
+
+def _read(body: bytes) -> ApiKey:
+    return msgspec.json.decode(body, type=ApiKey)

@@ -1,0 +1,203 @@
+"""
+The port with clients in this process: the accounts of one folder, the same as those of the command line.
+
+Each account has a number, which is stored and never used twice, because names of accounts may be given again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.errors import RecordChanged
+from webwx.gateway.local_account import LocalAccount
+from webwx.gateway.port import EventPage
+from webwx.gateway.problems import GatewayProblem
+from webwx.storage.account_folder import check_account_name
+from webwx.storage.cursors import decode_cursor, encode_cursor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection
+
+    from webwx.client.accounts import Accounts
+    from webwx.client.state import StateChange
+    from webwx.gateway.port import AccountStatus
+    from webwx.storage.account_folder import AccountFolder
+    from webwx.storage.base import RecordStore
+
+_ACCOUNT, _NUMBERS = "account", "numbers"
+"""Kinds of records: an account by its name, and the highest number that was given."""
+
+
+class _GivenNumber(msgspec.Struct, frozen=True):
+    """The body of both kinds of records."""
+
+    number: int
+
+
+class LocalGateway:
+    """
+    The accounts of one folder, with clients in this process.
+
+    Args:
+        make_accounts: Makes the accounts from the function that gets each change of a client's state.
+        folder: The folder of the accounts.
+        records: Stores the numbers of the accounts, and promised sends.
+        host: Profile or host of the logins, as for `Accounts`.
+        server: Server of the logins, as for `Accounts`.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        make_accounts: Callable[[Callable[[str, StateChange], object]], Accounts],
+        folder: AccountFolder,
+        records: RecordStore,
+        *,
+        host: str | None = None,
+        server: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._accounts = make_accounts(self._note_state)
+        self._folder = folder
+        self._records = records
+        self._host = host
+        self._server = server
+        self._clock = clock
+        self._by_number: dict[int, LocalAccount] = {}
+        self._news = asyncio.Event()
+        """Set, and replaced, when events were stored."""
+        self._watchers: set[asyncio.Queue[LocalAccount]] = set()
+
+    def __repr__(self) -> str:
+        return f"LocalGateway({len(self._by_number)} accounts)"
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the saved accounts and begin to sync."""
+        for record in await self._records.find(_ACCOUNT):
+            await self._open(msgspec.json.decode(record.body, type=_GivenNumber).number, record.id)
+        for saved in await asyncio.to_thread(self._accounts.list_accounts):
+            if saved.path == self._folder.login_path(saved.account, host=self._host, server=self._server):
+                await self.add_account(saved.account)
+
+    async def close(self) -> None:
+        """Finish sends in progress, store all positions, and close the accounts."""
+        await asyncio.gather(*(account.close() for account in self._by_number.values()))
+        await self._accounts.close()
+
+    async def _open(self, number: int, name: str) -> LocalAccount:
+        account = LocalAccount(
+            number, name, self._accounts, self._records, self._folder.home / "gateway-media", self._clock,
+            self._wake_readers, self._tell_watchers,
+        )  # fmt: skip
+        self._by_number[number] = account
+        await account.start()
+        return account
+
+    def _note_state(self, name: str, change: StateChange) -> None:
+        for account in self._by_number.values():
+            if account.name == name:
+                account.note_state(change)
+
+    def _wake_readers(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _tell_watchers(self, account: LocalAccount) -> None:
+        for watcher in self._watchers:
+            watcher.put_nowait(account)
+
+    # -- accounts ----------------------------------------------------------------------------------------------------
+
+    async def list_accounts(self) -> list[AccountStatus]:
+        """Return all accounts, in the order of their numbers."""
+        return [await account.status() for _, account in sorted(self._by_number.items())]
+
+    async def add_account(self, name: str) -> LocalAccount:
+        """Add an account; return the existing one with that name."""
+        check_account_name(name)
+        found = next((account for account in self._by_number.values() if account.name == name), None)
+        return found or await self._open(await self._next_number(name), name)
+
+    async def _next_number(self, name: str) -> int:
+        """Return a number that no account had before, stored for this name."""
+        while True:
+            last = await self._records.get(_NUMBERS, _ACCOUNT)
+            number = 1 if last is None else msgspec.json.decode(last.body, type=_GivenNumber).number + 1
+            body, version = msgspec.json.encode(_GivenNumber(number)), 0 if last is None else last.version
+            with contextlib.suppress(RecordChanged):  # another process has taken it
+                await self._records.put(_NUMBERS, _ACCOUNT, body, version=version, time=self._clock())
+                await self._records.put(_ACCOUNT, name, body, version=0, time=self._clock())
+                return number
+
+    async def remove_account(self, number: int) -> bool:
+        """Remove an account from the gateway; its journal stays."""
+        account = self._by_number.pop(number, None)
+        if account is None:
+            return False
+        await account.close()
+        await self._records.delete(_ACCOUNT, account.name)
+        return True
+
+    def find_account(self, which: str) -> int | None:
+        """Return the number of an account by its number or name."""
+        if which.isascii() and which.isdecimal() and len(which) < 10 and int(which) in self._by_number:
+            return int(which)
+        return next((number for number, account in self._by_number.items() if account.name == which), None)
+
+    def account(self, number: int) -> LocalAccount:
+        """Return an account by its number."""
+        try:
+            return self._by_number[number]
+        except KeyError:
+            raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.") from None
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    async def newest_cursor(self, accounts: Collection[int]) -> str:
+        """Return the cursor after all stored events of some accounts."""
+        return encode_cursor({number: self.account(number).newest for number in accounts})
+
+    async def read_events(self, accounts: Collection[int], cursor: str, *, limit: int) -> EventPage:
+        """Return the events of some accounts after a cursor, those of each account in the order of arrival."""
+        numbers = decode_cursor(cursor)
+        events = []
+        is_lost = False
+        for number in accounts:
+            account, after = self.account(number), numbers.get(number, 0)
+            if after > account.newest:  # the journal was replaced by an older one
+                after, is_lost = account.newest, True
+            if after < account.newest:
+                found = await account.read_events(after, limit=limit)
+                events += found
+                after = found[-1].event.number if found else account.newest
+            numbers[number] = after
+        return EventPage(events=events, cursor=encode_cursor(numbers), lost=is_lost)
+
+    async def wait_for_events(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
+        """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
+        numbers = decode_cursor(cursor)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                while True:
+                    news = self._news
+                    if any(self.account(number).newest > numbers.get(number, 0) for number in accounts):
+                        return True
+                    await news.wait()
+        return False
+
+    async def watch_states(self) -> AsyncIterator[AccountStatus]:
+        """Yield each change of an account's state from now on."""
+        queue: asyncio.Queue[LocalAccount] = asyncio.Queue()
+        self._watchers.add(queue)
+        try:
+            while True:
+                yield await (await queue.get()).status()
+        finally:
+            self._watchers.discard(queue)

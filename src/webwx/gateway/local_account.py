@@ -1,0 +1,547 @@
+"""
+One account of the gateway, with a client in this process.
+
+The account is synced as long as it is logged in, so that its events are in the journal when a reader asks for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from webwx.client.state import LoginState
+from webwx.errors import (
+    AlreadyRunning,
+    ConnectFailed,
+    InvalidRequest,
+    LoggedOut,
+    NotLoggedIn,
+    StorageError,
+    TlsError,
+    UnknownContact,
+    WxError,
+)
+from webwx.gateway.background_sends import BackgroundSends
+from webwx.gateway.logins import LoginWatch
+from webwx.gateway.port import AccountEvent, AccountStatus, MediaContent, Sent, TextContent
+from webwx.gateway.problems import GatewayProblem
+from webwx.model.messages import FriendRequest, Message, MessageRecalled, Receipt
+from webwx.storage.base import EntryQuery
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection
+    from pathlib import Path
+
+    from webwx.client.accounts import Accounts
+    from webwx.client.client import AsyncClient
+    from webwx.client.dead_letters import DeadLetter
+    from webwx.client.rate_limit import RateLimitState
+    from webwx.client.recalled import Recalled
+    from webwx.client.state import StateChange
+    from webwx.client.subscription import Subscription
+    from webwx.gateway.port import Content, LoginMethod, LoginStatus
+    from webwx.model.contacts import Admission, Contact
+    from webwx.model.identities import Identity
+    from webwx.model.messages import Event
+    from webwx.storage.base import Outgoing, RecordStore, State
+
+_log = logging.getLogger("webwx.gateway")
+
+CONSUMER = "gateway"
+"""Name of the consumer that keeps the account synced."""
+
+_RETRY = 5.0
+"""Seconds until the sync is tried again after another process, or a disk, has prevented it."""
+
+OWN_KEY = "gateway-"
+"""Prefix of the keys of sends for which the caller gave none; it is not shown."""
+
+_QUEUED = (ConnectFailed, TlsError)
+"""Errors after which a send stays queued in the outbox."""
+
+
+class LocalAccount:
+    """
+    An account with a client in this process.
+
+    Args:
+        number: Number of the account in the gateway.
+        name: Name of the account.
+        accounts: Has the account's client.
+        records: Stores promised sends.
+        media_folder: Folder for downloaded media.
+        clock: Returns seconds since 1970.
+        arrived: Called after new events were stored.
+        changed: Called after each change of the state.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        accounts: Accounts,
+        records: RecordStore,
+        media_folder: Path,
+        clock: Callable[[], float],
+        arrived: Callable[[], object],
+        changed: Callable[[LocalAccount], object],
+    ) -> None:
+        self.number = number
+        self.name = name
+        self.newest = 0
+        """Number of the newest event that is stored, as far as is known."""
+        self.syncing = asyncio.Event()
+        """Set as long as the account polls the platform."""
+        self._accounts = accounts
+        self._media_folder = media_folder
+        self._clock = clock
+        self._arrived = arrived
+        self._changed = changed
+        self._since = clock()
+        self._error: str | None = None
+        self._is_renewed = asyncio.Event()
+        """Set when a login has succeeded."""
+        self._logins = LoginWatch(lambda asks_phone: accounts.log_in(name, asks_phone=asks_phone), self._is_renewed.set)
+        self._promised = BackgroundSends(number, records, self._make_promised, clock)
+        self._tasks: list[asyncio.Task[Any]] = []
+        self._sending: set[asyncio.Task[Receipt]] = set()
+
+    def __repr__(self) -> str:
+        return f"LocalAccount({self.number})"
+
+    @property
+    def client(self) -> AsyncClient:
+        """The account's client, logged in or not."""
+        return self._accounts.client(self.name)
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the saved login and begin to sync."""
+        await self._promised.load()
+        with contextlib.suppress(WxError):
+            await self._open()
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._sync()), loop.create_task(self._promised.run())]
+
+    async def close(self, *, patience: float = 10.0) -> None:
+        """Wait for sends in progress, and stop everything."""
+        await self._logins.cancel()
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=patience)
+        tasks = [*self._tasks, *self._sending]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def note_state(self, change: StateChange) -> None:
+        """Store a change of the client's state."""
+        self._since = self._clock()
+        self._error = None if change.error is None else str(change.error)
+        if change.state is LoginState.ONLINE:
+            self._promised.wake()
+        self._changed(self)
+
+    async def _open(self) -> AsyncClient:
+        client = await self._accounts.open(self.name)
+        newest = await client.subscribe(CONSUMER).part.find(EntryQuery(limit=1))
+        self.newest = max(self.newest, newest[0].number if newest else 0)
+        return client
+
+    async def _sync(self) -> NoReturn:
+        """Keep the account synced, through every end of a login."""
+        while True:
+            self._is_renewed.clear()
+            try:
+                client = await self._open()
+                async with client.subscribe(CONSUMER) as subscription:
+                    await self._take_all(subscription)
+            except (LoggedOut, NotLoggedIn):
+                pass
+            except (AlreadyRunning, StorageError) as error:
+                self._set_error(str(error))
+                await asyncio.sleep(_RETRY)
+                continue
+            except WxError as error:  # the saved login cannot be read; a new one replaces it
+                self._set_error(str(error))
+            await self._is_renewed.wait()
+
+    async def _take_all(self, subscription: Subscription) -> None:
+        self._set_error(None)
+        self.syncing.set()
+        try:
+            while batch := await subscription.take(500):
+                for delivered in batch:
+                    subscription.ack(delivered.entry.number)
+                self.newest = max(self.newest, batch[-1].entry.number)
+                self._arrived()
+        finally:
+            self.syncing.clear()
+
+    def _set_error(self, error: str | None) -> None:
+        if error != self._error:
+            self._error = error
+            self._changed(self)
+
+    async def status(self) -> AccountStatus:
+        """Return the account's state."""
+        client = self.client
+        try:
+            account = client.account
+        except NotLoggedIn:
+            account = None
+        return AccountStatus(
+            number=self.number, name=self.name, state=client.state.value, since=self._since,
+            nickname=None if account is None else account.nickname, host=None if account is None else account.host,
+            last_sync_at=client.last_sync_at, error=self._error, queued=len(self._promised),
+        )  # fmt: skip
+
+    async def rate_limit(self) -> RateLimitState | None:
+        """Return what the account's rate limit allows now."""
+        return await self.client.rate_limit_state()
+
+    # -- login -------------------------------------------------------------------------------------------------------
+
+    async def begin_login(self, method: LoginMethod) -> LoginStatus:
+        """Begin a login, or return the one in progress."""
+        return self._logins.begin(asks_phone=method == "push")
+
+    def login(self) -> LoginStatus | None:
+        """Return the latest login."""
+        return self._logins.status
+
+    def watch_login(self) -> AsyncIterator[LoginStatus]:
+        """Yield the present step of the login and each further one."""
+        return self._logins.watch()
+
+    async def cancel_login(self) -> bool:
+        """Stop a login in progress."""
+        return await self._logins.cancel()
+
+    async def check(self) -> AccountStatus:
+        """Ask the platform whether the login is valid."""
+        with contextlib.suppress(LoggedOut):  # the status says so
+            await self.client.check()
+        return await self.status()
+
+    async def log_out(self) -> None:
+        """End the login here and on the platform."""
+        await self.client.logout()
+
+    # -- sends -------------------------------------------------------------------------------------------------------
+
+    async def send(self, to: str | int, content: Content, *, key: str = "", wait: float = 25.0) -> Sent:
+        """Send a message, and wait for its outcome."""
+        if key:
+            await self._check_reuse(to, content, key)
+        key = key or f"{OWN_KEY}{secrets.token_hex(12)}"
+        return await self._finish(self._begin_send(to, content, key), key, wait)
+
+    def _begin_send(self, to: str | int, content: Content, key: str) -> asyncio.Task[Receipt]:
+        client = self.client
+        match content:
+            case TextContent(text=text):
+                return self._track(client.send_text(to, text, key=key))
+            case MediaContent(kind="image", path=path, name=name):
+                return self._track(client.send_image(to, path, name=name, key=key))
+            case MediaContent(kind="video", path=path, name=name):
+                return self._track(client.send_video(to, path, name=name, key=key))
+            case MediaContent(kind="sticker", path=path):
+                return self._track(client.send_sticker(to, path, key=key))
+            case MediaContent(path=path, name=name):
+                return self._track(client.send_file(to, path, name=name, key=key))
+
+    def _track(self, sending: Any) -> asyncio.Task[Receipt]:
+        task: asyncio.Task[Receipt] = asyncio.ensure_future(sending)
+        self._sending.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[Receipt]) -> None:
+        self._sending.discard(task)
+        if not task.cancelled():
+            task.exception()  # the caller may be gone; the outbox has the outcome
+
+    async def _finish(self, task: asyncio.Task[Receipt], key: str, wait: float) -> Sent:
+        """Wait for a send; after the wait, or a failure that can pass, leave it to the background."""
+        done, _ = await asyncio.wait([task], timeout=wait)
+        if done:
+            try:
+                receipt = task.result()
+            except _QUEUED:
+                row = await self.client.find_send(key=key)
+                if row is None or row.kind != "text":
+                    raise
+                await self._promised.add(row.number)
+                return Sent(client_id=row.client_id, state=row.state)
+            return Sent(client_id=receipt.client_id, state="sent", receipt=receipt)
+        row = await self.client.find_send(key=key)
+        if row is None:  # the file is still being prepared, and nothing is stored
+            task.cancel()
+            raise GatewayProblem("unavailable", "The send could not be stored in time; nothing was sent.")
+        return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
+
+    async def _check_reuse(self, to: str | int, content: Content, key: str) -> None:
+        """
+        Refuse a key that belongs to a send with other content.
+
+        Raises:
+            GatewayProblem: The kind, the text or file name, or the recipient is another one.
+        """
+        with contextlib.suppress(NotLoggedIn):
+            row = await self.client.find_send(key=key)
+            if row is None:
+                return
+            text = content.text if isinstance(content, TextContent) else content.name
+            kind = "text" if isinstance(content, TextContent) else content.kind
+            if (row.kind, row.text) != (kind, text) or not await self._is_chat(to, row.chat):
+                raise GatewayProblem("key-reused", "Use a new Idempotency-Key for another message.")
+
+    async def _is_chat(self, to: str | int, chat: str) -> bool:
+        """Return whether a recipient is a chat, which may have had another id in an earlier login."""
+        if to == chat:
+            return True
+        try:
+            if (await self.client.find_contact(to)).id == chat:
+                return True
+            return (await self.client.who(to)).number == (await self.client.who(chat)).number
+        except UnknownContact:
+            return False
+
+    async def enqueue(self, to: str | int, text: str, *, key: str = "") -> Sent:
+        """Store a text in the outbox, and send it in the background."""
+        if key:
+            await self._check_reuse(to, TextContent(text=text), key)
+        row = await self.client.queue_text(to, text, key=key or f"{OWN_KEY}{secrets.token_hex(12)}")
+        if row.state == "queued":
+            await self._promised.add(row.number)
+        return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
+
+    async def _make_promised(self, number: int) -> None:
+        if self.client.state in {LoginState.NEW, LoginState.LOGGING_IN}:
+            raise NotLoggedIn("The account is not logged in yet.")
+        await self._track(self.client.retry_send(number))
+
+    async def list_sends(self, states: Collection[State] = (), *, limit: int = 50) -> list[Outgoing]:
+        """Return sends of the outbox, the newest first."""
+        return await self.client.list_sends(*states, limit=limit)
+
+    async def find_send(self, client_id: str) -> Outgoing | None:
+        """Return a send by its id."""
+        return await self.client.find_send(client_id=client_id)
+
+    async def retry_send(self, client_id: str) -> Sent:
+        """Send a queued or refused text again, under its id."""
+        row = await self._required_send(client_id)
+        receipt = await self._track(self.client.retry_send(row.number))
+        return Sent(client_id=client_id, state="sent", receipt=receipt)
+
+    async def forget_send(self, client_id: str) -> bool:
+        """Delete a send from the outbox."""
+        row = await self.find_send(client_id)
+        return row is not None and await self.client.forget_send(row.number)
+
+    async def _required_send(self, client_id: str) -> Outgoing:
+        row = await self.find_send(client_id)
+        if row is None:
+            raise GatewayProblem("not-found", "The outbox has no send with this id.")
+        return row
+
+    # -- messages ----------------------------------------------------------------------------------------------------
+
+    async def history(
+        self, chat: str | int | None, *, limit: int, before: int | None, since: float, until: float
+    ) -> list[Event | Outgoing]:
+        """Return messages, recalls and sends, the oldest first."""
+        return await self.client.history(chat, limit=limit, before=before, since=since, until=until)
+
+    async def search(
+        self, words: str, *, chat: str | int | None, limit: int, before: int | None
+    ) -> list[Event | Outgoing]:
+        """Return messages and sends that contain all words, the newest first."""
+        return await self.client.search(words, chat=chat, limit=limit, before=before)
+
+    async def find_message(self, number: int) -> Event | None:
+        """Return an event by its number."""
+        return await self.client.find_message(number)
+
+    async def recalled(self, chat: str | int | None, *, limit: int) -> list[Recalled]:
+        """Return the recalls, the newest first."""
+        return await self.client.list_recalled(chat, limit=limit)
+
+    async def recall_send(self, client_id: str) -> None:
+        """Recall a message by the id of its send."""
+        await self.client.recall(await self._required_send(client_id))
+
+    async def recall_message(self, number: int) -> None:
+        """Recall a message of this account by the number of its event."""
+        event = await self._required_message(number)
+        if not isinstance(event, Message) or not event.is_self:
+            raise InvalidRequest("Only a message of this account can be recalled.")
+        sent = await self.client.find_send(message_id=event.message_id)
+        receipt = Receipt(message_id=event.message_id, client_id="", chat=event.chat, time=float(event.time))
+        await self.client.recall(sent or receipt)
+
+    async def forward(self, number: int, to: str | int, *, key: str = "") -> Sent:
+        """Forward an event by its number, recalled or not."""
+        event = await self._required_message(number)
+        receipt = await self._track(self.client.forward(event, to, key=key))
+        return Sent(client_id=receipt.client_id, state="sent", receipt=receipt)
+
+    async def mark_read(self, chat: str | int) -> None:
+        """Mark a chat as read on the account's other devices."""
+        await self.client.mark_read(chat)
+
+    async def media(self, number: int) -> Path:
+        """Return the path of a message's media, downloaded if necessary."""
+        event = await self._required_message(number)
+        message = event.original if isinstance(event, MessageRecalled) else event
+        if not isinstance(message, Message):
+            raise GatewayProblem("not-found", "This event has no media.")
+        folder = self._media_folder / f"{self.number}" / f"{number}"
+        found = await asyncio.to_thread(_only_file, folder)
+        if found is not None:
+            return found
+        await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
+        return await self.client.download_to(message, folder)
+
+    async def thumbnail(self, number: int) -> bytes:
+        """Return the thumbnail of a message."""
+        event = await self._required_message(number)
+        if not isinstance(event, Message):
+            raise GatewayProblem("not-found", "This event has no thumbnail.")
+        return await self.client.download_thumbnail(event)
+
+    async def _required_message(self, number: int) -> Event:
+        event = await self.find_message(number)
+        if event is None:
+            raise GatewayProblem("not-found", "The journal has no event with this number.")
+        return event
+
+    # -- contacts ----------------------------------------------------------------------------------------------------
+
+    async def list_contacts(self) -> list[Contact]:
+        """Return all contacts."""
+        return list(self.client.contacts)
+
+    async def list_chats(self) -> list[Contact]:
+        """Return the recent chats, the newest first."""
+        return await self.client.list_chats()
+
+    async def find_contact(self, which: str | int) -> Contact:
+        """Return a contact by its identity's number, its name or its id."""
+        return await self.client.find_contact(which)
+
+    async def who(self, which: str | int) -> Identity:
+        """Return the identity of a contact."""
+        return await self.client.who(which)
+
+    async def set_remark(self, which: str | int, remark: str) -> Contact:
+        """Set the account's own name for a contact."""
+        return await self.client.set_remark(which, remark)
+
+    async def set_pinned(self, which: str | int, is_pinned: bool) -> Contact:
+        """Pin a chat to the top of the list, or unpin it."""
+        return await self.client.set_pinned(which, is_pinned)
+
+    async def avatar(self, which: str | int) -> bytes:
+        """Return the picture of a contact."""
+        return await self.client.download_avatar(which)
+
+    async def add_friend(self, who: str | int, greeting: str) -> None:
+        """Send a friend request."""
+        await self.client.add_friend(who, greeting)
+
+    async def accept_friend(self, number: int) -> None:
+        """Accept the friend request with an event's number."""
+        event = await self._required_message(number)
+        if not isinstance(event, FriendRequest):
+            raise InvalidRequest("This event is no friend request.")
+        await self.client.accept_friend(event)
+
+    async def create_chatroom(self, people: Collection[str | int], *, name: str) -> Admission:
+        """Create a chatroom."""
+        return await self.client.create_chatroom(people, name=name)
+
+    async def rename_chatroom(self, chatroom: str | int, name: str) -> Contact:
+        """Rename a chatroom."""
+        return await self.client.rename_chatroom(chatroom, name)
+
+    async def add_members(self, chatroom: str | int, people: Collection[str | int]) -> Admission:
+        """Add friends to a chatroom."""
+        return await self.client.add_members(chatroom, people)
+
+    async def remove_members(self, chatroom: str | int, people: Collection[str | int]) -> Contact:
+        """Remove members from a chatroom."""
+        return await self.client.remove_members(chatroom, people)
+
+    async def leave_chatroom(self, chatroom: str | int) -> None:
+        """Leave a chatroom."""
+        await self.client.leave_chatroom(chatroom)
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    async def read_events(self, after: int, *, limit: int) -> list[AccountEvent]:
+        """Return the events after a number, in the order of arrival; none before the first login."""
+        try:
+            events = await self.client.read_events(after, limit=limit)
+        except NotLoggedIn:
+            return []
+        return [self.named(event) for event in events]
+
+    def named(self, event: Event) -> AccountEvent:
+        """Return an event with the names to show."""
+        names = {"chat": "", "sender": ""}
+        for part in names:
+            contact_id = getattr(event, part, None)
+            contact = self.client.contacts.get(contact_id) if contact_id else None
+            if contact is not None:
+                names[part] = contact.display_name
+        return AccountEvent(account=self.number, event=event, chat_name=names["chat"], sender_name=names["sender"])
+
+    @contextlib.asynccontextmanager
+    async def consume(self, name: str) -> AsyncIterator[LocalConsumer]:
+        """Open a consumer: a reader with a stored position."""
+        async with self.client.subscribe(name) as subscription:
+            yield LocalConsumer(self, subscription)
+
+    async def list_dead_letters(self, consumer: str, *, limit: int) -> list[DeadLetter]:
+        """Return the dead letters of a consumer, the newest first."""
+        return await self.client.list_dead_letters(consumer=consumer, limit=limit)
+
+    async def revive(self, consumer: str, number: int) -> bool:
+        """Deliver a dead letter again."""
+        return await self.client.revive(number, consumer=consumer)
+
+
+class LocalConsumer:
+    """
+    An open consumer.
+
+    Args:
+        account: The account.
+        subscription: The open subscription.
+    """
+
+    def __init__(self, account: LocalAccount, subscription: Subscription) -> None:
+        self._account = account
+        self._subscription = subscription
+
+    async def take(self, limit: int = 100) -> list[AccountEvent]:
+        """Return the next events; wait until there is one."""
+        return [self._account.named(delivered.event) for delivered in await self._subscription.take(limit)]
+
+    def ack(self, number: int) -> None:
+        """Acknowledge an event by its number."""
+        self._subscription.ack(number)
+
+
+def _only_file(folder: Path) -> Path | None:
+    """Return the finished file in a folder; None if there is none."""
+    if not folder.is_dir():
+        return None
+    return next((path for path in folder.iterdir() if not path.name.startswith(".")), None)

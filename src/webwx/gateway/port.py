@@ -1,0 +1,407 @@
+"""
+The port of the handlers: everything that the gateway's HTTP side may ask of the accounts.
+
+No handler uses `Accounts` or `AsyncClient`. `local` implements the port with clients in this process; an implementation
+that reaches accounts in other processes needs no change to a handler. All values can be sent over a network.
+
+Errors are those of the library (`WxError`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import msgspec
+
+from webwx.client.recalled import Recalled
+from webwx.model.contacts import Admission, Contact
+from webwx.model.identities import Identity
+from webwx.model.messages import Event, Receipt
+from webwx.storage.base import Outgoing, State
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection
+    from contextlib import AbstractAsyncContextManager
+
+    from webwx.client.dead_letters import DeadLetter
+    from webwx.client.rate_limit import RateLimitState
+
+AccountState = Literal["new", "logging_in", "online", "degraded", "logged_out"]
+
+LoginMethod = Literal["qr", "push"]
+"""`qr`: show a code. `push`: ask the phone of an earlier login first, and show a code if it does not confirm."""
+
+MediaKind = Literal["image", "video", "file", "sticker"]
+
+
+class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """An account of the gateway."""
+
+    number: int
+    """The account's number in this gateway; never used twice."""
+    name: str
+    """The name that the user gave to the account."""
+    state: AccountState
+    since: float
+    """Time of the last change of the state: seconds since 1970."""
+    nickname: str | None = None
+    """The account's nickname; None before the first login."""
+    host: str | None = None
+    """Profile of the login: `filehelper`, `web` or `desktop`."""
+    last_sync_at: float | None = None
+    """Time of the last successful poll or fetch: seconds since 1970."""
+    error: str | None = None
+    """Why the account is degraded or logged out, or why its events are not read."""
+    queued: int = 0
+    """Number of sends that wait in the outbox for this gateway."""
+
+
+class LoginStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest login of an account, finished or not."""
+
+    state: Literal["waiting", "code", "pushed", "scanned", "confirmed", "expired", "cancelled", "failed"]
+    number: int = 0
+    """Number of the step, growing during one login."""
+    code: str | None = None
+    """The text inside the QR code, while there is one to scan."""
+    error: str | None = None
+    """Why the login has failed."""
+
+
+class TextContent(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
+    """A text to send."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return "TextContent(***)"
+
+
+class MediaContent(msgspec.Struct, frozen=True, kw_only=True, tag="media"):
+    """A file to send."""
+
+    kind: MediaKind
+    path: Path
+    """Path of the file, readable by the process that sends it."""
+    name: str
+
+    def __repr__(self) -> str:
+        return f"MediaContent({self.kind})"
+
+
+Content = TextContent | MediaContent
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """A send as far as it has come: `queued`, `sending` or `sent`; other outcomes are raised."""
+
+    client_id: str
+    """Id of the send, the same for all attempts."""
+    state: State
+    receipt: Receipt | None = None
+    """The platform's receipt of a send that is `sent`."""
+
+
+class EventPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Events of several accounts."""
+
+    events: list[AccountEvent]
+    cursor: str
+    """Position after the last event: opaque."""
+    lost: bool = False
+    """Events after the given cursor were deleted before they were read."""
+
+
+class AccountEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event with what a reader outside of the account's process needs to show it."""
+
+    account: int
+    """Number of the account."""
+    event: Event
+    chat_name: str = ""
+    """Name of the chat to show; empty if the event belongs to none."""
+    sender_name: str = ""
+    """Name of the author to show; empty if there is none."""
+
+
+class EventConsumer(Protocol):
+    """An open consumer of an account's events."""
+
+    async def take(self, limit: int = 100) -> list[AccountEvent]:
+        """Return the next events; wait until there is one. An empty list means that no more will come."""
+        ...
+
+    def ack(self, number: int) -> None:
+        """Acknowledge an event by its number; it is not delivered to this consumer again."""
+        ...
+
+
+class AccountPort(Protocol):
+    """One account."""
+
+    number: int
+    name: str
+
+    async def status(self) -> AccountStatus:
+        """Return the account's state."""
+        ...
+
+    async def rate_limit(self) -> RateLimitState | None:
+        """Return what the account's rate limit allows now; None if it has none."""
+        ...
+
+    # -- login -------------------------------------------------------------------------------------------------------
+
+    async def begin_login(self, method: LoginMethod) -> LoginStatus:
+        """Begin a login, or return the one in progress."""
+        ...
+
+    def login(self) -> LoginStatus | None:
+        """Return the latest login; None if there was none in this process."""
+        ...
+
+    def watch_login(self) -> AsyncIterator[LoginStatus]:
+        """Yield the present step of the login and each further one; end after the last one."""
+        ...
+
+    async def cancel_login(self) -> bool:
+        """Stop a login in progress, and return whether there was one."""
+        ...
+
+    async def check(self) -> AccountStatus:
+        """Ask the platform whether the login is valid."""
+        ...
+
+    async def log_out(self) -> None:
+        """End the login here and on the platform."""
+        ...
+
+    # -- sends -------------------------------------------------------------------------------------------------------
+
+    async def send(self, to: str | int, content: Content, *, key: str = "", wait: float = 25.0) -> Sent:
+        """
+        Send a message, and wait for its outcome.
+
+        Args:
+            to: A remark, a nickname, an id, `filehelper`, or the number of an identity.
+            content: What to send.
+            key: Idempotency key: a second send with the same key is the same send.
+            wait: Seconds after which the send is left to the background; it is `queued` or `sending` then.
+
+        Raises:
+            GatewayProblem: The key belongs to a send with other content.
+            WxError: The send was refused, or its outcome is unknown.
+        """
+        ...
+
+    async def enqueue(self, to: str | int, text: str, *, key: str = "") -> Sent:
+        """Store a text in the outbox, and send it in the background, also after the next login."""
+        ...
+
+    async def list_sends(self, states: Collection[State] = (), *, limit: int = 50) -> list[Outgoing]:
+        """Return sends of the outbox, the newest first."""
+        ...
+
+    async def find_send(self, client_id: str) -> Outgoing | None:
+        """Return a send by its id; None if there is none."""
+        ...
+
+    async def retry_send(self, client_id: str) -> Sent:
+        """Send a queued or refused text again, under its id."""
+        ...
+
+    async def forget_send(self, client_id: str) -> bool:
+        """Delete a send from the outbox; return False if there is none or it is in progress."""
+        ...
+
+    # -- messages ----------------------------------------------------------------------------------------------------
+
+    async def history(
+        self, chat: str | int | None, *, limit: int, before: int | None, since: float, until: float
+    ) -> list[Event | Outgoing]:
+        """Return messages, recalls and sends, the oldest first."""
+        ...
+
+    async def search(
+        self, words: str, *, chat: str | int | None, limit: int, before: int | None
+    ) -> list[Event | Outgoing]:
+        """Return messages and sends that contain all words, the newest first."""
+        ...
+
+    async def find_message(self, number: int) -> Event | None:
+        """Return an event by its number; None if there is none."""
+        ...
+
+    async def recalled(self, chat: str | int | None, *, limit: int) -> list[Recalled]:
+        """Return the recalls, the newest first."""
+        ...
+
+    async def recall_send(self, client_id: str) -> None:
+        """
+        Recall a message by the id of its send.
+
+        Raises:
+            InvalidRequest: There is no such send, or it was not sent.
+        """
+        ...
+
+    async def recall_message(self, number: int) -> None:
+        """
+        Recall a message of this account by the number of its event.
+
+        Raises:
+            InvalidRequest: There is no such message, or it is not of this account.
+        """
+        ...
+
+    async def forward(self, number: int, to: str | int, *, key: str = "") -> Sent:
+        """Forward an event by its number, recalled or not."""
+        ...
+
+    async def mark_read(self, chat: str | int) -> None:
+        """Mark a chat as read on the account's other devices."""
+        ...
+
+    async def media(self, number: int) -> Path:
+        """Return the path of a message's media, downloaded if necessary; private to this process."""
+        ...
+
+    async def thumbnail(self, number: int) -> bytes:
+        """Return the thumbnail of a message."""
+        ...
+
+    # -- contacts ----------------------------------------------------------------------------------------------------
+
+    async def list_contacts(self) -> list[Contact]:
+        """Return all contacts."""
+        ...
+
+    async def list_chats(self) -> list[Contact]:
+        """Return the recent chats, the newest first."""
+        ...
+
+    async def find_contact(self, which: str | int) -> Contact:
+        """Return a contact by its identity's number, its name or its id."""
+        ...
+
+    async def who(self, which: str | int) -> Identity:
+        """Return the identity of a contact."""
+        ...
+
+    async def set_remark(self, which: str | int, remark: str) -> Contact:
+        """Set the account's own name for a contact."""
+        ...
+
+    async def set_pinned(self, which: str | int, is_pinned: bool) -> Contact:
+        """Pin a chat to the top of the list, or unpin it."""
+        ...
+
+    async def avatar(self, which: str | int) -> bytes:
+        """Return the picture of a contact."""
+        ...
+
+    async def add_friend(self, who: str | int, greeting: str) -> None:
+        """Send a friend request."""
+        ...
+
+    async def accept_friend(self, number: int) -> None:
+        """Accept the friend request with an event's number."""
+        ...
+
+    async def create_chatroom(self, people: Collection[str | int], *, name: str) -> Admission:
+        """Create a chatroom."""
+        ...
+
+    async def rename_chatroom(self, chatroom: str | int, name: str) -> Contact:
+        """Rename a chatroom."""
+        ...
+
+    async def add_members(self, chatroom: str | int, people: Collection[str | int]) -> Admission:
+        """Add friends to a chatroom."""
+        ...
+
+    async def remove_members(self, chatroom: str | int, people: Collection[str | int]) -> Contact:
+        """Remove members from a chatroom."""
+        ...
+
+    async def leave_chatroom(self, chatroom: str | int) -> None:
+        """Leave a chatroom."""
+        ...
+
+    # -- events ------------------------------------------------------------------------------------------------------
+
+    def consume(self, name: str) -> AbstractAsyncContextManager[EventConsumer]:
+        """Open a consumer: a reader with a stored position."""
+        ...
+
+    async def list_dead_letters(self, consumer: str, *, limit: int) -> list[DeadLetter]:
+        """Return the dead letters of a consumer, the newest first."""
+        ...
+
+    async def revive(self, consumer: str, number: int) -> bool:
+        """Deliver a dead letter again; return whether there was one."""
+        ...
+
+
+class GatewayPort(Protocol):
+    """All accounts of the gateway."""
+
+    async def list_accounts(self) -> list[AccountStatus]:
+        """Return all accounts, in the order of their numbers."""
+        ...
+
+    async def add_account(self, name: str) -> AccountPort:
+        """
+        Add an account, which is not logged in yet; return the existing one with that name.
+
+        Raises:
+            InvalidSettings: The name is not valid for an account.
+        """
+        ...
+
+    async def remove_account(self, number: int) -> bool:
+        """Remove an account from the gateway; its journal stays. Return whether there was one."""
+        ...
+
+    def find_account(self, which: str) -> int | None:
+        """Return the number of an account by its number or name, written as in a path; None if there is none."""
+        ...
+
+    def account(self, number: int) -> AccountPort:
+        """
+        Return an account by its number.
+
+        Raises:
+            GatewayProblem: There is no such account.
+        """
+        ...
+
+    async def newest_cursor(self, accounts: Collection[int]) -> str:
+        """Return the cursor after all stored events of some accounts."""
+        ...
+
+    async def read_events(self, accounts: Collection[int], cursor: str, *, limit: int) -> EventPage:
+        """
+        Return the events of some accounts after a cursor, those of each account in the order of arrival.
+
+        Raises:
+            InvalidCursor: The text is not a cursor.
+        """
+        ...
+
+    async def wait_for_events(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
+        """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
+        ...
+
+    def watch_states(self) -> AsyncIterator[AccountStatus]:
+        """Yield each change of an account's state from now on."""
+        ...
+
+    async def start(self) -> None:
+        """Open the saved accounts and begin to sync."""
+        ...
+
+    async def close(self) -> None:
+        """Finish sends in progress, store all positions, and close the accounts."""
+        ...

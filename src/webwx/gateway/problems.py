@@ -1,0 +1,212 @@
+"""
+Every error of the gateway as a problem of RFC 9457.
+
+The `type` is a path of this gateway, `/docs/errors/<code>`, where the error is explained. The code of an error of the
+library is the name of its class: `UnknownContact` is `unknown-contact`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+from litestar import Response
+from litestar.exceptions import HTTPException
+
+from webwx.errors import RateLimited, RateLimitReached, WxError
+from webwx.outcomes import outcome_of
+
+if TYPE_CHECKING:
+    from litestar import Request
+    from litestar.types import ExceptionHandlersMap
+
+_log = logging.getLogger("webwx.gateway")
+
+MEDIA_TYPE = "application/problem+json"
+
+_RETRY_LATER = 60.0
+"""Seconds to name in `Retry-After` when the platform refused a call as too frequent."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An error, as the body of an answer (RFC 9457)."""
+
+    type: str
+    """Path of the page that explains this kind of error."""
+    title: str
+    """One sentence about this kind of error."""
+    status: int
+    """The HTTP status."""
+    code: str
+    """Name of this kind of error."""
+    detail: str = ""
+    """What happened to this request, and what to do next."""
+    retry_after: float | None = None
+    """Seconds after which the request may succeed."""
+    errors: tuple[str, ...] = ()
+    """One sentence for each part of the request that is invalid."""
+
+
+class Kind(NamedTuple):
+    """A kind of error that only the gateway has."""
+
+    status: HTTPStatus
+    title: str
+
+
+KINDS: dict[str, Kind] = {
+    "bad-request": Kind(HTTPStatus.BAD_REQUEST, "The request is not valid."),
+    "unauthorized": Kind(HTTPStatus.UNAUTHORIZED, "The request has no valid key."),
+    "forbidden": Kind(HTTPStatus.FORBIDDEN, "The key does not have the scope that this request needs."),
+    "bad-origin": Kind(HTTPStatus.FORBIDDEN, "A page of another site may not call the gateway."),
+    "not-found": Kind(HTTPStatus.NOT_FOUND, "There is no such thing here, or the key does not reach it."),
+    "method-not-allowed": Kind(HTTPStatus.METHOD_NOT_ALLOWED, "This address does not have this method."),
+    "not-acceptable": Kind(HTTPStatus.NOT_ACCEPTABLE, "The answer is not available in an accepted media type."),
+    "conflict": Kind(HTTPStatus.CONFLICT, "The present state does not allow this."),
+    "too-large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than the gateway accepts."),
+    "unsupported-media-type": Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body has a media type that is not read."),
+    "range-not-satisfiable": Kind(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range is outside of the file."),
+    "wrong-host": Kind(HTTPStatus.MISDIRECTED_REQUEST, "The gateway does not serve this host name."),
+    "key-reused": Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The idempotency key belongs to a send with other content; nothing was sent."
+    ),
+    "too-many-requests": Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests, or too many wrong keys."),
+    "internal-error": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "The gateway failed; its log says where."),
+    "unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The gateway cannot do this now."),
+}
+"""The kinds of errors by their codes, beside the errors of the library."""
+
+
+class GatewayProblem(Exception):
+    """
+    An error of the gateway itself.
+
+    Args:
+        code: A key of `KINDS`.
+        detail: What happened, and what to do next. It never holds a key or the text of a message.
+        retry_after: Seconds after which the request may succeed.
+    """
+
+    def __init__(self, code: str, detail: str = "", *, retry_after: float | None = None) -> None:
+        super().__init__(detail or KINDS[code].title)
+        self.code = code
+        self.detail = detail
+        self.retry_after = retry_after
+
+    @property
+    def problem(self) -> Problem:
+        """The body of the answer."""
+        return problem(self.code, self.detail, retry_after=self.retry_after)
+
+
+def problem(code: str, detail: str = "", *, retry_after: float | None = None, errors: tuple[str, ...] = ()) -> Problem:
+    """Return the problem with a code of `KINDS`."""
+    kind = KINDS[code]
+    return Problem(
+        type=_path(code), title=kind.title, status=int(kind.status), code=code, detail=detail, retry_after=retry_after,
+        errors=errors,
+    )  # fmt: skip
+
+
+def problem_of(error: WxError) -> Problem:
+    """Return the problem for an error of the library."""
+    code = code_of(type(error))
+    retry_after = None
+    if isinstance(error, (RateLimited, RateLimitReached)):
+        retry_after = error.retry_after or _RETRY_LATER
+    return Problem(
+        type=_path(code), title=_title(type(error)), status=int(outcome_of(error).status), code=code,
+        detail=str(error), retry_after=retry_after,
+    )  # fmt: skip
+
+
+def code_of(kind: type[WxError]) -> str:
+    """Return the code of a class of errors: its name in lower case, with hyphens."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower()
+
+
+def error_pages() -> dict[str, tuple[int, str]]:
+    """Return the status and the title of every kind of error, by its code."""
+    pages = {code: (int(kind.status), kind.title) for code, kind in KINDS.items()}
+    waiting: list[type[WxError]] = [WxError]
+    while waiting:
+        kind_of_error = waiting.pop()
+        waiting += kind_of_error.__subclasses__()
+        sample = kind_of_error.__new__(kind_of_error)
+        pages[code_of(kind_of_error)] = (int(outcome_of(sample).status), _title(kind_of_error))
+    return dict(sorted(pages.items()))
+
+
+def _path(code: str) -> str:
+    return f"/docs/errors/{code}"
+
+
+def _title(kind: type[WxError]) -> str:
+    lines = (kind.__doc__ or "").strip().splitlines()
+    return lines[0] if lines else kind.__name__
+
+
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+
+def answer(body: Problem) -> Response[Problem]:
+    """Return the answer with a problem as its body."""
+    headers = {"Cache-Control": "no-store"}
+    if body.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(body.retry_after)))
+    if body.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Bearer realm="webwx"'
+    return Response(body, status_code=body.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _answer_gateway_problem(request: Request[Any, Any, Any], error: GatewayProblem) -> Response[Problem]:
+    del request
+    return answer(error.problem)
+
+
+def _answer_library_error(request: Request[Any, Any, Any], error: WxError) -> Response[Problem]:
+    del request
+    return answer(problem_of(error))
+
+
+_BY_STATUS = {int(kind.status): code for code, kind in reversed(KINDS.items())}
+"""The first code of each status."""
+
+
+def _answer_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """Answer what the framework refuses: an unknown path, a wrong method, a body that does not fit its struct."""
+    del request
+    code = _BY_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal-error")
+    errors = tuple(_sentences(error.extra)) if error.status_code == HTTPStatus.BAD_REQUEST else ()
+    made = answer(problem(code, errors=errors))
+    for name, value in (error.headers or {}).items():
+        made.set_header(name, value)
+    return made
+
+
+def _sentences(extra: dict[str, Any] | list[Any] | None) -> list[str]:
+    """Return one sentence for each invalid part that the framework found; the values are not repeated."""
+    found = extra if isinstance(extra, list) else []
+    return [f"{each.get('key', 'body')}: {each.get('message', 'invalid')}" for each in found if isinstance(each, dict)]
+
+
+def _answer_unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Log where an unforeseen error was raised, without its text, which may hold anything."""
+    del request
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    _log.error("Internal error (%s at %s:%s).", type(error).__name__, Path(place.filename).name, place.lineno)
+    return answer(problem("internal-error"))
+
+
+HANDLERS: ExceptionHandlersMap = {
+    GatewayProblem: _answer_gateway_problem,
+    WxError: _answer_library_error,
+    HTTPException: _answer_framework_error,
+    Exception: _answer_unforeseen,
+}
+"""The handlers of the app, by the class of the error."""

@@ -1,0 +1,160 @@
+"""
+The listener: uvicorn with the gateway's limits, started and stopped without losing anything.
+
+The order of the end: no new connection, streams end, requests in progress finish, then the accounts close.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import ssl
+from typing import TYPE_CHECKING, NamedTuple
+
+import uvicorn
+
+from webwx.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from webwx.gateway.app import Gateway
+    from webwx.gateway.config import GatewayConfig
+
+_GRACE = 8
+"""Seconds that requests in progress have to finish at the end."""
+
+_BACKLOG = 256
+"""Connections that may wait to be accepted."""
+
+_LONGEST_FRAME = 1024 * 1024
+"""Bytes of a WebSocket message from a client."""
+
+_IDLE = 15
+"""Seconds after which an idle connection is closed."""
+
+
+class Listener(NamedTuple):
+    """An open port."""
+
+    socket: socket.socket
+    url: str
+    """Address for programs of this machine."""
+
+
+def listen(config: GatewayConfig) -> Listener:
+    """
+    Open the port.
+
+    Raises:
+        InvalidSettings: The configuration would carry keys over a network in clear text.
+        OSError: The port is in use, or needs privileges, or the address is not of this machine.
+    """
+    config.check()
+    host = config.listen.host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    opened = socket.create_server((host, config.listen.port), family=family, backlog=_BACKLOG)
+    opened.setblocking(False)
+    port = opened.getsockname()[1]
+    shown = "127.0.0.1" if host in {"0.0.0.0", "localhost"} else "[::1]" if host == "::" else host  # noqa: S104
+    shown = f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
+    return Listener(opened, f"{'https' if config.has_tls else 'http'}://{shown}:{port}")
+
+
+async def serve(gateway: Gateway, listener: Listener, on_ready: Callable[[], object]) -> None:
+    """
+    Serve until the task is cancelled, then finish what is in progress.
+
+    Args:
+        gateway: The gateway.
+        listener: The open port.
+        on_ready: Called when requests are answered.
+
+    Raises:
+        InvalidSettings: The certificate or its key cannot be used.
+    """
+    server = _GatewayServer(_uvicorn_config(gateway), on_ready, gateway.begin_closing)
+    await gateway.start()
+    try:
+        serving = asyncio.ensure_future(server.serve(sockets=[listener.socket]))
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            notify_systemd("STOPPING=1")
+            server.should_exit = True
+            await serving
+            raise
+    finally:
+        await gateway.close()
+
+
+def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
+    config = gateway.config
+    made = uvicorn.Config(
+        gateway.app,
+        lifespan="off",
+        ws="websockets-sansio",
+        ws_max_size=_LONGEST_FRAME,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(config.listen.behind_proxy),
+        forwarded_allow_ips=config.listen.behind_proxy or None,
+        limit_concurrency=config.limits.connections,
+        timeout_keep_alive=_IDLE,
+        timeout_graceful_shutdown=_GRACE,
+        h11_max_incomplete_event_size=config.limits.header,
+        ssl_certfile=config.tls.certificate or None,
+        ssl_keyfile=config.tls.key or None,
+    )
+    try:
+        made.load()
+    except (OSError, ssl.SSLError) as error:
+        raise InvalidSettings(f"The certificate or its key cannot be used: {error}.") from None
+    return made
+
+
+class _GatewayServer(uvicorn.Server):
+    """uvicorn without handlers of signals: the caller cancels the coroutine."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], object], on_end: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+        self._on_end = on_end
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the caller."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to accept connections, and report it."""
+        await super().startup(sockets)
+        if self.started:
+            notify_systemd("READY=1")
+            self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams first, so that their connections close."""
+        self._on_end()
+        await super().shutdown(sockets)
+
+
+def on_hangup(reread: Callable[[], object]) -> None:
+    """Call a function at each SIGHUP, where the system has that signal."""
+    with contextlib.suppress(AttributeError, NotImplementedError):  # Windows
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reread)
+
+
+def notify_systemd(state: str) -> None:
+    """Send a state to systemd, if it started this process with `Type=notify`."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address or not hasattr(socket, "AF_UNIX"):
+        return
+    if address.startswith("@"):  # an abstract socket
+        address = f"\0{address[1:]}"
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(state.encode(), address)

@@ -1,0 +1,46 @@
+"""The description of the API: complete, valid, and without a script or another host."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from webwx.gateway.problems import error_pages
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import Running
+
+
+async def test_the_description_names_every_route_of_the_api(running: Running) -> None:
+    async with running.anonymous() as client:
+        schema = (await client.get("/openapi.json")).json()
+
+    assert schema["openapi"].startswith("3.1")
+    routes = {re.sub(r":\w+\}", "}", route.path) for route in running.gateway.routes.routes if "/api/" in route.path}
+    http_routes = {path for path in routes if "/ws" not in path}
+    assert set(schema["paths"]) == http_routes
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            assert operation["description"]
+            assert "401" in operation["responses"]
+
+
+async def test_the_page_shows_every_operation_and_needs_no_other_host(running: Running) -> None:
+    async with running.anonymous() as client:
+        schema = (await client.get("/openapi.json")).json()
+        page = await client.get("/docs")
+
+    assert page.headers["content-type"].startswith("text/html")
+    assert all(f" {path}</h2>" in page.text for path in schema["paths"])
+    assert all(f"id='{name}'" in page.text for name in schema["components"]["schemas"])
+    for marker in ("<script", "http://", "https://", "style="):
+        assert marker not in page.text
+
+
+async def test_every_kind_of_error_has_a_page(running: Running) -> None:
+    async with running.anonymous() as client:
+        listed = (await client.get("/docs/errors")).text
+        for code, (status, _) in error_pages().items():
+            assert f"/docs/errors/{code}" in listed
+            assert str(status) in (await client.get(f"/docs/errors/{code}")).text
+        assert (await client.get("/docs/errors/absent")).status_code == 404

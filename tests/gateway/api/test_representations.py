@@ -1,0 +1,55 @@
+"""What the API shows of events: dotted types, times of RFC 3339, and no key of the platform."""
+
+from __future__ import annotations
+
+import typing
+
+import msgspec
+import pytest
+from tests.samples import sample
+
+from webwx.gateway.api.representations import (
+    EVENT_TYPES,
+    PRIVATE_FIELDS,
+    moment,
+    optional_moment,
+    type_of,
+    view_of_event,
+)
+from webwx.gateway.port import AccountEvent
+from webwx.model.events import AnyEvent
+from webwx.model.messages import Event, LocationMessage, MessageRecalled
+
+SECRET = "secret-0123456789"
+
+KINDS: tuple[type[Event], ...] = typing.get_args(AnyEvent)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_event_has_a_type_and_shows_nothing_private(kind: type[Event]) -> None:
+    event = sample(kind, lambda name: SECRET if name in PRIVATE_FIELDS else "x")
+    shown = msgspec.json.encode(view_of_event(AccountEvent(account=1, event=event))).decode()
+
+    assert type_of(event) in EVENT_TYPES
+    assert SECRET not in shown
+
+
+def test_types_are_unique() -> None:
+    assert len(set(EVENT_TYPES)) == len(EVENT_TYPES) == len(KINDS) + 1
+
+
+def test_the_original_of_a_recall_stays_and_that_of_a_location_does_not() -> None:
+    location = sample(LocationMessage, lambda name: "x")
+    recall = MessageRecalled(
+        message_id="1", chat=location.chat, is_self=False, time=7, text="recalled", content="<xml/>", original=location
+    )
+    shown = view_of_event(AccountEvent(account=2, event=recall))
+
+    assert (shown.id, shown.type, shown.is_self) == ("2-0", "message.recalled", False)
+    assert shown.data["original"]["event"] == "location_message"
+    assert not {"content", "original"} & set(shown.data["original"])
+
+
+def test_times_have_milliseconds_and_a_zone() -> None:
+    assert moment(1_700_000_000.1239).isoformat() == "2023-11-14T22:13:20.124000+00:00"
+    assert (optional_moment(0), optional_moment(None)) == (None, None)

@@ -1,0 +1,162 @@
+"""Sends and their honest states: sent, queued, unknown, refused, logged out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.gateway.api.sends import LONGEST_WAIT, wait_of
+
+if TYPE_CHECKING:
+    from tests.carriers import Counted
+    from tests.gateway.conftest import Running
+
+MESSAGES = "/api/v1/accounts/1/messages"
+SENDS = "/api/v1/accounts/1/sends"
+
+
+def texts(running: Running, who: str, chat: str) -> list[str]:
+    return [message.text for message in running.world.inbox(who)[chat].messages]
+
+
+async def test_a_text_is_sent_and_its_send_can_be_read(online: Running) -> None:
+    async with online.client("send", "read") as client:
+        answer = await client.post(MESSAGES, json={"to": "filehelper", "text": "hello"})
+        assert answer.status_code == 201
+        sent = answer.json()
+        assert (sent["state"], sent["chat"]) == ("sent", "filehelper")
+        assert sent["message_id"]
+        assert answer.headers["location"] == f"{SENDS}/{sent['id']}"
+        shown = await client.get(answer.headers["location"])
+        assert shown.json() == sent
+
+    assert texts(online, "me", "filehelper") == ["hello"]
+
+
+async def test_people_are_named_by_remark_and_by_number(online: Running) -> None:
+    async with online.client("send") as client:
+        assert (await client.post(MESSAGES, json={"to": "Boss", "text": "1"})).status_code == 201
+        number = (await online.port.account(1).who("Boss")).number
+        assert (await client.post(MESSAGES, json={"to": number, "text": "2"})).status_code == 201
+
+    assert texts(online, "lilei", "xiaoming") == ["1", "2"]
+
+
+async def test_a_second_request_with_the_same_key_sends_nothing(online: Running) -> None:
+    async with online.client("send") as client:
+        headers = {"Idempotency-Key": "backup-1"}
+        first = await client.post(MESSAGES, json={"to": "filehelper", "text": "done"}, headers=headers)
+        second = await client.post(MESSAGES, json={"to": "filehelper", "text": "done"}, headers=headers)
+        assert (first.status_code, second.status_code) == (201, 201)
+        assert second.json() == first.json()
+
+        for other in ({"to": "filehelper", "text": "failed"}, {"to": "Boss", "text": "done"}):
+            reused = await client.post(MESSAGES, json=other, headers=headers)
+            assert (reused.status_code, reused.json()["code"]) == (422, "key-reused")
+
+    assert texts(online, "me", "filehelper") == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"to": "nobody", "text": "a"}, "unknown-contact"),
+        ({"to": "filehelper", "text": ""}, "empty-text"),
+        ({"to": "filehelper", "text": "a" * 16_001}, "text-too-long"),
+    ],
+)
+async def test_what_cannot_be_sent_is_422(online: Running, counted: Counted, body: dict[str, str], code: str) -> None:
+    async with online.client("send") as client:
+        answer = await client.post(MESSAGES, json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert "webwxsendmsg" not in counted.calls
+
+
+async def test_a_lost_answer_is_409_and_the_send_unknown(online: Running, counted: Counted) -> None:
+    counted.lose_answers("webwxsendmsg")
+    async with online.client("send", "read") as client:
+        headers = {"Idempotency-Key": "k"}
+        for _ in range(2):
+            answer = await client.post(MESSAGES, json={"to": "Boss", "text": "a"}, headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (409, "send-outcome-unknown")
+        [send] = (await client.get(SENDS, params={"state": "unknown"})).json()["sends"]
+        assert (send["state"], send["message_id"]) == ("unknown", None)
+        retried = await client.post(f"{SENDS}/{send['id']}/retry")
+        assert retried.status_code == 409
+        assert (await client.delete(f"{SENDS}/{send['id']}")).status_code == 204
+        assert (await client.get(f"{SENDS}/{send['id']}")).status_code == 404
+
+    assert counted.calls.count("webwxsendmsg") == 1
+
+
+async def test_without_a_login_it_is_424(running: Running) -> None:
+    await running.port.add_account("default")
+    async with running.client("send") as client:
+        answer = await client.post(MESSAGES, json={"to": "filehelper", "text": "a"})
+
+    assert (answer.status_code, answer.json()["code"]) == (424, "not-logged-in")
+
+
+async def test_a_send_that_need_not_be_waited_for_is_stored_and_sent_soon(online: Running) -> None:
+    async with online.client("send", "read") as client:
+        answer = await client.post(
+            MESSAGES, json={"to": "filehelper", "text": "soon"}, headers={"Prefer": "respond-async"}
+        )
+        assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+        while (await client.get(answer.headers["location"])).json()["state"] != "sent":
+            pass
+
+    assert texts(online, "me", "filehelper") == ["soon"]
+
+
+async def test_a_text_for_an_account_that_is_logged_out_is_kept_until_the_next_login(online: Running) -> None:
+    online.world.log_out("me")
+    async with online.client("send", "login", "read") as client:
+        [status] = await online.port.list_accounts()
+        while status.state != "logged_out":
+            status = await online.port.account(1).check()
+        refused = await client.post(MESSAGES, json={"to": "filehelper", "text": "now"})
+        assert (refused.status_code, refused.json()["code"]) == (424, "logged-out")
+        answer = await client.post(
+            MESSAGES, json={"to": "filehelper", "text": "later"}, headers={"Prefer": "respond-async"}
+        )
+        assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+        assert (await client.get("/api/v1/accounts/1")).json()["queued"] == 1
+        await online.log_in()
+        while (await client.get(answer.headers["location"])).json()["state"] != "sent":
+            pass
+
+    assert texts(online, "me", "filehelper") == ["later"]
+
+
+async def test_a_sent_message_is_recalled(online: Running) -> None:
+    async with online.client("send", "manage") as client:
+        sent = (await client.post(MESSAGES, json={"to": "Boss", "text": "oops"})).json()
+        assert (await client.post(f"{SENDS}/{sent['id']}/recall")).status_code == 204
+        assert (await client.post(f"{SENDS}/absent/recall")).status_code == 404
+
+    assert online.world.inbox("lilei")["xiaoming"].messages[0].is_recalled
+
+
+async def test_a_key_for_file_transfer_helper_sends_nowhere_else(online: Running) -> None:
+    async with online.client("send:filehelper") as client:
+        assert (await client.post(MESSAGES, json={"to": "filehelper", "text": "a"})).status_code == 201
+        answer = await client.post(MESSAGES, json={"to": "Boss", "text": "a"})
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    ("prefer", "seconds"),
+    [
+        (None, LONGEST_WAIT),
+        ("respond-async", 0),
+        ("wait=7", 7),
+        ("return=minimal, wait=3", 3),
+        ("wait=999", LONGEST_WAIT),
+    ],
+)
+def test_how_long_a_request_waits(prefer: str | None, seconds: float) -> None:
+    assert wait_of(prefer) == seconds

@@ -1,0 +1,125 @@
+"""A gateway in this process, with a sandbox in place of the platform: requests go through the real application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Protocol
+
+import httpx
+import pytest
+from tests.carriers import Counted
+
+from webwx.client.accounts import Accounts
+from webwx.gateway.app import Gateway
+from webwx.gateway.config import GatewayConfig
+from webwx.gateway.local import LocalGateway
+from webwx.storage.account_folder import AccountFolder
+from webwx.storage.open import open_records
+from webwx.transport.loopback import Loopback
+from webwx.transport.runner import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from webwx.sandbox.core import SandboxCore
+    from webwx.sandbox.world import World
+
+SERVER = "http://sandbox.test"
+
+BASE = "http://127.0.0.1:8791"
+
+
+@pytest.fixture
+def counted(sandbox: SandboxCore) -> Counted:
+    """Carries and counts the requests of all accounts."""
+    return Counted(Loopback(sandbox))
+
+
+class Running:
+    """A running gateway, and clients of it."""
+
+    def __init__(self, gateway: Gateway, port: LocalGateway, world: World, folder: Path) -> None:
+        self.folder = folder
+        self.gateway = gateway
+        self.port = port
+        self.world = world
+
+    async def key(self, *scopes: str, accounts: tuple[int, ...] | None = None) -> str:
+        """Return a new key."""
+        return (await self.gateway.keys.create("test", scopes or ("admin",), accounts=accounts)).text
+
+    @contextlib.asynccontextmanager
+    async def client(self, *scopes: str, accounts: tuple[int, ...] | None = None) -> AsyncIterator[httpx.AsyncClient]:
+        """Return an HTTP client with a new key."""
+        headers = {"Authorization": f"Bearer {await self.key(*scopes, accounts=accounts)}"}
+        async with self.anonymous(headers=headers) as client:
+            yield client
+
+    def anonymous(self, *, headers: dict[str, str] | None = None, address: str = "127.0.0.1") -> httpx.AsyncClient:
+        """Return an HTTP client without a key."""
+        transport = httpx.ASGITransport(self.gateway.app, client=(address, 50_000))  # type: ignore[arg-type]
+        return httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers)
+
+    async def log_in(self, name: str = "default", who: str = "me") -> int:
+        """Log an account in with its phone, and return its number."""
+        account = await self.port.add_account(name)
+        await account.begin_login("qr")
+        async for status in account.watch_login():
+            match status.state:
+                case "code":
+                    self.world.scan(who)
+                case "scanned":
+                    self.world.confirm()
+                case "failed":
+                    raise AssertionError(status.error)
+        await self.until_online(name)
+        return account.number
+
+    async def until_online(self, name: str) -> None:
+        """Wait until an account reads its events."""
+        account = await self.port.add_account(name)
+        async with asyncio.timeout(20):
+            await account.syncing.wait()
+
+
+class StartGateway(Protocol):
+    def __call__(self, config: GatewayConfig = ...) -> contextlib.AbstractAsyncContextManager[Running]: ...
+
+
+@pytest.fixture
+def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGateway:
+    """Start a gateway in the test's folder; the next one continues where an earlier one was closed."""
+
+    @contextlib.asynccontextmanager
+    async def start(config: GatewayConfig = GatewayConfig()) -> AsyncIterator[Running]:  # noqa: B008 - a frozen value
+        folder = AccountFolder(tmp_path)
+        records = open_records(tmp_path / "gateway.db")
+        port = LocalGateway(
+            lambda on_state: Accounts(
+                tmp_path, server=SERVER, transport=counted, clock=world.clock.now, timeouts=Timeouts(retry=0),
+                on_state=on_state,
+            ),
+            folder, records, server=SERVER, clock=world.clock.now,
+        )  # fmt: skip
+        gateway = Gateway(config, records, port, clock=world.clock.now)
+        await gateway.start()
+        yield Running(gateway, port, world, tmp_path)
+        await gateway.close()
+
+    return start
+
+
+@pytest.fixture
+async def running(start_gateway: StartGateway) -> AsyncIterator[Running]:
+    """A gateway without accounts."""
+    async with start_gateway() as running:
+        yield running
+
+
+@pytest.fixture
+async def online(running: Running) -> Running:
+    """A gateway with one account, number 1 and named `default`, that is logged in."""
+    await running.log_in()
+    return running

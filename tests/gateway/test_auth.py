@@ -1,0 +1,173 @@
+"""Who may call what: every route with every wrong key, and what slows down a guesser."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from litestar.routes import HTTPRoute
+
+from webwx.gateway.auth import FREE_FAILURES, FailedKeys, RequestRate
+from webwx.gateway.config import GatewayConfig, LimitsTable
+from webwx.gateway.keys import SCOPES
+from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.sessions import COOKIE, HEADER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from litestar.handlers import HTTPRouteHandler
+    from tests.gateway.conftest import Running, StartGateway
+
+
+def handlers_of(running: Running) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
+    """Yield the method, the path and the handler of every route of HTTP."""
+    for route in running.gateway.routes.routes:
+        if isinstance(route, HTTPRoute):
+            for handler in route.route_handlers:
+                for method in handler.http_methods - {"OPTIONS", "HEAD"}:
+                    yield str(method), route.path, handler
+
+
+def filled(path: str, account: str) -> str:
+    """Return a path with an account, and something for every other parameter."""
+    return re.sub(r"\{\w+:\w+\}", "1", path.replace("{account:str}", account))
+
+
+def needed(handler: HTTPRouteHandler) -> Any:
+    return handler.opt.get("scope")
+
+
+async def test_every_route_names_its_scope_or_is_public(running: Running) -> None:
+    for _, path, handler in handlers_of(running):
+        assert handler.opt.get("is_public") or needed(handler) in SCOPES, path
+    assert {path for _, path, handler in handlers_of(running) if handler.opt.get("is_public")} == PUBLIC
+
+
+PUBLIC = {
+    "/openapi.json", "/docs", "/docs/errors", "/docs/errors/{code:str}", "/docs/openapi.json", "/docs/{path:str}",
+}  # fmt: skip
+"""All routes that need no key."""
+
+
+async def test_no_route_answers_a_wrong_key(running: Running) -> None:
+    await running.port.add_account("mine")
+    deleted = await running.key("admin")
+    await running.gateway.keys.delete(deleted.split("_")[1])
+    for header in (
+        {},
+        {"Authorization": "Bearer x"},
+        {"Authorization": f"Bearer {deleted}"},
+        {"Authorization": "Basic eDp5"},
+    ):
+        for number, (method, path, handler) in enumerate(handlers_of(running)):
+            if not handler.opt.get("is_public"):
+                async with running.anonymous(headers=header, address=f"10.0.{number // 250}.{number % 250}") as client:
+                    answer = await client.request(method, filled(path, "mine"))
+                assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), (method, path)
+
+
+async def test_no_route_answers_a_key_without_its_scope(running: Running) -> None:
+    await running.port.add_account("mine")
+    for method, path, handler in handlers_of(running):
+        scope = needed(handler)
+        for other in SCOPES:
+            key = await running.gateway.keys.create("other", [other])
+            if scope is not None and not key.key.allows(scope):
+                async with running.anonymous(headers={"Authorization": f"Bearer {key.text}"}) as client:
+                    answer = await client.request(method, filled(path, "mine"))
+                assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), (method, path, other)
+
+
+async def test_no_route_reaches_an_account_of_another_key(running: Running) -> None:
+    mine, other = await running.port.add_account("mine"), await running.port.add_account("other")
+    async with running.client("admin", accounts=(mine.number,)) as client:
+        for method, path, _ in handlers_of(running):
+            if "{account:str}" in path:
+                for which in (other.name, str(other.number), "absent"):
+                    answer = await client.request(method, filled(path, which))
+                    assert (answer.status_code, answer.json()["code"]) == (404, "not-found"), (method, path)
+
+
+async def test_an_unknown_parameter_of_the_query_is_refused(running: Running) -> None:
+    async with running.client("admin") as client:
+        answer = await client.get("/api/v1/accounts?limt=5")
+        assert (answer.status_code, answer.json()["code"]) == (400, "bad-request")
+        assert "limt" in answer.json()["detail"]
+        assert "<b>" not in (await client.get("/api/v1/accounts?<b>=1")).json()["detail"]
+
+
+# -- the console -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_session_of_the_console_reaches_everything_and_changes_need_its_header(running: Running) -> None:
+    token = await running.gateway.sessions.exchange(await running.gateway.sessions.create_code())
+    async with running.anonymous(headers={"Cookie": f"{COOKIE}={token}"}) as client:
+        assert (await client.get("/api/v1/accounts")).status_code == 200
+        refused = await client.post("/api/v1/accounts", json={"name": "a"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+        assert (await client.post("/api/v1/accounts", json={"name": "a"}, headers={HEADER: "1"})).status_code == 201
+        await running.gateway.sessions.end_all()
+        assert (await client.get("/api/v1/accounts")).status_code == 401
+
+
+async def test_a_wrong_key_is_not_rescued_by_a_session(running: Running) -> None:
+    token = await running.gateway.sessions.exchange(await running.gateway.sessions.create_code())
+    headers = {"Cookie": f"{COOKIE}={token}", "Authorization": "Bearer x"}
+    async with running.anonymous(headers=headers) as client:
+        assert (await client.get("/api/v1/accounts")).status_code == 401
+
+
+# -- limits ----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_address_with_wrong_keys_has_to_wait_and_a_right_key_still_works(running: Running) -> None:
+    async with running.anonymous(headers={"Authorization": "Bearer x"}) as guesser:
+        statuses = [(await guesser.get("/api/v1/accounts")).status_code for _ in range(FREE_FAILURES + 1)]
+        assert statuses == [401] * FREE_FAILURES + [429]
+        answer = await guesser.get("/api/v1/accounts")
+        assert int(answer.headers["retry-after"]) >= 1
+    async with running.client("read") as client:
+        assert (await client.get("/api/v1/accounts")).status_code == 200
+    async with running.anonymous(headers={"Authorization": "Bearer x"}, address="10.0.0.9") as other:
+        assert (await other.get("/api/v1/accounts")).status_code == 401
+
+
+def test_the_pause_after_wrong_keys_doubles_and_ends() -> None:
+    now = [0.0]
+    failed = FailedKeys(lambda: now[0])
+    for _ in range(FREE_FAILURES):
+        failed.add("a")
+    pauses = []
+    for _ in range(3):
+        with pytest.raises(GatewayProblem) as refused:
+            failed.add("a")
+        pauses.append(refused.value.retry_after)
+        now[0] += refused.value.retry_after or 0
+    assert pauses == [2.0, 4.0, 8.0]
+    failed.forgive("a")
+    failed.add("a")
+
+
+async def test_a_key_has_its_own_rate(start_gateway: StartGateway) -> None:
+    config = GatewayConfig(limits=LimitsTable(requests_per_minute=2))
+    async with start_gateway(config) as running, running.client("read") as client:
+        answers = [await client.get("/api/v1/accounts") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert int(answers[2].headers["retry-after"]) >= 1
+        async with running.client("read") as other:
+            assert (await other.get("/api/v1/accounts")).status_code == 200
+
+
+def test_free_requests_come_back_with_time() -> None:
+    now = [0.0]
+    rate = RequestRate(lambda: now[0])
+    for _ in range(60):
+        rate.take("k", 60)
+    with pytest.raises(GatewayProblem):
+        rate.take("k", 60)
+    now[0] += 1
+    rate.take("k", 60)
+    for _ in range(1000):
+        rate.take("k", 0)

@@ -1,0 +1,94 @@
+"""Promised sends: in order, through failures that pass, and through the end of a process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from webwx.errors import ConnectFailed, RecipientRejected, WxError
+from webwx.gateway.background_sends import BackgroundSends
+from webwx.storage.open import open_records
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from webwx.storage.base import RecordStore
+
+
+class Outbox:
+    """Makes sends, or raises what a test has put in."""
+
+    def __init__(self) -> None:
+        self.made: list[int] = []
+        self.failures: dict[int, list[WxError]] = {}
+        self.tried = asyncio.Event()
+
+    async def send(self, number: int) -> None:
+        self.tried.set()
+        if self.failures.get(number):
+            raise self.failures[number].pop()
+        self.made.append(number)
+
+
+@contextlib.asynccontextmanager
+async def at_work(records: RecordStore, outbox: Outbox, account: int = 1) -> AsyncIterator[BackgroundSends]:
+    sends = BackgroundSends(account, records, outbox.send, lambda: 0.0)
+    await sends.load()
+    task = asyncio.ensure_future(sends.run())
+    yield sends
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def until_empty(sends: BackgroundSends) -> None:
+    async with asyncio.timeout(20):
+        while len(sends):  # noqa: ASYNC110 - no event marks the end of the last send
+            await asyncio.sleep(0)
+
+
+async def test_promised_sends_are_made_in_order_and_once() -> None:
+    records, outbox = open_records("memory:"), Outbox()
+    async with at_work(records, outbox) as sends:
+        for number in (1, 2, 2, 3):
+            await sends.add(number)
+        await until_empty(sends)
+
+    assert outbox.made == [1, 2, 3]
+    assert await records.find("promise") == []
+
+
+async def test_after_a_failure_that_passes_the_order_stays() -> None:
+    records, outbox = open_records("memory:"), Outbox()
+    outbox.failures[1] = [ConnectFailed("no network")]
+    async with at_work(records, outbox) as sends:
+        await sends.add(1)
+        await outbox.tried.wait()
+        await sends.add(2)
+        sends.wake()
+        await until_empty(sends)
+
+    assert outbox.made == [1, 2]
+
+
+async def test_a_refused_send_does_not_hold_up_the_next_one() -> None:
+    records, outbox = open_records("memory:"), Outbox()
+    outbox.failures[1] = [RecipientRejected("not a friend")]
+    async with at_work(records, outbox) as sends:
+        await sends.add(1)
+        await sends.add(2)
+        await until_empty(sends)
+
+    assert outbox.made == [2]
+
+
+async def test_promises_outlive_the_process_and_belong_to_one_account() -> None:
+    records, outbox = open_records("memory:"), Outbox()
+    for account, numbers in ((1, (10, 9)), (11, (4,))):
+        sends = BackgroundSends(account, records, outbox.send, lambda: 0.0)
+        for number in numbers:
+            await sends.add(number)
+    async with at_work(records, outbox) as later:
+        await until_empty(later)
+
+    assert outbox.made == [9, 10]

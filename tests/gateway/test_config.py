@@ -1,0 +1,68 @@
+"""The configuration file, and what the gateway refuses to listen on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from webwx.errors import InvalidSettings
+from webwx.gateway.config import EXAMPLE, GatewayConfig, ListenTable, TlsTable, is_loopback, read_gateway_config
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_without_a_file_the_gateway_is_for_this_machine_only(tmp_path: Path) -> None:
+    config = read_gateway_config(tmp_path / "absent.toml")
+    config.check()
+
+    assert (config.listen.host, config.listen.port, config.is_local) == ("127.0.0.1", 8791, True)
+
+
+def test_the_example_names_every_setting_with_its_default() -> None:
+    uncommented = "\n".join(line.removeprefix("# ") for line in EXAMPLE.splitlines() if not line.startswith("# The"))
+    assert msgspec.toml.decode(uncommented, type=GatewayConfig) == GatewayConfig()
+    names = {name for table in (ListenTable, TlsTable) for name in table.__struct_fields__}
+    assert all(f"{name} =" in EXAMPLE for name in names)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "example.org"])
+def test_an_address_of_a_network_needs_tls_or_a_proxy(host: str) -> None:
+    with pytest.raises(InvalidSettings, match="without TLS"):
+        GatewayConfig(listen=ListenTable(host=host)).check()
+
+    GatewayConfig(listen=ListenTable(host=host), tls=TlsTable(certificate="a.pem", key="a.key")).check()
+    GatewayConfig(listen=ListenTable(host=host, behind_proxy="172.16.0.2")).check()
+
+
+def test_tls_needs_both_files() -> None:
+    with pytest.raises(InvalidSettings, match="both files"):
+        GatewayConfig(tls=TlsTable(certificate="a.pem")).check()
+
+
+def test_a_port_has_sixteen_bits() -> None:
+    with pytest.raises(InvalidSettings, match="no port"):
+        GatewayConfig(listen=ListenTable(port=70_000)).check()
+
+
+@pytest.mark.parametrize("content", ["[listen]\nprot = 1", "[listen]\nport = 'x'", "[listen", "\udc80"])
+def test_a_file_with_a_mistake_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(InvalidSettings, match=r"gateway\.toml"):
+        read_gateway_config(path)
+
+
+def test_a_folder_in_place_of_the_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings):
+        read_gateway_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("host", "is_local"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("10.0.0.1", False), ("a.b", False)],
+)
+def test_loopback_addresses(host: str, is_local: bool) -> None:
+    assert is_loopback(host) is is_local

@@ -1,0 +1,60 @@
+"""The progress of a login, for any number of watchers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import Running
+
+
+async def test_every_watcher_sees_the_steps_and_the_end(running: Running) -> None:
+    account = await running.port.add_account("default")
+    assert account.login() is None
+    assert [status async for status in account.watch_login()] == []
+    await account.begin_login("qr")
+
+    async def watch() -> list[str]:
+        return [status.state async for status in account.watch_login()]
+
+    other = asyncio.ensure_future(watch())
+    steps, codes = [], []
+    async for status in account.watch_login():
+        steps.append(status.state)
+        codes.append(status.code)
+        if status.state == "code":
+            running.world.scan("me")
+        elif status.state == "scanned":
+            running.world.confirm()
+
+    assert steps[-3:] == ["code", "scanned", "confirmed"]
+    assert codes[-3] is not None
+    assert codes[-2:] == [codes[-3], None]
+    assert (await other)[-1] == "confirmed"
+    assert [status.state async for status in account.watch_login()] == ["confirmed"]
+
+
+async def test_a_login_in_progress_is_not_begun_twice(running: Running) -> None:
+    account = await running.port.add_account("default")
+    first = await account.begin_login("qr")
+    assert await account.begin_login("qr") is first
+    assert await account.cancel_login()
+    assert not await account.cancel_login()
+    status = account.login()
+    assert status is not None
+    assert (status.state, status.error) == ("failed", "The login was stopped.")
+
+
+async def test_a_login_that_nobody_confirms_fails(running: Running) -> None:
+    account = await running.port.add_account("default")
+    await account.begin_login("qr")
+    async for status in account.watch_login():
+        if status.state == "code":
+            running.world.scan("me")
+        elif status.state == "scanned":
+            running.world.cancel()
+
+    status = account.login() or status
+    assert status.state == "failed"
+    assert "No login code was confirmed" in str(status.error)

@@ -1,0 +1,78 @@
+"""The listener: what it opens, and what systemd hears."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.errors import InvalidSettings
+from webwx.gateway.config import GatewayConfig, ListenTable, TlsTable
+from webwx.gateway.serve import listen, notify_systemd, on_hangup, serve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.gateway.conftest import StartGateway
+
+
+def test_a_free_port_is_opened_and_its_address_shown() -> None:
+    listener = listen(GatewayConfig(listen=ListenTable(port=0)))
+    with listener.socket:
+        assert listener.url == f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+
+
+def test_nothing_is_opened_that_would_show_keys_to_a_network() -> None:
+    with pytest.raises(InvalidSettings):
+        listen(GatewayConfig(listen=ListenTable(host="0.0.0.0", port=0)))
+
+
+async def test_it_serves_until_it_is_cancelled(start_gateway: StartGateway) -> None:
+    ready = asyncio.Event()
+    async with start_gateway() as running:
+        listener = listen(GatewayConfig(listen=ListenTable(port=0)))
+        task = asyncio.ensure_future(serve(running.gateway, listener, ready.set))
+        await ready.wait()
+        reader, writer = await asyncio.open_connection(*listener.socket.getsockname())
+        writer.write(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert running.gateway.closing.is_set()
+
+
+async def test_a_certificate_that_cannot_be_read_is_refused(start_gateway: StartGateway, tmp_path: Path) -> None:
+    (tmp_path / "a.pem").write_text("no certificate")
+    path = str(tmp_path / "a.pem")
+    config = GatewayConfig(listen=ListenTable(port=0), tls=TlsTable(certificate=path, key=path))
+    async with start_gateway(config) as running:
+        listener = listen(config)
+        with listener.socket, pytest.raises(InvalidSettings, match="certificate"):
+            await serve(running.gateway, listener, lambda: None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
+async def test_a_hangup_calls_back() -> None:
+    heard = asyncio.Event()
+    on_hangup(heard.set)
+    os.kill(os.getpid(), signal.SIGHUP)
+    await heard.wait()
+    asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="systemd listens on such a socket")
+def test_systemd_hears_the_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    notify_systemd("READY=1")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "s"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "s"))
+        notify_systemd("READY=1")
+        assert systemd.recv(100) == b"READY=1"
+    notify_systemd("STOPPING=1")
