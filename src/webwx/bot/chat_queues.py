@@ -17,21 +17,21 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from webwx.bot.failures import describe, trace
+from webwx.bot.journal import use_journal
 from webwx.bot.log_fields import log_fields
 from webwx.bot.questions import Dialogue
-from webwx.client.retry import retry
 from webwx.client.scheduler import JobScheduler
-from webwx.errors import InvalidRequest, NoAnswer, StorageError
+from webwx.errors import InvalidRequest, NoAnswer
 from webwx.model.contacts import ContactId
 from webwx.model.messages import TextMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable
 
     from webwx.client.subscription import Delivered, Subscription
     from webwx.model.messages import Event
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     Handle = Callable[[Delivered, int], Awaitable[bool]]
     """Handles an entry, at its n-th attempt (from 1), and returns whether it has acknowledged the entry itself."""
 
-T = TypeVar("T")
 
 MAX_IN_FLIGHT = 1_000
 """Greatest number of entries in memory: those being handled and those waiting in a queue."""
@@ -219,7 +218,7 @@ class ChatQueues:
         while True:
             while (room := self._limit - self.counts.in_flight) <= 0 or self.counts.deferred >= MAX_DEFERRED:
                 await self._wait_for_change()
-            taken = await self._use_journal(lambda: self._subscription.take(room))
+            taken = await use_journal(self._subscription.name, lambda: self._subscription.take(room))
             if not taken:
                 return
             for delivered in taken:
@@ -266,10 +265,11 @@ class ChatQueues:
 
     async def _read_first(self, queue: _ChatQueue, deferred: _Deferred) -> Delivered | None:
         """Read a deferred first entry from the journal; return None when it was deleted meanwhile."""
-        delivered = await self._use_journal(
+        delivered = await use_journal(
+            self._subscription.name,
             lambda: self._subscription.read_again(
                 deferred.number, attempt=deferred.attempt, redelivered=deferred.redelivered, crashes=deferred.crashes
-            )
+            ),
         )
         queue.deferred -= 1
         self.counts.deferred -= 1
@@ -409,9 +409,9 @@ class ChatQueues:
         self.counts.failed += 1
         kind = f"no end within {self._time_limit:g} s" if queue.is_timed_out else describe(error)
         name = self._subscription.name
-        failures = await self._use_journal(lambda: self._subscription.failed(number, kind))
+        failures = await use_journal(self._subscription.name, lambda: self._subscription.failed(number, kind))
         if failures >= self._attempts:
-            await self._use_journal(lambda: self._subscription.give_up(number, kind))
+            await use_journal(self._subscription.name, lambda: self._subscription.give_up(number, kind))
             for each in queue.dialogue.answers if queue.dialogue is not None else ():
                 self._subscription.ack(each.entry.number)
             self.counts.dead += 1
@@ -578,10 +578,10 @@ class ChatQueues:
         """Store a poison marker, or give up an entry after too many crashes; return whether it may be handled."""
         number, crashes = delivered.entry.number, delivered.entry.crashes
         if crashes < _GIVEN_UP_FROM or attempt <= self._attempts:
-            await self._use_journal(lambda: self._subscription.add_poison_marker(number))
+            await use_journal(self._subscription.name, lambda: self._subscription.add_poison_marker(number))
             return True
         kind = f"the process crashed {crashes} times while it was handled"
-        await self._use_journal(lambda: self._subscription.give_up(number, kind))
+        await use_journal(self._subscription.name, lambda: self._subscription.give_up(number, kind))
         self.counts.dead += 1
         name = self._subscription.name
         _log.error(
@@ -596,7 +596,7 @@ class ChatQueues:
         if (
             not self._waiting_for_isolation
         ):  # what is begun next stores no marker, and its crash must not count against this entry
-            await self._use_journal(self._subscription.flush)
+            await use_journal(self._subscription.name, self._subscription.flush)
         self._isolated = None
         self._start_worker()
 
@@ -679,16 +679,6 @@ class ChatQueues:
     def _notify(self) -> None:
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
-
-    async def _use_journal(self, write: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Use the journal, and retry until it succeeds; log the first failure."""
-
-        def is_worth_it(error: StorageError, failures: int) -> bool:
-            if failures == 1:
-                _log.error("%s: the journal fails and is retried until it succeeds: %s", self._subscription.name, error)
-            return True
-
-        return await retry(write, StorageError, is_worth_it=is_worth_it)
 
 
 def pause_after(failures: int) -> float:

@@ -13,23 +13,22 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
-from webwx.client.retry import retry
-from webwx.errors import InvalidRequest, StorageError, UnknownContact
+from webwx.bot.journal import use_journal
+from webwx.errors import InvalidRequest, UnknownContact
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Event
 from webwx.storage.base import ConversationRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine
+    from collections.abc import Collection
 
     from webwx.client.client import AsyncClient
     from webwx.client.subscription import Subscription
 
-T = TypeVar("T")
 
 StateKey: TypeAlias = Literal["chat", "person"] | Callable[[Event], str]
 """
@@ -176,9 +175,9 @@ class Conversations:
     async def _load(self, cached: CachedConversation, former_key: str) -> None:
         """Read the row of a conversation that is not in memory."""
         subscription = self.opened()
-        row = await self.use_journal(lambda: subscription.conversation(cached.row.key))
+        row = await use_journal(self.opened().name, lambda: subscription.conversation(cached.row.key))
         if row is None and former_key:
-            former = await self.use_journal(lambda: subscription.conversation(former_key))
+            former = await use_journal(self.opened().name, lambda: subscription.conversation(former_key))
             if former is not None:
                 row, cached.former_key = msgspec.structs.replace(former, key=cached.row.key), former_key
         if row is not None:
@@ -190,17 +189,6 @@ class Conversations:
         oldest = islice(self._cache.items(), max(len(self._cache) - CACHED, 0))
         for key in [key for key, cached in oldest if not cached.users]:
             del self._cache[key]
-
-    async def use_journal(self, read: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Use the journal, and retry until it succeeds; log the first failure."""
-
-        def is_worth_it(error: StorageError, failures: int) -> bool:
-            if failures == 1:
-                name = self.opened().name
-                _log.error("%s: the journal fails and is retried until it succeeds: %s", name, error)
-            return True
-
-        return await retry(read, StorageError, is_worth_it=is_worth_it)
 
     # -- keys --------------------------------------------------------------------------------------------------------
 
@@ -234,7 +222,7 @@ class Conversations:
             lasting = "me"
         elif contact_id.startswith("@"):
             with suppress(UnknownContact):
-                lasting = str((await self.use_journal(lambda: self._client.who(contact_id))).number)
+                lasting = str((await use_journal(self.opened().name, lambda: self._client.who(contact_id))).number)
         if len(self._lasting_ids) > CACHED:
             self._lasting_ids.clear()
         self._lasting_ids[contact_id] = lasting

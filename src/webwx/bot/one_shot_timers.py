@@ -12,21 +12,21 @@ import asyncio
 import logging
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from webwx.bot.chat_queues import DRAIN_TIMEOUT, pause_after
 from webwx.bot.failures import describe, trace
+from webwx.bot.journal import use_journal
 from webwx.bot.log_fields import log_fields
-from webwx.client.retry import retry
 from webwx.client.scheduler import JobScheduler
-from webwx.errors import LoggedOut, NotLoggedIn, StorageError, UnknownContact
+from webwx.errors import LoggedOut, NotLoggedIn, UnknownContact
 from webwx.model.contacts import ContactId
 from webwx.storage.base import TimerQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from webwx.client.client import AsyncClient
     from webwx.storage.base import AccountJournal, StoredTimer, TimerOutcome, TimerStore
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     OneShotHandler = Callable[..., object]
     """Called with a context and the timer's data."""
 
-T = TypeVar("T")
 
 AT_ONCE = 16
 """Greatest number of calls that run at the same time."""
@@ -187,7 +186,7 @@ class OneShotTimers:
         """Start the calls that are due; return the seconds until the next look, None to wait for news."""
         self._ended.clear()
         query = TimerQuery(bot=self._bot, limit=AT_ONCE + len(self._skipped) + 1)
-        rows = await self._use_journal(lambda: self._store.find(query))
+        rows = await use_journal(self._bot, lambda: self._store.find(query))
         now = self._client.clock()
         for row in rows:
             if row.number in self._running | self._ended | self._skipped:
@@ -248,20 +247,10 @@ class OneShotTimers:
             return
         now = self._client.clock()
         due_at = now + pause_after(failures)
-        await self._use_journal(lambda: self._store.postpone(timer.number, due_at, time=now))
+        await use_journal(self._bot, lambda: self._store.postpone(timer.number, due_at, time=now))
 
     # -- journal -----------------------------------------------------------------------------------------------------
 
     async def _settle(self, timer: StoredTimer, outcome: TimerOutcome) -> None:
         now = self._client.clock()
-        await self._use_journal(lambda: self._store.settle(timer.number, outcome, time=now))
-
-    async def _use_journal(self, use: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Use the journal, and retry until it succeeds; log the first failure."""
-
-        def is_worth_it(error: StorageError, failures: int) -> bool:
-            if failures == 1:
-                _log.error("%s: the journal fails and is retried until it succeeds: %s", self._bot, error)
-            return True
-
-        return await retry(use, StorageError, is_worth_it=is_worth_it)
+        await use_journal(self._bot, lambda: self._store.settle(timer.number, outcome, time=now))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from webwx.bot.chat_queues import DRAIN_TIMEOUT, pause_after
 from webwx.bot.failures import describe, trace
+from webwx.bot.journal import use_journal
 from webwx.client.scheduler import JobScheduler
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class StateTimeouts:
         self._next = math.inf
         subscription = self._conversations.opened()
         count = AT_ONCE + len(self._failures) + 1
-        rows = await self._conversations.use_journal(lambda: subscription.deadlines(count))
+        rows = await use_journal(subscription.name, lambda: subscription.deadlines(count))
         now = self._conversations.now()
         for row in rows:
             if row.deadline is None or row.key in self._failures:

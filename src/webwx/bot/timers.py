@@ -11,23 +11,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
 from webwx.bot.chat_queues import DRAIN_TIMEOUT
 from webwx.bot.failures import describe, trace
+from webwx.bot.journal import use_journal
 from webwx.bot.log_fields import log_fields
 from webwx.bot.one_shot_timers import TimerCounts
 from webwx.bot.schedules import WEEKDAYS, Cron, Daily, Every, parse_time, parse_weekdays, parse_zone
 from webwx.bot.signatures import check_injectable
-from webwx.client.retry import retry
 from webwx.client.scheduler import JobScheduler
-from webwx.errors import LoggedOut, NotLoggedIn, StorageError
+from webwx.errors import LoggedOut, NotLoggedIn
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -43,7 +43,6 @@ TimerHandler = Callable[["Context"], Awaitable[object]] | Callable[["SyncContext
 """Handler of a timer."""
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
-T = TypeVar("T")
 
 _LOOK = 60.0
 """Greatest number of seconds between two looks at the wall clock, which may be set at any time."""
@@ -311,7 +310,7 @@ class Timers:
     async def _begin(self, timer: Timer) -> _TimerState:
         """Continue where the last process was."""
         state = _TimerState(timer)
-        kept = await self._use_journal(lambda: self._part.state(self._name(timer)))
+        kept = await use_journal(self._bot, lambda: self._part.state(self._name(timer)))
         now = self._now(timer)
         if not kept:
             state.last = now
@@ -389,14 +388,4 @@ class Timers:
 
     async def _save(self, timer: Timer, due: float, *, is_done: bool) -> None:
         record = msgspec.json.encode(_TimerRecord(due, is_done))
-        await self._use_journal(lambda: self._part.change_state(self._name(timer), lambda _: record))
-
-    async def _use_journal(self, use: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Use the journal, and retry until it succeeds; log the first failure."""
-
-        def is_worth_it(error: StorageError, failures: int) -> bool:
-            if failures == 1:
-                _log.error("%s: the journal fails and is retried until it succeeds: %s", self._bot, error)
-            return True
-
-        return await retry(use, StorageError, is_worth_it=is_worth_it)
+        await use_journal(self._bot, lambda: self._part.change_state(self._name(timer), lambda _: record))
