@@ -297,6 +297,15 @@ def test_the_answers_are_stored_with_the_state(webwx_sandbox: Sandbox, webwx_fri
         assert webwx_friend.hears_nothing()
 
 
+def test_an_answer_finds_room_when_every_place_in_memory_is_taken_by_a_handler_that_waits(
+    webwx_sandbox: Sandbox, webwx_friend: PhoneUser
+) -> None:
+    with webwx_sandbox.running(asking(in_flight=1)):
+        for said, answer in (("ask", "name?"), ("阿华", "age?"), ("30", "阿华 is 30")):
+            webwx_friend.say(said)
+            assert webwx_friend.hears(answer)
+
+
 def test_one_question_at_a_time(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
     bot = Bot()
 

@@ -185,6 +185,8 @@ class ChatQueues:
         self._run_task: asyncio.Task[object] | None = None
         self._task_error: Exception | None = None
         """Error of a worker or of the sweep, which ends `run`."""
+        self._places_of_asking = 0
+        """Number of entries in memory whose handlers wait for an answer, with the answers so far."""
         self._finished = 0
         self._finished_before = 0
 
@@ -216,7 +218,7 @@ class ChatQueues:
 
     async def _hand_out(self) -> None:
         while True:
-            while (room := self._limit - self.counts.in_flight) <= 0 or self.counts.deferred >= MAX_DEFERRED:
+            while (room := self._room()) <= 0 or self.counts.deferred >= MAX_DEFERRED:
                 await self._wait_for_change()
             taken = await use_journal(self._subscription.name, lambda: self._subscription.take(room))
             if not taken:
@@ -224,6 +226,10 @@ class ChatQueues:
             for delivered in taken:
                 self._enqueue(delivered)
             self._start_worker()
+
+    def _room(self) -> int:
+        """Return how many more entries may be in memory; those whose handlers wait for an answer do not count."""
+        return self._limit + self._places_of_asking - self.counts.in_flight
 
     def _enqueue(self, delivered: Delivered) -> None:
         chat = delivered.entry.chat
@@ -509,9 +515,13 @@ class ChatQueues:
         answer = dialogue.next_answer()
         if answer is None:
             elapsed, left = self._pause(queue, limit)
+            places = 1 + len(dialogue.answers)
+            self._places_of_asking += places
+            self._notify()
             try:
                 answer = await self._wait_for_answer(queue, dialogue, newest, is_answer, timeout)
             finally:
+                self._places_of_asking -= places
                 if queue.dialogue is dialogue:  # the handler still runs
                     queue.began_at = self._loop.time() - elapsed
                     if limit is not None and left is not None:
@@ -619,7 +629,7 @@ class ChatQueues:
             if queue.began_at is not None:
                 self._check_time(queue, now - queue.began_at)
                 self._end_long_isolation(queue, now - queue.began_at)
-        is_full = self.counts.in_flight >= self._limit
+        is_full = self._room() <= 0
         if is_full and self._finished - self._finished_before < self._limit:
             self._defer_waiting()
         self._finished_before = self._finished
