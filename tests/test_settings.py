@@ -140,8 +140,8 @@ def test_a_proxy_that_is_none_is_refused_and_not_repeated(file: Path, proxy: str
     [
         (b'acount = "geheim"', "unknown field `acount`; known keys are home, account,"),
         (b'account = ["geheim"]', r"\$.account"),
-        (b'account = "geheim', "is no TOML"),
-        (b"account = " + b"[" * 100_000, "is no TOML"),
+        (b'account = "geheim', "is not valid TOML"),
+        (b"account = " + b"[" * 100_000, "is not valid TOML"),
         (b'account = "\xff"', "is not UTF-8"),
         (b'home = "geheim"', "whole path"),
         (b'[desktop]\nclient_version = "geheim"', "extspam"),

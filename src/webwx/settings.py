@@ -215,10 +215,10 @@ def read_config(path: Path) -> ConfigFile:
         known = ", ".join(ConfigFile.__struct_fields__)
         raise InvalidSettings(f"The configuration {path} cannot be used: {error}; known keys are {known}.") from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidSettings(f"The configuration {path} is no TOML: {error}.") from None
+        raise InvalidSettings(f"The configuration {path} is not valid TOML: {error}.") from None
     # A folder that depends on where a command is typed would make it look for its login somewhere else each time.
     if file.home and not Path(file.home).expanduser().is_absolute():
-        raise InvalidSettings(f"The configuration {path} must give 'home' as a whole path.")
+        raise InvalidSettings(f"The configuration {path} must give 'home' as an absolute path.")
     return file
 
 
@@ -298,4 +298,4 @@ def _passphrase_from(place: str | None) -> Literal["keyring"] | None:
             return place
         case _:
             # It is not repeated: it may be the passphrase itself.
-            raise InvalidSettings("A passphrase can be kept by the system only; 'passphrase_from' may be 'keyring'.")
+            raise InvalidSettings("'passphrase_from' can only be 'keyring'.")

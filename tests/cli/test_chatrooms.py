@@ -36,7 +36,7 @@ def test_members_have_names_of_ones_own(me: Any) -> None:
 def test_nobody_is_added_to_a_person(me: Any) -> None:
     done = me.run("chatroom", "add", "阿华", "张三")
     assert (done.code, done.stdout) == (2, "")
-    assert "no chatroom" in done.sentence
+    assert "not a chatroom" in done.sentence
 
 
 def test_two_others_are_the_least(me: Any) -> None:

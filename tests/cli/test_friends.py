@@ -43,7 +43,7 @@ def test_friends_of_a_file_answer_and_a_mistake_is_a_sentence_that_ends_nothing(
         shell.run("phone", "wind", "5", "--server", url)
         (chat,) = shell.run("phone", "inbox", "me", "--json", "--server", url).line["chats"]
         process.terminate()
-    assert mistake.startswith("friends.py, line 15: There is no person called 'nobody'")
+    assert mistake.startswith("friends.py, line 15: There is no person 'nobody'")
     assert [(each["from"], each["recalled"]) for each in chat["messages"]] == [
         ("小明", False),
         ("小明", False),
@@ -59,7 +59,7 @@ def test_friends_of_a_file_answer_and_a_mistake_is_a_sentence_that_ends_nothing(
         ("x = 1\n", "webwx: friends.py creates no Scenario; add a line such as 'friends = Scenario()'."),
         (
             PONG.replace('when("阿华"', 'when("阿花"', 1),
-            "webwx: friends.py, line 7: There is no person called '阿花'; ",
+            "webwx: friends.py, line 7: There is no person '阿花'; ",
         ),
     ],
 )

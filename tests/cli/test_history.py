@@ -142,7 +142,7 @@ def test_a_damaged_or_newer_journal_names_the_remedy(me: Shell, sandbox: Sandbox
     told = me.run("history")
     assert told.code == 1
     assert f"{path} cannot be read: " in told.sentence
-    assert "put a backup in its place, or move it away and a new journal begins" in told.sentence
+    assert "put a backup in its place, or move it away to start a new journal" in told.sentence
 
 
 def test_what_cannot_be_opened_where_it_is_is_read_from_a_copy(me: Shell, sandbox: Sandbox) -> None:

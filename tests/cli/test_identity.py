@@ -100,7 +100,7 @@ def test_nobody_is_merged_with_themselves(me: Any, numbers: dict[str, int]) -> N
     for other in (str(number), f"who:{number}", "张三"):
         done = me.run("identity", "merge", str(number), other)
         assert (done.code, done.stdout) == (2, "")
-        assert done.sentence == f"webwx: Both are number {number} already, so there is nothing to merge."
+        assert done.sentence == f"webwx: Both are identity {number} already, so there is nothing to merge."
 
 
 def test_without_a_login_nobody_has_a_number(shell: Any) -> None:

@@ -261,7 +261,7 @@ def test_codes_that_nobody_confirms_end_the_login(shell: Any, sandbox: Any) -> N
         (b"", "", 1, "no ticket in the answer"),
         (b"\x1f\x8bgarbage", "gzip", 7, "may or may not have been done"),
         (gzip.compress(b"<error><ret>0</ret>")[:-9], "gzip", 7, "may or may not have been done"),
-        (b"<html><title>WeChat</title>", "", 1, "a web page came back"),
+        (b"<html><title>WeChat</title>", "", 1, "the server sent a web page"),
     ],
     ids=["cut XML", "cut in a tag", "nothing", "broken gzip", "cut gzip", "web page"],
 )

@@ -83,7 +83,7 @@ def test_phones_open_a_chatroom_and_change_it(shell: Any, sandbox: Any) -> None:
         assert shell.run("phone", "--json", *arguments).line == line
     assert sandbox.chat("ahua", room)["chat"] == "--戏剧"
     assert shell.run("phone", "remove", "me", room, "阿华").sentence == (
-        "webwx: Only the owner of a chatroom can put people out."
+        "webwx: Only the owner of a chatroom can remove people."
     )
 
 

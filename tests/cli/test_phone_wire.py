@@ -41,5 +41,5 @@ def test_an_exchange_that_is_not_there_is_a_sentence(shell: Any) -> None:
     refused = shell.run("phone", "wire", "99999")
     assert (refused.code, refused.sentence) == (
         2,
-        "webwx: There is no exchange 99999, or no longer: the last 500 are kept.",
+        "webwx: There is no exchange 99999; only the last 500 are kept.",
     )

@@ -65,12 +65,12 @@ def test_a_script_is_followed(shell: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--to", "http://wx.qq.com"), "A fault proxy breaks nothing but plain HTTP on this machine"),
+        (("--to", "http://wx.qq.com"), "A fault proxy needs a server with plain HTTP on this machine"),
         (
             ("--to", "http://127.0.0.1:1", "--fault", "laten"),
             "There is no fault 'laten'; did you mean latency or late_answer?",
         ),
-        (("--to", "http://127.0.0.1:1", "--fault", "html_page"), "only the sandbox itself can say such things"),
+        (("--to", "http://127.0.0.1:1", "--fault", "html_page"), "only the sandbox itself can inject it"),
         ((), "Missing option '--to'"),
     ],
 )

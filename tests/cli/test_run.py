@@ -329,7 +329,7 @@ def test_a_file_without_the_bot_is_told_in_one_sentence(
         ((__file__, "--on-logout", "no-such-program now"), "cannot run 'no-such-program': the program does not exist."),
         ((__file__, "--on-logout", "echo 'open"), "--on-logout is not a command; check its quotes."),
         ((__file__, "--on-logout", ""), "--on-logout is not a command; check its quotes."),
-        ((__file__, "--proxy", "nonsense"), "The proxy's address cannot be read"),
+        ((__file__, "--proxy", "nonsense"), "The proxy's address is invalid"),
         ((__file__, "--account", "../other"), "cannot name an account"),
     ],
 )

@@ -65,7 +65,7 @@ def test_a_file_that_is_no_saved_sandbox_is_told_and_left_alone(shell: Any, tmp_
     path.write_text("notes", "utf-8")
     done = shell.run("sandbox", "--port", "0", "--state", str(path))
     assert (done.code, done.stdout) == (2, "")
-    assert done.sentence == "webwx: notes.txt: This is no saved sandbox."
+    assert done.sentence == "webwx: notes.txt: This is not a saved sandbox."
     assert path.read_text("utf-8") == "notes"
 
 

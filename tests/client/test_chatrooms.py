@@ -217,7 +217,7 @@ async def test_a_member_who_leaves_is_gone_on_both_sides(log_in: LogIn) -> None:
 
 async def test_a_person_is_no_chatroom(log_in: LogIn, counted: Counted) -> None:
     client = await log_in()
-    with pytest.raises(UnknownContact, match="no chatroom"):
+    with pytest.raises(UnknownContact, match="not a chatroom"):
         await client.rename_chatroom("阿华", "x")
 
     assert counted.calls == []

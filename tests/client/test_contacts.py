@@ -263,7 +263,7 @@ async def test_a_login_does_without_a_complete_list(
     world.faults.add("null_list:times=1")
     client = await log_in()
 
-    assert "The contact list came incomplete" in caplog.text
+    assert "The contact list is incomplete" in caplog.text
     assert "李雷" in {each.nickname for each in await client.list_contacts()}
 
 

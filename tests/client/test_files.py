@@ -278,7 +278,7 @@ class TestPlace:
         place = files.Place(tmp_path / "CON .txt")
         with place.begin() as file:
             assert place.keep(file, "another") == tmp_path / "CON .txt"
-        with pytest.raises(InvalidRequest, match="is there already"):
+        with pytest.raises(InvalidRequest, match="already exists"):
             files.Place(tmp_path / "CON .txt")
 
     def test_a_path_that_another_program_created_meanwhile_is_not_overwritten(self, tmp_path: Path) -> None:
@@ -373,14 +373,14 @@ class TestPreparing:
     def test_a_full_disk_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tempfile, "TemporaryFile", partial(Path("/dev/full").open, "w+b"))
         with (
-            pytest.raises(LocalStateError, match="cannot be kept: No space"),
+            pytest.raises(LocalStateError, match="temporary file: No space"),
             files.at_hand(io.BytesIO(b"x")) as source,
         ):
             files.prepare_file(source, "")
 
     def test_no_place_for_a_temporary_file_is_told(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-        with pytest.raises(LocalStateError, match="no place"), files.at_hand(io.BytesIO(b"x")):
+        with pytest.raises(LocalStateError, match="temporary file"), files.at_hand(io.BytesIO(b"x")):
             pass
 
     @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ class TestForward:
         image, _ = await take(client, 2)
         counted.calls.clear()
 
-        with pytest.raises(NotForwardable, match="download such a one while it is there"):
+        with pytest.raises(NotForwardable, match="not in the media archive"):
             await client.forward(image, "filehelper")
         assert set(counted.calls) == {"webwxgetmsgimg"}
 

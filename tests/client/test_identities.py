@@ -161,7 +161,7 @@ async def test_a_name_that_two_had_in_turn_is_refused_and_their_numbers_are_told
         world.change_profile(who, nickname="gone")
     client = await log_in()
 
-    with pytest.raises(UnknownContact, match=f"choose one by number: {numbers[0]}, {numbers[1]}"):
+    with pytest.raises(UnknownContact, match=f"use one of the numbers: {numbers[0]}, {numbers[1]}"):
         await client.purge_history("老王")
     assert said(await client.history(numbers[1]))[-1] == "from two"
 

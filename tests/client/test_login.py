@@ -204,7 +204,7 @@ class TestLogin:
 
         with (
             asyncio.Runner(loop_factory=WoundLoop) as runner,
-            pytest.raises(ProtocolError, match="does not say who is logged in"),
+            pytest.raises(ProtocolError, match="does not name the account"),
         ):
             runner.run(new_client(store=store).login(show_qr=phone_of("me")))
         assert asyncio.run(store.load()) is None
@@ -359,7 +359,7 @@ class TestTheDesktop:
     async def test_without_its_values_nothing_is_sent(self, new_client: NewClient, counted: Counted) -> None:
         client = new_client(host="desktop")
 
-        with pytest.raises(NotOnThisHost, match="does not ship"):
+        with pytest.raises(NotOnThisHost, match="does not include"):
             await client.login(show_qr=pytest.fail)
         assert counted.calls == []
         assert client.state is LoginState.NEW

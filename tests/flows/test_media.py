@@ -274,7 +274,7 @@ class TestDownload:
         assert fetch(lambda into: flows.download(LOGIN, message, into), body)
 
     def test_a_sticker_of_the_store_is_not_asked_for(self) -> None:
-        with pytest.raises(MediaUnavailable, match="a phone shows"):
+        with pytest.raises(MediaUnavailable, match="not available on the web"):
             drive(flows.download(LOGIN, StickerMessage(is_available=False, **FIELDS), spool()))
 
     def test_file_transfer_helper_tells_its_sid_and_app_besides(self) -> None:

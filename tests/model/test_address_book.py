@@ -66,7 +66,7 @@ class TestResolve:
         assert self.contacts.resolve(to).id == id_
 
     def test_nobody_is_an_error_that_says_how_names_are_matched(self) -> None:
-        with pytest.raises(UnknownContact, match=r"'Bos'.*match as a whole"):
+        with pytest.raises(UnknownContact, match=r"'Bos'.*the whole name must match"):
             self.contacts.resolve("Bos")
 
     def test_an_id_of_another_login_is_an_error_that_says_so(self) -> None:
@@ -105,7 +105,7 @@ class TestFind:
             self.contacts.find(**names)
 
     def test_two_of_a_name_are_an_error(self) -> None:
-        with pytest.raises(UnknownContact, match="choose one by id"):
+        with pytest.raises(UnknownContact, match="use one of the ids"):
             self.contacts.find(nickname="张三")
 
 

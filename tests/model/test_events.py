@@ -120,7 +120,7 @@ class TestThroughJson:
 
     @pytest.mark.parametrize("text", ["", "{}", "[]", '{"event":"nothing"}', '{"event":"text_message"}', b"\xff"])
     def test_anything_else_is_no_event(self, text: str | bytes) -> None:
-        with pytest.raises(ValueError, match="This is no event"):
+        with pytest.raises(ValueError, match="This is not an event"):
             event_from_json(text)
 
 

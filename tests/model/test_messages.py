@@ -89,7 +89,7 @@ class TestReceipt:
 
     @pytest.mark.parametrize("text", ["", "{}", "[]", '{"message_id":1}', b"\xff", "null"])
     def test_is_read_from_nothing_else(self, text: str | bytes) -> None:
-        with pytest.raises(ValueError, match="This is no receipt"):
+        with pytest.raises(ValueError, match="This is not a receipt"):
             Receipt.from_json(text)
 
 

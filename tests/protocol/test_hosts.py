@@ -48,7 +48,7 @@ class TestTheFamilyOfAHost:
         assert len(FAMILIES) == 8
 
     def test_a_host_that_is_not_in_it_names_the_way_to_add_it(self) -> None:
-        with pytest.raises(UnsafeRedirect, match=r"'wx9\.qq\.com'.*name it in allowed_hosts"):
+        with pytest.raises(UnsafeRedirect, match=r"'wx9\.qq\.com'.*add it to allowed_hosts"):
             follow("https://wx9.qq.com/cgi-bin", None)
 
     @pytest.mark.parametrize(
@@ -187,14 +187,12 @@ class TestWhereALoginStarts:
         with pytest.raises(NotOnThisHost) as server:
             single(address)
         assert (
-            str(server.value)
-            == f"The server's address cannot be read: it {mistake}; one looks like http://127.0.0.1:8790."
+            str(server.value) == f"The server's address is invalid: it {mistake}; write one like http://127.0.0.1:8790."
         )
         with pytest.raises(InvalidSettings) as proxy:
             check_proxy(address)
         assert (
-            str(proxy.value)
-            == f"The proxy's address cannot be read: it {mistake}; one looks like http://127.0.0.1:8080."
+            str(proxy.value) == f"The proxy's address is invalid: it {mistake}; write one like http://127.0.0.1:8080."
         )
 
     @pytest.mark.parametrize("address", ["http://127.0.0.1:3128", "HTTPS://me:pass@proxy.example", "http://[::1]:1/"])
@@ -202,7 +200,7 @@ class TestWhereALoginStarts:
         check_proxy(address)
 
     def test_that_of_a_server_may_not(self) -> None:
-        with pytest.raises(NotOnThisHost, match=r"holds credentials, which are not sent; one looks like"):
+        with pytest.raises(NotOnThisHost, match=r"holds credentials, which are not sent; write one like"):
             single("http://me:geheim@127.0.0.1:8790")
 
     @pytest.mark.parametrize(

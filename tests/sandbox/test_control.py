@@ -116,7 +116,7 @@ def test_the_clock_only_advances(control, world):
     assert control("wind", seconds=60) == (200, {"now": start + 60})
     for seconds in (-1, 1e300):
         status, answer = control("wind", seconds=seconds)
-        assert (status, answer["error"][:36]) == (409, "The clock can only be wound forward,")
+        assert (status, answer["error"][:36]) == (409, "The clock can only be moved forward,")
 
 
 def test_the_phone_logs_the_page_out(control, me):
@@ -204,7 +204,7 @@ def test_a_code_is_let_expire(control, world):
     assert control("expire", uuid=code.uuid) == (200, {})
     assert world.logins.code(code.uuid) is None
     status, answer = control("expire")
-    assert (status, answer["error"]) == (409, "There is no login code that could expire; start a login first.")
+    assert (status, answer["error"]) == (409, "There is no login code; start a login first.")
 
 
 def test_bad_days_are_laid_down_for_a_call(control, me):
@@ -245,20 +245,20 @@ def test_phones_open_chatrooms_bring_people_in_and_put_them_out(control, world):
 @pytest.mark.parametrize(
     ("verb", "parameters", "sentence", "code"),
     [
-        ("create", {"people": ["ahua"]}, "A chatroom is opened with 2 others at least.", "too-few"),
+        ("create", {"people": ["ahua"]}, "A chatroom needs at least 2 others.", "too-few"),
         (
             "create",
             {"people": ["ahua", "stranger"]},
-            "小明 cannot add 陌生人: they have to be each other's friends.",
+            "小明 cannot add 陌生人: both must be friends of each other.",
             "no-mutual-friend",
         ),
         (
             "remove",
             {"who": "ahua", "chat": "hiking", "people": ["me"]},
-            "Only the owner of a chatroom can put people out.",
+            "Only the owner of a chatroom can remove people.",
             "no-owner",
         ),
-        ("remark", {"friend": "stranger", "remark": "x"}, "陌生人 is no friend of 小明.", "no-friend"),
+        ("remark", {"friend": "stranger", "remark": "x"}, "陌生人 is not a friend of 小明.", "no-friend"),
         ("evict", {}, "小明 has no web login.", "no-web-login"),
     ],
 )

@@ -69,8 +69,8 @@ def test_everything_is_taken_off(control, world):
     [
         ({"fault": "truncatd"}, 409, "There is no fault 'truncatd'; did you mean truncated?"),
         ({"fault": "slow"}, 409, "The fault 'slow' cannot happen here: it needs a connection"),
-        ({"fault": "empty", "times": 0}, 409, "A fault happens once or more often."),
-        ({"fault": "empty", "probability": 0}, 409, "A probability is more than 0 and at most 1."),
+        ({"fault": "empty", "times": 0}, 409, "times must be 1 or more."),
+        ({"fault": "empty", "probability": 0}, 409, "A probability must be more than 0 and at most 1."),
         ({"times": 1}, 400, "The request cannot be read: "),
     ],
 )

@@ -569,9 +569,9 @@ def test_a_rule_is_read(text, rule):
         ("empty:endpoint=webwxsnyc", "There is no call 'webwxsnyc'; did you mean webwxsync"),
         ("empty:endpoint=xyz", "There is no call 'xyz'; there are jslogin, "),
         ("empty:times=0", "A fault happens once or more often, and '0' is no such number."),
-        ("empty@2", "A probability is more than 0 and at most 1."),
+        ("empty@2", "A probability must be more than 0 and at most 1."),
         ("slow", "The fault 'slow' cannot happen here: it needs a connection, and this server has no port."),
-        ("tls_expired", "The fault 'tls_expired' cannot happen here: it needs TLS, as of 'webwx sandbox --tls'."),
+        ("tls_expired", "The fault 'tls_expired' cannot happen here: it needs TLS, as in 'webwx sandbox --tls'."),
     ],
 )  # fmt: skip
 def test_an_invalid_rule_is_explained(text, sentence):
@@ -581,7 +581,7 @@ def test_an_invalid_rule_is_explained(text, sentence):
 
 
 def test_a_proxy_injects_no_faults_of_the_response():
-    with pytest.raises(Impossible, match="only the sandbox itself can say such things"):
+    with pytest.raises(Impossible, match="only the sandbox itself can inject it"):
         FaultInjector(CARRIED).add("html_page")
 
 

@@ -169,7 +169,7 @@ def test_an_endless_exchange_of_answers_is_stopped_and_reported(world, friends, 
     world.say("阿华", "李雷", "begin")
     assert len(shown(world, "lilei")) == MOST_ANSWERS + 1
     assert len(mistakes) == 1
-    assert "without an end; let one of the friends wait" in mistakes[0]
+    assert "without a pause; let one of them wait" in mistakes[0]
 
 
 # -- times -----------------------------------------------------------------------------------------------------------
@@ -219,8 +219,8 @@ def test_an_error_is_reported_with_its_line_and_the_world_continues(world, frien
     world.say("me", "阿华", "ping")
     world.wind(1)
     assert mistakes == [
-        line_of(answer, 2) + "There is no person called 'nobody'; there are xiaoming, ahua, zhangsan, lilei.",
-        line_of(hurry, 3) + "A script waits for some seconds, 0 or more, and 'soon' is no such number.",
+        line_of(answer, 2) + "There is no person 'nobody'; the people are xiaoming, ahua, zhangsan, lilei.",
+        line_of(hurry, 3) + "A script cannot wait for 'soon'; yield a number of seconds, 0 or more.",
         line_of(divide, 3) + "ZeroDivisionError: division by zero",
     ]
     assert shown(world) == ["ping", "in a moment"]
@@ -257,19 +257,19 @@ def test_an_unknown_person_is_reported_before_the_start(world, friends, play, sc
     def answer(*_): ...
 
     script(friends)(answer)
-    with pytest.raises(Impossible, match=f"^{re.escape(line_of(answer, 0))}There is no person called 'nobody'"):
+    with pytest.raises(Impossible, match=f"^{re.escape(line_of(answer, 0))}There is no person 'nobody'"):
         play()
 
 
 def test_no_pause_at_all_is_none(friends):
-    with pytest.raises(ValueError, match=r"pauses of 0.01 s or more"):
+    with pytest.raises(ValueError, match=r"a pause of at least 0.01 s"):
         friends.every(0, "阿华")
 
 
 def test_without_a_callback_an_error_is_written_to_stderr(world, friends, capsys):
     friends.at(0, "阿华")(lambda ahua: ahua.say("hello"))
     friends.play(world)
-    assert capsys.readouterr().err.endswith("no message is answered here.\n")
+    assert capsys.readouterr().err.endswith("not a reaction to a message.\n")
 
 
 def test_a_coroutine_is_no_script(friends):

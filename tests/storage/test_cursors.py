@@ -30,7 +30,7 @@ def test_the_order_of_the_accounts_makes_no_difference(numbers: dict[int, int], 
 
 @given(st.text(min_size=1))
 def test_any_other_text_raises_the_same_error(text: str) -> None:
-    with pytest.raises(InvalidCursor, match="This is no cursor, or a damaged one; pass on one that was returned here"):
+    with pytest.raises(InvalidCursor, match="This is not a valid cursor; pass one that was returned before"):
         decode_cursor(text)
 
 

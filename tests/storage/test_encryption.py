@@ -55,7 +55,7 @@ def test_no_key_and_no_name_can_be_found_in_the_files(sealed_file: Path) -> None
 
 
 async def test_another_passphrase_opens_nothing_and_leaves_the_file(sealed_file: Path) -> None:
-    with pytest.raises(InvalidLogin, match="the passphrase is another one"):
+    with pytest.raises(InvalidLogin, match="the passphrase is wrong"):
         await LoginFile(sealed_file, passphrase="open says me").load()
     assert len(await LoginFile(sealed_file, passphrase="open says me").load_contacts()) == len(Contacts())
     assert await LoginFile(sealed_file, passphrase="open sesame").load() == SAVED
@@ -110,7 +110,7 @@ def test_two_seals_of_the_same_bytes_differ() -> None:
 
 
 def test_an_empty_passphrase_is_refused() -> None:
-    with pytest.raises(StorageError, match="protects nothing"):
+    with pytest.raises(StorageError, match="The passphrase is empty"):
         LoginFile("me.json", passphrase="")
 
 

@@ -33,7 +33,7 @@ class TestTyped:
         assert repr(passphrase) == "TypedPassphrase(***)"
 
     def test_is_not_empty(self) -> None:
-        with pytest.raises(StorageError, match="protects nothing"):
+        with pytest.raises(StorageError, match="The passphrase is empty"):
             TypedPassphrase("")
 
 

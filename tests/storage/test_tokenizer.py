@@ -150,6 +150,6 @@ def test_a_search_has_two_hundred_tokens_at_most(separator: str) -> None:
     assert sum(map(len, Query.of(separator.join("好" * MOST_TOKENS)).runs)) == MOST_TOKENS
     for count in (MOST_TOKENS + 1, 100_000):
         with pytest.raises(
-            InvalidRequest, match=f"at most 200 words or Chinese characters, and this one has {count:,}"
+            InvalidRequest, match=f"at most 200 words or Chinese characters, and this search has {count:,}"
         ):
             Query.of(separator.join("好" * count))

@@ -45,5 +45,5 @@ def test_tells_its_progress() -> None:
 def test_a_full_disk_is_our_error_and_no_broken_connection() -> None:
     with Path("/dev/full").open("wb", buffering=0) as full:
         spool = DownloadSink(full, 100)
-        with pytest.raises(LocalStateError, match="cannot be kept: No space left"):
+        with pytest.raises(LocalStateError, match="cannot be stored: No space left"):
             spool.write(b"x")

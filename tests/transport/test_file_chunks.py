@@ -136,7 +136,7 @@ async def test_the_last_window_of_a_rewritten_file_never_comes(path: Path, at: i
         for start in range(0, at + 4, 4):
             await windows.read(window(str(path), start))
         _rewrite(path, CONTENT[::-1])
-        with pytest.raises(LocalStateError, match="nothing was sent"):
+        with pytest.raises(LocalStateError, match="no message was sent"):
             await _read_all(path, windows)
 
 
@@ -145,13 +145,13 @@ async def test_the_last_window_of_another_file_never_comes(path: Path, is_sure: 
     async with FileChunks(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
         path.with_name("other").write_bytes(CONTENT[::-1])
         path.with_name("other").replace(path)
-        with pytest.raises(LocalStateError, match="nothing was sent"):
+        with pytest.raises(LocalStateError, match="no message was sent"):
             await _read_all(path, windows)
 
 
 async def test_the_only_window_of_another_content_never_comes(path: Path) -> None:
     async with FileChunks(4, MD5) as windows:
-        with pytest.raises(LocalStateError, match="nothing was sent"):
+        with pytest.raises(LocalStateError, match="no message was sent"):
             await windows.read(window(str(path), 0))
 
 

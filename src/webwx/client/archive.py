@@ -115,7 +115,7 @@ class MediaArchive:
         try:
             self._consumer = consumer = await self._storage.part().consumer(ARCHIVE_CONSUMER)
         except (AlreadyRunning, StorageError) as error:
-            _log.warning("No media are kept: %s", error)
+            _log.warning("The media archive cannot start: %s", error)
             return
         self._work = asyncio.get_running_loop().create_task(self._go_through(consumer))
         self._work.add_done_callback(_tell_of_mistake)
@@ -198,7 +198,9 @@ class MediaArchive:
         except UnknownContact:
             if name not in self._unclear:
                 self._unclear.add(name)
-                _log.warning("Of a chat whose media are to be kept the name is unknown, or several chats have it.")
+                _log.warning(
+                    "A chat named in keep= is unknown, or several chats have its name; its media are not archived."
+                )
             return False
 
     async def _deal_with(self, consumer: Consumer, entry: Entry, message: Message) -> None:
@@ -280,7 +282,7 @@ def _tell_of_mistake(work: asyncio.Task[None]) -> None:
     """Log the kind of an unexpected error; the readers of events go on."""
     error = None if work.cancelled() else work.exception()
     if error is not None:
-        _log.error("No media are kept any more: %s.", ", ".join(sorted(_kinds(error))))
+        _log.error("The media archive has stopped: %s.", ", ".join(sorted(_kinds(error))))
 
 
 def _kinds(error: BaseException) -> set[str]:

@@ -56,7 +56,7 @@ class Chatrooms:
         """Create a chatroom with at least two others."""
         ids = await self._ids_of(people)
         if len(ids) < _FEWEST:
-            raise TooFewMembers("A chatroom needs at least two others; with one, just write to them.")
+            raise TooFewMembers("A chatroom needs at least two others; with one other, send to that contact.")
         opened = await self._change_room(
             lambda: chatroom_flows.create_chatroom(self._session.login, ids, name, self._session.now())
         )
@@ -92,11 +92,11 @@ class Chatrooms:
         if still_there and left.is_incomplete:
             raise SendOutcomeUnknown(
                 "The server did not list all members afterwards, so they may or may not have been removed; "
-                "look before you repeat it."
+                "check before you repeat it."
             )
         if still_there:
             raise ApiError(
-                f"{len(still_there)} of {len(ids)} are still in the chatroom; its owner alone can remove members.",
+                f"{len(still_there)} of {len(ids)} are still in the chatroom; only its owner can remove members.",
                 endpoint=UPDATECHATROOM.name,
             )
         return left
@@ -117,7 +117,7 @@ class Chatrooms:
     async def _chatroom(self, chatroom: To) -> Contact:
         room = await self._directory.known(chatroom)
         if room.kind != "chatroom":
-            raise UnknownContact(f"{room.display_name!r} is no chatroom.")
+            raise UnknownContact(f"{room.display_name!r} is not a chatroom.")
         return room
 
     async def _ids_of(self, people: Iterable[To | Member]) -> tuple[ContactId, ...]:

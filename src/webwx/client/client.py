@@ -131,7 +131,7 @@ class AsyncClient:
         if proxy is not None:
             check_proxy(proxy)
         if keep is not None and journal is None:
-            raise NoJournal("Media are kept beside a journal; give the client one, such as journal='me.journal'.")
+            raise NoJournal("keep= needs a journal; give the client one, such as journal='me.journal'.")
         blank = Login(profile_name=profile.name, server=server and hosts.main, hosts=hosts, allowed_hosts=allowed_hosts)
         store = store or LoginMemory()
         cell = Cell(blank, clock, reserve=store.reserve_id)

@@ -84,7 +84,7 @@ class ContactDirectory:
         self._updates.add_everybody()
         if listing.lack:
             raise ProtocolError(
-                f"The contact list came incomplete, and no contact was removed: {listing.lack}; fetch it again later."
+                f"The contact list is incomplete, and no contact was removed: {listing.lack}; fetch it again later."
             )
         return everybody
 
@@ -93,7 +93,7 @@ class ContactDirectory:
         known = {each.id for each in await self._book.everybody()}
         listing = await self._session.run(contact_flows.list_contacts(self._session.login, self._session.now()))
         if listing.lack:
-            _log.warning("The contact list came incomplete: %s; list_contacts() fetches it again.", listing.lack)
+            _log.warning("The contact list is incomplete: %s; list_contacts() fetches it again.", listing.lack)
         await self._take_in(listing, known)
 
     async def _take_in(self, listing: Listing, known: Collection[ContactId]) -> list[ContactId]:

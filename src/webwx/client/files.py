@@ -74,7 +74,7 @@ def at_hand(source: Source) -> Iterator[AtHand]:
     try:
         file = tempfile.TemporaryFile()  # noqa: SIM115 - a full disk may fail its close as well, see below
     except OSError as error:
-        raise LocalStateError(f"There is no place to keep what the stream gives: {error.strerror}.") from None
+        raise LocalStateError(f"The stream cannot be copied to a temporary file: {error.strerror}.") from None
     try:
         yield Poured(stream=source, file=file)
     finally:
@@ -101,7 +101,7 @@ def prepare_image(source: AtHand, name: str) -> Upload:
     if kind == GIF:
         return _sticker(seen, name)
     if kind not in _SENDABLE:
-        raise NotAPicture("This is no picture that can be sent: JPEG, PNG, BMP and GIF can.")
+        raise NotAPicture("This is not a picture in a format that can be sent: use JPEG, PNG, BMP or GIF.")
     return _upload(seen, name or seen.name or f"picture.{_SENDABLE[kind]}", kind, "pic")
 
 
@@ -114,7 +114,7 @@ def prepare_sticker(source: AtHand, name: str) -> Upload:
     """
     seen = _look_at(source, "sticker", MAX_IMAGE)
     if image_type(seen.start) != GIF:
-        raise NotAPicture("This is no sticker that can be sent: a GIF can.")
+        raise NotAPicture("A sticker must be a GIF; this is not one.")
     return _sticker(seen, name)
 
 
@@ -127,7 +127,7 @@ def prepare_video(source: AtHand, name: str) -> Upload:
     """
     seen = _look_at(source, "video", MAX_VIDEO)
     if not is_video(seen.start):
-        raise InvalidRequest("This is no video that plays everywhere: mp4 does. Any other can be sent as a file.")
+        raise InvalidRequest("A video must be an mp4; send any other format as a file.")
     return _upload(seen, name or seen.name or "video.mp4", "video/mp4", "video")
 
 
@@ -199,7 +199,7 @@ def _pour(poured: Poured, what: str, limit: int) -> _Seen:
             poured.file.write(window)
             poured.file.flush()
         except OSError as error:
-            raise LocalStateError(f"What the stream gives cannot be kept: {error.strerror}.") from None
+            raise LocalStateError(f"The stream cannot be copied to a temporary file: {error.strerror}.") from None
     _check_size(size, what, limit)
     return _Seen(
         source=poured.file, name=_name_of(poured.stream), size=size, md5=digest.hexdigest(), start=start,
@@ -315,7 +315,7 @@ class Place:
         if not self._folder.is_dir():
             raise NoSuchFile(f"There is no folder {self._folder}.")
         if self._exact is not None and os.path.lexists(self._exact):
-            raise InvalidRequest(f"{path} is there already, and nothing is written over.")
+            raise InvalidRequest(f"{path} already exists; files are never overwritten.")
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[BinaryIO]:

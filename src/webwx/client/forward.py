@@ -95,8 +95,7 @@ class Forwarder:
             case _:
                 raise NotForwardable(
                     f"This {type(message).__name__} cannot be forwarded; texts, locations, pictures, videos, "
-                    "files and stickers that are not from the store can, a voice that was kept, and a recalled one "
-                    "as long as its original is known."
+                    "files and stickers can, except those of the sticker store; so can an archived voice message."
                 )
 
     async def _fetched_and_uploaded(self, message: Event, chat: ContactId, kind: str) -> Make:
@@ -108,9 +107,8 @@ class Forwarder:
             except MediaUnavailable:
                 if isinstance(message, (ImageMessage, VideoMessage)) and not message.can_forward:
                     raise NotForwardable(
-                        "It came without the keys that a forward needs, it was not kept when it arrived, and the "
-                        "platform serves it no longer; download such a one while it is there, as a client with keep= "
-                        "does by itself."
+                        "It has no keys for a forward, it is not in the media archive, and the platform does not serve "
+                        "it any more; a client with keep= archives such media when they arrive."
                     ) from None
                 raise
             name = message.name if isinstance(message, FileMessage) else ""

@@ -200,7 +200,7 @@ class MessageHistory:
             identity = await self._identities.numbered(part, chat)
             numbered = await contact_ids_of(part.identities, identity.number)
             if not numbered:  # no id at all would mean all chats
-                raise UnknownContact(f"Number {identity.number} ({identity.name}) has no chat any more.")
+                raise UnknownContact(f"Number {identity.number} ({identity.name}) has no chat in this login.")
             return tuple(numbered)
         contact_id = self._identities.id_meant(chat)
         if contact_id is None:
@@ -226,13 +226,13 @@ class MessageHistory:
         """
         ids: dict[ContactId, None] = dict.fromkeys(await part.chats_named(name))
         if not ids:
-            raise UnknownContact(f"The journal knows no contact that has or had the name {name!r}.")
+            raise UnknownContact(f"No contact in the journal has or had the name {name!r}.")
         numbers = {
             identity.number for each in ids if (identity := await find_identity_of(part.identities, each)) is not None
         }
         if len(numbers) > 1:
             listed = ", ".join(map(str, sorted(numbers)))
-            raise UnknownContact(f"{len(numbers)} were called {name!r}; choose one by number: {listed}.")
+            raise UnknownContact(f"{len(numbers)} were called {name!r}; use one of the numbers: {listed}.")
         for number in numbers:
             ids |= dict.fromkeys(await contact_ids_of(part.identities, number))
         return tuple(ids)

@@ -63,17 +63,17 @@ class AccountIdentities:
         if found is not None:
             return found
         if contact_id:
-            raise UnknownContact("No identity has that id: it is in no contact list that this journal has seen.")
+            raise UnknownContact("No identity has that id: no contact list in this journal contains it.")
         name = str(which)
         named = await part.identities.find(IdentityQuery(name=name))
         match named:
             case [identity]:
                 return identity
             case []:
-                raise UnknownContact(f"The journal knows no contact that ever had the name {name!r}.")
+                raise UnknownContact(f"No contact in the journal ever had the name {name!r}.")
             case _:
                 numbers = ", ".join(str(each.number) for each in named)
-                raise UnknownContact(f"{len(named)} were called {name!r}; choose one by number: {numbers}.")
+                raise UnknownContact(f"{len(named)} were called {name!r}; use one of the numbers: {numbers}.")
 
     async def find_contact(self, which: To) -> Contact:
         """Find a contact of this login."""
@@ -183,8 +183,8 @@ class AccountIdentities:
             if known is not None:
                 return known
         raise StaleContact(
-            f"No contact has the id {contact_id!r} (ids are new at every login); "
-            "list the contacts to see who is known; nothing was sent."
+            f"No contact has the id {contact_id!r} (ids change at every login); "
+            "list the contacts to find it; nothing was sent."
         )
 
     async def _contact_of(self, part: AccountJournal, identity: Identity) -> Contact:
@@ -204,7 +204,7 @@ class AccountIdentities:
                 return known
         raise StaleContact(
             f"Number {identity.number} ({identity.name}) is not among the contacts of this login, "
-            "or it is not sure who of them it is; nothing was sent."
+            "or the match is not certain; nothing was sent."
         )
 
     def id_meant(self, which: Contact | str) -> ContactId | None:
@@ -233,5 +233,5 @@ class AccountIdentities:
         number = which if isinstance(which, int) else which.number
         identity = await find_identity(part.identities, number)
         if identity is None:
-            raise UnknownContact(f"No identity has the number {number}; list the identities to see who is known.")
+            raise UnknownContact(f"No identity has the number {number}; list the identities to find it.")
         return identity

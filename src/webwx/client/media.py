@@ -161,7 +161,7 @@ class MediaTransfers:
                     if progress is not None and chunk + 1 < file.chunks:
                         progress((chunk + 1) * CHUNK_SIZE, file.size)
             if not passage.media_id:
-                raise ProtocolError("The server accepted the whole file but returned no media id; nothing was sent.")
+                raise ProtocolError("The server accepted the file but returned no media id; no message was sent.")
         if progress is not None:
             progress(file.size, file.size)
         return passage

@@ -73,7 +73,7 @@ class Messages:
             raise InvalidRequest(f"The outbox has no send {number}; nothing was sent.")
         if row.kind != "text":
             key = " with the same key" if row.key else ""
-            raise InvalidRequest(f"Of a send like this the outbox keeps the name only; send it anew{key}.")
+            raise InvalidRequest(f"The outbox has only the name of this send; send it again{key}.")
         receipt = await self._sender.outcome(row)
         if receipt is not None:
             return receipt
@@ -92,9 +92,9 @@ class Messages:
         await self._session.require_login()
         receipt = sent if isinstance(sent, Receipt) else sent.receipt
         if receipt is None:
-            raise InvalidRequest("This was not sent, as far as is known, so there is nothing to recall.")
+            raise InvalidRequest("This is not known to be sent, so it cannot be recalled.")
         if self._session.now() - receipt.time > RECALL_WINDOW + _CLOCK_TOLERANCE:
-            raise RecallExpired("The message is older than two minutes and can no longer be recalled; it stays.")
+            raise RecallExpired("The message is older than two minutes and can no longer be recalled.")
         here = msgspec.structs.replace(receipt, chat=await self._identities.id_of(receipt.chat))
         try:
             await self._session.run(message_flows.recall(self._session.login, here))
@@ -103,6 +103,6 @@ class Messages:
             if self._session.now() - receipt.time < RECALL_WINDOW - _CLOCK_TOLERANCE:
                 raise
             raise RecallExpired(
-                "The message is older than two minutes and can no longer be recalled; it stays.",
+                "The message is older than two minutes and can no longer be recalled.",
                 endpoint=error.endpoint, ret=error.ret, message=error.message,
             ) from None  # fmt: skip

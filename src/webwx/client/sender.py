@@ -140,7 +140,7 @@ class Sender:
             StorageError: The journal cannot be written.
         """
         if not self._storage.has_journal:
-            raise NoJournal("A queued send is kept in a journal, and this client has none.")
+            raise NoJournal("A queued send needs a journal, and this client has none.")
         outbox = self._storage.part().outbox
         client_id, time = await self._session.next_client_id(), self._session.now()
         return await outbox.add(client_id=client_id, chat=chat, kind=kind, text=text, key=key, time=time)
@@ -238,8 +238,8 @@ class Sender:
             # The same text under the same client id makes the same request; a new upload would not.
             return None
         raise SendOutcomeUnknown(
-            f"Send {row.number} of the outbox may or may not have been done; "
-            f"look into the chat before you send it {'under another key' if row.key else 'anew'}."
+            f"Send {row.number} of the outbox may or may not have been sent; "
+            f"check the chat before you send it again{' with another key' if row.key else ''}."
         )
 
     async def _try(
@@ -257,7 +257,7 @@ class Sender:
                     raise
                 if record is not None:
                     await record.settle("queued")
-        raise AssertionError("There is no way to send this.")
+        raise AssertionError("send() needs at least one way.")
 
     async def _attempt(self, chat: ContactId, client_id: str, way: WayName, make: Make) -> Receipt:
         """Send once; after a lost answer repeat it, if the server is known to deliver a repeated client id once."""
@@ -341,7 +341,7 @@ def _is_begun(row: Outgoing, client_id: str) -> bool:
 
 
 def _no_journal() -> NoJournal:
-    return NoJournal("A key is kept in a journal, and this client has none; nothing was sent.")
+    return NoJournal("key= needs a journal, and this client has none; nothing was sent.")
 
 
 async def _prepared(way: Way, record: _Record | None) -> Make:

@@ -123,8 +123,8 @@ class ClientSession:
         except LoggedOut as end:
             if end.ret == Ret.TICKET_ERROR and await self._renew_key(login.credentials.skey):
                 raise ApiError(
-                    f"{end.endpoint} was refused (ret {end.ret}): this login's key was too old; "
-                    "it has a new one now and nothing was done, so the call may be made again.",
+                    f"{end.endpoint} was refused (ret {end.ret}): the login's key was too old and has been "
+                    "renewed; nothing was done, so call it again.",
                     endpoint=end.endpoint, ret=end.ret, message=end.message,
                 ) from None  # fmt: skip
             raise await self._ended(end) from None

@@ -129,7 +129,7 @@ def exchange(endpoint: Endpoint[Q, Any], request: Q, hosts: Hosts, *, sink: Sink
 
 def _require_health(endpoint: Endpoint[Any, Any], response: Response) -> None:
     if response.status >= _IN_TROUBLE_FROM:
-        raise TransportError(f"{endpoint.name}: the server is in trouble (status {response.status}).")
+        raise TransportError(f"{endpoint.name}: the server failed (status {response.status}).")
 
 
 def _judged(endpoint: Endpoint[Any, Any], error: TransportError | ProtocolError) -> WxError:
@@ -137,7 +137,7 @@ def _judged(endpoint: Endpoint[Any, Any], error: TransportError | ProtocolError)
     if endpoint.repeatable or isinstance(error, ConnectFailed | TlsError):
         return error
     return SendOutcomeUnknown(
-        f"{endpoint.name}: no usable answer, so it may or may not have been done; look before you repeat it. ({error})"
+        f"{endpoint.name}: no usable answer, so it may or may not have been done; check before you repeat it. ({error})"
     )
 
 

@@ -199,7 +199,7 @@ def download_avatar(login: Login, who: ContactId, avatar_key: str = "") -> Flow[
     reply = yield from call(endpoint, request, login.hosts)
     if not image_type(reply.content):
         judge_medium(endpoint.name, reply.content)
-        raise MediaUnavailable(f"{endpoint.name}: no picture came; try again in some minutes.")
+        raise MediaUnavailable(f"{endpoint.name}: the answer has no picture; try again in some minutes.")
     return reply.content
 
 

@@ -74,7 +74,7 @@ def request_code(login: Login, now: float) -> Flow[str]:
     request = QrRequest(appid=profile.appid, redirect_uri=redirect_uri, timestamp=int(now * 1000))
     reply = yield from call(JSLOGIN, request, login.hosts)
     if reply.code != 200 or not _UUID.fullmatch(reply.uuid):
-        raise ProtocolError("jslogin: the server gave no usable login code.")
+        raise ProtocolError("jslogin: the server sent no valid login code.")
     return reply.uuid
 
 
@@ -94,7 +94,7 @@ def request_push_ticket(earlier: Login) -> Flow[str]:
     if reply.ret != "0" or not reply.uuid:
         return ""
     if not _UUID.fullmatch(reply.uuid):
-        raise ProtocolError("webwxpushloginurl: the server gave no usable uuid.")
+        raise ProtocolError("webwxpushloginurl: the server sent no valid uuid.")
     return reply.uuid
 
 
@@ -124,7 +124,7 @@ def poll(login: Login, uuid: str, tip: int, now: float) -> Flow[PollReply]:
     )
     reply = yield from call(LOGIN_POLL, request, login.hosts)
     if reply.code in {PollCode.BROKEN, PollCode.SERVER_ERROR}:
-        raise ProtocolError(f"login: the server gave no usable answer to the poll (code {reply.code}).")
+        raise ProtocolError(f"login: the server sent no valid answer to the poll (code {reply.code}).")
     return reply
 
 
@@ -149,7 +149,7 @@ def check_profile(login: Login, desktop: Desktop | None) -> None:
     """
     if login.profile.mod and desktop is None:
         raise NotOnThisHost(
-            "The desktop profile logs in with header values that webwx does not ship: "
+            "The desktop profile needs header values that webwx does not include: "
             "give your own with desktop=Desktop(client_version=..., extspam=...), or use host 'filehelper'."
         )
 
@@ -182,7 +182,7 @@ def exchange_ticket(login: Login, redirect_uri: str, device_id: str, desktop: De
             break
         redirect_uri = reply.redirecturl
     else:
-        raise UnsafeRedirect("The login was sent on from host to host without an end.")
+        raise UnsafeRedirect("The login was redirected too many times.")
     if reply.ret:
         said = masked(reply.message)
         way_round = "; File Transfer Helper (host filehelper) is open to every account"
@@ -222,12 +222,12 @@ def _read_ticket(response: Response) -> TicketReply:
         return TICKET.decode_reply(response)
     except ProtocolError:
         if response.header("Location"):
-            raise UnsafeRedirect("The login's answer sends us on elsewhere; nothing was sent there.") from None
+            raise UnsafeRedirect("The login was redirected to another address; nothing was sent there.") from None
         if b"<html" in response.body.lower():
             said = _excerpt(response.body)
             words = f" It says: {said}" if said else ""
             raise UnexpectedLoginPage(
-                f"webwxnewloginpage: a web page came back in place of the ticket.{words}"
+                f"webwxnewloginpage: the server sent a web page instead of the ticket.{words}"
             ) from None
         raise
 
@@ -252,7 +252,7 @@ def open_session(login: Login, now: float) -> Flow[InitReply]:
     )
     reply = yield from call(WEBWXINIT, request, login.hosts)
     if not reply.user.user_name:
-        raise ProtocolError("webwxinit: the answer does not say who is logged in.")
+        raise ProtocolError("webwxinit: the answer does not name the account.")
     if not reply.sync_key.list:
         raise ProtocolError("webwxinit: the answer has no sync key.")
     return reply

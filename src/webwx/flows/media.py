@@ -192,14 +192,14 @@ def upload_parallel_chunk(login: Login, file: Upload, passage: Passage, chunk: i
 def _require(data_ticket: str) -> None:
     """Check that there is a cookie of the file host."""
     if not data_ticket:
-        raise InvalidLogin("The login has no cookie webwx_data_ticket for the file host; log out, and log in again.")
+        raise InvalidLogin("The login has no cookie webwx_data_ticket for the file host; log out and log in again.")
 
 
 def _read(file: Upload, chunk: int) -> Flow[Buffer]:
     start = chunk * CHUNK_SIZE
     content: Buffer = yield Read(source=file.source, start=start, size=CHUNK_SIZE)
     if len(content) != min(CHUNK_SIZE, file.size - start):
-        raise LocalStateError("The file was changed while it was uploaded; nothing was sent to anybody.")
+        raise LocalStateError("The file was changed during the upload; no message was sent.")
     return content
 
 
@@ -311,7 +311,9 @@ def _wanted(login: Login, message: Message | str, data_ticket: str) -> _Wanted:
             place = MapPictureRequest(msgid=message.message_id)
             return _Wanted(endpoint=GETPUBLICLINKIMG, request=place, what="map", is_one=image_type)
         case StickerMessage(is_available=False):
-            raise MediaUnavailable("The web is given no stickers of the store; a phone shows this one.")
+            raise MediaUnavailable(
+                "Stickers of the sticker store are not available on the web; open this one on the phone."
+            )
         case StickerMessage():
             return _picture(login, message.message_id, "big")
         case Message():
@@ -370,7 +372,7 @@ def _fetch(login: Login, wanted: _Wanted, sink: DownloadTarget) -> Flow[None]:
     is_whole = wanted.size in {0, sink.size} and wanted.md5.lower() in {"", sink.md5}
     if sink.size and response.status < HTTPStatus.MULTIPLE_CHOICES and wanted.is_one(sink.start) and is_whole:
         if _is_cut_off(response, sink.size):
-            raise BrokeOff(f"{name}: the {wanted.what} broke off.")
+            raise BrokeOff(f"{name}: the {wanted.what} was cut off.")
         return
     judge_medium(name, sink.start)
     sentence = f"The server has no {wanted.what} for this message: it was recalled, has expired, or is not there yet."

@@ -248,13 +248,13 @@ def _send(login: Login, endpoint: Endpoint[Q, SendReply], request: Q, client_id:
     # is not checked, because servers may echo it in another form.
     if reply.local_id != client_id and len(reply.local_id) == len(client_id) and reply.local_id.isdecimal():
         raise SendOutcomeUnknown(
-            f"{endpoint.name}: the answer is another send's, so this one may or may not have been done; "
-            "look before you repeat it."
+            f"{endpoint.name}: the answer belongs to another send, so this one may or may not have been carried out; "
+            "check before you repeat it."
         )
     if reply.msg_id in _NO_ID:
         raise SendOutcomeUnknown(
-            f"{endpoint.name}: the answer names no message, so this may or may not have been sent; "
-            "look before you repeat it."
+            f"{endpoint.name}: the answer has no message id, so this may or may not have been sent; "
+            "check before you repeat it."
         )
     return reply.msg_id
 

@@ -293,8 +293,8 @@ class Contacts:
                 )
             case []:
                 raise UnknownContact(
-                    f"No contact is named {name!r} (names must match as a whole); list the contacts to find it."
+                    f"No contact is named {name!r} (the whole name must match); list the contacts to find it."
                 )
             case _:
                 ids = ", ".join(contact.id for contact in found)
-                raise UnknownContact(f"{len(found)} contacts are called {name!r}; choose one by id: {ids}.")
+                raise UnknownContact(f"{len(found)} contacts are called {name!r}; use one of the ids: {ids}.")

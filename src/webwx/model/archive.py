@@ -36,9 +36,9 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     def __post_init__(self) -> None:
         if not self.chats or not self.kinds:
-            raise InvalidSettings("Nothing could be kept: name at least one chat, or 'all', and one kind.")
+            raise InvalidSettings("keep= needs at least one chat, or 'all', and at least one kind.")
         if min(self.max_size, self.max_total) <= 0 or self.days < 0:
-            raise InvalidSettings("What is kept needs sizes of at least one byte, and days that are not negative.")
+            raise InvalidSettings("The sizes in keep= must be at least one byte, and the days cannot be negative.")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -319,5 +319,5 @@ def event_from_json(text: str | bytes) -> AnyEvent:
     try:
         event: AnyEvent = msgspec.json.decode(text, type=AnyEvent)
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise ValueError(f"This is no event: {error}.") from None
+        raise ValueError(f"This is not an event: {error}.") from None
     return event

@@ -75,7 +75,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return msgspec.json.decode(text, type=cls)
         except (msgspec.MsgspecError, RecursionError) as error:
-            raise ValueError(f"This is no receipt: {error}.") from None
+            raise ValueError(f"This is not a receipt: {error}.") from None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
@@ -192,10 +192,7 @@ class VideoMessage(Message, frozen=True, kw_only=True, tag="video_message"):
         xml = xml_text(self.payload)
         keys = read_attributes(xml, "videomsg")
         if not keys.get("aeskey") or not keys.get("cdnvideourl"):
-            raise NotForwardable(
-                "This video's content holds no keys, so it cannot be forwarded by reference; "
-                "download it while it is there and send it as a new video."
-            )
+            raise NotForwardable("This video has no keys for a forward; download it and send it as a new video.")
         return xml
 
     @property

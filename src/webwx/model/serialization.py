@@ -49,4 +49,4 @@ def _plain(value: object) -> object:
         case Collection():  # the contacts of a login
             return list(value)
         case _:
-            raise TypeError(f"A {type(value).__name__} has no JSON.")
+            raise TypeError(f"A {type(value).__name__} has no JSON form.")

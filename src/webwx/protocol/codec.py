@@ -253,7 +253,7 @@ def _coerce(value: Any, kind: msgspec.inspect.Type, depth: int) -> Any:
                 return value if isinstance(value, int) else _as_text(value)
             return 0
         case _:
-            raise ProtocolError("a value of an unknown kind")
+            raise ProtocolError("a value has an unknown type")
 
 
 def _as_text(value: Any) -> str:

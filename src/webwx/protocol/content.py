@@ -221,10 +221,7 @@ def forward_image(xml: str) -> str:
         key = attributes.get("aeskey") or attributes.get("cdnthumbaeskey", "")
         url = attributes.get("cdnmidimgurl") or attributes.get("cdnthumburl", "")
     if not attributes or not key or not url:
-        raise NotForwardable(
-            "This picture's content holds no keys, so it cannot be forwarded by reference; "
-            "download it while it is there and send it as a new picture."
-        )
+        raise NotForwardable("This picture has no keys for a forward; download it and send it as a new picture.")
     for name, value in (("aeskey", key), ("cdnthumbaeskey", key), ("cdnthumburl", url), ("cdnmidimgurl", url)):
         attributes[name] = attributes.get(name) or value
     return write_image(attributes)

@@ -145,7 +145,7 @@ def families(allowed_hosts: tuple[str, ...]) -> dict[str, Hosts]:
     known = FAMILIES.copy()
     for host in allowed_hosts:
         if not _HOST_NAME.fullmatch(host):
-            raise NotOnThisHost(f"{host!r} in allowed_hosts is no host name; one looks like wx9.qq.com.")
+            raise NotOnThisHost(f"{host!r} in allowed_hosts is not a host name; write one like wx9.qq.com.")
         known.setdefault(host, _helper(host, "wx.qq.com") if "filehelper" in host else _family(host))
     return known
 
@@ -168,7 +168,7 @@ def choose(host: str | None, server: str | None, allowed_hosts: tuple[str, ...] 
     entry = named.entry if named else name
     if entry not in known:
         listed = ", ".join([*PROFILES, *known])
-        raise NotOnThisHost(f"{name!r} is no host of the platform; known are {listed}.")
+        raise NotOnThisHost(f"{name!r} is not a host of the platform; known hosts are {listed}.")
     profile = named or (FILEHELPER if "filehelper" in entry else WEB)
     return profile, single(server) if server else known[entry]
 
@@ -182,7 +182,7 @@ def single(server: str) -> Hosts:
     """
     mistake = mistake_in(server) or ("holds credentials, which are not sent" if "@" in server else "")
     if mistake:
-        raise NotOnThisHost(f"The server's address cannot be read: it {mistake}; one looks like http://127.0.0.1:8790.")
+        raise NotOnThisHost(f"The server's address is invalid: it {mistake}; write one like http://127.0.0.1:8790.")
     parts = urlsplit(server)
     origin = f"{parts.scheme}://{parts.netloc}"
     return Hosts(main=origin, login=origin, file=origin, push=origin, qr=origin)
@@ -196,9 +196,7 @@ def check_proxy(address: str) -> None:
         InvalidSettings: It is not valid.
     """
     if mistake := mistake_in(address):
-        raise InvalidSettings(
-            f"The proxy's address cannot be read: it {mistake}; one looks like http://127.0.0.1:8080."
-        )
+        raise InvalidSettings(f"The proxy's address is invalid: it {mistake}; write one like http://127.0.0.1:8080.")
 
 
 def mistake_in(address: str) -> str:
@@ -242,7 +240,7 @@ def follow(redirect_uri: str, server: str | None, allowed_hosts: tuple[str, ...]
         parts = urlsplit(redirect_uri)
         is_plain = parts.scheme == "https" and parts.port in {None, 443} and "@" not in parts.netloc
     except ValueError:
-        raise UnsafeRedirect("The login was sent on to an unreadable address; nothing was sent there.") from None
+        raise UnsafeRedirect("The login was redirected to an invalid address; nothing was sent there.") from None
     if server:
         hosts = single(server)
         if f"{parts.scheme}://{parts.netloc}" == hosts.main or (is_plain and parts.hostname in known):
@@ -250,6 +248,6 @@ def follow(redirect_uri: str, server: str | None, allowed_hosts: tuple[str, ...]
     elif is_plain and parts.hostname in known:
         return known[parts.hostname]
     raise UnsafeRedirect(
-        f"The login was sent on to {parts.hostname or 'no host'!r}, which is none of the platform's hosts known here; "
-        "nothing was sent there. Should it be one, name it in allowed_hosts."
+        f"The login was redirected to {parts.hostname or 'no host'!r}, which is not a known host of the platform; "
+        "nothing was sent there. If it is one, add it to allowed_hosts."
     )

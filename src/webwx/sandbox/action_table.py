@@ -230,7 +230,7 @@ def unpin(world: World, *, who: str = ME, chat: str) -> None:
 def accept(world: World, *, who: str = ME, asked_by: Annotated[str, shown_as("FROM")]) -> None:
     """Accept FROM's friend request as WHO."""
     if world.person(asked_by).id not in world.person(who).asked_by:
-        raise Impossible(f"{asked_by} has not asked {who}.", "not-asked")
+        raise Impossible(f"{asked_by} has sent {who} no friend request.", "not-asked")
     world.accept_friend(who, asked_by)
 
 
@@ -243,7 +243,7 @@ def set_remark(world: World, *, who: str = ME, friend: str, remark: Text = "") -
     """Set WHO's REMARK for FRIEND, or remove it."""
     person, other = world.person(who), world.person(friend)
     if other.id not in person.friends:
-        raise Impossible(f"{other.nickname} is no friend of {person.nickname}.", "no-friend")
+        raise Impossible(f"{other.nickname} is not a friend of {person.nickname}.", "no-friend")
     world.set_remark(person, other.id, remark)
 
 
@@ -271,7 +271,7 @@ def create(world: World, *, who: str = ME, name: str = "", people: list[str]) ->
     """Create a chatroom called NAME as WHO with PEOPLE, at least two."""
     owner, others = world.person(who), [world.person(each) for each in people]
     if len(others) < FEWEST:
-        raise Impossible(f"A chatroom is opened with {FEWEST} others at least.", "too-few")
+        raise Impossible(f"A chatroom needs at least {FEWEST} others.", "too-few")
     _check_addable(world, owner, others)
     return {"chat": world.membership.open(owner, others, name).id}
 
@@ -292,7 +292,7 @@ def _check_addable(world: World, member: WorldPerson, others: list[WorldPerson])
     for person in others:
         if not world.membership.can_add(member, person):
             raise Impossible(
-                f"{member.nickname} cannot add {person.nickname}: they have to be each other's friends.",
+                f"{member.nickname} cannot add {person.nickname}: both must be friends of each other.",
                 "no-mutual-friend",
             )
 
@@ -303,7 +303,7 @@ def remove(world: World, *, who: str = ME, chat: str, people: list[str]) -> None
     member = world.person(who)
     room = world.chatroom(member, chat)
     if member is not room.owner:
-        raise Impossible("Only the owner of a chatroom can put people out.", "no-owner")
+        raise Impossible("Only the owner of a chatroom can remove people.", "no-owner")
     world.membership.remove(room, [world.person(each) for each in people], by=member)
 
 
@@ -536,6 +536,6 @@ def refuse(
 def wind(world: World, *, seconds: float) -> Answer:
     """Move the sandbox's clock forward by SECONDS, instead of waiting."""
     if not 0 <= seconds <= _LONGEST_WIND:
-        raise Impossible("The clock can only be wound forward, and by ten years at most.", "no-such-time")
+        raise Impossible("The clock can only be moved forward, by at most ten years.", "no-such-time")
     world.wind(seconds)
     return {"now": world.now}

@@ -130,7 +130,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True):
             options[option.strip()] = value
         times = str(options.pop("times", ""))
         if times and not (times.isdecimal() and int(times)):
-            raise Impossible(f"A fault happens once or more often, and {times!r} is no such number.")
+            raise Impossible(f"times cannot be {times!r}; give 1 or more.")
         return cls(
             fault=name.strip(),
             endpoint=str(options.pop("endpoint", "")),
@@ -194,7 +194,7 @@ def make_fault(name: str, options: Mapping[str, object]) -> Fault:
     try:
         return msgspec.convert(options, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Impossible(f"The fault {name!r} cannot be like that: {error}.", "bad-option") from None
+        raise Impossible(f"The fault {name!r} has an invalid option: {error}.", "bad-option") from None
 
 
 # -- what is on ------------------------------------------------------------------------------------------------------
@@ -300,7 +300,7 @@ class FaultInjector:
             Impossible: There is no active fault with this number.
         """
         if number not in {rule.number for rule in (*self._rules, *self._script)}:
-            raise Impossible(f"No fault of the number {number} is on.", "not-on")
+            raise Impossible(f"No active fault has the number {number}.", "not-on")
         self._rules = [rule for rule in self._rules if rule.number != number]
         self._script = [rule for rule in self._script if rule.number != number]
         self._subscribers.notify()
@@ -387,13 +387,13 @@ class FaultInjector:
             raise Impossible(f"There is no call {rule.endpoint!r}; {hint}")
         if rule.endpoint and isinstance(fault, AtConnect | Handshake):
             raise Impossible(
-                f"The fault {rule.fault!r} happens before any call is made, so it cannot be for one call.",
+                f"The fault {rule.fault!r} happens before a call is known, so it cannot be limited to one.",
                 "not-for-a-call",
             )
         if not 0 < rule.probability <= 1:
-            raise Impossible("A probability is more than 0 and at most 1.", "bad-probability")
+            raise Impossible("A probability must be more than 0 and at most 1.", "bad-probability")
         if rule.times is not None and rule.times < 1:
-            raise Impossible("A fault happens once or more often.", "bad-times")
+            raise Impossible("times must be 1 or more.", "bad-times")
         self._made += 1
         return ActiveRule(
             number=self._made, fault=fault, endpoint=rule.endpoint, times=rule.times, probability=rule.probability
@@ -429,7 +429,7 @@ def _place(fault: Fault) -> object:
 
 def _needs(fault: Fault) -> str:
     if isinstance(fault, Handshake):
-        return "it needs TLS, as of 'webwx sandbox --tls'"
+        return "it needs TLS, as in 'webwx sandbox --tls'"
     if isinstance(fault, BadLine):
         return "it needs a connection, and this server has no port"
-    return "only the sandbox itself can say such things"
+    return "only the sandbox itself can inject it"

@@ -163,7 +163,7 @@ class LoginRegistry:
         """
         code = next(self._newest(uuid), None)
         if code is None:
-            raise Impossible("There is no login code that could expire; start a login first.", "no-code")
+            raise Impossible("There is no login code; start a login first.", "no-code")
         code.made = self._clock.now() - CODE_LIFETIME - 1
         return code
 

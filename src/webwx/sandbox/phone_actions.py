@@ -226,7 +226,7 @@ class PhoneActions:
 
     def _where(self, named: str) -> str:
         if not named and not self._chat:
-            raise Impossible("Say which chat is meant, as in ahua.say('hello', to='me'): no message is answered here.")
+            raise Impossible("Name the chat, as in ahua.say('hello', to='me'): this is not a reaction to a message.")
         return named or self._chat
 
     def _room(self, named: str) -> WorldChatroom:

@@ -103,9 +103,7 @@ class FaultProxy:
     def __init__(self, to: str, *, port: int = 0, control_port: int = 0, seed: int | None = None) -> None:
         target = urlsplit(to)
         if target.scheme != "http" or not control.is_loopback(to):
-            raise ValueError(
-                f"A fault proxy breaks nothing but plain HTTP on this machine, and {to} is something else."
-            )
+            raise ValueError(f"A fault proxy needs a server with plain HTTP on this machine; {to} is not one.")
         self.to = to
         """Origin of the server behind it."""
         self.faults = FaultInjector(CARRIED, seed=seed)

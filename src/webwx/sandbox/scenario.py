@@ -108,7 +108,7 @@ class Scenario:
             ValueError: The pause is not valid.
         """
         if seconds < SHORTEST_PAUSE:
-            raise ValueError(f"What is done again and again has pauses of {SHORTEST_PAUSE} s or more.")
+            raise ValueError(f"every() needs a pause of at least {SHORTEST_PAUSE} s.")
 
         def take(script: Script) -> Script:
             _check(script)
@@ -236,7 +236,7 @@ class _Chain:
         """
         self.answers += 1
         if self.answers == MOST_ANSWERS + 1:
-            raise Impossible("One answer follows the other without an end; let one of the friends wait for a second.")
+            raise Impossible("The friends answer each other without a pause; let one of them wait for a second.")
         return self.answers <= MOST_ANSWERS
 
 
@@ -285,7 +285,7 @@ class _ScenarioRun:
             Impossible: The pause is not valid, or there were too many steps without one.
         """
         if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-            raise Impossible(f"A script waits for some seconds, 0 or more, and {seconds!r} is no such number.")
+            raise Impossible(f"A script cannot wait for {seconds!r}; yield a number of seconds, 0 or more.")
         chain = (self._chain or self._from_outside) if seconds < SHORTEST_PAUSE else _Chain()
         if not chain.goes_on():
             return

@@ -126,7 +126,7 @@ async def serve(sandbox: SandboxCore, *, host: str = "127.0.0.1", port: int = 0,
         NoCertificates: The extra `tls` is not installed.
     """
     if not is_this_machine(host):
-        raise ValueError(f"A sandbox listens on loopback addresses only, and {host} is none.")
+        raise ValueError(f"A sandbox listens on loopback addresses only; {host} is not one.")
     app = web.Application()
     world = sandbox.world
     async with AsyncExitStack() as opened:

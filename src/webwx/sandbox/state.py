@@ -329,11 +329,11 @@ def load(content: bytes, *, change: Callable[[Options], Options] = lambda own: o
     head, _, body = content.partition(b"\n")
     number, _, digest = head.removeprefix(_TITLE).partition(b" ")
     if not head.startswith(_TITLE) or not number.isdigit():
-        raise Impossible("This is no saved sandbox.")
+        raise Impossible("This is not a saved sandbox.")
     if int(number) > FORMAT:
-        raise Impossible("This was saved by a newer webwx; use that one, or begin anew with another file.")
+        raise Impossible("This was saved by a newer webwx; use that version, or start with another file.")
     if hashlib.sha256(body).hexdigest().encode() != digest:
-        raise Impossible("This saved sandbox is damaged; begin anew with another file.")
+        raise Impossible("This saved sandbox is damaged; start with another file.")
     return _world(msgspec.msgpack.decode(body, type=SavedWorld), change)
 
 

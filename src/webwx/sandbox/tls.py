@@ -35,9 +35,7 @@ class Authority:
         try:
             import trustme
         except ModuleNotFoundError:
-            raise NoCertificates(
-                "Playing the real hosts needs certificates: install the extra with pip install 'webwx[tls]'."
-            ) from None
+            raise NoCertificates("Serving the real host names needs certificates: pip install 'webwx[tls]'.") from None
         self._authority = authority = trustme.CA(organization_name="webwx sandbox")
         self._folder = TemporaryDirectory(prefix="webwx-sandbox-")
         self.certificate = Path(self._folder.name) / "ca.pem"

@@ -194,7 +194,7 @@ class Traffic:
             if entry.number == number:
                 return self._opened(entry)
         raise Impossible(
-            f"There is no exchange {number}, or no longer: the last {self._entries.maxlen} are kept.", "no-exchange"
+            f"There is no exchange {number}; only the last {self._entries.maxlen} are kept.", "no-exchange"
         )
 
     def _exchange(self, entry: RecordedExchange) -> Exchange:

@@ -218,7 +218,7 @@ class World:
             return self.people[name]
         for person in self.called(name):
             return person
-        raise Impossible(f"There is no person called {name!r}; there are {_some(self.people)}.")
+        raise Impossible(f"There is no person {name!r}; the people are {_some(self.people)}.")
 
     def called(self, nickname: str) -> list[WorldPerson]:
         """List all people with a nickname."""
@@ -574,7 +574,7 @@ class World:
             chat = person.chats.get(self.chat_id(person, to), WorldChat())
             own = [m.id for m in chat.messages if m.sender is person and not m.is_recalled]
             if not own:
-                raise Impossible(f"{person.nickname} has nothing to recall there.", "nothing-to-recall")
+                raise Impossible(f"{person.nickname} has no message to recall there.", "nothing-to-recall")
             message_id = own[-1]
         message = self.delivery.take_back(person, message_id)
         self.play()

@@ -158,7 +158,7 @@ def read_world(path: Path) -> WorldPlan:
         place = where.strip("`.")
         raise Impossible(f"{path.name}: {f'{place}: ' if place else ''}{_begun_small(what)}.") from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise Impossible(f"{path.name}: it is no TOML: {_begun_small(str(error))}.") from None
+        raise Impossible(f"{path.name}: it is not valid TOML: {_begun_small(str(error))}.") from None
 
 
 def open_world(
@@ -265,7 +265,7 @@ def _befriend(world: World, who: str, plan: PersonPlan, *, knows_all: bool) -> N
         with _named(f"remarks.{name}"):
             friend = world.person(name)
             if friend.id not in own.friends:
-                raise Impossible(f"{name} is no friend of {plan.nickname}.")
+                raise Impossible(f"{name} is not a friend of {plan.nickname}.")
             world.befriend(who, friend.id, remark)
     for number, name in enumerate(plan.blocks):
         with _named(f"blocks[{number}]"):
@@ -301,7 +301,7 @@ def _add_chatroom(world: World, plan: ChatroomPlan, listed: list[str]) -> None:
 def _date(plan: MessagePlan, number: int, start: float) -> float:
     with _named(f"history[{number}]"):
         if plan.at is not None and plan.ago:
-            raise Impossible("It has one of 'at' and 'ago', not both.")
+            raise Impossible("A message can have 'at' or 'ago', not both.")
         if plan.ago and not _AGO.fullmatch(plan.ago):
             raise _Misplaced("ago", f"{plan.ago!r} is no time such as '2d 4h' or '90m'.")
         ago = sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"(\d{1,9})([dhms])", plan.ago))
@@ -327,7 +327,7 @@ def _say(world: World, plan: MessagePlan, moment: float, folder: Path, look: str
 
 def _content(world: World, plan: MessagePlan, sender: WorldPerson, folder: Path, look: str) -> MessageContent:
     if [bool(each) for each in (plan.text, plan.picture, plan.file, plan.articles)].count(True) != 1:
-        raise Impossible("It has one of 'text', 'picture', 'file' and 'articles'.")
+        raise Impossible("A message needs exactly one of 'text', 'picture', 'file' and 'articles'.")
     if plan.text:
         return contents.text(plan.text)
     if plan.articles:
@@ -347,7 +347,7 @@ def _content(world: World, plan: MessagePlan, sender: WorldPerson, folder: Path,
 def _picture(path: Path) -> bytes:
     content = _bytes(path)
     if picture_size(content) == (0, 0):
-        raise Impossible(f"{path.name} is no PNG, JPEG or GIF.")
+        raise Impossible(f"{path.name} is not a PNG, JPEG or GIF.")
     return content
 
 

@@ -79,9 +79,7 @@ def decode_cursor(cursor: str) -> dict[int, int]:
         if encode_cursor(numbers) != cursor:
             raise InvalidCursor
     except (InvalidCursor, UnicodeEncodeError, binascii.Error, msgspec.DecodeError):
-        raise InvalidCursor(
-            "This is no cursor, or a damaged one; pass on one that was returned here, unchanged."
-        ) from None
+        raise InvalidCursor("This is not a valid cursor; pass one that was returned before, unchanged.") from None
     return numbers
 
 

@@ -113,9 +113,7 @@ class Seal:
         if content is None and self._use(self._source.get()):  # another process has logged out and in since
             content = self._tried(sealed)
         if content is None:
-            raise InvalidLogin(
-                "The saved login cannot be opened: the passphrase is another one, or the file was changed."
-            )
+            raise InvalidLogin("The saved login cannot be opened: the passphrase is wrong, or the file was changed.")
         return content
 
     def remove(self) -> None:

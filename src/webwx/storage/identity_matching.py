@@ -155,11 +155,13 @@ def check_merge(kept: Identity, gone: Identity) -> None:
         InvalidRequest: The identities are the same, differ in kind, or both have a contact in this login.
     """
     if kept.number == gone.number:
-        raise InvalidRequest(f"Both are number {kept.number} already, so there is nothing to merge.")
+        raise InvalidRequest(f"Both are identity {kept.number} already, so there is nothing to merge.")
     if kept.kind != gone.kind:
-        raise InvalidRequest(f"{kept.number} is a {kept.kind} and {gone.number} a {gone.kind}: never the same.")
+        raise InvalidRequest(
+            f"{kept.number} is a {kept.kind} and {gone.number} a {gone.kind}, so they cannot be merged."
+        )
     if kept.contact_id and gone.contact_id:
-        raise InvalidRequest(f"{kept.number} and {gone.number} are both in this login, so they are two.")
+        raise InvalidRequest(f"{kept.number} and {gone.number} are both in this login, so they cannot be merged.")
 
 
 def check_split(number: int, *, leaving: int, all_links: int) -> None:
@@ -175,6 +177,6 @@ def check_split(number: int, *, leaving: int, all_links: int) -> None:
         UnknownContact: The identity never had this id, or has no other id.
     """
     if not leaving:
-        raise UnknownContact(f"Identity {number} never had this id; ask why to see which it had.")
+        raise UnknownContact(f"Identity {number} never had this id; why() lists its ids.")
     if leaving == all_links:
         raise UnknownContact(f"Identity {number} has no other id, so there is nothing to split.")

@@ -80,7 +80,7 @@ class LoginMemory:
             AlreadyRunning: Another sync loop of this process holds it.
         """
         if self._is_syncing:
-            raise AlreadyRunning("This login is being synced already, in this process.", pid=os.getpid())
+            raise AlreadyRunning("This process is already syncing this login.", pid=os.getpid())
         self._is_syncing = True
         try:
             yield

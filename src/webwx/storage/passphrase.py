@@ -64,7 +64,7 @@ class TypedPassphrase:
 
     def __init__(self, text: str) -> None:
         if not text:
-            raise StorageError("An empty passphrase protects nothing; give one, or none at all.")
+            raise StorageError("The passphrase is empty; give one, or use no encryption.")
         self._text = text
 
     def __repr__(self) -> str:

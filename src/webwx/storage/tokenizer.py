@@ -74,7 +74,7 @@ class Query(msgspec.Struct, frozen=True):
         count = sum(map(len, query.runs))
         if count > MOST_TOKENS:
             raise InvalidRequest(
-                f"A search takes at most {MOST_TOKENS} words or Chinese characters, and this one has {count:,}."
+                f"A search takes at most {MOST_TOKENS} words or Chinese characters, and this search has {count:,}."
             )
         return query
 

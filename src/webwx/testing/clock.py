@@ -45,7 +45,7 @@ class Clock:
         """
         left = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
         if left < 0:
-            raise ValueError("A clock can only be wound forward.")
+            raise ValueError("A clock can only be moved forward.")
         shortest = left / _STEPS
         self._stage.settle()
         while left > 0:

@@ -233,7 +233,7 @@ class PhoneUser:
             ]
         )
         if new:
-            raise Heard(f"{self.nickname} should hear nothing, and hears:\n" + _lines(new))
+            raise Heard(f"{self.nickname} expected no message, but the chat has:\n" + _lines(new))
         return True
 
     def _is_new(self, message: WorldMessage) -> bool:

@@ -101,7 +101,7 @@ class Sandbox:
         self._server.close()
         shutil.rmtree(self._folder)
         if self._mistakes and error is None:
-            raise AssertionError("A scenario made a mistake.\n" + "\n".join(self._mistakes))
+            raise AssertionError("The scenario has an error.\n" + "\n".join(self._mistakes))
 
     @property
     def url(self) -> str:
@@ -125,7 +125,7 @@ class Sandbox:
         """
         friends = self.world.person(ME).friends
         if not friends:
-            raise LookupError("The account has no friend in this world; let sandbox.add_person() bring one.")
+            raise LookupError("The account has no friend in this world; add one with sandbox.add_person().")
         return self.person(next(iter(friends)))
 
     def person(self, name: str) -> PhoneUser:
@@ -166,7 +166,7 @@ class Sandbox:
         for room in self.world.person(ME).rooms.values():
             if not name or name in {room.title, room.id}:
                 return Chatroom(self, room)
-        raise LookupError(f"The account is in no chatroom {name!r}; let sandbox.add_chatroom() open one.")
+        raise LookupError(f"The account is in no chatroom {name!r}; create one with sandbox.add_chatroom().")
 
     def add_chatroom(self, name: str, *members: PhoneUser) -> Chatroom:
         """Create a chatroom; the first member is its owner."""

@@ -62,6 +62,6 @@ class DownloadSink:
             while left:  # an unbuffered file writes what fits, and a full disk reports an error only in the next write
                 left = left[self._file.write(left) :]
         except OSError as error:
-            raise LocalStateError(f"The download cannot be kept: {error.strerror}.") from None
+            raise LocalStateError(f"The download cannot be stored: {error.strerror}.") from None
         if self._progress is not None:
             self._progress(self.size)

@@ -30,7 +30,9 @@ class Failures(NamedTuple):
 
     def malformed(self) -> InvalidRequest:
         """Return the error of a request that a server could misread, for example with a line break in a header."""
-        return InvalidRequest(f"{self.call}: its address or a header holds what may not stand there; nothing was sent.")
+        return InvalidRequest(
+            f"{self.call}: its address or a header contains characters that are not allowed; nothing was sent."
+        )
 
     def no_connection(self) -> ConnectFailed:
         """Return the error of a host that cannot be reached."""
@@ -51,11 +53,9 @@ class Failures(NamedTuple):
     def unproven(self, cause: Exception) -> TlsError:
         """Return the error of an invalid certificate; for another host's certificate, OpenSSL names that host."""
         if not isinstance(cause, ssl.SSLCertVerificationError):
-            return TlsError(f"{self.call}: {self.place} could not prove who it is; nothing was sent.")
+            return TlsError(f"{self.call}: {self.place} has a certificate that is not valid; nothing was sent.")
         reason = cause.verify_message.rstrip(".")
-        return TlsError(
-            f"{self.call}: {self.place} shows a certificate that cannot be trusted ({reason}); nothing was sent."
-        )
+        return TlsError(f"{self.call}: {self.place} has a certificate that is not valid ({reason}); nothing was sent.")
 
     def no_trust(self) -> TlsError:
         """Return the error of an invalid certificate file."""
@@ -69,11 +69,11 @@ class Failures(NamedTuple):
 
     def broken_off(self) -> TransportError:
         """Return the error of an incomplete answer, or none."""
-        return TransportError(f"{self.call}: the connection broke before the answer was whole.")
+        return TransportError(f"{self.call}: the connection broke before the answer was complete.")
 
     def no_http(self) -> TransportError:
         """Return the error of an invalid answer."""
-        return TransportError(f"{self.call}: what came back is no HTTP answer.")
+        return TransportError(f"{self.call}: the answer is not HTTP.")
 
     def too_large(self, limit: int) -> AnswerTooLarge:
         """Return the error of an answer that exceeds the size limit."""

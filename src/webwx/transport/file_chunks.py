@@ -138,7 +138,7 @@ class FileChunks:
                 self._digested += len(window)
             is_same = not is_last or self._digest.hexdigest() == self._md5
         if not is_same:
-            raise LocalStateError("The file was changed while it was uploaded; nothing was sent to anybody.")
+            raise LocalStateError("The file was changed during the upload; no message was sent.")
 
     def _from_memory(self, wanted: Read) -> memoryview | None:
         """Return a chunk from the page cache; None if it needs the disk, or if the system cannot tell."""

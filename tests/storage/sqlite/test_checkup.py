@@ -65,7 +65,7 @@ def test_a_check_of_another_or_missing_file_fails_and_creates_nothing(tmp_path: 
     with sqlite3.connect(other) as db:
         db.execute("CREATE TABLE a (b)")
     db.close()
-    with pytest.raises(StorageError, match="no journal"):
+    with pytest.raises(StorageError, match="not a journal"):
         check_up(other)
     other.write_bytes(b"geheim" * 1000)
     with pytest.raises(StorageError):

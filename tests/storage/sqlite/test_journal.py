@@ -235,7 +235,7 @@ async def test_a_backup_replaces_nothing_and_leaves_nothing_half_done(journal: S
     await opened(journal)
     target = path.with_name("copy.journal")
     target.write_text("mine")
-    with pytest.raises(StorageError, match="there already"):
+    with pytest.raises(StorageError, match="already exists"):
         await journal.backup(target)
     assert target.read_text() == "mine"
     with pytest.raises(StorageError, match="cannot be"):

@@ -89,7 +89,7 @@ def test_a_stranger_s_database_is_refused_and_left_alone(path: Path) -> None:
         db.execute("CREATE TABLE theirs (text)")
     content = path.read_bytes()
 
-    with pytest.raises(StorageError, match="no journal"):
+    with pytest.raises(StorageError, match="not a journal"):
         connect(path)
     assert content == path.read_bytes()
 

@@ -149,7 +149,7 @@ async def test_what_is_garbled_is_no_answer(transport: Transport, says: bytes) -
         with pytest.raises(TransportError) as caught:
             await transport.send(server.request())
 
-    assert (type(caught.value), str(caught.value)) == (TransportError, "webwxsync: what came back is no HTTP answer.")
+    assert (type(caught.value), str(caught.value)) == (TransportError, "webwxsync: the answer is not HTTP.")
 
 
 CUT = {
@@ -174,7 +174,7 @@ async def test_a_broken_off_one_is_none_and_is_not_asked_for_again(
         with pytest.raises(TransportError) as caught:
             await transport.send(server.request(method, body=b"x" if method == "POST" else b""))
 
-    sentence = "webwxsync: the connection broke before the answer was whole."
+    sentence = "webwxsync: the connection broke before the answer was complete."
     assert (type(caught.value), str(caught.value)) == (TransportError, sentence)
     assert len(server.heard) == 1
 
@@ -300,11 +300,11 @@ async def test_a_body_that_breaks_off_is_an_error(transport: Transport) -> None:
         await caller.say(OK + b"Content-Length: 100\r\n\r\nhalf")
 
     async with serving(half) as server:
-        with pytest.raises(TransportError, match="broke before the answer was whole"):
+        with pytest.raises(TransportError, match="broke before the answer was complete"):
             await transport.send(server.request(sink=DownloadSink(io.BytesIO(), 1000)))
 
 
 async def test_a_full_disk_is_no_broken_connection(transport: Transport, full_disk: BinaryIO) -> None:
     async with serving(answer(b"body")) as server:
-        with pytest.raises(LocalStateError, match="cannot be kept"):
+        with pytest.raises(LocalStateError, match="cannot be stored"):
             await transport.send(server.request(sink=DownloadSink(full_disk, 1000)))

@@ -197,5 +197,5 @@ async def test_closing_ends_what_is_under_way(transport: Transport) -> None:
         await begun.wait()
         await transport.close()
         await server.until_gone()
-        with pytest.raises(Exception, match="webwxsync: the connection broke before the answer was whole"):
+        with pytest.raises(Exception, match="webwxsync: the connection broke before the answer was complete"):
             await sending

@@ -92,7 +92,7 @@ async def test_the_other_end_of_a_tunnel_has_to_prove_who_it_is(
         serving(tunnel([], lambda: server.port)) as proxy,
     ):
         transport = make(proxy=f"http://127.0.0.1:{proxy.port}", ca_file=ca_file)
-        with pytest.raises(TlsError, match=r"jslogin: wx\.qq\.com:443 shows a certificate .*nothing was sent"):
+        with pytest.raises(TlsError, match=r"jslogin: wx\.qq\.com:443 has a certificate .*nothing was sent"):
             await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/"))
 
 

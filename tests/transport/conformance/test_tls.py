@@ -94,7 +94,7 @@ async def test_nothing_is_sent_to_a_server_with_an_invalid_certificate(
         await server.until_gone(server.callers)
 
     sentence = str(caught.value)
-    assert sentence.startswith(f"webwxsync: 127.0.0.1:{server.port} shows a certificate that cannot be trusted (")
+    assert sentence.startswith(f"webwxsync: 127.0.0.1:{server.port} has a certificate that is not valid (")
     assert reason in sentence
     assert sentence.endswith("); nothing was sent.")
     assert b"secret" not in b"".join(server.heard)
@@ -107,7 +107,9 @@ async def test_nothing_is_sent_to_a_server_without_tls(trusting: Transport) -> N
         await caller.hear_end()
 
     async with serving(speak_plainly) as server:
-        with pytest.raises(TlsError, match=r"webwxsync: 127\.0\.0\.1:\d+ could not prove who it is; nothing was sent"):
+        with pytest.raises(
+            TlsError, match=r"webwxsync: 127\.0\.0\.1:\d+ has a certificate that is not valid; nothing was sent"
+        ):
             await trusting.send(server.request("POST", body=b"secret", tls=True))
 
     assert b"secret" not in server.heard[0]
@@ -127,7 +129,7 @@ async def test_a_server_that_hangs_up_afterwards_leaves_a_doubt(trusting: Transp
         await caller.hear()
 
     async with serving(hang_up, tls) as server:
-        with pytest.raises(TransportError, match="webwxsync: the connection broke before the answer was whole"):
+        with pytest.raises(TransportError, match="webwxsync: the connection broke before the answer was complete"):
             await trusting.send(server.request("POST", body=b"x", tls=True))
 
 

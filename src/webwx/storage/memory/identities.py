@@ -136,7 +136,7 @@ class Identities:
         """
         found = self.identity(number, current)
         if found is None:
-            raise UnknownContact(f"There is no identity with the number {number}; list them to see who is known.")
+            raise UnknownContact(f"There is no identity with the number {number}; list the identities to find it.")
         return found
 
     def find(self, query: IdentityQuery, current: int) -> list[Identity]:

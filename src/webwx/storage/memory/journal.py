@@ -113,7 +113,7 @@ class MemoryJournal:
 
     def _require_open(self) -> None:
         if self._is_closed:
-            raise StorageError("The journal in memory is closed, and with it all that was in it.")
+            raise StorageError("The journal in memory is closed, and its content is lost.")
 
     def _files(self) -> MediaFiles:
         self._require_open()

@@ -91,7 +91,7 @@ class Looks:
 
     def _connect(self) -> sqlite3.Connection:
         if not self._path.exists():
-            raise StorageError(f"There is no journal {self._path} any more.")
+            raise StorageError(f"The journal {self._path} does not exist any more.")
         return connect(self._path, is_reader=True, is_shared=True)
 
     def _disconnect(self) -> None:

@@ -276,7 +276,7 @@ def _move(db: sqlite3.Connection, link: ResolvedLink, number: int, found: LinkOr
 def _existing(db: sqlite3.Connection, account: int, current: int, number: int) -> Identity:
     found = _read(db, account, current, number)
     if found is None:
-        raise UnknownContact(f"There is no identity with the number {number}; list them to see who is known.")
+        raise UnknownContact(f"There is no identity with the number {number}; list the identities to find it.")
     return found
 
 

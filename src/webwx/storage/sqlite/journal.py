@@ -99,7 +99,7 @@ class SqliteJournal:
             asyncio.get_running_loop()
         except RuntimeError:
             return self
-        raise RuntimeError("A loop runs here; open the journal with `async with` instead.")
+        raise RuntimeError("An event loop is running; open the journal with `async with` instead.")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -172,7 +172,7 @@ class SqliteJournal:
 
     def _copy(self, target: Path) -> None:
         if target.exists():
-            raise StorageError(f"{target} is there already; a backup never replaces a file.")
+            raise StorageError(f"{target} already exists; a backup never replaces a file.")
         new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         make_private(new)
         try:

@@ -131,7 +131,7 @@ class SqliteRecordStore:
 
     def _copy(self, target: Path) -> None:
         if target.exists():
-            raise StorageError(f"{target} is there already; a backup never replaces a file.")
+            raise StorageError(f"{target} already exists; a backup never replaces a file.")
         new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
             make_private(new)

@@ -341,8 +341,8 @@ VERSION = len(MIGRATIONS)
 
 
 _REMEDIES = {
-    sqlite3.SQLITE_CORRUPT: "The file is damaged: put a backup in its place, or move it away and a new journal begins",
-    sqlite3.SQLITE_NOTADB: "The file is damaged: put a backup in its place, or move it away and a new journal begins",
+    sqlite3.SQLITE_CORRUPT: "The file is damaged: put a backup in its place, or move it away to start a new journal",
+    sqlite3.SQLITE_NOTADB: "The file is damaged: put a backup in its place, or move it away to start a new journal",
     sqlite3.SQLITE_FULL: "Make room on its disk",
     sqlite3.SQLITE_IOERR: "Make sure that its disk is neither full nor failing",
     sqlite3.SQLITE_READONLY: "Make the file and its folder writable",
@@ -400,7 +400,7 @@ def set_up(db: sqlite3.Connection, path: Path) -> None:
         _ask(db, "PRAGMA secure_delete = ON"),
     )
     if kept != ("wal", 2, 1):
-        raise StorageError(f"{path} cannot be kept safely here: this disk or this SQLite does not allow it.")
+        raise StorageError(f"{path} cannot be stored safely here: this disk or this SQLite does not support WAL.")
     db.execute(f"PRAGMA wal_autocheckpoint = {_LOG}")
     if version < VERSION:
         _migrate(db, path)
@@ -445,11 +445,11 @@ def _version_of(db: sqlite3.Connection, path: Path) -> int:
     application = _ask(db, "PRAGMA application_id")
     is_empty = _ask(db, "SELECT count(*) FROM sqlite_master") == 0
     if application != APPLICATION and not is_empty:
-        raise StorageError(f"{path} is no journal of webwx; move it away, and a new journal begins.")
+        raise StorageError(f"{path} is not a journal of webwx; move it away to start a new journal.")
     if version > VERSION:
         raise StorageError(
             f"{path} was written by a newer webwx (version {version}, this one reads {VERSION}); "
-            "update webwx, or move the file away and a new journal begins."
+            "update webwx, or move the file away to start a new journal."
         )
     return version
 
