@@ -176,7 +176,7 @@ class KeyRing:
 
     async def rotate(self, key_id: str, *, overlap: float) -> NewKey | None:
         """
-        Give a key a new secret, and return it; None if there is none.
+        Generate a new secret for a key, and return it; None if there is no such key.
 
         Args:
             key_id: Id of the key.
