@@ -232,3 +232,13 @@ def test_both_readmes_have_the_same_parts() -> None:
 def test_a_translation_has_the_same_parts_and_the_same_commands(page: Path) -> None:
     assert commands(page) == commands(original(page))
     assert len(anchors(page)) == len(anchors(original(page)))
+
+
+def test_comparison_counts_the_lines_of_the_examples() -> None:
+    page = (ROOT / "docs" / "topics" / "compared-with-aiogram.md").read_text(encoding="utf-8")
+    rows = re.findall(r"\| \[[\w.]+\]\(\.\./\.\./(examples/[\w/.]+)\) \| (\d+) \|", page)
+    assert len(rows) == 5
+    for file, lines in rows:
+        path = ROOT / file
+        files = [path] if path.parent.name == "examples" else sorted(path.parent.glob("*.py"))
+        assert int(lines) == sum(len(each.read_text(encoding="utf-8").splitlines()) for each in files), file
