@@ -22,6 +22,7 @@ SOURCE = ROOT / "src" / "webwx"
 TESTS = ROOT / "tests"
 
 WITHOUT_A_TEST_OF_ITS_OWN = {
+    "gateway/reception.py": "tests/gateway/test_hooks.py sends it requests over HTTP",
     "gateway/notify/answers.py": "a table without logic; tests/gateway/notify/test_registry.py meets each answer",
     "gateway/notify/notification.py": "values without logic; the tests of messages and receivers use them",
     "gateway/notify/receiver.py": "a protocol and values without logic; the tests of the receivers use them",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Protocol
 
 import httpx
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 SERVER = "http://sandbox.test"
 
 BASE = "http://127.0.0.1:8791"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quiet_parser() -> None:
+    """Keep the Markdown parser from writing ten lines of debugging for each line that it reads."""
+    logging.getLogger("markdown_it").setLevel(logging.INFO)
 
 
 @pytest.fixture
@@ -103,7 +110,7 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
             ),
             folder, records, server=SERVER, clock=world.clock.now,
         )  # fmt: skip
-        gateway = Gateway(config, records, port, clock=world.clock.now)
+        gateway = Gateway(config, records, port, tmp_path / "gateway-files", clock=world.clock.now)
         await gateway.start()
         yield Running(gateway, port, world, tmp_path)
         await gateway.close()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from litestar.enums import ScopeType
 
 from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.front import SECURITY_HEADERS, Front, client_address
+from webwx.gateway.hooks import is_vendor_request
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 def scope_of(path: str = "/", client: tuple[str, int] | None = None, **headers: str) -> HTTPScope:
     return {  # type: ignore[typeddict-item]  # the parts that the checks read
-        "type": "http", "path": path, "client": client,
+        "type": ScopeType.HTTP, "method": "POST", "path": path, "client": client,
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }  # fmt: skip
 
@@ -25,7 +27,7 @@ def scope_of(path: str = "/", client: tuple[str, int] | None = None, **headers: 
 @pytest.fixture
 def front(running: Running) -> Front:
     listen = ListenTable(hosts=("wx.example.org",), origins=("https://dash.example.org",))
-    return Front(running.gateway.routes, GatewayConfig(listen=listen), {"qyapi.weixin.qq.com": ("/cgi-bin/webhook/",)})
+    return Front(running.gateway.routes, GatewayConfig(listen=listen), is_vendor_request)
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ async def _run(
                 lambda on_state: _accounts(settings, on_state), settings.folder, records, host=settings.host,
                 server=settings.server,
             ),
+            settings.home / "gateway-files",
         )  # fmt: skip
         code = await gateway.sessions.create_code()
 

@@ -16,18 +16,24 @@ from litestar.params import FromPath
 from webwx.gateway.api.accounts import accounts_router
 from webwx.gateway.api.documents import ReferencePage, documents_router
 from webwx.gateway.api.notify import notify
+from webwx.gateway.api.receivers import receivers_router
 from webwx.gateway.api.sends import sends_router
 from webwx.gateway.auth import Access, Caller
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.front import Front
+from webwx.gateway.hooks import Hooks, is_vendor_request
 from webwx.gateway.keys import KeyRing
+from webwx.gateway.notification_queue import NotificationQueue
 from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import HANDLERS, GatewayProblem
+from webwx.gateway.receivers import Receivers
+from webwx.gateway.reception import Reception
 from webwx.gateway.sessions import ConsoleSessions
 from webwx.storage.base import RecordStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from litestar.connection import Request
 
@@ -43,6 +49,7 @@ class Gateway:
         config: The configuration.
         records: Stores keys, sessions and everything that changes at run time.
         port: The accounts.
+        folder: Folder for files that wait to be sent.
         clock: Returns seconds since 1970.
     """
 
@@ -51,6 +58,7 @@ class Gateway:
         config: GatewayConfig,
         records: RecordStore,
         port: GatewayPort,
+        folder: Path,
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -60,11 +68,14 @@ class Gateway:
         self.keys = KeyRing(records, clock)
         self.sessions = ConsoleSessions(records, clock)
         self.access = Access(self.keys, self.sessions, port, lambda: self.config.limits.requests_per_minute)
+        self.receivers = Receivers(records, clock)
+        self.notifications = NotificationQueue(port, records, self.receivers, folder, clock)
         self.closing = asyncio.Event()
         """Set when the server begins to stop; streams end then."""
         self.routes = self._assemble()
         """The application behind the checks of hosts and origins, with its table of routes."""
-        self.app = Front(self.routes, config)
+        reception = Reception(self.receivers, self.notifications, records, folder, clock)
+        self.app = Front(Hooks(self.routes, reception), config, is_vendor_request)
         """The application to serve."""
 
     def __repr__(self) -> str:
@@ -73,6 +84,7 @@ class Gateway:
     async def start(self) -> None:
         """Open the accounts and begin to sync."""
         await self.port.start()
+        await self.notifications.start()
 
     def begin_closing(self) -> None:
         """End all streams, because the server stops."""
@@ -81,6 +93,7 @@ class Gateway:
     async def close(self) -> None:
         """Finish sends in progress, store all positions, and close everything."""
         try:
+            await self.notifications.close()
             await self.port.close()
         finally:
             await self.records.close()
@@ -88,7 +101,7 @@ class Gateway:
     def _assemble(self) -> Litestar:
         return Litestar(
             route_handlers=[
-                Router(API, route_handlers=[accounts_router, sends_router, notify]),
+                Router(API, route_handlers=[accounts_router, receivers_router, sends_router, notify]),
                 documents_router,
             ],
             guards=[self.access.check],
@@ -97,6 +110,9 @@ class Gateway:
                 "gateway": Provide(self._itself, sync_to_thread=False),
                 "number": Provide(self._number, sync_to_thread=False),
                 "port": Provide(self._port, sync_to_thread=False),
+                "queue": Provide(lambda: self.notifications, sync_to_thread=False),
+                "receivers": Provide(lambda: self.receivers, sync_to_thread=False),
+                "records": Provide(lambda: self.records, sync_to_thread=False),
             },
             exception_handlers=HANDLERS,
             logging_config=None,

@@ -18,10 +18,9 @@ from webwx.gateway.config import is_loopback
 from webwx.gateway.problems import MEDIA_TYPE, GatewayProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
-    from litestar import Litestar
-    from litestar.types import Receive, Scope, Send
+    from litestar.types import ASGIApp, Receive, Scope, Send
     from litestar.types.asgi_types import HTTPScope, Message, WebSocketScope
 
     from webwx.gateway.config import GatewayConfig
@@ -45,17 +44,17 @@ class Front:
     Args:
         app: The application that handles what passes.
         config: The gateway's configuration.
-        vendor_hosts: Host names that are served under some paths only, by the prefixes of these paths: clients with a
-            fixed host name come through a proxy.
+        serves_vendor: Returns whether a request with a vendor's host name is for a receiver, from the host name, the
+            method and the path: clients with a fixed host name come through a proxy.
     """
 
     def __init__(
-        self, app: Litestar, config: GatewayConfig, vendor_hosts: Mapping[str, tuple[str, ...]] | None = None
+        self, app: ASGIApp, config: GatewayConfig, serves_vendor: Callable[[str, str, str], bool] = lambda *_: False
     ) -> None:
         self._app = app
         self._hosts = {host.lower() for host in (*config.listen.hosts, config.listen.host)}
         self._origins = {origin.rstrip("/").lower() for origin in config.listen.origins}
-        self._vendor_hosts = dict(vendor_hosts or {})
+        self._serves_vendor = serves_vendor
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check a request or an upgrade, and pass it on; pass on everything else, such as the server's start."""
@@ -78,16 +77,17 @@ class Front:
         """
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         host = hosts[0].decode("latin-1").lower() if len(hosts) == 1 else ""
-        if not self._is_served(_name_of(host), scope["path"]):
+        if not self._is_served(_name_of(host), scope):
             raise GatewayProblem("wrong-host", "Use the address that 'webwx serve' prints, or add the name to 'hosts'.")
         for name, value in scope["headers"]:
             if name == b"origin" and not self._is_own(value.decode("latin-1").lower(), host):
                 raise GatewayProblem("bad-origin", "Pages of other sites have to be in 'origins'.")
 
-    def _is_served(self, name: str, path: str) -> bool:
+    def _is_served(self, name: str, scope: HTTPScope | WebSocketScope) -> bool:
         if name in self._hosts or is_loopback(name):
             return True
-        return any(path.startswith(prefix) for prefix in self._vendor_hosts.get(name, ()))
+        method = scope["method"] if scope["type"] == ScopeType.HTTP else ""
+        return self._serves_vendor(name, method, scope["path"])
 
     def _is_own(self, origin: str, host: str) -> bool:
         return origin in self._origins or origin in {f"http://{host}", f"https://{host}"}

@@ -37,8 +37,8 @@ class Bark:
     routes = (
         HookRoute("/push"),
         *(HookRoute(f"{prefix}{form}", _BOTH) for prefix in ("", "/hooks/bark") for form in _FORMS),
-        HookRoute("/ping", ("GET",), action="ping"),
-        HookRoute("/info", ("GET",), action="information"),
+        HookRoute("/ping", ("GET",), action="ping", is_public=True),
+        HookRoute("/info", ("GET",), action="information", is_public=True),
     )
 
     def tokens(self, request: HookRequest) -> tuple[str, ...]:

@@ -30,8 +30,8 @@ class Gotify:
         HookRoute("/message"),
         HookRoute("/hooks/gotify/{token}"),
         HookRoute("/hooks/gotify/{token}/message"),
-        HookRoute("/version", ("GET",), action="version"),
-        HookRoute("/health", ("GET",), action="health"),
+        HookRoute("/version", ("GET",), action="version", is_public=True),
+        HookRoute("/health", ("GET",), action="health", is_public=True),
     )
 
     def tokens(self, request: HookRequest) -> tuple[str, ...]:

@@ -85,7 +85,7 @@ class Ntfy:
             for prefix in ("", "/hooks/ntfy")
             for verb in ("publish", "send", "trigger")
         ),
-        HookRoute("/v1/health", ("GET",), action="health"),
+        HookRoute("/v1/health", ("GET",), action="health", is_public=True),
     )
 
     def tokens(self, request: HookRequest) -> tuple[str, ...]:

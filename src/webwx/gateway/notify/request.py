@@ -36,6 +36,8 @@ class HookRoute(NamedTuple):
     """What the receiver does with the request."""
     max_bytes: int = MAX_BODY
     """Bytes of the largest body."""
+    is_public: bool = False
+    """Whether the request needs no token, such as a ping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -1,0 +1,340 @@
+"""
+From a notification to the outbox: at once, or held and folded.
+
+A text for an account that is online goes into the outbox before its sender gets an answer. What has to wait is stored
+as a record first: the rest of a burst, files, and everything that arrives while the account is logged out. Held
+messages leave in their order, several as one digest, and show when they arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import secrets
+from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
+
+from webwx.errors import InvalidRequest, RecordChanged, WxError
+from webwx.gateway.notify.digest import Burst, Collected, digest
+from webwx.gateway.notify.message import OutgoingMessage, with_age
+from webwx.gateway.notify.receiver import StoredMessage
+from webwx.gateway.notify.refusal import Refusal, RefusalReason
+from webwx.gateway.port import MediaContent, MediaKind
+from webwx.gateway.problems import GatewayProblem
+from webwx.model.contacts import FILEHELPER
+from webwx.storage.atomic_write import write_private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from webwx.gateway.notify.notification import AttachedFile
+    from webwx.gateway.port import AccountPort, GatewayPort
+    from webwx.gateway.receivers import Receivers, StoredReceiver
+    from webwx.storage.base import RecordStore
+
+_log = logging.getLogger("webwx.gateway")
+
+MOST_HELD = 500
+"""Messages that are held for one receiver; further ones are refused until some have left."""
+REMEMBERED_SECONDS = 7 * 24 * 3600.0
+"""How long the idempotency key of a held message is remembered after it has left."""
+
+_HELD, _DONE = "held", "notified"
+"""Kinds of records: a held message, and the key of one that has left."""
+_RETRY = 30.0
+"""Seconds until held messages are tried again."""
+_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/bmp"})
+
+
+class HeldFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of a held message."""
+
+    path: str
+    """Name in the folder of held files."""
+    name: str
+    kind: MediaKind
+
+    def __repr__(self) -> str:
+        return f"HeldFile({self.kind})"
+
+
+class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that waits: the body of a record, whose id begins with the receiver's."""
+
+    number: int
+    at: float
+    """When its request arrived, in seconds since 1970."""
+    text: str
+    files: tuple[HeldFile, ...] = ()
+    key: str = ""
+    """Digest of the idempotency key; empty if there was none."""
+
+    def __repr__(self) -> str:
+        return f"HeldMessage({self.number})"
+
+
+class NotificationQueue:
+    """
+    Takes the messages of all receivers, and brings each into the outbox of its account.
+
+    Args:
+        port: The accounts.
+        records: Stores what waits.
+        receivers: The receivers.
+        folder: Folder for the files of held messages.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        port: GatewayPort,
+        records: RecordStore,
+        receivers: Receivers,
+        folder: Path,
+        clock: Callable[[], float],
+    ) -> None:
+        self._port = port
+        self._records = records
+        self._receivers = receivers
+        self.folder = folder
+        """Folder for the files of held messages."""
+        self._clock = clock
+        self._bursts: dict[str, Burst[HeldMessage]] = {}
+        self._last_number = 0
+        self._wake = asyncio.Event()
+        self._flushing = asyncio.Lock()
+        self._tasks: list[asyncio.Task[NoReturn]] = []
+
+    def __repr__(self) -> str:
+        return f"NotificationQueue({sum(map(len, self._held().values()))} held)"
+
+    def _held(self) -> dict[str, tuple[HeldMessage, ...]]:
+        return {receiver: burst.collected for receiver, burst in self._bursts.items()}
+
+    def waiting(self, receiver: str) -> int:
+        """Return how many messages of a receiver are held."""
+        return len(self._burst(receiver).collected)
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Read what an earlier process has held, and begin to send it."""
+        for record in await self._records.find(_HELD):
+            receiver = record.id.partition("/")[0]
+            message = msgspec.json.decode(record.body, type=HeldMessage)
+            burst = self._burst(receiver)
+            self._bursts[receiver] = Burst(sent=burst.sent, collected=(*burst.collected, message))
+            self._last_number = max(self._last_number, message.number)
+        await self._forget_old_keys()
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._run()), loop.create_task(self._watch())]
+
+    async def close(self) -> None:
+        """Stop; what is held stays stored."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _watch(self) -> NoReturn:
+        while True:
+            async for _ in self._port.watch_states():
+                self._wake.set()
+
+    async def _run(self) -> NoReturn:
+        while True:
+            self._wake.clear()
+            try:
+                await self.flush()
+            except WxError as error:  # such as a full disk; the messages stay held
+                _log.warning("Held notifications cannot be sent now (%s).", type(error).__name__)
+            pause = await self._pause()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
+
+    async def _pause(self) -> float | None:
+        receivers = {receiver.id: receiver for receiver in await self._receivers.find()}
+        due = [
+            at
+            for receiver_id, burst in self._bursts.items()
+            if receiver_id in receivers and (at := burst.due_at(receivers[receiver_id].rule)) is not None
+        ]
+        if not due:
+            return None
+        wait = min(due) - self._clock()
+        return wait if wait > 0 else _RETRY
+
+    async def _forget_old_keys(self) -> None:
+        for record in await self._records.find(_DONE):
+            if self._clock() - record.changed_at > REMEMBERED_SECONDS:
+                await self._records.delete(_DONE, record.id)
+
+    def _burst(self, receiver: str) -> Burst[HeldMessage]:
+        return self._bursts.get(receiver, Burst())
+
+    # -- a new message -----------------------------------------------------------------------------------------------
+
+    async def put(self, receiver: StoredReceiver, message: OutgoingMessage, key: str) -> StoredMessage:
+        """
+        Store a message, and return once it is durable: in the outbox, or held.
+
+        Args:
+            receiver: Its receiver.
+            message: The message.
+            key: Idempotency key of its request; a second message with the same key is not stored.
+
+        Raises:
+            Refusal: Too many are held, or the account is logged out and the receiver does not hold messages.
+            WxError: It could not be stored.
+        """
+        now = self._clock()
+        hashed = hashlib.sha256(f"{receiver.id}/{key}".encode()).hexdigest() if key else ""
+        number = int(hashed[:12], 16) if hashed else self._next_number(now)
+        stored = StoredMessage(number, now)
+        if hashed and await self._is_known(receiver, hashed):
+            return stored
+        account = self._port.account(receiver.account)
+        is_online = await is_account_online(account)
+        if not (is_online or receiver.holds):
+            raise Refusal(RefusalReason.OFFLINE, retry_after=60)
+        burst = self._burst(receiver.id)
+        next_burst, is_now = burst.offer(HeldMessage(number=number, at=now, text=""), now, receiver.rule)
+        if is_online and is_now and not message.files:
+            self._bursts[receiver.id] = next_burst
+            await _enqueue(account, receiver, message.text, hashed)
+            return stored
+        if len(burst.collected) >= MOST_HELD:
+            raise Refusal(RefusalReason.RATE_LIMITED, "Too many messages wait for this receiver.", retry_after=60)
+        await self._hold(receiver, message, HeldMessage(number=number, at=now, text=message.text, key=hashed))
+        return stored
+
+    def _next_number(self, now: float) -> int:
+        self._last_number = max(self._last_number + 1, int(now * 1000))
+        return self._last_number
+
+    async def _is_known(self, receiver: StoredReceiver, hashed: str) -> bool:
+        if any(each.key == hashed for each in self._burst(receiver.id).collected):
+            return True
+        return await self._records.get(_DONE, hashed) is not None
+
+    async def _hold(self, receiver: StoredReceiver, message: OutgoingMessage, held: HeldMessage) -> None:
+        files = [await self._write(file) for file in message.files]
+        held = msgspec.structs.replace(held, files=tuple(files))
+        await self._records.put(
+            _HELD, _record_id(receiver.id, held), msgspec.json.encode(held), version=0, time=self._clock()
+        )
+        burst = self._burst(receiver.id)
+        self._bursts[receiver.id] = Burst(sent=burst.sent, collected=(*burst.collected, held))
+        self._wake.set()
+
+    async def _write(self, file: AttachedFile) -> HeldFile:
+        path = secrets.token_hex(16)
+        await asyncio.to_thread(write_private, self.folder / path, file.content)
+        return HeldFile(path=path, name=_safe_name(file.name), kind=_kind_of(file))
+
+    # -- what is held ------------------------------------------------------------------------------------------------
+
+    async def flush(self) -> None:
+        """Send what is held, is due, and belongs to an account that is online."""
+        async with self._flushing:
+            for receiver_id in list(self._bursts):
+                receiver = await self._receivers.get(receiver_id)
+                if receiver is None:
+                    await self._drop(receiver_id)
+                else:
+                    await self._flush_receiver(receiver)
+
+    async def _flush_receiver(self, receiver: StoredReceiver) -> None:
+        now = self._clock()
+        burst = self._burst(receiver.id)
+        next_burst, folded = burst.flush(now, receiver.rule)
+        if not folded:
+            return
+        try:
+            account = self._port.account(receiver.account)
+        except GatewayProblem:  # the account was removed; it may be added again
+            return
+        if not await is_account_online(account):
+            return
+        zone = receiver.tzinfo
+        message = digest(
+            [Collected(OutgoingMessage(each.text or "[file]"), each.at) for each in folded], receiver.rule, zone
+        )
+        text = with_age(message, folded[0].at, now, zone).text if any(each.text for each in folded) else ""
+        batch = hashlib.sha256(_record_id(receiver.id, folded[0]).encode()).hexdigest()
+        if text:
+            await _enqueue(account, receiver, text, batch)
+        whole = [file for file in message.files if file.name == "message.txt"]
+        files = [*(await asyncio.gather(*map(self._write, whole))), *(file for each in folded for file in each.files)]
+        await self._send_files(account, receiver, files, batch)
+        await self._finish(receiver, folded)
+        collected = self._burst(receiver.id).collected[len(folded) :]
+        self._bursts[receiver.id] = Burst(sent=next_burst.sent, collected=collected)
+
+    async def _send_files(
+        self, account: AccountPort, receiver: StoredReceiver, files: Sequence[HeldFile], batch: str
+    ) -> None:
+        for number, file in enumerate(files):
+            path = self.folder / file.path
+            content = MediaContent(kind=file.kind, path=path, name=file.name)
+            try:
+                await account.send(receiver.to, content, key=f"receiver-{batch[:32]}-{number}")
+            except GatewayProblem as problem:
+                if problem.code != "key-reused":
+                    raise
+            except InvalidRequest as error:  # such as a picture that is none; the text has arrived
+                _log.warning("A file of a notification cannot be sent (%s).", type(error).__name__)
+
+    async def _finish(self, receiver: StoredReceiver, folded: Sequence[HeldMessage]) -> None:
+        for each in folded:
+            if each.key:
+                with contextlib.suppress(RecordChanged):  # it is there already
+                    await self._records.put(_DONE, each.key, b"{}", version=0, time=self._clock())
+            await self._records.delete(_HELD, _record_id(receiver.id, each))
+            for file in each.files:
+                (self.folder / file.path).unlink(missing_ok=True)
+
+    async def _drop(self, receiver_id: str) -> None:
+        """Forget what is held for a receiver that was deleted."""
+        for each in self._bursts.pop(receiver_id).collected:
+            await self._records.delete(_HELD, _record_id(receiver_id, each))
+            for file in each.files:
+                (self.folder / file.path).unlink(missing_ok=True)
+
+
+async def is_account_online(account: AccountPort) -> bool:
+    """Return whether an account is logged in and its polls succeed."""
+    return (await account.status()).state == "online"
+
+
+async def _enqueue(account: AccountPort, receiver: StoredReceiver, text: str, key: str) -> None:
+    """Store a text in the outbox; a key that is there already means that an earlier attempt has stored it."""
+    try:
+        await account.enqueue(receiver.to, text, key=f"receiver-{key[:32]}" if key else "")
+    except GatewayProblem as problem:
+        if problem.code != "key-reused":
+            raise
+    except InvalidRequest as error:
+        if receiver.to == FILEHELPER:
+            raise
+        _log.warning("The recipient of receiver %s is unknown (%s).", receiver.id, type(error).__name__)
+        await account.enqueue(FILEHELPER, text, key=f"receiver-{key[:32]}" if key else "")
+
+
+def _record_id(receiver: str, message: HeldMessage) -> str:
+    return f"{receiver}/{int(message.at * 1000):015d}-{message.number}"
+
+
+def _safe_name(name: str) -> str:
+    """Return a file name without folders and control characters."""
+    last = name.replace("\\", "/").rpartition("/")[2]
+    shown = "".join(character for character in last if character.isprintable()).strip(". ")
+    return shown[:200] or "file"
+
+
+def _kind_of(file: AttachedFile) -> MediaKind:
+    return "image" if file.media_type in _PICTURES else "file"

@@ -1,0 +1,285 @@
+"""
+The receivers of the gateway: addresses to which programs of others send notifications, each with a token of its own.
+
+Only the hash of a token is stored, so a token is shown once, when its receiver is created or the token is replaced. The
+secret of signatures is stored as it is, because checking a signature needs it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+import string
+import uuid
+import zoneinfo
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from webwx.errors import InvalidRequest
+from webwx.gateway.notify.digest import DigestRule
+from webwx.gateway.notify.receiver import ReceiverOptions
+from webwx.gateway.notify.registry import RECEIVERS
+from webwx.gateway.notify.template import InvalidTemplate, parse_template
+from webwx.model.contacts import FILEHELPER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from webwx.storage.base import RecordStore
+
+RECORD_KIND = "receiver"
+"""Kind of the records."""
+
+SHORTEST_TOKEN = 20
+"""Characters of a token that the owner chooses."""
+
+_FRESH = 1.0
+"""Seconds for which the receivers are used without reading their records again."""
+
+_CHOSEN = re.compile(rf"[A-Za-z0-9_-]{{{SHORTEST_TOKEN},200}}")
+_LETTERS = string.ascii_letters + string.digits
+_CAPITALS = string.ascii_uppercase + string.digits
+
+_ADDRESSES = {
+    "wecom": "/cgi-bin/webhook/send?key={token}",
+    "bark": "/push",
+    "serverchan": "/{token}.send",
+    "pushplus": "/send/{token}",
+    "ntfy": "/{token}",
+    "gotify": "/message?token={token}",
+    "slack": "/services/{token}",
+    "apprise": "/notify/{token}",
+}
+"""Where the vendor's clients send to; other kinds have `/hooks/<kind>/<token>`."""
+
+
+class StoredReceiver(msgspec.Struct, frozen=True, kw_only=True):
+    """A receiver, without its token."""
+
+    id: str
+    name: str
+    """Name for people, such as `grafana`."""
+    kind: str
+    """Which clients it understands: a key of `RECEIVERS`."""
+    account: int
+    """Number of the account that sends."""
+    to: str | int = FILEHELPER
+    """Recipient."""
+    digest: str
+    """SHA-256 of the token, in hexadecimal."""
+    created_at: float
+    """Seconds since 1970."""
+    secret: str = ""
+    """Secret of signatures; with one, a request without a valid signature is refused."""
+    signature_header: str = ""
+    timestamp_header: str = ""
+    template: str = ""
+    """Template of generic JSON."""
+    allows_get: bool = False
+    """Whether a generic receiver takes a message from the query of a GET."""
+    zone: str = ""
+    """IANA name of the zone of times that are shown; empty: UTC."""
+    messages_per_minute: int = 10
+    """Messages that are sent one by one in a minute; the others become one digest."""
+    holds: bool = True
+    """Whether messages are kept while the account is logged out; otherwise they are refused."""
+
+    def __repr__(self) -> str:
+        return f"StoredReceiver({self.id}, {self.kind})"
+
+    @property
+    def rule(self) -> DigestRule:
+        """When messages are folded into a digest."""
+        return DigestRule(self.messages_per_minute, 60.0)
+
+    @property
+    def tzinfo(self) -> tzinfo:
+        """Zone of times that are shown."""
+        return zoneinfo.ZoneInfo(self.zone) if self.zone else UTC
+
+    @property
+    def options(self) -> ReceiverOptions:
+        """What the receiver's reader needs to know."""
+        return ReceiverOptions(
+            secret=self.secret, signature_header=self.signature_header.lower(),
+            timestamp_header=self.timestamp_header.lower(),
+            template=parse_template(self.template) if self.template else None, allows_get=self.allows_get,
+            zone=self.tzinfo,
+        )  # fmt: skip
+
+
+class NewReceiver(NamedTuple):
+    """A receiver that has a new token, which is not stored."""
+
+    receiver: StoredReceiver
+    token: str
+
+    def __repr__(self) -> str:
+        return f"NewReceiver({self.receiver.id})"
+
+
+class FoundReceiver(NamedTuple):
+    """A receiver that was found by its token."""
+
+    receiver: StoredReceiver
+    token: str
+
+    def __repr__(self) -> str:
+        return f"FoundReceiver({self.receiver.id})"
+
+
+class Receivers:
+    """
+    The receivers, stored as records.
+
+    Args:
+        records: The records.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
+        self._records = records
+        self._clock = clock
+        self._by_digest: dict[tuple[str, str], StoredReceiver] = {}
+        """Receivers by kind and digest."""
+        self._read_at = float("-inf")
+
+    def __repr__(self) -> str:
+        return "Receivers()"
+
+    async def create(self, receiver: StoredReceiver, token: str = "") -> NewReceiver:
+        """
+        Store a receiver, and return it with its token, the only time that it is known.
+
+        Args:
+            receiver: The receiver; its id, digest and time are replaced.
+            token: A token of the owner's choice, for a client that accepts only some forms; empty: a random one.
+
+        Raises:
+            InvalidRequest: A field is invalid, or the token is too short or in use.
+        """
+        token = token or new_token(receiver.kind)
+        made = msgspec.structs.replace(receiver, id=_random(8), digest=digest_of(token), created_at=self._clock())
+        check_receiver(made)
+        if not _CHOSEN.fullmatch(token.replace("/", "")):
+            raise InvalidRequest(f"A token has at least {SHORTEST_TOKEN} letters, digits, '-' or '_'.")
+        if any(made.digest == each.digest for each in await self.find()):
+            raise InvalidRequest("Another receiver has this token.")
+        await self._put(made, 0)
+        return NewReceiver(made, token)
+
+    async def find(self) -> list[StoredReceiver]:
+        """Return all receivers, the oldest first."""
+        found = [_read_record(record.body) for record in await self._records.find(RECORD_KIND)]
+        return sorted(found, key=lambda receiver: receiver.created_at)
+
+    async def get(self, receiver_id: str) -> StoredReceiver | None:
+        """Return a receiver by its id; None if there is none."""
+        record = await self._records.get(RECORD_KIND, receiver_id)
+        return None if record is None else _read_record(record.body)
+
+    async def change(
+        self, receiver_id: str, change: Callable[[StoredReceiver], StoredReceiver]
+    ) -> StoredReceiver | None:
+        """
+        Change a receiver, and return it; None if there is none.
+
+        Raises:
+            RecordChanged: Another caller has changed it meanwhile.
+            InvalidRequest: A field is invalid.
+        """
+        record = await self._records.get(RECORD_KIND, receiver_id)
+        if record is None:
+            return None
+        changed = change(_read_record(record.body))
+        check_receiver(changed)
+        await self._put(changed, record.version)
+        return changed
+
+    async def rotate(self, receiver_id: str) -> NewReceiver | None:
+        """Replace the token of a receiver, and return both; None if there is none. The old token ends at once."""
+        receiver = await self.get(receiver_id)
+        if receiver is None:
+            return None
+        token = new_token(receiver.kind)
+        changed = await self.change(receiver_id, lambda each: msgspec.structs.replace(each, digest=digest_of(token)))
+        return None if changed is None else NewReceiver(changed, token)
+
+    async def delete(self, receiver_id: str) -> bool:
+        """Delete a receiver, and return whether there was one."""
+        self._read_at = float("-inf")
+        return await self._records.delete(RECORD_KIND, receiver_id)
+
+    async def find_by_token(self, kind: str, tokens: Iterable[str]) -> FoundReceiver | None:
+        """Return the receiver of a kind that has one of the tokens; None if none has."""
+        now = self._clock()
+        if not 0 <= now - self._read_at < _FRESH:
+            self._by_digest = {(each.kind, each.digest): each for each in await self.find()}
+            self._read_at = now
+        for token in tokens:
+            # A dictionary's comparison is no leak here: it compares digests, which a sender cannot choose.
+            receiver = self._by_digest.get((kind, digest_of(token)))
+            if receiver is not None:
+                return FoundReceiver(receiver, token)
+        return None
+
+    async def _put(self, receiver: StoredReceiver, version: int) -> None:
+        await self._records.put(
+            RECORD_KIND, receiver.id, msgspec.json.encode(receiver), version=version, time=self._clock()
+        )
+        self._read_at = float("-inf")
+
+
+def check_receiver(receiver: StoredReceiver) -> None:
+    """
+    Check the fields of a receiver.
+
+    Raises:
+        InvalidRequest: One of them is invalid.
+    """
+    if receiver.kind not in RECEIVERS:
+        raise InvalidRequest(f"There is no kind {receiver.kind!r}; the kinds are {', '.join(RECEIVERS)}.")
+    if not 1 <= receiver.messages_per_minute <= 60:
+        raise InvalidRequest("'messages_per_minute' is a number from 1 to 60.")
+    if receiver.zone and receiver.zone not in zoneinfo.available_timezones():
+        raise InvalidRequest(f"There is no time zone {receiver.zone!r}; write one like 'Asia/Shanghai'.")
+    try:
+        parse_template(receiver.template)
+    except InvalidTemplate as error:
+        raise InvalidRequest(str(error)) from None
+
+
+def address_of(kind: str, token: str) -> str:
+    """Return the path, with its query, to which the clients of a kind send."""
+    return _ADDRESSES.get(kind, f"/hooks/{kind}/{{token}}").format(token=token)
+
+
+def new_token(kind: str) -> str:
+    """Return a random token, in the form that the clients of a kind accept."""
+    match kind:
+        case "wecom":
+            return str(uuid.uuid4())
+        case "serverchan":
+            return f"SCT{secrets.randbelow(900_000) + 100_000}T{_random(24)}"
+        case "slack":
+            parts = (secrets.choice(_CAPITALS) for _ in range(16))
+            letters = "".join(parts)
+            return f"T{letters[:8]}/B{letters[8:]}/{_random(24)}"
+        case _:
+            return _random(32)
+
+
+def digest_of(token: str) -> str:
+    """Return the digest under which a token is stored; the parts of a Slack token are joined."""
+    return hashlib.sha256(token.replace("/", "").encode()).hexdigest()
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(length))
+
+
+def _read_record(body: bytes) -> StoredReceiver:
+    return msgspec.json.decode(body, type=StoredReceiver)

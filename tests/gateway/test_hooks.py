@@ -1,0 +1,183 @@
+"""Requests to receivers, as they arrive over HTTP, and what of them is passed on to the API."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from webwx.gateway.hooks import is_vendor_request, read_multipart
+from webwx.gateway.notify.refusal import Refusal
+from webwx.gateway.receivers import StoredReceiver
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import Running
+
+
+async def token_of(running: Running, kind: str, **fields: Any) -> str:
+    """Create a receiver of account 1, and return its token."""
+    receiver = StoredReceiver(id="", name="n", kind=kind, account=1, digest="", created_at=0, **fields)
+    return (await running.gateway.receivers.create(receiver)).token
+
+
+async def texts(running: Running) -> list[str]:
+    """Return the texts in the outbox of account 1, the oldest first."""
+    return [row.text for row in reversed(await running.port.account(1).list_sends())]
+
+
+async def test_success_means_that_the_message_is_in_the_outbox(online: Running) -> None:
+    token = await token_of(online, "json")
+    async with online.anonymous() as sender:
+        answer = await sender.post(f"/hooks/json/{token}", json={"title": "Backup", "text": "done"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "stored"})
+    assert await texts(online) == ["Backup\n\ndone"]
+
+
+async def test_the_token_may_be_in_the_body(online: Running) -> None:
+    token = await token_of(online, "bark")
+    async with online.anonymous() as sender:
+        answer = await sender.post("/push", json={"device_key": token, "body": "b"})
+        wrong = await sender.post("/push", json={"device_key": "x" * 32, "body": "b"})
+    assert (answer.json()["code"], wrong.status_code, wrong.json()["code"]) == (200, 400, 400)
+    assert await texts(online) == ["b"]
+
+
+async def test_a_short_path_belongs_to_the_vendor_whose_token_it_has(online: Running) -> None:
+    ntfy, bark = await token_of(online, "ntfy"), await token_of(online, "bark")
+    async with online.anonymous() as sender:
+        assert (await sender.post(f"/{ntfy}", content="from ntfy")).json()["event"] == "message"
+        assert (await sender.get(f"/{bark}/from%20bark")).json()["code"] == 200
+        assert (await sender.get("/unknown/path")).status_code in {401, 404}
+    assert await texts(online) == ["from ntfy", "from bark"]
+
+
+async def test_the_api_keeps_its_paths(online: Running) -> None:
+    async with online.anonymous() as sender:
+        assert (await sender.get("/api/v1/accounts")).status_code == 401
+        assert (await sender.get("/openapi.json")).status_code in {200, 401}
+    async with online.client("read") as client:
+        assert (await client.get("/api/v1/accounts")).status_code == 200
+
+
+async def test_a_ping_needs_no_token(online: Running) -> None:
+    async with online.anonymous() as sender:
+        assert (await sender.get("/ping")).json()["message"] == "pong"
+        assert (await sender.get("/v1/health")).json() == {"healthy": True}
+
+
+async def test_a_vendors_host_name_is_served_for_its_receiver_only(online: Running) -> None:
+    token = await token_of(online, "wecom")
+    message = {"msgtype": "text", "text": {"content": "a"}}
+    async with online.anonymous(headers={"Host": "qyapi.weixin.qq.com"}) as sender:
+        answer = await sender.post(f"/cgi-bin/webhook/send?key={token}", json=message)
+        assert answer.json() == {"errcode": 0, "errmsg": "ok"}
+        for path in ("/", "/api/v1/accounts", "/push", f"/hooks/json/{token}"):
+            assert (await sender.post(path)).status_code == 421
+    async with online.anonymous(headers={"Host": "evil.example"}) as sender:
+        assert (await sender.post(f"/cgi-bin/webhook/send?key={token}", json=message)).status_code == 421
+
+
+async def test_an_uploaded_file_is_sent_by_a_later_message(online: Running) -> None:
+    token = await token_of(online, "wecom")
+    async with online.anonymous() as sender:
+        upload = await sender.post(
+            f"/cgi-bin/webhook/upload_media?key={token}&type=file", files={"media": ("报告.txt", b"content")}
+        )
+        media_id = upload.json()["media_id"]
+        send = f"/cgi-bin/webhook/send?key={token}"
+        answer = await sender.post(send, json={"msgtype": "file", "file": {"media_id": media_id}})
+        assert answer.json()["errcode"] == 0
+        other = await sender.post(send, json={"msgtype": "file", "file": {"media_id": "unknown"}})
+        assert other.json()["errcode"] == 40058
+    await online.gateway.notifications.flush()
+    [row] = await online.port.account(1).list_sends()
+    assert (row.kind, row.state) == ("file", "sent")
+    assert not list(Path(online.gateway.notifications.folder).glob("[!u]*"))
+
+
+@pytest.mark.parametrize("length", ["", "2000000"])
+async def test_too_large_a_body_is_refused_before_it_is_read(online: Running, length: str) -> None:
+    token = await token_of(online, "json")
+    headers = {"content-length": length} if length else {}
+    async with online.anonymous() as sender:
+        for path in (f"/hooks/alertmanager/{await token_of(online, 'alertmanager')}", "/push"):
+            answer = await sender.post(path, content=b" " * 2_000_000, headers=headers)
+            assert answer.status_code == 413
+        assert (await sender.post(f"/hooks/json/{token}", content=b" " * 2_000_000)).status_code != 413
+
+
+async def test_the_same_idempotency_key_sends_once(online: Running) -> None:
+    token = await token_of(online, "json")
+    async with online.anonymous(headers={"Idempotency-Key": "1"}) as sender:
+        answers = [await sender.post(f"/hooks/json/{token}", json={"text": "once"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert await texts(online) == ["once"]
+
+
+async def test_wrong_tokens_are_slowed_down(online: Running) -> None:
+    async with online.anonymous() as sender:
+        statuses = [(await sender.post("/hooks/json/wrong", json={"text": "a"})).status_code for _ in range(8)]
+    assert statuses[:5] == [401] * 5
+    assert 429 in statuses
+
+
+async def test_an_alert_in_markdown_is_answered_by_the_vendors_form(online: Running) -> None:
+    token = await token_of(online, "pushplus")
+    async with online.anonymous() as sender:
+        body = {"token": token, "title": "T", "content": "**b**\n" + "- a\n" * 3000, "template": "markdown"}
+        assert (await sender.post("/send", json=body)).json()["code"] == 200
+    assert (await texts(online))[0].startswith("T\n\nb\n\n• a\n• a\n")
+
+
+async def test_a_receiver_of_a_removed_account_is_refused(online: Running) -> None:
+    token = await token_of(online, "json")
+    await online.port.remove_account(1)
+    async with online.anonymous() as sender:
+        assert (await sender.post(f"/hooks/json/{token}", json={"text": "a"})).status_code == 403
+
+
+def test_multipart_is_read() -> None:
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="f"; filename="x.txt"\r\nContent-Type: text/plain\r\n\r\n'
+        b"hi\r\n--b--\r\n"
+    )
+    fields, files = read_multipart(body, "b")
+    assert fields == (("a", "1"),)
+    assert [(name, file.name, file.content, file.media_type) for name, file in files] == [
+        ("f", "x.txt", b"hi", "text/plain")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "boundary"),
+    [
+        (b"", "b"),
+        (b"--b\r\n", "b"),
+        (b"--b\r\nnonsense\r\n\r\n--b--", "b"),
+        (b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\xff\r\n--b--\r\n', "b"),
+        (b"--b--\r\n", ""),
+    ],
+)
+def test_broken_multipart_is_refused(body: bytes, boundary: str) -> None:
+    with pytest.raises(Refusal):
+        read_multipart(body, boundary)
+
+
+def test_only_a_vendors_paths_belong_to_its_host_name() -> None:
+    assert is_vendor_request("hooks.slack.com", "POST", "/services/T/B/x")
+    assert not is_vendor_request("hooks.slack.com", "POST", "/push")
+    assert not is_vendor_request("example.org", "POST", "/services/T/B/x")
+
+
+async def test_what_real_clients_send_arrives(online: Running) -> None:
+    rows = json.loads((Path(__file__).parent / "notify" / "recorded.json").read_text("utf-8"))
+    [row] = [row for row in rows if row["client"] == "apprise-json"]
+    token = await token_of(online, "apprise")
+    async with online.anonymous() as sender:
+        answer = await sender.post(f"/hooks/apprise/{token}", content=row["body"], headers=row["headers"])
+    assert answer.status_code == 200
+    await online.gateway.notifications.flush()
+    assert sorted(row.kind for row in await online.port.account(1).list_sends()) == ["file", "text"]

@@ -1,0 +1,130 @@
+"""Messages of receivers on their way to the outbox: bursts, logins that end, restarts, files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.gateway.notification_queue import NotificationQueue
+from webwx.gateway.notify.message import OutgoingMessage
+from webwx.gateway.notify.notification import AttachedFile
+from webwx.gateway.notify.refusal import Refusal, RefusalReason
+from webwx.gateway.receivers import StoredReceiver
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import Running, StartGateway
+
+
+async def receiver_of(running: Running, **fields: object) -> StoredReceiver:
+    template = {"id": "", "name": "n", "kind": "json", "account": 1, "digest": "", "created_at": 0, **fields}
+    return (await running.gateway.receivers.create(StoredReceiver(**template))).receiver  # type: ignore[arg-type]
+
+
+async def texts(running: Running) -> list[str]:
+    return [row.text for row in reversed(await running.port.account(1).list_sends())]
+
+
+class Clock:
+    """A clock that only the test moves: that of the world goes on with every poll."""
+
+    def __init__(self) -> None:
+        self.now = 1_795_826_421.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def queue_of(running: Running, clock: Clock) -> NotificationQueue:
+    """Return a queue of its own, which sends held messages only when the test flushes it."""
+    gateway = running.gateway
+    return NotificationQueue(gateway.port, gateway.records, gateway.receivers, gateway.notifications.folder, clock)
+
+
+async def test_a_burst_becomes_one_digest(online: Running) -> None:
+    receiver = await receiver_of(online, messages_per_minute=2)
+    clock = Clock()
+    queue = queue_of(online, clock)
+    for number in range(5):
+        await queue.put(receiver, OutgoingMessage(f"alert {number}"), "")
+    assert (await texts(online), queue.waiting(receiver.id)) == (["alert 0", "alert 1"], 3)
+    await queue.flush()
+    assert queue.waiting(receiver.id) == 3
+
+    clock.now += 60
+    await queue.flush()
+    sent = await texts(online)
+    assert (len(sent), queue.waiting(receiver.id)) == (3, 0)
+    lines = sent[2].split("\n\n")
+    assert lines[0] == "3 messages (at most 2 messages in 60 s, the rest as one digest)"
+    assert [line[12:] for line in lines[1:]] == ["alert 2", "alert 3", "alert 4"]
+
+
+async def test_what_arrives_while_logged_out_is_held_and_shows_its_age(start_gateway: StartGateway) -> None:
+    async with start_gateway() as running:
+        await running.log_in()
+        receiver = await receiver_of(running)
+        await running.port.account(1).log_out()
+        await running.gateway.notifications.put(receiver, OutgoingMessage("disk full"), "k")
+        assert await texts(running) == []
+        running.world.wind(2 * 3600)
+    async with start_gateway() as running:  # held messages outlive the process
+        assert running.gateway.notifications.waiting(receiver.id) == 1
+        await running.log_in()
+        await running.gateway.notifications.flush()
+        [text] = await texts(running)
+        assert text.endswith("late\ndisk full")
+        assert "2 h" in text.partition("\n")[0]
+        await running.gateway.notifications.put(receiver, OutgoingMessage("disk full"), "k")
+        assert len(await texts(running)) == 1
+
+
+async def test_a_receiver_may_refuse_instead(running: Running) -> None:
+    await running.log_in()
+    receiver = await receiver_of(running, holds=False)
+    await running.port.account(1).log_out()
+    with pytest.raises(Refusal) as refused:
+        await running.gateway.notifications.put(receiver, OutgoingMessage("a"), "")
+    assert refused.value.reason is RefusalReason.OFFLINE
+
+
+async def test_text_and_files_are_sent_in_order_and_once(online: Running) -> None:
+    receiver = await receiver_of(online)
+    queue = online.gateway.notifications
+    file = AttachedFile(name="../a.log", content=b"log", media_type="text/plain")
+    for _ in range(2):
+        await queue.put(receiver, OutgoingMessage("see file", (file,)), "same key")
+    await queue.flush()
+    rows = await online.port.account(1).list_sends()
+    assert sorted((row.kind, row.text) for row in rows) == [("file", "a.log"), ("text", "see file")]
+    assert list(queue.folder.iterdir()) == []
+
+
+async def test_a_deleted_receivers_messages_are_forgotten(online: Running) -> None:
+    receiver = await receiver_of(online, messages_per_minute=1)
+    clock = Clock()
+    queue = queue_of(online, clock)
+    for _ in range(2):
+        await queue.put(receiver, OutgoingMessage("a"), "")
+    await online.gateway.receivers.delete(receiver.id)
+    clock.now += 60
+    await queue.flush()
+    assert (await texts(online), queue.waiting(receiver.id)) == (["a"], 0)
+
+
+async def test_an_unknown_recipient_is_replaced_by_file_transfer_helper(online: Running) -> None:
+    receiver = await receiver_of(online, to="no such contact")
+    await online.gateway.notifications.put(receiver, OutgoingMessage("a"), "")
+    [row] = await online.port.account(1).list_sends()
+    assert (row.chat, row.text) == ("filehelper", "a")
+
+
+async def test_too_many_held_messages_are_refused(online: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webwx.gateway.notification_queue.MOST_HELD", 2)
+    receiver = await receiver_of(online, messages_per_minute=1)
+    queue = queue_of(online, Clock())
+    for _ in range(3):
+        await queue.put(receiver, OutgoingMessage("a"), "")
+    with pytest.raises(Refusal) as refused:
+        await queue.put(receiver, OutgoingMessage("a"), "")
+    assert (refused.value.reason, refused.value.retry_after) == (RefusalReason.RATE_LIMITED, 60)
