@@ -9,12 +9,14 @@ from tests.examples.conftest import load
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from webwx.testing import Chatroom, Clock, Faults, PhoneUser, Sandbox
+    from webwx.testing import Chatroom, Clock, Faults, PhoneUser, Sandbox, TranscriptFiles
 
 AGAIN = "I have not heard from you; send 'survey' to begin again."
 
 
-def test_a_survey_from_its_beginning_to_its_end(sandbox: Sandbox, friend: PhoneUser) -> None:
+def test_a_survey_from_its_beginning_to_its_end(
+    sandbox: Sandbox, friend: PhoneUser, assert_transcript: TranscriptFiles
+) -> None:
     survey = load("survey")
     with sandbox.running(survey.bot) as bot:
         friend.say("survey")
@@ -29,6 +31,7 @@ def test_a_survey_from_its_beginning_to_its_end(sandbox: Sandbox, friend: PhoneU
         friend.say("30")
         assert friend.hears("Thank you: 阿华, 30.")
         assert bot.state_of(friend).step == ""
+        assert_transcript("survey.txt")
         friend.say("hello")
         assert friend.hears_nothing()
 

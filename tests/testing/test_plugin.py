@@ -101,3 +101,26 @@ def test_every_name_of_the_package_is_there() -> None:
     import webwx.testing
 
     assert all(isinstance(getattr(webwx.testing, name), type) for name in dir(webwx.testing))
+
+
+A_TEST_WITH_A_TRANSCRIPT = """
+from webwx import Bot, TextMessage
+
+bot = Bot()
+
+@bot.on(TextMessage, text="ping")
+async def pong(ctx, message):
+    await ctx.reply("pong")
+
+def test_chat(sandbox, friend, assert_transcript):
+    with sandbox.running(bot):
+        friend.say("ping")
+        assert_transcript("chat.txt")
+"""
+
+
+def test_a_transcript_lies_beside_its_test_and_is_written_by_an_option(tmp_path: Path) -> None:
+    assert "chat.txt does not exist" in run_alone(tmp_path, A_TEST_WITH_A_TRANSCRIPT)
+    assert "1 passed" in run_alone(tmp_path, A_TEST_WITH_A_TRANSCRIPT, "--update-transcripts")
+    assert (tmp_path / "chat.txt").read_text(encoding="utf-8") == "阿华: ping\n小明: pong\n"
+    assert "1 passed" in run_alone(tmp_path, A_TEST_WITH_A_TRANSCRIPT)

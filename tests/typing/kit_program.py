@@ -10,7 +10,18 @@ import pytest
 
 from webwx import Bot
 from webwx.sandbox.world import World
-from webwx.testing import Chatroom, Clock, Faults, Heard, NotHeard, PhoneMessage, PhoneUser, Running, Sandbox
+from webwx.testing import (
+    Chatroom,
+    Clock,
+    Faults,
+    Heard,
+    NotHeard,
+    PhoneMessage,
+    PhoneUser,
+    Running,
+    Sandbox,
+    TranscriptFiles,
+)
 
 bot = Bot()
 
@@ -33,6 +44,12 @@ def test_of_a_user(
     assert_type(sandbox.do(lambda world: world.now), float)
     assert_type(sandbox.add_person("王五").chat(chatroom), list[PhoneMessage])
     assert_type([member.nickname for member in chatroom.members], list[str])
+
+
+def test_with_a_transcript(friend: PhoneUser, chatroom: Chatroom, assert_transcript: TranscriptFiles) -> None:
+    assert_transcript("chat.txt")
+    assert_transcript("room.txt", phone=friend, chat=chatroom)
+    assert_type(friend.transcript(chatroom), str)
 
 
 @pytest.fixture

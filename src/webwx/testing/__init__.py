@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from webwx.testing.running import Running as Running
     from webwx.testing.running import StoredState as StoredState
     from webwx.testing.sandbox import Sandbox as Sandbox
+    from webwx.testing.transcripts import TranscriptDiffers as TranscriptDiffers
+    from webwx.testing.transcripts import TranscriptFiles as TranscriptFiles
 
 _HOME_OF = {
     "Chatroom": "people", "Clock": "clock", "Faults": "faults", "Heard": "people",

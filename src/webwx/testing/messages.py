@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from webwx.sandbox.people import MessageKind, WorldMessage, WorldPerson
 
 
@@ -46,3 +48,16 @@ class PhoneMessage:
         who = "me" if self.is_own else self.sender
         what = self.text if self.kind in {"text", "system"} else f"[{self.kind}] {self.name or self.text}".rstrip()
         return f"{who}: {what}{' (taken back)' if self.is_recalled else ''}"
+
+
+def transcript_of(messages: Iterable[PhoneMessage]) -> str:
+    """Return messages as text: each on a line behind its sender's nickname, further lines of a text indented."""
+    return "".join(f"{_line(each)}\n" for each in messages)
+
+
+def _line(message: PhoneMessage) -> str:
+    if message.kind == "system":
+        return f"-- {message.text}"
+    text = message.text if message.kind == "text" else f"[{message.kind}] {message.name or message.text}".rstrip()
+    body = "\n  ".join(text.splitlines()) + (" (taken back)" if message.is_recalled else "")
+    return f"{message.sender}: {body}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from webwx.sandbox.media import SOME_VIDEO, SOME_VOICE
 from webwx.sandbox.people import FILEHELPER, WorldChat
-from webwx.testing.messages import PhoneMessage
+from webwx.testing.messages import PhoneMessage, transcript_of
 from webwx.testing.stage import WorldStage
 
 if TYPE_CHECKING:
@@ -167,6 +167,16 @@ class PhoneUser:
             Impossible: There is no such chat.
         """
         return self._stage.do(lambda _: self._messages(self._chat_id(with_)))
+
+    def transcript(self, with_: To | None = None) -> str:
+        """
+        Return a chat as text, once the bots have handled all that was said: `阿华: ping`, one message per line.
+
+        Raises:
+            Impossible: There is no such chat.
+        """
+        self._stage.settle()
+        return transcript_of(self.chat(with_))
 
     def hears(
         self, what: str | re.Pattern[str] | None = None, *, kind: MessageKind | None = None, chat: To | None = None

@@ -20,12 +20,16 @@ if TYPE_CHECKING:
     from webwx.testing.faults import Faults
     from webwx.testing.people import Chatroom, PhoneUser
     from webwx.testing.sandbox import Sandbox
+    from webwx.testing.transcripts import TranscriptFiles
 
 _PATIENCE = "webwx_patience"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the settings of the project's configuration."""
+    parser.getgroup("webwx").addoption(
+        "--update-transcripts", action="store_true", help="write the transcripts of chats instead of comparing them"
+    )
     parser.addini(_PATIENCE, "real seconds for which a test of a bot waits for anything", default="5")
 
 
@@ -111,6 +115,15 @@ def webwx_faults(webwx_sandbox: Sandbox) -> Faults:
     return webwx_sandbox.faults
 
 
+@pytest.fixture
+def webwx_assert_transcript(request: pytest.FixtureRequest, webwx_friend: PhoneUser) -> TranscriptFiles:
+    """Compares a chat with a file beside the test: `webwx_assert_transcript("survey.txt")`."""
+    from webwx.testing.transcripts import TranscriptFiles
+
+    is_updating = request.config.getoption("--update-transcripts")
+    return TranscriptFiles(request.path.parent, webwx_friend, is_updating=is_updating)
+
+
 # -- with short ones -------------------------------------------------------------------------------------------------
 
 
@@ -148,3 +161,9 @@ def clock(webwx_clock: Clock) -> Clock:
 def faults(webwx_faults: Faults) -> Faults:
     """The faults of the platform: `faults.on("lost_answer", endpoint="webwxsendmsg", times=1)`."""
     return webwx_faults
+
+
+@pytest.fixture
+def assert_transcript(webwx_assert_transcript: TranscriptFiles) -> TranscriptFiles:
+    """Compares a chat with a file beside the test: `assert_transcript("survey.txt")`."""
+    return webwx_assert_transcript
