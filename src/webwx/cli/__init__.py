@@ -46,6 +46,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Messages": {
         "send": ("messages", "Send a text, a picture or any file, and print the receipt."),
+        "push": ("push", "Send a notification to your own phone."),
         "receive": ("receive", "Save received files, pictures and other media."),
         "listen": ("messages", "Print messages and recalls as they arrive."),
         "history": ("history", "Print past messages, oldest first."),

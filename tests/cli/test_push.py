@@ -1,0 +1,48 @@
+"""`webwx push`: a notification in the form that the gateway's receivers send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+
+def shown(sandbox: Any) -> list[str]:
+    messages = sandbox.chat("me", "filehelper")["messages"]
+    return [message.get("text") or message.get("name") or "" for message in messages]
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("the backup is done",), "the backup is done"),
+        (("--title", "db1", "--severity", "critical", "disk at 95 %"), "🔴 db1\n\ndisk at 95 %"),
+        (("--markdown", "# Report\n**all** [good](https://x.example)"), "【Report】\nall good https://x.example"),
+        (("text", "--severity", "good"), "🟢 text"),
+    ],
+)
+def test_a_notification_arrives_on_the_phone(me: Any, sandbox: Any, words: tuple[str, ...], text: str) -> None:
+    done = me.run("push", *words, "--json")
+    assert (done.code, done.stderr) == (0, "")
+    assert shown(sandbox)[-1] == text
+
+
+def test_the_text_is_read_from_stdin(me: Any, sandbox: Any) -> None:
+    assert me.run("push", stdin="from a pipe\n").code == 0
+    assert shown(sandbox)[-1] == "from a pipe"
+
+
+def test_a_long_text_is_followed_by_the_whole_as_a_file(me: Any, sandbox: Any) -> None:
+    assert me.run("push", stdin="字" * 16_001).code == 0
+    assert shown(sandbox)[-2:] == ["字" * 15_800 + "…", "message.txt"]
+
+
+def test_a_key_sends_once(me: Any, sandbox: Any) -> None:
+    for _ in range(2):
+        assert me.run("push", "only once", "--key", "nightly").code == 0
+    assert shown(sandbox).count("only once") == 1
+
+
+@pytest.mark.parametrize("words", [("",), ("one", "two")])
+def test_no_text_or_two_are_refused(me: Any, words: tuple[str, ...]) -> None:
+    assert me.run("push", *words).code == 2
