@@ -3,13 +3,12 @@ Remind people of what they ask for, and report every weekday.
 
     webwx run examples/scheduled.py
 
-`remind 10 tea` brings back `tea` after ten minutes, in the same chat; `reminders` lists what is to come, and `forget`
-cancels it. Reminders are stored: one that was due while the bot did not run comes when it starts. `SCHEDULED_ZONE` is
-the time zone of the report, default: the machine's.
+`/remind 10 tea` brings back `tea` after ten minutes, in the same chat; `/reminders` lists what is to come, and
+`/forget` cancels it. Reminders are stored: one that was due while the bot did not run comes when it starts.
+`SCHEDULED_ZONE` is the time zone of the report, default: the machine's.
 """
 
 import os
-import re
 
 from webwx import Bot, Context, TextMessage
 
@@ -30,22 +29,21 @@ async def remind(ctx: Context, text: str) -> None:
     await ctx.reply(f"Reminder: {text}")
 
 
-@bot.on(TextMessage, regex=r"^remind (\d+) (.+)", own=True)
-async def note(ctx: Context[re.Match[str]], _: TextMessage) -> None:
+@bot.on(command="remind")
+async def note(ctx: Context, _: TextMessage, minutes: int, text: str) -> None:
     """Set a reminder."""
-    minutes, text = ctx.match.groups()
-    await ctx.call_later(remind, minutes=int(minutes), data=text)
+    await ctx.call_later(remind, minutes=minutes, data=text)
     await ctx.reply(f"In {minutes} minutes: {text}")
 
 
-@bot.on(TextMessage, text="reminders", own=True)
+@bot.on(command="reminders")
 async def list_reminders(ctx: Context, _: TextMessage) -> None:
     """List the reminders of this chat."""
     timers = await ctx.list_timers()
     await ctx.reply("\n".join(each.data for each in timers) or "nothing to come")
 
 
-@bot.on(TextMessage, text="forget", own=True)
+@bot.on(command="forget")
 async def forget(ctx: Context, _: TextMessage) -> None:
     """Cancel the reminders of this chat."""
     for each in await ctx.list_timers():

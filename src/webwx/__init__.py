@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from webwx.client.client import AsyncClient as AsyncClient
     from webwx.client.dead_letters import DeadLetter as DeadLetter
     from webwx.client.identities import To as To
+    from webwx.client.measurement import AccountMeasurement as AccountMeasurement
     from webwx.client.rate_limit import RateLimit as RateLimit
     from webwx.client.rate_limit import RateLimitState as RateLimitState
     from webwx.client.recalled import Recalled as Recalled
@@ -186,6 +187,7 @@ _HOMES = {
     "client.dead_letters": ("DeadLetter",),
     "client.recalled": ("Recalled",),
     "client.identities": ("To",),
+    "client.measurement": ("AccountMeasurement",),
     "client.rate_limit": ("RateLimit", "RateLimitState"),
     "client.state": ("LoginState", "StateChange"),
     "client.stream": ("EventStream",),

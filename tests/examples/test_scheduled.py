@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def test_a_reminder_comes_after_its_minutes_and_once(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
     with sandbox.running(load("scheduled").bot):
-        friend.say("remind 10 tea")
+        friend.say("/remind 10 tea")
         assert friend.hears("In 10 minutes: tea")
         clock.wind(minutes=9)
         assert friend.hears_nothing()
@@ -27,7 +27,7 @@ def test_a_reminder_comes_after_its_minutes_and_once(sandbox: Sandbox, friend: P
 
 def test_a_reminder_survives_a_restart(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
     with sandbox.running(load("scheduled").bot):
-        friend.say("remind 10 tea")
+        friend.say("/remind 10 tea")
         assert friend.hears("In 10 minutes: tea")
     clock.wind(hours=1)
     with sandbox.running(load("scheduled").bot):
@@ -38,16 +38,16 @@ def test_reminders_of_a_chat_are_listed_and_forgotten(
     sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, clock: Clock
 ) -> None:
     with sandbox.running(load("scheduled").bot):
-        for text in ("remind 20 milk", "remind 10 tea"):
+        for text in ("/remind 20 milk", "/remind 10 tea"):
             friend.say(text)
-        account.say("remind 10 work")
-        friend.say("reminders")
+        account.say("/remind 10 work")
+        friend.say("/reminders")
         assert friend.hears("tea\nmilk")
-        friend.say("forget")
+        friend.say("/forget")
         assert friend.hears("forgotten")
         clock.wind(minutes=30)
         assert account.hears("Reminder: work")
-        friend.say("reminders")
+        friend.say("/reminders")
         assert friend.hears("nothing to come")
 
 
@@ -56,7 +56,7 @@ def test_the_report_comes_at_six_on_weekdays(
 ) -> None:
     monkeypatch.setenv("SCHEDULED_ZONE", "Asia/Shanghai")
     with sandbox.running(load("scheduled").bot):
-        account.say("remind 600000 tea")
+        account.say("/remind 600000 tea")
         assert account.hears("In 600000 minutes: tea")
         clock.wind_to("18:00", timezone="Asia/Shanghai")
         if clock.now.weekday() >= 5:
