@@ -78,10 +78,22 @@ class TestLookingUp:
 
     async def test_reading_goes_on_after_a_number_in_the_order_of_arrival(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*messages(1, 5)))
-        first = await account.read(limit=2)
+        first = await account.find(EntryQuery(after=0, limit=2))
         assert ids(first) == ["1", "2"]
-        assert ids(await account.read(after=first[-1].number)) == ["3", "4", "5"]
-        assert await account.read(after=(await account.read())[-1].number) == []
+        rest = await account.find(EntryQuery(after=first[-1].number))
+        assert ids(rest) == ["3", "4", "5"]
+        assert await account.find(EntryQuery(after=rest[-1].number)) == []
+
+    async def test_reading_goes_on_with_the_other_conditions_too(self, account: AccountJournal) -> None:
+        for number in range(1, 9):
+            await account.ingest(arrival(message(number, "早上好", (FRIEND, ROOM)[number % 2], at=1_000 + number)))
+        (second,) = await account.find(EntryQuery(message_id="2"))
+        after = second.number
+        assert ids(await account.find(EntryQuery(after=after, chats=(ROOM,), limit=2))) == ["3", "5"]
+        assert ids(await account.find(EntryQuery(after=after, words="早上", limit=3))) == ["3", "4", "5"]
+        assert ids(await account.find(EntryQuery(after=after, before=after + 3, chats=(ROOM, FRIEND)))) == ["3", "4"]
+        assert ids(await account.find(EntryQuery(after=after, until=1_004))) == ["3", "4"]
+        assert await account.find(EntryQuery(after=after, message_id="2")) == []
 
     async def test_an_export_gives_everything(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*messages(1, 1_234)))

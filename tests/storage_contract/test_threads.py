@@ -25,7 +25,7 @@ CALLS: dict[str, Callable[[AccountJournal, Journal], Awaitable[object]]] = {
     "find by chat": lambda account, _: account.find(EntryQuery(chats=(ContactId("@x"),))),
     "find notices": lambda account, _: account.find(EntryQuery(is_notice=True)),
     "find by time": lambda account, _: account.find(EntryQuery(since=2e9)),
-    "read": lambda account, _: account.read(limit=5),
+    "read": lambda account, _: account.find(EntryQuery(after=0, limit=5)),
     "read accounts": lambda _, journal: read_accounts(journal, [0, 1], limit=5),
     "newest cursor": lambda _, journal: newest_cursor(journal, [0, 1]),
     "find sends": lambda account, _: account.outbox.find(SendQuery(states=("failed",))),

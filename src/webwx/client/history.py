@@ -125,7 +125,7 @@ class MessageHistory:
     async def read_events(self, after: int, *, limit: int) -> list[Event]:
         """Return the events after a number, in the order of arrival."""
         part = await self._updates.readable_part()
-        return await self.events_of(await part.read(after=after, limit=limit))
+        return await self.events_of(await part.find(EntryQuery(after=after, limit=limit)))
 
     async def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
         """Return the sends of the outbox, the newest first, with their states."""

@@ -126,7 +126,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class EntryQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Conditions for entries to find: the newest entries that meet all of them."""
+    """
+    Conditions for entries to find: the newest entries that meet all of them, or with `after` the oldest.
+
+    A reader with a cursor passes its number as `after` repeatedly: an empty result means that nothing has arrived yet.
+    """
 
     number: int | None = None
     """The entry's number."""
@@ -140,6 +144,8 @@ class EntryQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Only these chats; empty for all."""
     before: int | None = None
     """Only entries with a lower number."""
+    after: int | None = None
+    """Only entries with a higher number."""
     since: float = 0
     """Not written before this time, in seconds since 1970."""
     until: float = 0
@@ -752,15 +758,7 @@ class AccountJournal(Protocol):
         ...
 
     async def find(self, query: EntryQuery) -> list[Entry]:
-        """Return the entries that match a query, the newest first."""
-        ...
-
-    async def read(self, *, after: int = 0, limit: int = 500) -> list[Entry]:
-        """
-        Return the entries after a number, in the order of arrival.
-
-        A reader with a cursor calls this repeatedly: an empty list means that nothing has arrived after it yet.
-        """
+        """Return the entries that match a query, the newest first; with `after`, in the order of arrival."""
         ...
 
     async def roster(self, own_id: ContactId) -> Roster:

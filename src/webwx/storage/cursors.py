@@ -118,7 +118,7 @@ async def read_accounts(
     numbers = decode_cursor(cursor)
     wanted = tuple(dict.fromkeys(accounts))
     found = await asyncio.gather(
-        *(journal.account(account).read(after=numbers.get(account, 0), limit=limit) for account in wanted)
+        *(journal.account(account).find(EntryQuery(after=numbers.get(account, 0), limit=limit)) for account in wanted)
     )
     entries = [AccountEntry(account, entry) for account, some in zip(wanted, found, strict=True) for entry in some]
     last = {account: entry.number for account, entry in entries}

@@ -30,7 +30,7 @@ async def find_message(account: AccountJournal, message_id: str) -> Entry | None
 async def export_entries(account: AccountJournal) -> AsyncIterator[Entry]:
     """Yield all entries in the order of arrival, reading a piece at a time."""
     after = 0
-    while piece := await account.read(after=after, limit=_READ):
+    while piece := await account.find(EntryQuery(after=after, limit=_READ)):
         for entry in piece:
             yield entry
         after = piece[-1].number

@@ -78,6 +78,9 @@ async def test_look_ups_meet_both_the_index_and_the_tail(path: Path, account: Sq
     assert ids(await account.find(EntryQuery(words="text"))) == [str(number) for number in range(10, 0, -1)]
     assert ids(await account.find(EntryQuery(words="text", limit=3))) == ["10", "9", "8"]
     assert ids(await account.find(EntryQuery(words="text", limit=7))) == [str(number) for number in range(10, 3, -1)]
+    for query in (EntryQuery(after=0, words="text", limit=7), EntryQuery(after=0, chats=(FRIEND,), limit=7)):
+        assert ids(await account.find(query)) == [str(number) for number in range(1, 8)]
+    assert ids(await account.find(EntryQuery(after=1, words="text", limit=1))) == ["2"]
     assert ids(await account.find(EntryQuery(chats=(FRIEND,), limit=7))) == [str(number) for number in range(10, 3, -1)]
 
 

@@ -119,9 +119,9 @@ class Entries:
     def __iter__(self) -> Iterator[StoredEntry]:
         return iter(self._all)
 
-    def copy(self) -> list[StoredEntry]:
-        """Return a list of all entries for use in another thread."""
-        return self._all.copy()
+    def copy(self, after: int = 0) -> list[StoredEntry]:
+        """Return a list of the entries after a number, for use in another thread."""
+        return self._all[bisect_right(self._all, after, key=_NUMBER) :]
 
     def digests(self, message_id: str) -> tuple[int, ...]:
         """Return the digests of all messages with an id."""
@@ -233,6 +233,7 @@ def condition_of(query: EntryQuery) -> Callable[[StoredEntry], bool]:
             (query.number is None or entry.number == query.number)
             and (message_id is None or entry.message_id == message_id)
             and (query.before is None or entry.number < query.before)
+            and (query.after is None or entry.number > query.after)
             and (not chats or entry.chat in chats)
             and (not query.since or entry.time >= query.since)
             and (not query.until or entry.time <= query.until)

@@ -286,7 +286,7 @@ class MemoryAccount:
     # -- queries -----------------------------------------------------------------------------------------------------
 
     async def find(self, query: EntryQuery) -> list[Entry]:
-        """Return the entries that match a query, the newest first; a scan runs in another thread."""
+        """Return the entries that match a query, the newest first or with `after` the oldest, in another thread."""
         with self._lock:
             entries = self._data().entries
             if query.number is not None:
@@ -295,16 +295,11 @@ class MemoryAccount:
             elif query.message_id is not None:
                 candidates = entries.find(clean_text(query.message_id))
             else:
-                candidates = entries.copy()
+                candidates = entries.copy(query.after or 0)
+        in_order = reversed(candidates) if query.after is None else candidates
         is_wanted = condition_of(query)
-        return await asyncio.to_thread(
-            lambda: [each.entry for each in islice(filter(is_wanted, reversed(candidates)), query.limit)]
-        )
-
-    async def read(self, *, after: int = 0, limit: int = 500) -> list[Entry]:
-        """Return the entries after a number, in the order of arrival."""
-        with self._lock:
-            return [each.entry for each in islice(self._data().entries.after(after), limit)]
+        wanted = islice(filter(is_wanted, in_order), query.limit)
+        return await asyncio.to_thread(lambda: [each.entry for each in wanted])
 
     async def stats(self) -> Stats:
         """Return the counts of this account's rows."""

@@ -39,7 +39,7 @@ from webwx.storage.sqlite.evidence import login_of
 from webwx.storage.sqlite.identities import SqliteIdentityStore
 from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.links import links_named
-from webwx.storage.sqlite.lookup import entries_after, find_entries
+from webwx.storage.sqlite.lookup import find_entries
 from webwx.storage.sqlite.outbox import Senders, SqliteOutbox
 from webwx.storage.sqlite.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people
 from webwx.storage.sqlite.schema import connect, log_of, make_room
@@ -473,14 +473,9 @@ class SqliteAccount:
     # -- queries -----------------------------------------------------------------------------------------------------
 
     async def find(self, query: EntryQuery) -> list[Entry]:
-        """Return the entries that match a query, the newest first."""
+        """Return the entries that match a query, the newest first; with `after`, in the order of arrival."""
         account = await self._account()
         return await self._reader.do(lambda db: find_entries(db, account, query))
-
-    async def read(self, *, after: int = 0, limit: int = 500) -> list[Entry]:
-        """Return the entries after a number, in the order of arrival."""
-        account = await self._account()
-        return await self._reader.do(lambda db: entries_after(db, account, after, limit))
 
     async def stats(self) -> Stats:
         """Return the counts of this account's rows."""

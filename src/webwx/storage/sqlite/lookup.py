@@ -28,22 +28,26 @@ _IS_IN_TAIL = "e.number > (SELECT number FROM indexed)"
 """Condition for entries that are not indexed yet."""
 
 
-def entries_after(db: sqlite3.Connection, account: int, number: int, limit: int) -> list[Entry]:
-    """Read the entries after a number, in the order of arrival."""
-    following = "SELECT number FROM entries WHERE number > ? AND account = ? ORDER BY number LIMIT ?"
-    return read_entries(db, select_numbers(db, following, (number, account, limit)))
-
-
 def find_entries(db: sqlite3.Connection, account: int, query: EntryQuery) -> list[Entry]:
-    """Read the entries that match a query, the newest first."""
+    """Read the entries that match a query, the newest first; with `after`, in the order of arrival."""
     condition, values = _condition(account, query)
     if query.words is not None:
         return _search(db, query, Query.of(query.words), condition, values)
     numbers: list[int] = []
     for source in _sources(account, query):
-        found = f"SELECT e.number FROM {source[0]} AND {condition} ORDER BY e.number DESC LIMIT ?"
+        found = f"SELECT e.number FROM {source[0]} AND {condition} ORDER BY e.number {_order(query)} LIMIT ?"
         numbers += select_numbers(db, found, (*source[1], *values, query.limit))
-    return read_entries(db, sorted(numbers, reverse=True)[: query.limit])[::-1]
+    return _read(db, sorted(numbers, reverse=query.after is None)[: query.limit], query)
+
+
+def _order(query: EntryQuery) -> str:
+    return "DESC" if query.after is None else "ASC"
+
+
+def _read(db: sqlite3.Connection, numbers: list[int], query: EntryQuery) -> list[Entry]:
+    """Read entries by their numbers, in the query's order."""
+    entries = read_entries(db, numbers)
+    return entries[::-1] if query.after is None else entries
 
 
 def _condition(account: int, query: EntryQuery) -> tuple[str, list[object]]:
@@ -61,6 +65,9 @@ def _condition(account: int, query: EntryQuery) -> tuple[str, list[object]]:
     if query.before is not None:
         condition += " AND e.number < ?"
         values.append(query.before)
+    if query.after is not None:
+        condition += " AND e.number > ?"
+        values.append(query.after)
     if query.since:
         condition += " AND e.time >= ?"
         values.append(query.since)
@@ -91,21 +98,32 @@ def _sources(account: int, query: EntryQuery) -> list[tuple[str, tuple[object, .
 def _search(
     db: sqlite3.Connection, query: EntryQuery, words: Query, condition: str, values: list[object]
 ) -> list[Entry]:
-    """Read the newest messages that contain all of these words."""
+    """Read messages that contain all of these words, in the query's order."""
     if not words.runs:
         return []
-    from_tail = f"SELECT e.number FROM entries e WHERE {_IS_IN_TAIL} AND e.kind = 0 AND {condition}"
-    tail = sorted(select_numbers(db, from_tail, values), reverse=True)
+
+    def from_tail(limit: int) -> list[Entry]:
+        in_tail = f"SELECT e.number FROM entries e WHERE {_IS_IN_TAIL} AND e.kind = 0 AND {condition}"
+        tail = sorted(select_numbers(db, in_tail, values), reverse=query.after is None)
+        found: list[Entry] = []
+        for start in range(0, len(tail), _READ):
+            some = _read(db, tail[start : start + _READ], query)
+            found += (entry for entry in some if words.finds(tokens_of(entry.item.raw, entry.own_id)))
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def from_index(limit: int) -> list[Entry]:
+        in_index = (
+            "SELECT w.rowid AS number FROM words w CROSS JOIN entries e ON e.number = w.rowid"
+            f" WHERE words MATCH ? AND w.rowid > ? AND w.rowid < ? AND {condition}"
+            f" ORDER BY w.rowid {_order(query)} LIMIT ?"
+        )
+        bounds = (query.after or 0, LAST if query.before is None else query.before)
+        return _read(db, select_numbers(db, in_index, (words.expression, *bounds, *values, limit)), query)
+
     found: list[Entry] = []
-    for start in range(0, len(tail), _READ):
-        newest_last = read_entries(db, tail[start : start + _READ])
-        found += (entry for entry in reversed(newest_last) if words.finds(tokens_of(entry.item.raw, entry.own_id)))
-        if len(found) >= query.limit:
-            return found[: query.limit]
-    from_index = (
-        "SELECT w.rowid AS number FROM words w CROSS JOIN entries e ON e.number = w.rowid"
-        f" WHERE words MATCH ? AND w.rowid < ? AND {condition} ORDER BY w.rowid DESC LIMIT ?"
-    )
-    newest = LAST if query.before is None else query.before
-    numbers = select_numbers(db, from_index, (words.expression, newest, *values, query.limit - len(found)))
-    return found + read_entries(db, numbers)[::-1]
+    for read in (from_tail, from_index) if query.after is None else (from_index, from_tail):
+        if len(found) < query.limit:
+            found += read(query.limit - len(found))
+    return found
