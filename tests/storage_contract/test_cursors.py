@@ -84,7 +84,7 @@ async def test_the_newest_cursor_leads_to_later_entries_only(journal: Journal, a
 
 
 async def test_a_damaged_cursor_reads_nothing(journal: Journal) -> None:
-    with pytest.raises(InvalidCursor, match="no cursor"):
+    with pytest.raises(InvalidCursor, match="not a valid cursor"):
         await read_accounts(journal, [1], cursor=encode_cursor({1: 7})[:-1])
 
 
