@@ -42,7 +42,7 @@ def test_a_login_that_does_not_open_breaks_no_line_that_is_being_typed(shell: An
     shell.environment |= {
         "WEBWX_PASSPHRASE_FROM": "keyring", "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
     }  # fmt: skip
-    assert complete(shell, "webwx send ") == ["filehelper"]
+    assert complete(shell, "webwx send ") == ["filehelper", "文件传输助手"]
 
 
 def test_bash_takes_the_script(shell: Any) -> None:
