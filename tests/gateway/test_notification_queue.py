@@ -90,7 +90,7 @@ async def test_a_receiver_may_refuse_instead(running: Running) -> None:
 
 async def test_text_and_files_are_sent_in_order_and_once(online: Running) -> None:
     receiver = await receiver_of(online)
-    queue = online.gateway.notifications
+    queue = queue_of(online, Clock())
     file = AttachedFile(name="../a.log", content=b"log", media_type="text/plain")
     for _ in range(2):
         await queue.put(receiver, OutgoingMessage("see file", (file,)), "same key")

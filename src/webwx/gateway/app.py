@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from litestar import Litestar, Router
 from litestar.di import Provide
@@ -20,6 +20,7 @@ from webwx.gateway.api.receivers import receivers_router
 from webwx.gateway.api.sends import sends_router
 from webwx.gateway.auth import Access, Caller
 from webwx.gateway.config import GatewayConfig
+from webwx.gateway.fallback import Fallback, channels_of
 from webwx.gateway.front import Front
 from webwx.gateway.hooks import Hooks, is_vendor_request
 from webwx.gateway.keys import KeyRing
@@ -70,6 +71,8 @@ class Gateway:
         self.access = Access(self.keys, self.sessions, port, lambda: self.config.limits.requests_per_minute)
         self.receivers = Receivers(records, clock)
         self.notifications = NotificationQueue(port, records, self.receivers, folder, clock)
+        self._fallback = Fallback(port, self.notifications, channels_of(config.fallback))
+        self._reporting: asyncio.Future[NoReturn] | None = None
         self.closing = asyncio.Event()
         """Set when the server begins to stop; streams end then."""
         self.routes = self._assemble()
@@ -85,6 +88,7 @@ class Gateway:
         """Open the accounts and begin to sync."""
         await self.port.start()
         await self.notifications.start()
+        self._reporting = asyncio.ensure_future(self._fallback.run())
 
     def begin_closing(self) -> None:
         """End all streams, because the server stops."""
@@ -93,6 +97,8 @@ class Gateway:
     async def close(self) -> None:
         """Finish sends in progress, store all positions, and close everything."""
         try:
+            if self._reporting is not None:
+                self._reporting.cancel()
             await self.notifications.close()
             await self.port.close()
         finally:

@@ -41,6 +41,15 @@ EXAMPLE = """\
 # header = 16384            # bytes of a request's header
 # connections = 1000        # open connections
 # requests_per_minute = 1200    # per key; 0: no limit
+
+[fallback]                  # reports the end of a login, which WeChat itself cannot
+# command = []              # program and arguments, such as ["mail", "-s", "webwx", "me@example.org"]; text on stdin
+# smtp_host = ""            # mail server
+# smtp_port = 587           # 465: TLS from the start; otherwise STARTTLS, except on this machine
+# smtp_user = ""
+# smtp_password_file = ""   # file with the password
+# mail_from = ""
+# mail_to = ""
 """
 """Content of a new file: every setting with its default."""
 
@@ -84,12 +93,30 @@ class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Requests of one key in a minute, unless the key has its own number; 0: no limit."""
 
 
+class FallbackTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table `[fallback]`: how the owner is reached when a login ends."""
+
+    command: tuple[str, ...] = ()
+    """Program and arguments; it gets the text on stdin."""
+    smtp_host: str = ""
+    """Mail server; empty: no mail is sent."""
+    smtp_port: int = 587
+    """465: TLS from the start; otherwise STARTTLS, except for a server on this machine."""
+    smtp_user: str = ""
+    smtp_password_file: str = ""
+    """Path of the file with the password."""
+    mail_from: str = ""
+    """Sender; empty: `mail_to`."""
+    mail_to: str = ""
+
+
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration of the gateway."""
 
     listen: ListenTable = ListenTable()
     tls: TlsTable = TlsTable()
     limits: LimitsTable = LimitsTable()
+    fallback: FallbackTable = FallbackTable()
 
     @property
     def is_local(self) -> bool:

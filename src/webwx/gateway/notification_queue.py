@@ -119,6 +119,12 @@ class NotificationQueue:
         """Return how many messages of a receiver are held."""
         return len(self._burst(receiver).collected)
 
+    async def waiting_for_account(self, account: int) -> int:
+        """Return how many messages are held for an account."""
+        return sum(
+            self.waiting(receiver.id) for receiver in await self._receivers.find() if receiver.account == account
+        )
+
     # -- life --------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:

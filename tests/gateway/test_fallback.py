@@ -1,0 +1,123 @@
+"""The end of a login is reported by a command or a mail, once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.errors import InvalidSettings
+from webwx.gateway.config import FallbackTable, GatewayConfig
+from webwx.gateway.fallback import ATTEMPTS, ChannelFailed, CommandChannel, Fallback, MailChannel, channels_of
+from webwx.gateway.port import AccountStatus
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.gateway.conftest import Running, StartGateway
+
+
+def writes_to(path: Path) -> tuple[str, ...]:
+    """Return a command that appends its stdin to a file."""
+    return (sys.executable, "-c", f"import sys; open({str(path)!r}, 'a').write(sys.stdin.read())")
+
+
+async def test_the_end_of_a_login_runs_the_command(start_gateway: StartGateway, tmp_path: Path) -> None:
+    path = tmp_path / "report"
+    os.mkfifo(path)
+    async with start_gateway(GatewayConfig(fallback=FallbackTable(command=writes_to(path)))) as running:
+        await running.log_in()
+        await running.port.account(1).log_out()
+        text = await asyncio.to_thread(path.read_text)
+    assert text.startswith("webwx: the login of default has ended\n\n")
+    assert "Messages that wait: 0." in text
+
+
+class Channel:
+    """A channel that fails a number of times."""
+
+    def __init__(self, failures: int = 0) -> None:
+        self.sent: asyncio.Queue[str] = asyncio.Queue()
+        self._failures = failures
+
+    async def send(self, subject: str, text: str) -> None:
+        self.sent.put_nowait(text)
+        self._failures -= 1
+        if self._failures >= 0:
+            raise ChannelFailed("It is broken.")
+
+
+def status(state: str) -> AccountStatus:
+    return AccountStatus(number=1, name="default", state=state, since=0)  # type: ignore[arg-type]
+
+
+async def test_an_end_is_reported_once_until_the_next_login(running: Running) -> None:
+    channel, pauses = Channel(), list[float]()
+    fallback = fallback_of(running, channel, pauses)
+    for state in ("logged_out", "logged_out", "degraded", "logged_out"):
+        await fallback.note(status(state))
+    await channel.sent.get()
+    for state in ("logged_out", "online", "logged_out"):
+        await fallback.note(status(state))
+    await channel.sent.get()
+    assert (channel.sent.qsize(), pauses) == (0, [0.0, 0.0])
+
+
+async def test_a_channel_that_fails_is_tried_again(running: Running) -> None:
+    channel, pauses = Channel(failures=3), list[float]()
+    await fallback_of(running, channel, pauses).note(status("logged_out"))
+    for _ in ATTEMPTS:
+        await channel.sent.get()
+    assert pauses == list(ATTEMPTS)
+
+
+def fallback_of(running: Running, channel: Channel, pauses: list[float]) -> Fallback:
+    """Return a fallback that notes its pauses and makes none."""
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    return Fallback(running.gateway.port, running.gateway.notifications, [channel], sleep)
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [(("/no/such/program",), "cannot be started"), ((sys.executable, "-c", "raise SystemExit(3)"), "code 3")],
+)
+async def test_a_command_that_fails_says_why(command: tuple[str, ...], reason: str) -> None:
+    with pytest.raises(ChannelFailed, match=reason):
+        await CommandChannel(command).send("s", "t")
+
+
+async def test_a_mail_is_sent() -> None:
+    received: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 test\r\n")
+        while line := await reader.readline():
+            if line.upper().startswith(b"DATA"):
+                writer.write(b"354 go\r\n")
+                received.append(await reader.readuntil(b"\r\n.\r\n"))
+            writer.write(b"221 bye\r\n" if line.upper().startswith(b"QUIT") else b"250 ok\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        table = FallbackTable(smtp_host="127.0.0.1", smtp_port=port, mail_to="me@example.org")
+        await MailChannel(table).send("Subject of it", "the text")
+    assert b"Subject: Subject of it" in received[0]
+    assert b"\r\n\r\nthe text\r\n" in received[0]
+    with pytest.raises(ChannelFailed, match="could not be sent"):
+        await MailChannel(table).send("s", "t")
+
+
+def test_the_settings_are_checked() -> None:
+    assert channels_of(FallbackTable()) == []
+    assert len(channels_of(FallbackTable(command=("true",), smtp_host="h", mail_to="m"))) == 2
+    for table in (FallbackTable(smtp_host="h"), FallbackTable(smtp_host="h", mail_to="m", smtp_user="u")):
+        with pytest.raises(InvalidSettings):
+            channels_of(table)
