@@ -46,7 +46,9 @@ def test_the_guide_lists_every_method_of_the_contract() -> None:
 
     assert listed == {
         each.__name__: {name for name, value in vars(each).items() if isfunction(value) and not name.startswith("_")}
-        for each in (Journal, AccountJournal, Consumer, Outbox, ArchivedMedia, IdentityStore)
+        for each in (
+            Journal, JournalFile, AccountJournal, Consumer, Outbox, TimerStore, ArchivedMedia, IdentityStore,
+        )
     }
 
 
