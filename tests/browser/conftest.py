@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from webwx.model.messages import Event
-    from webwx.sandbox.serve import Served
+    from webwx.sandbox.serve import RunningSandbox
     from webwx.sandbox.world import World
 
 ARGUMENTS = (
@@ -65,7 +65,7 @@ def world(make_world: Callable[..., World]) -> World:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def served(world: World) -> AsyncIterator[Served]:
+async def served(world: World) -> AsyncIterator[RunningSandbox]:
     """Their sandbox on a port."""
     served = await serve(SandboxCore(world))
     yield served
@@ -73,7 +73,7 @@ async def served(world: World) -> AsyncIterator[Served]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def new_hands(chromium: Any, served: Served, canary: Any) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+async def new_hands(chromium: Any, served: RunningSandbox, canary: Any) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
     """Make people with a browser of their own; at the end none of their pages may have done anything wrong."""
     from tests.browser.hands import Hands
 
@@ -138,7 +138,7 @@ class Program:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def program(served: Served) -> AsyncIterator[Program]:
+async def program(served: RunningSandbox) -> AsyncIterator[Program]:
     """A client that is not logged in."""
     program = Program(served.url)
     yield program

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from webwx.sandbox.faults import CARRIED, SAID, catalogue
+from webwx.sandbox.faults import ANSWER_FAULTS, CONNECTION_FAULTS, catalogue
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +62,7 @@ def test_what_is_on_is_listed_above_the_menu(shell: Any, tmp_path: Path) -> None
     assert "truncated  at=3  webwxsync  0 of 2 times\n" in shown
     assert "Next in the script:\n" in shown
     assert "lost_answer  0 of 1 times  with probability 0.5\n" in shown
-    for item in catalogue((*SAID, *CARRIED)):
+    for item in catalogue((*ANSWER_FAULTS, *CONNECTION_FAULTS)):
         assert f"\n  {item.name} " in shown
         assert item.does in shown
 

@@ -31,7 +31,7 @@ from webwx.model.messages import Event, ImageMessage, TextMessage
 from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.faults import CATALOGUE, FAULTS, FaultRule
 from webwx.sandbox.options import Options
-from webwx.sandbox.serve import Served, serve
+from webwx.sandbox.serve import RunningSandbox, serve
 from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Day:
     """A server on a port, a client, and what it heard and sent."""
 
     world: World
-    served: Served
+    served: RunningSandbox
     client: AsyncClient
     heard: list[Event] = field(default_factory=list)
     sent: dict[str, str] = field(default_factory=dict)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from webwx.protocol.http import Response
-    from webwx.sandbox.serve import Served, TlsAccess
+    from webwx.sandbox.serve import RunningSandbox, TlsAccess
     from webwx.sandbox.world import World
 
 STRICT: dict[str, Any] = {"auto_confirm": True, "strict_hosts": True, "strict_cookies": True}
@@ -92,14 +92,14 @@ def options() -> Options:
 
 
 @pytest.fixture
-async def served(world: World) -> AsyncIterator[Served]:
+async def served(world: World) -> AsyncIterator[RunningSandbox]:
     served = await serve(SandboxCore(world), tls=True)
     yield served
     await served.close()
 
 
 @pytest.fixture
-def access(served: Served) -> TlsAccess:
+def access(served: RunningSandbox) -> TlsAccess:
     assert served.tls is not None
     return served.tls
 

@@ -165,7 +165,7 @@ def produced(me, world, every_content):
     world.notify("me", "ahua", contents.system("以上是打招呼的内容"))
     world.say("ahua", "me", "oops")
     world.recall("ahua", "me")
-    world.delivery.greet(world.person("me"))
+    world.delivery.send_recent_chats(world.person("me"))
     world.read_chat("me", "ahua")
     world.open_chat("me", "ahua")
     world.close_chat("me", "ahua")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from webwx.protocol.http import Request
-from webwx.sandbox.faults import SAID, FaultInjector, catalogue
+from webwx.sandbox.faults import ANSWER_FAULTS, FaultInjector, catalogue
 
 HERE = "http://127.0.0.1:8790/control/faults"
 
@@ -29,7 +29,7 @@ def test_the_catalogue_is_listed_with_the_active_faults(control, world):
     status, listed = control()
     assert status == 200
     assert listed["seed"] == 7
-    assert [item["name"] for item in listed["menu"]] == [item.name for item in catalogue(SAID)]
+    assert [item["name"] for item in listed["menu"]] == [item.name for item in catalogue(ANSWER_FAULTS)]
     assert listed["menu"][0] == {
         "name": "ret",
         "does": (

@@ -20,11 +20,19 @@ from webwx.protocol.login import LOGIN_POLL, TICKET, PollRequest, TicketRequest
 from webwx.protocol.media import GETMSGIMG, ImageDownloadRequest
 from webwx.protocol.messages import TEXT, OutgoingText, TextRequest
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, SyncRequest
-from webwx.sandbox.bad_answers import BadAnswer
-from webwx.sandbox.bad_lines import AtConnect, BadLine
+from webwx.sandbox.answer_faults import AnswerFault
+from webwx.sandbox.connection_faults import AtConnect, ConnectionFault
 from webwx.sandbox.core import SandboxCore
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.faults import CARRIED, CATALOGUE, FAULTS, SAID, FaultInjector, FaultRule, catalogue
+from webwx.sandbox.faults import (
+    ANSWER_FAULTS,
+    CATALOGUE,
+    CONNECTION_FAULTS,
+    FAULTS,
+    FaultInjector,
+    FaultRule,
+    catalogue,
+)
 from webwx.sandbox.options import Options
 from webwx.sandbox.proxy import FaultProxy
 from webwx.sandbox.serve import serve
@@ -397,14 +405,14 @@ def drawn(faults, calls):
     """What happens to some calls, by call."""
     happened = {}
     for call in calls:
-        hits = faults.match((BadAnswer, BadLine), call)
+        hits = faults.match((AnswerFault, ConnectionFault), call)
         happened.setdefault(call, []).append([type(hit.fault).__name__ for hit in hits])
     return happened
 
 
 def test_equal_seeds_make_equal_days():
     def day(seed):
-        faults = FaultInjector((*SAID, *CARRIED), seed=seed)
+        faults = FaultInjector((*ANSWER_FAULTS, *CONNECTION_FAULTS), seed=seed)
         for rule in ("truncated@0.3", "lost_answer@0.2", "latency@0.5"):
             faults.add(rule)
         return drawn(faults, REQUESTS)
@@ -442,7 +450,7 @@ def make_sandbox(make_world, new_page):
 def test_seeded_again_the_same_day_comes_again():
     faults = FaultInjector()
     faults.add("truncated:times=1")
-    faults.match(SAID, "webwxsync")
+    faults.match(ANSWER_FAULTS, "webwxsync")
     faults.add("empty@0.5")
     faults.reseed(7)
     once = drawn(faults, ["webwxsync"] * 40)
@@ -456,8 +464,8 @@ def test_who_subscribed_is_called_when_a_fault_happens_or_others_are_on():
     faults, called = FaultInjector(), []
     unsubscribe = faults.subscribe(lambda: called.append(len(faults.rules)))
     faults.add("empty:times=1")
-    faults.match(SAID, "webwxsync")
-    faults.match(SAID, "webwxsync")
+    faults.match(ANSWER_FAULTS, "webwxsync")
+    faults.match(ANSWER_FAULTS, "webwxsync")
     faults.follow(["nothing"])
     faults.reset()
     unsubscribe()
@@ -485,13 +493,13 @@ def test_a_fault_is_on_until_it_is_taken_off():
     drawn(faults, ["webwxsync"] * 50)
     assert (rule.hits, faults.rules) == (50, (rule,))
     faults.reset()
-    assert faults.match(SAID, "webwxsync") == ()
+    assert faults.match(ANSWER_FAULTS, "webwxsync") == ()
 
 
 def test_a_fault_happens_as_often_as_it_should():
     faults = FaultInjector()
     faults.add("empty:times=2")
-    assert [len(faults.match(SAID, "webwxsync")) for _ in range(4)] == [1, 1, 0, 0]
+    assert [len(faults.match(ANSWER_FAULTS, "webwxsync")) for _ in range(4)] == [1, 1, 0, 0]
     assert faults.rules == ()
 
 
@@ -514,14 +522,14 @@ def test_two_that_stand_in_place_of_an_answer_happen_one_after_the_other():
 
 
 def test_faults_of_different_kinds_go_together():
-    faults = FaultInjector((*SAID, *CARRIED))
+    faults = FaultInjector((*ANSWER_FAULTS, *CONNECTION_FAULTS))
     for name in ("no_check_key", "latency", "sliced", "reset_midway", "lost_answer"):
         faults.add(name)
     assert drawn(faults, ["webwxsync"]) == {"webwxsync": [["NoCheckKey", "Latency", "Sliced", "ResetMidway"]]}
 
 
 def test_a_script_happens_in_its_order_a_request_each():
-    faults = FaultInjector((*SAID, *CARRIED))
+    faults = FaultInjector((*ANSWER_FAULTS, *CONNECTION_FAULTS))
     faults.follow(["empty", "nothing", "lost_answer:times=2", "ret:endpoint=synccheck", "truncated"])
     happened = drawn(faults, ["webwxsync"] * 5 + ["synccheck"] * 2)
     assert happened == {
@@ -564,11 +572,11 @@ def test_a_rule_is_read(text, rule):
         ("truncated:att=3", "The fault 'truncated' has no option 'att'; it has at."),
         ("empty:at=3", "The fault 'empty' has no option 'at'; it has none."),
         ("truncated:at", "The option 'at' has no value: write truncated:at=VALUE."),
-        ("truncated:at=x", "The fault 'truncated' cannot be like that: "),
-        ("status:code=200", "The fault 'status' cannot be like that: "),
+        ("truncated:at=x", "The fault 'truncated' has an invalid option: "),
+        ("status:code=200", "The fault 'status' has an invalid option: "),
         ("empty:endpoint=webwxsnyc", "There is no call 'webwxsnyc'; did you mean webwxsync"),
         ("empty:endpoint=xyz", "There is no call 'xyz'; there are jslogin, "),
-        ("empty:times=0", "A fault happens once or more often, and '0' is no such number."),
+        ("empty:times=0", "times cannot be '0'; give 1 or more."),
         ("empty@2", "A probability must be more than 0 and at most 1."),
         ("slow", "The fault 'slow' cannot happen here: it needs a connection, and this server has no port."),
         ("tls_expired", "The fault 'tls_expired' cannot happen here: it needs TLS, as in 'webwx sandbox --tls'."),
@@ -582,13 +590,13 @@ def test_an_invalid_rule_is_explained(text, sentence):
 
 def test_a_proxy_injects_no_faults_of_the_response():
     with pytest.raises(Impossible, match="only the sandbox itself can inject it"):
-        FaultInjector(CARRIED).add("html_page")
+        FaultInjector(CONNECTION_FAULTS).add("html_page")
 
 
 def test_what_happens_before_any_call_is_for_no_single_one():
-    with pytest.raises(Impossible, match="before any call is made"):
-        FaultInjector(CARRIED).add("reset_at_connect:endpoint=webwxsync")
-    assert AtConnect in CARRIED
+    with pytest.raises(Impossible, match="before a call is known"):
+        FaultInjector(CONNECTION_FAULTS).add("reset_at_connect:endpoint=webwxsync")
+    assert AtConnect in CONNECTION_FAULTS
 
 
 def test_a_script_that_cannot_be_leaves_the_old_one():

@@ -7,7 +7,15 @@ from webwx.protocol.http import Request
 from webwx.protocol.login import JSLOGIN, LOGIN_POLL, QR_PICTURE
 from webwx.protocol.media import GETMEDIA, UPLOAD
 from webwx.protocol.sync import SYNCCHECK
-from webwx.sandbox.hosts import PLAYED, api_origin, cookie_domains, family_of, is_foreign, is_helper, requested_host
+from webwx.sandbox.hosts import (
+    SERVED_HOSTS,
+    api_origin,
+    cookie_domains,
+    family_of,
+    is_foreign,
+    is_helper,
+    requested_host,
+)
 
 PLAIN = "http://127.0.0.1:8790"
 
@@ -27,7 +35,7 @@ def test_all_hosts_of_the_platform_are_played_and_no_other():
     helpers = ["filehelper.weixin.qq.com", "szfilehelper.weixin.qq.com", "cmfilehelper.weixin.qq.com"]
     parts = ["", "login.", "file.", "webpush."]
     today = {part + host for part in parts for host in web} | {*helpers, "login.weixin.qq.com"}
-    assert today | set(OF_OLD) == PLAYED
+    assert today | set(OF_OLD) == SERVED_HOSTS
 
 
 def test_no_login_of_ours_leads_to_a_host_of_old():

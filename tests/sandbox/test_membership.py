@@ -18,14 +18,14 @@ def test_each_member_gets_a_notice_from_their_point_of_view(world, people):
     room = world.membership.open(people["xiaoming"], [people["ahua"], people["lilei"]], "电影")
     assert lines(world, "me", room.id) == ['你邀请"阿华、李雷"加入了群聊']
     assert lines(world, "ahua", room.id) == ['"小明"邀请你和"李雷"加入了群聊']
-    world.membership.admit(room, [people["zhangsan"]], by=people["ahua"])
+    world.membership.add(room, [people["zhangsan"]], by=people["ahua"])
     assert lines(world, "me", room.id)[-1] == '"阿华"邀请"张三"加入了群聊'
     assert lines(world, "zhangsan", room.id) == ['"阿华"邀请你加入了群聊']
 
 
 def test_members_are_not_added_again(world, people):
     room = world.chatrooms["hiking"]
-    world.membership.admit(room, [people["ahua"]], by=people["lilei"])
+    world.membership.add(room, [people["ahua"]], by=people["lilei"])
     world.membership.join(room, people["ahua"], by=people["lilei"])
     assert list(room.members) == list(people.values())
 
@@ -46,7 +46,7 @@ def test_people_who_blocked_the_account_cannot_be_added(world, people):
 
 
 def test_adding_no_one_notifies_no_one(world, people):
-    world.membership.admit(world.chatrooms["hiking"], [], by=people["xiaoming"])
+    world.membership.add(world.chatrooms["hiking"], [], by=people["xiaoming"])
     assert world.inbox("me") == {}
 
 
@@ -95,7 +95,7 @@ def test_after_an_owner_the_next_one_owns_the_chatroom(world, people):
 @pytest.mark.parametrize(
     "attempt",
     [
-        lambda doors, room, one, who: doors.admit(room, [one], by=who),
+        lambda doors, room, one, who: doors.add(room, [one], by=who),
         lambda doors, room, one, who: doors.invite(room, [one], by=who),
         lambda doors, room, one, who: doors.join(room, one, by=who),
         lambda doors, room, one, who: doors.remove(room, [one], by=who),

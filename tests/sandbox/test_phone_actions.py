@@ -79,7 +79,7 @@ def test_clients_are_logged_out_and_faults_turned_on_and_off(world, ahua, me):
 
 
 def test_where_no_message_is_answered_a_chat_has_to_be_named(ahua):
-    with pytest.raises(Impossible, match="Say which chat is meant"):
+    with pytest.raises(Impossible, match="Name the chat"):
         ahua.person("李雷").say("hello")
 
 

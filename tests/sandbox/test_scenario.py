@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.scenario import MOST_ANSWERS, Scenario
+from webwx.sandbox.scenario import MAX_CHAIN, Scenario
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_all_members_react_in_the_chatroom_only(world, friends, play):
     world.say("me", outsider.id, "who is there?")
     world.say("me", "周末爬山", "who is there?")
     assert shown(world, chat=outsider.id) == ["who is there?"]
-    assert len(shown(world, chat="hiking")) == MOST_ANSWERS + 1  # for they answer each other as well
+    assert len(shown(world, chat="hiking")) == MAX_CHAIN + 1  # for they answer each other as well
     assert len(mistakes) == 1
 
 
@@ -167,7 +167,7 @@ def test_an_endless_exchange_of_answers_is_stopped_and_reported(world, friends, 
     friends.when("李雷", by="阿华")(lambda lilei, message: lilei.say("more"))
     mistakes = play()
     world.say("阿华", "李雷", "begin")
-    assert len(shown(world, "lilei")) == MOST_ANSWERS + 1
+    assert len(shown(world, "lilei")) == MAX_CHAIN + 1
     assert len(mistakes) == 1
     assert "without a pause; let one of them wait" in mistakes[0]
 

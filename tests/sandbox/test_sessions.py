@@ -10,7 +10,7 @@ from webwx.sandbox.sessions import SessionKeys, SessionNames
 
 def test_keys_have_the_platforms_shapes():
     issued = set()
-    keys = SessionKeys.roll(random.Random(3), lambda secret: issued.add(secret) or secret)
+    keys = SessionKeys.generate(random.Random(3), lambda secret: issued.add(secret) or secret)
     assert re.fullmatch(r"[\w+/]{16}", keys.sid)
     for skey in (keys.first_skey, keys.skey):
         assert re.fullmatch(r"@crypt_[0-9a-f]{1,8}_[0-9a-f]{32}", skey)
@@ -28,7 +28,7 @@ class Stuck(random.Random):
 
 def test_no_name_is_a_secret_for_any_seed():
     issued = set()
-    SessionKeys.roll(Stuck(1), lambda secret: issued.add(secret) or secret)
+    SessionKeys.generate(Stuck(1), lambda secret: issued.add(secret) or secret)
     name = SessionNames(Stuck(1)).name("ahua")
     assert not [secret for secret in issued if secret in name]
 

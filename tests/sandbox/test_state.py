@@ -114,7 +114,7 @@ def test_what_a_login_received_can_be_downloaded_and_what_it_sent_recalled(world
     cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
     got = me.ask(GETMEDIA, FileDownloadRequest(mediaid=file.media_id), headers=cookie)
     assert got.body == b"the plan"
-    world.delivery.take_back(world.person("me"), sent)
+    world.delivery.recall(world.person("me"), sent)
 
 
 def test_a_client_ahead_of_the_saved_state_misses_no_later_change(world, me):
@@ -214,7 +214,7 @@ def test_faults_have_the_same_seed_and_options_can_be_changed():
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"webwx sandbox ", b"webwx sandbox x y\n"])
 def test_a_file_that_is_no_saved_sandbox_is_refused(content):
-    with pytest.raises(Impossible, match=r"^This is no saved sandbox\.$"):
+    with pytest.raises(Impossible, match=r"^This is not a saved sandbox\.$"):
         load(content)
 
 

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-JOURNAL, SAID, ANSWERED, CALLS, MARKS = "me.journal", "said.jsonl", "answered.jsonl", "handler.jsonl", "marks.jsonl"
+JOURNAL, SAID, ANSWERED, CALLS, MARKS = (
+    "me.journal",
+    "said.jsonl",
+    "answered.jsonl",
+    "handler.jsonl",
+    "marks.jsonl",
+)
 """The files of a folder."""
 
 SHOWN = 3

@@ -68,7 +68,7 @@ async def run_outages(run: Run) -> Figures:
             await play.until_all_handled()
             before = sum(play.proxy.counts.values())
             if outage == "refused":
-                play.proxy.go_out(seconds / SPEED)
+                play.proxy.start_outage(seconds / SPEED)
             else:
                 play.proxy.set("reset_at_connect", outage)
             await asyncio.sleep(seconds / SPEED)

@@ -29,7 +29,7 @@ from webwx.errors import WxError
 from webwx.model.messages import Message
 from webwx.protocol.http import Response
 from webwx.sandbox.core import SandboxCore
-from webwx.sandbox.hosts import PLAYED
+from webwx.sandbox.hosts import SERVED_HOSTS
 from webwx.sandbox.options import Options
 from webwx.sandbox.serve import serve
 from webwx.sandbox.world import default_world
@@ -130,7 +130,7 @@ def build_walls(folder: Path) -> None:
             fcntl.ioctl(control, 0x8916, wanted)  # SIOCSIFADDR
             fcntl.ioctl(control, 0x8914, struct.pack("16sH14x", name.encode(), 0x41))  # SIOCSIFFLAGS: up and running
     for file, content in (
-        ("hosts", "".join(f"{OURS} {name}\n" for name in sorted(PLAYED))),
+        ("hosts", "".join(f"{OURS} {name}\n" for name in sorted(SERVED_HOSTS))),
         ("resolv.conf", f"nameserver {ELSEWHERE}\noptions timeout:1 attempts:1\n"),
         ("nsswitch.conf", "hosts: files dns\n"),
     ):

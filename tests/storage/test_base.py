@@ -16,9 +16,11 @@ from webwx.storage.base import (
     Consumer,
     IdentityStore,
     Journal,
+    JournalFile,
     Outbox,
     Outgoing,
     SendQuery,
+    TimerStore,
 )
 from webwx.storage.sqlite.journal import SqliteJournal
 
@@ -47,7 +49,14 @@ def test_the_guide_lists_every_method_of_the_contract() -> None:
     assert listed == {
         each.__name__: {name for name, value in vars(each).items() if isfunction(value) and not name.startswith("_")}
         for each in (
-            Journal, JournalFile, AccountJournal, Consumer, Outbox, TimerStore, ArchivedMedia, IdentityStore,
+            Journal,
+            JournalFile,
+            AccountJournal,
+            Consumer,
+            Outbox,
+            TimerStore,
+            ArchivedMedia,
+            IdentityStore,
         )
     }
 

@@ -27,7 +27,7 @@ from webwx.sandbox.worlds import open_world
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from webwx.sandbox.serve import Served, TlsAccess
+    from webwx.sandbox.serve import RunningSandbox, TlsAccess
     from webwx.sandbox.world import World
 
 _DEFAULT = "default"
@@ -193,7 +193,7 @@ def _new_world(source: str, change: Callable[[Options], Options], seed: int | No
         raise BadInput(str(no)) from None
 
 
-async def _serve(world: World, port: int, *, tls: bool) -> Served:
+async def _serve(world: World, port: int, *, tls: bool) -> RunningSandbox:
     """
     Start listening.
 
@@ -224,7 +224,7 @@ def _with(options: Options, given: Mapping[str, object], more: tuple[str, ...]) 
         raise click.BadParameter(f"The option cannot have that value: {error}.") from None
 
 
-def _welcome(served: Served, *, auto_confirm: bool, seed: int | None, state: Path | None) -> list[str]:
+def _welcome(served: RunningSandbox, *, auto_confirm: bool, seed: int | None, state: Path | None) -> list[str]:
     people = ", ".join(f"{person['nickname']} ({person['id']})" for person in served.accounts[:_MANY])
     people += ", and others" if len(served.accounts) > _MANY else ""
     # A login waits for the phone, so the phone's commands are for a terminal of their own.

@@ -18,7 +18,7 @@ import msgspec
 from webwx.protocol.codes import MAX_TEXT, MessageType
 from webwx.sandbox import contents
 from webwx.sandbox.errors import Impossible
-from webwx.sandbox.membership import FEWEST
+from webwx.sandbox.membership import MIN_OTHERS
 from webwx.sandbox.people import WorldMessage, WorldPerson
 from webwx.sandbox.world import ME, World
 
@@ -270,8 +270,8 @@ def _said_create(name: str, chat: str, **_: object) -> str:
 def create(world: World, *, who: str = ME, name: str = "", people: list[str]) -> Answer:
     """Create a chatroom called NAME as WHO with PEOPLE, at least two."""
     owner, others = world.person(who), [world.person(each) for each in people]
-    if len(others) < FEWEST:
-        raise Impossible(f"A chatroom needs at least {FEWEST} others.", "too-few")
+    if len(others) < MIN_OTHERS:
+        raise Impossible(f"A chatroom needs at least {MIN_OTHERS} others.", "too-few")
     _check_addable(world, owner, others)
     return {"chat": world.membership.open(owner, others, name).id}
 
@@ -285,7 +285,7 @@ def invite(world: World, *, who: str = ME, chat: str, people: list[str]) -> None
         world.membership.invite(room, others, by=member)
     else:
         _check_addable(world, member, others)
-        world.membership.admit(room, others, by=member)
+        world.membership.add(room, others, by=member)
 
 
 def _check_addable(world: World, member: WorldPerson, others: list[WorldPerson]) -> None:

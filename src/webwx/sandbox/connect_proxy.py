@@ -12,7 +12,7 @@ import asyncio
 import re
 from typing import TYPE_CHECKING, cast
 
-from webwx.sandbox.hosts import PLAYED
+from webwx.sandbox.hosts import SERVED_HOSTS
 
 if TYPE_CHECKING:
     import ssl
@@ -84,7 +84,7 @@ class AcceptedConnection(asyncio.Protocol):
         target = _TARGET.match(head + b"\r\n")
         if not target:
             self._refuse(transport, b"400 Bad Request")
-        elif target[1].decode("latin-1").lower() not in PLAYED or target[2] != b"443":
+        elif target[1].decode("latin-1").lower() not in SERVED_HOSTS or target[2] != b"443":
             self._refuse(transport, b"403 Forbidden")
         elif rest:
             # A client sends nothing before the proxy has agreed, and TLS cannot take over bytes already read.

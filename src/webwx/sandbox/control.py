@@ -200,10 +200,10 @@ def is_for(request: Request) -> bool:
 
 def answer(world: World, request: Request) -> Response:
     """Answer a request for this API."""
-    return obey(_VERBS, world, request)
+    return execute(_VERBS, world, request)
 
 
-def obey(verbs: Verbs[T], on: T, request: Request) -> Response:
+def execute(verbs: Verbs[T], on: T, request: Request) -> Response:
     """Execute a request of this API; a failure becomes an answer with one sentence."""
     if not is_loopback(request.url):
         return _error(403, "The control API answers on loopback addresses only.")

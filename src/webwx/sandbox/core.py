@@ -25,11 +25,11 @@ from webwx.protocol.media import UPLOAD, UploadReply
 from webwx.protocol.messages import SendReply, TextRequest
 from webwx.protocol.sync import CheckReply, SyncReply
 from webwx.sandbox import control
-from webwx.sandbox.bad_answers import BadAnswer
-from webwx.sandbox.bad_lines import AtAnswer, AtRequest, Repeat, Throttle, raw_answer
+from webwx.sandbox.answer_faults import AnswerFault
 from webwx.sandbox.call import Call
+from webwx.sandbox.connection_faults import AtAnswer, AtRequest, Repeat, Throttle, raw_answer
 from webwx.sandbox.errors import Refused
-from webwx.sandbox.faults import SAID, InjectedFault, name_of, of_kind, steps_of
+from webwx.sandbox.faults import ANSWER_FAULTS, InjectedFault, name_of, of_kind, steps_of
 from webwx.sandbox.handlers import HANDLERS
 from webwx.sandbox.handlers.sync import UNCHANGED_PROFILE
 from webwx.sandbox.headers import headers_of
@@ -40,15 +40,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.protocol.endpoint import Endpoint
-    from webwx.sandbox.bad_lines import Steps
+    from webwx.sandbox.connection_faults import Steps
     from webwx.sandbox.traffic import RecordedExchange
     from webwx.sandbox.world import World
 
-_AT_A_REQUEST = (*SAID, AtRequest, AtAnswer, Throttle, Repeat)
+_REQUEST_KINDS = (*ANSWER_FAULTS, AtRequest, AtAnswer, Throttle, Repeat)
 """Kinds of faults that are chosen when a request arrives."""
 
 
-class Broken(Response, frozen=True, kw_only=True):
+class FaultyResponse(Response, frozen=True, kw_only=True):
     """An answer with connection faults: on a port it is sent in steps."""
 
     hits: tuple[InjectedFault, ...]
@@ -58,7 +58,7 @@ class Broken(Response, frozen=True, kw_only=True):
         return steps_of(raw_answer(self), self.hits)
 
 
-class Held(Park, frozen=True, kw_only=True):
+class HeldPoll(Park, frozen=True, kw_only=True):
     """A held poll with its faults and its entry in the recorded traffic."""
 
     hits: tuple[InjectedFault, ...]
@@ -80,25 +80,25 @@ class SandboxCore:
             parked: The `Park` that this request received before, when it is tried again because the world has changed
                 or the clock has reached its `until`.
         """
-        beside = self._beside_the_wire(request)
+        beside = self._answer_own_request(request)
         if beside is not None:
             self.world.play()
             return self._finished(request, beside)
         traffic = self.world.traffic
-        held = parked if isinstance(parked, Held) else None
+        held = parked if isinstance(parked, HeldPoll) else None
         entry = held.entry if held else traffic.begin(request)
         answer = self._answer(request, parked, entry)
         self.world.play()
         if isinstance(answer, Park):
             return answer
         answer = self._finished(request, answer)
-        hits = answer.hits if isinstance(answer, Broken) else ()
+        hits = answer.hits if isinstance(answer, FaultyResponse) else ()
         traffic.end(entry, None if of_kind(hits, AtRequest) else answer, [name_of(hit.fault) for hit in hits])
         return answer
 
     def give_up(self, parked: Park) -> None:
         """Record that a poll's client has disconnected."""
-        if isinstance(parked, Held):
+        if isinstance(parked, HeldPoll):
             self.world.traffic.end(parked.entry, None)
 
     def wind_to(self, until: float) -> None:
@@ -114,7 +114,7 @@ class SandboxCore:
             headers = (*headers, ("Date", formatdate(self.world.now, usegmt=True)))
         return msgspec.structs.replace(answer, headers=headers)
 
-    def _beside_the_wire(self, request: Request) -> Response | None:
+    def _answer_own_request(self, request: Request) -> Response | None:
         """Answer a request of the sandbox itself that is not part of the protocol."""
         if control.is_for(request):
             return control.answer(self.world, request)
@@ -125,7 +125,7 @@ class SandboxCore:
         return None
 
     def _answer(self, request: Request, parked: Park | None, entry: RecordedExchange) -> Response | Park:
-        request = tidied(request)
+        request = normalized_path(request)
         if request.method == "OPTIONS" and page_permission(request):
             if request.path == UPLOAD.path:
                 return UPLOAD.encode_reply(UploadReply(base_response=BaseResponse(ret=Ret.PARAMETER_ERROR)))
@@ -135,19 +135,19 @@ class SandboxCore:
         if endpoint is None:
             return Response(status=404, headers=(("Content-Type", "text/plain"),))
         if parked is None:
-            hits = self.world.faults.match(_AT_A_REQUEST, endpoint.name)
+            hits = self.world.faults.match(_REQUEST_KINDS, endpoint.name)
         else:
-            hits = parked.hits if isinstance(parked, Held) else ()
+            hits = parked.hits if isinstance(parked, HeldPoll) else ()
         if of_kind(hits, AtRequest):
-            return Broken(hits=hits)
+            return FaultyResponse(hits=hits)
         answer = self._call(endpoint, request, parked, hits)
         if isinstance(answer, Park):
-            return Held(until=answer.until, account=answer.account, hits=hits, entry=entry)
+            return HeldPoll(until=answer.until, account=answer.account, hits=hits, entry=entry)
         if not hits:
             return answer
         if of_kind(hits, Repeat):
             self._call(endpoint, request, None, ())
-        return Broken(status=answer.status, headers=answer.headers, body=answer.body, hits=hits)
+        return FaultyResponse(status=answer.status, headers=answer.headers, body=answer.body, hits=hits)
 
     def _call(
         self, endpoint: Endpoint[Any, Any], request: Request, parked: Park | None, hits: tuple[InjectedFault, ...]
@@ -157,7 +157,7 @@ class SandboxCore:
         except ProtocolError:
             return endpoint.encode_reply(refusal(endpoint, Refused(Ret.UNREADABLE_REQUEST)))
         call = Call(self.world, endpoint, request, decoded, parked)
-        faults = of_kind(hits, BadAnswer)
+        faults = of_kind(hits, AnswerFault)
         try:
             reply = self._ask(endpoint, call, decoded, [fault for fault, _ in faults])
         except Refused as refused:
@@ -185,7 +185,7 @@ class SandboxCore:
         return response
 
     def _ask(
-        self, endpoint: Endpoint[Any, Any], call: Call, decoded: msgspec.Struct, faults: list[BadAnswer]
+        self, endpoint: Endpoint[Any, Any], call: Call, decoded: msgspec.Struct, faults: list[AnswerFault]
     ) -> msgspec.Struct | Response | Park:
         for fault in faults if call.is_first else ():
             instead = fault.before(call, decoded)
@@ -199,7 +199,7 @@ class SandboxCore:
         return HANDLERS[endpoint.name](call, decoded)
 
 
-def tidied(request: Request) -> Request:
+def normalized_path(request: Request) -> Request:
     """Remove doubled and trailing slashes from a path, which clients send that join addresses carelessly."""
     parts = urlsplit(request.url)
     path = _SLASHES.sub("/", parts.path).rstrip("/") or "/"

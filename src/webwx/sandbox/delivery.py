@@ -46,7 +46,7 @@ class DeliveryWorld(Protocol):
     def tell(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
         """Append a change to the stream of a person's web login."""
 
-    def let_hear(self, person: WorldPerson, message: WorldMessage) -> None:
+    def notify_listeners(self, person: WorldPerson, message: WorldMessage) -> None:
         """Notify the listeners that a message has reached a person, or was recalled."""
 
 
@@ -82,9 +82,9 @@ class MessageDelivery:
             if to in self._world.chatrooms:
                 self._show(receiver, message, is_unread=True)
             elif receiver.has_blocked(sender):
-                self._bounce(sender, receiver, "消息已发出，但被对方拒收了。")
+                self._notify_not_delivered(sender, receiver, "消息已发出，但被对方拒收了。")
             elif sender.id not in receiver.friends:
-                self._bounce(
+                self._notify_not_delivered(
                     sender,
                     receiver,
                     f"{receiver.nickname}开启了朋友验证，你还不是他（她）朋友。"
@@ -126,7 +126,7 @@ class MessageDelivery:
         self._show(person, message, is_unread=content.kind != "system")
         return message
 
-    def take_back(self, person: WorldPerson, message_id: str) -> WorldMessage:
+    def recall(self, person: WorldPerson, message_id: str) -> WorldMessage:
         """
         Recall a message and notify all who saw it.
 
@@ -152,10 +152,10 @@ class MessageDelivery:
                     lambda view: view.recall(message, notice_id=notice_id, old_id=old_id, time=now),
                 )
                 if viewer is not person:
-                    self._world.let_hear(viewer, message)
+                    self._world.notify_listeners(viewer, message)
         return message
 
-    def greet(self, person: WorldPerson) -> str:
+    def send_recent_chats(self, person: WorldPerson) -> str:
         """Send a new client the recent chats of the phone; return the id of that message."""
         notice_id, now = self.new_id(), self._world.now
         self._world.tell(person, Selector.PHONE_ACTIVITY, lambda view: view.recent_chats(notice_id=notice_id, time=now))
@@ -192,9 +192,9 @@ class MessageDelivery:
         if in_session:
             self._world.tell(person, Selector.MESSAGES, lambda view: view.message(message))
         if person is not message.sender:
-            self._world.let_hear(person, message)
+            self._world.notify_listeners(person, message)
 
-    def _bounce(self, sender: WorldPerson, receiver: WorldPerson, text: str) -> None:
+    def _notify_not_delivered(self, sender: WorldPerson, receiver: WorldPerson, text: str) -> None:
         """Notify the sender that the message was not delivered, although the send succeeded."""
         self._show(sender, self._new_message(receiver, sender.id, contents.system(text)), is_unread=False)
 

@@ -107,7 +107,7 @@ def _follow(faults: FaultInjector, script: FaultScript) -> NoParameters:
 
 
 def _take_off(faults: FaultInjector, which: Numbered) -> NoParameters:
-    faults.take_off(which.number)
+    faults.remove(which.number)
     return NoParameters()
 
 

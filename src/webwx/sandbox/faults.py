@@ -19,20 +19,20 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from webwx.protocol import ENDPOINTS
-from webwx.sandbox import bad_answers as answers
-from webwx.sandbox import bad_lines as lines
-from webwx.sandbox.bad_answers import BadAnswer
-from webwx.sandbox.bad_lines import AtAnswer, AtConnect, AtRequest, BadLine, Handshake, Repeat, Throttle
+from webwx.sandbox import answer_faults as answers
+from webwx.sandbox import connection_faults as lines
+from webwx.sandbox.answer_faults import AnswerFault
+from webwx.sandbox.connection_faults import AtAnswer, AtConnect, AtRequest, ConnectionFault, Handshake, Repeat, Throttle
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.subscribers import Subscribers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from webwx.sandbox.bad_lines import Steps
+    from webwx.sandbox.connection_faults import Steps
 
-Fault = BadAnswer | BadLine
-F = TypeVar("F", bound=BadAnswer | BadLine)
+Fault = AnswerFault | ConnectionFault
+F = TypeVar("F", bound=AnswerFault | ConnectionFault)
 
 
 def name_of(fault: Fault | type[Fault]) -> str:
@@ -40,7 +40,7 @@ def name_of(fault: Fault | type[Fault]) -> str:
     return str(fault.__struct_config__.tag)
 
 
-class NoFault(BadLine, frozen=True, kw_only=True, tag="nothing"):
+class NoFault(ConnectionFault, frozen=True, kw_only=True, tag="nothing"):
     """The request succeeds; for scripts."""
 
 
@@ -80,14 +80,14 @@ CATALOGUE: dict[str, tuple[type[Fault], ...]] = {
 FAULTS: dict[str, type[Fault]] = {name_of(kind): kind for kinds in CATALOGUE.values() for kind in kinds}
 """The catalogue by name."""
 
-SAID = (BadAnswer, NoFault)
+ANSWER_FAULTS = (AnswerFault, NoFault)
 """Kinds of faults that the core of a server can inject."""
-CARRIED = (AtConnect, AtRequest, AtAnswer, Throttle, Repeat, NoFault)
+CONNECTION_FAULTS = (AtConnect, AtRequest, AtAnswer, Throttle, Repeat, NoFault)
 """Kinds of faults that need a connection."""
 
-_PLACES: dict[type, str] = {Handshake: "TLS", BadLine: "connection", BadAnswer: "answer"}
+_PLACES: dict[type, str] = {Handshake: "TLS", ConnectionFault: "connection", AnswerFault: "answer"}
 
-_ONE_OF_A_KIND: tuple[type, ...] = (AtRequest, AtAnswer, Repeat)
+_EXCLUSIVE_KINDS: tuple[type, ...] = (AtRequest, AtAnswer, Repeat)
 """Groups of kinds of which only one fault can happen to a request."""
 
 
@@ -167,7 +167,7 @@ def describe(kind: type[Fault], section: str) -> FaultDescription:
     )
 
 
-def catalogue(kinds: tuple[type, ...] = (BadAnswer, BadLine)) -> list[FaultDescription]:
+def catalogue(kinds: tuple[type, ...] = (AnswerFault, ConnectionFault)) -> list[FaultDescription]:
     """Describe every fault of the given kinds."""
     return [
         describe(kind, section) for section, listed in CATALOGUE.items() for kind in listed if issubclass(kind, kinds)
@@ -246,7 +246,7 @@ class FaultInjector:
         seed: Seed of every rng; None uses a random one.
     """
 
-    def __init__(self, kinds: tuple[type, ...] = SAID, *, seed: int | None = None) -> None:
+    def __init__(self, kinds: tuple[type, ...] = ANSWER_FAULTS, *, seed: int | None = None) -> None:
         self.seed = SystemRandom().randrange(2**32) if seed is None else seed
         """Seed: with the same one, the same calls meet the same faults."""
         self.kinds = kinds
@@ -292,7 +292,7 @@ class FaultInjector:
         self._subscribers.notify()
         return active
 
-    def take_off(self, number: int) -> None:
+    def remove(self, number: int) -> None:
         """
         Remove an active fault, or a fault of the script.
 
@@ -422,14 +422,14 @@ def steps_of(answer: bytes, hits: Iterable[InjectedFault]) -> Steps:
 
 def _place(fault: Fault) -> object:
     """Return the group that a fault belongs to, of which only one can happen to a request; None if it has none."""
-    if isinstance(fault, BadAnswer):
-        return BadAnswer if fault.is_whole else None
-    return next((kind for kind in _ONE_OF_A_KIND if isinstance(fault, kind)), None)
+    if isinstance(fault, AnswerFault):
+        return AnswerFault if fault.is_whole else None
+    return next((kind for kind in _EXCLUSIVE_KINDS if isinstance(fault, kind)), None)
 
 
 def _needs(fault: Fault) -> str:
     if isinstance(fault, Handshake):
         return "it needs TLS, as in 'webwx sandbox --tls'"
-    if isinstance(fault, BadLine):
+    if isinstance(fault, ConnectionFault):
         return "it needs a connection, and this server has no port"
     return "only the sandbox itself can inject it"

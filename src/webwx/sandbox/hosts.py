@@ -24,7 +24,7 @@ def _name(origin: str) -> str:
     return urlsplit(origin).hostname or ""
 
 
-_OF_OLD = {
+_OLD_NAMES = {
     "web1.wechat.com": "web.wechat.com",
     "webpush1.wechat.com": "webpush.web.wechat.com",
     "wechatapp.com": "wx.qq.com",
@@ -34,14 +34,16 @@ _OF_OLD = {
 }
 """Names that only old clients call, each with the host that serves its calls today."""
 
-PLAYED = frozenset(_name(family.origin(part)) for family in FAMILIES.values() for part in Host) | _OF_OLD.keys()
+SERVED_HOSTS = (
+    frozenset(_name(family.origin(part)) for family in FAMILIES.values() for part in Host) | _OLD_NAMES.keys()
+)
 """Every host name of the platform that a sandbox serves."""
 
 _HELPERS = frozenset(name for name in FAMILIES if "filehelper" in name)
 
 
 def _of_today(name: str) -> str:
-    return _OF_OLD.get(name, name)
+    return _OLD_NAMES.get(name, name)
 
 
 def is_helper(request: Request) -> bool:
@@ -60,7 +62,7 @@ def page_permission(request: Request) -> Headers:
     """
     origin = request.header("Origin")
     wanted = request.header("Access-Control-Request-Headers")
-    if _name(request.url) not in PLAYED or origin not in {family.main for family in FAMILIES.values()}:
+    if _name(request.url) not in SERVED_HOSTS or origin not in {family.main for family in FAMILIES.values()}:
         return ()
     permission = ("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true")
     if request.method != "OPTIONS":
@@ -106,7 +108,7 @@ def requested_host(redirect_uri: str, appid: str) -> str:
 
 def api_origin(origin: str, requested: str) -> str:
     """Return the API origin for a login that was polled on an origin: the requested host, or the plain origin."""
-    return FAMILIES[requested].main if _name(origin) in PLAYED else origin
+    return FAMILIES[requested].main if _name(origin) in SERVED_HOSTS else origin
 
 
 def cookie_domains(origin: str) -> tuple[str, str]:
@@ -116,6 +118,6 @@ def cookie_domains(origin: str) -> tuple[str, str]:
     Both are empty on one plain origin, which has no parent domain.
     """
     name = _name(origin)
-    if name not in PLAYED:
+    if name not in SERVED_HOSTS:
         return "", ""
     return name, f".{'.'.join(name.split('.')[-2:])}"

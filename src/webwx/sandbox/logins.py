@@ -50,7 +50,7 @@ class LoginCode:
     stage: LoginStage = LoginStage.NEW
     person: WorldPerson | None = None
     """Who scanned it."""
-    is_scan_told: bool = False
+    is_scan_reported: bool = False
     """Whether a poll has answered 201."""
     ticket: str = ""
     """Ticket for the exchange, once the code is confirmed."""
@@ -58,7 +58,7 @@ class LoginCode:
     """Time of the confirmation."""
     is_pushed: bool = False
     """Whether there is no QR code, because the phone of an earlier login was asked to confirm."""
-    is_sent_on: bool = False
+    is_redirected: bool = False
     """Whether the exchange has redirected to another host."""
 
     @property
@@ -216,7 +216,7 @@ class LoginRegistry:
         now = self._clock.now()
         session = WebSession(
             person=person,
-            keys=SessionKeys.roll(self._rng, self.issue, is_renewed=renews_skey),
+            keys=SessionKeys.generate(self._rng, self.issue, is_renewed=renews_skey),
             names=SessionNames(self._rng),
             started=now,
             stream=ChangeStream(int(now)),
@@ -243,22 +243,22 @@ class LoginRegistry:
     def session(self, sid: str) -> WebSession | None:
         """Return a session, active or ended, by its sid."""
         session = self._sessions.get(sid)
-        return session and self._aged(session)
+        return session and self._expire_if_due(session)
 
     def open_sessions(self) -> list[WebSession]:
         """List the active sessions, oldest first."""
-        return [session for session in self._sessions.values() if self._aged(session).ended is None]
+        return [session for session in self._sessions.values() if self._expire_if_due(session).ended is None]
 
     def live(self, person: WorldPerson) -> WebSession | None:
         """Return a person's active session."""
         session = self._latest.get(person.id)
-        return session if session and self._aged(session).ended is None else None
+        return session if session and self._expire_if_due(session).ended is None else None
 
     def online(self) -> list[WorldPerson]:
         """List the people who have an active session."""
         return [session.person for session in self._latest.values() if session.ended is None]
 
-    def _aged(self, session: WebSession) -> WebSession:
+    def _expire_if_due(self, session: WebSession) -> WebSession:
         """End a session whose lifetime is over."""
         if session.ended is None and self._clock.now() >= session.expires:
             session.ended = Ret.SESSION_NOT_FOUND

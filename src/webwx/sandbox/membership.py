@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.view import View
 
 
-FEWEST = 2
+MIN_OTHERS = 2
 """Minimum number of other members of a new chatroom."""
 
 
@@ -64,7 +64,7 @@ class Membership:
         self._announce(room, owner, people)
         return room
 
-    def admit(self, room: WorldChatroom, people: Sequence[WorldPerson], *, by: WorldPerson) -> None:
+    def add(self, room: WorldChatroom, people: Sequence[WorldPerson], *, by: WorldPerson) -> None:
         """
         Add people on behalf of a member.
 

@@ -181,7 +181,7 @@ class PhoneActions:
 
     def add_members(self, chat: str, *members: str) -> None:
         """Add people to a chatroom."""
-        self.world.membership.admit(self._room(chat), [self.world.person(each) for each in members], by=self._person)
+        self.world.membership.add(self._room(chat), [self.world.person(each) for each in members], by=self._person)
 
     def remove_members(self, chat: str, *members: str) -> None:
         """Remove people from a chatroom; only its owner can do it."""

@@ -27,11 +27,11 @@ import msgspec
 from webwx.protocol import find_endpoint
 from webwx.protocol.http import Request, Response
 from webwx.sandbox import control
-from webwx.sandbox.bad_lines import AtConnect, AtRequest, End, Outage, Repeat, Seconds, play, raw_answer, reset
 from webwx.sandbox.connect_proxy import HEAD_SECONDS
+from webwx.sandbox.connection_faults import AtConnect, AtRequest, End, Outage, Repeat, Seconds, play, raw_answer, reset
 from webwx.sandbox.errors import Impossible
 from webwx.sandbox.fault_routes import FAULT_ROUTES, NoParameters
-from webwx.sandbox.faults import CARRIED, FaultInjector, InjectedFault, of_kind, steps_of
+from webwx.sandbox.faults import CONNECTION_FAULTS, FaultInjector, InjectedFault, of_kind, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,12 +45,12 @@ HERE = "127.0.0.1"
 
 _LONGEST_HEAD = 64 * 1024
 _WINDOW = 256 * 1024
-_AT_A_REQUEST = tuple(kind for kind in CARRIED if kind is not AtConnect)
+_REQUEST_KINDS = tuple(kind for kind in CONNECTION_FAULTS if kind is not AtConnect)
 _NO_TUNNELS = Response(
     status=501, body=b"This proxy speaks plain HTTP only: with TLS let the sandbox itself do the faults."
 )
 
-Meeting = Callable[["_ProxyConnection"], Coroutine[Any, Any, None]]
+ConnectionHandler = Callable[["_ProxyConnection"], Coroutine[Any, Any, None]]
 """Function that handles an accepted connection."""
 
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,15})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
@@ -59,7 +59,7 @@ _CLOSING = re.compile(rb"^connection:[ \t]*close[ \t]*\r?$", re.IGNORECASE | re.
 _BODILESS = re.compile(rb"HTTP/1\.[01] (1\d\d|204|304)\b")
 
 
-class Touched(msgspec.Struct, frozen=True, kw_only=True):
+class FaultedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request to which faults happened."""
 
     request: int
@@ -77,7 +77,7 @@ class Log(msgspec.Struct, frozen=True, kw_only=True):
     """Number of requests."""
     counts: dict[str, int]
     """Number of times that each fault has happened."""
-    log: list[Touched]
+    log: list[FaultedRequest]
 
 
 class Duration(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,9 +106,9 @@ class FaultProxy:
             raise ValueError(f"A fault proxy needs a server with plain HTTP on this machine; {to} is not one.")
         self.to = to
         """Origin of the server behind it."""
-        self.faults = FaultInjector(CARRIED, seed=seed)
+        self.faults = FaultInjector(CONNECTION_FAULTS, seed=seed)
         """The active faults; `set` is the short way to change them."""
-        self.log: list[Touched] = []
+        self.log: list[FaultedRequest] = []
         """Every request to which a fault happened."""
         self.requests = 0
         """Number of requests so far."""
@@ -123,7 +123,7 @@ class FaultProxy:
 
     async def __aenter__(self) -> Self:
         port, control_port = self._ports
-        self._listening = await self._listen(port, self._converse)
+        self._listening = await self._listen(port, self._serve_connection)
         try:
             self._orders = await self._listen(control_port, self._take_orders, is_for_clients=False)
         except OSError:
@@ -170,7 +170,7 @@ class FaultProxy:
             self.faults.reset()
             raise
 
-    def go_out(self, seconds: float) -> None:
+    def start_outage(self, seconds: float) -> None:
         """Reset every connection and refuse new ones for some time."""
         if self._listening is not None and (self._reopening is None or self._reopening.done()):
             self._listening.close()
@@ -185,16 +185,16 @@ class FaultProxy:
 
     async def _reopen(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        self._listening = await self._listen(self._ports[0], self._converse)
+        self._listening = await self._listen(self._ports[0], self._serve_connection)
 
-    async def _listen(self, port: int, meet: Meeting, *, is_for_clients: bool = True) -> asyncio.Server:
+    async def _listen(self, port: int, meet: ConnectionHandler, *, is_for_clients: bool = True) -> asyncio.Server:
         return await asyncio.get_running_loop().create_server(
             lambda: _ProxyConnection(self._callers, meet, is_client=is_for_clients), HERE, port
         )
 
     # -- conversations -----------------------------------------------------------------------------------------------
 
-    async def _converse(self, client: _ProxyConnection) -> None:
+    async def _serve_connection(self, client: _ProxyConnection) -> None:
         """Forward one client's requests to the server one after the other, on a connection of their own."""
         if self._drawn((AtConnect,), ""):
             client.reset()
@@ -208,11 +208,11 @@ class FaultProxy:
                 if head.startswith(b"CONNECT "):
                     client.write(raw_answer(_NO_TUNNELS))
                     return
-                hits = self._drawn(_AT_A_REQUEST, _call_of(head))
+                hits = self._drawn(_REQUEST_KINDS, _call_of(head))
                 if server is None and not of_kind(hits, AtRequest):
                     server = _Line(*await asyncio.open_connection(*self._server, limit=_LONGEST_HEAD))
                     client.on_gone = server.abort
-                goes_on = await (self._broken(client, server, head, hits) if hits else _pass(client, server, head))
+                goes_on = await (self._broken(client, server, head, hits) if hits else _forward(client, server, head))
                 if not goes_on:
                     return
         finally:
@@ -220,11 +220,11 @@ class FaultProxy:
                 server.abort()
 
     def _drawn(self, kinds: tuple[type, ...], call: str) -> tuple[InjectedFault, ...]:
-        self.requests += kinds is _AT_A_REQUEST
+        self.requests += kinds is _REQUEST_KINDS
         hits = self.faults.match(kinds, call)
         if hits:
             names = tuple(str(hit.fault.__struct_config__.tag) for hit in hits)
-            self.log.append(Touched(request=self.requests, endpoint=call, faults=names))
+            self.log.append(FaultedRequest(request=self.requests, endpoint=call, faults=names))
             self.counts.update(names)
         return hits
 
@@ -240,7 +240,7 @@ class FaultProxy:
                 await server.ask(request)
         match await play(steps_of(answer, hits), client.transport):
             case Outage(seconds=seconds):
-                self.go_out(seconds)
+                self.start_outage(seconds)
                 return False
             case End.SILENCE:
                 await client.gone.wait()
@@ -265,7 +265,7 @@ class FaultProxy:
         body = b"".join([piece async for piece in caller.line.body(head)])
         request = Request(endpoint="control", method=method, url="", headers=headers, body=body)
         url = f"http://{request.header('Host')}{target}"
-        answer = control.obey(_VERBS, self, msgspec.structs.replace(request, url=url))
+        answer = control.execute(_VERBS, self, msgspec.structs.replace(request, url=url))
         caller.write(raw_answer(answer))
 
 
@@ -282,7 +282,7 @@ def _call_of(head: bytes) -> str:
     return endpoint.name if endpoint else "other"
 
 
-async def _pass(client: _ProxyConnection, server: _Line | None, head: bytes) -> bool:
+async def _forward(client: _ProxyConnection, server: _Line | None, head: bytes) -> bool:
     """Forward a request and its answer, and return whether the connection stays open."""
     if server is None:
         return False
@@ -367,7 +367,7 @@ class _ProxyConnection(asyncio.StreamReaderProtocol):
     transport: asyncio.Transport
     task: asyncio.Task[None]
 
-    def __init__(self, callers: set[_ProxyConnection], meet: Meeting, *, is_client: bool) -> None:
+    def __init__(self, callers: set[_ProxyConnection], meet: ConnectionHandler, *, is_client: bool) -> None:
         self._reader = asyncio.StreamReader(limit=_LONGEST_HEAD)
         super().__init__(self._reader)
         self._callers = callers
@@ -388,7 +388,7 @@ class _ProxyConnection(asyncio.StreamReaderProtocol):
         self.transport = cast("asyncio.Transport", transport)  # what a listening socket makes
         self.line = _Line(self._reader, asyncio.StreamWriter(self.transport, self, self._reader, loop))
         self._callers.add(self)
-        self.task = loop.create_task(self._converse())
+        self.task = loop.create_task(self._serve_connection())
 
     def eof_received(self) -> bool:
         """Treat a client that sends nothing more as disconnected."""
@@ -409,7 +409,7 @@ class _ProxyConnection(asyncio.StreamReaderProtocol):
         """Reset the connection."""
         reset(self.transport)
 
-    async def _converse(self) -> None:
+    async def _serve_connection(self) -> None:
         try:
             # A client that hangs up, or does not speak HTTP, ends only its own connection.
             with suppress(OSError, asyncio.IncompleteReadError, ValueError):
@@ -432,7 +432,7 @@ def _log(proxy: FaultProxy, _: NoParameters) -> Log:
 
 
 def _outage(proxy: FaultProxy, how: Duration) -> NoParameters:
-    proxy.go_out(how.seconds)
+    proxy.start_outage(how.seconds)
     return NoParameters()
 
 

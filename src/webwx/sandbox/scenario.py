@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 Script = Callable[..., object]
 Hears = str | re.Pattern[str] | Callable[[WorldMessage], object]
 
-SHORTEST_PAUSE = 0.01
+MIN_PAUSE = 0.01
 """Minimum seconds between two runs of a repeated action."""
 
-MOST_ANSWERS = 1000
+MAX_CHAIN = 1000
 """Maximum length of a chain of reactions without a pause; it stops friends who answer each other forever."""
 
 
@@ -107,8 +107,8 @@ class Scenario:
         Raises:
             ValueError: The pause is not valid.
         """
-        if seconds < SHORTEST_PAUSE:
-            raise ValueError(f"every() needs a pause of at least {SHORTEST_PAUSE} s.")
+        if seconds < MIN_PAUSE:
+            raise ValueError(f"every() needs a pause of at least {MIN_PAUSE} s.")
 
         def take(script: Script) -> Script:
             _check(script)
@@ -235,9 +235,9 @@ class _Chain:
             Impossible: The chain has just exceeded its maximum length.
         """
         self.answers += 1
-        if self.answers == MOST_ANSWERS + 1:
+        if self.answers == MAX_CHAIN + 1:
             raise Impossible("The friends answer each other without a pause; let one of them wait for a second.")
-        return self.answers <= MOST_ANSWERS
+        return self.answers <= MAX_CHAIN
 
 
 class _ScenarioRun:
@@ -286,7 +286,7 @@ class _ScenarioRun:
         """
         if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
             raise Impossible(f"A script cannot wait for {seconds!r}; yield a number of seconds, 0 or more.")
-        chain = (self._chain or self._from_outside) if seconds < SHORTEST_PAUSE else _Chain()
+        chain = (self._chain or self._from_outside) if seconds < MIN_PAUSE else _Chain()
         if not chain.goes_on():
             return
         self._world.scheduler.add(self._world.now + seconds, lambda: self._do(script, action, chain))

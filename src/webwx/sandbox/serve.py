@@ -3,7 +3,7 @@ The sandbox on a port: aiohttp around the core, with real long polls.
 
 A held poll (`long_polls`) is dropped when its client disconnects. With TLS, the same port is also a proxy to the
 platform's host names (`connect_proxy`). On port 443 the names are answered directly, and the proxy has another port.
-Connection faults are applied here too (`bad_lines`).
+Connection faults are applied here too (`connection_faults`).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from webwx.protocol.hosts import is_this_machine
 from webwx.protocol.http import Park, Request
-from webwx.sandbox.bad_lines import AtConnect, End, Handshake, Outage, play, reset
 from webwx.sandbox.connect_proxy import HEAD_SECONDS, ConnectProxy, open_connect_proxy
+from webwx.sandbox.connection_faults import AtConnect, End, Handshake, Outage, play, reset
 from webwx.sandbox.control import MAX_UPLOAD, is_loopback, is_upload, too_large
 from webwx.sandbox.control import is_for as is_control
-from webwx.sandbox.core import Broken
-from webwx.sandbox.faults import CARRIED, SAID, of_kind
-from webwx.sandbox.hosts import PLAYED
+from webwx.sandbox.core import FaultyResponse
+from webwx.sandbox.faults import ANSWER_FAULTS, CONNECTION_FAULTS, of_kind
+from webwx.sandbox.hosts import SERVED_HOSTS
 from webwx.sandbox.long_polls import LongPolls
 from webwx.sandbox.phone import pages
 from webwx.sandbox.phone.live import PATH as LIVE
@@ -55,22 +55,22 @@ WINDOW = 1024 * 1024
 _BODY_SECONDS = 60.0
 """Seconds without a byte of a request's body after which the request is refused."""
 
-_WORTH_PACKING = 256
+_COMPRESS_FROM = 256
 """
 Minimum size in bytes of a text that is compressed for a client that accepts gzip. It is the size of a ticket exchange's
 answer, the smallest answer that the platform compresses.
 """
 
-_PACKED_AT_ONCE = 64 * 1024
+_COMPRESS_IN_LOOP = 64 * 1024
 """Maximum size in bytes of a text that is compressed in the event loop; a larger one is compressed in a thread."""
 
 HTTPS_PORT = 443
 """Port of the platform's host names: a client that resolves them to this machine needs no proxy."""
 
-BREATH = 0.03
+UPDATE_INTERVAL = 0.03
 """Seconds between two checks for updates of a page; all changes in between are sent together."""
 
-MAX_SAID = 64 * 1024
+MAX_PAGE_MESSAGE = 64 * 1024
 """Maximum size of a page's message in bytes."""
 
 
@@ -87,7 +87,7 @@ class TlsAccess(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the names are answered on port 443 too."""
 
 
-class Served:
+class RunningSandbox:
     """A sandbox that is listening."""
 
     def __init__(self, sandbox: SandboxCore, url: str, close: AsyncExitStack, tls: TlsAccess | None) -> None:
@@ -109,7 +109,7 @@ class Served:
         await self._close.aclose()
 
 
-async def serve(sandbox: SandboxCore, *, host: str = "127.0.0.1", port: int = 0, tls: bool = False) -> Served:
+async def serve(sandbox: SandboxCore, *, host: str = "127.0.0.1", port: int = 0, tls: bool = False) -> RunningSandbox:
     """
     Listen on a loopback address.
 
@@ -130,7 +130,7 @@ async def serve(sandbox: SandboxCore, *, host: str = "127.0.0.1", port: int = 0,
     app = web.Application()
     world = sandbox.world
     async with AsyncExitStack() as opened:
-        authority = Authority(PLAYED) if tls else None
+        authority = Authority(SERVED_HOSTS) if tls else None
         if authority:
             opened.callback(authority.close)
             authority.context.sni_callback = _flawed(authority, world)
@@ -170,10 +170,12 @@ async def serve(sandbox: SandboxCore, *, host: str = "127.0.0.1", port: int = 0,
             shell.ports.append(_Port(listen, await listen(number), server))
             opened.push_async_callback(shell.ports[-1].close)
         opened.push_async_callback(_SchedulerTask(world).close)
-        world.faults.kinds = (*SAID, *CARRIED, Handshake) if authority else (*SAID, *CARRIED)
+        world.faults.kinds = (
+            (*ANSWER_FAULTS, *CONNECTION_FAULTS, Handshake) if authority else (*ANSWER_FAULTS, *CONNECTION_FAULTS)
+        )
         url = _origin(host, shell.ports[-1].number)
         access = _access(authority, url, host if is_straight else "") if authority else None
-        return Served(sandbox, url, opened.pop_all(), access)
+        return RunningSandbox(sandbox, url, opened.pop_all(), access)
 
 
 def _access(authority: Authority, proxy: str, straight: str) -> TlsAccess:
@@ -182,7 +184,7 @@ def _access(authority: Authority, proxy: str, straight: str) -> TlsAccess:
     return TlsAccess(
         ca=str(authority.certificate),
         proxy=proxy,
-        hosts=[f"{address} {name}".strip() for name in sorted(PLAYED)],
+        hosts=[f"{address} {name}".strip() for name in sorted(SERVED_HOSTS)],
         is_straight=bool(straight),
     )
 
@@ -220,7 +222,7 @@ class _Port:
         self._reopening: asyncio.Task[None] | None = None
         self.number = listening.port
 
-    def go_out(self, seconds: float) -> None:
+    def start_outage(self, seconds: float) -> None:
         """Reset every connection and refuse new ones for some time."""
         if self._reopening is None or self._reopening.done():
             self._listening.close()
@@ -393,7 +395,7 @@ async def _read(incoming: web.Request, limit: int) -> bytes:
 
 def _written(answer: Response) -> web.Response:
     return web.Response(
-        status=answer.status, headers=answer.headers, body=answer.body, zlib_executor_size=_PACKED_AT_ONCE
+        status=answer.status, headers=answer.headers, body=answer.body, zlib_executor_size=_COMPRESS_IN_LOOP
     )
 
 
@@ -451,7 +453,7 @@ class _RequestHandler:
         host = incoming.headers.get("Host") or _own_host(incoming)
         if incoming.secure:
             host = host.lower().removesuffix(":443")
-            if host not in PLAYED:
+            if host not in SERVED_HOSTS:
                 return web.Response(status=421)  # some other name, inside a tunnel to one of ours
         url = f"{incoming.scheme}://{host}{incoming.raw_path}"
         if not _is_readable(url):
@@ -476,7 +478,7 @@ class _RequestHandler:
         except TimeoutError:
             return web.Response(status=408)
         if request.path == LIVE:
-            return await self._talk(incoming) if is_welcome(request) else web.Response(status=403)
+            return await self._serve_page(incoming) if is_welcome(request) else web.Response(status=403)
         answer = self._sandbox.answer(request)
         while isinstance(answer, Park):
             try:
@@ -485,18 +487,18 @@ class _RequestHandler:
                 self._sandbox.give_up(answer)
                 raise
             answer = self._sandbox.answer(request, answer)
-        if isinstance(answer, Broken):
-            return await self._break(incoming, answer)
+        if isinstance(answer, FaultyResponse):
+            return await self._send_with_faults(incoming, answer)
         if len(answer.body) > WINDOW and incoming.method != "HEAD":
             return await self._stream(incoming, answer)
         whole = _written(answer)
-        if _is_worth_packing(answer) and "gzip" in incoming.headers.get("Accept-Encoding", ""):
+        if _is_worth_compressing(answer) and "gzip" in incoming.headers.get("Accept-Encoding", ""):
             whole.enable_compression(web.ContentCoding.gzip)
         return whole
 
-    async def _talk(self, incoming: web.Request) -> web.StreamResponse:
+    async def _serve_page(self, incoming: web.Request) -> web.StreamResponse:
         """Keep a page up to date until it disconnects."""
-        socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=MAX_SAID)
+        socket = web.WebSocketResponse(heartbeat=30.0, max_msg_size=MAX_PAGE_MESSAGE)
         if not socket.can_prepare(incoming):
             return web.Response(status=426, headers={"Upgrade": "websocket"})
         await socket.prepare(incoming)
@@ -514,14 +516,14 @@ class _RequestHandler:
             live.close()
         return socket
 
-    async def _break(self, incoming: web.Request, answer: Broken) -> web.StreamResponse:
+    async def _send_with_faults(self, incoming: web.Request, answer: FaultyResponse) -> web.StreamResponse:
         """Send an answer with the connection faults that apply to it."""
         transport = incoming.transport
         if transport is not None:
             match await play(answer.steps(), transport):
                 case Outage(seconds=seconds):
                     for port in self.ports:
-                        port.go_out(seconds)
+                        port.start_outage(seconds)
                 case End.SILENCE:
                     await self._loop.create_future()  # until the client hangs up, which cancels this
                 case End.STALE:
@@ -543,10 +545,10 @@ class _RequestHandler:
         return stream
 
 
-def _is_worth_packing(answer: Response) -> bool:
+def _is_worth_compressing(answer: Response) -> bool:
     """Return whether an answer is an uncompressed text that is long enough to compress."""
     is_text = answer.header("Content-Type").startswith("text/") and not answer.header("Content-Encoding")
-    return is_text and len(answer.body) > _WORTH_PACKING
+    return is_text and len(answer.body) > _COMPRESS_FROM
 
 
 async def _tell(socket: web.WebSocketResponse, live: LivePage, changed: asyncio.Event) -> None:
@@ -555,7 +557,7 @@ async def _tell(socket: web.WebSocketResponse, live: LivePage, changed: asyncio.
         while True:
             for told in live.updates():
                 await socket.send_str(told)
-            await asyncio.sleep(BREATH)
+            await asyncio.sleep(UPDATE_INTERVAL)
             await changed.wait()
             changed.clear()
 

@@ -55,7 +55,7 @@ class SessionKeys:
     auth_ticket: str
 
     @classmethod
-    def roll(cls, rng: Random, issue: Callable[[str], str], *, is_renewed: bool = False) -> SessionKeys:
+    def generate(cls, rng: Random, issue: Callable[[str], str], *, is_renewed: bool = False) -> SessionKeys:
         """Generate the keys of a new login, with another skey for webwxinit if that option is set."""
         crypt = f"@crypt_{rng.getrandbits(32):x}_"
         first, second = (crypt + rng.randbytes(16).hex() for _ in range(2))

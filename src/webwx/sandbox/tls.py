@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from webwx.sandbox.bad_lines import Flaw
+    from webwx.sandbox.connection_faults import Flaw
 
 
 class NoCertificates(Exception):

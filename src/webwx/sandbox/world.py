@@ -164,7 +164,7 @@ class World:
         """Call back with all people whose phones receive a message of another person, and again when it is recalled."""
         self._listeners.add(hear)
 
-    def let_hear(self, person: WorldPerson, message: WorldMessage) -> None:
+    def notify_listeners(self, person: WorldPerson, message: WorldMessage) -> None:
         """Call the listeners back."""
         self._listeners.notify(person, message)
 
@@ -576,7 +576,7 @@ class World:
             if not own:
                 raise Impossible(f"{person.nickname} has no message to recall there.", "nothing-to-recall")
             message_id = own[-1]
-        message = self.delivery.take_back(person, message_id)
+        message = self.delivery.recall(person, message_id)
         self.play()
         return message
 

@@ -325,7 +325,7 @@ class Chatroom:
         who = [each if isinstance(each, PhoneUser) else self._stage.add_person(each) for each in people]
         host = by or self._stage.friend
         self._stage.do(
-            lambda world: world.membership.admit(
+            lambda world: world.membership.add(
                 self._room, [world.person(each.id) for each in who], by=world.person(host.id)
             )
         )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from webwx.sandbox.faults import CARRIED, SAID, FaultInjector
+from webwx.sandbox.faults import ANSWER_FAULTS, CONNECTION_FAULTS, FaultInjector
 from webwx.sandbox.world import ME, default_world
 from webwx.storage.login import LoginMemory
 from webwx.testing.clock import Clock
@@ -84,7 +84,7 @@ class Sandbox:
         """
         self._folder = Path(tempfile.mkdtemp(prefix="webwx-"))
         self._server.open()
-        self.world.faults.kinds = (*SAID, *CARRIED)
+        self.world.faults.kinds = (*ANSWER_FAULTS, *CONNECTION_FAULTS)
         return self
 
     def __exit__(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.protocol.http import Request, Response
-    from webwx.sandbox.serve import Served
+    from webwx.sandbox.serve import RunningSandbox
     from webwx.sandbox.world import World
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class Server:
         self.world = world
         """The world; use it inside `do` only."""
         self.loop: asyncio.AbstractEventLoop
-        self._served: Served
+        self._served: RunningSandbox
         self._end: asyncio.Event
         self._change: asyncio.Future[None] | None = None
         self._polling: set[str] = set()

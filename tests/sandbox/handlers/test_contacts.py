@@ -339,7 +339,7 @@ def test_a_search_finds_whole_nicknames(me):
 def test_chatrooms_can_be_missing_from_the_lists(me, world):
     assert me.init().chat_set == "filehelper,"
     assert "周末爬山" not in [contact.nick_name for contact in read(list_page(me).member_list)]
-    world.delivery.greet(world.person("me"))
+    world.delivery.send_recent_chats(world.person("me"))
     (activity,) = me.messages()
     assert me.name("hiking") in activity.status_notify_user_name
 

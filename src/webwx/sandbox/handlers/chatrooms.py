@@ -19,7 +19,7 @@ from webwx.protocol.codes import Ret
 from webwx.protocol.login import BaseResponse
 from webwx.sandbox.call import Call, handles
 from webwx.sandbox.errors import Refused
-from webwx.sandbox.membership import FEWEST
+from webwx.sandbox.membership import MIN_OTHERS
 from webwx.sandbox.view import View
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def create(call: Call, request: CreateChatroomRequest) -> CreateChatroomReply:
     me, membership = call.session.person, call.world.membership
     people = _people(call, [member.user_name for member in request.member_list])
     willing = [person for person in people if membership.can_add(me, person)]
-    if len(willing) < FEWEST:
+    if len(willing) < MIN_OTHERS:
         raise Refused(Ret.PARAMETER_ERROR)
     room = membership.open(me, willing, request.topic)
     is_whole = len(willing) == len(request.member_list)
@@ -82,7 +82,7 @@ def _add(call: Call, room: WorldChatroom, names: list[str]) -> UpdateChatroomRep
     people = _people(call, names)
     is_open = not membership.is_by_invitation(room)
     willing = [person for person in people if is_open and membership.can_add(me, person)]
-    membership.admit(room, willing, by=me)
+    membership.add(room, willing, by=me)
     return UpdateChatroomReply(
         base_response=BaseResponse(ret=Ret.OK if len(willing) == len(names) else Ret.PARTLY_DONE),
         member_count=len(people),

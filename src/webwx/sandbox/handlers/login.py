@@ -99,14 +99,14 @@ def poll(call: Call, request: PollRequest) -> PollReply | Park:
     if code is None:
         return PollReply(code=PollCode.EXPIRED)
     if call.world.options.auto_confirm:
-        _press(call.world, code)
+        _act_on_phone(call.world, code)
     match code.stage:
         case LoginStage.CONFIRMED:
             return PollReply(code=PollCode.CONFIRMED, redirect_uri=_redirect(call, code))
         case LoginStage.CANCELLED:
             return PollReply(code=PollCode.CANCELLED)
-        case LoginStage.SCANNED if request.tip == 1 or not code.is_scan_told:
-            code.is_scan_told = True
+        case LoginStage.SCANNED if request.tip == 1 or not code.is_scan_reported:
+            code.is_scan_reported = True
             return PollReply(code=PollCode.SCANNED, user_avatar=_avatar(code))
     return PollReply(code=PollCode.WAITING) if call.is_over else call.park(code.uuid)
 
@@ -121,8 +121,8 @@ def exchange(call: Call, request: TicketRequest) -> TicketReply:
     if call.instead:
         return TicketReply()
     code = world.logins.confirmed(request.field("uuid"), request.field("ticket"))
-    if options.exchange_origin and not code.is_sent_on:
-        code.is_sent_on = True
+    if options.exchange_origin and not code.is_redirected:
+        code.is_redirected = True
         return TicketReply(redirecturl=_exchange_url(options.exchange_origin, code))
     person = world.logins.redeem(code)
     if not helper and (options.login_refused or (options.require_extspam and not request.extspam)):
@@ -194,11 +194,11 @@ def _avatar(code: LoginCode) -> str:
     return f"data:img/jpg;base64,{b64encode(face).decode()}"
 
 
-def _press(world: World, code: LoginCode) -> None:
+def _act_on_phone(world: World, code: LoginCode) -> None:
     """Perform the next action of a phone for a login code: scan it, or confirm it."""
     if code.stage is LoginStage.NEW:
         world.scan(world.next_account().id, code.uuid)
-    elif code.stage is LoginStage.SCANNED and code.is_scan_told:
+    elif code.stage is LoginStage.SCANNED and code.is_scan_reported:
         if not code.is_pushed:
             code.person = world.next_account()  # the person may have logged in elsewhere meanwhile
         world.confirm(code.uuid)

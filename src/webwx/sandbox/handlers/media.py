@@ -66,7 +66,7 @@ def upload(call: Call, request: UploadRequest) -> UploadReply:
     _check_whole(content, ticket.total_len, ticket.file_md5)
     medium = call.world.media.add(content, name)
     return UploadReply(
-        media_id=_offer(call, medium),
+        media_id=_new_media_id(call, medium),
         start_pos=received,
         cdn_thumb_img_height=medium.thumbnail_height,
         cdn_thumb_img_width=medium.thumbnail_width,
@@ -83,7 +83,7 @@ def check_upload(call: Call, request: CheckUploadRequest) -> CheckUploadReply:
     call.world.issued.add(signature)
     known = call.world.media.known(request.file_md5, request.file_size)
     return CheckUploadReply(
-        media_id=_offer(call, known) if known else "",
+        media_id=_new_media_id(call, known) if known else "",
         aes_key=rng.randbytes(16).hex(),
         signature=signature,
         encry_file_name=encrypted_name(request.file_name),
@@ -109,10 +109,12 @@ def upload_parallel(call: Call, request: ParallelUploadRequest) -> ParallelUploa
         return ParallelUploadReply(upload_id=upload_id)
     content = b"".join(chunk for _, chunk in sorted(session.parallel.pop(upload_id).items()))
     _check_whole(content, ticket.total_len, ticket.file_md5)
-    return ParallelUploadReply(upload_id=upload_id, media_id=_offer(call, call.world.media.add(content, ticket.name)))
+    return ParallelUploadReply(
+        upload_id=upload_id, media_id=_new_media_id(call, call.world.media.add(content, ticket.name))
+    )
 
 
-def _offer(call: Call, medium: MediaFile) -> str:
+def _new_media_id(call: Call, medium: MediaFile) -> str:
     """Return an id of a medium that is valid in this session only."""
     media_id = call.world.logins.new_media_id()
     call.session.media[media_id] = medium
@@ -138,7 +140,7 @@ def _check_whole(content: bytes, size: int, md5: str) -> None:
 @handles(GETMSGIMG)
 def download(call: Call, request: ImageDownloadRequest) -> Media:
     """Return a picture or sticker in full, for every requested size; for other media with a thumbnail, a grey tile."""
-    message = _seen(call, request.message_id)
+    message = _message_with_media(call, request.message_id)
     if message.kind in {"image", "sticker"} and message.medium:
         call.digest = message.medium.md5
         return _whole(message.medium)
@@ -181,7 +183,7 @@ def download_file(call: Call, request: FileDownloadRequest) -> Media:
 @handles(GETPUBLICLINKIMG)
 def download_map(call: Call, request: MapPictureRequest) -> Media:
     """Return the map of a location: a grey tile."""
-    if _seen(call, request.msgid).kind != "location":
+    if _message_with_media(call, request.msgid).kind != "location":
         raise Refused(Ret.SYSTEM_ERROR)
     return Media(content_type="image/jpeg", content=STILL)
 
@@ -195,7 +197,7 @@ def preview(call: Call, request: PreviewRequest) -> Media:
     return _whole(medium)
 
 
-def _seen(call: Call, message_id: str) -> WorldMessage:
+def _message_with_media(call: Call, message_id: str) -> WorldMessage:
     """
     Find a message whose media are still available.
 
@@ -209,7 +211,7 @@ def _seen(call: Call, message_id: str) -> WorldMessage:
 
 
 def _of_kind(call: Call, message_id: str, kind: str) -> MediaFile:
-    message = _seen(call, message_id)
+    message = _message_with_media(call, message_id)
     if message.kind != kind or message.medium is None:
         raise Refused(Ret.SYSTEM_ERROR)
     return message.medium

@@ -133,7 +133,7 @@ def _file_in(xml: str) -> tuple[str, str]:
 @handles(RECALL)
 def recall(call: Call, request: RecallRequest) -> RecallReply:
     """Recall a message by `SvrMsgId`; clients send any value as `ClientMsgId`."""
-    call.world.delivery.take_back(call.session.person, request.svr_msg_id)
+    call.world.delivery.recall(call.session.person, request.svr_msg_id)
     return RecallReply(introduction=_INTRODUCTION, sys_wording="已撤回")
 
 
@@ -155,7 +155,7 @@ def notify(call: Call, request: StatusNotifyRequest) -> StatusNotifyReply:
         case StatusNotify.READ:
             call.world.mark_read(session.person, session.known(request.to_user_name))
         case StatusNotify.INITED:
-            return StatusNotifyReply(msg_id=call.world.delivery.greet(session.person))
+            return StatusNotifyReply(msg_id=call.world.delivery.send_recent_chats(session.person))
     return StatusNotifyReply(msg_id=call.world.delivery.new_id())
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.sandbox.wire import ask, at_once
 
 from webwx.protocol.http import Response
-from webwx.sandbox.bad_lines import (
+from webwx.sandbox.connection_faults import (
     AnswerTwice,
     BareBody,
     Blackhole,

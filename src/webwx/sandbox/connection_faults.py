@@ -114,18 +114,18 @@ def reset(transport: asyncio.BaseTransport) -> None:
 # -- kinds -----------------------------------------------------------------------------------------------------------
 
 
-class BadLine(msgspec.Struct, frozen=True, kw_only=True):
+class ConnectionFault(msgspec.Struct, frozen=True, kw_only=True):
     """A fault of the connection."""
 
     calls: ClassVar[frozenset[str]] = frozenset()
     """The calls it applies to; empty for every call."""
 
 
-class AtConnect(BadLine, frozen=True, kw_only=True):
+class AtConnect(ConnectionFault, frozen=True, kw_only=True):
     """A connection that is reset when it is accepted, before a request is read."""
 
 
-class AtRequest(BadLine, frozen=True, kw_only=True):
+class AtRequest(ConnectionFault, frozen=True, kw_only=True):
     """A request that is read and not executed."""
 
     def steps(self) -> Steps:
@@ -133,7 +133,7 @@ class AtRequest(BadLine, frozen=True, kw_only=True):
         raise NotImplementedError  # each fault of this kind has steps of its own
 
 
-class AtAnswer(BadLine, frozen=True, kw_only=True):
+class AtAnswer(ConnectionFault, frozen=True, kw_only=True):
     """A request that is executed, and whose answer is damaged or missing."""
 
     def steps(self, answer: bytes, rng: Random) -> Steps:
@@ -141,7 +141,7 @@ class AtAnswer(BadLine, frozen=True, kw_only=True):
         raise NotImplementedError  # each fault of this kind has steps of its own
 
 
-class Throttle(BadLine, frozen=True, kw_only=True):
+class Throttle(ConnectionFault, frozen=True, kw_only=True):
     """An answer that arrives complete but slowly; it can be combined with every other fault."""
 
     def paced(self, steps: Steps, rng: Random) -> Steps:
@@ -149,13 +149,13 @@ class Throttle(BadLine, frozen=True, kw_only=True):
         raise NotImplementedError  # each fault of this kind has a pace of its own
 
 
-class Handshake(BadLine, frozen=True, kw_only=True):
+class Handshake(ConnectionFault, frozen=True, kw_only=True):
     """A TLS handshake with a certificate that is not valid."""
 
     flaw: ClassVar[Flaw]
 
 
-class Repeat(BadLine, frozen=True, kw_only=True):
+class Repeat(ConnectionFault, frozen=True, kw_only=True):
     """A request that is executed twice."""
 
 

@@ -28,7 +28,7 @@ from webwx.protocol.login import TICKET
 from webwx.protocol.media import GETMEDIA
 from webwx.protocol.messages import APP, IMAGE, STICKER, TEXT, VIDEO
 from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckReply, read_sync_key
-from webwx.sandbox.bad_lines import MEDIA_CALLS, At, Count
+from webwx.sandbox.connection_faults import MEDIA_CALLS, At, Count
 from webwx.sandbox.errors import Refused
 from webwx.sandbox.hosts import cookie_domains
 from webwx.sandbox.sessions import SESSION_COOKIE
@@ -100,7 +100,7 @@ class FaultedCall(Protocol):
         """Set a cookie; without a domain, for this host only."""
 
 
-class BadAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class AnswerFault(msgspec.Struct, frozen=True, kw_only=True):
     """A fault in the content of an answer."""
 
     calls: ClassVar[frozenset[str]] = frozenset()
@@ -131,7 +131,7 @@ HttpError = Annotated[int, msgspec.Meta(ge=400, le=599)]
 Redirect = Annotated[int, msgspec.Meta(ge=300, le=399)]
 
 
-class RefusedByNumber(BadAnswer, frozen=True, kw_only=True, tag="ret"):
+class RefusedByNumber(AnswerFault, frozen=True, kw_only=True, tag="ret"):
     """The call is refused with the return code `ret`: a Ret, synccheck's retcode, or the `window.code` of login."""
 
     is_whole: ClassVar[bool] = True
@@ -141,7 +141,7 @@ class RefusedByNumber(BadAnswer, frozen=True, kw_only=True, tag="ret"):
         raise Refused(self.ret)
 
 
-class HtmlPage(BadAnswer, frozen=True, kw_only=True, tag="html_page"):
+class HtmlPage(AnswerFault, frozen=True, kw_only=True, tag="html_page"):
     """A web page with status 200; the call is not executed."""
 
     is_whole: ClassVar[bool] = True
@@ -150,7 +150,7 @@ class HtmlPage(BadAnswer, frozen=True, kw_only=True, tag="html_page"):
         return Response(headers=_HTML, body=_PAGE)
 
 
-class HttpStatus(BadAnswer, frozen=True, kw_only=True, tag="status"):
+class HttpStatus(AnswerFault, frozen=True, kw_only=True, tag="status"):
     """A web page with the status `code`, such as 413, 429, 500 or 502; the call is not executed."""
 
     is_whole: ClassVar[bool] = True
@@ -160,7 +160,7 @@ class HttpStatus(BadAnswer, frozen=True, kw_only=True, tag="status"):
         return Response(status=self.code, headers=_HTML, body=_PAGE)
 
 
-class Unavailable(BadAnswer, frozen=True, kw_only=True, tag="unavailable"):
+class Unavailable(AnswerFault, frozen=True, kw_only=True, tag="unavailable"):
     """Status 503 with an empty body; the call is not executed."""
 
     is_whole: ClassVar[bool] = True
@@ -169,7 +169,7 @@ class Unavailable(BadAnswer, frozen=True, kw_only=True, tag="unavailable"):
         return Response(status=503)
 
 
-class RedirectNowhere(BadAnswer, frozen=True, kw_only=True, tag="redirect_nowhere"):
+class RedirectNowhere(AnswerFault, frozen=True, kw_only=True, tag="redirect_nowhere"):
     """A redirect with status `code` and without a Location; the call is not executed."""
 
     is_whole: ClassVar[bool] = True
@@ -179,7 +179,7 @@ class RedirectNowhere(BadAnswer, frozen=True, kw_only=True, tag="redirect_nowher
         return Response(status=self.code)
 
 
-class RedirectAway(BadAnswer, frozen=True, kw_only=True, tag="redirect_away"):
+class RedirectAway(AnswerFault, frozen=True, kw_only=True, tag="redirect_away"):
     """A redirect with status `code` to another host, `to`; the call is not executed."""
 
     is_whole: ClassVar[bool] = True
@@ -190,7 +190,7 @@ class RedirectAway(BadAnswer, frozen=True, kw_only=True, tag="redirect_away"):
         return Response(status=self.code, headers=(("Location", self.to),))
 
 
-class ForeignJson(BadAnswer, frozen=True, kw_only=True, tag="foreign_json"):
+class ForeignJson(AnswerFault, frozen=True, kw_only=True, tag="foreign_json"):
     """JSON of a proxy or a captive portal, `body`, with status 200; the call is not executed."""
 
     is_whole: ClassVar[bool] = True
@@ -200,14 +200,14 @@ class ForeignJson(BadAnswer, frozen=True, kw_only=True, tag="foreign_json"):
         return Response(headers=(("Content-Type", "application/json"),), body=self.body.encode())
 
 
-class NoRet(BadAnswer, frozen=True, kw_only=True, tag="no_ret"):
+class NoRet(AnswerFault, frozen=True, kw_only=True, tag="no_ret"):
     """The call is executed, and its answer has no BaseResponse, so its result is missing."""
 
     def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return _edited(response, lambda answer: answer.pop("BaseResponse", None))
 
 
-class NoMessageId(BadAnswer, frozen=True, kw_only=True, tag="no_message_id"):
+class NoMessageId(AnswerFault, frozen=True, kw_only=True, tag="no_message_id"):
     """A send is executed, and its answer has Ret 0 and an empty MsgID."""
 
     calls: ClassVar[frozenset[str]] = _SENDS
@@ -216,14 +216,14 @@ class NoMessageId(BadAnswer, frozen=True, kw_only=True, tag="no_message_id"):
         return _edited(response, lambda answer: answer.update(MsgID=""))
 
 
-class Empty(BadAnswer, frozen=True, kw_only=True, tag="empty"):
+class Empty(AnswerFault, frozen=True, kw_only=True, tag="empty"):
     """The call is executed, and its answer has no body."""
 
     def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return msgspec.structs.replace(response, body=b"")
 
 
-class Truncated(BadAnswer, frozen=True, kw_only=True, tag="truncated"):
+class Truncated(AnswerFault, frozen=True, kw_only=True, tag="truncated"):
     """The answer's body ends after `at` bytes, with a matching Content-Length; -1 is a random position."""
 
     at: At = -1
@@ -233,7 +233,7 @@ class Truncated(BadAnswer, frozen=True, kw_only=True, tag="truncated"):
         return msgspec.structs.replace(response, body=response.body[:at])
 
 
-class WrongCharset(BadAnswer, frozen=True, kw_only=True, tag="wrong_charset"):
+class WrongCharset(AnswerFault, frozen=True, kw_only=True, tag="wrong_charset"):
     """The answer's Content-Type names the wrong `charset`."""
 
     charset: str = "iso-8859-1"
@@ -243,21 +243,21 @@ class WrongCharset(BadAnswer, frozen=True, kw_only=True, tag="wrong_charset"):
         return _with_header(response, "Content-Type", f"{kind}; charset={self.charset}")
 
 
-class NoContentType(BadAnswer, frozen=True, kw_only=True, tag="no_content_type"):
+class NoContentType(AnswerFault, frozen=True, kw_only=True, tag="no_content_type"):
     """The answer has no Content-Type."""
 
     def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return _with_header(response, "Content-Type", None)
 
 
-class GzipWrong(BadAnswer, frozen=True, kw_only=True, tag="gzip_wrong"):
+class GzipWrong(AnswerFault, frozen=True, kw_only=True, tag="gzip_wrong"):
     """The answer claims to be gzip, and is not."""
 
     def after(self, call: FaultedCall, response: Response, rng: Random) -> Response:
         return _with_header(response, "Content-Encoding", "gzip")
 
 
-class GzipBomb(BadAnswer, frozen=True, kw_only=True, tag="gzip_bomb"):
+class GzipBomb(AnswerFault, frozen=True, kw_only=True, tag="gzip_bomb"):
     """The answer is gzip, and unpacks to `mebibytes` of zeros."""
 
     mebibytes: Annotated[int, msgspec.Meta(ge=1, le=10_240)] = 256
@@ -273,7 +273,7 @@ def _bomb(mebibytes: int) -> bytes:
     return b"".join([*(packer.compress(zeros) for _ in range(mebibytes)), packer.flush()])
 
 
-class WrongClock(BadAnswer, frozen=True, kw_only=True, tag="wrong_clock"):
+class WrongClock(AnswerFault, frozen=True, kw_only=True, tag="wrong_clock"):
     """The answer's Date is `seconds` ahead of the server's clock; negative is behind."""
 
     seconds: Annotated[float, msgspec.Meta(ge=-1e9, le=1e9)] = 86_400.0
@@ -285,7 +285,7 @@ class WrongClock(BadAnswer, frozen=True, kw_only=True, tag="wrong_clock"):
 # -- poll and sync ---------------------------------------------------------------------------------------------------
 
 
-class StickySelector(BadAnswer, frozen=True, kw_only=True, tag="sticky_selector"):
+class StickySelector(AnswerFault, frozen=True, kw_only=True, tag="sticky_selector"):
     """The poll answers at once with `selector`, even if there is nothing to fetch."""
 
     calls: ClassVar[frozenset[str]] = _CHECK
@@ -296,7 +296,7 @@ class StickySelector(BadAnswer, frozen=True, kw_only=True, tag="sticky_selector"
         return CheckReply(retcode=call.any_session.ended or 0, selector=self.selector)
 
 
-class UnknownSelector(BadAnswer, frozen=True, kw_only=True, tag="unknown_selector"):
+class UnknownSelector(AnswerFault, frozen=True, kw_only=True, tag="unknown_selector"):
     """If there is something to fetch, the poll answers with an unknown `selector`."""
 
     calls: ClassVar[frozenset[str]] = _CHECK
@@ -307,7 +307,7 @@ class UnknownSelector(BadAnswer, frozen=True, kw_only=True, tag="unknown_selecto
         return msgspec.structs.replace(response, body=body)
 
 
-class BadFetch(BadAnswer, frozen=True, kw_only=True):
+class FetchFault(AnswerFault, frozen=True, kw_only=True):
     """A fault in the answer of webwxsync."""
 
     calls: ClassVar[frozenset[str]] = _FETCH
@@ -323,7 +323,7 @@ class BadFetch(BadAnswer, frozen=True, kw_only=True):
         """Change what was fetched."""
 
 
-class RepeatedKey(BadFetch, frozen=True, kw_only=True, tag="repeated_key"):
+class RepeatedKey(FetchFault, frozen=True, kw_only=True, tag="repeated_key"):
     """The fetch returns the key of its request, so the same batch is fetched again."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
@@ -331,21 +331,21 @@ class RepeatedKey(BadFetch, frozen=True, kw_only=True, tag="repeated_key"):
         answer["SyncKey"] = answer["SyncCheckKey"] = json.loads(write_json(asked))
 
 
-class NullKey(BadFetch, frozen=True, kw_only=True, tag="null_key"):
+class NullKey(FetchFault, frozen=True, kw_only=True, tag="null_key"):
     """The fetch returns null for both keys."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["SyncKey"] = answer["SyncCheckKey"] = None
 
 
-class EmptyKey(BadFetch, frozen=True, kw_only=True, tag="empty_key"):
+class EmptyKey(FetchFault, frozen=True, kw_only=True, tag="empty_key"):
     """The fetch returns keys with Count 0."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["SyncKey"] = answer["SyncCheckKey"] = {"Count": 0, "List": []}
 
 
-class ShrunkKey(BadFetch, frozen=True, kw_only=True, tag="shrunk_key"):
+class ShrunkKey(FetchFault, frozen=True, kw_only=True, tag="shrunk_key"):
     """The fetch returns keys with only the first `keep` counters."""
 
     keep: Count = 1
@@ -356,7 +356,7 @@ class ShrunkKey(BadFetch, frozen=True, kw_only=True, tag="shrunk_key"):
             answer[name] = {"Count": len(kept), "List": kept}
 
 
-class ReorderedKey(BadFetch, frozen=True, kw_only=True, tag="reordered_key"):
+class ReorderedKey(FetchFault, frozen=True, kw_only=True, tag="reordered_key"):
     """The fetch returns keys with their counters in another order."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
@@ -364,14 +364,14 @@ class ReorderedKey(BadFetch, frozen=True, kw_only=True, tag="reordered_key"):
             answer[name]["List"] = _in_another_order(pairs, rng)
 
 
-class NoCheckKey(BadFetch, frozen=True, kw_only=True, tag="no_check_key"):
+class NoCheckKey(FetchFault, frozen=True, kw_only=True, tag="no_check_key"):
     """The fetch returns no SyncCheckKey."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer.pop("SyncCheckKey", None)
 
 
-class ContinueRun(BadFetch, frozen=True, kw_only=True, tag="continue_run"):
+class ContinueRun(FetchFault, frozen=True, kw_only=True, tag="continue_run"):
     """The fetch returns `size` changes, and ContinueFlag 1 while there are more."""
 
     size: Count = 1
@@ -386,14 +386,14 @@ class ContinueRun(BadFetch, frozen=True, kw_only=True, tag="continue_run"):
             answer["ContinueFlag"] = int(call.session.stream.selector(key) != 0)
 
 
-class ContinueForever(BadFetch, frozen=True, kw_only=True, tag="continue_forever"):
+class ContinueForever(FetchFault, frozen=True, kw_only=True, tag="continue_forever"):
     """The fetch always returns ContinueFlag 1."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["ContinueFlag"] = 1
 
 
-class DoubledBatch(BadFetch, frozen=True, kw_only=True, tag="doubled_batch"):
+class DoubledBatch(FetchFault, frozen=True, kw_only=True, tag="doubled_batch"):
     """The fetch returns all messages twice."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
@@ -401,14 +401,14 @@ class DoubledBatch(BadFetch, frozen=True, kw_only=True, tag="doubled_batch"):
         answer["AddMsgCount"] = len(answer["AddMsgList"])
 
 
-class ShuffledBatch(BadFetch, frozen=True, kw_only=True, tag="shuffled_batch"):
+class ShuffledBatch(FetchFault, frozen=True, kw_only=True, tag="shuffled_batch"):
     """The fetch returns its messages in another order."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
         answer["AddMsgList"] = _in_another_order(answer["AddMsgList"], rng)
 
 
-class MessageId(BadFetch, frozen=True, kw_only=True, tag="message_id"):
+class MessageId(FetchFault, frozen=True, kw_only=True, tag="message_id"):
     """Every message of the fetch has the MsgId `id`, such as 0, nothing, or 18446744073709551616."""
 
     id: str = "0"
@@ -424,7 +424,7 @@ class SameId(MessageId, frozen=True, kw_only=True, tag="same_id"):
     id: str = "4600000000000000001"
 
 
-class Flood(BadFetch, frozen=True, kw_only=True, tag="flood"):
+class Flood(FetchFault, frozen=True, kw_only=True, tag="flood"):
     """A friend sends `count` texts, which arrive in one batch."""
 
     count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 5_000
@@ -438,7 +438,7 @@ class Flood(BadFetch, frozen=True, kw_only=True, tag="flood"):
         return None
 
 
-class UnknownChatroom(BadFetch, frozen=True, kw_only=True, tag="unknown_chatroom"):
+class UnknownChatroom(FetchFault, frozen=True, kw_only=True, tag="unknown_chatroom"):
     """Messages of others come from an unknown chatroom and an unknown member."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
@@ -452,7 +452,7 @@ class UnknownChatroom(BadFetch, frozen=True, kw_only=True, tag="unknown_chatroom
                     message["Content"] = f"@{rng.randbytes(32).hex()}:<br/>{message['Content']}"
 
 
-class UnknownMember(BadFetch, frozen=True, kw_only=True, tag="unknown_member"):
+class UnknownMember(FetchFault, frozen=True, kw_only=True, tag="unknown_member"):
     """Messages of a chatroom come from an unknown member."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
@@ -462,7 +462,7 @@ class UnknownMember(BadFetch, frozen=True, kw_only=True, tag="unknown_member"):
                 message["Content"] = f"@{rng.randbytes(32).hex()}:<br/>{content}"
 
 
-class RecallWithoutId(BadFetch, frozen=True, kw_only=True, tag="recall_without_id"):
+class RecallWithoutId(FetchFault, frozen=True, kw_only=True, tag="recall_without_id"):
     """The notice of a recall has no message id."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
@@ -475,7 +475,7 @@ class RecallWithoutId(BadFetch, frozen=True, kw_only=True, tag="recall_without_i
 _MESSAGE_ID = re.compile(r"<(msgid|oldmsgid)>\d*</\1>")
 
 
-class RotatedKey(BadFetch, frozen=True, kw_only=True, tag="rotated_skey"):
+class RotatedKey(FetchFault, frozen=True, kw_only=True, tag="rotated_skey"):
     """The fetch returns a new skey; with `strict_skey`, the old one is refused."""
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
@@ -488,7 +488,7 @@ class RotatedKey(BadFetch, frozen=True, kw_only=True, tag="rotated_skey"):
 # -- contacts --------------------------------------------------------------------------------------------------------
 
 
-class BadContacts(BadAnswer, frozen=True, kw_only=True):
+class ContactsFault(AnswerFault, frozen=True, kw_only=True):
     """A fault in the answer of webwxgetcontact."""
 
     calls: ClassVar[frozenset[str]] = _CONTACTS
@@ -500,7 +500,7 @@ class BadContacts(BadAnswer, frozen=True, kw_only=True):
         """Change a page of contacts."""
 
 
-class ContactLoop(BadContacts, frozen=True, kw_only=True, tag="contact_loop"):
+class ContactLoop(ContactsFault, frozen=True, kw_only=True, tag="contact_loop"):
     """Every page of contacts announces the page after `seq`, so the list never ends."""
 
     seq: Count = 1
@@ -509,21 +509,21 @@ class ContactLoop(BadContacts, frozen=True, kw_only=True, tag="contact_loop"):
         answer["Seq"] = self.seq
 
 
-class NoSeq(BadContacts, frozen=True, kw_only=True, tag="no_seq"):
+class NoSeq(ContactsFault, frozen=True, kw_only=True, tag="no_seq"):
     """A page of contacts has no Seq."""
 
     def edit(self, answer: Document, rng: Random) -> None:
         answer.pop("Seq", None)
 
 
-class NullList(BadContacts, frozen=True, kw_only=True, tag="null_list"):
+class NullList(ContactsFault, frozen=True, kw_only=True, tag="null_list"):
     """A page of contacts has null as MemberList; its MemberCount is correct."""
 
     def edit(self, answer: Document, rng: Random) -> None:
         answer["MemberList"] = None
 
 
-class LostContacts(BadContacts, frozen=True, kw_only=True, tag="lost_contacts"):
+class LostContacts(ContactsFault, frozen=True, kw_only=True, tag="lost_contacts"):
     """A page of contacts has only its first `most` contacts; its MemberCount is correct."""
 
     most: Count = 1
@@ -532,7 +532,7 @@ class LostContacts(BadContacts, frozen=True, kw_only=True, tag="lost_contacts"):
         answer["MemberList"] = answer.get("MemberList", [])[: self.most]
 
 
-class LostMembers(BadAnswer, frozen=True, kw_only=True, tag="lost_members"):
+class LostMembers(AnswerFault, frozen=True, kw_only=True, tag="lost_members"):
     """A requested chatroom has only its first `most` members; its MemberCount is correct."""
 
     calls: ClassVar[frozenset[str]] = frozenset({BATCHGETCONTACT.name})
@@ -546,7 +546,7 @@ class LostMembers(BadAnswer, frozen=True, kw_only=True, tag="lost_members"):
         return _edited(response, edit)
 
 
-class ManyContacts(BadContacts, frozen=True, kw_only=True, tag="many_contacts"):
+class ManyContacts(ContactsFault, frozen=True, kw_only=True, tag="many_contacts"):
     """A page of contacts has `count` additional friends."""
 
     count: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10_000
@@ -560,7 +560,7 @@ class ManyContacts(BadContacts, frozen=True, kw_only=True, tag="many_contacts"):
         answer["MemberCount"] = len(answer["MemberList"])
 
 
-class CutBatch(BadAnswer, frozen=True, kw_only=True, tag="cut_batch"):
+class CutBatch(AnswerFault, frozen=True, kw_only=True, tag="cut_batch"):
     """Only the first `most` of the requested contacts are returned."""
 
     calls: ClassVar[frozenset[str]] = frozenset({BATCHGETCONTACT.name})
@@ -577,7 +577,7 @@ class CutBatch(BadAnswer, frozen=True, kw_only=True, tag="cut_batch"):
 # -- the session -----------------------------------------------------------------------------------------------------
 
 
-class Evicted(BadAnswer, frozen=True, kw_only=True, tag="evicted"):
+class Evicted(AnswerFault, frozen=True, kw_only=True, tag="evicted"):
     """Another login replaces this session: retcode and Ret 1101."""
 
     def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
@@ -585,7 +585,7 @@ class Evicted(BadAnswer, frozen=True, kw_only=True, tag="evicted"):
         return None
 
 
-class PhoneLogout(BadAnswer, frozen=True, kw_only=True, tag="phone_logout"):
+class PhoneLogout(AnswerFault, frozen=True, kw_only=True, tag="phone_logout"):
     """The phone logs this session out: retcode and Ret 1100."""
 
     def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
@@ -593,7 +593,7 @@ class PhoneLogout(BadAnswer, frozen=True, kw_only=True, tag="phone_logout"):
         return None
 
 
-class PhoneOffline(BadAnswer, frozen=True, kw_only=True, tag="phone_offline"):
+class PhoneOffline(AnswerFault, frozen=True, kw_only=True, tag="phone_offline"):
     """A send is refused because the phone has been offline for too long: Ret 3."""
 
     calls: ClassVar[frozenset[str]] = _SENDS
@@ -603,7 +603,7 @@ class PhoneOffline(BadAnswer, frozen=True, kw_only=True, tag="phone_offline"):
         raise Refused(Ret.PHONE_OFFLINE)
 
 
-class RotatedCookies(BadAnswer, frozen=True, kw_only=True, tag="rotated_cookies"):
+class RotatedCookies(AnswerFault, frozen=True, kw_only=True, tag="rotated_cookies"):
     """The answer sets a new webwx_data_ticket; with `strict_cookies`, the old one is refused."""
 
     calls: ClassVar[frozenset[str]] = _CHECK | _FETCH
@@ -616,7 +616,7 @@ class RotatedCookies(BadAnswer, frozen=True, kw_only=True, tag="rotated_cookies"
         return msgspec.structs.replace(response, headers=headers)
 
 
-class NoTicket(BadAnswer, frozen=True, kw_only=True, tag="no_ticket"):
+class NoTicket(AnswerFault, frozen=True, kw_only=True, tag="no_ticket"):
     """A login gets no webwx_data_ticket cookie, and no sync renews it."""
 
     calls: ClassVar[frozenset[str]] = frozenset({TICKET.name}) | _FETCH
@@ -654,7 +654,7 @@ class MediaPage(HtmlPage, frozen=True, kw_only=True, tag="media_page"):
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
 
 
-class MediaPartial(BadAnswer, frozen=True, kw_only=True, tag="media_partial"):
+class MediaPartial(AnswerFault, frozen=True, kw_only=True, tag="media_partial"):
     """The first half of a medium is returned with status 206, even without a range request."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS
@@ -666,7 +666,7 @@ class MediaPartial(BadAnswer, frozen=True, kw_only=True, tag="media_partial"):
         return _with_header(cut, "Content-Range", f"bytes 0-{len(half) - 1}/{size}")
 
 
-class RecalledFirst(BadAnswer, frozen=True, kw_only=True, tag="recalled_first"):
+class RecalledFirst(AnswerFault, frozen=True, kw_only=True, tag="recalled_first"):
     """The sender recalls the message just before its medium is fetched."""
 
     calls: ClassVar[frozenset[str]] = MEDIA_CALLS - {GETMEDIA.name}  # a file is asked for without its message
@@ -674,7 +674,7 @@ class RecalledFirst(BadAnswer, frozen=True, kw_only=True, tag="recalled_first"):
     def before(self, call: FaultedCall, request: msgspec.Struct) -> Instead:
         message = call.world.delivery.message(getattr(request, "message_id", ""), call.session.person)
         if not message.is_recalled:
-            call.world.delivery.take_back(message.sender, message.id)
+            call.world.delivery.recall(message.sender, message.id)
         return None
 
 
