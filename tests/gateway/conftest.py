@@ -15,6 +15,7 @@ from webwx.client.accounts import Accounts
 from webwx.gateway.app import Gateway
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.local import LocalGateway
+from webwx.model.messages import TextMessage
 from webwx.storage.account_folder import AccountFolder
 from webwx.storage.open import open_records
 from webwx.transport.loopback import Loopback
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from webwx.gateway.port import AccountEvent
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
 
@@ -83,6 +85,18 @@ class Running:
                     raise AssertionError(status.error)
         await self.until_online(name)
         return account.number
+
+    async def until_text(self, text: str, account: int = 1) -> AccountEvent:
+        """Wait until a text has arrived, and return it."""
+        cursor = ""
+        async with asyncio.timeout(20):
+            while True:
+                await self.port.wait_for_events([account], cursor, wait=20)
+                page = await self.port.read_events([account], cursor, limit=500)
+                cursor = page.cursor
+                for told in page.events:
+                    if isinstance(told.event, TextMessage) and told.event.text == text:
+                        return told
 
     async def until_online(self, name: str) -> None:
         """Wait until an account reads its events."""

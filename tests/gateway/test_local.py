@@ -74,7 +74,7 @@ async def test_changes_of_a_state_are_reported(running: Running) -> None:
     await running.log_in()
     status = await task
     assert (status.number, status.since >= begun) == (1, True)
-    await states.aclose()  # type: ignore[attr-defined]  # a generator
+    await states.aclose()
 
 
 async def test_logins_of_another_server_are_no_accounts_of_this_gateway(start_gateway: StartGateway) -> None:

@@ -23,9 +23,7 @@ async def test_it_is_synced_again_after_a_new_login(online: Running) -> None:
 
     await online.log_in()
     online.world.say("ahua", "me", "back")
-    async with asyncio.timeout(20):
-        while not await account.history(None, limit=5, before=None, since=0, until=0):
-            pass
+    await online.until_text("back")
     assert (await account.status()).error is None
 
 
@@ -54,10 +52,7 @@ async def test_what_is_not_there_is_said(online: Running) -> None:
         with pytest.raises(GatewayProblem):
             await what
     online.world.say("ahua", "me", "hi")
-    await online.port.wait_for_events([1], "", wait=20)
-    while not (events := [each for each in await account.read_events(0, limit=50) if each.chat_name == "阿华"]):
-        pass
-    number = events[0].event.number
+    number = (await online.until_text("hi")).event.number
     for refused in (account.recall_message(number), account.accept_friend(number)):
         with pytest.raises(InvalidRequest):
             await refused

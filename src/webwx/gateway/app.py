@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from litestar import Litestar, Router
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath
+from litestar.types import Scope
 
 from webwx.gateway.api.accounts import accounts_router
 from webwx.gateway.api.documents import ReferencePage, documents_router
+from webwx.gateway.api.events import events_router
 from webwx.gateway.api.notify import notify
 from webwx.gateway.api.receivers import receivers_router
 from webwx.gateway.api.sends import sends_router
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from litestar.connection import Request
 
 API = "/api/v1"
 """Prefix of the native API."""
@@ -107,13 +108,14 @@ class Gateway:
     def _assemble(self) -> Litestar:
         return Litestar(
             route_handlers=[
-                Router(API, route_handlers=[accounts_router, receivers_router, sends_router, notify]),
+                Router(API, route_handlers=[accounts_router, events_router, receivers_router, sends_router, notify]),
                 documents_router,
             ],
             guards=[self.access.check],
             dependencies={
                 "caller": Provide(_caller, sync_to_thread=False),
                 "gateway": Provide(self._itself, sync_to_thread=False),
+                "closing": Provide(self._closing, sync_to_thread=False),
                 "number": Provide(self._number, sync_to_thread=False),
                 "port": Provide(self._port, sync_to_thread=False),
                 "queue": Provide(lambda: self.notifications, sync_to_thread=False),
@@ -142,6 +144,9 @@ class Gateway:
     def _itself(self) -> Gateway:
         return self
 
+    def _closing(self) -> asyncio.Event:
+        return self.closing
+
     def _port(self) -> GatewayPort:
         return self.port
 
@@ -153,6 +158,7 @@ class Gateway:
         return number
 
 
-def _caller(request: Request[Caller, Any, Any]) -> Caller:
+def _caller(scope: Scope) -> Caller:
     """Return who makes the request, as `Access` has found it."""
-    return request.user
+    caller: Caller = scope["user"]
+    return caller

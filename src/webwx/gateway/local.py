@@ -21,11 +21,11 @@ from webwx.storage.account_folder import check_account_name
 from webwx.storage.cursors import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncGenerator, Callable, Collection
 
     from webwx.client.accounts import Accounts
     from webwx.client.state import StateChange
-    from webwx.gateway.port import AccountStatus
+    from webwx.gateway.port import AccountEvent, AccountStatus
     from webwx.storage.account_folder import AccountFolder
     from webwx.storage.base import RecordStore
 
@@ -167,7 +167,7 @@ class LocalGateway:
     async def read_events(self, accounts: Collection[int], cursor: str, *, limit: int) -> EventPage:
         """Return the events of some accounts after a cursor, those of each account in the order of arrival."""
         numbers = decode_cursor(cursor)
-        events = []
+        events: list[AccountEvent] = []
         is_lost = False
         for number in accounts:
             account, after = self.account(number), numbers.get(number, 0)
@@ -175,7 +175,10 @@ class LocalGateway:
                 after, is_lost = account.newest, True
             if after < account.newest:
                 found = await account.read_events(after, limit=limit)
-                events += found
+                is_lost = is_lost or bool(after and found and found[0].event.number > after + 1)
+                for told in found:
+                    numbers[number] = told.event.number
+                    events.append(msgspec.structs.replace(told, cursor=encode_cursor(numbers)))
                 after = found[-1].event.number if found else account.newest
             numbers[number] = after
         return EventPage(events=events, cursor=encode_cursor(numbers), lost=is_lost)
@@ -192,7 +195,7 @@ class LocalGateway:
                     await news.wait()
         return False
 
-    async def watch_states(self) -> AsyncIterator[AccountStatus]:
+    async def watch_states(self) -> AsyncGenerator[AccountStatus, None]:
         """Yield each change of an account's state from now on."""
         queue: asyncio.Queue[LocalAccount] = asyncio.Queue()
         self._watchers.add(queue)

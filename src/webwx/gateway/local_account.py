@@ -10,7 +10,10 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
 
 from webwx.client.state import LoginState
 from webwx.errors import (
@@ -56,6 +59,9 @@ CONSUMER = "gateway"
 _RETRY = 5.0
 """Seconds until the sync is tried again after another process, or a disk, has prevented it."""
 
+_RECENT = 500
+"""Number of the newest events that are kept in memory."""
+
 OWN_KEY = "gateway-"
 """Prefix of the keys of sends for which the caller gave none; it is not shown."""
 
@@ -91,6 +97,8 @@ class LocalAccount:
     ) -> None:
         self.number = number
         self.name = name
+        self._recent: deque[AccountEvent] = deque(maxlen=_RECENT)
+        """The newest events without a gap between them, so that many readers need no read of the journal each."""
         self.newest = 0
         """Number of the newest event that is stored, as far as is known."""
         self.syncing = asyncio.Event()
@@ -176,11 +184,19 @@ class LocalAccount:
         try:
             while batch := await subscription.take(500):
                 for delivered in batch:
+                    self._remember(delivered.event)
                     subscription.ack(delivered.entry.number)
                 self.newest = max(self.newest, batch[-1].entry.number)
                 self._arrived()
         finally:
             self.syncing.clear()
+
+    def _remember(self, event: Event) -> None:
+        if event.redelivered:  # to the consumer of the gateway, not to its readers
+            event = msgspec.structs.replace(event, redelivered=False)
+        if self._recent and self._recent[-1].event.number != event.number - 1:
+            self._recent.clear()
+        self._recent.append(self.named(event))
 
     def _set_error(self, error: str | None) -> None:
         if error != self._error:
@@ -487,6 +503,8 @@ class LocalAccount:
 
     async def read_events(self, after: int, *, limit: int) -> list[AccountEvent]:
         """Return the events after a number, in the order of arrival; none before the first login."""
+        if self._recent and self._recent[0].event.number <= after + 1:
+            return [told for told in self._recent if told.event.number > after][:limit]
         try:
             events = await self.client.read_events(after, limit=limit)
         except NotLoggedIn:

@@ -21,7 +21,7 @@ from webwx.model.messages import Event, Receipt
 from webwx.storage.base import Outgoing, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncGenerator, AsyncIterator, Collection
     from contextlib import AbstractAsyncContextManager
 
     from webwx.client.dead_letters import DeadLetter
@@ -123,6 +123,8 @@ class AccountEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the chat to show; empty if the event belongs to none."""
     sender_name: str = ""
     """Name of the author to show; empty if there is none."""
+    cursor: str = ""
+    """Position of a reader of several accounts after this event: opaque; empty for an event of a consumer."""
 
 
 class EventConsumer(Protocol):
@@ -394,7 +396,7 @@ class GatewayPort(Protocol):
         """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
         ...
 
-    def watch_states(self) -> AsyncIterator[AccountStatus]:
+    def watch_states(self) -> AsyncGenerator[AccountStatus, None]:
         """Yield each change of an account's state from now on."""
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, TypeAlias
 
 from litestar.di import NamedDependency
@@ -15,6 +16,9 @@ InjectedPort: TypeAlias = NamedDependency[SkipValidation[GatewayPort]]
 
 InjectedCaller: TypeAlias = NamedDependency[SkipValidation[Caller]]
 """Who makes the request."""
+
+InjectedClosing: TypeAlias = NamedDependency[SkipValidation[asyncio.Event]]
+"""Set when the server begins to stop; streams end then."""
 
 AccountNumber: TypeAlias = NamedDependency[SkipValidation[int]]
 """Number of the account in the path, which the caller reaches."""

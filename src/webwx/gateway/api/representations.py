@@ -56,6 +56,7 @@ _TYPES = {
     "quote_message": "message.quote",
     "red_packet_message": "message.red_packet",
     "red_packet_notice": "message.red_packet_notice",
+    "state_timed_out": "state.timed_out",
     "split_bill_notice": "message.split_bill_notice",
     "sticker_message": "message.sticker",
     "system_message": "message.system",

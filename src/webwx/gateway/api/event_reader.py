@@ -1,0 +1,146 @@
+"""A reader of events of several accounts: what pages, streams and WebSockets share."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from webwx.errors import InvalidCursor
+from webwx.gateway.api.representations import type_of
+from webwx.gateway.port import AccountEvent, AccountStatus
+from webwx.gateway.problems import GatewayProblem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from webwx.gateway.auth import Caller
+    from webwx.gateway.port import GatewayPort
+
+HEARTBEAT = 15.0
+"""Seconds after which a stream without events shows that it is alive."""
+
+_PAGE = 200
+"""Number of events of each account that a stream reads at a time."""
+
+
+class Reset(msgspec.Struct, frozen=True, kw_only=True):
+    """Events after the reader's cursor are gone; the reader continues from here."""
+
+    cursor: str
+
+
+class EventReader:
+    """
+    Reads events of some accounts from a cursor on.
+
+    Args:
+        port: The accounts.
+        accounts: Numbers of the accounts.
+        types: Patterns of the types to read, such as `message.*`; empty for all.
+    """
+
+    def __init__(self, port: GatewayPort, accounts: list[int], types: tuple[str, ...]) -> None:
+        self._port = port
+        self._accounts = accounts
+        self._types = types
+
+    def wants(self, event_type: str) -> bool:
+        """Return whether the reader reads a type."""
+        return is_wanted(event_type, self._types)
+
+    async def page(self, cursor: str, *, limit: int, wait: float) -> tuple[list[AccountEvent], str, bool]:
+        """Return the next events, the cursor after them, and whether events before them are gone."""
+        found = await self._port.read_events(self._accounts, cursor, limit=limit)
+        if not found.events and wait:
+            await self._port.wait_for_events(self._accounts, found.cursor, wait=wait)
+            found = await self._port.read_events(self._accounts, found.cursor, limit=limit)
+        return [told for told in found.events if self.wants(type_of(told.event))], found.cursor, found.lost
+
+    async def follow(
+        self, cursor: str | None, closing: asyncio.Event
+    ) -> AsyncGenerator[AccountEvent | AccountStatus | Reset | None, None]:
+        """
+        Yield events without end, changes of states, and None as a heartbeat.
+
+        Args:
+            cursor: Position to continue from; None: only new events. With an invalid one, `Reset` is the first item.
+            closing: Ends the stream when it is set.
+        """
+        states = self._port.watch_states()
+        changed = asyncio.ensure_future(anext(states))
+        ended = asyncio.ensure_future(closing.wait())
+        try:
+            position = await self._port.newest_cursor(self._accounts) if cursor is None else cursor
+            while not ended.done():
+                try:
+                    page = await self._port.read_events(self._accounts, position, limit=_PAGE)
+                except InvalidCursor:
+                    position = await self._port.newest_cursor(self._accounts)
+                    yield Reset(cursor=position)
+                    continue
+                if page.lost:
+                    yield Reset(cursor=page.events[0].cursor if page.events else page.cursor)
+                for told in page.events:
+                    if self.wants(type_of(told.event)):
+                        yield told
+                position = page.cursor
+                if page.events:
+                    continue
+                news = asyncio.ensure_future(self._port.wait_for_events(self._accounts, position, wait=HEARTBEAT))
+                done, _ = await asyncio.wait({news, changed, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if changed in done:
+                    status = changed.result()
+                    changed = asyncio.ensure_future(anext(states))
+                    if status.number in self._accounts and self.wants("account.state"):
+                        yield status
+                if news not in done:
+                    await _cancel(news)
+                elif not news.result():
+                    yield None
+        finally:
+            await _cancel(changed)
+            await _cancel(ended)
+            await states.aclose()
+
+
+async def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def chosen_accounts(port: GatewayPort, caller: Caller, wanted: str | None) -> list[int]:
+    """
+    Return the numbers of the accounts to read: the named ones, or all that the caller reaches.
+
+    Args:
+        port: The accounts.
+        caller: Who reads.
+        wanted: Numbers or names, separated by commas; None for all.
+
+    Raises:
+        GatewayProblem: There is no such account, or the caller does not reach it.
+    """
+    if wanted is None:
+        return [status.number for status in await port.list_accounts() if caller.reaches(status.number)]
+    numbers = []
+    for which in wanted.split(","):
+        number = port.find_account(which.strip())
+        if number is None or not caller.reaches(number):
+            raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
+        numbers.append(number)
+    return numbers
+
+
+def is_wanted(event_type: str, patterns: tuple[str, ...]) -> bool:
+    """Return whether a type matches one of some patterns; without patterns, every type does."""
+    return not patterns or any(fnmatchcase(event_type, pattern) for pattern in patterns)
+
+
+def patterns_of(types: str | None) -> tuple[str, ...]:
+    """Return patterns of types that are separated by commas."""
+    return tuple(pattern for each in (types or "").split(",") if (pattern := each.strip()))

@@ -1,0 +1,310 @@
+"""
+Events: by page, as a stream of server-sent events, and over a WebSocket.
+
+Every way reads the journal, so a reader that was away misses nothing. A page and a stream have the same opaque cursor.
+A WebSocket may name a consumer, whose position the journal stores: it acknowledges events by their numbers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Router, WebSocket, get, websocket
+from litestar.datastructures import State
+from litestar.exceptions import WebSocketDisconnect
+from litestar.params import HeaderParameter, QueryParameter
+from litestar.response import Stream
+
+from webwx.errors import WxError
+from webwx.gateway.api.accounts import view_of_account
+from webwx.gateway.api.documented import problems
+from webwx.gateway.api.event_reader import (
+    EventReader,
+    Reset,
+    chosen_accounts,
+    is_wanted,
+    patterns_of,
+)
+from webwx.gateway.api.parameters import InjectedCaller, InjectedClosing, InjectedPort, Limit
+from webwx.gateway.api.representations import EventView, type_of, view_of_event
+from webwx.gateway.auth import Caller
+from webwx.gateway.port import AccountEvent, AccountPort, AccountStatus, EventConsumer, GatewayPort
+from webwx.gateway.problems import GatewayProblem, problem_of
+
+_LONGEST_WAIT = 25.0
+"""Seconds for which a page may wait for an event."""
+
+_WINDOW = 500
+"""Number of events that a consumer may have without an acknowledgement."""
+
+_GOING_AWAY = 1012
+"""Close code of a WebSocket: the service restarts."""
+
+Accounts = Annotated[str | None, QueryParameter(description="Numbers or names, separated by commas; default: all")]
+
+Types = Annotated[str | None, QueryParameter(description="Types or patterns, such as `message.*`, separated by commas")]
+
+After = Annotated[str | None, QueryParameter(description="Cursor to continue from, as `next` of a page")]
+
+
+class EventsView(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of events."""
+
+    events: list[EventView]
+    next: str
+    """Cursor for the next page."""
+    lost: bool
+    """Events between the given cursor and this page were deleted before they were read."""
+
+
+@get("/events", scope="events", summary="Read events by page", responses=problems(404, 422, 503))
+async def read_events(
+    port: InjectedPort,
+    caller: InjectedCaller,
+    after: After = None,
+    accounts: Accounts = None,
+    types: Types = None,
+    limit: Limit = 100,
+    wait: Annotated[float, QueryParameter(ge=0, le=_LONGEST_WAIT, description="Seconds to wait for an event")] = 0,
+) -> EventsView:
+    """Return events after a cursor, those of each account in the order of arrival; without a cursor from the oldest."""
+    reader = EventReader(port, await chosen_accounts(port, caller, accounts), patterns_of(types))
+    events, cursor, is_lost = await reader.page(after or "", limit=limit, wait=wait)
+    return EventsView(events=[view_of_event(told) for told in events], next=cursor, lost=is_lost)
+
+
+@get("/events/stream", scope="events", summary="Follow events (SSE)", responses=problems(404, 503))
+async def stream_events(
+    port: InjectedPort,
+    caller: InjectedCaller,
+    closing: InjectedClosing,
+    after: After = None,
+    accounts: Accounts = None,
+    types: Types = None,
+    last_event_id: Annotated[
+        str | None, HeaderParameter(name="Last-Event-ID", description="Cursor of the last event, sent by a browser")
+    ] = None,
+) -> Stream:
+    """
+    Stream events as they are stored (`text/event-stream`).
+
+    The `id` of an event is the cursor after it; without a cursor the stream begins with new events. `event: reset`
+    means that events after the given cursor are gone. `event: account.state` has no id.
+    """
+    reader = EventReader(port, await chosen_accounts(port, caller, accounts), patterns_of(types))
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Stream(
+        _server_sent(reader, last_event_id or after, closing), media_type="text/event-stream", headers=headers
+    )
+
+
+async def _server_sent(reader: EventReader, cursor: str | None, closing: asyncio.Event) -> AsyncIterator[bytes]:
+    yield b": connected\n\n"
+    followed = reader.follow(cursor, closing)
+    try:
+        async for item in followed:
+            yield server_sent(item)
+    finally:
+        await followed.aclose()
+
+
+def server_sent(item: AccountEvent | AccountStatus | Reset | None) -> bytes:
+    """Return one item of a stream as a server-sent event; a heartbeat as a comment."""
+    match item:
+        case AccountEvent():
+            data = msgspec.json.encode(view_of_event(item))
+            return b"id: " + item.cursor.encode() + b"\ndata: " + data + b"\n\n"
+        case AccountStatus():
+            return b"event: account.state\ndata: " + msgspec.json.encode(view_of_account(item)) + b"\n\n"
+        case Reset():
+            return b"event: reset\ndata: " + msgspec.json.encode(item) + b"\n\n"
+        case None:
+            return b": alive\n\n"
+
+
+# -- WebSocket ---------------------------------------------------------------------------------------------------------
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="hello", forbid_unknown_fields=True):
+    """The first message of a client: which events it reads, and from where."""
+
+    after: str | None = None
+    """Cursor to continue from; null: only new events."""
+    consumer: str | None = None
+    """Name of a consumer, whose position is stored; it reads one account."""
+    accounts: list[str] | None = None
+    """Numbers or names; null: all."""
+    types: list[str] = []
+    """Types or patterns; empty for all."""
+
+
+class Ack(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="ack", forbid_unknown_fields=True):
+    """A message of a client with a consumer: an event is handled."""
+
+    number: int
+
+
+class EventFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="event"):
+    """An event for a client."""
+
+    event: EventView
+    cursor: str
+    """Cursor after it; empty for a consumer."""
+
+
+class OtherFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """Anything else for a client."""
+
+    op: Literal["ready", "reset", "account.state", "error"]
+    cursor: str | None = None
+    data: object = None
+
+
+@websocket("/events/ws", scope="events")
+async def socket_events(
+    socket: WebSocket[Caller, None, State], port: InjectedPort, caller: InjectedCaller, closing: InjectedClosing
+) -> None:
+    """Send events over a WebSocket; the first message of the client says which."""
+    await socket.accept()
+    try:
+        hello = msgspec.json.decode(await socket.receive_text(), type=Hello)
+        wanted = None if hello.accounts is None else ",".join(hello.accounts)
+        numbers = await chosen_accounts(port, caller, wanted)
+        if hello.consumer is None:
+            await _send_positioned(socket, port, numbers, hello, closing)
+        else:
+            await _send_consumed(socket, _only_account(port, numbers), hello, closing)
+        await socket.close(_GOING_AWAY, "restart")
+    except WebSocketDisconnect:
+        return
+    except msgspec.DecodeError:
+        await socket.close(1003, "bad-request")
+    except GatewayProblem as refusal:
+        await _send(socket, OtherFrame(op="error", data=refusal.problem))
+        await socket.close(1008, refusal.code)
+    except WxError as error:
+        await _send(socket, OtherFrame(op="error", data=problem_of(error)))
+        await socket.close(1011, problem_of(error).code)
+
+
+def _only_account(port: GatewayPort, numbers: list[int]) -> AccountPort:
+    if len(numbers) != 1:
+        raise GatewayProblem("bad-request", "A consumer reads one account; name it in 'accounts'.")
+    return port.account(numbers[0])
+
+
+async def _send_positioned(
+    socket: WebSocket[Caller, None, State],
+    port: GatewayPort,
+    numbers: list[int],
+    hello: Hello,
+    closing: asyncio.Event,
+) -> None:
+    """Send events from a cursor on, until the client goes or the server stops."""
+    cursor = hello.after
+    if cursor is None:
+        cursor = await port.newest_cursor(numbers)
+    reader = EventReader(port, numbers, tuple(hello.types))
+    await _send(socket, OtherFrame(op="ready", cursor=cursor))
+
+    async def send_all() -> None:
+        followed = reader.follow(cursor, closing)
+        try:
+            async for item in followed:
+                match item:
+                    case AccountEvent():
+                        await _send(socket, EventFrame(event=view_of_event(item), cursor=item.cursor))
+                    case AccountStatus():
+                        await _send(socket, OtherFrame(op="account.state", data=view_of_account(item)))
+                    case Reset():
+                        await _send(socket, OtherFrame(op="reset", cursor=item.cursor))
+                    case None:
+                        pass  # the server pings
+        finally:
+            await followed.aclose()
+
+    await _together(send_all(), _until_gone(socket))
+
+
+async def _send_consumed(
+    socket: WebSocket[Caller, None, State], account: AccountPort, hello: Hello, closing: asyncio.Event
+) -> None:
+    """Send the events of a consumer, and acknowledge those that the client names."""
+    async with account.consume(hello.consumer or "") as consumer:
+        await _send(socket, OtherFrame(op="ready"))
+        reading = _Consuming(socket, consumer, tuple(hello.types))
+        await _together(reading.send_all(), reading.receive_acknowledgements(), _ended(closing))
+
+
+class _Consuming:
+    """
+    The events of one consumer on their way to a client.
+
+    Args:
+        socket: The client.
+        consumer: The open consumer.
+        types: Patterns of the types that the client reads; other events are acknowledged at once.
+    """
+
+    def __init__(self, socket: WebSocket[Caller, None, State], consumer: EventConsumer, types: tuple[str, ...]) -> None:
+        self._socket = socket
+        self._consumer = consumer
+        self._types = types
+        self._unacknowledged: set[int] = set()
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+
+    async def send_all(self) -> None:
+        """Send events, and wait while too many are not acknowledged."""
+        while batch := await self._consumer.take():
+            for told in batch:
+                await self._has_room.wait()
+                if is_wanted(type_of(told.event), self._types):
+                    self._unacknowledged.add(told.event.number)
+                    if len(self._unacknowledged) >= _WINDOW:
+                        self._has_room.clear()
+                    await _send(self._socket, EventFrame(event=view_of_event(told), cursor=""))
+                else:
+                    self._consumer.ack(told.event.number)
+
+    async def receive_acknowledgements(self) -> None:
+        """Acknowledge each event that the client names; one that was not sent to it is ignored."""
+        while True:
+            ack = msgspec.json.decode(await self._socket.receive_text(), type=Ack)
+            if ack.number in self._unacknowledged:
+                self._unacknowledged.discard(ack.number)
+                self._consumer.ack(ack.number)
+                self._has_room.set()
+
+
+async def _send(socket: WebSocket[Caller, None, State], frame: EventFrame | OtherFrame) -> None:
+    await socket.send_text(msgspec.json.encode(frame).decode())
+
+
+async def _until_gone(socket: WebSocket[Caller, None, State]) -> None:
+    """Ignore what a client without a consumer sends, until it goes."""
+    while True:
+        await socket.receive_text()
+
+
+async def _ended(closing: asyncio.Event) -> None:
+    await closing.wait()
+
+
+async def _together(*works: Coroutine[Any, Any, None]) -> None:
+    """Run coroutines until the first one ends, and raise what it raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        task.result()
+
+
+events_router = Router("/", route_handlers=[read_events, stream_events, socket_events], tags=["events"])

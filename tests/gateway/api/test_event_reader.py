@@ -1,0 +1,21 @@
+"""Which events a reader reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from webwx.gateway.api.event_reader import is_wanted, patterns_of
+
+
+@pytest.mark.parametrize(
+    ("types", "wanted"),
+    [
+        (None, ["message.text", "phone.activity"]),
+        ("message.*", ["message.text"]),
+        ("phone.activity, message.image", ["phone.activity"]),
+        ("MESSAGE.*", []),
+    ],
+)
+def test_types_are_patterns(types: str | None, wanted: list[str]) -> None:
+    patterns = patterns_of(types)
+    assert [each for each in ("message.text", "phone.activity") if is_wanted(each, patterns)] == wanted

@@ -1,0 +1,254 @@
+"""Events by page, as server-sent events and over WebSockets, on a real port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+
+from webwx.gateway.config import GatewayConfig, ListenTable
+from webwx.gateway.serve import listen, serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.gateway.conftest import Running
+
+EVENTS = "/api/v1/events"
+
+
+def texts(events: list[dict[str, Any]]) -> list[str]:
+    return [event["data"]["text"] for event in events if event["type"] == "message.text"]
+
+
+async def read_until(client: Any, count: int, **query: Any) -> tuple[list[dict[str, Any]], str]:
+    """Read pages until there are so many texts; return all events and the last cursor."""
+    events: list[dict[str, Any]] = []
+    while len(texts(events)) < count:
+        page = (await client.get(EVENTS, params={"wait": 20, **query})).json()
+        events += page["events"]
+        query["after"] = page["next"]
+    return events, str(query["after"])
+
+
+async def test_pages_follow_each_other_without_a_gap_and_wait_for_more(online: Running) -> None:
+    async with online.client("events") as client:
+        online.world.say("ahua", "me", "1")
+        events, cursor = await read_until(client, 1)
+        later = asyncio.ensure_future(read_until(client, 1, after=cursor))
+        online.world.say("ahua", "me", "2")
+        more, _ = await later
+
+    assert (texts(events), texts(more)) == (["1"], ["2"])
+    [event] = [event for event in events if event["type"] == "message.text"]
+    assert (event["account"], event["chat_name"], event["is_self"]) == (1, "阿华", False)
+    assert event["id"] == f"1-{event['number']}"
+    assert "content" not in event["data"]
+
+
+async def test_a_page_has_the_wanted_types_and_its_cursor_goes_past_the_others(online: Running) -> None:
+    async with online.client("events") as client:
+        online.world.say("ahua", "me", "1")
+        await read_until(client, 1)
+        page = (await client.get(EVENTS, params={"types": "phone.*,message.image"})).json()
+        assert all(event["type"] == "phone.activity" for event in page["events"])
+        assert (await client.get(EVENTS, params={"after": page["next"]})).json()["events"] == []
+
+
+async def test_a_damaged_cursor_and_an_unreached_account_are_refused(online: Running) -> None:
+    async with online.client("events") as client:
+        answer = await client.get(EVENTS, params={"after": "x"})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-cursor")
+        assert (await client.get(EVENTS, params={"accounts": "absent"})).status_code == 404
+    await online.port.add_account("other")
+    async with online.client("events", accounts=(2,)) as client:
+        assert (await client.get(EVENTS)).json()["events"] == []
+        assert (await client.get(EVENTS, params={"accounts": "1"})).status_code == 404
+
+
+# -- on a port -------------------------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def port_of(running: Running) -> AsyncIterator[str]:
+    """Serve on a free port; yield the host and the port."""
+    ready = asyncio.Event()
+    listener = listen(GatewayConfig(listen=ListenTable(port=0)))
+    server = asyncio.ensure_future(serve(running.gateway, listener, ready.set))
+    await ready.wait()
+    try:
+        yield listener.url.removeprefix("http://")
+    finally:
+        server.cancel()
+        await asyncio.wait([server])
+
+
+class EventSource:
+    """A reader of server-sent events, as a browser's."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+
+    async def next(self) -> dict[str, str]:
+        """Return the fields of the next event that is no comment."""
+        fields: dict[str, str] = {}
+        while True:
+            line = (await self._reader.readline()).decode().rstrip("\r\n")
+            if not line and fields.keys() - {""}:
+                return fields
+            name, separator, value = line.partition(":")
+            if separator:
+                fields[name] = value.strip()
+
+    async def next_text(self) -> tuple[str, str]:
+        """Return the text and the id of the next message."""
+        while True:
+            fields = await self.next()
+            data = json.loads(fields["data"])
+            if "event" not in fields and data["type"] == "message.text":
+                return data["data"]["text"], fields["id"]
+
+
+@contextlib.asynccontextmanager
+async def event_source(address: str, key: str, **headers: str) -> AsyncIterator[EventSource]:
+    host, _, port = address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    lines = {"Host": address, "Authorization": f"Bearer {key}", **headers}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    writer.write(f"GET {EVENTS}/stream HTTP/1.1\r\n{head}\r\n".encode())
+    assert b" 200 " in await reader.readline()
+    while (await reader.readline()).strip() != b": connected":
+        pass
+    yield EventSource(reader)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_stream_continues_after_its_last_event(online: Running) -> None:
+    key = await online.key("events")
+    async with port_of(online) as address:
+        async with event_source(address, key) as source:
+            for text in ("1", "2", "3"):
+                online.world.say("ahua", "me", text)
+            first, cursor = await source.next_text()
+        async with event_source(address, key, **{"Last-Event-ID": cursor}) as source:
+            rest = [(await source.next_text())[0] for _ in range(2)]
+
+    assert [first, *rest] == ["1", "2", "3"]
+
+
+async def test_a_stream_says_that_its_cursor_is_of_no_use(online: Running) -> None:
+    damaged = {"Last-Event-ID": "damaged"}
+    async with port_of(online) as address, event_source(address, await online.key("events"), **damaged) as source:
+        fields = await source.next()
+        assert fields["event"] == "reset"
+        assert json.loads(fields["data"])["cursor"] == await online.port.newest_cursor([1])
+
+
+async def test_a_stream_shows_the_end_of_a_login(online: Running) -> None:
+    async with port_of(online) as address, event_source(address, await online.key("events")) as source:
+        online.world.log_out("me")
+        fields = await source.next()
+        while fields.get("event") != "account.state" or json.loads(fields["data"])["state"] != "logged_out":
+            fields = await source.next()
+        assert "id" not in fields
+
+
+async def receive(socket: ClientConnection) -> dict[str, Any]:
+    frame: dict[str, Any] = json.loads(await socket.recv())
+    return frame
+
+
+async def receive_texts(socket: ClientConnection, count: int, *, acks: bool = False) -> list[tuple[str, str]]:
+    """Return the next texts with the cursors after them; acknowledge everything if asked to."""
+    found: list[tuple[str, str]] = []
+    while len(found) < count:
+        frame = await receive(socket)
+        if frame["op"] == "event":
+            if frame["event"]["type"] == "message.text":
+                found.append((frame["event"]["data"]["text"], frame["cursor"]))
+            if acks:
+                await socket.send(json.dumps({"op": "ack", "number": frame["event"]["number"]}))
+    return found
+
+
+def socket_to(address: str, key: str) -> connect:
+    return connect(f"ws://{address}{EVENTS}/ws", additional_headers={"Authorization": f"Bearer {key}"})
+
+
+async def test_a_socket_continues_from_a_cursor(online: Running) -> None:
+    key = await online.key("events")
+    async with port_of(online) as address:
+        async with socket_to(address, key) as socket:
+            await socket.send('{"op": "hello", "types": ["message.*"]}')
+            assert (await receive(socket))["op"] == "ready"
+            for text in ("1", "2"):
+                online.world.say("ahua", "me", text)
+            [(first, cursor)] = await receive_texts(socket, 1)
+        async with socket_to(address, key) as socket:
+            await socket.send(json.dumps({"op": "hello", "after": cursor}))
+            [(second, _)] = await receive_texts(socket, 1)
+
+    assert (first, second) == ("1", "2")
+
+
+async def test_a_consumer_gets_again_what_it_did_not_acknowledge(online: Running) -> None:
+    key = await online.key("events")
+    hello = json.dumps({"op": "hello", "consumer": "ledger"})
+    async with port_of(online) as address:
+        async with socket_to(address, key) as socket:
+            await socket.send(hello)
+            assert (await receive(socket))["op"] == "ready"
+            for text in ("1", "2"):
+                online.world.say("ahua", "me", text)
+            await receive_texts(socket, 1, acks=True)
+            await receive_texts(socket, 1)
+        async with socket_to(address, key) as socket:
+            await socket.send(hello)
+            [(again, _)] = await receive_texts(socket, 1)
+
+    assert again == "2"
+
+
+@pytest.mark.parametrize(
+    ("hello", "code"),
+    [
+        ("x", 1003),
+        ('{"op": "ack", "number": 1}', 1003),
+        ('{"op": "hello", "accounts": ["absent"]}', 1008),
+        ('{"op": "hello", "consumer": "keep", "accounts": ["1"]}', 1011),
+        ('{"op": "hello", "after": "damaged"}', None),
+    ],
+)
+async def test_a_socket_that_says_something_wrong_is_closed(online: Running, hello: str, code: int | None) -> None:
+    async with port_of(online) as address, socket_to(address, await online.key("events")) as socket:
+        await socket.send(hello)
+        if code is None:
+            assert [(await receive(socket))["op"] for _ in range(2)] == ["ready", "reset"]
+            return
+        await socket.wait_closed()
+        assert socket.close_code == code
+
+
+async def test_a_socket_without_a_right_key_is_not_opened(online: Running) -> None:
+    async with port_of(online) as address:
+        for key in ("x", await online.key("send")):
+            with pytest.raises(InvalidStatus):
+                async with socket_to(address, key):
+                    pass
+
+
+async def test_streams_and_sockets_end_with_the_server(online: Running) -> None:
+    key = await online.key("events")
+    async with contextlib.AsyncExitStack() as stack:
+        async with port_of(online) as address:
+            socket = await stack.enter_async_context(socket_to(address, key))
+            await socket.send('{"op": "hello"}')
+            assert (await receive(socket))["op"] == "ready"
+        await socket.wait_closed()
+        assert socket.close_code == 1012
