@@ -292,3 +292,23 @@ class TestFileTransferHelper:
         self, event_types: tuple[type[Event], ...], keywords: Any, reason: str
     ) -> None:
         assert Handler(named("handler"), event_types, (), keywords).unreachable(self.ACCOUNT) == reason
+
+
+async def test_match_of_a_handler_whose_filter_refuses_is_not_left_to_the_next_one(
+    open_client: OpenClient, world: World
+) -> None:
+    matches: list[object] = []
+    async with open_client() as client:
+        bot = Bot(client=client)
+
+        @bot.on(TextMessage, lambda event: False, regex="h")
+        async def refused(ctx: Context, event: Event) -> None:
+            raise AssertionError
+
+        @bot.on(TextMessage)
+        async def other(ctx: Context, event: Event) -> None:
+            matches.append(ctx.match)
+
+        async with running(bot, client):
+            world.say("ahua", "me", "hey")
+            await until(lambda: matches == [None])

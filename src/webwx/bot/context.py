@@ -73,7 +73,7 @@ class Context(
     match: M = None  # type: ignore[assignment]  # set before a handler with `regex` is called
     """The match of the handler's `regex`; None for a handler without one."""
     command: CommandCall | None = None
-    """The command that the event's text is, whether a handler has it or not; None without one."""
+    """The command that the event's text is, whether a handler has it or not; None in a bot without commands."""
     _loop_guard: LoopGuard | None = None
     """Counts the replies; None: there is no limit."""
     _timers: OneShotTimers | None = None

@@ -238,13 +238,14 @@ class Dispatch:
 
     async def _call(self, handler: Handler, context: Context) -> None:
         """Call a handler inside the middleware, an asynchronous one with the time limit."""
+        proceed = self._inside_middleware(handler, context)
         if self._time_limit is None or handler.is_plain:
-            await self._call_inside_middleware(handler, context)
+            await proceed()
             return
         try:
             async with asyncio.timeout(self._time_limit) as limit:
                 self._limits[context.event.number] = limit
-                await self._call_inside_middleware(handler, context)
+                await proceed()
         except TimeoutError as error:
             if limit.expired() and error.__cause__ is not None:
                 error.with_traceback(error.__cause__.__traceback__)  # the handler's line, not that of the timeout
@@ -252,22 +253,28 @@ class Dispatch:
         finally:
             self._limits.pop(context.event.number, None)
 
-    async def _call_inside_middleware(self, handler: Handler, context: Context) -> None:
-        plan = self._plans.get(handler)
-        if plan is None and handler.command is None and not self._is_middleware_injected:
-            proceed = self._innermost(handler, context)
-            for middleware, _ in reversed(self._middleware):
-                proceed = partial(middleware, context, context.event, proceed)
-            await proceed()
-            return
+    def _inside_middleware(self, handler: Handler, context: Context) -> Proceed:
+        """Return the call of a handler inside the middleware."""
+        if handler in self._plans or handler.command is not None or self._is_middleware_injected:
+            return partial(self._call_with_injected_values, handler, context)
+        proceed = self._innermost(handler, context)
+        for middleware, _ in reversed(self._middleware):
+            proceed = partial(middleware, context, context.event, proceed)
+        return proceed
+
+    async def _call_with_injected_values(self, handler: Handler, context: Context) -> None:
+        """Call a handler inside the middleware; either or both have injected values, or the words of a command."""
         async with CallScope(context) as scope:
-            proceed = self._innermost(handler, context)
+            plan = self._plans.get(handler)
+            proceed: Proceed
             if handler.command is not None:
                 proceed = partial(self._call_command, scope, plan, handler, handler.command, context)
             elif plan is not None:
                 proceed = partial(self._call_injected, scope, plan, handler.function, context, context.event)
-            for middleware, plan in reversed(self._middleware):
-                proceed = partial(self._call_injected, scope, plan, middleware, context, context.event, proceed)
+            else:
+                proceed = self._innermost(handler, context)
+            for middleware, its_plan in reversed(self._middleware):
+                proceed = partial(self._call_injected, scope, its_plan, middleware, context, context.event, proceed)
             await proceed()
 
     def _innermost(self, handler: Handler, context: Context) -> Proceed:

@@ -83,7 +83,7 @@ class SyncContext(Generic[M]):
 
     @property
     def command(self) -> CommandCall | None:
-        """The command that the event's text is, whether a handler has it or not; None without one."""
+        """The command that the event's text is, whether a handler has it or not; None in a bot without commands."""
         return self._context.command
 
     @property
