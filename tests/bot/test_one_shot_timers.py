@@ -62,7 +62,7 @@ def test_handler_is_called_once_after_the_delay_in_the_chat_with_the_data(
         clock.wind(minutes=2)
         assert friend.hears("remember: tea")
         assert friend.hears("remember: milk", chat=chatroom)
-        clock.wind(days=1)
+        clock.wind(minutes=30)
         assert friend.hears_nothing()
 
 
@@ -83,13 +83,27 @@ def test_call_that_was_due_while_no_process_ran_is_made_once_at_the_next_start(
 def test_timer_continues_in_the_next_login_though_its_chat_has_another_id(
     kit: Sandbox, friend: PhoneUser, account: PhoneUser, clock: Clock
 ) -> None:
-    bot = reminding()
+    bot = Bot()
+
+    @bot.timer()
+    async def remind(ctx: Context, data: str) -> None:
+        await ctx.reply(f"remember: {data}, {ctx.chat in ctx.client.contacts}")
+
+    @bot.on(TextMessage)
+    async def note(ctx: Context, message: TextMessage) -> None:
+        timer = await ctx.call_later(remind, minutes=10, data=message.text)
+        await ctx.reply(f"timers: {len(await ctx.list_timers())}, {timer.chat == ctx.chat}")
+
     with kit.running(bot):
         friend.say("tea")
-        kit.settle()
+        assert friend.hears("timers: 1, True")
         kit.do(lambda world: world.log_out(account.id))
+        clock.wind(minutes=1)
+        friend.say("milk")
+        assert friend.hears("timers: 2, True"), "that of the login before is in this chat, too"
         clock.wind(minutes=11)
-        assert friend.hears("remember: tea")
+        assert friend.hears("remember: tea, True")
+        assert friend.hears("remember: milk, True")
 
 
 def test_handler_that_is_repeated_makes_one_timer(kit: Sandbox, friend: PhoneUser, clock: Clock) -> None:
