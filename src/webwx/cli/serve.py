@@ -12,6 +12,7 @@ import msgspec
 
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.options import example_text, with_common_options
+from webwx.cli.receivers import receiver
 from webwx.cli.session import Session, command
 from webwx.client.accounts import Accounts
 from webwx.errors import InvalidRequest, InvalidSettings
@@ -395,6 +396,7 @@ async def rotate(session: Session, key_id: str, hours: float) -> None:
 
 
 serve_group.add_command(key)
+serve_group.add_command(receiver)
 
 
 @asynccontextmanager

@@ -204,3 +204,9 @@ class LocalGateway:
                 yield await (await queue.get()).status()
         finally:
             self._watchers.discard(queue)
+
+
+async def find_account_number(records: RecordStore, name: str) -> int | None:
+    """Return the number that an account of a gateway has; None if no gateway has opened the account."""
+    record = await records.get(_ACCOUNT, name)
+    return None if record is None else msgspec.json.decode(record.body, type=_GivenNumber).number

@@ -1,0 +1,162 @@
+"""`webwx serve receiver`: addresses to which other programs send notifications."""
+
+from __future__ import annotations
+
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from webwx.cli.exits import BadInput
+from webwx.cli.options import example_text, with_common_options
+from webwx.cli.session import Session, command
+from webwx.errors import InvalidRequest
+from webwx.model.contacts import FILEHELPER
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from webwx.gateway.receivers import Receivers
+    from webwx.settings import Settings
+    from webwx.storage.base import RecordStore
+
+
+@with_common_options
+@click.group(
+    "receiver",
+    epilog=example_text(
+        "webwx serve receiver create --name servers --kind alertmanager",
+        "webwx serve receiver create --name phone --kind ntfy",
+        "webwx serve receiver list",
+    ),
+)
+def receiver() -> None:
+    """
+    Create, list and delete the addresses to which other programs send notifications.
+
+    These commands work with and without a running gateway.
+    """
+
+
+@command(
+    "create",
+    group=receiver,
+    examples=(
+        "webwx serve receiver create --name servers --kind alertmanager",
+        'webwx serve receiver create --name builds --kind json --template "{{ build.name }}: {{ build.state }}"',
+    ),
+)
+@click.option("--name", required=True, help="Name that reminds you of the program.")
+@click.option(
+    "--kind",
+    required=True,
+    help="The program: wecom, bark, serverchan, pushplus, ntfy, gotify, slack, apprise, alertmanager, grafana, github, "
+    "json or cloudevents.",
+)
+@click.option("--to", default=FILEHELPER, show_default=True, help="Remark, nickname or id of the recipient.")
+@click.option("--token", default="", help="Token of your choice, at least 20 characters.  [default: random]")
+@click.option("--secret", default="", help="Secret of signatures; requests without a valid one are refused.")
+@click.option("--template", default="", help="Template of a generic JSON payload.")
+@click.option("--zone", default="", help="Time zone of the times that are shown.  [default: UTC]")
+@click.option("--per-minute", default=10, show_default=True, help="Messages per minute before a digest.")
+async def create(
+    session: Session,
+    name: str,
+    kind: str,
+    to: str,
+    token: str,
+    secret: str,
+    template: str,
+    zone: str,
+    per_minute: int,
+) -> None:
+    """
+    Create a receiver and print its address.
+
+    The address contains the token, which is shown this once; only its hash is stored.
+    """
+    from webwx.gateway.receivers import StoredReceiver, address_of
+
+    async with _opened(session.settings) as opened:
+        made = await opened.receivers.create(
+            StoredReceiver(
+                id="", name=name, kind=kind, account=await _account(session.settings, opened.records), to=to, digest="",
+                created_at=0, secret=secret, template=template, zone=zone, messages_per_minute=per_minute,
+            ),
+            token,
+        )  # fmt: skip
+        await opened.records.append_audit(
+            "cli", "receiver.create", target=made.receiver.id, detail=kind, time=time.time()
+        )
+    base = _base_of(session.settings)
+    url = f"{base}{address_of(kind, made.token)}"
+    session.output.result(
+        [url], url=url, hook=f"{base}/hooks/{kind}/{made.token}", token=made.token, id=made.receiver.id, kind=kind
+    )
+    session.output.remark("It is not shown again.")
+
+
+@command("list", group=receiver, examples=("webwx serve receiver list --json",))
+async def list_receivers(session: Session) -> None:
+    """List the receivers, without their tokens."""
+    async with _opened(session.settings) as opened:
+        for each in await opened.receivers.find():
+            session.output.line(
+                f"{each.id}  {each.kind}  {each.name}  account {each.account}",
+                {"id": each.id, "kind": each.kind, "name": each.name, "account": each.account, "to": each.to},
+            )
+
+
+@command("delete", group=receiver, examples=("webwx serve receiver delete 8hT2kQ9x",))
+@click.argument("receiver_id", metavar="ID")
+async def delete(session: Session, receiver_id: str) -> None:
+    """Delete a receiver; a running gateway refuses its token within a second."""
+    async with _opened(session.settings) as opened:
+        if not await opened.receivers.delete(receiver_id):
+            raise BadInput(f"There is no receiver {receiver_id!r}; 'webwx serve receiver list' lists them.")
+        await opened.records.append_audit("cli", "receiver.delete", target=receiver_id, time=time.time())
+    session.output.result(f"Deleted {receiver_id}.", id=receiver_id, deleted=True)
+
+
+class _Opened(NamedTuple):
+    receivers: Receivers
+    records: RecordStore
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
+    from webwx.gateway.config import DATABASE_NAME
+    from webwx.gateway.receivers import Receivers
+    from webwx.storage.open import open_records
+
+    records = open_records(settings.home / DATABASE_NAME)
+    try:
+        yield _Opened(Receivers(records, time.time), records)
+    except InvalidRequest as error:
+        raise BadInput(str(error)) from None
+    finally:
+        await records.close()
+
+
+async def _account(settings: Settings, records: RecordStore) -> int:
+    """
+    Return the number of the account that sends.
+
+    Raises:
+        BadInput: The gateway does not know it.
+    """
+    from webwx.gateway.local import find_account_number
+
+    number = await find_account_number(records, settings.account)
+    if number is None:
+        raise BadInput(f"The gateway does not have the account {settings.account!r} yet; start 'webwx serve' once.")
+    return number
+
+
+def _base_of(settings: Settings) -> str:
+    from webwx.gateway.config import DEFAULT_PORT
+    from webwx.gateway.running import find_running
+
+    running = find_running(settings.home)
+    return running.url if running is not None else f"http://127.0.0.1:{DEFAULT_PORT}"

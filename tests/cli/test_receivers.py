@@ -1,0 +1,52 @@
+"""`webwx serve receiver`: created on the command line, used by a running gateway."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cli.conftest import PATIENCE
+from tests.cli.test_serve import serving
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Sandbox, Shell
+
+
+def send(url: str, body: bytes) -> int:
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=PATIENCE) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as refused:
+        with closing(refused):
+            return refused.code
+
+
+def test_a_receiver_is_created_used_and_deleted(me: Shell, sandbox: Sandbox) -> None:
+    with serving(me) as (_, first_line):
+        made = me.run("serve", "receiver", "create", "--name", "phone", "--kind", "ntfy", "--json").line
+        assert made["url"] == f"{first_line['url']}/{made['token']}"
+        assert made["hook"] == f"{first_line['url']}/hooks/ntfy/{made['token']}"
+        assert send(made["url"], "磁盘已满".encode()) == 200
+
+        listed = me.run("serve", "receiver", "list", "--json")
+        assert (listed.line["id"], listed.line["kind"]) == (made["id"], "ntfy")
+        assert made["token"] not in listed.stdout
+        assert me.run("serve", "receiver", "delete", made["id"]).code == 0
+        assert me.run("serve", "receiver", "delete", made["id"]).code == 2
+        assert me.run("serve", "receiver", "list").stdout == ""
+    assert sandbox.chat("me", "filehelper")["messages"][-1]["text"] == "磁盘已满"
+
+
+@pytest.mark.parametrize("options", [("--kind", "none"), ("--kind", "json", "--template", "{% if %}")])
+def test_an_invalid_receiver_is_refused(me: Shell, options: tuple[str, ...]) -> None:
+    with serving(me):
+        assert me.run("serve", "receiver", "create", "--name", "n", *options).code == 2
+
+
+def test_an_account_that_no_gateway_has_opened_is_refused(shell: Shell) -> None:
+    done = shell.run("serve", "receiver", "create", "--name", "n", "--kind", "json")
+    assert done.code == 2
+    assert "start 'webwx serve' once" in done.stderr
