@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 
-from webwx.bot.log_fields import bind, bound_fields, log_fields, unbind
+from webwx.bot.log_fields import bind, bound_fields, log_fields, request_binding, unbind
 from webwx.bot.threads import Threads
 from webwx.model.contacts import ContactId
 from webwx.model.events import LoopDetected
@@ -26,6 +28,7 @@ def test_fields_without_a_value_are_left_out() -> None:
 
 
 def test_fields_are_bound_between_bind_and_unbind() -> None:
+    request_binding()
     assert bound_fields() == {}
     outer = bind("shop", EVENT)
     inner = bind("shop", Event(number=8))
@@ -37,6 +40,7 @@ def test_fields_are_bound_between_bind_and_unbind() -> None:
 
 
 async def test_fields_are_bound_in_the_task_and_the_thread_of_a_handler_only() -> None:
+    request_binding()
     seen: dict[str, object] = {}
     pool = Threads(1)
 
@@ -50,3 +54,12 @@ async def test_fields_are_bound_in_the_task_and_the_thread_of_a_handler_only() -
     pool.end()
     assert seen == {"one": "one", "one, thread": "one", "other": "other", "other, thread": "other"}
     assert bound_fields() == {}
+
+
+def test_nothing_is_bound_unless_a_formatter_asks_for_it() -> None:
+    program = (
+        "from webwx.bot.log_fields import bind, bound_fields; from webwx.model.messages import Event\n"
+        "print(bind('shop', Event(number=7)), bound_fields())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "None {}\n"

@@ -107,9 +107,10 @@ def test_json_record_has_time_level_logger_and_message() -> None:
 
 def test_json_record_has_the_fields_that_were_passed_and_those_of_the_event() -> None:
     record = logging.makeLogRecord({"msg": "sold", "order": 5, "price": None, "buyer": {"a"}, "event": 9, "time": "x"})
+    formatter = JsonFormatter()
     token = bind("shop", Event(number=7))
     try:
-        values = json.loads(JsonFormatter().format(record))
+        values = json.loads(formatter.format(record))
     finally:
         unbind(token)
     assert (values["order"], values["price"], values["buyer"]) == (5, None, "{'a'}")

@@ -2,8 +2,8 @@
 Fields of log records beside the message: the bot, the event's number, and the chat.
 
 The records of this package have them as attributes, as `logging` adds them with `extra`. While a handler runs, they are
-bound, so that a formatter can add them to the records of the handler's own program. The chat is a digest of its id:
-equal for the same chat of one login, and of no use to find out who it is.
+bound for a formatter that asks for them, which adds them to the records of the handler's own program. The chat is a
+digest of its id: equal for the same chat of one login, and of no use to find out who it is.
 """
 
 from __future__ import annotations
@@ -25,15 +25,25 @@ _DIGITS = 12
 _bound: ContextVar[Bound] = ContextVar("_bound", default=None)
 """Name of the bot and the event that is handled."""
 
-
-def bind(bot: str, event: Event) -> Token[Bound]:
-    """Bind the fields of an event until `unbind`."""
-    return _bound.set((bot, event))
+_is_binding = False
+"""Whether a formatter asked for bound fields."""
 
 
-def unbind(token: Token[Bound]) -> None:
+def request_binding() -> None:
+    """Bind fields from now on; without this, events are handled a little faster."""
+    global _is_binding
+    _is_binding = True
+
+
+def bind(bot: str, event: Event) -> Token[Bound] | None:
+    """Bind the fields of an event until `unbind`, if a formatter asked for them."""
+    return _bound.set((bot, event)) if _is_binding else None
+
+
+def unbind(token: Token[Bound] | None) -> None:
     """Restore the fields that were bound before."""
-    _bound.reset(token)
+    if token is not None:
+        _bound.reset(token)
 
 
 def bound_fields() -> dict[str, str | int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from webwx.bot.log_fields import bound_fields
+from webwx.bot.log_fields import bound_fields, request_binding
 from webwx.cli.option_values import Given
 from webwx.cli.output import printable, printable_json
 
@@ -43,6 +43,10 @@ class JsonFormatter(logging.Formatter):
     The fields are those that were passed as `extra`, and those of the event whose handler is running. A record with an
     exception has its traceback as `exception`.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        request_binding()
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line."""
