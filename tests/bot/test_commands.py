@@ -214,7 +214,7 @@ class TestHelp:
                 "/help [command…]: List the commands, or describe one.",
             ]
 
-    @pytest.mark.parametrize("question", ["/help remind", "／help /提醒"])
+    @pytest.mark.parametrize("question", ["/help remind", "／help ／提醒"])
     async def test_help_with_a_name_shows_other_names_and_the_whole_docstring(
         self, open_client: OpenClient, world: World, question: str
     ) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from webwx.bot.signatures import accepts_arguments, check_signature, name_of
+from webwx.bot.signatures import accepts_arguments, check_signature, hint_at_unknown_type, name_of, resolve_annotation
 
 
 def two(first: int, second: int) -> None:
@@ -39,3 +39,22 @@ def test_a_callable_without_a_known_signature_is_accepted() -> None:
 def test_a_partial_function_has_the_name_of_its_function_and_an_object_that_of_its_class() -> None:
     assert name_of(two) == name_of(partial(two, 1)) == "two"
     assert name_of(Callable()) == "Callable"
+
+
+def test_annotation_is_read_in_the_module_of_its_function() -> None:
+    assert resolve_annotation(two, "Callable") is resolve_annotation(partial(two, 1), "Callable") is Callable
+    assert resolve_annotation(Callable(), "int | None") == int | None
+    assert resolve_annotation(two, int) is int
+    assert resolve_annotation(two, "Missing") is None
+
+
+@pytest.mark.parametrize(
+    ("annotation", "hint"),
+    [
+        ("Missing", " Its type Missing is unknown at run time; import it outside of `if TYPE_CHECKING:`."),
+        ("Callable", ""),
+        (int, ""),
+    ],
+)
+def test_annotation_that_is_unknown_at_run_time_has_a_hint(annotation: object, hint: str) -> None:
+    assert hint_at_unknown_type(two, annotation) == hint

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, Union
 
 import msgspec
 
-from webwx.bot.signatures import name_of, resolve_annotation
+from webwx.bot.signatures import hint_at_unknown_type, name_of, resolve_annotation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -220,9 +220,10 @@ class Argument:
             raise TypeError(
                 f"No word of a command can be converted to {parameter.annotation!s}, the type of the parameter "
                 f"{parameter.name!r} of {name_of(function)}. Put a parameter for an injected value behind a `*`."
+                f"{hint_at_unknown_type(function, parameter.annotation)}"
             )
         self._type = word_type
-        self.name = parameter.name
+        self.name: str = parameter.name
         self.is_variadic: bool = parameter.kind is parameter.VAR_POSITIONAL
         """Whether it takes all remaining words."""
         self.takes_rest: bool = is_last and not self.is_variadic and word_type is _TYPES[str]

@@ -187,7 +187,7 @@ class CommandAnswers:
     async def show_help(self, context: Context, _: Event, command: str = "") -> None:
         """List the commands, or describe one."""
         prefix = "" if context.command is None else context.command.prefix
-        name = levelled(command.removeprefix(prefix))
+        name = levelled(command).removeprefix(levelled(prefix))
         chosen = next((each for each in self._commands.values() if name in each.keys), None)
         if chosen is None:
             await context.reply("\n".join(each.summary(prefix) for each in self._commands.values()))

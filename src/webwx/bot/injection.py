@@ -13,7 +13,14 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Union
 
-from webwx.bot.signatures import accepts_arguments, check_signature, keyword_parameters, name_of, resolve_annotation
+from webwx.bot.signatures import (
+    accepts_arguments,
+    check_signature,
+    hint_at_unknown_type,
+    keyword_parameters,
+    name_of,
+    resolve_annotation,
+)
 from webwx.bot.state import ConversationState
 from webwx.bot.sync_state import SyncConversationState
 from webwx.client.client import AsyncClient
@@ -169,6 +176,7 @@ class InjectedParameters:
                     raise TypeError(
                         f"Nothing provides the parameter {parameter.name!r} of {name_of(self._function)}; "
                         f"call provide({parameter.name}=…) of the bot or of the router, or give it a default."
+                        f"{hint_at_unknown_type(self._function, parameter.annotation)}"
                     )
         return plan
 

@@ -99,5 +99,12 @@ def resolve_annotation(function: Callable[..., object], annotation: object) -> o
         return None
 
 
+def hint_at_unknown_type(function: Callable[..., object], annotation: object) -> str:
+    """Return a sentence for an error about an annotation whose names are unknown at run time; empty if they are not."""
+    if not isinstance(annotation, str) or resolve_annotation(function, annotation) is not None:
+        return ""
+    return f" Its type {annotation} is unknown at run time; import it outside of `if TYPE_CHECKING:`."
+
+
 def _arguments(count: int) -> str:
     return "1 argument" if count == 1 else f"{count} arguments"
