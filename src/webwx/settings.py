@@ -143,9 +143,12 @@ class Settings:
             "desktop": self.desktop,
         }  # fmt: skip
 
-    def login_file(self) -> LoginFile:
+    def login_file(self, path: Path | None = None) -> LoginFile:
         """
-        Return this login's store, encrypted as configured.
+        Return the store of a login, encrypted as configured.
+
+        Args:
+            path: The file; None: this account's.
 
         Raises:
             StorageError: An extra is missing, or the system has no keyring.
@@ -154,10 +157,11 @@ class Settings:
         from webwx.storage.login import LoginFile
         from webwx.storage.passphrase import KeyringPassphrase
 
+        path = path or self.login_path
         if self.passphrase_from and not self.passphrase:
             # The whole path, so that no two homes share an entry: what the one logs out the other still needs.
-            return LoginFile(self.login_path, passphrase=KeyringPassphrase(str(self.login_path.resolve())))
-        return LoginFile(self.login_path, passphrase=self.passphrase)
+            return LoginFile(path, passphrase=KeyringPassphrase(str(path.resolve())))
+        return LoginFile(path, passphrase=self.passphrase)
 
 
 # -- the file --------------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections import defaultdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +14,7 @@ from webwx.client.accounts import Accounts, LoginProgress, SavedAccount
 from webwx.client.state import LoginState
 from webwx.errors import InvalidSettings, LoggedOut, LoginTimeout, NotLoggedIn
 from webwx.model.messages import TextMessage
+from webwx.storage.login import LoginFile, LoginMemory
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
@@ -134,13 +137,25 @@ async def test_saved_logins_are_listed_with_their_states(
 
 async def test_an_encrypted_login_is_listed_without_its_content(new_accounts: NewAccounts, world: World) -> None:
     pytest.importorskip("cryptography", reason="webwx[crypto] is not installed")
-    async with new_accounts(passphrase="three words long") as accounts:
+    encrypted = partial(LoginFile, passphrase="three words long")
+    async with new_accounts(login_store=encrypted) as accounts:
         await log_in(accounts, world, "work", "me")
         [saved] = accounts.list_accounts()
 
         assert (saved.state, saved.nickname) == ("encrypted", None)
-    async with new_accounts(passphrase="three words long") as accounts:
+    async with new_accounts(login_store=encrypted) as accounts:
         assert (await accounts.open("work")).account.nickname == "小明"
+
+
+async def test_any_store_can_hold_the_logins(new_accounts: NewAccounts, world: World, tmp_path: Path) -> None:
+    stores: dict[Path, LoginMemory] = defaultdict(LoginMemory)
+    for _ in range(2):
+        async with new_accounts(login_store=stores.__getitem__) as accounts:
+            await log_in(accounts, world, "work", "me")
+            assert (await accounts.open("work")).account.nickname == "小明"
+
+    assert len(stores) == 1
+    assert list(tmp_path.rglob("*.json")) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file has no mode there")

@@ -204,19 +204,12 @@ def _listen(config: GatewayConfig) -> Any:
 
 
 def _accounts(settings: Settings, on_state: Callable[[str, StateChange], object]) -> Accounts:
-    """
-    Return the accounts of the command line.
-
-    Raises:
-        InvalidSettings: Their passphrases are in the system's keyring.
-    """
-    if settings.passphrase_from:
-        raise InvalidSettings("The gateway reads the passphrase from WEBWX_PASSPHRASE, not from the keyring.")
+    """Return the accounts of the command line."""
     limit = settings.effective_rate_limit
     if limit is not None and limit.patience is None:
         limit = msgspec.structs.replace(limit, patience=_PATIENCE)
     return Accounts(
-        settings.home, **settings.for_client(), passphrase=settings.passphrase, retention_days=settings.retention_days,
+        settings.home, **settings.for_client(), login_store=settings.login_file, retention_days=settings.retention_days,
         keep=settings.keep, rate_limit=limit, on_state=on_state,
     )  # fmt: skip
 

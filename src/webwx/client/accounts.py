@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.model.archive import Keep
     from webwx.protocol.hosts import Desktop
+    from webwx.storage.base import LoginStore
     from webwx.transport.runner import Timeouts, Transport
 
 
@@ -88,7 +89,8 @@ class Accounts:
         folder: The folder; it is created when the first login is saved.
         host: As for `AsyncClient`.
         server: As for `AsyncClient`.
-        passphrase: Encrypts the saved logins.
+        login_store: Returns the store of a login by the path of its file; `partial(LoginFile, passphrase=…)` encrypts
+            the saved logins.
         retention_days: Days after which the journals delete received entries; 0: never.
         on_state: Called with the account's name and each change of its client's state.
         **options: Other arguments of each `AsyncClient`.
@@ -100,7 +102,7 @@ class Accounts:
         *,
         host: str | None = None,
         server: str | None = None,
-        passphrase: str | None = None,
+        login_store: Callable[[Path], LoginStore] = LoginFile,
         retention_days: float = RETENTION_DAYS,
         on_state: Callable[[str, StateChange], object] | None = None,
         **options: Unpack[ClientOptions],
@@ -108,7 +110,7 @@ class Accounts:
         self._folder = AccountFolder(Path(folder))
         self._host = host
         self._server = server
-        self._passphrase = passphrase
+        self._login_store = login_store
         self._retention_days = retention_days
         self._on_state = on_state
         self._options = options
@@ -144,7 +146,7 @@ class Accounts:
             client = AsyncClient(
                 host=self._host,
                 server=self._server,
-                store=LoginFile(path, passphrase=self._passphrase),
+                store=self._login_store(path),
                 journal=journal,
                 on_state=None if self._on_state is None else partial(self._on_state, account),
                 **self._options,
