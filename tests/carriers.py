@@ -1,4 +1,4 @@
-"""Transports of the tests: one that says what it is told to, one that counts and fails on the way to another."""
+"""Transports for tests: one with scripted answers, and some that record or change the traffic of another."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from webwx.transport.runner import Transport
 
 
-class Told:
-    """Answers with what it was told, in order; errors are raised."""
+class ScriptedTransport:
+    """Returns scripted answers in order; an exception is raised."""
 
     def __init__(self, *answers: Response | Exception) -> None:
         self.requests: list[Request] = []
@@ -36,7 +36,7 @@ class Told:
 
 
 async def at_once(_: Pause) -> None:
-    """Let a flow that wishes to wait go on."""
+    """Continue a paused flow at once."""
 
 
 class Counted:
@@ -49,7 +49,7 @@ class Counted:
         self._failures: dict[str, int] = {}
 
     def lose_answers(self, endpoint: str, times: int = 1) -> None:
-        """Let the next requests of an endpoint arrive and their answers get lost."""
+        """Lose the answers to the next requests of an endpoint; the requests arrive."""
         self._failures[endpoint] = times
 
     async def send(self, request: Request) -> Response:
@@ -64,8 +64,8 @@ class Counted:
         await self._inner.close()
 
 
-class Forgetful(Counted):
-    """Delivers everything once: a fetch with an earlier key goes on where the last one ended."""
+class DeliversOnce(Counted):
+    """Delivers everything once: a fetch with an earlier key continues where the last one ended."""
 
     _delivered: Any = None
 
@@ -93,18 +93,18 @@ TEMPORARY: dict[str, Response | Exception] = {
     "ret -1": Response(body=b'{"BaseResponse":{"Ret":-1,"ErrMsg":""}}'),
     "ret 1205": Response(body=b'{"BaseResponse":{"Ret":1205,"ErrMsg":""}}'),
 }
-"""Answers to any call that say nothing of the login."""
+"""Answers to any call that do not end the login."""
 
 
-class Troubled(Counted):
-    """Answers the next calls with what it is told, and passes on everything else."""
+class FaultyTransport(Counted):
+    """Returns scripted answers to the next calls of an endpoint, and forwards all others."""
 
     def __init__(self, inner: Transport, **answers: list[Response | Exception]) -> None:
         super().__init__(inner)
         self.answers = answers
 
     async def send(self, request: Request) -> Response:
-        assert len(self.calls) < 1_000, "it asks and asks"
+        assert len(self.calls) < 1_000, "requests without end"
         if not self.answers.get(request.endpoint):
             return await super().send(request)
         self.calls.append(request.endpoint)

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bot.program import Diary
+from tests.bot.program import EventLogFile
 
 from webwx import Bot, LoginFile, SqliteJournal, TextMessage, run
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SERVER, FOLDER = sys.argv[1], Path(sys.argv[2])
 
-diary = Diary(FOLDER / "diary.jsonl")
+diary = EventLogFile(FOLDER / "diary.jsonl")
 bot = Bot(
     server=SERVER, store=LoginFile(FOLDER / "me.json"), journal=SqliteJournal(FOLDER / "me.journal"),
     show_qr=lambda _: None,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from webwx import Context, Event, SyncContext
 
 
-class Diary:
+class EventLogFile:
     """A log file; each line is one system call, so that lines of two processes do not mix."""
 
     def __init__(self, path: Path) -> None:
@@ -40,7 +40,7 @@ class Diary:
 
 async def main(server: str, folder: Path) -> None:
     """Log in and deliver until SIGTERM."""
-    diary = Diary(folder / "diary.jsonl")
+    diary = EventLogFile(folder / "diary.jsonl")
 
     async def handler(ctx: Context, event: Event) -> None:
         if not isinstance(event, TextMessage) or event.is_self:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.bot.conftest import running, until
-from tests.carriers import TEMPORARY, Counted, Troubled
+from tests.carriers import TEMPORARY, Counted, FaultyTransport
 from tests.client.conftest import SERVER
 
 import webwx
@@ -197,7 +197,7 @@ class TestStart:
         store = LoginMemory()
         async with open_client(store=store):
             pass
-        carrier = Troubled(Loopback(sandbox), webwxinit=[answer])
+        carrier = FaultyTransport(Loopback(sandbox), webwxinit=[answer])
         journal = SqliteJournal(tmp_path / "bot.journal", retention_days=0)
         async with AsyncClient(
             server=SERVER, store=store, transport=carrier, clock=world.clock.now, journal=journal

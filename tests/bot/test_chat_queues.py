@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.bot.recorded_subscription import RecordedSubscription, delivered, run_until_done
-from tests.client.wound_loop import in_no_time, until
+from tests.client.virtual_loop import run_with_virtual_clock, until
 
 from webwx.bot.chat_queues import ChatQueues, DeliveryCounts, is_last_attempt
 from webwx.errors import LoggedOut
@@ -40,7 +40,7 @@ async def end(running: asyncio.Task[None]) -> None:
         await running
 
 
-class Seen:
+class RecordingHandler:
     """A handler that records its calls."""
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Seen:
         return [number for number, _ in self.calls]
 
 
-class Doors(Seen):
+class GatedHandler(RecordingHandler):
     """A handler that waits in certain chats until it is released."""
 
     def __init__(self, *closed: str) -> None:
@@ -90,7 +90,7 @@ class TestOrder:
 
     def test_a_chat_that_waits_keeps_no_other_waiting(self) -> None:
         async def work() -> None:
-            handle = Doors("@slow")
+            handle = GatedHandler("@slow")
             subscription = RecordedSubscription(
                 delivered(1, "@slow"), *(delivered(number, f"@{number}") for number in range(2, 100))
             )
@@ -101,10 +101,10 @@ class TestOrder:
             await until(lambda: 1 in subscription.acked)
             await end(running)
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     async def test_entries_without_a_chat_have_a_queue_of_their_own(self) -> None:
-        handle = Doors("")
+        handle = GatedHandler("")
         subscription = RecordedSubscription(delivered(1, ""), delivered(2, ""), delivered(3, "@a"))
         running = asyncio.create_task(ChatQueues(subscription, handle).run())
         await asyncio.sleep(0.01)
@@ -175,7 +175,7 @@ class TestTasks:
 
     def test_workers_of_a_burst_do_not_stay(self) -> None:
         async def work() -> None:
-            handle = Doors(*(f"@{number}" for number in range(500)))
+            handle = GatedHandler(*(f"@{number}" for number in range(500)))
             subscription = RecordedSubscription(*(delivered(number + 1, f"@{number}") for number in range(500)))
             running = asyncio.create_task(ChatQueues(subscription, handle).run())
             await until(lambda: handle.inside == 500)
@@ -186,10 +186,10 @@ class TestTasks:
             assert len(asyncio.all_tasks()) < 30
             await end(running)
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
 
-class NotesMarkers(Seen):
+class NotesMarkers(RecordingHandler):
     """A handler that takes a second, and notes which entries have a poison marker, and how many calls run."""
 
     def __init__(self, subscription: RecordedSubscription) -> None:
@@ -225,7 +225,7 @@ class TestDeaths:
             assert seen.beside == {2: 0, 4: 0, 5: 0, 1: 0, 3: 1}
             assert subscription.poisoned == set()
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_after_one_crash_there_is_neither_isolation_nor_a_poison_marker(self) -> None:
         async def work() -> None:
@@ -235,7 +235,7 @@ class TestDeaths:
             assert seen.poisoned == {1: set(), 2: set()}
             assert seen.beside == {1: 0, 2: 1}
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_entry_with_as_many_crashes_as_attempts_becomes_a_dead_letter(
         self, caplog: pytest.LogCaptureFixture
@@ -251,7 +251,7 @@ class TestDeaths:
                 if not calls:
                     assert subscription.dead == {1: "the process crashed 3 times while it was handled"}
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
         assert "bot: event 1 is given up, since the process crashed 3 times while it was handled." in caplog.messages
 
     def test_isolated_entry_is_always_tried_until_a_crash_counts_against_it_alone(self) -> None:
@@ -261,7 +261,7 @@ class TestDeaths:
             await run_until_done(ChatQueues(subscription, seen, attempts=1), subscription)
             assert seen.calls == [(1, 3)]
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_slow_isolated_entry_loses_its_poison_marker_and_delays_no_other(self) -> None:
         async def work() -> None:
@@ -282,7 +282,7 @@ class TestDeaths:
             assert list(begun) == [1, 3, 4, 2]
             assert 5 <= begun[4] < 7
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_isolation_ends_when_the_handler_only_fails(self) -> None:
         async def work() -> None:
@@ -299,7 +299,7 @@ class TestDeaths:
             assert poisoned == [{1}, set(), set()]
             assert (list(subscription.dead), subscription.acked) == ([1], [2])
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_deferred_entry_is_isolated_as_well(self) -> None:
         async def work() -> None:
@@ -315,7 +315,7 @@ class TestDeaths:
             assert 2 in subscription.read_numbers
             assert poisoned == {1: {1}, 2: {2}, 4: {4}}
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
 
 class TestFailures:
@@ -328,7 +328,7 @@ class TestFailures:
         self, error: type[BaseException]
     ) -> None:
         async def work() -> None:
-            seen = Seen()
+            seen = RecordingHandler()
 
             async def handle(entry: Delivered, attempt: int) -> None:
                 await seen(entry, attempt)
@@ -343,7 +343,7 @@ class TestFailures:
             assert seen.calls == [(1, 1), (3, 1), (1, 2), (1, 3), (2, 1)]
             assert (queues.counts.delivered, queues.counts.failed, queues.counts.dead) == (2, 3, 1)
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_endless_recursion_in_a_handler_is_a_failure_like_any_other(self) -> None:
         async def work() -> None:
@@ -359,7 +359,7 @@ class TestFailures:
             assert subscription.acked == [2]
             assert subscription.dead[1].startswith("RecursionError at test_chat_queues.py:")
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_handler_that_cancels_its_task_affects_no_other(self) -> None:
         async def work() -> None:
@@ -379,7 +379,7 @@ class TestFailures:
             assert list(range(1, 9)) == sorted(subscription.acked)
             assert queues.counts.failed == 0
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_pauses_between_attempts_grow(self) -> None:
         async def work() -> None:
@@ -395,7 +395,7 @@ class TestFailures:
             pauses = [round(later - earlier) for earlier, later in pairwise(times)]
             assert pauses == [1, 4, 16, 60, 60]
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_other_chats_go_on_while_one_waits_for_its_next_attempt(self) -> None:
         async def work() -> None:
@@ -412,7 +412,7 @@ class TestFailures:
             assert done[2] == 0
             assert 5 <= done[3] < 6
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_a_failure_is_logged_with_its_stack_frames_and_without_its_message(
         self, caplog: pytest.LogCaptureFixture
@@ -425,7 +425,7 @@ class TestFailures:
             await run_until_done(ChatQueues(subscription, handle, attempts=2), subscription)
 
         caplog.set_level(logging.DEBUG, "webwx")
-        in_no_time(work)
+        run_with_virtual_clock(work)
         lines = [record.getMessage() for record in caplog.records if record.levelno > logging.DEBUG]
         first, second = lines
         assert re.sub(r":\d+\.$", ":….", first.splitlines()[0]) == (
@@ -446,11 +446,11 @@ class TestFailures:
             assert subscription.failures == {}
 
         with pytest.raises(KeyboardInterrupt):
-            in_no_time(work)
+            run_with_virtual_clock(work)
 
     def test_an_attempt_from_an_earlier_process_counts_on(self) -> None:
         async def work() -> None:
-            seen = Seen()
+            seen = RecordingHandler()
 
             async def handle(entry: Delivered, attempt: int) -> None:
                 await seen(entry, attempt)
@@ -460,7 +460,7 @@ class TestFailures:
             await run_until_done(ChatQueues(subscription, handle, attempts=2), subscription)
             assert seen.calls == [(1, 4), (1, 5)]
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_failure_after_the_end_of_the_login_is_not_counted_and_is_repeated(self) -> None:
         async def work() -> None:
@@ -477,11 +477,11 @@ class TestFailures:
             assert (subscription.acked, subscription.failures, subscription.dead) == ([], {}, {})
             assert queues.counts.in_flight == 0
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_a_journal_that_fails_is_tried_again_and_no_attempt_is_lost(self, caplog: pytest.LogCaptureFixture) -> None:
         async def work() -> None:
-            seen = Seen()
+            seen = RecordingHandler()
 
             async def handle(entry: Delivered, attempt: int) -> None:
                 await seen(entry, attempt)
@@ -495,7 +495,7 @@ class TestFailures:
             assert seen.calls == [(1, 1), (1, 2), (1, 3)]
             assert subscription.acked == [1]
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
         told = [record for record in caplog.records if "the journal fails" in record.getMessage()]
         assert len(told) == 3  # once for each time that it began to fail
 
@@ -520,7 +520,7 @@ class TestSlow:
             assert queues.counts.slow == 1
             assert subscription.acked == [1, 2]
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
         assert [record.getMessage() for record in caplog.records if record.name == "webwx.bot"] == [
             "bot: event 2 has been in its handler for more than 30 s."
         ]
@@ -536,7 +536,7 @@ class TestSlow:
             assert subscription.failures == {1: ["no end within 5 s"] * 2}
             assert subscription.acked == [2]
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_handler_that_returns_in_spite_of_the_time_limit_has_succeeded(self) -> None:
         async def work() -> None:
@@ -550,13 +550,13 @@ class TestSlow:
             await run_until_done(ChatQueues(subscription, handle, time_limit=5), subscription)
             assert subscription.acked == [1, 2]
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
 
 class TestRoom:
     def test_no_more_than_the_bound_is_in_memory(self) -> None:
         async def work() -> None:
-            handle = Doors(*(f"@{number}" for number in range(40)))
+            handle = GatedHandler(*(f"@{number}" for number in range(40)))
             subscription = RecordedSubscription(*(delivered(number + 1, f"@{number % 40}") for number in range(400)))
             queues = ChatQueues(subscription, handle, in_flight=10)
             running = asyncio.create_task(queues.run())
@@ -568,14 +568,14 @@ class TestRoom:
             await until(lambda: len(subscription.acked) == 400)
             await end(running)
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_a_chat_whose_handler_hangs_does_not_use_up_the_room_of_others(self) -> None:
         """Ten thousand wait in one chat, room is for a hundred, and another chat's is handled within two seconds."""
 
         async def work() -> None:
             loop = asyncio.get_running_loop()
-            handle = Doors("@slow")
+            handle = GatedHandler("@slow")
             slow = [delivered(number, "@slow") for number in range(1, 10_001)]
             subscription = RecordedSubscription(*slow, delivered(10_001, "@other"))
             queues = ChatQueues(subscription, handle, in_flight=100)
@@ -590,12 +590,12 @@ class TestRoom:
             assert (queues.counts.in_flight, queues.counts.deferred) == (0, 0)
             await end(running)
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_deferred_entry_keeps_its_attempt_and_redelivered(self) -> None:
         async def work() -> None:
             flags: dict[int, tuple[int, bool]] = {}
-            handle = Doors("@slow")
+            handle = GatedHandler("@slow")
 
             async def look(entry: Delivered, attempt: int) -> None:
                 flags[entry.entry.number] = attempt, entry.event.redelivered
@@ -612,11 +612,11 @@ class TestRoom:
             assert flags == {1: (1, False), 2: (2, True), 3: (1, False)}
             await end(running)
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_deferred_entry_that_was_deleted_is_skipped(self) -> None:
         async def work() -> None:
-            handle = Doors("@slow")
+            handle = GatedHandler("@slow")
             subscription = RecordedSubscription(*(delivered(number, "@slow") for number in range(1, 5)))
             running = asyncio.create_task(ChatQueues(subscription, handle, in_flight=4).run())
             await asyncio.sleep(3)
@@ -626,7 +626,7 @@ class TestRoom:
             assert handle.numbers == [1, 4]
             await end(running)
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_a_queue_that_moves_is_not_put_down(self) -> None:
         """A long queue of fast handlers is full at every look, and still nothing need be read twice."""
@@ -639,13 +639,13 @@ class TestRoom:
             await run_until_done(ChatQueues(subscription, handle, in_flight=10), subscription)
             assert subscription.read_numbers == []
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
 
 class TestEnd:
     def test_running_handlers_end_and_nothing_more_is_taken(self) -> None:
         async def work() -> None:
-            handle = Doors("@slow")
+            handle = GatedHandler("@slow")
             subscription = RecordedSubscription(delivered(1, "@slow"), delivered(2, "@slow"))
             queues = ChatQueues(subscription, handle)
             running = asyncio.create_task(queues.run())
@@ -660,12 +660,12 @@ class TestEnd:
             assert subscription.acked == [1, 2]
             assert queues.counts.in_flight == 0
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_after_ten_seconds_a_handler_is_cancelled_and_its_entry_comes_again(self) -> None:
         async def work() -> None:
             loop = asyncio.get_running_loop()
-            handle = Doors("@slow")
+            handle = GatedHandler("@slow")
             subscription = RecordedSubscription(delivered(1, "@slow"), delivered(2, "@slow"), delivered(3))
             queues = ChatQueues(subscription, handle)
             running = asyncio.create_task(queues.run())
@@ -677,12 +677,12 @@ class TestEnd:
             assert subscription.failures == {}
             assert queues.last_handled == 3
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_a_second_cancellation_does_not_wait(self) -> None:
         async def work() -> None:
             loop = asyncio.get_running_loop()
-            handle = Doors("@slow")
+            handle = GatedHandler("@slow")
             subscription = RecordedSubscription(delivered(1, "@slow"))
             running = asyncio.create_task(ChatQueues(subscription, handle).run())
             await until(lambda: handle.inside == 1)
@@ -693,7 +693,7 @@ class TestEnd:
             assert loop.time() - begun < 0.2
             assert subscription.acked == []
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_a_handler_that_will_not_end_is_left_behind(self) -> None:
         async def work() -> None:
@@ -716,7 +716,7 @@ class TestEnd:
             is_let_go = True
             await asyncio.sleep(2)
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_no_further_attempt_is_waited_for(self) -> None:
         async def work() -> None:
@@ -733,7 +733,7 @@ class TestEnd:
             assert loop.time() - begun < 0.2
             assert (subscription.acked, subscription.dead) == ([], {})
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     def test_running_handlers_end_when_the_subscription_ends(self) -> None:
         async def work() -> None:
@@ -746,7 +746,7 @@ class TestEnd:
                 await ChatQueues(subscription, handle).run()
             assert subscription.acked == [1, 2]
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
 
 @given(
@@ -810,7 +810,7 @@ def test_whatever_handlers_do_each_entry_is_done_with_once_and_in_order(
         assert (len(subscription.acked), len(subscription.dead)) == (counts.delivered, counts.dead)
         assert (counts.in_flight, counts.deferred) == (0, 0)
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 
-class Heard:
+class RecordingHandler:
     """A handler that records its calls, and acts as the text asks for."""
 
     def __init__(self, **reactions: Callable[[Context], Any]) -> None:
@@ -71,7 +71,7 @@ async def test_handler_gets_messages_and_replies(open_client: OpenClient, delive
         await ctx.reply("pong")
 
     async with open_client() as client:
-        heard = Heard(ping=answer)
+        heard = RecordingHandler(ping=answer)
         async with delivering(client, heard):
             world.say("ahua", "me", "ping")
             await until(lambda: last(world, "ahua", "xiaoming").text == "pong")
@@ -83,7 +83,7 @@ async def test_changes_of_contacts_are_delivered_only_with_include_all(
     open_client: OpenClient, delivering: Delivering, world: World
 ) -> None:
     async with open_client() as client:
-        heard, everything = Heard(), Heard()
+        heard, everything = RecordingHandler(), RecordingHandler()
         async with delivering(client, heard), delivering(client, everything, consumer="all", include_all=True):
             world.befriend("me", "ahua", remark="华")
             world.say("ahua", "me", "1")
@@ -96,7 +96,7 @@ async def test_each_consumer_gets_everything_and_has_a_place_of_its_own(
     open_client: OpenClient, delivering: Delivering, world: World
 ) -> None:
     async with open_client() as client:
-        one, other = Heard(), Heard()
+        one, other = RecordingHandler(), RecordingHandler()
         async with delivering(client, one, consumer="one"), delivering(client, other, consumer="other"):
             world.say("ahua", "me", "1")
             await until(lambda: one.texts == other.texts == ["1"])
@@ -111,7 +111,7 @@ async def test_one_consumer_is_read_from_one_place(
     open_client: OpenClient, delivering: Delivering, world: World
 ) -> None:
     async with open_client() as client:
-        heard = Heard()
+        heard = RecordingHandler()
         async with delivering(client, heard):
             world.say("ahua", "me", "1")
             await until(lambda: heard.texts == ["1"])
@@ -127,7 +127,7 @@ async def test_a_client_without_a_journal_cannot_deliver(world: World, counted: 
     async with AsyncClient(server=SERVER, transport=counted, clock=world.clock.now) as client:
         await client.login(show_qr=lambda _: (world.scan("me"), world.confirm()))
         with pytest.raises(NoJournal):
-            await deliver(client, Heard())
+            await deliver(client, RecordingHandler())
 
 
 class TestFailures:
@@ -145,7 +145,7 @@ class TestFailures:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         async with open_client() as client:
-            heard, counts = Heard(bad=failing(error)), DeliveryCounts()
+            heard, counts = RecordingHandler(bad=failing(error)), DeliveryCounts()
             async with delivering(client, heard, attempts=1, counts=counts):
                 world.say("ahua", "me", "bad")
                 world.say("ahua", "me", "good")
@@ -163,19 +163,19 @@ class TestFailures:
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         async with open_client() as client:
-            heard = Heard(bad=failing(ValueError()))
+            heard = RecordingHandler(bad=failing(ValueError()))
             async with delivering(client, heard, attempts=1):
                 world.say("ahua", "me", "bad")
                 await until(lambda: heard.texts == ["bad"])
             (letter,) = await client.list_dead_letters()
             assert await client.revive(letter.event.number)
-            mended = Heard()
+            mended = RecordingHandler()
             async with delivering(client, mended):
                 await until(lambda: mended.texts == ["bad"])
             assert mended.calls[0][1] > 1
 
 
-class Paced(Counted):
+class PollRecorder(Counted):
     """Records when each poll begins (world's clock), and runs other tasks before it."""
 
     def __init__(self, sandbox: SandboxCore, world: World) -> None:
@@ -195,7 +195,7 @@ class TestHangingHandlers:
     async def test_a_handler_that_hangs_for_600_s_delays_no_poll_and_no_other_chat(
         self, open_client: OpenClient, delivering: Delivering, world: World, sandbox: SandboxCore, is_plain: bool
     ) -> None:
-        carrier = Paced(sandbox, world)
+        carrier = PollRecorder(sandbox, world)
         door, gate, late = asyncio.Event(), threading.Event(), list[float]()
         heard = list[str]()
 
@@ -246,9 +246,9 @@ class TestHangingHandlers:
         async def wait(ctx: Context) -> None:
             await door.wait()
 
-        carrier = Paced(sandbox, world)
+        carrier = PollRecorder(sandbox, world)
         async with open_client(transport=carrier) as client:
-            heard = Heard(slow=wait)
+            heard = RecordingHandler(slow=wait)
             async with delivering(client, heard):
                 world.say("ahua", "me", "slow")
                 await until(lambda: heard.texts == ["slow"])
@@ -268,7 +268,7 @@ class TestHangingHandlers:
             await door.wait()
 
         async with open_client(store=store) as client:
-            heard = Heard(slow=wait)
+            heard = RecordingHandler(slow=wait)
             task = asyncio.create_task(deliver(client, heard))
             world.say("ahua", "me", "done")
             world.say("lilei", "me", "slow")
@@ -278,7 +278,7 @@ class TestHangingHandlers:
             task.cancel()  # as if the process had ended here
             await asyncio.wait([task])
         async with open_client(store=store) as client:
-            again = Heard()
+            again = RecordingHandler()
             async with delivering(client, again):
                 await until(lambda: again.texts == ["slow"])
                 assert again.calls[0][1] >= 2
@@ -292,11 +292,11 @@ class TestAbsence:
     ) -> None:
         """The account is synced for another consumer meanwhile; a thousand wait for the one that is away."""
         async with open_client() as client:
-            heard = Heard()
+            heard = RecordingHandler()
             async with delivering(client, heard):
                 world.say("ahua", "me", "before")
                 await until(lambda: heard.texts == ["before"])
-            other = Heard()
+            other = RecordingHandler()
             async with delivering(client, other, consumer="other"):
                 for number in range(1_000):
                     world.say("ahua", "me", str(number))
@@ -310,7 +310,7 @@ class TestAbsence:
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         store = LoginMemory()
-        heard = Heard()
+        heard = RecordingHandler()
         async with open_client(store=store) as client, delivering(client, heard):
             world.say("ahua", "me", "before")
             await until(lambda: heard.texts == ["before"])
@@ -337,7 +337,7 @@ class TestTheProcess:
 
         before = look()
         async with open_client() as client:
-            heard = Heard(bad=failing(ValueError()))
+            heard = RecordingHandler(bad=failing(ValueError()))
             async with delivering(client, heard, attempts=1):
                 world.say("ahua", "me", "bad")
                 await until(lambda: heard.texts == ["bad"])
@@ -363,7 +363,7 @@ class TestReceivedText:
         self, open_client: OpenClient, delivering: Delivering, world: World, text: str
     ) -> None:
         async with open_client() as client:
-            heard = Heard()
+            heard = RecordingHandler()
             async with delivering(client, heard) as task:
                 for sender, chat in (("ahua", "me"), ("lilei", "hiking"), ("me", "filehelper"), ("me", "ahua")):
                     world.say(sender, chat, text)
@@ -384,7 +384,7 @@ class TestEnd:
             await door.wait()
 
         async with open_client(store=store) as client:
-            heard = Heard(slow=wait)
+            heard = RecordingHandler(slow=wait)
             task = asyncio.create_task(deliver(client, heard))
             world.say("ahua", "me", "slow")
             await until(lambda: heard.texts == ["slow"])
@@ -409,7 +409,7 @@ class TestEnd:
 
         store, counts = LoginMemory(), DeliveryCounts()
         async with open_client(store=store) as client:
-            heard = Heard(end=log_out_and_answer)
+            heard = RecordingHandler(end=log_out_and_answer)
             world.say("ahua", "me", "end")
             with pytest.raises(LoggedOut):
                 await deliver(client, heard, counts=counts)

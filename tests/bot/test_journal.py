@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tests.client.wound_loop import in_no_time
+from tests.client.virtual_loop import run_with_virtual_clock
 
 from webwx.bot.journal import use_journal
 from webwx.errors import StorageError
@@ -27,7 +27,7 @@ def test_a_use_that_fails_is_repeated_and_only_its_first_failure_is_logged(caplo
         assert await use_journal("echo", fail_twice) == "stored"
 
     with caplog.at_level(logging.ERROR, "webwx.bot"):
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
     assert len(attempts) == 3
     assert caplog.messages == ["echo: the journal fails and is retried until it succeeds: The disk is full."]

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(180)]
 
 
-class Noted(Counted):
+class PollRecorder(Counted):
     """Records when each poll begins."""
 
     def __init__(self) -> None:
@@ -61,12 +61,12 @@ def _nothing_of_others_is_looked_through() -> Iterator[None]:
 
 
 @pytest.fixture
-def noted() -> Noted:
-    return Noted()
+def noted() -> PollRecorder:
+    return PollRecorder()
 
 
 @pytest.fixture
-async def client(server: Server, noted: Noted, tmp_path: Path) -> AsyncIterator[AsyncClient]:
+async def client(server: Server, noted: PollRecorder, tmp_path: Path) -> AsyncIterator[AsyncClient]:
     journal = SqliteJournal(tmp_path / "private" / "me.journal")
     async with AsyncClient(server=server.url, store=LoginMemory(), transport=noted, journal=journal) as client:
         await client.login(show_qr=lambda _: None)
@@ -107,7 +107,12 @@ by_both = pytest.mark.parametrize("way", ["deliver", "bot"])
     ids=["asynchronous", "plain", "bot", "plain-bot"],
 )
 async def test_one_handler_hangs_and_others_are_as_quick_as_ever(
-    client: AsyncClient, server: Server, noted: Noted, way: str, is_plain: bool, capsys: pytest.CaptureFixture[str]
+    client: AsyncClient,
+    server: Server,
+    noted: PollRecorder,
+    way: str,
+    is_plain: bool,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Twenty seconds of 50 messages a second here, of which one chat's handler hangs all the time."""
     door, gate = asyncio.Event(), threading.Event()

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from tests.bot.conftest import until
 from tests.client.conftest import SERVER
-from tests.client.wound_loop import SteppedLoop, in_no_time
+from tests.client.virtual_loop import SteppedLoop, run_with_virtual_clock
 
 from webwx.bot.bot import Bot
 from webwx.bot.loop_guard import MAX_REPLIES, WINDOW, LoopGuard
@@ -69,7 +69,7 @@ def test_reply_after_the_twentieth_within_a_minute_is_refused_and_reported_once(
         (loop,) = told
         assert (loop.chat, loop.replies, round(loop.seconds)) == (CHAT, 20, 50)
 
-    in_no_time(main)
+    run_with_virtual_clock(main)
 
 
 def test_answers_at_an_easy_pace_are_never_refused() -> None:
@@ -79,7 +79,7 @@ def test_answers_at_an_easy_pace_are_never_refused() -> None:
             guard.check_reply(message(), CHAT)
             await asyncio.sleep(WINDOW / MAX_REPLIES + 0.01)
 
-    in_no_time(main)
+    run_with_virtual_clock(main)
 
 
 def test_other_chats_go_on() -> None:
@@ -91,7 +91,7 @@ def test_other_chats_go_on() -> None:
         guard.check_reply(message(OTHER), OTHER)
         answered(guard, message(OTHER), 100)  # no answers: another chat caused them
 
-    in_no_time(main)
+    run_with_virtual_clock(main)
 
 
 def test_the_chat_is_back_once_nothing_has_come_there_for_a_minute() -> None:
@@ -105,7 +105,7 @@ def test_the_chat_is_back_once_nothing_has_come_there_for_a_minute() -> None:
         assert guard.allows(message())
         await reach_limit(guard)
 
-    in_no_time(main)
+    run_with_virtual_clock(main)
 
 
 def test_chats_that_were_cut_off_come_back_in_any_order() -> None:
@@ -121,7 +121,7 @@ def test_chats_that_were_cut_off_come_back_in_any_order() -> None:
         assert guard.allows(message(OTHER))
         assert not guard.allows(message(CHAT))
 
-    in_no_time(main)
+    run_with_virtual_clock(main)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_replies_to_backlog_and_other_events_are_not_counted(event: Event) -> No
         answered(guard, event, 100)
         assert guard.allows(event)
 
-    in_no_time(main)
+    run_with_virtual_clock(main)
 
 
 def test_in_filehelper_oneself_is_the_other_one() -> None:
@@ -151,14 +151,14 @@ def test_in_filehelper_oneself_is_the_other_one() -> None:
             guard.check_reply(event, FILEHELPER)
         assert not guard.allows(event)
 
-    in_no_time(main)
+    run_with_virtual_clock(main)
 
 
 def test_limit_of_zero_disables_the_guard() -> None:
     async def main() -> None:
         answered(LoopGuard(0), message(), 1000)
 
-    in_no_time(main)
+    run_with_virtual_clock(main)
 
 
 def test_memory_does_not_grow_with_the_number_of_chats(caplog: pytest.LogCaptureFixture) -> None:
@@ -180,7 +180,7 @@ def test_memory_does_not_grow_with_the_number_of_chats(caplog: pytest.LogCapture
         tracemalloc.stop()
         assert held < 200_000
 
-    in_no_time(main)
+    run_with_virtual_clock(main)
 
 
 def test_the_event_can_be_written_as_json_as_any_other() -> None:
@@ -189,7 +189,7 @@ def test_the_event_can_be_written_as_json_as_any_other() -> None:
         await reach_limit(LoopGuard(on_loop=told.append))
         assert b'"event":"loop_detected"' in msgspec.json.encode(told[0])
 
-    in_no_time(main)
+    run_with_virtual_clock(main)
 
 
 # -- two bots --------------------------------------------------------------------------------------------------------

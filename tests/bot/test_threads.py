@@ -9,7 +9,7 @@ import threading
 from functools import partial
 
 import pytest
-from tests.client.wound_loop import until
+from tests.client.virtual_loop import until
 
 from webwx.bot.threads import Threads, is_any_at_work, is_asynchronous, wait_for
 

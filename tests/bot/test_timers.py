@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests.bot.conftest import until as soon
-from tests.client.wound_loop import SteppedLoop, in_no_time, until
+from tests.client.virtual_loop import SteppedLoop, run_with_virtual_clock, until
 
 from webwx.bot.bot import Bot
 from webwx.bot.timers import TimerRegistry, Timers
@@ -39,7 +39,7 @@ HOUR = 3600.0
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()  # a Tuesday
 
 
-class Kept:
+class TimerJournal:
     """The small part of a journal that timers use."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class Stage:
     """A wall clock that can be set, and a record of calls with their times."""
 
     def __init__(self, kept: Any = None, at: float = NOON) -> None:
-        self.kept = kept or Kept()
+        self.kept = kept or TimerJournal()
         self.table = TimerRegistry()
         self.at = at
         self.calls: list[tuple[float, str]] = []
@@ -113,7 +113,7 @@ class Stage:
 
 
 def played(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 async def tick(ctx: object) -> None:

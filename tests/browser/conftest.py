@@ -75,13 +75,13 @@ async def served(world: World) -> AsyncIterator[RunningSandbox]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def new_hands(chromium: Any, served: RunningSandbox, canary: Any) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
     """Make people with a browser of their own; at the end none of their pages may have done anything wrong."""
-    from tests.browser.hands import Hands
+    from tests.browser.user import BrowserUser
 
     made = []
 
-    async def make(**how: Any) -> Hands:
+    async def make(**how: Any) -> BrowserUser:
         context = await chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-US"} | how)
-        hands = Hands(await context.new_page(), served.url, canary.hear)
+        hands = BrowserUser(await context.new_page(), served.url, canary.hear)
         made.append((context, hands))
         await hands.open()
         return hands

@@ -35,7 +35,7 @@ def tell(**what: object) -> None:
     print(json.dumps(what), flush=True)
 
 
-class Deadly(Http11Transport):
+class KillingTransport(Http11Transport):
     """Kills its process at a call: before it leaves, or when its answer is there."""
 
     def __init__(self, moment: str) -> None:
@@ -79,7 +79,7 @@ async def send(client: AsyncClient, path: Path) -> None:
 
 async def main(what: str, server: str, folder: Path, moment: str) -> None:
     journal = SqliteJournal(folder / "me.journal")
-    transport = Deadly(moment) if what == "send" else None
+    transport = KillingTransport(moment) if what == "send" else None
     async with AsyncClient(
         server=server, store=LoginFile(folder / "me.json"), journal=journal, transport=transport
     ) as client:

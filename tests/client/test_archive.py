@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 from tests.carriers import Counted
 from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, SERVER, last, md5, take
-from tests.client.wound_loop import until
+from tests.client.virtual_loop import until
 from tests.storage.arrivals import arrival, message
 
 from webwx.bot.delivery import deliver
@@ -514,7 +514,7 @@ async def test_two_pictures_with_one_id_are_both_kept(
     assert kept_of == numbers
 
 
-class Unwell(Counted):
+class FailingDownloads(Counted):
     """Fails so many downloads."""
 
     def __init__(self, inner: Transport, failure: Exception | None, times: int) -> None:
@@ -546,7 +546,7 @@ async def test_a_download_that_fails_is_tried_again_and_for_ever_only_without_a_
     failure: Exception | None, times: int, becomes: str, keeping: Keeping, world: World, sandbox: SandboxCore,
     journal: SqliteJournal
 ) -> None:  # fmt: skip
-    unwell = Unwell(Loopback(sandbox), failure, times)
+    unwell = FailingDownloads(Loopback(sandbox), failure, times)
     client = await keeping(transport=unwell)
     async with client.events(include_all=False) as events:
         picture = world.picture("ahua", "me", PNG)
@@ -561,8 +561,8 @@ async def test_a_download_that_fails_is_tried_again_and_for_ever_only_without_a_
 async def test_an_outage_uses_up_no_tries(
     keeping: Keeping, world: World, sandbox: SandboxCore, journal: SqliteJournal
 ) -> None:
-    not_there_yet = Unwell(Loopback(sandbox), None, TRIES - 1)
-    client = await keeping(transport=Unwell(not_there_yet, ConnectFailed("No server."), 2 * TRIES))
+    not_there_yet = FailingDownloads(Loopback(sandbox), None, TRIES - 1)
+    client = await keeping(transport=FailingDownloads(not_there_yet, ConnectFailed("No server."), 2 * TRIES))
     async with client.events(include_all=False) as events:
         picture = world.picture("ahua", "me", PNG)
         await anext(events)
@@ -575,7 +575,7 @@ async def test_an_outage_uses_up_no_tries(
 async def test_a_mistake_of_ours_is_told_by_its_kind(
     keeping: Keeping, world: World, sandbox: SandboxCore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    client = await keeping(transport=Unwell(Loopback(sandbox), ZeroDivisionError("a secret"), 1))
+    client = await keeping(transport=FailingDownloads(Loopback(sandbox), ZeroDivisionError("a secret"), 1))
     world.picture("ahua", "me", PNG)
     await drain(client)
     await client.wait_for_kept()
@@ -599,7 +599,7 @@ async def test_a_program_that_reads_one_event_can_wait_for_its_media(
 async def test_media_beyond_the_limit_are_not_waited_for_without_a_network(
     keeping: Keeping, world: World, sandbox: SandboxCore
 ) -> None:
-    client = await keeping(transport=Unwell(Loopback(sandbox), ConnectFailed("No server."), 10**9))
+    client = await keeping(transport=FailingDownloads(Loopback(sandbox), ConnectFailed("No server."), 10**9))
     for turn in range(150):
         world.picture("ahua", "me", GIF + bytes([turn]))
     await drain(client)
@@ -609,7 +609,9 @@ async def test_a_reader_of_waiting_events_does_not_wait_for_the_network(
     keeping: Keeping, world: World, sandbox: SandboxCore, tmp_path: Path
 ) -> None:
     store = LoginMemory()
-    client = await keeping(transport=Unwell(Loopback(sandbox), ConnectFailed("No server."), 1_000), store=store)
+    client = await keeping(
+        transport=FailingDownloads(Loopback(sandbox), ConnectFailed("No server."), 1_000), store=store
+    )
     world.picture("ahua", "me", PNG)
     await drain(client)
     await client.close()

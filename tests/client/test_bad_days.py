@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.client.conftest import PNG
-from tests.client.wound_loop import WoundLoop
+from tests.client.virtual_loop import VirtualClockLoop
 
 from webwx.client.client import AsyncClient
 from webwx.errors import (
@@ -158,7 +158,7 @@ def on_a_day(
             await stack.enter_async_context(client)
             await live(Day(world, served, client))
 
-    with asyncio.Runner(loop_factory=lambda: WoundLoop(grace=0.002)) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualClockLoop(grace=0.002)) as runner:
         runner.run(run())
 
 

@@ -7,7 +7,7 @@ import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.client.wound_loop import in_no_time, until
+from tests.client.virtual_loop import run_with_virtual_clock, until
 
 from webwx.client.contact_lookup import DELAY, INTERVAL, MOST_MISSING, MOST_WANTED, PAUSE, ContactLookup
 from webwx.errors import LoggedOut, RateLimited
@@ -58,7 +58,7 @@ def test_wishes_of_a_moment_are_one_call() -> None:
             ("@a", "@@room"), ("@b", "@@room"),
         ]  # fmt: skip
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_a_thousand_take_twenty_calls_a_second_apart() -> None:
@@ -71,7 +71,7 @@ def test_a_thousand_take_twenty_calls_a_second_apart() -> None:
         assert [len(keys) for _, keys in server.calls] == [50] * 20
         assert min(later - earlier for earlier, later in zip(server.times, server.times[1:], strict=False)) >= INTERVAL
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_a_second_passes_between_calls_also_when_nothing_was_wished_for_in_between() -> None:
@@ -84,7 +84,7 @@ def test_a_second_passes_between_calls_also_when_nothing_was_wished_for_in_betwe
 
         assert server.times[1] - server.times[0] >= INTERVAL
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_an_id_in_a_running_call_is_not_requested_again() -> None:
@@ -97,7 +97,7 @@ def test_an_id_in_a_running_call_is_not_requested_again() -> None:
 
         assert server.asked == ["@a"]
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_the_unknown_are_asked_for_twice_and_never_again() -> None:
@@ -110,7 +110,7 @@ def test_the_unknown_are_asked_for_twice_and_never_again() -> None:
 
         assert server.asked.count("@ghost") == 2
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_an_id_that_was_omitted_once_is_looked_up_again() -> None:
@@ -127,7 +127,7 @@ def test_an_id_that_was_omitted_once_is_looked_up_again() -> None:
 
         assert server.asked == ["@late"] * 4
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 @pytest.mark.verify
@@ -145,7 +145,7 @@ def test_wishes_are_unique_and_bounded_and_all_are_met() -> None:
 
         assert len(server.asked) == len(set(server.asked)) == MOST_WANTED
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_nothing_is_kept_of_wishes_that_were_met() -> None:
@@ -167,7 +167,7 @@ def test_nothing_is_kept_of_wishes_that_were_met() -> None:
 
         assert kept < most / 3  # an emptied dict keeps its table
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 @pytest.mark.verify
@@ -186,7 +186,7 @@ def test_the_memory_for_the_unknown_is_bounded() -> None:
 
         assert set(server.asked) == {everybody[0]}
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_after_a_refusal_it_waits_a_minute_and_asks_for_the_others() -> None:
@@ -200,7 +200,7 @@ def test_after_a_refusal_it_waits_a_minute_and_asks_for_the_others() -> None:
         assert [len(keys) for _, keys in server.calls] == [50, 10]
         assert server.times[1] - server.times[0] >= PAUSE
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_the_end_of_the_login_ends_all_wishes() -> None:
@@ -214,7 +214,7 @@ def test_the_end_of_the_login_ends_all_wishes() -> None:
 
         assert len(server.calls) == 1
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_closing_gives_up_what_is_wished_for() -> None:
@@ -228,4 +228,4 @@ def test_closing_gives_up_what_is_wished_for() -> None:
         assert server.calls == []
         assert len(server.lookups) == 0
 
-    in_no_time(work)
+    run_with_virtual_clock(work)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from tests.carriers import Counted
 from tests.client.conftest import SERVER, take
-from tests.client.wound_loop import in_no_time
+from tests.client.virtual_loop import run_with_virtual_clock
 
 from webwx.client.client import AsyncClient
 from webwx.errors import ApiError, MediaUnavailable, NotOnThisHost, ProtocolError, RateLimited, UnknownContact
@@ -127,7 +127,7 @@ def test_chatrooms_that_only_the_phone_lists_are_learnt_from_it(make_world: Call
         assert all(contact.members for contact in client.contacts if contact.kind == "chatroom")
         assert counted.calls == ["webwxbatchgetcontact"] * 7
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 async def test_a_chatroom_is_learnt_from_a_message_in_it(make_world: Callable[..., World]) -> None:
@@ -313,7 +313,7 @@ def test_hundreds_of_unknown_members_cost_few_calls_and_no_delay(make_world: Cal
         assert {person.nickname for person in talkers} <= contacts_of(client)
         assert counted.calls.count("webwxbatchgetcontact") <= 8
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_members_that_the_chatroom_already_shows_are_not_asked_for(make_world: Callable[..., World]) -> None:
@@ -330,7 +330,7 @@ def test_members_that_the_chatroom_already_shows_are_not_asked_for(make_world: C
 
         assert "webwxbatchgetcontact" not in counted.calls
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_no_contact_is_looked_up_on_file_transfer_helper(world: World) -> None:
@@ -342,7 +342,7 @@ def test_no_contact_is_looked_up_on_file_transfer_helper(world: World) -> None:
 
         assert "webwxbatchgetcontact" not in counted.calls
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 # -- changes by sync -------------------------------------------------------------------------------------------------

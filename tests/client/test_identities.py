@@ -49,16 +49,16 @@ def usual_journal(journal: SqliteJournal) -> Journal:
     return journal
 
 
-Told = "tuple[Callable[[], Awaitable[AsyncClient]], World]"
+ScriptedTransport = "tuple[Callable[[], Awaitable[AsyncClient]], World]"
 
 
 @pytest.fixture
 async def make_world_with(
     make_world: Callable[..., World], journal: SqliteJournal
-) -> AsyncIterator[Callable[[Options], Told]]:
+) -> AsyncIterator[Callable[[Options], ScriptedTransport]]:
     """Return a world with other behaviour, and a function that logs its first account in with the journal."""
 
-    def make(options: Options) -> Told:
+    def make(options: Options) -> ScriptedTransport:
         world = make_world(options=options)
 
         async def log_in() -> AsyncClient:
@@ -484,7 +484,7 @@ async def test_who_is_added_later_gets_a_number(log_in: LogIn, world: World) -> 
     assert (await client.who("同事")).number == newcomer.number
 
 
-async def test_real_ids_that_the_phone_tells_are_proof(make_world_with: Callable[..., Told]) -> None:
+async def test_real_ids_that_the_phone_tells_are_proof(make_world_with: Callable[..., ScriptedTransport]) -> None:
     client_of, world = make_world_with(Options(picture_versions="zero", real_ids="told"))
     world.say("zhangsan", "me", "so the phone has this chat in its list")
     client = await client_of()
@@ -526,7 +526,7 @@ async def test_real_ids_in_another_order_are_proof_of_nothing(
     assert numbers[0] != numbers[1]
 
 
-async def test_an_uncertain_match_is_reported_and_not_used(make_world_with: Callable[..., Told]) -> None:
+async def test_an_uncertain_match_is_reported_and_not_used(make_world_with: Callable[..., ScriptedTransport]) -> None:
     client_of, world = make_world_with(Options(picture_versions="zero"))
     client = await client_of()
     earlier = contact(client, "张三").id

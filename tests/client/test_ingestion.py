@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from tests.carriers import Counted, Forgetful
+from tests.carriers import Counted, DeliversOnce
 from tests.client.conftest import take, take_texts, texts
 
 from webwx.client.state import LoginState
@@ -296,7 +296,7 @@ class TestAFullDisk:
         self, log_in: LogIn, world: World, sandbox: SandboxCore, caplog: pytest.LogCaptureFixture
     ) -> None:
         """The server delivers nothing twice, so what was fetched and could not be stored has to be held."""
-        counted = Forgetful(Loopback(sandbox))
+        counted = DeliversOnce(Loopback(sandbox))
         client = await log_in(transport=counted)
         await take(client, 1, include_all=True)
         counted.calls.clear()

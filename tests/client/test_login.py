@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 import keyring
 import msgspec
 import pytest
-from tests.carriers import PAGE, TEMPORARY, Counted, Forgetful, Troubled
+from tests.carriers import PAGE, TEMPORARY, Counted, DeliversOnce, FaultyTransport
 from tests.client.conftest import PNG, SERVER, last, later, take
-from tests.client.wound_loop import WoundLoop
+from tests.client.virtual_loop import VirtualClockLoop
 from tests.keyrings import ReadOnlyKeyring
 from tests.ticket_office import ticket_office
 
@@ -203,7 +203,7 @@ class TestLogin:
         world.refuse_next("webwxinit", 0, times=100)  # an empty answer that claims to be fine
 
         with (
-            asyncio.Runner(loop_factory=WoundLoop) as runner,
+            asyncio.Runner(loop_factory=VirtualClockLoop) as runner,
             pytest.raises(ProtocolError, match="does not name the account"),
         ):
             runner.run(new_client(store=store).login(show_qr=phone_of("me")))
@@ -319,7 +319,7 @@ class TestThePush:
         assert "webwxpushloginurl" not in counted.calls
 
 
-class Kept(Counted):
+class RecordingTransport(Counted):
     """Keeps the requests that it passes on."""
 
     def __init__(self, inner: Transport) -> None:
@@ -342,7 +342,7 @@ class TestTheDesktop:
         assert (await client.login(show_qr=phone_of("me"))).host == "desktop"
 
     async def test_sends_files_as_its_page_does(self, world: World, sandbox: SandboxCore, phone_of: Phone) -> None:
-        carrier = Kept(Loopback(sandbox))
+        carrier = RecordingTransport(Loopback(sandbox))
         client = AsyncClient(
             host="desktop", server=SERVER, transport=carrier, clock=world.clock.now,
             desktop=Desktop(client_version="2.0.0", extspam="opaque"),
@@ -386,7 +386,7 @@ def test_waiting_and_scanned_in_any_order_need_one_code(
     carrier = Script(Loopback(sandbox), 408, 408, 408, 201, 201, 201, 201, 201, 408)
     shown: list[QrCode] = []
     confirm = phone_of("me")
-    with asyncio.Runner(loop_factory=WoundLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         client = new_client(transport=carrier)
         runner.run(client.login(show_qr=lambda code: (shown.append(code), confirm(code))))
         waited = runner.get_loop().time()
@@ -417,8 +417,8 @@ class TestTemporaryFailures:
     """The loop's clock jumps, so pauses take no time."""
 
     @pytest.fixture
-    def wound(self) -> Iterator[asyncio.Runner]:
-        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+    def virtual_runner(self) -> Iterator[asyncio.Runner]:
+        with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
             yield runner
 
     @pytest.fixture
@@ -437,21 +437,21 @@ class TestTemporaryFailures:
         self,
         new_client: NewClient,
         sandbox: SandboxCore,
-        wound: asyncio.Runner,
+        virtual_runner: asyncio.Runner,
         shown: list[QrCode],
         show: Callable[[QrCode], object],
         caplog: pytest.LogCaptureFixture,
         endpoint: str,
         answer: str,
     ) -> None:
-        carrier = Troubled(Loopback(sandbox), **{endpoint: [TEMPORARY[answer]] * 3})
+        carrier = FaultyTransport(Loopback(sandbox), **{endpoint: [TEMPORARY[answer]] * 3})
         client = new_client(transport=carrier)
-        wound.run(client.login(show_qr=show))
+        virtual_runner.run(client.login(show_qr=show))
 
         assert client.state is LoginState.ONLINE
         assert len(shown) == 1
         assert carrier.calls.count(endpoint) >= 4
-        assert wound.get_loop().time() >= 2
+        assert virtual_runner.get_loop().time() >= 2
         lines = [line.getMessage() for line in caplog.records if line.levelname == "WARNING"]
         assert [line.partition(":")[0] for line in lines] == ["The login is retried"]
 
@@ -460,36 +460,36 @@ class TestTemporaryFailures:
         self,
         new_client: NewClient,
         sandbox: SandboxCore,
-        wound: asyncio.Runner,
+        virtual_runner: asyncio.Runner,
         shown: list[QrCode],
         show: Callable[[QrCode], object],
         answer: Response | Exception,
     ) -> None:
-        carrier = Troubled(Loopback(sandbox), webwxnewloginpage=[answer] * 2)
-        wound.run(new_client(transport=carrier).login(show_qr=show))
+        carrier = FaultyTransport(Loopback(sandbox), webwxnewloginpage=[answer] * 2)
+        virtual_runner.run(new_client(transport=carrier).login(show_qr=show))
 
         assert len(shown) == 1
         assert carrier.calls.count("webwxnewloginpage") == 3
 
     @pytest.mark.parametrize("answer", TEMPORARY)
     def test_of_a_saved_login_s_first_call_are_retried_without_a_code(
-        self, new_client: NewClient, log_in: LogIn, sandbox: SandboxCore, wound: asyncio.Runner, answer: str
+        self, new_client: NewClient, log_in: LogIn, sandbox: SandboxCore, virtual_runner: asyncio.Runner, answer: str
     ) -> None:
         store = LoginMemory()
-        wound.run(log_in(store=store))
-        carrier = Troubled(Loopback(sandbox), webwxinit=[TEMPORARY[answer]] * 3)
-        wound.run(new_client(store=store, transport=carrier).login(show_qr=pytest.fail))
+        virtual_runner.run(log_in(store=store))
+        carrier = FaultyTransport(Loopback(sandbox), webwxinit=[TEMPORARY[answer]] * 3)
+        virtual_runner.run(new_client(store=store, transport=carrier).login(show_qr=pytest.fail))
 
         assert carrier.calls == ["webwxinit"] * 4
 
     def test_that_do_not_end_are_raised_in_the_end(
-        self, new_client: NewClient, sandbox: SandboxCore, wound: asyncio.Runner
+        self, new_client: NewClient, sandbox: SandboxCore, virtual_runner: asyncio.Runner
     ) -> None:
-        carrier = Troubled(Loopback(sandbox), jslogin=[PAGE] * 100)
+        carrier = FaultyTransport(Loopback(sandbox), jslogin=[PAGE] * 100)
         client = new_client(transport=carrier)
 
         with pytest.raises(ProtocolError):
-            wound.run(client.login(show_qr=pytest.fail))
+            virtual_runner.run(client.login(show_qr=pytest.fail))
         assert 4 <= len(carrier.calls) <= 10
         assert client.state is LoginState.NEW
 
@@ -497,20 +497,20 @@ class TestTemporaryFailures:
         self,
         new_client: NewClient,
         sandbox: SandboxCore,
-        wound: asyncio.Runner,
+        virtual_runner: asyncio.Runner,
         show: Callable[[QrCode], object],
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        carrier = Troubled(
+        carrier = FaultyTransport(
             Loopback(sandbox),
             jslogin=[NO_CONNECTION, TlsError("Not trusted."), PAGE] * 30,
             webwxnewloginpage=[PAGE] * 10,
             webwxinit=[TEMPORARY["ret 1205"]] * 50,
         )
-        wound.run(new_client(transport=carrier).login(show_qr=show, is_patient=True))
+        virtual_runner.run(new_client(transport=carrier).login(show_qr=show, is_patient=True))
 
         assert [line.levelname for line in caplog.records if line.name == "webwx.client"] == ["WARNING"]
-        assert wound.get_loop().time() / len(carrier.calls) > 15
+        assert virtual_runner.get_loop().time() / len(carrier.calls) > 15
 
     @pytest.mark.parametrize(
         ("endpoint", "answer", "kind"),
@@ -532,14 +532,14 @@ class TestTemporaryFailures:
         answer: Response | Exception,
         kind: type[WxError],
     ) -> None:
-        carrier = Troubled(Loopback(sandbox), **{endpoint: [answer]})
+        carrier = FaultyTransport(Loopback(sandbox), **{endpoint: [answer]})
 
         with pytest.raises(kind):
             await new_client(transport=carrier).login(show_qr=phone_of("me"))
         assert carrier.calls.count(endpoint) == 1
 
     def test_of_polls_that_are_answered_at_once_do_not_make_us_ask_at_full_speed(
-        self, new_client: NewClient, sandbox: SandboxCore, wound: asyncio.Runner, world: World
+        self, new_client: NewClient, sandbox: SandboxCore, virtual_runner: asyncio.Runner, world: World
     ) -> None:
         async def scan_later() -> None:
             async with asyncio.TaskGroup() as tasks:
@@ -552,12 +552,12 @@ class TestTemporaryFailures:
 
         shown: list[QrCode] = []
         counts: list[int] = []
-        carrier = Troubled(Loopback(sandbox), login=[LOGIN_POLL.encode_reply(PollReply(code=408))] * 900)
+        carrier = FaultyTransport(Loopback(sandbox), login=[LOGIN_POLL.encode_reply(PollReply(code=408))] * 900)
         client = new_client(transport=carrier)
-        wound.run(scan_later())
+        virtual_runner.run(scan_later())
 
         assert counts[0] <= 15
-        assert wound.get_loop().time() <= 70
+        assert virtual_runner.get_loop().time() <= 70
         assert len(shown) == 1
 
 
@@ -583,7 +583,7 @@ async def test_a_login_is_checked_without_taking_anything(
     log_in: LogIn, new_client: NewClient, world: World, sandbox: SandboxCore
 ) -> None:
     """The server delivers nothing twice."""
-    store, carrier = LoginMemory(), Forgetful(Loopback(sandbox))
+    store, carrier = LoginMemory(), DeliversOnce(Loopback(sandbox))
     client = await log_in(store=store, transport=carrier)
     await take(client, 1, include_all=True)
     world.say("ahua", "me", "hi")
@@ -677,12 +677,12 @@ async def test_a_host_that_was_added_is_followed_and_saved(world: World, counted
 
 class TestOnThePlatformsOwnNames:
     @pytest.fixture
-    def carrier(self, world: World, sandbox: SandboxCore) -> Kept:
+    def carrier(self, world: World, sandbox: SandboxCore) -> RecordingTransport:
         world.options = Options(redirect_origin="https://wx8.qq.com", strict_hosts=True, strict_cookies=True)
-        return Kept(Loopback(sandbox))
+        return RecordingTransport(Loopback(sandbox))
 
     @pytest.fixture
-    async def store(self, world: World, carrier: Kept, phone_of: Phone, tmp_path: Path) -> LoginFile:
+    async def store(self, world: World, carrier: RecordingTransport, phone_of: Phone, tmp_path: Path) -> LoginFile:
         """A login that began on wx.qq.com and ended on wx8.qq.com."""
         store = LoginFile(tmp_path / "me.json")
         async with AsyncClient(host="web", store=store, transport=carrier, clock=world.clock.now) as client:
@@ -691,7 +691,7 @@ class TestOnThePlatformsOwnNames:
         return store
 
     async def test_all_that_follows_goes_to_the_redirects_family_and_so_after_a_restart(
-        self, world: World, carrier: Kept, store: LoginFile
+        self, world: World, carrier: RecordingTransport, store: LoginFile
     ) -> None:
         begun = len(carrier.requests)
         async with AsyncClient(host="web", store=store, transport=carrier, clock=world.clock.now) as again:
@@ -712,7 +712,7 @@ class TestOnThePlatformsOwnNames:
         } == set(places[begun:])  # fmt: skip
 
     async def test_each_host_gets_its_own_cookies_and_the_upload_the_file_hosts_ticket(
-        self, world: World, carrier: Kept, store: LoginFile
+        self, world: World, carrier: RecordingTransport, store: LoginFile
     ) -> None:
         saved = await store.load()
         assert saved is not None

@@ -20,7 +20,7 @@ import msgspec
 import pytest
 from tests.carriers import Counted
 from tests.client.conftest import GIF, JPEG, MP3, MP4, PNG, SERVER, last, md5, take
-from tests.client.wound_loop import in_no_time
+from tests.client.virtual_loop import run_with_virtual_clock
 
 from webwx.client.client import AsyncClient
 from webwx.client.media import MAX_IN_MEMORY
@@ -71,8 +71,8 @@ if TYPE_CHECKING:
 LARGE = 26 * 1024 * 1024
 
 
-class Told(Counted):
-    """Keeps the requests, and answers some calls itself; errors are raised before anything leaves."""
+class RecordingTransport(Counted):
+    """Records the requests, and answers some calls itself; an error is raised before the request is sent."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -95,11 +95,11 @@ class Told(Counted):
 
 
 @pytest.fixture
-def counted(sandbox: SandboxCore) -> Told:
-    return Told(Loopback(sandbox))
+def counted(sandbox: SandboxCore) -> RecordingTransport:
+    return RecordingTransport(Loopback(sandbox))
 
 
-class Together(Told):
+class FourAtOnce(RecordingTransport):
     """Holds the second chunk of each upload until four uploads have begun."""
 
     def __init__(self, inner: Transport) -> None:
@@ -123,7 +123,7 @@ class Endless(Counted):
         return await super().send(request)
 
 
-class Timed(Told):
+class Timed(RecordingTransport):
     """Keeps when each call was made, by the loop's clock."""
 
     def __init__(self, inner: Transport) -> None:
@@ -168,7 +168,8 @@ class TestSending:
         ],
     )
     async def test_each_kind_goes_by_its_own_call(
-        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, send: Callable[..., Awaitable[object]],
+        self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path,
+        send: Callable[..., Awaitable[object]],
         kind: str, content: bytes, calls: list[str],
     ) -> None:  # fmt: skip
         client = await log_in()
@@ -183,7 +184,7 @@ class TestSending:
             assert (arrived.kind, arrived.medium.md5) == (kind, md5(content))
 
     async def test_a_sticker_that_the_platform_knows_needs_no_upload(
-        self, log_in: LogIn, world: World, counted: Told
+        self, log_in: LogIn, world: World, counted: RecordingTransport
     ) -> None:
         client = await log_in()
         world.sticker("ahua", "zhangsan", GIF)
@@ -216,7 +217,9 @@ class TestSending:
 
         assert last(world, "me", "filehelper").medium.md5 == md5(path.read_bytes())
 
-    async def test_a_file_without_bytes_is_not_begun(self, log_in: LogIn, counted: Told, tmp_path: Path) -> None:
+    async def test_a_file_without_bytes_is_not_begun(
+        self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path
+    ) -> None:
         client = await log_in()
         path = tmp_path / "x.bin"
         path.touch()
@@ -226,7 +229,7 @@ class TestSending:
         assert counted.calls == []
 
     async def test_files_sent_at_once_do_not_mix(self, log_in: LogIn, sandbox: SandboxCore) -> None:
-        carrier = Together(Loopback(sandbox))
+        carrier = FourAtOnce(Loopback(sandbox))
         client = await log_in(transport=carrier)
         contents = [PNG + bytes([number]) * 600_000 for number in range(4)]
         receipts = await asyncio.gather(*(client.send_image("filehelper", content) for content in contents))
@@ -237,7 +240,7 @@ class TestSending:
         assert [await client.download(receipt) for receipt in receipts] == contents
 
     async def test_every_upload_has_an_id_of_its_own_and_all_its_chunks_share_it(
-        self, log_in: LogIn, counted: Told
+        self, log_in: LogIn, counted: RecordingTransport
     ) -> None:
         client = await log_in()
         for _ in range(2):
@@ -248,7 +251,7 @@ class TestSending:
         assert ids[0] == ids[1] != ids[2] == ids[3]
 
     async def test_no_name_or_file_can_hold_the_boundary_for_each_upload_draws_one(
-        self, log_in: LogIn, counted: Told
+        self, log_in: LogIn, counted: RecordingTransport
     ) -> None:
         client = await log_in()
         for _ in range(2):
@@ -277,7 +280,7 @@ class TestFileNames:
 
     @pytest.mark.parametrize("name", NAMES)
     async def test_arrive_intact_through_a_strict_parser_and_break_nothing(
-        self, log_in: LogIn, world: World, counted: Told, name: str
+        self, log_in: LogIn, world: World, counted: RecordingTransport, name: str
     ) -> None:
         client = await log_in()
         await client.send_file("filehelper", b"content", name=name)
@@ -302,7 +305,7 @@ class TestFileNames:
 class TestLargeFiles:
     @pytest.mark.parametrize(("host", "call"), [(None, "webwxuploadmedia"), ("filehelper", "webwxuploadmediaparallel")])
     async def test_are_announced_first_and_carry_the_signature(
-        self, log_in: LogIn, world: World, counted: Told, host: str | None, call: str
+        self, log_in: LogIn, world: World, counted: RecordingTransport, host: str | None, call: str
     ) -> None:
         world.options = Options(large_files="strict")
         client = await log_in(host=host)
@@ -313,7 +316,7 @@ class TestLargeFiles:
         assert last(world, "me", "filehelper").medium.md5 == md5(content)
 
     async def test_that_the_server_has_already_are_not_uploaded(
-        self, log_in: LogIn, world: World, counted: Told
+        self, log_in: LogIn, world: World, counted: RecordingTransport
     ) -> None:
         client = await log_in()
         content = bytes(LARGE)
@@ -325,7 +328,9 @@ class TestLargeFiles:
         assert last(world, "me", "filehelper").text == "mine.bin"
         assert told == [(LARGE, LARGE)]
 
-    async def test_a_refused_announcement_ends_it(self, log_in: LogIn, world: World, counted: Told) -> None:
+    async def test_a_refused_announcement_ends_it(
+        self, log_in: LogIn, world: World, counted: RecordingTransport
+    ) -> None:
         client = await log_in()
         world.refuse_next("webwxcheckupload", -1)
 
@@ -333,7 +338,9 @@ class TestLargeFiles:
             await client.send_file("filehelper", bytes(LARGE))
         assert counted.calls == ["webwxcheckupload"]
 
-    async def test_the_first_parallel_chunk_names_the_upload_for_the_others(self, log_in: LogIn, counted: Told) -> None:
+    async def test_the_first_parallel_chunk_names_the_upload_for_the_others(
+        self, log_in: LogIn, counted: RecordingTransport
+    ) -> None:
         client = await log_in(host="filehelper")
         await client.send_file("filehelper", bytes(LARGE))
         first, second, *_ = [
@@ -347,7 +354,7 @@ class TestLargeFiles:
 
 
 class TestAFailedChunk:
-    async def test_is_repeated_and_not_the_file(self, log_in: LogIn, world: World, counted: Told) -> None:
+    async def test_is_repeated_and_not_the_file(self, log_in: LogIn, world: World, counted: RecordingTransport) -> None:
         client = await log_in()
         content = random.Random(1).randbytes(4 * CHUNK_SIZE)
         counted.answers["webwxuploadmedia"] = [ConnectFailed("no"), ConnectFailed("no")]
@@ -358,7 +365,7 @@ class TestAFailedChunk:
         assert last(world, "me", "filehelper").medium.md5 == md5(content)
 
     async def test_in_the_middle_is_repeated_and_none_before_it(
-        self, log_in: LogIn, world: World, counted: Told
+        self, log_in: LogIn, world: World, counted: RecordingTransport
     ) -> None:
         client = await log_in()
         content = random.Random(1).randbytes(4 * CHUNK_SIZE)
@@ -373,7 +380,7 @@ class TestAFailedChunk:
         assert chunks == ["0", "1", "2", "2", "2", "3"]
         assert last(world, "me", "filehelper").medium.md5 == md5(content)
 
-    async def test_ends_it_after_five_repeats(self, log_in: LogIn, world: World, counted: Told) -> None:
+    async def test_ends_it_after_five_repeats(self, log_in: LogIn, world: World, counted: RecordingTransport) -> None:
         client = await log_in()
         world.refuse_next("webwxuploadmedia", -1, times=99)
 
@@ -381,7 +388,9 @@ class TestAFailedChunk:
             await client.send_file("filehelper", PNG)
         assert counted.calls == ["webwxuploadmedia"] * 6
 
-    async def test_may_have_arrived_unless_it_was_the_last(self, log_in: LogIn, world: World, counted: Told) -> None:
+    async def test_may_have_arrived_unless_it_was_the_last(
+        self, log_in: LogIn, world: World, counted: RecordingTransport
+    ) -> None:
         client = await log_in()
         counted.lose_answers("webwxuploadmedia")
         await client.send_file("filehelper", bytes(2 * CHUNK_SIZE))
@@ -394,7 +403,7 @@ class TestAFailedChunk:
         assert counted.calls == ["webwxuploadmedia"]
 
     async def test_is_not_repeated_at_full_speed(
-        self, world: World, counted: Told, phone_of: Callable[[str], Callable[[QrCode], object]]
+        self, world: World, counted: RecordingTransport, phone_of: Callable[[str], Callable[[QrCode], object]]
     ) -> None:
         client = AsyncClient(server=SERVER, transport=counted, timeouts=Timeouts(retry=3600), clock=world.clock.now)
         await client.login(show_qr=phone_of("me"))
@@ -408,7 +417,7 @@ class TestAFailedChunk:
 
     @pytest.mark.parametrize(("ret", "kind"), [(1205, RateLimited), (1, ApiError), (1101, LoggedOut)])
     async def test_of_another_number_is_not_repeated(
-        self, log_in: LogIn, world: World, counted: Told, ret: int, kind: type[WxError]
+        self, log_in: LogIn, world: World, counted: RecordingTransport, ret: int, kind: type[WxError]
     ) -> None:
         client = await log_in()
         world.refuse_next("webwxuploadmedia", ret)
@@ -417,7 +426,7 @@ class TestAFailedChunk:
             await client.send_file("filehelper", PNG)
         assert counted.calls == ["webwxuploadmedia"]
 
-    async def test_the_media_id_of_a_refusal_is_not_used(self, log_in: LogIn, counted: Told) -> None:
+    async def test_the_media_id_of_a_refusal_is_not_used(self, log_in: LogIn, counted: RecordingTransport) -> None:
         client = await log_in()
         stolen = b'{"BaseResponse":{"Ret":1205,"ErrMsg":""},"MediaId":"@crypt_somebody_elses"}'
         counted.answers["webwxuploadmedia"] = [Response(body=stolen)]
@@ -426,7 +435,9 @@ class TestAFailedChunk:
             await client.send_image("filehelper", PNG)
         assert counted.calls == ["webwxuploadmedia"]
 
-    async def test_without_a_media_id_at_the_end_nothing_is_sent(self, log_in: LogIn, counted: Told) -> None:
+    async def test_without_a_media_id_at_the_end_nothing_is_sent(
+        self, log_in: LogIn, counted: RecordingTransport
+    ) -> None:
         client = await log_in()
         counted.answers["webwxuploadmedia"] = [Response(body=b'{"BaseResponse":{"Ret":0,"ErrMsg":""},"MediaId":""}')]
 
@@ -436,7 +447,9 @@ class TestAFailedChunk:
 
 
 class TestARefusedSend:
-    async def test_of_a_dead_upload_is_uploaded_once_more(self, log_in: LogIn, world: World, counted: Told) -> None:
+    async def test_of_a_dead_upload_is_uploaded_once_more(
+        self, log_in: LogIn, world: World, counted: RecordingTransport
+    ) -> None:
         client = await log_in()
         world.refuse_next("webwxsendmsgimg", -1)
         await client.send_image("filehelper", PNG)
@@ -445,7 +458,9 @@ class TestARefusedSend:
         assert len(world.inbox("me")["filehelper"].messages) == 1
 
     @pytest.mark.parametrize(("ret", "sends"), [(-1, 2), (1205, 1)])
-    async def test_is_told_in_the_end(self, log_in: LogIn, world: World, counted: Told, ret: int, sends: int) -> None:
+    async def test_is_told_in_the_end(
+        self, log_in: LogIn, world: World, counted: RecordingTransport, ret: int, sends: int
+    ) -> None:
         client = await log_in()
         world.refuse_next("webwxsendappmsg", ret, times=9)
 
@@ -471,7 +486,11 @@ class TestNothingIsSentFor:
         ],
     )  # fmt: skip
     async def test_bad_bytes(
-        self, log_in: LogIn, counted: Told, attempt: Callable[[AsyncClient], Awaitable[object]], kind: type[WxError]
+        self,
+        log_in: LogIn,
+        counted: RecordingTransport,
+        attempt: Callable[[AsyncClient], Awaitable[object]],
+        kind: type[WxError],
     ) -> None:
         client = await log_in()
 
@@ -483,7 +502,7 @@ class TestNothingIsSentFor:
         ("size", "kind"), [(None, NoSuchFile), (0, EmptyFile), (5, NotAPicture), (MAX_IMAGE + 1, TooLarge)]
     )
     async def test_a_bad_path(
-        self, log_in: LogIn, counted: Told, tmp_path: Path, size: int | None, kind: type[WxError]
+        self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path, size: int | None, kind: type[WxError]
     ) -> None:
         client = await log_in()
         path = tmp_path / "x.png"
@@ -496,7 +515,7 @@ class TestNothingIsSentFor:
                 await client.send_image("filehelper", image)
         assert counted.calls == []
 
-    async def test_a_video_of_21_mib(self, log_in: LogIn, counted: Told, tmp_path: Path) -> None:
+    async def test_a_video_of_21_mib(self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path) -> None:
         client = await log_in()
         path = tmp_path / "x.mp4"
         path.write_bytes(MP4 + bytes(21 * 1024 * 1024))
@@ -505,7 +524,7 @@ class TestNothingIsSentFor:
             await client.send_video("filehelper", path)
         assert counted.calls == []
 
-    async def test_a_folder(self, log_in: LogIn, counted: Told, tmp_path: Path) -> None:
+    async def test_a_folder(self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path) -> None:
         client = await log_in()
 
         with pytest.raises(NoSuchFile, match="is no file"):
@@ -513,7 +532,7 @@ class TestNothingIsSentFor:
         assert counted.calls == []
 
 
-class Spring:
+class EndlessStream:
     """A stream without an end, which counts what it has given."""
 
     def __init__(self, start: bytes) -> None:
@@ -526,7 +545,7 @@ class Spring:
         return piece
 
 
-class Waiting:
+class GatedStream:
     """A stream of three bytes that gives none before it is let."""
 
     def __init__(self) -> None:
@@ -586,7 +605,7 @@ class TestAStream:
         assert last(world, "me", "filehelper").medium.md5 == md5(b"pg_dump")
 
     async def test_of_an_upload_that_is_not_known_any_more_is_uploaded_once_more(
-        self, log_in: LogIn, world: World, counted: Told
+        self, log_in: LogIn, world: World, counted: RecordingTransport
     ) -> None:
         client = await log_in()
         world.refuse_next("webwxsendmsgimg", -1)
@@ -604,11 +623,12 @@ class TestAStream:
         ],
     )
     async def test_that_is_too_large_is_read_to_the_first_byte_too_many(
-        self, log_in: LogIn, counted: Told, kept: list[BinaryIO], send: Callable[..., Awaitable[object]], start: bytes,
+        self, log_in: LogIn, counted: RecordingTransport, kept: list[BinaryIO],
+        send: Callable[..., Awaitable[object]], start: bytes,
         limit: int,
     ) -> None:  # fmt: skip
         client = await log_in()
-        stream = Spring(start)
+        stream = EndlessStream(start)
 
         with pytest.raises(TooLarge, match=f"more than the {limit:,} bytes"):
             await send(client, "filehelper", stream)
@@ -627,7 +647,7 @@ class TestAStream:
         [(io.BytesIO(), EmptyFile), (io.BytesIO(b"hello"), NotAPicture), (io.StringIO("x"), InvalidRequest)],
     )
     async def test_that_cannot_be_sent_leaves_nothing(
-        self, log_in: LogIn, counted: Told, kept: list[BinaryIO], stream: io.BytesIO, kind: type[WxError]
+        self, log_in: LogIn, counted: RecordingTransport, kept: list[BinaryIO], stream: io.BytesIO, kind: type[WxError]
     ) -> None:
         client = await log_in()
 
@@ -636,9 +656,11 @@ class TestAStream:
         assert counted.calls == []
         assert [file.closed for file in kept] == [True]
 
-    async def test_of_a_cancelled_send_is_let_go_of(self, log_in: LogIn, counted: Told, kept: list[BinaryIO]) -> None:
+    async def test_of_a_cancelled_send_is_let_go_of(
+        self, log_in: LogIn, counted: RecordingTransport, kept: list[BinaryIO]
+    ) -> None:
         client = await log_in()
-        stream = Waiting()
+        stream = GatedStream()
         task = asyncio.ensure_future(client.send_file("filehelper", stream))
         await asyncio.to_thread(stream.asked.wait, 10)
         task.cancel()
@@ -659,7 +681,9 @@ class TestWithoutTheFileHostsCookie:
         return LoginMemory()
 
     @pytest.fixture
-    async def client(self, log_in: LogIn, new_client: NewClient, store: LoginMemory, counted: Told) -> AsyncClient:
+    async def client(
+        self, log_in: LogIn, new_client: NewClient, store: LoginMemory, counted: RecordingTransport
+    ) -> AsyncClient:
         await log_in(store=store)
         saved = await store.load()
         assert saved is not None
@@ -680,14 +704,14 @@ class TestWithoutTheFileHostsCookie:
         ids=["picture", "file", "announced file"],
     )
     async def test_nothing_is_uploaded(
-        self, client: AsyncClient, counted: Told, send: Callable[[AsyncClient], Awaitable[object]]
+        self, client: AsyncClient, counted: RecordingTransport, send: Callable[[AsyncClient], Awaitable[object]]
     ) -> None:
         with pytest.raises(InvalidLogin, match="no cookie webwx_data_ticket"):
             await send(client)
         assert counted.calls == []
 
     async def test_no_file_is_asked_for_and_a_picture_is(
-        self, client: AsyncClient, world: World, counted: Told, tmp_path: Path
+        self, client: AsyncClient, world: World, counted: RecordingTransport, tmp_path: Path
     ) -> None:
         world.faults.add("no_ticket")
         world.file("ahua", "me", b"the file", "a.txt")
@@ -729,7 +753,7 @@ class TestDownloading:
 
     @pytest.mark.parametrize("kind", KINDS)
     async def test_nothing_is_never_taken_for_something(
-        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, kind: str
+        self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path, kind: str
     ) -> None:
         client = await log_in()
         KINDS[kind][0](world)
@@ -745,7 +769,7 @@ class TestDownloading:
         assert inside(tmp_path) == []
 
     async def test_a_sticker_of_the_store_costs_no_request(
-        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path
+        self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path
     ) -> None:
         client = await log_in()
         world.send("ahua", "me", contents.store_sticker())
@@ -759,7 +783,7 @@ class TestDownloading:
 
     @pytest.mark.parametrize("kind", KINDS)
     async def test_what_is_there_after_a_while_is_taken(
-        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, kind: str
+        self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path, kind: str
     ) -> None:
         send, content, _ = KINDS[kind]
         client = await log_in()
@@ -782,7 +806,7 @@ class TestDownloading:
         ids=["a page", "a refusal", "not found"],
     )
     async def test_anything_else_is_an_error_and_no_file(
-        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, kind: str, answer: Response
+        self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path, kind: str, answer: Response
     ) -> None:
         client = await log_in()
         KINDS[kind][0](world)
@@ -803,7 +827,7 @@ class TestDownloading:
         ids=["length", "range"],
     )
     async def test_less_than_was_announced_is_asked_for_again(
-        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, cut: Response
+        self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path, cut: Response
     ) -> None:
         client = await log_in()
         world.video("ahua", "me", MP4)
@@ -828,13 +852,13 @@ class TestDownloading:
             with pytest.raises(MediaUnavailable):
                 await client.download("1")
 
-        in_no_time(work)
+        run_with_virtual_clock(work)
 
         first, *others = [when for name, when in carrier.when if name == "webwxgetmsgimg"]
         assert [when - first for when in others] == [7, 7 + 14]
 
     async def test_a_range_that_is_all_of_it_is_taken(
-        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path
+        self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path
     ) -> None:
         client = await log_in()
         world.video("ahua", "me", MP4)
@@ -848,7 +872,7 @@ class TestDownloading:
 
     @pytest.mark.parametrize("other", [b"shorter", b"an other"], ids=["size", "md5"])
     async def test_a_file_that_is_another_is_an_error(
-        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, other: bytes
+        self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path, other: bytes
     ) -> None:
         client = await log_in()
         world.file("ahua", "me", b"the file", "a.txt")
@@ -889,7 +913,7 @@ class TestDownloading:
             await client.download(message, progress=lambda done, _: told.append(done))
         assert told[-1] == MAX_IN_MEMORY
 
-    async def test_a_log_out_in_place_of_it_is_one(self, log_in: LogIn, counted: Told) -> None:
+    async def test_a_log_out_in_place_of_it_is_one(self, log_in: LogIn, counted: RecordingTransport) -> None:
         client = await log_in()
         counted.answers["webwxgetmsgimg"] = [Response(body=b'{"BaseResponse":{"Ret":1102,"ErrMsg":""}}')]
 
@@ -897,7 +921,7 @@ class TestDownloading:
             await client.download("1")
 
     async def test_progress_is_told_and_starts_over_with_a_new_try(
-        self, log_in: LogIn, world: World, counted: Told
+        self, log_in: LogIn, world: World, counted: RecordingTransport
     ) -> None:
         client = await log_in()
         world.file("ahua", "me", b"the file", "a.txt")
@@ -956,7 +980,7 @@ class TestDownloading:
 
     @pytest.mark.parametrize(("to", "kind"), [("no/folder/x", NoSuchFile), ("taken", InvalidRequest)])
     async def test_a_bad_place_is_refused_before_any_request(
-        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, to: str, kind: type[WxError]
+        self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path, to: str, kind: type[WxError]
     ) -> None:
         client = await log_in()
         (tmp_path / "taken").write_bytes(b"mine")
@@ -975,7 +999,7 @@ class TestDownloading:
 
     @pytest.mark.parametrize("at", [1, 2])
     async def test_a_file_that_is_rewritten_with_the_same_size_while_it_is_uploaded_is_not_sent(
-        self, log_in: LogIn, world: World, counted: Told, tmp_path: Path, at: int
+        self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path, at: int
     ) -> None:
         client = await log_in()
         path = tmp_path / "x.bin"
@@ -996,7 +1020,7 @@ class TestDownloading:
         assert "filehelper" not in world.inbox("me")
 
     async def test_a_file_that_is_replaced_before_it_is_uploaded_is_not_sent(
-        self, log_in: LogIn, counted: Told, tmp_path: Path
+        self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path
     ) -> None:
         client = await log_in()
         path, other = tmp_path / "x.bin", tmp_path / "other"
@@ -1026,7 +1050,7 @@ class TestDownloading:
         assert last(world, "me", "filehelper").medium.md5 == md5(content)
 
     async def test_a_chunk_is_repeated_as_it_was_though_the_file_was_rewritten(
-        self, log_in: LogIn, counted: Told, tmp_path: Path
+        self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path
     ) -> None:
         client = await log_in()
         path = tmp_path / "x.bin"
@@ -1041,7 +1065,7 @@ class TestDownloading:
         assert chunks == [bytes(CHUNK_SIZE)] * 2
 
     async def test_a_file_that_shrinks_while_it_is_uploaded_is_noticed(
-        self, log_in: LogIn, counted: Told, tmp_path: Path
+        self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path
     ) -> None:
         client = await log_in()
         path = tmp_path / "x.bin"

@@ -7,9 +7,9 @@ import gc
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.carriers import Counted, Forgetful
+from tests.carriers import Counted, DeliversOnce
 from tests.client.conftest import take, texts
-from tests.client.wound_loop import WoundLoop
+from tests.client.virtual_loop import VirtualClockLoop
 
 from webwx.client.client import AsyncClient
 from webwx.client.stream import AHEAD_FROM
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def wound() -> Iterator[asyncio.Runner]:
-    with asyncio.Runner(loop_factory=WoundLoop) as runner:
+def virtual_runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         yield runner
 
 
@@ -116,7 +116,7 @@ class TestWithoutAJournal:
         assert "never retrieved" not in caplog.text
 
     def test_a_poll_on_its_way_that_fails_is_made_again(
-        self, log_in: LogIn, world: World, counted: Counted, wound: asyncio.Runner
+        self, log_in: LogIn, world: World, counted: Counted, virtual_runner: asyncio.Runner
     ) -> None:
         async def read(client: AsyncClient) -> list[Event]:
             async with client.events(include_all=False) as events:
@@ -126,11 +126,11 @@ class TestWithoutAJournal:
                 world.say("ahua", "me", "after")
                 return [*taken, await anext(events)]
 
-        client = wound.run(log_in())
+        client = virtual_runner.run(log_in())
         for number in range(AHEAD_FROM):
             world.say("ahua", "me", str(number))
 
-        assert texts(wound.run(read(client))) == [*map(str, range(AHEAD_FROM)), "after"]
+        assert texts(virtual_runner.run(read(client))) == [*map(str, range(AHEAD_FROM)), "after"]
 
     async def test_that_were_not_taken_are_taken_by_the_next_process(
         self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted, tmp_path: Path
@@ -154,7 +154,7 @@ class TestWithoutAJournal:
         self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:
         """The server delivers nothing twice."""
-        store, carrier = Full(), Forgetful(Loopback(sandbox))
+        store, carrier = Full(), DeliversOnce(Loopback(sandbox))
         client = await log_in(store=store, transport=carrier)
         await take(client, 1, include_all=True)
         world.say("ahua", "me", "hi")

@@ -13,7 +13,7 @@ import pytest
 from tests.carriers import Counted
 from tests.client.conftest import PNG, SERVER
 from tests.client.test_rate_limit import holds
-from tests.client.wound_loop import WoundLoop, until
+from tests.client.virtual_loop import VirtualClockLoop, until
 
 from webwx.client.client import AsyncClient
 from webwx.client.rate_limit import FIRST_PAUSE, RateLimit, limit_of
@@ -41,12 +41,12 @@ START = 1_560_000_000.0
 Test = Callable[..., Coroutine[Any, Any, None]]
 
 
-def wound(test: Test) -> Callable[..., None]:
+def on_virtual_clock(test: Test) -> Callable[..., None]:
     """Run a test on a loop whose clock jumps, but not while a journal writes."""
 
     @functools.wraps(test)
     def run(*arguments: Any, **fixtures: Any) -> None:
-        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+        with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
             runner.run(test(*arguments, **fixtures))
 
     return run
@@ -159,7 +159,7 @@ async def send_many(client: AsyncClient, texts: list[str]) -> None:
 
 class TestSends:
     @pytest.mark.parametrize("has_journal", [True, False])
-    @wound
+    @on_virtual_clock
     async def test_two_hundred_arrive_in_order_though_each_tenth_is_refused(
         self, stage: Stage, has_journal: bool
     ) -> None:
@@ -181,7 +181,7 @@ class TestSends:
             if has_journal:
                 assert len(await client.list_sends("sent", limit=999)) == 200
 
-    @wound
+    @on_virtual_clock
     async def test_what_was_refused_goes_again_under_its_client_id(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process()
@@ -197,7 +197,7 @@ class TestSends:
             assert rate_limit_state is not None
             assert rate_limit_state.refusals == 0
 
-    @wound
+    @on_virtual_clock
     async def test_two_clients_of_a_journal_share_one_bucket(self, stage: Stage) -> None:
         async with stage:
             clients = [await stage.process() for _ in range(2)]
@@ -213,7 +213,7 @@ class TestSends:
                 own = [text for text in stage.texts() if text[0] == who]
                 assert own == [f"{who}{number}" for number in range(8)]
 
-    @wound
+    @on_virtual_clock
     async def test_no_process_waits_behind_the_whole_queue_of_another(self, stage: Stage) -> None:
         async with stage:
             bot, script = await stage.process(), await stage.process()
@@ -224,7 +224,7 @@ class TestSends:
             assert stage.texts().index("urgent") <= 8
             await busy
 
-    @wound
+    @on_virtual_clock
     async def test_a_pause_outlives_its_process(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(RateLimit(patience=1))
@@ -246,7 +246,7 @@ class TestSends:
             assert seconds() - began >= FIRST_PAUSE * 0.8
             assert stage.texts() == ["hi"]
 
-    @wound
+    @on_virtual_clock
     async def test_a_pause_of_another_process_holds_what_waits_already(self, stage: Stage) -> None:
         async with stage:
             one, other = await stage.process(), await stage.process()
@@ -262,7 +262,7 @@ class TestSends:
             assert seconds() - began >= FIRST_PAUSE * 0.9
             assert [reason for _, reason in stage.waits] == ["rate_limit", "refused"]
 
-    @wound
+    @on_virtual_clock
     async def test_of_a_client_without_a_pace_leave_at_once(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(None)
@@ -277,7 +277,7 @@ class TestSends:
 
 
 class TestAWait:
-    @wound
+    @on_virtual_clock
     async def test_that_is_cancelled_leaves_the_send_queued_and_gives_its_place_back(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(RateLimit(jitter=0))
@@ -296,7 +296,7 @@ class TestAWait:
             assert seconds() - began == pytest.approx(1.5, abs=0.2)
             assert stage.texts()[5:] == ["next"]
 
-    @wound
+    @on_virtual_clock
     async def test_behind_another_one_that_is_cancelled_leaves_the_send_queued(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process()
@@ -316,7 +316,7 @@ class TestAWait:
             assert send.state == "queued"
             assert stage.texts() == ["first"]
 
-    @wound
+    @on_virtual_clock
     async def test_that_is_too_long_is_refused_with_a_time_to_come_back(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(RateLimit(burst=1, spacing=30, jitter=0, patience=20))
@@ -333,7 +333,7 @@ class TestAWait:
             assert stage.texts() == ["1", "2"]
             assert seconds() == pytest.approx(30, abs=1)  # no place was taken by what did not wait for it
 
-    @wound
+    @on_virtual_clock
     async def test_behind_others_counts_as_well(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(RateLimit(patience=20))
@@ -346,7 +346,7 @@ class TestAWait:
             stage.carrier.held.set()
             await first
 
-    @wound
+    @on_virtual_clock
     async def test_ends_when_the_send_is_deleted_from_the_outbox(self, stage: Stage) -> None:
         async with stage:
             client, other = await stage.process(), await stage.process()
@@ -359,7 +359,7 @@ class TestAWait:
 
             assert "never" not in stage.texts()
 
-    @wound
+    @on_virtual_clock
     async def test_for_a_key_that_another_process_sends_meanwhile_gives_its_receipt(self, stage: Stage) -> None:
         async with stage:
             clients = [await stage.process() for _ in range(2)]
@@ -369,7 +369,7 @@ class TestAWait:
             assert one == other
             assert stage.texts()[5:] == ["once"]
 
-    @wound
+    @on_virtual_clock
     async def test_is_no_longer_when_the_clock_is_set_back(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(RateLimit(jitter=0))
@@ -379,7 +379,7 @@ class TestAWait:
 
             assert seconds() == pytest.approx(1.5, abs=0.2)
 
-    @wound
+    @on_virtual_clock
     async def test_is_told(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(RateLimit(burst=1, spacing=12, jitter=0))
@@ -390,7 +390,7 @@ class TestAWait:
 
 
 class TestAnUpload:
-    @wound
+    @on_virtual_clock
     async def test_that_is_refused_is_made_anew_and_its_media_id_is_never_used(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process()
@@ -405,7 +405,7 @@ class TestAnUpload:
             [send] = await client.list_sends()
             assert send.state == "sent"
 
-    @wound
+    @on_virtual_clock
     async def test_is_counted_by_files(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(RateLimit(uploads_per_hour=2))
@@ -417,7 +417,7 @@ class TestAnUpload:
             assert rate_limit_state is not None
             assert (rate_limit_state.uploads_last_hour, rate_limit_state.messages_last_minute) == (1, 1)
 
-    @wound
+    @on_virtual_clock
     async def test_that_is_refused_for_good_leaves_the_send_queued(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(RateLimit(patience=5))
@@ -438,7 +438,7 @@ class TestALineOfThePlatform:
             ("“阿华”修改群名为“操作太频繁”", 0),
         ],
     )
-    @wound
+    @on_virtual_clock
     async def test_is_a_refusal_when_it_says_too_often(
         self, stage: Stage, world: World, line: str, refusals: int
     ) -> None:
@@ -454,7 +454,7 @@ class TestALineOfThePlatform:
             assert rate_limit_state is not None
             assert rate_limit_state.refusals == refusals
 
-    @wound
+    @on_virtual_clock
     async def test_is_one_refusal_however_often_its_batch_cannot_be_stored(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process()
@@ -489,7 +489,7 @@ class Disk(LimiterMemory):
 
 
 class TestAFullDisk:
-    @wound
+    @on_virtual_clock
     async def test_lets_nothing_leave(self) -> None:
         disk, done = Disk(), list[int]()
         disk.is_full = True
@@ -501,7 +501,7 @@ class TestAFullDisk:
             await RateLimiter(RateLimit(), lambda: disk, seconds).run("messages", act)
         assert done == []
 
-    @wound
+    @on_virtual_clock
     async def test_makes_no_failure_of_what_has_left(self) -> None:
         disk = Disk()
         limiter = RateLimiter(RateLimit(), lambda: disk, seconds)
@@ -513,7 +513,7 @@ class TestAFullDisk:
 
         assert await limiter.run("messages", act) == "sent"
 
-    @wound
+    @on_virtual_clock
     async def test_leaves_a_refusal_what_it_is(self) -> None:
         disk = Disk()
         disk.is_full = True
@@ -521,7 +521,7 @@ class TestAFullDisk:
 
 
 class TestOtherChanges:
-    @wound
+    @on_virtual_clock
     async def test_of_each_kind_wait_for_their_own_pace(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process(RateLimit(jitter=0))
@@ -542,7 +542,7 @@ class TestOtherChanges:
             await client.add_friend(member)
             assert seconds() == pytest.approx(83, abs=0.6)
 
-    @wound
+    @on_virtual_clock
     async def test_are_tried_again_when_they_are_refused(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process()
@@ -555,7 +555,7 @@ class TestOtherChanges:
             assert stage.carrier.calls.count("webwxoplog") == 2
             assert client.contacts.find(remark="A").nickname == "阿华"
 
-    @wound
+    @on_virtual_clock
     async def test_a_refusal_of_what_has_no_pace_holds_what_has_one(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process()

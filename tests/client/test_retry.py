@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from tests.client.wound_loop import in_no_time
+from tests.client.virtual_loop import run_with_virtual_clock
 
 from webwx.client.retry import Backoff, retry
 from webwx.client.suspend import pause
@@ -78,7 +78,7 @@ def test_each_pause_is_longer_until_a_reset() -> None:
             delays.append(now() - begun)
         assert delays == pytest.approx([0.5, 1, 0.5, 1])
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_skipped_steps_lengthen_one_delay_only() -> None:
@@ -91,7 +91,7 @@ def test_skipped_steps_lengthen_one_delay_only() -> None:
             delays.append(now() - begun)
         assert delays == pytest.approx([4, 1])
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_pause_ends_when_a_suspended_machine_wakes() -> None:
@@ -109,7 +109,7 @@ def test_pause_ends_when_a_suspended_machine_wakes() -> None:
         await Backoff(600, longest=600, jitter=0, sleep=partial(pause, clock=clock)).pause()
         assert loop.time() < 20
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_operation_is_repeated_until_it_succeeds() -> None:
@@ -117,7 +117,7 @@ def test_operation_is_repeated_until_it_succeeds() -> None:
         operation = failing(StorageError("full"), StorageError("full"))
         assert await retry(operation, StorageError) == "done"
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_error_of_another_kind_is_raised_at_once() -> None:
@@ -126,7 +126,7 @@ def test_error_of_another_kind_is_raised_at_once() -> None:
             await retry(failing(Timeout("slow")), StorageError)
         assert asyncio.get_running_loop().time() == 0
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_caller_sees_each_failure_and_decides_whether_to_go_on() -> None:
@@ -142,7 +142,7 @@ def test_caller_sees_each_failure_and_decides_whether_to_go_on() -> None:
             await retry(failing(*errors), (StorageError, TransportError), is_worth_it=is_worth_it)
         assert seen == [("full", 1), ("slow", 2)]
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_success_costs_no_wait() -> None:
@@ -150,4 +150,4 @@ def test_success_costs_no_wait() -> None:
         assert await retry(failing(), StorageError) == "done"
         assert asyncio.get_running_loop().time() == 0
 
-    in_no_time(work)
+    run_with_virtual_clock(work)

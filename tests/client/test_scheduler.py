@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 import pytest
-from tests.client.wound_loop import in_no_time
+from tests.client.virtual_loop import run_with_virtual_clock
 
 from webwx.client.scheduler import JobScheduler
 
@@ -38,7 +38,7 @@ def test_job_runs_after_its_delay_and_again_as_often_as_it_asks() -> None:
         await asyncio.sleep(100)
         assert job.times == [10, 15, 17.5]
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_interval_begins_when_a_run_has_ended() -> None:
@@ -48,7 +48,7 @@ def test_interval_begins_when_a_run_has_ended() -> None:
         await asyncio.sleep(100)
         assert job.times == [0, 8]
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_job_that_waits_or_runs_is_not_scheduled_twice() -> None:
@@ -61,7 +61,7 @@ def test_job_that_waits_or_runs_is_not_scheduled_twice() -> None:
         await asyncio.sleep(100)
         assert job.times == [10]
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_job_that_has_ended_can_be_scheduled_again() -> None:
@@ -72,7 +72,7 @@ def test_job_that_has_ended_can_be_scheduled_again() -> None:
             await asyncio.sleep(20)
         assert job.times == [10, 30]
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_job_that_is_scheduled_at_the_end_of_its_run_is_not_lost() -> None:
@@ -88,7 +88,7 @@ def test_job_that_is_scheduled_at_the_end_of_its_run_is_not_lost() -> None:
         await asyncio.sleep(100)
         assert times == [1, 6]
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_slow_job_delays_no_other() -> None:
@@ -100,7 +100,7 @@ def test_slow_job_delays_no_other() -> None:
         assert quick.times == [0, 1, 2]
         await scheduler.close()
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_close_cancels_what_waits_and_what_runs() -> None:
@@ -113,7 +113,7 @@ def test_close_cancels_what_waits_and_what_runs() -> None:
         await asyncio.sleep(100)
         assert (waiting.times, running.times, running.ended) == ([], [0], [])
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_close_with_grace_lets_a_run_end_and_begins_no_other() -> None:
@@ -127,7 +127,7 @@ def test_close_with_grace_lets_a_run_end_and_begins_no_other() -> None:
         await asyncio.sleep(100)
         assert (quick.ended, quick.times, slow.ended) == ([5], [0], [])
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_cancelled_close_does_not_wait_for_the_grace_period() -> None:
@@ -142,7 +142,7 @@ def test_cancelled_close_does_not_wait_for_the_grace_period() -> None:
         assert asyncio.get_running_loop().time() == pytest.approx(3)
         assert slow.ended == []
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_closed_scheduler_takes_new_jobs() -> None:
@@ -154,7 +154,7 @@ def test_closed_scheduler_takes_new_jobs() -> None:
         assert job.times == [1, 6]
         assert not scheduler.is_closed
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_error_of_a_job_is_reported_once_and_ends_that_job_only() -> None:
@@ -172,7 +172,7 @@ def test_error_of_a_job_is_reported_once_and_ends_that_job_only() -> None:
         assert errors == [("broken", mistake)]
         assert other.times == [0, 5]
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_error_is_logged_by_its_kind_alone(caplog: pytest.LogCaptureFixture) -> None:
@@ -183,7 +183,7 @@ def test_error_is_logged_by_its_kind_alone(caplog: pytest.LogCaptureFixture) -> 
         JobScheduler().schedule("contact lookup", fail)
         await asyncio.sleep(1)
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
     (record,) = [each for each in caplog.records if each.name == "webwx.client"]
     assert record.levelno == logging.ERROR
     assert (
@@ -198,4 +198,4 @@ def test_repr_counts_jobs() -> None:
         assert repr(scheduler) == "JobScheduler(1 waiting, 0 running)"
         await scheduler.close()
 
-    in_no_time(work)
+    run_with_virtual_clock(work)

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from tests.carriers import Counted
 from tests.client.conftest import PNG, SERVER, take
-from tests.client.wound_loop import WoundLoop
+from tests.client.virtual_loop import VirtualClockLoop
 from tests.saved import LOGIN
 
 from webwx.client.client import AsyncClient
@@ -190,7 +190,7 @@ class Renewing(Counted):
         return WEBWXINIT.encode_reply(msgspec.structs.replace(reply, skey=self.skey))
 
 
-class Distant(LoginMemory):
+class DelayedStore(LoginMemory):
     """A store on another machine; a test can delay the next answer of each method."""
 
     load_gate: asyncio.Event | None = None
@@ -219,7 +219,7 @@ class TestADistantStore:
     async def test_an_answer_from_before_a_save_restores_no_older_key(
         self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:
-        store, carrier, gate = Distant(), Renewing(Loopback(sandbox)), asyncio.Event()
+        store, carrier, gate = DelayedStore(), Renewing(Loopback(sandbox)), asyncio.Event()
         client = await log_in(store=store, transport=carrier)
         carrier.skey = "@crypt_new"
         world.refuse_next("webwxinit", -14)
@@ -233,7 +233,7 @@ class TestADistantStore:
         assert carrier.sent_with == "@crypt_new"
 
     async def test_a_change_during_a_save_is_stored_by_the_next_save(self, log_in: LogIn, world: World) -> None:
-        store, gate = Distant(), asyncio.Event()
+        store, gate = DelayedStore(), asyncio.Event()
         client = await log_in(store=store)
         world.say("ahua", "me", "hi")
         store.update_gate = gate
@@ -379,7 +379,7 @@ class TestTheReason:
         assert caught.value.reason == "cookie"
 
 
-class Yielding(Counted):
+class YieldingTransport(Counted):
     """Runs other tasks before it passes a call on."""
 
     async def send(self, request: Request) -> Response:
@@ -409,7 +409,7 @@ class TestTheHook:
         self, world: World, sandbox: SandboxCore, phone_of: Phone
     ) -> None:
         told: list[LoggedOut] = []
-        carrier = Yielding(Loopback(sandbox))
+        carrier = YieldingTransport(Loopback(sandbox))
         client = AsyncClient(server=SERVER, transport=carrier, clock=world.clock.now, on_logged_out=told.append)
         await client.login(show_qr=phone_of("me"))
         carrier.calls.clear()
@@ -512,7 +512,7 @@ class TestACodeThatNobodyKnows:
     def test_is_not_answered_at_full_speed(self, sandbox: SandboxCore, world: World, phone_of: Phone) -> None:
         carrier = Counted(Loopback(sandbox))
         client = AsyncClient(server=SERVER, transport=carrier, clock=world.clock.now, timeouts=Timeouts(retry=5))
-        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+        with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
             runner.run(client.login(show_qr=phone_of("me")))
             world.refuse_next("webwxstatusnotify", ODD, times=3)
             begun = runner.get_loop().time()

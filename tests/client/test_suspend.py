@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.client.wound_loop import in_no_time
+from tests.client.virtual_loop import run_with_virtual_clock
 
 from webwx.client.suspend import SLEPT_FOR, pause, until_wake
 
 
-class Wall:
+class SuspendableClock:
     """A clock that goes with the loop's, and ahead of it by whatever the machine has slept."""
 
     slept = 0.0
@@ -21,46 +21,46 @@ class Wall:
 
 def test_a_wait_ends_when_the_machine_wakes() -> None:
     async def work() -> None:
-        wall, loop = Wall(), asyncio.get_running_loop()
+        wall, loop = SuspendableClock(), asyncio.get_running_loop()
         loop.call_later(60, setattr, wall, "slept", 3600.0)
         with pytest.raises(TimeoutError):
             async with until_wake(wall):
                 await asyncio.sleep(600)
         assert 60 <= loop.time() <= 66
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 @pytest.mark.parametrize("drift", [SLEPT_FOR - 1, -3600.0, -86_400.0])
 def test_a_clock_that_is_set_back_or_drifts_ends_none(drift: float) -> None:
     async def work() -> None:
-        wall, loop = Wall(), asyncio.get_running_loop()
+        wall, loop = SuspendableClock(), asyncio.get_running_loop()
         loop.call_later(60, setattr, wall, "slept", drift)
         async with until_wake(wall):
             await asyncio.sleep(600)
         assert loop.time() == 600
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_a_wait_of_no_length_leaves_nothing_behind() -> None:
     async def work() -> None:
         for _ in range(3):
-            async with until_wake(Wall()):
+            async with until_wake(SuspendableClock()):
                 pass
         loop = asyncio.get_running_loop()
         await asyncio.sleep(60)
         assert loop.time() == 60
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_all_who_wait_are_woken_and_who_comes_afterwards_is_not() -> None:
     async def work() -> None:
-        wall, other, loop = Wall(), Wall(), asyncio.get_running_loop()
+        wall, other, loop = SuspendableClock(), SuspendableClock(), asyncio.get_running_loop()
         woken: list[float] = []
 
-        async def wait(by: Wall) -> None:
+        async def wait(by: SuspendableClock) -> None:
             try:
                 async with until_wake(by):
                     await asyncio.sleep(600)
@@ -78,12 +78,12 @@ def test_all_who_wait_are_woken_and_who_comes_afterwards_is_not() -> None:
         assert loop.time() == 661
         assert len(woken) == 3
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_a_second_sleep_before_the_first_was_noticed_by_all_does_no_harm() -> None:
     async def work() -> None:
-        wall, loop = Wall(), asyncio.get_running_loop()
+        wall, loop = SuspendableClock(), asyncio.get_running_loop()
 
         async def wait() -> None:
             async with until_wake(wall):
@@ -101,25 +101,25 @@ def test_a_second_sleep_before_the_first_was_noticed_by_all_does_no_harm() -> No
             await waiting
         assert 21 <= loop.time() <= 26
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_what_was_raised_comes_out() -> None:
     async def work() -> None:
         with pytest.raises(KeyError):
-            async with until_wake(Wall()):
+            async with until_wake(SuspendableClock()):
                 raise KeyError
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_a_pause_ends_early_after_a_sleep() -> None:
     async def work() -> None:
-        wall, loop = Wall(), asyncio.get_running_loop()
+        wall, loop = SuspendableClock(), asyncio.get_running_loop()
         await pause(30, wall)
         assert loop.time() == 30
         loop.call_later(1, setattr, wall, "slept", 3600.0)
         await pause(30, wall)
         assert loop.time() < 40
 
-    in_no_time(work)
+    run_with_virtual_clock(work)

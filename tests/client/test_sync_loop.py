@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from tests.carriers import Counted
 from tests.client.conftest import PNG, SERVER, last, later, take, texts
-from tests.client.wound_loop import WoundLoop
+from tests.client.virtual_loop import VirtualClockLoop
 
 from webwx.client.client import AsyncClient
 from webwx.client.state import LoginState, StateChange
@@ -64,9 +64,9 @@ def usual_journal(request: pytest.FixtureRequest) -> Journal | None:
 
 
 @pytest.fixture
-def wound(usual_journal: Journal | None) -> Iterator[asyncio.Runner]:
+def virtual_runner(usual_journal: Journal | None) -> Iterator[asyncio.Runner]:
     """Runs on a loop whose clock jumps, but not while a journal writes."""
-    with asyncio.Runner(loop_factory=WoundLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         yield runner
 
 
@@ -103,7 +103,7 @@ class Edited(Counted):
         return msgspec.structs.replace(response, body=WEBWXSYNC.encode_reply(reply).body)
 
 
-class Stuck(Counted):
+class RepeatedBatch(Counted):
     """Never gives another key than the one that was asked with, and so the same batch again and again."""
 
     async def send(self, request: Request) -> Response:
@@ -115,7 +115,7 @@ class Stuck(Counted):
         return msgspec.structs.replace(response, body=WEBWXSYNC.encode_reply(reply).body)
 
 
-class Sticky(Counted):
+class AlwaysSomething(Counted):
     """Always says that there is something to fetch."""
 
     async def send(self, request: Request) -> Response:
@@ -125,7 +125,7 @@ class Sticky(Counted):
         return SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=2))
 
 
-class Restless(Counted):
+class EndlessContactChanges(Counted):
     """Says at once that something waits, and changes a contact with every fetch, under a key that moves."""
 
     _fetches = 0
@@ -325,20 +325,20 @@ class TestEvents:
         assert counted.calls.count("webwxsync") == 2
 
     def test_a_server_that_never_delivers_what_it_announces_is_not_asked_at_full_speed(
-        self, log_in: LogIn, sandbox: SandboxCore, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, virtual_runner: asyncio.Runner
     ) -> None:
-        carrier = Sticky(Loopback(sandbox))
-        client = wound.run(log_in(transport=carrier))
-        wound.run(listen(client, 0.9))  # it ends in a pause, so no batch is left to store
+        carrier = AlwaysSomething(Loopback(sandbox))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(listen(client, 0.9))  # it ends in a pause, so no batch is left to store
         carrier.calls.clear()
-        wound.run(listen(client, 0.9))
+        virtual_runner.run(listen(client, 0.9))
 
         assert carrier.calls == ["synccheck", "webwxsync"] * 2
 
     async def test_a_server_that_delivers_the_same_for_ever_is_not_asked_at_full_speed(
         self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:
-        carrier = Stuck(Loopback(sandbox))
+        carrier = RepeatedBatch(Loopback(sandbox))
         client = await log_in(transport=carrier)
         world.say("ahua", "me", "hi")
         carrier.calls.clear()
@@ -596,18 +596,18 @@ class TestBadDays:
         ids=["html", "html, journal", "empty", "503", "ret -1", "unknown ret", "timeout", "broken", "refused"],
     )
     def test_trouble_neither_ends_the_login_nor_makes_us_ask_at_full_speed(
-        self, log_in: LogIn, sandbox: SandboxCore, wound: asyncio.Runner, answer: Response | Exception
+        self, log_in: LogIn, sandbox: SandboxCore, virtual_runner: asyncio.Runner, answer: Response | Exception
     ) -> None:
         carrier = Garbled(Loopback(sandbox))
-        client = wound.run(log_in(transport=carrier))
+        client = virtual_runner.run(log_in(transport=carrier))
         carrier.answers = (answer,)
         carrier.calls.clear()
-        wound.run(listen(client, MINUTE))
+        virtual_runner.run(listen(client, MINUTE))
 
         assert client.state is LoginState.DEGRADED
         assert 3 <= len(carrier.calls) <= 10
         carrier.answers = ()
-        wound.run(take(client, 1, include_all=True))
+        virtual_runner.run(take(client, 1, include_all=True))
         assert client.state is LoginState.ONLINE
 
     @pytest.mark.parametrize("hours", [4, pytest.param(24, marks=pytest.mark.verify)])
@@ -615,8 +615,8 @@ class TestBadDays:
     def test_a_server_that_never_delivers_what_it_announces_is_endured_for_hours(
         self, log_in: LogIn, sandbox: SandboxCore, hours: int
     ) -> None:
-        carrier = Sticky(Loopback(sandbox))
-        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+        carrier = AlwaysSomething(Loopback(sandbox))
+        with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
             client = runner.run(log_in(transport=carrier))
             runner.run(listen(client, hours * 60 * MINUTE))
 
@@ -638,7 +638,7 @@ class TestBadDays:
             await stream.aclose()
             return taken
 
-        with asyncio.Runner(loop_factory=WoundLoop) as runner:
+        with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
             client = runner.run(log_in(transport=carrier, store=store))
             runner.run(take(client, 1, include_all=True))  # the phone's greeting
             before = str(runner.run(store.load()).login.fetch_key)
@@ -653,7 +653,7 @@ class TestBadDays:
         assert texts(taken) == ["你好 <0> 😀", "你好 <1> 😀", "你好 <2> 😀", "after"]
 
     def test_a_dead_session_that_still_announces_ends_at_the_next_send(
-        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         announced = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=2))
         carrier = Garbled(Loopback(sandbox), announced)
@@ -671,19 +671,19 @@ class TestBadDays:
                     await listen(client, 10 * MINUTE)
             assert caught.value.reason == "evicted"
 
-        wound.run(both(wound.run(log_in(transport=carrier))))
+        virtual_runner.run(both(virtual_runner.run(log_in(transport=carrier))))
 
     @pytest.mark.parametrize("hours", [4, pytest.param(24, marks=pytest.mark.verify)])
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_hours_without_news_make_us_send_nothing(
-        self, log_in: LogIn, world: World, counted: Counted, wound: asyncio.Runner, hours: int
+        self, log_in: LogIn, world: World, counted: Counted, virtual_runner: asyncio.Runner, hours: int
     ) -> None:
-        client = wound.run(log_in())
-        wound.run(take(client, 1, include_all=True))
+        client = virtual_runner.run(log_in())
+        virtual_runner.run(take(client, 1, include_all=True))
         later(world, (hours * 3600, lambda: world.log_out("me")))
         counted.calls.clear()
         with pytest.raises(LoggedOut) as caught:
-            wound.run(listen(client, MINUTE))
+            virtual_runner.run(listen(client, MINUTE))
 
         assert set(counted.calls) == {"synccheck"}
         assert len(counted.calls) > 125 * hours
@@ -693,11 +693,11 @@ class TestBadDays:
         ("usual_journal", "outages"), [("without a journal", 3), ("with a journal", 1)], indirect=["usual_journal"]
     )
     def test_after_outages_what_came_meanwhile_is_there_at_once_and_the_age_tells(
-        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner, outages: int
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner, outages: int
     ) -> None:
         carrier = Hanging(Loopback(sandbox), Timeouts().poll)
-        client = wound.run(log_in(transport=carrier))
-        wound.run(take(client, 1, include_all=True))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
 
         async def outage() -> float:
             loop = asyncio.get_running_loop()
@@ -724,26 +724,26 @@ class TestBadDays:
 
         # At worst a poll that hangs has just begun.
         for _ in range(outages):
-            assert wound.run(outage()) <= Timeouts().poll + 36
+            assert virtual_runner.run(outage()) <= Timeouts().poll + 36
             assert client.state is LoginState.ONLINE
 
     def test_a_poll_is_given_up_ten_seconds_after_it_should_have_been_answered(self) -> None:
         assert Timeouts().poll == POLL_HOLD + 10
 
-    def test_the_last_sync_is_told(self, log_in: LogIn, world: World, wound: asyncio.Runner) -> None:
-        client = wound.run(log_in())
+    def test_the_last_sync_is_told(self, log_in: LogIn, world: World, virtual_runner: asyncio.Runner) -> None:
+        client = virtual_runner.run(log_in())
         assert client.last_sync_at is None
-        wound.run(take(client, 1, include_all=True))
+        virtual_runner.run(take(client, 1, include_all=True))
         assert client.last_sync_at is not None
         assert client.last_sync_at <= world.now
 
     def test_a_poll_that_hangs_while_the_machine_sleeps_is_made_again_at_once(
-        self, new_client: NewClient, sandbox: SandboxCore, world: World, wound: asyncio.Runner, phone_of: Phone
+        self, new_client: NewClient, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner, phone_of: Phone
     ) -> None:
         carrier = Hanging(Loopback(sandbox), 10 * MINUTE)
         client = new_client(transport=carrier)
-        wound.run(client.login(show_qr=phone_of("me")))
-        wound.run(take(client, 1, include_all=True))
+        virtual_runner.run(client.login(show_qr=phone_of("me")))
+        virtual_runner.run(take(client, 1, include_all=True))
 
         async def sleep_meanwhile() -> float:
             loop = asyncio.get_running_loop()
@@ -758,31 +758,31 @@ class TestBadDays:
                 await waiting
             return loop.time() - woken
 
-        assert wound.run(sleep_meanwhile()) <= 6
+        assert virtual_runner.run(sleep_meanwhile()) <= 6
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_garbage_in_place_of_an_answer_never_ends_the_login(
-        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         """What the transport makes of a status line `HTTP/1.1 0`: tests/transport/conformance/test_answers.py."""
         garbage = TransportError("synccheck: the connection broke (BadStatusLine).")
         nothing = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=0))
         carrier = Garbled(Loopback(sandbox), *[garbage] * 50, nothing, *[garbage] * 50)
-        client = wound.run(log_in(transport=carrier))
-        wound.run(listen(client, 100 * 30.0))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(listen(client, 100 * 30.0))
 
         assert client.state is LoginState.DEGRADED
         carrier.answers = ()
         world.say("ahua", "me", "hi")
-        assert texts(wound.run(take(client, 1))) == ["hi"]
+        assert texts(virtual_runner.run(take(client, 1))) == ["hi"]
         assert client.state is LoginState.ONLINE
 
     def test_a_key_that_the_server_refuses_for_long_is_replaced_and_the_gap_is_told(
-        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
-        client = wound.run(log_in(transport=carrier))
-        wound.run(take(client, 1, include_all=True))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
         carrier.answers = (Response(body=b'{"BaseResponse":{"Ret":1200}}'),)
         world.say("ahua", "me", "lost")
 
@@ -797,18 +797,23 @@ class TestBadDays:
                 await events.ack()
             return got
 
-        gap, message = wound.run(read())
+        gap, message = virtual_runner.run(read())
         assert isinstance(gap, ContinuityLost)
         assert gap.reason == "key_refused"
         assert gap.since <= gap.until
         assert texts([message]) == ["hi"]
 
     def test_a_batch_that_stays_too_large_is_reported_and_passed_over(
-        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner, caplog: pytest.LogCaptureFixture
+        self,
+        log_in: LogIn,
+        sandbox: SandboxCore,
+        world: World,
+        virtual_runner: asyncio.Runner,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
-        client = wound.run(log_in(transport=carrier))
-        wound.run(take(client, 1, include_all=True))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
         carrier.answers = (Failures(WEBWXSYNC.name).too_large(16),)
         carrier.calls.clear()
         world.say("ahua", "me", "too much")
@@ -823,7 +828,7 @@ class TestBadDays:
                 await events.ack()
             return got
 
-        gap, message = wound.run(read())
+        gap, message = virtual_runner.run(read())
         assert isinstance(gap, ContinuityLost)
         assert gap.reason == "answer_too_large"
         assert texts([message]) == ["hi"]
@@ -835,11 +840,11 @@ class TestBadDays:
         )
 
     def test_a_batch_that_was_too_large_for_a_while_is_not_passed_over(
-        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
-        client = wound.run(log_in(transport=carrier))
-        wound.run(take(client, 1, include_all=True))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
         carrier.answers = (Failures(WEBWXSYNC.name).too_large(16),)
         world.say("ahua", "me", "hi")
 
@@ -848,14 +853,14 @@ class TestBadDays:
             async with client.events(include_all=False) as events:
                 return await anext(events)
 
-        assert texts([wound.run(read())]) == ["hi"]
+        assert texts([virtual_runner.run(read())]) == ["hi"]
 
     def test_a_key_that_is_refused_now_and_then_is_kept(
-        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
-        client = wound.run(log_in(transport=carrier))
-        wound.run(take(client, 1, include_all=True))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
         carrier.answers = (Response(body=b'{"BaseResponse":{"Ret":1200}}'),)
         carrier.calls.clear()
         world.say("ahua", "me", "hi")
@@ -865,7 +870,7 @@ class TestBadDays:
             async with client.events(include_all=False) as events:
                 return await anext(events)
 
-        assert texts([wound.run(read())]) == ["hi"]
+        assert texts([virtual_runner.run(read())]) == ["hi"]
         assert "webwxinit" not in carrier.calls
 
 
@@ -890,75 +895,75 @@ class TestARefusalThatPasses:
         log_in: LogIn,
         sandbox: SandboxCore,
         world: World,
-        wound: asyncio.Runner,
+        virtual_runner: asyncio.Runner,
         minutes: int,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
-        client = wound.run(log_in(transport=carrier))
-        wound.run(take(client, 1, include_all=True))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
         world.say("ahua", "me", "hi")
         carrier.answers = (REFUSED_FOR_NOW,)
         carrier.calls.clear()
-        wound.run(listen(client, minutes * MINUTE))
+        virtual_runner.run(listen(client, minutes * MINUTE))
 
         assert client.state is LoginState.DEGRADED
         assert set(carrier.calls) == {"synccheck", "webwxsync"}
         assert carrier.calls.count("webwxsync") <= 10 + 3 * minutes
         assert [line.levelname for line in caplog.records if "ret 3" in line.getMessage()] == ["WARNING"]
         carrier.answers = ()
-        assert texts(wound.run(take(client, 1))) == ["hi"]
+        assert texts(virtual_runner.run(take(client, 1))) == ["hi"]
         assert client.state is LoginState.ONLINE
         assert [line.getMessage() for line in caplog.records][-1] == "The connection is restored."
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_ret_3_of_a_poll_is_waited_for_as_well(
-        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox))
-        client = wound.run(log_in(transport=carrier))
-        wound.run(take(client, 1, include_all=True))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
         carrier.answers = (SYNCCHECK.encode_reply(CheckReply(retcode=3)),)
-        wound.run(listen(client, 10 * MINUTE))
+        virtual_runner.run(listen(client, 10 * MINUTE))
 
         assert client.state is LoginState.DEGRADED
         carrier.answers = ()
         world.say("ahua", "me", "hi")
-        assert texts(wound.run(take(client, 1))) == ["hi"]
+        assert texts(virtual_runner.run(take(client, 1))) == ["hi"]
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_while_fetches_fail_one_follows_each_poll_so_that_their_end_is_noticed(
-        self, log_in: LogIn, sandbox: SandboxCore, world: World, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         fetches = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
         carrier = Garbled(fetches)
-        client = wound.run(log_in(transport=carrier))
-        wound.run(take(client, 1, include_all=True))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
         world.say("ahua", "me", "hi")
         fetches.answers = (REFUSED_FOR_NOW,)
-        wound.run(listen(client, MINUTE))
+        virtual_runner.run(listen(client, MINUTE))
         fetches.answers, carrier.answers = (), (NOTHING_NEW,)
         carrier.calls.clear()
 
-        assert texts(wound.run(take(client, 1))) == ["hi"]
+        assert texts(virtual_runner.run(take(client, 1))) == ["hi"]
         assert carrier.calls == ["synccheck", "webwxsync"]
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_fetches_that_fail_while_polls_go_well_degrade_the_state_until_one_goes_well(
-        self, new_client: NewClient, sandbox: SandboxCore, world: World, wound: asyncio.Runner, phone_of: Phone
+        self, new_client: NewClient, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner, phone_of: Phone
     ) -> None:
         changes: list[StateChange] = []
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
         client = AsyncClient(server=SERVER, transport=carrier, clock=world.clock.now, on_state=changes.append)
-        wound.run(client.login(show_qr=phone_of("me")))
-        wound.run(take(client, 1, include_all=True))
+        virtual_runner.run(client.login(show_qr=phone_of("me")))
+        virtual_runner.run(take(client, 1, include_all=True))
         changes.clear()
         world.say("ahua", "me", "hi")
         carrier.answers = (HTML,)
-        wound.run(listen(client, 4 * MINUTE))
+        virtual_runner.run(listen(client, 4 * MINUTE))
         carrier.answers = ()
 
-        assert texts(wound.run(take(client, 1))) == ["hi"]
+        assert texts(virtual_runner.run(take(client, 1))) == ["hi"]
         assert [(change.state, change.before) for change in changes] == [
             (LoginState.DEGRADED, LoginState.ONLINE),
             (LoginState.ONLINE, LoginState.DEGRADED),
@@ -975,21 +980,21 @@ class TestNonsense:
             case "nothing waits":
                 return Garbled(loopback, NOTHING_NEW)
             case "something waits":
-                return Sticky(loopback)
+                return AlwaysSomething(loopback)
             case _:
-                return Restless(loopback)
+                return EndlessContactChanges(loopback)
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
     def test_is_asked_a_bounded_number_of_times_and_messages_still_come(
-        self, log_in: LogIn, world: World, wound: asyncio.Runner, carrier: Counted
+        self, log_in: LogIn, world: World, virtual_runner: asyncio.Runner, carrier: Counted
     ) -> None:
-        client = wound.run(log_in(transport=carrier))
-        wound.run(take(client, 1, include_all=True))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
         carrier.calls.clear()
-        wound.run(listen(client, MINUTE))
+        virtual_runner.run(listen(client, MINUTE))
         first = len(carrier.calls)
         carrier.calls.clear()
-        wound.run(listen(client, 10 * MINUTE))
+        virtual_runner.run(listen(client, 10 * MINUTE))
         later_on = len(carrier.calls)
 
         async def wait_for_message() -> float:
@@ -1002,33 +1007,33 @@ class TestNonsense:
                 assert texts([await waiting]) == ["hi"]
             return loop.time() - said
 
-        is_about_contacts = isinstance(carrier, Restless)
+        is_about_contacts = isinstance(carrier, EndlessContactChanges)
         # Rounds that change contacts are two calls each, and no more than four seconds apart.
         assert first <= (50 if is_about_contacts else 30)
         assert later_on <= (330 if is_about_contacts else 70)
-        assert wound.run(wait_for_message()) <= (5 if is_about_contacts else 31)
+        assert virtual_runner.run(wait_for_message()) <= (5 if is_about_contacts else 31)
 
     @pytest.mark.parametrize("usual_journal", ["with a journal"], indirect=True)
     def test_is_asked_a_bounded_number_of_times_with_a_journal(
-        self, log_in: LogIn, wound: asyncio.Runner, carrier: Counted
+        self, log_in: LogIn, virtual_runner: asyncio.Runner, carrier: Counted
     ) -> None:
-        client = wound.run(log_in(transport=carrier))
-        wound.run(take(client, 1, include_all=True))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(take(client, 1, include_all=True))
         carrier.calls.clear()
-        wound.run(listen(client, MINUTE))
+        virtual_runner.run(listen(client, MINUTE))
 
-        assert len(carrier.calls) <= (50 if isinstance(carrier, Restless) else 30)
+        assert len(carrier.calls) <= (50 if isinstance(carrier, EndlessContactChanges) else 30)
 
     def test_that_never_ends_ends_for_one_who_only_takes_what_waits(
-        self, log_in: LogIn, sandbox: SandboxCore, wound: asyncio.Runner
+        self, log_in: LogIn, sandbox: SandboxCore, virtual_runner: asyncio.Runner
     ) -> None:
         async def read() -> None:
             async for _ in client.events(follow=False):
                 pass
 
-        carrier = Restless(Loopback(sandbox))
-        client = wound.run(log_in(transport=carrier))
-        wound.run(read())
+        carrier = EndlessContactChanges(Loopback(sandbox))
+        client = virtual_runner.run(log_in(transport=carrier))
+        virtual_runner.run(read())
 
         assert carrier.calls.count("webwxsync") <= 10
 

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from tests.client.wound_loop import WoundLoop
+from tests.client.virtual_loop import VirtualClockLoop
 
 
-class Seen(NamedTuple):
+class ReceivedAnswer(NamedTuple):
     """What came back."""
 
     said: bytes
@@ -60,11 +60,11 @@ class Line:
             async with asyncio.timeout(patience):
                 while piece := await self._reader.read(1 << 20):
                     said += piece
-            return Seen(said, "closed")
+            return ReceivedAnswer(said, "closed")
         except TimeoutError:
-            return Seen(said, "kept")
+            return ReceivedAnswer(said, "kept")
         except ConnectionError:
-            return Seen(said, "reset")
+            return ReceivedAnswer(said, "reset")
 
 
 @asynccontextmanager
@@ -84,9 +84,9 @@ async def ask(url, request, *, patience=1.0):
         async with connected(url) as line:
             return await line.ask(request, patience=patience)
     except ConnectionRefusedError:
-        return Seen(b"", "refused")
+        return ReceivedAnswer(b"", "refused")
     except ConnectionError:
-        return Seen(b"", "reset")
+        return ReceivedAnswer(b"", "reset")
 
 
 def at_once(work):
@@ -97,5 +97,5 @@ def at_once(work):
         await asyncio.sleep(1)  # the other ends see that ours are closed
         return done
 
-    with asyncio.Runner(loop_factory=lambda: WoundLoop(grace=0.003)) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualClockLoop(grace=0.003)) as runner:
         return runner.run(run())

@@ -40,7 +40,7 @@ PATIENT = 1_000
 """Attempts at an event: the kills come from outside, and are no handler's fault."""
 
 
-class Diary:
+class HandlerLog:
     """What the handler writes down."""
 
     def __init__(self, path: Path) -> None:
@@ -77,7 +77,7 @@ class Diary:
 
 async def run(server: str, folder: Path, *, make_journal: Callable[[Path], SqliteJournal] = SqliteJournal) -> None:
     """Go on with the login of a folder, and deliver until SIGTERM."""
-    diary = Diary(folder / CALLS)
+    diary = HandlerLog(folder / CALLS)
     journal = make_journal(folder / JOURNAL)
     async with AsyncClient(server=server, store=LoginFile(folder / LOGIN), journal=journal) as client:
         await client.resume()

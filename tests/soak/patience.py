@@ -34,7 +34,7 @@ PAUSE = 0.06
 """Seconds between two rounds of three texts, so that there are fifty a second."""
 
 
-class Polled(SandboxCore):
+class PollRecorder(SandboxCore):
     """A server that notes when each poll begins."""
 
     def __init__(self, world: World) -> None:
@@ -51,8 +51,8 @@ async def run(run: Run) -> Figures:
     """Let one chat's handler hang while fifty texts a second arrive."""
     seconds = run.scaled(20, 600)
     rounds = int(seconds / PAUSE)
-    async with stage(run, make_sandbox=Polled) as play:
-        assert isinstance(play.sandbox, Polled)
+    async with stage(run, make_sandbox=PollRecorder) as play:
+        assert isinstance(play.sandbox, PollRecorder)
         await play.start("patient", others=2 * rounds, hanging=rounds)
         await play.until(lambda: bool(play.sandbox.polls), 30)
         begun = time.monotonic()

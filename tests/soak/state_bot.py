@@ -13,7 +13,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import msgspec
-from tests.soak.bot import LOGIN, PATIENT, Diary
+from tests.soak.bot import LOGIN, PATIENT, HandlerLog
 from tests.soak.checker import CALLS, JOURNAL
 
 from webwx.bot.bot import Bot
@@ -45,7 +45,7 @@ class Counted(msgspec.Struct):
     """Message id of the last one."""
 
 
-def make_bot(client: AsyncClient, diary: Diary) -> Bot:
+def make_bot(client: AsyncClient, diary: HandlerLog) -> Bot:
     """Return the bot; a text goes to the handler of the step that the chat has reached."""
     bot = Bot(client=client, attempts=PATIENT, replies_per_minute=0)
 
@@ -73,7 +73,7 @@ async def run(server: str, folder: Path) -> None:
     journal = SqliteJournal(folder / JOURNAL)
     async with AsyncClient(server=server, store=LoginFile(folder / LOGIN), journal=journal) as client:
         await client.resume()
-        work = asyncio.create_task(make_bot(client, Diary(folder / CALLS)).start())
+        work = asyncio.create_task(make_bot(client, HandlerLog(folder / CALLS)).start())
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, work.cancel)
         with contextlib.suppress(asyncio.CancelledError):
             await work

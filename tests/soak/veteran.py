@@ -35,7 +35,7 @@ _EVERY = 1_000
 """Messages handled between two words about it."""
 
 
-class Weight(msgspec.Struct, frozen=True, kw_only=True):
+class MemoryFigures(msgspec.Struct, frozen=True, kw_only=True):
     """What is written down."""
 
     after: str
@@ -74,13 +74,13 @@ async def run(server: str, folder: Path, *, logins: int, warm: int, messages: in
                 async for _ in client.events("bot", follow=False):
                     pass
                 notebook.note(
-                    Weight(
+                    MemoryFigures(
                         after="warm logins" if number == WARM_LOGINS else "", mebibytes=await settled(client, journal)
                     )
                 )
                 if number < logins - 1:
                     await client.logout()
-            notebook.note(Weight(after="logins", mebibytes=await settled(client, journal)))
+            notebook.note(MemoryFigures(after="logins", mebibytes=await settled(client, journal)))
             await _handle(client, journal, notebook, warm, messages)
             await _move(client, journal, notebook, folder, size)
     await journal.close()
@@ -94,7 +94,7 @@ async def _handle(client: AsyncClient, journal: SqliteJournal, notebook: Noteboo
         nonlocal handled
         handled += 1
         if handled % _EVERY == 0:
-            notebook.note(Weight(after="", handled=handled))
+            notebook.note(MemoryFigures(after="", handled=handled))
         if handled == warm:
             warm_up.set()
         if handled == messages:
@@ -103,7 +103,7 @@ async def _handle(client: AsyncClient, journal: SqliteJournal, notebook: Noteboo
     work = asyncio.create_task(deliver(client, handle, counts=DeliveryCounts()))
     for reached, name in ((warm_up, "warm messages"), (all_handled, "messages")):
         await reached.wait()
-        notebook.note(Weight(after=name, mebibytes=await settled(client, journal)))
+        notebook.note(MemoryFigures(after=name, mebibytes=await settled(client, journal)))
     work.cancel()
     await asyncio.wait([work])
 
@@ -135,5 +135,5 @@ async def _move(client: AsyncClient, journal: SqliteJournal, notebook: Notebook,
         with contextlib.suppress(asyncio.CancelledError):
             await watching
         if not is_warm:
-            notebook.note(Weight(after="warm files", mebibytes=before))
-            notebook.note(Weight(after="files", mebibytes=heaviest))
+            notebook.note(MemoryFigures(after="warm files", mebibytes=before))
+            notebook.note(MemoryFigures(after="files", mebibytes=heaviest))

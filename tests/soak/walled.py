@@ -52,7 +52,7 @@ GIF = b"GIF89a" + bytes(range(256)) * 3
 QUICK = Timeouts(connect=2, call=5, bulk=5, retry=0.01)
 
 
-class Lying(SandboxCore):
+class AddressRewriter(SandboxCore):
     """A server that writes an address of its own choice wherever one stands in what it tells."""
 
     address = b""
@@ -174,7 +174,7 @@ async def send_logins_on(ca: str, sandbox: SandboxCore) -> tuple[int, int]:
     return refused, count
 
 
-async def look_at_everything(ca: str, sandbox: Lying) -> int:
+async def look_at_everything(ca: str, sandbox: AddressRewriter) -> int:
     """Be told each address as that of pictures and people, and look at all of them; gives how many there were."""
     world, looked_at = sandbox.world, 0
     async with AsyncClient(host="wx.qq.com", ca_file=ca, timeouts=QUICK) as client:
@@ -203,7 +203,7 @@ async def main(folder: Path) -> dict[str, object]:
     traps = Traps()
     traps.set()
     is_seen = traps.spring()
-    sandbox = Lying(default_world(options=Options(auto_confirm=True)))
+    sandbox = AddressRewriter(default_world(options=Options(auto_confirm=True)))
     served = await serve(sandbox, host=OURS, tls=True)
     assert served.tls is not None
     port = await open_port(served.tls.proxy)

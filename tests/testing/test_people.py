@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx import Bot, Context, ImageMessage, MessageRecalled, TextMessage
-from webwx.testing import Heard, NotHeard
+from webwx.testing import MessageNotReceived, UnexpectedMessage
 
 if TYPE_CHECKING:
     from webwx.testing import Chatroom, PhoneUser, Sandbox
@@ -47,14 +47,16 @@ def test_each_message_is_heard_once(sandbox: Sandbox, friend: PhoneUser) -> None
 def test_what_is_not_heard_is_told_with_what_the_phone_shows(sandbox: Sandbox, friend: PhoneUser) -> None:
     sandbox.patience = 0.2
     friend.say("ping")
-    with pytest.raises(NotHeard, match=r"(?s)waited for 'pong' in the chat with 小明.*me: ping.*No bot is running"):
+    with pytest.raises(
+        MessageNotReceived, match=r"(?s)waited for 'pong' in the chat with 小明.*me: ping.*No bot is running"
+    ):
         friend.hears("pong")
 
 
 def test_what_should_not_be_heard_is_told(sandbox: Sandbox, friend: PhoneUser) -> None:
     with sandbox.running(bot):
         friend.say("ping")
-        with pytest.raises(Heard, match="小明: pong"):
+        with pytest.raises(UnexpectedMessage, match="小明: pong"):
             friend.hears_nothing()
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CONTENT = bytes(range(10))
 
 
-class Told(io.BytesIO):
+class RecordingFile(io.BytesIO):
     """An open file without a place on a disk, so that only a thread can read it; it tells what was read, and where."""
 
     def __init__(self, content: bytes) -> None:
@@ -40,7 +40,7 @@ class Told(io.BytesIO):
         return super().read(size)
 
 
-def window(source: Told | str | bytes, start: int) -> Read:
+def window(source: RecordingFile | str | bytes, start: int) -> Read:
     return Read(source=source, start=start, size=4)
 
 
@@ -52,7 +52,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def test_they_come_in_any_order_and_as_often_as_they_are_wished_for(path: Path) -> None:
-    for source in (str(path), Told(CONTENT), CONTENT):
+    for source in (str(path), RecordingFile(CONTENT), CONTENT):
         async with FileChunks(len(CONTENT)) as windows:
             for start in (0, 0, 4, 0, 4, 8):
                 assert await windows.read(window(source, start)) == CONTENT[start : start + 4]
@@ -89,7 +89,7 @@ def _can_ask(path: Path) -> bool:
 
 
 async def test_one_thread_reads_what_cannot_be_had_at_once() -> None:
-    file = Told(CONTENT)
+    file = RecordingFile(CONTENT)
     async with FileChunks(len(CONTENT)) as windows:
         for start in (0, 4, 8):
             await windows.read(window(file, start))
@@ -186,7 +186,7 @@ async def test_a_file_deleted_before_it_is_opened_is_reported(path: Path) -> Non
 
 
 async def test_cancelling_does_not_wait_for_the_disk() -> None:
-    file = Told(CONTENT)
+    file = RecordingFile(CONTENT)
     file.may_be_read.clear()
 
     async def work() -> None:

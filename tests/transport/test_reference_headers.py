@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.carriers import Told, at_once
+from tests.carriers import ScriptedTransport, at_once
 from tests.recording import read_request
 from tests.reference_requests import FOUR
 from tests.saved import LOGIN, NOW
@@ -16,7 +16,7 @@ from webwx.transport.runner import USER_AGENT, Cell, run_async
 async def test_the_request_leaves_as_it_was_recorded(name: str) -> None:
     recorded = read_request(f"requests/{name}")
     make_flow, answer = FOUR[name]
-    told = Told(answer)
+    told = ScriptedTransport(answer)
     await run_async(make_flow(), told, Cell(LOGIN, lambda: NOW, recorded.header("User-Agent")), at_once)
     [sent] = told.requests
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 import msgspec
 import pytest
-from tests.carriers import Told, at_once
+from tests.carriers import ScriptedTransport, at_once
 from tests.flows.drive import reply
 from tests.saved import LOGIN, NOW
 
@@ -59,7 +59,7 @@ def dated(seconds: float, *cookies: str) -> Response:
 
 async def ask(cell: Cell, *answers: Response) -> list[Request]:
     """Fetch as often as there are answers, and give the requests as they left."""
-    told = Told(*answers)
+    told = ScriptedTransport(*answers)
     for _ in answers:
         await run(fetch(cell.login, cell.now()), told, cell)
     return told.requests
@@ -72,14 +72,14 @@ async def run(flow: Flow[T], transport: Transport, cell: Cell) -> T:
 
 class TestRunning:
     async def test_gives_what_the_flow_returns(self) -> None:
-        told = Told(reply(TEXT, msg_id="9"))
+        told = ScriptedTransport(reply(TEXT, msg_id="9"))
 
         assert await run(send_text(LOGIN, "filehelper", "hi", "1"), told, cell()) == "9"
 
     @pytest.mark.parametrize("failure", [Timeout("t"), TransportError("t"), ProtocolError("too large")])
     async def test_a_failure_goes_into_the_flow_which_decides(self, failure: Exception) -> None:
         with pytest.raises(SendOutcomeUnknown):
-            await run(send_text(LOGIN, "filehelper", "hi", "1"), Told(failure), cell())
+            await run(send_text(LOGIN, "filehelper", "hi", "1"), ScriptedTransport(failure), cell())
 
     async def test_a_flow_may_go_on_after_a_failure(self) -> None:
         def persistent() -> Flow[bool]:
@@ -89,7 +89,7 @@ class TestRunning:
                 return (yield from check(LOGIN, NOW))
             return False
 
-        told = Told(ConnectFailed("c"), reply(SYNCCHECK, retcode=0, selector=2))
+        told = ScriptedTransport(ConnectFailed("c"), reply(SYNCCHECK, retcode=0, selector=2))
 
         assert await run(persistent(), told, cell())
 
@@ -104,7 +104,7 @@ class TestRunning:
             assert (yield wish) is None
             return True
 
-        assert await run_async(hesitant(), Told(), cell(), pause)
+        assert await run_async(hesitant(), ScriptedTransport(), cell(), pause)
         assert wished == [wish]
 
 
@@ -113,28 +113,28 @@ class TestReading:
         return (yield Read(source=source, start=3, size=4))
 
     async def test_of_bytes(self) -> None:
-        assert await run(self.piece(b"0123456789"), Told(), cell()) == b"3456"
+        assert await run(self.piece(b"0123456789"), ScriptedTransport(), cell()) == b"3456"
 
     async def test_of_a_file(self, tmp_path: Path) -> None:
         file = tmp_path / "图.png"
         file.write_bytes(b"0123456789")
 
-        assert await run(self.piece(str(file)), Told(), cell()) == b"3456"
+        assert await run(self.piece(str(file)), ScriptedTransport(), cell()) == b"3456"
 
     async def test_of_an_open_file_from_wherever_it_stands(self) -> None:
         file = io.BytesIO(b"0123456789")
         file.read()
 
-        assert await run(self.piece(file), Told(), cell()) == b"3456"
+        assert await run(self.piece(file), ScriptedTransport(), cell()) == b"3456"
         assert not file.closed
 
     async def test_of_an_open_file_that_breaks_is_our_error(self, tmp_path: Path) -> None:
         with (tmp_path / "x").open("wb") as unreadable, pytest.raises(NoSuchFile, match="stream's content cannot be"):
-            await run(self.piece(unreadable), Told(), cell())
+            await run(self.piece(unreadable), ScriptedTransport(), cell())
 
     async def test_of_a_file_that_has_gone_is_our_error(self, tmp_path: Path) -> None:
         with pytest.raises(NoSuchFile, match=r"gone\.png cannot be read"):
-            await run(self.piece(str(tmp_path / "gone.png")), Told(), cell())
+            await run(self.piece(str(tmp_path / "gone.png")), ScriptedTransport(), cell())
 
 
 async def test_a_body_goes_into_a_sink_though_the_transport_knows_none() -> None:
@@ -144,7 +144,7 @@ async def test_a_body_goes_into_a_sink_though_the_transport_knows_none() -> None
         request = Request(endpoint="e", method="GET", url="https://wx2.qq.com/", sink=into)
         return (yield request)
 
-    response = await run(download(), Told(Response(status=206, body=b"body")), cell())
+    response = await run(download(), ScriptedTransport(Response(status=206, body=b"body")), cell())
 
     assert (response.status, response.body) == (206, b"")
     assert (into.size, into.start) == (4, b"body")
@@ -226,7 +226,7 @@ class TestCookies:
         ours = cell(clock=clock)
         await ask(ours, dated(NOW, "fresh=1; Path=/; Max-Age=43200"))
 
-        class Slow(Told):
+        class Slow(ScriptedTransport):
             async def send(self, request: Request) -> Response:
                 clock.now += 24 * HOUR
                 return await super().send(request)
@@ -255,7 +255,7 @@ class TestCookies:
 
     async def test_of_flows_that_run_at_once_are_all_kept(self) -> None:
         ours = cell()
-        told = Told(*(dated(NOW, f"c{number}=1; Path=/") for number in range(32)))
+        told = ScriptedTransport(*(dated(NOW, f"c{number}=1; Path=/") for number in range(32)))
         await asyncio.gather(*(run(fetch(LOGIN, NOW), told, ours) for _ in range(32)))
 
         sent = ours.attach(WEBWXSYNC.encode_request(WEBWXSYNC.request(), LOGIN.hosts)).header("Cookie")
@@ -291,7 +291,7 @@ class TestTheServersClock:
         clock = Clock()
         ours = cell(clock=clock)
 
-        class Slow(Told):
+        class Slow(ScriptedTransport):
             async def send(self, request: Request) -> Response:
                 clock.now += 25.0
                 return await super().send(request)
@@ -366,7 +366,7 @@ class TestHeaders:
         blank = Login(profile_name=DESKTOP.name, server=None, hosts=FAMILIES["wx.qq.com"])
         desktop = Desktop(client_version="2.0.0", extspam="opaque")
         redirect = "https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=A@qrticket_0&uuid=Q==&scan=1"
-        told = Told(reply(TICKET, skey="@s", wxsid="s", wxuin=1, pass_ticket="p"))
+        told = ScriptedTransport(reply(TICKET, skey="@s", wxsid="s", wxuin=1, pass_ticket="p"))
         await run(exchange_ticket(blank, redirect, "e1", desktop), told, cell(blank))
         [request] = told.requests
 

@@ -14,13 +14,13 @@ from webwx.testing import (
     Chatroom,
     Clock,
     Faults,
-    Heard,
-    NotHeard,
+    MessageNotReceived,
     PhoneMessage,
     PhoneUser,
     Running,
     Sandbox,
     TranscriptFiles,
+    UnexpectedMessage,
 )
 
 bot = Bot()
@@ -60,5 +60,5 @@ def webwx_world() -> World:
 async def test_of_another(sandbox: Sandbox, friend: PhoneUser) -> None:
     async with sandbox.running(bot):  # type: ignore[attr-defined]  # pyright: ignore  # it is no asynchronous one
         pass
-    with pytest.raises((NotHeard, Heard)):
+    with pytest.raises((MessageNotReceived, UnexpectedMessage)):
         friend.hears("pong")

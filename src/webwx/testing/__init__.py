@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from webwx.testing.faults import Faults as Faults
     from webwx.testing.messages import PhoneMessage as PhoneMessage
     from webwx.testing.people import Chatroom as Chatroom
-    from webwx.testing.people import Heard as Heard
-    from webwx.testing.people import NotHeard as NotHeard
+    from webwx.testing.people import MessageNotReceived as MessageNotReceived
     from webwx.testing.people import PhoneUser as PhoneUser
+    from webwx.testing.people import UnexpectedMessage as UnexpectedMessage
     from webwx.testing.running import Running as Running
     from webwx.testing.running import StoredState as StoredState
     from webwx.testing.sandbox import Sandbox as Sandbox
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from webwx.testing.transcripts import TranscriptFiles as TranscriptFiles
 
 _HOME_OF = {
-    "Chatroom": "people", "Clock": "clock", "Faults": "faults", "Heard": "people",
-    "NotHeard": "people", "PhoneMessage": "messages", "PhoneUser": "people", "Running": "running",
+    "Chatroom": "people", "Clock": "clock", "Faults": "faults", "UnexpectedMessage": "people",
+    "MessageNotReceived": "people", "PhoneMessage": "messages", "PhoneUser": "people", "Running": "running",
     "Sandbox": "sandbox", "StoredState": "running",
 }  # fmt: skip
 

@@ -193,7 +193,7 @@ class PhoneUser:
             chat: Its chat; default: the chat with the account.
 
         Raises:
-            NotHeard: The time is over, or the bot has ended. The text lists the messages on the phone.
+            MessageNotReceived: The time is over, or the bot has ended. The text lists the messages on the phone.
         """
         __tracebackhide__ = True
 
@@ -216,7 +216,7 @@ class PhoneUser:
             chat: Its chat; default: the chat with the account.
 
         Raises:
-            NotHeard: As `hears`.
+            MessageNotReceived: As `hears`.
         """
         __tracebackhide__ = True
 
@@ -231,7 +231,7 @@ class PhoneUser:
         Wait until the bots have handled all messages, and check that no new message is in the chat.
 
         Raises:
-            Heard: There is a message that was not returned before.
+            UnexpectedMessage: There is a message that was not returned before.
         """
         __tracebackhide__ = True
         self._stage.settle()
@@ -243,7 +243,7 @@ class PhoneUser:
             ]
         )
         if new:
-            raise Heard(f"{self.nickname} expected no message, but the chat has:\n" + _lines(new))
+            raise UnexpectedMessage(f"{self.nickname} expected no message, but the chat has:\n" + _lines(new))
         return True
 
     def _is_new(self, message: WorldMessage) -> bool:
@@ -263,7 +263,7 @@ class PhoneUser:
         if found is None:
             shown = self._stage.do(lambda _: self._messages(where))
             title = "File Transfer Helper" if where == FILEHELPER else self._stage.name_of(where)
-            raise NotHeard(
+            raise MessageNotReceived(
                 f"{self.nickname} waited for {what} in the chat with {title}, "
                 + (f"which shows:\n{_lines(shown)}" if shown else "which is empty.")
                 + self._stage.excuses()
@@ -343,11 +343,11 @@ To = PhoneUser | Chatroom | str
 """A chat: a person, a chatroom, or either's name."""
 
 
-class NotHeard(AssertionError):
+class MessageNotReceived(AssertionError):
     """A phone did not show the expected message."""
 
 
-class Heard(AssertionError):
+class UnexpectedMessage(AssertionError):
     """A phone shows a message that was not expected."""
 
 

@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.client.wound_loop import until
+from tests.client.virtual_loop import until
 
 from webwx.errors import StorageError
 from webwx.storage.sqlite import threads as writer_module

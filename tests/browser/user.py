@@ -27,8 +27,8 @@ PATIENCE = 15_000
 expect.set_options(timeout=PATIENCE)
 
 
-class Hands:
-    """Somebody with a browser at a sandbox."""
+class BrowserUser:
+    """A user of the phone page in a browser."""
 
     see = staticmethod(expect)
     """Wait until something on the screen is as it should be."""

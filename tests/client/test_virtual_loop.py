@@ -1,4 +1,4 @@
-"""The loop of tests that wait for minutes: its clock does not run while a thread has real work."""
+"""The loop with a virtual clock: the clock stands still while a thread is working."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING
 
-from tests.client.wound_loop import in_no_time
+from tests.client.virtual_loop import run_with_virtual_clock
 
 from webwx.storage.sqlite.journal import SqliteJournal
 
@@ -31,7 +31,7 @@ def test_its_clock_stands_still_while_a_journal_is_at_work(tmp_path: Path) -> No
         assert loop.time() == 600
         await journal.close()
 
-    in_no_time(work)
+    run_with_virtual_clock(work)
 
 
 def test_its_clock_stands_still_while_an_executor_is_at_work() -> None:
@@ -42,4 +42,4 @@ def test_its_clock_stands_still_while_an_executor_is_at_work() -> None:
         assert loop.time() == 0
         await sleeping
 
-    in_no_time(work)
+    run_with_virtual_clock(work)

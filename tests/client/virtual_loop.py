@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to whatever it waits for: a minute of pauses costs no time."""
+"""An event loop with a virtual clock, which jumps to the next timer: a minute of pauses takes no time."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _IN_TIME = 0.002
-"""Seconds by which a wait may be too long on a machine that has time."""
+"""Seconds by which a wait may be too long on an idle machine."""
 
 _LOOKS = 20
-"""Times that a busy machine is looked at again."""
+"""Maximum number of times that a wait is repeated on a busy machine."""
 
 _AT_WORK = 0.001
-"""Seconds between two looks at threads that are at work; a result that they hand over ends the wait at once."""
+"""Seconds between two checks of working threads; a result of a thread ends the wait at once."""
 
 
-class _Impatient(selectors.DefaultSelector):
-    """Looks at what is ready and hardly waits; what it was to wait is added to a clock."""
+class _VirtualClockSelector(selectors.DefaultSelector):
+    """Selector that adds its wait to the clock instead of waiting."""
 
     now = 0.0
     grace = 0.0
     in_executors = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None:  # there is nothing to jump to
+        if timeout is None:  # no timer to jump to
             return super().select()
         if timeout <= 0:
             return super().select(0)
@@ -47,48 +47,48 @@ class _Impatient(selectors.DefaultSelector):
             begun = time.monotonic()
             ready = super().select(wait)
             if ready or time.monotonic() - begun < 2 * wait + _IN_TIME:
-                break  # else others had the machine, and what is owed to this process comes late as well
+                break  # else the machine was busy, and data for this process is late as well
         if not ready:
             self.now += timeout
         return ready
 
 
-class WoundLoop(asyncio.SelectorEventLoop):
+class VirtualClockLoop(asyncio.SelectorEventLoop):
     """
-    A loop for everything that waits by `asyncio.sleep` and speaks to a server in process.
+    An event loop for code that waits by `asyncio.sleep` and uses a server in the same process.
 
-    Its clock stands still while a thread is at work: a journal's, or one of an executor.
+    Its clock stands still while a thread of a journal or of an executor is working.
 
     Args:
-        grace: Seconds that a socket of this process has for what was written to it before the clock jumps.
+        grace: Real seconds for data on a socket of this process to arrive before the clock jumps.
     """
 
     def __init__(self, grace: float = 0.0) -> None:
-        self._impatient = _Impatient()
-        self._impatient.grace = grace
-        super().__init__(self._impatient)
+        self._virtual = _VirtualClockSelector()
+        self._virtual.grace = grace
+        super().__init__(self._virtual)
 
     def time(self) -> float:
-        return self._impatient.now
+        return self._virtual.now
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
     ) -> asyncio.Future[T]:
-        self._impatient.in_executors += 1
+        self._virtual.in_executors += 1
         future = super().run_in_executor(executor, func, *args)
         future.add_done_callback(self._left_executor)
         return future
 
     def _left_executor(self, _: object) -> None:
-        self._impatient.in_executors -= 1
+        self._virtual.in_executors -= 1
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as asyncio has it
-        """Wait for threads, without the end that Python 3.12 and later have for it: here it would come at once."""
+        """Wait for threads without the time limit of Python 3.12 and later, which would pass at once here."""
         await super().shutdown_default_executor()
 
 
 class SteppedLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock can be put forward, for what does not rest anyway."""
+    """An event loop whose clock runs and can be set forward, for code that is never idle."""
 
     ahead = 0.0
 
@@ -103,9 +103,9 @@ class SteppedLoop(asyncio.SelectorEventLoop):
             runner.run(work(loop))
 
 
-def in_no_time(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+def run_with_virtual_clock(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run something on such a loop."""
-    with asyncio.Runner(loop_factory=WoundLoop) as runner:
+    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         runner.run(work())
 
 
