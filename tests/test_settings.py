@@ -361,6 +361,19 @@ async def test_the_same_account_in_two_homes_has_two_entries_in_the_keyring(
     assert len(memory_keyring.entries) == 1
 
 
+async def test_each_account_of_a_home_has_its_own_entry_in_the_keyring(
+    tmp_path: Path, memory_keyring: MemoryKeyring
+) -> None:
+    settings = Settings(home=tmp_path / "home", passphrase_from="keyring")
+    work = settings.folder.login_path("work", host=None, server=None)
+    await settings.login_file().save(SavedLogin(login=LOGIN))
+    await settings.login_file(work).save(SavedLogin(login=LOGIN))
+    await settings.login_file().clear()
+
+    assert await settings.login_file(work).load() is not None
+    assert len(memory_keyring.entries) == 1
+
+
 def test_the_saved_logins_are_found_with_their_accounts(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     assert list(settings.folder.login_paths()) == []
