@@ -94,7 +94,7 @@ def test_a_passphrase_can_be_kept_by_the_keyring_only(file: Path, where: str) ->
         environment["WEBWX_PASSPHRASE_FROM"] = "correct horse"
     else:
         file.write_text('passphrase_from = "correct horse"')
-    with pytest.raises(InvalidSettings, match="'passphrase_from' may be 'keyring'") as caught:
+    with pytest.raises(InvalidSettings, match="'passphrase_from' can only be 'keyring'") as caught:
         Settings.read(environment)
     assert "correct horse" not in str(caught.value)
 
