@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from webwx.errors import InvalidRequest
+from webwx.gateway.notify.credentials import is_webhook_secret
 from webwx.gateway.notify.digest import DigestRule
 from webwx.gateway.notify.receiver import ReceiverOptions
 from webwx.gateway.notify.registry import RECEIVERS
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 RECORD_KIND = "receiver"
 """Kind of the records."""
+
+SIGNED = ("github", "grafana", "json")
+"""Kinds whose clients sign their requests."""
 
 SHORTEST_TOKEN = 20
 """Characters of a token that the owner chooses."""
@@ -242,6 +246,12 @@ def check_receiver(receiver: StoredReceiver) -> None:
     """
     if receiver.kind not in RECEIVERS:
         raise InvalidRequest(f"There is no kind {receiver.kind!r}; the kinds are {', '.join(RECEIVERS)}.")
+    if receiver.secret and receiver.kind not in SIGNED:
+        raise InvalidRequest(
+            f"Clients of the kind {receiver.kind!r} sign nothing; only {', '.join(SIGNED)} have a secret."
+        )
+    if receiver.secret and receiver.kind == "json" and not is_webhook_secret(receiver.secret):
+        raise InvalidRequest("The secret of Standard Webhooks is 'whsec_' and the base64 of at least 24 bytes.")
     if not 1 <= receiver.messages_per_minute <= 60:
         raise InvalidRequest("'messages_per_minute' is a number from 1 to 60.")
     if receiver.zone and receiver.zone not in zoneinfo.available_timezones():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from webwx.gateway.notify.registry import Candidate
     from webwx.gateway.receivers import FoundReceiver, Receivers, StoredReceiver
     from webwx.storage.base import RecordStore
+
+LARGE_AT_ONCE = 4
+"""Requests with a body above `MAX_BODY` that are in memory at once; others wait."""
 
 _log = logging.getLogger("webwx.gateway")
 
@@ -120,6 +124,7 @@ class Reception:
         self._folder = folder
         self._clock = clock
         self._failed = FailedKeys(clock)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._rate = RequestRate(clock)
 
     def __repr__(self) -> str:
@@ -141,7 +146,10 @@ class Reception:
         except Refusal as refusal:
             return found[0].receiver.refused(first, refusal, self._clock())
         try:
-            return await self._receive(candidate, request, receiver, body)
+            if receiver is not None:
+                self._failed.forgive(head.address)
+            async with self._large if _may_be_large(request) else nullcontext():
+                return await self._receive(candidate, request, receiver, body)
         except Refusal as refusal:
             return candidate.receiver.refused(request, refusal, self._clock())
 
@@ -252,6 +260,13 @@ def _request(head: HookHead, candidate: Candidate) -> HookRequest:
     return HookRequest(
         route=candidate.route, values=candidate.values, method=head.method, query=head.query, headers=head.headers
     )
+
+
+def _may_be_large(request: HookRequest) -> bool:
+    """Return whether a body may be above `MAX_BODY`: by its length, or because it states none."""
+    length = request.header("content-length")
+    is_small = length.isdecimal() and len(length) < 12 and int(length) <= MAX_BODY
+    return request.route.max_bytes > MAX_BODY and not is_small
 
 
 def _tokens(candidate: Candidate, request: HookRequest) -> tuple[str, ...]:

@@ -20,9 +20,8 @@ async def created(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
 
 async def test_a_receiver_shows_its_token_once(online: Running) -> None:
     async with online.client("receivers") as client:
-        made = await created(client, kind="gotify", secret="a secret of mine")
-        assert made["path"] == f"/message?token={made['token']}"
-        assert made["hook"] == f"/hooks/gotify/{made['token']}"
+        made = await created(client, kind="github", secret="a secret of mine")
+        assert made["path"] == made["hook"] == f"/hooks/github/{made['token']}"
         shown = (await client.get(f"/api/v1/receivers/{made['receiver']['id']}")).text
         listed = (await client.get("/api/v1/receivers")).text
     for text in (shown, listed, repr(await online.gateway.receivers.find())):
@@ -65,6 +64,8 @@ async def test_the_test_button_sends_a_message(online: Running) -> None:
         ({"zone": "Nowhere"}, 422),
         ({"messages_per_minute": 0}, 422),
         ({"token": "short"}, 422),
+        ({"secret": "s", "kind": "wecom"}, 422),
+        ({"secret": "not-of-standard-webhooks"}, 422),
         ({"account": 7}, 404),
         ({"name": ""}, 400),
         ({"surprise": 1}, 400),

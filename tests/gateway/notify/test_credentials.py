@@ -8,7 +8,13 @@ import hmac
 
 import pytest
 
-from webwx.gateway.notify.credentials import authorization_tokens, check_hmac, check_secret, check_standard_webhook
+from webwx.gateway.notify.credentials import (
+    authorization_tokens,
+    check_hmac,
+    check_secret,
+    check_standard_webhook,
+    is_webhook_secret,
+)
 from webwx.gateway.notify.refusal import Refusal, RefusalReason
 from webwx.gateway.notify.request import HookRequest, HookRoute
 
@@ -77,6 +83,12 @@ def test_a_standard_webhook_is_checked() -> None:
 def test_a_wrong_standard_webhook_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(Refusal):
         check(headers)
+
+
+def test_a_secret_of_standard_webhooks_has_24_bytes() -> None:
+    assert is_webhook_secret(f"whsec_{KEY}")
+    assert not is_webhook_secret("whsec_c2hvcnQ=")
+    assert not is_webhook_secret("whsec_!")
 
 
 def test_an_old_standard_webhook_is_refused() -> None:

@@ -56,6 +56,14 @@ def check_secret(secret: str, given: str) -> None:
         raise Refusal(RefusalReason.BAD_SIGNATURE)
 
 
+def is_webhook_secret(secret: str) -> bool:
+    """Return whether a text is a secret of Standard Webhooks."""
+    try:
+        return len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) >= 24
+    except (binascii.Error, ValueError):
+        return False
+
+
 def check_standard_webhook(request: HookRequest, secret: str, now: float, tolerance: float = 300.0) -> None:
     """
     Check a signature of Standard Webhooks: `v1,<base64 HMAC-SHA256 of id.timestamp.body>`, of several one.
