@@ -143,7 +143,7 @@ def test_a_proxy_that_is_none_is_refused_and_not_repeated(file: Path, proxy: str
         (b'account = "geheim', "is not valid TOML"),
         (b"account = " + b"[" * 100_000, "is not valid TOML"),
         (b'account = "\xff"', "is not UTF-8"),
-        (b'home = "geheim"', "whole path"),
+        (b'home = "geheim"', "absolute path"),
         (b'[desktop]\nclient_version = "geheim"', "extspam"),
         (b'[desktop]\nclient_version = "1"\nextspam = "2"\nuin = "geheim"', "unknown field `uin`"),
     ],
