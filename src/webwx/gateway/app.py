@@ -15,8 +15,13 @@ from litestar.params import FromPath
 from litestar.types import Scope
 
 from webwx.gateway.api.accounts import accounts_router
+from webwx.gateway.api.administration import administration_router
+from webwx.gateway.api.consumers import consumers_router
+from webwx.gateway.api.contacts import contacts_router
 from webwx.gateway.api.documents import ReferencePage, documents_router
 from webwx.gateway.api.events import events_router
+from webwx.gateway.api.logins import logins_router
+from webwx.gateway.api.messages import messages_router
 from webwx.gateway.api.notify import notify
 from webwx.gateway.api.receivers import receivers_router
 from webwx.gateway.api.sends import sends_router
@@ -108,7 +113,21 @@ class Gateway:
     def _assemble(self) -> Litestar:
         return Litestar(
             route_handlers=[
-                Router(API, route_handlers=[accounts_router, events_router, receivers_router, sends_router, notify]),
+                Router(
+                    API,
+                    route_handlers=[
+                        accounts_router,
+                        administration_router,
+                        consumers_router,
+                        contacts_router,
+                        events_router,
+                        logins_router,
+                        messages_router,
+                        receivers_router,
+                        sends_router,
+                        notify,
+                    ],
+                ),
                 documents_router,
             ],
             guards=[self.access.check],
@@ -116,10 +135,12 @@ class Gateway:
                 "caller": Provide(_caller, sync_to_thread=False),
                 "gateway": Provide(self._itself, sync_to_thread=False),
                 "closing": Provide(self._closing, sync_to_thread=False),
+                "keys": Provide(lambda: self.keys, sync_to_thread=False),
                 "number": Provide(self._number, sync_to_thread=False),
                 "port": Provide(self._port, sync_to_thread=False),
                 "queue": Provide(lambda: self.notifications, sync_to_thread=False),
                 "receivers": Provide(lambda: self.receivers, sync_to_thread=False),
+                "sessions": Provide(lambda: self.sessions, sync_to_thread=False),
                 "records": Provide(lambda: self.records, sync_to_thread=False),
             },
             exception_handlers=HANDLERS,

@@ -35,7 +35,7 @@ from webwx.model.messages import FriendRequest, Message, MessageRecalled, Receip
 from webwx.storage.base import EntryQuery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
     from pathlib import Path
 
     from webwx.client.accounts import Accounts
@@ -230,7 +230,7 @@ class LocalAccount:
         """Return the latest login."""
         return self._logins.status
 
-    def watch_login(self) -> AsyncIterator[LoginStatus]:
+    def watch_login(self) -> AsyncGenerator[LoginStatus, None]:
         """Yield the present step of the login and each further one."""
         return self._logins.watch()
 

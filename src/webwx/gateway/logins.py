@@ -10,7 +10,7 @@ from webwx.errors import WxError
 from webwx.gateway.port import LoginStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from webwx.client.accounts import LoginProgress
 
@@ -57,7 +57,7 @@ class LoginWatch:
         self._enter("failed", error="The login was stopped.")
         return True
 
-    async def watch(self) -> AsyncIterator[LoginStatus]:
+    async def watch(self) -> AsyncGenerator[LoginStatus, None]:
         """Yield the present step and each further one; end after the last one."""
         shown: LoginStatus | None = None
         while self.status is not None:

@@ -21,7 +21,7 @@ from webwx.model.messages import Event, Receipt
 from webwx.storage.base import Outgoing, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Collection
+    from collections.abc import AsyncGenerator, Collection
     from contextlib import AbstractAsyncContextManager
 
     from webwx.client.dead_letters import DeadLetter
@@ -163,7 +163,7 @@ class AccountPort(Protocol):
         """Return the latest login; None if there was none in this process."""
         ...
 
-    def watch_login(self) -> AsyncIterator[LoginStatus]:
+    def watch_login(self) -> AsyncGenerator[LoginStatus, None]:
         """Yield the present step of the login and each further one; end after the last one."""
         ...
 

@@ -1,0 +1,271 @@
+"""Administration: keys, the audit log, and the sessions of the console."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from litestar import Request, Response, Router, delete, get, patch, post
+from litestar.datastructures import Cookie, State
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
+
+from webwx.gateway.api.documented import problems
+from webwx.gateway.api.parameters import InjectedCaller, Limit
+from webwx.gateway.api.representations import moment, optional_moment
+from webwx.gateway.auth import Caller
+from webwx.gateway.keys import ApiKey, KeyRing, Scope, check_scopes
+from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.sessions import COOKIE, SESSION_SECONDS, ConsoleSessions
+from webwx.storage.base import RecordStore
+
+InjectedKeys = NamedDependency[SkipValidation[KeyRing]]
+InjectedSessions = NamedDependency[SkipValidation[ConsoleSessions]]
+InjectedRecords = NamedDependency[SkipValidation[RecordStore]]
+
+
+class KeyView(msgspec.Struct, frozen=True, kw_only=True):
+    """A key, without its secret."""
+
+    id: str
+    name: str
+    scopes: list[Scope]
+    accounts: list[int] | None
+    """Numbers of the accounts that the key reaches; null: all."""
+    networks: list[str]
+    """Networks from which it is accepted; empty: all."""
+    requests_per_minute: int | None
+    """Null: the gateway's limit."""
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class CreatedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that was created or rotated."""
+
+    key: str
+    """The whole key. It is not shown again."""
+    about: KeyView
+
+    def __repr__(self) -> str:
+        return f"CreatedKey({self.about.id})"
+
+
+class KeyPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The keys, the oldest first."""
+
+    keys: list[KeyView]
+
+
+class KeyToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A key to create."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    scopes: list[Scope]
+    accounts: list[int] | None = None
+    networks: list[str] = []
+    requests_per_minute: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    expires_at: datetime | None = None
+
+
+class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Changes of a key; a missing field stays."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | msgspec.UnsetType = msgspec.UNSET
+    scopes: list[Scope] | msgspec.UnsetType = msgspec.UNSET
+    accounts: list[int] | msgspec.UnsetType | None = msgspec.UNSET
+    networks: list[str] | msgspec.UnsetType = msgspec.UNSET
+
+
+class AuditView(msgspec.Struct, frozen=True, kw_only=True):
+    """An action that was carried out."""
+
+    number: int
+    time: datetime
+    actor: str
+    """Id of the key, `console` or `cli`."""
+    action: str
+    target: str
+    detail: str
+
+
+class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Entries of the audit log, the newest first."""
+
+    entries: list[AuditView]
+
+
+class OneTimeCode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The code of a link that 'webwx serve' or 'webwx serve pair' has printed."""
+
+    code: str
+
+    def __repr__(self) -> str:
+        return "OneTimeCode(***)"
+
+
+def view_of_key(key: ApiKey) -> KeyView:
+    """Return a key as the API shows it."""
+    accounts = None if key.accounts is None else list(key.accounts)
+    return KeyView(
+        id=key.id, name=key.name, scopes=list(key.scopes), accounts=accounts,
+        networks=list(key.networks), requests_per_minute=key.requests_per_minute, created_at=moment(key.created_at),
+        expires_at=optional_moment(key.expires_at),
+    )  # fmt: skip
+
+
+def _require_unbound(caller: Caller) -> None:
+    """A key that is bound to accounts may not make one that reaches further."""
+    if caller.accounts is not None:
+        raise GatewayProblem("forbidden", "A key that is bound to accounts cannot manage keys.")
+
+
+@get("/keys", scope="admin", summary="List keys", responses=problems(503))
+async def list_keys(caller: InjectedCaller, keys: InjectedKeys) -> KeyPage:
+    """Return all keys without their secrets."""
+    _require_unbound(caller)
+    return KeyPage(keys=[view_of_key(key) for key in await keys.find()])
+
+
+@post("/keys", scope="admin", summary="Create a key", responses=problems(422, 503))
+async def create_key(
+    data: JSONBody[KeyToCreate], caller: InjectedCaller, keys: InjectedKeys, records: InjectedRecords
+) -> CreatedKey:
+    """Create a key. The answer is the only one that shows it."""
+    _require_unbound(caller)
+    made = await keys.create(
+        data.name, data.scopes, accounts=None if data.accounts is None else tuple(data.accounts),
+        networks=tuple(data.networks), requests_per_minute=data.requests_per_minute,
+        expires_at=None if data.expires_at is None else data.expires_at.timestamp(),
+    )  # fmt: skip
+    await _audit(records, caller, "key.create", made.key.id, " ".join(made.key.scopes))
+    return CreatedKey(key=made.text, about=view_of_key(made.key))
+
+
+@patch("/keys/{key_id:str}", scope="admin", summary="Change a key", responses=problems(404, 409, 422, 503))
+async def change_key(
+    key_id: FromPath[str],
+    data: JSONBody[KeyChange],
+    caller: InjectedCaller,
+    keys: InjectedKeys,
+    records: InjectedRecords,
+) -> KeyView:
+    """Change a key's name, scopes, accounts or networks."""
+    _require_unbound(caller)
+
+    def change(key: ApiKey) -> ApiKey:
+        if data.name is not msgspec.UNSET:
+            key = msgspec.structs.replace(key, name=data.name)
+        if data.scopes is not msgspec.UNSET:
+            key = msgspec.structs.replace(key, scopes=check_scopes(data.scopes))
+        if data.accounts is not msgspec.UNSET:
+            key = msgspec.structs.replace(key, accounts=None if data.accounts is None else tuple(data.accounts))
+        if data.networks is not msgspec.UNSET:
+            key = msgspec.structs.replace(key, networks=tuple(data.networks))
+        return key
+
+    changed = await keys.change(key_id, change)
+    if changed is None:
+        raise GatewayProblem("not-found", "There is no key with this id.")
+    await _audit(records, caller, "key.change", key_id, " ".join(changed.scopes))
+    return view_of_key(changed)
+
+
+@post("/keys/{key_id:str}/rotate", scope="admin", summary="Rotate a key", responses=problems(404, 409, 503))
+async def rotate_key(
+    key_id: FromPath[str],
+    caller: InjectedCaller,
+    keys: InjectedKeys,
+    records: InjectedRecords,
+    hours: Annotated[float, QueryParameter(ge=0, le=8760, description="Hours that the old secret works")] = 24,
+) -> CreatedKey:
+    """Replace a key's secret. The answer is the only one that shows it."""
+    _require_unbound(caller)
+    made = await keys.rotate(key_id, overlap=hours * 3600)
+    if made is None:
+        raise GatewayProblem("not-found", "There is no key with this id.")
+    await _audit(records, caller, "key.rotate", key_id)
+    return CreatedKey(key=made.text, about=view_of_key(made.key))
+
+
+@delete("/keys/{key_id:str}", scope="admin", summary="Delete a key", responses=problems(404, 503))
+async def delete_key(
+    key_id: FromPath[str], caller: InjectedCaller, keys: InjectedKeys, records: InjectedRecords
+) -> None:
+    """Delete a key; it is refused from now on."""
+    _require_unbound(caller)
+    if not await keys.delete(key_id):
+        raise GatewayProblem("not-found", "There is no key with this id.")
+    await _audit(records, caller, "key.delete", key_id)
+
+
+@get("/audit", scope="admin", summary="Read the audit log", responses=problems(503))
+async def read_audit(
+    caller: InjectedCaller,
+    records: InjectedRecords,
+    before: Annotated[int | None, QueryParameter(ge=1, description="Only entries with a lower number")] = None,
+    limit: Limit = 100,
+) -> AuditPage:
+    """Return what was changed, when, and with which key; never texts or secrets."""
+    _require_unbound(caller)
+    found = await records.audit(before=before, limit=limit)
+    return AuditPage(
+        entries=[
+            AuditView(
+                number=entry.number, time=moment(entry.time), actor=entry.actor, action=entry.action,
+                target=entry.target, detail=entry.detail,
+            )
+            for entry in found
+        ]
+    )  # fmt: skip
+
+
+async def _audit(records: RecordStore, caller: Caller, action: str, target: str, detail: str = "") -> None:
+    await records.append_audit(caller.id, action, target=target, detail=detail, time=time.time())
+
+
+# -- the console -------------------------------------------------------------------------------------------------------
+
+
+@post(
+    "/console/session", is_public=True, status_code=204, summary="Open a session of the console",
+    responses=problems(503),
+)  # fmt: skip
+async def open_session(
+    data: JSONBody[OneTimeCode], request: Request[None, None, State], sessions: InjectedSessions
+) -> Response[None]:
+    """Exchange the one-time code of a link for a cookie."""
+    token = await sessions.exchange(data.code)
+    if token is None:
+        raise GatewayProblem("unauthorized", "This code is unknown, used or expired; 'webwx serve pair' prints one.")
+    cookie = Cookie(
+        key=COOKIE, value=token, path="/", httponly=True, samesite="strict", secure=request.url.scheme == "https",
+        max_age=int(SESSION_SECONDS),
+    )  # fmt: skip
+    return Response(None, status_code=204, cookies=[cookie], headers={"Cache-Control": "no-store"})
+
+
+@delete("/console/session", scope="admin", summary="End a session of the console", responses=problems(503))
+async def end_session(
+    request: Request[Caller, None, State],
+    sessions: InjectedSessions,
+    everywhere: Annotated[bool, QueryParameter(name="all", description="End all sessions")] = False,
+) -> Response[None]:
+    """End this session, or all."""
+    if everywhere:
+        await sessions.end_all()
+    elif token := request.cookies.get(COOKIE):
+        await sessions.end(token)
+    gone = Cookie(key=COOKIE, value="", path="/", httponly=True, samesite="strict", max_age=0)
+    return Response(None, status_code=204, cookies=[gone])
+
+
+administration_router = Router(
+    "/",
+    route_handlers=[
+        list_keys, create_key, change_key, rotate_key, delete_key, read_audit, open_session, end_session,
+    ],
+    tags=["administration"],
+)  # fmt: skip

@@ -1,0 +1,287 @@
+"""Contacts, recent chats, chatrooms and friend requests."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import Response, Router, delete, get, patch, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from webwx.gateway.api.documented import problems
+from webwx.gateway.api.parameters import AccountNumber, InjectedPort
+from webwx.model.contacts import Admission, Contact
+from webwx.protocol.media import image_type
+
+_CHANGES = problems(403, 404, 409, 422, 424, 502, 503, 504)
+
+Who = str | int
+"""A remark, a nickname, an id, or the number of a contact."""
+
+
+class MemberView(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of a chatroom."""
+
+    id: str
+    name: str
+
+
+class ContactView(msgspec.Struct, frozen=True, kw_only=True):
+    """A person, an official account or a chatroom."""
+
+    id: str
+    """Valid in this login only; store the number instead."""
+    name: str
+    """The name to show."""
+    nickname: str
+    remark: str
+    """The account's own name for the contact."""
+    alias: str
+    kind: str
+    is_pinned: bool
+    is_owner: bool
+    """A chatroom of the account's own."""
+    member_count: int
+
+
+class ContactDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """A contact with its number."""
+
+    number: int
+    """The same in every login."""
+    contact: ContactView
+    members: list[MemberView]
+
+
+class ContactPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Contacts, ordered by their names to show."""
+
+    contacts: list[ContactView]
+    next: str | None
+    """Value of `after` for the next page; null on the last one."""
+
+
+class ChatList(msgspec.Struct, frozen=True, kw_only=True):
+    """Recent chats, the newest first."""
+
+    chats: list[ContactView]
+
+
+class ContactChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Changes of a contact; a missing field stays."""
+
+    remark: str | None = None
+    """The account's own name; empty to remove it."""
+    pinned: bool | None = None
+
+
+class FriendToAdd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A friend request to send."""
+
+    to: Who
+    greeting: str = ""
+
+
+class ChatroomToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A chatroom to create."""
+
+    members: list[Who]
+    name: str = ""
+
+
+class ChatroomChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A chatroom's new name."""
+
+    name: str
+
+
+class People(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """People to add to a chatroom or to remove."""
+
+    members: list[Who]
+
+
+class AdmissionView(msgspec.Struct, frozen=True, kw_only=True):
+    """Who came into a chatroom, and who did not."""
+
+    chatroom: ContactView
+    added: list[str]
+    invited: list[str]
+    refused: list[str]
+
+
+def view_of_contact(contact: Contact) -> ContactView:
+    """Return a contact as the API shows it."""
+    return ContactView(
+        id=contact.id, name=contact.display_name, nickname=contact.nickname, remark=contact.remark,
+        alias=contact.alias, kind=contact.kind, is_pinned=contact.is_pinned, is_owner=contact.is_owner,
+        member_count=len(contact.members),
+    )  # fmt: skip
+
+
+def which_of(text: str) -> Who:
+    """Return the contact that a path or a query names: by number if it has digits only, else by name or id."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else text
+
+
+@get("/accounts/{account:str}/contacts", scope="read", summary="List contacts", responses=problems(404, 424, 503))
+async def list_contacts(
+    number: AccountNumber,
+    port: InjectedPort,
+    q: Annotated[str | None, QueryParameter(description="Part of a name or of the alias")] = None,
+    kind: Annotated[str | None, QueryParameter(description="`friend`, `chatroom`, `official`, ...")] = None,
+    after: Annotated[str | None, QueryParameter(description="`next` of the page before")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200,
+) -> ContactPage:
+    """Return the contacts of the present login."""
+    wanted = (q or "").casefold()
+    found = sorted(
+        (f"{contact.display_name}\n{contact.id}", contact)
+        for contact in await port.account(number).list_contacts()
+        if (kind is None or contact.kind == kind) and _matches(contact, wanted)
+    )
+    rest = [each for each in found if after is None or each[0] > after]
+    page = rest[:limit]
+    return ContactPage(
+        contacts=[view_of_contact(contact) for _, contact in page], next=page[-1][0] if len(rest) > limit else None
+    )
+
+
+def _matches(contact: Contact, wanted: str) -> bool:
+    names = (contact.display_name, contact.nickname, contact.remark, contact.alias, contact.pinyin)
+    return any(wanted in name.casefold() for name in names)
+
+
+@get("/accounts/{account:str}/chats", scope="read", summary="List recent chats", responses=problems(404, 424, 502, 503))
+async def list_chats(number: AccountNumber, port: InjectedPort) -> ChatList:
+    """Return the recent chats, the newest first."""
+    return ChatList(chats=[view_of_contact(chat) for chat in await port.account(number).list_chats()])
+
+
+@get(
+    "/accounts/{account:str}/contacts/{who:str}", scope="read", summary="Show a contact",
+    responses=problems(404, 422, 424, 503),
+)  # fmt: skip
+async def show_contact(number: AccountNumber, who: FromPath[str], port: InjectedPort) -> ContactDetails:
+    """Return one contact, by its number, its name or its id, with its members if it is a chatroom."""
+    account = port.account(number)
+    contact = await account.find_contact(which_of(who))
+    return ContactDetails(
+        number=(await account.who(contact.id)).number, contact=view_of_contact(contact),
+        members=[MemberView(id=member.id, name=member.name) for member in contact.members],
+    )  # fmt: skip
+
+
+@patch("/accounts/{account:str}/contacts/{who:str}", scope="manage", summary="Change a contact", responses=_CHANGES)
+async def change_contact(
+    number: AccountNumber, who: FromPath[str], data: JSONBody[ContactChange], port: InjectedPort
+) -> ContactView:
+    """Set the remark of a contact, or pin its chat."""
+    account = port.account(number)
+    contact = await account.find_contact(which_of(who))
+    if data.remark is not None:
+        contact = await account.set_remark(contact.id, data.remark)
+    if data.pinned is not None:
+        contact = await account.set_pinned(contact.id, data.pinned)
+    return view_of_contact(contact)
+
+
+@get(
+    "/accounts/{account:str}/contacts/{who:str}/avatar", scope="read:media", summary="Show a picture of a contact",
+    responses={
+        **problems(404, 422, 424, 502, 503, 504),
+        200: ResponseSpec(bytes, generate_examples=False, media_type="image/jpeg", description="The picture"),
+    },
+)  # fmt: skip
+async def show_avatar(number: AccountNumber, who: FromPath[str], port: InjectedPort) -> Response[bytes]:
+    """Return the picture of a contact."""
+    picture = await port.account(number).avatar(which_of(who))
+    media_type = image_type(picture[:32]) or "application/octet-stream"
+    return Response(picture, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"})
+
+
+@post(
+    "/accounts/{account:str}/contacts/{who:str}/read", scope="manage", status_code=204, summary="Mark a chat as read",
+    responses=_CHANGES,
+)  # fmt: skip
+async def mark_read(number: AccountNumber, who: FromPath[str], port: InjectedPort) -> None:
+    """Mark a whole chat as read on the account's other devices; the other person is not notified."""
+    await port.account(number).mark_read(which_of(who))
+
+
+@post(
+    "/accounts/{account:str}/friend-requests", scope="manage", status_code=204, summary="Send a friend request",
+    responses=_CHANGES,
+)  # fmt: skip
+async def add_friend(number: AccountNumber, data: JSONBody[FriendToAdd], port: InjectedPort) -> None:
+    """Send a friend request to one person."""
+    await port.account(number).add_friend(data.to, data.greeting)
+
+
+@post(
+    "/accounts/{account:str}/friend-requests/{event:int}/accept", scope="manage", status_code=204,
+    summary="Accept a friend request", responses=_CHANGES,
+)  # fmt: skip
+async def accept_friend(number: AccountNumber, event: FromPath[int], port: InjectedPort) -> None:
+    """Accept a friend request, by the number of its event `friend.requested`."""
+    await port.account(number).accept_friend(event)
+
+
+@post("/accounts/{account:str}/chatrooms", scope="manage", summary="Create a chatroom", responses=_CHANGES)
+async def create_chatroom(number: AccountNumber, data: JSONBody[ChatroomToCreate], port: InjectedPort) -> AdmissionView:
+    """Create a chatroom with at least two others."""
+    return _view_of_admission(await port.account(number).create_chatroom(data.members, name=data.name))
+
+
+@patch("/accounts/{account:str}/chatrooms/{who:str}", scope="manage", summary="Rename a chatroom", responses=_CHANGES)
+async def rename_chatroom(
+    number: AccountNumber, who: FromPath[str], data: JSONBody[ChatroomChange], port: InjectedPort
+) -> ContactView:
+    """Rename a chatroom."""
+    return view_of_contact(await port.account(number).rename_chatroom(which_of(who), data.name))
+
+
+@post(
+    "/accounts/{account:str}/chatrooms/{who:str}/members", scope="manage", status_code=200, summary="Add members",
+    responses=_CHANGES,
+)  # fmt: skip
+async def add_members(
+    number: AccountNumber, who: FromPath[str], data: JSONBody[People], port: InjectedPort
+) -> AdmissionView:
+    """Add friends to a chatroom, or invite them to a large one."""
+    return _view_of_admission(await port.account(number).add_members(which_of(who), data.members))
+
+
+@delete(
+    "/accounts/{account:str}/chatrooms/{who:str}/members/{member:str}", scope="manage", status_code=200,
+    summary="Remove a member", responses=_CHANGES,
+)  # fmt: skip
+async def remove_member(
+    number: AccountNumber, who: FromPath[str], member: FromPath[str], port: InjectedPort
+) -> ContactView:
+    """Remove a member from a chatroom of the account's own."""
+    return view_of_contact(await port.account(number).remove_members(which_of(who), [which_of(member)]))
+
+
+@delete("/accounts/{account:str}/chatrooms/{who:str}", scope="manage", summary="Leave a chatroom", responses=_CHANGES)
+async def leave_chatroom(number: AccountNumber, who: FromPath[str], port: InjectedPort) -> None:
+    """Leave a chatroom."""
+    await port.account(number).leave_chatroom(which_of(who))
+
+
+def _view_of_admission(admission: Admission) -> AdmissionView:
+    return AdmissionView(
+        chatroom=view_of_contact(admission.chatroom), added=list(admission.added), invited=list(admission.invited),
+        refused=list(admission.refused),
+    )  # fmt: skip
+
+
+contacts_router = Router(
+    "/",
+    route_handlers=[
+        list_contacts, list_chats, show_contact, change_contact, show_avatar, mark_read, add_friend, accept_friend,
+        create_chatroom, rename_chatroom, add_members, remove_member, leave_chatroom,
+    ],
+    tags=["contacts"],
+)  # fmt: skip

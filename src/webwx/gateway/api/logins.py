@@ -1,0 +1,220 @@
+"""Logins: the QR code as picture and text, and the progress as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+import msgspec
+from litestar import Response, Router, delete, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import HeaderParameter, JSONBody, QueryParameter
+from litestar.response import Stream
+
+from webwx.gateway.api.accounts import AccountView, view_of_account
+from webwx.gateway.api.documented import problems
+from webwx.gateway.api.parameters import AccountNumber, InjectedClosing, InjectedPort
+from webwx.gateway.port import AccountPort, LoginMethod, LoginStatus
+from webwx.gateway.problems import GatewayProblem
+from webwx.model.login import QrCode
+
+Form = Literal["png", "svg", "text", "terminal", "json"]
+
+_FORMS: dict[str, Form] = {
+    "image/png": "png",
+    "image/svg+xml": "svg",
+    "text/plain": "text",
+    "text/x-ansi": "terminal",
+    "application/json": "json",
+}
+"""Forms of a code by media type."""
+
+_NOT_STORED = {"Cache-Control": "no-store"}
+
+
+class LoginToBegin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to log in."""
+
+    method: LoginMethod = "push"
+
+
+class LoginView(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest login of an account."""
+
+    state: Literal["none", "waiting", "code", "pushed", "scanned", "confirmed", "expired", "cancelled", "failed"]
+    """`code`: scan the code. `pushed`: confirm on the phone. `confirmed` and `failed` end the login."""
+    step: int
+    """Number of the step, growing during one login."""
+    has_code: bool
+    """Whether there is a code to scan, at `login/qr`."""
+    error: str | None
+    """Why the login has failed."""
+
+
+class CodeView(msgspec.Struct, frozen=True, kw_only=True):
+    """A login code."""
+
+    text: str
+    """The text inside the QR code. A phone that scans it can log in here: do not store it."""
+
+
+def view_of_login(status: LoginStatus | None) -> LoginView:
+    """Return a login as the API shows it; the code itself is not part of it."""
+    if status is None:
+        return LoginView(state="none", step=0, has_code=False, error=None)
+    return LoginView(state=status.state, step=status.number, has_code=status.code is not None, error=status.error)
+
+
+@post(
+    "/accounts/{account:str}/login", scope="login", status_code=202, summary="Begin a login",
+    responses=problems(404, 422, 503),
+)  # fmt: skip
+async def begin_login(
+    number: AccountNumber, port: InjectedPort, data: JSONBody[LoginToBegin | None] = None
+) -> Response[LoginView]:
+    """
+    Begin a login, or return the one in progress.
+
+    Show the code of `login/qr` and follow `login/events`. While the saved login is valid, the next step is `confirmed`.
+    """
+    status = await port.account(number).begin_login("push" if data is None else data.method)
+    headers = {"Location": f"/api/v1/accounts/{number}/login"}
+    return Response(view_of_login(status), status_code=202, headers=headers)
+
+
+@get("/accounts/{account:str}/login", scope="login", summary="Show the login", responses=problems(404))
+async def show_login(
+    number: AccountNumber,
+    port: InjectedPort,
+    after: Annotated[
+        int | None, QueryParameter(ge=0, description="Wait until the login is past this step, up to 25 seconds")
+    ] = None,
+) -> LoginView:
+    """Return the latest login; with `after`, once it is past that step."""
+    account = port.account(number)
+    if after is not None:
+        await _past(account, after)
+    return view_of_login(account.login())
+
+
+async def _past(account: AccountPort, step: int) -> None:
+    try:
+        async with asyncio.timeout(25):
+            async for status in account.watch_login():
+                if status.number > step:
+                    return
+    except TimeoutError:
+        return
+
+
+@get(
+    "/accounts/{account:str}/login/qr", scope="login", summary="Show the login code",
+    responses={
+        **problems(404, 406),
+        200: ResponseSpec(bytes, generate_examples=False, media_type="image/png", description="The code"),
+    },
+)  # fmt: skip
+async def show_code(
+    number: AccountNumber,
+    port: InjectedPort,
+    accept: Annotated[str | None, HeaderParameter(name="Accept")] = None,
+    form: Annotated[Form | None, QueryParameter(name="format", description="Overrides `Accept`")] = None,
+) -> Response[bytes]:
+    """Return the code as PNG (default), SVG, its text, a drawing for a terminal, or JSON; 404 while there is none."""
+    status = port.account(number).login()
+    if status is None or status.code is None:
+        raise GatewayProblem("not-found", "There is no code to scan now.")
+    return _drawn(QrCode(url=status.code), form or _accepted(accept or "*/*"))
+
+
+def _accepted(accept: str) -> Form:
+    """
+    Return the first form that a client accepts.
+
+    Raises:
+        GatewayProblem: It accepts none.
+    """
+    for each in accept.split(","):
+        media_type = each.partition(";")[0].strip().lower()
+        if media_type in _FORMS:
+            return _FORMS[media_type]
+        if media_type in {"*/*", "image/*"}:
+            return "png"
+    raise GatewayProblem("not-acceptable", f"The code is available as {', '.join(_FORMS)}.")
+
+
+def _drawn(code: QrCode, form: Form) -> Response[bytes]:
+    media_type = next(name for name, each in _FORMS.items() if each == form)
+    match form:
+        case "png":
+            body = code.png()
+        case "svg":
+            body = code.svg().encode()
+        case "text":
+            body = code.url.encode()
+        case "terminal":
+            body = code.text().encode()
+        case "json":
+            body = msgspec.json.encode(CodeView(text=code.url))
+    return Response(body, media_type=media_type, headers=_NOT_STORED)
+
+
+@get("/accounts/{account:str}/login/events", scope="login", summary="Follow the login (SSE)", responses=problems(404))
+async def follow_login(number: AccountNumber, port: InjectedPort, closing: InjectedClosing) -> Stream:
+    """Stream each step of the login (`text/event-stream`), named by its state; the stream ends with the login."""
+    steps = _steps(port.account(number), closing)
+    return Stream(steps, media_type="text/event-stream", headers={**_NOT_STORED, "X-Accel-Buffering": "no"})
+
+
+async def _steps(account: AccountPort, closing: asyncio.Event) -> AsyncIterator[bytes]:
+    yield b": connected\n\n"
+    ended = asyncio.ensure_future(closing.wait())
+    watched = account.watch_login()
+    try:
+        while not ended.done():
+            step = asyncio.ensure_future(anext(watched, None))
+            await asyncio.wait({step, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if not step.done():
+                step.cancel()
+                await asyncio.wait([step])
+                return
+            status = step.result()
+            if status is None:
+                return
+            yield f"event: {status.state}\n".encode() + b"data: " + msgspec.json.encode(view_of_login(status)) + b"\n\n"
+    finally:
+        ended.cancel()
+        await watched.aclose()
+
+
+@delete("/accounts/{account:str}/login", scope="login", summary="Stop a login", responses=problems(404))
+async def stop_login(number: AccountNumber, port: InjectedPort) -> None:
+    """Stop the login in progress."""
+    if not await port.account(number).cancel_login():
+        raise GatewayProblem("not-found", "No login is in progress.")
+
+
+@post(
+    "/accounts/{account:str}/logout", scope="login", status_code=204, summary="Log out",
+    responses=problems(404, 424, 502, 503, 504),
+)  # fmt: skip
+async def log_out(number: AccountNumber, port: InjectedPort) -> None:
+    """End the login here and at the platform. Messages stay."""
+    await port.account(number).log_out()
+
+
+@post(
+    "/accounts/{account:str}/check", scope="login", status_code=200, summary="Check the login",
+    responses=problems(404, 424, 502, 503, 504),
+)  # fmt: skip
+async def check_login(number: AccountNumber, port: InjectedPort) -> AccountView:
+    """Ask the platform whether the login is valid, and return the account's state."""
+    return view_of_account(await port.account(number).check())
+
+
+logins_router = Router(
+    "/",
+    route_handlers=[begin_login, show_login, show_code, follow_login, stop_login, log_out, check_login],
+    tags=["logins"],
+)

@@ -1,0 +1,274 @@
+"""Messages of the journal: history, search, recalls, media, and what can be done with a message."""
+
+from __future__ import annotations
+
+import asyncio
+import mimetypes
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from litestar import Response, Router, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from litestar.response import Stream
+
+from webwx.gateway.api.contacts import Who, which_of
+from webwx.gateway.api.documented import problems
+from webwx.gateway.api.parameters import AccountNumber, IdempotencyKey, InjectedPort, Limit
+from webwx.gateway.api.representations import (
+    EventView,
+    SendView,
+    view_of_event,
+    view_of_outgoing,
+    view_of_sent,
+)
+from webwx.gateway.port import AccountEvent, AccountPort
+from webwx.gateway.problems import GatewayProblem
+from webwx.model.messages import Event
+from webwx.protocol.media import image_type
+from webwx.storage.base import Outgoing
+
+_ANY = "application/octet-stream"
+
+_PIECE = 256 * 1024
+"""Bytes of a file that are read at a time."""
+
+_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
+
+Chat = Annotated[str | None, QueryParameter(description="Number, name or id of a chat; default: all chats")]
+
+Before = Annotated[int | None, QueryParameter(ge=1, description="Only events with a lower number")]
+
+
+class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An event, or a send that did not come back as an event."""
+
+    event: EventView | None = None
+    send: SendView | None = None
+    text: str | None = None
+    """Text of the send, or the name of its file."""
+
+
+class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages, the newest first."""
+
+    entries: list[HistoryEntry]
+    before: int | None
+    """Value of `before` for the next page; null if there is none."""
+
+
+class RecalledEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A recall, and how its message can still be forwarded."""
+
+    event: EventView
+    way: str
+    """`by_content`, `by_upload`, or `none`: it cannot be forwarded any more."""
+
+
+class RecalledPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Recalls, the newest first."""
+
+    recalled: list[RecalledEntry]
+
+
+class Forwarding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where to forward a message."""
+
+    to: Who
+
+
+def _entry(account: AccountPort, told: Event | Outgoing) -> HistoryEntry:
+    if isinstance(told, Outgoing):
+        return HistoryEntry(send=view_of_outgoing(told), text=told.text)
+    return HistoryEntry(event=view_of_event(AccountEvent(account=account.number, event=told)))
+
+
+@get("/accounts/{account:str}/messages", scope="read", summary="Read messages", responses=problems(404, 422, 424, 503))
+async def read_messages(
+    number: AccountNumber,
+    port: InjectedPort,
+    chat: Chat = None,
+    q: Annotated[str | None, QueryParameter(description="Words that must all be in the message")] = None,
+    before: Before = None,
+    since: Annotated[float, QueryParameter(ge=0, description="Earliest time: seconds since 1970")] = 0,
+    until: Annotated[float, QueryParameter(ge=0, description="Latest time: seconds since 1970; 0: no limit")] = 0,
+    limit: Limit = 50,
+) -> HistoryPage:
+    """Return messages, recalls and sends of the journal, the newest first, or those that contain some words."""
+    account = port.account(number)
+    which = None if chat is None else which_of(chat)
+    if q is not None:
+        found = await account.search(q, chat=which, limit=limit, before=before)
+    else:
+        found = (await account.history(which, limit=limit, before=before, since=since, until=until))[::-1]
+    numbers = [told.number for told in found if isinstance(told, Event)]
+    return HistoryPage(
+        entries=[_entry(account, told) for told in found],
+        before=min(numbers) if numbers and len(found) >= limit else None,
+    )
+
+
+@get("/accounts/{account:str}/recalled", scope="read", summary="List recalls", responses=problems(404, 422, 424, 503))
+async def list_recalled(
+    number: AccountNumber, port: InjectedPort, chat: Chat = None, limit: Limit = 50
+) -> RecalledPage:
+    """Return the recalls, the newest first, each with its message if the journal has it."""
+    found = await port.account(number).recalled(None if chat is None else which_of(chat), limit=limit)
+    return RecalledPage(
+        recalled=[
+            RecalledEntry(event=view_of_event(AccountEvent(account=number, event=each.notice)), way=each.way)
+            for each in found
+        ]
+    )
+
+
+@get(
+    "/accounts/{account:str}/messages/{event:int}",
+    scope="read",
+    summary="Show an event",
+    responses=problems(404, 424, 503),
+)
+async def show_message(number: AccountNumber, event: FromPath[int], port: InjectedPort) -> EventView:
+    """Return one event by its number."""
+    found = await port.account(number).find_message(event)
+    if found is None:
+        raise GatewayProblem("not-found", "The journal has no event with this number.")
+    return view_of_event(AccountEvent(account=number, event=found))
+
+
+@post(
+    "/accounts/{account:str}/messages/{event:int}/forward", scope="send", summary="Forward a message",
+    responses=problems(404, 409, 422, 424, 502, 503, 504),
+)  # fmt: skip
+async def forward_message(
+    number: AccountNumber,
+    event: FromPath[int],
+    data: JSONBody[Forwarding],
+    port: InjectedPort,
+    idempotency_key: IdempotencyKey = None,
+) -> SendView:
+    """Forward a message, recalled or not."""
+    return view_of_sent(await port.account(number).forward(event, data.to, key=idempotency_key or ""))
+
+
+@post(
+    "/accounts/{account:str}/messages/{event:int}/recall", scope="manage", status_code=204, summary="Recall a message",
+    responses=problems(404, 409, 422, 424, 502, 503, 504),
+)  # fmt: skip
+async def recall_message(number: AccountNumber, event: FromPath[int], port: InjectedPort) -> None:
+    """Recall a message of this account, by the number of its event."""
+    await port.account(number).recall_message(event)
+
+
+# -- media -------------------------------------------------------------------------------------------------------------
+
+
+@get(
+    "/accounts/{account:str}/messages/{event:int}/media", scope="read:media", summary="Download media",
+    responses={
+        **problems(404, 416, 424, 502, 503, 504),
+        200: ResponseSpec(bytes, generate_examples=False, media_type=_ANY, description="The file"),
+        206: ResponseSpec(bytes, generate_examples=False, media_type=_ANY, description="A part"),
+        304: ResponseSpec(None, generate_examples=False, description="Not changed"),
+    },
+)  # fmt: skip
+async def download_media(
+    number: AccountNumber,
+    event: FromPath[int],
+    port: InjectedPort,
+    wanted_range: Annotated[str | None, HeaderParameter(name="Range")] = None,
+    if_none_match: Annotated[str | None, HeaderParameter(name="If-None-Match")] = None,
+) -> Stream | Response[bytes]:
+    """Download the media of a message; `Range` continues a broken download. They are kept after the first one."""
+    path = await port.account(number).media(event)
+    size, start = await asyncio.to_thread(_look_at, path)
+    tag = f'"{number}-{event}-{size}"'
+    headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=86400"}
+    if if_none_match is not None and tag in if_none_match:
+        return Response(b"", status_code=304, headers=headers)
+    headers["Content-Disposition"] = _disposition(path.name)
+    first, last = range_of(wanted_range, size) or (0, size - 1)
+    is_part = (first, last) != (0, size - 1)
+    if is_part:
+        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    headers["Content-Length"] = str(last - first + 1)
+    media_type = image_type(start) or mimetypes.guess_type(path.name)[0] or _ANY
+    if media_type.startswith("text/") or "xml" in media_type or "script" in media_type:
+        media_type = _ANY  # what strangers have sent never becomes a page
+    return Stream(
+        _pieces(path, first, last), media_type=media_type, headers=headers, status_code=206 if is_part else 200
+    )
+
+
+@get(
+    "/accounts/{account:str}/messages/{event:int}/thumbnail", scope="read:media", summary="Show a thumbnail",
+    responses={
+        **problems(404, 424, 502, 503, 504),
+        200: ResponseSpec(bytes, generate_examples=False, media_type="image/jpeg", description="The picture"),
+    },
+)  # fmt: skip
+async def show_thumbnail(number: AccountNumber, event: FromPath[int], port: InjectedPort) -> Response[bytes]:
+    """Return the thumbnail of a picture, a video, a link or a location."""
+    picture = await port.account(number).thumbnail(event)
+    media_type = image_type(picture[:32]) or _ANY
+    return Response(picture, media_type=media_type, headers={"Cache-Control": "private, max-age=86400"})
+
+
+def _look_at(path: Path) -> tuple[int, bytes]:
+    with path.open("rb") as file:
+        return path.stat().st_size, file.read(32)
+
+
+def range_of(header: str | None, size: int) -> tuple[int, int] | None:
+    """
+    Return the first and the last byte that a request wants; None for the whole file.
+
+    Several ranges and other units are answered with the whole file, as RFC 9110 allows.
+
+    Raises:
+        GatewayProblem: The range is outside of the file.
+    """
+    found = _RANGE.fullmatch((header or "").strip())
+    if found is None or not (found[1] or found[2]):
+        return None
+    if found[1]:
+        first, last = int(found[1]), min(int(found[2]) if found[2] else size - 1, size - 1)
+    else:
+        first, last = max(0, size - int(found[2])), size - 1
+    if first > last:
+        raise GatewayProblem("range-not-satisfiable", f"The file has {size} bytes.")
+    return first, last
+
+
+def _disposition(name: str) -> str:
+    """Return the header of a download; a browser never shows the file in place."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name) or "file"
+    encoded = "".join(
+        chr(byte) if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "._-") else f"%{byte:02X}"
+        for byte in name.encode("utf-8", "replace")
+    )
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
+
+
+async def _pieces(path: Path, first: int, last: int) -> AsyncIterator[bytes]:
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        await asyncio.to_thread(file.seek, first)
+        rest = last - first + 1
+        while rest > 0 and (piece := await asyncio.to_thread(file.read, min(_PIECE, rest))):
+            rest -= len(piece)
+            yield piece
+    finally:
+        file.close()
+
+
+messages_router = Router(
+    "/",
+    route_handlers=[
+        read_messages, list_recalled, show_message, forward_message, recall_message, download_media, show_thumbnail,
+    ],
+    tags=["messages"],
+)  # fmt: skip

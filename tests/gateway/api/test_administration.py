@@ -1,0 +1,80 @@
+"""Keys, the audit log and the sessions of the console over the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.gateway.sessions import COOKIE, HEADER
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import Running
+
+KEYS = "/api/v1/keys"
+
+
+async def test_a_key_is_created_changed_rotated_and_deleted_and_all_is_in_the_audit_log(running: Running) -> None:
+    async with running.client("admin") as client:
+        created = (await client.post(KEYS, json={"name": "ci", "scopes": ["send"], "accounts": [1]})).json()
+        key_id = created["about"]["id"]
+        assert created["key"].startswith(f"wxk_{key_id}_")
+        changed = await client.patch(f"{KEYS}/{key_id}", json={"scopes": ["read"], "accounts": None})
+        assert (changed.json()["scopes"], changed.json()["accounts"]) == (["read"], None)
+        rotated = (await client.post(f"{KEYS}/{key_id}/rotate?hours=0")).json()["key"]
+        async with running.anonymous(headers={"Authorization": f"Bearer {created['key']}"}) as old:
+            assert (await old.get("/api/v1/accounts")).status_code == 401
+        async with running.anonymous(headers={"Authorization": f"Bearer {rotated}"}) as new:
+            assert (await new.get("/api/v1/accounts")).status_code == 200
+        listed = (await client.get(KEYS)).text
+        assert key_id in listed
+        assert "digest" not in listed
+        assert (await client.delete(f"{KEYS}/{key_id}")).status_code == 204
+        for answer in (await client.delete(f"{KEYS}/{key_id}"), await client.post(f"{KEYS}/{key_id}/rotate")):
+            assert answer.status_code == 404
+        entries = (await client.get("/api/v1/audit")).json()["entries"]
+
+    assert [entry["action"] for entry in entries] == ["key.delete", "key.rotate", "key.change", "key.create"]
+    assert all(secret not in str(entries) for secret in (created["key"], rotated))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "a", "scopes": []}, {"name": "a", "scopes": ["root"]}, {"name": "", "scopes": ["read"]},
+        {"name": "a", "scopes": ["read"], "networks": ["here"]}, {"scopes": ["read"]},
+    ],
+)  # fmt: skip
+async def test_a_key_that_makes_no_sense_is_refused(running: Running, body: dict[str, object]) -> None:
+    async with running.client("admin") as client:
+        assert (await client.post(KEYS, json=body)).status_code in {400, 422}
+        assert len((await client.get(KEYS)).json()["keys"]) == 1
+
+
+async def test_a_key_for_some_accounts_makes_no_key(running: Running) -> None:
+    async with running.client("admin", accounts=(1,)) as client:
+        answer = await client.post(KEYS, json={"name": "a", "scopes": ["admin"]})
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+        assert (await client.get("/api/v1/audit")).status_code == 403
+
+
+async def test_a_code_is_exchanged_once_for_a_cookie_of_this_site_only(running: Running) -> None:
+    code = await running.gateway.sessions.create_code()
+    async with running.anonymous() as browser:
+        answer = await browser.post("/api/v1/console/session", json={"code": code})
+        assert answer.status_code == 204
+        cookie = answer.headers["set-cookie"].lower()
+        assert all(part in cookie for part in (COOKIE, "httponly", "samesite=strict", "path=/"))
+        assert (await browser.get(KEYS)).status_code == 200
+        again = await browser.post("/api/v1/console/session", json={"code": code})
+        assert (again.status_code, again.json()["code"]) == (401, "unauthorized")
+        assert (await browser.delete("/api/v1/console/session", headers={HEADER: "1"})).status_code == 204
+        assert (await browser.get(KEYS)).status_code == 401
+
+
+async def test_all_sessions_can_be_ended(running: Running) -> None:
+    sessions = running.gateway.sessions
+    tokens = [await sessions.exchange(await sessions.create_code()) for _ in range(2)]
+    async with running.anonymous(headers={"Cookie": f"{COOKIE}={tokens[0]}", HEADER: "1"}) as browser:
+        assert (await browser.delete("/api/v1/console/session?all=true")).status_code == 204
+    assert [await sessions.is_valid(str(token)) for token in tokens] == [False, False]

@@ -1,0 +1,30 @@
+"""Dead letters of consumers over the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import Running
+
+LETTERS = "/api/v1/accounts/1/consumers/bot/dead-letters"
+
+
+async def test_a_dead_letter_is_listed_and_revived(online: Running) -> None:
+    client_of_account = online.port.account(1).client
+    async with client_of_account.subscribe("bot") as subscription:
+        online.world.say("ahua", "me", "too hard")
+        letter = 0
+        while not letter:
+            for delivered in await subscription.take():
+                if getattr(delivered.event, "text", "") == "too hard":
+                    letter = delivered.entry.number
+                    await subscription.give_up(letter, "ValueError at bot.py:7")
+                else:
+                    subscription.ack(delivered.entry.number)
+    async with online.client("read", "manage") as client:
+        [listed] = (await client.get(LETTERS)).json()["dead_letters"]
+        assert (listed["event"]["number"], listed["error"]) == (letter, "ValueError at bot.py:7")
+        assert (await client.post(f"{LETTERS}/{letter}/revive")).status_code == 204
+        assert (await client.post(f"{LETTERS}/{letter}/revive")).status_code == 404
+        assert (await client.get(LETTERS)).json()["dead_letters"] == []

@@ -1,0 +1,77 @@
+"""Contacts, chats and chatrooms over the API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.gateway.api.contacts import which_of
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import Running
+
+CONTACTS = "/api/v1/accounts/1/contacts"
+CHATROOMS = "/api/v1/accounts/1/chatrooms"
+
+
+async def test_contacts_are_listed_by_page_and_found_by_name(online: Running) -> None:
+    async with online.client("read") as client:
+        whole = (await client.get(CONTACTS)).json()
+        assert whole["next"] is None
+        names = [contact["name"] for contact in whole["contacts"]]
+        assert {"Boss", "阿华"} <= set(names)
+        first = (await client.get(CONTACTS, params={"limit": 2})).json()
+        rest = (await client.get(CONTACTS, params={"after": first["next"]})).json()
+        assert [contact["name"] for contact in first["contacts"] + rest["contacts"]] == names
+        [boss] = (await client.get(CONTACTS, params={"q": "boss"})).json()["contacts"]
+        assert (boss["nickname"], boss["remark"]) == ("李雷", "Boss")
+        kinds = {
+            contact["kind"] for contact in (await client.get(CONTACTS, params={"kind": "chatroom"})).json()["contacts"]
+        }
+        assert kinds <= {"chatroom"}
+        assert all("uin" not in contact for contact in whole["contacts"])
+
+
+async def test_a_contact_is_found_by_name_number_and_id(online: Running) -> None:
+    async with online.client("read", "manage") as client:
+        found = (await client.get(f"{CONTACTS}/Boss")).json()
+        for which in (found["number"], found["contact"]["id"]):
+            assert (await client.get(f"{CONTACTS}/{which}")).json() == found
+        missing = await client.get(f"{CONTACTS}/nobody")
+        assert (missing.status_code, missing.json()["code"]) == (422, "unknown-contact")
+        changed = await client.patch(f"{CONTACTS}/Boss", json={"remark": "Chef", "pinned": True})
+        assert (changed.json()["name"], changed.json()["is_pinned"]) == ("Chef", True)
+        avatar = await client.get(f"{CONTACTS}/Chef/avatar")
+        assert avatar.headers["content-type"].startswith("image/")
+
+
+async def test_chats_are_listed_and_marked_as_read(online: Running) -> None:
+    async with online.client("read", "manage") as client:
+        chats = await client.get("/api/v1/accounts/1/chats")
+        assert chats.status_code == 200
+        assert isinstance(chats.json()["chats"], list)
+        assert (await client.post(f"{CONTACTS}/filehelper/read")).status_code == 204
+
+
+async def test_a_chatroom_is_created_renamed_changed_and_left(online: Running) -> None:
+    async with online.client("read", "manage") as client:
+        created = await client.post(CHATROOMS, json={"members": ["Boss", "阿华"], "name": "Trip"})
+        assert created.status_code == 201
+        room = created.json()["chatroom"]
+        assert (room["name"], room["member_count"]) == ("Trip", 3)
+        assert (await client.patch(f"{CHATROOMS}/{room['id']}", json={"name": "Hike"})).json()["name"] == "Hike"
+        removed = await client.delete(f"{CHATROOMS}/{room['id']}/members/阿华")
+        assert (removed.status_code, removed.json()["member_count"]) == (200, 2)
+        added = await client.post(f"{CHATROOMS}/{room['id']}/members", json={"members": ["阿华"]})
+        assert len(added.json()["added"]) == 1
+        assert (await client.delete(f"{CHATROOMS}/{room['id']}")).status_code == 204
+        few = await client.post(CHATROOMS, json={"members": ["Boss"]})
+        assert (few.status_code, few.json()["code"]) == (422, "too-few-members")
+
+
+@pytest.mark.parametrize(
+    ("text", "which"), [("7", 7), ("Boss", "Boss"), ("7a", "7a"), ("１", "１"), ("9" * 20, "9" * 20)]
+)
+def test_digits_are_a_number(text: str, which: str | int) -> None:
+    assert which_of(text) == which

@@ -1,0 +1,124 @@
+"""Messages over the API: history, search, recalls and media."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.client.conftest import PNG
+
+from webwx.gateway.api.messages import range_of
+from webwx.gateway.problems import GatewayProblem
+from webwx.sandbox.options import Options
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import Running
+
+MESSAGES = "/api/v1/accounts/1/messages"
+
+
+async def test_history_and_search_have_the_newest_first(online: Running) -> None:
+    for text in ("first 备份", "second"):
+        online.world.say("ahua", "me", text)
+        await online.until_text(text)
+    async with online.client("read", "send") as client:
+        await client.post(MESSAGES, json={"to": "阿华", "text": "third"})
+        page = (await client.get(MESSAGES, params={"chat": "阿华"})).json()
+        texts = [entry["text"] or entry["event"]["data"]["text"] for entry in page["entries"]]
+        assert texts == ["third", "second", "first 备份"]
+        found = (await client.get(MESSAGES, params={"q": "备份"})).json()["entries"]
+        assert [entry["event"]["data"]["text"] for entry in found] == ["first 备份"]
+        number = found[0]["event"]["number"]
+        assert (await client.get(f"{MESSAGES}/{number}")).json()["data"]["text"] == "first 备份"
+        assert (await client.get(f"{MESSAGES}/99999")).status_code == 404
+        newest = (await client.get(MESSAGES, params={"chat": "阿华", "limit": 1})).json()
+        assert len(newest["entries"]) == 1
+
+
+async def test_a_message_is_forwarded_and_an_own_one_recalled(online: Running) -> None:
+    online.world.say("ahua", "me", "pass it on")
+    number = (await online.until_text("pass it on")).event.number
+    online.world.options = Options(echo="on")
+    async with online.client("send", "manage") as client:
+        await client.post(MESSAGES, json={"to": "Boss", "text": "mine"})
+        own = (await online.until_text("mine")).event.number
+        forwarded = await client.post(f"{MESSAGES}/{number}/forward", json={"to": "Boss"})
+        assert (forwarded.status_code, forwarded.json()["state"]) == (201, "sent")
+        refused = await client.post(f"{MESSAGES}/{number}/recall")
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid-request")
+        assert (await client.post(f"{MESSAGES}/{own}/recall")).status_code == 204
+
+    texts = [message.text for message in online.world.inbox("lilei")["xiaoming"].messages]
+    assert "pass it on" in texts
+
+
+async def test_a_recall_is_listed_with_its_message(online: Running) -> None:
+    online.world.say("ahua", "me", "never mind")
+    await online.until_text("never mind")
+    online.world.recall("ahua", "me")
+    async with online.client("read", "events") as client:
+        recalled: list[dict[str, Any]] = []
+        while not recalled:
+            await client.get("/api/v1/events", params={"wait": 1})
+            recalled = (await client.get("/api/v1/accounts/1/recalled")).json()["recalled"]
+
+    [entry] = recalled
+    assert entry["event"]["type"] == "message.recalled"
+    assert entry["event"]["data"]["original"]["text"] == "never mind"
+
+
+async def test_media_are_downloaded_whole_in_part_and_not_again(online: Running) -> None:
+    number = await picture(online)
+    async with online.client("read:media") as client:
+        whole = await client.get(f"{MESSAGES}/{number}/media")
+        assert (whole.status_code, whole.content) == (200, PNG)
+        assert whole.headers["content-type"] == "image/png"
+        assert whole.headers["content-disposition"].startswith("attachment;")
+        assert whole.headers["x-content-type-options"] == "nosniff"
+        part = await client.get(f"{MESSAGES}/{number}/media", headers={"Range": "bytes=100-199"})
+        assert (part.status_code, part.content) == (206, PNG[100:200])
+        assert part.headers["content-range"] == f"bytes 100-199/{len(PNG)}"
+        same = await client.get(f"{MESSAGES}/{number}/media", headers={"If-None-Match": whole.headers["etag"]})
+        assert (same.status_code, same.content) == (304, b"")
+        beyond = await client.get(f"{MESSAGES}/{number}/media", headers={"Range": f"bytes={len(PNG)}-"})
+        assert (beyond.status_code, beyond.json()["code"]) == (416, "range-not-satisfiable")
+        thumbnail = await client.get(f"{MESSAGES}/{number}/thumbnail")
+        assert thumbnail.headers["content-type"].startswith("image/")
+
+
+async def test_a_text_has_no_media(online: Running) -> None:
+    online.world.say("ahua", "me", "only words")
+    number = (await online.until_text("only words")).event.number
+    async with online.client("read:media") as client:
+        answer = await client.get(f"{MESSAGES}/{number}/media")
+    assert answer.status_code in {404, 502}
+
+
+async def picture(online: Running) -> int:
+    """Send a picture to the account, and return the number of its event."""
+    online.world.picture("ahua", "me", PNG)
+    cursor = ""
+    while True:
+        await online.port.wait_for_events([1], cursor, wait=20)
+        page = await online.port.read_events([1], cursor, limit=100)
+        cursor = page.cursor
+        for told in page.events:
+            if type(told.event).__name__ == "ImageMessage":
+                return told.event.number
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        (None, None), ("bytes=0-", (0, 9)), ("bytes=3-5", (3, 5)), ("bytes=3-99", (3, 9)), ("bytes=-4", (6, 9)),
+        ("bytes=-99", (0, 9)), ("bytes=0-1,4-5", None), ("pages=1-2", None), ("bytes=-", None),
+    ],
+)  # fmt: skip
+def test_ranges(header: str | None, found: tuple[int, int] | None) -> None:
+    assert range_of(header, 10) == found
+
+
+@pytest.mark.parametrize("header", ["bytes=10-", "bytes=5-4", "bytes=-0"])
+def test_a_range_outside_of_the_file_is_refused(header: str) -> None:
+    with pytest.raises(GatewayProblem):
+        range_of(header, 10)
