@@ -8,7 +8,9 @@ PYTEST := $(BIN)/pytest -q
 # Of what CI adds, the part that does not mind another test beside it.
 PAIRED := tests/benchmarks tests/client tests/flows tests/model tests/storage tests/transport
 # Tests with generated input, of which `make test` tries few.
-GENERATED := $(addprefix tests/,bot/test_chat_queues.py flows/test_sync.py model/test_events.py model/test_text.py \
+GENERATED := $(addprefix tests/,bot/test_chat_queues.py flows/test_sync.py \
+	gateway/notify/test_digest.py gateway/notify/test_registry.py gateway/notify/test_render.py \
+	gateway/notify/test_template.py model/test_events.py model/test_text.py \
 	protocol/test_round_trip.py storage/test_cursors.py storage/test_tokenizer.py storage/sqlite/test_bodies.py \
 	storage/sqlite/test_index.py storage_contract/test_consumers.py)
 
