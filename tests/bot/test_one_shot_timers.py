@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
+import subprocess
+import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,15 +19,24 @@ from webwx.bot.timers import TimerRegistry
 from webwx.errors import UnknownContact
 from webwx.model.messages import TextMessage
 from webwx.sandbox.clock import SystemClock
+from webwx.storage.base import TimerQuery
+from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.bot.conftest import Server
+    from tests.canary import Canary
+    from tests.forks import Forks
 
     from webwx.bot.context import Context
     from webwx.bot.sync_context import SyncContext
     from webwx.model.messages import Event
     from webwx.sandbox.world import World
     from webwx.testing import Chatroom, Clock, PhoneUser, Sandbox
+
+
+PROGRAM = Path(__file__).with_name("timer_program.py")
 
 
 @pytest.fixture
@@ -316,6 +330,55 @@ def test_timer_waits_for_a_handler_that_the_program_does_not_have(
     assert caplog.text.count("the timer 1 waits for the handler remind, which this program does not have") == 1
     with kit.running(reminding()):
         assert friend.hears("remember: tea")
+
+
+# -- processes that are killed ---------------------------------------------------------------------------------------
+
+KILLS = 20
+
+
+async def left_in(folder: Path) -> tuple[list[str], dict[str, int]]:
+    """Return the names of the timers that wait, and the number of sends by state."""
+    journal = SqliteJournal(folder / "me.journal")
+    (uin,) = await journal.accounts()
+    part = journal.account(uin)
+    timers = await part.timers.find(TimerQuery(bot="bot", limit=1_000))
+    counts = await part.outbox.count()
+    await journal.close()
+    return [each.name for each in timers], dict(counts)
+
+
+@pytest.mark.verify
+@pytest.mark.timeout(300)
+def test_no_timer_is_lost_or_doubled_by_processes_that_are_killed(
+    server: Server, tmp_path: Path, canary: Canary, forks: Forks
+) -> None:
+    rng, texts = random.Random(7), list[str]()
+    streams = (subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
+    arguments = [server.url, str(tmp_path)]
+    for kill in range(KILLS + 1):
+        with forks.start(arguments, dict(os.environ), None, streams, program=PROGRAM) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            for number in range(3):
+                texts.append(f"{kill}-{number}")
+                server.say("ahua", texts[-1])
+            if kill < KILLS:
+                time.sleep(rng.uniform(0, 0.15))  # the moment of the kill
+            else:
+                deadline = time.monotonic() + 120
+                while (left := asyncio.run(left_in(tmp_path)))[0] or sum(left[1].values()) < len(texts):
+                    assert time.monotonic() < deadline, left
+                    time.sleep(0.2)
+            process.kill()
+            canary.hear("the bot's stderr", process.communicate(30)[1])
+    waiting, sends = asyncio.run(left_in(tmp_path))
+    answers = server.answers("ahua")
+    assert waiting == []
+    assert len(answers) == len(set(answers)), "an answer was sent twice"
+    missing = {f"late {text}" for text in texts} - set(answers)
+    assert len(missing) <= sends.get("unknown", 0), "only a send that a kill interrupted may be missing"
+    assert sum(sends.values()) == len(texts), "each text made one timer, and each timer one send"
 
 
 # -- mistakes --------------------------------------------------------------------------------------------------------
