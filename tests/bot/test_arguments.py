@@ -131,6 +131,21 @@ class TestTypes:
             of_type(annotation).convert(word)
         assert str(error.value) == reason
 
+    @pytest.mark.parametrize(
+        ("annotation", "text", "reason"),
+        [
+            (int, "五", "value：“五”不是整数。"),
+            (Literal["on", "off"], "x", "value：“x”不是on、off 之一。"),
+            (int | date, "x", "value：“x”不是整数，也不是日期，例如 2026-05-01。"),
+            (int, "", "缺少 value。"),
+            (int, "5 6", "多了一个词：“6”。"),
+        ],
+    )
+    def test_reason_is_given_in_chinese_as_well(self, annotation: object, text: str, reason: str) -> None:
+        with pytest.raises(WrongArguments) as error:
+            of_type(annotation).convert(text)
+        assert error.value.in_language("zh") == reason
+
     @pytest.mark.parametrize("annotation", [bytes, datetime, "Missing", int | bytes, None | bytes, list[str]], ids=str)
     def test_type_that_no_word_can_have_is_refused(self, annotation: object) -> None:
         with pytest.raises(TypeError, match=r"No word of a command can be converted .* 'value' of .*handler\. Put a"):

@@ -225,6 +225,17 @@ class TestHelp:
                 "/remind <minutes> [text…]", "(/提醒)", "Remind me later.", "", "The time is in minutes.",
             ]  # fmt: skip
 
+    async def test_usage_and_help_are_answered_in_chinese(self, open_client: OpenClient, world: World) -> None:
+        heard: list[object] = []
+        commands = Commands(language="zh", help=("帮助", "help"))
+        async with open_client() as client, running(make_bot(client, heard, commands=commands), client):
+            await heard_from(world, heard, "/提醒 很快", sender="me", to="filehelper")
+            assert said(world, "me", "filehelper")[-1] == "minutes：“很快”不是整数。\n/remind <minutes> [text…]"
+            await heard_from(world, heard, "/help", sender="me", to="filehelper")
+            assert (
+                said(world, "me", "filehelper")[-1].splitlines()[-1] == "/帮助 [command…]: 列出命令，或说明其中一个。"
+            )
+
     async def test_program_with_a_help_command_of_its_own_keeps_it(self, open_client: OpenClient, world: World) -> None:
         heard: list[object] = []
         async with open_client() as client:
@@ -298,6 +309,7 @@ class TestMistakes:
             ({"prefixes": ()}, r"prefixes= cannot be \(\)"),
             ({"prefixes": "/ "}, "prefixes= cannot be '/ '"),
             ({"help": "help me"}, "a name is one word"),
+            ({"language": "fr"}, "language= cannot be 'fr'"),
             ({"allow": ""}, "allow= cannot be ''"),
         ],
     )

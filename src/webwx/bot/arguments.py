@@ -15,15 +15,19 @@ import unicodedata
 from collections.abc import Callable
 from datetime import date, time, timedelta
 from enum import Enum
+from operator import itemgetter
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Literal, Union
 
 import msgspec
 
+from webwx.bot.command_texts import TEXTS
 from webwx.bot.signatures import hint_at_unknown_type, name_of, resolve_annotation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from webwx.bot.command_texts import Language
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "＂": "＂"}
 """The closing quote of each opening one."""
@@ -46,8 +50,25 @@ _DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
 _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
 
+Texts = dict[str, str]
+"""The texts of one language."""
+
+
 class WrongArguments(Exception):
-    """The words behind a command do not fit its parameters; the text says which, for the person who wrote them."""
+    """
+    The words behind a command do not fit its parameters.
+
+    Args:
+        explain: Returns which word it is, for the person who wrote it, in a language.
+    """
+
+    def __init__(self, explain: Callable[[Texts], str]) -> None:
+        super().__init__(explain(TEXTS["en"]))
+        self._explain = explain
+
+    def in_language(self, language: Language) -> str:
+        """Return which word it is."""
+        return self._explain(TEXTS[language])
 
 
 class CommandCall(msgspec.Struct, frozen=True):
@@ -90,11 +111,11 @@ def _is_quoted(text: str) -> bool:
 class WordType:
     """A type to which a word can be converted."""
 
-    def __init__(self, convert: Callable[[str], object], expected: str, label: str = "") -> None:
+    def __init__(self, convert: Callable[[str], object], expected: Callable[[Texts], str], label: str = "") -> None:
         self.convert = convert
         """Returns the value of a word, or raises `ValueError`."""
         self.expected = expected
-        """What a word has to be, such as `a whole number`."""
+        """Returns what a word has to be, such as `a whole number`, in a language."""
         self.label = label
         """What the usage shows in place of the parameter's name."""
 
@@ -141,13 +162,13 @@ def _to_duration(word: str) -> timedelta:
 
 
 _TYPES: dict[object, WordType] = {
-    str: WordType(str, "a text"),
-    int: WordType(int, "a whole number"),
-    float: WordType(_to_float, "a number"),
-    bool: WordType(_to_bool, "yes or no"),
-    date: WordType(_to_date, "a date such as 2026-05-01"),
-    time: WordType(_to_time, "a time such as 08:30"),
-    timedelta: WordType(_to_duration, "a duration such as 1h30m"),
+    str: WordType(str, itemgetter("str")),
+    int: WordType(int, itemgetter("int")),
+    float: WordType(_to_float, itemgetter("float")),
+    bool: WordType(_to_bool, itemgetter("bool")),
+    date: WordType(_to_date, itemgetter("date")),
+    time: WordType(_to_time, itemgetter("time")),
+    timedelta: WordType(_to_duration, itemgetter("timedelta")),
 }
 
 
@@ -175,7 +196,7 @@ def _one_of(values: dict[str, object], others: dict[str, object] | None = None) 
         except KeyError:
             raise ValueError from None
 
-    return WordType(convert, f"one of {', '.join(values)}", "|".join(values))
+    return WordType(convert, lambda texts: texts["one of"].format(values=texts["comma"].join(values)), "|".join(values))
 
 
 def _any_of(kinds: Sequence[WordType | None]) -> WordType | None:
@@ -194,7 +215,7 @@ def _any_of(kinds: Sequence[WordType | None]) -> WordType | None:
                 continue
         raise ValueError
 
-    return WordType(convert, " or ".join(each.expected for each in known))
+    return WordType(convert, lambda texts: texts["or"].join(each.expected(texts) for each in known))
 
 
 # -- arguments -------------------------------------------------------------------------------------------------------
@@ -240,6 +261,10 @@ class Argument:
         label = (self._type.label or self.name) + ("…" if self.takes_rest or self.is_variadic else "")
         return f"<{label}>" if self.is_required else f"[{label}]"
 
+    def missing(self) -> WrongArguments:
+        """Return the error for a call without a word for it."""
+        return WrongArguments(lambda texts: texts["missing"].format(name=self.name))
+
     def convert(self, word: str) -> object:
         """
         Return the value of a word, or of the rest of the text.
@@ -250,7 +275,9 @@ class Argument:
         try:
             return self._type.convert(word)
         except ValueError:
-            raise WrongArguments(f"{self.name}: {word[:50]!r} is not {self._type.expected}.") from None
+            raise WrongArguments(
+                lambda texts: texts["unfit"].format(name=self.name, word=word[:50], expected=self._type.expected(texts))
+            ) from None
 
 
 class Arguments:
@@ -288,7 +315,7 @@ class Arguments:
                     values.append(argument.convert(word))
             elif not rest:
                 if argument.is_required:
-                    raise WrongArguments(f"{argument.name} is missing.")
+                    raise argument.missing()
                 values.append(argument.default)
             elif argument.takes_rest:
                 values.append(split_word(rest)[0] if _is_quoted(rest) else rest)
@@ -297,5 +324,6 @@ class Arguments:
                 word, rest = split_word(rest)
                 values.append(argument.convert(word))
         if rest:
-            raise WrongArguments(f"{split_word(rest)[0][:50]!r} is one word too many.")
+            word = split_word(rest)[0][:50]
+            raise WrongArguments(lambda texts: texts["surplus"].format(word=word))
         return values

@@ -12,7 +12,8 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from webwx.bot.arguments import Arguments, CommandCall, levelled
+from webwx.bot.arguments import Arguments, CommandCall, WrongArguments, levelled
+from webwx.bot.command_texts import TEXTS, Language
 from webwx.bot.filters import ContactFilter, is_account_mentioned, names_of_account
 from webwx.client.identities import To
 from webwx.model.contacts import FILEHELPER, is_chatroom
@@ -37,7 +38,7 @@ class Commands:
 
     Raises:
         TypeError: A chat has the wrong type.
-        ValueError: A prefix or a name has a blank in it, or there is no prefix.
+        ValueError: A prefix or a name has a blank in it, there is no prefix, or no such language.
     """
 
     prefixes: str | tuple[str, ...] = "/"
@@ -46,6 +47,8 @@ class Commands:
     """Chats in which usage and help are answered, in chatrooms only if the account is mentioned; `()`: none."""
     help: str | tuple[str, ...] = "help"
     """Names of the command that lists the commands; `()`: there is none."""
+    language: Language = "en"
+    """Language of usage and help: English or Chinese (`zh`)."""
 
     def __post_init__(self) -> None:
         prefixes = self.all_prefixes
@@ -53,6 +56,8 @@ class Commands:
             raise ValueError(f"prefixes= cannot be {self.prefixes!r}; give one such as '/', or several in a tuple.")
         if self.help != ():
             as_names(self.help)
+        if self.language not in TEXTS:
+            raise ValueError(f"language= cannot be {self.language!r}; give 'en' or 'zh'.")
         if self.allow != ():
             ContactFilter("allow", self.allow, "Commands")
 
@@ -162,16 +167,22 @@ class CommandAnswers:
     Answers usage and help, in the chats in which that is allowed.
 
     Args:
-        allow: As in `Commands`.
+        choices: Where that is, and in which language.
     """
 
-    def __init__(self, allow: To | tuple[To, ...]) -> None:
-        self._chats = None if allow == () else ContactFilter("allow", allow, "Commands")
+    def __init__(self, choices: Commands) -> None:
+        self._chats = None if choices.allow == () else ContactFilter("allow", choices.allow, "Commands")
+        self._language = choices.language
         self._commands: dict[str, Command] = {}
 
     def add(self, command: Command) -> None:
         """Add a command to the list, unless one of its name is there."""
         self._commands.setdefault(command.names[0], command)
+
+    def add_help(self, command: Command) -> None:
+        """Add the command of `show_help` to the list."""
+        command.description = TEXTS[self._language]["help"]
+        self.add(command)
 
     async def is_allowed(self, context: Context, event: Event) -> bool:
         """Return whether usage and help are answered in the chat of an event."""
@@ -179,10 +190,10 @@ class CommandAnswers:
             return False
         return not is_chatroom(context.chat) or is_account_mentioned(context.client, event)
 
-    async def answer_usage(self, context: Context, command: Command, reason: str) -> None:
+    async def answer_usage(self, context: Context, command: Command, error: WrongArguments) -> None:
         """Answer how to write a command, if that is allowed."""
         if context.command is not None and await self.is_allowed(context, context.event):
-            await context.reply(f"{reason}\n{command.usage(context.command.prefix)}")
+            await context.reply(f"{error.in_language(self._language)}\n{command.usage(context.command.prefix)}")
 
     async def show_help(self, context: Context, _: Event, command: str = "") -> None:
         """List the commands, or describe one."""

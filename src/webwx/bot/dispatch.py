@@ -110,7 +110,7 @@ class Dispatch:
         handlers = tuple(router.handlers())
         self._command_parser = CommandParser(commands.all_prefixes) if any(each.command for each in handlers) else None
         """None: no handler has a command."""
-        self._answers = CommandAnswers(commands.allow)
+        self._answers = CommandAnswers(commands)
         self._routes = Routes((*make_help(handlers, commands.help_names, self._answers), *handlers))
         self._plans = dict(router.call_plans())
         """Of the handlers that have injected parameters."""
@@ -290,7 +290,7 @@ class Dispatch:
         try:
             words = command.arguments.convert(text)
         except WrongArguments as error:
-            await self._answers.answer_usage(context, command, str(error))
+            await self._answers.answer_usage(context, command, error)
             return
         await self._call_injected(scope, plan, handler.function, context, context.event, *words)
 

@@ -472,7 +472,7 @@ def make_help(handlers: Iterable[Handler], names: tuple[str, ...], answers: Comm
     if taken and free:
         handler = Handler(answers.show_help, (), (answers.is_allowed,), {"command": free})
         if handler.command is not None:
-            answers.add(handler.command)
+            answers.add_help(handler.command)
         yield handler
 
 
