@@ -34,9 +34,13 @@ PATIENCE = 60.0
 class Served:
     """A gateway with one account, and the phone that gets its messages."""
 
-    def __init__(self, url: str, key: str, phones: Phones, environment: dict[str, str]) -> None:
+    def __init__(
+        self, gateway: Lines, url: str, key: str, sandbox: dict[str, str], environment: dict[str, str]
+    ) -> None:
+        self.gateway = gateway
         self.url = url
-        self.phones = phones
+        self.sandbox = sandbox["url"]
+        self.phones = Phones(sandbox["control"])
         self.environment = environment
         self._key = key
 
@@ -100,8 +104,9 @@ def served(start: Callable[..., Lines], environment: dict[str, str]) -> Served:
         [WEBWX, "serve", "key", "create", "--name", "test", "--scopes", "receivers,read", "--json"],
         env=own, check=True, capture_output=True, timeout=PATIENCE,
     )  # fmt: skip
-    gateway = json.loads(start(WEBWX, "serve", "--port", "0", "--json", "--server", sandbox["url"]).next())
-    served = Served(gateway["url"], json.loads(made.stdout)["key"], Phones(sandbox["control"]), environment)
+    gateway = start(WEBWX, "serve", "--port", "0", "--json", "--server", sandbox["url"])
+    url = json.loads(gateway.next())["url"]
+    served = Served(gateway, url, json.loads(made.stdout)["key"], sandbox, environment)
     wait_until_online(served)
     return served
 
@@ -264,3 +269,27 @@ def wait_for_server(url: str) -> None:
             time.sleep(0.2)
         else:
             return
+
+
+def test_a_gateway_that_is_killed_loses_nothing_and_sends_nothing_twice(
+    served: Served, start: Callable[..., Lines], environment: dict[str, str]
+) -> None:
+    hook = f"{served.url}/hooks/json/{served.receiver('json')}"
+    for number in range(12):
+        if number in {4, 8}:  # an answered request is durable, and a repeated one changes nothing
+            served.gateway.process.kill()
+            served.gateway.process.wait(PATIENCE)
+            served.gateway = start(
+                WEBWX, "serve", "--port", str(urlsplit(served.url).port), "--json", "--server", served.sandbox
+            )
+            served.gateway.next()
+        for _ in range(2):
+            headers = {"Idempotency-Key": str(number), "Content-Type": "application/json"}
+            body = json.dumps({"text": f"alert {number};"}).encode()
+            urllib.request.urlopen(urllib.request.Request(hook, body, headers), timeout=PATIENCE).close()
+    deadline = time.monotonic() + PATIENCE
+    while not all(f"alert {number};" in "".join(served.shown()) for number in range(12)):
+        assert time.monotonic() < deadline, served.shown()
+        time.sleep(0.2)
+    text = "".join(served.shown())
+    assert [text.count(f"alert {number};") for number in range(12)] == [1] * 12
