@@ -25,6 +25,7 @@ from webwx.gateway.api.messages import messages_router
 from webwx.gateway.api.notify import notify
 from webwx.gateway.api.receivers import receivers_router
 from webwx.gateway.api.sends import sends_router
+from webwx.gateway.api.uploads import uploads_router
 from webwx.gateway.auth import Access, Caller
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.fallback import Fallback, channels_of
@@ -37,6 +38,7 @@ from webwx.gateway.problems import HANDLERS, GatewayProblem
 from webwx.gateway.receivers import Receivers
 from webwx.gateway.reception import Reception
 from webwx.gateway.sessions import ConsoleSessions
+from webwx.gateway.uploads import UploadStore
 from webwx.storage.base import RecordStore
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class Gateway:
         self.keys = KeyRing(records, clock)
         self.sessions = ConsoleSessions(records, clock)
         self.access = Access(self.keys, self.sessions, port, lambda: self.config.limits.requests_per_minute)
+        self.uploads = UploadStore(records, folder / "uploads", clock)
         self.receivers = Receivers(records, clock)
         self.notifications = NotificationQueue(port, records, self.receivers, folder, clock)
         self._fallback = Fallback(port, self.notifications, channels_of(config.fallback))
@@ -125,6 +128,7 @@ class Gateway:
                         messages_router,
                         receivers_router,
                         sends_router,
+                        uploads_router,
                         notify,
                     ],
                 ),
@@ -135,6 +139,8 @@ class Gateway:
                 "caller": Provide(_caller, sync_to_thread=False),
                 "gateway": Provide(self._itself, sync_to_thread=False),
                 "closing": Provide(self._closing, sync_to_thread=False),
+                "config": Provide(lambda: self.config, sync_to_thread=False),
+                "uploads": Provide(lambda: self.uploads, sync_to_thread=False),
                 "keys": Provide(lambda: self.keys, sync_to_thread=False),
                 "number": Provide(self._number, sync_to_thread=False),
                 "port": Provide(self._port, sync_to_thread=False),

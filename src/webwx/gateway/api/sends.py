@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import Response, Router, delete, get, post
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
 
 from webwx.gateway.api.documented import problems
@@ -22,12 +23,16 @@ from webwx.gateway.api.parameters import (
 )
 from webwx.gateway.api.representations import SendView, view_of_outgoing, view_of_sent
 from webwx.gateway.auth import Caller
-from webwx.gateway.port import Sent, TextContent
+from webwx.gateway.port import Content, MediaContent, MediaKind, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.uploads import UploadStore, plain_name
 from webwx.model.contacts import FILEHELPER
 
 LONGEST_WAIT = 25.0
 """Seconds for which a request waits for the outcome of its send, unless it prefers fewer."""
+
+_SHORTEST_WAIT = 1.0
+"""Seconds for which a file is waited for, even if the request prefers not to: it is stored once it is prepared."""
 
 _WAIT = re.compile(r"wait=(\d{1,3})")
 
@@ -36,13 +41,25 @@ SENT_OR_QUEUED = {
 }
 
 
+class FileToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An uploaded file to send."""
+
+    upload_id: str
+    name: str | None = None
+    """Name for the receiver; null: the name of the upload."""
+    kind: MediaKind | None = None
+    """How to send it; null: by its content."""
+
+
 class MessageToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A message to send."""
 
     to: str | int
     """A remark, a nickname, an id, `filehelper`, or the number of a contact."""
-    text: str
-    """The text; it is sent unchanged."""
+    text: str | None = None
+    """The text; it is sent unchanged. Either a text or a file."""
+    file: FileToSend | None = None
+    """The file. Either a text or a file."""
 
     def __repr__(self) -> str:
         return "MessageToSend(***)"
@@ -91,6 +108,7 @@ async def send_message(
     data: JSONBody[MessageToSend],
     port: InjectedPort,
     caller: InjectedCaller,
+    uploads: NamedDependency[SkipValidation[UploadStore]],
     idempotency_key: IdempotencyKey = None,
     prefer: Prefer = None,
 ) -> Response[SendView]:
@@ -102,13 +120,34 @@ async def send_message(
     """
     require_recipient(caller, data.to)
     account, wait = port.account(number), wait_of(prefer)
-    if wait:
-        sent = await account.send(data.to, TextContent(text=data.text), key=idempotency_key or "", wait=wait)
+    content, key = await _content_of(data, caller, uploads), idempotency_key or ""
+    if isinstance(content, TextContent) and not wait:
+        sent = await account.enqueue(data.to, content.text, key=key)
     else:
-        sent = await account.enqueue(data.to, data.text, key=idempotency_key or "")
+        sent = await account.send(data.to, content, key=key, wait=wait or _SHORTEST_WAIT)
     made = answer_send(sent)
     made.set_header("Location", f"/api/v1/accounts/{number}/sends/{sent.client_id}")
     return made
+
+
+async def _content_of(data: MessageToSend, caller: Caller, uploads: UploadStore) -> Content:
+    """
+    Return what to send.
+
+    Raises:
+        GatewayProblem: There is neither a text nor a file, or both; or the upload is not there.
+    """
+    if (data.text is None) == (data.file is None):
+        raise GatewayProblem("bad-request", "A message has either a text or a file.")
+    if data.text is not None:
+        return TextContent(text=data.text)
+    assert data.file is not None  # noqa: S101 - for the type checker
+    upload = await uploads.find(data.file.upload_id, caller.id)
+    if upload is None:
+        raise GatewayProblem("not-found", "There is no such upload of this key, or it has expired.")
+    return MediaContent(
+        kind=data.file.kind or upload.kind, path=uploads.path(upload.id), name=plain_name(data.file.name or upload.name)
+    )
 
 
 @get("/accounts/{account:str}/sends", scope="read", summary="List sends", responses=problems(404, 422, 424, 503))
