@@ -40,6 +40,13 @@ def test_a_receiver_is_created_used_and_deleted(me: Shell, sandbox: Sandbox) -> 
     assert sandbox.chat("me", "filehelper")["messages"][-1]["text"] == "磁盘已满"
 
 
+def test_an_address_without_the_token_is_followed_by_it(me: Shell) -> None:
+    with serving(me):
+        address, token, *_ = me.run("serve", "receiver", "create", "--name", "n", "--kind", "bark").stdout.splitlines()
+    assert address.endswith("/push")
+    assert token.startswith("Token: ")
+
+
 @pytest.mark.parametrize("options", [("--kind", "none"), ("--kind", "json", "--template", "{% if %}")])
 def test_an_invalid_receiver_is_refused(me: Shell, options: tuple[str, ...]) -> None:
     with serving(me):

@@ -91,8 +91,9 @@ async def create(
         )
     base = _base_of(session.settings)
     url = f"{base}{address_of(kind, made.token)}"
+    lines = [url] if made.token in url else [url, f"Token: {made.token}"]
     session.output.result(
-        [url], url=url, hook=f"{base}/hooks/{kind}/{made.token}", token=made.token, id=made.receiver.id, kind=kind
+        lines, url=url, hook=f"{base}/hooks/{kind}/{made.token}", token=made.token, id=made.receiver.id, kind=kind
     )
     session.output.remark("It is not shown again.")
 
