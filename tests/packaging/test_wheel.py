@@ -44,6 +44,14 @@ def test_the_first_program_of_a_user_imports(installed: Path, tmp_path: Path) ->
     assert done.stdout.strip() == "Client"
 
 
+def test_a_new_bot_is_made_by_the_wheel(installed: Path, tmp_path: Path) -> None:
+    done = run(installed / "webwx", "new", "mybot", "--lang", "zh", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    program = "import bot, sys; print(bot.bot.name)"
+    done = run(installed / "python", "-W", "error", "-c", program, folder=tmp_path / "mybot")
+    assert (done.returncode, done.stdout) == (0, "mybot\n"), done.stderr
+
+
 def test_the_version_is_told(installed: Path, wheel: Path, tmp_path: Path) -> None:
     done = run(installed / "webwx", "--version", folder=tmp_path)
     assert done.stdout.strip() == f"webwx {wheel.name.split('-')[1]}"
