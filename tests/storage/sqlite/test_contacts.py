@@ -214,7 +214,7 @@ class TestThinning:
     async def test_it_is_done_in_pieces_while_no_job_waits(
         self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("webwx.storage.sqlite.contacts._THINNED", 2)
+        monkeypatch.setattr("webwx.storage.sqlite.contacts.THINNED", 2)
         await self.listed(account, *(Contact(id=ContactId(f"@{each}"), nickname=f"n{each}") for each in range(5)))
         await self.follow(account, at=TOMORROW)
         thinning, left = Thinning(), []

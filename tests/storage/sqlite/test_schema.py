@@ -223,7 +223,7 @@ class TestRoomInTheLog:
     def test_is_not_taken_from_a_disk_with_little_to_give(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with contextlib.closing(connect(path)) as db:
             before = length(path)
-            monkeypatch.setattr(schema, "_PLENTY", 1 + shutil.disk_usage(path.parent).total // ROOM)
+            monkeypatch.setattr(schema, "PLENTY", 1 + shutil.disk_usage(path.parent).total // ROOM)
             make_room(db, path)
 
             assert length(path) == before

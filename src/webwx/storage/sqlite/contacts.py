@@ -43,7 +43,7 @@ _KEPT = 1_024
 _PAUSE = 0.05
 """Seconds without a job before thinning begins."""
 
-_THINNED = 2_000
+THINNED = 2_000
 """Number of contacts that are deleted in one transaction."""
 
 _read = msgspec.json.Decoder(Contact).decode
@@ -227,11 +227,11 @@ def _thin(db: sqlite3.Connection) -> bool:
             "account": account,
             "login": login,
             "kept": as_list(_chatrooms_with_words(db, account, login)),
-            "most": _THINNED,
+            "most": THINNED,
         },
     )
     db.execute("DELETE FROM contacts WHERE rowid IN (SELECT value FROM json_each(?))", (as_list(gone),))
-    if len(gone) < _THINNED:
+    if len(gone) < THINNED:
         db.execute(
             "DELETE FROM names WHERE login = :login AND id NOT IN (SELECT id FROM contacts WHERE login = :login)",
             {"login": login},

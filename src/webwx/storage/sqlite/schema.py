@@ -37,7 +37,7 @@ _LOG = 4_000
 ROOM = 8 * 1024 * 1024
 """Bytes of the log that are allocated in advance for a consumer that stays open."""
 
-_PLENTY = 32
+PLENTY = 32
 """The log is allocated in advance only if the disk has at least this many times `ROOM` free."""
 
 _CACHE = 384
@@ -435,7 +435,7 @@ def make_room(db: sqlite3.Connection, path: Path) -> None:
 
 def _lacks_room(path: Path) -> bool:
     try:
-        return log_of(path).stat().st_size < ROOM and shutil.disk_usage(path.parent).free >= _PLENTY * ROOM
+        return log_of(path).stat().st_size < ROOM and shutil.disk_usage(path.parent).free >= PLENTY * ROOM
     except OSError:  # then the log is not extended
         return False
 
