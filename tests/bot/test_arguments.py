@@ -8,8 +8,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from tests.steps import lines_of
 
-from webwx.bot.arguments import Arguments, WrongArguments, levelled, split_word
+from webwx.bot.arguments import Arguments, Words, WrongArguments, levelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -61,13 +62,31 @@ class TestWords:
             ("don't stop", "don't", "stop"),
             ('"open end', '"open', "end"),
             ('"a"b c', '"a"b', "c"),
+            ("a 'b c'", "a", "b c"),
+            ("a 'b' 'c'", "a", "'b' 'c'"),
             ("", "", ""),
         ],
     )
     def test_words_are_separated_by_blanks_of_any_kind_and_grouped_by_quotes(
         self, text: str, word: str, rest: str
     ) -> None:
-        assert split_word(text) == (word, rest)
+        words = Words(text)
+        assert (words.take(), words.take_rest()) == (word, rest)
+        assert words.is_at_end
+
+    @pytest.mark.parametrize("hostile", ["a ", '"a ', "“a ", "“", "'a' ", "「a” ", "\"'“‘「＂ "])
+    def test_a_hostile_text_takes_steps_in_proportion_to_its_length(self, hostile: str) -> None:
+        def take_all(text: str) -> None:
+            words = Words(text)
+            while not words.is_at_end:
+                words.take()
+
+        counts = [lines_of(lambda length=length: take_all(hostile * length)) for length in (500, 1_000, 2_000)]
+        assert counts[2] <= 2.5 * counts[1] <= 6.25 * counts[0]
+
+    def test_a_word_that_is_too_long_is_not_normalized(self) -> None:
+        assert levelled("Ａ" * 100) == "a" * 100
+        assert levelled("Ａ" * 101) == "Ａ" * 101
 
     def test_case_and_width_make_no_difference(self) -> None:
         assert levelled("／ＨＥＬＰ") == levelled("/help") == "/help"
@@ -123,6 +142,8 @@ class TestTypes:
             (Literal["on", "off"], "of", "value: 'of' is not one of on, off."),
             (Size, "m", "value: 'm' is not one of s, l."),
             (int | date, "x", "value: 'x' is not a whole number or a date such as 2026-05-01."),
+            (float, "1" * 101, f"value: '{'1' * 50}' is not a number."),
+            (timedelta, "1" * 101, f"value: '{'1' * 50}' is not a duration such as 1h30m."),
             (int, "x" * 60, f"value: '{'x' * 50}' is not a whole number."),
         ],
     )

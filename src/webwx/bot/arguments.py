@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
     from webwx.bot.command_texts import Language
 
-_QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’", "「": "」", "＂": "＂"}
-"""The closing quote of each opening one."""
+LONGEST_WORD = 100
+"""Characters of a name or of a value that is no text; to normalize a long text takes its length squared in steps."""
+
+_WORD = re.compile(r"""(?:"([^"]*)"|'([^']*)'|“([^“”]*)”|‘([^‘’]*)’|「([^「」]*)」|＂([^＂]*)＂)(?!\S)\s*|(\S+)\s*""")
+"""A word in quotes or without them, and the blanks behind it."""
 
 _BOOLEANS = {
     "yes": True, "y": True, "true": True, "on": True, "1": True, "是": True, "开": True, "对": True,
@@ -86,23 +89,43 @@ class CommandCall(msgspec.Struct, frozen=True):
 
 
 def levelled(word: str) -> str:
-    """Return a word without differences of case and width, as in `／ＨＥＬＰ`."""
-    return unicodedata.normalize("NFKC", word).casefold()
+    """Return a word without differences of case and width, as in `／ＨＥＬＰ`; a longer one stays as it is."""
+    return word if len(word) > LONGEST_WORD else unicodedata.normalize("NFKC", word).casefold()
 
 
-def split_word(text: str) -> tuple[str, str]:
-    """Return the first word of a text, without its quotes, and the rest of the text; both are empty at the end."""
-    text = text.strip()
-    closing = _QUOTES.get(text[:1])
-    end = text.find(closing, 1) if closing else -1
-    if end > 0 and (end + 1 == len(text) or text[end + 1].isspace()):
-        return text[1:end], text[end + 1 :].strip()
-    word, *rest = text.split(maxsplit=1) or [""]
-    return word, rest[0] if rest else ""
+class Words:
+    """
+    The words of a text, taken one after another.
 
+    Args:
+        text: The text.
+    """
 
-def _is_quoted(text: str) -> bool:
-    return split_word(text)[1] == "" and text[:1] in _QUOTES and text[-1:] == _QUOTES[text[0]] and len(text) > 1
+    def __init__(self, text: str) -> None:
+        self._text = text.strip()
+        self._at = 0
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether all words were taken."""
+        return self._at == len(self._text)
+
+    def take(self) -> str:
+        """Return the next word, without its quotes; empty at the end."""
+        found = _WORD.match(self._text, self._at)
+        if found is None or found.lastindex is None:
+            return ""
+        self._at = found.end()
+        return found[found.lastindex]
+
+    def take_rest(self) -> str:
+        """Return the rest as it was written; if it is one word in quotes, without the quotes."""
+        rest = self._text[self._at :]
+        word = self.take()
+        if self.is_at_end:
+            return word
+        self._at = len(self._text)
+        return rest
 
 
 # -- types -----------------------------------------------------------------------------------------------------------
@@ -120,6 +143,13 @@ class WordType:
         """What the usage shows in place of the parameter's name."""
 
 
+def _narrow(word: str) -> str:
+    """Return a word with narrow characters in place of full-width ones; raise `ValueError` if it is too long."""
+    if len(word) > LONGEST_WORD:
+        raise ValueError
+    return unicodedata.normalize("NFKC", word)
+
+
 def _to_bool(word: str) -> bool:
     found = _BOOLEANS.get(levelled(word))
     if found is None:
@@ -128,14 +158,14 @@ def _to_bool(word: str) -> bool:
 
 
 def _to_float(word: str) -> float:
-    value = float(unicodedata.normalize("NFKC", word))
+    value = float(_narrow(word))
     if not math.isfinite(value):
         raise ValueError
     return value
 
 
 def _to_date(word: str) -> date:
-    found = _DATE.fullmatch(unicodedata.normalize("NFKC", word))
+    found = _DATE.fullmatch(_narrow(word))
     if found is None:
         raise ValueError
     year, month, day = map(int, found.groups())
@@ -143,7 +173,7 @@ def _to_date(word: str) -> date:
 
 
 def _to_time(word: str) -> time:
-    found = _TIME.fullmatch(unicodedata.normalize("NFKC", word))
+    found = _TIME.fullmatch(_narrow(word))
     if found is None:
         raise ValueError
     hours, minutes, seconds = (int(part or 0) for part in found.groups())
@@ -151,7 +181,7 @@ def _to_time(word: str) -> time:
 
 
 def _to_duration(word: str) -> timedelta:
-    word = levelled(word)
+    word = _narrow(word).casefold()
     parts = _DURATION.findall(word)
     if not parts or "".join(number + unit for number, unit in parts) != word:
         raise ValueError
@@ -307,23 +337,18 @@ class Arguments:
             WrongArguments: A word is missing, does not fit, or is one too many.
         """
         values: list[object] = []
-        rest = text.strip()
+        words = Words(text)
         for argument in self._arguments:
             if argument.is_variadic:
-                while rest:
-                    word, rest = split_word(rest)
-                    values.append(argument.convert(word))
-            elif not rest:
+                while not words.is_at_end:
+                    values.append(argument.convert(words.take()))
+            elif words.is_at_end:
                 if argument.is_required:
                     raise argument.missing()
                 values.append(argument.default)
-            elif argument.takes_rest:
-                values.append(split_word(rest)[0] if _is_quoted(rest) else rest)
-                rest = ""
             else:
-                word, rest = split_word(rest)
-                values.append(argument.convert(word))
-        if rest:
-            word = split_word(rest)[0][:50]
+                values.append(argument.convert(words.take_rest() if argument.takes_rest else words.take()))
+        if not words.is_at_end:
+            word = words.take()[:50]
             raise WrongArguments(lambda texts: texts["surplus"].format(word=word))
         return values
