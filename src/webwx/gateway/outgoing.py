@@ -1,0 +1,189 @@
+"""
+HTTP requests that the gateway sends to addresses of users: the only module of the gateway that uses aiohttp.
+
+A name is resolved once for each connection; every address is checked, and the connection goes to a checked one.
+Redirects are not followed, no proxy of the environment is used, and an answer is read up to a limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+import aiohttp
+import msgspec
+from aiohttp.abc import AbstractResolver
+
+from webwx.errors import ConnectFailed, Timeout, TlsError, TransportError
+from webwx.gateway.outgoing_addresses import AddressRefused, check_addresses, read_address, read_target
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from aiohttp.abc import ResolveResult
+
+    Resolve = Callable[[str, int], Awaitable[list[str]]]
+    """Returns the addresses of a host name, which are tried in their order."""
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds for the name and the connection."""
+
+TOTAL_TIMEOUT = 15.0
+"""Seconds for a whole request."""
+
+MAX_ANSWER = 2_000
+"""Bytes of an answer that are read."""
+
+_MOST_CONNECTIONS = 100
+
+
+class OutgoingAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server answered."""
+
+    status: int
+    retry_after: str | None
+    """Value of its Retry-After header."""
+    body: bytes
+    """The beginning of its body."""
+
+    def __repr__(self) -> str:
+        return f"OutgoingAnswer({self.status})"
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """
+    Return the addresses of a host name.
+
+    Raises:
+        OSError: There is none.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class OutgoingClient:
+    """
+    Sends requests; use it with `async with`, or close it.
+
+    Args:
+        resolve: Finds the addresses of a name.
+    """
+
+    def __init__(self, resolve: Resolve = resolve) -> None:
+        self._resolve = resolve
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._closing = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bool = False
+    ) -> OutgoingAnswer:
+        """
+        Send a POST request.
+
+        Args:
+            url: An absolute URL.
+            body: The body.
+            headers: The headers.
+            allow_private: Allow hosts of this machine and of private networks.
+
+        Raises:
+            AddressRefused: The gateway does not connect to this address.
+            TransportError: There was no complete answer.
+        """
+        target = read_target(url, allow_private=allow_private)
+        session = self._session(allow_private=allow_private)
+        try:
+            async with session.post(target.url, data=body, headers=headers, allow_redirects=False) as answer:
+                return OutgoingAnswer(
+                    status=answer.status,
+                    retry_after=answer.headers.get("Retry-After"),
+                    body=await _beginning(answer.content),
+                )
+        except TimeoutError:
+            raise Timeout(f"The server did not answer within {TOTAL_TIMEOUT:g} seconds.") from None
+        except aiohttp.ClientSSLError:
+            raise TlsError("The TLS connection to the server failed.") from None
+        except aiohttp.ClientConnectorError as error:
+            if isinstance(error.os_error, _RefusedByCheck):
+                raise AddressRefused(str(error.os_error)) from None
+            raise ConnectFailed(
+                f"The server cannot be reached ({error.os_error.strerror or 'no connection'})."
+            ) from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise TransportError(f"The server gave no complete answer ({type(error).__name__}).") from None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self._sessions.clear()
+        await self._closing.aclose()
+
+    def _session(self, *, allow_private: bool) -> aiohttp.ClientSession:
+        """Return the session of one rule; a connection is never used under another rule."""
+        session = self._sessions.get(allow_private)
+        if session is None:
+            connector = aiohttp.TCPConnector(
+                resolver=_CheckedResolver(self._resolve, allow_private=allow_private), use_dns_cache=False,
+                limit=_MOST_CONNECTIONS,
+            )  # fmt: skip
+            session = self._sessions[allow_private] = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=TOTAL_TIMEOUT, connect=CONNECT_TIMEOUT),
+            )  # fmt: skip
+            self._closing.push_async_callback(session.close)
+        return session
+
+
+class _RefusedByCheck(OSError):
+    """A refusal on its way through the connector, which passes on only this kind of error."""
+
+
+class _CheckedResolver(AbstractResolver):
+    """Resolves a name once, and returns its addresses if all of them may be connected to."""
+
+    def __init__(self, resolve: Resolve, *, allow_private: bool) -> None:
+        self._resolve = resolve
+        self._allow_private = allow_private
+
+    async def resolve(
+        self,
+        host: str,
+        port: int = 0,
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - the connector passes it
+    ) -> list[ResolveResult]:
+        """Return the checked addresses of a host."""
+        addresses = [address for each in await self._resolve(host, port) if (address := read_address(each)) is not None]
+        try:
+            check_addresses(addresses, allow_private=self._allow_private)
+        except AddressRefused as refusal:
+            raise _RefusedByCheck(str(refusal)) from None
+        return [
+            {
+                "hostname": host, "host": str(address), "port": port, "proto": 0,
+                "family": socket.AF_INET if address.version == 4 else socket.AF_INET6,
+                "flags": socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+            }
+            for address in addresses
+        ]  # fmt: skip
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+async def _beginning(content: aiohttp.StreamReader) -> bytes:
+    """Return the first bytes of a body."""
+    body = b""
+    while len(body) < MAX_ANSWER and (chunk := await content.read(MAX_ANSWER - len(body))):
+        body += chunk
+    return body

@@ -1,0 +1,121 @@
+"""
+Which addresses the gateway may connect to.
+
+A URL of a webhook is text of a user. Without a check, a program with a key could make the gateway send requests to
+services that trust this machine or its network, such as a router or the metadata service of a cloud. So every address
+of a name is checked, and the connection is made to a checked address, not to the name once more.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from webwx.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PORTS = {"http": 80, "https": 443}
+_FIRST_FREE_PORT = 1024
+"""Ports below this one belong to services other than HTTP, except 80 and 443."""
+
+_INTERNAL_NAMES = ("localhost", "internal", "local", "localdomain")
+"""Last labels of names that never belong to a public host."""
+
+_NAT64 = IPv6Network("64:ff9b::/96")
+_IPV4_COMPATIBLE = IPv6Network("::/96")
+_MAX_URL = 2048
+
+
+class AddressRefused(InvalidRequest):
+    """The gateway does not connect to an address."""
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A URL that the gateway may request, if the addresses of its host pass `check_addresses`."""
+
+    url: str
+    host: str
+    """Host name or address, without brackets."""
+    port: int
+
+    def __repr__(self) -> str:
+        return "Target(***)"
+
+
+def read_target(url: str, *, allow_private: bool = False) -> Target:
+    """
+    Check everything about a URL that can be checked without a name server.
+
+    Args:
+        url: An absolute URL.
+        allow_private: Allow hosts of this machine and of private networks.
+
+    Raises:
+        AddressRefused: The gateway does not request this URL.
+    """
+    if len(url) > _MAX_URL or not url.isprintable() or " " in url:
+        raise AddressRefused("The URL is not valid: it is too long, or has a blank or a control character.")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise AddressRefused("The URL is not valid.") from None
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise AddressRefused("The URL has to begin with http:// or https:// and a host.")
+    if parts.username is not None or parts.password is not None:
+        raise AddressRefused("The URL cannot hold a user name or a password.")
+    port = _PORTS[parts.scheme] if port is None else port
+    if port not in _PORTS.values() and port < _FIRST_FREE_PORT:
+        raise AddressRefused(f"Port {port} is refused; use 80, 443, or one from {_FIRST_FREE_PORT} on.")
+    host = parts.hostname.rstrip(".")
+    if (address := read_address(host)) is not None:
+        check_addresses([address], allow_private=allow_private)
+    elif not allow_private and host.rpartition(".")[2] in _INTERNAL_NAMES:
+        raise AddressRefused("The host belongs to this machine or to a private network.")
+    return Target(url=url, host=host, port=port)
+
+
+def read_address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that a host of a URL is; None if it is a name."""
+    try:
+        return ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def check_addresses(addresses: Sequence[IPv4Address | IPv6Address], *, allow_private: bool = False) -> None:
+    """
+    Check every address of a host.
+
+    Raises:
+        AddressRefused: There is none, or one of them may not be connected to.
+    """
+    if not addresses:
+        raise AddressRefused("The host has no address.")
+    for address in addresses:
+        each = _inner(address)
+        if _is_never_allowed(each):
+            raise AddressRefused("The host has an address that is not one of a server.")
+        if not each.is_global and not allow_private:
+            raise AddressRefused("The host belongs to this machine or to a private network.")
+
+
+def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return the IPv4 address that an IPv6 address stands for, if it does."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in _NAT64 or (address in _IPV4_COMPATIBLE and int(address) > 1):
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    teredo = address.teredo
+    return address.ipv4_mapped or address.sixtofour or (teredo and teredo[1]) or address
+
+
+def _is_never_allowed(address: IPv4Address | IPv6Address) -> bool:
+    """Return whether an address has no server behind it, or the metadata service of a cloud."""
+    is_reserved = address.is_reserved and not address.is_loopback
+    return address.is_multicast or address.is_unspecified or address.is_link_local or is_reserved

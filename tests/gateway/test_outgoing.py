@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.errors import ConnectFailed, TransportError
+from webwx.gateway.outgoing import MAX_ANSWER, OutgoingClient
+from webwx.gateway.outgoing_addresses import AddressRefused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class HookServer:
+    """An HTTP server that gives every request the same answer."""
+
+    def __init__(self) -> None:
+        self.answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+        self.requests: list[bytes] = []
+        self.port = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        self.requests.append(head + await reader.readexactly(length))
+        writer.write(self.answer)
+        await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[HookServer]:
+    hooks = HookServer()
+    listener = await asyncio.start_server(hooks.serve, "127.0.0.1", 0)
+    hooks.port = listener.sockets[0].getsockname()[1]
+    async with listener:
+        yield hooks
+
+
+async def test_a_request_reaches_a_private_server_on_request_with_its_own_host_header(server: HookServer) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        assert host == "hooks.example"
+        return ["127.0.0.1"]
+
+    async with OutgoingClient(resolve) as client:
+        answer = await client.post(
+            f"http://hooks.example:{server.port}/in?x=1", b"{}", {"X-Test": "1"}, allow_private=True
+        )
+    assert (answer.status, answer.body) == (200, b"ok")
+    [request] = server.requests
+    assert request.startswith(b"POST /in?x=1 HTTP/1.1\r\n")
+    assert f"Host: hooks.example:{server.port}".encode() in request
+    assert request.endswith(b"\r\n\r\n{}")
+
+
+async def test_a_name_with_a_private_address_is_refused_before_a_connection(server: HookServer) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["1.1.1.1", "127.0.0.1"]
+
+    async with OutgoingClient(resolve) as client:
+        with pytest.raises(AddressRefused, match="private network"):
+            await client.post(f"http://rebinding.example:{server.port}/", b"", {})
+    assert not server.requests
+
+
+async def test_a_name_that_changes_its_address_is_resolved_and_checked_for_each_connection(server: HookServer) -> None:
+    answers = [["127.0.0.1"], ["169.254.169.254"]]
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return answers.pop(0)
+
+    async with OutgoingClient(resolve) as client:
+        url = f"http://rebinding.example:{server.port}/"
+        assert (await client.post(url, b"", {}, allow_private=True)).status == 200
+        with pytest.raises(AddressRefused):
+            await client.post(url, b"", {}, allow_private=True)
+    assert len(server.requests) == 1
+
+
+async def test_a_redirect_is_not_followed(server: HookServer) -> None:
+    server.answer = (
+        f"HTTP/1.1 307 Go\r\nLocation: http://127.0.0.1:{server.port}/x\r\nContent-Length: 0\r\n\r\n".encode()
+    )
+    async with OutgoingClient() as client:
+        answer = await client.post(f"http://127.0.0.1:{server.port}/", b"", {}, allow_private=True)
+    assert answer.status == 307
+    assert len(server.requests) == 1
+
+
+async def test_only_the_beginning_of_an_answer_is_read(server: HookServer) -> None:
+    server.answer = b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
+    async with OutgoingClient() as client:
+        answer = await client.post(f"http://127.0.0.1:{server.port}/", b"", {}, allow_private=True)
+    assert (answer.status, answer.retry_after, len(answer.body)) == (429, "7", MAX_ANSWER)
+
+
+async def test_a_proxy_of_the_environment_is_not_used(server: HookServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    async with OutgoingClient() as client:
+        answer = await client.post(f"http://127.0.0.1:{server.port}/", b"", {}, allow_private=True)
+    assert answer.status == 200
+
+
+async def test_a_server_that_is_not_there_is_a_failure_in_one_sentence() -> None:
+    listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    listener.close()
+    await listener.wait_closed()
+    async with OutgoingClient() as client:
+        with pytest.raises(ConnectFailed, match="cannot be reached"):
+            await client.post(f"http://127.0.0.1:{port}/secret", b"", {}, allow_private=True)
+
+
+async def test_an_answer_that_breaks_off_is_a_failure_without_the_url(server: HookServer) -> None:
+    server.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nab"
+    async with OutgoingClient() as client:
+        with pytest.raises(TransportError, match="no complete answer") as failed:
+            await client.post(f"http://127.0.0.1:{server.port}/secret", b"", {}, allow_private=True)
+    assert "secret" not in str(failed.value)
