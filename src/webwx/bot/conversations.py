@@ -47,14 +47,14 @@ class CachedConversation:
     __slots__ = ("former_key", "is_loaded", "lock", "row", "users")
 
     def __init__(self, key: str) -> None:
-        self.row = ConversationRow(key=key)
+        self.row: ConversationRow = ConversationRow(key=key)
         """The last committed row; an empty one if there is none."""
-        self.is_loaded = False
+        self.is_loaded: bool = False
         """Whether the row was read from the journal."""
         self.former_key: str = ""
         """An earlier key of the row, which the next change replaces; empty for none."""
-        self.lock = asyncio.Lock()
-        self.users = 0
+        self.lock: asyncio.Lock = asyncio.Lock()
+        self.users: int = 0
         """Number of transactions that hold the conversation or wait for it."""
 
 
