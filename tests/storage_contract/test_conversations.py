@@ -113,6 +113,17 @@ async def test_only_as_many_deadlines_are_listed_as_are_wanted(consumer: Consume
     assert [each.key for each in await consumer.deadlines(2)] == ["8", "7"]
 
 
+async def test_all_conversations_are_listed_up_to_a_limit(consumer: Consumer) -> None:
+    assert await consumer.conversations() == []
+    rows = [row("1", "a"), row("2", "b", b"{}", 10.0), row("3", "c")]
+    consumer.commit([], rows)
+
+    assert sorted(await consumer.conversations(), key=lambda each: each.key) == rows
+    assert len(await consumer.conversations(2)) == 2
+    consumer.commit([], [row("2")])
+    assert sorted(each.key for each in await consumer.conversations()) == ["1", "3"]
+
+
 async def test_any_text_is_a_key(consumer: Consumer) -> None:
     consumer.commit([], [row("\ud800", "a"), row("你好", "b")])
     await consumer.flush()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -22,6 +21,7 @@ from webwx.errors import InvalidRequest, UnknownContact
 from webwx.model.contacts import ContactId
 from webwx.model.messages import Event
 from webwx.storage.base import ConversationRow
+from webwx.storage.lookup import find_identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -73,6 +73,11 @@ class Conversations:
         self._subscription: Subscription | None = None
         self._cache: dict[str, CachedConversation] = {}
         """Conversations by key, the one that was used last at the end; no loaded row is older than the journal's."""
+        self._is_listed = False
+        """Whether the cache was filled with the conversations of the journal."""
+        self._has_all = False
+        """Whether each conversation of the journal is in memory, so that another one need not be looked up."""
+        self._listing = asyncio.Lock()
         self._lasting_ids: dict[ContactId, str] = {}
         self.on_deadline: Callable[[float], object] = lambda _: None
         """Called with each deadline that is committed."""
@@ -84,6 +89,7 @@ class Conversations:
         """Use a subscription, whose consumer stores the conversations; nothing is cached of an earlier one."""
         self._subscription = subscription
         self._cache.clear()
+        self._is_listed = self._has_all = False
         self._lasting_ids.clear()  # a new login has new ids
 
     def now(self) -> float:
@@ -97,6 +103,7 @@ class Conversations:
     async def read(self, event: Event) -> ConversationRow:
         """Return the committed state of an event's conversation, also while a handler is changing it."""
         key, former_key = await self._keys_of(event)
+        await self._list()
         cached = self._cache.get(key)
         if cached is None or not cached.is_loaded:
             cached = CachedConversation(key)
@@ -123,6 +130,8 @@ class Conversations:
             UnknownContact: The event has no chat, and so no conversation.
         """
         key, former_key = (key, "") if key else await self._keys_of(event)
+        if not self._is_listed:
+            await self._list()
         cached = self._cache.pop(key, None)
         if cached is None:
             cached = CachedConversation(key)
@@ -156,6 +165,7 @@ class Conversations:
             changes.append(row)
             if cached.former_key:
                 changes.append(ConversationRow(key=cached.former_key))
+                self._cache.pop(cached.former_key, None)
                 cached.former_key = ""
             if row.deadline is not None:
                 self.on_deadline(row.deadline)
@@ -172,23 +182,44 @@ class Conversations:
             raise InvalidRequest("The bot does not run, so it has no conversations.")
         return self._subscription
 
+    async def _list(self) -> None:
+        """Fill the cache with the conversations of the journal, as far as they fit."""
+        async with self._listing:
+            if self._is_listed:
+                return
+            subscription = self.opened()
+            rows = await use_journal(subscription.name, lambda: subscription.conversations(CACHED))
+            for row in rows:
+                cached = self._cache[row.key] = CachedConversation(row.key)
+                cached.row, cached.is_loaded = row, True
+            self._is_listed, self._has_all = True, len(rows) < CACHED
+
     async def _load(self, cached: CachedConversation, former_key: str) -> None:
         """Read the row of a conversation that is not in memory."""
-        subscription = self.opened()
-        row = await use_journal(self.opened().name, lambda: subscription.conversation(cached.row.key))
-        if row is None and former_key:
-            former = await use_journal(self.opened().name, lambda: subscription.conversation(former_key))
-            if former is not None:
-                row, cached.former_key = msgspec.structs.replace(former, key=cached.row.key), former_key
+        row = await self._read_row(cached.row.key)
+        former = await self._read_row(former_key) if row is None and former_key else None
+        if former is not None:
+            row, cached.former_key = msgspec.structs.replace(former, key=cached.row.key), former_key
         if row is not None:
             cached.row = row
         cached.is_loaded = True
+
+    async def _read_row(self, key: str) -> ConversationRow | None:
+        """Return the committed row of a key; None without one."""
+        cached = self._cache.get(key)
+        if cached is not None and cached.is_loaded:
+            return None if cached.row.is_empty else cached.row
+        if self._has_all:
+            return None
+        subscription = self.opened()
+        return await use_journal(subscription.name, lambda: subscription.conversation(key))
 
     def _forget_oldest(self) -> None:
         """Remove conversations from memory that were not used for the longest time and are not in use."""
         oldest = islice(self._cache.items(), max(len(self._cache) - CACHED, 0))
         for key in [key for key, cached in oldest if not cached.users]:
             del self._cache[key]
+            self._has_all = False
 
     # -- keys --------------------------------------------------------------------------------------------------------
 
@@ -221,12 +252,21 @@ class Conversations:
         if contact_id == self._client.account.id:
             lasting = "me"
         elif contact_id.startswith("@"):
-            with suppress(UnknownContact):
-                lasting = str((await use_journal(self.opened().name, lambda: self._client.who(contact_id))).number)
+            lasting = await use_journal(self.opened().name, lambda: self._find_identity(contact_id))
         if len(self._lasting_ids) > CACHED:
             self._lasting_ids.clear()
         self._lasting_ids[contact_id] = lasting
         return lasting
+
+    async def _find_identity(self, contact_id: ContactId) -> str:
+        """Return the number of a contact's identity; the id if it has none, once all contacts are matched."""
+        found = await find_identity_of(self.opened().part.identities, contact_id)
+        if found is None:
+            try:
+                found = await self._client.who(contact_id)
+            except UnknownContact:
+                return contact_id
+        return str(found.number)
 
 
 class ConversationTransaction(msgspec.Struct, eq=False):  # a struct, because there is one per event

@@ -176,6 +176,10 @@ class Subscription:
         """Return a conversation as the last `commit` has left it; None if there is none."""
         return await self._opened().conversation(key)
 
+    async def conversations(self, limit: int = 100) -> list[ConversationRow]:
+        """Return at most so many conversations, in no particular order."""
+        return await self._opened().conversations(limit)
+
     async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
         """Return the conversations with a deadline, the earliest first."""
         return await self._opened().deadlines(limit)

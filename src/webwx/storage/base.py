@@ -416,6 +416,10 @@ class Consumer(Protocol):
         """Return a conversation as the last `commit` has left it, stored or not; None if there is none."""
         ...
 
+    async def conversations(self, limit: int = 100) -> list[ConversationRow]:
+        """Return conversations in no particular order, after all calls of `commit` until now; at most so many."""
+        ...
+
     async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
         """Return the conversations with a deadline, the earliest first, after all calls of `commit` until now."""
         ...

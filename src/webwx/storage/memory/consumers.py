@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -139,6 +139,11 @@ class MemoryConsumer:
         """Return a conversation as the last `commit` has left it; None if there is none."""
         with self._lock:
             return self._cursor.conversations.get(clean_text(key))
+
+    async def conversations(self, limit: int = 100) -> list[ConversationRow]:
+        """Return conversations in no particular order, at most so many."""
+        with self._lock:
+            return list(islice(self._cursor.conversations.values(), limit))
 
     async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
         """Return the conversations with a deadline, the earliest first."""

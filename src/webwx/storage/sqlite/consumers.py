@@ -38,7 +38,12 @@ from webwx.model.contacts import ContactId
 from webwx.protocol.codec import clean_text
 from webwx.storage.base import ConversationRow, Entry
 from webwx.storage.sqlite.bulk import as_list, insert, select_numbers
-from webwx.storage.sqlite.conversations import read_conversation, read_deadlines, write_conversations
+from webwx.storage.sqlite.conversations import (
+    read_conversation,
+    read_conversations,
+    read_deadlines,
+    write_conversations,
+)
 from webwx.storage.sqlite.dead_letters import read_revivals
 from webwx.storage.sqlite.entries import read_entries
 from webwx.storage.sqlite.marks import TOKEN, Marks
@@ -103,6 +108,14 @@ def read_known(db: sqlite3.Connection, consumer: int) -> ConsumerState:
 def _token_of(consumer: int) -> str:
     """Return the name under which the token of a consumer's opening is stored."""
     return f"opening of consumer {consumer}"
+
+
+def _clean(row: ConversationRow) -> ConversationRow:
+    """Return a row whose texts can be stored."""
+    key, step, chat = clean_text(row.key), clean_text(row.step), ContactId(clean_text(row.chat))
+    if (key, step, chat) == (row.key, row.step, row.chat):
+        return row
+    return msgspec.structs.replace(row, key=key, step=step, chat=chat)
 
 
 class StoredBatch(NamedTuple):
@@ -447,11 +460,7 @@ class SqliteConsumer:
         """Acknowledge entries and store changes of conversations, all in one transaction."""
         with self._guard:  # a transaction takes the acknowledgements and the changes together
             self._acks += numbers
-            for row in changes:
-                key = clean_text(row.key)
-                self._changes[key] = msgspec.structs.replace(
-                    row, key=key, step=clean_text(row.step), chat=ContactId(clean_text(row.chat))
-                )
+            self._changes |= {row.key: row for row in map(_clean, changes)}
         if self._poison_markers or self._crashes:
             for number in numbers:
                 self._clear_crashes(number)
@@ -577,6 +586,11 @@ class SqliteConsumer:
         if row is not None:
             return None if row.is_empty else row
         return await self._reader.do(lambda db: read_conversation(db, self.row, key))
+
+    async def conversations(self, limit: int = 100) -> list[ConversationRow]:
+        """Return conversations in no particular order, after all calls of `commit` until now; at most so many."""
+        await self.flush()
+        return await self._reader.do(lambda db: read_conversations(db, self.row, limit))
 
     async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
         """Return the conversations with a deadline, the earliest first, after all calls of `commit` until now."""

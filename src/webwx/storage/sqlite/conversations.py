@@ -6,25 +6,33 @@ from typing import TYPE_CHECKING
 
 from webwx.model.contacts import ContactId
 from webwx.storage.base import ConversationRow
-from webwx.storage.sqlite.bulk import as_list
+from webwx.storage.sqlite.bulk import as_list, insert
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
 _COLUMNS = "key, step, content, chat, deadline, changed_at"
 
 
-def write_conversations(db: sqlite3.Connection, consumer: int, rows: Iterable[ConversationRow]) -> None:
-    """Store the changed conversations of a consumer; an empty row deletes one."""
-    for row in rows:
-        if row.is_empty:
-            db.execute("DELETE FROM conversations WHERE consumer = ? AND key = ?", (consumer, row.key))
-        else:
-            db.execute(
-                "INSERT OR REPLACE INTO conversations VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (consumer, row.key, row.step, row.values, row.chat, row.deadline, row.changed_at),
-            )
+def write_conversations(db: sqlite3.Connection, consumer: int, rows: Collection[ConversationRow]) -> None:
+    """Store the changed conversations of a consumer, each with another key; an empty row deletes one."""
+    insert(
+        db,
+        "conversations",
+        [
+            (consumer, row.key, row.step, row.values, row.chat, row.deadline, row.changed_at)
+            for row in rows
+            if not row.is_empty
+        ],
+        verb="INSERT OR REPLACE",
+    )
+    ended = [row.key for row in rows if row.is_empty]
+    if ended:
+        db.execute(
+            "DELETE FROM conversations WHERE consumer = ? AND key IN (SELECT value FROM json_each(?))",
+            (consumer, as_list(ended)),
+        )
 
 
 def read_conversation(db: sqlite3.Connection, consumer: int, key: str) -> ConversationRow | None:
@@ -34,6 +42,15 @@ def read_conversation(db: sqlite3.Connection, consumer: int, key: str) -> Conver
         (consumer, key),
     ).fetchone()
     return None if found is None else _row(found)
+
+
+def read_conversations(db: sqlite3.Connection, consumer: int, limit: int) -> list[ConversationRow]:
+    """Return conversations of a consumer, at most so many."""
+    found = db.execute(
+        f"SELECT {_COLUMNS} FROM conversations WHERE consumer = ? LIMIT ?",  # noqa: S608 - columns only
+        (consumer, limit),
+    )
+    return [_row(each) for each in found.fetchall()]
 
 
 def read_deadlines(db: sqlite3.Connection, consumer: int, limit: int) -> list[ConversationRow]:
