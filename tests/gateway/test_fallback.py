@@ -11,7 +11,15 @@ import pytest
 
 from webwx.errors import InvalidSettings
 from webwx.gateway.config import FallbackTable, GatewayConfig
-from webwx.gateway.fallback import ATTEMPTS, ChannelFailed, CommandChannel, Fallback, MailChannel, channels_of
+from webwx.gateway.fallback import (
+    ATTEMPTS,
+    ChannelFailed,
+    CommandChannel,
+    Fallback,
+    MailChannel,
+    WebhookChannel,
+    channels_of,
+)
 from webwx.gateway.port import AccountStatus
 
 if TYPE_CHECKING:
@@ -92,6 +100,30 @@ async def test_a_command_that_fails_says_why(command: tuple[str, ...], reason: s
         await CommandChannel(command).send("s", "t")
 
 
+async def test_a_webhook_is_called() -> None:
+    received: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        received.append(await reader.readexactly(length))
+        status = b"204 No Content" if head.startswith(b"POST /ok ") else b"500 Internal Server Error"
+        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        await WebhookChannel(f"{url}/ok", allow_private=True).send("s", "t")
+        with pytest.raises(ChannelFailed, match="answered 500"):
+            await WebhookChannel(f"{url}/broken", allow_private=True).send("s", "t")
+        with pytest.raises(ChannelFailed, match="was not called"):
+            await WebhookChannel(f"{url}/ok", allow_private=False).send("s", "t")
+    assert received[0] == b'{"title":"s","text":"t"}'
+    with pytest.raises(ChannelFailed, match="was not called"):
+        await WebhookChannel(f"{url}/ok", allow_private=True).send("s", "t")
+
+
 async def test_a_mail_is_sent() -> None:
     received: list[bytes] = []
 
@@ -117,7 +149,9 @@ async def test_a_mail_is_sent() -> None:
 
 def test_the_settings_are_checked() -> None:
     assert channels_of(FallbackTable()) == []
-    assert len(channels_of(FallbackTable(command=("true",), smtp_host="h", mail_to="m"))) == 2
+    assert (
+        len(channels_of(FallbackTable(command=("true",), webhook="https://x.example", smtp_host="h", mail_to="m"))) == 3
+    )
     for table in (FallbackTable(smtp_host="h"), FallbackTable(smtp_host="h", mail_to="m", smtp_user="u")):
         with pytest.raises(InvalidSettings):
             channels_of(table)

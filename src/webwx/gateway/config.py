@@ -44,6 +44,8 @@ EXAMPLE = """\
 
 [fallback]                  # reports the end of a login, which WeChat itself cannot
 # command = []              # program and arguments, such as ["mail", "-s", "webwx", "me@example.org"]; text on stdin
+# webhook = ""              # URL that gets a POST with {"title": ..., "text": ...}
+# webhook_allow_private = false     # allow a host of this machine or of a private network
 # smtp_host = ""            # mail server
 # smtp_port = 587           # 465: TLS from the start; otherwise STARTTLS, except on this machine
 # smtp_user = ""
@@ -98,6 +100,10 @@ class FallbackTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     command: tuple[str, ...] = ()
     """Program and arguments; it gets the text on stdin."""
+    webhook: str = ""
+    """URL that gets a POST with a JSON object of `title` and `text`."""
+    webhook_allow_private: bool = False
+    """Allow a host of this machine or of a private network."""
     smtp_host: str = ""
     """Mail server; empty: no mail is sent."""
     smtp_port: int = 587

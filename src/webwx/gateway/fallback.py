@@ -1,5 +1,5 @@
 """
-Another way to reach the owner when a login ends, because WeChat no longer does: a command or a mail.
+Another way to reach the owner when a login ends, because WeChat no longer does: a command, a webhook or a mail.
 
 The text names the account and how many messages wait for it, never a message.
 """
@@ -12,11 +12,15 @@ import logging
 import smtplib
 import ssl
 from email.message import EmailMessage
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from webwx.errors import InvalidSettings
+import msgspec
+
+from webwx.errors import InvalidSettings, TransportError
 from webwx.gateway.config import is_loopback
+from webwx.gateway.outgoing_addresses import AddressRefused
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -127,6 +131,34 @@ class MailChannel:
             server.send_message(mail)
 
 
+class WebhookChannel:
+    """
+    Posts a JSON object with `title` and `text`.
+
+    Args:
+        url: Address of the webhook.
+        allow_private: Allow a host of this machine or of a private network.
+    """
+
+    def __init__(self, url: str, *, allow_private: bool) -> None:
+        self._url = url
+        self._allow_private = allow_private
+
+    async def send(self, subject: str, text: str) -> None:
+        """Post the text."""
+        from webwx.gateway.outgoing import OutgoingClient  # rarely needed, and slow to import
+
+        body = msgspec.json.encode({"title": subject, "text": text})
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with OutgoingClient() as outgoing:
+                answer = await outgoing.post(self._url, body, headers, allow_private=self._allow_private)
+        except (AddressRefused, TransportError) as error:
+            raise ChannelFailed(f"The webhook was not called: {error}") from None
+        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            raise ChannelFailed(f"The webhook answered {answer.status}.")
+
+
 def channels_of(table: FallbackTable) -> list[FallbackChannel]:
     """
     Return the channels that are set up.
@@ -137,6 +169,8 @@ def channels_of(table: FallbackTable) -> list[FallbackChannel]:
     channels: list[FallbackChannel] = []
     if table.command:
         channels.append(CommandChannel(table.command))
+    if table.webhook:
+        channels.append(WebhookChannel(table.webhook, allow_private=table.webhook_allow_private))
     if table.smtp_host:
         if not table.mail_to:
             raise InvalidSettings("[fallback] has 'smtp_host', and needs 'mail_to' as well.")
