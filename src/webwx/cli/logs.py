@@ -114,7 +114,7 @@ def log_to_stderr(*, log_format: str = "text", level: int = logging.WARNING) -> 
     if not library.handlers:
         library.addHandler(_handler(log_format, "%(asctime)s %(name)s: %(message)s"))
         library.setLevel(level)
-    NOTICES.setLevel(logging.INFO)
+    NOTICES.setLevel(min(level, logging.INFO))
 
 
 def _handler(log_format: str, text: str = FORMAT) -> logging.Handler:
