@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from webwx.cli.pictures import jpeg
 from webwx.gateway.notification_queue import NotificationQueue
 from webwx.gateway.notify.message import OutgoingMessage
 from webwx.gateway.notify.notification import AttachedFile
@@ -98,6 +99,18 @@ async def test_text_and_files_are_sent_in_order_and_once(online: Running) -> Non
     rows = await online.port.account(1).list_sends()
     assert sorted((row.kind, row.text) for row in rows) == [("file", "a.log"), ("text", "see file")]
     assert list(queue.folder.iterdir()) == []
+
+
+async def test_a_picture_is_sent_as_one_and_a_broken_one_as_a_file(online: Running) -> None:
+    receiver = await receiver_of(online)
+    queue = queue_of(online, Clock())
+    whole = AttachedFile(name="a.bin", content=jpeg())
+    broken = AttachedFile(name="b.png", content=b"\x89PNG\r\n\x1a\n", media_type="image/png")
+    await queue.put(receiver, OutgoingMessage("", (whole, broken)), "")
+    await queue.flush()
+    rows = await online.port.account(1).list_sends()
+    assert [(row.kind, row.state) for row in rows if row.text == "a.bin"] == [("image", "sent")]
+    assert [row.state for row in rows if row.text == "b.png"] == ["sent"]
 
 
 async def test_a_deleted_receivers_messages_are_forgotten(online: Running) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from webwx.errors import InvalidRequest, RecordChanged, WxError
+from webwx.errors import InvalidRequest, NotAPicture, RecordChanged, WxError
 from webwx.gateway.notify.digest import Burst, Collected, digest
 from webwx.gateway.notify.message import OutgoingMessage, with_age
 from webwx.gateway.notify.receiver import StoredMessage
@@ -47,7 +47,8 @@ _HELD, _DONE = "held", "notified"
 """Kinds of records: a held message, and the key of one that has left."""
 _RETRY = 30.0
 """Seconds until held messages are tried again."""
-_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/bmp"})
+_PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
+"""Beginnings of the pictures that a phone shows."""
 
 
 class HeldFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,15 +286,21 @@ class NotificationQueue:
         self, account: AccountPort, receiver: StoredReceiver, files: Sequence[HeldFile], batch: str
     ) -> None:
         for number, file in enumerate(files):
-            path = self.folder / file.path
-            content = MediaContent(kind=file.kind, path=path, name=file.name)
+            key = f"receiver-{batch[:32]}-{number}"
             try:
-                await account.send(receiver.to, content, key=f"receiver-{batch[:32]}-{number}")
-            except GatewayProblem as problem:
-                if problem.code != "key-reused":
-                    raise
-            except InvalidRequest as error:  # such as a picture that is none; the text has arrived
+                await self._send_file(account, receiver, file, key)
+            except InvalidRequest as error:  # such as an empty file; the text has arrived
                 _log.warning("A file of a notification cannot be sent (%s).", type(error).__name__)
+
+    async def _send_file(self, account: AccountPort, receiver: StoredReceiver, file: HeldFile, key: str) -> None:
+        path = self.folder / file.path
+        try:
+            await account.send(receiver.to, MediaContent(kind=file.kind, path=path, name=file.name), key=key)
+        except NotAPicture:
+            await account.send(receiver.to, MediaContent(kind="file", path=path, name=file.name), key=key)
+        except GatewayProblem as problem:
+            if problem.code != "key-reused":
+                raise
 
     async def _finish(self, receiver: StoredReceiver, folded: Sequence[HeldMessage]) -> None:
         for each in folded:
@@ -343,4 +350,5 @@ def _safe_name(name: str) -> str:
 
 
 def _kind_of(file: AttachedFile) -> MediaKind:
-    return "image" if file.media_type in _PICTURES else "file"
+    """Return how to send a file: clients often send a picture without its media type."""
+    return "image" if file.content.startswith(_PICTURES) else "file"
