@@ -132,3 +132,13 @@ def test_without_a_login_it_runs_and_says_so(shell: Shell) -> None:
         status, answer = call(f"{first_line['url']}/api/v1/notify", new_key(shell), b"a")
         assert (status, answer["code"]) == (404, "not-found")
         assert call(f"{first_line['url']}/api/v1/notify", "wxk_wrong", b"a")[0] == 401
+
+
+def test_failure_is_a_record_of_the_log_as_json(me: Shell) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = me.run("serve", "--port", str(taken.getsockname()[1]), "--log-format", "json")
+    record = json.loads(done.stderr)
+    assert (record["logger"], record["level"], record["exit_code"]) == ("webwx.cli", "error", done.code)
+    assert "is taken" in record["message"]

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from webwx.cli.exits import BadInput, CommandFailed
+from webwx.cli.logs import log_format_option
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.receivers import receiver
 from webwx.cli.session import Session, command
@@ -65,6 +66,7 @@ class _ServeGroup(click.Group):
     metavar="FILE",
     help="Configuration file.  [default: gateway.toml beside the logins]",
 )
+@log_format_option
 def serve(
     session: Session, port: int | None, address: str | None, behind_proxy: str | None, file: str | None
 ) -> Coroutine[Any, Any, None]:
