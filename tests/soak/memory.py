@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from tests.soak.stage import Figures, Stage, stage
-from tests.soak.veteran import WARM_LOGINS, WEIGHTS, Weight
+from tests.soak.veteran import WARM_LOGINS, WEIGHTS, MemoryFigures
 
 if TYPE_CHECKING:
     from tests.soak.stage import Run
@@ -39,7 +39,7 @@ async def run(run: Run) -> Figures:
         _populate(play, people, rooms)
         await play.start("veteran", logins=logins, warm=WARM, messages=messages, size=size * MEBIBYTE)
         ending = asyncio.create_task(play.end(None))
-        before, moved_at = dict[str, Weight](), time.monotonic()
+        before, moved_at = dict[str, MemoryFigures](), time.monotonic()
         while not ending.done():
             weights = _weights(play)
             handled = max((each.handled for each in weights.values()), default=0)
@@ -78,8 +78,8 @@ def _populate(play: Stage, people: int, rooms: int) -> None:
         play.world.add_chatroom(f"Room {room}", ["me", *members], f"room{room}")
 
 
-def _weights(play: Stage) -> dict[str, Weight]:
+def _weights(play: Stage) -> dict[str, MemoryFigures]:
     """Read what the process has written down, the last of each kind."""
     path = play.folder / WEIGHTS
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    return {each.after: each for line in lines for each in [msgspec.json.decode(line, type=Weight)]}
+    return {each.after: each for line in lines for each in [msgspec.json.decode(line, type=MemoryFigures)]}
