@@ -12,11 +12,13 @@ import os
 import signal
 import socket
 import ssl
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import uvicorn
 
 from webwx.errors import InvalidSettings
+from webwx.gateway.connections import LimitedConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,6 +97,10 @@ def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
     config = gateway.config
     made = uvicorn.Config(
         gateway.app,
+        http=cast(
+            "type[asyncio.Protocol]",  # anything that makes a protocol
+            partial(LimitedConnection, header=config.limits.header, patience=config.limits.patience),
+        ),
         lifespan="off",
         ws="websockets-sansio",
         ws_max_size=_LONGEST_FRAME,
@@ -106,7 +112,6 @@ def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
         limit_concurrency=config.limits.connections,
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=_GRACE,
-        h11_max_incomplete_event_size=config.limits.header,
         ssl_certfile=config.tls.certificate or None,
         ssl_keyfile=config.tls.key or None,
     )

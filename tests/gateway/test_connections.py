@@ -1,0 +1,92 @@
+"""Headers that are too large, requests that are too slow, and bytes that are no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
+from webwx.gateway.serve import listen, serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.gateway.conftest import StartGateway
+
+GET = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n"
+
+
+@contextlib.asynccontextmanager
+async def address_of(start_gateway: StartGateway, limits: LimitsTable) -> AsyncIterator[tuple[str, int]]:
+    """Serve a gateway with limits; yield its address."""
+    ready = asyncio.Event()
+    config = GatewayConfig(listen=ListenTable(port=0), limits=limits)
+    async with start_gateway(config) as running:
+        listener = listen(config)
+        address = listener.socket.getsockname()
+        server = asyncio.ensure_future(serve(running.gateway, listener, ready.set))
+        await ready.wait()
+        yield address
+        server.cancel()
+        await asyncio.wait([server])
+
+
+async def answer_to(address: tuple[str, int], *pieces: bytes) -> bytes:
+    """Send bytes, and return all that comes until the server closes the connection."""
+    reader, writer = await asyncio.open_connection(*address)
+    for piece in pieces:
+        writer.write(piece)
+    answer = await reader.read()
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+    return answer
+
+
+async def test_a_header_that_is_too_large_is_refused(start_gateway: StartGateway) -> None:
+    async with address_of(start_gateway, LimitsTable(header=2000)) as address:
+        large = await answer_to(address, GET + b"X-A: " + b"a" * 3000)
+        many = await answer_to(address, GET + b"".join(b"X-%d: 1\r\n" % number for number in range(500)))
+        fits = await answer_to(address, GET + b"X-A: " + b"a" * 1000 + b"\r\nConnection: close\r\n\r\n")
+
+    assert large.startswith(b"HTTP/1.1 431")
+    assert many.startswith(b"HTTP/1.1 431")
+    assert fits.startswith(b"HTTP/1.1 200")
+
+
+async def test_a_request_that_does_not_go_on_is_ended(start_gateway: StartGateway) -> None:
+    post = b"POST /api/v1/notify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc"
+    async with address_of(start_gateway, LimitsTable(patience=0.05)) as address:
+        assert (await answer_to(address, GET)).startswith(b"HTTP/1.1 408")
+        assert await answer_to(address) == b""
+        assert b"200 OK" not in await answer_to(address, post)
+        assert (await answer_to(address, GET + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01\x02\x00\x01",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET http://[ HTTP/1.1\r\n\r\n",
+        b"\r\n" * 100 + b"x\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request_is_refused_and_the_next_one_answered(
+    start_gateway: StartGateway, garbage: bytes
+) -> None:
+    async with address_of(start_gateway, LimitsTable(patience=0.2)) as address:
+        assert b"200 OK" not in await answer_to(address, garbage)
+        assert (await answer_to(address, GET + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 200")
+
+
+async def test_pipelined_requests_are_answered_in_order(start_gateway: StartGateway) -> None:
+    async with address_of(start_gateway, LimitsTable()) as address:
+        last = b"GET /docs/errors HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        answer = await answer_to(address, (GET + b"\r\n") * 5 + last)
+
+    assert answer.count(b"HTTP/1.1 200") == 6
+    assert answer.rindex(b"<h1>Errors") > answer.rindex(b'"openapi"')
