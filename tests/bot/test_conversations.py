@@ -124,6 +124,28 @@ def test_a_state_survives_a_new_login(webwx_sandbox: Sandbox, webwx_friend: Phon
         assert webwx_friend.hears("b 2")
 
 
+@pytest.mark.parametrize("cached", [10_000, 1])
+def test_a_state_stays_with_a_member_who_becomes_a_contact(
+    webwx_sandbox: Sandbox,
+    webwx_friend: PhoneUser,
+    webwx_chatroom: Chatroom,
+    monkeypatch: pytest.MonkeyPatch,
+    cached: int,
+) -> None:
+    monkeypatch.setattr(conversations, "CACHED", cached)
+    stranger = webwx_sandbox.add_stranger("王五")
+    with webwx_sandbox.running(counting("person")):
+        webwx_chatroom.add(stranger)
+        stranger.say("a", to=webwx_chatroom)
+        assert webwx_friend.hears("a 1", chat=webwx_chatroom)
+        webwx_sandbox.do(lambda world: world.befriend("me", stranger.id))
+        webwx_sandbox.settle()
+    for number in (2, 3):
+        with webwx_sandbox.running(counting("person")):
+            stranger.say("b", to=webwx_chatroom)
+            assert webwx_friend.hears(f"b {number}", chat=webwx_chatroom)
+
+
 def test_more_conversations_than_fit_into_memory(webwx_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(conversations, "CACHED", 1)
     people = [webwx_sandbox.person(name) for name in ("ahua", "lilei", "zhangsan")]

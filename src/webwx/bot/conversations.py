@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from itertools import islice
+from itertools import islice, product
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
@@ -102,12 +102,12 @@ class Conversations:
 
     async def read(self, event: Event) -> ConversationRow:
         """Return the committed state of an event's conversation, also while a handler is changing it."""
-        key, former_key = await self._keys_of(event)
+        key, *former_keys = await self._keys_of(event)
         await self._list()
         cached = self._cache.get(key)
         if cached is None or not cached.is_loaded:
             cached = CachedConversation(key)
-            await self._load(cached, former_key)
+            await self._load(cached, former_keys)
         return cached.row
 
     async def remove_deadline(self, row: ConversationRow) -> None:
@@ -129,7 +129,7 @@ class Conversations:
         Raises:
             UnknownContact: The event has no chat, and so no conversation.
         """
-        key, former_key = (key, "") if key else await self._keys_of(event)
+        key, *former_keys = [key] if key else await self._keys_of(event)
         if not self._is_listed:
             await self._list()
         cached = self._cache.pop(key, None)
@@ -144,7 +144,7 @@ class Conversations:
             raise
         if not cached.is_loaded:
             try:
-                await self._load(cached, former_key)
+                await self._load(cached, former_keys)
             except BaseException:
                 self.release(cached)
                 raise
@@ -194,14 +194,15 @@ class Conversations:
                 cached.row, cached.is_loaded = row, True
             self._is_listed, self._has_all = True, len(rows) < CACHED
 
-    async def _load(self, cached: CachedConversation, former_key: str) -> None:
-        """Read the row of a conversation that is not in memory."""
-        row = await self._read_row(cached.row.key)
-        former = await self._read_row(former_key) if row is None and former_key else None
-        if former is not None:
-            row, cached.former_key = msgspec.structs.replace(former, key=cached.row.key), former_key
-        if row is not None:
-            cached.row = row
+    async def _load(self, cached: CachedConversation, former_keys: Collection[str]) -> None:
+        """Read the row of a conversation that is not in memory, which may have one of its former keys."""
+        key = cached.row.key
+        for each in (key, *former_keys):
+            row = await self._read_row(each)
+            if row is not None:
+                cached.row = row if each == key else msgspec.structs.replace(row, key=key)
+                cached.former_key = "" if each == key else each
+                break
         cached.is_loaded = True
 
     async def _read_row(self, key: str) -> ConversationRow | None:
@@ -223,9 +224,9 @@ class Conversations:
 
     # -- keys --------------------------------------------------------------------------------------------------------
 
-    async def _keys_of(self, event: Event) -> tuple[str, str]:
+    async def _keys_of(self, event: Event) -> list[str]:
         """
-        Return the key of an event's conversation, and the one it had if a contact had no identity; empty for none.
+        Return the key of an event's conversation, and then those that it had if a contact had no identity yet.
 
         Raises:
             UnknownContact: The event has no chat.
@@ -235,16 +236,18 @@ class Conversations:
             key = self._key(event)
             if not isinstance(key, str) or not key:
                 raise TypeError(f"The function of state_key= returned {type(key).__name__}; it returns a text.")
-            return key, ""
+            return [key]
         chat: ContactId | None = getattr(event, "chat", None)
         if not chat:
             raise UnknownContact(f"This {type(event).__name__} has no chat, and so no state.")
         ids = [chat]
         if self._key == "person":
             ids.append(getattr(event, "sender", None) or chat)
-        key = "/".join([self._lasting_ids.get(each) or await self._find_lasting_id(each) for each in ids])
-        raw = "/".join(ids)
-        return key, raw if raw != key else ""
+        lasting = [self._lasting_ids.get(each) or await self._find_lasting_id(each) for each in ids]
+        choices = [
+            (one,) if one == contact_id else (one, contact_id) for one, contact_id in zip(lasting, ids, strict=True)
+        ]
+        return ["/".join(each) for each in product(*choices)]
 
     async def _find_lasting_id(self, contact_id: ContactId) -> str:
         """Return the number of a contact's identity, because ids are new at each login; without one, the id."""
