@@ -172,6 +172,31 @@ def test_call_that_a_crash_interrupts_is_made_again_and_repeats_no_send(
     assert calls == [1, 1]
 
 
+def test_call_that_crashes_each_process_is_given_up(
+    kit: Sandbox, friend: PhoneUser, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = list[int]()
+    bot = Bot(attempts=1)
+
+    @bot.timer()
+    async def remind(ctx: Context, data: None) -> None:
+        calls.append(ctx.attempt)
+        await asyncio.Event().wait()
+
+    @bot.on(TextMessage)
+    async def note(ctx: Context, message: TextMessage) -> None:
+        await ctx.call_later(remind, minutes=10)
+
+    for process in range(4):
+        with kit.running(bot) as running:
+            if process == 0:
+                friend.say("tea")
+            clock.wind(minutes=11)
+            running.kill()
+    assert len(calls) == 2, "in the process where it was due, and once more"
+    assert "the timer 1 is given up after 1 interrupted or failed attempts" in caplog.text
+
+
 def test_failed_call_is_repeated_and_then_given_up(
     kit: Sandbox, friend: PhoneUser, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -19,7 +19,7 @@ SERVER, FOLDER = sys.argv[1], Path(sys.argv[2])
 
 bot = Bot(
     server=SERVER, store=LoginFile(FOLDER / "me.json"), journal=SqliteJournal(FOLDER / "me.journal"),
-    show_qr=lambda _: None, replies_per_minute=0,
+    show_qr=lambda _: None, replies_per_minute=0, attempts=20,
 )  # fmt: skip
 
 

@@ -94,10 +94,10 @@ async def test_timer_is_settled_once_and_not_found_afterwards(account: AccountJo
     assert (await added(account, "a")).state == "cancelled"
 
 
-async def test_failed_attempt_is_counted_and_the_next_one_is_due_later(account: AccountJournal) -> None:
+async def test_failed_attempts_and_the_time_of_the_next_one_are_stored(account: AccountJournal) -> None:
     row = await added(account, "a")
-    await account.timers.postpone(row.number, NOW + 100, time=NOW + 61)
-    await account.timers.postpone(row.number, NOW + 200, time=NOW + 101)
+    await account.timers.postpone(row.number, NOW + 100, failures=1, time=NOW + 61)
+    await account.timers.postpone(row.number, NOW + 200, failures=2, time=NOW + 101)
     (found,) = await account.timers.find(TimerQuery(bot="bot"))
     assert (found.failures, found.due_at, found.changed_at) == (2, NOW + 200, NOW + 101)
 
@@ -105,7 +105,7 @@ async def test_failed_attempt_is_counted_and_the_next_one_is_due_later(account: 
 async def test_settled_timer_cannot_be_postponed(account: AccountJournal) -> None:
     row = await added(account, "a")
     await account.timers.settle(row.number, "cancelled", time=NOW)
-    await account.timers.postpone(row.number, NOW + 100, time=NOW)
+    await account.timers.postpone(row.number, NOW + 100, failures=1, time=NOW)
     assert await keys(account) == []
 
 

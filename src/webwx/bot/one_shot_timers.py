@@ -98,6 +98,8 @@ class OneShotTimers:
         self._skipped: set[int] = set()
         """Numbers of the timers that cannot be called by this process."""
         self._scheduler = JobScheduler(self._fail)
+        self._began_at = 0.0
+        """Time at which `run` began, in seconds since 1970."""
         self._error: BaseException | None = None
         """Error of a call that is not its handler's, which ends `run`."""
 
@@ -166,6 +168,7 @@ class OneShotTimers:
 
     async def run(self) -> None:
         """Call handlers until this is cancelled; then running ones may take ten seconds to end."""
+        self._began_at = self._client.clock()
         try:
             while True:
                 self._news.clear()
@@ -210,6 +213,8 @@ class OneShotTimers:
                 )  # fmt: skip
                 self._skipped.add(timer.number)
                 return
+            if timer.due_at <= self._began_at and not await self._count_in_advance(timer):
+                return
             try:
                 chat = await self._present_id(timer)
                 if chat is None:
@@ -229,10 +234,27 @@ class OneShotTimers:
             self._ended.add(timer.number)
             self._news.set()
 
+    async def _count_in_advance(self, timer: StoredTimer) -> bool:
+        """
+        Count the attempt at a timer that was due before the start, and return whether to make it.
+
+        A crash may have interrupted it, and if its handler causes the crash, it must not crash every process.
+        """
+        if timer.failures < self._attempts:
+            await self._postpone(timer, timer.due_at, timer.failures + 1)
+            return True
+        _log.error(
+            "%s: the timer %d is given up after %d interrupted or failed attempts.",
+            self._bot, timer.number, timer.failures, extra=log_fields(self._bot, timer=timer.number),
+        )  # fmt: skip
+        await self._settle(timer, "failed")
+        return False
+
     async def _handle_failure(self, timer: StoredTimer, error: BaseException) -> None:
         """Count a failed attempt; schedule another one, or give up."""
         if isinstance(error, (LoggedOut, NotLoggedIn)):
             self._skipped.add(timer.number)  # the next login calls it again
+            await self._postpone(timer, timer.due_at, timer.failures)
             return
         failures = timer.failures + 1
         _log.log(
@@ -245,11 +267,13 @@ class OneShotTimers:
         if failures >= self._attempts:
             await self._settle(timer, "failed")
             return
-        now = self._client.clock()
-        due_at = now + pause_after(failures)
-        await use_journal(self._bot, lambda: self._store.postpone(timer.number, due_at, time=now))
+        await self._postpone(timer, self._client.clock() + pause_after(failures), failures)
 
     # -- journal -----------------------------------------------------------------------------------------------------
+
+    async def _postpone(self, timer: StoredTimer, due_at: float, failures: int) -> None:
+        now = self._client.clock()
+        await use_journal(self._bot, lambda: self._store.postpone(timer.number, due_at, failures=failures, time=now))
 
     async def _settle(self, timer: StoredTimer, outcome: TimerOutcome) -> None:
         now = self._client.clock()

@@ -560,8 +560,8 @@ class TimerStore(Protocol):
         """Store the outcome of a timer that waits, and return whether it waited."""
         ...
 
-    async def postpone(self, number: int, due_at: float, *, time: float) -> None:
-        """Count a failed attempt at the call, and store when the next attempt is due."""
+    async def postpone(self, number: int, due_at: float, *, failures: int, time: float) -> None:
+        """Store when the next attempt at a call is due, and how many have failed, if the timer waits."""
         ...
 
 

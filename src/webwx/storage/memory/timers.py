@@ -100,11 +100,11 @@ class MemoryTimerStore:
         with self._lock:
             return self._calls().settle(number, outcome, time)
 
-    async def postpone(self, number: int, due_at: float, *, time: float) -> None:
-        """Count a failed attempt at the call, and store when the next attempt is due."""
+    async def postpone(self, number: int, due_at: float, *, failures: int, time: float) -> None:
+        """Store when the next attempt at a call is due, and how many have failed, if the timer waits."""
         with self._lock:
             row = self._calls().rows.get(number)
             if row is not None and row.state == "waiting":
                 self._calls().rows[number] = msgspec.structs.replace(
-                    row, due_at=due_at, failures=row.failures + 1, changed_at=time
+                    row, due_at=due_at, failures=failures, changed_at=time
                 )

@@ -77,15 +77,15 @@ class SqliteTimerStore:
 
         return await self._writer.do(store)
 
-    async def postpone(self, number: int, due_at: float, *, time: float) -> None:
-        """Count a failed attempt at the call, and store when the next attempt is due."""
+    async def postpone(self, number: int, due_at: float, *, failures: int, time: float) -> None:
+        """Store when the next attempt at a call is due, and how many have failed, if the timer waits."""
         account = await self._account()
 
         def store(db: sqlite3.Connection) -> None:
             db.execute(
-                "UPDATE timers SET failures = failures + 1, due_at = ?, changed_at = ?"
+                "UPDATE timers SET failures = ?, due_at = ?, changed_at = ?"
                 " WHERE account = ? AND number = ? AND state = 'waiting'",
-                (due_at, time, account, number),
+                (failures, due_at, time, account, number),
             )
 
         await self._writer.do(store)
