@@ -1,0 +1,89 @@
+"""The API of a served gateway, checked by programs that know it from its OpenAPI document only."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = [pytest.mark.verify, pytest.mark.timeout(400)]
+
+BIN = Path(sys.executable).parent
+
+SCHEMATHESIS = """
+[auth.openapi.key]
+bearer = "${WEBWX_KEY}"
+
+[parameters]
+"path.account" = "1"
+"path.who" = "filehelper"
+"path.event" = 3
+"""
+"""Its configuration: a real key, and values that exist."""
+
+LEFT_OUT = "stream|login/events|/accounts/{account}$|logout|console/session|/audit|ws$"
+"""Paths of endless answers, and those that would end the account or the key."""
+
+
+class Served(NamedTuple):
+    url: str
+    key: str
+
+
+@contextmanager
+def started(*arguments: str, environment: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Start a command that runs until it is stopped; yield its first line."""
+    command = [BIN / "webwx", *arguments, "--port", "0", "--json"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A gateway with one account and without a limit of requests."""
+    environment = {**os.environ, "WEBWX_HOME": str(tmp_path)}
+    (tmp_path / "gateway.toml").write_text("[limits]\nrequests_per_minute = 0\n")
+    key_command = [BIN / "webwx", "serve", "key", "create", "--name", "test", "--scopes", "admin", "--json"]
+    with started("sandbox", "--auto-confirm", environment=environment) as sandbox:
+        environment["WEBWX_SERVER"] = sandbox["url"]
+        subprocess.run([BIN / "webwx", "login"], env=environment, capture_output=True, check=True)
+        key = json.loads(subprocess.run(key_command, env=environment, capture_output=True, check=True).stdout)["key"]
+        with started("serve", environment=environment) as gateway:
+            yield Served(gateway["url"], key)
+
+
+def test_the_openapi_document_is_valid(served: Served) -> None:
+    from openapi_spec_validator import OpenAPIV31SpecValidator, validate
+
+    with urllib.request.urlopen(f"{served.url}/openapi.json") as answer:
+        validate(json.load(answer), cls=OpenAPIV31SpecValidator)
+
+
+def test_schemathesis_finds_no_server_error_and_no_undocumented_answer(served: Served, tmp_path: Path) -> None:
+    (tmp_path / "schemathesis.toml").write_text(SCHEMATHESIS)
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    done = subprocess.run(
+        [
+            BIN / "schemathesis", "--config-file", tmp_path / "schemathesis.toml", "run", f"{served.url}/openapi.json",
+            "--checks", checks, "--phases", "fuzzing", "--max-examples", "10", "--exclude-path-regex", LEFT_OUT,
+            "--generation-deterministic", "--request-timeout", "60", "--no-color",
+        ],
+        env={**os.environ, "WEBWX_KEY": served.key}, capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout[-8000:]
+    assert " passed" in done.stdout
