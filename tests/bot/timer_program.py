@@ -7,10 +7,11 @@ Each text makes a timer, which answers it a moment later.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from webwx import Bot, LoginFile, SqliteJournal, TextMessage, run
+from webwx import Bot, LoginFile, SendOutcomeUnknown, SqliteJournal, TextMessage, run
 
 if TYPE_CHECKING:
     from webwx import Context
@@ -25,7 +26,8 @@ bot = Bot(
 
 @bot.timer()
 async def answer(ctx: Context, text: str) -> None:
-    await ctx.reply(f"late {text}")
+    with suppress(SendOutcomeUnknown):  # a kill interrupted the send
+        await ctx.reply(f"late {text}")
 
 
 @bot.on(TextMessage)
