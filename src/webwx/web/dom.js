@@ -33,13 +33,13 @@ export function fill(element, ...children) {
   );
 }
 
-/** One of the pictures in icons.svg; what it means is said by words beside it. */
+/** One of the pictures in the page's icons.svg; what it means is said by words beside it. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS(SVG, "use");
-  use.setAttribute("href", `/phone/static/icons.svg#${name}`);
+  use.setAttribute("href", new URL(`icons.svg#${name}`, import.meta.url).href);
   svg.append(use);
   return svg;
 }
