@@ -23,7 +23,7 @@ def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_the_wheel_has_the_types_the_licence_and_nothing_of_the_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "webwx/py.typed" in names
-    assert "webwx/sandbox/phone/static/index.html" in names
+    assert {"webwx/sandbox/phone/static/index.html", "webwx/gateway/console/index.html", "webwx/web/dom.js"} <= {*names}
     assert {"webwx/cli/templates/both/pyproject.toml.txt", "webwx/cli/templates/zh/bot.py.txt"} <= {*names}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"webwx"}

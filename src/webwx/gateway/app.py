@@ -28,6 +28,7 @@ from webwx.gateway.api.sends import sends_router
 from webwx.gateway.api.uploads import uploads_router
 from webwx.gateway.auth import Access, Caller
 from webwx.gateway.config import GatewayConfig
+from webwx.gateway.console import console_router
 from webwx.gateway.fallback import Fallback, channels_of
 from webwx.gateway.front import Front
 from webwx.gateway.hooks import Hooks, is_vendor_request
@@ -133,6 +134,7 @@ class Gateway:
                     ],
                 ),
                 documents_router,
+                console_router,
             ],
             guards=[self.access.check],
             dependencies={

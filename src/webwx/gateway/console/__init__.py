@@ -1,0 +1,49 @@
+"""The console: the page of the gateway in a browser. It acts through the API alone, with the cookie of its session."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from litestar import Response, Router, get
+from litestar.params import FromPath
+
+from webwx.gateway.problems import GatewayProblem
+from webwx.web import MODULES
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+"""Media types of the page's files, by the end of their names."""
+
+FILES: dict[str, Traversable] = MODULES | {
+    file.name: file for file in files(__package__).iterdir() if file.name.rpartition(".")[2] in _TYPES
+}
+"""All files that make up the page, by name."""
+
+
+@get("/", is_public=True, include_in_schema=False)
+async def show_console() -> Response[bytes]:
+    """Return the page."""
+    return _file("index.html")
+
+
+@get("/console/{name:str}", is_public=True, include_in_schema=False)
+async def show_console_file(name: FromPath[str]) -> Response[bytes]:
+    """Return a script, a style or a picture of the page."""
+    if name not in FILES:
+        raise GatewayProblem("not-found")
+    return _file(name)
+
+
+def _file(name: str) -> Response[bytes]:
+    return Response(FILES[name].read_bytes(), media_type=_TYPES[name.rpartition(".")[2]])
+
+
+console_router = Router("/", route_handlers=[show_console, show_console_file], include_in_schema=False)
