@@ -19,6 +19,7 @@ from webwx.storage.base import (
     JournalFile,
     Outbox,
     Outgoing,
+    RecordStore,
     SendQuery,
     TimerStore,
 )
@@ -57,6 +58,7 @@ def test_the_guide_lists_every_method_of_the_contract() -> None:
             TimerStore,
             ArchivedMedia,
             IdentityStore,
+            RecordStore,
         )
     }
 
