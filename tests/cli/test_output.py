@@ -328,7 +328,9 @@ COMMANDS: dict[str, Step] = {
 ECHO_WHAT_WAS_TYPED = {"phone", "chatroom", "friend", "login", "status", "logout", "accounts"}
 """Commands and groups, some also tried above, that name a contact in the one sentence of their result."""
 
-WITHOUT_CONTACTS = {"demo", "sandbox", "proxy", "new", "run", "journal", "outbox", "config", "completion", "doctor"}
+WITHOUT_CONTACTS = {
+    "demo", "sandbox", "proxy", "new", "run", "serve", "push", "journal", "outbox", "config", "completion", "doctor",
+}  # fmt: skip
 """Those, or their subcommands, that print numbers and paths, and the names of the user's own bots."""
 
 

@@ -30,7 +30,10 @@ from webwx.storage.passphrase import keyring_backend
 if TYPE_CHECKING:
     from webwx.settings import Settings
 
-EXTRAS = ("cryptography", "keyring", "trustme", "winloop" if sys.platform == "win32" else "uvloop")
+EXTRAS = (
+    "cronsim", "cryptography", "keyring", "litestar", "markdown-it-py", "multipart", "prometheus-client", "trustme",
+    "uvicorn", "websockets", "winloop" if sys.platform == "win32" else "uvloop",
+)  # fmt: skip
 """Optional dependencies."""
 
 PACKAGES = ("aiohappyeyeballs", "aiohttp", "click", "httptools", "isal", "msgspec", "segno", *EXTRAS)
