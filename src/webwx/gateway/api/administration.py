@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import Annotated
 
@@ -12,6 +11,7 @@ from litestar.datastructures import Cookie, State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
+from webwx.gateway.api.audit_log import InjectedRecords, note
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller, Limit
 from webwx.gateway.api.representations import moment, optional_moment
@@ -19,11 +19,9 @@ from webwx.gateway.auth import Caller
 from webwx.gateway.keys import ApiKey, KeyRing, Scope, check_scopes
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sessions import COOKIE, SESSION_SECONDS, ConsoleSessions
-from webwx.storage.base import RecordStore
 
 InjectedKeys = NamedDependency[SkipValidation[KeyRing]]
 InjectedSessions = NamedDependency[SkipValidation[ConsoleSessions]]
-InjectedRecords = NamedDependency[SkipValidation[RecordStore]]
 
 
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,7 +138,7 @@ async def create_key(
         networks=tuple(data.networks), requests_per_minute=data.requests_per_minute,
         expires_at=None if data.expires_at is None else data.expires_at.timestamp(),
     )  # fmt: skip
-    await _audit(records, caller, "key.create", made.key.id, " ".join(made.key.scopes))
+    await note(records, caller, "key.create", made.key.id, " ".join(made.key.scopes))
     return CreatedKey(key=made.text, about=view_of_key(made.key))
 
 
@@ -169,7 +167,7 @@ async def change_key(
     changed = await keys.change(key_id, change)
     if changed is None:
         raise GatewayProblem("not-found", "There is no key with this id.")
-    await _audit(records, caller, "key.change", key_id, " ".join(changed.scopes))
+    await note(records, caller, "key.change", key_id, " ".join(changed.scopes))
     return view_of_key(changed)
 
 
@@ -186,7 +184,7 @@ async def rotate_key(
     made = await keys.rotate(key_id, overlap=hours * 3600)
     if made is None:
         raise GatewayProblem("not-found", "There is no key with this id.")
-    await _audit(records, caller, "key.rotate", key_id)
+    await note(records, caller, "key.rotate", key_id)
     return CreatedKey(key=made.text, about=view_of_key(made.key))
 
 
@@ -198,7 +196,7 @@ async def delete_key(
     _require_unbound(caller)
     if not await keys.delete(key_id):
         raise GatewayProblem("not-found", "There is no key with this id.")
-    await _audit(records, caller, "key.delete", key_id)
+    await note(records, caller, "key.delete", key_id)
 
 
 @get("/audit", scope="admin", summary="Read the audit log", responses=problems(503))
@@ -220,10 +218,6 @@ async def read_audit(
             for entry in found
         ]
     )  # fmt: skip
-
-
-async def _audit(records: RecordStore, caller: Caller, action: str, target: str, detail: str = "") -> None:
-    await records.append_audit(caller.id, action, target=target, detail=detail, time=time.time())
 
 
 # -- the console -------------------------------------------------------------------------------------------------------
