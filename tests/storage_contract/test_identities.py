@@ -119,7 +119,7 @@ class TestByHand:
         bob, new = await self.ambiguous(relogin)
         await relogin.account.identities.merge(bob, new)
         for one, other in ((bob, bob), (bob, new), (new, bob)):
-            with pytest.raises(InvalidRequest, match=f"Both are number {bob} already"):
+            with pytest.raises(InvalidRequest, match=f"Both are identity {bob} already"):
                 await relogin.account.identities.merge(one, other)
 
     async def test_a_person_and_a_chatroom_are_two(self, relogin: Phone) -> None:
