@@ -591,7 +591,7 @@ TEXT_MESSAGE = TextMessage(**HEAD, text="hello")
         ),
         (PhoneActivity(code=1, chat=ContactId("@a")), "The phone has read Hua."),
         (PhoneActivity(code=2, chat=ContactId("@a")), "The phone has opened Hua."),
-        (PhoneActivity(code=4, chat=ContactId("@me")), "The phone has told its recent chats."),
+        (PhoneActivity(code=4, chat=ContactId("@me")), "The phone sent its recent chats."),
         (PhoneActivity(code=5, chat=ContactId("@a")), "The phone has left Hua."),
         (PhoneActivity(code=9, chat=ContactId("@a")), "The phone did something with Hua."),
         (ContactChanged(contact=Contact(id=ContactId("@b"), nickname="Bo")), "Bo is new or has changed."),

@@ -37,7 +37,7 @@ def test_a_fault_may_be_of_the_connection(shell: Any, me: Any) -> None:
     [
         (("truncated", "--times", "1"), "The fault truncated is on, for one call (number "),
         (("truncated", "--times", "3"), "The fault truncated is on, for 3 calls (number "),
-        (("truncated", "--probability", "0.5"), "The fault truncated is on, until it is taken off (number "),
+        (("truncated", "--probability", "0.5"), "The fault truncated is on, until it is turned off (number "),
         (("--reset",), "All faults are off."),
         (("--seed", "7"), "The seed is 7."),
     ],

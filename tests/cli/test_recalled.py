@@ -70,7 +70,7 @@ def test_a_keyless_picture_that_was_kept_is_listed_and_sent_on_by_other_processe
     [line] = me.run("recalled", "--json").lines
     assert (line["event"], line["way"]) == ("message_recalled", "by_upload")
     assert line["original"]["message_id"] == picture["message_id"]
-    assert me.run("recalled").stdout.endswith("  阿华 in 周末爬山: [picture]  [can be sent on, from what was kept]\n")
+    assert me.run("recalled").stdout.endswith("  阿华 in 周末爬山: [picture]  [can be forwarded, from the archive]\n")
     for words in ([str(picture["number"]), "filehelper"], [picture["message_id"], "filehelper"], ["filehelper"]):
         done = me.run("forward", "--recalled", *words, "--json")
         assert (done.code, done.line["way"]) == (0, "by_upload")
@@ -82,7 +82,7 @@ def test_a_picture_that_was_not_kept_cannot_be_sent_on_and_that_is_said(me: Any,
     recall(sandbox, sent["message_id"])
     assert me.run("listen", "--count", "2").code == 0
 
-    assert me.run("recalled").stdout.endswith("  阿华: [picture]  [cannot be sent on]\n")
+    assert me.run("recalled").stdout.endswith("  阿华: [picture]  [cannot be forwarded]\n")
     done = me.run("forward", "--recalled", sent["message_id"], "filehelper")
     assert (done.code, done.stdout) == (2, "")
     assert "keep" in done.sentence
@@ -106,7 +106,7 @@ def test_a_recalled_text_is_listed_with_what_it_said_and_goes_on(me: Any, sandbo
     sandbox.say("阿华", "me", "not taken back")
     kept = me.run("listen", "--count", "3", "--json").lines[2]
 
-    assert me.run("recalled").stdout.endswith("  阿华: a slip  [can be sent on]\n")
+    assert me.run("recalled").stdout.endswith("  阿华: a slip  [can be forwarded]\n")
     assert me.run("recalled", "阿华", "--limit", "1", "--json").line["original"]["text"] == "a slip"
     assert me.run("recalled", "张三", "--json").lines == []
     assert me.run("forward", "--recalled", "filehelper").code == 0

@@ -1,4 +1,4 @@
-"""Every kind of message that can be sent on, by its content or by download and upload; and those that cannot."""
+"""Every kind of message that can be forwarded, by its content or by download and upload; and those that cannot."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ ADDRESSES = (
     "file:///etc/passwd", "gopher://127.0.0.2:70", "ftp://evil.example", "javascript:alert(1)", "data:text/html,x",
     "unix:/run/socket", "https://evil.example\r\nHost: wx.qq.com", "https://wx.qq.com\tevil.example",
 )  # fmt: skip
-"""Where a login might be sent on to, if it let itself."""
+"""Hosts to which a server could redirect a login."""
 
 PLACES = ("redirect_origin", "exchange_origin", "exchange_location")
 """Switches of the sandbox that send a login on to one."""

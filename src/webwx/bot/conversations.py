@@ -176,7 +176,7 @@ class Conversations:
         Return the subscription.
 
         Raises:
-            InvalidRequest: There is none yet.
+            InvalidRequest: The bot is not running, so there is no subscription.
         """
         if self._subscription is None:
             raise InvalidRequest("The bot does not run, so it has no conversations.")
@@ -280,7 +280,7 @@ class ConversationTransaction(msgspec.Struct, eq=False):  # a struct, because th
     _event: Event
     """The event of the handler."""
     _key: str = ""
-    """The key of the conversation; empty: the event's."""
+    """Key of the conversation; empty for the conversation of the event."""
     _held: CachedConversation | None = None
     _row: ConversationRow | None = None
     _loading: asyncio.Lock | None = None

@@ -65,7 +65,7 @@ class ConditionKeywordsWithoutRegex(TypedDict, total=False):
     mentions_me: bool
     """The text mentions this account, by `@` and its name in the chatroom or its nickname; False: it does not."""
     group: bool
-    """The event's chat is a chatroom; False: it is a chat of two."""
+    """The event's chat is a chatroom; False: it is a chat with one person."""
     state: StepChoice | tuple[StepChoice, ...]
     """The conversation is at this step, at any step of this class, or at none (None), or at one of several."""
 

@@ -119,9 +119,9 @@ class TimerRegistry:
         """
         Call a handler once a day, as in `@bot.daily("08:30", timezone="Asia/Shanghai")`.
 
-        The time is that of the zone's wall clock. If the clock is put forward over it, the call is made right after
-        the change; if it occurs twice, at the first one. A clock that was set is noticed within a minute. For the
-        handler see `every`.
+        The time is that of the zone's wall clock. If the change to summer time skips it, the call is made right after
+        the change; if it occurs twice, at the first one. If the clock was set, the timer is adjusted within a minute.
+        For the handler see `every`.
 
         Args:
             at: Hours and minutes, or hours, minutes and seconds.
@@ -168,9 +168,9 @@ class TimerRegistry:
         """
         Call a handler at the times of a cron expression, as in `@bot.cron("*/15 9-17 * * mon-fri")`.
 
-        Needs `webwx[cron]`. As in Debian's cron, a time of the day that the clock is put forward over is made up for
-        right after the change, and one that occurs twice is due once; an expression that begins with `*`, has `*` as
-        its hour, or has six fields follows the elapsed time through both changes. A clock that was set is noticed
+        Needs `webwx[cron]`. As in Debian's cron, a time that the change to summer time skips is due right after the
+        change, and a time that occurs twice is due once; an expression that begins with `*`, has `*` as its hour, or
+        has six fields follows the elapsed time through both changes. If the clock was set, the timer is adjusted
         within a minute. For the handler see `every`.
 
         Args:

@@ -406,7 +406,7 @@ _PHONE = {
     "read": "The phone has read {chat}.",
     "opened": "The phone has opened {chat}.",
     "left": "The phone has left {chat}.",
-    "recent": "The phone has told its recent chats.",
+    "recent": "The phone sent its recent chats.",
     "other": "The phone did something with {chat}.",
 }
 """Text for each `PhoneActivity.action`."""

@@ -76,7 +76,7 @@ async def fault(
     if name:
         rule = {"fault": name, "endpoint": endpoint, "times": times, "probability": probability}
         number = (await ask_phones(server, "faults", rule | {"options": _parted(options)}))["number"]
-        until = f"for {times} calls" if times and times > 1 else "for one call" if times else "until it is taken off"
+        until = f"for {times} calls" if times and times > 1 else "for one call" if times else "until it is turned off"
         done = f"The fault {name} is on, {until} (number {number})."
     session.output.result(done, fault=name, number=number)
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from webwx.model.address_book import Contacts
 
 _WAYS = {
-    "by_content": "can be sent on",
-    "by_upload": "can be sent on, from what was kept",
-    "none": "cannot be sent on",
+    "by_content": "can be forwarded",
+    "by_upload": "can be forwarded, from the archive",
+    "none": "cannot be forwarded",
 }
 """Text for each value of `Recalled.way`."""
 

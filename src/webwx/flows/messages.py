@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 Q = TypeVar("Q", bound=msgspec.Struct)
 
 _NO_ID = frozenset({"", "0"})
-"""`MsgID` of an answer that names no message; a refused send has either."""
+"""Values of `MsgID` in an answer without a message id, such as a refusal."""
 
 
 def check_text(text: str) -> None:

@@ -475,13 +475,13 @@ def history(world: World, *, from_: str, to: str, title: Text, lines: tuple[str,
 
 @_action("transfer", "阿华 me 午饭", said=_said_sent)
 def transfer(world: World, *, from_: str, to: str, description: Text = "") -> Answer:
-    """Send money, in play."""
+    """Send a simulated transfer of money."""
     return _sent(world.send(from_, to, contents.transfer(world.person(from_), description)))
 
 
 @_action("red-packet", "阿华 周末爬山 新年快乐", said=_said_sent)
 def red_packet(world: World, *, from_: str, to: str, wish: Text = "恭喜发财，大吉大利") -> Answer:
-    """Send a red packet, in play."""
+    """Send a simulated red packet."""
     return _sent(world.send(from_, to, contents.red_packet(world.person(from_), wish)))
 
 
@@ -499,7 +499,7 @@ def raw(
     world: World, *, from_: str, to: str, type_: int, content: Text = "",
     app_type: Annotated[int, option("AppMsgType, of type 49.")] = 0,
 ) -> Answer:  # fmt: skip
-    """Send anything: TYPE is the platform's MsgType, CONTENT what it holds before escaping."""
+    """Send anything: TYPE is the platform's MsgType, CONTENT its content before escaping."""
     return _sent(world.send(from_, to, contents.raw(type_, app_type, content)))
 
 
@@ -508,7 +508,7 @@ def raw(
 
 @_action("offline", "", said="{who}'s phone is offline; 'webwx phone online' ends that.", facts={"offline": True})
 def go_offline(world: World, *, who: str = ME) -> None:
-    """Take the network from WHO's phone: nothing is sent, and a client's sends are refused with Ret 3."""
+    """Disconnect WHO's phone from the network; the client's sends are refused with Ret 3."""
     world.set_offline(who, is_offline=True)
 
 
@@ -526,7 +526,7 @@ def refuse(
     world: World, *, endpoint: Annotated[str, shown_as("CALL")], ret: int,
     times: Annotated[int, option("How many calls.", ge=1, le=1000)] = 1,
 ) -> None:  # fmt: skip
-    """Answer the next CALL with the number RET, as the platform does on a bad day."""
+    """Refuse the next CALL with the return code RET."""
     world.refuse_next(endpoint, ret, times=times)
 
 

@@ -136,7 +136,7 @@ class WebSession:
     ended: Ret | None = None
     """Why it has ended; None while it is active."""
     silent_until: float = 0.0
-    """Time until which a held poll does not report the end: one client cancels its own logout when it does."""
+    """Time until which a held poll does not report the end: a poll that does makes one client cancel its own logout."""
 
     def owns(self, skey: str) -> bool:
         """Return whether an skey was ever issued to this session."""

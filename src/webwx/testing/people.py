@@ -170,7 +170,7 @@ class PhoneUser:
 
     def transcript(self, with_: To | None = None) -> str:
         """
-        Return a chat as text, once the bots have handled all that was said: `阿华: ping`, one message per line.
+        Return a chat as text, once the bots have handled all messages: `阿华: ping`, one message per line.
 
         Raises:
             Impossible: There is no such chat.

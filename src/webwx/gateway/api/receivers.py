@@ -274,7 +274,7 @@ async def send_test(
 async def delete_receiver(
     receiver_id: FromPath[str], receivers: InjectedReceivers, records: InjectedRecords, caller: InjectedCaller
 ) -> None:
-    """Delete a receiver; its token ends at once, and what waits for it is forgotten."""
+    """Delete a receiver; its token becomes invalid at once, and its waiting messages are dropped."""
     receiver = await _reached(receivers, caller, receiver_id)
     await receivers.delete(receiver_id)
     await _audit(records, caller, "receiver.delete", receiver)

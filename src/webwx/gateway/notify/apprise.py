@@ -79,7 +79,7 @@ class Apprise:
         del options, now
         hops = request.header("x-apprise-recursion-count").strip()
         if hops and not (hops.isdecimal() and len(hops) < 5 and int(hops) <= MOST_FORWARDS):
-            raise Refusal(RefusalReason.UNSUPPORTED, "The request was passed on too often.")
+            raise Refusal(RefusalReason.UNSUPPORTED, "The request was forwarded too many times.")
         fields, files = _fields_and_files(request)
         if request.route.action == "notify" and fields.get("urls"):
             raise Refusal(RefusalReason.FORBIDDEN, "A list of addresses in the request is not accepted.")

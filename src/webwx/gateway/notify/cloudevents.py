@@ -70,7 +70,7 @@ def _events(request: HookRequest) -> list[dict[str, object]]:
     if request.media_type == _BATCH:
         batch = request.json()
         if not isinstance(batch, list) or len(objects(batch)) != len(batch):
-            raise Refusal(RefusalReason.INVALID_BODY, "A batch is a list of events.")
+            raise Refusal(RefusalReason.INVALID_BODY, "The body of a batch must be a list of events.")
         return objects(batch)
     if request.media_type == _STRUCTURED:
         return [request.json_object()]

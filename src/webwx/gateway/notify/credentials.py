@@ -66,7 +66,7 @@ def is_webhook_secret(secret: str) -> bool:
 
 def check_standard_webhook(request: HookRequest, secret: str, now: float, tolerance: float = 300.0) -> None:
     """
-    Check a signature of Standard Webhooks: `v1,<base64 HMAC-SHA256 of id.timestamp.body>`, of several one.
+    Check that one of the signatures of Standard Webhooks is right: `v1,<base64 HMAC-SHA256 of id.timestamp.body>`.
 
     Raises:
         Refusal: It is missing, wrong, or older than the tolerance.

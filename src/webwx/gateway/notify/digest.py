@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 
 class DigestRule(NamedTuple):
-    """When messages are folded."""
+    """When messages are combined into one."""
 
     messages: int = 10
     """Messages sent one by one in a period; at least 1."""
