@@ -1,5 +1,5 @@
 """
-Strangers' clients on port 443: each as its registry has it, with nothing told to it but which certificate to trust.
+Other clients on port 443, unmodified from their registries; the only setting is the trusted certificate.
 
 They look up the real names, find our sandbox, and live through one day there: a login, contacts, sends that are checked
 on the phones, recalls, and what their friends send them.
