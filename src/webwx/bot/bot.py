@@ -82,16 +82,16 @@ class Bot(Router, TimerRegistry):
         store: Where the login is saved; default: the command line's file.
         journal: Path of the journal, or a journal, which is not closed at the end; default: the file beside the login.
         rate_limit: Rate limit of the account; default: from the settings.
-        keep: Which media are fetched as they arrive and kept, against recalls; default: as it is set.
+        keep: Which media are archived as they arrive, before a recall; default: from the settings.
         show_qr: Called with each login code; the default draws it on the terminal.
         on_push: Called when the phone was asked to confirm without a code.
-        relogin: Log in anew when the login ends. False: its end is the bot's end.
+        relogin: Log in again when the login ends. False: the bot ends with the login.
         attempts: Number of attempts after which an event becomes a dead letter.
         time_limit: Seconds after which an asynchronous handler is cancelled, which counts as a failure.
         in_flight: Greatest number of events in memory.
         threads: Greatest number of plain functions that run at the same time.
         replies_per_minute: Replies in one chat within a minute that the loop guard allows; 0: no limit.
-        state_key: What has a state of its own: each `chat`, each `person` in each chat, or the text that a function
+        state_key: What has its own state: each `chat`, each `person` in each chat, or the text that a function
             returns for an event, such as one key for all chats.
         commands: Prefixes of commands, and the chats in which usage and help are answered.
         debug: Log one line per event with its handler and why others did not match, and the messages of exceptions.

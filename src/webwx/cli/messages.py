@@ -208,7 +208,7 @@ async def _receipt_of(client: AsyncClient, which: str) -> Receipt:
     if found.state == "recalled":
         raise BadInput(f"Send {found.number} is already recalled.")
     if found.receipt is None:
-        raise BadInput(f"Send {found.number} is not known to be sent, so it cannot be recalled.")
+        raise BadInput(f"Send {found.number} may not have been sent, so it cannot be recalled.")
     return found.receipt
 
 

@@ -1188,7 +1188,7 @@ class AsyncClient:
 
     async def revive(self, number: int, *, consumer: str = "bot") -> bool:
         """
-        Deliver a dead letter once more, as one new attempt; return whether there was one of this number.
+        Deliver a dead letter once more, as one new attempt; return whether there was one with this number.
 
         A running bot gets the event within seconds, in any process; a stopped one gets it at its start. It is handled
         after the events of its chat that were handled since.

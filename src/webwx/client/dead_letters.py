@@ -53,5 +53,5 @@ class DeadLetters:
         ]  # fmt: skip
 
     async def revive(self, number: int, *, consumer: str = "bot") -> bool:
-        """Deliver a dead letter once more, as one new attempt; return whether there was one of this number."""
+        """Deliver a dead letter once more, as one new attempt; return whether there was one with this number."""
         return await (await self._updates.readable_part()).revive(consumer, number)

@@ -92,7 +92,7 @@ class Messages:
         await self._session.require_login()
         receipt = sent if isinstance(sent, Receipt) else sent.receipt
         if receipt is None:
-            raise InvalidRequest("This is not known to be sent, so it cannot be recalled.")
+            raise InvalidRequest("It is unknown whether this message was sent, so it cannot be recalled.")
         if self._session.now() - receipt.time > RECALL_WINDOW + _CLOCK_TOLERANCE:
             raise RecallExpired("The message is older than two minutes and can no longer be recalled.")
         here = msgspec.structs.replace(receipt, chat=await self._identities.id_of(receipt.chat))

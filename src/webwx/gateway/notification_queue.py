@@ -1,5 +1,5 @@
 """
-From a notification to the outbox: at once, or held and folded.
+From a notification to the outbox: at once, or held and combined.
 
 A text for an account that is online goes into the outbox before its sender gets an answer. What has to wait is stored
 as a record first: the rest of a burst, files, and everything that arrives while the account is logged out. Held

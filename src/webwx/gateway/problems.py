@@ -69,7 +69,7 @@ KINDS: dict[str, Kind] = {
     "not-acceptable": Kind(HTTPStatus.NOT_ACCEPTABLE, "The answer is not available in an accepted media type."),
     "conflict": Kind(HTTPStatus.CONFLICT, "The present state does not allow this."),
     "too-large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than the gateway accepts."),
-    "unsupported-media-type": Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The body has a media type that is not read."),
+    "unsupported-media-type": Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The media type of the body is not supported."),
     "range-not-satisfiable": Kind(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range is outside of the file."),
     "wrong-host": Kind(HTTPStatus.MISDIRECTED_REQUEST, "The gateway does not serve this host name."),
     "key-reused": Kind(

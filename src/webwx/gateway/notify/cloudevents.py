@@ -46,7 +46,7 @@ class CloudEvents:
         if not events:
             raise Refusal(RefusalReason.EMPTY, "There is no event.")
         if any(not string(event, name) for event in events for name in _REQUIRED):
-            raise Refusal(RefusalReason.INVALID_FIELD, "An event has an id, a source and a type.")
+            raise Refusal(RefusalReason.INVALID_FIELD, "An event needs an id, a source and a type.")
         identity = "\n".join(f"{string(event, 'source')} {string(event, 'id')}" for event in events)
         if len(events) == 1:
             title, text = _title(events[0]), _text(events[0])

@@ -203,7 +203,7 @@ def _set_up(db: sqlite3.Connection, path: Path) -> None:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         (application,) = db.execute("PRAGMA application_id").fetchone()
         if version > VERSION or (version and application != APPLICATION):
-            raise StorageError(f"{path} is no file of this gateway, or of a newer version of webwx.")
+            raise StorageError(f"{path} is not a database of the gateway, or a newer version of webwx wrote it.")
         if not version:
             for statement in _TABLES.split(";")[:-1]:
                 db.execute(statement)
