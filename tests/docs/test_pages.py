@@ -173,10 +173,10 @@ def test_the_page_has_every_fault_of_the_catalogue() -> None:
     assert rows == [row(fault) for fault in catalogue()]
 
 
-def test_the_page_has_every_order_about_faults() -> None:
+def test_the_page_has_every_request_about_faults() -> None:
     said = "\n".join(module.__doc__ or "" for module in (fault_routes, proxy))
     documented = re.findall(r"^ *(GET|POST) +(/control/[\w/-]+)", said, re.MULTILINE)
-    assert [" ".join(order) for order in documented] == [row[0] for row in table(TOPICS / "faults.md", "Order")]
+    assert [" ".join(request) for request in documented] == [row[0] for row in table(TOPICS / "faults.md", "Request")]
 
 
 # -- field bugs ------------------------------------------------------------------------------------------------------
