@@ -511,6 +511,11 @@ class LocalAccount:
             return []
         return [self.named(event) for event in events]
 
+    async def find_event(self, number: int) -> AccountEvent | None:
+        """Return an event by its number, with the names to show."""
+        event = await self.find_message(number)
+        return None if event is None else self.named(event)
+
     def named(self, event: Event) -> AccountEvent:
         """Return an event with the names to show."""
         names = {"chat": "", "sender": ""}
@@ -551,11 +556,22 @@ class LocalConsumer:
 
     async def take(self, limit: int = 100) -> list[AccountEvent]:
         """Return the next events; wait until there is one."""
-        return [self._account.named(delivered.event) for delivered in await self._subscription.take(limit)]
+        return [
+            msgspec.structs.replace(self._account.named(delivered.event), attempt=delivered.entry.attempt)
+            for delivered in await self._subscription.take(limit)
+        ]
 
     def ack(self, number: int) -> None:
         """Acknowledge an event by its number."""
         self._subscription.ack(number)
+
+    async def failed(self, number: int, error: str) -> int:
+        """Store a failed attempt at an event, and return the number of failed attempts."""
+        return await self._subscription.failed(number, error)
+
+    async def give_up(self, number: int, error: str) -> None:
+        """Make an event a dead letter."""
+        await self._subscription.give_up(number, error)
 
 
 def _only_file(folder: Path) -> Path | None:

@@ -125,6 +125,8 @@ class AccountEvent(msgspec.Struct, frozen=True, kw_only=True):
     """Name of the author to show; empty if there is none."""
     cursor: str = ""
     """Position of a reader of several accounts after this event: opaque; empty for an event of a consumer."""
+    attempt: int = 1
+    """Number of the attempt of a consumer at this event."""
 
 
 class EventConsumer(Protocol):
@@ -136,6 +138,14 @@ class EventConsumer(Protocol):
 
     def ack(self, number: int) -> None:
         """Acknowledge an event by its number; it is not delivered to this consumer again."""
+        ...
+
+    async def failed(self, number: int, error: str) -> int:
+        """Store a failed attempt at an event, and return the number of failed attempts, counted across restarts."""
+        ...
+
+    async def give_up(self, number: int, error: str) -> None:
+        """Make an event a dead letter, which acknowledges it."""
         ...
 
 
@@ -332,6 +342,10 @@ class AccountPort(Protocol):
         ...
 
     # -- events ------------------------------------------------------------------------------------------------------
+
+    async def find_event(self, number: int) -> AccountEvent | None:
+        """Return an event by its number, with the names to show; None if there is none."""
+        ...
 
     def consume(self, name: str) -> AbstractAsyncContextManager[EventConsumer]:
         """Open a consumer: a reader with a stored position."""
