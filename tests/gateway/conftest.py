@@ -22,7 +22,7 @@ from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
     from webwx.gateway.port import AccountEvent
@@ -106,7 +106,9 @@ class Running:
 
 
 class StartGateway(Protocol):
-    def __call__(self, config: GatewayConfig = ...) -> contextlib.AbstractAsyncContextManager[Running]: ...
+    def __call__(
+        self, config: GatewayConfig = ..., *, sleep: Callable[[float], Awaitable[object]] = ...
+    ) -> contextlib.AbstractAsyncContextManager[Running]: ...
 
 
 @pytest.fixture
@@ -114,7 +116,11 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
     """Start a gateway in the test's folder; the next one continues where an earlier one was closed."""
 
     @contextlib.asynccontextmanager
-    async def start(config: GatewayConfig = GatewayConfig()) -> AsyncIterator[Running]:  # noqa: B008 - a frozen value
+    async def start(
+        config: GatewayConfig = GatewayConfig(),  # noqa: B008 - a frozen value
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> AsyncIterator[Running]:
         folder = AccountFolder(tmp_path)
         records = open_records(tmp_path / "gateway.db")
         port = LocalGateway(
@@ -124,7 +130,7 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
             ),
             folder, records, server=SERVER, clock=world.clock.now,
         )  # fmt: skip
-        gateway = Gateway(config, records, port, tmp_path / "gateway-files", clock=world.clock.now)
+        gateway = Gateway(config, records, port, tmp_path / "gateway-files", clock=world.clock.now, sleep=sleep)
         await gateway.start()
         yield Running(gateway, port, world, tmp_path)
         await gateway.close()

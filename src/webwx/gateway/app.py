@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
@@ -26,6 +27,7 @@ from webwx.gateway.api.notify import notify
 from webwx.gateway.api.receivers import receivers_router
 from webwx.gateway.api.sends import sends_router
 from webwx.gateway.api.uploads import uploads_router
+from webwx.gateway.api.webhooks import webhooks_router
 from webwx.gateway.auth import Access, Caller
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.console import console_router
@@ -40,10 +42,12 @@ from webwx.gateway.receivers import Receivers
 from webwx.gateway.reception import Reception
 from webwx.gateway.sessions import ConsoleSessions
 from webwx.gateway.uploads import UploadStore
+from webwx.gateway.webhook_delivery import WebhookDelivery, WebhookRetries
+from webwx.gateway.webhooks import Webhooks
 from webwx.storage.base import RecordStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
 
@@ -61,6 +65,8 @@ class Gateway:
         port: The accounts.
         folder: Folder for files that wait to be sent.
         clock: Returns seconds since 1970.
+        sleep: Waits for some seconds until a webhook is called again.
+        rng: Spreads calls of webhooks.
     """
 
     def __init__(
@@ -71,6 +77,8 @@ class Gateway:
         folder: Path,
         *,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        rng: random.Random | None = None,
     ) -> None:
         self.config = config
         self.records = records
@@ -81,6 +89,9 @@ class Gateway:
         self.uploads = UploadStore(records, folder / "uploads", clock)
         self.receivers = Receivers(records, clock)
         self.notifications = NotificationQueue(port, records, self.receivers, folder, clock)
+        self.webhooks = Webhooks(records, clock)
+        retries = WebhookRetries(sleep, rng or random.Random())  # noqa: S311 - it only spreads calls
+        self.deliveries = WebhookDelivery(port, self.webhooks, clock, retries)
         self._fallback = Fallback(port, self.notifications, channels_of(config.fallback))
         self._reporting: asyncio.Future[NoReturn] | None = None
         self.closing = asyncio.Event()
@@ -98,6 +109,7 @@ class Gateway:
         """Open the accounts and begin to sync."""
         await self.port.start()
         await self.notifications.start()
+        await self.deliveries.start()
         self._reporting = asyncio.ensure_future(self._fallback.run())
 
     def begin_closing(self) -> None:
@@ -110,6 +122,7 @@ class Gateway:
             if self._reporting is not None:
                 self._reporting.cancel()
             await self.notifications.close()
+            await self.deliveries.close()
             await self.port.close()
         finally:
             await self.records.close()
@@ -130,6 +143,7 @@ class Gateway:
                         receivers_router,
                         sends_router,
                         uploads_router,
+                        webhooks_router,
                         notify,
                     ],
                 ),
@@ -150,6 +164,8 @@ class Gateway:
                 "receivers": Provide(lambda: self.receivers, sync_to_thread=False),
                 "sessions": Provide(lambda: self.sessions, sync_to_thread=False),
                 "records": Provide(lambda: self.records, sync_to_thread=False),
+                "webhooks": Provide(lambda: self.webhooks, sync_to_thread=False),
+                "deliveries": Provide(lambda: self.deliveries, sync_to_thread=False),
             },
             exception_handlers=HANDLERS,
             logging_config=None,

@@ -1,0 +1,215 @@
+"""
+The webhooks of the gateway: addresses of other programs to which it sends events, each with a secret of its own.
+
+The secret is stored as it is, because signing needs it; it is shown once, when the webhook is created or rotated.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import string
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from webwx.errors import InvalidRequest
+from webwx.gateway.api.representations import EVENT_TYPES, type_of
+from webwx.gateway.outgoing_addresses import read_target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.gateway.port import AccountEvent
+    from webwx.storage.base import RecordStore
+
+WEBHOOK_KIND = "webhook"
+"""Kind of the records."""
+
+MOST_WEBHOOKS = 100
+"""Number of webhooks at most, because each one reads every event of its accounts."""
+
+OVERLAP = 24 * 3600.0
+"""Seconds after a rotation in which requests are signed with the earlier secret too."""
+
+_SECRET_BYTES = 32
+_LETTERS = string.ascii_letters + string.digits
+
+WebhookFormat = Literal["event", "cloudevents"]
+"""`event`: the event as the API shows it. `cloudevents`: the same as the data of a structured CloudEvent 1.0."""
+
+
+class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook with its secret."""
+
+    id: str
+    name: str
+    """Name for people, such as `n8n`."""
+    url: str
+    accounts: tuple[int, ...] | None = None
+    """Numbers of the accounts whose events are sent; None: all, later ones included."""
+    types: tuple[str, ...] = ()
+    """Patterns of the types to send, such as `message.*`; empty: all."""
+    chats: tuple[str, ...] = ()
+    """Names or ids of the chats whose events are sent; empty: all."""
+    is_self: bool | None = None
+    """Send only what the account has written, or only what others have; None: both."""
+    format: WebhookFormat = "event"
+    allow_private: bool = False
+    """Whether the host may be in a private network or on this machine."""
+    enabled: bool = True
+    disabled_reason: str = ""
+    """Why the gateway has disabled it; empty if it has not."""
+    created_at: float
+    """Seconds since 1970."""
+    secret: str
+    earlier_secret: str = ""
+    """The secret before the last rotation."""
+    earlier_until: float = 0
+    """Time until which requests are signed with the earlier secret too: seconds since 1970."""
+
+    def __repr__(self) -> str:
+        return f"StoredWebhook({self.id})"
+
+    @property
+    def consumer(self) -> str:
+        """Name of its consumer in each account's journal, which stores its position."""
+        return f"webhook-{self.id}"
+
+    def serves(self, account: int) -> bool:
+        """Return whether events of an account are sent."""
+        return self.accounts is None or account in self.accounts
+
+    def wants(self, told: AccountEvent) -> bool:
+        """Return whether an event of one of its accounts is sent."""
+        event = told.event
+        if self.types and not any(fnmatchcase(type_of(event), pattern) for pattern in self.types):
+            return False
+        if self.chats and getattr(event, "chat", None) not in self.chats and told.chat_name not in self.chats:
+            return False
+        return self.is_self is None or bool(getattr(event, "is_self", False)) == self.is_self
+
+    def signing_secrets(self, now: float) -> tuple[str, ...]:
+        """Return the secrets with which a request is signed now."""
+        return (self.secret, self.earlier_secret) if now < self.earlier_until else (self.secret,)
+
+
+class NewWebhook(NamedTuple):
+    """A webhook that has a new secret, which is not shown again."""
+
+    webhook: StoredWebhook
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"NewWebhook({self.webhook.id})"
+
+
+class Webhooks:
+    """
+    The webhooks, stored as records.
+
+    Args:
+        records: The records.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
+        self._records = records
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return "Webhooks()"
+
+    async def create(self, webhook: StoredWebhook) -> NewWebhook:
+        """
+        Store a webhook, and return it with its secret.
+
+        Args:
+            webhook: The webhook; its id, secret and time are replaced.
+
+        Raises:
+            InvalidRequest: A field is invalid, or there are too many webhooks.
+            AddressRefused: The gateway does not connect to this address.
+        """
+        made = msgspec.structs.replace(webhook, id=_random_id(), secret=new_secret(), created_at=self._clock())
+        check_webhook(made)
+        if len(await self.find()) >= MOST_WEBHOOKS:
+            raise InvalidRequest(f"There are {MOST_WEBHOOKS} webhooks already; delete one first.")
+        await self._put(made, 0)
+        return NewWebhook(made, made.secret)
+
+    async def find(self) -> list[StoredWebhook]:
+        """Return all webhooks, the oldest first."""
+        found = [_read_webhook(record.body) for record in await self._records.find(WEBHOOK_KIND)]
+        return sorted(found, key=lambda webhook: webhook.created_at)
+
+    async def get(self, webhook_id: str) -> StoredWebhook | None:
+        """Return a webhook by its id; None if there is none."""
+        record = await self._records.get(WEBHOOK_KIND, webhook_id)
+        return None if record is None else _read_webhook(record.body)
+
+    async def change(self, webhook_id: str, change: Callable[[StoredWebhook], StoredWebhook]) -> StoredWebhook | None:
+        """
+        Replace a webhook by the result of a function of it; None if there is none.
+
+        Raises:
+            RecordChanged: Another caller has changed it meanwhile.
+            InvalidRequest: A field is invalid.
+            AddressRefused: The gateway does not connect to this address.
+        """
+        record = await self._records.get(WEBHOOK_KIND, webhook_id)
+        if record is None:
+            return None
+        changed = change(_read_webhook(record.body))
+        check_webhook(changed)
+        await self._put(changed, record.version)
+        return changed
+
+    async def rotate(self, webhook_id: str) -> NewWebhook | None:
+        """Replace the secret of a webhook; None if there is none. The earlier secret signs too for `OVERLAP`."""
+        secret, until = new_secret(), self._clock() + OVERLAP
+        changed = await self.change(
+            webhook_id,
+            lambda each: msgspec.structs.replace(
+                each, secret=secret, earlier_secret=each.secret, earlier_until=until
+            ),
+        )  # fmt: skip
+        return None if changed is None else NewWebhook(changed, secret)
+
+    async def delete(self, webhook_id: str) -> bool:
+        """Delete a webhook, and return whether there was one."""
+        return await self._records.delete(WEBHOOK_KIND, webhook_id)
+
+    async def _put(self, webhook: StoredWebhook, version: int) -> None:
+        body = msgspec.json.encode(webhook)
+        await self._records.put(WEBHOOK_KIND, webhook.id, body, version=version, time=self._clock())
+
+
+def check_webhook(webhook: StoredWebhook) -> None:
+    """
+    Check the fields of a webhook.
+
+    Raises:
+        InvalidRequest: A pattern matches no type of event, or the accounts are an empty list.
+        AddressRefused: The gateway does not connect to this address.
+    """
+    read_target(webhook.url, allow_private=webhook.allow_private)
+    if webhook.accounts == ():
+        raise InvalidRequest("'accounts' is an empty list; name an account, or leave it out for all.")
+    for pattern in webhook.types:
+        if not any(fnmatchcase(each, pattern) for each in EVENT_TYPES):
+            raise InvalidRequest(f"No type of event matches {pattern!r}; one that does is 'message.*'.")
+
+
+def new_secret() -> str:
+    """Return a random secret in the form of Standard Webhooks."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+
+
+def _random_id() -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(8))
+
+
+def _read_webhook(body: bytes) -> StoredWebhook:
+    return msgspec.json.decode(body, type=StoredWebhook)

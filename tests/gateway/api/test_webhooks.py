@@ -1,0 +1,131 @@
+"""Webhooks over the API: created, changed, rotated, tested and deleted; their secrets are shown once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.gateway.webhook_receiver import webhook_receiver
+
+if TYPE_CHECKING:
+    import httpx
+    from tests.gateway.conftest import Running
+
+WEBHOOKS = "/api/v1/webhooks"
+
+
+async def created(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
+    answer = await client.post(WEBHOOKS, json={"name": "n", "url": "https://h.example/", **fields})
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+async def test_a_webhook_shows_its_secret_once(online: Running) -> None:
+    async with online.client("webhooks") as client:
+        made = await created(client, types=["message.*"], is_self=False)
+        path = f"{WEBHOOKS}/{made['webhook']['id']}"
+        renewed = (await client.post(f"{path}/rotate")).json()
+        shown = [(await client.get(each)).text for each in (path, WEBHOOKS)]
+    assert made["secret"] != renewed["secret"]
+    assert all(secret not in text for secret in (made["secret"], renewed["secret"]) for text in shown)
+    assert (made["webhook"]["state"], made["webhook"]["accounts"]) == ("active", None)
+
+
+async def test_an_event_after_the_creation_is_sent_and_listed(online: Running) -> None:
+    async with webhook_receiver() as receiver, online.client("admin") as client:
+        made = await created(client, url=receiver.url, allow_private=True, types=["message.text"])
+        path = f"{WEBHOOKS}/{made['webhook']['id']}"
+        online.world.say("ahua", "me", "hello")
+        request = await receiver.requests.get()
+        tested = (await client.post(f"{path}/test")).json()
+        listed = (await client.get(f"{path}/deliveries")).json()["deliveries"]
+    assert request.event["data"]["text"] == "hello"
+    assert (tested["type"], tested["status"], tested["delivered"], tested["answer"]) == ("webhook.test", 200, True, "")
+    assert [each["event"] for each in listed] == [tested["event"], request.event["id"]]
+    assert "hello" not in str(listed)
+
+
+async def test_an_address_that_cannot_be_reached_makes_a_webhook_failing(online: Running) -> None:
+    async with webhook_receiver() as receiver:
+        url = receiver.url
+    async with online.client("admin") as client:
+        made = await created(client, url=url, allow_private=True)
+        path = f"{WEBHOOKS}/{made['webhook']['id']}"
+        tested = (await client.post(f"{path}/test")).json()
+        assert (await client.get(path)).json()["state"] == "failing"
+    assert (tested["status"], tested["delivered"]) == (None, False)
+    assert tested["error"]
+
+
+async def test_a_webhook_is_changed_disabled_and_deleted(online: Running) -> None:
+    async with webhook_receiver() as receiver, online.client("admin") as client:
+        made = await created(client, url=receiver.url, allow_private=True, types=["message.text"])
+        path = f"{WEBHOOKS}/{made['webhook']['id']}"
+        assert (await client.patch(path, json={"enabled": False, "name": "m"})).json()["state"] == "disabled"
+        online.world.say("ahua", "me", "while disabled")
+        await online.until_text("while disabled")
+        assert receiver.requests.empty()
+        assert (await client.patch(path, json={"enabled": True})).json()["name"] == "m"
+        assert await receiver.texts(1) == ["while disabled"]
+        assert (await client.delete(path)).status_code == 204
+        assert (await client.get(path)).status_code == 404
+
+
+async def test_only_an_admin_may_reach_private_addresses(online: Running) -> None:
+    private = {"name": "n", "url": "http://127.0.0.1:9999/", "allow_private": True}
+    async with online.client("admin") as client:
+        mine = (await created(client, **private))["webhook"]["id"]
+    async with online.client("webhooks") as client:
+        assert (await client.post(WEBHOOKS, json=private)).status_code == 403
+        assert (await client.patch(f"{WEBHOOKS}/{mine}", json={"url": "http://10.0.0.1/"})).status_code == 403
+        other = (await created(client))["webhook"]["id"]
+        assert (await client.patch(f"{WEBHOOKS}/{other}", json={"allow_private": True})).status_code == 403
+        assert (await client.patch(f"{WEBHOOKS}/{other}", json={"url": "http://10.0.0.1/"})).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"url": "http://127.0.0.1:8791/api/v1/keys"}, 422),
+        ({"types": ["nothing.*"]}, 422),
+        ({"accounts": [7]}, 404),
+        ({"accounts": []}, 400),
+        ({"name": ""}, 400),
+        ({"format": "xml"}, 400),
+        ({"surprise": 1}, 400),
+    ],
+)
+async def test_an_invalid_webhook_is_refused(online: Running, fields: dict[str, Any], status: int) -> None:
+    async with online.client("webhooks") as client:
+        body = {"name": "n", "url": "https://h.example/", **fields}
+        assert (await client.post(WEBHOOKS, json=body)).status_code == status
+
+
+async def test_a_key_reaches_the_webhooks_of_its_accounts(online: Running) -> None:
+    other = (await online.port.add_account("other")).number
+    async with online.client("webhooks") as client:
+        of_all = (await created(client))["webhook"]["id"]
+        of_both = (await created(client, accounts=[1, other]))["webhook"]["id"]
+    async with online.client("webhooks", accounts=(other,)) as client:
+        own = (await created(client))["webhook"]
+        assert own["accounts"] == [other]
+        assert [each["id"] for each in (await client.get(WEBHOOKS)).json()["webhooks"]] == [own["id"]]
+        assert (await client.patch(f"{WEBHOOKS}/{own['id']}", json={"accounts": [1]})).status_code == 404
+        for which in (of_all, of_both, "absent"):
+            path = f"{WEBHOOKS}/{which}"
+            for method, suffix in (
+                ("GET", ""), ("DELETE", ""), ("POST", "/test"), ("POST", "/rotate"), ("GET", "/deliveries"),
+            ):  # fmt: skip
+                assert (await client.request(method, path + suffix)).status_code == 404
+            assert (await client.patch(path, json={"name": "x"})).status_code == 404
+    async with online.client("read", "events") as client:
+        assert (await client.get(WEBHOOKS)).status_code == 403
+
+
+async def test_the_audit_log_names_who_changed_a_webhook(online: Running) -> None:
+    async with online.client("admin") as client:
+        made = (await created(client))["webhook"]["id"]
+        await client.delete(f"{WEBHOOKS}/{made}")
+    entries = await online.gateway.records.audit()
+    assert [each.action for each in entries if each.target == made] == ["webhook.delete", "webhook.create"]

@@ -1,0 +1,228 @@
+"""Events reach a real HTTP server: in order, signed, again after a failure, and from the stored position on."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from standardwebhooks import Webhook
+from tests.gateway.webhook_receiver import webhook_receiver
+
+from webwx.gateway.webhook_request import PRIVATE_PAUSES
+from webwx.gateway.webhooks import StoredWebhook
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.gateway.conftest import Running, StartGateway
+    from tests.gateway.webhook_receiver import ReceivedRequest, WebhookReceiver
+
+TEXTS = ("message.text",)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[WebhookReceiver]:
+    async with webhook_receiver() as receiver:
+        yield receiver
+
+
+class Pauses:
+    """A sleep that notes its seconds, and lasts until it is released."""
+
+    def __init__(self, *, lasts: bool = False) -> None:
+        self.seconds: list[float] = []
+        self.begun = asyncio.Event()
+        self.released = asyncio.Event()
+        if not lasts:
+            self.released.set()
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        self.begun.set()
+        await self.released.wait()
+        await asyncio.sleep(0)
+
+
+async def added(running: Running, receiver: WebhookReceiver, **fields: Any) -> StoredWebhook:
+    """Store a webhook for the receiver, and begin to deliver."""
+    fields = {"types": TEXTS, "allow_private": True, **fields}
+    made = await running.gateway.webhooks.create(
+        StoredWebhook(id="", secret="", created_at=0, name="n", url=receiver.url, **fields)
+    )
+    await running.gateway.deliveries.apply(made.webhook.id)
+    return made.webhook
+
+
+async def test_an_event_is_sent_signed_with_its_id(online: Running, receiver: WebhookReceiver) -> None:
+    webhook = await added(online, receiver)
+    online.world.say("ahua", "me", "hello")
+    request = await receiver.requests.get()
+    assert request.text == "hello"
+    assert request.event["id"] == request.headers["webhook-id"]
+    assert (request.headers["webwx-event"], request.headers["webwx-attempt"]) == ("message.text", "1")
+    moment = datetime.fromtimestamp(int(request.headers["webhook-timestamp"]), UTC)
+    expected = Webhook(webhook.secret).sign(request.headers["webhook-id"], moment, request.body.decode())
+    assert request.headers["webhook-signature"] == expected
+
+
+async def test_a_failed_event_is_sent_again_with_its_id_before_the_next_of_its_chat(
+    start_gateway: StartGateway, receiver: WebhookReceiver
+) -> None:
+    pauses, statuses = Pauses(), iter(["500 No", "302 Found", "200 OK", "200 OK"])
+    receiver.answer = lambda _: next(statuses)
+    async with start_gateway(sleep=pauses) as running:
+        await running.log_in()
+        await added(running, receiver)
+        running.world.say("ahua", "me", "one")
+        running.world.say("ahua", "me", "two")
+        requests = [await receiver.requests.get() for _ in range(4)]
+    assert [request.text for request in requests] == ["one", "one", "one", "two"]
+    assert [request.headers["webwx-attempt"] for request in requests] == ["1", "2", "3", "1"]
+    assert len({request.headers["webhook-id"] for request in requests}) == 2
+    assert [first <= pause <= 1.2 * first for first, pause in zip((1, 2), pauses.seconds, strict=True)] == [True, True]
+
+
+async def test_a_failing_chat_does_not_hold_up_another_one(
+    start_gateway: StartGateway, receiver: WebhookReceiver
+) -> None:
+    pauses = Pauses(lasts=True)
+    receiver.answer = lambda request: "500 No" if request.text == "broken" else "200 OK"
+    async with start_gateway(sleep=pauses) as running:
+        await running.log_in()
+        await added(running, receiver)
+        running.world.say("ahua", "me", "broken")
+        running.world.say("ahua", "me", "after it")
+        await pauses.begun.wait()
+        running.world.say("zhangsan", "me", "of another chat")
+        assert await receiver.texts(2) == ["broken", "of another chat"]
+        receiver.answer = lambda _: "200 OK"
+        pauses.released.set()
+        assert await receiver.texts(2) == ["broken", "after it"]
+
+
+async def test_a_server_that_is_busy_is_left_alone_as_long_as_it_asks(
+    start_gateway: StartGateway, receiver: WebhookReceiver
+) -> None:
+    pauses, answers = Pauses(), iter(["429 Slow\r\nRetry-After: 77", "503 Later\r\nRetry-After: 9999", "200 OK"])
+    receiver.answer = lambda _: next(answers)
+    async with start_gateway(sleep=pauses) as running:
+        await running.log_in()
+        await added(running, receiver)
+        running.world.say("ahua", "me", "one")
+        await receiver.texts(3)
+    assert pauses.seconds == [77.0, 3600.0]
+
+
+async def test_after_the_last_attempt_an_event_is_a_dead_letter_and_the_next_one_is_sent(
+    start_gateway: StartGateway, receiver: WebhookReceiver
+) -> None:
+    receiver.answer = lambda request: "500 No" if request.text == "broken" else "200 OK"
+    async with start_gateway(sleep=Pauses()) as running:
+        await running.log_in()
+        webhook = await added(running, receiver)
+        running.world.say("ahua", "me", "broken")
+        running.world.say("ahua", "me", "next")
+        attempts = len(PRIVATE_PAUSES) + 1
+        assert await receiver.texts(attempts + 1) == ["broken"] * attempts + ["next"]
+        [letter] = await running.port.account(1).list_dead_letters(webhook.consumer, limit=10)
+        assert letter.error == "The server answered 500."
+        receiver.answer = lambda _: "200 OK"
+        assert await running.port.account(1).revive(webhook.consumer, letter.event.number)
+        assert await receiver.texts(1) == ["broken"]
+
+
+async def test_a_restart_continues_where_the_last_run_stopped(
+    start_gateway: StartGateway, receiver: WebhookReceiver
+) -> None:
+    pauses = Pauses(lasts=True)
+    receiver.answer = lambda request: "500 No" if request.text == "broken" else "200 OK"
+    async with start_gateway(sleep=pauses) as running:
+        await running.log_in()
+        await added(running, receiver)
+        running.world.say("zhangsan", "me", "delivered")
+        assert await receiver.texts(1) == ["delivered"]
+        running.world.say("ahua", "me", "broken")
+        running.world.say("ahua", "me", "after it")
+        await pauses.begun.wait()
+    assert await receiver.texts(1) == ["broken"]
+    receiver.answer = lambda _: "200 OK"
+    async with start_gateway() as running:
+        again, after = [await receiver.requests.get() for _ in range(2)]
+        running.world.say("ahua", "me", "new")
+        assert await receiver.texts(1) == ["new"]
+    assert (again.text, after.text) == ("broken", "after it")
+    assert int(again.headers["webwx-attempt"]) > 1
+
+
+async def test_410_disables_a_webhook_and_its_event_waits(online: Running, receiver: WebhookReceiver) -> None:
+    receiver.answer = lambda _: "410 Gone"
+    webhook = await added(online, receiver)
+    online.world.say("ahua", "me", "one")
+    assert await receiver.texts(1) == ["one"]
+    async with online.client("webhooks", "admin") as client:
+        path = f"/api/v1/webhooks/{webhook.id}"
+        for _ in range(1000):
+            shown = (await client.get(path)).json()
+            if shown["state"] == "disabled":
+                break
+        assert shown["disabled_reason"] == "The server answered 410."
+        receiver.answer = lambda _: "200 OK"
+        assert (await client.patch(path, json={"enabled": True})).json()["disabled_reason"] == ""
+    assert await receiver.texts(1) == ["one"]
+
+
+async def test_events_of_a_new_login_are_sent(online: Running, receiver: WebhookReceiver) -> None:
+    await added(online, receiver)
+    online.world.log_out("me")
+    assert (await online.port.account(1).check()).state == "logged_out"
+    await online.log_in()
+    online.world.say("ahua", "me", "after the login")
+    assert await receiver.texts(1) == ["after the login"]
+
+
+async def test_only_wanted_events_are_sent(online: Running, receiver: WebhookReceiver) -> None:
+    sender = await online.port.account(1).find_contact("阿华")
+    await added(online, receiver, chats=(sender.id,), is_self=False)
+    online.world.say("zhangsan", "me", "of another chat")
+    online.world.say("me", "ahua", "of myself")
+    online.world.say("ahua", "me", "wanted")
+    assert await receiver.texts(1) == ["wanted"]
+
+
+async def test_more_waiting_events_than_fit_in_memory_are_sent_in_order(
+    start_gateway: StartGateway, receiver: WebhookReceiver
+) -> None:
+    pauses = Pauses(lasts=True)
+    receiver.answer = lambda _: "500 No"
+    async with start_gateway(sleep=pauses) as running:
+        await running.log_in()
+        await added(running, receiver)
+        for number in range(150):
+            running.world.say("ahua", "me", str(number))
+        await pauses.begun.wait()
+        await running.until_text("149")
+        receiver.answer = lambda _: "200 OK"
+        pauses.released.set()
+        assert await receiver.texts(151) == ["0", *map(str, range(150))]
+
+
+async def test_a_deleted_webhook_gets_nothing_more(online: Running, receiver: WebhookReceiver) -> None:
+    webhook = await added(online, receiver)
+    await online.gateway.webhooks.delete(webhook.id)
+    await online.gateway.deliveries.apply(webhook.id)
+    online.world.say("ahua", "me", "one")
+    await online.until_text("one")
+    assert receiver.requests.empty()
+
+
+async def test_a_private_address_needs_permission(online: Running, receiver: WebhookReceiver) -> None:
+    webhook = await added(online, receiver)
+    await online.gateway.deliveries.sender.send_test(webhook)
+    request: ReceivedRequest = await receiver.requests.get()
+    assert request.event["type"] == "webhook.test"
+    closed = StoredWebhook(id="x", secret=webhook.secret, created_at=0, name="n", url=receiver.url)
+    made = await online.gateway.deliveries.sender.send_test(closed)
+    assert (made.status, made.is_delivered, "private network" in made.error) == (None, False, True)
+    assert receiver.requests.empty()

@@ -1,0 +1,61 @@
+"""A program of another one that receives webhooks over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+
+class ReceivedRequest(NamedTuple):
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def event(self) -> dict[str, Any]:
+        event: dict[str, Any] = json.loads(self.body)
+        return event
+
+    @property
+    def text(self) -> str:
+        """The text of the message; the type of any other event."""
+        return str(self.event["data"].get("text") or self.event["type"])
+
+
+class WebhookReceiver:
+    """An HTTP server that answers each request by a function of it: a status, or a status with headers."""
+
+    def __init__(self) -> None:
+        self.answer: Callable[[ReceivedRequest], str] = lambda _: "200 OK"
+        self.requests: asyncio.Queue[ReceivedRequest] = asyncio.Queue()
+        self.url = ""
+
+    async def texts(self, count: int) -> list[str]:
+        """Return the texts of so many requests."""
+        async with asyncio.timeout(20):
+            return [(await self.requests.get()).text for _ in range(count)]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        pairs = (line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
+        headers = {name.lower(): value for name, value in pairs}
+        request = ReceivedRequest(headers, await reader.readexactly(int(headers["content-length"])))
+        answer = self.answer(request)
+        self.requests.put_nowait(request)
+        writer.write(f"HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def webhook_receiver() -> AsyncIterator[WebhookReceiver]:
+    """Serve on a free port of this machine."""
+    receiver = WebhookReceiver()
+    listener = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    async with listener:
+        receiver.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/in"
+        yield receiver
