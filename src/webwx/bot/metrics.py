@@ -9,7 +9,7 @@ prometheus-client writes the text; it is imported with the first `Metrics`.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from webwx.client.state import LoginState
 
@@ -30,6 +30,14 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _BUCKETS = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 """Upper limits in seconds of the histogram of handlers."""
+
+
+class MeasuredAccount(Protocol):
+    """An account whose state is shown."""
+
+    async def measure(self) -> AccountMeasurement:
+        """Return the present state of the account in numbers."""
+        ...
 
 
 class Metrics:
@@ -57,19 +65,24 @@ class Metrics:
         )  # fmt: skip
         ProcessCollector(registry=self.registry)
         self.registry.register(self)
-        self._clients: list[AsyncClient] = []
-        """The accounts; the number of each is its place, from 1."""
+        self._accounts: dict[MeasuredAccount, str] = {}
+        """The accounts, each with its number."""
         self._bots: dict[Bot, str] = {}
         """The bots, each with the number of its account."""
-        self._measured: list[AccountMeasurement] = []
+        self._measured: dict[str, AccountMeasurement] = {}
+        """What was measured for the present text, by the number of the account."""
 
     # -- what is measured --------------------------------------------------------------------------------------------
 
-    def add_account(self, client: AsyncClient) -> str:
-        """Add the account of a client, unless it was added before; return its number, the label of its metrics."""
-        if client not in self._clients:
-            self._clients.append(client)
-        return str(self._clients.index(client) + 1)
+    def add_account(self, account: MeasuredAccount, number: int | None = None) -> str:
+        """
+        Add an account, unless it was added before; return its number, the label of its metrics.
+
+        Args:
+            account: The account, such as a client.
+            number: Its number; None: one more than the number of accounts before it.
+        """
+        return self._accounts.setdefault(account, str(len(self._accounts) + 1 if number is None else number))
 
     def add_bot(self, bot: Bot, client: AsyncClient) -> None:
         """Add a bot and its account; again after each login."""
@@ -91,7 +104,7 @@ class Metrics:
         """Return all metrics in Prometheus's text format."""
         from prometheus_client import generate_latest
 
-        self._measured = [await client.measure() for client in self._clients]
+        self._measured = {number: await account.measure() for account, number in self._accounts.items()}
         return generate_latest(self.registry)
 
     # -- samples -----------------------------------------------------------------------------------------------------
@@ -135,8 +148,7 @@ class Metrics:
         readable = self._gauge(
             "webwx_account_journal_readable", "0 while the journal cannot be read.", labels=("account",)
         )
-        for number, measured in enumerate(self._measured, 1):
-            account = str(number)
+        for account, measured in self._measured.items():
             for each in LoginState:
                 state.add_metric((account, each.value), each is measured.state)
             if measured.sync_age is not None:

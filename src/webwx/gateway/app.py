@@ -23,6 +23,7 @@ from webwx.gateway.api.documents import ReferencePage, documents_router
 from webwx.gateway.api.events import events_router
 from webwx.gateway.api.logins import logins_router
 from webwx.gateway.api.messages import messages_router
+from webwx.gateway.api.monitoring import monitoring_router
 from webwx.gateway.api.notify import notify
 from webwx.gateway.api.receivers import receivers_router
 from webwx.gateway.api.sends import sends_router
@@ -148,6 +149,7 @@ class Gateway:
                     ],
                 ),
                 documents_router,
+                monitoring_router,
                 console_router,
             ],
             guards=[self.access.check],

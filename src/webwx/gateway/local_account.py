@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from webwx.client.accounts import Accounts
     from webwx.client.client import AsyncClient
     from webwx.client.dead_letters import DeadLetter
+    from webwx.client.measurement import AccountMeasurement
     from webwx.client.rate_limit import RateLimitState
     from webwx.client.recalled import Recalled
     from webwx.client.state import StateChange
@@ -215,6 +216,10 @@ class LocalAccount:
             nickname=None if account is None else account.nickname, host=None if account is None else account.host,
             last_sync_at=client.last_sync_at, error=self._error, queued=len(self._promised),
         )  # fmt: skip
+
+    async def measure(self) -> AccountMeasurement:
+        """Return the account's state in numbers."""
+        return await self.client.measure()
 
     async def rate_limit(self) -> RateLimitState | None:
         """Return what the account's rate limit allows now."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from webwx.client.dead_letters import DeadLetter
+    from webwx.client.measurement import AccountMeasurement
     from webwx.client.rate_limit import RateLimitState
 
 AccountState = Literal["new", "logging_in", "online", "degraded", "logged_out"]
@@ -157,6 +158,10 @@ class AccountPort(Protocol):
 
     async def status(self) -> AccountStatus:
         """Return the account's state."""
+        ...
+
+    async def measure(self) -> AccountMeasurement:
+        """Return the account's state in numbers, for a monitor."""
         ...
 
     async def rate_limit(self) -> RateLimitState | None:

@@ -1,0 +1,61 @@
+"""What monitors ask: whether the gateway lives, whether it is ready, and its metrics."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from litestar import MediaType, Response, Router, get
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import QueryParameter
+
+from webwx.bot.metrics import CONTENT_TYPE, Metrics
+from webwx.errors import StorageError
+from webwx.gateway.api.audit_log import InjectedRecords
+from webwx.gateway.api.documented import problems
+from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
+
+
+@get("/healthz", is_public=True, media_type=MediaType.TEXT, summary="Check that the gateway answers")
+async def show_health() -> str:
+    """Return `ok`."""
+    return "ok"
+
+
+@get(
+    "/readyz", is_public=True, media_type=MediaType.TEXT, summary="Check that the gateway can work",
+    responses={503: ResponseSpec(str, generate_examples=False, media_type="text/plain", description="It cannot")},
+)  # fmt: skip
+async def show_readiness(
+    port: InjectedPort,
+    records: InjectedRecords,
+    require: Annotated[
+        Literal["online"] | None, QueryParameter(description="`online`: every account has to be online, too")
+    ] = None,
+) -> Response[str]:
+    """Return whether the database can be read and, on request, whether all accounts are online, in one line."""
+    try:
+        await records.audit(limit=1)
+    except StorageError:
+        return Response("The database cannot be read.", status_code=503)
+    if require == "online" and any(status.state != "online" for status in await port.list_accounts()):
+        return Response("An account is not online.", status_code=503)
+    return Response("ok")
+
+
+@get(
+    "/metrics", scope="read", media_type=MediaType.TEXT, summary="Read the metrics",
+    responses={
+        **problems(),
+        200: ResponseSpec(str, generate_examples=False, media_type="text/plain", description="Prometheus's format"),
+    },
+)  # fmt: skip
+async def show_metrics(port: InjectedPort, caller: InjectedCaller) -> Response[bytes]:
+    """Return the metrics of the accounts that the key reaches, labelled by their numbers, and of the process."""
+    metrics = Metrics()
+    for status in await port.list_accounts():
+        if caller.reaches(status.number):
+            metrics.add_account(port.account(status.number), status.number)
+    return Response(await metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+
+monitoring_router = Router("/", route_handlers=[show_health, show_readiness, show_metrics], tags=["monitoring"])

@@ -1,0 +1,50 @@
+"""What monitors ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prometheus_client.parser import text_string_to_metric_families
+
+if TYPE_CHECKING:
+    from tests.gateway.conftest import Running
+
+
+async def test_a_living_gateway_answers_without_a_key(running: Running) -> None:
+    async with running.anonymous() as client:
+        answer = await client.get("/healthz")
+    assert (answer.status_code, answer.text) == (200, "ok")
+
+
+async def test_readiness_can_require_that_every_account_is_online(running: Running) -> None:
+    async with running.anonymous() as client:
+        await running.port.add_account("mine")
+        assert (await client.get("/readyz")).status_code == 200
+        answer = await client.get("/readyz?require=online")
+        assert (answer.status_code, answer.text) == (503, "An account is not online.")
+        await running.log_in("mine")
+        assert (await client.get("/readyz?require=online")).status_code == 200
+
+
+async def test_a_gateway_whose_database_cannot_be_read_is_not_ready(running: Running) -> None:
+    async with running.anonymous() as client:
+        await running.gateway.records.close()
+        answer = await client.get("/readyz")
+    assert (answer.status_code, answer.text) == (503, "The database cannot be read.")
+
+
+async def test_metrics_are_of_the_accounts_that_the_key_reaches_and_hold_no_name(online: Running) -> None:
+    await online.port.add_account("other")
+    async with online.client("read", accounts=(1,)) as client:
+        answer = await client.get("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    samples = [each for family in text_string_to_metric_families(answer.text) for each in family.samples]
+    states = {each.labels["state"] for each in samples if each.name == "webwx_account_state" and each.value == 1}
+    assert {each.labels["account"] for each in samples if "account" in each.labels} == {"1"}
+    assert states == {"online"}
+    assert "小明" not in answer.text
+
+
+async def test_metrics_need_a_key(running: Running) -> None:
+    async with running.anonymous() as client:
+        assert (await client.get("/metrics")).status_code == 401
