@@ -1,5 +1,5 @@
 """
-What is said of the cases' figures, and the targets: the one place where they stand.
+Descriptions of the cases' figures, and the targets.
 
 A ratio to the floor or to the peer is made within one round, whose runs have met the same machine; its median over the
 rounds is what counts.

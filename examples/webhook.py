@@ -64,7 +64,7 @@ def post(ctx: SyncContext, message: Message) -> None:
 def failed(ctx: SyncContext, _: Message | None, error: Exception) -> None:
     """Say so when an event is given up."""
     if ctx.is_last_attempt:
-        log.error("%r could not be sent on: %s", ctx, error)
+        log.error("%r could not be forwarded: %s", ctx, error)
 
 
 if __name__ == "__main__":

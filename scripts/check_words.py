@@ -30,6 +30,7 @@ MAX_SUBJECT = 72
 
 PRIVATE = re.compile(
     r"\b(somebody|nobody|whoever|governor|wish(es|ed)?|says no|lives on)\b|\b(is|are|was) told\b"
+    r"|\b(put aside|mend(s|ed)?|sent on|handed out|ledger|wins? over|anew|made up for)\b"
     r"|^\W*(?-i:Give|Let|Tell)s?\b",
     re.IGNORECASE | re.MULTILINE,
 )

@@ -261,7 +261,7 @@ def test_two_echo_bots_stop_after_twenty_answers_and_both_go_on(
             await until(lambda: len(replies("zhangsan", "xiaoming")) == 2)
             assert len(replies("ahua", "xiaoming")) == 20
             assert (len(mine.loops), theirs.loops) == (1, [])
-            assert caplog.text.count("The bot replied 20 times in one chat within") == 1  # later they begin anew
+            assert caplog.text.count("The bot replied 20 times in one chat within") == 1  # later they start again
             for each in (mine, theirs):
                 assert (each.bot.counts.failed, each.bot.counts.dead) == (0, 0)
 

@@ -105,7 +105,7 @@ class Day:
                 self.world.say("ahua", chat, text)
 
     async def send(self) -> None:
-        """Send a text, and note what is said to have become of it."""
+        """Send a text, and note the reported outcome."""
         text = f"out {next(self._numbers)}"
         try:
             await self.client.send_text("filehelper", text)
@@ -214,7 +214,7 @@ OUT_OF_ORDER = {"shuffled_batch"}
 def check(day: Day, name: str) -> None:
     """Compare what was written with what was heard, and what was sent with what is on the phone."""
     heard = [text for text in day.texts if not text.endswith(" of 300")]
-    assert len(heard) == len(set(heard)), "something was handed out twice"
+    assert len(heard) == len(set(heard)), "something was delivered twice"
     expected = day.said if day.ended is None else day.said[: len(heard)]
     for chat in ("me", "周末爬山"):
         said, got = ([text for text in texts if text.startswith(chat)] for texts in (expected, heard))
@@ -455,7 +455,7 @@ def test_a_server_in_trouble_is_asked_twelve_times_a_minute_at_most(storm: str, 
         await until(day.has_heard_all)
         rules = [day.world.faults.add(rule) for rule in STORMS[storm]]
         asked = [0]
-        for minute in range(1, 5):  # after five, a client that is refused everything begins anew, and says so
+        for minute in range(1, 5):  # after five, a client that is refused everything starts again, and says so
             await asyncio.sleep(60)
             asked.append(max(rule.hits for rule in rules))
             # The polls that bring nothing are the guard's first tries; they come in the first minute only.

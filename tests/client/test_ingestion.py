@@ -305,7 +305,7 @@ class TestAFullDisk:
         async with client.events(include_all=False) as events:
             waiting = asyncio.ensure_future(anext(events))
             async with asyncio.timeout(20):
-                # What opens on a full disk may fail, if the ledger has just found out that it is full.
+                # What opens on a full disk may fail, if the writer of identities has just found that it is full.
                 while "synccheck" not in counted.calls:  # noqa: ASYNC110 - no event reports it
                     await asyncio.sleep(0.001)
             try:
@@ -323,7 +323,7 @@ class TestAFullDisk:
         assert texts(got) == ["0", "1", "2"]
         assert client.state is LoginState.ONLINE
         warnings = [line.getMessage() for line in caplog.records if line.levelno == logging.WARNING]
-        # The ledger, where it is at work just then, tells of itself.
+        # The writer of identities, if it runs just then, reports its own failure.
         assert sum("The journal cannot be written" in line for line in warnings) == 1
 
     async def test_at_the_start_is_told(self, log_in: LogIn, tmp_path: Path) -> None:

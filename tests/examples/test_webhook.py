@@ -140,4 +140,4 @@ def test_what_is_given_up_is_logged_with_the_reason(
         until(lambda: receiver.texts == ["one"])
         clock.wind(minutes=1)
         until(lambda: receiver.texts == ["one"] * 3)
-    assert "could not be sent on: The receiver has answered 503." in caplog.text
+    assert "could not be forwarded: The receiver has answered 503." in caplog.text

@@ -8,7 +8,13 @@ from scripts.check_words import long_subjects, problems_of
 
 @pytest.mark.parametrize(
     "source",
-    ['"""Give the name."""', "x = 1  # nobody reads it", 'raise ValueError("somebody has it")', '"""A wish."""'],
+    [
+        '"""Give the name."""',
+        "x = 1  # nobody reads it",
+        'raise ValueError("somebody has it")',
+        '"""A wish."""',
+        "# the ledger",
+    ],
 )
 def test_a_private_word_is_found_in_docstrings_comments_and_strings(source: str) -> None:
     [problem] = problems_of("src/webwx/model/new.py", source + "\n")

@@ -170,7 +170,7 @@ class Context(
         The answer goes to no other handler. It is acknowledged together with the event, and is given again when the
         handler is called again. While the handler waits, its time limit pauses, and the other events of the chat wait.
 
-        The wait does not survive a restart: the event is delivered again, and the handler begins anew, without sending
+        The wait does not survive a restart: the event is delivered again, and the handler starts again, without sending
         its questions again. For a long conversation, or one of several people in a chatroom, use `state`.
 
         Args:

@@ -71,7 +71,7 @@ def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] 
         *_secrets(environment),
         "Restart=on-failure",
         "RestartSec=15",
-        "# Only a person mends these: wrong usage, and a login that is over ('webwx login').",
+        "# A restart does not repair these: wrong usage, and a login that has ended ('webwx login').",
         f"RestartPreventExitStatus={' '.join(f'{code:d}' for code in FOR_A_PERSON)}",
         "# What is in flight gets ten seconds.",
         f"TimeoutStopSec={3 * DRAIN_TIMEOUT:.0f}",

@@ -117,7 +117,7 @@ class Traffic:
 
     Args:
         clock: Clock of the world.
-        issued: Every secret that was handed out, to be redacted.
+        issued: Every secret that was issued, to be redacted.
         size: Maximum number of exchanges.
     """
 

@@ -71,7 +71,7 @@ class World:
         """Chatrooms by world id."""
         self.media = MediaStore(self.rng)
         self.issued: set[str] = set()
-        """Every secret that was ever handed out; no log, error or repr may contain one."""
+        """Every secret that was ever issued; no log, error or repr may contain one."""
         self.logins = LoginRegistry(self.clock, self.rng, self.issued)
         self.delivery = MessageDelivery(self)
         self.membership = Membership(self)

@@ -163,7 +163,7 @@ def _topic(request: HookRequest) -> str:
 
 
 def _published(request: HookRequest) -> tuple[dict[str, str], bytes]:
-    """Return the fields of a message, and the body, which is a text or a file. JSON wins over headers."""
+    """Return the fields of a message, and the body, which is a text or a file. JSON takes precedence over headers."""
     query = {name.lower(): value for name, value in request.query}
     fields = {name: _decoded_words(_alias(request.headers, query, names)) for name, names in _ALIASES.items()}
     fields["message"] = fields["message"].replace("\\n", "\n")
