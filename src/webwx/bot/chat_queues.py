@@ -78,7 +78,7 @@ _log = logging.getLogger("webwx.bot")
 
 
 class DeliveryCounts(msgspec.Struct, kw_only=True):
-    """Number of entries by what became of them."""
+    """Number of entries by outcome."""
 
     delivered: int = 0
     """Entries that were handled, or needed no handler."""

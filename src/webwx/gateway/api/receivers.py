@@ -261,7 +261,7 @@ async def rotate_receiver(
 async def send_test(
     receiver_id: FromPath[str], receivers: InjectedReceivers, queue: InjectedQueue, caller: InjectedCaller
 ) -> TestedReceiver:
-    """Send a test message on the way that the receiver's messages take."""
+    """Send a test message in the same way as the receiver's messages."""
     receiver = await _reached(receivers, caller, receiver_id)
     try:
         await queue.put(receiver, OutgoingMessage(TEST_TEXT), "")
