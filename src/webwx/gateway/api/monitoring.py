@@ -15,7 +15,10 @@ from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
 
 
-@get("/healthz", is_public=True, media_type=MediaType.TEXT, summary="Check that the gateway answers")
+@get(
+    "/healthz", is_public=True, media_type=MediaType.TEXT, summary="Check that the gateway answers",
+    responses=problems(),
+)  # fmt: skip
 async def show_health() -> str:
     """Return `ok`."""
     return "ok"
@@ -23,7 +26,10 @@ async def show_health() -> str:
 
 @get(
     "/readyz", is_public=True, media_type=MediaType.TEXT, summary="Check that the gateway can work",
-    responses={503: ResponseSpec(str, generate_examples=False, media_type="text/plain", description="It cannot")},
+    responses={
+        **problems(),
+        503: ResponseSpec(str, generate_examples=False, media_type="text/plain", description="It cannot"),
+    },
 )  # fmt: skip
 async def show_readiness(
     port: InjectedPort,
