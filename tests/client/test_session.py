@@ -30,6 +30,7 @@ from webwx.errors import (
 from webwx.protocol.contacts import WEBWXINIT
 from webwx.protocol.cookies import Jar
 from webwx.protocol.messages import TEXT
+from webwx.protocol.sync import SYNCCHECK
 from webwx.storage.base import SavedLogin
 from webwx.storage.login import LoginFile, LoginMemory
 from webwx.transport.loopback import Loopback
@@ -41,13 +42,39 @@ if TYPE_CHECKING:
 
     from tests.client.conftest import LogIn, NewClient
 
+    from webwx.client.subscription import Subscription
     from webwx.model.login import QrCode
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
+    from webwx.storage.sqlite.journal import SqliteJournal
     from webwx.transport.runner import Transport
 
     Phone = Callable[[str], Callable[[QrCode], object]]
+
+
+class HoldsPolls(Counted):
+    """Holds the answers to polls back."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
+        self.is_holding = False
+        self.is_held = asyncio.Event()
+        self.release = asyncio.Event()
+
+    async def send(self, request: Request) -> Response:
+        if not self.is_holding or request.endpoint != SYNCCHECK.name:
+            return await super().send(request)
+        self.is_held.set()
+        await self.release.wait()
+        return await super().send(request)
+
+
+async def read_all(subscription: Subscription) -> None:
+    """Acknowledge events until the subscription ends."""
+    while events := await subscription.take():
+        for each in events:
+            subscription.ack(each.entry.number)
 
 
 class TestTheEndOfALogin:
@@ -117,6 +144,34 @@ class TestTheEndOfALogin:
             await each.login(show_qr=phone_of("me"))
 
             assert (await each.send_text("filehelper", "hi")).message_id
+
+    @pytest.mark.parametrize("arrives", ["before the new login", "during the new login", "after the new login"])
+    async def test_a_late_answer_to_an_earlier_login_does_not_end_the_present_one(
+        self, log_in: LogIn, sandbox: SandboxCore, phone_of: Phone, journal: SqliteJournal, arrives: str
+    ) -> None:
+        carrier, scan = HoldsPolls(Loopback(sandbox)), phone_of("me")
+        client = await log_in(transport=carrier, journal=journal)
+
+        def show(code: QrCode) -> None:
+            if arrives.startswith("during"):
+                carrier.release.set()
+            scan(code)
+
+        async with client.subscribe("reader") as subscription:
+            carrier.is_holding = True
+            reading = asyncio.create_task(read_all(subscription))
+            await carrier.is_held.wait()
+            await client.logout()
+            carrier.is_holding = False
+            if arrives.startswith("before"):
+                carrier.release.set()
+            await client.login(show_qr=show)
+            carrier.release.set()
+            with pytest.raises(LoggedOut):
+                await reading
+
+        assert client.state is LoginState.ONLINE
+        assert (await client.send_text("filehelper", "hi")).message_id
 
     async def test_a_saved_login_that_has_died_meanwhile_is_followed_by_a_new_code(
         self, log_in: LogIn, new_client: NewClient, world: World, phone_of: Phone

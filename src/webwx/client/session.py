@@ -121,6 +121,8 @@ class ClientSession:
         try:
             result = await run_async(flow, self._transport or self._open_transport(), self._cell, self._pause, read)
         except LoggedOut as end:
+            if self._cell.login.credentials.sid != login.credentials.sid:
+                raise  # a late answer to an earlier login says nothing about the present one
             if end.ret == Ret.TICKET_ERROR and await self._renew_key(login.credentials.skey):
                 raise ApiError(
                     f"{end.endpoint} was refused (ret {end.ret}): the login's key was too old and has been "
