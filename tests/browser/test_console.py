@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 import pytest_asyncio
-from tests.browser.user import SHOTS
 
 from webwx.client.accounts import Accounts
 from webwx.gateway.app import Gateway
@@ -113,6 +112,8 @@ async def test_an_account_logs_in_sends_receives_and_recalls(
 
     world.say("me", "filehelper", "from the phone")
     await page.get_by_role("article").filter(has_text="from the phone").wait_for()
+    from tests.browser.user import SHOTS  # needs Playwright
+
     SHOTS.mkdir(parents=True, exist_ok=True)
     await page.screenshot(path=SHOTS / "console.png", animations="disabled")
 
