@@ -217,6 +217,9 @@ class Fork:
             if thread.is_alive():
                 raise subprocess.TimeoutExpired("webwx", timeout)
         self.wait(timeout)
+        for pipe in pipes.values():
+            pipe.close()
+        self._asked.close()
         return read.get(0, ""), read.get(1, "")
 
     def send_signal(self, number: int) -> None:

@@ -182,7 +182,7 @@ def test_a_hostile_code_starts_no_process(shell: Any, tmp_path: Path, uuid: str)
             capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
         server.shutdown()
-    assert "no usable login code" in done.stderr
+    assert "no valid login code" in done.stderr
     assert trace.read_text("utf-8").count("execve") == 1  # its own
 
 
