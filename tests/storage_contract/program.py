@@ -20,8 +20,9 @@ SIZE = 3
 
 
 def say(*words: object) -> None:
-    """Write a line that outlives this process."""
-    print(*words, flush=True)
+    """Write a whole line at once: it outlives this process, and a kill never cuts it."""
+    sys.stdout.write(" ".join(map(str, words)) + "\n")
+    sys.stdout.flush()
 
 
 async def send(journal: Journal, count: str) -> None:
