@@ -16,9 +16,10 @@ from webwx.gateway.app import Gateway
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.local import LocalGateway
 from webwx.model.messages import TextMessage
+from webwx.protocol.http import Park
+from webwx.sandbox.long_polls import LongPolls
 from webwx.storage.account_folder import AccountFolder
 from webwx.storage.open import open_records
-from webwx.transport.loopback import Loopback
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from webwx.gateway.port import AccountEvent
+    from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
     from webwx.sandbox.world import World
 
@@ -40,10 +42,35 @@ def _quiet_parser() -> None:
     logging.getLogger("markdown_it").setLevel(logging.INFO)
 
 
+class HoldingLoopback:
+    """
+    Carries requests to a sandbox in this process, and holds long polls until something happens.
+
+    The sandbox's clock stands still meanwhile, so messages do not become too old for a recall on a busy machine.
+    """
+
+    def __init__(self, sandbox: SandboxCore) -> None:
+        self._sandbox = sandbox
+        self._polls: LongPolls | None = None
+
+    async def send(self, request: Request) -> Response:
+        if self._polls is None:
+            self._polls = LongPolls(self._sandbox.world.clock)
+            self._sandbox.world.subscribe(self._polls.wake)
+        answer = self._sandbox.answer(request)
+        while isinstance(answer, Park):
+            await self._polls.wait(answer)
+            answer = self._sandbox.answer(request, answer)
+        return answer
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
 @pytest.fixture
 def counted(sandbox: SandboxCore) -> Counted:
     """Carries and counts the requests of all accounts."""
-    return Counted(Loopback(sandbox))
+    return Counted(HoldingLoopback(sandbox))
 
 
 class Running:
