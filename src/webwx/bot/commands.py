@@ -46,7 +46,7 @@ class Commands:
     allow: To | tuple[To, ...] = FILEHELPER
     """Chats in which usage and help are answered, in chatrooms only if the account is mentioned; `()`: none."""
     help: str | tuple[str, ...] = "help"
-    """Names of the command that lists the commands; `()`: there is none."""
+    """Names of the command that lists the commands; `()`: no such command."""
     language: Language = "en"
     """Language of usage and help: English or Chinese (`zh`)."""
 
@@ -78,7 +78,7 @@ def as_names(names: object) -> tuple[str, ...]:
 
     Raises:
         TypeError: They are no texts.
-        ValueError: There is none, or one is empty or has a blank in it.
+        ValueError: The tuple is empty, or a name is empty or has a blank in it.
     """
     found = (names,) if isinstance(names, str) else names
     if not isinstance(found, tuple) or not all(isinstance(each, str) for each in found):

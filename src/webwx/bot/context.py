@@ -439,7 +439,7 @@ class Context(
         return await self._one_shots().add(handler, due_at, key=key, chat=chosen or ContactId(""), name=name, data=data)
 
     async def _chosen_chat(self, chat: To | None) -> ContactId | None:
-        """Return the id of a chat, by default of this context's; None if there is none."""
+        """Return the id of a chat, by default the chat of this context; None if the event belongs to no chat."""
         if chat is not None:
             return (await self.client.find_contact(chat)).id
         try:

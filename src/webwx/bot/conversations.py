@@ -48,7 +48,7 @@ class CachedConversation:
 
     def __init__(self, key: str) -> None:
         self.row: ConversationRow = ConversationRow(key=key)
-        """The last committed row; an empty one if there is none."""
+        """The last committed row; an empty row before the first commit."""
         self.is_loaded: bool = False
         """Whether the row was read from the journal."""
         self.former_key: str = ""

@@ -251,7 +251,7 @@ def parse_weekdays(names: Collection[Weekday]) -> frozenset[int]:
     Return the numbers of weekdays by their names; 0 is Monday.
 
     Raises:
-        ValueError: A name is none of `WEEKDAYS`.
+        ValueError: A name is not in `WEEKDAYS`.
     """
     if not set(names) <= set(WEEKDAYS):
         raise ValueError(f"The weekdays cannot be {names!r}; give some of {', '.join(map(repr, WEEKDAYS))}.")

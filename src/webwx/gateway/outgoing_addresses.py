@@ -93,7 +93,7 @@ def check_addresses(addresses: Sequence[IPv4Address | IPv6Address], *, allow_pri
     Check every address of a host.
 
     Raises:
-        AddressRefused: There is none, or one of them may not be connected to.
+        AddressRefused: The list is empty, or one of the addresses may not be connected to.
     """
     if not addresses:
         raise AddressRefused("The host has no address.")
