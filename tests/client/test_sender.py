@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -109,6 +110,14 @@ class TestARow:
         assert (send.state, send.kind, send.text, send.chat) == ("sent", "text", "hi", receipt.chat)
         assert send.receipt == receipt
         assert send.client_id == receipt.client_id
+
+    async def test_is_sent_in_the_file_once_the_outcomes_are_stored(self, log_in: LogIn, tmp_path: Path) -> None:
+        client = await log_in()
+        await client.send_text("阿华", "hi")
+        await client.store_outcomes()
+
+        with contextlib.closing(sqlite3.connect(tmp_path / "kept.journal")) as file:
+            assert file.execute("SELECT state FROM outbox").fetchall() == [("sent",)]
 
     async def test_recalls_in_the_next_process(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
         store = LoginMemory()

@@ -93,11 +93,20 @@ class AccountStorage:
         self.news.set()
         self.news = asyncio.Event()
 
+    async def store_outcomes(self) -> None:
+        """
+        Return once the outcomes of all finished sends are stored.
+
+        Raises:
+            StorageError: They cannot be stored.
+        """
+        for part in self._parts.values():
+            await part.outbox.flush()
+
     async def close(self) -> None:
         """Store the outcomes of all sends, and close a journal that this object opened; the next use opens it again."""
-        for part in self._parts.values():
-            with contextlib.suppress(StorageError):  # the journal logs the error, and the sends stay `unknown`
-                await part.outbox.flush()
+        with contextlib.suppress(StorageError):  # the journal logs the error, and the sends stay `unknown`
+            await self.store_outcomes()
         if self._path is not None and self._journal is not None:
             closed, self._journal = self._journal, open_journal(self._path)
             self._parts.clear()

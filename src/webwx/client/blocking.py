@@ -966,6 +966,18 @@ class Client:
         """
         return run(self._client.find_send(key=key, number=number, client_id=client_id, message_id=message_id))
 
+    def store_outcomes(self) -> None:
+        """
+        Return once the outcomes of all finished sends are stored, so that not even a kill makes one of them `unknown`.
+
+        Without this call, an outcome is stored at most a few milliseconds after its send has returned. Without a
+        journal, this does nothing.
+
+        Raises:
+            StorageError: The outcomes cannot be stored.
+        """
+        run(self._client.store_outcomes())
+
     def was_sent_here(self, message: Message | MessageRecalled) -> bool:
         """
         Return whether a message of this account was sent by this library and came back through sync.

@@ -1084,6 +1084,18 @@ class AsyncClient:
         """
         return await self._history.find_send(key=key, number=number, client_id=client_id, message_id=message_id)
 
+    async def store_outcomes(self) -> None:
+        """
+        Return once the outcomes of all finished sends are stored, so that not even a kill makes one of them `unknown`.
+
+        Without this call, an outcome is stored at most a few milliseconds after its send has returned. Without a
+        journal, this does nothing.
+
+        Raises:
+            StorageError: The outcomes cannot be stored.
+        """
+        await self._storage.store_outcomes()
+
     async def was_sent_here(self, message: Message | MessageRecalled) -> bool:
         """
         Return whether a message of this account was sent by this library and came back through sync.
