@@ -11,13 +11,12 @@ import hashlib
 import hmac
 import ipaddress
 import re
-import secrets
-import string
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import msgspec
 
 from webwx.errors import InvalidRequest
+from webwx.gateway.stored_values import StoredValues, random_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -45,7 +44,6 @@ IMPLIED: dict[Scope, tuple[Scope, ...]] = {
 KIND = "key"
 """Kind of the records."""
 
-_LETTERS = string.ascii_letters + string.digits
 _FORM = re.compile(r"wxk_([A-Za-z0-9]{8})_([A-Za-z0-9]{43})")
 
 _FRESH = 1.0
@@ -100,7 +98,6 @@ class NewKey(NamedTuple):
 
 class _Cached(NamedTuple):
     key: ApiKey
-    version: int
     read_at: float
 
 
@@ -114,7 +111,7 @@ class KeyRing:
     """
 
     def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
-        self._records = records
+        self._values = StoredValues(records, clock, KIND, ApiKey, _check)
         self._clock = clock
         self._cached: dict[str, _Cached] = {}
 
@@ -137,42 +134,34 @@ class KeyRing:
         Raises:
             InvalidRequest: There is no such scope or network, or no scope at all.
         """
-        key_id = _random(8)
-        secret = _random(43)
+        key_id, secret = random_text(8), random_text(43)
         key = ApiKey(
             id=key_id, name=name, digest=_digest(secret), scopes=check_scopes(scopes), accounts=accounts,
             created_at=self._clock(), expires_at=expires_at, networks=check_networks(networks),
             requests_per_minute=requests_per_minute,
         )  # fmt: skip
-        await self._put(key, 0)
+        await self._values.create(key)
         return NewKey(key, f"wxk_{key_id}_{secret}")
 
     async def find(self) -> list[ApiKey]:
         """Return all keys, the oldest first."""
-        keys = [_read(record.body) for record in await self._records.find(KIND)]
-        return sorted(keys, key=lambda key: key.created_at)
+        return await self._values.find()
 
     async def get(self, key_id: str) -> ApiKey | None:
-        """Return a key by its id; None if there is none."""
-        record = await self._records.get(KIND, key_id)
-        return None if record is None else _read(record.body)
+        """Return a key by its id; None for an unknown id."""
+        return await self._values.get(key_id)
 
     async def change(self, key_id: str, change: Callable[[ApiKey], ApiKey]) -> ApiKey | None:
         """
-        Replace a key by the result of a function of it; None if there is none.
+        Replace a key by the result of a function of it, and return the new one; None for an unknown id.
 
         Raises:
             RecordChanged: Another caller has changed the key meanwhile.
             InvalidRequest: There is no such scope or network.
         """
-        record = await self._records.get(KIND, key_id)
-        if record is None:
-            return None
-        key = change(_read(record.body))
-        check_scopes(key.scopes)
-        check_networks(key.networks)
-        await self._put(key, record.version)
-        return key
+        changed = await self._values.change(key_id, change)
+        self._cached.pop(key_id, None)
+        return changed
 
     async def rotate(self, key_id: str, *, overlap: float) -> NewKey | None:
         """
@@ -182,7 +171,7 @@ class KeyRing:
             key_id: Id of the key.
             overlap: Seconds for which the earlier secret stays valid.
         """
-        secret, now = _random(43), self._clock()
+        secret, now = random_text(43), self._clock()
 
         def renew(key: ApiKey) -> ApiKey:
             return msgspec.structs.replace(
@@ -194,8 +183,9 @@ class KeyRing:
 
     async def delete(self, key_id: str) -> bool:
         """Delete a key, and return whether there was one."""
+        was_there = await self._values.delete(key_id)
         self._cached.pop(key_id, None)
-        return await self._records.delete(KIND, key_id)
+        return was_there
 
     async def verify(self, text: str, address: str) -> ApiKey | None:
         """
@@ -221,17 +211,17 @@ class KeyRing:
         now = self._clock()
         if cached is not None and 0 <= now - cached.read_at < _FRESH:
             return cached.key
-        record = await self._records.get(KIND, key_id)
-        if record is None:
+        key = await self._values.get(key_id)
+        if key is None:
             self._cached.pop(key_id, None)
-            return None
-        key = cached.key if cached is not None and cached.version == record.version else _read(record.body)
-        self._cached[key_id] = _Cached(key, record.version, now)
+        else:
+            self._cached[key_id] = _Cached(key, now)
         return key
 
-    async def _put(self, key: ApiKey, version: int) -> None:
-        await self._records.put(KIND, key.id, msgspec.json.encode(key), version=version, time=self._clock())
-        self._cached.pop(key.id, None)
+
+def _check(key: ApiKey) -> None:
+    check_scopes(key.scopes)
+    check_networks(key.networks)
 
 
 def check_scopes(scopes: Collection[str]) -> tuple[Scope, ...]:
@@ -276,11 +266,3 @@ def is_in(address: str, networks: tuple[str, ...]) -> bool:
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _random(length: int) -> str:
-    return "".join(secrets.choice(_LETTERS) for _ in range(length))
-
-
-def _read(body: bytes) -> ApiKey:
-    return msgspec.json.decode(body, type=ApiKey)

@@ -24,6 +24,7 @@ from webwx.gateway.notify.digest import DigestRule
 from webwx.gateway.notify.receiver import ReceiverOptions
 from webwx.gateway.notify.registry import RECEIVERS
 from webwx.gateway.notify.template import InvalidTemplate, parse_template
+from webwx.gateway.stored_values import StoredValues, random_text
 from webwx.model.contacts import FILEHELPER
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Receivers:
     """
 
     def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
-        self._records = records
+        self._values = StoredValues(records, clock, RECORD_KIND, StoredReceiver, check_receiver)
         self._clock = clock
         self._by_digest: dict[tuple[str, str], StoredReceiver] = {}
         """Receivers by kind and digest."""
@@ -166,45 +167,40 @@ class Receivers:
             InvalidRequest: A field is invalid, or the token is too short or in use.
         """
         token = token or new_token(receiver.kind)
-        made = msgspec.structs.replace(receiver, id=_random(8), digest=digest_of(token), created_at=self._clock())
+        made = msgspec.structs.replace(receiver, id=random_text(8), digest=digest_of(token), created_at=self._clock())
         check_receiver(made)
         if not _CHOSEN.fullmatch(token.replace("/", "")):
             raise InvalidRequest(f"A token has at least {SHORTEST_TOKEN} letters, digits, '-' or '_'.")
         if any(made.digest == each.digest for each in await self.find()):
             raise InvalidRequest("Another receiver has this token.")
-        await self._put(made, 0)
+        await self._values.create(made)
+        self._read_at = float("-inf")
         return NewReceiver(made, token)
 
     async def find(self) -> list[StoredReceiver]:
         """Return all receivers, the oldest first."""
-        found = [_read_record(record.body) for record in await self._records.find(RECORD_KIND)]
-        return sorted(found, key=lambda receiver: receiver.created_at)
+        return await self._values.find()
 
     async def get(self, receiver_id: str) -> StoredReceiver | None:
-        """Return a receiver by its id; None if there is none."""
-        record = await self._records.get(RECORD_KIND, receiver_id)
-        return None if record is None else _read_record(record.body)
+        """Return a receiver by its id; None for an unknown id."""
+        return await self._values.get(receiver_id)
 
     async def change(
         self, receiver_id: str, change: Callable[[StoredReceiver], StoredReceiver]
     ) -> StoredReceiver | None:
         """
-        Change a receiver, and return it; None if there is none.
+        Replace a receiver by the result of a function of it, and return the new one; None for an unknown id.
 
         Raises:
             RecordChanged: Another caller has changed it meanwhile.
             InvalidRequest: A field is invalid.
         """
-        record = await self._records.get(RECORD_KIND, receiver_id)
-        if record is None:
-            return None
-        changed = change(_read_record(record.body))
-        check_receiver(changed)
-        await self._put(changed, record.version)
+        changed = await self._values.change(receiver_id, change)
+        self._read_at = float("-inf")
         return changed
 
     async def rotate(self, receiver_id: str) -> NewReceiver | None:
-        """Replace the token of a receiver, and return both; None if there is none. The old token ends at once."""
+        """Replace the token of a receiver, and return both; None for an unknown id. The old token ends at once."""
         receiver = await self.get(receiver_id)
         if receiver is None:
             return None
@@ -214,8 +210,9 @@ class Receivers:
 
     async def delete(self, receiver_id: str) -> bool:
         """Delete a receiver, and return whether there was one."""
+        was_there = await self._values.delete(receiver_id)
         self._read_at = float("-inf")
-        return await self._records.delete(RECORD_KIND, receiver_id)
+        return was_there
 
     async def find_by_token(self, kind: str, tokens: Iterable[str]) -> FoundReceiver | None:
         """Return the receiver of a kind that has one of the tokens; None if none has."""
@@ -229,12 +226,6 @@ class Receivers:
             if receiver is not None:
                 return FoundReceiver(receiver, token)
         return None
-
-    async def _put(self, receiver: StoredReceiver, version: int) -> None:
-        await self._records.put(
-            RECORD_KIND, receiver.id, msgspec.json.encode(receiver), version=version, time=self._clock()
-        )
-        self._read_at = float("-inf")
 
 
 def check_receiver(receiver: StoredReceiver) -> None:
@@ -273,23 +264,15 @@ def new_token(kind: str) -> str:
         case "wecom":
             return str(uuid.uuid4())
         case "serverchan":
-            return f"SCT{secrets.randbelow(900_000) + 100_000}T{_random(24)}"
+            return f"SCT{secrets.randbelow(900_000) + 100_000}T{random_text(24)}"
         case "slack":
             parts = (secrets.choice(_CAPITALS) for _ in range(16))
             letters = "".join(parts)
-            return f"T{letters[:8]}/B{letters[8:]}/{_random(24)}"
+            return f"T{letters[:8]}/B{letters[8:]}/{random_text(24)}"
         case _:
-            return _random(32)
+            return random_text(32)
 
 
 def digest_of(token: str) -> str:
     """Return the digest under which a token is stored; the parts of a Slack token are joined."""
     return hashlib.sha256(token.replace("/", "").encode()).hexdigest()
-
-
-def _random(length: int) -> str:
-    return "".join(secrets.choice(_LETTERS) for _ in range(length))
-
-
-def _read_record(body: bytes) -> StoredReceiver:
-    return msgspec.json.decode(body, type=StoredReceiver)

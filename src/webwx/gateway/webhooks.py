@@ -17,6 +17,7 @@ import msgspec
 from webwx.errors import InvalidRequest
 from webwx.gateway.api.representations import EVENT_TYPES, type_of
 from webwx.gateway.outgoing_addresses import read_target
+from webwx.gateway.stored_values import StoredValues, random_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +116,7 @@ class Webhooks:
     """
 
     def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
-        self._records = records
+        self._values = StoredValues(records, clock, WEBHOOK_KIND, StoredWebhook, check_webhook)
         self._clock = clock
 
     def __repr__(self) -> str:
@@ -132,42 +133,33 @@ class Webhooks:
             InvalidRequest: A field is invalid, or there are too many webhooks.
             AddressRefused: The gateway does not connect to this address.
         """
-        made = msgspec.structs.replace(webhook, id=_random_id(), secret=new_secret(), created_at=self._clock())
-        check_webhook(made)
+        made = msgspec.structs.replace(webhook, id=random_text(8), secret=new_secret(), created_at=self._clock())
         if len(await self.find()) >= MOST_WEBHOOKS:
             raise InvalidRequest(f"There are {MOST_WEBHOOKS} webhooks already; delete one first.")
-        await self._put(made, 0)
+        await self._values.create(made)
         return NewWebhook(made, made.secret)
 
     async def find(self) -> list[StoredWebhook]:
         """Return all webhooks, the oldest first."""
-        found = [_read_webhook(record.body) for record in await self._records.find(WEBHOOK_KIND)]
-        return sorted(found, key=lambda webhook: webhook.created_at)
+        return await self._values.find()
 
     async def get(self, webhook_id: str) -> StoredWebhook | None:
-        """Return a webhook by its id; None if there is none."""
-        record = await self._records.get(WEBHOOK_KIND, webhook_id)
-        return None if record is None else _read_webhook(record.body)
+        """Return a webhook by its id; None for an unknown id."""
+        return await self._values.get(webhook_id)
 
     async def change(self, webhook_id: str, change: Callable[[StoredWebhook], StoredWebhook]) -> StoredWebhook | None:
         """
-        Replace a webhook by the result of a function of it; None if there is none.
+        Replace a webhook by the result of a function of it, and return the new one; None for an unknown id.
 
         Raises:
             RecordChanged: Another caller has changed it meanwhile.
             InvalidRequest: A field is invalid.
             AddressRefused: The gateway does not connect to this address.
         """
-        record = await self._records.get(WEBHOOK_KIND, webhook_id)
-        if record is None:
-            return None
-        changed = change(_read_webhook(record.body))
-        check_webhook(changed)
-        await self._put(changed, record.version)
-        return changed
+        return await self._values.change(webhook_id, change)
 
     async def rotate(self, webhook_id: str) -> NewWebhook | None:
-        """Replace the secret of a webhook; None if there is none. The earlier secret signs too for `OVERLAP`."""
+        """Replace the secret of a webhook; None for an unknown id. The earlier secret signs too for `OVERLAP`."""
         secret, until = new_secret(), self._clock() + OVERLAP
         changed = await self.change(
             webhook_id,
@@ -179,11 +171,7 @@ class Webhooks:
 
     async def delete(self, webhook_id: str) -> bool:
         """Delete a webhook, and return whether there was one."""
-        return await self._records.delete(WEBHOOK_KIND, webhook_id)
-
-    async def _put(self, webhook: StoredWebhook, version: int) -> None:
-        body = msgspec.json.encode(webhook)
-        await self._records.put(WEBHOOK_KIND, webhook.id, body, version=version, time=self._clock())
+        return await self._values.delete(webhook_id)
 
 
 def check_webhook(webhook: StoredWebhook) -> None:
@@ -205,11 +193,3 @@ def check_webhook(webhook: StoredWebhook) -> None:
 def new_secret() -> str:
     """Return a random secret in the form of Standard Webhooks."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
-
-
-def _random_id() -> str:
-    return "".join(secrets.choice(_LETTERS) for _ in range(8))
-
-
-def _read_webhook(body: bytes) -> StoredWebhook:
-    return msgspec.json.decode(body, type=StoredWebhook)
