@@ -1,4 +1,4 @@
-"""Browser modules that several pages share: the phones of the sandbox and the console of the gateway."""
+"""Files for browsers that two pages share: the phones of the sandbox and the console of the gateway."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-MODULES: dict[str, Traversable] = {
-    file.name: file for file in files(__package__).iterdir() if file.name.endswith(".js")
+SHARED_FILES: dict[str, Traversable] = {
+    file.name: file for file in files(__package__).iterdir() if not file.name.startswith("_") and file.is_file()
 }
-"""The modules, by name; each page serves them beside its own files."""
+"""The scripts, styles and pictures, by name; each page serves them beside its own files."""

@@ -9,7 +9,7 @@ from litestar import Response, Router, get
 from litestar.params import FromPath
 
 from webwx.gateway.problems import GatewayProblem
-from webwx.web import MODULES
+from webwx.web import SHARED_FILES
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -22,7 +22,7 @@ _TYPES = {
 }
 """Media types of the page's files, by the end of their names."""
 
-FILES: dict[str, Traversable] = MODULES | {
+FILES: dict[str, Traversable] = SHARED_FILES | {
     file.name: file for file in files(__package__).iterdir() if file.name.rpartition(".")[2] in _TYPES
 }
 """All files that make up the page, by name."""

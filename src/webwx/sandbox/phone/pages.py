@@ -17,7 +17,7 @@ import msgspec
 from webwx.protocol.http import Request, Response
 from webwx.sandbox.control import is_loopback
 from webwx.sandbox.phone.wire_page import wire_page
-from webwx.web import MODULES
+from webwx.web import SHARED_FILES
 
 if TYPE_CHECKING:
     from webwx.protocol.http import Headers
@@ -54,7 +54,7 @@ _MEDIA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 _STATIC = files(__package__) / "static"
 
-FILES = {file.name: file for file in _STATIC.iterdir() if file.name.rpartition(".")[2] in _TYPES} | MODULES
+FILES = {file.name: file for file in _STATIC.iterdir() if file.name.rpartition(".")[2] in _TYPES} | SHARED_FILES
 """All files that make up the page, by name."""
 
 _UNKNOWN = "application/octet-stream"

@@ -1,15 +1,16 @@
 // The bar on top: whose phone this is, the clock, the language and the light; and under it what is wrong.
 
+import { attempt } from "./attempts.js";
 import { clockButton } from "./clock.js";
 import { act } from "./control.js";
 import { button, fill, h, icon, iconButton, set, soon } from "./dom.js";
+import { language, onLanguage, setLanguage } from "./language.js";
 import { live } from "./live.js";
 import { avatar, personName } from "./names.js";
-import { attempt } from "./overlays.js";
 import { switchPerson } from "./people.js";
 import { store } from "./store.js";
 import { isDark, onSystemTheme, switchTheme } from "./theme.js";
-import { language, onLanguage, setLanguage, t } from "./words.js";
+import { t } from "./words.js";
 
 export function bar() {
   const brand = h("h1", { class: "brand" });

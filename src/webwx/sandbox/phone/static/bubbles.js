@@ -1,12 +1,13 @@
 // One message as it looks in a conversation, by its kind.
 
+import { attempt } from "./attempts.js";
 import { act } from "./control.js";
 import { button, h, icon } from "./dom.js";
+import { bytes } from "./formats.js";
 import { avatar, chatName, personName } from "./names.js";
-import { attempt } from "./overlays.js";
 import { place } from "./place.js";
 import { store } from "./store.js";
-import { bytes, t } from "./words.js";
+import { t } from "./words.js";
 
 const INLINE = ["image/jpeg", "image/png", "image/gif"];
 

@@ -1,12 +1,13 @@
 // The list of chats on the phone that is looked at.
 
 import { button, fill, h, icon, soon } from "./dom.js";
+import { shortTime } from "./formats.js";
 import { avatar, chatName, FILEHELPER, isRoom, personName } from "./names.js";
 import { empty } from "./overlays.js";
 import { place } from "./place.js";
 import { Rows } from "./rows.js";
 import { store } from "./store.js";
-import { shortTime, t } from "./words.js";
+import { t } from "./words.js";
 
 /** A message in one line. */
 export function oneLine(chat, last) {

@@ -1,10 +1,13 @@
 // The world's clock in the bar, and the dialog that winds it.
 
+import { attempt, say } from "./attempts.js";
 import { act } from "./control.js";
 import { button, fill, h, icon, set } from "./dom.js";
-import { attempt, dialog, say } from "./overlays.js";
+import { duration, timeOfDay } from "./formats.js";
+import { onLanguage } from "./language.js";
+import { dialog } from "./overlays.js";
 import { store } from "./store.js";
-import { duration, onLanguage, t, timeOfDay } from "./words.js";
+import { t } from "./words.js";
 
 /** Seconds that lead behind something: the recall window, a code's life. */
 const STEPS = [30, 121, 301, 3600, 86_400];

@@ -1,10 +1,11 @@
 // Where a message is written, and what can be attached to it.
 
+import { attempt, formDialog, refuse } from "./attempts.js";
 import { inWords } from "./bubbles.js";
 import { act, upload } from "./control.js";
 import { fill, h, iconButton, raisesKeyboard, set } from "./dom.js";
 import { chatName, personName } from "./names.js";
-import { attempt, formDialog, menu, refuse } from "./overlays.js";
+import { menu } from "./overlays.js";
 import { choosePeople } from "./people.js";
 import { store } from "./store.js";
 import { t } from "./words.js";

@@ -1,9 +1,10 @@
 // Contacts: friends, chatrooms, who asks to become a friend, and what one does with them.
 
+import { attempt, confirmDialog, formDialog, say } from "./attempts.js";
 import { act } from "./control.js";
 import { button, fill, h, iconButton, keepFocus, set, soon } from "./dom.js";
 import { avatar, chatName, FILEHELPER, isRoom, personName, TEAM } from "./names.js";
-import { attempt, confirmDialog, dialog, empty, formDialog, say } from "./overlays.js";
+import { dialog, empty } from "./overlays.js";
 import { choosePeople } from "./people.js";
 import { place } from "./place.js";
 import { Rows } from "./rows.js";

@@ -1,7 +1,8 @@
 // What this page does, it does by the control API, as every other hand does.
 
+import { language } from "./language.js";
 import { REFUSALS } from "./refusal-words.js";
-import { language, t } from "./words.js";
+import { t } from "./words.js";
 
 export class Refusal extends Error {}
 

@@ -1,14 +1,16 @@
 // A conversation: its messages, the newest in view, older ones on demand, and what one does with a message.
 
+import { attempt } from "./attempts.js";
 import { content, greyLine, inWords, isBare } from "./bubbles.js";
 import { act } from "./control.js";
 import { button, fill, h, icon, iconButton, set, soon } from "./dom.js";
 import { composer } from "./composer.js";
+import { longTime } from "./formats.js";
 import { avatar, chatName, isRoom, personName, TEAM } from "./names.js";
-import { attempt, empty, menu } from "./overlays.js";
+import { empty, menu } from "./overlays.js";
 import { place } from "./place.js";
 import { store } from "./store.js";
-import { longTime, t } from "./words.js";
+import { t } from "./words.js";
 
 /** Seconds in which a message can be recalled. */
 const RECALL_WINDOW = 120;

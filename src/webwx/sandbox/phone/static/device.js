@@ -1,11 +1,13 @@
 // The phone as a device: login codes to scan, the web login that is open, and the network.
 
+import { attempt, confirmDialog } from "./attempts.js";
 import { act } from "./control.js";
 import { button, fill, h, icon, keepFocus, set, soon } from "./dom.js";
+import { countdown, timeOfDay } from "./formats.js";
 import { personName } from "./names.js";
-import { attempt, confirmDialog, empty } from "./overlays.js";
+import { empty } from "./overlays.js";
 import { store } from "./store.js";
-import { countdown, t, timeOfDay } from "./words.js";
+import { t } from "./words.js";
 
 export function deviceView() {
   const codes = h("div", { class: "codes" });

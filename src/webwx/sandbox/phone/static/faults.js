@@ -1,10 +1,12 @@
 // The panel of faults: what can go wrong, what does, and the seed of the random numbers.
 
+import { attempt, say } from "./attempts.js";
 import { act } from "./control.js";
 import { button, fill, h, icon, set, soon } from "./dom.js";
 import { MEANINGS, SECTIONS } from "./fault-words.js";
-import { attempt, empty, say } from "./overlays.js";
-import { addWords, language, onLanguage, t } from "./words.js";
+import { language, onLanguage } from "./language.js";
+import { empty } from "./overlays.js";
+import { addWords, t } from "./words.js";
 
 addWords({
   faults: ["Faults", "故障"],

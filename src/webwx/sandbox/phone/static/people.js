@@ -1,8 +1,9 @@
 // Choosing people: whose phone one holds, and whom a chatroom is made of.
 
+import { attempt } from "./attempts.js";
 import { button, fill, h, icon, set } from "./dom.js";
 import { avatar, personName } from "./names.js";
-import { attempt, dialog, empty } from "./overlays.js";
+import { dialog, empty } from "./overlays.js";
 import { place } from "./place.js";
 import { Rows } from "./rows.js";
 import { store } from "./store.js";

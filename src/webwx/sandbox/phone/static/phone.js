@@ -1,19 +1,21 @@
 // The page: what stands where, and the keys that work everywhere.
 
+import { say, sentences } from "./attempts.js";
 import { banners, bar } from "./bar.js";
 import { chatsView } from "./chats.js";
 import { contactPane, contactsView, showDetails } from "./contacts.js";
 import { conversation } from "./conversation.js";
 import { deviceView } from "./device.js";
 import { fill, h, raisesKeyboard, set, soon } from "./dom.js";
+import { firstLanguage, onLanguage, setLanguage } from "./language.js";
 import { live } from "./live.js";
 import { personName } from "./names.js";
-import { empty, say, sentences } from "./overlays.js";
+import { empty } from "./overlays.js";
 import { place } from "./place.js";
 import { rail, VIEW_BUTTONS } from "./rail.js";
 import { store } from "./store.js";
 import { applyTheme, onSystemTheme } from "./theme.js";
-import { firstLanguage, onLanguage, setLanguage, t } from "./words.js";
+import { t } from "./words.js";
 
 const narrow = matchMedia("(max-width: 760px)");
 

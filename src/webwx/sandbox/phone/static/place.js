@@ -1,8 +1,8 @@
 // Where the page is: whose phone, which view, which chat or contact. It stands in the address, so a reload comes back.
 
+import { attempt } from "./attempts.js";
 import { act } from "./control.js";
 import { isRoom } from "./names.js";
-import { attempt } from "./overlays.js";
 import { store } from "./store.js";
 
 export const VIEWS = ["chats", "contacts", "device"];

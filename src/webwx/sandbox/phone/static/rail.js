@@ -1,11 +1,12 @@
 // The rail: the views of the phone with what waits there, and the tools that open beside it.
 
 import { fill, h, icon, iconButton, set, soon } from "./dom.js";
+import { onLanguage } from "./language.js";
 import { live } from "./live.js";
 import { PANELS } from "./panels.js";
 import { place } from "./place.js";
 import { store } from "./store.js";
-import { onLanguage, t } from "./words.js";
+import { t } from "./words.js";
 
 /** The views: where each stands in the address, the key of its name, its picture, and what waits there. */
 export const VIEW_BUTTONS = [

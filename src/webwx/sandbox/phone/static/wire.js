@@ -1,9 +1,12 @@
 // The live strip of the wire: each request and its answer, as the sandbox tells them, with every secret masked there.
 
+import { attempt } from "./attempts.js";
 import { act, look } from "./control.js";
 import { button, fill, h, icon, set, soon } from "./dom.js";
-import { attempt, empty } from "./overlays.js";
-import { addWords, bytes, onLanguage, t, timeOfDay } from "./words.js";
+import { bytes, timeOfDay } from "./formats.js";
+import { onLanguage } from "./language.js";
+import { empty } from "./overlays.js";
+import { addWords, t } from "./words.js";
 
 addWords({
   wire: ["Wire", "报文"],

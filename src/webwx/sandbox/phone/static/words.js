@@ -1,5 +1,7 @@
 // Every word of the page, in English and Chinese. `{name}` is filled in.
 
+import { wording } from "./language.js";
+
 const WORDS = {
   // the page
   sandbox: ["sandbox", "沙箱"],
@@ -217,97 +219,10 @@ const WORDS = {
   yesterday: ["Yesterday", "昨天"],
 };
 
-let index = 0;
-const listeners = [];
-
 /** The words for a key. */
-export function t(key, values = {}) {
-  const found = WORDS[key];
-  if (!found) return key;
-  return found[index].replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
-}
+export const t = wording(WORDS);
 
 /** Add words, as a panel does for its own. */
 export function addWords(more) {
   Object.assign(WORDS, more);
-}
-
-export function language() {
-  return index ? "zh" : "en";
-}
-
-export function setLanguage(wanted) {
-  index = wanted === "zh" ? 1 : 0;
-  document.documentElement.lang = index ? "zh-CN" : "en";
-  localStorage.setItem("webwx.language", language());
-  for (const listener of listeners) listener();
-}
-
-/** Call back when the language changes. */
-export function onLanguage(listener) {
-  listeners.push(listener);
-}
-
-/** As was chosen here before, else as the browser wants. */
-export function firstLanguage() {
-  return localStorage.getItem("webwx.language") ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
-}
-
-// -- times and sizes -------------------------------------------------------------------------------------------------
-
-function format(seconds, options) {
-  return new Intl.DateTimeFormat(document.documentElement.lang, options).format(new Date(seconds * 1000));
-}
-
-export function timeOfDay(seconds, withSeconds = false) {
-  return format(seconds, {
-    hour: "2-digit",
-    minute: "2-digit",
-    second: withSeconds ? "2-digit" : undefined,
-    hour12: false,
-  });
-}
-
-/** A time as lists show it: today the hour, then the day. */
-export function shortTime(seconds, now) {
-  const days = daysBetween(seconds, now);
-  if (days === 0) return timeOfDay(seconds);
-  if (days === 1) return t("yesterday");
-  return format(
-    seconds,
-    new Date(seconds * 1000).getFullYear() === new Date(now * 1000).getFullYear()
-      ? { month: "short", day: "numeric" }
-      : { dateStyle: "short" },
-  );
-}
-
-/** A time as it stands between messages. */
-export function longTime(seconds, now) {
-  const days = daysBetween(seconds, now);
-  if (days === 0) return timeOfDay(seconds);
-  if (days === 1) return `${t("yesterday")} ${timeOfDay(seconds)}`;
-  return `${format(seconds, { dateStyle: "medium" })} ${timeOfDay(seconds)}`;
-}
-
-function daysBetween(seconds, now) {
-  const midnight = new Date(now * 1000).setHours(0, 0, 0, 0);
-  return Math.max(0, Math.ceil((midnight - seconds * 1000) / 86_400_000));
-}
-
-export function duration(seconds) {
-  if (seconds < 180) return t("seconds", { n: Math.round(seconds) });
-  if (seconds < 3600) return t("minutes", { n: Math.round(seconds / 60) });
-  if (seconds < 172_800) return t("hours", { n: Math.round(seconds / 3600) });
-  return t("days", { n: Math.round(seconds / 86_400) });
-}
-
-export function countdown(seconds) {
-  const left = Math.max(0, Math.ceil(seconds));
-  return `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
-}
-
-export function bytes(size) {
-  if (size < 1024) return `${size} B`;
-  if (size < 1024 * 1024) return `${(size / 1024).toFixed(1)} KB`;
-  return `${(size / 1024 / 1024).toFixed(1)} MB`;
 }

@@ -1,0 +1,111 @@
+// Sentences that go away, and dialogs for actions that may be refused.
+
+import { button, fill, h } from "./dom.js";
+import { Refusal } from "./control.js";
+import { dialog } from "./overlays.js";
+import { t } from "./words.js";
+
+// -- sentences -------------------------------------------------------------------------------------------------------
+
+const said = h("div", { class: "said", role: "status", "aria-live": "polite" });
+const refused = h("div", { class: "said is-refusal", role: "alert" });
+let saidTimer = 0;
+
+/** Where the sentences stand. */
+export const sentences = h("div", { class: "sentences" }, said, refused);
+
+/** Say that something was done. */
+export function say(words) {
+  show(said, words, 3500);
+}
+
+/** Say why something was not done. */
+export function refuse(words) {
+  show(refused, words, 7000);
+}
+
+function show(where, words, milliseconds) {
+  clearTimeout(saidTimer);
+  fill(said);
+  fill(refused);
+  fill(where, words);
+  saidTimer = setTimeout(() => fill(where), milliseconds);
+}
+
+/** Do something, and say why not when it is refused. Gives whether it was done. */
+export async function attempt(doing) {
+  try {
+    await doing();
+    return true;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    refuse(error.message);
+    return false;
+  }
+}
+
+// -- dialogs ---------------------------------------------------------------------------------------------------------
+
+/** Ask before something that cannot be taken back; Cancel has the keyboard. */
+export function confirmDialog(title, hint, words, doing) {
+  return dialog(title, (close) => [
+    h("p", { class: "hint" }, hint),
+    h(
+      "div",
+      { class: "dialog-buttons" },
+      button(t("cancel"), close, { autofocus: true }),
+      button(
+        words,
+        () => {
+          close();
+          attempt(doing);
+        },
+        { kind: "is-danger" },
+      ),
+    ),
+  ]);
+}
+
+/** A form in a dialog: `fields` are {name, label, value, type, hint, required}, `submit(values)` is tried. */
+export function formDialog(title, fields, action, submit, hint = "") {
+  return dialog(title, (close) => {
+    const inputs = fields.map((field, index) => [
+      field,
+      h("input", {
+        class: "input",
+        id: `field-${field.name}`,
+        name: field.name,
+        type: field.type ?? "text",
+        value: field.value ?? "",
+        step: "any",
+        placeholder: field.hint ?? "",
+        required: field.required ?? false,
+        autofocus: index === 0,
+        autocomplete: "off",
+      }),
+    ]);
+    const form = h(
+      "form",
+      { class: "form" },
+      hint && h("p", { class: "hint" }, hint),
+      inputs.map(([field, input]) => h("div", { class: "field" }, h("label", { for: input.id }, field.label), input)),
+      h(
+        "div",
+        { class: "dialog-buttons" },
+        button(t("cancel"), close),
+        h("button", { class: "button is-main", type: "submit" }, action),
+      ),
+    );
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const values = Object.fromEntries(
+        inputs.map(([field, input]) => [
+          field.name,
+          field.type === "number" ? input.valueAsNumber : input.value.trim(),
+        ]),
+      );
+      if (await attempt(() => submit(values))) close();
+    });
+    return form;
+  });
+}
