@@ -1,0 +1,63 @@
+"""A gateway on a port with its accounts at a sandbox, and its console in a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest_asyncio
+from tests.browser.console.console_user import ServedGateway
+
+from webwx.client.accounts import Accounts
+from webwx.gateway.app import Gateway
+from webwx.gateway.config import GatewayConfig, ListenTable
+from webwx.gateway.local import LocalGateway
+from webwx.gateway.serve import listen, serve
+from webwx.storage.account_folder import AccountFolder
+from webwx.storage.open import open_records
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from webwx.sandbox.serve import RunningSandbox
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def gateway(served: RunningSandbox, tmp_path: Path) -> AsyncIterator[ServedGateway]:
+    """A gateway without accounts."""
+    records = open_records(tmp_path / "gateway.db")
+    port = LocalGateway(
+        lambda on_state: Accounts(tmp_path, server=served.url, on_state=on_state),
+        AccountFolder(tmp_path), records, server=served.url,
+    )  # fmt: skip
+    config = GatewayConfig(listen=ListenTable(port=0))
+    gateway, listener, ready = Gateway(config, records, port, tmp_path / "files"), listen(config), asyncio.Event()
+    serving = asyncio.ensure_future(serve(gateway, listener, ready.set))
+    await ready.wait()
+    yield ServedGateway(gateway, listener.url)
+    serving.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await serving
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_console(chromium: Any, gateway: ServedGateway) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """Open the console in a browser of its own; at the end no page may have written an error."""
+    opened: list[Any] = []
+    wrongs: list[str] = []
+
+    async def open_page(**how: Any) -> Any:
+        context = await chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-US"} | how)
+        opened.append(context)
+        page = await context.new_page()
+        page.on("pageerror", lambda error: wrongs.append(f"error: {error}"))
+        page.on("request", lambda request: wrongs.append(request.url) if gateway.url not in request.url else None)
+        await page.goto(await gateway.link())
+        return page
+
+    yield open_page
+    for context in opened:
+        await context.close()
+    assert wrongs == []

@@ -1,0 +1,36 @@
+"""What the tests of all screens of the console do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from webwx.gateway.app import Gateway
+    from webwx.sandbox.world import World
+
+
+class ServedGateway:
+    """A gateway on a port, with its accounts at a sandbox."""
+
+    def __init__(self, gateway: Gateway, url: str) -> None:
+        self.gateway = gateway
+        self.url = url
+
+    async def link(self) -> str:
+        """Return a new link with a one-time code."""
+        return f"{self.url}/#code={await self.gateway.sessions.create_code()}"
+
+
+def button(page: Any, name: str) -> Any:
+    return page.get_by_role("button", name=name, exact=True)
+
+
+async def log_in(page: Any, world: World) -> None:
+    await page.get_by_label("Name of a new account").fill("home")
+    await button(page, "Add account").click()
+    await button(page, "Log in").click()
+    await page.get_by_role("img", name="Login code of home").wait_for()
+    world.scan("me")
+    await page.get_by_text("Scanned. Confirm on the phone.").wait_for()
+    world.confirm()
+    await page.get_by_text("online", exact=True).wait_for()

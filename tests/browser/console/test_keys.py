@@ -1,0 +1,36 @@
+"""The screen of the keys: its main task and its failure, by click and key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from tests.browser.console.console_user import button
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tests.browser.console.console_user import ServedGateway
+
+pytestmark = pytest.mark.verify
+
+
+async def test_a_key_is_shown_once_works_and_is_deleted(
+    open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway
+) -> None:
+    page = await open_console()
+    await button(page, "Keys").click()
+    await page.get_by_label("Name of a new key").fill("grafana")
+    await page.get_by_label("read", exact=True).check()
+    await button(page, "Create key").click()
+    key = await page.locator("pre.secret").inner_text()
+    async with httpx.AsyncClient(base_url=gateway.url, headers={"Authorization": f"Bearer {key}"}) as client:
+        assert (await client.get("/api/v1/accounts")).status_code == 200
+        await page.reload()
+        await page.get_by_role("heading", name="grafana").wait_for()
+        assert key not in await page.content()
+        await button(page, "Delete").click()
+        await button(page, "Delete grafana now").click()
+        await page.get_by_text("No keys yet").wait_for()
+        assert (await client.get("/api/v1/accounts")).status_code == 401
