@@ -25,6 +25,14 @@ def button(page: Any, name: str) -> Any:
     return page.get_by_role("button", name=name, exact=True)
 
 
+async def open_screen(page: Any, name: str) -> None:
+    """Open a screen by its link, and wait until it is the current one."""
+    link = page.get_by_role("navigation").get_by_role("link", name=name, exact=True)
+    await link.click()
+    await page.get_by_role("heading", name=name, level=2, exact=True).wait_for()
+    assert await link.get_attribute("aria-current") == "page"
+
+
 async def log_in(page: Any, world: World) -> None:
     await page.get_by_label("Name of a new account").fill("home")
     await button(page, "Add account").click()

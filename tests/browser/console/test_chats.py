@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.browser.console.console_user import button, log_in
+from tests.browser.console.console_user import button, log_in, open_screen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ async def test_an_account_logs_in_sends_receives_and_recalls(
     page = await open_console()
     await log_in(page, world)
 
-    await button(page, "Chats").click()
+    await open_screen(page, "Chats")
     await page.get_by_role("log", name="Messages with File Transfer Helper").wait_for()
     await page.get_by_label("Message", exact=True).fill("hello <b>phone</b>")
     await page.keyboard.press("Enter")
@@ -44,7 +44,7 @@ async def test_a_message_that_is_refused_is_explained(
 ) -> None:
     page = await open_console()
     await log_in(page, world)
-    await button(page, "Chats").click()
+    await open_screen(page, "Chats")
     await page.get_by_label("Message", exact=True).fill("x" * 40_000)
     await button(page, "Send").click()
     await page.get_by_role("alert").filter(has_text=re.compile(r"\w")).wait_for()

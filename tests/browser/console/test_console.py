@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.browser.console.console_user import button
+from tests.browser.console.console_user import button, open_screen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,7 +35,7 @@ async def test_the_console_is_chinese_in_a_chinese_browser_and_fits_a_narrow_dar
 ) -> None:
     page = await open_console(locale="zh-CN", viewport={"width": 360, "height": 640}, color_scheme="dark")
     await page.get_by_role("heading", name="账号").wait_for()
-    await button(page, "聊天").click()
+    await open_screen(page, "聊天")
     await page.get_by_text("没有已登录的账号").wait_for()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     await button(page, "EN").click()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.browser.console.console_user import button
+from tests.browser.console.console_user import button, open_screen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ async def test_a_key_is_shown_once_works_and_is_deleted(
     open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway
 ) -> None:
     page = await open_console()
-    await button(page, "Keys").click()
+    await open_screen(page, "Keys")
     await page.get_by_label("Name of a new key").fill("grafana")
     await page.get_by_label("read", exact=True).check()
     await button(page, "Create key").click()

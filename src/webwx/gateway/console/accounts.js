@@ -1,18 +1,23 @@
 // The screen of the accounts: their states, and logins with a code.
 
+import { accountName, isOnline, listAccounts } from "./account-list.js";
+import { t } from "./accounts-words.js";
 import { address, call, follow } from "./api.js";
-import { button, fill, h } from "./dom.js";
-import { say } from "./words.js";
+import { button, fill, h, keepFocus } from "./dom.js";
+import { live } from "./live.js";
+import { empty } from "./overlays.js";
 
-export function accountsScreen(main, act) {
+export const accounts = { name: "accounts", picture: "device", title: () => t("accounts"), open };
+
+function open({ body, act }) {
   const list = h("ul", { class: "cards" });
-  const name = h("input", { id: "new-account", required: true, maxlength: "40", autocomplete: "off" });
+  const name = h("input", { id: "new-account", class: "input", required: true, maxlength: "40", autocomplete: "off" });
   const form = h(
     "form",
-    { class: "row" },
-    h("label", { for: "new-account" }, say("accountName")),
+    { class: "line" },
+    h("label", { for: "new-account" }, t("accountName")),
     name,
-    h("button", { class: "button" }, say("add")),
+    h("button", { class: "button is-main" }, t("add")),
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -22,26 +27,26 @@ export function accountsScreen(main, act) {
       await refresh();
     });
   });
-  fill(main, h("h2", {}, say("accounts")), list, form);
+  fill(body, list, form);
 
   const logins = new Map();
   let isOpen = true;
 
   async function refresh() {
-    const { accounts } = await call("GET", "/accounts");
+    const all = await listAccounts();
     if (!isOpen) return;
-    if (accounts.length === 0) fill(list, h("li", { class: "hint" }, say("noAccounts")));
-    else fill(list, accounts.map(card));
+    if (all.length === 0) fill(list, h("li", {}, empty("device", t("noAccounts"), t("noAccountsHint"))));
+    else keepFocus(list, () => fill(list, all.map(card)));
   }
 
   function card(account) {
-    const isIn = account.state === "online" || account.state === "degraded";
+    const isIn = isOnline(account);
     const path = `/accounts/${account.number}`;
     if (!logins.has(account.number)) logins.set(account.number, { view: h("div", { class: "login" }), end: null });
     const login = logins.get(account.number);
-    const out = button(say("logOut"), () => {
+    const out = button(t("logOut"), () => {
       out.replaceWith(
-        button(say("sureLogOut"), () =>
+        button(t("sureLogOut"), () =>
           act(async () => {
             await call("POST", `${path}/logout`);
             await refresh();
@@ -49,14 +54,14 @@ export function accountsScreen(main, act) {
         ),
       );
     });
-    const begin = button(say("logIn"), () => act(() => logIn(account, login)));
+    const begin = button(t("logIn"), () => act(() => logIn(account, login)), { kind: "is-main" });
     return h(
       "li",
-      { class: "card" },
-      h("h3", {}, account.nickname ? `${account.name} · ${account.nickname}` : account.name),
-      h("p", { class: "state" }, h("span", { class: isIn ? "dot is-on" : "dot" }), say(account.state)),
+      { class: "card", "data-key": account.number },
+      h("h3", {}, accountName(account)),
+      h("p", { class: "state" }, h("span", { class: isIn ? "dot is-on" : "dot" }), t(account.state)),
       account.error && h("p", { class: "hint" }, account.error),
-      account.queued > 0 && h("p", { class: "hint" }, say("queued", { n: account.queued })),
+      account.queued > 0 && h("p", { class: "hint" }, t("queued", { n: account.queued })),
       login.view,
       isIn ? out : !login.end && begin,
     );
@@ -74,14 +79,14 @@ export function accountsScreen(main, act) {
       const status = JSON.parse(step.data);
       fill(
         login.view,
-        h("p", { role: "status" }, say(step.type)),
+        h("p", { role: "status" }, t(step.type)),
         status.has_code &&
           h("img", {
             class: "code",
             src: address(`${path}/qr?format=svg&step=${status.step}`),
-            alt: say("codeOf", { name: account.name }),
+            alt: t("codeOf", { name: account.name }),
           }),
-        button(say("stop"), () =>
+        button(t("stop"), () =>
           act(async () => {
             await call("DELETE", path);
             end();
@@ -111,11 +116,13 @@ export function accountsScreen(main, act) {
     await refresh();
   }
 
-  const endStates = follow("/events/stream", { "account.state": () => act(refresh, { isOfUser: false }) });
+  const endStates = live.on("account.state", () => act(refresh, { isOfUser: false }));
   act(refresh);
-  return () => {
-    isOpen = false;
-    endStates();
-    for (const login of logins.values()) login.end?.();
+  return {
+    leave() {
+      isOpen = false;
+      endStates();
+      for (const login of logins.values()) login.end?.();
+    },
   };
 }

@@ -1,28 +1,52 @@
 // Requests to the gateway. The session's cookie is HttpOnly; the header shows that no other site made the request.
 
 const BASE = "/api/v1";
+const OWN = { "webwx-console": "1" };
 
-/** A refusal of the gateway; `message` is its sentence, `status` the HTTP status. */
+/** A refusal of the gateway; `message` is its sentence, `status` the HTTP status, `code` the name of the error. */
 export class Problem extends Error {
-  constructor(status, message) {
-    super(message);
+  constructor(status, { detail, title, code } = {}) {
+    super(detail || title || `HTTP ${status}`);
     this.status = status;
+    this.code = code ?? "";
   }
 }
 
-/** Make a request, and return the answer's JSON; null if it has no body. Throws `Problem`. */
-export async function call(method, path, body = undefined) {
-  const headers = { "webwx-console": "1" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+/**
+ * Make a request, and return the answer's JSON; null if it has no body. Throws `Problem`; `TypeError` if there is no answer.
+ */
+export async function call(method, path, body = undefined, headers = {}) {
   const answer = await fetch(BASE + path, {
     method,
-    headers,
+    headers: { ...OWN, ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
   const text = await answer.text();
-  const json = text && answer.headers.get("Content-Type")?.includes("json") ? JSON.parse(text) : null;
-  if (!answer.ok) throw new Problem(answer.status, json?.detail ?? json?.title ?? `HTTP ${answer.status}`);
+  const json = answer.headers.get("Content-Type")?.includes("json") ? parsed(text) : null;
+  if (!answer.ok) throw new Problem(answer.status, json ?? {});
   return json;
+}
+
+/**
+ * Upload a file. `report(part)` is called with the part that is transmitted, from 0 to 1. Returns {done, cancel}: `done` is
+ * a promise of the upload, and null after a cancellation.
+ */
+export function upload(file, report) {
+  const request = new XMLHttpRequest();
+  const done = new Promise((resolve, reject) => {
+    request.open("POST", `${BASE}/uploads?${new URLSearchParams({ name: file.name.slice(-255) })}`);
+    for (const [name, value] of Object.entries(OWN)) request.setRequestHeader(name, value);
+    request.upload.addEventListener("progress", (event) => event.total && report(event.loaded / event.total));
+    request.addEventListener("load", () => {
+      const json = parsed(request.responseText);
+      if (request.status < 300) resolve(json);
+      else reject(new Problem(request.status, json ?? {}));
+    });
+    request.addEventListener("error", () => reject(new TypeError("There is no answer.")));
+    request.addEventListener("abort", () => resolve(null));
+    request.send(file);
+  });
+  return { done, cancel: () => request.abort() };
 }
 
 /** Follow a stream of server-sent events; `on` holds a listener for each name. Returns a function that ends it. */
@@ -35,4 +59,17 @@ export function follow(path, on) {
 /** Return the address of a picture or a file of the API. */
 export function address(path) {
   return BASE + path;
+}
+
+/** Return a new idempotency key: a send that is repeated with its key is sent once. */
+export function newKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

@@ -1,27 +1,31 @@
 // The screen of the chats: history, a box to send, and recalls.
 
-import { call, follow } from "./api.js";
+import { isOnline, listAccounts } from "./account-list.js";
+import { call } from "./api.js";
+import { t } from "./chats-words.js";
 import { button, fill, h } from "./dom.js";
-import { say } from "./words.js";
+import { live } from "./live.js";
 
 const HELPER = "filehelper";
 
-export function chatsScreen(main, act) {
+export const chats = { name: "chats", picture: "chats", title: () => t("chats"), open };
+
+function open({ body, act }) {
   const which = h("select", { id: "which-account" });
-  const list = h("ul", { class: "list", "aria-label": say("chats") });
-  const heading = h("h3", {}, say("chooseChat"));
+  const list = h("ul", { class: "list", "aria-label": t("chats") });
+  const heading = h("h3", {}, t("chooseChat"));
   const log = h("div", { class: "log", role: "log", tabindex: "0" });
-  const text = h("textarea", { id: "text", rows: "2", required: true, disabled: true });
+  const text = h("textarea", { class: "input", id: "text", rows: "2", required: true, disabled: true });
   const form = h(
     "form",
-    { class: "row" },
-    h("label", { for: "text", class: "hidden" }, say("message")),
+    { class: "line" },
+    h("label", { for: "text", class: "hidden" }, t("message")),
     text,
-    h("button", { class: "button" }, say("send")),
+    h("button", { class: "button" }, t("send")),
   );
   let chat = null;
   let isOpen = true;
-  let endEvents = () => {};
+  const endEvents = live.on("event", () => act(showHistory, { isOfUser: false }));
   const path = () => `/accounts/${which.value}`;
 
   which.addEventListener("change", () => act(openAccount));
@@ -39,34 +43,28 @@ export function chatsScreen(main, act) {
       await showHistory();
     });
   });
-  fill(main, h("h2", {}, say("chats")));
 
   async function begin() {
-    const { accounts } = await call("GET", "/accounts");
-    const ready = accounts.filter((each) => each.state === "online" || each.state === "degraded");
+    const ready = (await listAccounts()).filter(isOnline);
     if (!isOpen) return;
     if (ready.length === 0) {
-      main.append(h("p", { class: "hint" }, say("noOnline")));
+      body.append(h("p", { class: "hint" }, t("noOnline")));
       return;
     }
     fill(
       which,
       ready.map((each) => h("option", { value: each.number }, each.nickname ?? each.name)),
     );
-    main.append(
-      h("p", { class: "row" }, h("label", { for: "which-account" }, say("account")), which),
+    body.append(
+      h("p", { class: "line" }, h("label", { for: "which-account" }, t("account")), which),
       h("div", { class: "columns" }, list, h("section", {}, heading, log, form)),
     );
     await openAccount();
   }
 
   async function openAccount() {
-    endEvents();
-    endEvents = follow(`/events/stream?accounts=${which.value}`, {
-      message: () => act(showHistory, { isOfUser: false }),
-    });
     const { chats } = await call("GET", `${path()}/chats`);
-    const all = [{ id: HELPER, name: say("filehelper") }, ...chats.filter((each) => each.id !== HELPER)];
+    const all = [{ id: HELPER, name: t("filehelper") }, ...chats.filter((each) => each.id !== HELPER)];
     fill(
       list,
       all.map((each) => h("li", {}, button(each.name, () => act(() => openChat(each))))),
@@ -77,7 +75,7 @@ export function chatsScreen(main, act) {
   async function openChat(next) {
     chat = next;
     heading.textContent = next.name;
-    log.setAttribute("aria-label", say("messages", { name: next.name }));
+    log.setAttribute("aria-label", t("messages", { name: next.name }));
     text.disabled = false;
     await showHistory();
   }
@@ -87,15 +85,15 @@ export function chatsScreen(main, act) {
     const shown = chat;
     const { entries } = await call("GET", `${path()}/messages?chat=${encodeURIComponent(chat.id)}&limit=50`);
     if (shown !== chat || !isOpen) return;
-    if (entries.length === 0) fill(log, h("p", { class: "hint" }, say("noMessages")));
+    if (entries.length === 0) fill(log, h("p", { class: "hint" }, t("noMessages")));
     else fill(log, entries.reverse().map(entry));
     log.scrollTop = log.scrollHeight;
   }
 
   function entry({ event, send, text: sent }) {
-    if (send) return bubble(true, sent, send.state === "sent" ? null : say(`state_${send.state}`), recallOf(send));
+    if (send) return bubble(true, sent, send.state === "sent" ? null : t(`state_${send.state}`), recallOf(send));
     if (event.type.endsWith("message_recalled") || event.type.endsWith("recalled")) {
-      return h("p", { class: "notice" }, `${event.sender_name} ${say("wasRecalled")}`);
+      return h("p", { class: "notice" }, `${event.sender_name} ${t("wasRecalled")}`);
     }
     return bubble(event.is_self, event.data.text ?? event.data.file_name ?? `[${event.type}]`, event.sender_name, null);
   }
@@ -113,7 +111,7 @@ export function chatsScreen(main, act) {
   function recallOf(send) {
     if (send.state !== "sent") return null;
     return button(
-      say("recall"),
+      t("recall"),
       () =>
         act(async () => {
           await call("POST", `${path()}/sends/${encodeURIComponent(send.id)}/recall`);
@@ -124,8 +122,10 @@ export function chatsScreen(main, act) {
   }
 
   act(begin);
-  return () => {
-    isOpen = false;
-    endEvents();
+  return {
+    leave() {
+      isOpen = false;
+      endEvents();
+    },
   };
 }

@@ -1,87 +1,154 @@
 // The console: the frame around the screens, and the session.
 
+import { listAccounts } from "./account-list.js";
 import { call, Problem } from "./api.js";
-import { accountsScreen } from "./accounts.js";
-import { chatsScreen } from "./chats.js";
-import { button, fill, h } from "./dom.js";
-import { keysScreen } from "./keys.js";
-import { isChinese, say, switchLanguage } from "./words.js";
+import { button, fill, h, icon, set } from "./dom.js";
+import { firstLanguage, language, setLanguage } from "./language.js";
+import { live } from "./live.js";
+import { place } from "./place.js";
+import { SCREENS } from "./screens.js";
+import { sentence } from "./states.js";
+import { applyTheme, onSystemTheme } from "./theme.js";
+import { t } from "./words.js";
 
-const SCREENS = { accounts: accountsScreen, chats: chatsScreen, keys: keysScreen };
+const heading = h("h2", { class: "screen-title", tabindex: "-1" });
+const alert = h("p", { class: "alert", role: "alert" });
+const told = h("p", { class: "told", role: "status" });
+const body = h("div", { class: "screen-body" });
+const main = h("main", { id: "screen", tabindex: "-1" }, heading, alert, told, body);
+const connection = h("span", { class: "connection", role: "status" });
 
-const main = h("main", { tabindex: "-1" });
-const alert = h("p", { class: "alert", role: "alert", hidden: true });
-let leaveScreen = () => {};
+let links = new Map();
+let opened = null; // {screen, leave, move}
+
+// -- actions ---------------------------------------------------------------------------------------------------------
 
 /** Show a failure until the next action. */
 function report(error) {
-  if (error instanceof Problem && error.status === 401) {
-    showSignedOut();
-    return;
-  }
-  alert.textContent = error instanceof Problem ? error.message : say("lost");
-  alert.hidden = false;
+  if (error instanceof Problem && error.status === 401) showSignedOut();
+  else fill(alert, sentence(error));
 }
 
-/** Run an action, and report its failure; an action of the user takes an earlier report away. */
-async function act(action, { isOfUser = true } = {}) {
-  if (isOfUser) alert.hidden = true;
+/**
+ * Run an action, and show its failure. An action of the user takes earlier sentences away, and disables its button
+ * meanwhile. Returns whether it has succeeded.
+ */
+async function act(action, { isOfUser = true, by = null } = {}) {
+  if (isOfUser) {
+    fill(alert);
+    fill(told);
+  }
+  if (by) by.disabled = true;
   try {
     await action();
+    return true;
   } catch (error) {
     report(error);
+    return false;
+  } finally {
+    if (by) by.disabled = false;
   }
 }
 
-function open(name) {
-  leaveScreen();
-  location.hash = name;
-  for (const link of document.querySelectorAll("nav button")) {
-    if (link.dataset.screen === name) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+/** Show that an action was done. */
+function tell(words) {
+  fill(told, words);
+}
+
+// -- screens ---------------------------------------------------------------------------------------------------------
+
+/** Show the screen of the address. A screen that is open already may move by itself. */
+function follow({ isFirst = false } = {}) {
+  const { name, parts } = place();
+  const screen = SCREENS.find((each) => each.name === name) ?? SCREENS[0];
+  if (opened?.screen === screen && opened.move) {
+    opened.move(parts);
+    return;
   }
-  fill(main);
-  leaveScreen = SCREENS[name](main, act) ?? (() => {});
+  opened?.leave?.();
+  for (const [each, link] of links) set(link, "aria-current", each === screen ? "page" : null);
+  links.get(screen).scrollIntoView({ block: "nearest", inline: "nearest" });
+  fill(alert);
+  fill(told);
+  fill(body);
+  fill(heading, screen.title());
+  main.dataset.screen = screen.name;
+  document.title = `${screen.title()} · webwx ${t("gateway")}`;
+  opened = { screen, ...screen.open({ body, parts, act, tell }) };
+  if (!isFirst) heading.focus();
+}
+
+function showConnection() {
+  const words = { connecting: "liveConnecting", open: "liveOpen", lost: "liveLost" }[live.state];
+  fill(connection, h("span", { class: live.state === "open" ? "dot is-on" : "dot" }), t(words));
+  connection.classList.toggle("is-lost", live.state === "lost");
 }
 
 function showFrame() {
-  document.documentElement.lang = isChinese() ? "zh-CN" : "en";
-  document.title = say("title");
-  const links = Object.keys(SCREENS).map((name) => button(say(name), () => open(name), { "data-screen": name }));
+  opened?.leave?.();
+  opened = null;
+  links = new Map(
+    SCREENS.map((screen) => [
+      screen,
+      h("a", { class: "nav-link", href: `#/${screen.name}` }, icon(screen.picture), h("span", {}, screen.title())),
+    ]),
+  );
+  const skip = h("a", { class: "skip", href: "#screen" }, t("skip"));
+  skip.addEventListener("click", (event) => {
+    event.preventDefault();
+    main.focus();
+  });
+  const other = language() === "en" ? "zh" : "en";
+  const languageButton = button(t("language"), switchLanguage, { kind: "chip", lang: other === "zh" ? "zh-CN" : "en" });
+  const leave = button(t("leave"), () => act(endSession, { by: leave }), { kind: "chip" });
   fill(
     document.body,
+    skip,
     h(
       "header",
-      {},
-      h("h1", {}, say("title")),
-      h("span", { class: "tag" }, say("unofficial")),
-      h("nav", { "aria-label": say("screens") }, links),
-      button(say("language"), () => {
-        switchLanguage();
-        showFrame();
-      }),
-      button(say("leave"), () =>
-        act(async () => {
-          await call("DELETE", "/console/session");
-          showSignedOut();
-        }),
+      { class: "bar" },
+      h(
+        "h1",
+        { class: "brand" },
+        h("span", {}, h("b", {}, "webwx"), ` ${t("gateway")}`),
+        h("span", { class: "tag", title: t("aboutUnofficial") }, t("unofficial")),
       ),
+      h("span", { class: "stretch" }),
+      connection,
+      languageButton,
+      leave,
     ),
-    alert,
+    h("nav", { class: "nav", "aria-label": t("screens") }, ...links.values()),
     main,
   );
-  const wanted = location.hash.slice(1);
-  open(wanted in SCREENS ? wanted : "accounts");
+  set(document.body, "class", null);
+  showConnection();
+  follow({ isFirst: true });
+
+  function switchLanguage() {
+    setLanguage(other);
+    showFrame();
+    document.querySelector(".bar .chip").focus();
+  }
 }
 
+// -- the session -----------------------------------------------------------------------------------------------------
+
 function showSignedOut() {
-  leaveScreen();
-  leaveScreen = () => {};
-  document.documentElement.lang = isChinese() ? "zh-CN" : "en";
+  opened?.leave?.();
+  opened = null;
+  live.close();
+  document.title = `webwx ${t("gateway")}`;
+  set(document.body, "class", "is-signed-out");
   fill(
     document.body,
-    h("main", { class: "card" }, h("h1", {}, say("signedOut")), h("p", {}, say("signedOutHint"))),
+    h("main", { class: "card" }, h("h1", {}, t("signedOut")), h("p", { class: "hint" }, t("signedOutHint"))),
   );
+}
+
+async function endSession() {
+  await call("DELETE", "/console/session");
+  showSignedOut();
 }
 
 /** Exchange the one-time code of the link for a session, and take it out of the address. */
@@ -92,11 +159,26 @@ async function signIn() {
   await call("POST", "/console/session", { code });
 }
 
-try {
-  await signIn();
-  await call("GET", "/accounts");
+async function begin() {
+  setLanguage(firstLanguage());
+  applyTheme();
+  try {
+    await signIn();
+    await listAccounts();
+  } catch (error) {
+    showSignedOut();
+    if (!(error instanceof Problem)) document.body.append(h("p", { role: "alert", class: "alert" }, sentence(error)));
+    return;
+  }
   showFrame();
-} catch (error) {
-  showSignedOut();
-  if (!(error instanceof Problem)) document.body.append(h("p", { role: "alert", class: "alert" }, say("lost")));
+  // The gateway refuses the stream if the session has ended; any request shows that.
+  live.on("refused", () => act(listAccounts, { isOfUser: false }));
+  live.on("state", showConnection);
 }
+
+addEventListener("hashchange", () => {
+  if (location.hash.startsWith("#code=")) location.reload();
+  else if (document.body.contains(main)) follow();
+});
+onSystemTheme(applyTheme);
+await begin();

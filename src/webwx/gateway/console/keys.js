@@ -2,27 +2,30 @@
 
 import { call } from "./api.js";
 import { button, fill, h } from "./dom.js";
-import { say } from "./words.js";
+import { t } from "./keys-words.js";
+import { empty } from "./overlays.js";
 
 const SCOPES = ["send:filehelper", "send", "read", "events", "manage", "login", "receivers", "webhooks", "admin"];
 
-export function keysScreen(main, act) {
+export const keys = { name: "keys", picture: "key", title: () => t("keys"), open };
+
+function open({ body, act }) {
   const list = h("ul", { class: "cards" });
   const created = h("div", { role: "status" });
-  const name = h("input", { id: "key-name", required: true, maxlength: "100", autocomplete: "off" });
+  const name = h("input", { id: "key-name", class: "input", required: true, maxlength: "100", autocomplete: "off" });
   const boxes = SCOPES.map((scope) => h("input", { type: "checkbox", value: scope, checked: scope === SCOPES[0] }));
   const form = h(
     "form",
     { class: "card" },
-    h("label", { for: "key-name" }, say("keyName")),
+    h("label", { for: "key-name" }, t("keyName")),
     name,
     h(
       "fieldset",
       {},
-      h("legend", {}, say("scopes")),
+      h("legend", {}, t("scopes")),
       boxes.map((box) => h("label", {}, box, ` ${box.value}`)),
     ),
-    h("button", { class: "button" }, say("create")),
+    h("button", { class: "button is-main" }, t("create")),
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -32,27 +35,27 @@ export function keysScreen(main, act) {
       const recipe = `curl -H 'Authorization: Bearer ${key}' -d 'hello' ${location.origin}/api/v1/notify`;
       fill(
         created,
-        h("p", {}, say("shownOnce")),
+        h("p", {}, t("shownOnce")),
         h("pre", { class: "secret" }, key),
-        h("p", {}, say("recipe")),
+        h("p", {}, t("recipe")),
         h("pre", {}, recipe),
       );
       name.value = "";
       await refresh();
     });
   });
-  fill(main, h("h2", {}, say("keys")), list, created, form);
+  fill(body, list, created, form);
 
   async function refresh() {
-    const { keys } = await call("GET", "/keys");
-    if (keys.length === 0) fill(list, h("li", { class: "hint" }, say("noKeys")));
-    else fill(list, keys.map(card));
+    const all = (await call("GET", "/keys")).keys;
+    if (all.length === 0) fill(list, h("li", {}, empty("key", t("noKeys"), t("noKeysHint"))));
+    else fill(list, all.map(card));
   }
 
   function card(key) {
-    const remove = button(say("remove"), () => {
+    const remove = button(t("remove"), () => {
       remove.replaceWith(
-        button(say("sureRemove", { name: key.name }), () =>
+        button(t("sureRemove", { name: key.name }), () =>
           act(async () => {
             await call("DELETE", `/keys/${encodeURIComponent(key.id)}`);
             await refresh();
@@ -64,5 +67,4 @@ export function keysScreen(main, act) {
   }
 
   act(refresh);
-  return () => {};
 }

@@ -1,10 +1,19 @@
-// Every word of the console, in English and Chinese. `{name}` is filled in.
+// Words of the frame, and those that several screens use, in English and Chinese. A screen has its own words in
+// `<screen>-words.js`.
+
+import { wording } from "./language.js";
 
 const WORDS = {
-  title: ["webwx gateway", "webwx 网关"],
+  // the frame
+  gateway: ["gateway", "网关"],
   unofficial: ["unofficial", "非官方"],
+  aboutUnofficial: [
+    "Not affiliated with or endorsed by Tencent or WeChat.",
+    "与腾讯、微信无关，亦未获其认可。",
+  ],
   language: ["中文", "EN"],
   screens: ["Screens", "页面"],
+  skip: ["Skip to the screen", "跳到页面内容"],
   signedOut: ["This browser has no session", "此浏览器尚未登录控制台"],
   signedOutHint: [
     "Run 'webwx serve pair' on the machine of the gateway, and open the link that it prints.",
@@ -12,68 +21,48 @@ const WORDS = {
   ],
   leave: ["End session", "退出控制台"],
   lost: ["The gateway does not answer.", "网关没有响应。"],
+  liveConnecting: ["Connecting…", "正在连接…"],
+  liveOpen: ["Live", "实时"],
+  liveLost: ["Connection lost, reconnecting…", "连接中断，正在重连…"],
 
-  accounts: ["Accounts", "账号"],
-  noAccounts: ["No accounts yet. Add one below, then log in with your phone.", "还没有账号。请在下方添加，再用手机扫码登录。"],
-  accountName: ["Name of a new account", "新账号的名称"],
-  add: ["Add account", "添加账号"],
-  logIn: ["Log in", "登录"],
-  logOut: ["Log out", "退出登录"],
-  sureLogOut: ["Log out now", "确认退出登录"],
-  stop: ["Stop", "停止"],
+  // what several screens say
+  account: ["Account", "账号"],
+  allAccounts: ["All accounts", "所有账号"],
+  filehelper: ["File Transfer Helper", "文件传输助手"],
+  noAccounts: ["No accounts yet", "还没有账号"],
+  noAccountsHint: ["Add one on the screen Accounts, and log in with your phone.", "请在“账号”页添加账号，再用手机扫码登录。"],
+  noLogin: ["This account was never logged in", "此账号从未登录"],
+  noLoginHint: ["Log in on the screen Accounts.", "请在“账号”页登录。"],
+  openAccounts: ["Open accounts", "打开账号页"],
+  loading: ["Loading…", "加载中…"],
+  loadFailed: ["This could not be loaded", "加载失败"],
+  tryAgain: ["Try again", "重试"],
+  close: ["Close", "关闭"],
+  cancel: ["Cancel", "取消"],
+  back: ["Back", "返回"],
+  remove: ["Delete", "删除"],
+  copy: ["Copy", "复制"],
+  copied: ["Copied", "已复制"],
+  search: ["Search", "搜索"],
+  nothingFound: ["Nothing found", "没有找到"],
+  more: ["Show more", "显示更多"],
+  yesterday: ["Yesterday", "昨天"],
+  seconds: ["{n} s", "{n} 秒"],
+  minutes: ["{n} min", "{n} 分钟"],
+  hours: ["{n} h", "{n} 小时"],
+  days: ["{n} d", "{n} 天"],
+
+  // states of an account
   new: ["not logged in", "未登录"],
   logging_in: ["logging in", "正在登录"],
   online: ["online", "在线"],
   degraded: ["connection lost, retrying", "连接中断，正在重试"],
   logged_out: ["logged out", "已退出登录"],
-  queued: ["{n} messages wait to be sent", "{n} 条消息等待发送"],
-  code: ["Scan this code with WeChat, then confirm on the phone.", "请用微信扫描此二维码，然后在手机上确认。"],
-  codeOf: ["Login code of {name}", "{name}的登录二维码"],
-  waiting: ["Waiting for a code…", "正在获取二维码…"],
-  pushed: ["Confirm the login on the phone.", "请在手机上确认登录。"],
-  scanned: ["Scanned. Confirm on the phone.", "已扫描，请在手机上确认。"],
-  expired: ["The code has expired; a new one follows.", "二维码已过期，正在刷新。"],
-
-  chats: ["Chats", "聊天"],
-  account: ["Account", "账号"],
-  noOnline: ["No account is logged in. Log in on the screen Accounts.", "没有已登录的账号，请先在“账号”页登录。"],
-  chooseChat: ["Choose a chat", "请选择一个聊天"],
-  filehelper: ["File Transfer Helper", "文件传输助手"],
-  messages: ["Messages with {name}", "与{name}的消息"],
-  noMessages: ["No messages yet", "还没有消息"],
-  message: ["Message", "消息"],
-  send: ["Send", "发送"],
-  recall: ["Recall", "撤回"],
-  wasRecalled: ["A message was recalled", "撤回了一条消息"],
-  state_queued: ["waits to be sent", "等待发送"],
-  state_sending: ["is being sent", "正在发送"],
-  state_unknown: ["The outcome is unknown: it may have arrived, so it is not sent again.", "结果未知：可能已送达，不会自动重发。"],
-  state_failed: ["was not sent", "发送失败"],
-  state_recalled: ["recalled", "已撤回"],
-
-  keys: ["Keys", "密钥"],
-  noKeys: ["No keys yet. A program needs one for each request.", "还没有密钥。程序的每个请求都需要密钥。"],
-  keyName: ["Name of a new key", "新密钥的名称"],
-  scopes: ["What it allows", "权限"],
-  create: ["Create key", "创建密钥"],
-  shownOnce: ["Copy the key now; it is not shown again.", "请立即复制密钥，之后不再显示。"],
-  recipe: ["Try it in a shell:", "在命令行中试用："],
-  remove: ["Delete", "删除"],
-  sureRemove: ["Delete {name} now", "确认删除 {name}"],
 };
 
-const KEY = "webwx.language";
+export const t = wording(WORDS);
 
-export function isChinese() {
-  return (localStorage.getItem(KEY) ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en")) === "zh";
-}
-
-export function switchLanguage() {
-  localStorage.setItem(KEY, isChinese() ? "en" : "zh");
-}
-
-/** Return a text in the language of the page. */
-export function say(name, values = {}) {
-  const text = WORDS[name][isChinese() ? 1 : 0];
-  return text.replace(/\{(\w+)\}/g, (_, key) => values[key]);
+/** Return the function that finds the words of a screen, and else those of all screens. */
+export function wordsOf(own) {
+  return wording(own, WORDS);
 }

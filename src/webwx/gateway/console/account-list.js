@@ -1,0 +1,62 @@
+// The accounts, as every screen of one account needs them: the list, and a field to choose one.
+
+import { call } from "./api.js";
+import { button, fill, h } from "./dom.js";
+import { live } from "./live.js";
+import { empty } from "./overlays.js";
+import { go } from "./place.js";
+import { t } from "./words.js";
+
+const KEY = "webwx.account";
+
+/** Return all accounts; their events are followed from now on. */
+export async function listAccounts() {
+  const { accounts } = await call("GET", "/accounts");
+  live.cover(accounts.map((account) => account.number));
+  return accounts;
+}
+
+export function isOnline(account) {
+  return account.state === "online" || account.state === "degraded";
+}
+
+/** Whether the account has a journal: it was logged in at least once. */
+export function hasJournal(account) {
+  return account.nickname !== null;
+}
+
+export function accountName(account) {
+  return account.nickname && account.nickname !== account.name ? `${account.name} · ${account.nickname}` : account.name;
+}
+
+/** Return the account to show: the wanted number, else the last one that was shown, else the first that is online. */
+export function pickAccount(accounts, wanted) {
+  const numbered = (number) => accounts.find((account) => String(account.number) === String(number));
+  return numbered(wanted) ?? numbered(sessionStorage.getItem(KEY)) ?? accounts.find(isOnline) ?? accounts[0] ?? null;
+}
+
+/** Make a field to choose an account; `choose(number)` is called for a change. */
+export function accountField(accounts, chosen, choose) {
+  sessionStorage.setItem(KEY, chosen.number);
+  const select = h(
+    "select",
+    { class: "input", "aria-label": t("account"), on: { change: () => choose(Number(select.value)) } },
+    accounts.map((account) =>
+      h("option", { value: account.number, selected: account.number === chosen.number }, accountName(account)),
+    ),
+  );
+  return select;
+}
+
+/** Show why an account has nothing to show, and return whether it is so. */
+export function isWithoutAccount(holder, account) {
+  if (account && hasJournal(account)) return false;
+  const open = button(t("openAccounts"), () => go("accounts"), { picture: "device" });
+  fill(
+    holder,
+    account
+      ? empty("device", t("noLogin"), t("noLoginHint"), open)
+      : empty("device", t("noAccounts"), t("noAccountsHint"), open),
+  );
+  return true;
+}

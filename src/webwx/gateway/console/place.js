@@ -1,0 +1,31 @@
+// Where the console is: a screen, and what it shows. It stands in the fragment of the address, `#/chats/1/filehelper`, so
+// a reload comes back and the browser's Back works.
+
+/** Return the name of the screen in the address, and the parts after it. */
+export function place() {
+  const [name = "", ...parts] = location.hash.replace(/^#\/?/, "").split("/").map(decoded);
+  return { name, parts: parts.filter(Boolean) };
+}
+
+/** Return the address of a screen, with parts for what it shows. */
+export function addressOf(name, ...parts) {
+  return `#/${[name, ...parts].map((part) => encodeURIComponent(part)).join("/")}`;
+}
+
+/** Go to a screen, as a link does. */
+export function go(name, ...parts) {
+  location.hash = addressOf(name, ...parts);
+}
+
+/** Write what is shown into the address, without an entry in the history of the browser. */
+export function note(name, ...parts) {
+  history.replaceState(null, "", addressOf(name, ...parts));
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return ""; // an incomplete escape, typed by hand
+  }
+}

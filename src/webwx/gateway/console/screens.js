@@ -1,0 +1,8 @@
+// The screens, in the order of the navigation. A screen is {name, picture, title(), open(frame)}: `name` stands in the
+// address, `picture` in icons.svg, and `open` fills `frame.body` and returns {leave(), move(parts)}, both optional.
+
+import { accounts } from "./accounts.js";
+import { chats } from "./chats.js";
+import { keys } from "./keys.js";
+
+export const SCREENS = [accounts, chats, keys];

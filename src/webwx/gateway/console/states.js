@@ -1,0 +1,63 @@
+// What stands where something loads or could not be loaded, and times that stay right.
+
+import { Problem } from "./api.js";
+import { button, fill, h } from "./dom.js";
+import { language } from "./language.js";
+import { empty } from "./overlays.js";
+import { t } from "./words.js";
+
+/** Milliseconds after which all shown times are counted again. */
+const COUNT = 15_000;
+
+const STEPS = [
+  [60, 1, "second"],
+  [3600, 60, "minute"],
+  [86_400, 3600, "hour"],
+  [Infinity, 86_400, "day"],
+];
+
+/** Return the sentence about an error. */
+export function sentence(error) {
+  if (error instanceof Problem) return error.message;
+  if (error instanceof TypeError) return t("lost");
+  throw error;
+}
+
+export function loading() {
+  return h("p", { class: "quiet", role: "status" }, t("loading"));
+}
+
+/**
+ * Run `doing`, which fills `holder`. Until then it says that it loads; after a failure it says why, with a button to try
+ * again. An ended session is left to the frame.
+ */
+export async function load(frame, holder, doing) {
+  fill(holder, loading());
+  try {
+    await doing();
+  } catch (error) {
+    if (error instanceof Problem && error.status === 401) throw error;
+    const words = sentence(error);
+    const again = button(t("tryAgain"), () => frame.act(() => load(frame, holder, doing)), { picture: "retry" });
+    fill(holder, h("div", { role: "alert" }, empty("faults", t("loadFailed"), words, again)));
+  }
+}
+
+/** A time of RFC 3339 as its distance from now, with the exact time as its title; nothing for null. */
+export function ago(time) {
+  if (!time) return null;
+  const exact = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });
+  const element = h("time", { class: "ago", datetime: time, title: exact.format(new Date(time)) });
+  count(element);
+  return element;
+}
+
+function count(element) {
+  const seconds = (new Date(element.dateTime).getTime() - Date.now()) / 1000;
+  const [, size, unit] = STEPS.find(([end]) => Math.abs(seconds) < end);
+  const isNow = Math.abs(seconds) < 10;
+  const format = new Intl.RelativeTimeFormat(language() === "zh" ? "zh-CN" : "en", { numeric: "auto" });
+  fill(element, format.format(isNow ? 0 : Math.trunc(seconds / size), unit));
+}
+
+setInterval(() => document.querySelectorAll("time.ago").forEach(count), COUNT);
