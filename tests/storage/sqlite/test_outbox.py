@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,42 @@ async def test_a_send_is_stored_as_it_is_before_it_leaves(account: SqliteAccount
     assert await find_send(other.account(UIN).outbox, key="daily") == row
     assert repr(row) == "Outgoing(1, text, queued)"
     await other.close()
+
+
+async def test_the_cost_of_a_send_with_a_key_does_not_grow_with_the_outbox(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, connect = 0, sqlite3.connect
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    def counting(*values: object, **options: object) -> sqlite3.Connection:
+        db = connect(*values, **options)  # type: ignore[call-overload]  # as it was called
+        db.set_progress_handler(step, 10)
+        assert isinstance(db, sqlite3.Connection)
+        return db
+
+    async def cost(account: SqliteAccount, number: int) -> int:
+        nonlocal steps
+        steps = 0
+        row = await added(account, f"new {number}", key=f"new key {number}")
+        assert await added(account, "again", key=row.key) == row
+        assert await find_send(account.outbox, key=row.key) == row
+        return steps
+
+    monkeypatch.setattr(sqlite3, "connect", counting)
+    journal = SqliteJournal(path.with_name("other.journal"))
+    account = journal.account(UIN)
+    await added(account, "first", key="first key")
+    few = await cost(account, 1)
+    for number in range(200):
+        await added(account, f"other {number}", key=f"other key {number}")
+    many = await cost(account, 2)
+    await journal.close()
+
+    assert many < 2 * few
 
 
 # -- what a dead process leaves --------------------------------------------------------------------------------------

@@ -41,7 +41,10 @@ _COLUMNS = (
 
 _log = logging.getLogger("webwx.storage")
 
-_MESSAGE_ID = "json_extract(receipt, '$.message_id')"
+_WITH_KEY = "key = ? AND key <> ''"
+"""The second half states the condition of the index by key, without which SQLite does not use it."""
+
+_WITH_MESSAGE_ID = "json_extract(receipt, '$.message_id') = ?"
 
 
 class Senders:
@@ -111,13 +114,9 @@ class SqliteOutbox:
         owner = self._senders.own() if state == "sending" else ""
 
         def store(db: sqlite3.Connection) -> Outgoing:
-            if key:
-                known = _select(db, account, "key = ?", values[1])
-                if known and known[0].state == "sending":
-                    self._settle_dead(db, account)
-                    known = _select(db, account, "key = ?", values[1])
-                if known and (known[0].state, known[0].client_id) != ("sending", values[0]):
-                    return known[0]
+            known = self._with_key(db, account, values[1])
+            if known is not None and (known.state, known.client_id) != ("sending", values[0]):
+                return known
             row = db.execute(
                 "INSERT INTO outbox (account, client_id, key, chat, kind, text, state, owner, ret, created_at,"
                 " changed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?)",
@@ -208,6 +207,17 @@ class SqliteOutbox:
 
         return await self._writer.do(delete)
 
+    def _with_key(self, db: sqlite3.Connection, account: int, key: str) -> Outgoing | None:
+        """Return the send with a key, if there is one; a send that a dead process left is `unknown`."""
+        is_new = f"SELECT NOT EXISTS (SELECT * FROM outbox WHERE account = ? AND {_WITH_KEY})"  # noqa: S608 - a constant
+        if not key or db.execute(is_new, (account, key)).fetchone() == (1,):
+            return None
+        (known,) = _select(db, account, _WITH_KEY, key)
+        if known.state == "sending":
+            self._settle_dead(db, account)
+            (known,) = _select(db, account, _WITH_KEY, key)
+        return known
+
     def _dead(self, db: sqlite3.Connection, account: int) -> list[str]:
         """Return the names of processes that died while they were sending."""
         owners = db.execute("SELECT DISTINCT owner FROM outbox WHERE account = ? AND state = 'sending'", (account,))
@@ -230,12 +240,13 @@ def _report(stored: asyncio.Future[None]) -> None:
 
 def _condition(query: SendQuery) -> tuple[str, list[object]]:
     condition, values = "created_at >= ?", list[object]([query.since])
-    names = (
-        ("number", query.number), ("key", query.key), ("client_id", query.client_id), (_MESSAGE_ID, query.message_id)
+    terms = (
+        ("number = ?", query.number), (_WITH_KEY, query.key), ("client_id = ?", query.client_id),
+        (_WITH_MESSAGE_ID, query.message_id),
     )  # fmt: skip
-    for column, value in names:
+    for term, value in terms:
         if value is not None:
-            condition += f" AND {column} = ?"
+            condition += f" AND {term}"
             values.append(clean_text(value) if isinstance(value, str) else value)
     if query.states:
         condition += " AND state IN (SELECT value FROM json_each(?))"
