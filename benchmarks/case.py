@@ -27,6 +27,8 @@ FLOOR: Final = "floor"
 PEER: Final = "itchat-uos"
 STATELESS: Final = "stateless"
 """Ours again, without the conversation state that the case is about."""
+JOURNALLESS: Final = "journalless"
+"""Ours again, without a journal."""
 
 PREPARE = "prepare"
 """Named in place of a variant: the case's `prepare`."""

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import ours, peer
-from benchmarks.case import OURS, PEER, Case, Figures, Run, World
+from benchmarks.case import JOURNALLESS, OURS, PEER, Case, Figures, Run, World
 from benchmarks.memory import of_bare_imports, resident
 
 if TYPE_CHECKING:
@@ -127,6 +127,33 @@ def ours_many(run: Run) -> Figures:
     return asyncio.run(main())
 
 
+def logins_with(run: Run) -> Figures:
+    """Log all accounts in, one after another, with one journal."""
+    from webwx import SqliteJournal
+
+    async def main() -> Figures:
+        journal = SqliteJournal(run.folder / "accounts.journal")
+        try:
+            return await _log_in(run, journal=journal)
+        finally:
+            await journal.close()
+
+    return asyncio.run(main())
+
+
+def logins_without(run: Run) -> Figures:
+    """Log all accounts in, one after another, without a journal."""
+    return asyncio.run(_log_in(run))
+
+
+async def _log_in(run: Run, **options: Any) -> Figures:
+    async with AsyncExitStack() as stack:
+        with run.meter() as meter:
+            for _ in range(run.case.count):
+                await stack.enter_async_context(ours.logged_in(run, **options))
+        return meter.figures
+
+
 def _several(name: str, friends: int, count: int) -> Case:
     return Case(
         name=name, about=f"each further account over TLS, {friends:,} friends; ours with the journal", count=count,
@@ -144,5 +171,9 @@ CASES = (
     Case(
         name="accounts", about="1,000 accounts in one process, each with 100 friends and a poll that is held",
         count=1_000, world=World(friends=100), variants={OURS: ours_many},
+    ),
+    Case(
+        name="logins", about="1,000 accounts log in, one after another; ours with the journal",
+        count=1_000, world=World(friends=100), variants={JOURNALLESS: logins_without, OURS: logins_with},
     ),
 )  # fmt: skip
