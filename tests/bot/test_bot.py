@@ -17,6 +17,7 @@ import pytest
 from tests.bot.conftest import running, until
 from tests.carriers import TEMPORARY, Counted, FaultyTransport
 from tests.client.conftest import SERVER
+from tests.turns import let_others_run
 
 import webwx
 from webwx.bot.bot import Bot, loading, run, start
@@ -432,7 +433,7 @@ class TestSeveral:
             world.say("ahua", "me", "hang")
             await called.wait()
             task.cancel()
-            await asyncio.sleep(0.01)
+            await let_others_run()
             assert not task.done()
             task.cancel()
             async with asyncio.timeout(5):

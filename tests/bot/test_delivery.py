@@ -15,6 +15,7 @@ import pytest
 from tests.bot.conftest import until
 from tests.carriers import Counted
 from tests.client.conftest import last
+from tests.turns import let_others_run
 
 from webwx.bot.chat_queues import DeliveryCounts
 from webwx.bot.delivery import deliver
@@ -274,7 +275,7 @@ class TestHangingHandlers:
             world.say("lilei", "me", "slow")
             await until(lambda: sorted(heard.texts) == ["done", "slow"])
             task.cancel()
-            await asyncio.sleep(0.01)
+            await let_others_run()
             task.cancel()  # as if the process had ended here
             await asyncio.wait([task])
         async with open_client(store=store) as client:
@@ -389,7 +390,7 @@ class TestEnd:
             world.say("ahua", "me", "slow")
             await until(lambda: heard.texts == ["slow"])
             task.cancel()
-            await asyncio.sleep(0.01)
+            await let_others_run()
             assert not task.done()
             door.set()
             await asyncio.wait([task])

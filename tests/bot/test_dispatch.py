@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.bot.conftest import running, until
 from tests.client.conftest import last
+from tests.turns import let_others_run
 
 from webwx.bot.bot import Bot
 from webwx.errors import ReplyLimitReached
@@ -326,7 +327,7 @@ class TestFailures:
                 world.say("ahua", "me", "hang")
                 await until(lambda: begun == ["hang"])
                 task.cancel()
-                await asyncio.sleep(0.01)  # so that the second is not the first
+                await let_others_run()  # so that the second is not the first
         assert (told, bot.counts.failed) == ([], 0)
 
 
@@ -460,7 +461,7 @@ class TestKeys:
             world.say("ahua", "me", "?")
             await door.wait()
             task.cancel()
-            await asyncio.sleep(0.01)  # so that the second is not the first
+            await let_others_run()  # so that the second is not the first
         async with open_client(store=store) as client, running(make(client), client):
             await until(lambda: last(world, "ahua", "xiaoming").text == "2")
         assert said(world, "ahua", "xiaoming") == ["1", "2"]

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from tests.carriers import Counted
 from tests.client.conftest import take_texts, texts
+from tests.turns import let_others_run
 
 from webwx.errors import AlreadyRunning, InvalidRequest, NoJournal, NotLoggedIn, StorageError
 from webwx.model.messages import TextMessage
@@ -64,9 +65,10 @@ class TestReaders:
     async def test_end_the_sync_with_the_last_of_them(self, log_in: LogIn, counted: Counted) -> None:
         client = await log_in()
         async with client.subscribe("one"):
-            await asyncio.sleep(0.01)
+            while "synccheck" not in counted.calls:  # noqa: ASYNC110 - no event reports it
+                await asyncio.sleep(0)
         counted.calls.clear()
-        await asyncio.sleep(0.01)
+        await let_others_run()
 
         assert counted.calls == []
 

@@ -6,6 +6,7 @@ import ssl
 
 import pytest
 from tests.sandbox.tunnel import Tunnel
+from tests.turns import let_others_run
 
 from webwx.sandbox.serve import serve
 
@@ -99,7 +100,7 @@ async def test_plain_http_is_answered_on_the_same_port(dial):
     for piece in (b"G", b"ET / HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"Connection: close\r\n\r\n"):
         writer.write(piece)
         await writer.drain()
-        await asyncio.sleep(0.01)
+        await let_others_run()
     assert b"webwx sandbox" in await reader.read()
 
 
@@ -107,7 +108,7 @@ async def test_plain_http_is_answered_on_the_same_port(dial):
 async def test_the_proxy_waits_for_the_complete_connect_request(dial, served, first):
     reader, writer = await dial()
     writer.write(first)
-    await asyncio.sleep(0.02)
+    await let_others_run()
     writer.write(b"CONNECT wx.qq.com:443 HTTP/1.1\r\n\r\n"[len(first) :])
     assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
 
@@ -172,7 +173,7 @@ async def test_closing_ends_unfinished_connections(sandbox, words):
     served = await serve(sandbox, tls=True)
     reader, writer = await asyncio.open_connection("127.0.0.1", int(served.tls.proxy.rpartition(":")[2]))
     writer.write(words)
-    await asyncio.sleep(0.02)
+    await let_others_run()
     await served.close()
     with contextlib.suppress(ConnectionResetError):
         await reader.read()
@@ -183,7 +184,7 @@ async def test_a_caller_who_hangs_up_is_forgotten(dial, served):
     _, writer = await dial()
     writer.write(b"CONNECT")
     await writer.drain()
-    await asyncio.sleep(0.01)
+    await let_others_run()
     writer.close()
     await writer.wait_closed()
     await served.close()

@@ -53,11 +53,15 @@ async def text(http, url, **more):
         return await response.text()
 
 
-async def held(http, url, **more):
-    """Start a poll and give the task once the server holds it."""
-    poll = asyncio.create_task(text(http, url, **more))
-    await asyncio.sleep(0.05)
-    assert not poll.done()
+async def held(http, served, page):
+    """Start a poll and return its task once the server holds it."""
+    changed = asyncio.Event()
+    unsubscribe = page.world.traffic.subscribe(changed.set)
+    poll = asyncio.create_task(text(http, f"{served.url}{CHECK}", params={"sid": page.credentials.sid}))
+    while not any(exchange.is_open for exchange in page.world.traffic.since(endpoint="synccheck")):
+        await changed.wait()
+        changed.clear()
+    unsubscribe()
     return poll
 
 
@@ -130,7 +134,7 @@ async def test_an_unreadable_host_header_is_a_bad_request(served):
 
 
 async def test_a_poll_is_held_until_something_happens_to_its_account(served, http, me, friend):
-    poll = await held(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
+    poll = await held(http, served, me)
     me.world.say("lilei", "ahua", "x")
     await text(http, served.url)
     assert not poll.done()
@@ -139,14 +143,14 @@ async def test_a_poll_is_held_until_something_happens_to_its_account(served, htt
 
 
 async def test_winding_the_clock_over_http_ends_a_poll(served, http, me):
-    poll = await held(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
+    poll = await held(http, served, me)
     async with http.post(f"{served.control}/wind", json={"seconds": 25}) as response:
         assert json.loads(await response.text()) == {"now": me.world.now}
     assert await poll == 'window.synccheck={retcode:"0",selector:"0"}'
 
 
 async def test_a_thread_may_wake_a_poll(served, http, me):
-    poll = await held(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
+    poll = await held(http, served, me)
     await asyncio.to_thread(me.world.say, "ahua", "me", "在吗")
     assert 'selector:"2"' in await poll
 
@@ -157,7 +161,7 @@ async def test_on_the_system_clock_a_poll_ends_by_itself_and_a_logout_is_answere
     served = await serve(sandbox)
     page = new_page(sandbox).login()
     assert 'selector:"0"' in await text(http, f"{served.url}{CHECK}", params={"sid": page.credentials.sid})
-    poll = await held(http, f"{served.url}{CHECK}", params={"sid": page.credentials.sid})
+    poll = await held(http, served, page)
     url = f"{served.url}/cgi-bin/mmwebwx-bin/webwxlogout"
     assert '"Ret": 0' in await text(http, url, headers={"Cookie": f"wxsid={page.credentials.sid}"})
     assert not poll.done()
@@ -166,7 +170,7 @@ async def test_on_the_system_clock_a_poll_ends_by_itself_and_a_logout_is_answere
 
 
 async def test_a_client_that_hangs_up_leaves_nothing_behind(served, http, me):
-    poll = await held(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
+    poll = await held(http, served, me)
     poll.cancel()
     with pytest.raises(asyncio.CancelledError):
         await poll
@@ -175,7 +179,7 @@ async def test_a_client_that_hangs_up_leaves_nothing_behind(served, http, me):
 
 
 async def test_a_poll_whose_client_hung_up_is_no_longer_open_on_the_wire(served, http, me):
-    poll = await held(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
+    poll = await held(http, served, me)
     changed = asyncio.Event()
     me.world.traffic.subscribe(changed.set)
     poll.cancel()
@@ -186,7 +190,7 @@ async def test_a_poll_whose_client_hung_up_is_no_longer_open_on_the_wire(served,
 
 async def test_closing_hangs_up_on_held_polls(sandbox, http, me):
     served = await serve(sandbox)
-    poll = await held(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
+    poll = await held(http, served, me)
     await served.close()
     with pytest.raises(aiohttp.ClientError):
         await poll
