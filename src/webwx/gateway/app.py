@@ -43,7 +43,8 @@ from webwx.gateway.receivers import Receivers
 from webwx.gateway.reception import Reception
 from webwx.gateway.sessions import ConsoleSessions
 from webwx.gateway.uploads import UploadStore
-from webwx.gateway.webhook_delivery import WebhookDelivery, WebhookRetries
+from webwx.gateway.webhook_delivery import WebhookDelivery
+from webwx.gateway.webhook_retries import WebhookRetries
 from webwx.gateway.webhooks import Webhooks
 from webwx.storage.base import RecordStore
 

@@ -11,268 +11,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
-import time
-from collections import deque
-from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from webwx.errors import AlreadyRunning, LoggedOut, NotLoggedIn, RecordChanged, StorageError, TransportError, WxError
-from webwx.gateway.api.representations import type_of
+from webwx.errors import AlreadyRunning, LoggedOut, NotLoggedIn, RecordChanged, StorageError, WxError
 from webwx.gateway.outgoing import OutgoingClient
-from webwx.gateway.outgoing_addresses import AddressRefused
-from webwx.gateway.port import AccountEvent
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.webhook_request import asked_pause, body_of, headers_of, pause_after
+from webwx.gateway.webhook_queues import MOST_CHATS, EndpointGone, WebhookChats
+from webwx.gateway.webhook_sender import WebhookSender
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from random import Random
 
     from webwx.gateway.port import AccountPort, EventConsumer, GatewayPort
+    from webwx.gateway.webhook_retries import WebhookRetries
     from webwx.gateway.webhooks import StoredWebhook, Webhooks
 
 _log = logging.getLogger("webwx.gateway")
 
-MOST_CHATS = 8
-"""Number of chats of one webhook for which a request is open at the same time."""
-
-REMEMBERED_ATTEMPTS = 100
-"""Number of the latest attempts of each webhook that are remembered, until the gateway stops."""
-
-TEST_TYPE = "webhook.test"
-"""Type of the event that the test button sends."""
-
-_IN_MEMORY = 100
-"""Number of waiting events of a chat that are held in memory; of the others only their numbers are."""
-
 _REOPEN = 5.0
 """Seconds until a consumer is opened again that another process, or a disk, has prevented."""
-
-
-class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One request to a webhook, and what came of it."""
-
-    event: str
-    """Id of the event."""
-    type: str
-    """Type of the event."""
-    account: int
-    attempt: int
-    """Number of the attempt, from 1."""
-    time: float
-    """Start of the request: seconds since 1970."""
-    milliseconds: int
-    """Duration of the request."""
-    status: int | None = None
-    """Status of the answer; None if there was none."""
-    error: str = ""
-    """Why there was no answer."""
-    asked: float = 0.0
-    """Seconds that the server has asked to wait."""
-    answer: str = ""
-    """The beginning of the answer; empty for a private address."""
-
-    def __repr__(self) -> str:
-        return f"WebhookAttempt({self.event}, {self.attempt}, {self.status})"
-
-    @property
-    def is_delivered(self) -> bool:
-        """Whether the server has accepted the event."""
-        return self.status is not None and HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
-
-    @property
-    def outcome(self) -> str:
-        """What came of it, as a sentence."""
-        return self.error or f"The server answered {self.status}."
-
-
-class EndpointGone(Exception):
-    """A server has answered 410: it wants no more events."""
-
-
-class WebhookSender:
-    """
-    Sends single requests, and remembers the latest ones.
-
-    Args:
-        client: Sends the requests.
-        clock: Returns seconds since 1970.
-    """
-
-    def __init__(self, client: OutgoingClient, clock: Callable[[], float]) -> None:
-        self._client = client
-        self._clock = clock
-        self._attempts: dict[str, deque[WebhookAttempt]] = {}
-
-    def attempts(self, webhook_id: str) -> list[WebhookAttempt]:
-        """Return the latest attempts of a webhook, the newest first."""
-        return list(reversed(self._attempts.get(webhook_id, ())))
-
-    def forget(self, webhook_id: str) -> None:
-        """Forget the attempts of a webhook."""
-        self._attempts.pop(webhook_id, None)
-
-    async def send(self, webhook: StoredWebhook, told: AccountEvent) -> WebhookAttempt:
-        """Make one attempt at an event."""
-        return await self._post(
-            webhook, body_of(told, webhook.format), event=f"{told.account}-{told.event.number}",
-            type=type_of(told.event), account=told.account, attempt=told.attempt,
-        )  # fmt: skip
-
-    async def send_test(self, webhook: StoredWebhook) -> WebhookAttempt:
-        """Send an event of the type `webhook.test`, once."""
-        event, now = f"test-{secrets.token_hex(8)}", datetime.fromtimestamp(self._clock(), UTC)
-        body = msgspec.json.encode({"id": event, "type": TEST_TYPE, "time": now, "account": 0, "data": {}})
-        untyped = msgspec.structs.replace(webhook, format="event")
-        return await self._post(untyped, body, event=event, type=TEST_TYPE, account=0, attempt=1)
-
-    async def _post(
-        self, webhook: StoredWebhook, body: bytes, *, event: str, type: str, account: int, attempt: int  # noqa: A002
-    ) -> WebhookAttempt:  # fmt: skip
-        now, began = self._clock(), time.perf_counter()
-        headers = headers_of(
-            event_id=event, event_type=type, account=account, attempt=attempt, form=webhook.format,
-            secrets=webhook.signing_secrets(now), now=now, body=body,
-        )  # fmt: skip
-        status, error, asked, text = None, "", 0.0, ""
-        try:
-            answer = await self._client.post(webhook.url, body, headers, allow_private=webhook.allow_private)
-        except (AddressRefused, TransportError) as failure:
-            error = str(failure)
-        else:
-            status, asked = answer.status, asked_pause(answer.status, answer.retry_after, now)
-            text = "" if webhook.allow_private else answer.body.decode(errors="replace")
-        made = WebhookAttempt(
-            event=event, type=type, account=account, attempt=attempt, time=now, status=status, error=error, asked=asked,
-            answer=text, milliseconds=round((time.perf_counter() - began) * 1000),
-        )  # fmt: skip
-        self._attempts.setdefault(webhook.id, deque(maxlen=REMEMBERED_ATTEMPTS)).append(made)
-        return made
-
-
-class WebhookRetries:
-    """
-    When an event is tried again.
-
-    Args:
-        sleep: Waits for some seconds.
-        rng: Spreads the attempts.
-    """
-
-    def __init__(self, sleep: Callable[[float], Awaitable[object]], rng: Random) -> None:
-        self.sleep = sleep
-        self._rng = rng
-
-    def pause(self, webhook: StoredWebhook, failures: int, asked: float) -> float | None:
-        """Return the seconds until the next attempt; None after the last one."""
-        return pause_after(failures, is_private=webhook.allow_private, asked=asked, rng=self._rng)
-
-
-class WebhookChats:
-    """
-    The waiting events of one webhook and account, in one queue for each chat.
-
-    Args:
-        webhook: The webhook.
-        account: The account.
-        consumer: The open consumer.
-        sender: Makes single attempts.
-        retries: Says when the next attempt is.
-        slots: Limits the requests of the webhook.
-        group: Runs the tasks.
-    """
-
-    def __init__(
-        self,
-        webhook: StoredWebhook,
-        account: AccountPort,
-        consumer: EventConsumer,
-        sender: WebhookSender,
-        retries: WebhookRetries,
-        slots: asyncio.Semaphore,
-        group: asyncio.TaskGroup,
-    ) -> None:
-        self._webhook = webhook
-        self._account = account
-        self._consumer = consumer
-        self._sender = sender
-        self._retries = retries
-        self._slots = slots
-        self._group = group
-        self._queues: dict[str, deque[AccountEvent | int]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._busy = 0
-        """Number of chats that do not wait for their next attempt."""
-        self._is_idle = asyncio.Event()
-        self._is_idle.set()
-
-    def put(self, told: AccountEvent) -> None:
-        """Append an event to the queue of its chat."""
-        chat = str(getattr(told.event, "chat", None) or "")
-        queue = self._queues.get(chat)
-        if queue is None:
-            self._queues[chat] = deque([told])
-            self._begin()
-            task = self._group.create_task(self._deliver_chat(chat))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        else:
-            queue.append(told if len(queue) < _IN_MEMORY else told.event.number)
-
-    async def until_idle(self) -> None:
-        """Return once every event is delivered, or waits for its next attempt."""
-        await self._is_idle.wait()
-
-    def cancel(self) -> None:
-        """Stop the tasks; what is not delivered stays unacknowledged."""
-        for task in self._tasks:
-            task.cancel()
-
-    async def _deliver_chat(self, chat: str) -> None:
-        queue = self._queues[chat]
-        while queue:
-            waiting = queue[0]
-            told = waiting if isinstance(waiting, AccountEvent) else await self._account.find_event(waiting)
-            if told is not None:  # otherwise it was deleted from the journal meanwhile
-                await self._deliver(told)
-            queue.popleft()
-        del self._queues[chat]
-        self._rest()
-
-    async def _deliver(self, told: AccountEvent) -> None:
-        """Send an event until it is accepted or given up."""
-        number = told.event.number
-        while True:
-            async with self._slots:
-                made = await self._sender.send(self._webhook, told)
-            if made.is_delivered:
-                self._consumer.ack(number)
-                return
-            if made.status == HTTPStatus.GONE:
-                raise EndpointGone
-            failures = await self._consumer.failed(number, made.outcome)
-            pause = self._retries.pause(self._webhook, failures, made.asked)
-            if pause is None:
-                await self._consumer.give_up(number, made.outcome)
-                _log.warning("Webhook %s: event %s is given up. %s", self._webhook.id, made.event, made.outcome)
-                return
-            self._rest()
-            await self._retries.sleep(pause)
-            self._begin()
-            told = msgspec.structs.replace(told, attempt=told.attempt + 1)
-
-    def _begin(self) -> None:
-        self._busy += 1
-        self._is_idle.clear()
-
-    def _rest(self) -> None:
-        self._busy -= 1
-        if not self._busy:
-            self._is_idle.set()
 
 
 class WebhookRun:

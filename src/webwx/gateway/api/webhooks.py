@@ -17,7 +17,8 @@ from webwx.gateway.api.representations import moment
 from webwx.gateway.auth import Caller
 from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.webhook_delivery import WebhookAttempt, WebhookDelivery
+from webwx.gateway.webhook_attempts import WebhookAttempt
+from webwx.gateway.webhook_delivery import WebhookDelivery
 from webwx.gateway.webhooks import NewWebhook, StoredWebhook, WebhookFormat, Webhooks
 from webwx.storage.base import RecordStore
 
