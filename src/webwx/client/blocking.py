@@ -914,7 +914,7 @@ class Client:
         """
         return run(self._client.find_message(which))
 
-    def read_events(self, after: int = 0, *, limit: int = 500) -> list[Event]:
+    def read_events(self, after: int = 0, *, since: float = 0, until: float = 0, limit: int = 500) -> list[Event]:
         """
         Return the events after a number, in the order of arrival, for a reader that stores its own position.
 
@@ -923,6 +923,8 @@ class Client:
 
         Args:
             after: Number of the last event that was read; 0 for the beginning.
+            since: Only events that were not written before this time: seconds since 1970.
+            until: Only events that were not written after this time; 0 for no limit.
             limit: Maximum number of results.
 
         Raises:
@@ -930,7 +932,7 @@ class Client:
             NotLoggedIn: There was never a login.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.read_events(after, limit=limit))
+        return run(self._client.read_events(after, since=since, until=until, limit=limit))
 
     def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
         """

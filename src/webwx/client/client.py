@@ -1032,7 +1032,7 @@ class AsyncClient:
         """
         return await self._history.find_message(which)
 
-    async def read_events(self, after: int = 0, *, limit: int = 500) -> list[Event]:
+    async def read_events(self, after: int = 0, *, since: float = 0, until: float = 0, limit: int = 500) -> list[Event]:
         """
         Return the events after a number, in the order of arrival, for a reader that stores its own position.
 
@@ -1041,6 +1041,8 @@ class AsyncClient:
 
         Args:
             after: Number of the last event that was read; 0 for the beginning.
+            since: Only events that were not written before this time: seconds since 1970.
+            until: Only events that were not written after this time; 0 for no limit.
             limit: Maximum number of results.
 
         Raises:
@@ -1048,7 +1050,7 @@ class AsyncClient:
             NotLoggedIn: There was never a login.
             StorageError: The journal cannot be read.
         """
-        return await self._history.read_events(after, limit=limit)
+        return await self._history.read_events(after, since=since, until=until, limit=limit)
 
     async def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
         """

@@ -122,10 +122,10 @@ class MessageHistory:
         entry = await (find_entry(part, which) if isinstance(which, int) else find_message(part, which))
         return None if entry is None else await self.event_of(entry)
 
-    async def read_events(self, after: int, *, limit: int) -> list[Event]:
+    async def read_events(self, after: int, *, since: float, until: float, limit: int) -> list[Event]:
         """Return the events after a number, in the order of arrival."""
         part = await self._updates.readable_part()
-        return await self.events_of(await part.find(EntryQuery(after=after, limit=limit)))
+        return await self.events_of(await part.find(EntryQuery(after=after, since=since, until=until, limit=limit)))
 
     async def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
         """Return the sends of the outbox, the newest first, with their states."""
