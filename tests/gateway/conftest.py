@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import httpx
 import pytest
 from tests.carriers import Counted
+from tests.gateway.webhook_receiver import webhook_receiver
 
 from webwx.client.accounts import Accounts
 from webwx.gateway.app import Gateway
@@ -25,6 +26,8 @@ from webwx.transport.runner import Timeouts
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
+
+    from tests.gateway.webhook_receiver import WebhookReceiver
 
     from webwx.gateway.port import AccountEvent
     from webwx.protocol.http import Request, Response
@@ -163,6 +166,13 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
         await gateway.close()
 
     return start
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[WebhookReceiver]:
+    """A program of another one that receives webhooks."""
+    async with webhook_receiver() as receiver:
+        yield receiver
 
 
 @pytest.fixture

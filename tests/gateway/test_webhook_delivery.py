@@ -2,57 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from standardwebhooks import Webhook
-from tests.gateway.webhook_receiver import webhook_receiver
+from tests.gateway.webhook_receiver import Pauses, added
 
 from webwx.gateway.webhook_request import PRIVATE_PAUSES
 from webwx.gateway.webhooks import StoredWebhook
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from tests.gateway.conftest import Running, StartGateway
     from tests.gateway.webhook_receiver import ReceivedRequest, WebhookReceiver
-
-TEXTS = ("message.text",)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[WebhookReceiver]:
-    async with webhook_receiver() as receiver:
-        yield receiver
-
-
-class Pauses:
-    """A sleep that notes its seconds, and lasts until it is released."""
-
-    def __init__(self, *, lasts: bool = False) -> None:
-        self.seconds: list[float] = []
-        self.begun = asyncio.Event()
-        self.released = asyncio.Event()
-        if not lasts:
-            self.released.set()
-
-    async def __call__(self, seconds: float) -> None:
-        self.seconds.append(seconds)
-        self.begun.set()
-        await self.released.wait()
-        await asyncio.sleep(0)
-
-
-async def added(running: Running, receiver: WebhookReceiver, **fields: Any) -> StoredWebhook:
-    """Store a webhook for the receiver, and begin to deliver."""
-    fields = {"types": TEXTS, "allow_private": True, **fields}
-    made = await running.gateway.webhooks.create(
-        StoredWebhook(id="", secret="", created_at=0, name="n", url=receiver.url, **fields)
-    )
-    await running.gateway.deliveries.apply(made.webhook.id)
-    return made.webhook
 
 
 async def test_an_event_is_sent_signed_with_its_id(online: Running, receiver: WebhookReceiver) -> None:
@@ -112,7 +74,7 @@ async def test_a_server_that_is_busy_is_left_alone_as_long_as_it_asks(
         await added(running, receiver)
         running.world.say("ahua", "me", "one")
         await receiver.texts(3)
-    assert pauses.seconds == [77.0, 3600.0]
+    assert pauses.seconds == pytest.approx([77.0, 3600.0])
 
 
 async def test_after_the_last_attempt_an_event_is_a_dead_letter_and_the_next_one_is_sent(
@@ -148,12 +110,37 @@ async def test_a_restart_continues_where_the_last_run_stopped(
         await pauses.begun.wait()
     assert await receiver.texts(1) == ["broken"]
     receiver.answer = lambda _: "200 OK"
-    async with start_gateway() as running:
+    async with start_gateway(sleep=Pauses()) as running:
         again, after = [await receiver.requests.get() for _ in range(2)]
         running.world.say("ahua", "me", "new")
         assert await receiver.texts(1) == ["new"]
     assert (again.text, after.text) == ("broken", "after it")
     assert int(again.headers["webwx-attempt"]) > 1
+
+
+async def test_a_restart_continues_the_schedule_of_a_failed_event(
+    start_gateway: StartGateway, receiver: WebhookReceiver
+) -> None:
+    receiver.answer = lambda _: "503 Later\r\nRetry-After: 77"
+    pauses = Pauses(lasts=True)
+    async with start_gateway(sleep=pauses) as running:
+        await running.log_in()
+        await added(running, receiver)
+        running.world.say("ahua", "me", "one")
+        await pauses.begun.wait()
+    assert await receiver.texts(1) == ["one"]
+    receiver.answer = lambda _: "200 OK"
+    running.world.wind(30)
+    pauses = Pauses(lasts=True)
+    async with start_gateway(sleep=pauses) as running:
+        await pauses.begun.wait()
+        assert receiver.requests.empty()
+        pauses.released.set()
+        assert await receiver.texts(1) == ["one"]
+    assert pauses.seconds == pytest.approx([47.0])
+    async with start_gateway(sleep=pauses) as running:
+        running.world.say("ahua", "me", "two")
+        assert await receiver.texts(1) == ["two"]
 
 
 async def test_410_disables_a_webhook_and_its_event_waits(online: Running, receiver: WebhookReceiver) -> None:
@@ -219,10 +206,10 @@ async def test_a_deleted_webhook_gets_nothing_more(online: Running, receiver: We
 
 async def test_a_private_address_needs_permission(online: Running, receiver: WebhookReceiver) -> None:
     webhook = await added(online, receiver)
-    await online.gateway.deliveries.sender.send_test(webhook)
+    await online.gateway.deliveries.test(webhook)
     request: ReceivedRequest = await receiver.requests.get()
     assert request.event["type"] == "webhook.test"
     closed = StoredWebhook(id="x", secret=webhook.secret, created_at=0, name="n", url=receiver.url)
-    made = await online.gateway.deliveries.sender.send_test(closed)
+    made = await online.gateway.deliveries.test(closed)
     assert (made.status, made.is_delivered, "private network" in made.error) == (None, False, True)
     assert receiver.requests.empty()

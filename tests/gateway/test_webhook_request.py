@@ -10,8 +10,17 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from webwx.gateway.port import AccountEvent
-from webwx.gateway.webhook_request import MAX_BODY, PAUSES, asked_pause, body_of, headers_of, pause_after
-from webwx.gateway.webhooks import new_secret
+from webwx.gateway.webhook_notices import new_notice
+from webwx.gateway.webhook_request import (
+    MAX_BODY,
+    PAUSES,
+    asked_pause,
+    body_of,
+    body_of_notice,
+    headers_of,
+    pause_after,
+)
+from webwx.gateway.webhooks import StoredWebhook, new_secret
 from webwx.model.messages import TextMessage
 
 
@@ -59,6 +68,17 @@ def test_a_cloud_event_has_the_event_as_its_data() -> None:
         "specversion": "1.0", "id": "2-7", "source": "/accounts/2", "type": "webwx.message.text",
         "datacontenttype": "application/json", "time": "2023-11-14T22:13:20Z",
     }  # fmt: skip
+
+
+def test_an_event_of_the_gateway_is_about_a_webhook() -> None:
+    webhook = StoredWebhook(id="w", secret="", created_at=0, name="n", url="https://h.example/")
+    notice = new_notice(webhook, "webhook.disabled", time=1_700_000_000.0, reason="r")
+    plain, cloud = (msgspec.json.decode(body_of_notice(notice, form)) for form in ("event", "cloudevents"))
+    assert plain == {
+        "id": notice.id, "type": "webhook.disabled", "time": "2023-11-14T22:13:20Z", "account": 0,
+        "data": {"webhook": "w", "name": "n", "reason": "r"},
+    }  # fmt: skip
+    assert (cloud["source"], cloud["type"], cloud["data"]) == ("/webhooks/w", "webwx.webhook.disabled", plain)
 
 
 def test_the_pauses_grow_and_end() -> None:

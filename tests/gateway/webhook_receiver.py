@@ -7,8 +7,12 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from webwx.gateway.webhooks import StoredWebhook
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+
+    from tests.gateway.conftest import Running
 
 
 class ReceivedRequest(NamedTuple):
@@ -49,6 +53,33 @@ class WebhookReceiver:
         writer.write(f"HTTP/1.1 {answer}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
         await writer.drain()
         writer.close()
+
+
+class Pauses:
+    """A sleep that notes its seconds, and lasts until it is released."""
+
+    def __init__(self, *, lasts: bool = False) -> None:
+        self.seconds: list[float] = []
+        self.begun = asyncio.Event()
+        self.released = asyncio.Event()
+        if not lasts:
+            self.released.set()
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        self.begun.set()
+        await self.released.wait()
+        await asyncio.sleep(0)
+
+
+async def added(running: Running, receiver: WebhookReceiver, **fields: Any) -> StoredWebhook:
+    """Store a webhook for the receiver, and begin to deliver."""
+    fields = {"types": ("message.text",), "allow_private": True, **fields}
+    made = await running.gateway.webhooks.create(
+        StoredWebhook(id="", secret="", created_at=0, name="n", url=receiver.url, **fields)
+    )
+    await running.gateway.deliveries.apply(made.webhook.id)
+    return made.webhook
 
 
 @contextlib.asynccontextmanager

@@ -44,7 +44,7 @@ from webwx.gateway.reception import Reception
 from webwx.gateway.sessions import ConsoleSessions
 from webwx.gateway.uploads import UploadStore
 from webwx.gateway.webhook_delivery import WebhookDelivery
-from webwx.gateway.webhook_retries import WebhookRetries
+from webwx.gateway.webhook_notices import WebhookNotices
 from webwx.gateway.webhooks import Webhooks
 from webwx.storage.base import RecordStore
 
@@ -92,8 +92,11 @@ class Gateway:
         self.receivers = Receivers(records, clock)
         self.notifications = NotificationQueue(port, records, self.receivers, folder, clock)
         self.webhooks = Webhooks(records, clock)
-        retries = WebhookRetries(sleep, rng or random.Random())  # noqa: S311 - it only spreads calls
-        self.deliveries = WebhookDelivery(port, self.webhooks, clock, retries)
+        self.notices = WebhookNotices()
+        self.deliveries = WebhookDelivery(
+            port, self.webhooks, records, self.notices, clock=clock, sleep=sleep,
+            rng=rng or random.Random(),  # noqa: S311 - it only spreads calls
+        )  # fmt: skip
         self._fallback = Fallback(port, self.notifications, channels_of(config.fallback))
         self._reporting: asyncio.Future[NoReturn] | None = None
         self.closing = asyncio.Event()
@@ -169,6 +172,7 @@ class Gateway:
                 "records": Provide(lambda: self.records, sync_to_thread=False),
                 "webhooks": Provide(lambda: self.webhooks, sync_to_thread=False),
                 "deliveries": Provide(lambda: self.deliveries, sync_to_thread=False),
+                "notices": Provide(lambda: self.notices, sync_to_thread=False),
             },
             exception_handlers=HANDLERS,
             logging_config=None,

@@ -524,6 +524,12 @@ class LocalAccount:
         event = await self.find_message(number)
         return None if event is None else self.named(event)
 
+    async def list_events(self, after: int, *, since: float, until: float, limit: int) -> list[AccountEvent]:
+        """Return stored events in the order of arrival."""
+        return [
+            self.named(each) for each in await self.client.read_events(after, since=since, until=until, limit=limit)
+        ]
+
     def named(self, event: Event) -> AccountEvent:
         """Return an event with the names to show."""
         names = {"chat": "", "sender": ""}

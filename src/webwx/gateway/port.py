@@ -352,6 +352,18 @@ class AccountPort(Protocol):
         """Return an event by its number, with the names to show; None if there is none."""
         ...
 
+    async def list_events(self, after: int, *, since: float, until: float, limit: int) -> list[AccountEvent]:
+        """
+        Return stored events in the order of arrival.
+
+        Args:
+            after: Only events with a higher number.
+            since: Not written before this time: seconds since 1970.
+            until: Not written after this time; 0 for no limit.
+            limit: Number of events at most.
+        """
+        ...
+
     def consume(self, name: str) -> AbstractAsyncContextManager[EventConsumer]:
         """Open a consumer: a reader with a stored position."""
         ...

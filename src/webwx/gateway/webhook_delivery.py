@@ -2,8 +2,8 @@
 Delivery of events to webhooks.
 
 Each webhook is a consumer of the journal of each of its accounts, so its position is stored there, and a restart or an
-absence loses nothing. Events of one chat are sent one after another, those of several chats at once. An event that
-fails is tried again, and only the later events of its chat wait for it; after the last attempt it is a dead letter.
+absence loses nothing. An event that fails is tried again at stored times, and only the later events of its queue wait
+for it; after the last attempt it is a dead letter.
 """
 
 from __future__ import annotations
@@ -13,20 +13,28 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, NoReturn
 
-import msgspec
-
-from webwx.errors import AlreadyRunning, LoggedOut, NotLoggedIn, RecordChanged, StorageError, WxError
+from webwx.errors import AlreadyRunning, LoggedOut, NotLoggedIn, StorageError, WxError
 from webwx.gateway.outgoing import OutgoingClient
+from webwx.gateway.owned_records import OwnedRecords
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.webhook_queues import MOST_CHATS, EndpointGone, WebhookChats
+from webwx.gateway.webhook_attempts import AttemptLog
+from webwx.gateway.webhook_events import EndpointGone, WebhookEvents
+from webwx.gateway.webhook_health import WebhookHealth
+from webwx.gateway.webhook_notices import new_notice
+from webwx.gateway.webhook_queues import MOST_REQUESTS, WebhookQueues
+from webwx.gateway.webhook_retries import WebhookRetries
 from webwx.gateway.webhook_sender import WebhookSender
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from random import Random
+    from typing import Any
 
-    from webwx.gateway.port import AccountPort, EventConsumer, GatewayPort
-    from webwx.gateway.webhook_retries import WebhookRetries
+    from webwx.gateway.port import AccountEvent, AccountPort, EventConsumer, GatewayPort
+    from webwx.gateway.webhook_attempts import WebhookAttempt
+    from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices
     from webwx.gateway.webhooks import StoredWebhook, Webhooks
+    from webwx.storage.base import RecordStore
 
 _log = logging.getLogger("webwx.gateway")
 
@@ -41,34 +49,36 @@ class WebhookRun:
     Args:
         webhook: The webhook.
         port: The accounts.
-        sender: Makes single attempts.
+        events: Makes single attempts.
         retries: Says when the next attempt is.
-        disable: Called when the server wants no more events.
+        disable: Called with the event after which the server wants no more.
     """
 
     def __init__(
         self,
         webhook: StoredWebhook,
         port: GatewayPort,
-        sender: WebhookSender,
+        events: WebhookEvents,
         retries: WebhookRetries,
-        disable: Callable[[str], Awaitable[None]],
+        disable: Callable[[StoredWebhook, AccountEvent], Awaitable[None]],
     ) -> None:
-        self._webhook = webhook
+        self.webhook = webhook
         self._port = port
-        self._sender = sender
+        self._events = events
         self._retries = retries
         self._disable = disable
-        self._slots = asyncio.Semaphore(MOST_CHATS)
+        self._slots = asyncio.Semaphore(MOST_REQUESTS)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._renewed: dict[int, asyncio.Event] = {}
         """For each account an event that is set when it has come online."""
         self._opened: dict[int, asyncio.Event] = {}
         """For each account an event that is set once its consumer is open, or cannot be opened now."""
+        self._replay: asyncio.Task[None] | None = None
+        self._others: set[asyncio.Task[None]] = set()
 
     def serve(self, account: int) -> None:
         """Deliver the events of an account, if they are not delivered already."""
-        if not self._webhook.serves(account):
+        if not self.webhook.serves(account):
             return
         task = self._tasks.get(account)
         if task is None or task.done():
@@ -82,13 +92,39 @@ class WebhookRun:
         for opened in self._opened.values():
             await opened.wait()
 
+    def replay(self, events: Sequence[AccountEvent]) -> bool:
+        """Send events again, once each, in the background; return False if others are being replayed."""
+        if self._replay is not None and not self._replay.done():
+            return False
+        self._replay = self._begin(self._send_again(events))
+        return True
+
+    def report(self, notice: WebhookNotice) -> None:
+        """Send an event about another webhook, in the background."""
+        self._begin(self._events.report(self.webhook, notice))
+
     async def stop(self) -> None:
         """Stop; what is not delivered is delivered by the next run."""
-        tasks = [task for task in self._tasks.values() if task is not asyncio.current_task()]
+        tasks = [task for task in (*self._tasks.values(), *self._others) if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        self._others.add(task)
+        task.add_done_callback(self._others.discard)
+        return task
+
+    async def _send_again(self, events: Sequence[AccountEvent]) -> None:
+        for told in events:
+            try:
+                async with self._slots:
+                    await self._events.repeat(self.webhook, told)
+            except EndpointGone:
+                await self._disable(self.webhook, told)
+                return
 
     async def _deliver_account(self, number: int) -> None:
         """Deliver the events of an account through every end of its login, until it is removed."""
@@ -97,22 +133,22 @@ class WebhookRun:
             renewed.clear()
             try:
                 account = self._port.account(number)
-                async with account.consume(self._webhook.consumer) as consumer:
+                async with account.consume(self.webhook.consumer) as consumer:
                     opened.set()
                     await self._deliver_events(account, consumer, renewed)
-            except EndpointGone:
-                await self._disable(self._webhook.id)
+            except EndpointGone as gone:
+                await self._disable(self.webhook, gone.told)
                 return
             except GatewayProblem:  # the account was removed
                 return
             except (LoggedOut, NotLoggedIn):
                 pass
             except (AlreadyRunning, StorageError) as error:
-                _log.warning("Webhook %s waits for account %s: %s", self._webhook.id, number, error)
+                _log.warning("Webhook %s waits for account %s: %s", self.webhook.id, number, error)
                 await self._retries.sleep(_REOPEN)
                 continue
             except WxError as error:  # the saved login cannot be read; a new one replaces it
-                _log.warning("Webhook %s waits for account %s: %s", self._webhook.id, number, error)
+                _log.warning("Webhook %s waits for account %s: %s", self.webhook.id, number, error)
             finally:
                 opened.set()
             await renewed.wait()
@@ -121,21 +157,21 @@ class WebhookRun:
         """Deliver until the login ends, and then what needs no retry."""
         try:
             async with asyncio.TaskGroup() as group:
-                chats = WebhookChats(
-                    self._webhook, account, consumer, self._sender, self._retries, self._slots, group
+                queues = WebhookQueues(
+                    self.webhook, account, consumer, self._events, self._retries, self._slots, group
                 )  # fmt: skip
                 with contextlib.suppress(LoggedOut):  # the state of the account says so
-                    await self._take_all(consumer, chats)
-                await _first_of(chats.until_idle(), renewed.wait())
-                chats.cancel()
+                    await self._take_all(consumer, queues)
+                await _first_of(queues.until_idle(), renewed.wait())
+                queues.cancel()
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
-    async def _take_all(self, consumer: EventConsumer, chats: WebhookChats) -> None:
+    async def _take_all(self, consumer: EventConsumer, queues: WebhookQueues) -> None:
         while batch := await consumer.take():
             for told in batch:
-                if self._webhook.wants(told):
-                    chats.put(told)
+                if self.webhook.wants(told):
+                    await queues.put(told)
                 else:
                     consumer.ack(told.event.number)
 
@@ -147,29 +183,48 @@ class WebhookDelivery:
     Args:
         port: The accounts.
         webhooks: The webhooks.
+        records: Stores attempts and their times.
+        notices: Gets reports about webhooks that fail.
         clock: Returns seconds since 1970.
-        retries: Says when an event is tried again.
+        sleep: Waits for some seconds until the next attempt.
+        rng: Spreads the attempts.
     """
 
     def __init__(
-        self, port: GatewayPort, webhooks: Webhooks, clock: Callable[[], float], retries: WebhookRetries
+        self,
+        port: GatewayPort,
+        webhooks: Webhooks,
+        records: RecordStore,
+        notices: WebhookNotices,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]],
+        rng: Random,
     ) -> None:
         self._port = port
         self._webhooks = webhooks
-        self._retries = retries
+        self._notices = notices
+        self._clock = clock
         self._client = OutgoingClient()
-        self.sender = WebhookSender(self._client, clock)
-        """Sends tests, and has the latest attempts."""
+        owned = OwnedRecords(records, clock)
+        self.attempts = AttemptLog(owned)
+        """The latest attempts at all webhooks."""
+        self._retries = WebhookRetries(owned, clock, sleep, rng)
+        self._health = WebhookHealth(port, webhooks, notices, clock)
+        self._events = WebhookEvents(
+            WebhookSender(self._client, clock), self.attempts, self._retries, self._health
+        )  # fmt: skip
         self._runs: dict[str, WebhookRun] = {}
         self._applying = asyncio.Lock()
-        self._watching: asyncio.Future[NoReturn] | None = None
+        self._watching: list[asyncio.Future[NoReturn]] = []
 
     def __repr__(self) -> str:
         return f"WebhookDelivery({len(self._runs)} webhooks)"
 
     async def start(self) -> None:
         """Begin to deliver."""
-        self._watching = asyncio.ensure_future(self._watch())
+        await self._retries.load()
+        self._watching = [asyncio.ensure_future(self._watch_accounts()), asyncio.ensure_future(self._watch_notices())]
         for webhook in await self._webhooks.find():
             if webhook.enabled:
                 await self._begin(webhook)
@@ -178,51 +233,79 @@ class WebhookDelivery:
         """
         Deliver to a webhook as it is stored now; stop if it was disabled or deleted.
 
-        A new webhook gets every event that arrives after this call, of the accounts that are logged in.
+        A new webhook gets every event that arrives after this call, of the accounts that are logged in. What waits for
+        its next attempt is sent at once.
         """
         async with self._applying:
             run = self._runs.pop(webhook_id, None)
             if run is not None:
                 await run.stop()
+            await self._retries.forget(webhook_id)
             webhook = await self._webhooks.get(webhook_id)
             if webhook is None:
-                self.sender.forget(webhook_id)
+                await self.attempts.forget(webhook_id)
             elif webhook.enabled:
                 run = await self._begin(webhook)
                 await run.until_open()
 
+    def is_retrying(self, webhook_id: str) -> bool:
+        """Return whether an event of a webhook waits for its next attempt."""
+        return self._retries.is_waiting(webhook_id)
+
+    async def test(self, webhook: StoredWebhook) -> WebhookAttempt:
+        """Send an event of the type `webhook.test` once, and return what came of it."""
+        return await self._events.test(webhook, new_notice(webhook, "webhook.test", time=self._clock()))
+
+    def replay(self, webhook_id: str, events: Sequence[AccountEvent]) -> None:
+        """
+        Send events to a webhook again, once each, in the background; its position stays.
+
+        Raises:
+            GatewayProblem: The webhook is disabled, or an earlier replay is not finished.
+        """
+        run = self._runs.get(webhook_id)
+        if run is None:
+            raise GatewayProblem("conflict", "The webhook is disabled; enable it first.")
+        if not run.replay(events):
+            raise GatewayProblem("conflict", "An earlier replay of this webhook is not finished.")
+
     async def close(self) -> None:
         """Stop all deliveries; the next start continues with what was not delivered."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait([self._watching])
+        for watching in self._watching:
+            watching.cancel()
+        if self._watching:
+            await asyncio.wait(self._watching)
         for run in self._runs.values():
             await run.stop()
+        await self.attempts.close()
         await self._client.close()
 
     async def _begin(self, webhook: StoredWebhook) -> WebhookRun:
-        run = self._runs[webhook.id] = WebhookRun(webhook, self._port, self.sender, self._retries, self._disable)
+        self._health.begin(webhook)
+        run = self._runs[webhook.id] = WebhookRun(webhook, self._port, self._events, self._retries, self._disable)
         for status in await self._port.list_accounts():
             run.serve(status.number)
         return run
 
-    async def _disable(self, webhook_id: str) -> None:
-        """Disable a webhook whose server wants no more events."""
-        _log.warning("Webhook %s is disabled: the server answered 410.", webhook_id)
-        with contextlib.suppress(RecordChanged):  # by the API, and the changed webhook gets the same answer
-            await self._webhooks.change(
-                webhook_id,
-                lambda each: msgspec.structs.replace(each, enabled=False, disabled_reason="The server answered 410."),
-            )
-        await self.apply(webhook_id)
+    async def _disable(self, webhook: StoredWebhook, told: AccountEvent) -> None:
+        await self._health.disable(webhook, told)
+        await self.apply(webhook.id)
 
-    async def _watch(self) -> NoReturn:
+    async def _watch_accounts(self) -> NoReturn:
         """Deliver the events of accounts that come online, new ones included."""
         async for status in self._port.watch_states():
             if status.state == "online":
                 for run in self._runs.values():
                     run.serve(status.number)
         raise AssertionError("The states of the accounts have no end.")
+
+    async def _watch_notices(self) -> NoReturn:
+        """Report what happens to a webhook to the other ones."""
+        async for notice in self._notices.watch():
+            for run in self._runs.values():
+                if run.webhook.wants_notice(notice):
+                    run.report(notice)
+        raise AssertionError("The events of the gateway have no end.")
 
 
 async def _first_of(*works: Awaitable[object]) -> None:

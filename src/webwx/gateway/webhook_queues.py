@@ -1,45 +1,66 @@
-"""The events of one account that wait for a webhook, in one queue for each chat."""
+"""The events of one account that wait for a webhook, in queues that do not wait for each other."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from webwx.gateway.port import AccountEvent
+from webwx.gateway.webhook_events import place_of
 
 if TYPE_CHECKING:
     from webwx.gateway.port import AccountPort, EventConsumer
+    from webwx.gateway.webhook_events import WebhookEvents
     from webwx.gateway.webhook_retries import WebhookRetries
-    from webwx.gateway.webhook_sender import WebhookSender
     from webwx.gateway.webhooks import StoredWebhook
 
-_log = logging.getLogger("webwx.gateway")
+MOST_REQUESTS = 8
+"""Number of requests to one webhook at the same time."""
 
-MOST_CHATS = 8
-"""Number of chats of one webhook for which a request is open at the same time."""
+MOST_READY = 1_000
+"""Number of events that are ready to be sent, beyond which no more are read."""
+
+MOST_QUEUES = 2_000
+"""Number of queues, beyond which no more events are read; without an order each event has a queue of its own."""
 
 _IN_MEMORY = 100
-"""Number of waiting events of a chat that are held in memory; of the others only their numbers are."""
+"""Number of events in memory of a queue that waits for its next attempt; of the others only their numbers are."""
 
 
-class EndpointGone(Exception):
-    """A server has answered 410: it wants no more events."""
+class _Queue:
+    """Events that are sent one after another."""
+
+    def __init__(self) -> None:
+        self.events: deque[AccountEvent | int] = deque()
+        self.is_paused = False
+        """Its first event has failed and waits for its next attempt."""
+
+    def put(self, told: AccountEvent) -> None:
+        self.events.append(told.event.number if self.is_paused and len(self.events) >= _IN_MEMORY else told)
+
+    def shrink(self) -> None:
+        """Keep only the numbers of the later events."""
+        self.events = deque(
+            each.event.number if at >= _IN_MEMORY and isinstance(each, AccountEvent) else each
+            for at, each in enumerate(self.events)
+        )
 
 
-class WebhookChats:
+class WebhookQueues:
     """
-    The waiting events of one webhook and account, in one queue for each chat.
+    The waiting events of one webhook and account.
+
+    With the ordering `chat` there is a queue for each chat, with `account` there is one, and with `none` each event has
+    a queue of its own. A failing event holds up its queue only.
 
     Args:
         webhook: The webhook.
         account: The account.
         consumer: The open consumer.
-        sender: Makes single attempts.
+        events: Makes single attempts.
         retries: Says when the next attempt is.
         slots: Limits the requests of the webhook.
         group: Runs the tasks.
@@ -50,7 +71,7 @@ class WebhookChats:
         webhook: StoredWebhook,
         account: AccountPort,
         consumer: EventConsumer,
-        sender: WebhookSender,
+        events: WebhookEvents,
         retries: WebhookRetries,
         slots: asyncio.Semaphore,
         group: asyncio.TaskGroup,
@@ -58,29 +79,31 @@ class WebhookChats:
         self._webhook = webhook
         self._account = account
         self._consumer = consumer
-        self._sender = sender
+        self._events = events
         self._retries = retries
         self._slots = slots
         self._group = group
-        self._queues: dict[str, deque[AccountEvent | int]] = {}
+        self._queues: dict[str | int, _Queue] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._busy = 0
-        """Number of chats that do not wait for their next attempt."""
+        self._ready = 0
+        """Number of events in queues that do not wait for an attempt."""
         self._is_idle = asyncio.Event()
-        self._is_idle.set()
+        self._has_room = asyncio.Event()
+        self._count(0)
 
-    def put(self, told: AccountEvent) -> None:
-        """Append an event to the queue of its chat."""
-        chat = str(getattr(told.event, "chat", None) or "")
-        queue = self._queues.get(chat)
+    async def put(self, told: AccountEvent) -> None:
+        """Append an event to its queue, once there is room."""
+        await self._has_room.wait()
+        key = self._key_of(told)
+        queue = self._queues.get(key)
         if queue is None:
-            self._queues[chat] = deque([told])
-            self._begin()
-            task = self._group.create_task(self._deliver_chat(chat))
+            queue = self._queues[key] = _Queue()
+            task = self._group.create_task(self._deliver_all(key, queue))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        else:
-            queue.append(told if len(queue) < _IN_MEMORY else told.event.number)
+        queue.put(told)
+        if not queue.is_paused:
+            self._count(1)
 
     async def until_idle(self) -> None:
         """Return once every event is delivered, or waits for its next attempt."""
@@ -91,44 +114,54 @@ class WebhookChats:
         for task in self._tasks:
             task.cancel()
 
-    async def _deliver_chat(self, chat: str) -> None:
-        queue = self._queues[chat]
-        while queue:
-            waiting = queue[0]
+    def _key_of(self, told: AccountEvent) -> str | int:
+        match self._webhook.ordering:
+            case "chat":
+                return str(getattr(told.event, "chat", None) or "")
+            case "account":
+                return ""
+            case "none":
+                return told.event.number
+
+    async def _deliver_all(self, key: str | int, queue: _Queue) -> None:
+        while queue.events:
+            waiting = queue.events[0]
             told = waiting if isinstance(waiting, AccountEvent) else await self._account.find_event(waiting)
             if told is not None:  # otherwise it was deleted from the journal meanwhile
-                await self._deliver(told)
-            queue.popleft()
-        del self._queues[chat]
-        self._rest()
+                await self._deliver(queue, told)
+            queue.events.popleft()
+            self._count(-1)
+        del self._queues[key]
+        self._count(0)
 
-    async def _deliver(self, told: AccountEvent) -> None:
+    async def _deliver(self, queue: _Queue, told: AccountEvent) -> None:
         """Send an event until it is accepted or given up."""
-        number = told.event.number
+        place = place_of(self._webhook, told)
         while True:
+            pause = self._retries.pause(place)
+            if pause:
+                await self._pause(queue, pause)
             async with self._slots:
-                made = await self._sender.send(self._webhook, told)
-            if made.is_delivered:
-                self._consumer.ack(number)
-                return
-            if made.status == HTTPStatus.GONE:
-                raise EndpointGone
-            failures = await self._consumer.failed(number, made.outcome)
-            pause = self._retries.pause(self._webhook, failures, made.asked)
-            if pause is None:
-                await self._consumer.give_up(number, made.outcome)
-                _log.warning("Webhook %s: event %s is given up. %s", self._webhook.id, made.event, made.outcome)
-                return
-            self._rest()
-            await self._retries.sleep(pause)
-            self._begin()
+                if await self._events.deliver(self._webhook, told, self._consumer):
+                    return
             told = msgspec.structs.replace(told, attempt=told.attempt + 1)
 
-    def _begin(self) -> None:
-        self._busy += 1
-        self._is_idle.clear()
+    async def _pause(self, queue: _Queue, seconds: float) -> None:
+        queue.is_paused = True
+        self._count(-len(queue.events))
+        queue.shrink()
+        await self._retries.sleep(seconds)
+        queue.is_paused = False
+        self._count(len(queue.events))
 
-    def _rest(self) -> None:
-        self._busy -= 1
-        if not self._busy:
-            self._is_idle.set()
+    def _count(self, change: int) -> None:
+        self._ready += change
+        _set(self._is_idle, is_set=not self._ready)
+        _set(self._has_room, is_set=self._ready < MOST_READY and len(self._queues) < MOST_QUEUES)
+
+
+def _set(event: asyncio.Event, *, is_set: bool) -> None:
+    if is_set:
+        event.set()
+    else:
+        event.clear()

@@ -6,18 +6,21 @@ import base64
 import hashlib
 import hmac
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from webwx.gateway.api.representations import view_of_event
+from webwx.gateway.webhook_notices import view_of_notice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
     from webwx.gateway.port import AccountEvent
+    from webwx.gateway.webhook_notices import WebhookNotice
     from webwx.gateway.webhooks import WebhookFormat
 
 MAX_BODY = 256_000
@@ -46,23 +49,34 @@ _MEDIA_TYPES: dict[WebhookFormat, str] = {
 }  # fmt: skip
 
 
+@lru_cache(maxsize=1)
+def _user_agent() -> str:
+    return f"webwx/{version('webwx')}"  # which reads a file
+
+
 def body_of(told: AccountEvent, form: WebhookFormat) -> bytes:
     """Return an event as a body; a longer text is cut, and the event has `truncated` then."""
     view = view_of_event(told)
-    body = _encode(msgspec.to_builtins(view), form)
+    source = f"/accounts/{told.account}"
+    body = _encode(msgspec.to_builtins(view), form, source)
     for length in _CUTS:
         if len(body) <= MAX_BODY:
             break
         cut = msgspec.structs.replace(view, data=_shortened(view.data, length))
-        body = _encode({**msgspec.to_builtins(cut), "truncated": True}, form)
+        body = _encode({**msgspec.to_builtins(cut), "truncated": True}, form, source)
     return body
 
 
-def _encode(event: dict[str, Any], form: WebhookFormat) -> bytes:
+def body_of_notice(notice: WebhookNotice, form: WebhookFormat) -> bytes:
+    """Return an event of the gateway itself as a body."""
+    return _encode(msgspec.to_builtins(view_of_notice(notice)), form, f"/webhooks/{notice.webhook}")
+
+
+def _encode(event: dict[str, Any], form: WebhookFormat, source: str) -> bytes:
     if form == "event":
         return msgspec.json.encode(event)
     envelope = {
-        "specversion": "1.0", "id": event["id"], "source": f"/accounts/{event['account']}",
+        "specversion": "1.0", "id": event["id"], "source": source,
         "type": f"webwx.{event['type']}", "datacontenttype": "application/json", "data": event,
     }  # fmt: skip
     return msgspec.json.encode(envelope if event["time"] is None else {**envelope, "time": event["time"]})
@@ -89,7 +103,7 @@ def headers_of(
     timestamp = int(now)
     return {
         "Content-Type": _MEDIA_TYPES[form],
-        "User-Agent": f"webwx/{version('webwx')}",
+        "User-Agent": _user_agent(),
         "webhook-id": event_id,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": " ".join(sign(secret, event_id, timestamp, body) for secret in secrets),

@@ -1,8 +1,14 @@
-"""When a failed event is sent to a webhook again."""
+"""
+When a failed event is sent to a webhook again.
+
+The time of each next attempt is a record, so a restart continues the schedule of an event.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from webwx.gateway.webhook_request import pause_after
 
@@ -10,22 +16,107 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from random import Random
 
+    from webwx.gateway.owned_records import OwnedRecords
     from webwx.gateway.webhooks import StoredWebhook
+
+_KIND = "webhook-retry"
+"""Kind of the records."""
+
+
+class EventPlace(NamedTuple):
+    """An event that is sent to a webhook."""
+
+    webhook: str
+    """Id of the webhook."""
+    account: int
+    """Number of the account."""
+    number: int
+    """Number of the event in its account."""
+
+    @property
+    def name(self) -> str:
+        """Id of the record."""
+        return f"{self.webhook}/{self.account}/{self.number}"
+
+
+class _Due(msgspec.Struct, frozen=True):
+    """The body of a record."""
+
+    at: float
+    """Time of the next attempt: seconds since 1970."""
 
 
 class WebhookRetries:
     """
-    When an event is tried again.
+    The times of the next attempts.
 
     Args:
+        records: Stores them.
+        clock: Returns seconds since 1970.
         sleep: Waits for some seconds.
         rng: Spreads the attempts.
     """
 
-    def __init__(self, sleep: Callable[[float], Awaitable[object]], rng: Random) -> None:
+    def __init__(
+        self,
+        records: OwnedRecords,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]],
+        rng: Random,
+    ) -> None:
         self.sleep = sleep
+        self._records = records
+        self._clock = clock
         self._rng = rng
+        self._due: dict[EventPlace, float] = {}
 
-    def pause(self, webhook: StoredWebhook, failures: int, asked: float) -> float | None:
-        """Return the seconds until the next attempt; None after the last one."""
+    def __repr__(self) -> str:
+        return f"WebhookRetries({len(self._due)} waiting)"
+
+    async def load(self) -> None:
+        """Read the times that an earlier process has stored."""
+        for record in await self._records.find(_KIND):
+            webhook, account, number = record.id.split("/")
+            place = EventPlace(webhook, int(account), int(number))
+            self._due[place] = msgspec.json.decode(record.body, type=_Due).at
+
+    def is_waiting(self, webhook_id: str) -> bool:
+        """Return whether an event of a webhook waits for its next attempt."""
+        return any(place.webhook == webhook_id for place in self._due)
+
+    def pause(self, place: EventPlace) -> float:
+        """Return the seconds until the next attempt at an event; 0 if no attempt has failed, or the time has come."""
+        due = self._due.get(place)
+        return 0.0 if due is None else max(0.0, due - self._clock())
+
+    def pause_after(self, webhook: StoredWebhook, failures: int, asked: float) -> float | None:
+        """Return the seconds after a failed attempt until the next one; None after the last one."""
         return pause_after(failures, is_private=webhook.allow_private, asked=asked, rng=self._rng)
+
+    async def postpone(self, webhook: StoredWebhook, place: EventPlace, failures: int, asked: float) -> float | None:
+        """
+        Store when the next attempt at an event is, and return it; None after the last one.
+
+        Args:
+            webhook: The webhook.
+            place: The event.
+            failures: Number of failed attempts.
+            asked: Seconds that the server has asked to wait.
+        """
+        pause = self.pause_after(webhook, failures, asked)
+        if pause is None:
+            await self.settle(place)
+            return None
+        due = self._due[place] = self._clock() + pause
+        await self._records.put(_KIND, place.name, msgspec.json.encode(_Due(due)))
+        return due
+
+    async def settle(self, place: EventPlace) -> None:
+        """Forget the time of an event, after its last attempt."""
+        if self._due.pop(place, None) is not None:
+            await self._records.delete(_KIND, place.name)
+
+    async def forget(self, webhook_id: str) -> None:
+        """Forget the times of all events of a webhook, so that they are sent at once."""
+        for place in [place for place in self._due if place.webhook == webhook_id]:
+            await self.settle(place)

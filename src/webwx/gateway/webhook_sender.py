@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections import deque
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from webwx.errors import TransportError
 from webwx.gateway.api.representations import type_of
 from webwx.gateway.outgoing_addresses import AddressRefused
 from webwx.gateway.webhook_attempts import WebhookAttempt
-from webwx.gateway.webhook_request import asked_pause, body_of, headers_of
+from webwx.gateway.webhook_request import asked_pause, body_of, body_of_notice, headers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.gateway.outgoing import OutgoingClient
     from webwx.gateway.port import AccountEvent
+    from webwx.gateway.webhook_attempts import AttemptOrigin
+    from webwx.gateway.webhook_notices import WebhookNotice
     from webwx.gateway.webhooks import StoredWebhook
-
-REMEMBERED_ATTEMPTS = 100
-"""Number of the latest attempts of each webhook that are remembered, until the gateway stops."""
-
-TEST_TYPE = "webhook.test"
-"""Type of the event that the test button sends."""
 
 
 class WebhookSender:
     """
-    Sends single requests, and remembers the latest ones.
+    Makes single attempts.
 
     Args:
         client: Sends the requests.
@@ -42,32 +33,28 @@ class WebhookSender:
     def __init__(self, client: OutgoingClient, clock: Callable[[], float]) -> None:
         self._client = client
         self._clock = clock
-        self._attempts: dict[str, deque[WebhookAttempt]] = {}
 
-    def attempts(self, webhook_id: str) -> list[WebhookAttempt]:
-        """Return the latest attempts of a webhook, the newest first."""
-        return list(reversed(self._attempts.get(webhook_id, ())))
-
-    def forget(self, webhook_id: str) -> None:
-        """Forget the attempts of a webhook."""
-        self._attempts.pop(webhook_id, None)
-
-    async def send(self, webhook: StoredWebhook, told: AccountEvent) -> WebhookAttempt:
+    async def send(
+        self, webhook: StoredWebhook, told: AccountEvent, *, origin: AttemptOrigin = "journal"
+    ) -> WebhookAttempt:
         """Make one attempt at an event."""
         return await self._post(
             webhook, body_of(told, webhook.format), event=f"{told.account}-{told.event.number}",
-            type=type_of(told.event), account=told.account, attempt=told.attempt,
+            type=type_of(told.event), account=told.account, attempt=told.attempt, origin=origin,
         )  # fmt: skip
 
-    async def send_test(self, webhook: StoredWebhook) -> WebhookAttempt:
-        """Send an event of the type `webhook.test`, once."""
-        event, now = f"test-{secrets.token_hex(8)}", datetime.fromtimestamp(self._clock(), UTC)
-        body = msgspec.json.encode({"id": event, "type": TEST_TYPE, "time": now, "account": 0, "data": {}})
-        untyped = msgspec.structs.replace(webhook, format="event")
-        return await self._post(untyped, body, event=event, type=TEST_TYPE, account=0, attempt=1)
+    async def send_notice(
+        self, webhook: StoredWebhook, notice: WebhookNotice, *, origin: AttemptOrigin, attempt: int = 1
+    ) -> WebhookAttempt:
+        """Make one attempt at an event of the gateway itself, which no journal has."""
+        return await self._post(
+            webhook, body_of_notice(notice, webhook.format), event=notice.id, type=notice.type, account=0,
+            attempt=attempt, origin=origin,
+        )  # fmt: skip
 
     async def _post(
-        self, webhook: StoredWebhook, body: bytes, *, event: str, type: str, account: int, attempt: int  # noqa: A002
+        self, webhook: StoredWebhook, body: bytes, *, event: str, type: str, account: int, attempt: int,  # noqa: A002
+        origin: AttemptOrigin,
     ) -> WebhookAttempt:  # fmt: skip
         now, began = self._clock(), time.perf_counter()
         headers = headers_of(
@@ -82,9 +69,7 @@ class WebhookSender:
         else:
             status, asked = answer.status, asked_pause(answer.status, answer.retry_after, now)
             text = "" if webhook.allow_private else answer.body.decode(errors="replace")
-        made = WebhookAttempt(
-            event=event, type=type, account=account, attempt=attempt, time=now, status=status, error=error, asked=asked,
-            answer=text, milliseconds=round((time.perf_counter() - began) * 1000),
+        return WebhookAttempt(
+            event=event, type=type, account=account, attempt=attempt, origin=origin, time=now, status=status,
+            error=error, asked=asked, answer=text, milliseconds=round((time.perf_counter() - began) * 1000),
         )  # fmt: skip
-        self._attempts.setdefault(webhook.id, deque(maxlen=REMEMBERED_ATTEMPTS)).append(made)
-        return made

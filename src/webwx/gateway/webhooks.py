@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.gateway.port import AccountEvent
+    from webwx.gateway.webhook_notices import WebhookNotice
     from webwx.storage.base import RecordStore
 
 WEBHOOK_KIND = "webhook"
@@ -41,6 +42,13 @@ WebhookFormat = Literal["event", "cloudevents"]
 """`event`: the event as the API shows it. `cloudevents`: the same as the data of a structured CloudEvent 1.0."""
 
 
+WebhookOrdering = Literal["chat", "account", "none"]
+"""
+Which events wait for each other. `chat`: those of one chat. `account`: those of one account. `none`: no event waits for
+another one, so they may arrive in any order.
+"""
+
+
 class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
     """A webhook with its secret."""
 
@@ -57,11 +65,16 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
     is_self: bool | None = None
     """Send only what the account has written, or only what others have; None: both."""
     format: WebhookFormat = "event"
+    ordering: WebhookOrdering = "chat"
+    report: bool = False
+    """Whether File Transfer Helper gets a line when the webhook fails or is disabled."""
     allow_private: bool = False
     """Whether the host may be in a private network or on this machine."""
     enabled: bool = True
     disabled_reason: str = ""
     """Why the gateway has disabled it; empty if it has not."""
+    failing_since: float = 0
+    """Time at which an event was given up, if none was delivered since: seconds since 1970; 0 for none."""
     created_at: float
     """Seconds since 1970."""
     secret: str
@@ -90,6 +103,12 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
         if self.chats and getattr(event, "chat", None) not in self.chats and told.chat_name not in self.chats:
             return False
         return self.is_self is None or bool(getattr(event, "is_self", False)) == self.is_self
+
+    def wants_notice(self, notice: WebhookNotice) -> bool:
+        """Return whether an event about another webhook is sent."""
+        if notice.webhook == self.id or self.chats or self.is_self is not None or not notice.is_for(self.accounts):
+            return False
+        return not self.types or any(fnmatchcase(notice.type, pattern) for pattern in self.types)
 
     def signing_secrets(self, now: float) -> tuple[str, ...]:
         """Return the secrets with which a request is signed now."""

@@ -13,6 +13,8 @@ from websockets.exceptions import InvalidStatus
 
 from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.serve import listen, serve
+from webwx.gateway.webhook_notices import new_notice
+from webwx.gateway.webhooks import StoredWebhook
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -241,6 +243,24 @@ async def test_a_socket_without_a_right_key_is_not_opened(online: Running) -> No
             with pytest.raises(InvalidStatus):
                 async with socket_to(address, key):
                     pass
+
+
+async def test_streams_and_sockets_show_that_a_webhook_was_disabled(online: Running) -> None:
+    webhook = StoredWebhook(id="w", secret="", created_at=0, name="n", url="https://h.example/", accounts=(1,))
+    key = await online.key("events")
+    async with (
+        port_of(online) as address, event_source(address, key) as source, socket_to(address, key) as socket,
+    ):  # fmt: skip
+        await socket.send('{"op": "hello"}')
+        online.world.say("ahua", "me", "both read now")
+        await source.next_text()
+        await receive_texts(socket, 1)
+        online.gateway.notices.publish(new_notice(webhook, "webhook.disabled", time=1000.0, reason="r"))
+        fields = await source.next()
+        frame = await receive(socket)
+    assert (fields["event"], "id" in fields) == ("webhook.disabled", False)
+    assert json.loads(fields["data"])["data"] == {"webhook": "w", "name": "n", "reason": "r"}
+    assert (frame["op"], frame["data"]["data"]["webhook"]) == ("webhook.disabled", "w")
 
 
 async def test_streams_and_sockets_end_with_the_server(online: Running) -> None:

@@ -35,7 +35,7 @@ def test_every_event_has_a_type_and_shows_nothing_private(kind: type[Event]) -> 
 
 
 def test_types_are_unique() -> None:
-    assert len(set(EVENT_TYPES)) == len(EVENT_TYPES) == len(KINDS) + 1
+    assert len(set(EVENT_TYPES)) == len(EVENT_TYPES) == len(KINDS) + 3
 
 
 def test_the_original_of_a_recall_stays_and_that_of_a_location_does_not() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.gateway.webhook_receiver import webhook_receiver
+from tests.gateway.webhook_receiver import Pauses, added, webhook_receiver
+
+from webwx.gateway.webhook_attempts import WebhookAttempt
+from webwx.gateway.webhook_request import PRIVATE_PAUSES
 
 if TYPE_CHECKING:
     import httpx
-    from tests.gateway.conftest import Running
+    from tests.gateway.conftest import Running, StartGateway
 
 WEBHOOKS = "/api/v1/webhooks"
 
@@ -46,16 +50,80 @@ async def test_an_event_after_the_creation_is_sent_and_listed(online: Running) -
     assert "hello" not in str(listed)
 
 
-async def test_an_address_that_cannot_be_reached_makes_a_webhook_failing(online: Running) -> None:
+async def test_a_test_at_an_address_that_cannot_be_reached_says_why(online: Running) -> None:
     async with webhook_receiver() as receiver:
         url = receiver.url
     async with online.client("admin") as client:
         made = await created(client, url=url, allow_private=True)
         path = f"{WEBHOOKS}/{made['webhook']['id']}"
         tested = (await client.post(f"{path}/test")).json()
-        assert (await client.get(path)).json()["state"] == "failing"
-    assert (tested["status"], tested["delivered"]) == (None, False)
+        assert (await client.get(path)).json()["state"] == "active"
+        assert (await client.get(f"{path}/deliveries")).json() == {"deliveries": [tested], "next": None}
+    assert (tested["status"], tested["delivered"], tested["origin"]) == (None, False, "test")
     assert tested["error"]
+
+
+async def test_deliveries_are_paged_and_outlive_the_gateway(start_gateway: StartGateway) -> None:
+    async with webhook_receiver() as receiver:
+        async with start_gateway() as running, running.client("admin") as client:
+            made = await created(client, url=receiver.url, allow_private=True)
+            path = f"{WEBHOOKS}/{made['webhook']['id']}"
+            for _ in range(3):
+                await client.post(f"{path}/test")
+        async with start_gateway() as running, running.client("webhooks") as client:
+            first = (await client.get(f"{path}/deliveries", params={"limit": 2})).json()
+            second = (await client.get(f"{path}/deliveries", params={"limit": 2, "before": first["next"]})).json()
+    assert [each["number"] for each in first["deliveries"]] == [3, 2]
+    assert [each["number"] for each in second["deliveries"]] == [1]
+    assert (first["next"], second["next"]) == (2, None)
+
+
+async def test_the_next_attempt_is_shown(start_gateway: StartGateway) -> None:
+    pauses = Pauses(lasts=True)
+    async with webhook_receiver() as receiver, start_gateway(sleep=pauses) as running:
+        receiver.answer = lambda _: "503 Later\r\nRetry-After: 60"
+        await running.log_in()
+        webhook = await added(running, receiver)
+        running.world.say("ahua", "me", "hello")
+        await pauses.begun.wait()
+        async with running.client("webhooks") as client:
+            (shown,) = (await client.get(f"{WEBHOOKS}/{webhook.id}/deliveries")).json()["deliveries"]
+    begun, following = (datetime.fromisoformat(shown[name]) for name in ("time", "next_attempt_at"))
+    assert (following - begun).total_seconds() == pytest.approx(60, abs=1)
+    assert (shown["status"], shown["attempt"], shown["answer"]) == (503, 1, None)
+
+
+async def test_only_an_admin_reads_the_answer_of_a_server(online: Running) -> None:
+    async with online.client("admin") as admin, online.client("webhooks") as other:
+        webhook = (await created(admin))["webhook"]["id"]
+        made = WebhookAttempt(
+            event="1-1", type="message.text", account=1, attempt=1, time=1.5, milliseconds=3, status=500, answer="<h1>"
+        )
+        await online.gateway.deliveries.attempts.append(webhook, made)
+        path = f"{WEBHOOKS}/{webhook}/deliveries"
+        shown = [(await client.get(path)).json()["deliveries"][0]["answer"] for client in (admin, other)]
+    assert shown == ["<h1>", None]
+
+
+async def test_an_event_that_was_given_up_is_listed_and_sent_once_more(start_gateway: StartGateway) -> None:
+    async with webhook_receiver() as receiver, start_gateway(sleep=Pauses()) as running:
+        receiver.answer = lambda _: "500 No"
+        await running.log_in()
+        webhook = await added(running, receiver)
+        running.world.say("ahua", "me", "hello")
+        attempts = len(PRIVATE_PAUSES) + 1
+        assert await receiver.texts(attempts) == ["hello"] * attempts
+        async with running.client("webhooks") as client:
+            path = f"{WEBHOOKS}/{webhook.id}/dead-letters"
+            letters: list[dict[str, Any]] = []
+            while not letters:
+                letters = (await client.get(path)).json()["dead_letters"]
+            assert [(each["attempts"], each["error"]) for each in letters] == [(attempts, "The server answered 500.")]
+            receiver.answer = lambda _: "200 OK"
+            assert (await client.post(f"{path}/{letters[0]['event']}/revive")).status_code == 204
+            assert await receiver.texts(1) == ["hello"]
+            assert (await client.post(f"{path}/{letters[0]['event']}/revive")).status_code == 404
+            assert (await client.get(path)).json() == {"dead_letters": []}
 
 
 async def test_a_webhook_is_changed_disabled_and_deleted(online: Running) -> None:
@@ -84,6 +152,17 @@ async def test_only_an_admin_may_reach_private_addresses(online: Running) -> Non
         assert (await client.patch(f"{WEBHOOKS}/{other}", json={"url": "http://10.0.0.1/"})).status_code == 422
 
 
+async def test_a_webhook_that_writes_to_file_transfer_helper_needs_the_scope(online: Running) -> None:
+    async with online.client("webhooks") as client:
+        body = {"name": "n", "url": "https://h.example/", "report": True}
+        assert (await client.post(WEBHOOKS, json=body)).status_code == 403
+        own = (await created(client))["webhook"]["id"]
+        assert (await client.patch(f"{WEBHOOKS}/{own}", json={"report": True})).status_code == 403
+    async with online.client("webhooks", "send:filehelper") as client:
+        changed = (await client.patch(f"{WEBHOOKS}/{own}", json={"report": True, "ordering": "account"})).json()
+    assert (changed["report"], changed["ordering"]) == (True, "account")
+
+
 @pytest.mark.parametrize(
     ("fields", "status"),
     [
@@ -93,6 +172,7 @@ async def test_only_an_admin_may_reach_private_addresses(online: Running) -> Non
         ({"accounts": []}, 400),
         ({"name": ""}, 400),
         ({"format": "xml"}, 400),
+        ({"ordering": "random"}, 400),
         ({"surprise": 1}, 400),
     ],
 )
@@ -116,8 +196,10 @@ async def test_a_key_reaches_the_webhooks_of_its_accounts(online: Running) -> No
             path = f"{WEBHOOKS}/{which}"
             for method, suffix in (
                 ("GET", ""), ("DELETE", ""), ("POST", "/test"), ("POST", "/rotate"), ("GET", "/deliveries"),
+                ("GET", "/dead-letters"), ("POST", "/dead-letters/1-1/revive"), ("POST", "/replay"),
             ):  # fmt: skip
-                assert (await client.request(method, path + suffix)).status_code == 404
+                body = {"ids": ["1-1"]} if suffix == "/replay" else None
+                assert (await client.request(method, path + suffix, json=body)).status_code == 404
             assert (await client.patch(path, json={"name": "x"})).status_code == 404
     async with online.client("read", "events") as client:
         assert (await client.get(WEBHOOKS)).status_code == 403

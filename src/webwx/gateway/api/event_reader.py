@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from webwx.gateway.auth import Caller
     from webwx.gateway.port import GatewayPort
+    from webwx.gateway.webhook_notices import WebhookNotice
 
 HEARTBEAT = 15.0
 """Seconds after which a stream without events shows that it is alive."""
@@ -61,17 +62,19 @@ class EventReader:
         return [told for told in found.events if self.wants(type_of(told.event))], found.cursor, found.lost
 
     async def follow(
-        self, cursor: str | None, closing: asyncio.Event
-    ) -> AsyncGenerator[AccountEvent | AccountStatus | Reset | None, None]:
+        self, cursor: str | None, closing: asyncio.Event, notices: AsyncGenerator[WebhookNotice, None]
+    ) -> AsyncGenerator[AccountEvent | AccountStatus | WebhookNotice | Reset | None, None]:
         """
-        Yield events without end, changes of states, and None as a heartbeat.
+        Yield events without end, changes of states, events of the gateway itself, and None as a heartbeat.
 
         Args:
             cursor: Position to continue from; None: only new events. With an invalid one, `Reset` is the first item.
             closing: Ends the stream when it is set.
+            notices: The events of the gateway itself that the reader may have.
         """
         states = self._port.watch_states()
         changed = asyncio.ensure_future(anext(states))
+        noticed = asyncio.ensure_future(anext(notices))
         ended = asyncio.ensure_future(closing.wait())
         try:
             position = await self._port.newest_cursor(self._accounts) if cursor is None else cursor
@@ -91,20 +94,26 @@ class EventReader:
                 if page.events:
                     continue
                 news = asyncio.ensure_future(self._port.wait_for_events(self._accounts, position, wait=HEARTBEAT))
-                done, _ = await asyncio.wait({news, changed, ended}, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait({news, changed, noticed, ended}, return_when=asyncio.FIRST_COMPLETED)
                 if changed in done:
                     status = changed.result()
                     changed = asyncio.ensure_future(anext(states))
                     if status.number in self._accounts and self.wants("account.state"):
                         yield status
+                if noticed in done:
+                    notice = noticed.result()
+                    noticed = asyncio.ensure_future(anext(notices))
+                    if self.wants(notice.type):
+                        yield notice
                 if news not in done:
                     await _cancel(news)
                 elif not news.result():
                     yield None
         finally:
-            await _cancel(changed)
-            await _cancel(ended)
+            for task in (changed, noticed, ended):
+                await _cancel(task)
             await states.aclose()
+            await notices.aclose()
 
 
 async def _cancel(task: asyncio.Task[Any]) -> None:

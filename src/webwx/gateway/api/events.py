@@ -8,14 +8,15 @@ A WebSocket may name a consumer, whose position the journal stores: it acknowled
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Router, WebSocket, get, websocket
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketDisconnect
-from litestar.params import HeaderParameter, QueryParameter
+from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 from litestar.response import Stream
 
 from webwx.errors import WxError
@@ -33,6 +34,7 @@ from webwx.gateway.api.representations import EventView, type_of, view_of_event
 from webwx.gateway.auth import Caller
 from webwx.gateway.port import AccountEvent, AccountPort, AccountStatus, EventConsumer, GatewayPort
 from webwx.gateway.problems import GatewayProblem, problem_of
+from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
 
 _LONGEST_WAIT = 25.0
 """Seconds for which a page may wait for an event."""
@@ -48,6 +50,12 @@ Accounts = Annotated[str | None, QueryParameter(description="Numbers or names, s
 Types = Annotated[str | None, QueryParameter(description="Types or patterns, such as `message.*`, separated by commas")]
 
 After = Annotated[str | None, QueryParameter(description="Cursor to continue from, as `next` of a page")]
+
+
+InjectedNotices = NamedDependency[SkipValidation[WebhookNotices]]
+
+_Item = AccountEvent | AccountStatus | WebhookNotice | Reset | None
+"""What a stream has; None is a heartbeat."""
 
 
 class EventsView(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +89,7 @@ async def stream_events(
     port: InjectedPort,
     caller: InjectedCaller,
     closing: InjectedClosing,
+    notices: InjectedNotices,
     after: After = None,
     accounts: Accounts = None,
     types: Types = None,
@@ -92,26 +101,27 @@ async def stream_events(
     Stream events as they are stored (`text/event-stream`).
 
     The `id` of an event is the cursor after it; without a cursor the stream begins with new events. `event: reset`
-    means that events after the given cursor are gone. `event: account.state` has no id.
+    means that events after the given cursor are gone. `event: account.state`, and `event: webhook.disabled` and
+    `event: webhook.failing` about webhooks whose accounts the key reaches, have no id.
     """
-    reader = EventReader(port, await chosen_accounts(port, caller, accounts), patterns_of(types))
+    numbers = await chosen_accounts(port, caller, accounts)
+    reader = EventReader(port, numbers, patterns_of(types))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Stream(
-        _server_sent(reader, last_event_id or after, closing), media_type="text/event-stream", headers=headers
-    )
+    watched = notices.watch(caller.accounts if accounts is None else numbers)
+    followed = reader.follow(last_event_id or after, closing, watched)
+    return Stream(_server_sent(followed), media_type="text/event-stream", headers=headers)
 
 
-async def _server_sent(reader: EventReader, cursor: str | None, closing: asyncio.Event) -> AsyncIterator[bytes]:
-    yield b": connected\n\n"
-    followed = reader.follow(cursor, closing)
+async def _server_sent(followed: AsyncGenerator[_Item, None]) -> AsyncIterator[bytes]:
     try:
+        yield b": connected\n\n"
         async for item in followed:
             yield server_sent(item)
     finally:
         await followed.aclose()
 
 
-def server_sent(item: AccountEvent | AccountStatus | Reset | None) -> bytes:
+def server_sent(item: _Item) -> bytes:
     """Return one item of a stream as a server-sent event; a heartbeat as a comment."""
     match item:
         case AccountEvent():
@@ -119,6 +129,8 @@ def server_sent(item: AccountEvent | AccountStatus | Reset | None) -> bytes:
             return b"id: " + item.cursor.encode() + b"\ndata: " + data + b"\n\n"
         case AccountStatus():
             return b"event: account.state\ndata: " + msgspec.json.encode(view_of_account(item)) + b"\n\n"
+        case WebhookNotice():
+            return f"event: {item.type}\ndata: ".encode() + msgspec.json.encode(view_of_notice(item)) + b"\n\n"
         case Reset():
             return b"event: reset\ndata: " + msgspec.json.encode(item) + b"\n\n"
         case None:
@@ -158,14 +170,18 @@ class EventFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag=
 class OtherFrame(msgspec.Struct, frozen=True, kw_only=True):
     """Anything else for a client."""
 
-    op: Literal["ready", "reset", "account.state", "error"]
+    op: Literal["ready", "reset", "account.state", "webhook.disabled", "webhook.failing", "webhook.test", "error"]
     cursor: str | None = None
     data: object = None
 
 
 @websocket("/events/ws", scope="events")
 async def socket_events(
-    socket: WebSocket[Caller, None, State], port: InjectedPort, caller: InjectedCaller, closing: InjectedClosing
+    socket: WebSocket[Caller, None, State],
+    port: InjectedPort,
+    caller: InjectedCaller,
+    closing: InjectedClosing,
+    notices: InjectedNotices,
 ) -> None:
     """Send events over a WebSocket; the first message of the client says which."""
     await socket.accept()
@@ -174,7 +190,8 @@ async def socket_events(
         wanted = None if hello.accounts is None else ",".join(hello.accounts)
         numbers = await chosen_accounts(port, caller, wanted)
         if hello.consumer is None:
-            await _send_positioned(socket, port, numbers, hello, closing)
+            watched = notices.watch(caller.accounts if wanted is None else numbers)
+            await _send_positioned(socket, port, numbers, hello, closing, watched)
         else:
             await _send_consumed(socket, _only_account(port, numbers), hello, closing)
         await socket.close(_GOING_AWAY, "restart")
@@ -202,6 +219,7 @@ async def _send_positioned(
     numbers: list[int],
     hello: Hello,
     closing: asyncio.Event,
+    notices: AsyncGenerator[WebhookNotice, None],
 ) -> None:
     """Send events from a cursor on, until the client goes or the server stops."""
     cursor = hello.after
@@ -211,7 +229,7 @@ async def _send_positioned(
     await _send(socket, OtherFrame(op="ready", cursor=cursor))
 
     async def send_all() -> None:
-        followed = reader.follow(cursor, closing)
+        followed = reader.follow(cursor, closing, notices)
         try:
             async for item in followed:
                 match item:
@@ -219,6 +237,8 @@ async def _send_positioned(
                         await _send(socket, EventFrame(event=view_of_event(item), cursor=item.cursor))
                     case AccountStatus():
                         await _send(socket, OtherFrame(op="account.state", data=view_of_account(item)))
+                    case WebhookNotice():
+                        await _send(socket, OtherFrame(op=item.type, data=view_of_notice(item)))
                     case Reset():
                         await _send(socket, OtherFrame(op="reset", cursor=item.cursor))
                     case None:

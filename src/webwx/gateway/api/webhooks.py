@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Router, delete, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, SkipValidation
+from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
+from webwx.client.dead_letters import DeadLetter
+from webwx.errors import NotLoggedIn
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
-from webwx.gateway.api.representations import moment
+from webwx.gateway.api.parameters import InjectedCaller, InjectedPort, Limit
+from webwx.gateway.api.representations import moment, optional_moment, type_of
 from webwx.gateway.auth import Caller
 from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.webhook_attempts import WebhookAttempt
+from webwx.gateway.webhook_attempts import AttemptOrigin, WebhookAttempt
 from webwx.gateway.webhook_delivery import WebhookDelivery
-from webwx.gateway.webhooks import NewWebhook, StoredWebhook, WebhookFormat, Webhooks
+from webwx.gateway.webhook_replay import MOST_REPLAYED, events_between, events_by_id
+from webwx.gateway.webhooks import NewWebhook, StoredWebhook, WebhookFormat, WebhookOrdering, Webhooks
 from webwx.storage.base import RecordStore
 
 InjectedWebhooks = NamedDependency[SkipValidation[Webhooks]]
@@ -46,12 +50,21 @@ class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
     is_self: bool | None
     """Send only what the account has written, or only what others have; null: both."""
     format: WebhookFormat
+    ordering: WebhookOrdering
+    """Which events wait for each other: those of a chat, of an account, or none."""
+    report: bool
+    """Whether File Transfer Helper gets a line when the webhook fails or is disabled."""
     allow_private: bool
     """Whether the host may be in a private network or on this machine."""
-    state: str
-    """`active`, `failing` (the latest attempt has failed) or `disabled`."""
+    state: Literal["active", "retrying", "failing", "disabled"]
+    """
+    `active`, `retrying` (a failed event waits for its next attempt), `failing` (an event was given up, and none was
+    delivered since) or `disabled`.
+    """
     disabled_reason: str
     """Why the gateway has disabled it; empty if it has not."""
+    failing_since: datetime | None
+    """Time at which an event was given up, if none was delivered since."""
     consumer: str
     """Name of its consumer, which has its dead letters."""
     created_at: datetime
@@ -88,6 +101,10 @@ class WebhookToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     is_self: bool | None = None
     """Send only what the account has written, or only what others have; null: both."""
     format: WebhookFormat = "event"
+    ordering: WebhookOrdering = "chat"
+    """Which events wait for each other: those of a chat, of an account, or none."""
+    report: bool = False
+    """Write a line to File Transfer Helper when the webhook fails or is disabled; needs the scope `send:filehelper`."""
     allow_private: bool = False
     """Allow a host in a private network or on this machine; needs the scope `admin`."""
 
@@ -105,6 +122,10 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     chats: _Filter | msgspec.UnsetType = msgspec.UNSET
     is_self: bool | msgspec.UnsetType | None = msgspec.UNSET
     format: WebhookFormat | msgspec.UnsetType = msgspec.UNSET
+    ordering: WebhookOrdering | msgspec.UnsetType = msgspec.UNSET
+    """Which events wait for each other: those of a chat, of an account, or none."""
+    report: bool | msgspec.UnsetType = msgspec.UNSET
+    """Write a line to File Transfer Helper when the webhook fails or is disabled; needs the scope `send:filehelper`."""
     allow_private: bool | msgspec.UnsetType = msgspec.UNSET
     """Allow a host in a private network or on this machine; needs the scope `admin`."""
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
@@ -117,14 +138,18 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     """One request to a webhook, and what came of it."""
 
+    number: int
+    """Position among the attempts of the webhook, growing."""
     event: str
     """Id of the event, the same for all attempts."""
     type: str
     """Type of the event."""
     account: int
-    """Number of the account; 0 for a test."""
+    """Number of the account; 0 for what belongs to none."""
     attempt: int
     """Number of the attempt, from 1."""
+    origin: AttemptOrigin
+    """`journal`: its turn had come. `replay`, `test`: a caller asked for it. `notice`: it is about another webhook."""
     time: datetime
     milliseconds: int
     """Duration of the request."""
@@ -136,22 +161,72 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     """Why there was no answer."""
     answer: str | None
     """The beginning of the answer; only for the scope `admin`, and never of a private address."""
+    next_attempt_at: datetime | None
+    """Time of the next attempt; null if none follows."""
 
 
 class DeliveryList(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest attempts of a webhook since the start of the gateway, the newest first."""
+    """Attempts at a webhook, the newest first."""
 
     deliveries: list[DeliveryView]
+    next: int | None
+    """`before` for the next page; null after the last one."""
+
+
+class LostDeliveryView(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that was given up after its last attempt."""
+
+    event: str
+    """Id of the event."""
+    type: str
+    """Type of the event."""
+    account: int
+    """Number of the account."""
+    attempts: int
+    error: str
+    """What came of the last attempt."""
+    time: datetime
+    """Time of the last attempt."""
+
+
+class LostDeliveryList(msgspec.Struct, frozen=True, kw_only=True):
+    """Events that were given up, the latest first."""
+
+    dead_letters: list[LostDeliveryView]
+
+
+class ReplayToBegin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events to send again: some ids, or those of a time that the webhook wants."""
+
+    ids: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MOST_REPLAYED)] | None = None
+    """Ids of events, in the order in which they are sent."""
+    since: datetime | None = msgspec.field(default=None, name="from")
+    """Not written before this time."""
+    until: datetime | None = msgspec.field(default=None, name="to")
+    """Not written after this time; null: now."""
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """A replay that has begun."""
+
+    events: int
+    """Number of events that are sent, one after another, once each."""
 
 
 def _view_of_webhook(webhook: StoredWebhook, deliveries: WebhookDelivery) -> WebhookView:
-    latest = deliveries.sender.attempts(webhook.id)[:1]
-    is_failing = any(not each.is_delivered for each in latest)
+    state: Literal["active", "retrying", "failing", "disabled"] = "active"
+    if not webhook.enabled:
+        state = "disabled"
+    elif webhook.failing_since:
+        state = "failing"
+    elif deliveries.is_retrying(webhook.id):
+        state = "retrying"
     return WebhookView(
         id=webhook.id, name=webhook.name, url=webhook.url, accounts=webhook.accounts, types=webhook.types,
-        chats=webhook.chats, is_self=webhook.is_self, format=webhook.format, allow_private=webhook.allow_private,
-        state=("failing" if is_failing else "active") if webhook.enabled else "disabled",
-        disabled_reason=webhook.disabled_reason, consumer=webhook.consumer, created_at=moment(webhook.created_at),
+        chats=webhook.chats, is_self=webhook.is_self, format=webhook.format, ordering=webhook.ordering,
+        report=webhook.report, allow_private=webhook.allow_private, state=state,
+        disabled_reason=webhook.disabled_reason, failing_since=optional_moment(webhook.failing_since),
+        consumer=webhook.consumer, created_at=moment(webhook.created_at),
     )  # fmt: skip
 
 
@@ -161,9 +236,17 @@ def _view_of_new(made: NewWebhook, deliveries: WebhookDelivery) -> CreatedWebhoo
 
 def _view_of_attempt(made: WebhookAttempt, caller: Caller) -> DeliveryView:
     return DeliveryView(
-        event=made.event, type=made.type, account=made.account, attempt=made.attempt, time=moment(made.time),
-        milliseconds=made.milliseconds, delivered=made.is_delivered, status=made.status, error=made.error,
-        answer=made.answer if caller.allows("admin") else None,
+        number=made.number, event=made.event, type=made.type, account=made.account, attempt=made.attempt,
+        origin=made.origin, time=moment(made.time), milliseconds=made.milliseconds, delivered=made.is_delivered,
+        status=made.status, error=made.error, answer=made.answer if caller.allows("admin") else None,
+        next_attempt_at=optional_moment(made.next_attempt_at),
+    )  # fmt: skip
+
+
+def _view_of_letter(account: int, letter: DeadLetter) -> LostDeliveryView:
+    return LostDeliveryView(
+        event=f"{account}-{letter.event.number}", type=type_of(letter.event), account=account,
+        attempts=letter.attempts, error=letter.error, time=moment(letter.time),
     )  # fmt: skip
 
 
@@ -191,6 +274,11 @@ def _check_accounts(port: GatewayPort, caller: Caller, accounts: tuple[int, ...]
     for account in accounts or ():
         if port.find_account(str(account)) is None or not caller.reaches(account):
             raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
+
+
+def _check_report(caller: Caller, *, reports: bool) -> None:
+    if reports and not caller.allows("send:filehelper"):
+        raise GatewayProblem("forbidden", "A webhook with 'report' needs a key with the scope 'send:filehelper'.")
 
 
 def _check_private(caller: Caller, *, is_private: bool) -> None:
@@ -223,6 +311,7 @@ async def create_webhook(
     """
     _check_accounts(port, caller, data.accounts)
     _check_private(caller, is_private=data.allow_private)
+    _check_report(caller, reports=data.report)
     fields: dict[str, Any] = msgspec.structs.asdict(data)
     if data.accounts is None:
         fields["accounts"] = caller.accounts
@@ -257,8 +346,9 @@ async def change_webhook(
     given = msgspec.structs.asdict(data)
     changes = {name: value for name, value in given.items() if value is not msgspec.UNSET}
     _check_accounts(port, caller, changes.get("accounts"))
+    _check_report(caller, reports=bool(changes.get("report")))
     if changes.get("enabled"):
-        changes["disabled_reason"] = ""
+        changes |= {"disabled_reason": "", "failing_since": 0.0}
 
     def change(webhook: StoredWebhook) -> StoredWebhook:
         changed = msgspec.structs.replace(webhook, **changes)
@@ -302,20 +392,99 @@ async def send_test_event(
 ) -> DeliveryView:
     """Send an event of the type `webhook.test` once, and return what came of it."""
     webhook = await _reached(webhooks, caller, webhook_id)
-    return _view_of_attempt(await deliveries.sender.send_test(webhook), caller)
+    return _view_of_attempt(await deliveries.test(webhook), caller)
 
 
 @get(
     "/webhooks/{webhook_id:str}/deliveries", scope="webhooks", summary="List deliveries", responses=problems(404, 503)
 )  # fmt: skip
 async def list_deliveries(
-    webhook_id: FromPath[str], webhooks: InjectedWebhooks, deliveries: InjectedDeliveries, caller: InjectedCaller
+    webhook_id: FromPath[str],
+    webhooks: InjectedWebhooks,
+    deliveries: InjectedDeliveries,
+    caller: InjectedCaller,
+    before: Annotated[int | None, QueryParameter(ge=1, description="Only attempts with a lower number")] = None,
+    limit: Limit = 50,
 ) -> DeliveryList:
-    """Return the latest attempts since the start of the gateway, the newest first."""
+    """Return the attempts at a webhook, the newest first; the latest thousand are stored."""
     await _reached(webhooks, caller, webhook_id)
-    return DeliveryList(
-        deliveries=[_view_of_attempt(each, caller) for each in deliveries.sender.attempts(webhook_id)]
-    )  # fmt: skip
+    found = await deliveries.attempts.read(webhook_id, before=before, limit=limit + 1)
+    shown = [_view_of_attempt(each, caller) for each in found[:limit]]
+    return DeliveryList(deliveries=shown, next=shown[-1].number if len(found) > limit else None)
+
+
+@get(
+    "/webhooks/{webhook_id:str}/dead-letters", scope="webhooks", summary="List events that were given up",
+    responses=problems(404, 503),
+)  # fmt: skip
+async def list_lost_deliveries(
+    webhook_id: FromPath[str],
+    webhooks: InjectedWebhooks,
+    port: InjectedPort,
+    caller: InjectedCaller,
+    limit: Limit = 50,
+) -> LostDeliveryList:
+    """Return the events that were given up after their last attempt, the latest first."""
+    webhook = await _reached(webhooks, caller, webhook_id)
+    found: list[LostDeliveryView] = []
+    for status in await port.list_accounts():
+        if webhook.serves(status.number):
+            with contextlib.suppress(NotLoggedIn):  # there was never a login, so there is no event
+                letters = await port.account(status.number).list_dead_letters(webhook.consumer, limit=limit)
+                found += (_view_of_letter(status.number, letter) for letter in letters)
+    return LostDeliveryList(dead_letters=sorted(found, key=lambda each: each.time, reverse=True)[:limit])
+
+
+@post(
+    "/webhooks/{webhook_id:str}/dead-letters/{event_id:str}/revive", scope="webhooks", status_code=204,
+    summary="Send an event once more", responses=problems(404, 424, 503),
+)  # fmt: skip
+async def revive_lost_delivery(
+    webhook_id: FromPath[str],
+    event_id: FromPath[str],
+    webhooks: InjectedWebhooks,
+    port: InjectedPort,
+    caller: InjectedCaller,
+    records: InjectedStore,
+) -> None:
+    """Send an event once more that was given up; if that fails, it is given up again."""
+    webhook = await _reached(webhooks, caller, webhook_id)
+    (told,) = await events_by_id(port, webhook, (event_id,))
+    if not await port.account(told.account).revive(webhook.consumer, told.event.number):
+        raise GatewayProblem("not-found", "This event was not given up.")
+    await _audit(records, caller, "webhook.revive", webhook_id)
+
+
+@post(
+    "/webhooks/{webhook_id:str}/replay", scope="webhooks", status_code=202, summary="Send events again",
+    responses=problems(404, 409, 424, 503),
+)  # fmt: skip
+async def replay_events(
+    webhook_id: FromPath[str],
+    data: JSONBody[ReplayToBegin],
+    webhooks: InjectedWebhooks,
+    deliveries: InjectedDeliveries,
+    port: InjectedPort,
+    caller: InjectedCaller,
+    records: InjectedStore,
+) -> Replay:
+    """
+    Send events of the journal again in the background, each once and with its id, whatever became of them before.
+
+    The position of the webhook stays, and its new events are sent meanwhile. The deliveries show what came of each
+    event; one that fails is not tried again. The end of the gateway ends a replay.
+    """
+    webhook = await _reached(webhooks, caller, webhook_id)
+    if (data.ids is None) == (data.since is None) or (data.ids is not None and data.until is not None):
+        raise GatewayProblem("bad-request", "A replay has either 'ids', or 'from' and perhaps 'to'.")
+    if data.ids is not None:
+        events = await events_by_id(port, webhook, data.ids)
+    else:
+        since, until = (0.0 if each is None else each.timestamp() for each in (data.since, data.until))
+        events = await events_between(port, webhook, since, until)
+    deliveries.replay(webhook_id, events)
+    await _audit(records, caller, "webhook.replay", webhook_id)
+    return Replay(events=len(events))
 
 
 @delete("/webhooks/{webhook_id:str}", scope="webhooks", summary="Delete a webhook", responses=problems(404, 503))
@@ -341,7 +510,7 @@ webhooks_router = Router(
     "/",
     route_handlers=[
         list_webhooks, create_webhook, show_webhook, change_webhook, rotate_webhook, send_test_event, list_deliveries,
-        delete_webhook,
+        list_lost_deliveries, revive_lost_delivery, replay_events, delete_webhook,
     ],
     tags=["webhooks"],
 )  # fmt: skip

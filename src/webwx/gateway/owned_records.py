@@ -1,0 +1,53 @@
+"""Records that only one process changes at a time, so it need not read a version before each change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.storage.base import RecordStore, StoredRecord
+
+
+class OwnedRecords:
+    """
+    Records of the one gateway that runs.
+
+    Args:
+        records: The records.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
+        self._records = records
+        self._clock = clock
+        self._versions: dict[tuple[str, str], int] = {}
+        """The stored version of each record that was read or changed here."""
+
+    def __repr__(self) -> str:
+        return f"OwnedRecords({len(self._versions)} known)"
+
+    async def find(self, kind: str) -> list[StoredRecord]:
+        """Return all records of a kind, in the order of their ids."""
+        return await self._records.find(kind)
+
+    async def put(self, kind: str, record_id: str, body: bytes) -> None:
+        """
+        Store a record, new or not.
+
+        Raises:
+            StorageError: It was not stored, or may not have been.
+        """
+        key = (kind, record_id)
+        version = self._versions.pop(key, None)  # unknown again if this raises
+        if version is None:
+            found = await self._records.get(kind, record_id)
+            version = 0 if found is None else found.version
+        stored = await self._records.put(kind, record_id, body, version=version, time=self._clock())
+        self._versions[key] = stored.version
+
+    async def delete(self, kind: str, record_id: str) -> None:
+        """Delete a record, if it is there."""
+        self._versions.pop((kind, record_id), None)
+        await self._records.delete(kind, record_id)

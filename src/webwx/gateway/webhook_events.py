@@ -1,0 +1,110 @@
+"""Deliveries of single events to webhooks: the attempt, what is stored of it, and what follows from it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.gateway.webhook_retries import EventPlace
+
+if TYPE_CHECKING:
+    from webwx.gateway.port import AccountEvent, EventConsumer
+    from webwx.gateway.webhook_attempts import AttemptLog, WebhookAttempt
+    from webwx.gateway.webhook_health import WebhookHealth
+    from webwx.gateway.webhook_notices import WebhookNotice
+    from webwx.gateway.webhook_retries import WebhookRetries
+    from webwx.gateway.webhook_sender import WebhookSender
+    from webwx.gateway.webhooks import StoredWebhook
+
+
+class EndpointGone(Exception):
+    """
+    A server has answered 410: it wants no more events.
+
+    Args:
+        told: The event that it was sent.
+    """
+
+    def __init__(self, told: AccountEvent) -> None:
+        super().__init__()
+        self.told = told
+
+
+def place_of(webhook: StoredWebhook, told: AccountEvent) -> EventPlace:
+    """Return what identifies an event that is sent to a webhook."""
+    return EventPlace(webhook.id, told.account, told.event.number)
+
+
+class WebhookEvents:
+    """
+    Makes attempts, one at a time.
+
+    Args:
+        sender: Sends the requests.
+        attempts: Stores what came of them.
+        retries: Says when the next attempt is.
+        health: Notes what fails.
+    """
+
+    def __init__(
+        self, sender: WebhookSender, attempts: AttemptLog, retries: WebhookRetries, health: WebhookHealth
+    ) -> None:
+        self._sender = sender
+        self._attempts = attempts
+        self._retries = retries
+        self._health = health
+
+    async def deliver(self, webhook: StoredWebhook, told: AccountEvent, consumer: EventConsumer) -> bool:
+        """
+        Make one attempt at an event of a consumer, and return False if another one follows.
+
+        Raises:
+            EndpointGone: The server wants no more events.
+        """
+        made, number, place = await self._sender.send(webhook, told), told.event.number, place_of(webhook, told)
+        if made.is_delivered:
+            consumer.ack(number)
+            await self._attempts.append(webhook.id, made)
+            await self._retries.settle(place)
+            await self._health.note_delivered(webhook.id)
+            return True
+        if made.status == HTTPStatus.GONE:
+            await self._attempts.append(webhook.id, made)
+            raise EndpointGone(told)
+        failures = await consumer.failed(number, made.outcome)
+        due = await self._retries.postpone(webhook, place, failures, made.asked)
+        await self._attempts.append(webhook.id, msgspec.structs.replace(made, next_attempt_at=due))
+        if due is None:
+            await consumer.give_up(number, made.outcome)
+            await self._health.note_given_up(webhook, told, made.outcome)
+        return due is None
+
+    async def repeat(self, webhook: StoredWebhook, told: AccountEvent) -> WebhookAttempt:
+        """
+        Send an event again, once, whatever its consumer knows of it.
+
+        Raises:
+            EndpointGone: The server wants no more events.
+        """
+        made = await self._attempts.append(webhook.id, await self._sender.send(webhook, told, origin="replay"))
+        if made.status == HTTPStatus.GONE:
+            raise EndpointGone(told)
+        return made
+
+    async def test(self, webhook: StoredWebhook, notice: WebhookNotice) -> WebhookAttempt:
+        """Send a test event, once."""
+        return await self._attempts.append(webhook.id, await self._sender.send_notice(webhook, notice, origin="test"))
+
+    async def report(self, webhook: StoredWebhook, notice: WebhookNotice) -> None:
+        """Send an event about another webhook until it is accepted or given up."""
+        attempt = 1
+        while True:
+            made = await self._sender.send_notice(webhook, notice, origin="notice", attempt=attempt)
+            pause = None if made.is_delivered else self._retries.pause_after(webhook, attempt, made.asked)
+            await self._attempts.append(webhook.id, made)
+            if pause is None:
+                return
+            await self._retries.sleep(pause)
+            attempt += 1

@@ -1,0 +1,112 @@
+"""
+Events of the gateway itself: a webhook fails, or is disabled.
+
+No journal has them. They are shown on the event streams and sent to the other webhooks while the gateway runs, and the
+state of a webhook can be read at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from webwx.gateway.api.representations import moment
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Collection
+
+    from webwx.gateway.webhooks import StoredWebhook
+
+NoticeType = Literal["webhook.disabled", "webhook.failing", "webhook.test"]
+"""
+`webhook.disabled`: the gateway has disabled a webhook. `webhook.failing`: it has given an event up. `webhook.test`: it
+is sent to one webhook, by its test button.
+"""
+
+
+class WebhookNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of the gateway itself."""
+
+    id: str
+    type: NoticeType
+    time: float
+    """Seconds since 1970."""
+    webhook: str
+    """Id of the webhook."""
+    name: str
+    """Name of the webhook."""
+    accounts: tuple[int, ...] | None
+    """Numbers of the webhook's accounts; None: all."""
+    reason: str = ""
+    """What happened, as a sentence."""
+
+    def is_for(self, accounts: Collection[int] | None) -> bool:
+        """Return whether a reader of some accounts (None: all) may have it: one that reads all of the webhook's."""
+        return accounts is None or (self.accounts is not None and set(self.accounts) <= set(accounts))
+
+
+class NoticeContent(msgspec.Struct, frozen=True, kw_only=True):
+    """Which webhook it is about."""
+
+    webhook: str
+    """Id of the webhook."""
+    name: str
+    """Name of the webhook."""
+    reason: str
+    """What happened, as a sentence."""
+
+
+class NoticeView(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of the gateway itself, as readers see it."""
+
+    id: str
+    type: NoticeType
+    time: datetime
+    account: Literal[0] = 0
+    """It belongs to no account."""
+    data: NoticeContent
+
+
+def view_of_notice(notice: WebhookNotice) -> NoticeView:
+    """Return an event of the gateway as the API shows it."""
+    content = NoticeContent(webhook=notice.webhook, name=notice.name, reason=notice.reason)
+    return NoticeView(id=notice.id, type=notice.type, time=moment(notice.time), data=content)
+
+
+def new_notice(webhook: StoredWebhook, notice_type: NoticeType, *, time: float, reason: str = "") -> WebhookNotice:
+    """Return a new event about a webhook."""
+    return WebhookNotice(
+        id=f"webhook-{secrets.token_hex(8)}", type=notice_type, time=time, webhook=webhook.id, name=webhook.name,
+        accounts=webhook.accounts, reason=reason,
+    )  # fmt: skip
+
+
+class WebhookNotices:
+    """Passes events of the gateway to the readers of this moment."""
+
+    def __init__(self) -> None:
+        self._watchers: set[asyncio.Queue[WebhookNotice]] = set()
+
+    def __repr__(self) -> str:
+        return f"WebhookNotices({len(self._watchers)} watchers)"
+
+    def publish(self, notice: WebhookNotice) -> None:
+        """Pass an event to every reader."""
+        for watcher in self._watchers:
+            watcher.put_nowait(notice)
+
+    async def watch(self, accounts: Collection[int] | None = None) -> AsyncGenerator[WebhookNotice, None]:
+        """Yield each event from now on that a reader of some accounts (None: all) may have."""
+        queue: asyncio.Queue[WebhookNotice] = asyncio.Queue()
+        self._watchers.add(queue)
+        try:
+            while True:
+                notice = await queue.get()
+                if notice.is_for(accounts):
+                    yield notice
+        finally:
+            self._watchers.discard(queue)

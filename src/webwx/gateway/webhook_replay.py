@@ -1,0 +1,78 @@
+"""Which events a replay sends to a webhook again, from the journals of its accounts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.errors import NotLoggedIn
+from webwx.gateway.problems import GatewayProblem
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Collection
+
+    from webwx.gateway.port import AccountEvent, AccountPort, GatewayPort
+    from webwx.gateway.webhooks import StoredWebhook
+
+MOST_REPLAYED = 1_000
+"""Number of events of a replay at most."""
+
+_PAGE = 500
+"""Number of events that are read from a journal at a time."""
+
+
+async def events_by_id(port: GatewayPort, webhook: StoredWebhook, ids: Collection[str]) -> list[AccountEvent]:
+    """
+    Return events by their ids, such as `1-7`, whether or not the webhook wants their type.
+
+    Raises:
+        GatewayProblem: An id is of no event of the webhook's accounts.
+    """
+    found = []
+    for event_id in dict.fromkeys(ids):
+        account, _, number = event_id.partition("-")
+        told = None
+        if _is_number(account) and _is_number(number) and webhook.serves(int(account)):
+            told = await port.account(int(account)).find_event(int(number))
+        if told is None:
+            raise GatewayProblem("not-found", "One of the ids is of no event of the webhook's accounts.")
+        found.append(told)
+    return found
+
+
+async def events_between(
+    port: GatewayPort, webhook: StoredWebhook, since: float, until: float
+) -> list[AccountEvent]:  # fmt: skip
+    """
+    Return the events of a time that the webhook wants, those of each account in the order of arrival.
+
+    Raises:
+        GatewayProblem: They are too many.
+    """
+    found = []
+    for status in await port.list_accounts():
+        if not webhook.serves(status.number):
+            continue
+        async for told in _events_between(port.account(status.number), since, until):
+            if webhook.wants(told):
+                found.append(told)
+            if len(found) > MOST_REPLAYED:
+                raise GatewayProblem("conflict", f"The time has more than {MOST_REPLAYED} events; name a shorter one.")
+    return found
+
+
+async def _events_between(account: AccountPort, since: float, until: float) -> AsyncIterator[AccountEvent]:
+    after = 0
+    while True:
+        try:
+            page = await account.list_events(after, since=since, until=until, limit=_PAGE)
+        except NotLoggedIn:  # there was never a login, so there is no event
+            return
+        for told in page:
+            yield told
+        if len(page) < _PAGE:
+            return
+        after = page[-1].event.number
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19

@@ -1,0 +1,84 @@
+"""The stored attempts at webhooks: the newest first, by page, the latest ones only, and after a restart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.gateway.owned_records import OwnedRecords
+from webwx.gateway.webhook_attempts import MOST_ATTEMPTS, AttemptLog, WebhookAttempt
+from webwx.storage.open import open_records
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from webwx.storage.base import RecordStore
+
+
+@pytest.fixture
+async def records(tmp_path: Path) -> AsyncIterator[RecordStore]:
+    records = open_records(tmp_path / "gateway.db")
+    yield records
+    await records.close()
+
+
+def log_of(records: RecordStore) -> AttemptLog:
+    return AttemptLog(OwnedRecords(records, lambda: 1000.0))
+
+
+def attempt(event: str, status: int | None = 200) -> WebhookAttempt:
+    return WebhookAttempt(
+        event=event, type="message.text", account=1, attempt=1, time=1000.5, milliseconds=3, status=status
+    )
+
+
+async def events(log: AttemptLog, webhook: str, *, before: int | None = None, limit: int = 1000) -> list[str]:
+    return [each.event for each in await log.read(webhook, before=before, limit=limit)]
+
+
+async def test_attempts_are_listed_by_page_before_they_are_stored(records: RecordStore) -> None:
+    log = log_of(records)
+    numbers = [(await log.append("w", attempt(f"1-{number}"))).number for number in range(120)]
+    await log.append("other", attempt("2-1"))
+    assert numbers == list(range(1, 121))
+    assert await events(log, "w", limit=2) == ["1-119", "1-118"]
+    assert await events(log, "w", before=3) == ["1-1", "1-0"]
+    assert await events(log, "other") == ["2-1"]
+    await log.close()
+
+
+async def test_a_restart_continues_the_list(records: RecordStore) -> None:
+    for run in range(3):
+        log = log_of(records)
+        for number in range(70):
+            made = await log.append("w", attempt(f"{run}-{number}", None))
+        await log.close()
+        assert made.number == 70 * (run + 1)
+    found = await log_of(records).read("w", limit=1000)
+    assert [each.number for each in found] == list(range(210, 0, -1))
+    assert found[0] == made
+
+
+async def test_only_the_latest_attempts_are_stored(records: RecordStore) -> None:
+    for run in range(2):
+        log = log_of(records)
+        for number in range(MOST_ATTEMPTS):
+            await log.append("w", attempt(f"{run}-{number}"))
+        await log.close()
+    assert len(await records.find("webhook-attempts/w")) <= MOST_ATTEMPTS // 50
+    found = await events(log_of(records), "w", limit=MOST_ATTEMPTS + 1)
+    assert found == [f"1-{number}" for number in reversed(range(MOST_ATTEMPTS))]
+
+
+async def test_the_attempts_at_a_deleted_webhook_are_forgotten(records: RecordStore) -> None:
+    log = log_of(records)
+    await log.append("w", attempt("1-1"))
+    await log.close()
+    again = log_of(records)
+    await again.append("w", attempt("1-2"))
+    await again.forget("w")
+    await again.close()
+    assert await events(again, "w") == []
+    assert await records.find("webhook-attempts/w") == []
