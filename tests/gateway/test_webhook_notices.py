@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from webwx.gateway.webhook_notices import WebhookNotices, new_notice, view_of_notice
+from webwx.gateway.webhook_notices import WebhookNotices, view_of_notice
 from webwx.gateway.webhooks import StoredWebhook
 
 
@@ -29,7 +29,7 @@ def webhook(**fields: object) -> StoredWebhook:
 def test_a_reader_of_all_accounts_of_a_webhook_has_its_events(
     accounts: tuple[int, ...] | None, reader: tuple[int, ...] | None, is_for: bool
 ) -> None:
-    notice = new_notice(webhook(accounts=accounts), "webhook.failing", time=1000.0)
+    notice = webhook(accounts=accounts).new_notice("webhook.failing", time=1000.0)
     assert notice.is_for(reader) is is_for
 
 
@@ -46,7 +46,7 @@ def test_a_reader_of_all_accounts_of_a_webhook_has_its_events(
     ],
 )
 def test_a_webhook_has_the_events_of_other_ones(fields: dict[str, object], is_wanted: bool) -> None:
-    notice = new_notice(webhook(), "webhook.disabled", time=1000.0)
+    notice = webhook().new_notice("webhook.disabled", time=1000.0)
     assert webhook(**{"id": "other", **fields}).wants_notice(notice) is is_wanted
 
 
@@ -55,8 +55,8 @@ async def test_watchers_get_what_is_published_from_then_on() -> None:
     bound, watched = notices.watch((2,)), notices.watch()
     waiting = [asyncio.ensure_future(anext(each)) for each in (bound, watched)]
     await asyncio.sleep(0)
-    first = new_notice(webhook(), "webhook.failing", time=1000.0, reason="r")
-    second = new_notice(webhook(accounts=(2,)), "webhook.disabled", time=1000.0)
+    first = webhook().new_notice("webhook.failing", time=1000.0, reason="r")
+    second = webhook(accounts=(2,)).new_notice("webhook.disabled", time=1000.0)
     notices.publish(first)
     notices.publish(second)
     assert [await each for each in waiting] == [second, first]

@@ -10,7 +10,6 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from webwx.gateway.port import AccountEvent
-from webwx.gateway.webhook_notices import new_notice
 from webwx.gateway.webhook_request import (
     MAX_BODY,
     PAUSES,
@@ -72,7 +71,7 @@ def test_a_cloud_event_has_the_event_as_its_data() -> None:
 
 def test_an_event_of_the_gateway_is_about_a_webhook() -> None:
     webhook = StoredWebhook(id="w", secret="", created_at=0, name="n", url="https://h.example/")
-    notice = new_notice(webhook, "webhook.disabled", time=1_700_000_000.0, reason="r")
+    notice = webhook.new_notice("webhook.disabled", time=1_700_000_000.0, reason="r")
     plain, cloud = (msgspec.json.decode(body_of_notice(notice, form)) for form in ("event", "cloudevents"))
     assert plain == {
         "id": notice.id, "type": "webhook.disabled", "time": "2023-11-14T22:13:20Z", "account": 0,

@@ -20,7 +20,6 @@ from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.webhook_attempts import AttemptLog
 from webwx.gateway.webhook_events import EndpointGone, WebhookEvents
 from webwx.gateway.webhook_health import WebhookHealth
-from webwx.gateway.webhook_notices import new_notice
 from webwx.gateway.webhook_queues import MOST_REQUESTS, WebhookQueues
 from webwx.gateway.webhook_retries import WebhookRetries
 from webwx.gateway.webhook_sender import WebhookSender
@@ -254,7 +253,7 @@ class WebhookDelivery:
 
     async def test(self, webhook: StoredWebhook) -> WebhookAttempt:
         """Send an event of the type `webhook.test` once, and return what came of it."""
-        return await self._events.test(webhook, new_notice(webhook, "webhook.test", time=self._clock()))
+        return await self._events.test(webhook, webhook.new_notice("webhook.test", time=self._clock()))
 
     def replay(self, webhook_id: str, events: Sequence[AccountEvent]) -> None:
         """

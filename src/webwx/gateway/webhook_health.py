@@ -14,7 +14,6 @@ import msgspec
 
 from webwx.errors import RecordChanged, WxError
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.webhook_notices import new_notice
 from webwx.model.contacts import FILEHELPER
 
 if TYPE_CHECKING:
@@ -89,7 +88,7 @@ class WebhookHealth:
             return
 
     async def _report(self, webhook: StoredWebhook, told: AccountEvent, kind: NoticeType, reason: str) -> None:
-        self._notices.publish(new_notice(webhook, kind, time=self._clock(), reason=reason))
+        self._notices.publish(webhook.new_notice(kind, time=self._clock(), reason=reason))
         if not webhook.report:
             return
         event = f"{told.account}-{told.event.number}"

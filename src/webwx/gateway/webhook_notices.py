@@ -8,7 +8,6 @@ state of a webhook can be read at any time.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -18,8 +17,6 @@ from webwx.gateway.api.representations import moment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
-
-    from webwx.gateway.webhooks import StoredWebhook
 
 NoticeType = Literal["webhook.disabled", "webhook.failing", "webhook.test"]
 """
@@ -75,14 +72,6 @@ def view_of_notice(notice: WebhookNotice) -> NoticeView:
     """Return an event of the gateway as the API shows it."""
     content = NoticeContent(webhook=notice.webhook, name=notice.name, reason=notice.reason)
     return NoticeView(id=notice.id, type=notice.type, time=moment(notice.time), data=content)
-
-
-def new_notice(webhook: StoredWebhook, notice_type: NoticeType, *, time: float, reason: str = "") -> WebhookNotice:
-    """Return a new event about a webhook."""
-    return WebhookNotice(
-        id=f"webhook-{secrets.token_hex(8)}", type=notice_type, time=time, webhook=webhook.id, name=webhook.name,
-        accounts=webhook.accounts, reason=reason,
-    )  # fmt: skip
 
 
 class WebhookNotices:

@@ -18,12 +18,13 @@ from webwx.errors import InvalidRequest
 from webwx.gateway.api.representations import EVENT_TYPES, type_of
 from webwx.gateway.outgoing_addresses import read_target
 from webwx.gateway.stored_values import StoredValues, random_text
+from webwx.gateway.webhook_notices import WebhookNotice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from webwx.gateway.port import AccountEvent
-    from webwx.gateway.webhook_notices import WebhookNotice
+    from webwx.gateway.webhook_notices import NoticeType
     from webwx.storage.base import RecordStore
 
 WEBHOOK_KIND = "webhook"
@@ -109,6 +110,13 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
         if notice.webhook == self.id or self.chats or self.is_self is not None or not notice.is_for(self.accounts):
             return False
         return not self.types or any(fnmatchcase(notice.type, pattern) for pattern in self.types)
+
+    def new_notice(self, notice_type: NoticeType, *, time: float, reason: str = "") -> WebhookNotice:
+        """Return a new event about this webhook."""
+        return WebhookNotice(
+            id=f"webhook-{secrets.token_hex(8)}", type=notice_type, time=time, webhook=self.id, name=self.name,
+            accounts=self.accounts, reason=reason,
+        )  # fmt: skip
 
     def signing_secrets(self, now: float) -> tuple[str, ...]:
         """Return the secrets with which a request is signed now."""

@@ -13,7 +13,6 @@ from websockets.exceptions import InvalidStatus
 
 from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.serve import listen, serve
-from webwx.gateway.webhook_notices import new_notice
 from webwx.gateway.webhooks import StoredWebhook
 
 if TYPE_CHECKING:
@@ -255,7 +254,7 @@ async def test_streams_and_sockets_show_that_a_webhook_was_disabled(online: Runn
         online.world.say("ahua", "me", "both read now")
         await source.next_text()
         await receive_texts(socket, 1)
-        online.gateway.notices.publish(new_notice(webhook, "webhook.disabled", time=1000.0, reason="r"))
+        online.gateway.notices.publish(webhook.new_notice("webhook.disabled", time=1000.0, reason="r"))
         fields = await source.next()
         frame = await receive(socket)
     assert (fields["event"], "id" in fields) == ("webhook.disabled", False)
