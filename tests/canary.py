@@ -1,9 +1,9 @@
 """
-The canary: no secret may stand in a log line, an error text or a repr.
+The canary: it finds secrets in log lines, error texts and reprs.
 
-`conftest.py` lets it listen to the whole run, at DEBUG; after every test it compares what was said with every secret
-that any server of the run has handed out. A secret counts in each spelling it could travel in: raw, percent-encoded
-(once and twice), JSON-escaped, and base64, where the same bytes have three spellings by their place in the whole.
+`conftest.py` connects it to the whole run at level DEBUG. After every test it compares all recorded text with every
+secret that any server of the run has issued. A secret counts in each spelling that it can have: raw, percent-encoded
+(once and twice), JSON-escaped, and base64, where the same bytes have three spellings by their offset.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 SHORTEST = 8
-"""Characters. A shorter text is no secret: it would be found by chance."""
+"""Characters. A shorter text does not count as a secret, because it would be found by chance."""
 
 
 class Canary(logging.Handler):
-    """What was said and what must not be."""
+    """Records texts and finds the secrets in them."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
         self._unread: list[tuple[str, str]] = []
         self._issued: list[AbstractSet[str]] = []
         self._sizes: list[int] = []
-        """Number of secrets that are known of each issued set."""
+        """Number of known secrets of each issued set."""
         self._known: set[str] = set()
         self._spellings: dict[str, set[str]] = {}
 
     def watch(self, issued: AbstractSet[str]) -> None:
-        """Take these for secrets, and whatever is added to the set later."""
+        """Take these texts as secrets, and all that are added to the set later."""
         self._issued.append(issued)
         self._sizes.append(0)
 
     def hear(self, source: str, text: str) -> None:
-        """Take note of a text that others could see."""
+        """Record a text that others could see."""
         self._unread.append((source, text))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Hear a log line, with its traceback."""
+        """Record a log line with its traceback."""
         self.hear(f"log line of {record.name}", self.format(record))
 
     def hear_error(self, error: BaseException) -> None:
-        """Hear an error in every form it can be shown, and the errors behind it."""
+        """Record an error in every form in which it can be shown, and the errors that caused it."""
         seen: set[int] = set()
         behind: list[BaseException | None] = [error]
         while behind:
@@ -61,9 +61,9 @@ class Canary(logging.Handler):
             behind += (each.__cause__, each.__context__, *getattr(each, "exceptions", ()))
 
     def leaks(self) -> list[str]:
-        """Say where a secret stands in what was heard since the last time, without repeating the secret."""
+        """Return where secrets stand in the texts recorded since the last call, without the secrets themselves."""
         for number, issued in enumerate(self._issued):
-            if len(issued) != self._sizes[number]:  # a run watches thousands of sets, and few of them still grow
+            if len(issued) != self._sizes[number]:  # A run watches thousands of sets, and few of them still grow.
                 self._sizes[number] = len(issued)
                 self._learn(issued - self._known)
         unread, self._unread = self._unread, []
@@ -85,7 +85,7 @@ class Canary(logging.Handler):
 
 
 def spellings(secret: str) -> set[str]:
-    """Give every way a secret may be written in a log."""
+    """Return every way to write a secret in a log."""
     once = quote(secret, safe="")
     found = {secret, quote(secret), once, quote(once, safe="")}
     for is_ascii in (True, False):
@@ -93,7 +93,7 @@ def spellings(secret: str) -> set[str]:
         found |= {inside_json, inside_json.replace("/", "\\/")}
     raw = secret.encode()
     for offset in range(3):
-        # The first and the last characters also depend on the neighbours, so only the sure ones count.
+        # The first and last characters also depend on the neighbouring bytes, so only those in between are compared.
         sure = slice((offset * 8 + 5) // 6, (offset + len(raw)) * 8 // 6)
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             found.add(encode(b"\0" * offset + raw).decode()[sure])

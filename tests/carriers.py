@@ -1,4 +1,6 @@
-"""Transports for tests: one with scripted answers, and some that record or change the traffic of another."""
+"""
+Transports for tests: one with scripted answers, and others that record or change the traffic of another transport.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ScriptedTransport:
-    """Returns scripted answers in order; an exception is raised."""
+    """Returns scripted answers in order, and raises those that are exceptions."""
 
     def __init__(self, *answers: Response | Exception) -> None:
         self.requests: list[Request] = []
@@ -40,7 +42,7 @@ async def at_once(_: Pause) -> None:
 
 
 class Counted:
-    """Passes requests on to another transport and keeps a list of them."""
+    """Forwards requests to another transport and keeps a list of them."""
 
     def __init__(self, inner: Transport) -> None:
         self.calls: list[str] = []
@@ -49,7 +51,7 @@ class Counted:
         self._failures: dict[str, int] = {}
 
     def lose_answers(self, endpoint: str, times: int = 1) -> None:
-        """Lose the answers to the next requests of an endpoint; the requests arrive."""
+        """Lose the answers to the next requests of an endpoint; the requests themselves arrive."""
         self._failures[endpoint] = times
 
     async def send(self, request: Request) -> Response:
@@ -65,7 +67,7 @@ class Counted:
 
 
 class DeliversOnce(Counted):
-    """Delivers everything once: a fetch with an earlier key continues where the last one ended."""
+    """Delivers each item once: a fetch with an earlier key continues where the last fetch ended."""
 
     _delivered: Any = None
 
@@ -93,7 +95,7 @@ TEMPORARY: dict[str, Response | Exception] = {
     "ret -1": Response(body=b'{"BaseResponse":{"Ret":-1,"ErrMsg":""}}'),
     "ret 1205": Response(body=b'{"BaseResponse":{"Ret":1205,"ErrMsg":""}}'),
 }
-"""Answers to any call that do not end the login."""
+"""Answers to any call that leave the login valid."""
 
 
 class FaultyTransport(Counted):

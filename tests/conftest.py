@@ -1,7 +1,7 @@
 """
-Fixtures for every test: a world that stands still until it is wound, and the canary that listens to the whole run.
+Fixtures for every test: a world with a virtual clock, and the canary that watches the whole run for secrets.
 
-Tests make their worlds with `world`, `sandbox` or `make_world`, so that the canary knows the secrets they hand out.
+Tests make their worlds with `world`, `sandbox` or `make_world`, so that the canary knows the secrets that they issue.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("tests.plugins.no_skips",)
 
-# A busy machine makes an example slow, which says nothing about the code. `make verify` takes the thorough profile.
+# On a busy machine an example takes long; that is no failure. `make verify` uses the thorough profile.
 settings.register_profile("quick", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=20)
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=200)
 settings.load_profile("quick")
@@ -40,8 +40,11 @@ _CANARY = Canary()
 
 @pytest.fixture(scope="session")
 def make_world(canary: Canary) -> Callable[..., World]:
-    """Make worlds of one's own, with `default_world`'s arguments; by default a wound clock and the same seed."""
-    # Here and not at the top, so that the tests of the wire need no sandbox.
+    """
+    Return a function that makes worlds, with the arguments of `default_world`; virtual clock and seed are set by
+    default.
+    """
+    # Imported here and not at the top, so that the tests of the wire need no sandbox.
     from webwx.sandbox.clock import VirtualClock
     from webwx.sandbox.world import default_world
 
@@ -61,7 +64,7 @@ def world(make_world: Callable[..., World]) -> World:
 
 @pytest.fixture
 def sandbox(world: World) -> SandboxCore:
-    """The server of that world."""
+    """The server of `world`."""
     from webwx.sandbox.core import SandboxCore
 
     return SandboxCore(world)
@@ -79,7 +82,7 @@ def forks() -> Iterator[Forks]:
 
 @pytest.fixture
 def memory_keyring() -> Iterator[MemoryKeyring]:
-    """A keyring that is this system's for the time of a test."""
+    """A keyring in memory, which replaces this system's for one test."""
     import keyring
     from keyring.backends import fail
     from tests.keyrings import MemoryKeyring
@@ -95,27 +98,29 @@ def memory_keyring() -> Iterator[MemoryKeyring]:
 
 @pytest.fixture(scope="session")
 def canary() -> Canary:
-    """What listens; `canary.hear(source, text)` adds what it cannot hear by itself, such as a process's output."""
+    """
+    The run's canary; `canary.hear(source, text)` adds what it cannot record by itself, such as a process's output.
+    """
     return _CANARY
 
 
 @pytest.fixture(autouse=True)
 def _no_secret_is_told(canary: Canary) -> Iterator[None]:
-    # Set up first, so that it also hears how the test's other fixtures end.
+    # Set up first, so that it also records how the test's other fixtures end.
     yield
     leaks = canary.leaks()
-    assert not leaks, "a secret was told:\n" + "\n".join(leaks)
+    assert not leaks, "a secret was shown:\n" + "\n".join(leaks)
 
 
 @pytest.fixture(autouse=True)
 def _default_sigint() -> None:
-    """Handle SIGINT as Python does by default, even if an earlier test has failed to restore it."""
+    """Handle SIGINT as Python does by default, even if an earlier test has not restored it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure() -> None:
-    """Listen to every log line, and to every error that a test expects; heed SIGINT."""
-    # A shell starts what runs in its background with SIGINT ignored, and a process that a test starts would inherit it.
+    """Record every log line and every error that a test expects; handle SIGINT."""
+    # A shell starts its background jobs with SIGINT ignored, and the processes of a test would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     root = logging.getLogger()
     root.setLevel(logging.DEBUG)
@@ -126,19 +131,19 @@ def pytest_configure() -> None:
         _CANARY.hear_error(exc_info[1])
         catch(self, exc_info)
 
-    # pytest has no hook for what `pytest.raises` catches, and that is where most of our errors end.
+    # pytest has no hook for what `pytest.raises` catches, and most of our errors end there.
     pytest.ExceptionInfo.fill_unfilled = hear_and_catch  # type: ignore[method-assign]
 
 
 def pytest_collection_finish() -> None:
-    """Leave what collection made out of garbage collections; tests that collect would look at all of it each time."""
+    """Exclude the objects of collection from garbage collection; tests that collect garbage would scan all of them."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
-    """Hear the errors that a test did not expect; what an assertion compares is the test's own text."""
+    """Record the errors that a test did not expect; what an assertion compares is the test's own text."""
     if call.excinfo is not None and not isinstance(call.excinfo.value, AssertionError):
         _CANARY.hear_error(call.excinfo.value)
     return (yield)

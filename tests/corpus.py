@@ -1,4 +1,4 @@
-"""Real payloads of the live service, and what each decodes to: `recordings/corpus` and its index."""
+"""Real payloads of the live service and their decoded values: `recordings/corpus` and its index."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ class Payload(NamedTuple):
     """One file of the corpus."""
 
     file: str
-    """Its path in the corpus."""
+    """Its path below the corpus."""
     protocol: str
-    """`web`, or `phone` where other clients get it."""
+    """`web`, or `phone` where only other clients receive it."""
     expected: Any
-    """What it decodes to, as far as that matters."""
+    """The relevant part of its decoded value."""
 
     @property
     def kind(self) -> str:
-        """The folder it lies in."""
+        """The folder that holds it."""
         return self.file.partition("/")[0]
 
     @property
     def body(self) -> bytes:
-        """What travelled."""
+        """The bytes of the payload."""
         return (CORPUS / self.file).read_bytes()
 
     @property
     def text(self) -> str:
-        """The same as text."""
+        """The payload as text."""
         return self.body.decode()
 
     def __str__(self) -> str:
@@ -49,12 +49,12 @@ PAYLOADS = _read_index()
 
 
 def payloads(*kinds: str) -> list[Payload]:
-    """Return those of some kinds."""
+    """Return all payloads of the given kinds."""
     return [payload for payload in PAYLOADS if payload.kind in kinds]
 
 
 def said_of(actual: Any, expected: Any) -> Any:
-    """Return of a decoded value only what the index says something about."""
+    """Return those fields of a decoded value that the index names."""
     if isinstance(actual, dict) and isinstance(expected, dict):
         return {key: said_of(actual.get(key), value) for key, value in expected.items()}
     if isinstance(actual, list | tuple) and isinstance(expected, list) and len(actual) == len(expected):

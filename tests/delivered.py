@@ -1,4 +1,4 @@
-"""Whatever a server may deliver as a message."""
+"""Strategies for any item that a server may deliver as a message."""
 
 from __future__ import annotations
 

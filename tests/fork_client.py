@@ -1,7 +1,7 @@
 """
 Run `webwx` in a fork of the server of `tests/forks.py`, with this process's arguments, streams, environment and folder.
 
-It needs nothing but the standard library, so that it starts in a tenth of the time of `webwx`.
+It imports only the standard library, so that it starts in a tenth of the time of `webwx`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 
 
 def ask(path: str, wanted: dict[str, object], streams: list[int]) -> socket.socket:
-    """Send a request to the server at a path; returns the connection that the answer arrives on."""
+    """Send a request to the server at a path, and return the connection on which the answer arrives."""
     asked = socket.socket(socket.AF_UNIX)
     asked.connect(path)
     socket.send_fds(asked, [b"."], streams)

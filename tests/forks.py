@@ -2,9 +2,9 @@
 A server that runs `webwx` and Python programs in forks, without importing the package each time.
 
 It has imported every command and forks for each request: a process with its own environment, folder, streams and exit
-code, for a tenth of the CPU time. A forked `webwx` flushes its streams, waits for its threads and collects garbage, and
-then ends without the interpreter's finalization, which would take three times as long as most commands. Tests that
-start `webwx` otherwise see it begin and end as users do.
+code, for a tenth of the CPU time. A forked `webwx` flushes its streams, waits for its threads, collects garbage, and
+then ends without the interpreter's finalization, which would take three times as long as most commands. For the rest,
+tests see it begin and end as users do.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ ALSO = (
     "webwx.sandbox.serve",
     "webwx.storage.sqlite.journal",
 )
-"""Modules that commands import late and nearly all of them need."""
+"""Modules that nearly all commands import late."""
 
 ONLY_AT_THE_START = ("PYTHON", "LD_", "LC_", "LANG")
-"""Prefixes of variables that have an effect only when an interpreter starts."""
+"""Prefixes of variables that have an effect only while an interpreter starts."""
 
 
 class Forks:
-    """The server, and what sends requests to it."""
+    """The server, and the client that sends requests to it."""
 
     def __init__(self) -> None:
         self._path = tempfile.mktemp(prefix="webwx-forks-")
@@ -76,7 +76,7 @@ class Forks:
 
     @contextmanager
     def running(self, arguments: list[str], environment: dict[str, str], patience: float) -> Iterator[BinaryIO]:
-        """Run `webwx` beside a test and end it afterwards; yields its stdout."""
+        """Run `webwx` during a test and end it afterwards; yields its stdout."""
         reading, writing = os.pipe()
         with ExitStack() as stack:
             printed = stack.enter_context(os.fdopen(reading, "rb"))
@@ -89,7 +89,7 @@ class Forks:
                 yield printed
             finally:
                 os.kill(number, signal.SIGTERM)
-                answer.readline()  # its exit code, which comes when it has ended
+                answer.readline()  # Its exit code, which arrives when the process has ended.
 
     def start(
         self,
@@ -105,16 +105,16 @@ class Forks:
 
         Args:
             arguments: Its arguments.
-            environment: All of its environment.
+            environment: Its complete environment.
             folder: Its working folder; this process's by default.
             streams: Its stdin, stdout and stderr: files, or `subprocess.PIPE` or `DEVNULL`.
-            program: A Python file that is run in place of `webwx`.
+            program: A Python file that is run instead of `webwx`.
         """
         wanted = {"arguments": arguments, "environment": environment, "folder": str(folder or Path.cwd())}
         return Fork(self._path, wanted | ({} if program is None else {"program": str(program)}), streams)
 
     def write_command(self, file: Path) -> None:
-        """Write a program that shells can run as `webwx`; it does not pass signals on."""
+        """Write a program that shells can run as `webwx`; it does not forward signals."""
         client = Path(__file__).with_name("fork_client.py")
         file.write_text(f'#!/bin/sh\nexec "{sys.executable}" -E -S "{client}" "{self._path}" "$@"\n', "utf-8")
         file.chmod(0o700)
@@ -139,7 +139,9 @@ class Forks:
     def _ask(
         self, wanted: dict[str, Any], environment: dict[str, str], streams: Sequence[IO[Any]], patience: float
     ) -> Iterator[BinaryIO]:
-        """Send a request; yields the answer: a line with the process id, and at its end one with its exit code."""
+        """
+        Send a request; yields the answer: one line with the process id, and at the end one line with its exit code.
+        """
         with ask(self._path, wanted | {"environment": environment}, [stream.fileno() for stream in streams]) as asked:
             asked.settimeout(patience)
             with asked.makefile("rb") as answer:
@@ -147,7 +149,7 @@ class Forks:
 
 
 class Fork:
-    """A forked `webwx` or program that runs, with the interface of a `subprocess.Popen` in text mode."""
+    """A running fork of `webwx` or of a program, with the interface of a `subprocess.Popen` in text mode."""
 
     def __init__(self, path: str, wanted: dict[str, Any], streams: Sequence[IO[Any] | int]) -> None:
         self.returncode: int | None = None
@@ -174,7 +176,7 @@ class Fork:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        """Wait for its end; a test that fails beside it does not wait."""
+        """Wait for its end, but not if the test has failed."""
         if kind is not None:
             self.kill()
         for stream in (self.stdin, self.stdout, self.stderr):
@@ -223,7 +225,7 @@ class Fork:
         return read.get(0, ""), read.get(1, "")
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, unless it has ended."""
+        """Send it a signal if it has not ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
@@ -244,7 +246,7 @@ class Fork:
 
 
 def fits(environment: dict[str, str]) -> bool:
-    """Return whether all of these variables have their effect in a fork."""
+    """Return whether all of these variables have an effect in a fork."""
     return not any(name.startswith(ONLY_AT_THE_START) for name in environment)
 
 
@@ -257,12 +259,12 @@ def _all(stream: BinaryIO) -> bytes:
 
 
 def serve(path: str) -> None:
-    """Fork for each request, until this process is ended."""
+    """Fork for each request until this process ends."""
     for module in (*(f"webwx.cli.{module}" for module, _ in cli.COMMANDS.values()), *ALSO):
         import_module(module)
     gc.collect()
-    gc.freeze()  # a fork that collects garbage would copy every page that is shared with this process
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel removes forks that have ended
+    gc.freeze()  # A fork that collects garbage would copy every page that it shares with this process.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel reaps forks that have ended.
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen(16)
@@ -277,7 +279,7 @@ def serve(path: str) -> None:
 
 
 def _answer(asked: socket.socket) -> None:
-    """Start a command, wait for its end, and send its exit code; the command itself also ends here."""
+    """Start a command, wait for its end and send its exit code. The process of the command never returns from here."""
     _, streams, _, _ = socket.recv_fds(asked, 1, 3)
     with asked.makefile("rb") as coming:
         wanted = json.load(coming)
@@ -306,7 +308,7 @@ def _become(wanted: dict[str, Any], streams: list[int]) -> None:
     sys.argv = [wanted.get("program", "webwx"), *wanted["arguments"]]
     if "program" in wanted:
         runpy.run_path(wanted["program"], run_name="__main__")
-        return None  # and this process ends as an interpreter does
+        return None  # This process ends as an interpreter does.
     try:
         cli.main()
     except SystemExit as ended:

@@ -1,9 +1,9 @@
 """
-Malformed input: whatever arrives, a decoder gives a value or one of our errors, and soon.
+Malformed input: for any input, a decoder returns a value or raises one of our errors within a time limit.
 
-Each target is a decoder and a well-formed sample, which a seeded mutator damages: bytes and slices moved, odd values
-put into JSON. What a decoder lets pass must also be fit to be written again. `tests/test_fuzz.py` runs all of them for
-a while in every test run; `make fuzz` runs this module for as long as one likes, with a seed that it prints.
+Each target is a decoder and a well-formed sample, which a seeded mutator damages: it moves bytes and slices, and puts
+odd values into JSON. A value that a decoder returns can also be encoded again. `tests/test_fuzz.py` runs all targets
+for a short time in every test run; `make fuzz` runs this module for any time, with a seed that it prints.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ from webwx.protocol.sysmsg import read_notice, write_pat, write_template
 HOSTS = FAMILIES["wx.qq.com"]
 
 LIMIT = 0.05
-"""Seconds of processor time that one input may take."""
+"""Seconds of processor time allowed for one input."""
 
 
 class Target(NamedTuple):
-    """A decoder, and something well formed to damage."""
+    """A decoder and a well-formed input to damage."""
 
     name: str
     sample: bytes
@@ -92,7 +92,7 @@ def damage(sound: bytes, dice: random.Random) -> bytes:
 
 
 def damage_json(sound: bytes, dice: random.Random) -> bytes:
-    """Put an odd value, or a damaged text, somewhere into JSON."""
+    """Put an odd value or a damaged text somewhere into JSON."""
     root = [json.loads(sound)]
     places: list[tuple[Any, Any]] = []
     waiting: list[Any] = [root]
@@ -114,12 +114,12 @@ def is_json(sound: bytes) -> bool:
 
 
 def feed(target: Target, dice: random.Random, cases: int) -> None:
-    """Decode a sample and what becomes of it; anything but a value or a `WxError` fails, and so does a slow one."""
+    """Decode a sample and use the value; any error but `WxError` fails, and so does a slow decoder."""
     target.decode(target.sample)
     can_damage_json = is_json(target.sample)
     for case in range(cases):
         broken = (damage_json if can_damage_json and case % 2 else damage)(target.sample, dice)
-        # Twice, so that a collection of garbage in between does not count.
+        # Measured twice, so that a garbage collection in between does not count.
         took = _decode(target, broken)
         if took > LIMIT and (took := _decode(target, broken)) > LIMIT:
             raise AssertionError(f"{target.name} took {took:.3f} s for {broken[:2_000]!r}")
@@ -242,7 +242,7 @@ def _absorbed(text: str) -> None:
 
 
 def _read_back(read: Callable[[str], object]) -> Callable[[str], None]:
-    """Let a reader of our own JSON refuse it as it does for a user."""
+    """Return a decoder that accepts the `ValueError` of a reader of our own JSON."""
 
     def decode(text: str) -> None:
         try:
@@ -290,7 +290,7 @@ def _bytes(text: str) -> bytes:
 
 def _text(name: str) -> Target:
     sound, decode = TEXTS[name]
-    # Bytes that are no UTF-8 become half surrogate pairs, as JSON's escapes and a system's file names make them.
+    # Bytes that are not UTF-8 become lone surrogates, as in JSON escapes and in file names of a system.
     return Target(name, sound.encode(), lambda broken: decode(broken.decode("utf-8", "surrogateescape")))
 
 
@@ -333,7 +333,7 @@ def _delivered(name: str) -> Target:
         try:
             [raw] = read_json(b"[" + body + b"]", list[msgspec.Raw])
         except ValueError:
-            return  # two items, or none: what was damaged is the list around them
+            return  # Two items or none: the damage was in the list around them.
         event = event_from_item(Item(kind="message", raw=raw), "@me")
         line = event_to_json(event)
         assert event_from_json(line) == event
@@ -359,7 +359,7 @@ TARGETS: tuple[Target, ...] = (
 
 
 def main() -> None:
-    """Subscription every target in turn until the time is over."""
+    """Run every target in turn until the time is over."""
     parser = argparse.ArgumentParser(description="Subscription damaged input to every decoder.")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=secrets.randbits(32))

@@ -1,7 +1,7 @@
 """
-Keyrings for the tests, made as the package `keyring` lets everybody make one.
+Keyring backends for the tests, by the public interface of the package `keyring`.
 
-Their priority is below that of no keyring at all, so that none of them is ever chosen by itself.
+Their priority is below that of the backend that does nothing, so that none of them is ever chosen automatically.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from keyring.errors import KeyringLocked, PasswordDeleteError, PasswordSetError
 
 
 class MemoryKeyring(KeyringBackend):
-    """Keeps its entries as long as the process."""
+    """Keeps its entries in memory."""
 
     priority = -2  # type: ignore[assignment]  # a plain number is what its page shows
 
@@ -35,7 +35,7 @@ class MemoryKeyring(KeyringBackend):
 
 
 class FileKeyring(MemoryKeyring):
-    """Keeps them in the file that FILE_KEYRING names, for commands in processes of their own."""
+    """Keeps its entries in the file that FILE_KEYRING names, so that several processes share them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,14 +53,14 @@ class FileKeyring(MemoryKeyring):
 
 
 class LockedKeyring(MemoryKeyring):
-    """Does not open."""
+    """Raises `KeyringLocked` when it is read."""
 
     def get_password(self, service: str, username: str) -> str | None:
         raise KeyringLocked("geheim")
 
 
 class ReadOnlyKeyring(MemoryKeyring):
-    """Takes nothing, and lets go of nothing."""
+    """Refuses to store and to delete entries."""
 
     def set_password(self, service: str, username: str, password: str) -> None:
         raise PasswordSetError("geheim")

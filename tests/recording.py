@@ -10,7 +10,7 @@ RECORDINGS = Path(__file__).parent / "recordings"
 
 
 def read_request(name: str) -> Request:
-    """Give a recorded request, such as `requests/send_text`, sent to the host that it names."""
+    """Return a recorded request, such as `requests/send_text`, addressed to the host that it names."""
     head, _, body = (RECORDINGS / f"{name}.http").read_bytes().partition(b"\n\n")
     request_line, *lines = head.decode().split("\n")
     method, target, _ = request_line.split(" ")

@@ -25,7 +25,7 @@ FRIEND = ContactId("@77aa88bb99cc00dd")
 RECEIPT = Receipt(message_id="2900000000000000001", client_id="15600000001230456", chat=FRIEND, time=NOW)
 
 PICTURE: str = msgspec.json.decode(read_request("requests/forward_recalled_image").content)["Msg"]["Content"]
-"""The recalled picture's XML."""
+"""The XML of the recalled picture."""
 
 FOUR: dict[str, tuple[Callable[[], Flow[Any]], Response]] = {
     "send_text": (lambda: flows.send_text(LOGIN, FRIEND, "hello 你好😀", "15600000001230456"), reply(TEXT)),

@@ -1,4 +1,4 @@
-"""One value of any struct, made from its types."""
+"""A sample value of any struct, made from the types of its fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import inspect
 
 
 def sample(kind: type[msgspec.Struct], text: Callable[[str], str] = lambda _name: "1_7|Ab+=") -> Any:
-    """Fill every field of a struct; `text` gives a text field's value by its name."""
+    """Return a struct with every field set; `text` returns the value of a text field by the field's name."""
     return _of_type(inspect.type_info(kind), "", text)
 
 
@@ -52,6 +52,6 @@ def _of_type(kind: inspect.Type, name: str, text: Callable[[str], str]) -> Any:
         case inspect.DictType():
             return {}
         case inspect.CustomType():
-            return None  # a protocol, such as a sink
+            return None  # A protocol, such as a sink.
         case _:
             raise AssertionError(f"no sample for {kind}: a new kind of field needs one")

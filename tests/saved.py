@@ -14,7 +14,7 @@ ME = "@00aa11bb22cc33dd"
 
 
 def sync_key(*values: int) -> SyncKey:
-    """Make a key whose counters have these values."""
+    """Return a sync key with these counter values."""
     return SyncKey(count=len(values), list=tuple(KeyValue(key=at, val=val) for at, val in enumerate(values, 1)))
 
 
@@ -45,4 +45,4 @@ LOGIN = Login(
 )
 
 SECRETS = ("AbCdEfGhIjKlMnOp", "@crypt_0a1b2c3d", "k3Yq", "gSexampleTicket")
-"""Beginnings of what may stand in no error."""
+"""Prefixes of secrets that no error may show."""

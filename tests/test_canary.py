@@ -1,4 +1,4 @@
-"""The canary itself: it must sing."""
+"""The canary itself: it finds secrets that a test plants."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_says_nothing():
 
 @pytest.fixture
 def listener() -> Canary:
-    """A canary of the test's own, so that what is planted here is not held against the run."""
+    """A canary of this test alone, so that the run's own canary does not report the planted secrets."""
     canary = Canary()
     canary.watch({SECRET})
     return canary
@@ -80,19 +80,19 @@ def test_a_planted_secret_is_found_in_every_spelling(listener: Canary, spelling:
     listener.hear("a log", f"GET /cgi-bin?skey={spelling}&r=1")
     [leak] = set(listener.leaks())
     assert "a log" in leak
-    assert spelling not in leak, "the report must not tell the secret again"
+    assert spelling not in leak, "the report must not repeat the secret"
 
 
 def _fail() -> None:
     raise KeyError(SECRET)
 
 
-def test_what_holds_no_secret_passes(listener: Canary) -> None:
+def test_a_text_without_a_secret_passes(listener: Canary) -> None:
     listener.hear("a log", "GET /cgi-bin?skey=@crypt_0a1b&r=1")
     assert listener.leaks() == []
 
 
-def test_a_secret_issued_after_watching_began_counts() -> None:
+def test_a_secret_that_is_issued_later_is_found() -> None:
     canary, issued = Canary(), set[str]()
     canary.watch(issued)
     canary.hear("a log", "nothing yet")
@@ -102,7 +102,7 @@ def test_a_secret_issued_after_watching_began_counts() -> None:
     assert len(canary.leaks()) == 1
 
 
-def test_a_traceback_in_a_log_line_is_heard(listener: Canary) -> None:
+def test_a_secret_in_a_logged_traceback_is_found(listener: Canary) -> None:
     logger = logging.Logger("webwx.test")
     logger.addHandler(listener)
     try:
@@ -112,7 +112,7 @@ def test_a_traceback_in_a_log_line_is_heard(listener: Canary) -> None:
     assert listener.leaks() != []
 
 
-def test_the_errors_behind_an_error_are_heard(listener: Canary) -> None:
+def test_a_secret_in_the_cause_of_an_error_is_found(listener: Canary) -> None:
     try:
         try:
             _fail()
@@ -123,14 +123,14 @@ def test_the_errors_behind_an_error_are_heard(listener: Canary) -> None:
     assert any(leak.startswith("KeyError") for leak in listener.leaks())
 
 
-def test_an_attribute_of_an_error_is_heard(listener: Canary) -> None:
+def test_a_secret_in_an_attribute_of_an_error_is_found(listener: Canary) -> None:
     error = ValueError("harmless")
     error.answer = SECRET  # type: ignore[attr-defined]  # as an HTTP library's errors carry their request
     listener.hear_error(error)
     assert listener.leaks() != []
 
 
-def test_a_run_fails_at_each_test_that_tells_a_secret(tmp_path: Path) -> None:
+def test_each_test_that_shows_a_secret_fails(tmp_path: Path) -> None:
     tests = tmp_path / "tests"
     tests.mkdir()
     for name in ("conftest.py", "canary.py"):

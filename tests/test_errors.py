@@ -1,4 +1,4 @@
-"""The tree of exceptions: what is drawn is what there is."""
+"""The tree of exceptions: the drawing in the module's docstring is the real tree."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLASSES = {
 
 
 def drawn() -> dict[str, str]:
-    """Read the tree in the module's prologue: each name with the one it hangs from."""
+    """Read the tree in the module's docstring: each name with the name of its parent."""
     parents: dict[str, str] = {}
     branch = {1: "WxError"}
     for line in (errors.__doc__ or "").splitlines():
@@ -32,7 +32,7 @@ def drawn() -> dict[str, str]:
     return parents
 
 
-def test_every_exception_hangs_where_the_tree_draws_it() -> None:
+def test_the_drawn_tree_is_the_real_one() -> None:
     assert drawn() == {name: kind.__bases__[0].__name__ for name, kind in CLASSES.items() if name != "WxError"}
 
 
@@ -40,13 +40,13 @@ def test_every_exception_is_a_wx_error() -> None:
     assert all(issubclass(kind, WxError) for kind in CLASSES.values())
 
 
-def test_a_refusal_says_which_call_and_which_number() -> None:
+def test_an_api_error_names_the_call_and_its_ret() -> None:
     error = ApiError("Too often.", endpoint="webwxsendmsg", ret=1205, message="操作太频繁")
     assert (str(error), error.endpoint, error.ret, error.message) == ("Too often.", "webwxsendmsg", 1205, "操作太频繁")
 
 
 @pytest.mark.parametrize("reason", ["phone", "evicted", "cookie", "ticket", "restored_session_expired"])
-def test_a_logout_says_why(reason: str) -> None:
+def test_a_logout_names_its_reason(reason: str) -> None:
     error = LoggedOut("Log in again.", reason=reason)
     assert (error.reason, error.ret, error.endpoint) == (reason, None, "")
 

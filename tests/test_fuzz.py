@@ -1,4 +1,4 @@
-"""Every decoder of the project, fed with damaged input: see `tests/fuzz.py`."""
+"""Every decoder of the project with damaged input: see `tests/fuzz.py`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.fuzz import LIMIT, TARGETS, Target, feed
 
 @pytest.mark.parametrize("inputs", [20_000, pytest.param(200_000, marks=pytest.mark.verify)])
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
-def test_no_damage_raises_anything_but_our_errors(target: Target, inputs: int) -> None:
-    """Feed each decoder its share of the damaged inputs of one run."""
+def test_damaged_input_raises_only_our_errors(target: Target, inputs: int) -> None:
+    """Give each decoder its part of the damaged inputs of one run."""
     feed(target, random.Random(target.name), -(-inputs // len(TARGETS)))
 
 
-def test_every_decoder_has_a_name_of_its_own() -> None:
+def test_the_names_of_decoders_are_unique() -> None:
     assert len(TARGETS) == len({target.name for target in TARGETS})
 
 

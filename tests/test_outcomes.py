@@ -8,7 +8,7 @@ from webwx import errors
 from webwx.outcomes import MEANING, Exit, outcome_of
 
 
-def test_every_code_has_a_meaning() -> None:
+def test_every_exit_code_has_a_meaning() -> None:
     assert set(Exit) == set(MEANING)
 
 

@@ -1,4 +1,4 @@
-"""What Python's own tools show of the public names: `help`, `pydoc` and `inspect`."""
+"""How Python's own tools show the public names: `help`, `pydoc` and `inspect`."""
 
 from __future__ import annotations
 

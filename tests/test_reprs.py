@@ -1,4 +1,4 @@
-"""No struct shows a key, a cookie or a code, whoever prints it: every struct there is, filled with them."""
+"""No repr shows a key, a cookie or a code: every struct of the package, filled with secrets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECRET_FIELDS = {
     "sid", "wxsid", "skey", "pass_ticket", "data_ticket", "webwx_data_ticket", "auth_ticket", "uvid", "uuid",
     "redirect_query", "redirecturl", "deviceid", "device_id", "uploadmediarequest",
 }  # fmt: skip
-"""Names that hold a secret wherever they stand."""
+"""Names of fields that hold a secret in every struct."""
 
 SECRET_FIELDS_OF = {
     "Cookie": {"value"},
@@ -31,17 +31,17 @@ SECRET_FIELDS_OF = {
     "CardMessage": {"content"},
     "PossibleFriend": {"content"},
 }
-"""Names that hold one in these structs."""
+"""Names of fields that hold a secret in these structs."""
 
 NOT_FILLED = {"Read", "Upload", "Context"}
-"""Their `str | bytes`, or their client, is no type that can be looked into; none has a field for a secret."""
+"""Structs with fields of type `str | bytes` or a client, which `sample` cannot make; none of them holds a secret."""
 
 SHOWN_ON_PURPOSE = {"QrCode"}
-"""`str()` draws it for the phone to scan; `repr()`, which is what logs, does not."""
+"""Structs whose `str()` shows a secret on purpose, such as the QR code; `repr()`, which logs use, shows none."""
 
 
 def structs() -> list[type[msgspec.Struct]]:
-    """Every struct of the package that an SDK's user or a log could meet."""
+    """Return every struct of the package that a user or a log can meet."""
     found = set()
     for module in pkgutil.walk_packages(webwx.__path__, "webwx."):
         if not module.name.startswith(("webwx.cli", "webwx.sandbox")):

@@ -1,4 +1,4 @@
-"""Where logins are kept and whom to talk to, from the command line, the environment and the configuration file."""
+"""Settings: the folder of logins, the account and the server, from the command line, the environment and the file."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from webwx.storage.login import LoginFile
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A configuration file that is not there yet."""
+    """The path of a configuration file that does not exist yet."""
     return tmp_path / "config.toml"
 
 
-# -- who is heard ----------------------------------------------------------------------------------------------------
+# -- sources ---------------------------------------------------------------------------------------------------------
 
 EVERYTHING = {
     "account": "work",
@@ -35,10 +35,10 @@ EVERYTHING = {
     "passphrase_from": "keyring",
     "rate_limit": "on",
 }
-"""Beside the folder, and the days of the journals, which are a number."""
+"""All keys except the folder, and the retention days, which are a number."""
 
 
-def test_the_environment_says_where_and_whom(file: Path) -> None:
+def test_every_key_can_be_set_by_an_environment_variable(file: Path) -> None:
     variables = {f"WEBWX_{name.upper()}": value for name, value in EVERYTHING.items()}
     more = {"WEBWX_CONFIG": str(file), "WEBWX_HOME": "/somewhere", "WEBWX_RETENTION_DAYS": "0"}
     settings = Settings.read(more | variables | {"WEBWX_KEEP": "all"})
@@ -46,7 +46,7 @@ def test_the_environment_says_where_and_whom(file: Path) -> None:
     assert settings.sources == dict.fromkeys(KEYS, "environment")
 
 
-def test_the_file_says_it_too(file: Path) -> None:
+def test_every_key_can_be_set_in_the_file(file: Path) -> None:
     values = EVERYTHING | {"home": "/somewhere"}
     numbers = ["retention_days = 0", 'keep = "all"']
     file.write_text("\n".join([*(f'{name} = "{value}"' for name, value in values.items()), *numbers]))
@@ -56,7 +56,7 @@ def test_the_file_says_it_too(file: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["account", "server", "host", "proxy"])
-def test_an_option_beats_a_variable_and_a_variable_the_file(file: Path, name: str) -> None:
+def test_an_option_overrides_a_variable_and_a_variable_overrides_the_file(file: Path, name: str) -> None:
     values = {"account": "abc", "server": "http://abc", "host": "web", "proxy": "http://abc"}[name]
     file.write_text(f'{name} = "{values}1"')
     environment = {"WEBWX_CONFIG": str(file)}
@@ -79,7 +79,7 @@ def test_an_empty_value_counts_as_not_set(file: Path) -> None:
     assert (settings.account, settings.sources) == ("default", {})
 
 
-def test_only_the_environment_gives_a_passphrase(file: Path) -> None:
+def test_a_passphrase_is_read_from_the_environment_only(file: Path) -> None:
     environment = {"WEBWX_CONFIG": str(file), "WEBWX_PASSPHRASE": "correct horse"}
     assert Settings.read(environment).passphrase == "correct horse"
     file.write_text('passphrase = "correct horse"')
@@ -88,7 +88,7 @@ def test_only_the_environment_gives_a_passphrase(file: Path) -> None:
 
 
 @pytest.mark.parametrize("where", ["environment", "file"])
-def test_a_passphrase_can_be_kept_by_the_keyring_only(file: Path, where: str) -> None:
+def test_the_only_other_source_of_a_passphrase_is_the_keyring(file: Path, where: str) -> None:
     environment = {"WEBWX_CONFIG": str(file)}
     if where == "environment":
         environment["WEBWX_PASSPHRASE_FROM"] = "correct horse"
@@ -99,7 +99,7 @@ def test_a_passphrase_can_be_kept_by_the_keyring_only(file: Path, where: str) ->
     assert "correct horse" not in str(caught.value)
 
 
-def test_only_the_file_gives_further_hosts_and_the_desktops_values(file: Path) -> None:
+def test_the_file_sets_allowed_hosts_and_desktop_values(file: Path) -> None:
     file.write_text('allowed_hosts = ["wx9.qq.com"]\n[desktop]\nclient_version = "1.2"\nextspam = "abc"')
     settings = Settings.read({"WEBWX_CONFIG": str(file)})
     assert settings.allowed_hosts == ("wx9.qq.com",)
@@ -107,29 +107,29 @@ def test_only_the_file_gives_further_hosts_and_the_desktops_values(file: Path) -
     assert (settings.desktop.client_version, settings.desktop.extspam) == ("1.2", "abc")
 
 
-def test_no_secret_is_in_its_repr() -> None:
+def test_the_repr_of_settings_has_no_secret() -> None:
     settings = Settings(home=Path("/home"), proxy="http://me:geheim@host:1", passphrase="geheim")
     assert "geheim" not in repr(settings)
     assert "geheim" not in repr(ConfigFile(proxy="http://me:geheim@host:1"))
 
 
-# -- what cannot be --------------------------------------------------------------------------------------------------
+# -- invalid values --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("account", ["work", "阿华", "a", "a.b-c_d", "x" * 64])
-def test_an_account_may_have_such_a_name(file: Path, account: str) -> None:
+def test_valid_account_names(file: Path, account: str) -> None:
     settings = Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_HOME": "/home"}, account=account)
     assert settings.login_path == Path("/home/accounts") / account / "filehelper.json"
 
 
 @pytest.mark.parametrize("account", ["..", ".a", "a.", "-a", "a/b", "a\\b", "a b", "a\n", "x" * 65, "a:b"])
-def test_an_account_may_not_have_such_a_name(file: Path, account: str) -> None:
+def test_an_invalid_account_name_is_refused(file: Path, account: str) -> None:
     with pytest.raises(InvalidSettings, match="account"):
         Settings.read({"WEBWX_CONFIG": str(file)}, account=account)
 
 
 @pytest.mark.parametrize("proxy", ["geheim", "socks5://geheim:1", "http://", "http://geheim:x", "http://[geheim"])
-def test_a_proxy_that_is_none_is_refused_and_not_repeated(file: Path, proxy: str) -> None:
+def test_an_invalid_proxy_is_refused_without_repeating_it(file: Path, proxy: str) -> None:
     with pytest.raises(InvalidSettings, match="proxy") as caught:
         Settings.read({"WEBWX_CONFIG": str(file)}, proxy=proxy)
     assert "geheim" not in str(caught.value)
@@ -148,7 +148,7 @@ def test_a_proxy_that_is_none_is_refused_and_not_repeated(file: Path, proxy: str
         (b'[desktop]\nclient_version = "1"\nextspam = "2"\nuin = "geheim"', "unknown field `uin`"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_one_clear_error(file: Path, content: bytes, words: str) -> None:
+def test_an_invalid_file_is_an_error_that_names_the_file_and_the_key(file: Path, content: bytes, words: str) -> None:
     file.write_bytes(content)
     with pytest.raises(InvalidSettings, match=words) as caught:
         read_config(file)
@@ -156,12 +156,12 @@ def test_a_file_that_cannot_be_used_is_one_clear_error(file: Path, content: byte
     assert "geheim" not in str(caught.value)
 
 
-def test_a_file_that_cannot_be_read_is_one_too(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="cannot be read"):
         read_config(tmp_path)
 
 
-def test_no_file_is_an_empty_one(file: Path) -> None:
+def test_a_missing_file_counts_as_empty(file: Path) -> None:
     assert read_config(file) == ConfigFile()
 
 
@@ -194,13 +194,13 @@ def test_the_default_home_is_the_platforms_folder_for_state(
         ("win32", {}, Path.home() / "AppData/Roaming/webwx"),
     ],
 )
-def test_the_configuration_is_where_the_platform_keeps_such_files(
+def test_the_default_configuration_file_is_in_the_platforms_folder_for_configuration(
     platform: str, environment: dict[str, str], folder: Path
 ) -> None:
     assert config_folder(environment, platform) == folder
 
 
-def test_the_configuration_is_that_file_unless_another_is_named() -> None:
+def test_a_variable_names_another_configuration_file() -> None:
     assert config_path({}) == config_folder({}) / "config.toml"
     assert config_path({"WEBWX_CONFIG": ""}) == config_folder({}) / "config.toml"
     assert config_path({"WEBWX_CONFIG": "/other.toml"}) == Path("/other.toml")
@@ -229,11 +229,11 @@ def test_a_tilde_is_the_home_folder(file: Path) -> None:
         (None, "..", "unnamed.json"),
     ],
 )
-def test_each_server_and_profile_has_a_login_of_its_own(server: str | None, host: str | None, name: str) -> None:
+def test_each_server_and_host_profile_has_its_own_login(server: str | None, host: str | None, name: str) -> None:
     assert Settings(home=Path("/home"), server=server, host=host).login_path == Path("/home/logins") / name
 
 
-def test_the_journal_lies_beside_its_login_and_is_found_without_it(tmp_path: Path) -> None:
+def test_a_journal_is_beside_its_login_and_is_found_without_the_login(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, account="阿华", host="wx2.qq.com")
     assert settings.journal_path == tmp_path / "accounts/阿华/wx2.qq.com.journal"
     settings.journal_path.parent.mkdir(parents=True)
@@ -243,12 +243,12 @@ def test_the_journal_lies_beside_its_login_and_is_found_without_it(tmp_path: Pat
     assert list(settings.folder.login_paths()) == []
 
 
-def test_a_journal_keeps_what_came_as_long_as_one_without_settings() -> None:
+def test_the_default_of_retention_days() -> None:
     assert Settings(home=Path("/home")).retention_days == RETENTION_DAYS
 
 
 @pytest.mark.parametrize("days", ["-1", "soon", "nan", "inf"])
-def test_days_that_are_none_are_refused(file: Path, days: str) -> None:
+def test_invalid_retention_days_are_refused(file: Path, days: str) -> None:
     with pytest.raises(InvalidSettings, match="retention_days"):
         Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_RETENTION_DAYS": days})
 
@@ -262,14 +262,14 @@ def test_days_that_are_none_are_refused(file: Path, days: str) -> None:
         ("off", "", False),
     ],
 )
-def test_the_pace_is_on_for_the_platform_and_elsewhere_when_it_is_asked_for(
+def test_the_rate_limit_is_on_for_the_platform_and_off_for_other_servers_by_default(
     file: Path, rate_limit: str, server: str, is_on: bool
 ) -> None:
     settings = Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_RATE_LIMIT": rate_limit, "WEBWX_SERVER": server})
     assert settings.effective_rate_limit == (RateLimit() if is_on else None)
 
 
-def test_the_pace_has_the_numbers_of_the_file(file: Path) -> None:
+def test_the_rate_limit_has_the_numbers_of_the_file(file: Path) -> None:
     file.write_text("[rate_limit]\nspacing = 3\nmessages_per_minute = 10\npatience = inf")
     limits = {"spacing": 3, "messages_per_minute": 10, "patience": math.inf}
     for environment, is_on in (
@@ -286,13 +286,13 @@ def test_the_pace_has_the_numbers_of_the_file(file: Path) -> None:
 @pytest.mark.parametrize(
     "line", ['rate_limit = "slow"', "rate_limit = 3", "[rate_limit]\nburst = 0", "[rate_limit]\nspeed = 3"]
 )
-def test_a_pace_that_cannot_be_is_refused(file: Path, line: str) -> None:
+def test_an_invalid_rate_limit_in_the_file_is_refused(file: Path, line: str) -> None:
     file.write_text(line)
     with pytest.raises(InvalidSettings, match="rate_limit"):
         Settings.read({"WEBWX_CONFIG": str(file)})
 
 
-def test_a_variable_that_is_no_pace_is_refused(file: Path) -> None:
+def test_an_invalid_variable_for_the_rate_limit_is_refused(file: Path) -> None:
     with pytest.raises(InvalidSettings, match="'rate_limit' cannot be 'slow'; use 'on', 'off'"):
         Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_RATE_LIMIT": "slow"})
 
@@ -314,7 +314,7 @@ _TABLE = '[keep]\nchats = ["Boss"]\nkinds = ["image", "voice"]\nmax_size = 1000'
         ("", "阿华, 周末爬山", Keep(chats=("阿华", "周末爬山"))),
     ],
 )
-def test_what_is_kept_is_said_by_names_and_the_rest_by_a_table(
+def test_the_archive_is_set_by_chats_or_by_a_table(
     file: Path, content: str, variable: str, keep: Keep | None
 ) -> None:
     file.write_text(content)
@@ -324,13 +324,13 @@ def test_what_is_kept_is_said_by_names_and_the_rest_by_a_table(
 @pytest.mark.parametrize(
     "line", ["keep = 3", '[keep]\nkinds = ["picture"]', "[keep]\nsize = 3", "[keep]\nmax_size = 0"]
 )
-def test_what_can_keep_nothing_is_refused(file: Path, line: str) -> None:
+def test_an_invalid_archive_setting_is_refused(file: Path, line: str) -> None:
     file.write_text(line)
     with pytest.raises(InvalidSettings):
         Settings.read({"WEBWX_CONFIG": str(file)})
 
 
-async def test_a_login_is_closed_as_it_is_set(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+async def test_a_saved_login_is_encrypted_as_the_settings_say(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
     plain = Settings(home=tmp_path, host="plain")
     typed = Settings(home=tmp_path, host="typed", passphrase="correct horse")
     kept = Settings(home=tmp_path, host="kept", passphrase_from="keyring")
@@ -342,7 +342,7 @@ async def test_a_login_is_closed_as_it_is_set(tmp_path: Path, memory_keyring: Me
     assert await LoginFile(kept.login_path, passphrase=passphrase).load() is not None
 
 
-async def test_a_passphrase_that_is_given_wins_over_the_keyring(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+async def test_a_passphrase_in_the_environment_replaces_the_one_in_the_keyring(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
     settings = Settings(home=tmp_path, passphrase="correct horse", passphrase_from="keyring")
     await settings.login_file().save(SavedLogin(login=LOGIN))
     assert await LoginFile(settings.login_path, passphrase="correct horse").load() is not None
@@ -352,7 +352,7 @@ async def test_a_passphrase_that_is_given_wins_over_the_keyring(tmp_path: Path, 
 async def test_the_same_account_in_two_homes_has_two_entries_in_the_keyring(
     tmp_path: Path, memory_keyring: MemoryKeyring
 ) -> None:
-    """Else logging out in the one would take away what opens the other."""
+    """With one entry, a logout in one home would delete the passphrase of the other."""
     one, other = (Settings(home=tmp_path / name, passphrase_from="keyring") for name in ("one", "other"))
     await one.login_file().save(SavedLogin(login=LOGIN))
     await other.login_file().save(SavedLogin(login=LOGIN))
@@ -374,7 +374,7 @@ async def test_each_account_of_a_home_has_its_own_entry_in_the_keyring(
     assert len(memory_keyring.entries) == 1
 
 
-def test_the_saved_logins_are_found_with_their_accounts(tmp_path: Path) -> None:
+def test_saved_logins_are_listed_with_their_accounts(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     assert list(settings.folder.login_paths()) == []
     expected = [

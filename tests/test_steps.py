@@ -1,4 +1,7 @@
-"""Text rules take as many steps as a text is long, and not that number squared: steps are counted, never seconds."""
+"""
+Text rules take a number of steps in proportion to the length of a text, not to its square. Steps are counted, not
+seconds.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +26,11 @@ SOURCE = Path(webwx.__file__).parent
 
 
 class Used(NamedTuple):
-    """A pattern as the source uses it."""
+    """A pattern and the method by which the source uses it."""
 
     pattern: re.Pattern[Any]
     how: str
-    """`fullmatch` or `match`; all else looks for it anywhere."""
+    """`fullmatch` or `match`; any other method searches the whole text."""
 
 
 def patterns() -> dict[str, Used]:
@@ -65,7 +68,7 @@ PATTERNS = patterns() | {
 
 
 def quadratic(used: Used) -> list[tuple[object, list[int]]]:
-    """The texts over which a pattern takes more steps for each character, the more characters there are."""
+    """Return the texts for which the steps of a pattern grow faster than the text."""
     machine = Machine(used.pattern)
     length = max(40, 2 * longest_repeat(machine.tree))
     found = []
@@ -95,12 +98,12 @@ def quadratic(used: Used) -> list[tuple[object, list[int]]]:
         (r'"(?:[^"\\]|\\.)*+"?', False),
     ],
 )
-def test_the_counter_tells_a_quadratic_pattern(pattern: str, is_quadratic: bool) -> None:
+def test_the_counter_recognises_a_quadratic_pattern(pattern: str, is_quadratic: bool) -> None:
     assert bool(quadratic(Used(re.compile(pattern), "finditer"))) is is_quadratic
 
 
 @pytest.mark.parametrize(("pattern", "text"), [(r"(a+)(b|c)*?d\1", "xaabcbdaay"), (r"(?<!x)a{2,3}(?!b)", "xaaaab aac")])
-def test_the_counter_matches_as_the_engine_does(pattern: str, text: str) -> None:
+def test_the_counter_finds_the_same_matches_as_re(pattern: str, text: str) -> None:
     compiled = re.compile(pattern)
     assert [found.span() for found in compiled.finditer(text)] == list(Machine(compiled).spans(text))
 
@@ -135,11 +138,11 @@ HOSTILE = {
     "mentions": Shape("", "@a"),
     "accents": Shape("a", "\u0315\u0316"),
 }
-"""Contents that a person may send."""
+"""Contents that a hostile sender may write."""
 
 
 def decoded(content: str, kind: int) -> None:
-    """Do with a message what is done with it until somebody has it."""
+    """Decode a message and do with it all that happens before a handler gets it."""
     fields = {"MsgId": "1", "FromUserName": "@a", "ToUserName": "@me", "MsgType": kind, "Content": content}
     item = Item(kind="message", raw=msgspec.Raw(msgspec.json.encode(fields)))
     arrived = identify(item, "@me")

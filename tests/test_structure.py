@@ -1,4 +1,4 @@
-"""The shape of the project: what must exist beside what, and what may stand nowhere."""
+"""The shape of the project: which files and names must exist, and which may not."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "transport/failures.py": "sentences without logic; tests/transport/conformance meets each of them",
     "transport/aiohttp_transport.py": "tests/transport/conformance holds it to what every engine does",
 }
-"""Modules without a test file of their name, and why."""
+"""Modules without a test file of their own name, each with the reason."""
 
 every_call = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 
@@ -60,13 +60,13 @@ SOURCES = sorted(path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*
 MODULES = [source for source in SOURCES if not source.endswith(("__init__.py", "__main__.py"))]
 
 
-def test_every_module_has_its_test_in_the_same_place() -> None:
+def test_every_module_has_a_test_file_at_the_mirrored_path() -> None:
     tests = {module: TESTS / Path(module).parent / f"test_{Path(module).name}" for module in MODULES}
     without = {module for module, test in tests.items() if not test.is_file()}
     assert without - set(WITHOUT_A_TEST_OF_ITS_OWN) == set()
 
 
-def test_the_exceptions_to_that_still_are_ones() -> None:
+def test_each_exception_to_the_mirrored_paths_is_still_one() -> None:
     for module in WITHOUT_A_TEST_OF_ITS_OWN:
         path = Path(module)
         assert module in MODULES
@@ -74,7 +74,9 @@ def test_the_exceptions_to_that_still_are_ones() -> None:
 
 
 def imports_of(source: str) -> set[str]:
-    """Return the modules of ours that a module imports, those for type checking and inside functions included."""
+    """
+    Return the modules of this project that a module imports, including imports for type checking and inside functions.
+    """
     found: set[str] = set()
     for node in ast.walk(ast.parse((SOURCE / source).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -93,7 +95,7 @@ def module_name(source: str) -> str:
 MODULE_NAMES = {module_name(source) for source in SOURCES}
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
+def test_there_are_no_import_circles() -> None:
     graph = {module_name(source): imports_of(source) for source in SOURCES}
     reached: dict[str, set[str]] = {}
     for module in graph:
@@ -112,7 +114,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def classes_in(source: str) -> Iterator[str]:
-    """Yield the names of all classes of a module, nested ones included, without leading underscores."""
+    """Yield the names of all classes of a module, including nested ones, without leading underscores."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ClassDef):
             yield node.name.lstrip("_")
@@ -128,11 +130,11 @@ def test_private_and_nested_classes_count_as_well() -> None:
 
 
 PRIVATE_IN_NAME_ONLY = {"_replace", "_fields", "_exit", "_Decompress"}
-"""Names of the standard library that are public, or that it has no public name for."""
+"""Names that begin with an underscore but belong to a public interface of the standard library."""
 
 
 def foreign_private_names_in(source: str) -> set[str]:
-    """Find private attributes that a module uses, and that none of its own classes has."""
+    """Return the private attributes that a module uses but none of its own classes defines."""
     nodes = list(ast.walk(ast.parse(source)))
     used = {node.attr for node in nodes if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Store)}
     own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
@@ -141,7 +143,7 @@ def foreign_private_names_in(source: str) -> set[str]:
     return {name for name in used - own if re.match("_[^_]", name)} - PRIVATE_IN_NAME_ONLY
 
 
-def test_no_component_of_the_client_touches_a_private_attribute_of_another() -> None:
+def test_no_component_of_the_client_uses_a_private_attribute_of_another() -> None:
     found = {path.name: foreign_private_names_in(path.read_text("utf-8")) for path in (SOURCE / "client").glob("*.py")}
     assert {name: names for name, names in found.items() if names} == {}
 
@@ -174,7 +176,7 @@ def test_every_example_has_its_test() -> None:
     assert {name for name in examples if not (TESTS / "examples" / f"test_{name}").is_file()} == set()
 
 
-def test_importing_webwx_loads_nothing_besides() -> None:
+def test_importing_webwx_loads_no_other_module_of_the_package() -> None:
     program = "import sys; before = set(sys.modules); import webwx; print(*set(sys.modules) - before - {'__future__'})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
@@ -191,7 +193,7 @@ def test_the_sandbox_answers_every_call_and_no_other() -> None:
 
 
 def calls_of_the_client() -> set[str]:
-    """Read from the `Wire:` lines of the client which calls its methods make."""
+    """Return the calls that the client's methods make, from their `Wire:` lines."""
     source = "".join(path.read_text("utf-8") for path in (SOURCE / "client").glob("*.py"))
     lines = re.findall(r"^ *Wire: (.+)$", source, re.MULTILINE)
     return {name for line in lines for name in re.findall(r"\w+", re.sub(r"\(.*?\)", "", line))}
@@ -200,7 +202,7 @@ def calls_of_the_client() -> set[str]:
 def test_a_flow_makes_every_call_of_the_client() -> None:
     import webwx.flows
 
-    # An import is a use: the linter refuses one that is not.
+    # An import counts as a use: the linter refuses an unused import.
     modules = [
         importlib.import_module(f"webwx.flows.{each.name}") for each in pkgutil.iter_modules(webwx.flows.__path__)
     ]
@@ -209,7 +211,7 @@ def test_a_flow_makes_every_call_of_the_client() -> None:
 
 
 def flows_in(path: Path) -> set[str]:
-    """Find the flows of a module: public functions whose docstring names the call."""
+    """Return the flows of a module: public functions whose docstring names the call."""
     return {
         node.name
         for node in ast.parse(path.read_text("utf-8")).body
@@ -218,7 +220,7 @@ def flows_in(path: Path) -> set[str]:
 
 
 def names_used_in(path: Path) -> Iterator[str]:
-    """Find the names that a module reads."""
+    """Return the names that a module reads."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name):
@@ -247,7 +249,7 @@ BANNED_ATTRIBUTES = {("yaml", "load"), ("yaml", "unsafe_load"), ("os", "system")
 
 
 def banned(source: str) -> Iterator[str]:
-    """Find what turns data into code."""
+    """Return the expressions that execute data as code."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import(names=names):
@@ -266,7 +268,7 @@ def banned(source: str) -> Iterator[str]:
                 yield "shell=True"
 
 
-def test_nothing_turns_data_into_code() -> None:
+def test_no_module_executes_data_as_code() -> None:
     found = {source: list(banned((SOURCE / source).read_text("utf-8"))) for source in SOURCES}
     assert {source: names for source, names in found.items() if names} == {}
 
@@ -289,14 +291,14 @@ def test_nothing_turns_data_into_code() -> None:
         ("subprocess.run('ls', shell=how)", "shell=True"),
     ],
 )
-def test_each_banned_thing_is_found(source: str, found: str) -> None:
+def test_each_banned_expression_is_found(source: str, found: str) -> None:
     assert list(banned(source)) == [found]
 
 
 @pytest.mark.parametrize(
     "source", ["re.compile('a')", "subprocess.run(['ls'], shell=False)", "import json", "self.exec()"]
 )
-def test_what_only_looks_alike_is_not(source: str) -> None:
+def test_similar_but_harmless_expressions_pass(source: str) -> None:
     assert list(banned(source)) == []
 
 
@@ -304,9 +306,9 @@ def test_what_only_looks_alike_is_not(source: str) -> None:
 
 
 def unexplained_skips(source: str) -> Iterator[str]:
-    """Find tests that are skipped without a reason."""
+    """Return the tests that are skipped without a reason."""
     if not re.search("skip|xfail", source):
-        return  # most files, and parsing them all takes seconds
+        return  # Parsing all files takes seconds, and most of them skip nothing.
     tree = ast.parse(source)
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):

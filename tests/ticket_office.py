@@ -1,4 +1,4 @@
-"""A server over real HTTP whose logins go well up to the ticket, which is whatever bytes it was told to hand out."""
+"""A server over real HTTP that confirms every login and returns the given bytes as the ticket."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class TicketOffice(ThreadingHTTPServer):
     """Confirms every login at once."""
 
     ticket = b""
-    """The body that the exchange answers with."""
+    """The body of the answer to the ticket exchange."""
     encoding = ""
-    """Its `Content-Encoding`."""
+    """The `Content-Encoding` of that answer."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Window)
 
     @property
     def url(self) -> str:
-        """Its origin."""
+        """The origin of the server."""
         return f"http://127.0.0.1:{self.server_port}"
 
 
@@ -49,12 +49,12 @@ class _Window(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing of requests."""
+        """Log no request."""
 
 
 @contextlib.contextmanager
 def ticket_office() -> Iterator[TicketOffice]:
-    """Open one on a free port of this machine."""
+    """Start the server on a free port of this machine."""
     with TicketOffice() as office:
         thread = threading.Thread(target=office.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
