@@ -1,8 +1,8 @@
 """
-Synthetic people over several logins: who is friends with one account, what each login shows of them, and what changes.
+Generated people over several logins: the friends of one account, what each login shows of them, and what changes.
 
-Names collide as often as they do in life, many have nothing but a name, and some who are new are called like somebody
-who has gone. Drawn from a seed.
+Many people share a name, many have nothing but a name, and some new people have the name of a friend who left.
+Everything is generated from a seed.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ USUAL = [
     "一切随缘",
     "开心",
 ]
-"""Nicknames that many have."""
+"""Nicknames that many people have."""
 ROLES = ["房东", "快递", "妈妈", "老师", "中介", "物业", "装修", "客户", "王总", "李总", "房东2", "司机", "Boss"]
-"""Remarks that one and the same user gives to one person after the other."""
+"""Remarks that a user gives to several people, one after the other."""
 SIGNATURES = ["这个人很懒，什么都没留下", "Hello", "努力", "…", "微笑面对每一天"]
-"""Signatures that many have."""
+"""Signatures that many people have."""
 CITIES = [
     "广东 深圳",
     "广东 广州",
@@ -74,7 +74,7 @@ CITIES = [
 
 @dataclass(frozen=True)
 class Person:
-    """What the platform knows of somebody."""
+    """What the platform knows about a person."""
 
     number: int
     nickname: str
@@ -99,9 +99,9 @@ class Crowd:
     The friends of one account.
 
     Args:
-        size: How many there are at first; a fiftieth as many chatrooms.
-        seed: What is drawn from.
-        has_avatars: The server tells which picture is shown.
+        size: Number of people at the beginning; there is one chatroom for every fifty.
+        seed: Seed of all random choices.
+        has_avatars: The server sends the number of each picture.
     """
 
     def __init__(self, size: int, seed: int, *, has_avatars: bool = True) -> None:
@@ -109,13 +109,13 @@ class Crowd:
         self._has_avatars = has_avatars
         self._last = 0
         self.logins = 0
-        self.people = {person.number: person for person in (self._somebody() for _ in range(size))}
+        self.people = {person.number: person for person in (self._new_person() for _ in range(size))}
         self.rooms: dict[int, Room] = {}
         for _ in range(size // 50):
             self._open(self._room())
         self._gone: list[Person] = []
 
-    # -- who there is ------------------------------------------------------------------------------------------------
+    # -- people and chatrooms ----------------------------------------------------------------------------------------
 
     def _number(self) -> int:
         self._last += 1
@@ -170,16 +170,16 @@ class Crowd:
         usual = [102437, 4133, 33656871, 33788965, 102501, 235557, 33661221, 98407, 16881701, 2147586085]
         return usual[min(int(self._random.expovariate(0.4)), 9)] if self._chance(0.9) else self._random.getrandbits(18)
 
-    def _somebody(self) -> Person:
+    def _new_person(self) -> Person:
         return Person(
             number=self._number(), nickname=self._nickname(), remark=self._remark(), avatar=self._avatar(),
             signature=self._signature(), region=self._region(), sex=self._random.choice([0, 1, 1, 1, 2, 2, 2]),
             attr_status=self._attr_status(),
         )  # fmt: skip
 
-    def _somebody_called_like(self, gone: Person) -> Person:
-        """Make somebody new who has the name of somebody who has gone; at times the user's name for them too."""
-        one = replace(self._somebody(), nickname=gone.nickname)
+    def _new_namesake(self, gone: Person) -> Person:
+        """Return a new person with the name of a person who left, sometimes with the user's remark as well."""
+        one = replace(self._new_person(), nickname=gone.nickname)
         if gone.remark in ROLES or self._chance(0.1):
             one = replace(one, remark=gone.remark, nickname=self._nickname())
         return one
@@ -190,7 +190,7 @@ class Crowd:
         if self._chance(0.5):
             name = self._random.choice(["", "家", "同学群", "项目组", "羽毛球", "Team"])
         room = Room(self._number(), name, self._some(size), is_owner=self._chance(0.15))
-        if self.rooms and self._chance(0.2):  # nearly the same people meet in more than one
+        if self.rooms and self._chance(0.2):  # some chatrooms have nearly the same members
             room = replace(room, members=self._some_of(self._random.choice(list(self.rooms.values())), 0.8))
         return room
 
@@ -201,14 +201,14 @@ class Crowd:
         return tuple(self._random.sample(sorted(self.people), min(size, len(self.people))))
 
     def _some_of(self, room: Room, part: float) -> tuple[int, ...]:
-        """Give a part of the members of a chatroom, and others in place of the rest."""
+        """Return a part of the members of a chatroom, and other people in place of the rest."""
         staying = self._random.sample(room.members, int(len(room.members) * part))
         return tuple(dict.fromkeys([*staying, *self._some(len(room.members) - len(staying))]))
 
-    # -- time passes -------------------------------------------------------------------------------------------------
+    # -- changes -----------------------------------------------------------------------------------------------------
 
-    def live_on(self) -> None:
-        """Let everybody do what they do between two logins."""
+    def change(self) -> None:
+        """Change people and chatrooms as they change between two logins."""
         for number, person in list(self.people.items()):
             if self._chance(0.02):
                 self._gone.append(self.people.pop(number))
@@ -225,12 +225,12 @@ class Crowd:
                 self.people[number] = replace(person, **changes)
         for _ in range(len(self.people) * 3 // 100):
             is_namesake = self._gone and self._chance(0.25)
-            one = self._somebody_called_like(self._random.choice(self._gone)) if is_namesake else self._somebody()
+            one = self._new_namesake(self._random.choice(self._gone)) if is_namesake else self._new_person()
             self.people[one.number] = one
         self._meet()
 
     def _meet(self) -> None:
-        """Let chatrooms change their names and members, end, and begin anew under a name that was used before."""
+        """Rename chatrooms, change their members, and replace some by new chatrooms of the same name."""
         for number, room in list(self.rooms.items()):
             if self._chance(0.03):
                 del self.rooms[number]
@@ -245,7 +245,7 @@ class Crowd:
     # -- what a login shows ------------------------------------------------------------------------------------------
 
     def log_in(self) -> tuple[list[Contact], dict[ContactId, int]]:
-        """Give the contacts of a new login, in no order, and who each of them is."""
+        """Return the contacts of a new login in random order, and the number of the person behind each."""
         self.logins += 1
         contacts = [*map(self._shown, self.people.values()), *map(self._shown_room, self.rooms.values())]
         self._random.shuffle(contacts)
@@ -272,23 +272,23 @@ class Crowd:
 
 
 def sound(name: str) -> str:
-    """Give something that stands for a name's pinyin: pictures and signs are not heard, and some names sound alike."""
+    """Return a replacement for a name's pinyin: emoji and punctuation have no sound, and some names sound alike."""
     return "".join(
         chr(97 + ord(sign) % 200 // 8) if ord(sign) > 127 else sign.lower() for sign in name if sign.isalnum()
     )
 
 
-def mistakes(told: Iterable[tuple[int, int, int]]) -> tuple[int, float]:
+def mistakes(results: Iterable[tuple[int, int, int]]) -> tuple[int, float]:
     """
-    Judge a ledger by login, who somebody is, and what number they got there.
+    Judge results of identity matching, each a login, a person and the identity number that the person got.
 
-    Gives how many contacts were taken for somebody else, and the part of those who had been in the login before that
-    got the same number again.
+    Return the number of contacts that were matched with another person, and the share of contacts of the previous login
+    that kept their number.
     """
     wrong = again = known = 0
     person_of: dict[int, int] = {}
     numbers: dict[tuple[int, int], int] = {}
-    for login, person, number in told:
+    for login, person, number in results:
         wrong += person_of.setdefault(number, person) != person
         numbers[login, person] = number
         before = numbers.get((login - 1, person))

@@ -30,7 +30,7 @@ OTHER_ZHANG = contact("@zhang2", "张三", "邻居")
 
 
 class TestFilehelper:
-    def test_is_known_to_everybody(self) -> None:
+    def test_is_always_among_the_contacts(self) -> None:
         assert Contacts().resolve("filehelper").kind == "builtin"
         assert Contacts().resolve("文件传输助手").id == "filehelper"
 
@@ -62,14 +62,14 @@ class TestResolve:
     @pytest.mark.parametrize(
         ("to", "id_"), [("@li", "@li"), ("张三", "@zhang"), ("李雷", "@li"), (ZHANG, "@zhang"), ("Boss", "@li")]
     )
-    def test_an_id_wins_over_a_remark_and_a_remark_over_a_nickname(self, to: Contact | str, id_: str) -> None:
+    def test_an_id_is_found_before_a_remark_and_a_remark_before_a_nickname(self, to: Contact | str, id_: str) -> None:
         assert self.contacts.resolve(to).id == id_
 
-    def test_nobody_is_an_error_that_says_how_names_are_matched(self) -> None:
+    def test_an_unknown_name_is_an_error_that_explains_how_names_are_matched(self) -> None:
         with pytest.raises(UnknownContact, match=r"'Bos'.*the whole name must match"):
             self.contacts.resolve("Bos")
 
-    def test_an_id_of_another_login_is_an_error_that_says_so(self) -> None:
+    def test_an_id_of_another_login_is_an_error_that_names_the_cause(self) -> None:
         with pytest.raises(UnknownContact, match="change at every login"):
             self.contacts.resolve("@stale")
 
@@ -78,11 +78,11 @@ class TestResolve:
             self.contacts.resolve(contact("@stale", "张三"))
 
     @pytest.mark.parametrize("to", ["", " "])
-    def test_no_name_is_nobody(self, to: str) -> None:
+    def test_a_blank_name_is_an_error(self, to: str) -> None:
         with pytest.raises(UnknownContact):
             self.contacts.resolve(to)
 
-    def test_two_of_a_name_are_an_error_that_lists_both(self) -> None:
+    def test_a_name_of_two_contacts_is_an_error_that_lists_both(self) -> None:
         with pytest.raises(UnknownContact, match=r"2 contacts .*@zhang, @zhang2"):
             Contacts([ZHANG, OTHER_ZHANG]).resolve("张三")
 
@@ -100,11 +100,11 @@ class TestFind:
         "names",
         [{"remark": "李雷"}, {"nickname": "Boss"}, {"nickname": "李雷", "remark": "x"}, {}],
     )
-    def test_a_remark_is_no_nickname_and_nothing_is_nobody(self, names: dict[str, str]) -> None:
+    def test_a_remark_is_not_a_nickname_and_no_argument_finds_nothing(self, names: dict[str, str]) -> None:
         with pytest.raises(UnknownContact):
             self.contacts.find(**names)
 
-    def test_two_of_a_name_are_an_error(self) -> None:
+    def test_a_name_of_two_contacts_is_an_error(self) -> None:
         with pytest.raises(UnknownContact, match="use one of the ids"):
             self.contacts.find(nickname="张三")
 
@@ -113,7 +113,7 @@ class TestMerge:
     @pytest.mark.parametrize(
         ("listed", "announced", "is_incomplete"), [(2, 2, False), (2, 0, False), (1, 2, True), (0, 2, True)]
     )
-    def test_a_chatroom_says_whether_its_members_are_all(
+    def test_a_chatroom_shows_whether_its_list_of_members_is_complete(
         self, listed: int, announced: int, is_incomplete: bool
     ) -> None:
         members = [WireMember(user_name=f"@{number}") for number in range(listed)]
@@ -121,7 +121,7 @@ class TestMerge:
         assert contact_from_wire(wire, ME).is_incomplete is is_incomplete
         assert names_all_members(write_json(wire)) is (listed > 0 and not is_incomplete)
 
-    def test_an_incomplete_list_of_members_takes_none_away(self) -> None:
+    def test_an_incomplete_list_of_members_removes_none(self) -> None:
         a, b, renamed = (
             Member(id=ContactId(each), nickname=name) for each, name in (("@a", "A"), ("@b", "B"), ("@b", "C"))
         )
@@ -140,7 +140,7 @@ class TestMerge:
         assert merged == contact("@@r", "新群", "我的群", alias="x", members=(member,), kind="chatroom")
         assert contacts.get("@@r") is merged
 
-    def test_a_new_name_takes_the_old_ones_place(self) -> None:
+    def test_a_contact_is_found_by_its_new_name_only(self) -> None:
         contacts = Contacts([LILEI])
         assert contacts.resolve("Boss").id == "@li"
         contacts.merge(contact("@li", remark="老板"))
@@ -149,7 +149,7 @@ class TestMerge:
         with pytest.raises(UnknownContact):
             contacts.resolve("Boss")
 
-    def test_somebody_new_is_added(self) -> None:
+    def test_a_new_contact_is_added(self) -> None:
         contacts = Contacts()
         contacts.merge(ZHANG)
 
@@ -158,7 +158,7 @@ class TestMerge:
 
 
 class TestRemove:
-    def test_the_removed_one_is_found_by_nothing(self) -> None:
+    def test_a_removed_contact_is_not_found(self) -> None:
         contacts = Contacts([LILEI])
         assert contacts.resolve("Boss") is LILEI
         contacts.remove("@li")
@@ -169,7 +169,7 @@ class TestRemove:
             contacts.resolve("Boss")
 
 
-def test_somebody_may_be_removed_while_all_are_gone_through() -> None:
+def test_a_contact_may_be_removed_during_iteration() -> None:
     contacts = Contacts([LILEI, ZHANG])
     for each in contacts:
         contacts.remove(each.id)
@@ -190,27 +190,27 @@ class TestChatrooms:
         ],
     )
 
-    def test_what_the_wire_says_of_one(self) -> None:
+    def test_fields_are_decoded(self) -> None:
         room = contact_from_wire(self.ROOM, ME)
 
         assert (room.is_pinned, room.is_owner, room.avatar_key) == (True, True, "@0f1e")
 
-    def test_without_a_name_it_shows_its_members(self) -> None:
+    def test_without_a_name_the_display_name_lists_the_members(self) -> None:
         assert contact_from_wire(self.ROOM, ME).display_name == "队长, 韩梅梅, @x"
 
-    def test_ten_members_are_enough(self) -> None:
+    def test_the_display_name_lists_ten_members_at_most(self) -> None:
         crowd = tuple(Member(id=ContactId(f"@{number}")) for number in range(11))
 
         assert contact("@@room", members=crowd).display_name.count(",") == 9
 
-    def test_a_member_with_a_remark_is_called_by_it(self) -> None:
+    def test_the_display_name_uses_the_remark_of_a_member(self) -> None:
         known = Contacts([LILEI])
 
         assert [known.name_of(member) for member in contact_from_wire(self.ROOM, ME).members] == [
             "Boss", "韩梅梅", "@x",
         ]  # fmt: skip
 
-    def test_a_chatroom_of_members_without_names_keeps_the_names_that_are_known(self) -> None:
+    def test_a_change_without_names_of_members_keeps_the_known_names(self) -> None:
         known = (
             Member(id=ContactId("@a"), nickname="阿华", display_name="花"),
             Member(id=ContactId("@b"), nickname="b"),
@@ -220,29 +220,29 @@ class TestChatrooms:
         merged = contacts.merge(contact("@@r", "群", kind="chatroom", members=bare))
         assert merged.members == (known[0], bare[1])
 
-    def test_a_change_erases_neither_owner_nor_key_but_unpins(self) -> None:
+    def test_a_change_keeps_owner_and_key_but_may_unpin(self) -> None:
         known = Contacts([contact_from_wire(self.ROOM, ME)])
         changed = known.merge(contact_from_wire(WireContact(user_name="@@room", contact_flag=3), ME))
 
         assert (changed.is_owner, changed.avatar_key, changed.is_pinned) == (True, "@0f1e", False)
 
-    def test_a_change_keeps_the_pinyin_of_a_name_that_stays_and_drops_that_of_another(self) -> None:
+    def test_a_change_of_the_name_removes_its_pinyin(self) -> None:
         known = Contacts([contact("@li", "李雷", "Boss", pinyin="lilei", remark_pinyin="boss", avatar=7, sex=1)])
         changed = known.merge(contact("@li", "李雷", "老板"))
 
         assert (changed.pinyin, changed.remark_pinyin, changed.avatar, changed.sex) == ("lilei", "", 7, 1)
 
-    def test_a_bare_mention_of_a_friend_unpins_nothing(self) -> None:
+    def test_a_change_of_a_friend_without_fields_does_not_unpin(self) -> None:
         known = Contacts([contact("@li", "李雷", is_pinned=True)])
 
         assert known.merge(contact_from_wire(WireContact(user_name="@li"), ME)).is_pinned
 
 
-def test_a_persons_key_for_avatars_is_none() -> None:
+def test_a_person_has_no_avatar_key() -> None:
     assert contact_from_wire(WireContact(user_name="@a", encry_chat_room_id="0"), ME).avatar_key == ""
 
 
-def test_a_search_looks_into_all_names_whatever_their_case() -> None:
+def test_a_search_covers_all_names_and_ignores_case() -> None:
     known = Contacts([LILEI, contact("@z", "Zoe", alias="zoe_1")])
 
     assert [each.id for each in known.search("BOSS")] == ["@li"]
@@ -261,7 +261,7 @@ def test_contacts_know_whether_they_have_changed() -> None:
     assert known.is_changed
 
 
-def test_who_writes_where_is_known_until_they_are_gone() -> None:
+def test_a_sender_is_known_until_it_is_removed() -> None:
     member = Member(id=ContactId("@a"))
     contacts = Contacts([LILEI, contact("@@room", kind="chatroom", members=(member,))])
     for _ in range(2):
@@ -279,7 +279,7 @@ def test_who_writes_where_is_known_until_they_are_gone() -> None:
     assert not contacts.knows("@@room", "@li")
 
 
-def test_that_many_are_known_to_be_known_changes_no_answer() -> None:
+def test_ten_thousand_senders_are_known() -> None:
     members = tuple(Member(id=ContactId(f"@{number}")) for number in range(10_500))
     contacts = Contacts([contact("@@room", kind="chatroom", members=members)])
     for _ in range(2):

@@ -24,13 +24,13 @@ def test_pictures_of_all_chats_up_to_ten_mebibytes_are_kept_by_default() -> None
         (("阿华", "all"), (), "all"),
     ],
 )
-def test_chats_are_all_or_those_named(chats: str | tuple[str, ...], names: tuple[str, ...], shown: str) -> None:
+def test_chats_are_all_or_the_named_ones(chats: str | tuple[str, ...], names: tuple[str, ...], shown: str) -> None:
     assert (Keep(chats=chats).names, str(Keep(chats=chats))) == (names, shown)
 
 
 @pytest.mark.parametrize(
     "fields", [{"chats": ()}, {"chats": ""}, {"kinds": ()}, {"max_size": 0}, {"max_total": -1}, {"days": -1}]
 )
-def test_what_could_keep_nothing_is_refused(fields: dict[str, Any]) -> None:
+def test_a_setting_that_would_store_nothing_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidSettings):
         Keep(**fields)

@@ -42,10 +42,10 @@ class TestFromTheWire:
             (WireContact(user_name="@gone", contact_flag=2), "stranger"),
         ],
     )
-    def test_everybody_has_a_kind(self, wire: WireContact, kind: Kind) -> None:
+    def test_every_contact_has_a_kind(self, wire: WireContact, kind: Kind) -> None:
         assert contact_from_wire(wire, ME).kind == kind
 
-    def test_names_are_read_like_texts(self) -> None:
+    def test_names_are_decoded_like_texts(self) -> None:
         smile = '<span class="emoji emoji1f602"></span>'
         wire = WireContact(
             user_name="@@room",
@@ -60,7 +60,7 @@ class TestFromTheWire:
             members=(Member(id=ContactId("@a"), nickname="😂", display_name="<阿华>"),),
         )  # fmt: skip
 
-    def test_what_a_contact_says_of_itself_is_kept(self) -> None:
+    def test_all_fields_of_a_contact_are_decoded(self) -> None:
         wire = WireContact(
             user_name="@a", uin=7, py_quan_pin="ahua", remark_py_quan_pin="hua", sex=2, attr_status=2**31 + 1,
             signature="a &amp; b", province="上海", city="浦东",
@@ -75,23 +75,23 @@ class TestFromTheWire:
     @pytest.mark.parametrize(
         "url", ["", "/x?seq=0&username=@a", "/x?username=seq=5", "/x?seq=&username=@a", f"/x?seq={'9' * 19}"]
     )
-    def test_a_picture_without_a_number_has_none(self, url: str) -> None:
+    def test_a_picture_without_a_valid_number_has_number_0(self, url: str) -> None:
         assert contact_from_wire(WireContact(user_name="@a", head_img_url=url), ME).avatar == 0
 
     @pytest.mark.parametrize("id_", ["@@abc", "12@chatroom"])
-    def test_a_chatroom_is_known_by_its_id(self, id_: str) -> None:
+    def test_a_chatroom_is_recognised_by_its_id(self, id_: str) -> None:
         assert is_chatroom(id_)
         assert not is_chatroom(id_.strip("@").replace("@", ""))
 
 
 @pytest.mark.parametrize(("who", "shown"), [(LILEI, "Boss"), (ZHANG, "张三"), (contact("@nobody"), "@nobody")])
-def test_the_name_to_show_is_the_remark_else_the_nickname_else_the_id(who: Contact, shown: str) -> None:
+def test_the_display_name_is_the_remark_then_the_nickname_then_the_id(who: Contact, shown: str) -> None:
     assert who.display_name == shown
 
 
 class TestIds:
     @pytest.mark.parametrize("old", ["@0123456789abcdef", f"@@{'0a' * 32}", "weixin"])
-    def test_are_no_names_of_whoever_calls_himself_so(self, old: str) -> None:
+    def test_do_not_find_a_contact_by_its_name(self, old: str) -> None:
         known = Contacts([contact("@a", old), contact("@b", "张三", old)])
 
         with pytest.raises(UnknownContact):

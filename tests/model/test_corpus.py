@@ -1,4 +1,4 @@
-"""Every real message, sync answer and contact decodes to what the index of the corpus names."""
+"""Every real message, sync answer and contact decodes to the values in the index of the corpus."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ TYPES = {
     "voice": MessageType.VOICE,
     "voip": MessageType.CALL,
 }
-"""`MsgType` of a content, by the folder it lies in."""
+"""`MsgType` of a content by the name of its folder."""
 
 
-def told(event: Event) -> dict[str, Any]:
-    """Return an event as its JSON tells it, and that it comes back from that."""
+def fields_of(event: Event) -> dict[str, Any]:
+    """Return an event as JSON fields, and check that the event can be read back from them."""
     written = event_to_json(event)
     assert event_to_json(event_from_json(written)) == written
     fields: dict[str, Any] = json.loads(written)
@@ -48,7 +48,10 @@ def told(event: Event) -> dict[str, Any]:
 
 
 def delivered(text: str) -> str:
-    """Return a content as it is delivered: escaped, except for line breaks and emoji. Some were published so."""
+    """
+    Return a content in its delivered form: escaped, except for line breaks and emoji. Some payloads were published
+    escaped.
+    """
     if "<msg" not in text and "<sysmsg" not in text and "&lt;" in text:
         return text
     escaped = html.escape(text, quote=False)
@@ -56,7 +59,7 @@ def delivered(text: str) -> str:
 
 
 def message_with(payload: Payload) -> WireMessage:
-    """Put a content into a message that it may have come in."""
+    """Return a message with a content, such as the platform may have delivered it in."""
     kind, _, number = payload.file.split("/")[1].partition("-")
     opened = re.search(r"""<op id=['"](\d+)""", payload.text)
     return WireMessage(
@@ -81,7 +84,7 @@ def test_the_index_names_every_file() -> None:
 
 @pytest.mark.parametrize("payload", payloads("message"), ids=str)
 def test_a_message_is_the_event_that_the_index_names(payload: Payload) -> None:
-    event = told(message_from_wire(read_wire(payload.body), ME, payload.body))
+    event = fields_of(message_from_wire(read_wire(payload.body), ME, payload.body))
     assert payload.expected == said_of(event, payload.expected)
 
 
@@ -94,7 +97,7 @@ def test_a_sync_answer_is_the_events_that_the_index_names(payload: Payload) -> N
         *(Item(kind="contact", raw=raw) for raw in reply.mod_contact_list),
         *(Item(kind="message", raw=raw) for raw in reply.add_msg_list),
     ]
-    events = [told(event_from_item(item, ME)) for item in items]
+    events = [fields_of(event_from_item(item, ME)) for item in items]
     assert payload.expected == said_of(events, payload.expected)
     assert not any(identify(item, ME).is_quarantined for item in items)
 
@@ -102,7 +105,7 @@ def test_a_sync_answer_is_the_events_that_the_index_names(payload: Payload) -> N
 @pytest.mark.parametrize("payload", payloads("content-xml", "phone-xml"), ids=str)
 def test_a_content_is_the_event_that_the_index_names(payload: Payload) -> None:
     wire = message_with(payload)
-    event = told(message_from_wire(wire, ME, write_json(wire)))
+    event = fields_of(message_from_wire(wire, ME, write_json(wire)))
     assert payload.expected == said_of(event, payload.expected)
 
 

@@ -57,12 +57,12 @@ def event(sender: str, receiver: str, content: str = "hi", *, msg_type: int = 1,
         create_time=1_560_000_000, **more,
     )  # fmt: skip
     raw = write_json(wire)
-    told = message_from_wire(wire, ME, raw)
-    assert told == message_from_wire(read_wire(raw), ME, raw), "as much of it is read as its event needs"
-    return told
+    message = message_from_wire(wire, ME, raw)
+    assert message == message_from_wire(read_wire(raw), ME, raw), "reading fewer fields gives the same event"
+    return message
 
 
-class TestWhoSaidItAndWhere:
+class TestChatAndSender:
     @pytest.mark.parametrize(
         ("from_to", "content", "chat", "sender", "is_self"),
         [
@@ -86,14 +86,14 @@ class TestWhoSaidItAndWhere:
         assert (message.chat, message.sender, message.is_self, message.text) == (chat, sender, is_self, "hi")
         assert message.content == content
 
-    def test_of_a_notice_nobody_did(self) -> None:
+    def test_of_a_notice_without_a_sender(self) -> None:
         notice = event(ROOM, ME, '"张三" joined &lt;a href="x"&gt;undo&lt;/a&gt;', msg_type=10000)
 
         assert isinstance(notice, SystemMessage)
         assert (notice.chat, notice.sender, notice.is_self, notice.text) == (ROOM, None, False, '"张三" joined undo')
 
 
-class TestTheAuthorInAChatroom:
+class TestSenderInAChatroom:
     @pytest.mark.parametrize(
         ("content", "sender", "text"),
         [
@@ -109,7 +109,7 @@ class TestTheAuthorInAChatroom:
             ("hi", None, "hi"),
         ],
     )
-    def test_is_the_prefix_and_never_oneself(self, content: str, sender: str | None, text: str) -> None:
+    def test_is_the_prefix_of_the_content(self, content: str, sender: str | None, text: str) -> None:
         message = event(ROOM, ME, content)
 
         assert isinstance(message, TextMessage)
@@ -118,14 +118,14 @@ class TestTheAuthorInAChatroom:
     @pytest.mark.parametrize(
         ("msg_type", "kind"), [(1, TextMessage), (3, ImageMessage), (10000, SystemMessage), (9999, SystemMessage)]
     )
-    def test_is_nobody_without_a_prefix(self, msg_type: int, kind: type[Message]) -> None:
+    def test_is_none_without_a_prefix(self, msg_type: int, kind: type[Message]) -> None:
         message = event(ROOM, ME, "位置共享已经开始", msg_type=msg_type)
 
         assert isinstance(message, kind)
         assert (message.chat, message.sender, message.is_self) == (ROOM, None, False)
 
     @pytest.mark.parametrize("from_to", [(PEER, ME), (ME, ROOM), (ME, PEER)])
-    def test_is_looked_for_nowhere_else(self, from_to: tuple[str, str]) -> None:
+    def test_a_prefix_in_another_chat_is_part_of_the_text(self, from_to: tuple[str, str]) -> None:
         message = event(*from_to, "@abc:<br/>hi")
 
         assert isinstance(message, TextMessage)
@@ -134,7 +134,7 @@ class TestTheAuthorInAChatroom:
 
 class TestUnknownMessage:
     @pytest.mark.parametrize("type_", [0, 2, 11, 35, 36, 39, 44, -1, 2**31])
-    def test_keeps_every_field_of_a_kind_without_a_class(self, type_: int) -> None:
+    def test_has_every_field_of_a_kind_without_a_class(self, type_: int) -> None:
         unknown = event(PEER, ME, "&lt;msg/&gt;", msg_type=type_, voice_length=1200, file_name="报告.pdf")
 
         assert isinstance(unknown, UnknownMessage)
@@ -150,7 +150,7 @@ class TestUnknownMessage:
         ],
         ids=["lines", "broken UTF-8", "control characters"],
     )
-    def test_keeps_them_on_one_clean_line(self, delivered: bytes, kept: str) -> None:
+    def test_stores_them_on_one_line_of_valid_json(self, delivered: bytes, kept: str) -> None:
         unknown = message_from_wire(WireMessage(msg_id="1", msg_type=2), ME, delivered)
 
         assert isinstance(unknown, UnknownMessage)
@@ -158,12 +158,12 @@ class TestUnknownMessage:
 
 
 class TestPhoneActivity:
-    def test_tells_which_chats_are_recent(self) -> None:
+    def test_lists_the_recent_chats(self) -> None:
         activity = event(ME, ME, msg_type=51, status_notify_code=4, status_notify_user_name="@a,@@b,,filehelper,")
 
         assert activity == PhoneActivity(code=4, chat=ContactId(ME), recent=("@a", "@@b", "filehelper"))
 
-    def test_tells_which_chat_was_opened(self) -> None:
+    def test_names_the_opened_chat(self) -> None:
         activity = event(ME, PEER, msg_type=51, status_notify_code=2, status_notify_user_name=PEER)
 
         assert activity == PhoneActivity(code=2, chat=ContactId(PEER))
@@ -171,7 +171,7 @@ class TestPhoneActivity:
     @pytest.mark.parametrize(
         ("code", "action"), [(1, "read"), (2, "opened"), (4, "recent"), (5, "left"), (3, "other"), (99, "other")]
     )
-    def test_says_what_the_phone_did(self, code: int, action: str) -> None:
+    def test_has_an_action(self, code: int, action: str) -> None:
         activity = event(ME, PEER, msg_type=51, status_notify_code=code)
 
         assert isinstance(activity, PhoneActivity)
@@ -221,7 +221,7 @@ class TestRecallNotices:
              "line breaks", "forged by a nickname", "truncated", "truncated in its text", "no msgid", "no CDATA",
              "older English", "prefix of a real id", "line breaks behind it"],
     )  # fmt: skip
-    def test_name_the_message_that_is_gone(
+    def test_name_the_recalled_message(
         self, from_to: tuple[str, str], content: str, chat: str, is_self: bool, message_id: str
     ) -> None:
         recalled = event(*from_to, content, msg_type=10002)
@@ -231,7 +231,7 @@ class TestRecallNotices:
         assert recalled.content == content
         assert recalled.original is None
 
-    def test_tell_what_is_shown_instead(self) -> None:
+    def test_have_the_text_that_is_shown_instead(self) -> None:
         recalled = event(
             PEER, ME, notice('"张三<span class="emoji emoji1f602"></span>" 撤回了一条消息'), msg_type=10002
         )
@@ -240,10 +240,10 @@ class TestRecallNotices:
         assert recalled.text == '"张三😂" 撤回了一条消息'
 
     @pytest.mark.parametrize("content", ["", "hi", "&lt;sysmsg", "&lt;revokemsg&gt;", escape("<x><sysmsg/></x>")])
-    def test_of_an_unknown_shape_are_kept_raw(self, content: str) -> None:
+    def test_of_an_unknown_form_stay_raw(self, content: str) -> None:
         assert isinstance(event(PEER, ME, content, msg_type=10002), UnknownMessage)
 
-    def test_may_come_as_an_ordinary_system_message(self) -> None:
+    def test_may_arrive_as_an_ordinary_system_message(self) -> None:
         assert isinstance(event(PEER, ME, notice(), msg_type=10000), MessageRecalled)
 
 
@@ -286,7 +286,7 @@ EXPECTED_APPS: dict[int, type[Event]] = {
 
 
 class TestEveryRowOfTheTables:
-    """Messages and notices of the platform."""
+    """Messages and notices of the platform: each known type has a class."""
 
     @pytest.mark.parametrize("type_", MessageType)
     def test_a_message_type_has_a_typed_event(self, type_: MessageType) -> None:
@@ -313,7 +313,7 @@ class TestEveryRowOfTheTables:
 
 
 class TestMedia:
-    def test_a_voice_tells_how_long_it_is(self) -> None:
+    def test_a_voice_has_a_duration(self) -> None:
         xml = '<msg><voicemsg endflag="1" voicelength="2340" length="3898" /></msg>'
         by_field = event(PEER, ME, escape(xml), msg_type=34, voice_length=2350)
         by_xml = event(PEER, ME, escape(xml), msg_type=34)
@@ -323,7 +323,7 @@ class TestMedia:
         assert (by_field.duration, by_xml.duration) == (2.35, 2.34)
 
     @pytest.mark.parametrize(("type_", "is_short"), [(43, False), (62, True)])
-    def test_a_video_tells_how_long_and_large_it_is(self, type_: int, is_short: bool) -> None:
+    def test_a_video_has_a_duration_and_a_size(self, type_: int, is_short: bool) -> None:
         xml = '<?xml version="1.0"?>\n<msg>\n\t<videomsg aeskey="00" length="328666" playlength="2" />\n</msg>'
         video = event(PEER, ME, escape(xml), msg_type=type_, play_length=3, img_height=540, img_width=960)
 
@@ -331,7 +331,7 @@ class TestMedia:
         assert (video.duration, video.is_short, video.size) == (3.0, is_short, 328666)
         assert (video.height, video.width) == (540, 960)
 
-    def test_a_sticker_tells_what_sends_it_again(self) -> None:
+    def test_a_sticker_has_the_fields_to_send_it_again(self) -> None:
         xml = (
             '<msg><emoji md5="ffee" len="10240" cdnurl="http://emoji.example/1/?a=1&amp;b=2" width="240" height="120">'
             '</emoji><gameext type="0" content="0"></gameext></msg>'
@@ -344,14 +344,14 @@ class TestMedia:
         assert (sticker.height, sticker.width, sticker.game, sticker.game_result) == (120, 240, "", 0)
 
     @pytest.mark.parametrize(("content", "size"), [("", (148, 123)), ('<emoji md5="f" height="9" />', (148, 123))])
-    def test_a_stickers_size_is_what_the_fields_say(self, content: str, size: tuple[int, int]) -> None:
+    def test_the_size_of_a_sticker_comes_from_the_fields(self, content: str, size: tuple[int, int]) -> None:
         sticker = event(PEER, ME, escape(f"<msg>{content}</msg>"), msg_type=47, img_height=148, img_width=123)
 
         assert isinstance(sticker, StickerMessage)
         assert (sticker.height, sticker.width) == size
 
     @pytest.mark.parametrize(("type_", "game"), [("1", "rock_paper_scissors"), ("2", "dice")])
-    def test_a_sticker_may_have_played(self, type_: str, game: str) -> None:
+    def test_a_sticker_may_be_a_game_with_a_result(self, type_: str, game: str) -> None:
         xml = f'<msg><emoji md5="ffee"></emoji><gameext type="{type_}" content="4"></gameext></msg>'
         sticker = event(PEER, ME, escape(xml), msg_type=47)
 
@@ -360,19 +360,19 @@ class TestMedia:
 
     @pytest.mark.parametrize(("type_", "content"), [(47, ""), (47, "@0a1b2c"), (1, "该类型暂不支持，请在手机上查看")])
     def test_a_sticker_of_the_store_is_unavailable(self, type_: int, content: str) -> None:
-        # The last one is how File Transfer Helper delivers it.
+        # The last row is how File Transfer Helper delivers it.
         sticker = event(ME, "filehelper", content, msg_type=type_, has_product_id=1, img_status=2)
 
         assert isinstance(sticker, StickerMessage)
         assert (sticker.is_available, sticker.md5) == (False, "")
 
-    def test_one_whose_md5_is_known_is_still_unavailable_from_the_store(self) -> None:
+    def test_a_sticker_of_the_store_is_unavailable_even_with_an_md5(self) -> None:
         sticker = event(PEER, ME, escape('<msg><emoji md5="ffee"/></msg>'), msg_type=47, has_product_id=1)
 
         assert isinstance(sticker, StickerMessage)
         assert not sticker.is_available
 
-    def test_a_file_goes_by_its_fields_and_its_xml_says_the_rest(self) -> None:
+    def test_a_file_is_read_from_its_fields_and_then_its_xml(self) -> None:
         xml = (
             "<msg><appmsg><title>other.txt</title><type>6</type><appattach><totallen>1</totallen>"
             "<fileext>pdf</fileext></appattach><md5>ffee</md5></appmsg></msg>"
@@ -387,7 +387,7 @@ class TestMedia:
         assert (file.media_id, file.encrypted_name) == ("@crypt_1", "A%26B%2Epdf")
 
     @pytest.mark.parametrize(("name", "extension"), [("a.tar.gz", "gz"), ("Makefile", ""), ("..", ""), ("", "")])
-    def test_a_file_whose_xml_is_unreadable_goes_by_its_fields_alone(self, name: str, extension: str) -> None:
+    def test_a_file_with_unreadable_xml_is_read_from_its_fields(self, name: str, extension: str) -> None:
         file = event(PEER, ME, "&lt;", msg_type=49, app_msg_type=6, file_name=name, file_size="")
 
         assert isinstance(file, FileMessage)
@@ -424,19 +424,19 @@ class TestPlaces:
         assert (place.latitude, place.longitude, place.label) == (22.5, 113.25, "A & B")
 
     @pytest.mark.parametrize("number", ["nan", "inf", "1e9", "", "x", "١", "9" * 400])
-    def test_numbers_that_are_none_are_unknown(self, number: str) -> None:
+    def test_invalid_coordinates_are_unknown(self, number: str) -> None:
         place = event(PEER, ME, sub_msg_type=48, ori_content=f'<msg><location x="{number}" y="1" /></msg>')
 
         assert isinstance(place, LocationMessage)
         assert (place.latitude, place.longitude) == (None, 1.0)
 
-    def test_the_very_old_form_still_is_a_location(self) -> None:
+    def test_the_oldest_form_is_a_location(self) -> None:
         place = event(PEER, ME, "http://weixin.qq.com/cgi-bin/redirectforward?args=x", sub_msg_type=48)
 
         assert isinstance(place, LocationMessage)
         assert (place.latitude, place.longitude) == (None, None)
 
-    def test_somebody_shares_where_they_are(self) -> None:
+    def test_a_live_location(self) -> None:
         xml = "<msg><appmsg><title>我发起了位置共享</title><type>17</type></appmsg></msg>"
         shared = event(PEER, ME, escape(xml), msg_type=49, app_msg_type=17)
 
@@ -491,36 +491,36 @@ class TestPeople:
             "小华", "hi", "v2_x@stranger", 3,
         )  # fmt: skip
 
-    def test_the_platform_proposes_somebody(self) -> None:
+    def test_a_proposed_friend(self) -> None:
         shown = event("fmessage", ME, msg_type=40, recommend_info=msgspec.convert(INFO, RecommendInfo))
 
         assert isinstance(shown, PossibleFriend)
         assert shown.person.id == "@new"
 
     @pytest.mark.parametrize("type_", [37, 40, 42])
-    def test_no_ticket_is_shown(self, type_: int) -> None:
+    def test_the_repr_shows_no_ticket(self, type_: int) -> None:
         xml = '<msg ticket="v2_secret@stranger" antispamticket="v2_secret@stranger" />'
         shown = event("fmessage", ME, escape(xml), msg_type=type_, recommend_info=msgspec.convert(INFO, RecommendInfo))
         assert "v2_secret" not in repr(shown)
         assert "v2_secret" not in repr([shown])
 
     @pytest.mark.parametrize(("type_", "stage"), [(50, "noted"), (52, "ended"), (53, "invited")])
-    def test_a_call_is_told(self, type_: int, stage: str) -> None:
-        told = event(PEER, ME, "&lt;voipmsg/&gt;", msg_type=type_)
+    def test_a_call_has_a_stage(self, type_: int, stage: str) -> None:
+        call = event(PEER, ME, "&lt;voipmsg/&gt;", msg_type=type_)
 
-        assert isinstance(told, CallMessage)
-        assert (told.stage, told.state) == (stage, "")
+        assert isinstance(call, CallMessage)
+        assert (call.stage, call.state) == (stage, "")
 
     @pytest.mark.parametrize("behind", ["", "<voipinvitemsg><roomid>1</roomid></voipinvitemsg>", "\n<br/>"])
-    def test_a_call_tells_how_it_stands(self, behind: str) -> None:
+    def test_a_call_has_a_state(self, behind: str) -> None:
         xml = (
             '<voipmsg type="VoIPBubbleMsg"><VoIPBubbleMsg><msg><![CDATA[通话时长 00:31]]></msg><room_type>1</room_type>'
             f"</VoIPBubbleMsg></voipmsg>{behind}"
         )
-        told = event(PEER, ME, escape(xml), msg_type=50)
+        call = event(PEER, ME, escape(xml), msg_type=50)
 
-        assert isinstance(told, CallMessage)
-        assert told.state == "通话时长 00:31"
+        assert isinstance(call, CallMessage)
+        assert call.state == "通话时长 00:31"
 
 
 def app(type_: int, inner: str, *, shell: str = "", **more: object) -> Event:
@@ -553,19 +553,19 @@ class TestApps:
         assert (link.title, link.url, link.description) == ("x", "http://example.org/?a=1&b=2", "d")
         assert (link.thumbnail_url, link.source, link.articles) == ("t", "号", ())
 
-    def test_a_link_without_xml_goes_by_its_fields(self) -> None:
+    def test_a_link_without_xml_is_read_from_its_fields(self) -> None:
         link = event(PEER, ME, "", msg_type=49, app_msg_type=5, file_name="标&amp;题", url="http://a/?x&amp;y")
 
         assert isinstance(link, LinkMessage)
         assert (link.title, link.url) == ("标&题", "http://a/?x&y")
 
-    def test_an_official_accounts_issue(self) -> None:
+    def test_an_issue_of_an_official_account(self) -> None:
         link = app(5, f"<title>标题一</title><url>http://mp.example/1</url>{MMREADER}")
 
         assert isinstance(link, LinkMessage)
         assert link.articles == ARTICLES
 
-    def test_news_that_come_as_a_text(self) -> None:
+    def test_news_in_the_form_of_a_text(self) -> None:
         link = event("newsapp", ME, escape(MMREADER))
 
         assert isinstance(link, LinkMessage)
@@ -573,7 +573,7 @@ class TestApps:
         assert link.articles == ARTICLES
 
     @pytest.mark.parametrize("sender", ["newsapp", PEER])
-    def test_what_only_looks_like_news_is_a_text(self, sender: str) -> None:
+    def test_a_text_similar_to_news_is_a_text(self, sender: str) -> None:
         assert isinstance(event(sender, ME, "hi" if sender == "newsapp" else escape(MMREADER)), TextMessage)
 
     def test_a_piece_of_music(self) -> None:
@@ -596,7 +596,7 @@ class TestApps:
         assert isinstance(card, MiniProgramMessage)
         assert (card.title, card.program, card.program_id, card.page) == ("拼车", "出行", "gh_1@app", "a.html?b=1&c=2")
 
-    def test_a_mini_program_that_says_nothing_of_itself(self) -> None:
+    def test_a_mini_program_without_fields(self) -> None:
         card = app(33, "<title>t</title><sourceusername>gh_2</sourceusername>")
 
         assert isinstance(card, MiniProgramMessage)
@@ -643,7 +643,7 @@ class TestApps:
         assert isinstance(quote, QuoteMessage)
         assert (quote.quoted.sender, quote.quoted.chatroom, quote.quoted.sender_name) == (sender, chatroom, "小华")
 
-    def test_a_reply_that_does_not_say_to_what(self) -> None:
+    def test_a_reply_without_a_quoted_message(self) -> None:
         quote = app(57, "<title>好</title>")
 
         assert isinstance(quote, QuoteMessage)
@@ -674,7 +674,7 @@ class TestApps:
             HistoryItem(sender_name="李雷", text="", shown_time="2019-06-08 21:21", kind=2),
         )
 
-    def test_a_merged_history_of_type_0_that_the_xml_knows_better(self) -> None:
+    def test_the_type_of_a_merged_history_is_read_from_the_xml(self) -> None:
         xml = "<msg><appmsg><title>记录</title><type>19</type></appmsg></msg>"
 
         assert isinstance(event(PEER, ME, escape(xml), msg_type=49), HistoryMessage)
@@ -696,41 +696,41 @@ class TestApps:
         assert (transfer.amount, transfer.pay_subtype) == ("￥0.01", 3)
         assert (packet.title, packet.description) == ("恭喜发财", "红包")
 
-    def test_a_red_packet_that_comes_as_a_text(self) -> None:
+    def test_a_red_packet_in_the_form_of_a_text(self) -> None:
         packet = event(PEER, ME, "收到红包，请在手机上查看", app_msg_type=2001)
 
         assert isinstance(packet, RedPacketMessage)
         assert packet.title == "收到红包，请在手机上查看"
 
-    def test_a_link_that_calls_itself_a_transfer_stays_a_link(self) -> None:
+    def test_a_link_with_the_title_of_a_transfer_is_a_link(self) -> None:
         assert isinstance(app(5, "<title>微信转账</title>", file_name="微信转账"), LinkMessage)
 
     @pytest.mark.parametrize(("title", "kind"), [('"小华" 拍了拍我', Pat), ("别的", AppMessage)])
-    def test_a_pat_that_comes_as_an_app_message(self, title: str, kind: type[Event]) -> None:
+    def test_a_pat_in_the_form_of_an_app_message(self, title: str, kind: type[Event]) -> None:
         assert type(app(62, f"<title>{title}</title>")) is kind
 
-    def test_a_transfer_that_does_not_say_how_much(self) -> None:
+    def test_a_transfer_without_an_amount(self) -> None:
         transfer = event(PEER, ME, "", msg_type=49, app_msg_type=2000, file_name="微信转账")
 
         assert isinstance(transfer, TransferMessage)
         assert (transfer.title, transfer.amount, transfer.pay_subtype) == ("微信转账", "", 0)
 
-    def test_an_announcement_tells_its_text(self) -> None:
-        told = app(87, "<url>http://a</url><textannouncement><![CDATA[一\n二]]></textannouncement>")
+    def test_an_announcement_has_a_text(self) -> None:
+        message = app(87, "<url>http://a</url><textannouncement><![CDATA[一\n二]]></textannouncement>")
 
-        assert isinstance(told, AppMessage)
-        assert (told.app_type, told.text, told.author) == (87, "一\n二", "")
+        assert isinstance(message, AppMessage)
+        assert (message.app_type, message.text, message.author) == (87, "一\n二", "")
 
-    def test_a_channels_video_tells_its_author_and_its_caption(self) -> None:
-        told = app(
+    def test_a_video_of_a_channel_has_an_author_and_a_caption(self) -> None:
+        message = app(
             51, "<title>当前微信版本不支持展示该内容</title><finderFeed><nickname>国风</nickname>"
             "<desc>还招人么？#cos</desc><mediaCount>1</mediaCount></finderFeed>",
         )  # fmt: skip
 
-        assert isinstance(told, AppMessage)
-        assert (told.app_type, told.text, told.author) == (51, "还招人么？#cos", "国风")
+        assert isinstance(message, AppMessage)
+        assert (message.app_type, message.text, message.author) == (51, "还招人么？#cos", "国风")
 
-    def test_anything_else_keeps_its_number_title_and_link(self) -> None:
+    def test_any_other_app_message_has_its_type_title_and_link(self) -> None:
         other = app(16, "<title>优惠券</title><des>九折</des>", url="http://a")
 
         assert isinstance(other, AppMessage)
@@ -754,7 +754,7 @@ class TestBrokenXml:
             ("<" * 5_000, ""),
         ],
     )
-    def test_never_costs_the_message_and_seldom_its_title(self, xml: str, title: str) -> None:
+    def test_the_title_is_read_where_possible(self, xml: str, title: str) -> None:
         message = event(PEER, ME, escape(xml), msg_type=49, app_msg_type=16)
 
         assert isinstance(message, AppMessage)
@@ -769,23 +769,23 @@ class TestBrokenXml:
         assert (message.title, message.sender) == ("t", MEMBER)
 
 
-class TestGreyLines:
+class TestNotices:
     @pytest.mark.parametrize("from_to", [(PEER, ME), (ROOM, ME), (ME, PEER)])
-    def test_are_nobodys(self, from_to: tuple[str, str]) -> None:
+    def test_have_no_sender(self, from_to: tuple[str, str]) -> None:
         line = event(*from_to, "位置共享已经结束", msg_type=10000)
 
         assert isinstance(line, SystemMessage)
         assert line.sender is None
 
     @pytest.mark.parametrize("type_", [10000, 9999])
-    def test_are_told_apart_by_their_words(self, type_: int) -> None:
+    def test_have_a_class_by_their_text(self, type_: int) -> None:
         line = event(ROOM, ME, '"阿华" 拍了拍我', msg_type=type_)
 
         assert isinstance(line, Pat)
         assert (line.actor, line.target, line.sender, line.xml_type) == ("阿华", None, None, "")
 
     @pytest.mark.parametrize("type_", [10000, 10002])
-    def test_may_come_as_a_template(self, type_: int) -> None:
+    def test_may_arrive_as_a_template(self, type_: int) -> None:
         xml = write_template('"$by$"邀请"$names$"加入了群聊', {"by": {"wxid_a": "阿华"}, "names": {"b": "B", "c": "C"}})
         line = event(ROOM, ME, escape(xml), msg_type=type_)
 
@@ -793,13 +793,13 @@ class TestGreyLines:
         assert (line.names, line.by, line.xml_type) == (("B", "C"), "阿华", "sysmsgtemplate")
         assert (line.chat, line.sender) == (ROOM, None)
 
-    def test_a_pat_may_come_by_real_ids(self) -> None:
+    def test_a_pat_may_use_permanent_ids(self) -> None:
         line = event(ROOM, ME, escape(write_pat(actor="wxid_a", target="wxid_b", chat="1@chatroom")), msg_type=10002)
 
         assert isinstance(line, Pat)
         assert (line.actor, line.target, line.text) == ("wxid_a", "wxid_b", '"wxid_a" 拍了拍 "wxid_b"')
 
-    def test_an_owners_notice_is_told_by_its_plain_text(self) -> None:
+    def test_a_notice_to_the_owner_is_recognised_by_its_plain_text(self) -> None:
         xml = (
             '<sysmsg type="delchatroommember"><delchatroommember><plain><![CDATA["A"通过扫描你分享的二维码加入群聊  ]]>'
             "</plain><link><scene>qrcode</scene><text><![CDATA[  撤销]]></text><qrcode><![CDATA[http://weixin.qq.com/g/A]]>"
@@ -811,7 +811,7 @@ class TestGreyLines:
         assert (line.names, line.by, line.is_by_code) == (("A",), None, True)
         assert "weixin.qq.com" not in line.text
 
-    def test_xml_of_another_type_keeps_its_words(self) -> None:
+    def test_xml_of_another_type_keeps_its_text(self) -> None:
         line = event(ROOM, ME, escape('<sysmsg type="roomtoolstips"><todo>待办\n一</todo></sysmsg>'), msg_type=10002)
 
         assert type(line) is SystemMessage

@@ -87,7 +87,7 @@ def test_a_message_of_every_kind_goes_through_json(kind: type[Message]) -> None:
     assert event_from_json(event_to_json(recalled(message))) == recalled(message)
 
 
-def test_every_kind_of_message_can_be_read_back() -> None:
+def test_the_union_of_messages_has_every_kind() -> None:
     def below(kind: type[Message]) -> set[type[Message]]:
         return {kind}.union(*(below(each) for each in kind.__subclasses__()))
 
@@ -119,7 +119,7 @@ class TestThroughJson:
         assert "😀" in event_to_json(TEXT)
 
     @pytest.mark.parametrize("text", ["", "{}", "[]", '{"event":"nothing"}', '{"event":"text_message"}', b"\xff"])
-    def test_anything_else_is_no_event(self, text: str | bytes) -> None:
+    def test_other_json_is_refused(self, text: str | bytes) -> None:
         with pytest.raises(ValueError, match="This is not an event"):
             event_from_json(text)
 
@@ -127,14 +127,14 @@ class TestThroughJson:
 class TestEverythingIsAnEvent:
     @settings(derandomize=True, database=None)
     @given(some.dictionaries(some.sampled_from(FIELDS), VALUES))
-    def test_whatever_the_fields_hold(self, fields: dict[str, object]) -> None:
+    def test_for_any_fields(self, fields: dict[str, object]) -> None:
         event = event_from_item(item("message", json.dumps({"MsgId": "1"} | fields).encode()), "@me")
 
         assert event_from_json(event_to_json(event)) == event
 
     @settings(derandomize=True, database=None)
     @given(some.sampled_from(["message", "contact", "deleted"]), some.binary())
-    def test_whatever_the_bytes_are(self, kind: str, raw: bytes) -> None:
+    def test_for_any_bytes(self, kind: str, raw: bytes) -> None:
         event = event_from_item(item(kind, raw), "@me")
 
         assert event_from_json(event_to_json(event)) == event
@@ -142,13 +142,13 @@ class TestEverythingIsAnEvent:
 
 class TestItems:
     @pytest.mark.parametrize(("number", "text"), [(2**53 + 1, "9007199254740993"), (2**63 - 1, "9223372036854775807")])
-    def test_an_id_that_came_as_a_number_is_not_rounded(self, number: int, text: str) -> None:
+    def test_an_id_in_the_form_of_a_number_is_not_rounded(self, number: int, text: str) -> None:
         event = event_from_item(item("message", b'{"MsgId":%d,"MsgType":1,"FromUserName":"@peer"}' % number), "@me")
 
         assert isinstance(event, TextMessage)
         assert event.message_id == text
 
-    def test_a_changed_contact_is_built(self) -> None:
+    def test_a_changed_contact_is_decoded(self) -> None:
         event = event_from_item(item("contact", b'{"UserName":"@peer","NickName":"A&amp;B","ContactFlag":3}'), "@me")
 
         assert event == ContactChanged(contact=Contact(id=CHAT, nickname="A&B"))
@@ -161,7 +161,7 @@ class TestItems:
         [("message", b'{"MsgType":"x"}'), ("message", b"7"), ("contact", b"{}"), ("deleted", b"null"),
          ("message", b'{"MsgId":{"a":1},"Content":"\xff"}')],
     )  # fmt: skip
-    def test_what_cannot_be_read_is_kept_and_raises_nothing(self, kind: str, raw: bytes) -> None:
+    def test_an_unreadable_item_is_quarantined(self, kind: str, raw: bytes) -> None:
         event = event_from_item(item(kind, raw), "@me")
 
         assert isinstance(event, QuarantinedMessage)
@@ -187,19 +187,19 @@ def test_a_gap_is_an_event_of_its_own() -> None:
     assert event_from_item(item("gap", msgspec.json.encode(gap)), "@me") == gap
 
 
-def test_so_is_a_doubt_about_who_somebody_is() -> None:
+def test_an_ambiguous_identity_is_an_event_of_its_own() -> None:
     doubt = EVENTS["identity_ambiguous"]
 
     assert event_from_item(item("gap", msgspec.json.encode(doubt)), "@me") == doubt
 
 
 def message(**fields: object) -> Item:
-    told = {"MsgId": "7", "FromUserName": "@peer", "ToUserName": "@me", "MsgType": 1, "Content": "hi", "CreateTime": 5}
-    return item("message", json.dumps(told | fields).encode())
+    usual = {"MsgId": "7", "FromUserName": "@peer", "ToUserName": "@me", "MsgType": 1, "Content": "hi", "CreateTime": 5}
+    return item("message", json.dumps(usual | fields).encode())
 
 
 class TestIdentify:
-    def test_says_where_when_and_by_whom(self) -> None:
+    def test_returns_chat_sender_and_time(self) -> None:
         found = identify(message(), "@me")
 
         assert (found.message_id, found.chat, found.sender, found.time, found.is_self) == (
@@ -210,39 +210,39 @@ class TestIdentify:
             False,
         )
 
-    def test_of_an_own_message_is_in_the_chat_it_went_to(self) -> None:
+    def test_puts_an_own_message_into_the_chat_of_its_recipient(self) -> None:
         found = identify(message(FromUserName="@me", ToUserName="@peer"), "@me")
 
         assert (found.chat, found.sender, found.is_self) == ("@peer", "@me", True)
 
     @pytest.mark.parametrize(("content", "sender"), [("@a:<br/>hi", "@a"), ("hi", None)])
-    def test_in_a_chatroom_names_the_member(self, content: str, sender: str | None) -> None:
+    def test_in_a_chatroom_returns_the_member(self, content: str, sender: str | None) -> None:
         assert identify(message(FromUserName="@@room", Content=content), "@me").sender == sender
 
-    def test_of_what_the_phone_tells_belongs_to_no_chat(self) -> None:
+    def test_phone_activity_belongs_to_no_chat(self) -> None:
         assert identify(message(MsgType=MessageType.STATUS_NOTIFY, FromUserName="@me"), "@me").chat == ""
 
     @pytest.mark.parametrize("field", ["FromUserName", "MsgType", "Content", "CreateTime"])
-    def test_of_equal_ids_differs_by_type_sender_time_and_content(self, field: str) -> None:
+    def test_digests_of_equal_ids_differ_by_type_sender_time_and_content(self, field: str) -> None:
         other = message(**{field: 3 if field in {"MsgType", "CreateTime"} else "@else"})
 
         assert identify(other, "@me").message_id == identify(message(), "@me").message_id
         assert identify(other, "@me").digest != identify(message(), "@me").digest
 
-    def test_does_not_change_with_what_else_came(self) -> None:
+    def test_ignores_other_fields(self) -> None:
         one, other = identify(message(Status=4, NewMsgId=7), "@me"), identify(message(), "@me")
 
         assert msgspec.structs.replace(one, item=other.item, raw=other.raw) == other
 
     @pytest.mark.parametrize("none", ["", "0", 0])
-    def test_of_a_message_without_an_id_is_all_that_came(self, none: object) -> None:
+    def test_the_digest_of_a_message_without_an_id_covers_all_fields(self, none: object) -> None:
         one, other = (identify(message(MsgId=none, Content=text), "@me").message_id for text in "ab")
 
         assert len({one, other, identify(message(MsgId=none, Content="a"), "@me").message_id}) == 2
         assert one not in {"", "0"}
 
     @pytest.mark.parametrize("raw", [b'{"MsgType":"x"}', b"[]", b"{", b'{"MsgId":{}}'])
-    def test_of_what_cannot_be_read_says_so(self, raw: bytes) -> None:
+    def test_an_unreadable_item_is_marked_as_quarantined(self, raw: bytes) -> None:
         found = identify(item("message", raw), "@me")
 
         assert found.is_quarantined
@@ -250,7 +250,7 @@ class TestIdentify:
         assert isinstance(event_from_item(item("message", raw), "@me"), QuarantinedMessage)
 
     @pytest.mark.parametrize("kind", ["message", "contact", "deleted"])
-    def test_of_what_is_too_large_to_be_looked_into_says_so(self, kind: str) -> None:
+    def test_an_item_that_is_too_large_is_marked_as_quarantined(self, kind: str) -> None:
         fits = json.dumps({"MsgId": "7", "UserName": "@peer", "MsgType": 3}).encode().ljust(MAX_ITEM)
         for raw in (fits, fits + b" "):
             event = event_from_item(item(kind, raw), "@me")
@@ -260,19 +260,19 @@ class TestIdentify:
         assert event.reason == "it is larger than 1,048,576 bytes"
 
     @pytest.mark.parametrize("time", [-1, 2**63, 2**70])
-    def test_with_an_impossible_time_has_none(self, time: int) -> None:
+    def test_an_impossible_time_is_0(self, time: int) -> None:
         assert identify(message(CreateTime=time), "@me").time == 0
 
     @pytest.mark.parametrize("kind", ["contact", "deleted"])
-    def test_what_is_no_message_has_an_event_and_no_id(self, kind: str) -> None:
+    def test_a_contact_item_has_an_event_and_no_id(self, kind: str) -> None:
         other = item(kind, b'{"UserName":"@peer","MsgId":"7"}')
 
         assert identify(other, "@me") == Arrived(item=other, raw=other.raw, read=event_from_item(other, "@me"))
 
-    def test_a_text_is_read_as_the_event_that_is_made_of_it_later(self) -> None:
+    def test_a_text_is_decoded_to_its_event_at_once(self) -> None:
         assert identify(message(), "@me").read == event_from_item(message(), "@me")
 
-    def test_other_messages_stay_raw_until_their_event_is_requested(self) -> None:
+    def test_other_messages_are_decoded_to_their_event_later(self) -> None:
         picture = message(MsgType=MessageType.IMAGE)
         read = identify(picture, "@me").read
 
@@ -280,7 +280,7 @@ class TestIdentify:
         assert event_from_item(picture, "@me", read) == event_from_item(picture, "@me")
 
     @pytest.mark.parametrize(("time", "is_backlog"), [(0, False), (99, True), (100, False)])
-    def test_what_was_written_before_the_beginning_is_backlog(self, time: int, is_backlog: bool) -> None:
+    def test_a_message_older_than_the_start_is_backlog(self, time: int, is_backlog: bool) -> None:
         assert identify(message(CreateTime=time), "@me", 100).is_backlog is is_backlog
 
     def test_shows_no_text(self) -> None:
@@ -288,7 +288,7 @@ class TestIdentify:
 
     @given(fields=some.dictionaries(some.sampled_from(FIELDS), VALUES))
     @settings(derandomize=True, database=None)
-    def test_comes_out_of_whatever_was_delivered_and_fits_a_table(self, fields: dict[str, object]) -> None:
+    def test_values_fit_the_database_for_any_item(self, fields: dict[str, object]) -> None:
         delivered = item("message", json.dumps(fields).encode())
         found, event = identify(delivered, "@me"), event_from_item(delivered, "@me")
 
@@ -312,6 +312,6 @@ class TestIdentify:
         ),
     ],
 )
-def test_an_event_written_before_it_had_its_newer_fields_is_still_read(kind: str, written: str) -> None:
+def test_an_event_in_an_older_format_can_be_read(kind: str, written: str) -> None:
     line = f'{{"event":"{kind}",{json.dumps(COMMON | {"content": ""})[1:-1]},{written}}}'
     assert json.loads(line) == said_of(json.loads(event_to_json(event_from_json(line))), json.loads(line))

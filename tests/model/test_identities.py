@@ -28,7 +28,7 @@ OTHERS = [
 
 
 def marks(*nicknames: int) -> tuple[tuple[int, int], ...]:
-    """Give members without a number."""
+    """Return members whose nicknames have no number."""
     return tuple((each, 0) for each in nicknames)
 
 
@@ -40,7 +40,7 @@ def changed(evidence: Evidence, **changes: object) -> Evidence:
 
 
 def found(one: Evidence, *known: Evidence, is_careful: bool = False) -> Finding:
-    """Say what is found of a contact among these and many others, who are numbered from 1 on."""
+    """Return the match of a contact among these and many others; the known ones are numbered from 1."""
     return found_all([one, *OTHERS], *known, is_careful=is_careful)[0]
 
 
@@ -57,7 +57,7 @@ def number_of(finding: Finding) -> int:
 
 
 class TestEvidence:
-    def test_of_a_person_is_what_the_contact_says(self) -> None:
+    def test_of_a_person_is_the_fields_of_the_contact(self) -> None:
         contact = Contact(
             id=ContactId("@a"), nickname="Ann", pinyin="ann", avatar=637128364, signature="so it goes",
             region="广东 深圳", sex=2, attr_status=102437,
@@ -76,15 +76,15 @@ class TestEvidence:
         room = Contact(id=ContactId("@@r"), kind="chatroom", members=members)
         assert len(evidence_of(room).members) == MEMBERS
 
-    def test_keeps_what_was_known_where_it_says_nothing(self) -> None:
+    def test_with_an_empty_field_keeps_the_earlier_value(self) -> None:
         assert changed(ANN, nickname="Anna") == Evidence(kind="person", nickname="Anna").filled_from(ANN)
 
-    def test_an_id_that_does_not_begin_with_an_at_sign_is_lasting(self) -> None:
+    def test_an_id_without_an_at_sign_is_permanent(self) -> None:
         assert [is_lasting(each) for each in ("filehelper", "gh_1", "@a", "@@r")] == [True, True, False, False]
 
 
 class TestPeople:
-    def test_nothing_changed_is_a_match_with_its_reasons(self) -> None:
+    def test_unchanged_evidence_is_a_match_with_its_reasons(self) -> None:
         finding = found(ANN, ANN, BOB)
         assert (finding.by, number_of(finding)) == ("matched", 1)
         assert finding.confidence > 0.999
@@ -136,17 +136,17 @@ class TestPeople:
     def test_one_of_two_indistinguishable_contacts_names_both_candidates(self) -> None:
         assert found(ANN, ANN, ANN).by == "ambiguous"
 
-    def test_two_newcomers_like_one_who_is_known_are_both_new(self) -> None:
+    def test_two_new_contacts_like_a_known_one_are_both_ambiguous(self) -> None:
         assert [each.by for each in found_all([ANN, ANN], ANN)] == ["ambiguous", "ambiguous"]
 
-    def test_who_was_too_close_to_another_is_clear_once_that_one_is_found(self) -> None:
-        # They differ in nothing but the picture, and the second one's number is so low that it says little.
+    def test_a_contact_is_matched_once_a_similar_one_is_matched(self) -> None:
+        # They differ in the picture alone, and the picture number of the second one is so low that it is weak evidence.
         first = changed(ANN, remark="邓宇萍")
         second = changed(first, avatar=3)
         assert [number_of(each) for each in found_all([first, second], first, second)] == [1, 2]
         assert found(second, first, second).by == "ambiguous"
 
-    def test_a_picture_in_the_name_that_changes_is_no_other_name(self) -> None:
+    def test_a_changed_emoji_in_the_name_is_the_same_name(self) -> None:
         one = Evidence(kind="person", nickname="王小明🌸", pinyin="wangxiaoming?", remark="邓宇萍")
         reasons = found(changed(one, nickname="王小明😀"), one).reasons
         assert [(reason.what, reason.agrees) for reason in reasons] == [("remark", True), ("pinyin", True)]
@@ -161,32 +161,32 @@ class TestPeople:
         assert found(one, one, *lazy).by == "ambiguous"
         assert number_of(found(one, one)) == 1
 
-    def test_more_is_needed_while_more_may_come(self) -> None:
+    def test_more_evidence_is_needed_while_contacts_may_be_missing(self) -> None:
         one = Evidence(kind="person", nickname="Zoe", signature="so it goes")
         assert (found(one, one).by, found(one, one, is_careful=True).by) == ("matched", "ambiguous")
         assert found(ANN, ANN, is_careful=True).by == "matched"
 
-    def test_at_first_no_identity_is_known(self) -> None:
+    def test_without_known_identities_every_contact_is_new(self) -> None:
         assert {ContactId("@a"): Finding("seen")} == match({ContactId("@a"): ANN}, [], [])
 
 
-class TestCertainMarks:
+class TestCertainAttributes:
     @pytest.mark.parametrize("mark", [{"alias": "ann_77"}, {"uin": 77}, {"wxid": "wxid_77"}, {"is_self": True}])
-    def test_one_mark_is_enough_whatever_else_differs(self, mark: dict[str, object]) -> None:
+    def test_one_is_enough_even_if_all_else_differs(self, mark: dict[str, object]) -> None:
         finding = found(changed(BOB, **mark), changed(ANN, **mark), BOB)
         assert (finding.by, number_of(finding), finding.confidence) == ("certain", 1, 1.0)
         assert [*mark] == [reason.what for reason in finding.reasons]
 
     @pytest.mark.parametrize("name", ["alias", "wxid"])
-    def test_another_mark_forbids_a_match_whatever_else_agrees(self, name: str) -> None:
+    def test_a_different_one_prevents_a_match_even_if_all_else_agrees(self, name: str) -> None:
         assert found(changed(ANN, **{name: "one"}), changed(ANN, **{name: "two"})).by == "seen"
 
-    def test_the_surer_mark_decides(self) -> None:
+    def test_the_more_reliable_one_decides(self) -> None:
         finding = found(changed(ANN, uin=7, alias="new"), changed(ANN, uin=7, alias="old"))
         assert (finding.by, finding.reasons[0].what) == ("certain", "uin")
         assert found(changed(ANN, uin=7, alias="same"), changed(ANN, uin=8, alias="same")).by == "seen"
 
-    def test_a_mark_that_two_have_is_not_certain(self) -> None:
+    def test_one_that_two_contacts_share_is_not_certain(self) -> None:
         one, other = changed(ANN, alias="shared"), changed(BOB, alias="shared")
         findings = found_all([one, other], one, other)
         assert [(each.by, number_of(each)) for each in findings] == [("matched", 1), ("matched", 2)]
@@ -196,17 +196,17 @@ class TestChatrooms:
     def test_the_same_name_and_members_are_a_match(self) -> None:
         assert number_of(found(HIKE, HIKE)) == 1
 
-    def test_some_members_may_come_and_go(self) -> None:
+    def test_some_members_may_change(self) -> None:
         assert number_of(found(changed(HIKE, members=marks(*range(101, 111))), HIKE)) == 1
 
-    def test_members_are_known_under_any_nickname(self) -> None:
+    def test_members_are_matched_by_either_nickname(self) -> None:
         before = changed(HIKE, members=tuple((mark, mark + 1) for mark in range(10)))
         assert (
             number_of(found(changed(before, members=tuple((mark + 50, mark + 1) for mark in range(10))), before)) == 1
         )
         assert number_of(found(changed(before, members=marks(*range(10))), before)) == 1
 
-    def test_a_new_name_is_no_other_chatroom(self) -> None:
+    def test_a_renamed_chatroom_is_a_match(self) -> None:
         assert number_of(found(changed(HIKE, nickname="乒乓球", is_owner=True), changed(HIKE, is_owner=True))) == 1
 
     def test_the_same_name_with_other_members_is_another_one(self) -> None:
@@ -222,25 +222,25 @@ class TestChatrooms:
         assert number_of(found(unnamed, unnamed)) == 1
         assert None is found(changed(unnamed, members=(*unnamed.members[1:], (7, 0))), unnamed).face
 
-    def test_three_people_meet_in_more_than_one_chatroom(self) -> None:
+    def test_three_members_alone_are_ambiguous(self) -> None:
         small = changed(HIKE, nickname="", members=marks(1, 2))
         assert found(small, small).by == "ambiguous"
 
-    def test_a_person_is_never_a_chatroom(self) -> None:
+    def test_evidence_of_another_kind_is_no_match(self) -> None:
         assert found(changed(ANN, kind="official"), ANN).by == "seen"
 
 
-# -- judged by a crowd -----------------------------------------------------------------------------------------------
+# -- matching over several logins ------------------------------------------------------------------------------------
 
 
 def judged(size: int, seed: int, *, has_avatars: bool) -> tuple[int, float]:
-    """Give the wrong matches of five logins, and the part of those who were there before that were known again."""
+    """Return the number of wrong matches over five logins, and the share of known contacts that were recognised."""
     crowd = Crowd(size, seed, has_avatars=has_avatars)
     known: dict[int, Evidence] = {}
-    told: list[tuple[int, int, int]] = []
+    results: list[tuple[int, int, int]] = []
     for login in range(5):
         if login:
-            crowd.live_on()
+            crowd.change()
         contacts, who = crowd.log_in()
         numbers: dict[ContactId, int] = {}
         for is_room in (False, True):
@@ -251,8 +251,8 @@ def judged(size: int, seed: int, *, has_avatars: bool) -> tuple[int, float]:
                 before = finding.face.evidence if finding.face else seen[contact_id]
                 number = finding.face.number if finding.face else len(known) + 1
                 numbers[contact_id], known[number] = number, seen[contact_id].filled_from(before)
-                told.append((login, who[contact_id], number))
-    return mistakes(told)
+                results.append((login, who[contact_id], number))
+    return mistakes(results)
 
 
 @pytest.mark.parametrize(("has_avatars", "least"), [(True, 0.95), (False, 0.70)])

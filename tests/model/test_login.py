@@ -1,4 +1,4 @@
-"""The login and the login code, whose reprs show no secret."""
+"""The login and the login code; their reprs show no secret."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ CODE = QrCode(url="https://login.weixin.qq.com/l/AbCdEfGhIj==")
 
 
 class TestLogin:
-    def test_knows_its_account(self) -> None:
+    def test_has_the_uin_of_its_account(self) -> None:
         account = Account(id=LOGIN.account.id, nickname="小明", uin=1234567890, host="web")
 
         assert LOGIN.account == account
         assert LOGIN.account.id == "@00aa11bb22cc33dd"
 
-    def test_a_blank_one_has_none(self) -> None:
+    def test_without_a_uin_has_no_account(self) -> None:
         profile, hosts = choose("filehelper", None)
         blank = Login(profile_name=profile.name, server=None, hosts=hosts)
 
@@ -44,7 +44,7 @@ MATRIX = [[bool(module) for module in row] for row in segno.make(CODE.url, micro
 
 
 def modules(drawing: list[str], *, ink_is_dark: bool) -> list[list[bool]]:
-    """Read from a drawing which modules are dark."""
+    """Return which modules of a drawn QR code are dark."""
     rows = []
     for line in drawing:
         letters = re.sub(r"\x1b\[[0-9;]*m", "", line)
@@ -84,6 +84,6 @@ class TestQrCode:
     def test_the_picture_holds_the_address(self) -> None:
         assert CODE.png() != QrCode(url=CODE.url.replace("A", "B")).png()
 
-    def test_shows_itself_only_when_asked(self) -> None:
+    def test_is_shown_by_str_and_not_by_repr(self) -> None:
         assert repr(CODE) == "QrCode(***)"
         assert repr([CODE]) == "[QrCode(***)]"

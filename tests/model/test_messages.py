@@ -29,7 +29,7 @@ class TestImage:
         assert read_image(image.forward_content) == {**KEYS, "cdnthumbaeskey": "00aa"}
 
     @pytest.mark.parametrize("content", ["@0a1b2c", "", escape('<msg><img length="1" /></msg>'), "&lt;msg&gt;"])
-    def test_without_keys_cannot_and_names_the_way_round(self, content: str) -> None:
+    def test_without_keys_cannot_be_forwarded_and_the_error_names_the_alternative(self, content: str) -> None:
         image = ImageMessage(**common(content))
 
         assert not image.can_forward
@@ -50,7 +50,7 @@ class TestVideo:
         "content", ["@0a1b2c", "", escape(write_message("videomsg", {"aeskey": "00"})),
                     escape(write_message("videomsg", {"cdnvideourl": "3068"}))],
     )  # fmt: skip
-    def test_without_keys_cannot_and_names_the_way_round(self, content: str) -> None:
+    def test_without_keys_cannot_be_forwarded_and_the_error_names_the_alternative(self, content: str) -> None:
         video = VideoMessage(**common(content), duration=2)
 
         assert not video.can_forward
@@ -58,7 +58,7 @@ class TestVideo:
             _ = video.forward_content
 
 
-def test_texts_and_replies_say_whom_they_mention() -> None:
+def test_texts_and_replies_list_whom_they_mention() -> None:
     quoted = Quoted(message_id="", sender_name="", sender="", message_type=1, text="@小明 hi", content="")
 
     assert TextMessage(**common(""), text="@小明\u2005在吗").mentions("爬山队长", "小明")
@@ -84,16 +84,16 @@ class TestReceipt:
         assert '"message_id":"9007199254740993"' in text
         assert "\n" not in text
 
-    def test_passes_over_keys_it_does_not_know(self) -> None:
+    def test_ignores_unknown_keys(self) -> None:
         assert Receipt.from_json(self.receipt.to_json()[:-1] + ',"kind":"text"}') == self.receipt
 
     @pytest.mark.parametrize("text", ["", "{}", "[]", '{"message_id":1}', b"\xff", "null"])
-    def test_is_read_from_nothing_else(self, text: str | bytes) -> None:
+    def test_other_json_is_refused(self, text: str | bytes) -> None:
         with pytest.raises(ValueError, match="This is not a receipt"):
             Receipt.from_json(text)
 
 
-def test_a_message_can_be_a_key_and_cannot_be_changed() -> None:
+def test_a_message_is_hashable_and_immutable() -> None:
     message = TextMessage(**common("hi"), text="hi")
 
     assert {message: 1}[TextMessage(**common("hi"), text="hi")] == 1

@@ -157,7 +157,7 @@ def test_a_notice_is_recognised_by_its_text(text: str, kind: type[SystemMessage]
         "邀请",
     ],
 )
-def test_any_other_line_is_only_a_line(text: str) -> None:
+def test_any_other_notice_is_a_system_message(text: str) -> None:
     line = system_message(ENVELOPE, text, xml_type="roomtips")
 
     assert type(line) is SystemMessage
@@ -165,7 +165,7 @@ def test_any_other_line_is_only_a_line(text: str) -> None:
 
 
 @pytest.mark.parametrize(("length", "kind"), [(LONGEST, MemberJoined), (LONGEST + 1, SystemMessage)])
-def test_a_line_is_looked_into_up_to_a_length(length: int, kind: type[SystemMessage]) -> None:
+def test_only_notices_up_to_a_maximum_length_are_parsed(length: int, kind: type[SystemMessage]) -> None:
     line = '你邀请"{}"加入了群聊'
 
     assert type(system_message(ENVELOPE, line.format("x" * (length - len(line) + 2)))) is kind
@@ -189,8 +189,8 @@ def test_a_line_is_looked_into_up_to_a_length(length: int, kind: type[SystemMess
         "、",
     ],
 )
-def test_no_line_takes_long_to_look_into(piece: str) -> None:
-    # The timeout of a test is the limit: a pattern that tries every way would need hours.
+def test_parsing_takes_linear_time(piece: str) -> None:
+    # The timeout of a test is the limit: a pattern with exponential backtracking would need hours.
     system_message(ENVELOPE, (piece * LONGEST)[:LONGEST])
 
 
@@ -203,7 +203,7 @@ def test_no_line_takes_long_to_look_into(piece: str) -> None:
         ("收到红包，请在手机上查看", False),
     ],
 )
-def test_a_line_says_too_often_or_not(text: str, says: bool) -> None:
+def test_a_notice_of_too_frequent_operations_is_recognised(text: str, says: bool) -> None:
     assert says_too_often(system_message(ENVELOPE, text)) is says
 
 

@@ -1,4 +1,4 @@
-"""The roster: packed contacts are found and read like unpacked ones."""
+"""The roster: contacts that are packed into bytes are found and read like others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MANY = 500
 
 
 def listed(*contacts: WireContact | bytes) -> list[msgspec.Raw]:
-    """Give contacts as a page of the list has them."""
+    """Return contacts as a page of the contact list holds them."""
     body = b"[" + b",".join(each if isinstance(each, bytes) else write_json(each) for each in contacts) + b"]"
     return msgspec.json.decode(body, type=list[msgspec.Raw])
 
@@ -41,7 +41,7 @@ def crowd(request: pytest.FixtureRequest) -> Contacts:
     return contacts
 
 
-def test_everybody_is_found_by_id_and_by_name(crowd: Contacts) -> None:
+def test_every_contact_is_found_by_id_and_by_name(crowd: Contacts) -> None:
     assert [f"Friend {number}" for number in range(MANY)] == [
         contact.nickname for number in range(MANY) if (contact := crowd.get(f"@{number}")) is not None
     ]
@@ -52,11 +52,11 @@ def test_everybody_is_found_by_id_and_by_name(crowd: Contacts) -> None:
     assert crowd.called("Friend 500") == []
 
 
-def test_all_are_gone_through_in_the_order_of_the_list_each_once(crowd: Contacts) -> None:
+def test_iteration_yields_each_contact_once_in_the_order_of_the_list(crowd: Contacts) -> None:
     assert ["filehelper", *(f"@{number}" for number in range(MANY)), "@@room"] == [each.id for each in crowd]
 
 
-def test_of_one_who_is_listed_twice_all_that_was_said_counts(crowd: Contacts) -> None:
+def test_the_fields_of_a_contact_that_is_listed_twice_are_merged(crowd: Contacts) -> None:
     room = crowd.resolve("@@room")
 
     assert (room.remark, [member.name for member in room.members]) == ("Ours", ["Ann", "Ben"])
@@ -64,7 +64,7 @@ def test_of_one_who_is_listed_twice_all_that_was_said_counts(crowd: Contacts) ->
     assert not crowd.has_member("@@nowhere", "@a")
 
 
-def test_what_changes_goes_before_what_was_listed(crowd: Contacts) -> None:
+def test_a_change_replaces_what_was_listed(crowd: Contacts) -> None:
     assert crowd.has_member("@@room", "@b")
     crowd.put(Contact(id=ContactId("@@room"), kind="chatroom", members=(Member(id=ContactId("@c")),)))
     crowd.merge(Contact(id=ContactId("@1"), nickname="Other"))
@@ -80,7 +80,7 @@ def test_what_changes_goes_before_what_was_listed(crowd: Contacts) -> None:
     assert "@2" not in [each.id for each in crowd]
 
 
-def test_a_copy_goes_its_own_way(crowd: Contacts) -> None:
+def test_a_copy_is_independent(crowd: Contacts) -> None:
     crowd.remove("@1")
     copy = Contacts.packed(crowd)
     copy.remove("@2")
@@ -111,7 +111,7 @@ def test_saved_contacts_can_be_packed() -> None:
     assert not packed.is_changed
 
 
-def test_the_platforms_own_word_on_filehelper_goes_before_ours() -> None:
+def test_the_platforms_name_of_filehelper_replaces_the_built_in_one() -> None:
     own = Contacts.listed(
         Listing(take_listed(listed(WireContact(user_name="filehelper", nick_name="File Transfer")))), ME
     )
@@ -121,7 +121,7 @@ def test_the_platforms_own_word_on_filehelper_goes_before_ours() -> None:
     assert own.called("文件传输助手") == []
 
 
-def test_texts_are_found_at_all_their_places() -> None:
+def test_a_text_is_found_at_all_its_places() -> None:
     places = Places.of("abaca")
 
     assert [places.find(each) for each in "abcd"] == [[0, 2, 4], [1], [3], []]
@@ -130,7 +130,7 @@ def test_texts_are_found_at_all_their_places() -> None:
     assert (len(places), len(Places.of("")), "a" in Places.of("")) == (5, 0, False)
 
 
-def test_texts_whose_hashes_end_alike_are_told_apart() -> None:
+def test_texts_with_similar_hashes_are_distinguished() -> None:
     alike = array("q", [7, 7 + 2**40, -1, 7 + 2**41, 7])
 
     assert Places(alike).again == {0: [4]}
@@ -138,6 +138,6 @@ def test_texts_whose_hashes_end_alike_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("size", [2**16 - 1, 2**16])
-def test_the_last_of_many_texts_has_its_place_however_large_the_table(size: int) -> None:
+def test_the_last_text_of_a_large_table_is_found(size: int) -> None:
     places = Places.of(map(str, range(size)))
     assert [places.first(str(each)) for each in (0, size - 1, size)] == [0, size - 1, -1]

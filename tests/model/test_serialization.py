@@ -1,4 +1,4 @@
-"""JSON of every public value, by one rule."""
+"""JSON of every public value."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ TEXT = TextMessage(
 
 @pytest.mark.parametrize("kind", PUBLIC_STRUCTS, ids=lambda kind: kind.__name__)
 class TestEveryPublicStruct:
-    def test_it_is_an_object_with_its_fields_in_order(self, kind: type[msgspec.Struct]) -> None:
+    def test_is_an_object_with_its_fields_in_order(self, kind: type[msgspec.Struct]) -> None:
         config = kind.__struct_config__
         tag = [config.tag_field] if config.tag_field else []
         assert list(json.loads(to_json(sample(kind)))) == [*tag, *kind.__struct_fields__]
 
-    def test_it_is_the_same_made_of_dicts_and_lists(self, kind: type[msgspec.Struct]) -> None:
+    def test_is_the_same_as_dicts_and_lists(self, kind: type[msgspec.Struct]) -> None:
         value = sample(kind)
         assert json.loads(json.dumps(to_builtins(value))) == json.loads(to_json(value))
 
@@ -110,6 +110,6 @@ def test_every_text_is_written_and_can_be_encoded(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [AsyncClient(), object(), iter([1])])
-def test_what_is_no_value_is_refused(value: Any) -> None:
+def test_other_objects_are_refused(value: Any) -> None:
     with pytest.raises(TypeError, match="has no JSON"):
         to_json(value)

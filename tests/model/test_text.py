@@ -1,4 +1,4 @@
-"""Conversion of delivered text in one pass: user input never becomes markup."""
+"""Conversion of delivered text in one pass; what a user typed never becomes markup."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ EMOJI = {
     "1f9ff": "🧿",
     "1fa70": "🩰",
 }
-"""What the hex digits of a span mean."""
+"""The emoji that the hex digits of a span mean."""
 
 NO_EMOJI = [
     "", "zz", "d83d", "D83D", "d83dde02", "dfff", "1f602d83d", "110000", "1f6", "1f60202", "12", "31", "1f602zz",
     "1f3f4e0067e0062e0065e006ee0067e007f", "0x1f602", "1f602 ", "-1f602", '"><b>', "\u0661f602",
 ]  # fmt: skip
-"""Digits that mean nothing; the span stays as it came."""
+"""Digits that mean no emoji; their span stays unchanged."""
 
 
 def span(digits: str) -> str:
@@ -72,17 +72,17 @@ def span(digits: str) -> str:
 
 
 @pytest.mark.parametrize(("digits", "text"), EMOJI.items())
-def test_an_emoji_span_is_the_emoji(digits: str, text: str) -> None:
+def test_an_emoji_span_becomes_the_emoji(digits: str, text: str) -> None:
     assert plain_text(f"a{span(digits)}b") == f"a{text}b"
 
 
 @pytest.mark.parametrize("digits", NO_EMOJI)
-def test_a_span_that_is_no_emoji_stays_as_it_came(digits: str) -> None:
+def test_a_span_without_a_known_emoji_stays_unchanged(digits: str) -> None:
     assert plain_text(f"a{span(digits)}b") == f"a{span(digits)}b"
 
 
 @given(some.text(alphabet="0123456789abcdefABCDEF", max_size=24))
-def test_no_digits_make_a_text_that_cannot_be_written(digits: str) -> None:
+def test_the_result_of_any_digits_can_be_encoded(digits: str) -> None:
     emoji(digits).encode()
 
 
@@ -90,7 +90,7 @@ def test_a_span_may_lack_its_last_bracket() -> None:
     assert plain_text('<span class="emoji emoji1f602"></span') == "😂"
 
 
-def test_neighbouring_spans_are_read_one_by_one() -> None:
+def test_neighbouring_spans_are_separate() -> None:
     assert plain_text(span("1f1e81f1f3") + span("1f602")) == "🇨🇳😂"
 
 
@@ -111,7 +111,7 @@ def test_neighbouring_spans_are_read_one_by_one() -> None:
         ("<b>not ours</b>", "<b>not ours</b>"),
     ],
 )
-def test_exactly_one_level_of_escaping_is_undone(delivered: str, written: str) -> None:
+def test_exactly_one_level_of_escaping_is_removed(delivered: str, written: str) -> None:
     assert plain_text(delivered) == written
 
 
@@ -124,11 +124,11 @@ def test_the_xml_of_a_content_ends_with_its_root() -> None:
     assert xml_text("&lt;msg&gt;&lt;img /&gt;&lt;/msg&gt;<br/>") == "<msg><img /></msg>"
 
 
-def test_a_content_without_a_root_is_left_whole() -> None:
+def test_a_content_without_a_root_stays_unchanged() -> None:
     assert xml_text("@hash&amp;") == "@hash&"
 
 
-def test_links_in_a_notice_are_replaced_by_their_words() -> None:
+def test_links_in_a_notice_are_replaced_by_their_text() -> None:
     notice = 'x &lt;a href="weixin://a"&gt;添加\n朋友&lt;/a&gt;, <a>y</a> &lt;b&gt;'
 
     assert notice_text(notice) == "x 添加\n朋友, y <b>"
@@ -146,7 +146,7 @@ def test_links_in_a_notice_are_replaced_by_their_words() -> None:
         ("<a\n>1\n2</a>", "1\n2"),
     ],
 )
-def test_what_is_no_link_stays_as_it_came(content: str, text: str) -> None:
+def test_other_markup_stays_unchanged(content: str, text: str) -> None:
     assert notice_text(content) == text
 
 
@@ -167,10 +167,10 @@ class TestNormalizing:
 
     @pytest.mark.parametrize("form", ["NFC", "NFKD"])
     @pytest.mark.parametrize("hostile", ["\u0315\u0316", "\u0315", "\u0344", "\u1161", "好"])
-    def test_no_run_of_combining_signs_is_brought_into_order_as_a_whole(
+    def test_a_long_run_of_combining_characters_is_normalized_in_parts(
         self, form: Literal["NFC", "NFKD"], hostile: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """To bring a run into order takes as many steps as its length squared."""
+        """To sort a run takes a number of steps in proportion to the square of its length."""
         steps: list[int] = []
         normalize = unicodedata.normalize
         monkeypatch.setattr(
@@ -225,10 +225,10 @@ class TestMentions:
             ("@me\u2005", []),
         ],
     )
-    def test_a_name_that_only_looks_mentioned_is_not(self, text: str, names: list[str]) -> None:
+    def test_a_similar_text_is_not_a_mention(self, text: str, names: list[str]) -> None:
         assert not is_mentioned(text, names)
 
-    def test_a_name_that_is_too_long_for_one_is_not_looked_for(self) -> None:
+    def test_a_name_beyond_the_maximum_length_is_ignored(self) -> None:
         assert is_mentioned("@" + "a" * LONGEST_NAME, ["a" * LONGEST_NAME])
         assert not is_mentioned("@a" + "a" * LONGEST_NAME, ["a" + "a" * LONGEST_NAME])
 
@@ -266,5 +266,5 @@ class TestMentionAtTheBeginning:
             (f"@{'x' * 300} /help", ["x" * 300]),
         ],
     )
-    def test_other_texts_stay_as_they_are(self, text: str, names: list[str]) -> None:
+    def test_other_texts_stay_unchanged(self, text: str, names: list[str]) -> None:
         assert without_mention(text, names) == text

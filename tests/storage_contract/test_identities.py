@@ -342,7 +342,7 @@ async def test_a_crowd_keeps_its_numbers_over_five_logins(journal: Journal) -> N
     told: list[tuple[int, int, int]] = []
     for login in range(5):
         if login:
-            crowd.live_on()
+            crowd.change()
         contacts, who = crowd.log_in()
         own_id = ContactId(f"@me-{login}")
         await account.open_login(own_id, b"", NOW + login, [])
