@@ -20,7 +20,7 @@ HOSTS = single("http://127.0.0.1:8790")
 
 
 class Page:
-    """Writes requests, reads replies, keeps its keys. It holds no opinion on what they mean."""
+    """Encodes requests, decodes replies and stores the session's keys, without any behaviour of a client."""
 
     def __init__(self, sandbox):
         self.sandbox = sandbox
@@ -32,13 +32,13 @@ class Page:
         self.sync_key = self.check_key = None
 
     def ask(self, endpoint, value, *, headers=(), parked=None):
-        """Give the core's answer as it is: a response or a park."""
+        """Return the undecoded result: a response or a held poll."""
         return self.sandbox.answer(endpoint.encode_request(value, self.hosts, (*self.headers, *headers)), parked)
 
     def call(self, endpoint, value, *, headers=()):
-        """Give the decoded reply."""
+        """Return the decoded reply."""
         response = self.ask(endpoint, value, headers=headers)
-        assert not isinstance(response, Park), f"{endpoint.name} was parked"
+        assert not isinstance(response, Park), f"{endpoint.name} was held"
         return endpoint.decode_reply(response)
 
     def new_code(self):
@@ -73,14 +73,14 @@ class Page:
         return self.call(WEBWXSYNC, SyncRequest(credentials=self.credentials, sync_key=key or self.sync_key))
 
     def messages(self):
-        """Fetch once and give the messages, moving both keys on."""
+        """Fetch once, store both new keys and return the messages."""
         reply = self.fetch()
         assert reply.base_response.ret == 0
         self.sync_key, self.check_key = reply.sync_key, reply.sync_check_key
         return [msgspec.json.decode(raw, type=WireMessage) for raw in reply.add_msg_list]
 
     def name(self, who):
-        """Give this session's name of a world id."""
+        """Return the name of a world id in this session."""
         session = self.world.logins.session(self.credentials.sid)
         return session.names.name(who, is_chatroom=who in self.world.chatrooms)
 
@@ -115,7 +115,7 @@ def sandbox(world):
 
 @pytest.fixture
 def page(sandbox):
-    """A page that has not logged in."""
+    """A page without a login."""
     return Page(sandbox)
 
 
@@ -133,11 +133,11 @@ def friend(sandbox):
 
 @pytest.fixture
 def new_page(sandbox):
-    """Make further pages, of this sandbox or another."""
+    """Return a function that makes further pages, of this sandbox or another."""
     return lambda other=sandbox: Page(other)
 
 
 @pytest.fixture
 def png():
-    """The start of a PNG of 320 x 240 pixels: all that a server reads of one."""
+    """Return the beginning of a PNG of 320 x 240 pixels; a server reads no more of a picture."""
     return b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (320).to_bytes(4) + (240).to_bytes(4) + bytes(range(256))

@@ -36,7 +36,7 @@ CALLS = {
     "red-packet": ({}, "red_packet", "恭喜发财，大吉大利"),
     "raw": ({"type": 49, "app_type": 16, "content": "<msg/>"}, "raw", "<msg/>"),
 }
-"""What to call an action with, and what the phone shows then."""
+"""Fields of the call of each action, and the content that the phone shows afterwards."""
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def control(sandbox):
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_an_action_sends_what_it_is_called(control, world, me, name):
+def test_an_action_sends_the_content_of_its_name(control, world, me, name):
     fields, kind, text = CALLS[name]
     status, sent = control(name, **fields)
     assert status == 200
@@ -84,7 +84,7 @@ def names_of_parameters(action):
     return [parameter.name for parameter in action.parameters]
 
 
-def test_every_action_that_sends_is_called_here_and_every_kind_is_sent():
+def test_these_tests_call_every_action_that_sends_and_send_every_kind():
     sending = {name for name, action in ACTIONS.items() if names_of_parameters(action)[:1] == ["from"]} - {"recall"}
     assert {*CALLS, "quote", "notice"} == sending
     assert {kind for _, kind, _ in CALLS.values()} | {"quote", "system"} == set(KINDS)
@@ -111,20 +111,20 @@ def test_the_table_has_all_that_a_command_needs(action):
         ("raw", {"type": "x"}),
     ],
 )
-def test_a_call_that_lacks_something_is_a_sentence(control, name, fields):
+def test_a_missing_field_is_an_error_in_one_sentence(control, name, fields):
     status, answer = control(name, **fields)
     assert status == 400
     assert answer["error"].startswith("The request cannot be read:")
 
 
 @pytest.mark.parametrize(("name", "fields"), [("card", {"person": "nobody"}), ("store-sticker", {"to": "阿华"})])
-def test_what_cannot_be_done_is_a_sentence(control, name, fields):
+def test_an_impossible_action_is_an_error_in_one_sentence(control, name, fields):
     status, answer = control(name, **fields)
     assert status == 409
     assert answer["error"].endswith(".")
 
 
 @pytest.mark.parametrize(("played", "ext"), [({"game": "dice"}, ("2", "1")), ({"result": 3}, ("0", "0"))])
-def test_a_sticker_has_a_result_only_of_a_game(control, me, played, ext):
+def test_only_a_sticker_of_a_game_has_a_result(control, me, played, ext):
     control("sticker", content=BASE64, **played)
     assert f'gameext type="{ext[0]}" content="{ext[1]}"' in me.messages()[-1].content

@@ -1,4 +1,4 @@
-"""Faults of the response that `test_faults` does not test on the wire, and what they leave unchanged."""
+"""Faults of the response that `test_faults` does not test over HTTP, and their effect on the world."""
 
 import json
 
@@ -28,7 +28,7 @@ def test_a_refused_fetch_has_its_return_code(name, me):
 
 
 @pytest.mark.parametrize("name", [name for name, kind in FAULTS.items() if not kind.calls or name == "rotated_cookies"])
-def test_nobodys_call_is_no_reason_to_fail(name, page):
+def test_a_fault_of_a_call_without_a_session_is_no_error(name, page):
     kind = FAULTS[name]
     if isinstance(kind(), page.world.faults.kinds):
         page.world.faults.add(name)
@@ -36,8 +36,8 @@ def test_nobodys_call_is_no_reason_to_fail(name, page):
 
 
 @pytest.mark.parametrize("name", FETCHES)
-def test_the_world_is_as_it_was(name, me):
-    """Whoever asks again is told the truth: no fault of the fetch is more than words, but for a flood's."""
+def test_a_fault_of_the_fetch_does_not_change_the_world(name, me):
+    """The next fetch returns the real state. A flood is the exception: its messages are in the world."""
     me.world.say("ahua", "me", "one")
     me.world.say("lilei", "hiking", "two")
     good = json.loads(fetched(me).body)["AddMsgList"]
@@ -46,7 +46,7 @@ def test_the_world_is_as_it_was(name, me):
     assert json.loads(fetched(me).body)["AddMsgList"][:2] == good
 
 
-def test_a_flood_is_of_real_messages(me):
+def test_a_flood_consists_of_real_messages(me):
     me.world.faults.add("flood:times=1,count=120")
     words = [message["Content"] for message in json.loads(fetched(me).body)["AddMsgList"]]
     assert words == [f"{number} of 120" for number in range(1, 121)]
@@ -68,7 +68,7 @@ def test_the_continue_flag_is_set_while_more_changes_wait(me):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_another_order_is_never_the_same(seed, me):
+def test_a_shuffled_batch_is_never_in_the_original_order(seed, me):
     for text in "ab":
         me.world.say("ahua", "me", text)
     good = json.loads(fetched(me).body)
@@ -80,7 +80,7 @@ def test_another_order_is_never_the_same(seed, me):
     assert bad["SyncKey"]["List"] != good["SyncKey"]["List"]
 
 
-def test_faults_of_one_fetch_leave_each_other_room(me):
+def test_two_faults_of_one_fetch_both_have_their_effect(me):
     me.world.say("ahua", "me", "one")
     for name in ("null_key", "no_check_key", "reordered_key", "shrunk_key", "continue_run"):
         me.world.faults.add(name)
@@ -88,7 +88,7 @@ def test_faults_of_one_fetch_leave_each_other_room(me):
     assert (answer["SyncKey"], "SyncCheckKey" in answer) == (None, False)
 
 
-def test_a_rotated_key_is_the_only_one_that_is_good(make_world, new_page):
+def test_only_the_rotated_key_is_valid(make_world, new_page):
     page = new_page(SandboxCore(make_world(options=Options(strict_skey=True)))).login()
     page.world.faults.add("rotated_skey:times=1")
     skey = json.loads(fetched(page).body)["SKey"]
@@ -122,7 +122,7 @@ def test_a_message_is_recalled_once_before_its_picture_is_fetched(me, png):
     assert picture.is_recalled
 
 
-def test_a_poll_that_is_held_meets_its_fault_when_it_is_answered(me):
+def test_a_fault_of_a_held_poll_takes_effect_with_its_answer(me):
     me.messages()
     me.world.faults.add("empty:endpoint=synccheck,times=1")
     parked = me.check()

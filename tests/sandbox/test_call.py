@@ -28,19 +28,19 @@ def test_the_session_is_found_by_cookie_query_or_body(me):
 
 
 @pytest.mark.parametrize(("body", "ret"), [(b'{"BaseRequest": {"Sid": "%s"}}', 0), (b"sid=%s", 1101), (b"", 1101)])
-def test_a_call_without_a_body_may_have_one_all_the_same(me, sandbox, body, ret):
+def test_a_body_is_accepted_where_none_is_needed(me, sandbox, body, ret):
     body = body.replace(b"%s", me.credentials.sid.encode())
     request = replace(GETCONTACT.encode_request(ContactsRequest(), HOSTS), method="POST", body=body)
     assert GETCONTACT.decode_reply(sandbox.answer(request)).base_response.ret == ret
 
 
-def test_the_cookie_decides_before_the_query_and_the_query_before_the_body(me):
+def test_a_cookie_precedes_the_query_and_the_query_precedes_the_body(me):
     good = Credentials(sid=me.credentials.sid)
     assert sync_ret(me, SyncRequest(sid=good.sid), cookie="wxsid=other") == 1101
     assert sync_ret(me, SyncRequest(sid="other", credentials=good)) == 1101
 
 
-def test_an_upload_is_known_by_the_ticket_inside_it(me):
+def test_the_session_of_an_upload_is_found_by_its_ticket(me):
     ticket = msgspec.json.encode(UploadTicket(credentials=me.credentials)).decode()
     request = UploadRequest(uploadmediarequest=ticket, filename=FilePart(name="a.png", content=b"x", boundary="X"))
     assert me.call(UPLOAD, request).base_response.ret == 0
@@ -55,13 +55,13 @@ def test_a_raw_plus_in_the_query_stays_a_plus(me, sandbox):
 @pytest.mark.parametrize("skey", ["", "@crypt_never_given"])
 @pytest.mark.parametrize("device_id", ["", "e000000000000000", "a pass_ticket"])
 @pytest.mark.parametrize("uin", [1, "1"])
-def test_neither_skey_nor_device_id_nor_uin_decides_who_is_calling(me, skey, device_id, uin):
+def test_skey_device_id_and_uin_do_not_select_the_session(me, skey, device_id, uin):
     credentials = Credentials(uin=uin, sid=me.credentials.sid, skey=skey, device_id=device_id)
     assert sync_ret(me, SyncRequest(credentials=credentials, pass_ticket="wrong")) == 0
 
 
 @pytest.mark.parametrize("options", [Options(strict_skey=True)])
-def test_a_foreign_skey_is_refused_by_an_option_wherever_it_stands(me):
+def test_with_an_option_a_wrong_skey_is_refused_at_any_place(me):
     sid = me.credentials.sid
     cookie = (("Cookie", f"wxsid={sid}"),)
     for skey, ret in ((me.credentials.skey, 0), (me.init().skey, 0), ("", 0), ("@crypt_never_given", 1102)):
@@ -74,7 +74,7 @@ def test_a_foreign_skey_is_refused_by_an_option_wherever_it_stands(me):
 
 @pytest.fixture
 def helper(new_page):
-    """小明 at the page of File Transfer Helper."""
+    """小明 logged in to File Transfer Helper."""
     page = new_page()
     page.headers = (("mmweb_appid", "wx_webfilehelper"),)
     return page.login()
@@ -111,7 +111,7 @@ def test_file_transfer_helper_writes_to_one_chat(helper, world):
 
 @pytest.fixture
 def family(new_page):
-    """小明 on the hosts of wx2.qq.com."""
+    """小明 logged in on the hosts of wx2.qq.com."""
     page = new_page()
     page.hosts = FAMILIES["wx2.qq.com"]
     return page.login()
@@ -134,14 +134,14 @@ def test_a_poll_of_a_wrong_host_ends_the_session(family, world, part, host, retc
 
 
 @pytest.mark.parametrize("options", [Options(strict_hosts=True)])
-def test_old_code_may_poll_a_host_of_old(new_page):
+def test_an_old_client_may_poll_an_old_host(new_page):
     page = new_page()
     page.hosts = replace(FAMILIES["wx.qq.com"], push="https://webpush2.weixin.qq.com")
     assert isinstance(page.login().check(), Park)
 
 
 @pytest.mark.parametrize("options", [Options(strict_hosts=True)])
-def test_on_one_plain_origin_every_call_is_at_home(me):
+def test_one_plain_origin_answers_every_call(me):
     assert me.fetch().base_response.ret == 0
 
 
@@ -154,7 +154,7 @@ def test_without_its_cookies_a_session_is_unknown(family, world):
 
 
 @pytest.mark.parametrize("options", [Options(strict_cookies=True)])
-def test_the_file_host_wants_a_ticket_of_its_own(family, world):
+def test_the_file_host_needs_its_own_ticket(family, world):
     ticket = msgspec.json.encode(UploadTicket(credentials=family.credentials)).decode()
     request = UploadRequest(uploadmediarequest=ticket, filename=FilePart(name="a.png", content=b"x", boundary="X"))
     known = world.logins.session(family.credentials.sid).keys.data_ticket

@@ -10,7 +10,7 @@ def test_a_virtual_clock_stands_still():
     assert clock.now() == 105.0
 
 
-def test_the_system_clock_runs_ahead_by_what_it_was_advanced():
+def test_the_system_clock_runs_ahead_by_the_advanced_time():
     clock = SystemClock()
     assert abs(clock.now() - time.time()) < 5
     clock.wind(1000)

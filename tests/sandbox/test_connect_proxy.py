@@ -22,7 +22,7 @@ async def served(sandbox):
 
 @pytest.fixture
 async def dial(served):
-    """Open plain connections to the proxy."""
+    """Return a function that opens plain connections to the proxy."""
     writers = []
 
     async def connect():
@@ -39,7 +39,7 @@ async def dial(served):
 
 @pytest.fixture
 async def tunnel(served, dial):
-    """Open a tunnel to a name, and stand before the handshake."""
+    """Open a tunnel to a name, without the TLS handshake."""
 
     async def through(name, *, trusting=True):
         reader, writer = await dial()
@@ -78,7 +78,7 @@ async def test_a_tunnel_to_any_other_name_or_port_is_refused(dial, target, statu
     assert await refusal(dial, b"CONNECT " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n") == b"HTTP/1.1 " + status
 
 
-async def test_a_head_without_end_is_refused(dial):
+async def test_a_request_head_without_end_is_refused(dial):
     assert await refusal(dial, b"CONNECT wx.qq.com:443 HTTP/1.1\r\nA: " + b"x" * 20_000) == (
         b"HTTP/1.1 431 Request Header Fields Too Large"
     )
@@ -155,7 +155,7 @@ async def test_a_client_that_rejects_the_authority_gets_no_connection(tunnel, se
     tls = await tunnel("wx.qq.com", trusting=False)
     with pytest.raises(ssl.SSLCertVerificationError):
         await tls.greet()
-    assert await refusal(dial, b"CONNECT example.com:443 HTTP/1.1\r\n\r\n") == b"HTTP/1.1 403 Forbidden", "it lives on"
+    assert await refusal(dial, b"CONNECT example.com:443 HTTP/1.1\r\n\r\n") == b"HTTP/1.1 403 Forbidden", "the proxy still answers"
 
 
 async def test_garbage_in_place_of_a_handshake_ends_the_tunnel_only(dial):
@@ -180,7 +180,7 @@ async def test_closing_ends_unfinished_connections(sandbox, words):
     writer.close()
 
 
-async def test_a_caller_who_hangs_up_is_forgotten(dial, served):
+async def test_a_client_that_disconnects_is_forgotten(dial, served):
     _, writer = await dial()
     writer.write(b"CONNECT")
     await writer.drain()

@@ -1,4 +1,4 @@
-"""How a response is sent: the steps of a fault, and their effect on a socket."""
+"""How a response is sent: the steps of a fault and their effect on a socket."""
 
 import asyncio
 import random
@@ -41,7 +41,7 @@ def paced(fault, *given):
     return [*fault.paced(iter(given), random.Random(1))]
 
 
-def test_an_answer_is_written_as_http_has_it():
+def test_an_answer_is_written_as_http_demands():
     assert raw_answer(Response(headers=(("A", "b"),), body=BODY)) == ANSWER
     assert raw_answer(Response(status=599)) == b"HTTP/1.1 599 \r\nContent-Length: 0\r\n\r\n"
 
@@ -75,7 +75,7 @@ def test_an_answer_without_a_body_is_cut_too():
     assert steps(ClosedInBody(), empty) == [empty, End.CLOSE]
 
 
-def test_heads_that_lie():
+def test_a_wrong_head():
     assert steps(GarbageStatus(line="0 -")) == [b"0 -" + ANSWER[len("HTTP/1.1 200 OK") :], End.CLOSE]
     assert steps(BareBody()) == [BODY, End.CLOSE]
     assert steps(WrongLength(by=3))[0] == b"HTTP/1.1 200 OK\r\nA: b\r\nContent-Length: 13\r\n\r\n" + BODY
@@ -90,7 +90,7 @@ def test_chunks_never_end():
     assert [next(endless) for _ in range(4)] == [Delay(2), b"1\r\n \r\n"] * 2
 
 
-def test_what_is_only_slow_is_whole():
+def test_a_slow_answer_is_complete():
     assert paced(Sliced(size=4), b"0123456789", End.CLOSE) == [b"0123", b"4567", b"89", End.CLOSE]
     assert paced(Slow(rate=40), b"0123456789") == [b"0123", Delay(0.1), b"4567", Delay(0.1), b"89", Delay(0.1)]
     pause, *rest = paced(Latency(seconds=1, jitter=0.5), b"x", End.RESET)

@@ -51,7 +51,7 @@ ADDRESS = "深圳市 A&B 路"
 
 @pytest.fixture
 def every_content(world, png):
-    """Content of each kind and more, by the event it is for a client."""
+    """Return contents of every kind by the event that each one becomes for a client."""
     ahua = world.person("ahua")
     medium = world.media.add(png, "报告 a&b.pdf")
     quoted = world.say("ahua", "me", "原文 <1>")
@@ -97,12 +97,12 @@ def test_every_kind_arrives_as_the_event_of_its_kind(me, world, every_content, t
         assert (event.message_id, event.is_self) == (sent.id, to == "me" and content.kind == "system")
 
 
-def test_there_is_content_of_every_kind(every_content):
+def test_these_tests_have_content_of_every_kind(every_content):
     assert set(KINDS) == {content.kind for content, _ in every_content}
 
 
 def test_every_event_can_be_produced(every_content):
-    """Grey lines are one kind of content with other words."""
+    """Notices are one kind of content with different texts."""
     produced = {kind for _, kind in every_content}
     assert {kind for kind in get_args(AnyMessage) if kind not in produced and not issubclass(kind, SystemMessage)} == (
         set()
@@ -146,12 +146,12 @@ APP_ROWS = {
     2001: RedPacketMessage,
 }
 PAGE_INTERNAL = 100001
-"""An article list, which the page makes itself and no server sends."""
+"""A list of articles: the page makes it, and no server sends it."""
 
 
 @pytest.fixture
 def produced(me, world, every_content):
-    """What the sandbox can produce and what each is for a client: all contents, a recall, the phone's greeting."""
+    """Return all that the sandbox can produce and the event of each: all contents, a recall, the phone's greeting."""
     title = {62: '"阿华" 拍了拍我'}
     raw_apps = [
         contents.raw(49, type_, f"<msg><appmsg><title>{title.get(type_, '标题')}</title></appmsg></msg>")
@@ -192,7 +192,7 @@ def test_everything_that_the_phone_does_can_be_produced(produced):
     }
 
 
-def test_the_numbers_have_a_name_each():
+def test_each_number_has_a_name():
     assert set(MESSAGE_ROWS) == set(MessageType)
     assert set(APP_ROWS) - {PAGE_INTERNAL} == set(AppMessageType)
 
@@ -206,7 +206,7 @@ def test_the_numbers_have_a_name_each():
         (contents.raw(49, 4242, "<msg><appmsg><title>t</title></appmsg></msg>"), AppMessage),
     ],
 )
-def test_what_has_a_second_number_or_none_is_typed_as_well(me, world, content, kind):
+def test_messages_with_a_second_number_or_without_one_are_typed_as_well(me, world, content, kind):
     me.messages()
     world.send("ahua", "me", content)
     [wire] = me.messages()
@@ -218,7 +218,7 @@ def test_what_has_a_second_number_or_none_is_typed_as_well(me, world, content, k
 
 @pytest.fixture
 def delivered(me, world):
-    """Send content from a friend and return what arrives."""
+    """Send content from a friend and return the delivered message."""
 
     def deliver(content: MessageContent, *, sender="ahua", to="me"):
         world.send(sender, to, content)
@@ -358,12 +358,12 @@ def test_other_app_messages_have_their_number(delivered, ahua, make, type_):
     [("收到红包，请在手机上查看", 3), ("群收款消息，请在手机上查看", 3), ("位置共享已经结束", 4)],
 )
 @pytest.mark.parametrize(("chat", "sender"), [("ahua", "ahua"), ("hiking", "hiking")])
-def test_a_grey_line_comes_from_its_chat_and_has_no_prefix(me, world, line, status, chat, sender):
+def test_the_sender_of_a_notice_is_its_chat_and_it_has_no_prefix(me, world, line, status, chat, sender):
     world.notify("me", chat, contents.system(line))
     [wire] = me.messages()
     assert (wire.msg_type, wire.status, wire.content) == (10000, status, line)
     assert (wire.from_user_name, wire.to_user_name) == (me.name(sender), me.me)
 
 
-def test_content_shows_nothing_of_itself(ahua):
+def test_the_repr_of_content_shows_no_field(ahua):
     assert repr(contents.text("geheim")) == "MessageContent(text)"

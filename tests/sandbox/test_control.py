@@ -13,7 +13,7 @@ HERE = "http://127.0.0.1:8790"
 
 @pytest.fixture
 def control(sandbox):
-    """Call the API: a verb with parameters posts them, a path gets."""
+    """Call the API: POST with the fields, or GET without."""
 
     def call(path, *, origin=HERE, headers=(), **parameters):
         is_get = path.startswith(("inbox", "accounts"))
@@ -31,7 +31,7 @@ def control(sandbox):
     return call
 
 
-def test_accounts_are_listed_the_first_first(control):
+def test_accounts_are_listed_in_order(control):
     status, answer = control("accounts")
     assert status == 200
     assert answer["accounts"][0] == {"nickname": "小明", "id": "xiaoming"}
@@ -87,7 +87,7 @@ def test_a_chat_is_read_opened_and_closed(control, world, verb, unread):
     assert control(verb, who="me", chat="nobody")[0] == 409
 
 
-def test_chats_are_called_by_the_chatrooms_name_or_as_they_are(control, world):
+def test_a_chat_is_named_by_the_chatrooms_name_or_by_its_id(control, world):
     world.say("me", "hiking", "一")
     world.say("me", "filehelper", "二")
     _, inbox = control("inbox")
@@ -125,13 +125,13 @@ def test_the_phone_logs_the_page_out(control, me):
 
 
 @pytest.mark.parametrize("verb", ["scan", "confirm", "cancel", "log-out"])
-def test_what_cannot_be_done_is_a_sentence(control, verb):
+def test_an_impossible_action_is_an_error_in_one_sentence(control, verb):
     status, answer = control(verb)
     assert status == 409
     assert answer["error"].endswith(".")
 
 
-def test_a_refusal_of_the_platform_is_a_sentence(control):
+def test_a_refusal_of_the_platform_is_an_error_in_one_sentence(control):
     assert control("say", to="me", text="x", **{"from": "me"}) == (
         409,
         {
@@ -141,7 +141,7 @@ def test_a_refusal_of_the_platform_is_a_sentence(control):
     )
 
 
-def test_a_request_that_lacks_something_is_a_sentence(control, sandbox):
+def test_a_missing_field_is_an_error_in_one_sentence(control, sandbox):
     status, answer = control("say", to="me")
     assert status == 400
     assert "`from`" in answer["error"]
@@ -199,7 +199,7 @@ def test_a_page_of_the_sandbox_itself_may_call(control):
     assert control("wind", headers=(("Origin", HERE),), seconds=1)[0] == 200
 
 
-def test_a_code_is_let_expire(control, world):
+def test_a_login_code_can_be_expired(control, world):
     code = world.logins.new_code()
     assert control("expire", uuid=code.uuid) == (200, {})
     assert world.logins.code(code.uuid) is None
@@ -207,7 +207,7 @@ def test_a_code_is_let_expire(control, world):
     assert (status, answer["error"]) == (409, "There is no login code; start a login first.")
 
 
-def test_bad_days_are_laid_down_for_a_call(control, me):
+def test_a_call_can_be_made_to_fail(control, me):
     assert control("refuse", endpoint="webwxsendmsg", ret=1205, times=2) == (200, {})
     sent = [me.send_text("filehelper", "x").base_response.ret for _ in range(3)]
     assert sent == [1205, 1205, 0]
@@ -216,7 +216,7 @@ def test_bad_days_are_laid_down_for_a_call(control, me):
 @pytest.mark.parametrize(
     ("parameters", "status"), [({"endpoint": "nothing"}, 409), ({"endpoint": "login", "times": 0}, 400)]
 )
-def test_bad_days_that_cannot_be_are_refused(control, parameters, status):
+def test_impossible_failures_are_refused(control, parameters, status):
     assert control("refuse", ret=1, **parameters)[0] == status
 
 
@@ -234,7 +234,7 @@ def test_phones_change_chatrooms(control, world):
     assert (status, answer["error"]) == (409, "阿华 is in no chatroom called '戏剧'.")
 
 
-def test_phones_open_chatrooms_bring_people_in_and_put_them_out(control, world):
+def test_phones_create_chatrooms_and_add_and_remove_members(control, world):
     assert control("create", who="ahua", name="电影", people=["me", "张三"]) == (200, {"chat": "room2"})
     room = world.chatrooms["room2"]
     assert control("invite", who="me", chat="电影", people=["lilei"]) == (200, {})
@@ -262,7 +262,7 @@ def test_phones_open_chatrooms_bring_people_in_and_put_them_out(control, world):
         ("evict", {}, "小明 has no web login.", "no-web-login"),
     ],
 )
-def test_what_a_phone_cannot_do_is_a_sentence_and_a_code(control, world, verb, parameters, sentence, code):
+def test_an_impossible_action_is_an_error_with_a_sentence_and_a_code(control, world, verb, parameters, sentence, code):
     world.add_person("陌生人", "stranger")
     assert control(verb, **parameters) == (409, {"error": sentence, "code": code})
 
@@ -276,7 +276,7 @@ def test_into_a_large_chatroom_people_are_invited_by_a_card(control, world):
     assert not world.chatrooms["hiking"].has(world.person("hanmeimei"))
 
 
-def test_a_friend_is_called_otherwise_and_a_chat_is_pinned(control, world):
+def test_a_remark_is_set_and_a_chat_is_pinned(control, world):
     me = world.person("me")
     assert control("remark", who="me", friend="阿华", remark="花花") == (200, {})
     assert me.friends["ahua"] == "花花"
@@ -337,7 +337,7 @@ def test_a_chatroom_without_a_name_is_shown_by_its_members(control, world):
         ("voice", "seconds=2.5", "voice"),
     ],
 )
-def test_a_files_content_can_be_sent_as_it_is(sandbox, world, verb, query, kind):
+def test_a_file_can_be_sent_as_a_raw_body(sandbox, world, verb, query, kind):
     content = b"\xff\x00 any bytes\n"
     response = sandbox.answer(
         Request(

@@ -51,7 +51,7 @@ def test_every_answer_carries_the_worlds_time(sandbox, world):
         assert sandbox.answer(get(f"http://127.0.0.1:8790/{path}")).header("Date") == formatdate(world.now, usegmt=True)
 
 
-def test_json_is_printed_as_the_platform_does_and_called_plain_text(page):
+def test_json_is_formatted_as_on_the_platform_and_its_type_is_plain_text(page):
     response = page.ask(WEBWXSYNC, WEBWXSYNC.request())
     assert response.body.startswith(b'{\n"BaseResponse": {\n"Ret": 1101,\n"ErrMsg": ""\n}\n,\n"AddMsgCount": 0,\n')
     assert response.header("Content-Type") == "text/plain"
@@ -67,7 +67,7 @@ def test_a_body_without_its_message_is_1200(sandbox):
     assert TEXT.decode_reply(sandbox.answer(post("webwxsendmsg", b"{}"))).base_response.ret == 1200
 
 
-def test_an_unknown_session_gets_the_whole_object_empty(page):
+def test_an_unknown_session_gets_the_complete_object_with_empty_fields(page):
     reply = page.call(WEBWXINIT, InitRequest(credentials=Credentials(sid="nobody")))
     assert reply.base_response.ret == 1101
     assert (reply.user.user_name, reply.skey, reply.chat_set, reply.contact_list) == ("", "", "", [])
@@ -81,7 +81,7 @@ def test_the_login_can_be_refused_at_every_stage(page, world):
     assert page.call(QR_PICTURE, QrPictureRequest(uuid="any")).content == b""
 
 
-def test_winding_to_a_moment_never_turns_the_clock_back(sandbox, world):
+def test_winding_to_a_time_never_moves_the_clock_back(sandbox, world):
     start = world.now
     sandbox.wind_to(start + 10)
     sandbox.wind_to(start)
@@ -121,11 +121,11 @@ def test_a_browser_may_let_pages_of_the_platform_upload_and_no_others(sandbox, u
 
 
 @pytest.mark.parametrize(("method", "path"), [("HEAD", "/jslogin"), ("GET", "//jslogin/"), ("POST", "/jslogin")])
-def test_a_call_is_known_whatever_slashes_a_client_puts_and_when_it_asks_for_the_head(sandbox, method, path):
+def test_a_call_is_recognised_with_doubled_slashes_and_as_a_head_request(sandbox, method, path):
     answer = sandbox.answer(Request(endpoint="any", method=method, url=f"http://127.0.0.1:8790{path}?appid=x"))
     assert answer.body.startswith(b"window.QRLogin.code = 200")
 
 
-def test_the_answer_to_such_a_page_permits_it_to_be_read(sandbox):
+def test_the_answer_to_a_page_of_the_platform_allows_it_to_read(sandbox):
     asked = Request(endpoint="any", method="POST", url=UPLOAD_URL, headers=(("Origin", ENTRY),))
     assert sandbox.answer(asked).header("Access-Control-Allow-Origin") == ENTRY

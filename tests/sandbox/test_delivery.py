@@ -25,7 +25,7 @@ def test_a_blocked_sender_is_notified_and_nothing_arrives(me, friend, world):
     assert [message.content for message in me.messages()] == ["不在"]
 
 
-def test_in_a_chatroom_a_blacklist_keeps_nothing_back(world):
+def test_in_a_chatroom_a_blacklist_has_no_effect(world):
     world.set_blocked("ahua", "me", is_blocked=True)
     world.say("me", "hiking", "走吗")
     assert [message.text for message in world.inbox("ahua")["hiking"].messages] == ["走吗"]
@@ -38,7 +38,7 @@ def test_a_named_message_is_recalled_within_two_minutes_only(world):
         world.recall("ahua", "me", message.id)
 
 
-def test_a_message_is_found_by_those_who_see_it_only(world):
+def test_a_message_is_found_only_by_people_who_see_it(world):
     message = world.say("ahua", "lilei", "悄悄话")
     assert world.delivery.message(message.id, world.person("lilei")) is message
     with pytest.raises(Refused):

@@ -27,7 +27,7 @@ def test_generated_people_are_friends_of_me_only():
     assert all(list(person.friends) == ["xiaoming"] for person in others)
 
 
-def test_every_chatroom_has_me_in_it_and_as_many_as_it_should():
+def test_every_chatroom_has_me_and_the_right_number_of_members():
     world = generated(people=30, chatrooms=5, members=12)
     assert [len(room.members) for room in world.chatrooms.values()] == [12] * 5
     assert len(world.person("me").rooms) == 5

@@ -57,7 +57,7 @@ def test_the_catalogue_is_listed_with_the_active_faults(control, world):
     ]
 
 
-def test_everything_is_taken_off(control, world):
+def test_all_faults_are_removed(control, world):
     control(fault="truncated")
     control("/script", faults=["empty"])
     assert control("/reset", ignored=1) == (200, {})
@@ -74,19 +74,19 @@ def test_everything_is_taken_off(control, world):
         ({"times": 1}, 400, "The request cannot be read: "),
     ],
 )
-def test_what_cannot_be_is_a_sentence(control, parameters, status, sentence):
+def test_an_invalid_rule_is_an_error_in_one_sentence(control, parameters, status, sentence):
     got, answer = control(**parameters)
     assert got == status
     assert answer["error"].startswith(sentence)
 
 
-def test_a_script_is_taken_whole_or_not_at_all(control, world):
+def test_a_script_with_an_invalid_line_is_refused_completely(control, world):
     status, answer = control("/script", faults=["empty", "truncatd"])
     assert (status, answer["error"]) == (409, "There is no fault 'truncatd'; did you mean truncated?")
     assert world.faults.script == ()
 
 
-def test_one_fault_is_taken_off_by_its_number(control, world):
+def test_one_fault_is_removed_by_its_number(control, world):
     control(fault="truncated")
     control(fault="empty")
     control("/script", faults=["unavailable", "nothing"])
@@ -97,7 +97,7 @@ def test_one_fault_is_taken_off_by_its_number(control, world):
     assert control("/take-off", number=1)[0] == 409
 
 
-def test_the_seed_can_be_set_or_made_up(control, world):
+def test_the_seed_can_be_set_or_generated(control, world):
     assert control("/seed", seed=7) == (200, {"seed": 7})
     assert world.faults.seed == 7
     _, answer = control("/seed", seed=None)
@@ -105,7 +105,7 @@ def test_the_seed_can_be_set_or_made_up(control, world):
     assert world.faults.seed != 7
 
 
-def test_what_happened_is_counted_until_the_reset(control, page):
+def test_faults_are_counted_until_the_reset(control, page):
     control(fault="ret", times=2)
     page.new_code()
     page.new_code()

@@ -1,4 +1,4 @@
-"""The catalogue: every fault on the wire, the rng, scripts, and invalid rules."""
+"""The catalogue: every fault on the wire, its random choices, scripts, and invalid rules."""
 
 import asyncio
 import gzip
@@ -37,11 +37,11 @@ from webwx.sandbox.options import Options
 from webwx.sandbox.proxy import FaultProxy
 from webwx.sandbox.serve import serve
 
-# -- what each looks like on the wire --------------------------------------------------------------------------------
+# -- each fault on the wire ------------------------------------------------------------------------------------------
 
 
 class Calls:
-    """Requests of a logged-in page, to be sent to any port."""
+    """Requests of a logged-in page, which a test can send to any port."""
 
     def __init__(self, me, url):
         self._me = me
@@ -93,7 +93,9 @@ def options():
 
 @pytest.fixture
 def news(me, png):
-    """Something waits for the logged-in page: texts of a friend and a chatroom, a picture, and a recall."""
+    """
+    The world with changes that wait for the logged-in page: texts of a friend and a chatroom, a picture, and a recall.
+    """
     me.world.say("ahua", "me", "one")
     me.world.say("lilei", "hiking", "two")
     me.picture = me.world.picture("ahua", "me", png).id
@@ -103,7 +105,10 @@ def news(me, png):
 
 @asynccontextmanager
 async def through(way, sandbox):
-    """Open the sandbox's port, with or without a proxy before it, and give where to ask and whose faults count."""
+    """
+    Open the sandbox's port, with or without a proxy before it; yields the address, and the object that holds the
+    faults.
+    """
     served = await serve(sandbox)
     try:
         if way == "port":
@@ -116,7 +121,7 @@ async def through(way, sandbox):
 
 
 def look(news, way, name, call, options=None, *, patience=1.0):
-    """Ask once on a good day, and once with a fault."""
+    """Return the answers to a call without and with a fault."""
 
     async def run():
         async with through(way, news.sandbox) as (url, faults):
@@ -220,7 +225,7 @@ SAYS = {
     "media_partial": ("image", {}, lambda good, bad: "206" in bad.status and good.body.startswith(bad.body)),
     "recalled_first": ("image", {}, lambda good, bad: good.body and bad.body == b""),
 }
-"""What the server says: the call, the options, and what is to be seen beside a good answer to the same call."""
+"""Faults of the response: the call, the options, and the difference from a good answer to the same call."""
 
 
 def members(seen):
@@ -250,7 +255,7 @@ def lacks_only_the_ticket(bad):
 
 
 @pytest.mark.parametrize("name", SAYS)
-def test_the_server_says(name, news):
+def test_a_fault_of_the_response(name, news):
     call, options, is_seen = SAYS[name]
     good, bad = look(news, "port", name, call, options)
     assert good.status == "HTTP/1.1 200 OK"
@@ -285,7 +290,7 @@ DOES = {
     "slow": ({"rate": 500}, lambda good, bad: size(bad) == size(good), 1),
     "stale_connection": ({}, lambda good, bad: size(bad) == size(good), 1),
 }
-"""What the connection does: the options, what is to be seen, and how often the request was carried out."""
+"""Faults of the connection: the options, the effect, and how often the request was carried out."""
 
 
 def size(seen):
@@ -298,7 +303,7 @@ def is_short(seen):
 
 @pytest.mark.parametrize("way", ["port", "proxy"])
 @pytest.mark.parametrize("name", DOES)
-def test_the_connection_does(name, way, news):
+def test_a_fault_of_the_connection(name, way, news):
     options, is_seen, times = DOES[name]
     call = "text" if times is not None else "image"
     good, bad = look(news, way, name, call, options, patience=5.0)
@@ -325,7 +330,7 @@ def test_an_outage_resets_all_refuses_all_and_passes(way, news):
     at_once(run)
 
 
-def test_an_outage_ends_with_the_server_it_is_of(news):
+def test_an_outage_ends_when_its_server_closes(news):
     async def run():
         served = await serve(news.sandbox)
         calls = Calls(news, served.url)
@@ -369,7 +374,7 @@ def test_a_stale_connection_resets_the_next_request_and_no_other(way, news):
     assert [message.text for message in news.world.inbox("me")["filehelper"].messages] == ["a", "c"]
 
 
-def test_an_answer_is_as_large_as_ever_after_a_fault_on_the_same_connection(news):
+def test_an_answer_is_complete_after_a_fault_on_the_same_connection(news):
     async def run():
         async with through("port", news.sandbox) as (url, faults):
             calls = Calls(news, url)
@@ -402,7 +407,7 @@ REQUESTS = ["synccheck", "webwxsync", "webwxsendmsg"] * 40
 
 
 def drawn(faults, calls):
-    """What happens to some calls, by call."""
+    """Return the faults that happen to some calls, by call."""
     happened = {}
     for call in calls:
         hits = faults.match((AnswerFault, ConnectionFault), call)
@@ -410,7 +415,7 @@ def drawn(faults, calls):
     return happened
 
 
-def test_equal_seeds_make_equal_days():
+def test_equal_seeds_give_equal_faults():
     def day(seed):
         faults = FaultInjector((*ANSWER_FAULTS, *CONNECTION_FAULTS), seed=seed)
         for rule in ("truncated@0.3", "lost_answer@0.2", "latency@0.5"):
@@ -421,7 +426,7 @@ def test_equal_seeds_make_equal_days():
     assert day(7) != day(8)
 
 
-def test_how_calls_come_between_each_other_changes_nothing():
+def test_the_order_of_different_calls_does_not_change_their_faults():
     def day(calls):
         faults = FaultInjector(seed=7)
         faults.add("truncated@0.3")
@@ -430,7 +435,7 @@ def test_how_calls_come_between_each_other_changes_nothing():
     assert day(REQUESTS) == day(sorted(REQUESTS))
 
 
-def test_the_bytes_of_a_seeded_fault_are_the_same_again(make_sandbox):
+def test_the_bytes_of_a_seeded_fault_are_reproducible(make_sandbox):
     def cut(seed):
         page = make_sandbox()
         page.world.faults = FaultInjector(seed=seed)
@@ -447,7 +452,7 @@ def make_sandbox(make_world, new_page):
     return lambda: new_page(SandboxCore(make_world())).login()
 
 
-def test_seeded_again_the_same_day_comes_again():
+def test_setting_the_seed_again_repeats_the_faults():
     faults = FaultInjector()
     faults.add("truncated:times=1")
     faults.match(ANSWER_FAULTS, "webwxsync")
@@ -460,7 +465,7 @@ def test_seeded_again_the_same_day_comes_again():
     assert drawn(faults, ["webwxsync"] * 40) != once
 
 
-def test_who_subscribed_is_called_when_a_fault_happens_or_others_are_on():
+def test_a_callback_runs_when_a_fault_happens_or_the_active_faults_change():
     faults, called = FaultInjector(), []
     unsubscribe = faults.subscribe(lambda: called.append(len(faults.rules)))
     faults.add("empty:times=1")
@@ -477,7 +482,7 @@ def test_a_set_without_a_seed_reports_its_random_seed():
     assert FaultInjector().seed != FaultInjector().seed
 
 
-def test_a_probability_is_about_what_happens():
+def test_a_fault_happens_about_as_often_as_its_probability():
     faults = FaultInjector(seed=1)
     rule = faults.add("empty@0.25")
     drawn(faults, ["webwxsync"] * 1000)
@@ -487,7 +492,7 @@ def test_a_probability_is_about_what_happens():
 # -- rules and scripts -----------------------------------------------------------------------------------------------
 
 
-def test_a_fault_is_on_until_it_is_taken_off():
+def test_a_fault_is_active_until_it_is_removed():
     faults = FaultInjector()
     rule = faults.add("empty")
     drawn(faults, ["webwxsync"] * 50)
@@ -503,7 +508,7 @@ def test_a_fault_happens_as_often_as_it_should():
     assert faults.rules == ()
 
 
-def test_a_fault_is_for_the_calls_it_is_meant_for_or_the_one_it_is_asked_for():
+def test_a_fault_applies_to_its_own_calls_or_to_the_given_one():
     faults = FaultInjector()
     faults.add("null_key")
     faults.add("empty:endpoint=webwxsendmsg")
@@ -514,21 +519,21 @@ def test_a_fault_is_for_the_calls_it_is_meant_for_or_the_one_it_is_asked_for():
     }
 
 
-def test_two_that_stand_in_place_of_an_answer_happen_one_after_the_other():
+def test_two_faults_that_replace_an_answer_happen_one_after_the_other():
     faults = FaultInjector()
     faults.add("ret:times=1,ret=1205")
     faults.add("html_page:times=1")
     assert drawn(faults, ["webwxsync"] * 3) == {"webwxsync": [["RefusedByNumber"], ["HtmlPage"], []]}
 
 
-def test_faults_of_different_kinds_go_together():
+def test_faults_of_different_kinds_happen_together():
     faults = FaultInjector((*ANSWER_FAULTS, *CONNECTION_FAULTS))
     for name in ("no_check_key", "latency", "sliced", "reset_midway", "lost_answer"):
         faults.add(name)
     assert drawn(faults, ["webwxsync"]) == {"webwxsync": [["NoCheckKey", "Latency", "Sliced", "ResetMidway"]]}
 
 
-def test_a_script_happens_in_its_order_a_request_each():
+def test_a_script_applies_one_line_to_each_request():
     faults = FaultInjector((*ANSWER_FAULTS, *CONNECTION_FAULTS))
     faults.follow(["empty", "nothing", "lost_answer:times=2", "ret:endpoint=synccheck", "truncated"])
     happened = drawn(faults, ["webwxsync"] * 5 + ["synccheck"] * 2)
@@ -539,14 +544,14 @@ def test_a_script_happens_in_its_order_a_request_each():
     assert faults.script == ()
 
 
-def test_a_new_script_takes_the_place_of_the_old_one():
+def test_a_new_script_replaces_the_old_one():
     faults = FaultInjector()
     faults.follow(["empty", "empty"])
     faults.follow(["truncated"])
     assert [rule.name for rule in faults.script] == ["truncated"]
 
 
-# -- what is asked for -----------------------------------------------------------------------------------------------
+# -- rules -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -593,13 +598,13 @@ def test_a_proxy_injects_no_faults_of_the_response():
         FaultInjector(CONNECTION_FAULTS).add("html_page")
 
 
-def test_what_happens_before_any_call_is_for_no_single_one():
+def test_a_fault_before_the_request_cannot_name_a_call():
     with pytest.raises(Impossible, match="before a call is known"):
         FaultInjector(CONNECTION_FAULTS).add("reset_at_connect:endpoint=webwxsync")
     assert AtConnect in CONNECTION_FAULTS
 
 
-def test_a_script_that_cannot_be_leaves_the_old_one():
+def test_an_invalid_script_leaves_the_old_one():
     faults = FaultInjector()
     faults.follow(["empty"])
     with pytest.raises(Impossible):

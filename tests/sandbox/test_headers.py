@@ -1,4 +1,4 @@
-"""The headers of each response compared with those of the live service."""
+"""The headers of each response, compared with those of the live service."""
 
 import hashlib
 import re
@@ -19,7 +19,7 @@ HERE = single("http://127.0.0.1:8790")
 
 
 def recorded():
-    """Yield each answer whose headers were recorded: the call, and the headers."""
+    """Yield each answer whose headers were recorded: the call and its headers."""
     for path in sorted((RECORDINGS / "corpus/http-headers").iterdir()):
         first, *lines = path.read_text("utf-8").splitlines()
         yield first.split()[0].rstrip(":"), [tuple(line.split(": ", 1)) for line in lines if line]
@@ -31,11 +31,11 @@ OF_THE_CONNECTION = {"connection", "content-length", "content-encoding"}
 """Headers that the port sends, not the core."""
 
 OUR_OWN = {"date", "etag"}
-"""The time by the world's clock, and of pictures a digest: no recording of one shows either."""
+"""The world's time, and a digest of pictures: no recording has both."""
 
 
 def lifetimes(headers):
-    """Return each cookie's attributes, with its end as seconds after the first one that ends."""
+    """Return the attributes of each cookie; its end is in seconds after the earliest end."""
     cookies = [value.split("; ") for name, value in headers if name == "Set-Cookie"]
     ends = [parsedate_to_datetime(cookie[3].removeprefix("Expires=")).timestamp() for cookie in cookies]
     return [
@@ -45,7 +45,7 @@ def lifetimes(headers):
 
 
 def plain(headers, *beside):
-    """Return all headers but cookies, with dates by their form."""
+    """Return all headers except cookies, with dates replaced by their format."""
     return sorted(
         (name.lower(), re.sub(r"\d", "0", re.sub(r"\b[A-Z][a-z]{2}\b", "Aaa", value)) if "GMT" in value else value)
         for name, value in headers
@@ -55,7 +55,7 @@ def plain(headers, *beside):
 
 @pytest.fixture
 def asked(world, page, png):
-    """Answers to each call whose headers are kept, as a browser gets them on the hosts of wx.qq.com."""
+    """Answers to each call with recorded headers, as a browser gets them on the hosts of wx.qq.com."""
 
     def ask(name, *, hosts=FAMILIES["wx.qq.com"], **more):
         page.hosts = hosts
@@ -114,7 +114,7 @@ def test_headers_that_need_tls_are_not_sent_over_plain_http(asked, name):
 
 
 @pytest.mark.parametrize("name", ["webwxgeticon", "webwxgetheadimg"])
-def test_a_picture_that_a_client_has_is_not_sent_again(asked, name):
+def test_a_cached_picture_is_not_sent_again(asked, name):
     first = asked(name)
     again = asked(name, headers=(("If-None-Match", first.header("ETag")),))
     other = asked(name, headers=(("If-None-Match", '"other"'),))
@@ -122,7 +122,7 @@ def test_a_picture_that_a_client_has_is_not_sent_again(asked, name):
     assert (other.status, other.body) == (200, first.body)
 
 
-def test_the_picture_of_a_message_has_a_tag_and_what_is_refused_has_none(me, world, png):
+def test_the_picture_of_a_message_has_a_tag_and_a_refusal_has_none(me, world, png):
     picture = world.picture("ahua", "me", png)
     cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
     tags = [
@@ -132,7 +132,7 @@ def test_the_picture_of_a_message_has_a_tag_and_what_is_refused_has_none(me, wor
     assert tags == [f'"{hashlib.md5(png).hexdigest()}"', ""]
 
 
-def test_a_browser_that_asks_beforehand_is_answered_like_the_live_service(sandbox):
+def test_a_preflight_request_is_answered_as_by_the_live_service(sandbox):
     asks = ("Origin", "https://wx.qq.com"), ("Access-Control-Request-Method", "POST")
     url = f"https://file.wx.qq.com{UPLOAD.path}?f=json"
     answer = sandbox.answer(Request(endpoint="any", method="OPTIONS", url=url, headers=asks))

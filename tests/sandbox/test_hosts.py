@@ -27,10 +27,10 @@ OF_OLD = [
     "webpush.weixin.qq.com",
     "webpush2.weixin.qq.com",
 ]
-"""Names in old code alone, and where the page polls when no row of its table fits."""
+"""Names that only old code uses, and the host that the page polls when no row of its table matches."""
 
 
-def test_all_hosts_of_the_platform_are_played_and_no_other():
+def test_the_sandbox_has_all_hosts_of_the_platform_and_no_other():
     web = ["wx.qq.com", "wx2.qq.com", "wx8.qq.com", "web.wechat.com", "web2.wechat.com"]
     helpers = ["filehelper.weixin.qq.com", "szfilehelper.weixin.qq.com", "cmfilehelper.weixin.qq.com"]
     parts = ["", "login.", "file.", "webpush."]
@@ -38,7 +38,7 @@ def test_all_hosts_of_the_platform_are_played_and_no_other():
     assert today | set(OF_OLD) == SERVED_HOSTS
 
 
-def test_no_login_of_ours_leads_to_a_host_of_old():
+def test_no_login_of_webwx_leads_to_an_old_host():
     assert FAMILIES.keys().isdisjoint(OF_OLD)
     for host in OF_OLD:
         with pytest.raises(UnsafeRedirect):
@@ -56,7 +56,7 @@ def test_no_login_of_ours_leads_to_a_host_of_old():
         (PLAIN, (), False),
     ],
 )
-def test_file_transfer_helper_is_known_by_its_mark_or_its_host(url, headers, expected):
+def test_file_transfer_helper_is_recognised_by_its_field_or_its_host(url, headers, expected):
     assert is_helper(Request(endpoint="any", method="GET", url=url, headers=headers)) is expected
 
 
@@ -101,12 +101,12 @@ def test_each_host_answers_its_own_calls_and_logins_are_answered_everywhere(endp
         (SYNCCHECK, "wx.qq.com", "http://webpush2.weixin.qq.com:8790", True),
     ],
 )
-def test_a_host_of_old_answers_for_the_one_of_today(endpoint, family, origin, expected):
+def test_an_old_host_answers_like_its_successor(endpoint, family, origin, expected):
     assert is_foreign(endpoint, FAMILIES[family], origin) is expected
 
 
 @pytest.mark.parametrize(("host", "today"), [("web1.wechat.com", "web.wechat.com"), ("wechatapp.com", "wx.qq.com")])
-def test_a_login_that_asks_for_a_host_of_old_ends_on_the_one_of_today(host, today):
+def test_a_login_on_an_old_host_ends_on_its_successor(host, today):
     assert family_of(f"https://{host}") == FAMILIES[today]
     assert requested_host(f"https://{host}/cgi-bin/mmwebwx-bin/webwxnewloginpage", "") == today
 
@@ -130,7 +130,7 @@ def test_file_transfer_helper_polls_its_entry_host_and_uploads_to_a_family():
         ("https://[/", "", "wx.qq.com"),
     ],
 )
-def test_a_login_ends_where_it_asked_to_or_where_its_kind_belongs(redirect_uri, appid, expected):
+def test_a_login_ends_on_the_requested_host_or_on_the_default_of_its_profile(redirect_uri, appid, expected):
     assert requested_host(redirect_uri, appid) == expected
 
 

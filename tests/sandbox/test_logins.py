@@ -4,7 +4,7 @@ from webwx.sandbox.errors import Impossible, Refused
 from webwx.sandbox.options import Options
 
 
-def test_the_newest_code_is_meant_when_none_is_named(world):
+def test_the_newest_code_is_the_default(world):
     world.logins.new_code()
     newest = world.logins.new_code()
     assert world.scan("me") is newest
@@ -17,7 +17,7 @@ def test_a_code_can_be_named(world):
 
 
 @pytest.mark.parametrize("press", ["scan", "confirm", "cancel"])
-def test_without_a_code_there_is_nothing_to_press(world, press):
+def test_without_a_code_a_phone_cannot_confirm(world, press):
     with pytest.raises(Impossible):
         getattr(world, press)()
 
@@ -28,7 +28,7 @@ def test_a_code_is_confirmed_only_after_a_scan(world):
         world.confirm()
 
 
-def test_a_code_lives_five_minutes(world):
+def test_a_code_expires_after_five_minutes(world):
     code = world.logins.new_code()
     world.wind(300)
     assert world.logins.code(code.uuid) is code
@@ -38,7 +38,7 @@ def test_a_code_lives_five_minutes(world):
         world.scan("me", code.uuid)
 
 
-def test_the_exchange_needs_the_codes_own_ticket(world):
+def test_the_exchange_needs_the_ticket_of_the_code(world):
     code = world.logins.new_code()
     world.scan("me")
     world.confirm()
@@ -49,7 +49,7 @@ def test_the_exchange_needs_the_codes_own_ticket(world):
         world.logins.confirmed(code.uuid, code.ticket)
 
 
-def test_a_code_can_be_let_expire(world):
+def test_a_code_can_be_expired(world):
     older, newest = world.logins.new_code(), world.logins.new_code()
     assert world.expire() is newest
     assert (world.logins.code(newest.uuid), world.logins.code(older.uuid)) == (None, older)
@@ -68,7 +68,7 @@ def test_a_push_needs_the_uin_and_both_cookies_of_one_earlier_login(me, friend, 
 
 
 @pytest.mark.parametrize("options", [Options(login_hours=1)])
-def test_a_login_ends_by_itself_when_its_hours_are_over(me, world):
+def test_a_login_ends_after_its_hours(me, world):
     person = world.person("me")
     world.wind(3599)
     assert world.logins.live(person) is not None
@@ -79,14 +79,14 @@ def test_a_login_ends_by_itself_when_its_hours_are_over(me, world):
     assert me.check(parked=parked).body == b'window.synccheck={retcode:"1100",selector:"0"}'
 
 
-def test_every_secret_is_noted_as_issued(me, world):
+def test_every_issued_secret_is_recorded(me, world):
     keys = world.logins.session(me.credentials.sid).keys
     secrets = {keys.sid, keys.skey, keys.first_skey, keys.pass_ticket, keys.data_ticket, keys.uvid, keys.auth_ticket}
     assert secrets < world.issued
     assert len(world.issued) == len(secrets) + 3, "uuid, ticket and the raw pass_ticket"
 
 
-def test_nothing_shows_a_secret(me, world):
+def test_no_repr_shows_a_secret(me, world):
     session = world.logins.session(me.credentials.sid)
     shown = " ".join(map(repr, (world, world.logins, session, session.keys, session.person, world.logins.new_code())))
     assert [secret for secret in world.issued if secret in shown] == []

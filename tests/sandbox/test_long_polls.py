@@ -1,4 +1,4 @@
-"""Held polls, woken one by one."""
+"""Held polls, each of which is woken separately."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ async def polls(clock):
 
 @pytest.fixture
 async def park(polls, clock):
-    """Start to wait for an account; the task is done when it has been woken."""
+    """Start to wait for an account; the task ends when it is woken."""
     tasks = []
 
     async def start(account, until=25.0):
@@ -40,7 +40,7 @@ async def woken(*tasks):
     return [task.done() for task in tasks]
 
 
-async def test_a_poll_is_woken_by_what_it_waits_for_and_by_nothing_else(polls, park):
+async def test_a_poll_is_woken_only_by_its_own_account(polls, park):
     mine, same, other, any_ = [await park(account) for account in ("me", "me", "ahua", "")]
     polls.wake("me")
     polls.wake("me")
@@ -58,11 +58,11 @@ async def test_a_poll_that_was_given_up_is_forgotten(polls, park):
     polls.wake("me")
 
 
-async def test_it_ends_by_itself_when_its_time_has_come(polls, park):
+async def test_a_poll_ends_at_its_deadline(polls, park):
     await (await park("me", until=0.0))
 
 
-async def test_another_thread_may_wake_it():
+async def test_another_thread_may_wake_a_poll():
     polls = LongPolls(SystemClock())
     waiting = asyncio.create_task(polls.wait(Park(until=2e10, account="me")))
     await asyncio.sleep(0)
@@ -70,7 +70,7 @@ async def test_another_thread_may_wake_it():
     await waiting
 
 
-async def test_closing_cancels_what_waits(polls, park):
+async def test_closing_cancels_held_polls(polls, park):
     mine = await park("me")
     polls.close()
     with pytest.raises(asyncio.CancelledError):

@@ -20,7 +20,7 @@ def picture():
     return out.getvalue()
 
 
-def test_a_medium_has_keys_of_its_own_even_for_equal_bytes(media, picture):
+def test_two_media_of_equal_bytes_have_different_keys(media, picture):
     first, second = media.add(picture), media.add(picture)
     assert first.md5 == second.md5 == hashlib.md5(picture).hexdigest()
     assert first.aes_key != second.aes_key

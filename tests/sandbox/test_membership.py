@@ -53,13 +53,13 @@ def test_adding_no_one_notifies_no_one(world, people):
 @pytest.mark.parametrize(
     ("how", "count", "expected"), [("open", 40, False), ("invited", 39, False), ("invited", 40, True)]
 )
-def test_into_a_large_chatroom_one_comes_by_invitation_where_that_is_wanted(world, how, count, expected):
+def test_by_an_option_people_join_a_large_chatroom_by_invitation(world, how, count, expected):
     world.options = Options(large_chatrooms=how)
     crowd = [world.add_person(f"人{number}").id for number in range(count)]
     assert world.membership.is_by_invitation(world.add_chatroom("大群", crowd)) is expected
 
 
-def test_an_invitation_is_a_card_that_lets_in(world, people):
+def test_an_invitation_is_a_card_by_which_its_receiver_joins(world, people):
     room = world.add_chatroom("电影", ["me", "ahua"])
     world.membership.invite(room, [people["lilei"]], by=people["xiaoming"])
     assert world.inbox("lilei")["xiaoming"].messages[-1].kind == "link"
@@ -80,13 +80,13 @@ def test_only_the_owner_removes_others(world, people):
     assert refused.value.ret == Ret.SYSTEM_ERROR
 
 
-def test_a_new_name_stands_between_curly_quotes(world, people):
+def test_a_notice_has_the_new_name_in_curly_quotes(world, people):
     world.membership.rename(world.chatrooms["hiking"], "周末游泳", by=people["ahua"])
     assert lines(world, "ahua", "hiking") == ["你修改群名为“周末游泳”"]
     assert lines(world, "me", "hiking") == ['"阿华"修改群名为“周末游泳”']
 
 
-def test_after_an_owner_the_next_one_owns_the_chatroom(world, people):
+def test_the_next_member_becomes_owner_when_the_owner_leaves(world, people):
     room = world.chatrooms["hiking"]
     world.membership.leave(room, people["xiaoming"])
     assert room.members[0] is people["ahua"]

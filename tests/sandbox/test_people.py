@@ -20,7 +20,7 @@ def test_reading_clears_one_chat(world):
     assert {key: chat.unread for key, chat in me.chats.items()} == {"ahua": 0, "lilei": 1}
 
 
-def test_phones_know_other_ids_than_pages(world):
+def test_a_person_and_a_chatroom_have_permanent_ids_on_phones(world):
     assert (world.person("me").real_id, world.chatrooms["hiking"].real_id) == ("wxid_xiaoming", "hiking@chatroom")
 
 

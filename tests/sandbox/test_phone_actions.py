@@ -6,7 +6,7 @@ from webwx.sandbox.phone_actions import PhoneActions
 
 @pytest.fixture
 def ahua(world):
-    """The phone actions of 阿华, with the chat with `me` opened; `later` is at once."""
+    """The phone actions of 阿华, with the chat with `me` opened; `later` runs at once."""
     return PhoneActions(world, world.person("ahua"), "xiaoming", lambda seconds, action: action())
 
 
@@ -38,7 +38,7 @@ def test_a_message_or_the_last_one_is_recalled(world, ahua):
     assert [message.is_recalled for message in (first, second, third)] == [False, True, True]
 
 
-def test_reading_and_opening_take_away_what_is_unread(world, ahua):
+def test_reading_and_opening_clear_the_unread_count(world, ahua):
     chat = world.person("ahua").chats
     for look in (ahua.read, ahua.open):
         world.say("me", "ahua", "hello")
@@ -47,7 +47,7 @@ def test_reading_and_opening_take_away_what_is_unread(world, ahua):
         assert chat["xiaoming"].unread == 0
 
 
-def test_friends_are_made_and_lost(world, ahua):
+def test_friends_are_added_and_removed(world, ahua):
     world.add_person("新来的", "new")
     new = ahua.person("new")
     new.ask_friend("阿华", "我是新来的")
@@ -59,7 +59,7 @@ def test_friends_are_made_and_lost(world, ahua):
     assert world.person("ahua").blocked == {"new"}
 
 
-def test_chatrooms_are_made_and_changed(world, ahua):
+def test_chatrooms_are_created_and_changed(world, ahua):
     room = ahua.create_chatroom("电影", "me", "李雷")
     ahua.add_members("电影", "张三")
     ahua.remove_members("电影", "李雷")
@@ -78,10 +78,10 @@ def test_clients_are_logged_out_and_faults_turned_on_and_off(world, ahua, me):
     assert world.faults.rules == ()
 
 
-def test_where_no_message_is_answered_a_chat_has_to_be_named(ahua):
+def test_outside_a_reaction_the_chat_must_be_named(ahua):
     with pytest.raises(Impossible, match="Name the chat"):
         ahua.person("李雷").say("hello")
 
 
-def test_they_know_whose_they_are(ahua):
+def test_they_show_the_id_and_nickname_of_their_person(ahua):
     assert (ahua.id, ahua.nickname, repr(ahua)) == ("ahua", "阿华", "PhoneActions(ahua)")

@@ -33,7 +33,7 @@ def test_thumbnails_keep_the_proportions(size, thumbnail):
     assert thumbnail_size(*size) == thumbnail
 
 
-def test_an_avatar_is_a_jpeg_of_its_owners_own_colour():
+def test_an_avatar_is_a_jpeg_in_the_colour_of_its_owner():
     shown = Image.open(io.BytesIO(avatar("ahua")))
     assert (shown.format, shown.size, picture_size(avatar("ahua"))) == ("JPEG", (64, 64), (64, 64))
     assert avatar("ahua") == avatar("ahua") != avatar("lilei")
@@ -45,7 +45,7 @@ def test_avatars_differ_by_more_than_their_colour():
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_each_cell_of_a_drawn_picture_has_the_colour_that_was_wanted(seed):
+def test_each_cell_of_a_drawn_picture_has_the_given_colour(seed):
     rng = random.Random(seed)
     some = [(0, 0, 0), (255, 255, 255), (255, 0, 0), (0, 0, 255), tuple(rng.randbytes(3))]
     cells = [[rng.choice(some) for _ in range(5)] for _ in range(3)]

@@ -13,11 +13,11 @@ from webwx.sandbox.pinyin import spell
         ("", ("", "")),
     ],
 )
-def test_names_are_spelled_as_the_platform_sorts_them(name, spelled):
+def test_pinyin_of_names_is_as_on_the_platform(name, spelled):
     assert spell(name) == spelled
 
 
-def test_a_character_is_always_the_same_syllable_and_shares_it_with_others():
+def test_a_character_always_has_the_same_syllable_and_others_share_it():
     initials, pinyin = spell("龙龙")
     assert (len(initials), pinyin[: len(pinyin) // 2]) == (2, pinyin[len(pinyin) // 2 :])
     assert spell("龙") == spell(chr(ord("龙") + 220))

@@ -16,7 +16,7 @@ from webwx.sandbox.serve import serve
 
 
 def between(me, work, *, seed=1):
-    """Run something with a proxy in front of a sandbox, and give what it gives."""
+    """Run an async function with a proxy in front of a sandbox, and return its result."""
 
     async def run():
         served = await serve(me.sandbox)
@@ -35,7 +35,7 @@ def sent(world):
 
 
 def order(proxy, verb, **fields):
-    """Ask the control port: GET without fields."""
+    """Send a request to the control port: GET if there are no fields, otherwise POST."""
     body = json.dumps(fields).encode()
     return Request(
         endpoint="control",
@@ -45,10 +45,10 @@ def order(proxy, verb, **fields):
     )
 
 
-# -- passing on ------------------------------------------------------------------------------------------------------
+# -- forwarding ------------------------------------------------------------------------------------------------------
 
 
-def test_what_no_fault_hits_passes_as_it_is(me):
+def test_without_a_fault_requests_and_answers_are_forwarded_unchanged(me):
     async def work(proxy, calls):
         direct = await ask(proxy.to, calls.fetch())
         async with connected(proxy.url) as line:
@@ -59,7 +59,7 @@ def test_what_no_fault_hits_passes_as_it_is(me):
         assert (answer.status, answer.body, answer.end) == (direct.status, direct.body, "kept")
 
 
-def test_a_large_answer_and_a_large_request_pass(me):
+def test_a_large_answer_and_a_large_request_are_forwarded(me):
     content = b"\x89PNG\r\n\x1a\n" + bytes(5 << 20)
 
     async def work(proxy, calls):
@@ -77,7 +77,7 @@ def test_a_large_answer_and_a_large_request_pass(me):
     assert refused.json["BaseResponse"]["Ret"] == 1101
 
 
-def test_a_held_poll_is_let_go_when_its_client_hangs_up():
+def test_a_held_poll_ends_when_its_client_disconnects():
     async def run():
         async def hold(reader, writer):
             await reader.readuntil(b"\r\n\r\n")
@@ -99,7 +99,7 @@ def test_a_held_poll_is_let_go_when_its_client_hangs_up():
     assert at_once(run) == ("asked", "hung up")
 
 
-def test_a_server_that_is_gone_is_a_closed_connection(me):
+def test_an_unreachable_server_is_a_closed_connection(me):
     async def run():
         served = await serve(me.sandbox)
         async with FaultProxy(served.url) as proxy:
@@ -149,7 +149,7 @@ def test_a_head_that_is_not_complete_within_ten_seconds_ends_the_connection(me, 
 @pytest.mark.parametrize(
     "to", ["http://192.168.0.2:8790", "http://wx.qq.com", "https://127.0.0.1:8790", "127.0.0.1:8790"]
 )
-def test_it_breaks_nothing_of_another_machine(to):
+def test_it_accepts_only_a_server_on_this_machine(to):
     with pytest.raises(ValueError, match="plain HTTP on this machine"):
         FaultProxy(to)
 
@@ -162,17 +162,17 @@ def test_it_listens_on_loopback_only(me):
         assert address.startswith("http://127.0.0.1:")
 
 
-def test_it_needs_no_http_library():
+def test_it_imports_no_http_library():
     program = "import sys; import webwx.sandbox.proxy; print('aiohttp' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "False\n"
     )
 
 
-# -- breaking --------------------------------------------------------------------------------------------------------
+# -- faults ----------------------------------------------------------------------------------------------------------
 
 
-def test_it_does_to_the_next_requests_what_is_set_and_remembers_which(me):
+def test_faults_happen_to_the_next_requests_and_are_logged(me):
     async def work(proxy, calls):
         proxy.set("lost_answer:times=1,endpoint=webwxsendmsg", "latency:endpoint=synccheck")
         me.world.say("ahua", "me", "one")
@@ -191,7 +191,7 @@ def test_it_does_to_the_next_requests_what_is_set_and_remembers_which(me):
     assert (proxy.requests, proxy.counts) == (4, {"latency": 1, "lost_answer": 1})
 
 
-def test_a_path_that_it_does_not_know_is_not_remembered(me):
+def test_an_unknown_path_is_not_logged(me):
     async def work(proxy, calls):
         proxy.set("latency")
         await ask(proxy.url, Request(endpoint="any", method="GET", url=f"{proxy.url}/secret?uuid=x"))
@@ -200,7 +200,7 @@ def test_a_path_that_it_does_not_know_is_not_remembered(me):
     assert [entry.endpoint for entry in between(me, work)] == ["other"]
 
 
-def test_setting_nothing_ends_all(me):
+def test_setting_no_fault_removes_all(me):
     async def work(proxy, calls):
         proxy.set("reset_before")
         proxy.set()
@@ -209,7 +209,7 @@ def test_setting_nothing_ends_all(me):
     assert between(me, work).status == "HTTP/1.1 200 OK"
 
 
-def test_what_cannot_be_set_leaves_nothing_on(me):
+def test_an_invalid_rule_sets_no_fault(me):
     async def work(proxy, calls):
         with pytest.raises(Impossible):
             proxy.set("latency", "html_page")
@@ -218,7 +218,7 @@ def test_what_cannot_be_set_leaves_nothing_on(me):
     assert between(me, work) == ()
 
 
-def test_equal_seeds_do_the_same_to_equal_requests(me):
+def test_equal_seeds_give_equal_faults_for_equal_requests(me):
     def day(seed):
         async def work(proxy, calls):
             proxy.set("reset_midway@0.4", "sliced@0.5", "lost_answer@0.2")
@@ -260,10 +260,10 @@ def test_a_taken_port_is_an_error(me):
     between(me, work)
 
 
-# -- orders ----------------------------------------------------------------------------------------------------------
+# -- control port ----------------------------------------------------------------------------------------------------
 
 
-def test_it_takes_orders_on_a_port_of_its_own(me):
+def test_the_control_api_has_its_own_port(me):
     async def work(proxy, calls):
         added = await ask(proxy.control, order(proxy, "faults", fault="reset_before", times=1))
         hit = await ask(proxy.url, calls.fetch())
@@ -283,7 +283,7 @@ def test_it_takes_orders_on_a_port_of_its_own(me):
     assert {item["where"] for item in listed.json["menu"]} == {"connection"}
 
 
-def test_an_outage_can_be_ordered(me):
+def test_an_outage_can_be_started(me):
     async def work(proxy, calls):
         async with connected(proxy.url) as line:
             await line.ask(calls.fetch())
@@ -304,7 +304,7 @@ def test_an_outage_can_be_ordered(me):
         ("nothing", {"x": 1}, "404"),
     ],
 )
-def test_orders_that_cannot_be_are_refused(me, verb, fields, status):
+def test_invalid_control_requests_are_refused(me, verb, fields, status):
     async def work(proxy, calls):
         return await ask(proxy.control, order(proxy, verb, **fields))
 
@@ -313,7 +313,7 @@ def test_orders_that_cannot_be_are_refused(me, verb, fields, status):
     assert answer.json["error"].endswith(".") or answer.json["error"].endswith("?")
 
 
-def test_a_page_of_another_origin_gives_no_orders(me):
+def test_a_control_request_of_another_origin_is_refused(me):
     async def work(proxy, calls):
         foreign = order(proxy, "faults", fault="blackhole").with_headers(("Origin", "https://evil.example"))
         return await ask(proxy.control, foreign), proxy.faults.rules

@@ -41,7 +41,7 @@ def test_a_secret_is_hidden_in_every_spelling(redactor, canary, spelling):
     assert hidden.endswith("&c=你好")
 
 
-def test_what_is_issued_later_is_hidden_too():
+def test_a_secret_that_is_issued_later_is_hidden():
     issued = set()
     redactor = Redactor(issued)
     assert redactor.redact(TICKET) == TICKET
@@ -49,12 +49,12 @@ def test_what_is_issued_later_is_hidden_too():
     assert redactor.redact(TICKET) == "***"
 
 
-def test_what_is_no_secret_is_left_as_it_is(redactor):
+def test_other_text_is_unchanged(redactor):
     text = 'GET /?a=%2f%252F&short=short "x\\u4f60\\n" 100% \\'
     assert redactor.redact(text) == text
 
 
-def test_a_secret_that_is_cut_is_hidden_whole(redactor):
+def test_a_truncated_secret_is_hidden_completely(redactor):
     assert redactor.redact(f"0123456789{TICKET}!", 12) == "0123456789***"
     assert redactor.redact(f"0123456789{TICKET}!", 10) == "0123456789"
 
@@ -70,5 +70,5 @@ def test_a_secret_that_is_cut_is_hidden_whole(redactor):
         ("synckey=1_2&deviceid=e1&inside=1", "synckey=1_2&deviceid=e1&inside=1"),
     ],
 )
-def test_what_the_world_never_handed_out_is_hidden_by_its_name(redactor, text, hidden):
+def test_a_secret_of_another_server_is_hidden_by_its_field_name(redactor, text, hidden):
     assert redactor.redact(text) == hidden

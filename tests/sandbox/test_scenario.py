@@ -14,7 +14,7 @@ def friends():
 
 @pytest.fixture
 def play(world, friends):
-    """Begin; what the scripts do wrong is in the list that comes back."""
+    """Return a function that starts the scripts and returns the list in which their errors will be."""
 
     def play():
         mistakes = []
@@ -51,7 +51,7 @@ def test_after_ping_a_friend_answers_and_recalls_it_five_seconds_later(world, fr
     assert shown(world)[-1] == "recalled"
 
 
-def test_a_story_waits_where_it_yields(world, friends, play):
+def test_a_script_waits_where_it_yields(world, friends, play):
     @friends.when("阿华", hears="ping")
     def answer(ahua, message):
         began = ahua.world.now
@@ -99,7 +99,7 @@ def test_hears_accepts_a_text_a_pattern_or_a_function(world, friends, play, hear
         ({"is_recalled": True}, False),
     ],
 )
-def test_a_reaction_can_be_for_some_messages_only(world, friends, play, narrower, is_answered):
+def test_a_reaction_can_have_a_filter(world, friends, play, narrower, is_answered):
     friends.when("阿华", **narrower)(lambda ahua, message: ahua.say("yes"))
     assert play() == []
     world.say("me", "周末爬山", "谁来")
@@ -144,18 +144,18 @@ def test_all_members_react_in_the_chatroom_only(world, friends, play):
     world.say("me", outsider.id, "who is there?")
     world.say("me", "周末爬山", "who is there?")
     assert shown(world, chat=outsider.id) == ["who is there?"]
-    assert len(shown(world, chat="hiking")) == MAX_CHAIN + 1  # for they answer each other as well
+    assert len(shown(world, chat="hiking")) == MAX_CHAIN + 1  # They answer each other as well.
     assert len(mistakes) == 1
 
 
-def test_an_answer_comes_after_all_received_the_question(world, friends, play):
+def test_an_answer_is_sent_after_all_members_received_the_question(world, friends, play):
     friends.when("阿华", hears="?")(lambda ahua, message: ahua.say("!"))
     assert play() == []
     world.say("me", "周末爬山", "?")
     assert shown(world, "lilei", "hiking") == ["?", "!"]
 
 
-def test_what_a_client_sends_is_answered_into_its_stream(world, friends, play, me):
+def test_a_client_gets_the_answer_to_its_message(world, friends, play, me):
     friends.when("阿华", hears="ping")(lambda ahua, message: ahua.say("pong"))
     assert play() == []
     me.send_text(me.name("ahua"), "ping")
@@ -175,7 +175,7 @@ def test_an_endless_exchange_of_answers_is_stopped_and_reported(world, friends, 
 # -- times -----------------------------------------------------------------------------------------------------------
 
 
-def test_things_are_done_at_times_and_again_and_again(world, friends, play):
+def test_scripts_run_at_a_time_and_at_intervals(world, friends, play):
     friends.at(90, "阿华")(lambda ahua: ahua.say("at 90", to="me"))
     friends.at(datetime.fromtimestamp(world.now + 30, UTC).replace(tzinfo=None), "阿华")(
         lambda ahua: ahua.say("at 30", to="me")
@@ -197,7 +197,7 @@ def test_a_poll_in_process_ends_when_a_friend_writes_and_not_later(world, friend
     assert shown(world) == ["hello"]
 
 
-# -- mistakes --------------------------------------------------------------------------------------------------------
+# -- errors in scripts -----------------------------------------------------------------------------------------------
 
 
 def test_an_error_is_reported_with_its_line_and_the_world_continues(world, friends, play):
@@ -261,7 +261,7 @@ def test_an_unknown_person_is_reported_before_the_start(world, friends, play, sc
         play()
 
 
-def test_no_pause_at_all_is_none(friends):
+def test_an_interval_of_0_is_an_error(friends):
     with pytest.raises(ValueError, match=r"a pause of at least 0.01 s"):
         friends.every(0, "阿华")
 
@@ -272,7 +272,7 @@ def test_without_a_callback_an_error_is_written_to_stderr(world, friends, capsys
     assert capsys.readouterr().err.endswith("not a reaction to a message.\n")
 
 
-def test_a_coroutine_is_no_script(friends):
+def test_a_coroutine_function_is_refused(friends):
     async def answer(ahua, message): ...
 
     for decorator in (friends.when(), friends.at(1, "阿华"), friends.every(1, "阿华")):

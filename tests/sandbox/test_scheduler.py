@@ -1,7 +1,7 @@
 from webwx.sandbox.scheduler import Scheduler
 
 
-def test_what_is_due_comes_by_its_moment_and_then_in_the_order_it_was_planned():
+def test_actions_run_by_time_and_then_in_the_order_of_planning():
     scheduler, done = Scheduler(), []
     for moment, name in ((2.0, "second"), (1.0, "first"), (2.0, "third"), (3.0, "later")):
         scheduler.add(moment, lambda name=name: done.append(name))
@@ -17,7 +17,7 @@ def test_nothing_is_next_when_nothing_is_planned():
     assert Scheduler().take(1e12) is None
 
 
-def test_subscribers_hear_of_what_is_planned_until_they_end_it():
+def test_subscribers_are_called_for_planned_actions_until_they_unsubscribe():
     scheduler, heard = Scheduler(), []
     unsubscribe = scheduler.subscribe(lambda: heard.append("planned"))
     scheduler.add(1.0, print)

@@ -83,11 +83,11 @@ async def test_it_listens_on_loopback_only(sandbox, host):
         await serve(sandbox, host=host)
 
 
-async def test_a_mistake_in_what_was_planned_is_not_lost(sandbox):
+async def test_an_error_of_a_planned_action_is_raised(sandbox):
     served = await serve(sandbox)
     sandbox.world.scheduler.add(sandbox.world.now, lambda: {}["nobody"])
     for _ in range(5):
-        await asyncio.sleep(0)  # the timekeeper has its turn
+        await asyncio.sleep(0)  # The timekeeper task runs here.
     with pytest.raises(KeyError, match="nobody"):
         await served.close()
 
@@ -169,7 +169,7 @@ async def test_on_the_system_clock_a_poll_ends_by_itself_and_a_logout_is_answere
     await served.close()
 
 
-async def test_a_client_that_hangs_up_leaves_nothing_behind(served, http, me):
+async def test_the_poll_of_a_client_that_disconnects_is_removed(served, http, me):
     poll = await held(http, served, me)
     poll.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -178,7 +178,7 @@ async def test_a_client_that_hangs_up_leaves_nothing_behind(served, http, me):
     assert 'selector:"2"' in await text(http, f"{served.url}{CHECK}", params={"sid": me.credentials.sid})
 
 
-async def test_a_poll_whose_client_hung_up_is_no_longer_open_on_the_wire(served, http, me):
+async def test_the_poll_of_a_client_that_disconnects_is_closed_in_the_traffic(served, http, me):
     poll = await held(http, served, me)
     changed = asyncio.Event()
     me.world.traffic.subscribe(changed.set)
@@ -188,7 +188,7 @@ async def test_a_poll_whose_client_hung_up_is_no_longer_open_on_the_wire(served,
     assert (line.endpoint, line.is_open, line.status) == ("synccheck", False, None)
 
 
-async def test_closing_hangs_up_on_held_polls(sandbox, http, me):
+async def test_closing_ends_held_polls(sandbox, http, me):
     served = await serve(sandbox)
     poll = await held(http, served, me)
     await served.close()
@@ -196,7 +196,7 @@ async def test_closing_hangs_up_on_held_polls(sandbox, http, me):
         await poll
 
 
-async def test_uploads_of_many_megabytes_are_taken(served, http):
+async def test_uploads_of_many_megabytes_are_accepted(served, http):
     body = io.BytesIO(b" " * (20 << 20) + b"{}")
     async with http.post(f"{served.url}/cgi-bin/mmwebwx-bin/webwxsync", data=body) as response:
         assert '"Ret": 1101' in await response.text()
@@ -220,7 +220,7 @@ async def test_a_file_of_a_phone_may_be_larger_than_any_other_request(served, ht
             )
 
 
-async def test_a_body_without_a_length_is_held_to_the_same_limit(served, http):
+async def test_a_body_without_a_length_has_the_same_limit(served, http):
     async def endless():
         for _ in range(MAX_BODY // 2**20 + 1):
             yield bytes(2**20)
@@ -247,7 +247,7 @@ async def test_an_advanced_clock_still_runs_to_the_next_scheduled_action(http):
     key = str(session.stream.newest)
     served = await serve(SandboxCore(world))
     world.scheduler.add(world.now + 3600.2, lambda: world.say("ahua", "me", "in an hour"))
-    await asyncio.sleep(0)  # the server waits for an hour now
+    await asyncio.sleep(0)  # The server waits for an hour now.
     async with http.post(served.control + "/wind", json={"seconds": 3600}) as response:
         assert response.status == 200
     answer = await text(http, served.url + CHECK, params={"sid": session.keys.sid, "synckey": key})
@@ -266,7 +266,7 @@ async def status(served, words):
 
 @pytest.mark.parametrize("path", ["/jslogin?appid=wx782c26e4c19acffb", "/cgi-bin/mmwebwx-bin/webwxsync", "/"])
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8790", "wx.qq.com", "127.0.0.1.evil.example", "a b"])
-async def test_a_name_that_was_made_to_lead_here_is_answered_nothing(served, path, host):
+async def test_a_foreign_host_name_is_refused(served, path, host):
     words = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{{}}"
     assert await status(served, words.encode()) == 403
 
@@ -277,12 +277,12 @@ async def test_every_loopback_name_is_answered(served, host):
 
 
 @pytest.mark.parametrize("host", [b"", b"Host:\r\n"])
-async def test_a_client_that_names_no_host_is_answered_at_the_address_that_it_calls(served, host):
+async def test_a_request_without_a_host_header_is_answered_for_its_address(served, host):
     assert await status(served, b"GET / HTTP/1.0\r\n" + host + b"\r\n") == 200
 
 
 @pytest.mark.parametrize(("coding", "bits"), [("gzip", 31), ("deflate", 15)])
-async def test_a_compressed_request_is_refused_and_never_unpacked(served, coding, bits):
+async def test_a_compressed_request_is_refused_without_decompressing_it(served, coding, bits):
     packer = zlib.compressobj(wbits=bits)
     bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(32)) + packer.flush()
     head = f"POST /control/say HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Encoding: {coding}\r\n"
@@ -318,7 +318,7 @@ async def test_a_request_that_is_not_http_is_one_line_in_the_log(served, caplog,
     assert "\n" not in caplog.messages[0]
 
 
-async def test_a_mistake_of_the_sandbox_itself_keeps_its_traceback(served, caplog, monkeypatch):
+async def test_an_error_of_the_sandbox_itself_is_logged_with_its_traceback(served, caplog, monkeypatch):
     monkeypatch.setattr(SandboxCore, "answer", lambda *_: {}["nobody"])
     assert await status(served, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n") == 500
     assert caplog.records[0].exc_info is not None
@@ -370,7 +370,7 @@ def test_a_slow_body_and_a_long_silence_end_no_connection(sandbox, tls):
     [("Content-Length: 9", b""), ("Transfer-Encoding: chunked", b""), ("Transfer-Encoding: chunked", b"zz\r\n")],
     ids=["length", "chunks", "no chunk"],
 )
-def test_a_request_whose_body_does_not_come_is_refused_after_a_minute(sandbox, framing, rest):
+def test_a_request_without_its_body_is_refused_after_a_minute(sandbox, framing, rest):
     async def run():
         served = await serve(sandbox)
         try:
@@ -408,7 +408,7 @@ async def test_an_open_page_gets_updates_and_closes_with_the_server(sandbox, htt
 
 
 @pytest.mark.parametrize("origin", ["http://127.0.0.1:1", "https://evil.example", ""])
-async def test_a_page_from_elsewhere_is_not_spoken_with(served, http, origin):
+async def test_a_page_of_another_origin_is_refused(served, http, origin):
     with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
         await http.ws_connect(f"{served.url}/phone/live", headers={"Origin": origin})
 
@@ -418,7 +418,7 @@ async def test_a_page_from_elsewhere_is_not_spoken_with(served, http, origin):
     ["{", '{"kind": 1}', '{"kind": "look", "who": "' + "x" * 9 + '", "deep": ' + "[" * 60_000, "[" * 60_000, b"\xff{"],
     ids=["half", "type", "deep in a field", "deep", "binary"],
 )
-async def test_an_open_page_survives_messages_that_cannot_be_read(served, http, caplog, nonsense):
+async def test_an_open_page_survives_malformed_messages(served, http, caplog, nonsense):
     async with http.ws_connect(f"{served.url}/phone/live", headers={"Origin": served.url}) as socket:
         assert await kinds(socket, 3) == ["people", "clock", "logins"]
         await (socket.send_bytes if isinstance(nonsense, bytes) else socket.send_str)(nonsense)
@@ -433,7 +433,7 @@ async def test_a_request_without_websocket_gets_426(served, http):
 
 
 async def exchange(served, words, until=b""):
-    """Say something on a connection, and give what comes back until the server hangs up."""
+    """Send bytes on a connection, and return all that is received until the server closes it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rpartition(":")[2]))
     writer.write(words)
     answer = await reader.readuntil(until) if until else await reader.read()
@@ -441,7 +441,7 @@ async def exchange(served, words, until=b""):
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
-async def test_a_head_comes_without_its_body(served, version):
+async def test_a_head_request_is_answered_without_a_body(served, version):
     asked = b"HEAD /jslogin?appid=x HTTP/" + version + b"\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
     answer, _, writer = await exchange(served, asked)
     writer.close()
@@ -450,7 +450,7 @@ async def test_a_head_comes_without_its_body(served, version):
     assert answer.endswith(b"\r\n\r\n")
 
 
-async def test_a_chunked_body_is_asked_for_and_taken(served, me):
+async def test_a_chunked_body_is_requested_and_accepted(served, me):
     body = json.dumps({"BaseRequest": {"Sid": me.credentials.sid}}).encode()
     head = b"POST /cgi-bin/mmwebwx-bin/webwxinit HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n"
     asked = head + b"Transfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n"
@@ -473,7 +473,7 @@ async def test_a_long_text_is_compressed_if_the_client_accepts_it(served, me, ac
     assert b"MemberList" in (gzip.decompress(body) if coding else body)
 
 
-async def test_a_list_that_is_compressed_in_a_moment_waits_for_no_thread(served, me, http):
+async def test_a_short_list_is_compressed_without_a_thread(served, me, http):
     is_over = threading.Event()
     with ThreadPoolExecutor(1) as busy:
         busy.submit(is_over.wait)
@@ -485,11 +485,11 @@ async def test_a_list_that_is_compressed_in_a_moment_waits_for_no_thread(served,
                 )
         finally:
             is_over.set()
-    assert 4_096 < len(listed) < 65_536  # longer than what aiohttp would compress itself
+    assert 4_096 < len(listed) < 65_536  # Longer than the largest body that aiohttp compresses itself.
 
 
-async def test_the_answers_are_compressed_that_the_live_service_compresses(http, page, world, served):
-    # Recorded: the ticket exchange and webwxsync are, the poll, jslogin and synccheck are not.
+async def test_the_same_answers_are_compressed_as_on_the_live_service(http, page, world, served):
+    # In the recordings the ticket exchange and webwxsync are compressed; the poll, jslogin and synccheck are not.
     page.hosts = single(served.url)
     codings = {}
 

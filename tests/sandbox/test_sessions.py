@@ -8,7 +8,7 @@ from webwx.sandbox.errors import Refused
 from webwx.sandbox.sessions import SessionKeys, SessionNames
 
 
-def test_keys_have_the_platforms_shapes():
+def test_keys_have_the_platforms_form():
     issued = set()
     keys = SessionKeys.generate(random.Random(3), lambda secret: issued.add(secret) or secret)
     assert re.fullmatch(r"[\w+/]{16}", keys.sid)
@@ -20,7 +20,7 @@ def test_keys_have_the_platforms_shapes():
 
 
 class Stuck(random.Random):
-    """Dice that always fall alike, as those of two worlds may at different throws."""
+    """An rng that always returns the same bytes, as the rngs of two worlds sometimes may."""
 
     def randbytes(self, n):
         return bytes(range(n))
@@ -40,7 +40,7 @@ def test_names_distinguish_people_chatrooms_and_built_in_accounts():
     assert names.name("filehelper") == names.world_id("filehelper") == "filehelper"
 
 
-def test_a_name_leads_back_and_a_foreign_one_nowhere():
+def test_a_name_is_resolved_only_in_its_own_session():
     names = SessionNames(random.Random(3))
     assert names.world_id(names.name("ahua")) == "ahua"
     assert names.world_id("@other") is None

@@ -27,13 +27,13 @@ def moved(page):
 
 
 def written(world):
-    """Give what stands in a saved world."""
+    """Return the content of a saved world."""
     return msgspec.msgpack.decode(save(world).partition(b"\n")[2], type=SavedWorld)
 
 
 @pytest.fixture
 def lived_in(world, png):
-    """A world with something of everything but logins."""
+    """A world that has something in every field, except logins."""
     ahua, me = world.person("ahua"), world.person("me")
     ahua.portrait, ahua.is_offline = png, False
     world.befriend("me", "lilei", remark="Boss <3")
@@ -92,7 +92,7 @@ def test_every_field_of_content_is_saved():
 # -- clients ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_login_goes_on_with_the_names_it_has_and_what_it_has_yet_to_hear(world, me):
+def test_a_login_continues_with_its_names_and_its_waiting_changes(world, me):
     world.say("ahua", "me", "before")
     assert [message.content for message in me.messages()] == ["before"]
     world.say("ahua", "me", "unheard")
@@ -117,7 +117,7 @@ def test_what_a_login_received_can_be_downloaded_and_what_it_sent_recalled(world
     world.delivery.recall(world.person("me"), sent)
 
 
-def test_a_client_ahead_of_the_saved_state_misses_no_later_change(world, me):
+def test_a_client_with_a_newer_key_than_the_saved_state_misses_no_later_change(world, me):
     saved = save(world)
     for number in range(3):
         world.say("ahua", "me", f"never saved {number}")
@@ -129,7 +129,7 @@ def test_a_client_ahead_of_the_saved_state_misses_no_later_change(world, me):
     assert me.messages() == []
 
 
-def test_an_ended_login_is_refused_with_its_reason_and_a_live_one_is_found(world, me, friend):
+def test_an_ended_login_is_refused_with_its_reason_and_a_valid_one_is_found(world, me, friend):
     world.log_out("me")
     again = load(save(world))
     assert [session.ended for session in again.logins.sessions] == [Ret.SESSION_NOT_FOUND, None]
@@ -138,14 +138,14 @@ def test_an_ended_login_is_refused_with_its_reason_and_a_live_one_is_found(world
 
 
 @pytest.mark.parametrize("options", [Options(fold_repeats=True)])
-def test_a_repeat_is_known_across_a_restart(world, me):
+def test_a_repeated_send_is_recognised_after_a_restart(world, me):
     first = me.send_text(me.name("ahua"), "once").msg_id
     world = moved(me)
     assert me.send_text(me.name("ahua"), "once").msg_id == first
     assert len(world.inbox("ahua")["xiaoming"].messages) == 1
 
 
-def test_uploads_go_on(world, me):
+def test_an_upload_continues_after_a_restart(world, me):
     session = world.logins.live(world.person("me"))
     session.uploads[7, "a.bin"] = {0: b"first"}
     session.parallel["id"] = {1: b"second"}
@@ -154,7 +154,7 @@ def test_uploads_go_on(world, me):
     assert (again.uploads, again.parallel, again.announced) == (session.uploads, session.parallel, session.announced)
 
 
-async def test_a_real_client_listens_across_restarts_and_nothing_is_lost_or_doubled(world, canary):
+async def test_a_real_client_gets_every_message_once_across_restarts(world, canary):
     sandbox = SandboxCore(world)
 
     class Latest:
@@ -193,7 +193,7 @@ def test_a_seeded_rng_continues_and_others_stay_random(world):
     assert type(wild.rng) is random.SystemRandom
 
 
-def test_a_stopped_clock_stands_where_it_was_and_a_running_one_is_as_far_ahead():
+def test_a_virtual_clock_keeps_its_time_and_the_system_clock_its_offset():
     stopped = default_world(clock=VirtualClock(1000.0))
     stopped.wind(5)
     assert load(save(stopped)).now == 1005.0
@@ -202,18 +202,18 @@ def test_a_stopped_clock_stands_where_it_was_and_a_running_one_is_as_far_ahead()
     assert abs(load(save(running)).now - running.now) < 60
 
 
-def test_faults_have_the_same_seed_and_options_can_be_changed():
+def test_faults_keep_their_seed_and_options_can_be_changed():
     world = default_world(options=Options(echo="on"))
     again = load(save(world), change=lambda own: msgspec.structs.replace(own, batch_size=7))
     assert again.options == Options(echo="on", batch_size=7)
     assert again.faults.seed == world.faults.seed
 
 
-# -- what cannot be loaded -------------------------------------------------------------------------------------------
+# -- invalid files ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"webwx sandbox ", b"webwx sandbox x y\n"])
-def test_a_file_that_is_no_saved_sandbox_is_refused(content):
+def test_a_file_of_another_format_is_refused(content):
     with pytest.raises(Impossible, match=r"^This is not a saved sandbox\.$"):
         load(content)
 

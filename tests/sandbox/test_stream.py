@@ -15,12 +15,12 @@ def message(number):
     return WireMessage(msg_id=str(number))
 
 
-def test_a_new_stream_stands_at_its_first_position(stream):
+def test_a_new_stream_is_at_its_first_position(stream):
     assert str(stream.newest) == "1_700000001|2_700000002|3_700000003|1000_1560000000"
     assert stream.selector(stream.newest) == Selector.NOTHING
 
 
-def test_messages_and_contacts_are_counted_apart(stream):
+def test_messages_and_contacts_have_separate_counters(stream):
     start = stream.newest
     stream.add(message(1), Selector.MESSAGES)
     stream.add(DeletedContact(user_name="@a"), Selector.CONTACT_ADDED)
@@ -28,7 +28,7 @@ def test_messages_and_contacts_are_counted_apart(stream):
     assert stream.fetch(start, 10).key == stream.newest
 
 
-def test_the_oldest_waiting_change_names_the_selector(stream):
+def test_the_oldest_waiting_change_determines_the_selector(stream):
     start = stream.newest
     stream.add(DeletedContact(user_name="@a"), Selector.CONTACT_ADDED)
     stream.add(message(1), Selector.MESSAGES)
@@ -36,7 +36,7 @@ def test_the_oldest_waiting_change_names_the_selector(stream):
     assert stream.selector(stream.fetch(start, 1).key) == Selector.MESSAGES
 
 
-def test_batches_are_oldest_first_and_leave_nothing_out(stream):
+def test_batches_are_complete_and_oldest_first(stream):
     key, got = stream.newest, []
     for number in range(7):
         stream.add(message(number), Selector.MESSAGES)
@@ -47,7 +47,7 @@ def test_batches_are_oldest_first_and_leave_nothing_out(stream):
     assert got == [str(number) for number in range(7)]
 
 
-def test_the_check_key_is_the_fetch_key_until_something_silent_happens(stream):
+def test_the_check_key_is_the_fetch_key_until_a_silent_change(stream):
     batch = stream.fetch(SyncKey(), 10)
     assert batch.check_key == batch.key
     stream.add_silent()

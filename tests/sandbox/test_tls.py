@@ -16,7 +16,7 @@ def authority():
 
 
 def shake_hands(server, client, name):
-    """Let two ends of TLS meet without a socket, and give what the client knows of the other side."""
+    """Perform a TLS handshake without a socket, and return the certificate that the client sees."""
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [
         client.wrap_bio(to_client, to_server, server_hostname=name),
@@ -38,7 +38,7 @@ def test_a_client_that_trusts_the_authority_accepts_each_name(authority, name):
     assert names == {"wx.qq.com", "file.wx.qq.com"}
 
 
-def test_no_other_name_is_believed(authority):
+def test_no_other_name_is_accepted(authority):
     client = ssl.create_default_context(cafile=authority.certificate)
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         shake_hands(authority.context, client, "wx2.qq.com")
@@ -49,7 +49,7 @@ def test_a_client_that_does_not_trust_it_accepts_no_name(authority):
         shake_hands(authority.context, ssl.create_default_context(), "wx.qq.com")
 
 
-def test_each_run_has_an_authority_of_its_own(authority):
+def test_each_run_has_its_own_authority(authority):
     other = Authority(["wx.qq.com"])
     try:
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -58,7 +58,7 @@ def test_each_run_has_an_authority_of_its_own(authority):
         other.close()
 
 
-def test_on_disk_is_one_certificate_and_no_key_for_as_long_as_it_runs(authority):
+def test_while_it_runs_the_disk_has_one_certificate_and_no_key(authority):
     folder = authority.certificate.parent
     assert [file.name for file in folder.iterdir()] == ["ca.pem"]
     assert "PRIVATE" not in authority.certificate.read_text("ascii")
@@ -67,7 +67,7 @@ def test_on_disk_is_one_certificate_and_no_key_for_as_long_as_it_runs(authority)
     assert not folder.exists()
 
 
-def test_without_the_extra_it_says_what_to_install(monkeypatch):
+def test_without_the_extra_the_error_names_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "trustme", None)
     with pytest.raises(NoCertificates, match=r"pip install 'webwx\[tls\]'"):
         Authority(["wx.qq.com"])

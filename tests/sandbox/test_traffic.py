@@ -1,4 +1,4 @@
-"""The traffic log: what it stores and shows, without secrets."""
+"""The traffic log: it stores and shows exchanges without secrets."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ def control(sandbox, path, body=None):
     return response.status, json.loads(response.body)
 
 
-# -- what is kept ----------------------------------------------------------------------------------------------------
+# -- storing ---------------------------------------------------------------------------------------------------------
 
 
 def test_an_exchange_is_summarised_in_one_line(sandbox, page, world):
@@ -63,7 +63,7 @@ def test_a_poll_is_open_until_it_is_answered(sandbox, me, world):
     )  # fmt: skip
 
 
-def test_a_poll_that_its_client_gave_up_is_no_longer_open(sandbox, me, world):
+def test_an_abandoned_poll_is_no_longer_open(sandbox, me, world):
     world.faults.add("truncated:endpoint=synccheck")
     sandbox.give_up(me.check())
     line = world.traffic.since()[-1]
@@ -81,7 +81,7 @@ def test_injected_faults_are_listed(sandbox, me, world, fault, status):
     assert (status, [fault.partition(":")[0]], False) == (line.status, line.faults, line.is_open)
 
 
-def test_the_control_api_and_the_page_are_not_on_the_wire(sandbox, world):
+def test_requests_to_the_control_api_and_the_page_are_not_stored(sandbox, world):
     sandbox.answer(get("/"))
     control(sandbox, "accounts")
     assert world.traffic.since() == []
@@ -106,7 +106,7 @@ def test_a_large_body_is_not_stored(log):
     assert (line.sent, line.received) == (100_004, 100_000)
 
 
-def test_who_subscribed_is_called_at_every_change(log):
+def test_subscribers_are_called_at_every_change(log):
     called = []
     unsubscribe = log.subscribe(lambda: called.append(log.changes))
     entry = log.begin(get("/"))
@@ -116,7 +116,7 @@ def test_who_subscribed_is_called_at_every_change(log):
     assert called == [1, 2]
 
 
-# -- what is shown ---------------------------------------------------------------------------------------------------
+# -- showing ---------------------------------------------------------------------------------------------------------
 
 
 def test_one_exchange_is_shown_with_headers_and_bodies(log):
@@ -129,7 +129,7 @@ def test_one_exchange_is_shown_with_headers_and_bodies(log):
     assert (shown.answer_body, shown.received) == ("", 4)
 
 
-def test_what_cannot_be_read_is_left_out_of_a_body(log):
+def test_malformed_text_is_left_out_of_a_body(log):
     body = b"--x\r\nname\r\n\xff\xd8\xff\x00\x01"
     log.end(log.begin(get("/", body=body)), Response(body=b"a" * (SHOWN + 1)))
     assert log.open(1).request_body == "--x\r\nname\r\n…"
@@ -137,7 +137,7 @@ def test_what_cannot_be_read_is_left_out_of_a_body(log):
 
 
 def test_binary_bodies_are_described(log):
-    # An HTTP library keeps each byte that is no UTF-8 as a half character, which JSON cannot hold.
+    # An HTTP library makes a lone surrogate of each byte that is not UTF-8, and JSON cannot hold one.
     half = b"\xff".decode("utf-8", "surrogateescape")
     odd = Request(endpoint="any", method="GET", url=f"http://{half}/{half}", headers=((half, half),), body=b"\xff")
     log.end(log.begin(odd), Response(headers=((half, half),)))
@@ -152,12 +152,12 @@ def test_binary_bodies_are_described(log):
 @pytest.mark.parametrize(
     ("address", "endpoint"), [("/jslogin", "jslogin"), ("/%6Aslogin?a", "jslogin"), ("/l/a%3D", "l")]
 )
-def test_a_call_is_known_by_its_decoded_path(log, address, endpoint):
+def test_a_call_is_recognised_by_its_decoded_path(log, address, endpoint):
     log.begin(get(address))
     assert log.since()[0].endpoint == endpoint
 
 
-def test_an_exchange_that_is_gone_cannot_be_shown(log):
+def test_a_forgotten_exchange_cannot_be_shown(log):
     with pytest.raises(Impossible, match="There is no exchange 3"):
         log.open(3)
 
@@ -172,7 +172,7 @@ def test_an_exchange_that_is_gone_cannot_be_shown(log):
         ("}1", "\n}1"),
     ],
 )
-def test_json_is_indented_even_when_it_is_none(text, lines):
+def test_json_is_indented_even_where_it_is_malformed(text, lines):
     assert lines == indented(text)
 
 

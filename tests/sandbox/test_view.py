@@ -19,7 +19,7 @@ def test_a_changed_contact_has_the_fields_that_sync_sends_and_no_others():
     ]  # fmt: skip
 
 
-def test_a_person_is_shown_with_what_the_platform_shows(view, world):
+def test_a_person_has_the_fields_that_the_platform_sends(view, world):
     world.set_remark(world.person("me"), "ahua", "小华")
     ahua = view.contact("ahua")
     assert ahua.sns_flag in {1, 17, 49}
@@ -34,11 +34,11 @@ def test_a_person_is_shown_with_what_the_platform_shows(view, world):
     assert view.contact("ahua").alias == "ahua_88"
 
 
-def test_a_picture_has_a_number_that_changes_with_it_alone(view, world):
+def test_the_number_of_a_picture_changes_only_with_the_picture(view, world):
     before = view.contact("ahua").head_img_url
     later = View(world, world.log_in(world.person("me"))).contact("ahua").head_img_url
     assert before.partition("&")[0] == later.partition("&")[0]
-    assert before != later  # by the name, which is new
+    assert before != later  # By the new name.
     world.change_profile("ahua", is_new_picture=True)
     assert view.contact("ahua").head_img_url.partition("&")[0] != before.partition("&")[0]
 
@@ -49,7 +49,7 @@ def test_pictures_may_have_no_numbers(make_world):
     assert "?seq=0&" in view.contact("ahua").head_img_url
 
 
-def test_the_grey_line_speaks_to_its_reader(world):
+def test_a_notice_is_worded_for_its_reader(world):
     message = world.say("ahua", "me", "打错了")
     assert recall_text(message, world.person("ahua")) == "你撤回了一条消息"
     assert recall_text(message, world.person("me")) == '"阿华" 撤回了一条消息'

@@ -1,4 +1,4 @@
-"""The calls and structs of the wire, described."""
+"""The descriptions of the calls and structs of the wire."""
 
 from webwx.protocol import ENDPOINTS
 from webwx.sandbox.wire_table import calls, structs, words
@@ -17,7 +17,7 @@ def test_every_call_is_described_by_its_own_definition():
     assert {("pass_ticket", "query"), ("BaseRequest", "body")} <= places
 
 
-def test_a_fields_meaning_is_the_string_under_it():
+def test_the_meaning_of_a_field_is_its_docstring():
     sent = described("webwxsendmsg").reply
     assert {field.name: field.meaning for field in sent.fields}["MsgID"] == "Needed for a recall."
 
@@ -32,7 +32,7 @@ def test_a_type_has_a_description_and_links_to_its_struct():
     assert words(list[int], str) == "list of number"
 
 
-def test_what_stands_inside_is_described_once():
+def test_a_nested_struct_is_described_once():
     names = [each.name for each in structs()]
     assert "Credentials" in names
     assert len(names) == len({*names})

@@ -39,7 +39,7 @@ def test_ids_are_unique(world, id_):
         world.add_chatroom("另一个群", ["me"], id_)
 
 
-def test_ids_are_made_when_none_is_given(world):
+def test_ids_are_generated_by_default(world):
     assert world.add_person("新").id == "person5"
     assert world.add_chatroom("新群", ["me", "新"]).id == "room2"
 
@@ -50,7 +50,7 @@ def test_a_chatroom_is_named_by_name_or_id_and_shows_on_every_phone(world):
     assert [message.text for message in world.inbox("lilei")["hiking"].messages] == ["一", "二"]
 
 
-def test_file_transfer_helper_is_everybodys_own(world):
+def test_every_person_has_their_own_file_transfer_helper(world):
     world.say("me", "filehelper", "记一下")
     assert "filehelper" in world.inbox("me")
     assert world.inbox("ahua") == {}
@@ -78,7 +78,7 @@ def test_logging_out_needs_a_login(world):
         world.log_out("me")
 
 
-def test_subscribers_hear_whose_polls_may_wake(me, world):
+def test_subscribers_get_the_accounts_whose_polls_may_wake(me, world):
     heard = []
     unsubscribe = world.subscribe(heard.append)
     world.say("ahua", "me", "在吗")
@@ -118,7 +118,7 @@ def test_opening_a_chat_on_the_phone_notifies_its_own_login(me, friend, world, a
     assert friend.messages() == []
 
 
-def test_a_chat_that_is_none_cannot_be_opened(world):
+def test_an_unknown_chat_cannot_be_opened(world):
     with pytest.raises(Impossible, match="no person"):
         world.open_chat("me", "nobody")
 
@@ -130,7 +130,7 @@ def test_refusals_are_used_up_in_order(world, me):
     assert [me.call(WEBWXINIT, request).base_response.ret for _ in range(3)] == [1205, -1, 0]
 
 
-def test_befriending_again_changes_only_that_sides_remark(world):
+def test_befriending_again_changes_only_the_remark_of_that_person(world):
     world.befriend("ahua", "me", remark="小小明")
     world.befriend("me", "ahua", remark="老板")
     assert world.person("me").friends["ahua"] == "老板"
@@ -147,7 +147,7 @@ def test_a_new_nickname_signature_or_picture_notifies_friends(me, world):
     assert told[0]["HeadImgUrl"] == told[1]["HeadImgUrl"]
 
 
-def test_a_blacklist_shows_on_the_side_of_its_owner_only(me, friend, world):
+def test_a_blacklist_shows_only_to_its_owner(me, friend, world):
     world.set_blocked("ahua", "me", is_blocked=True)
     world.set_blocked("ahua", "me", is_blocked=False)
     flags = [msgspec.json.decode(raw)["ContactFlag"] for raw in friend.fetch().mod_contact_list]
@@ -171,7 +171,7 @@ def test_a_person_is_found_by_the_new_nickname_only(world):
         world.person("阿华")
 
 
-def test_in_a_large_world_a_sentence_names_a_few(world):
+def test_in_a_large_world_an_error_names_only_a_few_people(world):
     for number in range(1000):
         world.add_person(f"路人{number}")
     with pytest.raises(Impossible, match=r"the people are xiaoming, .*, person20 and 984 others\.$"):

@@ -90,7 +90,7 @@ def family(write, tmp_path):
     return open_world(write(FAMILY))
 
 
-def test_people_are_as_the_file_says(family):
+def test_people_are_as_in_the_file(family):
     me, ahua, lilei = family.people.values()
     assert family.person("me") is me
     assert (ahua.alias, ahua.sex, ahua.signature, ahua.province, ahua.city) == ("ahua66", 2, "慢慢来", "上海", "浦东")
@@ -99,18 +99,18 @@ def test_people_are_as_the_file_says(family):
     assert lilei.blocked == {"xiaoming"}
 
 
-def test_a_picture_of_their_own_goes_with_the_next_one(family):
+def test_a_picture_file_may_be_set_for_one_person(family):
     family.change_profile("ahua", is_new_picture=True)
     assert family.person("ahua").face == avatar("ahua/2")
 
 
-def test_chatrooms_are_as_the_file_says(family):
+def test_chatrooms_are_as_in_the_file(family):
     room = family.chatrooms["home"]
     assert list(room.members) == list(family.people.values())
     assert room.names == {"ahua": "妈"}
 
 
-def test_history_is_in_the_order_of_its_times_and_knows_what_is_unread(family):
+def test_history_is_ordered_by_time_and_has_unread_counts(family):
     now = 1714554000.0
     assert family.now == now
     chats = family.inbox("me")
@@ -168,12 +168,12 @@ def test_a_public_account_has_followers_and_articles_and_is_in_no_chatroom(write
     ]  # fmt: skip
 
 
-def test_a_chatroom_is_saved_by_those_whom_the_file_names(write):
+def test_the_file_names_who_saved_a_chatroom(write):
     me, ahua, _ = open_world(write(PAPER)).people.values()
     assert (me.saved, ahua.saved) == ({"all"}, {"home", "all"})
 
 
-def test_clock_options_and_seed_are_the_files(family, write):
+def test_clock_options_and_seed_come_from_the_file(family, write):
     assert isinstance(family.clock, VirtualClock)
     assert family.options == Options(echo="on")
     assert family.faults.seed == 7
@@ -182,7 +182,7 @@ def test_clock_options_and_seed_are_the_files(family, write):
 
 
 def test_ids_are_new_in_each_run_unless_an_rng_is_given(write, family):
-    # A journal that outlives a run would take the messages of the next one for old.
+    # A journal that outlives a run would otherwise take messages of the next run as duplicates.
     def first_id(rng):
         return open_world(write(FAMILY), rng=rng).delivery.messages[0].id
 
@@ -258,7 +258,7 @@ SAID = TWO + '[[history]]\nfrom = "me"\nto = "阿华"\n'
         (ONE + "crowd = {people = 3, chatrooms = 1}", "crowd.members: a chatroom of these people has 2 to 4 members."),
     ],
 )  # fmt: skip
-def test_a_mistake_is_one_sentence_that_names_the_place(write, text, sentence):
+def test_an_error_in_the_file_is_one_sentence_that_names_its_place(write, text, sentence):
     with pytest.raises(Impossible) as caught:
         open_world(write(text))
     assert str(caught.value).startswith(f"family.toml: {sentence}")

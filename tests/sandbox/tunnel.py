@@ -4,7 +4,7 @@ import ssl
 
 
 class Tunnel:
-    """TLS inside a stream that a CONNECT has opened."""
+    """TLS inside a stream that CONNECT has opened."""
 
     def __init__(self, reader, writer, name, *, ca=None):
         self._reader, self._writer = reader, writer
@@ -13,7 +13,7 @@ class Tunnel:
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
 
     async def greet(self, *, first_words=b""):
-        """Shake hands; the first words leave in the same write as the end of the greeting."""
+        """Perform the handshake; the first bytes of text leave in the same write as its end."""
         await self._patiently(self._tls.do_handshake)
         await self.say(first_words)
 
@@ -22,7 +22,7 @@ class Tunnel:
         await self._flush()
 
     async def hear(self, until):
-        """Read until a text has come."""
+        """Read until a text has arrived."""
         heard = b""
         while until not in heard:
             heard += await self._patiently(lambda: self._tls.read(65536))

@@ -12,11 +12,11 @@ from tests.client.virtual_loop import VirtualClockLoop
 
 
 class ReceivedAnswer(NamedTuple):
-    """What came back."""
+    """The received bytes and the state of the connection."""
 
     said: bytes
     end: str
-    """`kept`, `closed`, `reset` or `refused`."""
+    """State of the connection: `kept`, `closed`, `reset` or `refused`."""
 
     @property
     def status(self):
@@ -37,7 +37,7 @@ class ReceivedAnswer(NamedTuple):
 
 
 def raw_request(request):
-    """Write a request as it stands on the wire."""
+    """Return a request as bytes of HTTP."""
     parts = urlsplit(request.url)
     headers = (("Host", parts.netloc), *request.headers, ("Content-Length", str(len(request.content))))
     target = f"{parts.path}?{parts.query}" if parts.query else parts.path
@@ -53,7 +53,7 @@ class Line:
         self._writer = writer
 
     async def ask(self, request, *, patience=1.0):
-        """Say something and listen for some time, or until the connection ends."""
+        """Send bytes, and read for some time or until the connection ends."""
         said = b""
         try:
             self._writer.write(request if isinstance(request, bytes) else raw_request(request))
@@ -69,7 +69,7 @@ class Line:
 
 @asynccontextmanager
 async def connected(url):
-    """Open a connection."""
+    """Open a connection; yields it and closes it afterwards."""
     parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
@@ -79,7 +79,7 @@ async def connected(url):
 
 
 async def ask(url, request, *, patience=1.0):
-    """Ask once, on a connection of its own."""
+    """Send one request on its own connection."""
     try:
         async with connected(url) as line:
             return await line.ask(request, patience=patience)
@@ -90,11 +90,11 @@ async def ask(url, request, *, patience=1.0):
 
 
 def at_once(work):
-    """Run something with sockets on a loop whose clock jumps to whatever is waited for."""
+    """Run an async function on a loop whose clock jumps to the next timer instead of waiting."""
 
     async def run():
         done = await work()
-        await asyncio.sleep(1)  # the other ends see that ours are closed
+        await asyncio.sleep(1)  # Run once more, so that the other ends see that our sockets are closed.
         return done
 
     with asyncio.Runner(loop_factory=lambda: VirtualClockLoop(grace=0.003)) as runner:

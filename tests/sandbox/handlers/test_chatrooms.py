@@ -82,7 +82,7 @@ def test_a_large_chatroom_adds_only_invited_people(me, world, members, is_let_in
 
 
 @pytest.mark.parametrize("others", [[], ["ahua"], ["ahua", "filehelper"]])
-def test_two_others_are_the_least(me, world, others):
+def test_a_chatroom_needs_two_other_members(me, world, others):
     assert create(me, *[me.name(other) for other in others]).base_response.ret == 1
     assert list(world.chatrooms) == ["hiking"]
 
@@ -124,9 +124,9 @@ def test_leaving_deletes_the_chatroom_for_oneself(me, friend):
     assert update(friend, "modtopic", new_topic="x").base_response.ret == 1201
 
 
-def test_a_person_is_no_chatroom(me):
+def test_the_id_of_a_person_is_refused(me):
     assert update(me, "modtopic", "ahua", new_topic="x").base_response.ret == 1201
 
 
-def test_nothing_is_no_change(me):
+def test_an_empty_change_is_refused(me):
     assert update(me, "").base_response.ret == 1

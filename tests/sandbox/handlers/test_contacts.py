@@ -63,12 +63,12 @@ def test_init_repeats_the_skey_of_the_login(me):
 
 
 @pytest.mark.parametrize("options", [Options(skey="renewed")])
-def test_by_an_option_the_skey_changes_at_init_and_the_old_one_stays_good(me):
+def test_by_an_option_the_skey_changes_at_init_and_the_old_one_stays_valid(me):
     assert me.init().skey != me.credentials.skey
     assert me.fetch().base_response.ret == 0
 
 
-def test_recent_chats_come_newest_first(me, world):
+def test_recent_chats_are_newest_first(me, world):
     world.say("zhangsan", "me", "一")
     world.say("ahua", "me", "二")
     assert me.init().chat_set.split(",")[:2] == [me.name("ahua"), me.name("zhangsan")]
@@ -92,7 +92,7 @@ def test_the_address_book_holds_oneself_the_built_in_ones_friends_and_saved_chat
 
 
 @pytest.mark.parametrize("options", [Options(contact_page_size=3)])
-def test_the_address_book_comes_in_pages(me):
+def test_the_address_book_has_pages(me):
     pages, seq = [], None
     while seq != 0:
         page = list_page(me, seq or 0)
@@ -101,7 +101,7 @@ def test_the_address_book_comes_in_pages(me):
     assert pages == [3, 3]
 
 
-def test_chatrooms_are_given_with_their_members_oneself_included(me):
+def test_chatrooms_have_all_members_including_the_account(me):
     (room,) = get(me, me.name("hiking"))
     assert (room.nick_name, room.member_count, room.is_owner) == ("周末爬山", 4, 1)
     assert [member.user_name for member in room.member_list] == [
@@ -113,7 +113,7 @@ def test_any_number_of_names_is_answered_and_unknown_ones_are_left_out(me):
     assert len(get(me, *[me.name("ahua")] * 80, "@unknown")) == 80
 
 
-def test_a_member_who_is_no_friend_is_shown_bare(me, world):
+def test_a_member_who_is_not_a_friend_has_a_nickname_only(me, world):
     world.add_person("陌生人", "stranger")
     world.add_chatroom("读书会", ["me", "stranger"], "books")
     (stranger,) = get(me, me.name("stranger"))
@@ -126,7 +126,7 @@ def test_nicknames_are_escaped(me, world):
     assert get(me, me.name("bold"))[0].nick_name == "&lt;b&gt; &amp; co"
 
 
-def test_the_address_of_a_picture_ends_in_the_skey_but_where_it_was_asked_for(me, world):
+def test_the_address_of_a_picture_ends_in_the_skey_except_in_a_batch(me, world):
     skey = me.credentials.skey
     world.set_remark(world.person("me"), "ahua", "花")
     lists = me.fetch().mod_contact_list, me.init().contact_list, list_page(me).member_list
@@ -176,7 +176,7 @@ def test_a_public_account_is_a_contact_of_its_own_kind(me, paper):
     assert (shown.sns_flag, shown.attr_status, shown.sex) == (0, 0, 0)
 
 
-def test_what_public_accounts_sent_last_is_in_the_first_snapshot(me, world, paper):
+def test_the_last_articles_of_public_accounts_are_in_the_answer_of_init(me, world, paper):
     assert me.init().mp_subscribe_msg_list == []
     world.say("paper", "me", "welcome")
     assert me.init().mp_subscribe_msg_list == []
@@ -220,7 +220,7 @@ def changes(page):
     return read(page.fetch().mod_contact_list)
 
 
-def test_a_remark_comes_back_through_sync(me, friend, world):
+def test_a_new_remark_is_delivered_by_sync(me, friend, world):
     assert oplog(me, cmd_id=SET_REMARK, user_name=me.name("ahua"), remark_name="花") == 0
     assert [contact.remark_name for contact in changes(me)] == ["花"]
     assert changes(friend) == []
@@ -233,7 +233,7 @@ def test_only_friends_have_remarks(me):
 
 
 @pytest.mark.parametrize(("op", "flag"), [(1, 2048), (0, 0)])
-def test_a_pin_is_a_bit(me, world, op, flag):
+def test_a_pin_is_a_bit_of_the_contact_flag(me, world, op, flag):
     world.set_pinned("me", "ahua", is_pinned=not op)
     for who in ("ahua", "hiking"):
         assert oplog(me, cmd_id=SET_PINNED, op=op, user_name=me.name(who), remark_name="") == 0
@@ -256,7 +256,7 @@ def test_other_operations_are_unknown(me):
 
 
 @pytest.mark.parametrize("endpoint", [GETICON, GETHEADIMG])
-def test_an_avatar_needs_a_login_and_a_name_of_it(me, endpoint):
+def test_an_avatar_needs_a_login_and_a_name_of_that_login(me, endpoint):
     cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
     known = me.call(endpoint, AvatarRequest(username=me.name("ahua")), headers=cookie)
     assert (known.content_type, known.content[:4]) == ("image/jpeg", b"\xff\xd8\xff\xe0")
@@ -291,7 +291,7 @@ def verify(page, opcode, name, ticket="", greeting=""):
     return page.call(VERIFYUSER, request).base_response.ret
 
 
-def test_a_request_reaches_the_other_and_its_ticket_makes_friends(me, new_page, world, stranger):
+def test_a_friend_request_arrives_and_its_ticket_accepts_it(me, new_page, world, stranger):
     other = new_page().login("stranger")
     (name,) = [found.encry_user_name for found in search(me, "陌生人")]
     assert verify(me, ADD_FRIEND, name, greeting="我是小明") == 0
@@ -307,17 +307,17 @@ def test_a_request_reaches_the_other_and_its_ticket_makes_friends(me, new_page, 
     assert "stranger" in world.person("me").friends
 
 
-def test_an_empty_ticket_is_good(me, world, stranger):
+def test_an_empty_ticket_is_accepted(me, world, stranger):
     world.ask_friend("stranger", "me", "你好")
     assert verify(me, ACCEPT_FRIEND, me.name("stranger")) == 0
 
 
 @pytest.mark.parametrize(("opcode", "who", "ret"), [(4, "ahua", 1), (ADD_FRIEND, "filehelper", 1204)])
-def test_what_makes_no_friends(me, opcode, who, ret):
+def test_an_invalid_friend_request_is_refused(me, opcode, who, ret):
     assert verify(me, opcode, me.name(who)) == ret
 
 
-def test_one_person_a_call(me):
+def test_a_friend_request_names_exactly_one_person(me):
     request = VerifyUserRequest(credentials=me.credentials, opcode=ADD_FRIEND)
     assert me.call(VERIFYUSER, request).base_response.ret == 1
 
@@ -344,7 +344,7 @@ def test_chatrooms_can_be_missing_from_the_lists(me, world):
     assert me.name("hiking") in activity.status_notify_user_name
 
 
-def test_members_call_themselves_something_in_a_chatroom(me, world):
+def test_a_member_has_a_display_name_in_a_chatroom(me, world):
     world.chatrooms["hiking"].names["ahua"] = "<领队>"
     (room,) = get(me, me.name("hiking"))
     assert [member.display_name for member in room.member_list] == ["", "&lt;领队&gt;", "", ""]

@@ -30,7 +30,7 @@ def poll(page, uuid, *, tip=0):
     return page.call(LOGIN_POLL, PollRequest(uuid=uuid, tip=tip)).code
 
 
-def test_the_code_is_spelled_as_clients_match_it(page):
+def test_the_code_has_the_exact_form_that_clients_match(page):
     response = page.ask(JSLOGIN, QrRequest())
     assert re.fullmatch(rb'window\.QRLogin\.code = 200; window\.QRLogin\.uuid = "[\w=-]{12}";', response.body)
     assert response.header("Content-Type") == "text/javascript"
@@ -69,7 +69,7 @@ def test_a_poll_is_held_until_the_scan(page, world):
     assert response.body.endswith(b"';")
 
 
-def test_a_poll_that_saw_nothing_ends_after_its_hold(page, world):
+def test_a_poll_without_a_change_ends_after_its_hold_time(page, world):
     request = PollRequest(uuid=page.new_code())
     park = page.ask(LOGIN_POLL, request)
     world.wind(25)
@@ -123,7 +123,7 @@ def test_unknown_and_expired_codes_are_expired(page, world):
     assert [poll(page, uuid), poll(page, "never")] == [400, 400]
 
 
-def test_the_exchange_hands_out_equal_keys_in_xml_and_cookies(page, world):
+def test_the_exchange_returns_equal_keys_in_xml_and_cookies(page, world):
     uuid = page.new_code()
     world.scan("me", uuid)
     world.confirm(uuid)
@@ -157,7 +157,7 @@ def test_without_version_v2_the_exchange_is_a_301_without_location(page, world):
     assert TICKET.decode_reply(response).wxsid
 
 
-def test_with_fun_new_alone_it_is_a_200_as_old_clients_need_it(page, world):
+def test_with_fun_new_alone_the_exchange_is_a_200_for_old_clients(page, world):
     uuid = page.new_code()
     world.scan("me", uuid)
     world.confirm(uuid)
@@ -237,11 +237,11 @@ def test_a_second_login_ends_the_first_at_once(me, new_page, world):
     assert me.fetch().base_response.ret == 1101
 
 
-# -- bad days and other ways of the ticket exchange ------------------------------------------------------------------
+# -- failures and variants of the ticket exchange --------------------------------------------------------------------
 
 
 def confirmed(page, world):
-    """Bring a code to its confirmation, and give it."""
+    """Confirm a login code and return it."""
     uuid = page.new_code()
     world.scan("me", uuid)
     world.confirm(uuid)
@@ -276,7 +276,7 @@ def test_a_refused_login_has_the_platforms_message(page, world):
     )
     assert response.header_values("Set-Cookie") == ()
     assert world.logins.live(world.person("me")) is None
-    assert poll(page, uuid) == 400, "the code is used up"
+    assert poll(page, uuid) == 400, "the code is spent"
 
 
 @pytest.mark.parametrize("options", [Options(login_refused=True, require_extspam=True)])
@@ -287,7 +287,7 @@ def test_file_transfer_helper_is_open_to_every_account(page, world):
 
 @pytest.mark.parametrize("options", [Options(require_extspam=True)])
 @pytest.mark.parametrize(("extspam", "ret"), [("", 1203), ("Gp8ICJkIEpkICggwMDAwMDAwMRAG", 0)])
-def test_the_desktop_proves_its_environment_where_that_is_asked_for(page, world, extspam, ret):
+def test_by_an_option_the_desktop_profile_must_send_its_header(page, world, extspam, ret):
     redirect = page.call(LOGIN_POLL, PollRequest(uuid=confirmed(page, world))).redirect_uri
     query = redirect.partition("?")[2]
     request = TicketRequest(redirect_query=query, mod="desktop", client_version="2.0.0", extspam=extspam)
@@ -310,7 +310,7 @@ def test_a_301_with_a_location_gives_no_keys(page, world):
 
 
 @pytest.mark.parametrize("options", [Options(ticket_page="html")])
-def test_a_web_page_may_come_in_place_of_the_xml(page, world):
+def test_the_exchange_may_return_a_web_page_instead_of_xml(page, world):
     response = page.exchange(confirmed(page, world))
     assert (response.status, response.header("Content-Type")) == (200, "text/html")
     assert b"<html" in response.body
@@ -318,7 +318,7 @@ def test_a_web_page_may_come_in_place_of_the_xml(page, world):
 
 
 @pytest.mark.parametrize("options", [Options(exchange_origin="https://web2.wechat.com")])
-def test_an_exchange_is_sent_on_once_and_its_ticket_stays_good(page, world):
+def test_the_exchange_may_redirect_once_and_its_ticket_stays_valid(page, world):
     uuid = confirmed(page, world)
     first = TICKET.decode_reply(page.exchange(uuid))
     redirect = page.call(LOGIN_POLL, PollRequest(uuid=uuid)).redirect_uri
@@ -359,13 +359,13 @@ def push(page, jar, uin, now, **headers):
 
 @pytest.fixture
 def jar(page, world):
-    """The cookies of a login of 小明, which has ended since."""
+    """The cookies of a login of 小明 that has ended."""
     response = page.exchange(confirmed(page, world))
     world.log_out("me")
     return Jar().absorb("http://127.0.0.1/", response.header_values("Set-Cookie"), world.now)
 
 
-def test_a_push_asks_the_phone_of_the_earlier_login(page, world, jar):
+def test_a_push_login_asks_the_phone_of_the_earlier_login(page, world, jar):
     reply = push(page, jar, 1000000001, world.now)
     assert (reply.ret, reply.msg) == ("0", "all ok")
     assert poll(page, reply.uuid, tip=1) == 201
@@ -374,7 +374,7 @@ def test_a_push_asks_the_phone_of_the_earlier_login(page, world, jar):
     assert TICKET.decode_reply(page.exchange(reply.uuid)).wxuin == 1000000001
 
 
-def test_a_push_is_spelled_as_the_platform_spells_it(page, world, jar):
+def test_the_answer_to_a_push_login_has_the_platforms_form(page, world, jar):
     cookie = (("Cookie", jar.header("http://127.0.0.1/", world.now)),)
     body = page.ask(PUSHLOGIN, PushLoginRequest(uin=1000000001), headers=cookie).body
     assert re.fullmatch(rb'{"ret":"0","msg":"all ok","uuid":"[\w-]{10}=="}', body)
@@ -391,12 +391,12 @@ def test_file_transfer_helper_has_no_push_login(page, world, jar):
 
 
 @pytest.mark.parametrize("options", [Options(auto_confirm=True)])
-def test_auto_confirm_presses_the_button_of_the_phone_that_was_pushed(page, world):
+def test_auto_confirm_confirms_a_push_login_on_its_own_phone(page, world):
     response = page.exchange(auto_confirmed(page))
     jar = Jar().absorb("http://127.0.0.1/", response.header_values("Set-Cookie"), world.now)
     uuid = push(page, jar, 1000000001, world.now).uuid
     assert [poll(page, uuid), poll(page, uuid)] == [201, 200]
-    assert TICKET.decode_reply(page.exchange(uuid)).wxuin == 1000000001, "and not the next account's"
+    assert TICKET.decode_reply(page.exchange(uuid)).wxuin == 1000000001, "the account of the push, not the next one"
 
 
 def auto_confirmed(page):
@@ -409,7 +409,7 @@ def auto_confirmed(page):
 
 
 @pytest.mark.parametrize("options", [Options(logout_answer="redirect")])
-def test_a_logout_may_send_the_page_to_its_start_and_take_its_cookies(me, world):
+def test_a_logout_may_redirect_to_the_start_page_and_delete_the_cookies(me, world):
     cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
     response = me.ask(LOGOUT, LogoutRequest(redirect=1), headers=cookie)
     assert (response.status, response.header("Location"), response.body) == (301, "http://127.0.0.1:8790/", b"")
@@ -419,6 +419,6 @@ def test_a_logout_may_send_the_page_to_its_start_and_take_its_cookies(me, world)
 
 
 @pytest.mark.parametrize("options", [Options(logout_answer="redirect")])
-def test_a_logout_without_redirect_may_say_nothing(me):
+def test_a_logout_without_redirect_may_have_an_empty_answer(me):
     response = me.ask(LOGOUT, LogoutRequest(redirect=0, skey="x"), headers=(("Cookie", f"wxsid={me.credentials.sid}"),))
     assert (response.status, response.body) == (200, b"")

@@ -90,7 +90,7 @@ def test_chunks_are_put_together_and_only_the_last_answer_names_the_media(me, pn
 
 
 @pytest.mark.parametrize("by", ["md5", "name"])
-def test_two_files_of_one_media_id_are_kept_apart(me, png, by):
+def test_two_files_of_one_media_id_are_separate(me, png, by):
     more = {} if by == "md5" else {"md5": ""}
     other = png[::-1]
     for content, name in ((png, "a.png"), (other, "b.png")):
@@ -104,7 +104,7 @@ def test_two_files_of_one_media_id_are_kept_apart(me, png, by):
 
 
 @pytest.mark.parametrize("wrong", [{"total": 5}, {"md5": "00"}])
-def test_a_file_that_arrived_otherwise_is_refused(me, png, wrong):
+def test_a_file_with_another_size_or_digest_is_refused(me, png, wrong):
     reply = upload(me, png, **wrong)
     assert (reply.base_response.ret, reply.media_id) == (1, "")
 
@@ -114,7 +114,7 @@ def test_an_unreadable_upload_ticket_is_refused(me, png):
     assert me.call(UPLOAD, request).base_response.ret == 1200
 
 
-def test_a_recalled_picture_is_gone(me, world, png):
+def test_a_recalled_picture_cannot_be_downloaded(me, world, png):
     sent = world.picture("ahua", "me", png)
     assert download(me, sent.id).content == png
     world.recall("ahua", "me")
@@ -122,24 +122,24 @@ def test_a_recalled_picture_is_gone(me, world, png):
 
 
 @pytest.mark.parametrize("options", [Options(media_after_recall="kept")])
-def test_a_recalled_picture_is_still_there_by_an_option(me, world, png):
+def test_by_an_option_a_recalled_picture_can_be_downloaded(me, world, png):
     sent = world.picture("ahua", "me", png)
     world.recall("ahua", "me")
     assert download(me, sent.id).content == png
 
 
-def test_an_own_recalled_picture_is_gone_too(me, png):
+def test_an_own_recalled_picture_cannot_be_downloaded(me, png):
     sent = me.send_image("filehelper", media_id=upload(me, png).media_id)
     me.call(RECALL, RecallRequest(credentials=me.credentials, svr_msg_id=sent.msg_id))
     assert download(me, sent.msg_id).content == b""
 
 
 @pytest.mark.parametrize("kind", ["slave", "big"])
-def test_every_size_gives_the_whole_picture(me, world, png, kind):
+def test_every_size_returns_the_complete_picture(me, world, png, kind):
     assert download(me, world.picture("ahua", "me", png).id, type=kind).content == png
 
 
-def test_texts_unknown_ids_and_other_peoples_pictures_give_nothing(me, world, png):
+def test_texts_unknown_ids_and_pictures_of_others_return_nothing(me, world, png):
     text = world.say("ahua", "me", "字")
     foreign = world.picture("ahua", "zhangsan", png)
     for message_id in (text.id, foreign.id, "123"):
@@ -181,7 +181,7 @@ def parallel(page, content, chunk, *, chunks=2, signature, upload_id=msgspec.UNS
     )
 
 
-def test_an_announced_file_is_given_keys_and_its_id_at_once_when_it_is_known(me, world, png):
+def test_announcing_a_known_file_returns_its_id_at_once(me, world, png):
     first = announce(me, png)
     assert (first.media_id, first.encry_file_name) == ("", "a%20b%2Ezip")
     assert first.signature
@@ -192,7 +192,7 @@ def test_an_announced_file_is_given_keys_and_its_id_at_once_when_it_is_known(me,
     assert send_file(me, second.media_id, "mine.zip", len(png)).base_response.ret == 0
 
 
-def test_parallel_chunks_after_the_first_come_in_any_order(me, png):
+def test_parallel_chunks_after_the_first_may_arrive_in_any_order(me, png):
     signature = announce(me, png).signature
     third = len(png) // 3
     pieces = [png[:third], png[third : 2 * third], png[2 * third :]]
@@ -207,7 +207,7 @@ def test_parallel_chunks_after_the_first_come_in_any_order(me, png):
     ("chunk", "more", "ret"),
     [(1, {}, -1), (1, {"upload_id": "@crypt_other"}, -1), (0, {"signature": "wrong"}, 1), (0, {"signature": ""}, 1)],
 )
-def test_a_parallel_chunk_that_belongs_nowhere_is_refused(me, png, chunk, more, ret):
+def test_a_parallel_chunk_of_an_unknown_upload_is_refused(me, png, chunk, more, ret):
     signature = announce(me, png).signature
     reply = parallel(me, png, chunk, **{"signature": signature, **more})
     assert (reply.base_response.ret, reply.media_id) == (ret, "")
@@ -265,19 +265,19 @@ def test_a_video_is_empty_without_a_range_and_206_with_one(me, world):
 
 
 @pytest.mark.parametrize("wish", ["bytes=999-", "bytes=9-2", "bytes=-5", "pages=1-2"])
-def test_a_range_that_is_none_gives_nothing(me, world, wish):
+def test_an_invalid_range_returns_nothing(me, world, wish):
     sent = world.video("ahua", "me", MP4)
     assert me.call(GETVIDEO, VideoDownloadRequest(message_id=sent.id, range=wish), headers=cookies(me)).content == b""
 
 
 @pytest.mark.parametrize(("wish", "status"), [("", 200), ("bytes=0-", 206)])
-def test_a_voice_is_given_with_and_without_a_range(me, world, wish, status):
+def test_a_voice_is_returned_with_and_without_a_range(me, world, wish, status):
     sent = world.voice("ahua", "me", b"ID3voice")
     got = me.ask(GETVOICE, VoiceDownloadRequest(message_id=sent.id, range=wish), headers=cookies(me))
     assert (got.status, got.body, got.header("Content-Type")) == (status, b"ID3voice", "audio/mp3")
 
 
-def test_a_received_file_is_given_by_its_media_id_to_its_receiver_alone(me, friend, world):
+def test_only_its_receiver_downloads_a_file_by_its_media_id(me, friend, world):
     world.file("ahua", "me", b"content", "a b.txt")
     (message,) = me.messages()
     request = FileDownloadRequest(mediaid=message.media_id)

@@ -48,7 +48,7 @@ def xml_of(message):
 # -- text ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_text_reaches_the_friend_escaped_under_the_id_the_sender_got(me, friend):
+def test_a_text_arrives_escaped_with_the_id_that_the_sender_got(me, friend):
     reply = me.send_text(me.name("ahua"), "你好 😄\na < b & c")
     (message,) = friend.messages()
     assert message.content == "你好 😄<br/>a &lt; b &amp; c"
@@ -66,7 +66,7 @@ def test_local_id_is_echoed_as_a_string_even_when_it_came_as_a_number(me, sandbo
     assert b'"LocalID": "15600000000001"' in sandbox.answer(replace(request, body=body)).body
 
 
-def test_a_chatroom_names_the_author_to_others_only(me, friend, world):
+def test_a_chatroom_message_has_a_prefix_for_others_only(me, friend, world):
     me.send_text(me.name("hiking"), "走吗？")
     (message,) = friend.messages()
     assert message.content == f"{friend.name('xiaoming')}:<br/>走吗？"
@@ -77,7 +77,7 @@ def test_a_chatroom_names_the_author_to_others_only(me, friend, world):
 
 
 @pytest.mark.parametrize(("ret", "message_id", "local_id"), [(-1, "0", "17"), (1205, "", "")])
-def test_a_text_that_is_refused_names_no_message(me, world, ret, message_id, local_id):
+def test_the_answer_to_a_refused_text_has_no_message_id(me, world, ret, message_id, local_id):
     world.refuse_next("webwxsendmsg", ret)
     reply = me.send_text("filehelper", "x", client_id="17")
     assert (reply.base_response.ret, reply.msg_id, reply.local_id) == (ret, message_id, local_id)
@@ -101,7 +101,7 @@ def test_equal_client_ids_are_different_messages(me, friend):
 
 
 @pytest.mark.parametrize("options", [Options(fold_repeats=True)])
-def test_a_wholly_equal_message_is_folded_for_a_minute_by_an_option(me, friend, world):
+def test_by_an_option_an_equal_message_within_a_minute_is_a_duplicate(me, friend, world):
     first = me.send_text(me.name("ahua"), "一")
     world.wind(60)
     assert me.send_text(me.name("ahua"), "一").msg_id == first.msg_id
@@ -112,7 +112,7 @@ def test_a_wholly_equal_message_is_folded_for_a_minute_by_an_option(me, friend, 
 
 
 @pytest.mark.parametrize("options", [Options(acts_per_minute=2)])
-def test_what_is_sent_too_often_is_refused_until_a_minute_has_gone(me, friend, world):
+def test_too_many_messages_are_refused_until_a_minute_has_passed(me, friend, world):
     rets = []
     for seconds in (0, 30, 0, 29, 1, 0):
         world.wind(seconds)
@@ -121,7 +121,7 @@ def test_what_is_sent_too_often_is_refused_until_a_minute_has_gone(me, friend, w
     assert friend.send_text(friend.name("xiaoming"), "x").base_response.ret == 0
 
 
-def test_targets_that_cannot_be_written_to_are_refused_with_nothing_else_in_the_answer(me, world):
+def test_the_answer_to_a_send_to_an_invalid_chat_has_only_the_refusal(me, world):
     world.add_person("陌生人", "stranger")
     world.add_chatroom("别人的群", ["ahua", "zhangsan"], "foreign")
     for name, ret in (
@@ -145,7 +145,7 @@ def test_a_send_after_deletion_succeeds_and_is_followed_by_a_notice(me, friend, 
     assert friend.messages() == []
 
 
-def test_too_frequent_calls_are_refused_as_laid_down(me, world):
+def test_too_frequent_calls_are_refused_when_the_test_says_so(me, world):
     world.refuse_next("webwxsendmsg", 1205, times=2)
     assert [me.send_text("filehelper", "x").base_response.ret for _ in range(3)] == [1205, 1205, 0]
 
@@ -153,7 +153,7 @@ def test_too_frequent_calls_are_refused_as_laid_down(me, world):
 # -- pictures --------------------------------------------------------------------------------------------------------
 
 
-def test_a_picture_from_a_phone_comes_with_its_keys_and_thumbnail_size(me, world, png):
+def test_a_picture_from_a_phone_has_its_keys_and_thumbnail_size(me, world, png):
     sent = world.picture("ahua", "me", png)
     (message,) = me.messages()
     assert (message.msg_type, message.img_status) == (3, 2)
@@ -198,7 +198,7 @@ def test_an_unknown_media_id_is_refused(me):
         (Options(picture_content="hash"), "@[0-9a-f]{64}"),
     ],
 )
-def test_pictures_come_in_the_forms_that_cannot_be_forwarded_by_an_option(me, world, png, expected):
+def test_by_an_option_pictures_have_the_forms_that_cannot_be_forwarded(me, world, png, expected):
     world.picture("ahua", "me", png)
     (message,) = me.messages()
     assert re.fullmatch(expected, xml_of(message))
@@ -223,7 +223,7 @@ def test_a_recall_is_answered_with_two_texts_and_both_sides_are_notified(me, fri
     assert read_recall_notice(xml_of(own)).text == "你撤回了一条消息"
 
 
-def test_a_recall_in_a_chatroom_names_the_author_to_others_only(me, friend):
+def test_a_recall_in_a_chatroom_has_a_prefix_for_others_only(me, friend):
     sent = me.send_text(me.name("hiking"), "打错了")
     recall(me, sent.msg_id)
     notice = friend.messages()[-1]
@@ -242,7 +242,7 @@ def test_a_recall_on_the_phone_reaches_the_own_page_and_the_friend(me, friend, w
     assert read_recall_notice(xml_of(friend.messages()[-1])).message_id == message.id
 
 
-def test_the_window_closes_after_two_minutes(me, world):
+def test_a_recall_after_two_minutes_is_refused(me, world):
     early, late = me.send_text("filehelper", "一"), me.send_text("filehelper", "二")
     world.wind(120)
     assert recall(me, early.msg_id).base_response.ret == 0
@@ -326,7 +326,7 @@ def test_a_file_keeps_a_name_that_no_client_escapes(me, friend, world, name):
     assert world.inbox("ahua")["xiaoming"].messages[-1].medium.name == name.replace("&amp;", "&")
 
 
-def test_a_location_that_is_sent_on_arrives_as_one(me, friend):
+def test_a_forwarded_location_arrives_as_a_location(me, friend):
     xml = '<?xml version="1.0"?>\n<msg>\n\t<location x="22.5" y="113.25" label="路" poiname="[店]" />\n</msg>\n'
     outgoing = OutgoingText(type=48, content=xml, to_user_name=me.name("ahua"))
     assert me.call(TEXT, TextRequest(credentials=me.credentials, msg=outgoing)).base_response.ret == 0
@@ -341,7 +341,7 @@ def test_a_location_without_a_place_is_refused(me, xml):
     assert me.call(TEXT, TextRequest(credentials=me.credentials, msg=outgoing)).base_response.ret == 1
 
 
-def test_a_video_is_sent_on_by_its_keys_with_its_length(me, friend, world):
+def test_a_video_is_forwarded_by_its_keys_with_its_length(me, friend, world):
     world.video("zhangsan", "me", b"\0\0\0\x18ftypmp42", seconds=12)
     (received,) = me.messages()
     outgoing = OutgoingVideo(content=xml_of(received), to_user_name=me.name("ahua"))
@@ -370,6 +370,6 @@ def test_an_app_message_that_is_no_file_of_this_session_is_refused(me, content, 
 
 
 @pytest.mark.parametrize(("url", "status"), [("https://example.com/?a=1", 302), ("javascript:alert(1)", 200)])
-def test_a_link_is_sent_on_and_nothing_else(me, url, status):
+def test_only_a_link_is_forwarded_as_an_app_message(me, url, status):
     response = me.ask(CHECKURL, CheckUrlRequest(requrl=url))
     assert (response.status, response.header("Location")) == (status, url if status == 302 else "")

@@ -1,6 +1,6 @@
 from webwx.protocol.reports import SENDFEEDBACK, STATREPORT, FeedbackRequest, ReportRequest
 
 
-def test_words_and_reports_are_taken_with_or_without_a_login(page):
+def test_reports_are_accepted_with_or_without_a_login(page):
     assert page.call(SENDFEEDBACK, FeedbackRequest(content="很好")).base_response.ret == 0
     assert page.call(STATREPORT, ReportRequest()).base_response.ret == 0

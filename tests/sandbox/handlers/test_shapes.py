@@ -90,7 +90,7 @@ from webwx.sandbox.media import SOME_VIDEO, SOME_VOICE
 CORPUS = RECORDINGS / "corpus"
 
 MEDIA_CALLS = {endpoint.name for endpoint in ENDPOINTS if endpoint.reply_shape is MEDIA}
-"""Calls whose answer is no text of the protocol's."""
+"""Calls whose answer is not text."""
 
 SENDS = {"webwxsendmsg", "webwxsendmsgimg", "webwxsendvideomsg", "webwxsendemoticon", "webwxsendappmsg"}
 
@@ -98,18 +98,18 @@ PRINTED = [
     "base-answer/001.json", "send-answer/008.json", "send-answer/014.json", "webwxgetcontact/004.json",
     "webwxinit/004.json", "webwxrevokemsg/001.json", "webwxuploadmedia/004.json", "webwxuploadmedia/007.json",
 ]  # fmt: skip
-"""Recordings whose line breaks are the server's; one was indented afterwards."""
+"""Recordings with the server's original line breaks; other recordings were indented afterwards."""
 
 
 def folder_of(name):
-    """Name the folder of recordings that holds answers to a call."""
+    """Return the folder of the recordings of a call's answers."""
     return {"webwxstatusnotify": "base-answer", "webwxpushloginurl": "pushlogin"}.get(
         name, "send-answer" if name in SENDS else name
     )
 
 
 BROKEN = {"webwxbatchgetcontact/005.json"}
-"""Recordings that their authors have cut in the middle."""
+"""Recordings that their authors truncated."""
 
 
 @cache
@@ -119,7 +119,7 @@ def recordings(folder):
 
 
 def nodes(value, place="$"):
-    """List all parts of an answer: where they stand, and what they are: an object's keys, or the type of a value."""
+    """List all parts of an answer: the path of each, and the keys of an object or the type of a value."""
     if isinstance(value, dict):
         yield place, tuple(value)
         for key, each in value.items():
@@ -134,7 +134,9 @@ def nodes(value, place="$"):
 
 @cache
 def known(folder):
-    """Return what recordings have at each place; of objects the fullest, since fields were added over the years."""
+    """
+    Return the recorded keys or type at each path; for objects the longest, since fields were added over the years.
+    """
     places = {}
     for answer in recordings(folder):
         for place, kind in nodes(answer):
@@ -146,7 +148,7 @@ def known(folder):
 
 
 class Caller:
-    """Makes every call once, as a client that is logged in, and keeps the answers."""
+    """Makes every call once as a logged-in client, and stores the answers."""
 
     def __init__(self, page, png):
         self.page = page
@@ -275,7 +277,7 @@ class Caller:
 
 @pytest.fixture
 def bodies(world, page, png):
-    """The answers to each call, in a world that has something of everything."""
+    """The answers to each call, in a world that has content of every kind."""
     paper = world.add_person("晨报", "paper")
     paper.verify_flag = 24
     world.befriend("me", "paper")
@@ -293,12 +295,12 @@ def bodies(world, page, png):
 
 
 SCRIPTS = {"jslogin": "jslogin/001.txt", "synccheck": "synccheck/002.txt", "webwxnewloginpage": "newloginpage/002.txt"}
-"""Answers that are no JSON, with a recording that is whole."""
+"""Answers that are not JSON, with a complete recording."""
 
 JSON_CALLS = sorted(HANDLERS.keys() - MEDIA_CALLS - SCRIPTS.keys() - {"login"})
 
 NOT_RECORDED = {name for name in JSON_CALLS if not (CORPUS / folder_of(name)).is_dir()}
-"""Calls without a published answer: only its beginning is known."""
+"""Calls without a published answer; only the beginning is known."""
 
 
 def test_every_call_is_compared(bodies):
@@ -314,7 +316,7 @@ def test_an_answer_has_the_keys_of_the_live_service_in_their_order_and_its_types
 
 
 @pytest.mark.parametrize("name", sorted(NOT_RECORDED))
-def test_an_answer_of_which_there_is_no_recording_begins_like_all_others(bodies, name):
+def test_an_answer_without_a_recording_begins_like_all_others(bodies, name):
     for body in bodies[name]:
         answer = json.loads(body)
         assert next(iter(answer)) == "BaseResponse"
@@ -323,8 +325,8 @@ def test_an_answer_of_which_there_is_no_recording_begins_like_all_others(bodies,
             assert kind in known("webwxcreatechatroom")[place]
 
 
-def test_every_part_of_the_recordings_stands_in_some_answer(bodies):
-    # Else an empty list would be compared with nothing.
+def test_every_part_of_the_recordings_is_in_some_answer(bodies):
+    # Otherwise the comparison could pass on an empty list.
     wanted = {
         "webwxinit": {"ContactList[].MemberList[]", "MPSubscribeMsgList[].MPArticleList[]", "SyncKey.List[]"},
         "webwxsync": {"AddMsgList[].RecommendInfo", "ModContactList[].MemberList[]", "DelContactList[]"},
@@ -343,7 +345,7 @@ TOKEN = re.compile(rb'(\s*)("(?:[^"\\]|\\.)*"|[\[\]{}:,]|[^\s\[\]{}:,"]+)')
 
 
 def gaps(body):
-    """Return what stands between the tokens of JSON: which token, the blanks, the next token."""
+    """Return the whitespace between the tokens of JSON: the token before it, the whitespace, the token after it."""
     before, found = b"", set()
     for blanks, token in TOKEN.findall(body):
         token = token if token in b"[]{}:," else b"value"
@@ -354,8 +356,8 @@ def gaps(body):
 
 
 @pytest.mark.parametrize("name", [name for name in JSON_CALLS if name != "webwxpushloginurl"])
-def test_an_answer_is_broken_into_lines_as_the_live_service_does(bodies, name):
-    recorded = {(b"}", b"\n", b"}")}  # no recording of bytes ends one object with another
+def test_an_answer_has_the_line_breaks_of_the_live_service(bodies, name):
+    recorded = {(b"}", b"\n", b"}")}  # No recording with original bytes has two objects one after the other.
     for each in PRINTED:
         printed = re.sub(rb"\n +", b"\n", (CORPUS / each).read_bytes()).rstrip() + b"\n"
         recorded |= gaps(printed)
@@ -364,18 +366,18 @@ def test_an_answer_is_broken_into_lines_as_the_live_service_does(bodies, name):
 
 
 @pytest.mark.parametrize("name", ["webwxpushloginurl", *SCRIPTS])
-def test_an_answer_that_is_not_printed_is_written_as_the_live_service_does(bodies, name):
+def test_an_answer_on_one_line_has_the_form_of_the_live_service(bodies, name):
     recording = (CORPUS / SCRIPTS.get(name, "pushlogin/001.json")).read_bytes().rstrip(b"\n")
     for body in bodies[name]:
         assert form(body) == form(recording)
 
 
 def form(body):
-    """Put one sign in place of what stands inside quotes and between tags."""
+    """Replace the text inside quotes and between tags by one character."""
     return re.sub(rb">[^<]+<", b">x<", re.sub(rb'"[^"]*"', b'"x"', body))
 
 
-def test_the_poll_response_is_spelt_as_on_the_live_service(bodies):
+def test_the_poll_response_has_the_form_of_the_live_service(bodies):
     scanned, confirmed = bodies["login"]
     picture, redirect = ((CORPUS / "login-poll" / name).read_bytes() for name in ("005.txt", "013.txt"))
     assert scanned.startswith(picture[: picture.index(b"/9j/") + 10])
@@ -398,7 +400,7 @@ FLAGS = ("ContactFlag", "SnsFlag", "VerifyFlag", "Statues")
 
 
 def contacts(answers):
-    """List the contacts in answers: what each is, and its flags."""
+    """List the contacts in answers: the kind and the flags of each."""
     for answer in answers:
         for contact in (
             each for key in ("ContactList", "MemberList", "ModContactList") for each in answer.get(key, ())
@@ -410,7 +412,7 @@ def contacts(answers):
             yield kind, {flag: contact[flag] for flag in FLAGS if flag in contact}
 
 
-def test_the_flags_of_contacts_have_values_that_were_recorded(bodies):
+def test_the_flags_of_contacts_have_recorded_values(bodies):
     folders = ("webwxinit", "webwxgetcontact", "webwxbatchgetcontact", "webwxsync")
     recorded = {
         (kind, *flag) for folder in folders for kind, flags in contacts(recordings(folder)) for flag in flags.items()
@@ -420,7 +422,7 @@ def test_the_flags_of_contacts_have_values_that_were_recorded(bodies):
             assert {(kind, *flag) for flag in flags.items()} <= recorded
 
 
-def test_addresses_of_pictures_end_in_the_skey_where_the_live_service_lets_them(bodies):
+def test_addresses_of_pictures_end_in_the_skey_as_on_the_live_service(bodies):
     for name in ("webwxinit", "webwxgetcontact", "webwxbatchgetcontact", "webwxsync"):
         ends = [
             {

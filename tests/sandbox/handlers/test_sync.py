@@ -8,7 +8,7 @@ from webwx.protocol.sync import SYNCCHECK, WEBWXSYNC, CheckRequest, KeyValue, Sy
 from webwx.sandbox.options import Options
 
 
-def test_a_poll_is_held_and_answered_with_nothing_in_the_end(me, world):
+def test_a_poll_without_changes_is_held_and_then_answered_with_selector_0(me, world):
     park = me.check()
     assert (park.until, park.account) == (world.now + 25, "xiaoming")
     assert me.check(parked=park) == park
@@ -22,20 +22,20 @@ def test_a_message_ends_the_poll(me, world):
     assert me.check(parked=park).body == b'window.synccheck={retcode:"0",selector:"2"}'
 
 
-def test_the_poll_is_held_again_once_everything_is_fetched(me, world):
+def test_a_poll_is_held_again_once_everything_is_fetched(me, world):
     world.say("ahua", "me", "在吗")
     assert len(me.messages()) == 1
     assert isinstance(me.check(), Park)
 
 
-def test_the_same_key_gives_the_same_messages_again(me, world):
+def test_the_same_key_returns_the_same_messages_again(me, world):
     key = me.sync_key
     world.say("ahua", "me", "在吗")
     assert me.fetch(key).add_msg_list[0] == me.fetch(key).add_msg_list[0]
 
 
 @pytest.mark.parametrize("options", [Options(batch_size=2)])
-def test_what_does_not_fit_one_batch_waits_behind_its_key(me, world):
+def test_changes_beyond_one_batch_follow_with_the_next_key(me, world):
     for number in range(5):
         world.say("ahua", "me", str(number))
     batches = [[message.content for message in me.messages()] for _ in range(3)]
@@ -59,7 +59,7 @@ def test_a_key_that_is_too_new_counts_as_the_newest(me, world):
     assert reply.sync_key == world.logins.session(me.credentials.sid).stream.newest
 
 
-def test_an_empty_key_gives_everything_and_unknown_counters_are_passed_over(me, world):
+def test_an_empty_key_returns_everything_and_unknown_counters_are_ignored(me, world):
     world.say("ahua", "me", "一")
     assert me.fetch(SyncKey(count=1, list=(KeyValue(key=4711, val=9),))).add_msg_count == 1
 
@@ -69,14 +69,14 @@ def test_messages_from_before_the_login_are_not_delivered(world, page):
     assert page.login().messages() == []
 
 
-def test_all_lists_and_both_keys_are_there_when_nothing_happened(me):
+def test_an_empty_batch_has_all_lists_and_both_keys(me):
     reply = me.fetch()
     assert reply.sync_key == reply.sync_check_key == me.sync_key
     assert (reply.add_msg_list, reply.mod_contact_list, reply.del_contact_list) == ([], [], [])
     assert reply.profile["BitFlag"] == 0
 
 
-def test_a_changed_remark_comes_as_a_contact(me, world):
+def test_a_changed_remark_is_delivered_as_a_contact(me, world):
     world.befriend("me", "ahua", remark="老板")
     assert b'selector:"4"' in me.check().body
     (changed,) = (msgspec.json.decode(raw) for raw in me.fetch().mod_contact_list)
@@ -84,7 +84,7 @@ def test_a_changed_remark_comes_as_a_contact(me, world):
     assert "PYInitial" not in changed
 
 
-def test_a_new_friend_and_a_new_chatroom_come_as_contacts(me, world):
+def test_a_new_friend_and_a_new_chatroom_are_delivered_as_contacts(me, world):
     world.add_person("新朋友", "new")
     world.befriend("me", "new")
     world.add_chatroom("读书会", ["new", "me"], "books")
@@ -94,7 +94,7 @@ def test_a_new_friend_and_a_new_chatroom_come_as_contacts(me, world):
     assert (room["NickName"], room["MemberCount"], room["ChatRoomOwner"]) == ("读书会", 2, me.name("new"))
 
 
-def test_a_deleted_friend_comes_as_a_deletion(me, world):
+def test_a_deleted_friend_is_delivered_as_a_deletion(me, world):
     world.unfriend("me", "ahua")
     reply = me.fetch()
     assert [msgspec.json.decode(raw) for raw in reply.del_contact_list] == [
@@ -103,7 +103,7 @@ def test_a_deleted_friend_comes_as_a_deletion(me, world):
 
 
 @pytest.mark.parametrize("options", [Options(silent_changes=True)])
-def test_a_silent_change_makes_clients_spin_that_poll_with_the_fetch_key(me, world, png):
+def test_after_a_silent_change_a_poll_with_the_fetch_key_returns_at_once(me, world, png):
     shown = world.picture("ahua", "me", png)
     me.messages()
     me.send_image("filehelper", content=f'<msg><img md5="{shown.medium.md5}" /></msg>')
@@ -125,14 +125,14 @@ def test_an_unknown_session_is_refused_at_once(page):
     assert page.call(SYNCCHECK, CheckRequest(sid="nobody")).retcode == 1101
 
 
-def test_a_retcode_can_be_laid_down(me, world):
+def test_a_test_can_set_the_retcode(me, world):
     world.refuse_next("synccheck", 1102)
     assert me.check().body == b'window.synccheck={retcode:"1102",selector:"0"}'
     assert isinstance(me.check(), Park)
 
 
 @pytest.mark.parametrize("options", [Options(replay_every=3)])
-def test_every_third_sync_repeats_the_one_before_and_loses_nothing(me, world):
+def test_by_an_option_every_third_sync_repeats_the_previous_one(me, world):
     heard = []
     for number in range(6):
         world.say("ahua", "me", str(number))
@@ -157,7 +157,7 @@ def test_a_sync_renews_the_cookies_of_its_session(me, world):
 
 
 def test_cookies_are_dated_as_on_the_platform(me):
-    # The world's clock stands at 13:20 of 8 June 2019.
+    # The world's clock is at 13:20 of 8 June 2019.
     assert f"wxsid={me.credentials.sid}; Path=/; Expires=Sun, 09-Jun-2019 01:20:00 GMT" in renewed(me)
     assert "wxuin=1000000001; Path=/; Expires=Tue, 11-Jun-2019 13:20:00 GMT" in renewed(me)
 
@@ -169,6 +169,6 @@ def test_cookies_are_secure_over_https_only(page, hosts, is_secure):
     assert {value.endswith("; Secure") for value in renewed(page)} == {is_secure}
 
 
-def test_a_sync_that_is_refused_renews_nothing(me, world):
+def test_a_refused_sync_renews_no_cookies(me, world):
     world.log_out("me")
     assert renewed(me) == ()

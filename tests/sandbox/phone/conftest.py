@@ -1,4 +1,4 @@
-"""An open page without its socket."""
+"""A page of the phones without its socket."""
 
 import json
 
@@ -8,7 +8,7 @@ from webwx.sandbox.phone.live import LivePage
 
 
 class OpenPage:
-    """Says things and keeps what it is told."""
+    """Sends messages of the page and stores the updates that it receives."""
 
     def __init__(self, world):
         self.calls = 0
@@ -19,24 +19,24 @@ class OpenPage:
 
     def say(self, kind, **fields):
         self.live.receive(json.dumps({"kind": kind, **fields}))
-        return self.told()
+        return self.updates()
 
-    def told(self, kind=None):
-        """Give what is new, of one kind or all."""
+    def updates(self, kind=None):
+        """Return the new updates, of one kind or all."""
         return [each for each in map(json.loads, self.live.updates()) if kind in {None, each["kind"]}]
 
 
 @pytest.fixture
 def open_page(world):
-    """A page that has been told who there is, and looks at nobody's phone."""
+    """An open page that has received the people, and shows no phone."""
     page = OpenPage(world)
-    page.told()
+    page.updates()
     yield page
     page.live.close()
 
 
 @pytest.fixture
 def at_phone(open_page):
-    """A page that looks at the first person's phone."""
+    """A page that shows the phone of the first person."""
     open_page.say("look", who="xiaoming")
     return open_page

@@ -27,7 +27,7 @@ def test_only_a_page_of_this_server_may_connect(at, origin, is_let_in):
 def test_the_callback_runs_when_the_world_changes(open_page, world):
     world.wind(1)
     assert open_page.calls == 1
-    assert [told["kind"] for told in open_page.told()] == ["clock"]
+    assert [told["kind"] for told in open_page.updates()] == ["clock"]
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,10 @@ def test_the_callback_runs_when_the_world_changes(open_page, world):
 )  # fmt: skip
 def test_malformed_messages_are_ignored(open_page, said):
     open_page.live.receive(said)
-    assert open_page.told() == []
+    assert open_page.updates() == []
 
 
-def test_a_page_that_went_away_is_not_called_any_more(open_page, world):
+def test_a_closed_page_is_not_called_any_more(open_page, world):
     open_page.live.close()
     world.wind(1)
     assert open_page.calls == 0

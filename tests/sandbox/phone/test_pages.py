@@ -14,7 +14,7 @@ HERE = "http://127.0.0.1:8790"
 
 @pytest.fixture
 def get(sandbox):
-    """Load something as a browser does."""
+    """Request a path as a browser does."""
 
     def load(path, *, origin=HERE, method="GET", headers=()):
         return sandbox.answer(Request(endpoint="any", method=method, url=f"{origin}{path}", headers=headers))
@@ -32,7 +32,7 @@ def test_the_page_allows_nothing_but_its_own_files(get):
     assert (page.header("X-Content-Type-Options"), page.header("Referrer-Policy")) == ("nosniff", "no-referrer")
 
 
-def test_the_page_has_no_script_and_no_style_of_its_own(get):
+def test_the_page_has_no_inline_script_and_no_inline_style(get):
     html = get("/phone").body.decode()
     assert re.findall(r"<style|<script(?![^>]* src=)|\son\w+=|\sstyle=", html) == []
 
@@ -41,13 +41,13 @@ def test_no_file_names_another_host_or_makes_markup_of_text(get):
     for name in pages.FILES:
         text = pages.FILES[name].read_text("utf-8")
         hosts = set(re.findall(r"(?:https?|wss?)://([^/\"'`\s]+)", text))
-        assert hosts <= {"www.w3.org", "example.com"}, name  # a namespace, and what a field shows that wants an address
+        assert hosts <= {"www.w3.org", "example.com"}, name  # An XML namespace, and the example in a field for an address.
         assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", text) == [], (
             name
         )
 
 
-def test_whatever_the_files_load_is_there(get):
+def test_all_files_that_the_page_loads_exist(get):
     for name in pages.FILES:
         text = pages.FILES[name].read_text("utf-8")
         for wanted in re.findall(r'from "\./([\w.]+)"|/phone/static/([\w.]+)', text):
@@ -70,11 +70,11 @@ def test_every_refusal_with_a_code_has_a_chinese_text():
 @pytest.mark.parametrize(
     "path", ["/phone/static/../pages.py", "/phone/static/%2e%2e/pages.py", "/phone/nothing", "/phone/static"]
 )
-def test_nothing_else_is_given_away(get, path):
+def test_no_other_file_is_served(get, path):
     assert get(path).status == 404
 
 
-def test_other_names_and_other_methods_are_refused(get):
+def test_another_origin_and_another_method_are_refused(get):
     assert get("/phone", origin="http://evil.example:8790").status == 403
     assert get("/phone", method="POST").status == 405
 
@@ -93,7 +93,7 @@ def test_other_names_and_other_methods_are_refused(get):
         (b"<html><script>", "application/octet-stream", "attachment"),
     ],
 )
-def test_only_pictures_are_shown_inline_and_nothing_runs(get, world, content, media_type, disposition):
+def test_only_pictures_are_shown_inline_and_no_script_runs(get, world, content, media_type, disposition):
     message = world.file("ahua", "me", content, "恶 意\r\n.svg")
     answer = get(f"/phone/media/{message.id}")
     assert (200, media_type) == (answer.status, answer.header("Content-Type"))
@@ -115,13 +115,13 @@ def test_only_pictures_are_shown_inline_and_nothing_runs(get, world, content, me
         ("lines=1-2", 200, b"0123456789", ""),
     ],
 )
-def test_a_player_gets_the_piece_it_asks_for(get, world, wanted, status, piece, told):
+def test_a_player_gets_the_requested_range(get, world, wanted, status, piece, told):
     message = world.file("ahua", "me", b"0123456789", "digits.txt")
     answer = get(f"/phone/media/{message.id}", headers=(("Range", wanted),))
     assert (answer.status, answer.body, answer.header("Content-Range")) == (status, piece, told)
 
 
-def test_a_face_is_a_picture_or_nothing_that_runs(get, world):
+def test_an_avatar_is_a_picture_and_never_runs(get, world):
     drawn = get("/phone/face/ahua")
     assert (drawn.header("Content-Type"), drawn.header("Content-Disposition")) == ("image/jpeg", "inline")
     world.person("ahua").portrait = b"<svg><script>"
@@ -131,7 +131,7 @@ def test_a_face_is_a_picture_or_nothing_that_runs(get, world):
     assert get("/phone/face/nobody").status == 404
 
 
-def test_a_recalled_medium_and_a_text_have_nothing_to_see(get, world, png):
+def test_a_recalled_medium_and_a_text_have_no_file(get, world, png):
     message = world.picture("ahua", "me", png)
     world.recall("ahua", "me", message.id)
     assert get(f"/phone/media/{message.id}").status == 404

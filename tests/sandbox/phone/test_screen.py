@@ -6,7 +6,7 @@ from webwx.sandbox.phone import screen
 
 @pytest.fixture
 def shown(world):
-    """Send content to the first person and return its bubble there."""
+    """Send content to the first person, and return the bubble on their phone."""
 
     def show(content, sender="ahua"):
         message = world.send(sender, "me", content)
@@ -15,23 +15,23 @@ def shown(world):
     return show
 
 
-def test_a_text_stands_as_it_was_typed(shown):
+def test_a_text_is_shown_as_it_was_typed(shown):
     bubble = shown(contents.text("<img src=x onerror=alert(1)>"))
     assert (
         bubble.kind, bubble.text, bubble.sender, bubble.mine,
     ) == ("text", "<img src=x onerror=alert(1)>", "ahua", False)  # fmt: skip
 
 
-def test_a_picture_says_what_its_first_bytes_are(shown, world, png):
+def test_the_type_of_a_picture_comes_from_its_first_bytes(shown, world, png):
     bubble = shown(contents.image(world.media.add(png)))
     assert ("image/png", len(png)) == (bubble.type, bubble.size)
 
 
-def test_a_voice_says_how_long_it_is(shown, world):
+def test_a_voice_shows_its_duration(shown, world):
     assert shown(contents.voice(world.person("ahua"), world.media.add(b"ID3"), 2500)).seconds == 2.5
 
 
-def test_what_comes_from_an_app_is_taken_out_of_its_xml(shown, world):
+def test_an_app_message_shows_the_fields_of_its_xml(shown, world):
     ahua = world.person("ahua")
     link = shown(contents.link(ahua, "Title", "http://a.example/", "About"))
     assert (link.title, link.note, link.url) == ("Title", "About", "http://a.example/")
@@ -49,7 +49,7 @@ def test_a_location_has_its_name_above_its_address(shown):
     assert (bubble.title, bubble.text) == ("人民广场", "人民大道")
 
 
-def test_a_card_says_whose_it_is(shown, world):
+def test_a_card_shows_the_name_of_its_person(shown, world):
     assert shown(contents.card(world.person("lilei"))).about == "lilei"
 
 
@@ -60,7 +60,7 @@ def test_a_recalled_message_shows_none_of_its_content(world, png):
     assert (bubble.recalled, bubble.text, bubble.type, bubble.size) == (True, "", "", 0)
 
 
-def test_the_list_of_chats_has_room_for_a_line(world):
+def test_the_list_of_chats_shows_one_line_of_a_message(world):
     world.say("ahua", "me", "长" * 5000)
     row = screen.row(world.person("me"), "ahua", world.person("me").chats["ahua"], 1)
     assert row.last.text == "长" * 80

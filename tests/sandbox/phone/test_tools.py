@@ -9,33 +9,33 @@ from webwx.sandbox.phone.tools import AT_ONCE
 
 def test_traffic_is_pushed_as_differences_while_the_strip_is_open(open_page, page, world):
     page.new_code()
-    assert open_page.told("wire") == []
+    assert open_page.updates("wire") == []
     (wire,) = open_page.say("wire", open=True)
     assert [(line["number"], line["endpoint"]) for line in wire["exchanges"]] == [(1, "jslogin")]
-    assert open_page.told("wire") == []
+    assert open_page.updates("wire") == []
     page.new_code()
-    assert [line["number"] for line in open_page.told("wire")[0]["exchanges"]] == [2]
+    assert [line["number"] for line in open_page.updates("wire")[0]["exchanges"]] == [2]
     open_page.say("wire", open=False)
     page.new_code()
-    assert open_page.told("wire") == []
+    assert open_page.updates("wire") == []
 
 
 def test_a_burst_pushes_the_last_exchanges(open_page, page):
     open_page.say("wire", open=True)
     page.new_code()
-    open_page.told()
+    open_page.updates()
     for _ in range(AT_ONCE + 1):
         page.new_code()
-    (wire,) = open_page.told("wire")
+    (wire,) = open_page.updates("wire")
     assert (wire["exchanges"][0]["number"], len(wire["exchanges"])) == (3, AT_ONCE)
 
 
-def test_the_page_learns_that_the_wire_was_cleared(open_page, page, world):
+def test_the_page_gets_an_update_when_the_traffic_is_cleared(open_page, page, world):
     open_page.say("wire", open=True)
     page.new_code()
-    open_page.told()
+    open_page.updates()
     world.traffic.clear()
-    assert open_page.told("wire") == [{"kind": "wire", "forgotten": 1, "exchanges": []}]
+    assert open_page.updates("wire") == [{"kind": "wire", "forgotten": 1, "exchanges": []}]
 
 
 def test_the_callback_runs_for_traffic_and_for_faults(open_page, page, world):
@@ -47,7 +47,7 @@ def test_the_callback_runs_for_traffic_and_for_faults(open_page, page, world):
 
 def test_faults_are_pushed_with_their_catalogue_and_then_as_they_happen(open_page, page, world):
     world.faults.reseed(7)
-    assert open_page.told("faults") == []
+    assert open_page.updates("faults") == []
     catalogue_told, faults = open_page.say("faults", open=True)
     assert [item["name"] for item in catalogue_told["catalogue"]] == [
         item.name for item in catalogue(world.faults.kinds)
@@ -55,11 +55,11 @@ def test_faults_are_pushed_with_their_catalogue_and_then_as_they_happen(open_pag
     assert catalogue_told["calls"] == [endpoint.name for endpoint in ENDPOINTS]
     assert faults == {"kind": "faults", "seed": 7, "active": [], "script": [], "hits": {}}
     world.faults.add("ret:times=1")
-    assert [rule["fault"] for rule in open_page.told("faults")[0]["active"]] == ["ret"]
+    assert [rule["fault"] for rule in open_page.updates("faults")[0]["active"]] == ["ret"]
     page.new_code()
-    (told,) = open_page.told("faults")
+    (told,) = open_page.updates("faults")
     assert (told["active"], told["hits"]) == ([], {"ret": 1})
-    assert open_page.told("faults") == []
+    assert open_page.updates("faults") == []
 
 
 def test_the_catalogue_is_translated_to_chinese():

@@ -20,40 +20,40 @@ def test_a_new_page_gets_people_time_and_logins(world, me):
 
 def test_only_a_changed_profile_is_pushed_again(open_page, world):
     world.change_profile("ahua", nickname="花花")
-    (people,) = open_page.told("people")
+    (people,) = open_page.updates("people")
     assert [(face["id"], face["nickname"]) for face in people["people"]] == [("ahua", "花花")]
 
 
 def test_a_portrait_is_shown_until_the_picture_changes(open_page, world):
     world.person("ahua").portrait = b"GIF89a"
     world.notify_watchers()
-    assert [face["portrait"] for face in open_page.told("people")[0]["people"]] == [True]
+    assert [face["portrait"] for face in open_page.updates("people")[0]["people"]] == [True]
     world.change_profile("ahua", is_new_picture=True)
-    (face,) = open_page.told("people")[0]["people"]
+    (face,) = open_page.updates("people")[0]["people"]
     assert (face["picture"], face.get("portrait")) == ("ahua/2", None)
 
 
 def test_a_login_is_pushed_from_its_code_to_its_end(open_page, world, page):
     uuid = page.new_code()
-    (logins,) = open_page.told("logins")
+    (logins,) = open_page.updates("logins")
     assert [(uuid, "new")] == [(code["uuid"], code["stage"]) for code in logins["waiting"]]
     world.scan("ahua", uuid)
-    (logins,) = open_page.told("logins")
+    (logins,) = open_page.updates("logins")
     assert [(code["who"], code["stage"]) for code in logins["waiting"]] == [("ahua", "scanned")]
     world.cancel(uuid)
-    assert open_page.told("logins") == [{"kind": "logins", "waiting": [], "open": []}]
+    assert open_page.updates("logins") == [{"kind": "logins", "waiting": [], "open": []}]
     page.login("ahua")
-    assert [client["who"] for client in open_page.told("logins")[-1]["open"]] == ["ahua"]
+    assert [client["who"] for client in open_page.updates("logins")[-1]["open"]] == ["ahua"]
     world.log_out("ahua")
-    assert open_page.told("logins")[-1]["open"] == []
+    assert open_page.updates("logins")[-1]["open"] == []
 
 
 def test_without_changes_nothing_is_pushed(at_phone, world):
     world.say("ahua", "lilei", "between others")
-    assert at_phone.told() == []
+    assert at_phone.updates() == []
 
 
-def test_opening_a_phone_pushes_all_of_it(open_page, world):
+def test_opening_a_phone_pushes_all_of_its_content(open_page, world):
     world.say("ahua", "me", "嗨")
     world.say("lilei", "hiking", "一")
     (phone,) = phones(open_page.say("look", who="xiaoming"))
@@ -69,9 +69,9 @@ def test_opening_a_phone_pushes_all_of_it(open_page, world):
 def test_a_message_moves_its_chat_up_and_pushes_no_other_row(at_phone, world):
     world.say("ahua", "me", "一")
     world.say("lilei", "me", "二")
-    at_phone.told()
+    at_phone.updates()
     world.say("ahua", "me", "三")
-    (phone,) = at_phone.told()
+    (phone,) = at_phone.updates()
     assert [(r["id"], r["order"], r["unread"], r["last"]["text"]) for r in phone["rows"]] == [("ahua", 3, 2, "三")]
     assert "whole" not in phone
 
@@ -79,35 +79,35 @@ def test_a_message_moves_its_chat_up_and_pushes_no_other_row(at_phone, world):
 def test_a_chat_that_is_read_or_whose_message_is_recalled_stays_where_it_was(at_phone, world):
     message = world.say("ahua", "me", "一")
     world.say("lilei", "me", "二")
-    at_phone.told()
+    at_phone.updates()
     world.read_chat("me", "ahua")
-    assert [(row["id"], row["order"]) for row in at_phone.told()[0]["rows"]] == [("ahua", 1)]
+    assert [(row["id"], row["order"]) for row in at_phone.updates()[0]["rows"]] == [("ahua", 1)]
     world.recall("ahua", "me", message.id)
-    (row,) = at_phone.told()[0]["rows"]
+    (row,) = at_phone.updates()[0]["rows"]
     assert (row["order"], row["last"]) == (1, {"kind": "text", "from": "ahua", "recalled": True})
 
 
 def test_a_client_that_reads_a_chat_clears_the_badge(at_phone, world, me):
     world.say("ahua", "me", "一")
-    at_phone.told()
+    at_phone.updates()
     world.mark_read(world.person("me"), "ahua")
-    assert "unread" not in at_phone.told()[0]["rows"][0]
+    assert "unread" not in at_phone.updates()[0]["rows"][0]
 
 
 def test_contacts_are_pushed_when_added_changed_and_removed(at_phone, world):
     world.add_person("陌生人", "stranger")
     world.ask_friend("stranger", "me", "你好")
-    assert phones(at_phone.told())[0]["asked"] == ["stranger"]
+    assert phones(at_phone.updates())[0]["asked"] == ["stranger"]
     world.accept_friend("me", "stranger")
-    told = phones(at_phone.told())[0]
+    told = phones(at_phone.updates())[0]
     assert (told["friends"], told["asked"]) == ([{"id": "stranger"}], [])
     world.unfriend("me", "stranger")
-    assert phones(at_phone.told())[0]["gone"] == ["stranger"]
+    assert phones(at_phone.updates())[0]["gone"] == ["stranger"]
     world.set_blocked("me", "ahua", is_blocked=True)
-    assert phones(at_phone.told())[0]["friends"] == [{"id": "ahua", "blocked": True}]
+    assert phones(at_phone.updates())[0]["friends"] == [{"id": "ahua", "blocked": True}]
 
 
-def test_an_open_chat_begins_with_its_newest_messages_and_goes_back_by_pages(at_phone, world):
+def test_an_open_chat_begins_with_its_newest_messages_and_loads_older_ones_by_pages(at_phone, world):
     for number in range(PAGE_OF_HISTORY * 2 + 5):
         world.say("ahua", "me", str(number))
     (newest,) = histories(at_phone.say("look", who="xiaoming", chat="ahua"))
@@ -122,7 +122,7 @@ def test_an_open_chat_begins_with_its_newest_messages_and_goes_back_by_pages(at_
     assert (len(oldest["messages"]), oldest.get("more")) == (5, None)
 
 
-def test_older_messages_come_as_far_back_as_is_asked_for(at_phone, world):
+def test_older_messages_are_pushed_as_far_back_as_requested(at_phone, world):
     first, second, *_ = [world.say("ahua", "me", str(number)) for number in range(PAGE_OF_HISTORY * 4)]
     (newest,) = histories(at_phone.say("look", who="xiaoming", chat="ahua"))
     before = newest["messages"][0]["id"]
@@ -139,31 +139,31 @@ def found(told):
     ]
 
 
-def test_a_search_finds_the_newest_messages_of_all_chats_and_goes_on(at_phone, world):
+def test_a_search_finds_the_newest_messages_of_all_chats_and_then_older_ones(at_phone, world):
     world.say("me", "ahua", "Where is the KEY?")
     world.wind(1)
     world.say("lilei", "hiking", "a" * 100 + " key " + "b" * 100)
     world.say("lilei", "ahua", "the key of others")
     world.wind(1)
     recalled = world.say("zhangsan", "me", "no key")
-    at_phone.told()
+    at_phone.updates()
     key = "…" + "a" * 15 + " key " + "b" * 60
     assert found(at_phone.say("search", words=" Key ")) == [
         ("xiaoming", [("zhangsan", "no key"), ("hiking", key), ("ahua", "Where is the KEY?")])
     ]
-    assert found(at_phone.told()) == []
+    assert found(at_phone.updates()) == []
     world.recall("zhangsan", "me", recalled.id)
-    assert found(at_phone.told()) == [("xiaoming", [("hiking", key), ("ahua", "Where is the KEY?")])]
+    assert found(at_phone.updates()) == [("xiaoming", [("hiking", key), ("ahua", "Where is the KEY?")])]
     assert [who for who, _ in found(at_phone.say("look", who="ahua"))] == ["ahua"]
     at_phone.say("search", words="")
     world.say("lilei", "ahua", "another key")
-    assert found(at_phone.told()) == []
+    assert found(at_phone.updates()) == []
 
 
 def test_a_search_shows_fifty_messages_at_most(at_phone, world):
     for number in range(60):
         world.say("ahua", "me", f"word {number}")
-    at_phone.told()
+    at_phone.updates()
     ((_, hits),) = found(at_phone.say("search", words="word"))
     assert (len(hits), hits[0]) == (50, ("ahua", "word 59"))
 
@@ -172,27 +172,27 @@ def test_an_open_chat_gets_new_and_recalled_messages(at_phone, world):
     message = world.say("ahua", "me", "一")
     at_phone.say("look", who="xiaoming", chat="ahua")
     world.say("me", "ahua", "二")
-    (new,) = histories(at_phone.told())
+    (new,) = histories(at_phone.updates())
     assert (new["place"], [each["text"] for each in new["messages"]]) == ("after", ["二"])
     world.recall("ahua", "me", message.id)
-    (again,) = histories(at_phone.told())
+    (again,) = histories(at_phone.updates())
     assert ("again", [(message.id, True)]) == (
         again["place"], [(each["id"], each["recalled"]) for each in again["messages"]],
     )  # fmt: skip
-    assert histories(at_phone.told()) == []
+    assert histories(at_phone.updates()) == []
 
 
 def test_opening_a_chatroom_pushes_its_members_and_every_change(at_phone, world):
     told = at_phone.say("look", who="xiaoming", chat="hiking")
     assert told[0]["members"] == ["xiaoming", "ahua", "zhangsan", "lilei"]
     world.membership.leave(world.chatrooms["hiking"], world.person("ahua"))
-    assert at_phone.told("members")[0]["members"] == ["xiaoming", "zhangsan", "lilei"]
+    assert at_phone.updates("members")[0]["members"] == ["xiaoming", "zhangsan", "lilei"]
 
 
-def test_a_chatroom_that_was_left_keeps_its_name_over_its_chat(at_phone, world):
+def test_the_chat_of_a_left_chatroom_keeps_its_name(at_phone, world):
     world.say("ahua", "hiking", "嗨")
     world.membership.leave(world.chatrooms["hiking"], world.person("me"))
-    (room,) = phones(at_phone.told())[-1]["rooms"]
+    (room,) = phones(at_phone.updates())[-1]["rooms"]
     assert (room["id"], room["name"], room["left"]) == ("hiking", "周末爬山", True)
 
 
@@ -202,5 +202,5 @@ def test_a_chat_with_an_unknown_person_cannot_be_opened(at_phone, world):
     assert histories(at_phone.say("earlier", chat="stranger", before="1")) == []
 
 
-def test_nobodys_phone_shows_nothing(open_page, world):
+def test_an_unknown_phone_pushes_nothing(open_page, world):
     assert open_page.say("look", who="nobody", chat="ahua") == []

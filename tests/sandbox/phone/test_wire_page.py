@@ -7,7 +7,7 @@ from webwx.protocol.http import Request
 from webwx.sandbox.phone.wire_page import wire_page
 
 
-def test_every_call_has_its_place_and_every_link_leads_to_one():
+def test_every_call_has_an_anchor_and_every_link_has_a_target():
     page = wire_page().decode()
     places = re.findall(r'id="([^"]+)"', page)
     assert {endpoint.name for endpoint in ENDPOINTS} <= {*places}
@@ -15,7 +15,7 @@ def test_every_call_has_its_place_and_every_link_leads_to_one():
     assert {*re.findall(r'href="#([^"]+)"', page)} <= {*places}
 
 
-def test_nothing_in_it_is_of_another_host_and_no_script():
+def test_the_page_has_no_script_and_loads_nothing_from_another_host():
     page = wire_page().decode()
     assert all(address.startswith(("/phone/", "#")) for address in re.findall(r'(?:href|src)="([^"]+)"', page))
     assert "<script" not in page
