@@ -1,4 +1,4 @@
-"""Batches as a client stores them, and an account's part of a journal to store them in."""
+"""Batches as a client stores them, and a journal's account to store them in."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def messages(first: int, count: int, chat: str = FRIEND) -> list[bytes]:
 
 
 def arrived(raw: bytes) -> Arrived:
-    """Identify a message as a client does before it is stored, if its batch was not decoded as a whole."""
+    """
+    Identify a message as a client does before it stores it, if the body of its batch cannot be decoded as a whole.
+    """
     return msgspec.structs.replace(identify(Item(kind="message", raw=msgspec.Raw(raw)), OWN), read=None)
 
 
@@ -51,7 +53,7 @@ def contact_change(name: str) -> Arrived:
 
 
 def arrival(*items: bytes | Arrived, position: bytes = b"here", at: float | None = None, began: int = 0) -> Arrival:
-    """Return a batch with items identified as a client does: texts of a valid body are decoded with it."""
+    """Return a batch with items identified as a client does; texts of a valid body are decoded with it."""
     delivered = [each if isinstance(each, bytes) else bytes(each.raw) for each in items]
     body = b'{"BaseResponse":{"Ret":0},"AddMsgList":[' + b",".join(delivered) + b"]}"
     at = time.time() if at is None else at
@@ -67,17 +69,17 @@ def arrival(*items: bytes | Arrived, position: bytes = b"here", at: float | None
 
 
 async def opened(journal: SqliteJournal, uin: int = UIN) -> SqliteAccount:
-    """Return an account's part with a login."""
+    """Return an account of a journal, with a login."""
     account = journal.account(uin)
     await account.open_login(OWN, b"begin", time.time(), [])
     return account
 
 
 async def everything(account: SqliteAccount) -> list[Entry]:
-    """Return all entries."""
+    """Return all entries of an account."""
     return [entry async for entry in export_entries(account)]
 
 
 def ids(entries: list[Entry]) -> list[str]:
-    """Return the ids of messages."""
+    """Return the message ids of entries."""
     return [entry.message_id for entry in entries]

@@ -1,4 +1,4 @@
-"""The calls that a thread makes, to find queries on it."""
+"""Records the calls that a thread makes, to find queries on it."""
 
 from __future__ import annotations
 

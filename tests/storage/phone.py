@@ -19,7 +19,7 @@ FILEHELPER = Contact(id=ContactId("filehelper"), nickname="文件传输助手", 
 
 
 class Phone:
-    """An account whose every login has new ids."""
+    """An account with new ids in every login."""
 
     def __init__(self, account: SqliteAccount) -> None:
         self.account = account
@@ -37,7 +37,7 @@ class Phone:
         return ContactId(f"{'@@' if name.startswith('room') else '@'}{name}-{login or self.login}")
 
     def shown(self, name: str, **changes: Any) -> Contact:
-        """Return a contact as it is in this login."""
+        """Return a contact as this login shows it."""
         fields: dict[str, Any] = {
             "id": self.id(name), "nickname": name, "avatar": zlib.crc32(name.encode()), "region": "广东 深圳"
         }  # fmt: skip
@@ -52,7 +52,7 @@ class Phone:
         return {each.contact_id: each for each in found}
 
     async def note_real_id(self, name: str, real_id: str, login: int = 0) -> Identified | None:
-        """Store a contact's lasting id, and return the contact's identity if it has changed."""
+        """Store a contact's permanent id, and return the contact's identity if it has changed."""
         real_ids = {self.id(name, login): real_id}
         found = await self.account.identities.identify(self.own_id, (), complete=False, time=NOW, real_ids=real_ids)
         return found[0] if found else None

@@ -1,5 +1,5 @@
 """
-A process that stores batches, for a disk that breaks under it: python -m tests.storage.program FILE BATCHES [BALLAST]
+A process that stores batches, for tests of a failing disk: python -m tests.storage.program FILE BATCHES [BALLAST]
 
 It prints what it is about to store and what the journal has confirmed, and continues from the journal's position after
 an error. Once the disk is full it deletes its ballast file.
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from webwx.storage.sqlite.consumers import SqliteConsumer
 
 SIZE = 3
-"""Messages of a batch."""
+"""Number of messages in a batch."""
 
 
 async def main(path: Path, batches: int, ballast: Path | None) -> None:
@@ -54,7 +54,7 @@ async def main(path: Path, batches: int, ballast: Path | None) -> None:
 
 
 def say(what: str, number: int) -> None:
-    """Write a line that outlives this process."""
+    """Write a line at once, so that it survives this process."""
     sys.stdout.write(f"{what} {number}\n")
     sys.stdout.flush()
 

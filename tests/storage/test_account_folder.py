@@ -1,4 +1,4 @@
-"""The folder of saved logins: a path for each account, host and server, and no two alike."""
+"""The folder of saved logins: a different path for each account, host and server."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOLDER = AccountFolder(Path("/state"))
         ("logins", None, None, "accounts/logins/filehelper.json"),
     ],
 )
-def test_each_login_has_its_file(account: str, host: str | None, server: str | None, path: str) -> None:
+def test_each_login_has_its_own_file(account: str, host: str | None, server: str | None, path: str) -> None:
     assert Path("/state", path) == FOLDER.login_path(account, host=host, server=server)
 
 

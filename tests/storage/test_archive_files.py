@@ -37,7 +37,7 @@ def test_a_file_is_found_by_the_digest_of_its_bytes_and_is_private(tmp_path: Pat
     assert files.find("0" * 64) is None
 
 
-def test_what_is_not_finished_is_gone(tmp_path: Path) -> None:
+def test_an_unfinished_file_is_deleted(tmp_path: Path) -> None:
     files = MediaFiles(tmp_path / "kept")
     with files.begin() as (file, part):
         file.write(b"half")
@@ -45,7 +45,7 @@ def test_what_is_not_finished_is_gone(tmp_path: Path) -> None:
     assert list(files.folder.iterdir()) == []
 
 
-def test_names_leave_out_what_may_still_be_written(tmp_path: Path) -> None:
+def test_names_do_not_include_unfinished_files(tmp_path: Path) -> None:
     files = MediaFiles(tmp_path / "kept")
     assert files.names() == set()
     digest = added(files, b"shown")
@@ -61,7 +61,7 @@ def test_names_leave_out_what_may_still_be_written(tmp_path: Path) -> None:
     assert not files.folder.exists()
 
 
-def test_a_folder_that_takes_nothing_is_a_storage_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "kept").touch()
     with pytest.raises(StorageError, match="No media can be stored"), MediaFiles(tmp_path / "kept").begin():
         pass

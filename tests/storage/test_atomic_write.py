@@ -36,21 +36,21 @@ def test_a_file_and_every_new_folder_above_it_are_private_whatever_the_umask(tmp
     assert [mode(folder) for folder in list(file.parents)[:3]] == [0o700] * 3
 
 
-def test_a_folder_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
+def test_an_existing_folder_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir(mode=0o755)
     make_private_folder(tmp_path / "shared")
 
     assert mode(tmp_path / "shared") == 0o755
 
 
-def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
+def test_a_file_is_replaced_and_no_other_file_is_left(tmp_path: Path) -> None:
     write_private(tmp_path / "file", b"one")
     write_private(tmp_path / "file", b"two")
 
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("file", b"two")]
 
 
-def test_a_file_that_was_open_to_others_becomes_private(tmp_path: Path) -> None:
+def test_a_file_that_others_could_read_becomes_private(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch(mode=0o666)
     write_private(file, b"two")
@@ -76,7 +76,7 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["taken", "blocked/file"])
-def test_nothing_is_left_when_it_cannot_be_written(tmp_path: Path, name: str) -> None:
+def test_a_failed_write_leaves_no_file(tmp_path: Path, name: str) -> None:
     (tmp_path / "taken").mkdir()
     (tmp_path / "blocked").write_bytes(b"")
 

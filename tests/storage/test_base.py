@@ -1,4 +1,4 @@
-"""The contract of the storage engines, as it is declared and as the guide lists it."""
+"""The contract of the storage engines, as declared and as the guide lists it."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_guide_lists_every_method_of_the_contract() -> None:
     }
 
 
-def test_nothing_of_what_was_said_is_shown() -> None:
+def test_no_repr_shows_message_text() -> None:
     batch = arrival(message(1, "secretword"))
     send = Outgoing(
         number=1, client_id="1", chat=ContactId("@friend"), kind="text", text="secretword", state="queued",

@@ -8,7 +8,7 @@ from tests.storage.arrivals import arrival, contact_change, message
 from webwx.storage.batches import digest_of_body, new_items
 
 
-def test_a_message_is_new_once_and_another_one_of_its_id_is_a_conflict() -> None:
+def test_a_message_is_new_once_and_a_different_one_with_its_id_is_a_conflict() -> None:
     items = arrival(message("1", "one"), message("1", "one"), message("1", "other"), message("2")).items
     known: dict[str, tuple[int, ...]] = {}
 
@@ -19,7 +19,7 @@ def test_a_message_is_new_once_and_another_one_of_its_id_is_a_conflict() -> None
 
 
 @pytest.mark.parametrize("is_repeated", [True, False])
-def test_what_has_no_id_is_new_unless_its_whole_batch_came_again(is_repeated: bool) -> None:
+def test_an_item_without_an_id_is_new_unless_its_whole_batch_is_repeated(is_repeated: bool) -> None:
     batch = arrival(contact_change("x"))
     new, conflicts = new_items(batch.items, {}, is_repeated=is_repeated)
 

@@ -35,7 +35,7 @@ def test_any_other_text_raises_the_same_error(text: str) -> None:
 
 
 @given(POSITIONS.filter(bool), st.data())
-def test_one_changed_character_is_noticed(numbers: dict[int, int], data: st.DataObject) -> None:
+def test_one_changed_character_is_detected(numbers: dict[int, int], data: st.DataObject) -> None:
     cursor = encode_cursor(numbers)
     place = data.draw(st.integers(0, len(cursor) - 1))
     other = data.draw(st.characters().filter(lambda each: each != cursor[place]))
@@ -44,7 +44,7 @@ def test_one_changed_character_is_noticed(numbers: dict[int, int], data: st.Data
 
 
 @given(POSITIONS.filter(bool), st.data())
-def test_a_cursor_that_was_cut_off_is_noticed(numbers: dict[int, int], data: st.DataObject) -> None:
+def test_a_truncated_cursor_is_detected(numbers: dict[int, int], data: st.DataObject) -> None:
     cursor = encode_cursor(numbers)
     with pytest.raises(InvalidCursor):
         decode_cursor(cursor[: data.draw(st.integers(1, len(cursor) - 1))])
@@ -62,6 +62,6 @@ def test_the_beginning_of_every_account_is_the_empty_cursor() -> None:
     assert decode_cursor("") == {}
 
 
-def test_a_cursor_can_stand_in_a_url() -> None:
+def test_a_cursor_is_valid_in_a_url() -> None:
     cursor = encode_cursor({account: 2**62 + account for account in range(1, 100)})
     assert cursor.replace("-", "").replace("_", "").isalnum()

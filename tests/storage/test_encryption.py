@@ -27,8 +27,8 @@ CONTACTS = Contacts([Contact(id=ContactId("@a"), nickname="Geheim")])
 
 
 @pytest.fixture(scope="module")
-def sealed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sealed login and its contacts; tests copy what they change."""
+def encrypted_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encrypted login and its contacts; a test copies them before it changes them."""
     path = tmp_path_factory.mktemp("sealed") / "me.json"
     store = LoginFile(path, passphrase="open sesame")
 
@@ -40,34 +40,34 @@ def sealed_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-async def test_gives_back_what_was_saved(sealed_file: Path) -> None:
-    store = LoginFile(sealed_file, passphrase="open sesame")
+async def test_the_saved_login_can_be_loaded(encrypted_file: Path) -> None:
+    store = LoginFile(encrypted_file, passphrase="open sesame")
 
     assert await store.load() == SAVED
     assert list(await store.load_contacts()) == list(CONTACTS)
-    assert stat.S_IMODE(sealed_file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(encrypted_file.stat().st_mode) == 0o600
 
 
-def test_no_key_and_no_name_can_be_found_in_the_files(sealed_file: Path) -> None:
-    everything = b"".join(each.read_bytes() for each in sealed_file.parent.iterdir())
+def test_no_key_and_no_name_can_be_found_in_the_files(encrypted_file: Path) -> None:
+    everything = b"".join(each.read_bytes() for each in encrypted_file.parent.iterdir())
 
     assert not [secret for secret in (*SECRETS, "Geheim", "open sesame", "1234567890") if secret.encode() in everything]
 
 
-async def test_another_passphrase_opens_nothing_and_leaves_the_file(sealed_file: Path) -> None:
+async def test_a_wrong_passphrase_is_an_error_and_leaves_the_file(encrypted_file: Path) -> None:
     with pytest.raises(InvalidLogin, match="the passphrase is wrong"):
-        await LoginFile(sealed_file, passphrase="open says me").load()
-    assert len(await LoginFile(sealed_file, passphrase="open says me").load_contacts()) == len(Contacts())
-    assert await LoginFile(sealed_file, passphrase="open sesame").load() == SAVED
+        await LoginFile(encrypted_file, passphrase="open says me").load()
+    assert len(await LoginFile(encrypted_file, passphrase="open says me").load_contacts()) == len(Contacts())
+    assert await LoginFile(encrypted_file, passphrase="open sesame").load() == SAVED
 
 
-async def test_no_passphrase_opens_nothing_and_leaves_the_file(sealed_file: Path) -> None:
+async def test_a_missing_passphrase_is_an_error_and_leaves_the_file(encrypted_file: Path) -> None:
     with pytest.raises(InvalidLogin, match="is encrypted; give its passphrase"):
-        await LoginFile(sealed_file).load()
-    assert await LoginFile(sealed_file, passphrase="open sesame").load() == SAVED
+        await LoginFile(encrypted_file).load()
+    assert await LoginFile(encrypted_file, passphrase="open sesame").load() == SAVED
 
 
-async def test_a_plain_login_is_not_taken_where_a_sealed_one_is_due(tmp_path: Path) -> None:
+async def test_a_plain_login_is_refused_where_an_encrypted_one_is_expected(tmp_path: Path) -> None:
     """Otherwise a user who can write the file could replace the login by another one."""
     path = tmp_path / "me.json"
     await LoginFile(path).save(SAVED)
@@ -77,7 +77,7 @@ async def test_a_plain_login_is_not_taken_where_a_sealed_one_is_due(tmp_path: Pa
     assert await LoginFile(path).load() == SAVED
 
 
-def test_every_flipped_bit_is_noticed() -> None:
+def test_every_flipped_bit_is_detected() -> None:
     seal = Seal("open sesame")
     sealed = read_sealed(seal.close(b"a login of some length"))
     assert sealed is not None
@@ -95,7 +95,7 @@ def test_every_flipped_bit_is_noticed() -> None:
     "changes", [{"salt": b"x" * 16}, {"cost": 2**14}, {"cost": 7}, {"cost": 2**30}, {"block": 64}, {"parallel": 999},
                 {"nonce": b""}],
 )  # fmt: skip
-def test_changed_parameters_open_nothing(changes: dict[str, object]) -> None:
+def test_changed_parameters_are_an_error(changes: dict[str, object]) -> None:
     seal = Seal("open sesame")
     sealed = read_sealed(seal.close(b"a login"))
 
@@ -103,7 +103,7 @@ def test_changed_parameters_open_nothing(changes: dict[str, object]) -> None:
         seal.open(msgspec.structs.replace(sealed, **changes))
 
 
-def test_two_seals_of_the_same_bytes_differ() -> None:
+def test_two_encryptions_of_the_same_bytes_differ() -> None:
     seal = Seal("open sesame")
 
     assert seal.close(b"a login") != seal.close(b"a login")
@@ -130,7 +130,7 @@ class Changing:
         self.kept = ""
 
 
-def test_a_login_that_another_process_made_anew_is_opened_and_closed_with_the_new_passphrase() -> None:
+def test_a_login_that_another_process_replaced_is_loaded_and_saved_with_its_new_passphrase() -> None:
     source = Changing()
     mine, others = Seal(source), Seal(source)
     mine.close(b"the first login")
@@ -144,7 +144,7 @@ def test_a_login_that_another_process_made_anew_is_opened_and_closed_with_the_ne
     assert others.open(back) == b"changed"
 
 
-def test_a_new_login_is_closed_with_the_passphrase_that_is_kept_by_now() -> None:
+def test_a_new_login_is_encrypted_with_the_present_passphrase() -> None:
     source = Changing()
     seal = Seal(source)
     seal.close(b"the first login")
@@ -156,14 +156,14 @@ def test_a_new_login_is_closed_with_the_passphrase_that_is_kept_by_now() -> None
     assert Seal("the second").open(closed) == b"the second login"
 
 
-def test_a_passphrase_that_was_made_for_it_goes_with_the_login() -> None:
+def test_a_generated_passphrase_is_deleted_with_the_login() -> None:
     source = Changing()
     Seal(source).remove()
 
     assert source.kept == ""
 
 
-def test_no_secret_is_shown() -> None:
+def test_no_repr_shows_a_secret() -> None:
     seal = Seal("open sesame")
 
     assert repr(seal) == "Seal(***)"
@@ -185,7 +185,7 @@ except StorageError as error:
 """
 
 
-def test_without_the_extra_it_is_named() -> None:
+def test_without_the_extra_the_error_names_it() -> None:
     told = subprocess.run([sys.executable, "-c", WITHOUT], stdout=subprocess.PIPE, check=True, text=True).stdout
 
     assert "pip install 'webwx[crypto]'" in told

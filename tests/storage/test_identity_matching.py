@@ -12,9 +12,9 @@ BEN = Contact(id=ContactId("@ben"), nickname="Ben")
 EVE = Contact(id=ContactId("@eve"), nickname="Eve", kind="stranger")
 
 
-def test_contacts_are_new_or_changed_or_as_they_were() -> None:
+def test_contacts_are_new_changed_or_unchanged() -> None:
     first = compare([ANN, BEN, EVE], ME, {})
-    assert (set(first.seen), set(first.changed)) == ({ANN.id, BEN.id}, set()), "a stranger is passed over"
+    assert (set(first.seen), set(first.changed)) == ({ANN.id, BEN.id}, set()), "a stranger is left out"
     linked = {each: LinkedContact(number, first.seen[each].digest) for number, each in enumerate((ANN.id, BEN.id), 1)}
     renamed = Contact(id=BEN.id, nickname="Benny")
 
@@ -23,7 +23,7 @@ def test_contacts_are_new_or_changed_or_as_they_were() -> None:
     assert again.changed[BEN.id].name == "Benny"
 
 
-def test_the_digest_of_all_is_that_of_any_order() -> None:
+def test_the_digest_of_all_contacts_does_not_depend_on_their_order() -> None:
     assert digest_of_all([ANN, BEN]) == digest_of_all([BEN, ANN]) != digest_of_all([ANN])
 
 
@@ -35,7 +35,7 @@ def test_a_real_id_makes_an_identity_certain() -> None:
     assert (verdict.finding.by, verdict.finding.face, verdict.waits) == ("certain", face, False)
 
 
-def test_who_has_a_contact_in_this_login_is_given_no_second_one() -> None:
+def test_an_identity_with_a_contact_in_this_login_gets_no_second_one() -> None:
     seen = with_real_ids(compare([ANN], ME, {}).seen, [(ANN.id, "wxid_ann")])
     face = Face(7, Evidence(kind="person", wxid="wxid_ann"))
 
@@ -43,7 +43,7 @@ def test_who_has_a_contact_in_this_login_is_given_no_second_one() -> None:
     assert verdict.finding.face is None
 
 
-def test_a_chatroom_with_nothing_but_a_name_waits_and_others_wait_for_the_rest_of_the_list() -> None:
+def test_a_chatroom_without_members_waits_and_uncertain_people_wait_for_the_complete_list() -> None:
     members = (Member(id=ANN.id, nickname="Ann"),)
     room = Contact(id=ContactId("@@room"), nickname="Room", kind="chatroom")
     known = Contact(id=room.id, nickname="Room", kind="chatroom", members=members)
@@ -54,7 +54,7 @@ def test_a_chatroom_with_nothing_but_a_name_waits_and_others_wait_for_the_rest_o
         assert (verdict.finding.by, verdict.waits) == ("ambiguous", waits)
 
 
-def test_an_identity_tells_what_a_contact_was_shown_as() -> None:
+def test_an_identity_has_the_name_that_a_contact_had() -> None:
     known = Evidence(kind="person", nickname="Ann", alias="annie")
 
     assert contact_of(ANN.id, "Boss", known) == Contact(id=ANN.id, nickname="Ann", remark="Boss", alias="annie")

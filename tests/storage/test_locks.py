@@ -38,7 +38,7 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
         make_private(path)
 
 
-def test_a_file_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_created_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
     with pytest.raises(StorageError):
@@ -49,7 +49,7 @@ def test_a_file_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other permissions")
 @pytest.mark.parametrize("mode", [0o777, 0o773, 0o707])
-def test_a_folder_in_which_everybody_can_replace_files_is_refused(tmp_path: Path, mode: int) -> None:
+def test_a_folder_where_every_user_can_replace_files_is_refused(tmp_path: Path, mode: int) -> None:
     (folder := tmp_path / "open").mkdir()
     folder.chmod(mode)
 
@@ -58,7 +58,7 @@ def test_a_folder_in_which_everybody_can_replace_files_is_refused(tmp_path: Path
 
 
 @pytest.mark.parametrize("mode", [0o700, 0o755, 0o775, 0o1777])
-def test_a_folder_in_which_they_cannot_is_taken(tmp_path: Path, mode: int) -> None:
+def test_a_folder_where_others_cannot_replace_files_is_accepted(tmp_path: Path, mode: int) -> None:
     (folder := tmp_path / "own").mkdir()
     folder.chmod(mode)
 
@@ -83,7 +83,7 @@ def test_a_lock_that_is_a_symbolic_link_is_refused_and_its_target_untouched(
     assert not is_there or target.read_text() == "precious"
 
 
-def test_what_is_in_a_file_stays(tmp_path: Path) -> None:
+def test_the_content_of_a_file_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "me.journal"
     make_private(path)
     path.write_bytes(b"content")
@@ -93,8 +93,10 @@ def test_what_is_in_a_file_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no locks that end with any close")
-def test_a_file_that_is_there_keeps_the_locks_that_this_process_has_on_it(tmp_path: Path) -> None:
-    """SQLite's own; without them another process that closes the journal takes away the log that is written to."""
+def test_an_existing_file_keeps_the_locks_of_this_process(tmp_path: Path) -> None:
+    """
+    Without SQLite's locks, another process that closes the journal would delete the log that this process writes to.
+    """
     import fcntl
 
     path = tmp_path / "me.journal"
@@ -108,7 +110,7 @@ def test_a_file_that_is_there_keeps_the_locks_that_this_process_has_on_it(tmp_pa
     assert b"BlockingIOError" in other.stderr
 
 
-def test_a_lock_is_taken_once_until_it_is_let_go(tmp_path: Path) -> None:
+def test_a_lock_is_taken_once_until_it_is_released(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "lock"
     handle = take_lock(path)
     assert handle is not None
@@ -125,7 +127,7 @@ def test_a_lock_is_taken_once_until_it_is_let_go(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not delete what is open")
-def test_a_file_that_is_deleted_before_it_is_locked_is_made_again(
+def test_a_file_that_is_deleted_before_it_is_locked_is_created_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import fcntl

@@ -51,7 +51,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 class TestSyncing:
-    async def test_ends_with_its_process_however_that_ends(self, path: Path) -> None:
+    async def test_ends_with_its_process(self, path: Path) -> None:
         with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE) as holder:
             assert holder.stdout is not None
             holder.stdout.readline()
@@ -78,7 +78,7 @@ asyncio.run(hold())
 
 
 def needs_strace(test: Callable[..., None]) -> Callable[..., None]:
-    """Mark a test that asks the kernel; where strace is missing it is skipped, which in CI is a failure."""
+    """Mark a test that records syscalls; without strace it is skipped, which is a failure in CI."""
     missing = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is what sees every call to the kernel")
     return pytest.mark.verify(missing(test))
 
@@ -90,7 +90,7 @@ class TestPrivacy:
         yield
         os.umask(before)
 
-    async def test_every_file_is_its_owners_alone(self, tmp_path: Path) -> None:
+    async def test_every_file_is_private(self, tmp_path: Path) -> None:
         store = LoginFile(tmp_path / "new" / "folder" / "me.json")
         await store.prepare()
         await store.save(SAVED)
@@ -99,12 +99,12 @@ class TestPrivacy:
 
         assert modes == dict.fromkeys([".me.json.lock", "me.contacts.json", "me.json"], 0o600)
 
-    async def test_the_folder_too(self, tmp_path: Path) -> None:
+    async def test_the_folder_is_private(self, tmp_path: Path) -> None:
         await LoginFile(tmp_path / "new" / "me.json").save(SAVED)
 
         assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
 
-    async def test_a_folder_that_everybody_can_change_is_refused_for_reading_and_writing(self, path: Path) -> None:
+    async def test_a_folder_that_every_user_can_change_is_refused_for_reading_and_writing(self, path: Path) -> None:
         store = LoginFile(path)
         await store.save(SAVED)
         path.parent.chmod(0o777)
@@ -129,7 +129,7 @@ class TestPrivacy:
         assert target.read_text() == "precious"
 
     @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])
-    async def test_a_file_that_others_can_reach_is_refused_and_says_how_to_mend_it(self, path: Path, mode: int) -> None:
+    async def test_a_file_that_others_can_access_is_refused_with_the_remedy(self, path: Path, mode: int) -> None:
         store = LoginFile(path)
         await store.save(SAVED)
         path.chmod(mode)
@@ -142,7 +142,7 @@ class TestPrivacy:
 
     @needs_strace
     def test_no_wider_mode_is_ever_set(self, path: Path) -> None:
-        """Asked of the kernel: every file is made with 0600 at once, and none is made wider later."""
+        """According to the kernel, every file is created with mode 0600, and no mode is made wider later."""
         trace = path.with_name("trace")
         watched = "openat,open,creat,chmod,fchmod,fchmodat,mkdir,mkdirat"
         subprocess.run(
@@ -157,12 +157,12 @@ class TestPrivacy:
         assert [line for line in made if "chmod" in line] == []
         assert len([line for line in made if "O_CREAT" in line]) >= 2
 
-    def test_no_key_is_shown(self, path: Path) -> None:
+    def test_no_repr_shows_a_key(self, path: Path) -> None:
         assert not [secret for secret in SECRETS if secret in f"{LoginFile(path)!r}{SAVED.login!r}"]
 
 
 class TestReplacing:
-    async def test_a_change_that_fails_leaves_the_old_file_and_no_other(self, path: Path) -> None:
+    async def test_a_change_that_fails_leaves_only_the_old_file(self, path: Path) -> None:
         store = LoginFile(path)
         await store.save(SAVED)
 
@@ -174,14 +174,14 @@ class TestReplacing:
         assert await store.load() == SAVED
         assert sorted(file.name for file in path.parent.iterdir()) == [".me.json.lock", "me.json"]
 
-    async def test_a_write_that_fails_leaves_no_half_file(self, path: Path) -> None:
-        path.mkdir()  # nothing can take its place
+    async def test_a_write_that_fails_leaves_no_incomplete_file(self, path: Path) -> None:
+        path.mkdir()  # No file can replace a folder that is not empty.
 
         with pytest.raises(StorageError, match="cannot be written"):
             await LoginFile(path).save(SAVED)
         assert sorted(file.name for file in path.parent.iterdir()) == [".me.json.lock", "me.json"]
 
-    async def test_who_reads_meanwhile_sees_the_old_one_whole(self, path: Path) -> None:
+    async def test_a_reader_during_a_save_sees_the_complete_old_file(self, path: Path) -> None:
         store = LoginFile(path)
         await store.save(SAVED)
         with path.open("rb") as reader:
@@ -189,8 +189,11 @@ class TestReplacing:
 
             assert msgspec.json.decode(reader.read(), type=SavedLogin) == SAVED
 
-    def test_killed_anywhere_in_a_save_the_old_or_the_new_one_is_there(self, path: Path) -> None:
-        """A child saves and is killed before its first call into C, then before its second, and so on to the end."""
+    def test_a_kill_at_any_point_of_a_save_leaves_the_old_or_the_new_login(self, path: Path) -> None:
+        """
+        A child process saves and is killed before its first call of a C function, the next one before its second, and
+        so on.
+        """
         swept = subprocess.run([sys.executable, "-c", SWEEP, path], stdout=subprocess.PIPE, check=True, text=True)
         killed, old, new, torn = map(int, swept.stdout.split())
 
@@ -201,8 +204,8 @@ class TestReplacing:
 
     @needs_strace
     @pytest.mark.timeout(300)
-    async def test_killed_at_any_syscall_of_a_save_the_old_or_the_new_one_is_there(self, path: Path) -> None:
-        """Asked of the kernel: a process is killed as it enters the first syscall of a save, then the second, …"""
+    async def test_a_kill_at_any_syscall_of_a_save_leaves_the_old_or_the_new_login(self, path: Path) -> None:
+        """A process saves and is killed at its first syscall, the next one at its second, and so on."""
         store = LoginFile(path)
         await store.save(SAVED)
         new = msgspec.structs.replace(SAVED, login=msgspec.structs.replace(LOGIN, nickname="new"))
@@ -220,10 +223,10 @@ class TestReplacing:
         assert found.count("new") >= 4
 
     @needs_strace
-    async def test_all_is_on_the_disk_before_it_takes_the_old_ones_place_and_the_change_of_place_after(
+    async def test_a_save_flushes_the_file_before_the_rename_and_the_folder_after_it(
         self, path: Path
     ) -> None:
-        """A loss of power keeps no page cache, so the order in which things are flushed is all there is."""
+        """A loss of power loses the page cache, so the order of the flushes matters."""
         await LoginFile(path).save(SAVED)
         names = [name for name, _ in traced_save(path, path.with_name("trace"))]
         [renamed] = [at for at, name in enumerate(names) if name.startswith("rename")]
@@ -240,7 +243,7 @@ class TestReplacing:
 
 
 def run_save(path: Path, trace: Path, *options: str) -> bool:
-    """Run a process that saves under strace, and return whether it was killed."""
+    """Run a process under strace that saves, and return whether it was killed."""
     watched = " ".join(["-f", "-e trace=%desc,%file,kill", *options])
     done = subprocess.run(["strace", *watched.split(), "-o", trace, sys.executable, "-c", SAVE_ONCE, path], check=False)
     assert done.returncode in {0, -signal.SIGKILL}
@@ -248,7 +251,7 @@ def run_save(path: Path, trace: Path, *options: str) -> bool:
 
 
 def traced_save(path: Path, trace: Path) -> list[tuple[str, int]]:
-    """Return the syscalls of a save in order, each with the number of calls of its name until then."""
+    """Return the syscalls of a save in order, each with the number of calls of its name so far."""
     assert not run_save(path, trace)
     seen: Counter[str] = Counter()
     calls, within = [], False
@@ -257,7 +260,7 @@ def traced_save(path: Path, trace: Path) -> list[tuple[str, int]]:
         if called is None:
             continue
         seen[called[1]] += 1
-        if called[1] == "kill":  # the marks around the save
+        if called[1] == "kill":  # The marks before and after the save.
             within = not within
         elif within:
             calls.append((called[1], seen[called[1]]))
@@ -358,7 +361,7 @@ class TestUnreadable:
         ],
         ids=["empty", "object", "null", "binary", "list", "half", "deep", "deep and half"],
     )  # fmt: skip
-    async def test_a_damaged_file_is_set_aside_and_a_new_login_can_be_saved(self, path: Path, content: bytes) -> None:
+    async def test_a_damaged_file_is_renamed_and_a_new_login_can_be_saved(self, path: Path, content: bytes) -> None:
         write(path, content)
         store = LoginFile(path)
 
@@ -371,41 +374,41 @@ class TestUnreadable:
         await store.save(SAVED)
         assert await store.load() == SAVED
 
-    async def test_a_change_sets_it_aside_too(self, path: Path) -> None:
+    async def test_a_change_renames_a_damaged_file(self, path: Path) -> None:
         write(path, b"{}")
 
         with pytest.raises(InvalidLogin, match="log in again"):
             await LoginFile(path).update(lambda saved: saved)
         assert not path.exists()
 
-    async def test_a_file_cut_anywhere_is_never_taken_for_a_whole_one(self, path: Path) -> None:
+    async def test_a_truncated_file_is_never_accepted(self, path: Path) -> None:
         whole = msgspec.json.encode(SAVED)
         for size in range(0, len(whole), 7):
             write(path, whole[:size])
             with pytest.raises(InvalidLogin):
                 await LoginFile(path).load()
 
-    async def test_a_folder_is_set_aside(self, path: Path) -> None:
+    async def test_a_folder_in_place_of_the_file_is_renamed(self, path: Path) -> None:
         path.mkdir(mode=0o700)
 
         with pytest.raises(InvalidLogin, match="is a folder; it was moved"):
             await LoginFile(path).load()
         assert await LoginFile(path).load() is None
 
-    async def test_another_version_is_named(self, path: Path) -> None:
+    async def test_an_error_names_the_version_of_a_newer_file(self, path: Path) -> None:
         write(path, msgspec.json.encode(msgspec.structs.replace(SAVED, version=LOGIN_VERSION + 1)))
 
         with pytest.raises(InvalidLogin, match=f"version {LOGIN_VERSION + 1}, this webwx reads {LOGIN_VERSION}"):
             await LoginFile(path).load()
 
-    async def test_where_nothing_can_be_written_that_is_said(self, tmp_path: Path) -> None:
+    async def test_a_folder_that_cannot_be_written_is_an_error(self, tmp_path: Path) -> None:
         blocked = tmp_path / "file"
         blocked.write_bytes(b"")
 
         with pytest.raises(StorageError, match="Nothing can be written beside"):
             await LoginFile(blocked / "me.json").save(SAVED)
 
-    async def test_the_error_shows_nothing_of_the_file(self, path: Path) -> None:
+    async def test_the_error_shows_no_content_of_the_file(self, path: Path) -> None:
         write(path, msgspec.json.encode(SAVED).replace(b'"pass_ticket":"', b'"pass_ticket":7,"x":"'))
 
         with pytest.raises(InvalidLogin) as caught:
@@ -413,14 +416,14 @@ class TestUnreadable:
         assert not [secret for secret in SECRETS if secret in str(caught.value)]
 
     @pytest.mark.parametrize("content", [b"", b"{}", b"\xff"])
-    async def test_contacts_can_be_fetched_again_so_they_are_none(self, path: Path, content: bytes) -> None:
+    async def test_damaged_contacts_count_as_missing(self, path: Path, content: bytes) -> None:
         path.with_name("me.contacts.json").write_bytes(content)
 
         assert len(await LoginFile(path).load_contacts()) == len(Contacts())
 
 
 class TestPreparing:
-    async def test_finds_out_that_nothing_can_be_written(self, tmp_path: Path) -> None:
+    async def test_raises_if_the_folder_cannot_be_written(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_bytes(b"")
 
         with pytest.raises(StorageError, match="Nothing can be written beside"):
@@ -437,7 +440,7 @@ class TestInTheKeyring:
         with pytest.raises(InvalidLogin, match="is encrypted"):
             await LoginFile(path).load()
 
-    async def test_looking_for_a_login_makes_no_entry_and_preparing_for_one_does(
+    async def test_loading_makes_no_keyring_entry_and_preparing_makes_one(
         self, path: Path, memory_keyring: MemoryKeyring
     ) -> None:
         store = LoginFile(path, passphrase=KeyringPassphrase("me"))
@@ -446,7 +449,7 @@ class TestInTheKeyring:
 
         assert len(memory_keyring.entries) == 1
 
-    async def test_the_entry_goes_with_the_login(self, path: Path, memory_keyring: MemoryKeyring) -> None:
+    async def test_the_keyring_entry_is_deleted_with_the_login(self, path: Path, memory_keyring: MemoryKeyring) -> None:
         store = LoginFile(path, passphrase=KeyringPassphrase("me"))
         await store.save(SAVED)
         await store.clear()
@@ -455,7 +458,7 @@ class TestInTheKeyring:
         await store.save(SAVED)
         assert await store.load() == SAVED
 
-    async def test_a_login_whose_entry_is_gone_is_left_alone_and_says_so(
+    async def test_a_login_without_its_keyring_entry_is_an_error_and_stays(
         self, path: Path, memory_keyring: MemoryKeyring
     ) -> None:
         await LoginFile(path, passphrase=KeyringPassphrase("me")).save(SAVED)
@@ -501,7 +504,7 @@ print(*(asyncio.run(store.reserve_id(1_000)) for _ in range(500)))
 """
 
 
-def test_two_processes_are_never_given_the_same_id(path: Path) -> None:
+def test_two_processes_never_get_the_same_id(path: Path) -> None:
     takers = [
         subprocess.Popen([sys.executable, "-c", RESERVE, str(path)], stdout=subprocess.PIPE, text=True)
         for _ in range(2)

@@ -31,7 +31,7 @@ async def test_a_path_and_an_sqlite_url_open_the_same_file(path: Path, form: str
     await journal.close()
 
 
-async def test_a_relative_url_is_a_path_from_here(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_relative_url_is_a_path_in_the_working_folder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(path.parent.parent)
     journal = open_journal("sqlite:///state/me.journal")
     await opened(journal)
@@ -50,6 +50,6 @@ async def test_each_journal_in_memory_is_a_new_one(path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("url", ["postgresql://here/journal", "sqlite://here/me.journal", "://"])
-def test_a_url_of_no_engine_is_refused_with_what_to_use(url: str) -> None:
+def test_a_url_of_an_unknown_engine_is_refused_with_the_valid_ones(url: str) -> None:
     with pytest.raises(InvalidSettings, match="use a path, sqlite:///PATH or memory:"):
         open_journal(url)

@@ -1,4 +1,4 @@
-"""A passphrase in the system keyring: made once, found again, removed with its login."""
+"""A passphrase in the system keyring: generated once, found again, removed with its login."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("memory_keyring")
 
 
 class TestTyped:
-    def test_is_what_was_typed(self) -> None:
+    def test_is_the_typed_text(self) -> None:
         passphrase = TypedPassphrase("open sesame")
         passphrase.remove()
 
@@ -38,17 +38,17 @@ class TestTyped:
 
 
 class TestInTheKeyring:
-    def test_is_made_of_256_bits_of_dice_the_first_time_and_found_again(self, memory_keyring: MemoryKeyring) -> None:
+    def test_is_generated_once_with_256_random_bits_and_found_again(self, memory_keyring: MemoryKeyring) -> None:
         made = KeyringPassphrase("me").get_or_make()
 
         assert memory_keyring.entries == {f"{SERVICE} me": made}
         assert len(bytes.fromhex(made)) == 32
         assert KeyringPassphrase("me").get() == KeyringPassphrase("me").get_or_make() == made
 
-    def test_is_another_one_for_another_login(self) -> None:
+    def test_is_different_for_each_login(self) -> None:
         assert KeyringPassphrase("me").get_or_make() != KeyringPassphrase("you").get_or_make()
 
-    def test_is_removed_alone_and_may_be_gone_already(self) -> None:
+    def test_is_removed_without_the_others_and_may_be_removed_twice(self) -> None:
         kept = KeyringPassphrase("you").get_or_make()
         passphrase = KeyringPassphrase("me")
         passphrase.get_or_make()
@@ -59,12 +59,12 @@ class TestInTheKeyring:
             passphrase.get()
         assert KeyringPassphrase("you").get() == kept
 
-    def test_is_not_made_before_it_is_needed(self, memory_keyring: MemoryKeyring) -> None:
+    def test_is_not_generated_before_it_is_needed(self, memory_keyring: MemoryKeyring) -> None:
         with pytest.raises(InvalidLogin):
             KeyringPassphrase("me").get()
         assert memory_keyring.entries == {}
 
-    def test_is_not_shown(self) -> None:
+    def test_is_not_in_the_repr(self) -> None:
         passphrase = KeyringPassphrase("me")
 
         assert passphrase.get_or_make() not in repr(passphrase)
@@ -79,14 +79,14 @@ class TestAKeyringThatRefuses:
             (keyring.backends.null.Keyring(), "did not store the passphrase"),
         ],
     )
-    def test_is_one_clear_error(self, chosen: KeyringBackend, words: str) -> None:
+    def test_that_fails_is_one_storage_error(self, chosen: KeyringBackend, words: str) -> None:
         keyring.set_keyring(chosen)
 
         with pytest.raises(StorageError, match=words) as caught:
             KeyringPassphrase("me").get_or_make()
         assert "geheim" not in str(caught.value)
 
-    def test_says_so_as_well_when_it_lets_go_of_nothing(self) -> None:
+    def test_that_cannot_delete_is_a_storage_error(self) -> None:
         chosen = ReadOnlyKeyring()
         chosen.entries[f"{SERVICE} me"] = "kept"
         keyring.set_keyring(chosen)
@@ -94,7 +94,7 @@ class TestAKeyringThatRefuses:
         with pytest.raises(StorageError, match=r"failed \(PasswordDeleteError\)"):
             KeyringPassphrase("me").remove()
 
-    def test_is_found_out_before_anything_is_saved_when_there_is_none(self) -> None:
+    def test_that_is_missing_is_an_error_before_anything_is_saved(self) -> None:
         keyring.set_keyring(keyring.backends.fail.Keyring())
 
         with pytest.raises(StorageError, match="no keyring that can be used"):
@@ -115,7 +115,7 @@ except StorageError as error:
 """
 
 
-def test_without_the_extra_it_is_named() -> None:
+def test_without_the_extra_the_error_names_it() -> None:
     told = subprocess.run([sys.executable, "-c", ASK, "without"], stdout=subprocess.PIPE, check=True, text=True).stdout
 
     assert "pip install 'webwx[keyring]'" in told
@@ -131,5 +131,5 @@ def test_a_configured_keyring_that_cannot_be_used_is_an_error(chosen: str) -> No
     assert "name another" in told.stdout
 
 
-def test_the_one_of_the_system_is_used(memory_keyring: MemoryKeyring) -> None:
+def test_the_system_keyring_is_used(memory_keyring: MemoryKeyring) -> None:
     assert keyring_backend() is memory_keyring

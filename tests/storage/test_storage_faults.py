@@ -43,7 +43,7 @@ def breaking(what: str, when: str) -> tuple[str, ...]:
 
 
 def check(path: Path, said: list[tuple[str, int]]) -> Counter[str]:
-    """Compare the output with the journal: all confirmed batches are stored, and none that was never attempted."""
+    """Compare the output with the journal: all confirmed batches are stored, and no batch that was never attempted."""
     tried = {number for what, number in said if what == "trying"}
     told = {number for what, number in said if what == "stored"}
 
@@ -54,11 +54,11 @@ def check(path: Path, said: list[tuple[str, int]]) -> Counter[str]:
         return [entry.message_id for entry in entries]
 
     ids = asyncio.run(read())
-    assert len(ids) == len(set(ids)), "nothing twice"
+    assert len(ids) == len(set(ids)), "no message is stored twice"
     stored = {(int(each) - 1) // SIZE for each in ids}
-    assert len(ids) == SIZE * len(stored), "no half batch"
+    assert len(ids) == SIZE * len(stored), "no batch is stored in part"
     assert told <= stored <= tried
-    assert stored == set(range(len(stored))), "no position without what led to it"
+    assert stored == set(range(len(stored))), "no position without its batch"
     given = Counter(number for what, number in said if what == "given")
     assert max(given.values(), default=1) == 1, "delivered twice"
     with contextlib.closing(sqlite3.connect(path)) as db:
@@ -70,15 +70,15 @@ def check(path: Path, said: list[tuple[str, int]]) -> Counter[str]:
     ("what", "places"),
     [
         ("fdatasync:error=EIO", [(first, step) for step in (5, 7, 11) for first in (1, 2, 3)]),
-        # A file can only be mended when there are as many good writes in a row as it has pages.
+        # SQLite can only repair a file if as many writes in a row succeed as it has pages.
         ("pwrite64:error=EIO", [(first, step) for step in (173, 211, 307) for first in (1, 2, 3)]),
         ("pwrite64:error=ENOSPC", [(first, step) for step in (181, 223, 311) for first in (4, 5, 6)]),
-        # An attempt makes two of these calls; if each second one failed, every attempt could fail.
+        # An attempt makes two of these calls; if every second one failed, all attempts could fail.
         ("ftruncate:error=EIO", [(1, 3), (2, 3)]),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_call_that_fails_costs_an_error_and_nothing_else(
+def test_a_failing_system_call_is_an_error_and_loses_nothing(
     tmp_path: Path, what: str, places: list[tuple[int, int]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     begun, total = time.perf_counter(), Counter[str]()
@@ -86,7 +86,7 @@ def test_a_call_that_fails_costs_an_error_and_nothing_else(
         path = tmp_path / f"{first}-{step}" / "me.journal"
         said = run(path, 1) + run(path, 100, *breaking(what, f"{first}+{step}"))
         counts = check(path, said)
-        assert counts["end"] == 2, "it goes on by itself"
+        assert counts["end"] == 2, "later batches are stored"
         assert {number for kind, number in said if kind in {"given", "again"}} == set(range(1, 100 * SIZE + 1))
         total += counts
     assert total["error"] > 0 or what.startswith("ftruncate")
@@ -104,7 +104,7 @@ def test_a_kill_at_any_call_of_a_commit_loses_nothing(
     path = tmp_path / "me.journal"
     begun, kills, said = time.perf_counter(), 0, run(path, 1)
     with contextlib.closing(sqlite3.connect(path)) as db:
-        db.execute("SELECT * FROM accounts").fetchall()  # the log stays as long as a connection is open
+        db.execute("SELECT * FROM accounts").fetchall()  # The log stays as long as a connection is open.
         said += run(path, 2)
         for number in range(1, 41):
             killed = run(path, 10_000, *breaking(f"{call}:signal=KILL", str(number)))
@@ -124,19 +124,19 @@ def test_a_kill_at_any_call_of_a_commit_loses_nothing(
         )
 
 
-def test_a_kill_while_room_is_made_in_the_log_loses_nothing(tmp_path: Path) -> None:
+def test_a_kill_while_space_is_reserved_in_the_log_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "me.journal"
     said = run(path, 1)
     for number in (1, 2, 3, 10, 100, 1_000, 4_000, 4_100):
         killed = run(path, 10_000, *breaking("pwrite64:signal=KILL", str(number)))
-        assert not killed, "it was killed before it stored anything"
-        check(path, said)  # closing the journal deletes the log
+        assert not killed, "killed before the first batch"
+        check(path, said)  # Closing the journal deletes the log.
     said += run(path, 10)
 
     assert check(path, said)["end"] == 2
 
 
-def test_a_full_disk_is_an_error_until_there_is_room(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_an_error_until_there_is_space(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small, copy = tmp_path / "small", tmp_path / "copy"
     small.mkdir()
     script = (
@@ -153,6 +153,6 @@ def test_a_full_disk_is_an_error_until_there_is_room(tmp_path: Path, capsys: pyt
     counts = check(copy / "me.journal", said)
 
     assert counts["error"] > 0
-    assert counts["end"] == 1, "it goes on by itself once there is room"
+    assert counts["end"] == 1, "batches are stored once there is space"
     with capsys.disabled():
         print(f"\nG-R3 full disk: {counts['error']} errors, then {counts['stored']} batches stored, 0 lost")

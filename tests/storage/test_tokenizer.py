@@ -48,7 +48,7 @@ from webwx.storage.tokenizer import MOST_TOKENS, Query, cut, searchable_text
         ("nul\x00and\ud800lone", ["nul", "and", "lone"]),
     ],
 )
-def test_a_text_is_cut_where_its_script_ends_words(text: str, tokens: list[str]) -> None:
+def test_a_text_is_split_into_words_by_the_rules_of_its_script(text: str, tokens: list[str]) -> None:
     assert tokens == cut(text)
 
 
@@ -80,14 +80,14 @@ def test_a_search_finds_words(words: str, text: str, is_found: bool) -> None:
 
 TEXTS = st.text(
     st.one_of(
-        st.sampled_from("你好世界手机的 aBcé12.,_\"*-()'\x00\ud800\n"), st.characters(codec=None)  # any, surrogates too
+        st.sampled_from("你好世界手机的 aBcé12.,_\"*-()'\x00\ud800\n"), st.characters(codec=None)  # Any, including lone surrogates.
     ),
     max_size=20,
 )  # fmt: skip
 
 
 @given(TEXTS)
-def test_a_token_holds_nothing_that_the_index_would_cut(text: str) -> None:
+def test_the_index_does_not_split_a_token(text: str) -> None:
     for token in cut(text):
         assert token
         assert not [sign for sign in token if sign.isascii() and not sign.isalnum()]
@@ -95,13 +95,13 @@ def test_a_token_holds_nothing_that_the_index_would_cut(text: str) -> None:
 
 
 @given(TEXTS)
-def test_cutting_tokens_again_changes_nothing(text: str) -> None:
+def test_splitting_tokens_again_changes_nothing(text: str) -> None:
     tokens = cut(text)
     assert tokens == cut(" ".join(tokens))
 
 
 @given(TEXTS, st.data())
-def test_a_text_is_found_by_any_run_of_it_whose_first_word_is_whole(text: str, data: st.DataObject) -> None:
+def test_a_text_is_found_by_any_part_that_begins_with_a_complete_word(text: str, data: st.DataObject) -> None:
     tokens = cut(text)
     if tokens:
         first = data.draw(st.integers(0, len(tokens) - 1))
@@ -141,7 +141,7 @@ def test_the_index_finds_what_a_scan_finds(texts: list[str], words: str) -> None
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_message_is_found_by_what_it_shows(event: Any, told: str) -> None:
+def test_a_message_is_found_by_its_shown_text(event: Any, told: str) -> None:
     assert told == searchable_text(event)
 
 

@@ -1,4 +1,4 @@
-"""What only a journal in memory does; tests/storage_contract holds it to the rest."""
+"""Behaviour of a journal in memory alone; tests/storage_contract tests the rest."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def kept_folder(account: MemoryAccount) -> Path:
-    """Keep a picture, and return the folder that it lies in."""
+    """Store a picture in the archive, and return the folder of its file."""
     await account.ingest(arrival(message(1)))
     (entry,) = await account.find(EntryQuery())
     with account.media.begin() as (file, part):
@@ -32,7 +32,7 @@ async def kept_folder(account: MemoryAccount) -> Path:
 
 
 @pytest.mark.parametrize("how", ["close", "forget"])
-async def test_media_lie_in_a_temporary_folder_that_goes_with_the_journal(how: str) -> None:
+async def test_media_are_in_a_temporary_folder_that_is_deleted_with_the_journal(how: str) -> None:
     journal = MemoryJournal()
     folder = await kept_folder(await opened(journal))
     assert [each.read_bytes() for each in folder.iterdir()] == [b"shown"]
@@ -44,7 +44,7 @@ async def test_media_lie_in_a_temporary_folder_that_goes_with_the_journal(how: s
     assert not folder.exists()
 
 
-async def test_it_ends_with_its_block() -> None:
+async def test_the_journal_is_closed_at_the_end_of_its_block() -> None:
     async with MemoryJournal() as journal:
         account = await opened(journal)
     with pytest.raises(StorageError, match="closed"):
@@ -57,7 +57,7 @@ async def test_it_ends_with_its_block() -> None:
         await account.stats()
 
 
-async def test_a_consumer_takes_what_another_loop_stores() -> None:
+async def test_a_consumer_gets_entries_that_another_loop_stores() -> None:
     journal = MemoryJournal()
     account = await opened(journal)
     consumer = await account.consumer("bot")
@@ -66,7 +66,7 @@ async def test_a_consumer_takes_what_another_loop_stores() -> None:
     assert ids(await consumer.take()) == ["1", "2"]
 
 
-async def test_only_so_much_that_could_not_be_read_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_size_of_quarantined_messages_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_module, "QUARANTINE", 3)
     account = await opened(MemoryJournal())
     await account.ingest(arrival(*[b'{"NoMsgId": %d}' % number for number in range(5)], message(100)))
@@ -75,7 +75,7 @@ async def test_only_so_much_that_could_not_be_read_is_kept(monkeypatch: pytest.M
     assert [entry.number for entry in await account.find(EntryQuery())] == [6, 5, 4, 3]
 
 
-async def test_old_sends_and_the_people_of_old_logins_go_too() -> None:
+async def test_old_sends_and_contacts_of_old_logins_are_deleted() -> None:
     account = await opened(MemoryJournal(retention_days=10))
     await account.outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1_000.0)
     await account.ingest(arrival(message(1)))

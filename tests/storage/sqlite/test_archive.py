@@ -1,4 +1,4 @@
-"""Kept media: private files that go with their messages, and with nothing else."""
+"""Media in the archive: private files that are deleted with their messages only."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def put_a_file_in_place_of(folder: Path) -> None:
     folder.touch()
 
 
-async def test_what_a_crash_leaves_goes_with_the_next_deletion_but_not_what_is_being_written(
+async def test_the_next_deletion_removes_files_of_a_crash_but_not_unfinished_ones(
     account: SqliteAccount, folder: Path
 ) -> None:
     [entry] = await receive(account, message(1))
@@ -72,7 +72,7 @@ async def test_what_a_crash_leaves_goes_with_the_next_deletion_but_not_what_is_b
     assert contents(folder) == [b"being written", b"shown"]
 
 
-async def test_retention_takes_bytes_with_their_messages(account: SqliteAccount, path: Path, folder: Path) -> None:
+async def test_retention_deletes_files_with_their_messages(account: SqliteAccount, path: Path, folder: Path) -> None:
     now = time.time()
     [old] = await receive(account, message(1), at=now - 20 * 86_400)
     await keep(account, old, b"old")
@@ -100,13 +100,13 @@ async def test_deleting_the_journal_deletes_the_folder(
     assert not is_there(folder)
 
 
-async def test_a_disk_that_takes_nothing_is_a_storage_error(account: SqliteAccount, folder: Path) -> None:
+async def test_a_disk_that_cannot_be_written_is_a_storage_error(account: SqliteAccount, folder: Path) -> None:
     put_a_file_in_place_of(folder)
     with pytest.raises(StorageError, match="No media can be stored"), account.media.begin():
         pass
 
 
-async def test_notices_of_an_older_webwx_are_looked_at_too(account: SqliteAccount, path: Path) -> None:
+async def test_recalls_stored_by_an_older_webwx_are_found(account: SqliteAccount, path: Path) -> None:
     await receive(account, message(1), message(2))
     assert await account.find(EntryQuery(is_notice=True)) == []
     with contextlib.closing(sqlite3.connect(path)) as db, db:

@@ -1,4 +1,4 @@
-"""Where items stand in a body, and how they come out of it again."""
+"""Offsets of items in a body, and reading them by offset."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ def test_items_are_found_in_any_order() -> None:
     assert [ItemRange(3, 2), ItemRange(0, 2), ItemRange(6, 2)] == locate(b"aa-bb-cc", [b"bb", b"aa", b"cc"])
 
 
-def test_equal_items_in_a_row_have_places_of_their_own() -> None:
+def test_equal_items_in_a_row_have_different_offsets() -> None:
     assert [ItemRange(0, 2), ItemRange(2, 2)] == locate(b"aaaa", [b"aa", b"aa"])
 
 
-def test_an_item_that_does_not_stand_there_has_no_place() -> None:
+def test_an_item_that_is_not_in_the_body_has_no_offset() -> None:
     assert [None, ItemRange(0, 2), None] == locate(b"aa", [b"bb", b"aa", b""])
 
 
 @given(st.lists(st.binary(min_size=1, max_size=6)), st.binary(max_size=20))
-def test_what_has_a_place_comes_out_of_it(items: list[bytes], around: bytes) -> None:
+def test_an_item_is_read_by_its_offset(items: list[bytes], around: bytes) -> None:
     body = around + b"".join(items)
     places = locate(body, items)
 
@@ -36,11 +36,11 @@ def test_what_has_a_place_comes_out_of_it(items: list[bytes], around: bytes) -> 
     assert items == [body[place.start : place.start + place.length] for place in places if place is not None]
 
 
-def test_a_blanked_body_keeps_its_length_and_what_it_should() -> None:
+def test_blanking_keeps_the_length_and_the_other_items() -> None:
     assert blank(b"aa-bb-cc", [ItemRange(0, 2), ItemRange(6, 2)]) == b"aa    cc"
 
 
-def test_large_and_small_bodies_are_read_alike() -> None:
+def test_large_and_small_bodies_can_be_read() -> None:
     db = sqlite3.connect(":memory:")
     db.execute("CREATE TABLE batches (batch INTEGER PRIMARY KEY, body BLOB)")
     large = b"".join(number.to_bytes(4) for number in range(100_000))
@@ -48,7 +48,7 @@ def test_large_and_small_bodies_are_read_alike() -> None:
     db.executemany("INSERT INTO batches VALUES (?, ?)", [(batch, pack(body)) for batch, body in bodies.items()])
     read = Bodies(db, bodies)
 
-    for _ in range(2):  # also bodies that were dropped from the cache
+    for _ in range(2):  # Bodies that were dropped from the cache as well.
         for batch, body in bodies.items():
             assert body == read.cut_out(batch, ItemRange(0, len(body)))
     assert read.cut_out(4, ItemRange(1, 3)) == b"our"
@@ -58,21 +58,21 @@ def test_large_and_small_bodies_are_read_alike() -> None:
 @given(
     st.one_of(st.binary(), st.builds(lambda piece, times: piece * times, st.binary(min_size=1), st.integers(1, 5000)))
 )
-def test_a_packed_body_comes_back(body: bytes) -> None:
+def test_a_packed_body_can_be_unpacked(body: bytes) -> None:
     assert body == unpack(pack(body))
 
 
-def test_a_body_that_another_program_has_packed_is_read() -> None:
+def test_a_body_packed_by_another_program_can_be_read() -> None:
     assert unpack(zlib.compress(b"body", 9)) == b"body"
 
 
-def test_where_isal_is_installed_it_packs() -> None:
+def test_isal_packs_where_it_is_installed() -> None:
     packer = import_module("isal.isal_zlib" if find_spec("isal") else "zlib")
     body = b'{"Content":"hello"}' * 100
     assert pack(body) == packer.compress(body, 1)
 
 
-def test_where_isal_is_not_installed_bodies_are_packed_all_the_same() -> None:
+def test_without_isal_bodies_are_packed_as_well() -> None:
     program = "\n".join(
         [
             "import sys",

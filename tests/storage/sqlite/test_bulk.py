@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Remembering(sqlite3.Connection):
-    """A connection that knows what each of its statements keeps bound: what it was last run with."""
+    """A connection that records the values of the last run of each statement, which SQLite keeps bound."""
 
     def __init__(self, path: str, **options: Any) -> None:
         super().__init__(path, **options)
@@ -40,13 +40,13 @@ def db() -> Iterator[Remembering]:
 ROWS = [(number, f"text {number}") for number in range(1_001)]
 
 
-def test_any_number_of_rows_goes_in_and_comes_out(db: sqlite3.Connection) -> None:
+def test_any_number_of_rows_is_written_and_read(db: sqlite3.Connection) -> None:
     insert(db, "t", ROWS)
 
     assert [tuple(row) for row in select(db, ("number", "text"), "FROM t ORDER BY number", ())] == ROWS
 
 
-def test_an_old_sqlite_takes_them_in_smaller_pieces(db: sqlite3.Connection) -> None:
+def test_an_old_sqlite_gets_fewer_rows_per_statement(db: sqlite3.Connection) -> None:
     db.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 7)
     insert(db, "t", ROWS)
 
@@ -71,7 +71,7 @@ def test_any_number_of_rows_is_written_by_a_few_statements(db: Remembering) -> N
     assert len([each for each in db.bound if each.startswith("INSERT")]) <= 9
 
 
-def test_what_was_written_does_not_stay_in_a_statement(db: Remembering) -> None:
+def test_no_statement_keeps_written_values(db: Remembering) -> None:
     for count in (1, 3, 100):
         insert(db, "t", [(number, "x" * 200_000) for number in range(count)], verb="INSERT OR REPLACE")
 
@@ -80,27 +80,27 @@ def test_what_was_written_does_not_stay_in_a_statement(db: Remembering) -> None:
     assert sum(map(len, kept)) < 1_000
 
 
-def test_no_rows_are_no_statement(db: sqlite3.Connection) -> None:
+def test_without_rows_no_statement_runs(db: sqlite3.Connection) -> None:
     insert(db, "t", [])
 
     assert select(db, ("number",), "FROM t", ()) == []
 
 
-def test_rows_that_are_there_can_be_passed_over(db: sqlite3.Connection) -> None:
+def test_existing_rows_can_be_ignored(db: sqlite3.Connection) -> None:
     insert(db, "t", [(1, "old")])
     insert(db, "t", [(1, "new"), (2, "new")], verb="INSERT OR IGNORE")
 
     assert select(db, ("number", "text"), "FROM t", ()) == [[1, "old"], [2, "new"]]
 
 
-def test_what_all_rows_share_is_given_once(db: Remembering) -> None:
+def test_a_value_that_all_rows_share_is_bound_once(db: Remembering) -> None:
     insert(db, "t (text, number)", [(number,) for number in range(300)], shared=("same",))
 
     assert select(db, ("DISTINCT text", "count(*)"), "FROM t", ()) == [["same", 300]]
     assert [len(values) for sql, values in db.bound.items() if sql.startswith("INSERT")] == [1 + 256 + 1, 1 + 64 + 1]
 
 
-def test_any_text_and_number_comes_back(db: sqlite3.Connection) -> None:
+def test_any_text_and_number_is_read_unchanged(db: sqlite3.Connection) -> None:
     rows = [[2**63 - 1, '你"好\\\n\x01😀'], [-(2**63), "a\x00b"]]
     insert(db, "t", rows)
 
@@ -119,7 +119,10 @@ def test_a_list_of_values_is_read_as_rows(db: sqlite3.Connection) -> None:
     assert values == [(1,), ("二",), (-3,)]
 
 
-def test_no_statement_numbers_its_values() -> None:
-    """Python 3.12.0 to 3.12.3 take `?1` for a name, warn of each such statement, and fail where warnings are errors."""
+def test_no_statement_has_numbered_parameters() -> None:
+    """
+    Python 3.12.0 to 3.12.3 take `?1` for a named parameter and warn of each such statement, which fails where warnings
+    are errors.
+    """
     for module in Path(rows.__file__).parent.glob("*.py"):
         assert not re.findall(r"\?\d", module.read_text(encoding="utf-8")), module.name

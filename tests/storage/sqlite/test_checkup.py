@@ -1,4 +1,4 @@
-"""A journal looked at from outside."""
+"""A check of a journal from outside."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def path(tmp_path: Path) -> Path:
-    """A journal with two sends and a reader."""
+    """A journal with two sends and a consumer."""
     path = tmp_path / "a ?#.journal"
     journal = SqliteJournal(path)
     account = journal.account(1)
@@ -32,7 +32,7 @@ async def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_it_is_counted_and_found_sound_and_nothing_is_changed(path: Path) -> None:
+def test_a_check_counts_the_rows_and_changes_nothing(path: Path) -> None:
     before = path.read_bytes()
     found = check_up(path)
     assert (found.accounts, found.entries, found.sends, found.consumers) == (1, 0, 2, 1)
@@ -41,7 +41,7 @@ def test_it_is_counted_and_found_sound_and_nothing_is_changed(path: Path) -> Non
     assert path.read_bytes() == before
 
 
-def test_damage_is_seen(path: Path) -> None:
+def test_damage_is_reported(path: Path) -> None:
     with sqlite3.connect(path) as db:
         (page,) = db.execute("PRAGMA page_size").fetchone()
         (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'outbox'").fetchone()
@@ -80,7 +80,7 @@ def test_a_check_of_another_version_fails(path: Path) -> None:
         check_up(path)
 
 
-async def test_a_copy_has_what_stands_in_the_log_only_and_is_gone_afterwards(path: Path, tmp_path: Path) -> None:
+async def test_a_temporary_copy_includes_the_log_and_is_deleted_afterwards(path: Path, tmp_path: Path) -> None:
     crashed = tmp_path / "crashed" / "a.journal"
     async with SqliteJournal(path) as journal:
         await journal.account(1).change_state("a test", lambda _: b"in the log")
@@ -94,6 +94,6 @@ async def test_a_copy_has_what_stands_in_the_log_only_and_is_gone_afterwards(pat
     assert not copy.parent.exists()
 
 
-def test_what_cannot_be_read_is_not_copied(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_not_copied(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be copied to be read"), copied(tmp_path / "none.journal"):
         pass

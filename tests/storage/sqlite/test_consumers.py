@@ -1,4 +1,4 @@
-"""Consumers: nothing is lost, nothing comes twice without saying so."""
+"""Consumers of a file: no entry is lost, and a redelivered entry is marked."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def numbers(entries: list[Entry]) -> list[int]:
 
 @pytest.fixture
 def frequent_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """See soon what another process does; it comes before the fixture that opens the journal."""
+    """Look often for changes by other processes; used before the fixture that opens the journal."""
     monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
 
 
 async def reopened(path: Path, *, shows: bool = False) -> tuple[SqliteJournal, SqliteAccount, SqliteConsumer]:
-    """Come as another process would."""
+    """Open the journal and the consumer as another process does."""
     journal = SqliteJournal(path)
     account = journal.account(UIN)
     if await account.position(OWN) is None:
@@ -46,7 +46,7 @@ async def reopened(path: Path, *, shows: bool = False) -> tuple[SqliteJournal, S
 
 
 async def die(journal: SqliteJournal, path: Path) -> None:
-    """Leave the file as it is at this moment, with whatever was not stored lost."""
+    """Leave the file in its present state; all that is not stored is lost."""
     moment = path.with_suffix(".moment")
     await journal.backup(moment)
     await journal.close()
@@ -54,7 +54,7 @@ async def die(journal: SqliteJournal, path: Path) -> None:
 
 
 class TestGiving:
-    async def test_one_that_was_away_gets_all_of_it_and_memory_is_bounded(
+    async def test_a_consumer_gets_all_missed_entries_with_bounded_memory(
         self, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(consumers_module, "MOST_WAITING", 20)
@@ -71,7 +71,7 @@ class TestGiving:
         await account.ingest(arrival(*messages(1_002, 1)))
         assert numbers(await consumer.take()) == [1_002]
 
-    async def test_one_that_has_come_as_far_as_what_is_new_goes_on_from_memory(
+    async def test_a_consumer_reads_new_entries_from_memory(
         self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(consumers_module, "PIECE", 2)
@@ -84,13 +84,13 @@ class TestGiving:
         for _ in range(2):
             taken += numbers(await consumer.take(2))
         with contextlib.closing(sqlite3.connect(path)) as db, db:
-            db.execute("DELETE FROM entries")  # the consumer reads from memory
+            db.execute("DELETE FROM entries")  # The consumer reads from memory.
         while len(taken) < 8:
             taken += numbers(await consumer.take(2))
 
         assert taken == list(range(1, 9))
 
-    async def test_what_is_given_from_memory_is_stored_as_given_before(
+    async def test_entries_in_memory_are_stored_as_started_before_delivery(
         self, account: SqliteAccount, path: Path
     ) -> None:
         await account.ingest(arrival(*messages(1, 1)))
@@ -103,7 +103,7 @@ class TestGiving:
 
         assert started >= 2
 
-    async def test_what_cannot_be_stored_as_given_is_not_given_and_comes_the_next_time(
+    async def test_an_entry_that_cannot_be_stored_as_started_is_delivered_later(
         self, account: SqliteAccount, path: Path
     ) -> None:
         consumer = await account.consumer("bot")
@@ -118,7 +118,7 @@ class TestGiving:
         await account.ingest(arrival(*messages(4, 2)))
         assert numbers(await consumer.take()) == [4, 5]
 
-    async def test_what_is_deleted_before_it_is_reached_is_missed_with_a_gap(
+    async def test_entries_that_are_purged_before_delivery_become_a_gap(
         self, account: SqliteAccount, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(consumers_module, "PIECE", 2)
@@ -133,7 +133,7 @@ class TestGiving:
 
 
 class TestAcknowledging:
-    async def test_an_acknowledgement_is_stored_within_milliseconds_though_nothing_comes(
+    async def test_an_acknowledgement_is_stored_soon_without_a_new_batch(
         self, path: Path, account: SqliteAccount
     ) -> None:
         journal, account, consumer = await reopened(path)
@@ -146,7 +146,7 @@ class TestAcknowledging:
                     await asyncio.sleep(0.002)
         await journal.close()
 
-    async def test_acknowledgements_ride_in_the_next_batch(self, account: SqliteAccount, path: Path) -> None:
+    async def test_acknowledgements_are_stored_with_the_next_batch(self, account: SqliteAccount, path: Path) -> None:
         consumer = await account.consumer("bot")
         await account.ingest(arrival(*messages(1, 10)))
         await consumer.take()
@@ -158,7 +158,7 @@ class TestAcknowledging:
             assert db.execute("SELECT count(*) FROM ahead").fetchone() == (0,)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="entries are marked where a boot of the machine has a name")
-    async def test_after_a_kill_what_was_shown_is_redelivered_and_what_was_acknowledged_does_not_come_again(
+    async def test_after_a_kill_only_unacknowledged_entries_are_redelivered(
         self, path: Path
     ) -> None:
         journal, account, _ = await reopened(path)
@@ -181,7 +181,7 @@ class TestAcknowledging:
         killed = await asyncio.create_subprocess_exec(sys.executable, "-c", program, str(path), str(UIN))
         assert await killed.wait() == -signal.SIGKILL
 
-        for _ in range(2):  # the second time it was closed well
+        for _ in range(2):  # The second time it was closed properly.
             journal, account, consumer = await reopened(path, shows=True)
             taken = await consumer.take()
             assert [entry.number for entry in taken] == [3, 4, *range(6, 41)]
@@ -190,17 +190,17 @@ class TestAcknowledging:
             assert {(entry.attempt, entry.crashes) for entry in taken[3:]} == {(1, 0)}
             await journal.close()
 
-    async def test_started_is_stored_before_anything_is_given(self, path: Path, account: SqliteAccount) -> None:
+    async def test_started_is_stored_before_delivery(self, path: Path, account: SqliteAccount) -> None:
         consumer = await account.consumer("bot")
         with contextlib.closing(sqlite3.connect(path)) as db:
-            for first in (1, 4, 7):  # from the file, then from memory
+            for first in (1, 4, 7):  # From the file, then from memory.
                 await account.ingest(arrival(*messages(first, 3)))
                 taken = await consumer.take(2)
                 (started,) = db.execute("SELECT started FROM consumers").fetchone()
                 assert started >= taken[-1].number
                 await consumer.take(2)
 
-    async def test_a_failed_commit_costs_no_acknowledgement(self, path: Path, account: SqliteAccount) -> None:
+    async def test_a_failed_commit_loses_no_acknowledgement(self, path: Path, account: SqliteAccount) -> None:
         consumer = await account.consumer("bot")
         await account.ingest(arrival(*messages(1, 3)))
         await consumer.take()
@@ -217,7 +217,7 @@ class TestAcknowledging:
 
 
 class TestFailing:
-    async def test_dead_letter_is_not_handed_out_after_a_crash_before_its_acknowledgement(
+    async def test_dead_letter_is_not_delivered_after_a_crash_before_its_acknowledgement(
         self, path: Path, account: SqliteAccount
     ) -> None:
         journal, account, consumer = await reopened(path)
@@ -265,7 +265,7 @@ class TestDeaths:
 
 
 class TestRevived:
-    async def test_by_another_process_it_comes_within_seconds(
+    async def test_a_dead_letter_revived_by_another_process_is_delivered_within_seconds(
         self, frequent_looks: None, path: Path, account: SqliteAccount
     ) -> None:
         told = asyncio.Event()
@@ -281,7 +281,7 @@ class TestRevived:
         assert (entry.number, entry.attempt) == (2, 2)
         assert await consumer.take() == []
 
-        await consumer.failed(2, "KeyError")  # and a second time
+        await consumer.failed(2, "KeyError")  # And a second time.
         await consumer.give_up(2, "KeyError")
         told.clear()
         assert await other.account(UIN).revive("bot", 2) is True
@@ -291,12 +291,12 @@ class TestRevived:
         assert (entry.number, entry.attempt) == (2, 3)
         await other.close()
 
-    async def test_at_once_it_is_not_taken_for_done_with(self, path: Path) -> None:
+    async def test_a_dead_letter_that_is_revived_at_once_is_not_acknowledged(self, path: Path) -> None:
         journal, account, consumer = await reopened(path)
         await account.ingest(arrival(*messages(1, 1)))
         await consumer.take()
-        await consumer.give_up(1, "KeyError")  # its acknowledgement is stored some milliseconds later
-        with contextlib.closing(sqlite3.connect(path)) as db:  # as another process does
+        await consumer.give_up(1, "KeyError")  # Its acknowledgement is stored some milliseconds later.
+        with contextlib.closing(sqlite3.connect(path)) as db:  # As another process does.
             db.execute("UPDATE failures SET state = 'revived', time = 1")
             db.commit()
         consumer.look_soon()
@@ -310,7 +310,7 @@ class TestRevived:
 
 
 class TestABrokenFile:
-    async def test_what_could_not_be_read_is_given_once_it_can(self, account: SqliteAccount, path: Path) -> None:
+    async def test_entries_are_delivered_once_the_file_is_readable_again(self, account: SqliteAccount, path: Path) -> None:
         consumer = await account.consumer("bot")
         await account.ingest(arrival(*messages(1, 3)))
         assert numbers(await consumer.take(1)) == [1]
@@ -337,10 +337,10 @@ class TestABrokenFile:
 
 
 class TestRoom:
-    """Of the log, for a consumer that stays."""
+    """Space that is reserved in the log for a consumer that stays open."""
 
     @pytest.mark.parametrize("stays", [False, True])
-    async def test_is_made_for_one_that_stays(self, account: SqliteAccount, path: Path, stays: bool) -> None:
+    async def test_is_reserved_for_a_consumer_that_stays_open(self, account: SqliteAccount, path: Path, stays: bool) -> None:
         await account.consumer("bot", stays=stays)
 
         assert (log_of(path).stat().st_size >= ROOM) is stays

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NOW = time.time()
 TOMORROW = NOW + 86_400
-"""Later than any test of the run, whose logins begin when it does."""
+"""Later than any test of the run; their logins begin when the run begins."""
 ANN = Contact(id=ContactId("@ann"), nickname="Ann", remark="Boss")
 BEN = Contact(id=ContactId("@ben"), nickname="Ben")
 ROOM = Contact(id=ContactId("@@room"), nickname="Room", kind="chatroom", members=(Member(id=BEN.id),))
@@ -40,7 +40,7 @@ async def contacts(account: SqliteAccount) -> Contacts:
 
 
 def on_disk(path: Path) -> bytes:
-    # By another process: to open and close a file that SQLite has open here would take its locks away.
+    # Read by another process: to open and close a file here would release the locks of SQLite in this process.
     return b"".join(
         subprocess.run(["cat", each], stdout=subprocess.PIPE, check=True).stdout for each in path.parent.iterdir()
     )
@@ -57,7 +57,7 @@ async def test_a_roster_can_be_read_after_the_journal_was_closed(path: Path) -> 
     _delete(path)
     with pytest.raises(StorageError, match="does not exist any more"):
         contacts.resolve("Boss")
-    with pytest.raises(StorageError, match="does not exist any more"):  # and none was made
+    with pytest.raises(StorageError, match="does not exist any more"):  # No roster was created.
         contacts.resolve("Boss")
 
 
@@ -65,7 +65,7 @@ def _delete(path: Path) -> None:
     path.unlink()
 
 
-async def test_a_file_that_cannot_be_read_is_an_error(contacts: Contacts, path: Path) -> None:
+async def test_an_unreadable_file_is_an_error(contacts: Contacts, path: Path) -> None:
     assert contacts.get("@ann") == ANN
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("DROP TABLE contacts")
@@ -86,11 +86,11 @@ async def test_unchanged_contacts_are_not_written_again(account: SqliteAccount, 
 
     assert numbers() == before
     roster = await account.roster(OWN)
-    assert [each.nickname for each in roster] == ["Anna", "Ben", "Room"], "the order is that of their first listing"
+    assert [each.nickname for each in roster] == ["Anna", "Ben", "Room"], "the order of the first listing"
 
 
 class TestThinning:
-    """An earlier login keeps only the contacts that are stored nowhere else."""
+    """An earlier login keeps only the contacts that are not stored elsewhere."""
 
     NEXT = ContactId("@me-next")
 
@@ -111,14 +111,14 @@ class TestThinning:
                 pass
 
     def left(self, path: Path) -> list[str]:
-        """Return the ids of the contacts that the file has of the first login."""
+        """Return the ids of the contacts of the first login that are in the file."""
         with contextlib.closing(connect(path)) as db:
             rows = db.execute(
                 "SELECT id FROM contacts JOIN logins USING (login) WHERE own_id = ? ORDER BY contacts.rowid", (OWN,)
             )
             return [each for (each,) in rows]
 
-    async def test_who_is_in_the_ledger_goes_and_is_still_found(self, account: SqliteAccount, path: Path) -> None:
+    async def test_a_contact_with_an_identity_is_deleted_and_still_found(self, account: SqliteAccount, path: Path) -> None:
         stranger = Contact(id=ContactId("@eve"), nickname="Eve", kind="stranger")
         await self.listed(account, ANN, BEN, ROOM, stranger)
         await self.follow(account, at=TOMORROW)
@@ -135,7 +135,7 @@ class TestThinning:
             assert await account.chats_named(name) == [expected]
         assert await account.chats_named("Nobody") == []
 
-    async def test_a_remark_that_was_taken_away_is_not_shown_but_found(
+    async def test_a_removed_remark_is_not_shown_but_found(
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN)
@@ -146,7 +146,7 @@ class TestThinning:
         assert [each.display_name for each in await account.people([ANN.id])] == ["Ann"]
         assert await account.chats_named("Boss") == [ANN.id]
 
-    async def test_a_thinned_login_is_found_by_the_names_of_its_contacts(
+    async def test_chats_of_a_thinned_login_are_found_by_names_of_contacts(
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN)
@@ -157,11 +157,11 @@ class TestThinning:
         self.thin(path)
 
         assert [each.nickname for each in await account.people([ANN.id, anna.id])] == ["Ann", "Anna"]
-        assert await account.chats_named("Boss") == [anna.id, ANN.id], "the newest first"
+        assert await account.chats_named("Boss") == [anna.id, ANN.id], "newest first"
         assert await account.chats_named("Ann") == [ANN.id]
 
     @pytest.mark.parametrize("is_indexed", [False, True])
-    async def test_a_chatroom_in_which_something_was_said_keeps_its_members(
+    async def test_a_chatroom_with_messages_keeps_its_members(
         self, account: SqliteAccount, path: Path, is_indexed: bool
     ) -> None:
         said, sent, silent = (
@@ -181,7 +181,7 @@ class TestThinning:
         assert [each.members for each in await account.people([silent.id])] == [()]
 
     @pytest.mark.parametrize("later", [1, 3_600])
-    async def test_a_login_of_which_something_was_heard_since_is_left_alone(
+    async def test_a_login_that_is_still_active_is_not_thinned(
         self, account: SqliteAccount, path: Path, later: float
     ) -> None:
         await self.listed(account, ANN)
@@ -191,7 +191,7 @@ class TestThinning:
 
         assert list(await account.roster(OWN)) == [ANN]
 
-    async def test_a_login_stays_until_the_next_one_has_a_complete_list_of_contacts(
+    async def test_a_login_is_not_thinned_before_the_next_one_has_a_complete_list(
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN)
@@ -200,7 +200,7 @@ class TestThinning:
 
         assert list(await account.roster(OWN)) == [ANN]
 
-    async def test_an_earlier_login_has_no_roster_until_its_contacts_are_kept_again(
+    async def test_an_earlier_login_has_no_roster_until_its_contacts_are_stored_again(
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN, BEN)
@@ -211,7 +211,7 @@ class TestThinning:
         await account.save_contacts(OWN, [ANN, BEN])
         assert list(await account.roster(OWN)) == [ANN, BEN]
 
-    async def test_it_is_done_in_pieces_while_no_job_waits(
+    async def test_thinning_is_done_in_pieces_while_no_job_waits(
         self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("webwx.storage.sqlite.contacts.THINNED", 2)
@@ -227,11 +227,11 @@ class TestThinning:
             assert db.execute("SELECT count(*) FROM names").fetchone() == (0,)
         assert left == [3, 1, 0]
 
-    async def test_a_journal_does_it_by_itself_once_the_next_login_is_complete(
+    async def test_a_journal_thins_a_login_once_the_next_one_is_complete(
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN, BEN)
-        for day in (1, 2):  # the first time it might do it because it was opened
+        for day in (1, 2):  # The first time it could happen because the journal was just opened.
             await account.open_login(ContactId(f"@me-{day}"), b"", NOW + day * 86_400, [])
             await account.identities.identify(ContactId(f"@me-{day}"), [], complete=True, time=NOW + day * 86_400)
             async with asyncio.timeout(20):
@@ -239,11 +239,11 @@ class TestThinning:
                     await asyncio.sleep(0.01)
             await account.save_contacts(OWN, [ANN, BEN])
 
-    async def test_nothing_is_left_of_who_goes(self, account: SqliteAccount, path: Path) -> None:
+    async def test_the_bytes_of_deleted_contacts_are_gone(self, account: SqliteAccount, path: Path) -> None:
         members = (Member(id=ContactId("@secret-id"), nickname="secret member"),)
         await self.listed(account, Contact(id=ROOM.id, nickname="Room", kind="chatroom", members=members))
         await self.follow(account, at=TOMORROW)
         self.thin(path)
-        await account.purge(before=1.0)  # has the log copied into the file
+        await account.purge(before=1.0)  # This also copies the log into the file.
 
         assert b"secret member" not in on_disk(path)

@@ -1,4 +1,4 @@
-"""How entries are read back."""
+"""How entries are read from the file."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ async def filled(path: Path, *items: bytes | Arrived, body: bytes | None = None)
     await journal.close()
 
 
-async def test_entries_come_in_the_order_of_their_numbers_whatever_was_asked(path: Path) -> None:
+async def test_entries_are_returned_in_the_order_of_their_numbers(path: Path) -> None:
     await filled(path, *messages(10, 5))
     with contextlib.closing(connect(path, is_reader=True)) as db:
         assert [entry.number for entry in read_entries(db, [4, 99, 2, 5])] == [2, 4, 5]
         assert read_entries(db, []) == []
 
 
-async def test_an_entry_is_what_arrived(path: Path) -> None:
+async def test_an_entry_equals_the_arrived_message(path: Path) -> None:
     raw = message(7, "你好😀")
     await filled(path, msgspec.structs.replace(arrived(raw), is_backlog=True))
     with contextlib.closing(connect(path, is_reader=True)) as db:
@@ -40,10 +40,10 @@ async def test_an_entry_is_what_arrived(path: Path) -> None:
 
     assert (entry.number, entry.message_id, entry.chat, entry.own_id) == (1, "7", FRIEND, OWN)
     assert (entry.item.kind, bytes(entry.item.raw), entry.is_backlog) == ("message", raw, True)
-    assert repr(entry) == "Entry(1)", "nothing of what was said"
+    assert repr(entry) == "Entry(1)", "no message text"
 
 
-async def test_what_does_not_stand_in_the_body_is_kept_beside_it(path: Path) -> None:
+async def test_an_item_that_is_not_in_the_body_is_stored_beside_it(path: Path) -> None:
     first, mended, last = messages(1, 3)
     await filled(path, *map(arrived, (first, mended, last)), body=first + b"something broken" + last)
     with contextlib.closing(connect(path, is_reader=True)) as db:

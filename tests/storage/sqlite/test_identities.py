@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_what_is_asked_for_one_id_costs_the_same_among_however_many(tmp_path: Path) -> None:
+async def test_the_cost_of_a_lookup_does_not_grow_with_the_number_of_identities(tmp_path: Path) -> None:
     costs = []
     for people in (20, 2_000):
         path = tmp_path / f"{people}.journal"
@@ -45,7 +45,7 @@ async def test_what_is_asked_for_one_id_costs_the_same_among_however_many(tmp_pa
 
         thread = Reader(counted, "counted")
         identities = SqliteIdentityStore(partial(asyncio.sleep, 0, 1), lambda: 2, thread, thread)
-        assert await find_identity_of(identities, phone.id("person 7", 1)) is not None  # opens the file as well
+        assert await find_identity_of(identities, phone.id("person 7", 1)) is not None  # This opens the file as well.
         steps = 0
         assert await find_identity_of(identities, phone.id("person 7", 1)) is not None
         real_ids = {phone.id("person 7"): "wxid_seven"}
@@ -58,7 +58,9 @@ async def test_what_is_asked_for_one_id_costs_the_same_among_however_many(tmp_pa
 
 
 def version_2(path: Path) -> None:
-    """Make a file of version 2: Ann in three logins, renamed in the last; Bob, who was split off her; filehelper."""
+    """
+    Make a file of version 2: Ann in three logins, renamed in the last; Bob, who was split off from Ann; filehelper.
+    """
     connect(path).close()
     path.unlink()
     path.touch(0o600)
@@ -95,7 +97,7 @@ def version_2(path: Path) -> None:
         db.commit()
 
 
-async def test_the_ledger_of_version_2_knows_the_same(journal: SqliteJournal, path: Path) -> None:
+async def test_identities_of_version_2_are_preserved(journal: SqliteJournal, path: Path) -> None:
     path.parent.mkdir(mode=0o700, exist_ok=True)
     version_2(path)
     identities = journal.account(1).identities
@@ -126,7 +128,7 @@ async def test_the_ledger_of_version_2_knows_the_same(journal: SqliteJournal, pa
     assert (found.by, found.number) == ("certain", 1)
 
 
-async def test_a_login_costs_the_same_after_however_many(phone: Phone, path: Path) -> None:
+async def test_the_cost_of_a_login_does_not_grow_with_earlier_logins(phone: Phone, path: Path) -> None:
     steps = 0
 
     def step() -> None:

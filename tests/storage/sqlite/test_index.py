@@ -1,4 +1,4 @@
-"""The late indexes: a look-up finds what a scan would, before and after."""
+"""Late indexes: a lookup finds the same as a scan, before and after indexing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def fill(path: Path, limit: int = 5_000) -> None:
-    """Index all entries, through another connection."""
+    """Index all entries through another connection."""
     with contextlib.closing(connect(path)) as db:
         while Index().fill(db, limit):
             pass
@@ -37,7 +37,7 @@ def fill(path: Path, limit: int = 5_000) -> None:
     ("text", "key"),
     [("0", 0), ("123456789012345678", 123456789012345678), ("7654321076543210765", None), ("@abc", None), ("1²", None)],
 )
-def test_a_key_has_64_bits_whatever_the_id(text: str, key: int | None) -> None:
+def test_a_key_has_64_bits_for_any_id(text: str, key: int | None) -> None:
     assert key is None or key == key_of(text)
     assert -(2**63) <= key_of(text) < 2**63
     assert key_of(text) == key_of(text)
@@ -55,7 +55,7 @@ async def test_ids_of_equal_keys_are_distinguished(path: Path, account: SqliteAc
     assert found.number == 1
 
 
-async def test_look_ups_find_the_same_in_the_tail_and_in_the_index(path: Path, account: SqliteAccount) -> None:
+async def test_lookups_find_the_same_in_the_tail_and_in_the_index(path: Path, account: SqliteAccount) -> None:
     await account.ingest(arrival(message(1, "早上好"), message(2, "晚上好", ROOM), message(3, "backup", ROOM)))
     for _ in range(2):
         found = await find_message(account, "2")
@@ -70,7 +70,7 @@ async def test_look_ups_find_the_same_in_the_tail_and_in_the_index(path: Path, a
     assert (await account.stats()).indexed == 3
 
 
-async def test_look_ups_meet_both_the_index_and_the_tail(path: Path, account: SqliteAccount) -> None:
+async def test_lookups_search_the_index_and_the_tail(path: Path, account: SqliteAccount) -> None:
     await account.ingest(arrival(*messages(1, 5)))
     fill(path, 2)
     await account.ingest(arrival(*messages(6, 5)))
@@ -92,7 +92,7 @@ async def test_the_tail_is_indexed_when_the_writer_is_idle(account: SqliteAccoun
     assert ids(await account.find(EntryQuery(words="text"))) == ["5", "4", "3", "2", "1"]
 
 
-def test_the_index_does_not_wait_for_ever_for_an_idle_moment(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_writer_indexes_after_some_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(_store(path, 30))
     index = Index()
     with contextlib.closing(connect(path)) as db:
@@ -105,20 +105,20 @@ def test_the_index_does_not_wait_for_ever_for_an_idle_moment(path: Path, monkeyp
         assert _indexed(db) == 30
 
 
-def test_a_long_tail_does_not_wait_either(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_tail_is_indexed_although_the_writer_is_busy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(_store(path, 30))
     monkeypatch.setattr(index_module, "LONGEST", 15)
     monkeypatch.setattr(index_module, "STEP", 10)
-    monkeypatch.setattr(index_module, "IDLE", 3_600.0)  # a slow machine is no idle one
+    monkeypatch.setattr(index_module, "IDLE", 3_600.0)  # A slow machine does not count as an idle writer.
     index = Index()
     with contextlib.closing(connect(path)) as db:
         assert index.work(db, is_idle=False) == 0.0
         assert _indexed(db) == 10
         index.work(db, is_idle=True)
-        assert _indexed(db) == 20, "a step at a time, so that a batch need not wait for all of it"
+        assert _indexed(db) == 20, "one step at a time, so that a batch waits for one step only"
 
 
-def test_a_step_that_takes_long_is_cut_short(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_takes_long_is_interrupted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(_store(path, 30))
     monkeypatch.setattr(index_module, "SLICE", -1.0)
     index = Index()
@@ -131,7 +131,7 @@ def test_a_step_that_takes_long_is_cut_short(path: Path, monkeypatch: pytest.Mon
         assert db.execute("SELECT count(*) FROM words").fetchone() == (30,)
 
 
-def test_a_message_now_and_then_waits_for_others(path: Path) -> None:
+def test_a_few_messages_are_indexed_together_with_later_ones(path: Path) -> None:
     asyncio.run(_store(path, 1))
     index = Index()
     with contextlib.closing(connect(path)) as db:
@@ -149,7 +149,7 @@ async def test_a_batch_touches_no_index(account: SqliteAccount, path: Path) -> N
     assert rows == [(0,), (0,), (0,)]
 
 
-async def test_what_is_known_stays_known_through_index_and_restart(path: Path) -> None:
+async def test_duplicates_are_detected_after_indexing_and_after_a_restart(path: Path) -> None:
     journal = SqliteJournal(path)
     account = await opened(journal)
     batch = arrival(*messages(1, 1_000))
@@ -157,7 +157,7 @@ async def test_what_is_known_stays_known_through_index_and_restart(path: Path) -
     assert await account.ingest(batch) == 0
     await journal.close()
 
-    for step in (0, 300, 5_000):  # nothing indexed, a part of it, all
+    for step in (0, 300, 5_000):  # Nothing indexed, a part, all.
         if step:
             with contextlib.closing(connect(path)) as db:
                 Index().fill(db, step)
@@ -169,7 +169,7 @@ async def test_what_is_known_stays_known_through_index_and_restart(path: Path) -
     assert ids(await everything(await opened(SqliteJournal(path)))) == [str(number) for number in range(1, 1_001)]
 
 
-async def test_a_batch_that_was_rolled_back_is_not_known(account: SqliteAccount) -> None:
+async def test_a_batch_that_was_rolled_back_is_not_a_duplicate(account: SqliteAccount) -> None:
     await account.ingest(arrival(message("1")))
     unwritable = Contact(id=ContactId("@a"), nickname="\ud800")
     with pytest.raises(UnicodeEncodeError):

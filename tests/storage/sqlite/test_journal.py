@@ -1,4 +1,4 @@
-"""The journal in a file: what goes in, how it is found, and what the file withstands."""
+"""The journal in a file: what is stored, how it is found, and which failures the file survives."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 
 class TestIngest:
-    async def test_a_batch_and_its_position_are_stored_in_one_piece(self, account: SqliteAccount, path: Path) -> None:
+    async def test_a_batch_and_its_position_are_stored_in_one_transaction(self, account: SqliteAccount, path: Path) -> None:
         with contextlib.closing(sqlite3.connect(path)) as db:
             db.execute("CREATE TRIGGER stop BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'stop'); END")
             with pytest.raises(StorageError):
@@ -54,7 +54,7 @@ class TestIngest:
         assert await account.position(OWN) == b"after"
         assert ids(await everything(account)) == ["1"]
 
-    async def test_the_body_is_kept_as_it_came(self, account: SqliteAccount, path: Path) -> None:
+    async def test_the_body_is_stored_unchanged(self, account: SqliteAccount, path: Path) -> None:
         import zlib
 
         batch = arrival(*messages(1, 3))
@@ -90,11 +90,11 @@ class TestIngest:
         assert counts[200] <= counts[1] + 1
 
 
-# -- many at once ----------------------------------------------------------------------------------------------------
+# -- concurrency -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("writes", [200, pytest.param(10_000, marks=[pytest.mark.verify, pytest.mark.timeout(600)])])
-async def test_many_writers_and_readers_never_meet_a_lock(
+async def test_many_writers_and_readers_never_fail_because_of_a_lock(
     account: SqliteAccount, path: Path, writes: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program = (
@@ -144,7 +144,7 @@ async def test_many_writers_and_readers_never_meet_a_lock(
 # -- the file --------------------------------------------------------------------------------------------------------
 
 
-async def test_whatever_is_made_is_private(journal: SqliteJournal, path: Path) -> None:
+async def test_every_new_file_is_private(journal: SqliteJournal, path: Path) -> None:
     before = os.umask(0)
     try:
         account = await opened(journal)
@@ -162,7 +162,7 @@ async def test_whatever_is_made_is_private(journal: SqliteJournal, path: Path) -
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-async def test_async_with_closes_it_and_leaves_nothing_but_the_file(path: Path) -> None:
+async def test_async_with_closes_the_journal_and_leaves_only_its_file(path: Path) -> None:
     async with SqliteJournal(path) as journal:
         await journal.account(1).change_state("a test", lambda _: b"kept")
     assert [each.name for each in path.parent.iterdir()] == [path.name]
@@ -170,7 +170,7 @@ async def test_async_with_closes_it_and_leaves_nothing_but_the_file(path: Path) 
         await journal.account(1).state("a test")
 
 
-def test_with_closes_it_and_leaves_nothing_but_the_file(path: Path) -> None:
+def test_with_closes_the_journal_and_leaves_only_its_file(path: Path) -> None:
     with SqliteJournal(path) as journal:
         asyncio.run(journal.account(1).change_state("a test", lambda _: b"kept"))
     assert [each.name for each in path.parent.iterdir()] == [path.name]
@@ -178,19 +178,19 @@ def test_with_closes_it_and_leaves_nothing_but_the_file(path: Path) -> None:
         asyncio.run(journal.account(1).state("a test"))
 
 
-async def test_with_names_async_with_where_a_loop_runs(path: Path) -> None:
+async def test_with_in_a_running_loop_is_an_error_that_names_async_with(path: Path) -> None:
     with pytest.raises(RuntimeError, match="async with"), SqliteJournal(path):
         pass
 
 
 def put(path: Path, content: bytes) -> None:
-    """Write a file that is its owner's alone."""
+    """Write a private file."""
     path.parent.mkdir(0o700)
     path.touch(0o600)
     path.write_bytes(content)
 
 
-async def test_a_file_that_is_none_is_an_error_of_ours(path: Path) -> None:
+async def test_a_file_that_is_not_a_journal_is_a_storage_error(path: Path) -> None:
     put(path, b"{}" * 4_096)
     journal = SqliteJournal(path)
     with pytest.raises(StorageError, match="not a database"):
@@ -201,7 +201,7 @@ async def test_a_file_that_is_none_is_an_error_of_ours(path: Path) -> None:
     await journal.close()
 
 
-async def test_a_backup_during_writes_has_all_up_to_then(
+async def test_a_backup_during_writes_has_all_earlier_entries(
     account: SqliteAccount, journal: SqliteJournal, path: Path
 ) -> None:
     target = path.with_name("copy.journal")
@@ -231,7 +231,7 @@ async def test_a_backup_during_writes_has_all_up_to_then(
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-async def test_a_backup_replaces_nothing_and_leaves_nothing_half_done(journal: SqliteJournal, path: Path) -> None:
+async def test_a_backup_replaces_no_file_and_leaves_no_incomplete_one(journal: SqliteJournal, path: Path) -> None:
     await opened(journal)
     target = path.with_name("copy.journal")
     target.write_text("mine")
@@ -263,18 +263,18 @@ async def test_a_journal_can_be_deleted_when_it_is_not_in_use(path: Path) -> Non
     assert list(path.parent.iterdir()) == []
 
 
-async def test_what_is_closed_takes_nothing_more_and_can_be_closed_again(path: Path) -> None:
+async def test_a_closed_journal_refuses_calls_and_can_be_closed_again(path: Path) -> None:
     journal = SqliteJournal(path)
     account = await opened(journal)
     await journal.close()
     await journal.close()
     with pytest.raises(StorageError, match="closed"):
         await account.ingest(arrival(message(1)))
-    assert [each.name for each in path.parent.iterdir()] == [path.name], "neither a log nor a lock is left"
+    assert [each.name for each in path.parent.iterdir()] == [path.name], "no log and no lock file is left"
 
 
 @pytest.mark.parametrize("version", range(1, VERSION + 1))
-async def test_a_file_of_each_version_opens_with_all_that_is_in_it(path: Path, version: int) -> None:
+async def test_a_file_of_each_version_opens_with_all_its_rows(path: Path, version: int) -> None:
     put(path, (FIXTURES / f"version-{version}.journal").read_bytes())
     journal = SqliteJournal(path, retention_days=0)
     account = journal.account(UIN)

@@ -1,4 +1,4 @@
-"""Links in the file: what is the same is kept once, and nothing is kept of a login that is gone."""
+"""Links in the file: equal evidence is stored once, and none is kept of a login that was purged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TestFaces:
             (count,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
         return int(count)
 
-    async def test_what_a_login_says_once_more_is_not_kept_once_more(self, relogin: Phone, path: Path) -> None:
+    async def test_unchanged_evidence_is_not_stored_again(self, relogin: Phone, path: Path) -> None:
         before = await self.rows(path, "faces")
         for _ in range(3):
             await relogin.log_in()
@@ -32,13 +32,13 @@ class TestFaces:
         assert (await self.rows(path, "faces"), await self.rows(path, "findings")) == (before, 3)
         assert len(await contact_ids_of(relogin.account.identities, await relogin.number("ann"))) == 5
 
-    async def test_what_changes_in_a_login_leaves_the_earlier_ones_as_they_were(
+    async def test_a_change_does_not_affect_earlier_logins(
         self, relogin: Phone, path: Path
     ) -> None:
         ann, before = await relogin.number("ann"), await self.rows(path, "faces")
         for nickname in ("Queen", "Queen of Hearts"):
             await relogin.tell(relogin.shown("ann", nickname=nickname), complete=False)
-        assert await self.rows(path, "faces") == before + 1, "what was not said in an earlier login is written over"
+        assert await self.rows(path, "faces") == before + 1, "evidence of this login alone is replaced"
         assert [link.name for link in await relogin.account.identities.links(ann)] == ["Queen of Hearts", "ann"]
         first = await relogin.account.identities.split(ann, relogin.id("ann", 1))
         await relogin.log_in()
@@ -47,7 +47,7 @@ class TestFaces:
             found[relogin.id("ann")].number == first.number
         )
 
-    async def test_a_real_id_is_nothing_that_earlier_logins_knew(self, relogin: Phone) -> None:
+    async def test_a_permanent_id_is_not_added_to_earlier_logins(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
         await relogin.note_real_id("ann", "wxid_ann")
         first = await relogin.account.identities.split(ann, relogin.id("ann", 1))
@@ -57,7 +57,7 @@ class TestFaces:
         assert (found.by, found.number) == ("certain", ann)
         assert found.number != first.number
 
-    async def test_a_real_id_noted_of_an_earlier_login_is_known_in_all_later_ones(
+    async def test_a_permanent_id_of_an_earlier_login_is_known_in_all_later_ones(
         self, relogin: Phone, path: Path
     ) -> None:
         await relogin.note_real_id("ann", "wxid_ann", login=1)
@@ -69,7 +69,7 @@ class TestFaces:
             ).fetchone()
         assert faces == (1, 2, "wxid_ann")
 
-    async def test_who_was_split_off_has_a_face_of_their_own(self, relogin: Phone, path: Path) -> None:
+    async def test_an_identity_that_was_split_off_has_its_own_evidence(self, relogin: Phone, path: Path) -> None:
         ann = await relogin.number("ann")
         other = await relogin.account.identities.split(ann, relogin.id("ann"))
         await relogin.tell(relogin.shown("ann", nickname="Queen"), complete=False)
@@ -78,7 +78,7 @@ class TestFaces:
         assert link.name == "ann"
         assert [each.number for each in await relogin.account.identities.find(IdentityQuery(name="ann"))] == [ann]
 
-    async def test_nothing_is_left_of_what_was_known_in_logins_that_are_purged(
+    async def test_evidence_of_purged_logins_is_deleted(
         self, relogin: Phone, path: Path
     ) -> None:
         await relogin.tell(relogin.shown("ann", nickname="Queen"), complete=False)

@@ -1,4 +1,4 @@
-"""Marks: what outlives a process but not its machine."""
+"""Marks: memory that survives a process, but not a restart of its machine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def handle(path: Path) -> Iterator[int]:
 
 
 def used(handle: int, *, acked: int = 0) -> Marks:
-    """Return marks that are not closed: three entries are handed out, and one of them is done with."""
+    """Return marks that are not closed: three entries are delivered, and one of them is acknowledged."""
     marks = Marks(handle)
     marks.begin(ONE, acked, ())
     for number in (acked + 1, acked + 2, acked + 4):
@@ -41,14 +41,14 @@ def used(handle: int, *, acked: int = 0) -> Marks:
     return marks
 
 
-def test_the_next_process_reads_what_was_handed_out_and_what_is_done(handle: int) -> None:
+def test_the_next_process_reads_delivered_and_acknowledged_entries(handle: int) -> None:
     used(handle)
     left = Marks(handle).read(ONE, acked=0, started=100)
     assert (left.handed_out, left.done) == ({1, 4}, {2})
     assert [number for number in range(1, 101) if left.may_be_handed_out(number)] == [1, 2, 4]
 
 
-def test_what_the_journal_knows_counts_more(handle: int) -> None:
+def test_the_journal_overrides_the_marks(handle: int) -> None:
     used(handle)
     left = Marks(handle).read(ONE, acked=1, started=3)
     assert (left.handed_out, left.done) == (set(), {2})
@@ -57,7 +57,7 @@ def test_what_the_journal_knows_counts_more(handle: int) -> None:
 
 
 @pytest.mark.parametrize("how", ["another opening", "an older state of the journal", "another boot", "no journal"])
-def test_marks_of_anything_else_are_not_believed(handle: int, path: Path, how: str) -> None:
+def test_marks_of_another_consumer_or_machine_are_ignored(handle: int, path: Path, how: str) -> None:
     used(handle, acked=10)
     token, acked = ONE, 10
     match how:
@@ -76,7 +76,7 @@ def test_marks_of_anything_else_are_not_believed(handle: int, path: Path, how: s
     assert all(left.may_be_handed_out(number) for number in range(1, 21))
 
 
-def test_there_is_room_for_many_and_further_ones_may_have_been_handed_out(handle: int) -> None:
+def test_entries_beyond_the_space_count_as_delivered(handle: int) -> None:
     marks = used(handle, acked=7)
     for number in (7 + SIZE, 8 + SIZE):
         marks.hand_out(number)
@@ -91,7 +91,7 @@ def test_there_is_room_for_many_and_further_ones_may_have_been_handed_out(handle
 
 
 @pytest.mark.parametrize("steps", [(1, 2), (SIZE - 1, SIZE, SIZE + 1), (SIZE // 2, 2 * SIZE), (3 * SIZE,)])
-def test_what_had_no_room_when_it_was_handed_out_counts_as_handed_out_once_there_is_room(
+def test_an_entry_without_space_counts_as_delivered_when_space_is_free_again(
     handle: int, steps: tuple[int, ...]
 ) -> None:
     marks = Marks(handle)
@@ -105,7 +105,7 @@ def test_what_had_no_room_when_it_was_handed_out_counts_as_handed_out_once_there
         assert left.handed_out == {number for number in range(acked + 1, acked + SIZE + 1) if number in handed_out}
 
 
-def test_what_had_no_room_in_the_last_opening_has_it_in_a_later_one(handle: int) -> None:
+def test_an_entry_without_space_has_a_mark_after_a_later_opening(handle: int) -> None:
     marks = Marks(handle)
     marks.begin(ONE, 0, range(1, SIZE + 10))
     marks.advance(5)
@@ -114,7 +114,7 @@ def test_what_had_no_room_in_the_last_opening_has_it_in_a_later_one(handle: int)
 
 
 @pytest.mark.parametrize("step", [1, 1_000, SIZE - 1, SIZE, 3 * SIZE])
-def test_room_that_was_needed_is_used_again(handle: int, step: int) -> None:
+def test_space_is_reused(handle: int, step: int) -> None:
     marks, acked = Marks(handle), 0
     marks.begin(ONE, acked, ())
     handed_out, done = set[int](), set[int]()
@@ -132,16 +132,16 @@ def test_room_that_was_needed_is_used_again(handle: int, step: int) -> None:
         assert left.done == {number for number in done if number > acked}
 
 
-def test_what_was_left_is_carried_into_the_next_opening(handle: int) -> None:
+def test_unacknowledged_entries_are_copied_into_the_next_opening(handle: int) -> None:
     used(handle)
     marks = Marks(handle)
     left = marks.read(ONE, acked=0, started=4)
     marks.begin(OTHER, 0, left.handed_out)
-    assert Marks(handle).read(ONE, acked=0, started=4).done == set(), "that was another opening"
+    assert Marks(handle).read(ONE, acked=0, started=4).done == set(), "a mark of another opening"
     assert Marks(handle).read(OTHER, acked=0, started=4).handed_out == {1, 4}
 
 
-def test_without_room_for_them_they_are_kept_as_long_as_the_process(path: Path, handle: int) -> None:
+def test_without_a_file_marks_last_as_long_as_the_process(path: Path, handle: int) -> None:
     full = os.open(path, os.O_RDONLY)
     marks = used(full)
     assert marks.read(ONE, acked=0, started=4).done == {2}
@@ -150,7 +150,7 @@ def test_without_room_for_them_they_are_kept_as_long_as_the_process(path: Path, 
     os.close(full)
 
 
-def test_a_mark_after_the_end_changes_nothing(handle: int) -> None:
+def test_a_mark_after_closing_has_no_effect(handle: int) -> None:
     marks = used(handle)
     marks.close()
     marks.close()

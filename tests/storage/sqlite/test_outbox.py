@@ -1,4 +1,4 @@
-"""Sends: stored before anything leaves, never repeated, never forgotten."""
+"""Sends in the file: stored before they are transmitted, never repeated, never lost."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def receipt(client_id: str, message_id: str = "77") -> Receipt:
     return Receipt(message_id=message_id, client_id=client_id, chat=FRIEND, time=NOW)
 
 
-async def test_a_send_is_stored_as_it_is_before_it_leaves(account: SqliteAccount, path: Path) -> None:
+async def test_a_send_is_stored_completely_before_it_is_transmitted(account: SqliteAccount, path: Path) -> None:
     row = await added(account, "17", key="daily")
-    other = SqliteJournal(path)  # what another process would find, had this one died here
+    other = SqliteJournal(path)  # What another process would find if this one died here.
 
     assert (row.state, row.client_id, row.key, row.chat, row.text) == ("queued", "17", "daily", FRIEND, "text 17")
     assert (row.created_at, row.changed_at, row.receipt) == (NOW, NOW, None)
@@ -110,7 +110,7 @@ async def test_the_first_reader_sees_that_the_outcome_is_unknown(account: Sqlite
     await account.outbox.sending(row.number, NOW, FRIEND)
     other = SqliteJournal(path)
     outbox = other.account(UIN).outbox
-    for lock in path.parent.glob(".*sender*"):  # as if the process had died, and another had deleted its lock file
+    for lock in path.parent.glob(".*sender*"):  # As if the process had died, and another had deleted its lock file.
         lock.unlink()
 
     match how:
@@ -125,7 +125,7 @@ async def test_the_first_reader_sees_that_the_outcome_is_unknown(account: Sqlite
     await other.close()
 
 
-async def test_what_processes_have_left_that_did_not_close_is_removed_by_the_next_that_writes(path: Path) -> None:
+async def test_lock_files_of_dead_processes_are_removed_by_the_next_writer(path: Path) -> None:
     for _ in range(3):
         other = await asyncio.create_subprocess_exec(
             sys.executable, "-c", SENDER, str(path), str(UIN + 1), stdout=asyncio.subprocess.PIPE
@@ -137,7 +137,7 @@ async def test_what_processes_have_left_that_did_not_close_is_removed_by_the_nex
     living = SqliteJournal(path)
     row = await added(living.account(UIN), "1")
     await living.account(UIN).outbox.sending(row.number, NOW, FRIEND)
-    assert len(list(path.parent.glob(".*sender*"))) == 1, "that of the one which lives"
+    assert len(list(path.parent.glob(".*sender*"))) == 1, "the lock file of the open journal"
     async with SqliteJournal(path) as journal:
         await added(journal.account(UIN), "2")
         assert [row.state for row in await journal.account(UIN).outbox.find(SendQuery())] == ["queued", "sending"]
@@ -145,7 +145,7 @@ async def test_what_processes_have_left_that_did_not_close_is_removed_by_the_nex
     assert list(path.parent.glob(".*sender*")) == []
 
 
-async def test_closing_ends_what_was_on_its_way(path: Path) -> None:
+async def test_closing_marks_sends_in_flight_as_unknown(path: Path) -> None:
     journal = SqliteJournal(path)
     row = await added(journal.account(UIN), "1")
     await journal.account(UIN).outbox.sending(row.number, NOW, FRIEND)

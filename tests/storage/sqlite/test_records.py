@@ -1,4 +1,4 @@
-"""The file of records: private, and refused when it holds something else."""
+"""The file of records: private, and refused when it has another format."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_a_file_of_another_program_or_version_is_refused(tmp_path: Path, p
     await records.close()
 
 
-async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "gateway.db"
     path.write_bytes(b"text" * 500)
     path.chmod(0o600)

@@ -45,7 +45,7 @@ NOW = time.time()
 
 def content(path: Path) -> bytes:
     """Return all bytes of a journal on the disk, with unpacked bodies."""
-    # By another process: to open and close a file that SQLite has open here would take its locks away.
+    # Read by another process: to open and close a file here would release the locks of SQLite in this process.
     files = [subprocess.run(["cat", each], stdout=subprocess.PIPE, check=True).stdout for each in path.parent.iterdir()]
     with contextlib.closing(sqlite3.connect(path)) as db:
         bodies = [zlib.decompress(body) for (body,) in db.execute("SELECT body FROM batches")]
@@ -58,7 +58,7 @@ def gap_in(entry: Entry) -> ContinuityLost:
 
 
 def keep_house(path: Path, days: float) -> None:
-    """Do what a writer does when it is idle, until nothing is left to do."""
+    """Run the background jobs of an idle writer until none is left."""
     index = Index()
     retention = Retention(index, days * DAY, dict, MediaFiles(path.with_name(f"{path.name}.kept")), thinning=Thinning())
     with contextlib.closing(connect(path)) as db:
@@ -79,7 +79,7 @@ def maybe_index(path: Path, is_indexed: bool) -> None:
 
 
 class TestPurge:
-    async def test_nothing_is_left_of_a_chat(self, account: SqliteAccount, path: Path, is_indexed: bool) -> None:
+    async def test_a_purge_of_a_chat_leaves_no_bytes(self, account: SqliteAccount, path: Path, is_indexed: bool) -> None:
         await account.ingest(
             arrival(message(1, "秘密 secretword"), message(2, "other", ROOM), message(3, "plain", ROOM))
         )
@@ -99,7 +99,7 @@ class TestPurge:
         assert "秘".encode() not in left
         assert b"plain" in left
 
-    async def test_what_is_older_goes(self, account: SqliteAccount, path: Path, is_indexed: bool) -> None:
+    async def test_a_purge_by_age_leaves_no_bytes(self, account: SqliteAccount, path: Path, is_indexed: bool) -> None:
         await account.ingest(arrival(*(message(number, at=1_000 * number) for number in range(1, 11))))
         await account.ingest(arrival(contact_change("somebody"), at=4_500))
         maybe_index(path, is_indexed)
@@ -121,7 +121,7 @@ class TestPurge:
         assert await account.purge(chats=[FRIEND]) == 50
         assert {entry.chat for entry in await everything(account)} == {ROOM}
 
-    async def test_a_duplicate_leaves_nothing_that_a_purge_would_not_find(
+    async def test_a_purge_leaves_no_bytes_of_a_duplicate(
         self, account: SqliteAccount, path: Path
     ) -> None:
         await account.ingest(arrival(message(1, "secretword")))
@@ -131,7 +131,7 @@ class TestPurge:
         assert b"secretword" not in content(path)
         assert ids(await everything(account)) == ["2"]
 
-    async def test_what_was_mended_goes_with_what_it_was_made_of(self, account: SqliteAccount, path: Path) -> None:
+    async def test_a_purge_leaves_no_bytes_of_a_repaired_item(self, account: SqliteAccount, path: Path) -> None:
         batch = arrival(message(1, "secretword"), message(2, "plain", ROOM))
         body = batch.body.replace(b'"secretword"', b'"secretword\x01"')
         await account.ingest(msgspec.structs.replace(batch, body=body))
@@ -140,7 +140,7 @@ class TestPurge:
         assert b"secretword" not in content(path)
         assert bytes((await everything(account))[0].item.raw) == message(2, "plain", ROOM)
 
-    async def test_what_was_purged_may_come_again(self, account: SqliteAccount, path: Path, is_indexed: bool) -> None:
+    async def test_a_purged_message_can_be_stored_again(self, account: SqliteAccount, path: Path, is_indexed: bool) -> None:
         await account.ingest(arrival(message(1)))
         maybe_index(path, is_indexed)
         await account.purge(chats=[FRIEND])
@@ -164,10 +164,10 @@ class TestGaps:
         behind = await account.consumer("behind")
         first, *others = await behind.take()
         assert gap_in(first) == ContinuityLost(since=1_001.0, until=1_003.0, reason="purged")
-        assert first.number == 3, "it comes where the messages would have come"
+        assert first.number == 3, "at the place of the messages"
         assert ids(others) == ["4", "5", "6", "7"]
 
-    async def test_what_is_in_memory_already_is_not_missed(self, account: SqliteAccount) -> None:
+    async def test_entries_in_memory_leave_no_gap(self, account: SqliteAccount) -> None:
         consumer = await account.consumer("bot")
         await account.ingest(arrival(*messages(1, 4)))
         assert ids(await consumer.take(2)) == ["1", "2"]
@@ -186,7 +186,7 @@ class TestGaps:
         assert gap_in(first) == ContinuityLost(since=1_001.0, until=1_010.0, reason="purged")
         assert last.message_id == "11"
 
-    async def test_a_gap_is_not_purged_before_it_is_seen(self, account: SqliteAccount, path: Path) -> None:
+    async def test_a_gap_is_not_purged_before_it_is_delivered(self, account: SqliteAccount, path: Path) -> None:
         await (await account.consumer("bot")).close()
         await account.ingest(arrival(message(1, at=1_000)))
         await account.purge(before=NOW)
@@ -202,8 +202,8 @@ class TestGaps:
 
 
 class TestRetention:
-    async def test_days_count_from_arrival_by_the_server_s_clock(self, account: SqliteAccount, path: Path) -> None:
-        then = NOW - 2_000 * DAY  # the server's clock stands far behind
+    async def test_days_count_from_the_arrival_by_the_server_s_clock(self, account: SqliteAccount, path: Path) -> None:
+        then = NOW - 2_000 * DAY  # The server's clock is far behind.
         for day in range(1, 13):
             await account.ingest(arrival(message(day, at=1), at=then + day * DAY))
         keep_house(path, days=10)
@@ -215,12 +215,12 @@ class TestRetention:
         keep_house(path, days=10)
         assert ids(await everything(account)) == ["1", "2"]
 
-    async def test_zero_days_keep_everything(self, account: SqliteAccount, path: Path) -> None:
+    async def test_with_zero_days_nothing_is_deleted(self, account: SqliteAccount, path: Path) -> None:
         await account.ingest(arrival(message(1), at=1_000.0))
         keep_house(path, days=0)
         assert len(await everything(account)) == 1
 
-    async def test_old_sends_and_people_go_too(self, account: SqliteAccount, path: Path) -> None:
+    async def test_old_sends_and_contacts_are_deleted(self, account: SqliteAccount, path: Path) -> None:
         await account.outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=NOW - 100 * DAY)
         await account.outbox.add(client_id="2", chat=FRIEND, kind="text", text="x", key="", time=NOW)
         someone = Contact(id=ContactId("@x"), nickname="Someone")
@@ -232,7 +232,7 @@ class TestRetention:
         assert [row.client_id for row in await account.outbox.find(SendQuery())] == ["2"]
         assert [len(await account.roster(ContactId(login))) for login in ("@one", "@two", "@three")] == [0, 0, 1]
 
-    async def test_only_so_much_that_could_not_be_read_is_kept(
+    async def test_the_size_of_quarantined_messages_is_limited(
         self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(retention_module, "QUARANTINE", 3)

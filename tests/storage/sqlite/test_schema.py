@@ -1,4 +1,4 @@
-"""The file: how it is opened, and which ones are refused."""
+"""The file: how it is opened, and which files are refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def length(path: Path) -> int:
-    """Say how long a journal's log is."""
+    """Return the length of a journal's log."""
     return log_of(path).stat().st_size
 
 
@@ -32,8 +32,8 @@ def ask(db: sqlite3.Connection, question: str) -> object:
     return db.execute(question).fetchone()[0]
 
 
-def test_a_commit_outlives_a_loss_of_power(path: Path) -> None:
-    for _ in range(2):  # a new file, and one that is there
+def test_a_commit_survives_a_loss_of_power(path: Path) -> None:
+    for _ in range(2):  # A new file, and an existing one.
         with contextlib.closing(connect(path)) as db:
             assert ask(db, "PRAGMA journal_mode") == "wal"
             assert ask(db, "PRAGMA synchronous") == 2, "FULL"
@@ -42,9 +42,9 @@ def test_a_commit_outlives_a_loss_of_power(path: Path) -> None:
             assert ask(db, "PRAGMA user_version") == VERSION
 
 
-def test_a_disk_that_cannot_keep_a_wal_is_refused(path: Path) -> None:
+def test_a_file_system_without_wal_support_is_refused(path: Path) -> None:
     class Stubborn(sqlite3.Connection):
-        """A file system without shared memory answers like this."""
+        """Answers as SQLite does on a file system without shared memory."""
 
         def execute(self, sql: str, *values: object) -> sqlite3.Cursor:  # type: ignore[override]  # only one use is made of it
             return super().execute(sql.replace("journal_mode = WAL", "journal_mode"), *values)
@@ -56,7 +56,7 @@ def test_a_disk_that_cannot_keep_a_wal_is_refused(path: Path) -> None:
         schema.set_up(db, path)
 
 
-def test_all_files_are_private_from_the_first_moment(path: Path) -> None:
+def test_all_files_are_created_as_private(path: Path) -> None:
     with contextlib.closing(connect(path)) as db:
         db.execute("INSERT INTO accounts (uin) VALUES ('7')")
         modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
@@ -72,7 +72,7 @@ def test_a_reader_cannot_write(path: Path) -> None:
         db.execute("DELETE FROM entries")
 
 
-def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
+def test_a_newer_file_is_refused_and_not_changed(path: Path) -> None:
     with contextlib.closing(connect(path)) as db:
         db.execute(f"PRAGMA user_version = {VERSION + 1}")
     content = path.read_bytes()
@@ -82,7 +82,7 @@ def test_a_newer_file_is_refused_and_left_alone(path: Path) -> None:
     assert content == path.read_bytes()
 
 
-def test_a_stranger_s_database_is_refused_and_left_alone(path: Path) -> None:
+def test_another_program_s_database_is_refused_and_not_changed(path: Path) -> None:
     path.parent.mkdir()
     path.touch(0o600)
     with contextlib.closing(sqlite3.connect(path)) as db:
@@ -94,7 +94,7 @@ def test_a_stranger_s_database_is_refused_and_left_alone(path: Path) -> None:
     assert content == path.read_bytes()
 
 
-def test_what_is_no_database_is_refused(path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(path: Path) -> None:
     path.parent.mkdir()
     path.touch(0o600)
     path.write_bytes(b"{}" * 4096)
@@ -103,7 +103,7 @@ def test_what_is_no_database_is_refused(path: Path) -> None:
         connect(path)
 
 
-def test_a_migration_that_breaks_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with contextlib.closing(connect(path)):
         pass
     monkeypatch.setattr(
@@ -132,7 +132,7 @@ def test_a_migration_leads_to_the_next_version(path: Path, monkeypatch: pytest.M
             assert ask(db, "SELECT count(*) FROM new") == 1
 
 
-def test_processes_that_come_at_once_make_one_file(path: Path) -> None:
+def test_processes_that_open_at_the_same_time_create_one_file(path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from webwx.storage.sqlite.schema import connect\n"
         "sys.stdin.read(1); connect(Path(sys.argv[1])).execute('INSERT INTO accounts (uin) VALUES (?)', sys.argv[2:])"
@@ -153,7 +153,7 @@ def test_processes_that_come_at_once_make_one_file(path: Path) -> None:
         assert ask(db, "SELECT count(*) FROM accounts") == 4
 
 
-def test_a_new_file_that_another_process_is_making_is_waited_for(path: Path) -> None:
+def test_opening_waits_while_another_process_creates_the_file(path: Path) -> None:
     make_private(path)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -164,7 +164,7 @@ def test_a_new_file_that_another_process_is_making_is_waited_for(path: Path) -> 
         soon.join()
 
 
-def test_a_new_file_that_another_process_never_lets_go_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_fails_if_another_process_never_unlocks_the_new_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schema, "BUSY", 0.05)
     make_private(path)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -189,7 +189,7 @@ def test_opening_a_file_again_releases_no_lock_of_an_open_connection(path: Path)
 
 
 class TestRoomInTheLog:
-    def test_is_no_part_of_the_journal(self, path: Path) -> None:
+    def test_is_not_part_of_the_journal(self, path: Path) -> None:
         with contextlib.closing(connect(path)) as db, contextlib.closing(connect(path, is_reader=True)) as reader:
             db.execute("INSERT INTO accounts (uin) VALUES ('7')")
             before = db.execute("SELECT * FROM sqlite_master").fetchall(), ask(db, "PRAGMA page_count")
@@ -200,7 +200,7 @@ class TestRoomInTheLog:
             assert ask(reader, "SELECT uin FROM accounts") == "7"
             assert ask(db, "PRAGMA integrity_check") == "ok"
 
-    def test_is_what_the_next_commits_are_written_into(self, path: Path) -> None:
+    def test_is_used_by_the_next_commits(self, path: Path) -> None:
         with contextlib.closing(connect(path)) as db:
             make_room(db, path)
             before = length(path)
@@ -208,11 +208,11 @@ class TestRoomInTheLog:
                 db.execute("INSERT INTO accounts (uin) VALUES (?)", (str(number),))
 
             assert length(path) == before
-            shutil.copytree(path.parent, path.parent.with_name("copy"))  # as a process that died leaves it
+            shutil.copytree(path.parent, path.parent.with_name("copy"))  # The state that a dead process leaves.
         with contextlib.closing(connect(path.parent.with_name("copy") / path.name)) as db:
             assert ask(db, "SELECT count(*) FROM accounts") == 300
 
-    def test_is_made_where_there_is_none(self, path: Path) -> None:
+    def test_is_reserved_where_there_is_none(self, path: Path) -> None:
         with contextlib.closing(connect(path)) as db:
             for is_long in (False, True):
                 statements: list[str] = []
@@ -220,7 +220,7 @@ class TestRoomInTheLog:
                 make_room(db, path)
                 assert bool(statements) is not is_long
 
-    def test_is_not_taken_from_a_disk_with_little_to_give(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_not_reserved_on_a_nearly_full_disk(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with contextlib.closing(connect(path)) as db:
             before = length(path)
             monkeypatch.setattr(schema, "PLENTY", 1 + shutil.disk_usage(path.parent).total // ROOM)
@@ -228,7 +228,7 @@ class TestRoomInTheLog:
 
             assert length(path) == before
 
-    def test_that_cannot_be_had_leaves_nothing_open(self, path: Path) -> None:
+    def test_that_cannot_be_reserved_leaves_no_open_transaction(self, path: Path) -> None:
         with contextlib.closing(connect(path)) as db:
             db.execute("PRAGMA max_page_count = 100")
             with pytest.raises(sqlite3.OperationalError, match="full"):
@@ -237,7 +237,7 @@ class TestRoomInTheLog:
             assert not db.in_transaction
             db.execute("INSERT INTO accounts (uin) VALUES ('7')")
 
-    def test_is_not_there_yet_when_a_process_dies_over_it(self, path: Path) -> None:
+    def test_is_reserved_again_after_a_process_died_while_reserving_it(self, path: Path) -> None:
         dead = path.parent.with_name("dead")
 
         def look(statement: str) -> None:
@@ -254,7 +254,7 @@ class TestRoomInTheLog:
             assert ask(db, "SELECT count(*) FROM sqlite_master WHERE name = 'room'") == 0
             assert ask(db, "PRAGMA integrity_check") == "ok"
 
-    def test_is_made_while_others_write(self, path: Path) -> None:
+    def test_is_reserved_while_others_write(self, path: Path) -> None:
         is_made = threading.Event()
 
         def write() -> None:

@@ -1,4 +1,4 @@
-"""The threads that speak to the file."""
+"""The threads that use the file."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class BackgroundJobs:
-    """Counts how it is asked."""
+    """Background jobs that count their calls."""
 
     def __init__(self) -> None:
         self.pauses: list[float | None] = []
         self.calls: list[bool] = []
         self.forgotten = 0
         self.error: Exception | None = None
-        """Raised once."""
+        """An exception that is raised once."""
         self.done = threading.Event()
 
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
@@ -46,7 +46,7 @@ class BackgroundJobs:
 
 
 class PiggybackedWrite:
-    """Writes a number whenever it is asked."""
+    """A piggybacked write that stores a number at each call."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -62,16 +62,16 @@ class PiggybackedWrite:
 
 
 class File:
-    """A file with one table, and a switch for its breakdown."""
+    """A file with one table, which can be made to fail."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.opened = 0
         self.is_broken = False
         self.is_refused = False
-        """As one that others can read."""
+        """Open the file with permissions that others can read."""
         self.failing: str | None = None
-        """Statements that begin so fail."""
+        """Statements with this beginning fail."""
 
     def connect(self) -> sqlite3.Connection:
         if self.is_broken:
@@ -145,12 +145,12 @@ async def keep_busy(writer: Writer) -> tuple[asyncio.Future[None], threading.Eve
     return job, is_free
 
 
-async def test_a_job_is_done_when_the_wait_is_over(file: File, writer: Writer) -> None:
+async def test_a_job_is_done_when_its_await_returns(file: File, writer: Writer) -> None:
     assert await writer.do(add(7)) == 7
     assert file.numbers() == [7]
 
 
-async def test_a_journal_is_at_work_until_its_last_job_is_done(writer: Writer) -> None:
+async def test_a_journal_is_busy_until_its_last_job_is_done(writer: Writer) -> None:
     assert not is_any_at_work()
     first, is_free = await keep_busy(writer)
     second = asyncio.ensure_future(writer.do(add(7)))
@@ -162,7 +162,7 @@ async def test_a_journal_is_at_work_until_its_last_job_is_done(writer: Writer) -
     assert not is_any_at_work()
 
 
-async def test_a_journal_is_at_work_until_what_rides_is_written(writer: Writer) -> None:
+async def test_a_journal_is_busy_until_its_piggybacked_write_is_stored(writer: Writer) -> None:
     piggyback = PiggybackedWrite(5)
     writer.join(piggyback)
     writer.notify()
@@ -200,13 +200,13 @@ async def test_a_job_that_fails_is_rolled_back_alone(
     assert background.forgotten == 1
 
 
-async def test_what_sqlite_does_not_take_is_our_error(file: File, writer: Writer) -> None:
+async def test_values_that_sqlite_refuses_raise_a_storage_error(file: File, writer: Writer) -> None:
     with pytest.raises(StorageError, match="refused a change"):
         await writer.do(lambda db: db.execute("INSERT INTO t VALUES (NULL)"))
     assert await writer.do(add(2)) == 2
 
 
-async def test_what_follows_from_a_job_follows_before_anybody_learns_of_it(writer: Writer) -> None:
+async def test_the_follow_up_of_a_job_runs_before_its_await_returns(writer: Writer) -> None:
     order: list[object] = []
     order.append(await writer.do(add(1), then=order.append))
 
@@ -228,7 +228,7 @@ async def test_the_follow_up_of_a_job_runs_even_if_its_caller_was_cancelled(file
 
 
 @pytest.mark.parametrize("failing", ["BEGIN", "COMMIT", "INSERT"])
-async def test_a_broken_disk_is_an_error_and_the_next_job_works_by_itself(
+async def test_a_disk_error_fails_one_job_and_the_next_one_works(
     file: File, writer: Writer, background: BackgroundJobs, failing: str
 ) -> None:
     await writer.do(add(1))
@@ -243,7 +243,7 @@ async def test_a_broken_disk_is_an_error_and_the_next_job_works_by_itself(
     assert background.forgotten == 1
 
 
-async def test_after_a_failed_commit_nothing_is_appended_to_what_may_be_lost(file: File, writer: Writer) -> None:
+async def test_after_a_failed_commit_the_log_is_emptied_before_the_next_write(file: File, writer: Writer) -> None:
     await writer.do(add(1))
     file.failing = "COMMIT"
     with pytest.raises(StorageError):
@@ -255,7 +255,7 @@ async def test_after_a_failed_commit_nothing_is_appended_to_what_may_be_lost(fil
     assert file.statements.index("PRAGMA wal_checkpoint(TRUNCATE)") < file.statements.index("BEGIN IMMEDIATE")
 
 
-async def test_what_may_be_lost_is_not_forgotten_while_the_file_is_refused(file: File, writer: Writer) -> None:
+async def test_the_log_is_still_emptied_after_the_file_could_not_be_opened(file: File, writer: Writer) -> None:
     file.failing = "COMMIT"
     with pytest.raises(StorageError):
         await writer.do(add(1))
@@ -270,7 +270,7 @@ async def test_what_may_be_lost_is_not_forgotten_while_the_file_is_refused(file:
     assert file.statements.index("PRAGMA wal_checkpoint(TRUNCATE)") < file.statements.index("BEGIN IMMEDIATE")
 
 
-async def test_a_file_that_cannot_be_opened_is_an_error_until_it_can(file: File, writer: Writer) -> None:
+async def test_a_file_that_cannot_be_opened_is_tried_again_by_the_next_job(file: File, writer: Writer) -> None:
     file.is_broken = True
     with pytest.raises(StorageError, match="unable to open"):
         await writer.do(add(1))
@@ -288,10 +288,10 @@ async def test_a_job_that_can_wait_shares_the_commit_of_the_next_one(file: File,
     await asyncio.gather(busy, waiting, following)
 
     assert file.statements.count("COMMIT") == 2
-    assert file.numbers() == [1, 2], "in the order in which they were handed in"
+    assert file.numbers() == [1, 2], "in the order of the calls"
 
 
-async def test_a_job_that_can_wait_is_done_though_nothing_else_comes(file: File, writer: Writer) -> None:
+async def test_a_job_that_can_wait_is_done_without_another_job(file: File, writer: Writer) -> None:
     await writer.do_soon(add(1))
     assert file.numbers() == [1]
 
@@ -338,7 +338,7 @@ async def test_a_piggybacked_write_is_tried_again_after_a_failure(file: File, wr
     assert piggyback.outcomes == [False, True]
 
 
-async def test_an_error_in_a_piggybacked_write_ends_nothing(file: File, writer: Writer) -> None:
+async def test_an_error_in_a_piggybacked_write_does_not_end_the_thread(file: File, writer: Writer) -> None:
     class Broken(PiggybackedWrite):
         def write(self, db: sqlite3.Connection) -> None:
             raise ValueError("a mistake of ours")
@@ -353,7 +353,7 @@ async def test_an_error_in_a_piggybacked_write_ends_nothing(file: File, writer: 
     assert file.numbers() == [2]
 
 
-async def test_chores_are_done_when_nothing_waits(writer: Writer, background: BackgroundJobs) -> None:
+async def test_background_jobs_run_while_no_job_waits(writer: Writer, background: BackgroundJobs) -> None:
     background.pauses = [0.01, 0.0]
     await writer.do(add(1))
     await asyncio.to_thread(background.done.wait, 10)
@@ -362,7 +362,7 @@ async def test_chores_are_done_when_nothing_waits(writer: Writer, background: Ba
 
 
 @pytest.mark.parametrize("error", [sqlite3.OperationalError("disk I/O error"), ValueError("a mistake of ours")])
-async def test_chores_that_fail_are_tried_again_and_cost_no_job(
+async def test_background_jobs_that_fail_are_tried_again_and_affect_no_job(
     file: File, writer: Writer, background: BackgroundJobs, error: Exception
 ) -> None:
     background.error = error
@@ -382,7 +382,7 @@ async def test_a_job_outside_has_no_transaction_around_it(writer: Writer) -> Non
 
 
 @pytest.mark.parametrize("error", [sqlite3.OperationalError("disk I/O error"), OSError("a mistake of ours")])
-async def test_a_job_outside_that_fails_leaves_what_may_be_lost_too(
+async def test_after_a_failed_job_outside_the_log_is_emptied_before_the_next_write(
     file: File, writer: Writer, error: Exception
 ) -> None:
     def fail(_: sqlite3.Connection) -> None:
@@ -398,7 +398,7 @@ async def test_a_job_outside_that_fails_leaves_what_may_be_lost_too(
     assert file.statements.index("PRAGMA wal_checkpoint(TRUNCATE)") < file.statements.index("BEGIN IMMEDIATE")
 
 
-async def test_what_waits_is_done_before_the_end_and_nothing_after(file: File, writer: Writer) -> None:
+async def test_closing_runs_waiting_jobs_and_refuses_later_ones(file: File, writer: Writer) -> None:
     waits = [asyncio.ensure_future(writer.do(add(number))) for number in range(3)]
     await asyncio.sleep(0)
     await writer.close()
@@ -440,7 +440,7 @@ async def test_a_reader_sees_one_state_in_a_job(file: File, writer: Writer) -> N
     await reader.close()
 
 
-async def test_a_reader_tells_of_failure_and_goes_on(file: File) -> None:
+async def test_a_reader_raises_an_error_and_the_next_read_works(file: File) -> None:
     reader = Reader(file.connect, "reader")
     with pytest.raises(StorageError, match="cannot be read"):
         await reader.do(lambda db: db.execute("SELECT * FROM missing"))
@@ -452,19 +452,19 @@ async def test_a_reader_tells_of_failure_and_goes_on(file: File) -> None:
         await reader.do(lambda _: None)
 
 
-async def test_a_reader_looks_at_the_file_again_and_again_whatever_else_is_read(
+async def test_a_reader_checks_the_file_regularly_although_it_is_busy(
     file: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
     looks = threading.Semaphore(0)
     reader = Reader(file.connect, "reader", lambda _: looks.release())
-    assert not await asyncio.to_thread(looks.acquire, timeout=0.05)  # the file was not opened yet
+    assert not await asyncio.to_thread(looks.acquire, timeout=0.05)  # The file was not open yet.
 
     await reader.do(lambda _: None)
     for _ in range(3):
         assert await asyncio.to_thread(looks.acquire, timeout=10)
     while not looks.acquire(blocking=False):
-        await reader.do(lambda _: None)  # and it is never at rest
+        await reader.do(lambda _: None)  # The reader is never idle.
     await reader.close()
 
 
@@ -485,7 +485,7 @@ async def test_a_failed_check_raises_nothing_and_the_file_is_opened_again(
     await reader.close()
 
 
-async def test_what_was_never_used_can_be_closed(file: File) -> None:
+async def test_an_unused_thread_can_be_closed(file: File) -> None:
     await Reader(file.connect, "reader").close()
 
     assert file.opened == 0

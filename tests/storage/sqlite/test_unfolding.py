@@ -1,4 +1,4 @@
-"""The step to version 5: what an older file held folded is there, in its order and under its numbers."""
+"""The migration to version 5: entries of folded batches are stored as rows, in their order and with their numbers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_folded_batches_have_their_entries_in_order(old: Path) -> None:
     await journal.close()
 
 
-async def test_a_damaged_body_costs_its_own_batch_only(old: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_damaged_body_affects_only_its_own_batch(old: Path, caplog: pytest.LogCaptureFixture) -> None:
     fold(old, 1, messages(1, 3), body=b"\x00")
     fold(old, 4, messages(4, 3))
     journal = SqliteJournal(old, retention_days=0)
@@ -73,7 +73,7 @@ async def test_a_damaged_body_costs_its_own_batch_only(old: Path, caplog: pytest
     await journal.close()
 
 
-async def test_a_folded_row_without_its_batch_is_passed_over(old: Path) -> None:
+async def test_a_folded_row_without_its_batch_is_ignored(old: Path) -> None:
     fold(old, 1, messages(1, 3))
     with contextlib.closing(sqlite3.connect(old)) as db:
         db.execute("INSERT INTO folded VALUES (1000, 1, 0, 5)")
