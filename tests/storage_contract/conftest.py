@@ -1,4 +1,4 @@
-"""Every test in this folder holds for every storage engine."""
+"""Fixtures of the contract suite: every test in this folder runs for every storage engine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> StorageEngine:
 
 @pytest.fixture(params=SURVIVING)
 def surviving(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StorageEngine:
-    """Return an engine whose journals outlive their process, and which soon sees what another process does."""
+    """Return an engine whose journals survive their process, and which soon notices changes by other processes."""
     monkeypatch.setattr(threads, "LOOK_EVERY", 0.01)
     return make(request.param, tmp_path)
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class StorageEngine(Protocol):
-    """A storage engine, and one place where its journal is."""
+    """A storage engine and the place of one journal."""
 
     survives: bool
-    """A journal outlives its process, and several processes may open it at once."""
+    """Whether a journal survives its process and several processes may open it at once."""
 
     def open(self, *, retention_days: float = 90) -> Journal:
-        """Return a journal of this place; for an engine that survives, another one at each call."""
+        """Return a journal of this place; an engine that survives its process returns a new object at each call."""
         ...
 
     @property
@@ -29,16 +29,16 @@ class StorageEngine(Protocol):
         ...
 
     async def end(self, journal: Journal, consumer: Consumer) -> None:
-        """Close everything as an ending process does; of a journal in memory, close only the consumer."""
+        """Close everything as an ending process does; for a journal in memory, close only the consumer."""
         ...
 
     async def kill(self, journal: Journal) -> None:
-        """Leave the current stored state at this place, as a killed process does."""
+        """Leave the present stored state at this place, as a killed process does."""
         ...
 
 
 class SqliteEngine:
-    """A file in a folder of its own."""
+    """A file in its own folder."""
 
     survives = True
 
@@ -63,7 +63,7 @@ class SqliteEngine:
 
 
 class MemoryEngine:
-    """A journal in memory; only its consumers can be closed and opened again."""
+    """A journal in memory, of which only consumers can be closed and opened again."""
 
     survives = False
     url = "memory:"
@@ -85,13 +85,13 @@ class MemoryEngine:
 
 
 SURVIVING = ("sqlite",)
-"""Engines whose journals outlive their process."""
+"""Engines whose journals survive their process."""
 
 ENGINES = (*SURVIVING, "memory")
 
 
 def make(name: str, folder: Path) -> StorageEngine:
-    """Return an engine by its name, with a new place of its own."""
+    """Return an engine by its name, with a new place."""
     if name == "memory":
         return MemoryEngine()
     return SqliteEngine(folder)

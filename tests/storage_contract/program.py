@@ -20,7 +20,7 @@ SIZE = 3
 
 
 def say(*words: object) -> None:
-    """Write a whole line at once: it outlives this process, and a kill never cuts it."""
+    """Write a complete line at once, so that it survives this process and a kill never truncates it."""
     sys.stdout.write(" ".join(map(str, words)) + "\n")
     sys.stdout.flush()
 
@@ -41,7 +41,7 @@ async def hold(journal: Journal, name: str) -> None:
 
 
 async def leave(journal: Journal) -> None:
-    """Store a send in each state that a process may leave behind."""
+    """Store a send in each state in which a process may leave it."""
     outbox = journal.account(UIN).outbox
     for number, state in enumerate(("queued", "sending", "sent"), 1):
         row = await outbox.add(client_id=f"9{number}", chat=FRIEND, kind="text", text="x", key=state, time=1.0)
@@ -55,7 +55,7 @@ async def leave(journal: Journal) -> None:
 
 
 async def forget(journal: Journal) -> None:
-    """Send, and end without closing the journal."""
+    """Store a send, and end without closing the journal."""
     outbox = journal.account(UIN).outbox
     row = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0, state="sending")
     await outbox.settle(row.number, "sent", time=1.0)

@@ -32,7 +32,7 @@ def numbers(entries: list[Entry]) -> list[int]:
 
 
 async def reopened(engine: StorageEngine) -> tuple[Journal, AccountJournal, Consumer]:
-    """Open the consumer as the next process does, or as this one does once more."""
+    """Open the consumer as the next process does, or again in this process."""
     journal = engine.open()
     account = journal.account(UIN)
     if await account.position(OWN) is None:
@@ -41,7 +41,7 @@ async def reopened(engine: StorageEngine) -> tuple[Journal, AccountJournal, Cons
 
 
 class TestGiving:
-    async def test_entries_come_once_and_in_order(self, account: AccountJournal) -> None:
+    async def test_entries_are_delivered_once_and_in_order(self, account: AccountJournal) -> None:
         consumer = await account.consumer("bot")
         taken: list[int] = []
         for first in range(1, 50, 7):
@@ -54,12 +54,12 @@ class TestGiving:
 
     async def test_taking_does_not_wait(self, account: AccountJournal) -> None:
         consumer = await account.consumer("bot")
-        for first in (1, 2):  # from what is stored, then while it arrives
+        for first in (1, 2):  # From storage, then from memory as they arrive.
             assert await consumer.take() == []
             await account.ingest(arrival(*messages(first, 1)))
             assert numbers(await consumer.take()) == [first]
 
-    async def test_each_consumer_has_a_way_of_its_own(self, account: AccountJournal) -> None:
+    async def test_each_consumer_has_its_own_cursor(self, account: AccountJournal) -> None:
         fast, slow = await account.consumer("fast"), await account.consumer("slow")
         await account.ingest(arrival(*messages(1, 5)))
         assert numbers(await fast.take()) == [1, 2, 3, 4, 5]
@@ -69,7 +69,7 @@ class TestGiving:
         assert numbers(await slow.take(6)) == [1, 2, 3, 4, 5, 6]
         assert numbers(await slow.take(6)) == [7]
 
-    async def test_the_first_consumer_gets_everything_and_later_ones_what_comes(self, account: AccountJournal) -> None:
+    async def test_the_first_consumer_gets_all_entries_and_later_ones_only_new_entries(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*messages(1, 3)))
         first, late = await account.consumer("first"), await account.consumer("late")
         early = await account.consumer("early", since="beginning")
@@ -79,7 +79,7 @@ class TestGiving:
         assert numbers(await late.take()) == [4]
         assert numbers(await early.take()) == [1, 2, 3, 4]
 
-    async def test_accounts_share_a_file_and_nothing_else(self, journal: Journal) -> None:
+    async def test_consumers_of_two_accounts_do_not_affect_each_other(self, journal: Journal) -> None:
         one, two = await opened(journal, 1), await opened(journal, 2)
         bots = [await one.consumer("bot"), await two.consumer("bot")]
         for first in (1, 4, 7):
@@ -89,7 +89,7 @@ class TestGiving:
         assert [entry.message_id for entry in await bots[0].take()] == ["1", "2", "4", "5", "7", "8"]
         assert len(await bots[1].take()) == 9
 
-    async def test_what_comes_while_the_file_is_read_is_not_missed(self, account: AccountJournal) -> None:
+    async def test_entries_that_arrive_while_the_file_is_read_are_delivered(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*messages(1, 2_000)))
         consumer = await account.consumer("bot")
 
@@ -108,7 +108,7 @@ class TestGiving:
 
 
 class TestAcknowledging:
-    async def test_what_no_process_has_given_is_not_redelivered(self, engine: StorageEngine) -> None:
+    async def test_an_entry_that_was_never_delivered_is_not_marked_as_redelivered(self, engine: StorageEngine) -> None:
         journal, account, consumer = await reopened(engine)
         await account.ingest(arrival(*messages(1, 3)))
         await consumer.take(1)
@@ -125,7 +125,7 @@ class TestAcknowledging:
         ]
         await engine.end(journal, consumer)
 
-    async def test_entries_that_no_handler_has_seen_are_not_redelivered(self, engine: StorageEngine) -> None:
+    async def test_an_entry_that_no_handler_has_got_is_not_marked_as_redelivered(self, engine: StorageEngine) -> None:
         for shown in (False, True):
             journal, account, consumer = await reopened(engine)
             await account.ingest(arrival(*messages(1, 4)))
@@ -134,7 +134,7 @@ class TestAcknowledging:
             await consumer.close(unseen_from=2)
             await engine.end(journal, consumer)
 
-    async def test_what_was_acknowledged_does_not_come_again(self, surviving: StorageEngine) -> None:
+    async def test_an_acknowledged_entry_is_not_delivered_again(self, surviving: StorageEngine) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 6)))
         await consumer.take()
@@ -170,7 +170,7 @@ class TestFailing:
 
         journal, account, consumer = await reopened(surviving)
         first, second = await consumer.take()
-        assert (first.attempt, first.redelivered) == (4, True), "two that failed, one that was cut short, and this"
+        assert (first.attempt, first.redelivered) == (4, True), "two failed attempts, one interrupted attempt, and this one"
         assert (second.attempt, second.redelivered) == (2, True)
         assert await consumer.failed(1, "ValueError at bot.py:3") == 3
         consumer.ack(1)
@@ -193,7 +193,7 @@ class TestFailing:
 
         journal, account, consumer = await reopened(surviving)
         first, second = await consumer.take()
-        assert (first.number, second.number) == (1, 2), "not done with yet, so it comes again"
+        assert (first.number, second.number) == (1, 2), "it is not acknowledged, so it is delivered again"
         consumer.ack(1)
         await surviving.end(journal, consumer)
 
@@ -201,7 +201,7 @@ class TestFailing:
         assert numbers(await consumer.take()) == [2]
         await surviving.end(journal, consumer)
 
-    async def test_a_dead_letter_is_kept_and_comes_no_more(self, engine: StorageEngine) -> None:
+    async def test_a_dead_letter_is_stored_and_not_delivered_again(self, engine: StorageEngine) -> None:
         journal, account, consumer = await reopened(engine)
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()
@@ -236,7 +236,7 @@ class TestDeaths:
         await consumer.flush()
         await surviving.kill(journal)
 
-        for _ in range(2):  # without a poison marker the count does not grow
+        for _ in range(2):  # Without a poison marker the count does not grow.
             journal, account, consumer = await reopened(surviving)
             again = await consumer.take()
             assert crashes(again) == {1: 2, 3: 2, 4: _ + 1}
@@ -280,14 +280,14 @@ class TestDeaths:
         assert (entry.crashes, entry.attempt) == (0, 4)
         await surviving.kill(journal)
 
-        for expected in (2, 5), (3, 6):  # one crash is enough for isolation, and one in isolation is counted
+        for expected in (2, 5), (3, 6):  # One crash is enough for isolation, and a crash in isolation is counted.
             journal, account, consumer = await reopened(surviving)
             (entry,) = await consumer.take()
             assert (entry.crashes, entry.attempt) == expected
             await consumer.add_poison_marker(1)
             await surviving.kill(journal)
 
-    async def test_a_proper_end_is_no_death(self, engine: StorageEngine) -> None:
+    async def test_a_normal_end_is_not_a_crash(self, engine: StorageEngine) -> None:
         for _ in range(4):
             journal, account, consumer = await reopened(engine)
             await account.ingest(arrival(*messages(1, 1)))
@@ -298,7 +298,7 @@ class TestDeaths:
 
 
 class TestRevived:
-    async def test_one_that_failed_and_was_not_done_with_comes_again_to_the_next_process(
+    async def test_a_failed_entry_is_delivered_to_the_next_process(
         self, surviving: StorageEngine
     ) -> None:
         journal, account, consumer = await reopened(surviving)
@@ -321,7 +321,7 @@ class TestRevived:
         await consumer.take()
         await consumer.failed(1, "KeyError")
         await consumer.give_up(1, "KeyError")
-        await account.revive("bot", 1)  # before the acknowledgement is stored
+        await account.revive("bot", 1)  # Before the acknowledgement is stored.
         await consumer.flush()
         assert numbers(await consumer.take()) == [1]
 
@@ -336,7 +336,7 @@ class TestNames:
         await (await account.consumer("bot")).close()
 
     @pytest.mark.parametrize("name", ["", "../../etc", "机器人", "a\x00b", "\ud800"])
-    async def test_any_name_will_do(self, account: AccountJournal, name: str) -> None:
+    async def test_a_consumer_may_have_any_name(self, account: AccountJournal, name: str) -> None:
         consumer = await account.consumer(name)
         await account.ingest(arrival(*messages(1, 1)))
         assert numbers(await consumer.take()) == [1]
@@ -354,7 +354,7 @@ STEP = st.one_of(
 @pytest.mark.parametrize("name", ENGINES)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=30))
-def test_whatever_happens_each_entry_is_acknowledged_once_and_comes_twice_only_if_it_says_so(
+def test_in_any_order_of_events_no_entry_is_lost_and_every_repetition_is_marked(
     name: str, steps: list[tuple[str, int]], tmp_path: Path
 ) -> None:
     async def play(engine: StorageEngine) -> None:

@@ -28,7 +28,7 @@ async def contacts(account: AccountJournal) -> Contacts:
     return Contacts(roster=await account.roster(OWN))
 
 
-async def test_everybody_is_found_by_id_and_by_name(contacts: Contacts) -> None:
+async def test_every_contact_is_found_by_id_and_by_name(contacts: Contacts) -> None:
     assert [contacts.get(each.id) for each in (ANN, BEN, ROOM)] == [ANN, BEN, ROOM]
     assert [contacts.resolve(name) for name in ("Boss", "Ann", "Room")] == [ANN, ANN, ROOM]
     assert list(contacts)[1:] == [ANN, BEN, ROOM]
@@ -48,7 +48,7 @@ async def test_an_earlier_name_finds_no_contact(account: AccountJournal) -> None
     assert (contacts.called("Boss"), [each.id for each in contacts.called("Anna")]) == ([], ["@ann"])
 
 
-async def test_what_changes_here_goes_before_what_is_kept(contacts: Contacts, account: AccountJournal) -> None:
+async def test_a_change_replaces_the_stored_contact(contacts: Contacts, account: AccountJournal) -> None:
     changed = contacts.change("@ann", remark="Chief")
     contacts.remove("@ben")
 
@@ -73,7 +73,7 @@ async def test_an_unknown_login_has_no_contacts(account: AccountJournal) -> None
     assert len(await account.roster(ContactId("@stranger"))) == 0
 
 
-async def test_any_thread_may_look(contacts: Contacts) -> None:
+async def test_any_thread_may_read(contacts: Contacts) -> None:
     found: list[Contact | None] = []
     threads = [threading.Thread(target=lambda: found.append(contacts.get("@ann"))) for _ in range(4)]
     for thread in threads:

@@ -87,7 +87,7 @@ async def test_a_commit_acknowledges_several_entries(engine: StorageEngine) -> N
     await journal.close()
 
 
-async def test_each_consumer_of_each_account_has_conversations_of_its_own(journal: Journal) -> None:
+async def test_each_consumer_of_each_account_has_its_own_conversations(journal: Journal) -> None:
     one, two = await opened(journal, 1), await opened(journal, 2)
     consumers = [await one.consumer("bot"), await one.consumer("other"), await two.consumer("bot")]
     for number, each in enumerate(consumers):
@@ -99,7 +99,7 @@ async def test_each_consumer_of_each_account_has_conversations_of_its_own(journa
     assert [await steps(each, "1") for each in consumers] == [["0"], ["1"], ["2"]]
 
 
-async def test_deadlines_are_listed_the_earliest_first(consumer: Consumer) -> None:
+async def test_deadlines_are_listed_earliest_first(consumer: Consumer) -> None:
     consumer.commit([], [row("1", "a", deadline=30.0), row("2", "a"), row("3", deadline=10.0), row("4", deadline=20.0)])
     assert [each.key for each in await consumer.deadlines()] == ["3", "4", "1"]
     consumer.commit([], [row("3", "b"), row("4"), row("1", "a", deadline=40.0)])
@@ -107,7 +107,7 @@ async def test_deadlines_are_listed_the_earliest_first(consumer: Consumer) -> No
     assert [(each.key, each.deadline) for each in await consumer.deadlines()] == [("1", 40.0)]
 
 
-async def test_only_as_many_deadlines_are_listed_as_are_wanted(consumer: Consumer) -> None:
+async def test_deadlines_are_listed_up_to_a_limit(consumer: Consumer) -> None:
     consumer.commit([], [row(str(number), deadline=100.0 - number) for number in range(9)])
 
     assert [each.key for each in await consumer.deadlines(2)] == ["8", "7"]
@@ -131,7 +131,7 @@ async def test_any_text_is_a_key(consumer: Consumer) -> None:
     assert await steps(consumer, "\ud800", "你好") == ["a", "b"]
 
 
-async def test_a_conversation_shows_nothing_of_its_values() -> None:
+async def test_the_repr_of_a_conversation_has_no_values() -> None:
     assert repr(row("@friend", "a", b"secret")) == "ConversationRow(***)"
 
 
@@ -181,5 +181,5 @@ async def test_a_kill_around_any_commit_leaves_the_state_of_the_acknowledged_ent
         left = numbers(await consumer.take())
         stored = await consumer.conversation("count")
         counted = 0 if stored is None else int(stored.step)
-        assert left == list(range(counted + 1, len(left) + counted + 1)), "the state is that of the entry before"
+        assert left == list(range(counted + 1, len(left) + counted + 1)), "the state belongs to the last acknowledged entry"
     await journal.close()

@@ -1,4 +1,4 @@
-"""A cursor over several accounts: each account is read in its own order, and nothing twice."""
+"""A cursor over several accounts: each account is read in its own order, and each entry once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ids_of(page: EntryPage, account: int) -> list[str]:
     return ids([entry for owner, entry in page.entries if owner == account])
 
 
-async def test_each_account_is_read_in_its_own_order_and_nothing_twice(
+async def test_each_account_is_read_in_order_and_each_entry_once(
     journal: Journal, accounts: list[AccountJournal]
 ) -> None:
     one, two, _ = accounts
@@ -42,7 +42,7 @@ async def test_each_account_is_read_in_its_own_order_and_nothing_twice(
     assert (third.entries, third.cursor) == ([], second.cursor)
 
 
-async def test_a_busy_account_keeps_no_other_one_waiting(journal: Journal, accounts: list[AccountJournal]) -> None:
+async def test_a_busy_account_does_not_delay_another_one(journal: Journal, accounts: list[AccountJournal]) -> None:
     one, two, _ = accounts
     await one.ingest(arrival(*messages(1, 50)))
     await two.ingest(arrival(*messages(1, 1)))
@@ -56,7 +56,7 @@ async def test_a_busy_account_keeps_no_other_one_waiting(journal: Journal, accou
     assert seen == [str(number) for number in range(1, 51)]
 
 
-async def test_a_new_account_begins_at_its_beginning_and_another_one_keeps_its_place(
+async def test_a_new_account_is_read_from_its_beginning_and_others_continue(
     journal: Journal, accounts: list[AccountJournal]
 ) -> None:
     one, two, three = accounts
@@ -72,7 +72,7 @@ async def test_a_new_account_begins_at_its_beginning_and_another_one_keeps_its_p
     assert decode_cursor(third.cursor) == dict(enumerate(newest, 1))
 
 
-async def test_the_newest_cursor_leads_to_later_entries_only(journal: Journal, accounts: list[AccountJournal]) -> None:
+async def test_the_newest_cursor_reads_later_entries_only(journal: Journal, accounts: list[AccountJournal]) -> None:
     one, two, _ = accounts
     await one.ingest(arrival(*messages(1, 5)))
     cursor = await newest_cursor(journal, [1, 2])
@@ -83,12 +83,12 @@ async def test_the_newest_cursor_leads_to_later_entries_only(journal: Journal, a
     assert (ids_of(page, 1), ids_of(page, 2)) == (["6"], ["1"])
 
 
-async def test_a_damaged_cursor_reads_nothing(journal: Journal) -> None:
+async def test_a_damaged_cursor_is_an_error(journal: Journal) -> None:
     with pytest.raises(InvalidCursor, match="not a valid cursor"):
         await read_accounts(journal, [1], cursor=encode_cursor({1: 7})[:-1])
 
 
-async def test_a_cursor_outlives_a_purge(journal: Journal, accounts: list[AccountJournal]) -> None:
+async def test_a_cursor_is_valid_after_a_purge(journal: Journal, accounts: list[AccountJournal]) -> None:
     one = accounts[0]
     await one.ingest(arrival(*messages(1, 5)))
     page = await read_accounts(journal, [1], limit=2)

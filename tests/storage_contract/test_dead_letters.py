@@ -1,4 +1,4 @@
-"""Dead letters: listed and revived beside the consumer that gave them up."""
+"""Dead letters are listed and revived while their consumer is open."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def give_up(account: AccountJournal, *numbers: int, consumer: str = "bot") -> None:
-    """Take all entries with a consumer, and give some up."""
+    """Take all entries with a consumer, and give up some of them."""
     opened = await account.consumer(consumer)
     await opened.take()
     for number in numbers:
@@ -25,7 +25,7 @@ async def give_up(account: AccountJournal, *numbers: int, consumer: str = "bot")
     await opened.close()
 
 
-async def test_the_newest_come_first_and_no_more_than_wanted(account: AccountJournal) -> None:
+async def test_dead_letters_are_listed_newest_first_up_to_a_limit(account: AccountJournal) -> None:
     await account.ingest(arrival(*messages(1, 5)))
     await give_up(account, 2, 4, 5)
 
@@ -37,7 +37,7 @@ async def test_the_newest_come_first_and_no_more_than_wanted(account: AccountJou
     assert letters[0].time > 0
 
 
-async def test_each_consumer_of_each_account_has_its_own(journal: Journal, account: AccountJournal) -> None:
+async def test_each_consumer_of_each_account_has_its_own_dead_letters(journal: Journal, account: AccountJournal) -> None:
     other = await opened(journal, UIN + 1)
     await account.ingest(arrival(*messages(1, 1)))
     await other.ingest(arrival(*messages(1, 1)))
@@ -52,7 +52,7 @@ async def test_each_consumer_of_each_account_has_its_own(journal: Journal, accou
     assert (await other.stats()).dead_letters == 0
 
 
-async def test_of_what_was_deleted_nothing_is_left(account: AccountJournal) -> None:
+async def test_a_dead_letter_is_deleted_with_its_entry(account: AccountJournal) -> None:
     await account.ingest(arrival(*messages(1, 1)))
     await give_up(account, 1)
     await account.purge(before=2_000_000_000)

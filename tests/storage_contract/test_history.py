@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class TestLookingUp:
-    async def test_a_message_is_found_whatever_its_age(self, account: AccountJournal) -> None:
+    async def test_a_message_of_any_age_is_found(self, account: AccountJournal) -> None:
         await account.ingest(arrival(message("7654321076543210765", "the original", at=1_700_000_000)))
         for first in range(1, 20_001, 2_000):
             await account.ingest(arrival(*messages(first, 2_000)))
@@ -39,7 +39,7 @@ class TestLookingUp:
         assert event.text == "the original"
         assert await find_entry(account, found.number) == found
 
-    async def test_what_is_not_there_is_not_found(self, account: AccountJournal, journal: Journal) -> None:
+    async def test_an_unknown_entry_is_not_found(self, account: AccountJournal, journal: Journal) -> None:
         await account.ingest(arrival(message(1)))
         assert await find_message(account, "2") is None
         assert await find_message(account, "") is None
@@ -48,7 +48,7 @@ class TestLookingUp:
         assert await account.find(EntryQuery(words="")) == []
         assert await account.find(EntryQuery(words=" ,. ")) == []
 
-    async def test_the_newest_entries_come_newest_first(self, account: AccountJournal) -> None:
+    async def test_the_newest_entries_are_listed_newest_first(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*(message(number, at=1_000 + number) for number in range(1, 11))))
         assert ids(await account.find(EntryQuery(limit=3))) == ["10", "9", "8"]
         assert ids(await account.find(EntryQuery(limit=3, before=8))) == ["7", "6", "5"]
@@ -63,7 +63,7 @@ class TestLookingUp:
         assert ids(await account.find(EntryQuery(chats=(FRIEND, ROOM), before=7, limit=2))) == ["6", "4"]
         assert ids(await account.find(EntryQuery(chats=(ContactId("@nobody"),)))) == []
 
-    async def test_conditions_of_a_query_narrow_each_other(self, account: AccountJournal) -> None:
+    async def test_conditions_of_a_query_are_combined(self, account: AccountJournal) -> None:
         await account.ingest(
             arrival(
                 *(message(number, "早上好", (FRIEND, ROOM)[number % 2], at=1_000 + number) for number in range(1, 9))
@@ -76,7 +76,7 @@ class TestLookingUp:
         assert ids(await account.find(EntryQuery(words="早上", since=1_003, until=1_006, chats=(ROOM,)))) == ["5", "3"]
         assert await account.find(EntryQuery(is_notice=True, words="早上")) == []
 
-    async def test_reading_goes_on_after_a_number_in_the_order_of_arrival(self, account: AccountJournal) -> None:
+    async def test_reading_continues_after_a_number_in_the_order_of_arrival(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*messages(1, 5)))
         first = await account.find(EntryQuery(after=0, limit=2))
         assert ids(first) == ["1", "2"]
@@ -84,7 +84,7 @@ class TestLookingUp:
         assert ids(rest) == ["3", "4", "5"]
         assert await account.find(EntryQuery(after=rest[-1].number)) == []
 
-    async def test_reading_goes_on_with_the_other_conditions_too(self, account: AccountJournal) -> None:
+    async def test_reading_after_a_number_is_combined_with_other_conditions(self, account: AccountJournal) -> None:
         for number in range(1, 9):
             await account.ingest(arrival(message(number, "早上好", (FRIEND, ROOM)[number % 2], at=1_000 + number)))
         (second,) = await account.find(EntryQuery(message_id="2"))
@@ -95,11 +95,11 @@ class TestLookingUp:
         assert ids(await account.find(EntryQuery(after=after, until=1_004))) == ["3", "4"]
         assert await account.find(EntryQuery(after=after, message_id="2")) == []
 
-    async def test_an_export_gives_everything(self, account: AccountJournal) -> None:
+    async def test_an_export_is_complete(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*messages(1, 1_234)))
         assert [entry.number for entry in await everything(account)] == list(range(1, 1_235))
 
-    async def test_people_are_known_whatever_the_login(self, account: AccountJournal) -> None:
+    async def test_contacts_of_every_login_are_found(self, account: AccountJournal) -> None:
         await account.save_contacts(OWN, [Contact(id=ContactId("@a"), nickname="A"), Contact(id=ContactId("@b"))])
         await account.save_contacts(OWN, [Contact(id=ContactId("@c"), remark="A")], [ContactId("@b")])
         assert [each.id for each in await account.people([ContactId("@a"), ContactId("@b")])] == ["@a"]
@@ -107,12 +107,12 @@ class TestLookingUp:
         with pytest.raises(StorageError, match="does not know this login"):
             await account.save_contacts(ContactId("@stranger"), [])
 
-    async def test_ten_thousand_contacts_go_in_and_out(self, account: AccountJournal) -> None:
+    async def test_ten_thousand_contacts_are_stored_and_read(self, account: AccountJournal) -> None:
         many = [Contact(id=ContactId(f"@{number}"), nickname=f"Name {number}") for number in range(10_000)]
         await account.save_contacts(OWN, many)
         assert len(await account.roster(OWN)) == 10_000
 
-    async def test_what_there_is_can_be_counted(self, account: AccountJournal) -> None:
+    async def test_entries_can_be_counted(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*messages(1, 3), b'{"no": "message"}'))
         stats = await account.stats()
         assert (stats.entries, stats.batches, stats.quarantined, stats.conflicts) == (4, 1, 1, 0)
@@ -120,14 +120,14 @@ class TestLookingUp:
 
 
 class TestSearch:
-    async def test_chinese_is_found_by_any_run_of_characters(self, account: AccountJournal) -> None:
+    async def test_chinese_is_found_by_any_sequence_of_characters(self, account: AccountJournal) -> None:
         texts = ("早上好，世界", "晚上好", "明天早上见", "世 界")
         await account.ingest(arrival(*(message(number, text) for number, text in enumerate(texts, 1))))
 
         assert ids(await account.find(EntryQuery(words="上好"))) == ["2", "1"]
         assert ids(await account.find(EntryQuery(words="早上"))) == ["3", "1"]
         assert ids(await account.find(EntryQuery(words="世界"))) == ["4", "1"]
-        assert ids(await account.find(EntryQuery(words="早上 世界"))) == ["1"], "every word, in any order"
+        assert ids(await account.find(EntryQuery(words="早上 世界"))) == ["1"], "all words, in any order"
         assert ids(await account.find(EntryQuery(words="上早"))) == []
 
     async def test_a_word_is_found_by_its_beginning_without_case_and_accents(self, account: AccountJournal) -> None:
@@ -139,7 +139,7 @@ class TestSearch:
         assert ids(await account.find(EntryQuery(words="cafe"))) == ["1"]
         assert ids(await account.find(EntryQuery(words="abc"))) == ["2"]
 
-    async def test_the_newest_come_first_in_some_chats_and_before_a_number(self, account: AccountJournal) -> None:
+    async def test_a_search_is_newest_first_and_can_be_limited_to_chats_and_numbers(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*(message(number, "好", (FRIEND, ROOM)[number % 2]) for number in range(1, 7))))
 
         assert ids(await account.find(EntryQuery(words="好", limit=2))) == ["6", "5"]

@@ -34,7 +34,7 @@ async def test_identities_are_found_by_any_of_their_names(relogin: Phone) -> Non
 
 
 class TestRealIds:
-    async def test_a_contact_is_recognised_by_it_in_the_next_login(self, relogin: Phone) -> None:
+    async def test_a_permanent_id_recognises_a_contact_in_the_next_login(self, relogin: Phone) -> None:
         number = await relogin.number("ann")
         assert await relogin.note_real_id("ann", "wxid_ann") is None
         await relogin.log_in()
@@ -42,7 +42,7 @@ class TestRealIds:
         found = await relogin.tell(relogin.shown("ann", nickname="Queen", avatar=5))
         assert ("certain", number) == (found[relogin.id("ann")].by, found[relogin.id("ann")].number)
 
-    async def test_who_waits_is_known_by_it_at_the_next_look_at_the_same_list(self, relogin: Phone) -> None:
+    async def test_a_waiting_chatroom_is_recognised_by_a_permanent_id_later(self, relogin: Phone) -> None:
         await relogin.tell(relogin.room("room", "ann", "cid"), complete=False)
         await relogin.note_real_id("room", "1@chatroom")
         await relogin.log_in()
@@ -51,7 +51,7 @@ class TestRealIds:
         await relogin.note_real_id("room", "1@chatroom")
         assert (await relogin.tell(*everybody))[relogin.id("room")].number == await relogin.number("room", login=2)
 
-    async def test_who_was_thought_new_becomes_who_they_are(self, relogin: Phone) -> None:
+    async def test_a_permanent_id_merges_a_new_identity_with_the_known_one(self, relogin: Phone) -> None:
         bob = await relogin.number("bob", login=1)
         await relogin.note_real_id("bob", "wxid_bob", login=1)
         new = (await relogin.tell(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")].number
@@ -80,11 +80,11 @@ class TestRealIds:
 
 class TestByHand:
     async def ambiguous(self, phone: Phone) -> tuple[int, int]:
-        """Return the number of Bob, and that of a contact that may be Bob."""
+        """Return the number of Bob, and the number of a contact that may be Bob."""
         found = await phone.tell(phone.shown("bob", avatar=0), complete=False)
         return await phone.number("bob", login=1), found[phone.id("bob")].number
 
-    async def test_merged_are_one_for_ever(self, relogin: Phone) -> None:
+    async def test_merged_identities_stay_one_in_later_logins(self, relogin: Phone) -> None:
         bob, new = await self.ambiguous(relogin)
         merged = await relogin.account.identities.merge(bob, new)
         assert (merged.number, merged.contact_id, merged.confidence) == (bob, relogin.id("bob"), 1.0)
@@ -95,14 +95,14 @@ class TestByHand:
             assert found.number == bob
             assert await contact_ids_of(identities, number) == [relogin.id("bob", 2), relogin.id("bob", 1)]
 
-    async def test_merged_are_one_against_any_evidence(self, relogin: Phone) -> None:
+    async def test_merged_identities_stay_one_against_any_evidence(self, relogin: Phone) -> None:
         bob, new = await self.ambiguous(relogin)
         await relogin.account.identities.merge(bob, new)
         for login, wxid in ((1, "wxid_bob"), (2, "wxid_other")):
             assert await relogin.note_real_id("bob", wxid, login=login) is None
         assert await relogin.number("bob") == bob
 
-    async def test_numbers_that_were_merged_one_into_the_other_all_lead_to_the_last(self, relogin: Phone) -> None:
+    async def test_all_numbers_of_a_chain_of_merges_lead_to_the_last(self, relogin: Phone) -> None:
         bob, new = await self.ambiguous(relogin)
         await relogin.log_in()
         await relogin.tell(relogin.shown("zoe"))
@@ -111,18 +111,18 @@ class TestByHand:
         await relogin.account.identities.merge(zoe, bob)
         assert {zoe} == {(await relogin.identity(number)).number for number in (bob, new, zoe)}
 
-    async def test_two_of_one_login_are_two(self, relogin: Phone) -> None:
+    async def test_two_contacts_of_one_login_cannot_be_merged(self, relogin: Phone) -> None:
         with pytest.raises(InvalidRequest):
             await relogin.account.identities.merge(await relogin.number("ann"), await relogin.number("cid"))
 
-    async def test_what_is_one_already_is_not_merged(self, relogin: Phone) -> None:
+    async def test_an_identity_cannot_be_merged_with_itself(self, relogin: Phone) -> None:
         bob, new = await self.ambiguous(relogin)
         await relogin.account.identities.merge(bob, new)
         for one, other in ((bob, bob), (bob, new), (new, bob)):
             with pytest.raises(InvalidRequest, match=f"Both are identity {bob} already"):
                 await relogin.account.identities.merge(one, other)
 
-    async def test_a_person_and_a_chatroom_are_two(self, relogin: Phone) -> None:
+    async def test_a_person_cannot_be_merged_with_a_chatroom(self, relogin: Phone) -> None:
         await relogin.tell(relogin.room("room", "ann", "cid"), complete=False)
         with pytest.raises(InvalidRequest):
             await relogin.account.identities.merge(await relogin.number("bob", login=1), await relogin.number("room"))
@@ -135,7 +135,7 @@ class TestByHand:
         with pytest.raises(UnknownContact):
             await relogin.account.identities.split(99, relogin.id("ann"))
 
-    async def test_split_are_two_for_ever(self, relogin: Phone) -> None:
+    async def test_split_identities_stay_two_in_later_logins(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
         await relogin.note_real_id("ann", "wxid_ann", login=1)
         other = await relogin.account.identities.split(ann, relogin.id("ann"))
@@ -147,12 +147,12 @@ class TestByHand:
         (link,) = await relogin.account.identities.links(other.number)
         assert (link.by, link.candidates) == ("hand", (ann,))
 
-    async def test_what_was_split_can_be_merged_again(self, relogin: Phone) -> None:
+    async def test_split_identities_can_be_merged_again(self, relogin: Phone) -> None:
         ann = await relogin.number("ann")
         other = await relogin.account.identities.split(ann, relogin.id("ann"))
         assert (await relogin.account.identities.merge(ann, other.number)).contact_id == relogin.id("ann")
 
-    async def test_an_id_that_was_never_theirs_or_is_their_only_one_is_not_split(self, relogin: Phone) -> None:
+    async def test_a_foreign_id_or_the_only_id_of_an_identity_cannot_be_split(self, relogin: Phone) -> None:
         with pytest.raises(UnknownContact):
             await relogin.account.identities.split(await relogin.number("ann"), relogin.id("cid"))
         with pytest.raises(UnknownContact):
@@ -193,7 +193,7 @@ class TestIdentify:
             assert await relogin.number(name, login=1) == await relogin.number(name, login=2)
         assert len({await relogin.number(name, login=1) for name in ("ann", "bob", "cid")}) == 3
 
-    async def test_an_identity_says_where_it_is_now(self, relogin: Phone) -> None:
+    async def test_an_identity_has_its_present_contact_id(self, relogin: Phone) -> None:
         ann = await relogin.identity(await relogin.number("ann"))
         assert ann == Identity(
             number=ann.number, kind="person", name="ann", contact_id=relogin.id("ann"), confidence=ann.confidence,
@@ -202,11 +202,11 @@ class TestIdentify:
         bob = await relogin.identity(await relogin.number("bob", login=1))
         assert (bob.contact_id, bob.last_seen) == ("", NOW - DAY)
 
-    async def test_all_ids_are_given_the_newest_first(self, relogin: Phone) -> None:
+    async def test_all_links_of_an_identity_are_listed_newest_first(self, relogin: Phone) -> None:
         ids = await contact_ids_of(relogin.account.identities, await relogin.number("ann"))
         assert ids == [relogin.id("ann", 2), relogin.id("ann", 1)]
 
-    async def test_why_tells_the_reasons_of_each_link(self, relogin: Phone) -> None:
+    async def test_each_link_has_its_reasons(self, relogin: Phone) -> None:
         newest, first = await relogin.account.identities.links(await relogin.number("ann"))
         assert [("matched", relogin.own_id), ("seen", "@me-1")] == [(each.by, each.own_id) for each in (newest, first)]
         assert "avatar" in {reason.what for reason in newest.reasons if reason.agrees}
@@ -218,7 +218,7 @@ class TestIdentify:
         assert {each.id for each in newcomers} == {each for some in found for each in some}
         assert sum(map(len, found)) == len(newcomers)
 
-    async def test_who_is_linked_stays_so_under_any_name(self, relogin: Phone) -> None:
+    async def test_a_linked_contact_keeps_its_number_under_any_name(self, relogin: Phone) -> None:
         number = await relogin.number("ann")
         changed = relogin.shown("ann", nickname="Queen of Hearts", avatar=7, region="北京 海淀")
         assert await relogin.tell(changed, relogin.shown("cid"), FILEHELPER) == {}
@@ -230,7 +230,7 @@ class TestIdentify:
         )
         assert found[relogin.id("ann2")].number != number
 
-    async def test_a_stranger_who_took_the_name_gets_a_number_of_their_own(self, relogin: Phone) -> None:
+    async def test_a_new_contact_with_a_known_name_gets_its_own_number(self, relogin: Phone) -> None:
         bob = await relogin.number("bob", login=1)
         found = await relogin.tell(relogin.shown("bob", avatar=699_999_999, region="上海"), complete=False)
         assert found[relogin.id("bob")].number not in {0, bob}
@@ -241,7 +241,7 @@ class TestIdentify:
         found = await relogin.tell(twin, complete=False)
         assert (found[twin.id].by, found[twin.id].number == await relogin.number("ann")) == ("seen", False)
 
-    async def test_a_contact_that_is_possibly_known_gets_a_new_identity_with_candidates(self, relogin: Phone) -> None:
+    async def test_an_ambiguous_contact_gets_a_new_identity_with_candidates(self, relogin: Phone) -> None:
         bob = await relogin.number("bob", login=1)
         found = (await relogin.tell(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")]
         assert (found.by, found.candidates) == ("ambiguous", (bob,))
@@ -273,7 +273,7 @@ class TestIdentify:
         found = await phone.tell(phone.room("room", *people), complete=False)
         assert (found[phone.id("room")].by, found[phone.id("room")].number) == ("matched", number)
 
-    async def test_a_chatroom_is_known_by_its_members_whatever_they_are_called(self, phone: Phone) -> None:
+    async def test_a_chatroom_is_recognised_by_members_under_changed_names(self, phone: Phone) -> None:
         await phone.log_in()
         people = [phone.shown(name, remark=f"{name} remarked") for name in ("ann", "bob", "cid", "dan")]
         await phone.tell(*people, phone.room("room", "ann", "bob", "cid", "dan"))
@@ -287,7 +287,7 @@ class TestIdentify:
         found = await phone.tell(*people, Contact(id=room.id, nickname="room", kind="chatroom", members=members))
         assert found[room.id].number == await phone.number("room", login=1)
 
-    async def test_an_id_that_never_changes_has_one_number_for_ever(self, relogin: Phone) -> None:
+    async def test_an_id_that_never_changes_keeps_its_number(self, relogin: Phone) -> None:
         (link,) = await relogin.account.identities.links(
             (await relogin.identity(await self._filehelper(relogin))).number
         )
@@ -299,7 +299,7 @@ class TestIdentify:
         assert found is not None
         return found.number
 
-    async def test_oneself_is_the_same_in_every_login(self, phone: Phone) -> None:
+    async def test_the_account_itself_has_one_number_in_every_login(self, phone: Phone) -> None:
         numbers = set()
         for _ in range(2):
             await phone.log_in()
@@ -307,12 +307,12 @@ class TestIdentify:
             numbers.add(found.number)
         assert len(numbers) == 1
 
-    async def test_strangers_are_passed_over(self, phone: Phone) -> None:
+    async def test_strangers_get_no_identity(self, phone: Phone) -> None:
         await phone.log_in()
         assert await phone.tell(phone.shown("eve", kind="stranger")) == {}
 
-    async def test_a_login_without_contacts_takes_no_ids_away(self, relogin: Phone, journal: Journal) -> None:
-        # File Transfer Helper is a login of its own, beside the one that has the contacts.
+    async def test_a_login_without_contacts_removes_no_contact_ids(self, relogin: Phone, journal: Journal) -> None:
+        # File Transfer Helper has a login of its own, beside the one that has the contacts.
         helper = journal.account(1)
         await helper.open_login(ContactId("@helper"), b"", NOW, [])
         await helper.identities.identify(ContactId("@helper"), [FILEHELPER], complete=False, time=NOW)
@@ -322,11 +322,11 @@ class TestIdentify:
         assert there is not None
         assert there.contact_id == ""
 
-    async def test_a_login_that_the_journal_does_not_know_is_an_error(self, phone: Phone) -> None:
+    async def test_an_unknown_login_is_an_error(self, phone: Phone) -> None:
         with pytest.raises(StorageError):
             await phone.tell(FILEHELPER)
 
-    async def test_accounts_know_nothing_of_each_other(self, relogin: Phone, journal: Journal) -> None:
+    async def test_identities_of_two_accounts_are_separate(self, relogin: Phone, journal: Journal) -> None:
         other = Phone(journal.account(2))
         await other.log_in()
         found = await other.tell(other.shown("ann"), FILEHELPER)
@@ -337,7 +337,7 @@ class TestIdentify:
         assert [each.name for each in await other.account.identities.find(IdentityQuery())] == ["ann", "文件传输助手"]
 
 
-async def test_a_crowd_keeps_its_numbers_over_five_logins(journal: Journal) -> None:
+async def test_four_hundred_contacts_keep_their_numbers_over_five_logins(journal: Journal) -> None:
     account, crowd = journal.account(1), Crowd(400, 7)
     told: list[tuple[int, int, int]] = []
     for login in range(5):
@@ -346,7 +346,7 @@ async def test_a_crowd_keeps_its_numbers_over_five_logins(journal: Journal) -> N
         contacts, who = crowd.log_in()
         own_id = ContactId(f"@me-{login}")
         await account.open_login(own_id, b"", NOW + login, [])
-        some = contacts[: len(contacts) // 10]  # the recent chats come before the list
+        some = contacts[: len(contacts) // 10]  # The recent chats arrive before the complete list.
         for part, complete in ((some, False), (contacts, True), (some, False)):
             await account.identities.identify(own_id, part, complete=complete, time=NOW + login)
         told += [(login, who[each], number) for each, number in (await numbers(account, contacts)).items()]

@@ -36,7 +36,7 @@ def gap_in(entry: Entry) -> ContinuityLost:
     return msgspec.json.decode(entry.item.raw, type=ContinuityLost)
 
 
-def _told(entry: Entry) -> tuple[object, ...]:
+def _fields_of(entry: Entry) -> tuple[object, ...]:
     """Return all fields of an entry, with the event decoded."""
     event = event_from_item(entry.item, entry.own_id, entry.read)
     return (entry.number, entry.own_id, entry.message_id, entry.chat, entry.time, entry.is_backlog, event)
@@ -48,7 +48,7 @@ class TestIngest:
         assert await account.position(OWN) == b"after"
         assert (await account.stats()).batches == 0
 
-    async def test_contacts_go_in_with_the_batch(self, account: AccountJournal) -> None:
+    async def test_contacts_are_stored_with_the_batch(self, account: AccountJournal) -> None:
         boss = Contact(id=ContactId("@boss"), nickname="李雷", remark="Boss")
         gone = Contact(id=ContactId("@gone"), nickname="Gone")
         batch = arrival(contact_change("x"))
@@ -58,7 +58,7 @@ class TestIngest:
         renamed = msgspec.structs.replace(boss, remark="Chief")
         await account.ingest(msgspec.structs.replace(arrival(), contacts=(renamed,), deleted=(gone.id,)))
         assert list(await account.roster(OWN)) == [renamed]
-        assert await account.chats_named("Boss") == [boss.id], "what was said under the old name is found by it"
+        assert await account.chats_named("Boss") == [boss.id], "messages under the old name are found by it"
         assert await account.chats_named("Chief") == [boss.id]
         assert await account.chats_named("Gone") == [gone.id]
 
@@ -70,7 +70,7 @@ class TestIngest:
         with pytest.raises(StorageError, match="no current login"):
             await journal.account(UIN).ingest(arrival(message(1)))
 
-    async def test_an_entry_from_memory_tells_what_is_read_later(self, account: AccountJournal) -> None:
+    async def test_an_entry_in_memory_equals_the_stored_one(self, account: AccountJournal) -> None:
         consumer = await account.consumer("bot")
         texts = [message(str(each), f"@a:<br/>{each}", ROOM, at) for each, at in enumerate([1, 0, -5, 2**50] * 6, 1)]
         now = time.time()
@@ -80,16 +80,16 @@ class TestIngest:
         found = await everything(account)
         assert [each.is_backlog for each in taken[:4]] == [True, False, False, False]
         assert [each.time for each in taken[:4]] == [1, int(now), int(now), int(now)]
-        assert [_told(each) for each in taken] == [_told(each) for each in found]
+        assert [_fields_of(each) for each in taken] == [_fields_of(each) for each in found]
         assert [bytes(each.item.raw) for each in found] == texts
 
-    async def test_a_batch_of_five_thousand_goes_in(self, account: AccountJournal) -> None:
+    async def test_a_batch_of_five_thousand_is_stored(self, account: AccountJournal) -> None:
         assert await account.ingest(arrival(*messages(1, 5_000))) == 5_000
         assert len(await everything(account)) == 5_000
 
 
 class TestDuplicates:
-    async def test_a_batch_that_comes_five_times_is_stored_once(self, account: AccountJournal) -> None:
+    async def test_a_batch_that_arrives_five_times_is_stored_once(self, account: AccountJournal) -> None:
         consumer = await account.consumer("bot")
         batch = arrival(contact_change("x"), *messages(1, 3))
         assert [await account.ingest(batch) for _ in range(5)] == [4, 0, 0, 0, 0]
@@ -97,7 +97,7 @@ class TestDuplicates:
         assert await consumer.take() == []
         assert (await account.stats()).conflicts == 0
 
-    async def test_two_messages_of_one_id_are_both_kept_and_counted(
+    async def test_two_different_messages_of_one_id_are_both_stored_and_counted(
         self, account: AccountJournal, caplog: pytest.LogCaptureFixture
     ) -> None:
         with caplog.at_level(logging.WARNING, "webwx.storage"):
@@ -108,24 +108,24 @@ class TestDuplicates:
         assert len(await everything(account)) == 2
         found = await find_message(account, "1")
         assert found is not None
-        assert found.number == 2, "the newest"
+        assert found.number == 2, "the newest message of the id"
 
     @pytest.mark.parametrize("message_id", ["", "0"])
-    async def test_without_an_id_the_whole_message_tells(self, account: AccountJournal, message_id: str) -> None:
+    async def test_a_message_without_an_id_is_compared_as_a_whole(self, account: AccountJournal, message_id: str) -> None:
         first, second = message(message_id, "first"), message(message_id, "second")
         assert await account.ingest(arrival(first, second)) == 2
         assert await account.ingest(arrival(first, message(message_id, "third"))) == 1
         assert (await account.stats()).conflicts == 0
 
-    async def test_a_duplicate_within_a_batch_is_one(self, account: AccountJournal) -> None:
+    async def test_a_duplicate_within_a_batch_is_detected(self, account: AccountJournal) -> None:
         assert await account.ingest(arrival(message(1), message(1), message(2))) == 2
 
-    async def test_an_id_means_something_in_its_account_only(self, journal: Journal) -> None:
+    async def test_two_accounts_may_have_messages_of_the_same_id(self, journal: Journal) -> None:
         one, two = await opened(journal, 1), await opened(journal, 2)
         assert await one.ingest(arrival(message(1))) == 1
         assert await two.ingest(arrival(message(1))) == 1
 
-    async def test_a_change_may_come_back_to_what_it_was(self, account: AccountJournal) -> None:
+    async def test_a_contact_may_change_back(self, account: AccountJournal) -> None:
         for name in ("one", "two", "one"):
             assert await account.ingest(arrival(contact_change(name))) == 1
 
@@ -135,7 +135,7 @@ class TestLogins:
         assert await account.position(ContactId("@stranger")) is None
         assert await account.position(OWN) == b"begin"
 
-    async def test_a_new_login_leaves_a_gap_after_the_one_before(self, account: AccountJournal) -> None:
+    async def test_a_new_login_stores_a_gap_after_the_previous_one(self, account: AccountJournal) -> None:
         consumer = await account.consumer("bot")
         await account.ingest(arrival(message(1), at=1_000.0 + time.time()))
         since = time.time() + 1_000
@@ -152,12 +152,12 @@ class TestLogins:
         assert await account.position(OWN) == b"here"
         assert len(await account.roster(new)) == 1
 
-    async def test_the_first_login_and_the_same_again_leave_none(self, account: AccountJournal) -> None:
+    async def test_the_first_login_and_the_same_login_again_store_no_gap(self, account: AccountJournal) -> None:
         await account.open_login(OWN, b"again", time.time(), [])
         assert await everything(account) == []
         assert await account.position(OWN) == b"again"
 
-    async def test_two_logins_of_an_account_keep_their_positions(self, journal: Journal) -> None:
+    async def test_each_login_of_an_account_has_its_own_position(self, journal: Journal) -> None:
         phone, web = journal.account(UIN), journal.account(UIN)
         await phone.open_login(ContactId("@phone"), b"p", 1.0, [])
         await web.open_login(ContactId("@web"), b"w", 2.0, [])

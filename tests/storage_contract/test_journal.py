@@ -1,4 +1,4 @@
-"""A journal as a whole, and the small states of an account: kept by name, changed without losing a change."""
+"""A journal as a whole, and an account's small states: stored by name, changed without losing a change."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class TestStates:
-    async def test_something_small_is_kept_for_each_account_by_name(
+    async def test_each_account_has_small_states_by_name(
         self, journal: Journal, account: AccountJournal
     ) -> None:
         assert await account.state("pace") == b""
@@ -32,19 +32,19 @@ class TestStates:
         assert await journal.account(UIN).state("timers") == b""
         assert await journal.account(UIN + 1).state("pace") == b""
 
-    async def test_what_cannot_be_made_changes_nothing(self, account: AccountJournal) -> None:
+    async def test_a_change_that_raises_changes_nothing(self, account: AccountJournal) -> None:
         await account.change_state("pace", lambda _: b"good")
         with pytest.raises(ZeroDivisionError):
             await account.change_state("pace", lambda _: bytes(1 // 0))
         assert await account.state("pace") == b"good"
 
 
-async def test_the_account_s_number_is_shown_nowhere(journal: Journal) -> None:
+async def test_no_repr_shows_the_uin_of_an_account(journal: Journal) -> None:
     account = journal.account(UIN)
     assert str(UIN) not in f"{account!r} {account.outbox!r} {journal!r}"
 
 
-async def test_what_is_closed_takes_nothing_more_and_can_be_closed_again(engine: StorageEngine) -> None:
+async def test_a_closed_journal_refuses_calls_and_can_be_closed_again(engine: StorageEngine) -> None:
     journal = engine.open()
     account = await opened(journal)
     await journal.close()

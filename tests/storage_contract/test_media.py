@@ -59,7 +59,7 @@ def empty(folder: Path) -> None:
         each.unlink()
 
 
-async def test_what_is_kept_is_found_by_its_message(account: AccountJournal) -> None:
+async def test_an_archived_file_is_found_by_its_message(account: AccountJournal) -> None:
     one, other = await receive(account, message(1), message(2))
     assert await keep(account, one, b"shown")
     await account.media.pass_over(other, "too_large", time=1.0)
@@ -74,7 +74,7 @@ async def test_what_is_kept_is_found_by_its_message(account: AccountJournal) -> 
     assert (await account.stats()).kept_size == 5
 
 
-async def test_the_same_bytes_are_kept_once_and_until_the_last_message_goes(
+async def test_equal_bytes_are_stored_once_until_the_last_message_is_deleted(
     account: AccountJournal, folder: Path
 ) -> None:
     one, other = await receive(account, message(1), message(2, chat=ROOM))
@@ -88,7 +88,7 @@ async def test_the_same_bytes_are_kept_once_and_until_the_last_message_goes(
     assert contents(folder) == []
 
 
-async def test_what_makes_room_takes_no_bytes_that_another_message_shows(account: AccountJournal, folder: Path) -> None:
+async def test_making_space_does_not_delete_bytes_of_another_message(account: AccountJournal, folder: Path) -> None:
     one, same, other = await receive(account, message(1), message(2), message(3))
     await keep(account, one, b"shown")
     await keep(account, same, b"shown")
@@ -99,7 +99,7 @@ async def test_what_makes_room_takes_no_bytes_that_another_message_shows(account
     assert states == ["dropped", "kept", "kept"]
 
 
-async def test_a_message_that_is_deleted_while_it_is_fetched_leaves_nothing(
+async def test_a_message_that_is_deleted_during_its_download_leaves_no_file(
     account: AccountJournal, folder: Path
 ) -> None:
     [entry] = await receive(account, message(1))
@@ -118,7 +118,7 @@ async def test_an_unfinished_file_is_deleted(account: AccountJournal, folder: Pa
     assert names(folder) == set()
 
 
-async def test_one_account_drops_nothing_of_another_s(journal: Journal, account: AccountJournal) -> None:
+async def test_one_account_deletes_no_media_of_another(journal: Journal, account: AccountJournal) -> None:
     other = await opened(journal, UIN + 1)
     for each in (account, other):
         [entry] = await receive(each, message(1))
@@ -142,7 +142,7 @@ async def test_a_file_that_was_deleted_by_hand_has_no_path(account: AccountJourn
     assert not found.path
 
 
-async def test_the_keeper_s_place_makes_no_gaps(account: AccountJournal) -> None:
+async def test_the_cursor_of_the_archive_causes_no_gaps(account: AccountJournal) -> None:
     keeper, reader = await account.consumer(ARCHIVE_CONSUMER), await account.consumer("reader")
     await receive(account, message(1), message(2))
     for entry in await reader.take(2):

@@ -50,13 +50,13 @@ async def test_the_same_key_is_the_same_send(account: AccountJournal) -> None:
     assert [each.number for each in (other, *without)] == [2, 3, 4]
 
 
-async def test_a_client_id_is_given_once(account: AccountJournal) -> None:
+async def test_a_client_id_is_used_once(account: AccountJournal) -> None:
     await added(account, "1")
     with pytest.raises(StorageError):
         await added(account, "1")
 
 
-async def test_a_send_that_begins_at_once_may_not_be_begun_again(account: AccountJournal) -> None:
+async def test_a_send_that_was_added_as_sending_cannot_be_started_again(account: AccountJournal) -> None:
     row = await added(account, "1", key="daily", state="sending")
     again = await added(account, "2", key="daily", state="sending")
 
@@ -65,13 +65,13 @@ async def test_a_send_that_begins_at_once_may_not_be_begun_again(account: Accoun
     assert await account.outbox.sending(row.number, NOW, FRIEND) is False
 
 
-async def test_a_send_that_is_begun_keeps_its_client_id_from_all_others(account: AccountJournal) -> None:
+async def test_a_client_id_of_a_send_in_flight_cannot_be_used_again(account: AccountJournal) -> None:
     await added(account, "1", key="daily", state="sending")
     with pytest.raises(StorageError):
         await added(account, "1", key="daily", state="sending")
 
 
-async def test_a_send_that_began_at_once_is_in_doubt_after_its_process_died(surviving: Http11Transport) -> None:
+async def test_a_send_that_was_added_as_sending_is_unknown_after_its_process_died(surviving: Http11Transport) -> None:
     journal = surviving.open()
     row = await added(await opened(journal), "1", state="sending")
     await surviving.kill(journal)
@@ -83,7 +83,7 @@ async def test_a_send_that_began_at_once_is_in_doubt_after_its_process_died(surv
     await journal.close()
 
 
-async def test_what_was_flushed_outlives_its_process(surviving: Http11Transport) -> None:
+async def test_a_flushed_send_survives_its_process(surviving: Http11Transport) -> None:
     journal = surviving.open()
     account = await opened(journal)
     row = await added(account, "1", state="sending")
@@ -111,21 +111,21 @@ async def test_a_send_goes_through_its_states(account: AccountJournal) -> None:
 @pytest.mark.parametrize(
     ("state", "may_leave"), [("queued", True), ("failed", True), ("sent", False), ("unknown", False)]
 )
-async def test_only_what_never_left_or_was_refused_may_leave(
+async def test_only_a_queued_or_refused_send_can_be_started(
     account: AccountJournal, state: str, may_leave: bool
 ) -> None:
     row = await added(account, "1")
     await account.outbox.sending(row.number, NOW, FRIEND)
-    assert await account.outbox.sending(row.number, NOW, FRIEND) is False, "another caller sends it"
+    assert await account.outbox.sending(row.number, NOW, FRIEND) is False, "another caller is sending it"
     await account.outbox.settle(row.number, state, time=NOW, ret=1205)  # type: ignore[arg-type]  # one of them
 
     assert await account.outbox.sending(row.number, NOW, FRIEND) is may_leave
 
 
-async def test_a_send_belongs_to_the_chat_that_it_leaves_for(account: AccountJournal) -> None:
+async def test_a_send_belongs_to_the_chat_that_it_is_sent_to(account: AccountJournal) -> None:
     row = await added(account, "1")
     await account.outbox.sending(row.number, NOW, ROOM)
-    await account.outbox.sending(row.number, NOW, FRIEND)  # another caller, who may not send it
+    await account.outbox.sending(row.number, NOW, FRIEND)  # Another caller, which may not send it.
 
     assert [each.chat for each in await account.outbox.find(SendQuery())] == [ROOM]
 
@@ -143,7 +143,7 @@ async def test_a_send_is_found_by_each_of_its_names(account: AccountJournal) -> 
     assert await find_send(account.outbox) is None
 
 
-async def test_sends_are_listed_newest_first_and_by_what_is_asked(account: AccountJournal) -> None:
+async def test_sends_are_listed_newest_first_and_can_be_filtered(account: AccountJournal) -> None:
     for number in range(1, 7):
         await added(account, str(number), chat=ROOM if number % 2 else FRIEND, at=NOW + number)
     await account.outbox.settle(2, "failed", time=NOW, ret=1201)
@@ -159,22 +159,22 @@ async def test_sends_are_listed_newest_first_and_by_what_is_asked(account: Accou
     assert await listed("unknown") == []
 
 
-async def test_a_send_can_be_removed_but_not_while_it_is_on_its_way(account: AccountJournal) -> None:
+async def test_a_send_can_be_removed_except_while_it_is_in_flight(account: AccountJournal) -> None:
     row = await added(account, "1", key="daily")
     await account.outbox.sending(row.number, NOW, FRIEND)
     assert await account.outbox.remove(row.number) is False
     await account.outbox.settle(row.number, "unknown", time=NOW)
     assert await account.outbox.remove(row.number) is True
     assert await account.outbox.remove(row.number) is False
-    assert (await added(account, "2", key="daily")).number == 2, "a number is never given twice"
+    assert (await added(account, "2", key="daily")).number == 2, "a number is never used twice"
 
 
-async def test_accounts_know_nothing_of_each_other_s_sends(journal: Journal) -> None:
+async def test_sends_of_one_account_do_not_affect_another(journal: Journal) -> None:
     one, two = journal.account(1), journal.account(2)
     row = await added(one, "1", key="daily")
     assert await find_send(two.outbox, key="daily") is None
     assert await two.outbox.sending(row.number, NOW, FRIEND) is False
-    assert (await added(two, "1", key="daily")).state == "queued", "keys and client ids are each account's own"
+    assert (await added(two, "1", key="daily")).state == "queued", "each account has its own keys and client ids"
     assert [each.client_id for each in await one.outbox.find(SendQuery())] == ["1"]
 
 

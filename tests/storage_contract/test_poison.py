@@ -1,4 +1,4 @@
-"""Poison messages: every message is stored, and none loses another one."""
+"""Poison messages: every message is stored, and none causes the loss of another one."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ POISON = {
 FIELDS = ("MsgId", "FromUserName", "ToUserName", "MsgType", "Content", "CreateTime", "Nonsense")
 
 
-async def test_whatever_a_field_holds_it_is_stored_and_the_next_message_comes(account: AccountJournal) -> None:
+async def test_a_message_with_any_field_is_stored_and_the_next_one_arrives(account: AccountJournal) -> None:
     consumer = await account.consumer("bot")
     for name, field in product(POISON, FIELDS):
         poison = POISON[name]
         plain = message(1, f"poison in {field}")
         good = b'"' + field.encode() + b'":'
-        bad = b"{" + good + poison + b"," + plain[1:]  # a second one of its name, which rules where it is the last
+        bad = b"{" + good + poison + b"," + plain[1:]  # A second field of the same name, which counts if it is the last.
         late = plain[:-1] + b"," + good + poison + b"}"
         assert await account.ingest(arrival(bad, late, message(f"next after {name} in {field}"))) >= 1
     taken: list[Entry] = []
@@ -65,7 +65,7 @@ async def test_whatever_a_field_holds_it_is_stored_and_the_next_message_comes(ac
 
 
 @pytest.mark.parametrize("text", ["\ud800", "a\x00b", "", "'; DROP TABLE entries; --", "😀" * 200])
-async def test_whatever_is_asked_for_is_only_a_value(account: AccountJournal, text: str) -> None:
+async def test_any_text_in_a_query_is_only_a_value(account: AccountJournal, text: str) -> None:
     await account.ingest(arrival(message(1)))
     assert await find_message(account, text) is None
     assert await account.find(EntryQuery(words=text)) == []

@@ -1,4 +1,4 @@
-"""Several processes on one journal, and processes that are killed: for engines whose journals outlive a process."""
+"""Several processes on one journal, and processes that are killed: for engines whose journals survive a process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ENVIRONMENT = {**os.environ, "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"}
 
 @pytest.fixture
 async def two(surviving: StorageEngine) -> AsyncIterator[tuple[Journal, Journal]]:
-    """Return one journal twice, as two processes have it; it has an account."""
+    """Return one journal twice, as two processes open it; it has an account."""
     one, other = surviving.open(), surviving.open()
     await opened(one)
     yield one, other
@@ -38,7 +38,7 @@ async def two(surviving: StorageEngine) -> AsyncIterator[tuple[Journal, Journal]
 
 @contextlib.asynccontextmanager
 async def program(engine: StorageEngine, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Run another process on a journal, which is killed in the end."""
+    """Run another process on a journal, and kill it in the end."""
     command = (sys.executable, "-m", "tests.storage_contract.program", engine.url, *words)
     process = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT, env=ENVIRONMENT, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
@@ -65,13 +65,13 @@ def contents(paths: list[str]) -> list[bytes]:
 
 
 async def known(journal: Journal, uin: int = UIN) -> AccountJournal:
-    """Return the account, at its login."""
+    """Return the account with its login."""
     account = journal.account(uin)
     await account.position(OWN)
     return account
 
 
-# -- at the same time ------------------------------------------------------------------------------------------------
+# -- concurrent processes --------------------------------------------------------------------------------------------
 
 
 async def test_two_processes_write_into_one_journal(surviving: StorageEngine) -> None:
@@ -88,7 +88,7 @@ async def test_two_processes_write_into_one_journal(surviving: StorageEngine) ->
     await journal.close()
 
 
-async def test_a_message_that_another_process_has_stored_is_known(two: tuple[Journal, Journal]) -> None:
+async def test_a_message_stored_by_another_process_is_a_duplicate(two: tuple[Journal, Journal]) -> None:
     one, other = [await known(each) for each in two]
     await one.ingest(arrival(*messages(1, 3)))
     await other.ingest(arrival(*messages(4, 3)))
@@ -97,13 +97,13 @@ async def test_a_message_that_another_process_has_stored_is_known(two: tuple[Jou
 
 
 @pytest.mark.parametrize("is_taken_between", [True, False])
-async def test_what_another_process_stores_between_two_batches_is_given_in_its_place(
+async def test_entries_of_another_process_between_two_batches_are_delivered_in_order(
     two: tuple[Journal, Journal], is_taken_between: bool
 ) -> None:
     account, beside = [await known(each) for each in two]
     consumer = await account.consumer("bot")
     taken: list[int] = []
-    for first in (1, 2):  # from the storage, then from memory
+    for first in (1, 2):  # From the storage, then from memory.
         await account.ingest(arrival(*messages(first, 1)))
         taken += numbers(await consumer.take())
     await account.ingest(arrival(*messages(3, 1)))
@@ -116,7 +116,7 @@ async def test_what_another_process_stores_between_two_batches_is_given_in_its_p
     assert taken == [1, 2, 3, 4, 5]
 
 
-async def test_what_another_process_stores_for_one_account_is_not_hidden_by_the_next_batch_of_another(
+async def test_entries_of_another_process_are_delivered_after_a_batch_of_another_account(
     two: tuple[Journal, Journal],
 ) -> None:
     journal, beside = two
@@ -148,7 +148,7 @@ async def test_dead_letters_are_read_and_revived_while_another_process_has_the_c
 
     assert [each.entry.number for each in await part.dead_letters("bot")] == [1]
     assert await part.revive("bot", 1)
-    assert not await part.revive("bot", 1), "it is no dead letter any more"
+    assert not await part.revive("bot", 1), "not a dead letter any more"
     assert await part.dead_letters("bot") == []
     await told.wait()
     assert numbers(await held.take()) == [1]
@@ -181,10 +181,10 @@ async def test_media_that_are_added_survive_another_process_that_deletes(two: tu
     assert contents([each.path for each in found if each]) == [b"%d" % number for number in range(20)]
 
 
-# -- after a death ---------------------------------------------------------------------------------------------------
+# -- killed processes ------------------------------------------------------------------------------------------------
 
 
-async def test_a_consumer_is_open_in_one_process_until_that_dies(surviving: StorageEngine) -> None:
+async def test_a_consumer_is_open_in_one_process_until_it_dies(surviving: StorageEngine) -> None:
     journal = surviving.open()
     account = await opened(journal)
     async with program(surviving, "hold", "bot") as other:
@@ -195,7 +195,7 @@ async def test_a_consumer_is_open_in_one_process_until_that_dies(surviving: Stor
     await journal.close()
 
 
-async def test_a_send_that_a_dead_process_was_at_is_unknown(surviving: StorageEngine) -> None:
+async def test_a_send_in_flight_in_a_process_that_died_is_unknown(surviving: StorageEngine) -> None:
     journal = surviving.open()
     outbox = journal.account(UIN).outbox
     async with program(surviving, "leave") as other:
@@ -206,11 +206,11 @@ async def test_a_send_that_a_dead_process_was_at_is_unknown(surviving: StorageEn
 
     assert [row.state for row in await outbox.find(SendQuery())] == ["sent", "unknown", "queued"]
     assert await outbox.sending(2, 1.0, FRIEND) is False
-    assert await outbox.sending(1, 1.0, FRIEND) is True, "it never left, so it may now"
+    assert await outbox.sending(1, 1.0, FRIEND) is True, "it was never transmitted, so it may be sent"
     await journal.close()
 
 
-async def test_a_process_that_ends_without_closing_the_journal_stores_what_it_has_done(
+async def test_a_process_that_ends_without_closing_the_journal_loses_nothing(
     surviving: StorageEngine,
 ) -> None:
     async with program(surviving, "forget") as other:
@@ -221,7 +221,7 @@ async def test_a_process_that_ends_without_closing_the_journal_stores_what_it_ha
     await journal.close()
 
 
-async def test_closing_the_journal_ends_what_was_on_its_way(surviving: StorageEngine) -> None:
+async def test_closing_the_journal_marks_sends_in_flight_as_unknown(surviving: StorageEngine) -> None:
     journal = surviving.open()
     outbox = journal.account(UIN).outbox
     row = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0)
@@ -252,8 +252,8 @@ async def test_a_process_that_is_killed_around_any_commit_loses_nothing(survivin
     stored = int(position or b"0")
     left = await (await account.consumer("bot")).take(100) if position is not None else []
 
-    assert len(told) <= stored <= len(tried), "what was told to be stored is"
-    assert ids(await everything(account)) == [str(number) for number in range(1, 3 * stored + 1)], "no half batch"
+    assert len(told) <= stored <= len(tried), "every batch that was reported as stored is stored"
+    assert ids(await everything(account)) == [str(number) for number in range(1, 3 * stored + 1)], "no batch is stored in part"
     assert all(entry.redelivered for entry in left if entry.number in given), "a repeated entry must be marked"
-    assert not done & set(numbers(left)), "what was flushed does not come again"
+    assert not done & set(numbers(left)), "a flushed acknowledgement is not lost"
     await journal.close()

@@ -1,4 +1,4 @@
-"""Purge and retention: what is deleted is gone, and a consumer that had not read it gets a gap."""
+"""Purge and retention: deleted rows cannot be found, and a consumer that had not read them gets a gap."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def gap_in(entry: Entry) -> ContinuityLost:
 
 
 class TestPurge:
-    async def test_numbers_are_not_given_again(self, account: AccountJournal) -> None:
+    async def test_numbers_of_deleted_entries_are_not_reused(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*messages(1, 3)))
         await account.purge(chats=[FRIEND])
         await account.ingest(arrival(*messages(4, 1)))
         assert [entry.number for entry in await everything(account)] == [4]
 
-    async def test_sends_go_as_well_but_not_what_is_on_its_way(self, account: AccountJournal) -> None:
+    async def test_sends_are_deleted_except_those_in_flight(self, account: AccountJournal) -> None:
         for number, chat in enumerate((FRIEND, FRIEND, ROOM), 1):
             await account.outbox.add(
                 client_id=str(number), chat=chat, kind="text", text="x", key="", time=1_000.0 * number
@@ -57,7 +57,7 @@ class TestPurge:
         assert await account.purge(before=4_000) == 1
         assert [row.client_id for row in await account.outbox.find(SendQuery())] == ["2"]
 
-    async def test_another_account_keeps_what_it_has(self, journal: Journal) -> None:
+    async def test_another_account_is_not_affected(self, journal: Journal) -> None:
         one, two = await opened(journal, 1), await opened(journal, 2)
         await one.ingest(arrival(*messages(1, 3)))
         await two.ingest(arrival(*messages(1, 3)))
@@ -65,7 +65,7 @@ class TestPurge:
         assert len(await everything(two)) == 3
         assert len(await two.find(EntryQuery(words="text"))) == 3
 
-    async def test_people_of_earlier_logins_are_forgotten_and_those_of_this_one_kept(
+    async def test_identities_of_earlier_logins_are_deleted_and_those_of_this_one_kept(
         self, account: AccountJournal
     ) -> None:
         await account.save_contacts(OWN, [Contact(id=ContactId("@old"), nickname="Boss")])
@@ -87,7 +87,7 @@ class TestGaps:
         await account.purge(chats=[FRIEND])
         assert await everything(account) == []
 
-    async def test_what_was_acknowledged_out_of_turn_is_not_missed(self, account: AccountJournal) -> None:
+    async def test_entries_acknowledged_out_of_order_leave_no_gap(self, account: AccountJournal) -> None:
         consumer = await account.consumer("bot")
         await account.ingest(arrival(*(message(number, at=1_000 + number) for number in range(1, 5))))
         await consumer.take()
@@ -101,7 +101,7 @@ class TestGaps:
 
 
 class TestWhatIsDeleted:
-    async def test_nothing_of_a_chat_is_found_any_more(self, account: AccountJournal) -> None:
+    async def test_nothing_of_a_purged_chat_is_found(self, account: AccountJournal) -> None:
         await account.ingest(
             arrival(message(1, "秘密 secretword"), message(2, "other", ROOM), message(3, "secretword"))
         )
@@ -112,7 +112,7 @@ class TestWhatIsDeleted:
         assert await find_message(account, "1") is None
         assert await account.find(EntryQuery(chats=(FRIEND,))) == []
 
-    async def test_what_is_older_than_a_time_goes_and_both_conditions_hold_together(
+    async def test_older_entries_are_deleted_and_conditions_are_combined(
         self, account: AccountJournal
     ) -> None:
         await account.ingest(arrival(*(message(number, at=1_000 * number) for number in range(1, 11))))
@@ -122,12 +122,12 @@ class TestWhatIsDeleted:
         assert await account.purge() == 0
         assert ids(await everything(account)) == ["8", "9", "10"]
 
-    async def test_it_may_come_again(self, account: AccountJournal) -> None:
+    async def test_a_purged_message_can_be_stored_again(self, account: AccountJournal) -> None:
         await account.ingest(arrival(message(1)))
         await account.purge(chats=[FRIEND])
         assert await account.ingest(arrival(message(1))) == 1
 
-    async def test_a_consumer_gets_a_gap_in_place_of_the_last_entry_that_it_misses(
+    async def test_a_consumer_gets_a_gap_in_place_of_the_last_deleted_entry(
         self, account: AccountJournal
     ) -> None:
         behind, ahead = await account.consumer("behind"), await account.consumer("ahead")
@@ -141,7 +141,7 @@ class TestWhatIsDeleted:
         assert ids(await ahead.take()) == ["7"]
         first, *others = await (await account.consumer("behind")).take()
         assert gap_in(first) == ContinuityLost(since=1_001.0, until=1_003.0, reason="purged")
-        assert first.number == 3, "where the messages would have come"
+        assert first.number == 3, "at the place of the messages"
         assert ids(others) == ["4", "5", "6", "7"]
 
     async def test_gaps_in_a_row_become_one(self, account: AccountJournal) -> None:
@@ -167,7 +167,7 @@ class TestWhatIsDeleted:
 
 
 class TestRetention:
-    async def test_what_arrived_too_long_ago_goes_by_itself(self, engine: StorageEngine) -> None:
+    async def test_entries_are_deleted_after_the_retention_days(self, engine: StorageEngine) -> None:
         journal = engine.open(retention_days=10)
         account = await opened(journal)
         await account.ingest(arrival(message(1, "old"), at=NOW - 11 * DAY))
@@ -179,7 +179,7 @@ class TestRetention:
         assert ids(await everything(account)) == ["2"], "the days count from the arrival"
         await journal.close()
 
-    async def test_zero_days_keep_everything(self, engine: StorageEngine) -> None:
+    async def test_with_zero_days_nothing_is_deleted(self, engine: StorageEngine) -> None:
         journal = engine.open(retention_days=0)
         account = await opened(journal)
         await account.ingest(arrival(message(1), at=1_000.0))

@@ -34,7 +34,7 @@ async def test_a_stored_record_is_found_by_kind_and_id(records: RecordStore) -> 
     assert [each.id for each in await records.find("key")] == ["a", "b"]
 
 
-async def test_a_change_needs_the_version_that_is_stored(records: RecordStore) -> None:
+async def test_a_change_needs_the_stored_version(records: RecordStore) -> None:
     await records.put("key", "a", b"1", version=0, time=1.0)
     assert (await records.put("key", "a", b"2", version=1, time=2.0)).version == 2
 
@@ -48,7 +48,7 @@ async def test_a_change_needs_the_version_that_is_stored(records: RecordStore) -
     assert (found.version, found.body) == (2, b"2")
 
 
-async def test_a_deleted_record_is_gone_and_can_be_stored_anew(records: RecordStore) -> None:
+async def test_a_deleted_record_is_not_found_and_can_be_stored_again(records: RecordStore) -> None:
     await records.put("key", "a", b"1", version=0, time=1.0)
     with pytest.raises(RecordChanged):
         await records.delete("key", "a", version=2)
@@ -77,7 +77,7 @@ async def test_closed_records_raise(records: RecordStore) -> None:
         await records.get("key", "a")
 
 
-async def test_another_process_sees_what_is_stored(tmp_path: Path) -> None:
+async def test_another_process_reads_the_stored_records(tmp_path: Path) -> None:
     one, other = open_records(tmp_path / "gateway.db"), open_records(tmp_path / "gateway.db")
     await one.put("key", "a", b"1", version=0, time=1.0)
 
@@ -89,7 +89,7 @@ async def test_another_process_sees_what_is_stored(tmp_path: Path) -> None:
     await other.close()
 
 
-async def test_a_backup_holds_everything_and_replaces_no_file(tmp_path: Path) -> None:
+async def test_a_backup_is_complete_and_replaces_no_file(tmp_path: Path) -> None:
     records = open_records(tmp_path / "gateway.db")
     await records.put("key", "a", b"1", version=0, time=1.0)
     await records.backup(tmp_path / "copy.db")

@@ -40,25 +40,25 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> LoginStore:
     return LoginFile(tmp_path / "me.json", passphrase=passphrase)
 
 
-async def test_what_was_saved_is_loaded(store: LoginStore) -> None:
+async def test_a_saved_login_can_be_loaded(store: LoginStore) -> None:
     await store.save(SAVED)
 
     assert await store.load() == SAVED
 
 
-async def test_there_is_nothing_at_first(store: LoginStore) -> None:
+async def test_there_is_no_login_at_first(store: LoginStore) -> None:
     assert await store.load() is None
     assert len(await store.load_contacts()) == len(Contacts())
 
 
-async def test_a_new_login_takes_the_place_of_an_earlier_one(store: LoginStore) -> None:
+async def test_a_new_login_replaces_an_earlier_one(store: LoginStore) -> None:
     await store.save(SAVED)
     await store.save(SavedLogin(login=LOGIN))
 
     assert await store.load() == SavedLogin(login=LOGIN)
 
 
-async def test_a_change_starts_from_what_is_saved(store: LoginStore) -> None:
+async def test_a_change_starts_from_the_saved_login(store: LoginStore) -> None:
     await store.save(SAVED)
     await store.update(lambda saved: msgspec.structs.replace(saved, ended=None))
 
@@ -112,7 +112,7 @@ async def test_clearing_deletes_the_login_and_its_contacts(store: LoginStore) ->
     assert len(await store.load_contacts()) == len(Contacts())
 
 
-async def test_preparing_makes_no_login_and_keeps_the_one_that_is_there(store: LoginStore) -> None:
+async def test_preparing_makes_no_login_and_keeps_an_existing_one(store: LoginStore) -> None:
     await store.prepare()
     assert await store.load() is None
     await store.save(SAVED)
@@ -121,7 +121,7 @@ async def test_preparing_makes_no_login_and_keeps_the_one_that_is_there(store: L
     assert await store.load() == SAVED
 
 
-async def test_one_at_a_time_syncs(store: LoginStore) -> None:
+async def test_only_one_owner_may_sync_at_a_time(store: LoginStore) -> None:
     async with store.syncing():
         with pytest.raises(AlreadyRunning) as caught:
             await store.syncing().__aenter__()
@@ -131,7 +131,7 @@ async def test_one_at_a_time_syncs(store: LoginStore) -> None:
     assert caught.value.pid == os.getpid()
 
 
-async def test_a_sync_keeps_no_other_from_changing_the_login(store: LoginStore) -> None:
+async def test_the_login_can_be_changed_during_a_sync(store: LoginStore) -> None:
     await store.save(SAVED)
     async with store.syncing():
         await store.update(lambda saved: msgspec.structs.replace(saved, pending=()))
@@ -145,7 +145,7 @@ async def test_changes_of_several_threads_lose_nothing(store: LoginStore) -> Non
     await store.save(msgspec.structs.replace(SAVED, pending=()))
 
     def add_one(saved: SavedLogin) -> SavedLogin:
-        time.sleep(0)  # lets another thread go on between reading and writing
+        time.sleep(0)  # Let another thread run between reading and writing.
         return msgspec.structs.replace(saved, pending=(*saved.pending, *SAVED.pending))
 
     async def add() -> None:

@@ -1,4 +1,4 @@
-"""Blocking: a call runs no query on the event loop's thread, and its work there does not grow with the journal."""
+"""Blocking: no call runs a query on the event loop's thread, and its work there does not grow with the journal."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ async def filled(journal: Journal, uin: int, size: int) -> AccountJournal:
 
 
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call_leaves_the_loop_little_to_do_however_much_is_stored(journal: Journal, name: str) -> None:
+async def test_the_work_of_a_call_on_the_loop_does_not_grow_with_the_journal(journal: Journal, name: str) -> None:
     costs: list[int] = []
     for uin, size in enumerate((FEW, MANY)):
         account = await filled(journal, uin, size)
-        await CALLS[name](account, journal)  # opens what is opened once
+        await CALLS[name](account, journal)  # Opens everything that is opened once.
         with calls_of_this_thread() as calls:
             await CALLS[name](account, journal)
         assert list(filter(is_query, calls)) == []
@@ -74,11 +74,11 @@ async def test_a_call_leaves_the_loop_little_to_do_however_much_is_stored(journa
 @pytest.mark.parametrize("size", [FEW, MANY])
 async def test_a_lookup_of_a_contact_reads_one_row(journal: Journal, size: int) -> None:
     roster = await (await filled(journal, 1, size)).roster(OWN)
-    roster.get("@0")  # opens what is opened once
+    roster.get("@0")  # Opens everything that is opened once.
     with calls_of_this_thread() as calls:
         found = roster.get(f"@{size - 1}")
         stranger = roster.get("@stranger")
 
     assert (f"name {size - 1}", None) == (found and found.nickname, stranger)
-    assert len(list(filter(is_query, calls))) <= 2  # execute and fetch
+    assert len(list(filter(is_query, calls))) <= 2  # `execute` and `fetch`.
     assert len(calls) < 40

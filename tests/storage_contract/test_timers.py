@@ -26,7 +26,7 @@ async def added(account: AccountJournal, key: str, *, due_at: float = NOW + 60, 
 
 
 async def keys(account: AccountJournal, **conditions: Any) -> list[str]:
-    """Return the keys of the timers of a bot that wait."""
+    """Return the keys of the waiting timers of a bot."""
     query = TimerQuery(**{"bot": "bot", **conditions})
     return [row.key for row in await account.timers.find(query)]
 
@@ -42,7 +42,7 @@ async def test_stored_timer_is_found_with_all_its_fields(account: AccountJournal
 
 
 @pytest.mark.parametrize("outcome", [None, "done", "failed", "cancelled"])
-async def test_same_key_is_the_same_timer_whatever_became_of_it(
+async def test_same_key_is_the_same_timer_in_any_state(
     account: AccountJournal, outcome: TimerOutcome | None
 ) -> None:
     first = await added(account, "a")
@@ -76,7 +76,7 @@ async def test_timers_are_found_by_bot_number_and_name(account: AccountJournal) 
     assert await keys(account, bot="other") == ["four"]
 
 
-async def test_each_account_has_timers_of_its_own(journal: Journal) -> None:
+async def test_each_account_has_its_own_timers(journal: Journal) -> None:
     one, other = await opened(journal), journal.account(UIN + 1)
     row = await added(one, "a")
     assert await keys(other) == []
@@ -109,13 +109,13 @@ async def test_settled_timer_cannot_be_postponed(account: AccountJournal) -> Non
     assert await keys(account) == []
 
 
-async def test_lone_surrogates_do_not_hinder_a_timer(account: AccountJournal) -> None:
+async def test_lone_surrogates_in_a_timer_can_be_stored(account: AccountJournal) -> None:
     await added(account, "a\ud83c", name="tea\ud83c", bot="bot\ud83c")
     await added(account, "a\ud83c", name="tea\ud83c", bot="bot\ud83c")
     assert len(await account.timers.find(TimerQuery(bot="bot\ud83c", name="tea\ud83c"))) == 1
 
 
-async def test_timer_that_waits_outlives_its_process(surviving: StorageEngine) -> None:
+async def test_waiting_timer_survives_its_process(surviving: StorageEngine) -> None:
     journal = surviving.open()
     row = await added(await opened(journal), "a")
     await surviving.kill(journal)
@@ -132,10 +132,10 @@ async def test_timers_of_a_chat_are_purged_with_it(account: AccountJournal) -> N
     await added(account, "elsewhere", chat=ROOM)
     assert await account.purge(chats=[FRIEND]) == 2
     assert await keys(account) == ["elsewhere"]
-    assert (await added(account, "settled")).state == "waiting", "its key is free again"
+    assert (await added(account, "settled")).state == "waiting", "the key can be used again"
 
 
-async def test_purge_by_age_keeps_timers_that_wait(account: AccountJournal) -> None:
+async def test_purge_by_age_keeps_waiting_timers(account: AccountJournal) -> None:
     await added(account, "waits")
     for key, at in {"old": NOW, "new": NOW + 10}.items():
         row = await added(account, key)
