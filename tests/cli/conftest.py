@@ -1,7 +1,7 @@
 """
-The command line as its users meet it: real processes, a real sandbox in a process of its own, a home for each test.
+The command line as users meet it: real processes, a sandbox in its own process, a home folder for each test.
 
-The canary hears what every command prints, and knows the keys of every login that a test saves.
+The canary records what every command prints, and knows the keys of every login that a test saves.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PATIENCE = 20.0
 
 
 class Sandbox:
-    """A running `webwx sandbox`, and the hands of the people in it."""
+    """A running `webwx sandbox`, and its control API for the phones."""
 
     def __init__(self, first_line: dict[str, Any]) -> None:
         self.first_line = first_line
@@ -46,7 +46,7 @@ class Sandbox:
         self.control_url: str = first_line["control"]
 
     def control(self, path: str, **fields: Any) -> dict[str, Any]:
-        """Call the control API: GET without fields, else POST."""
+        """Call the control API: GET if there are no fields, otherwise POST."""
         body = json.dumps(fields).encode() if fields else None
         with urllib.request.urlopen(urllib.request.Request(f"{self.control_url}/{path}", body)) as answer:
             return json.load(answer)  # type: ignore[no-any-return]
@@ -55,13 +55,13 @@ class Sandbox:
         return str(self.control("say", **{"from": sender, "to": to, "text": text})["message_id"])
 
     def chat(self, who: str, chat_id: str) -> dict[str, Any]:
-        """Give a chat on somebody's phone."""
+        """Return a chat on a person's phone."""
         (found,) = [chat for chat in self.control(f"inbox?who={quote(who)}")["chats"] if chat["id"] == chat_id]
         return found  # type: ignore[no-any-return]
 
 
 class Shell:
-    """A terminal with a home of its own, pointed at a sandbox."""
+    """A shell with its own home folder and a sandbox as the server."""
 
     def __init__(self, home: Path, server: str, hear: Callable[[str, str], None], forks: Forks) -> None:
         self._forks = forks
@@ -107,7 +107,7 @@ class Shell:
         folder: Path | None = None,
         **environment: str,
     ) -> Started:
-        """Start `webwx` as users do, with an interpreter of its own that begins and ends."""
+        """Start `webwx` as users do, in its own interpreter, which starts and ends completely."""
         return Started(
             [WEBWX, *arguments],
             cwd=folder,
@@ -121,7 +121,7 @@ class Shell:
 
     @contextmanager
     def terminal(self, *arguments: str) -> Iterator[Terminal]:
-        """Start `webwx` on a terminal, and end it."""
+        """Start `webwx` on a terminal; it ends with the block."""
         master, slave = pty.openpty()
         try:
             with os.fdopen(slave, "r+b", buffering=0) as screen:
@@ -136,20 +136,20 @@ class Shell:
 
 
 class Terminal:
-    """What a terminal shows."""
+    """The text that a terminal shows."""
 
     def __init__(self, master: int) -> None:
         self._master = master
         self.shown = ""
 
     def wait_for(self, words: str) -> None:
-        """Return once it shows these words."""
+        """Return once the terminal shows these words."""
         while words not in self.shown:
             self.shown += os.read(self._master, 10_000).decode()
 
 
 class Started(subprocess.Popen[str]):
-    """A command that runs; a test that fails beside it does not wait for its end."""
+    """A running command; a test that fails does not wait for its end."""
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         if kind is not None:
@@ -170,24 +170,24 @@ class Finished:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """What `--json` printed."""
+        """The lines that `--json` printed."""
         return [json.loads(line) for line in self.stdout.splitlines()]
 
     @property
     def line(self) -> dict[str, Any]:
-        """The one line that `--json` printed."""
+        """The only line that `--json` printed."""
         (line,) = self.lines
         return line
 
     @property
     def sentence(self) -> str:
-        """The one line on stderr."""
+        """The only line on stderr."""
         (line,) = self.stderr.splitlines()
         return line
 
     @property
     def error(self) -> dict[str, Any]:
-        """What `--json` printed of a failure."""
+        """The failure that `--json` printed."""
         error: dict[str, Any] = json.loads(self.sentence)["error"]
         return error
 
@@ -208,27 +208,27 @@ def running_sandbox(forks: Forks, *options: str) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def shell(sandbox: Sandbox, tmp_path: Path, canary: Any, forks: Forks) -> Shell:
-    """A terminal where nobody is logged in."""
+    """A shell without a login."""
     return Shell(tmp_path / "home", sandbox.url, canary.hear, forks)
 
 
 @pytest.fixture
 def me(shell: Shell, sandbox: Sandbox, canary: Any) -> Shell:
-    """A terminal where 小明 has just logged in."""
+    """A shell in which 小明 has just logged in."""
     log_in("me", shell.settings, sandbox, canary)
     return shell
 
 
 @pytest.fixture
 def friend(shell: Shell, sandbox: Sandbox, canary: Any) -> Settings:
-    """阿华, who has just logged in at the same terminal, with an account of the name `friend`."""
+    """阿华, who has just logged in in the same shell with the account `friend`."""
     settings = replace(shell.settings, account="friend")
     log_in("阿华", settings, sandbox, canary)
     return settings
 
 
 def log_in(who: str, settings: Settings, sandbox: Sandbox, canary: Any) -> None:
-    """Save a login of somebody as `webwx login` does, and let the canary know its keys."""
+    """Save a login of a person as `webwx login` does, and make its keys known to the canary."""
 
     def scan_and_confirm(_: object) -> None:
         sandbox.control("scan", who=who)
@@ -249,7 +249,7 @@ def log_in(who: str, settings: Settings, sandbox: Sandbox, canary: Any) -> None:
 
 
 def secrets_of(login: Login) -> set[str]:
-    """Give what no command may ever print."""
-    keys = ("wxsid", "webwx_data_ticket", "webwx_auth_ticket", "webwxuvid")  # the others hold times and languages
+    """Return the texts that no command may print."""
+    keys = ("wxsid", "webwx_data_ticket", "webwx_auth_ticket", "webwxuvid")  # The other cookies hold times and languages.
     cookies = {cookie.value for cookie in login.jar.cookies if cookie.name in keys}
     return {login.credentials.sid, login.credentials.skey, login.pass_ticket, *cookies} - {""}

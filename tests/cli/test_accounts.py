@@ -1,11 +1,11 @@
-"""`webwx accounts`, and several accounts side by side."""
+"""`webwx accounts`, and several accounts in one home folder."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-def test_each_account_has_a_login_of_its_own(me: Any, friend: Any) -> None:
+def test_each_account_has_its_own_login(me: Any, friend: Any) -> None:
     assert me.run("status", "--json").line["nickname"] == "小明"
     assert me.run("status", "--json", "--account", "friend").line["nickname"] == "阿华"
     assert me.run("--account", "friend", "status", "--json").line["nickname"] == "阿华"
@@ -14,19 +14,19 @@ def test_each_account_has_a_login_of_its_own(me: Any, friend: Any) -> None:
     assert me.run("status", "--account", "nobody").code == 4
 
 
-def test_what_was_sent_last_is_the_accounts_own(me: Any, friend: Any) -> None:
+def test_the_last_message_belongs_to_its_account(me: Any, friend: Any) -> None:
     me.run("send", "filehelper", "mine")
     assert me.run("recall", "--account", "friend").code == 2
     assert me.run("recall").code == 0
 
 
-def test_logging_one_out_leaves_the_other(me: Any, friend: Any) -> None:
+def test_a_logout_leaves_the_other_login(me: Any, friend: Any) -> None:
     assert me.run("logout", "--account", "friend").code == 0
     assert [line["account"] for line in me.run("accounts", "--json").lines] == ["default"]
     assert me.run("status").code == 0
 
 
-def test_all_of_them_are_listed(me: Any, friend: Any, sandbox: Any) -> None:
+def test_all_accounts_are_listed(me: Any, friend: Any, sandbox: Any) -> None:
     first, second = me.run("accounts", "--json", "--account", "friend").lines
     assert first == {
         "account": "default", "nickname": "小明", "host": "web", "server": sandbox.url, "state": "saved",
@@ -38,14 +38,14 @@ def test_all_of_them_are_listed(me: Any, friend: Any, sandbox: Any) -> None:
     )
 
 
-def test_a_login_that_has_ended_is_shown_as_one(me: Any, sandbox: Any) -> None:
+def test_a_login_that_has_ended_is_marked(me: Any, sandbox: Any) -> None:
     sandbox.control("log-out", who="me")
     me.run("status")
     line = me.run("accounts", "--json").line
     assert (line["state"], line["reason"]) == ("ended", "phone")
 
 
-def test_a_login_that_cannot_be_read_is_listed_and_left_alone(me: Any) -> None:
+def test_an_unreadable_login_is_listed_and_not_changed(me: Any) -> None:
     me.settings.login_path.write_text("{}")
     line = me.run("accounts", "--json").line
     assert (line["account"], line["nickname"], line["state"]) == ("default", None, "unreadable")

@@ -23,7 +23,7 @@ WEBWX = Path(sys.executable).with_name("webwx")
 
 
 def find(path: str) -> click.Command:
-    """Give the command that `webwx PATH` runs."""
+    """Return the command that `webwx PATH` runs."""
     found: click.Command | None = webwx
     for name in path.split():
         assert isinstance(found, click.Group)
@@ -36,7 +36,7 @@ VERBS = [f"{group.name} {verb}" for group in (phone, config, journal, outbox) fo
 every_command = pytest.mark.parametrize("path", [*COMMANDS, *VERBS])
 
 
-def test_the_help_loads_nothing_heavy() -> None:
+def test_the_help_imports_no_slow_module() -> None:
     program = (
         "import sys; from webwx.cli import run_command; run_command(['--help']);"
         "print(*{'aiohttp', 'asyncio', 'msgspec', 'segno', 'sqlite3'} & {*sys.modules}, file=sys.stderr)"
@@ -57,7 +57,7 @@ def test_the_help_lists_every_command_and_every_exit_code(capsys: pytest.Capture
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_list_says_of_a_command_what_its_own_help_says(name: str) -> None:
+def test_the_list_of_commands_repeats_the_first_line_of_each_help(name: str) -> None:
     assert (find(name).help or "").strip().splitlines()[0] == COMMANDS[name][1]
 
 
@@ -78,7 +78,7 @@ def test_without_a_command_it_shows_its_help(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err.startswith("Usage: webwx ")
 
 
-def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["--version"]) == 0
     assert capsys.readouterr().out.startswith("webwx ")
 
@@ -92,7 +92,7 @@ def test_it_tells_its_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["--nope"], "webwx: No such option '--nope'; see 'webwx --help'."),
     ],
 )
-def test_wrong_usage_is_told_in_one_line(
+def test_wrong_usage_is_one_line(
     arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_command(arguments) == 2
@@ -128,24 +128,24 @@ def test_with_json_a_failure_names_the_exception(shell: Any) -> None:
     }
 
 
-def test_a_text_that_looks_like_json_asks_for_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_text_that_looks_like_the_option_json_does_not_set_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["quux", "--", "--json"]) == 2
     assert capsys.readouterr().err.startswith("webwx: No such command")
 
 
-def test_a_mistake_of_ours_is_told_in_one_line_too(
+def test_an_unexpected_exception_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "home").write_text("a file where a folder is due")
     monkeypatch.setenv("WEBWX_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("WEBWX_CONFIG", str(tmp_path / "config.toml"))
     assert run_command(["logout"]) == 1
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "Traceback" not in told
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "Traceback" not in error
 
 
-def test_a_command_leaves_the_handler_of_ctrl_c_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_restores_the_handler_of_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEBWX_HOME", str(tmp_path))
     monkeypatch.setenv("WEBWX_CONFIG", str(tmp_path / "config.toml"))
     before = signal.getsignal(signal.SIGINT)
@@ -153,19 +153,19 @@ def test_a_command_leaves_the_handler_of_ctrl_c_as_it_was(tmp_path: Path, monkey
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_an_address_that_is_none_is_refused_before_anything_else(shell: Any) -> None:
+def test_an_invalid_address_is_refused_first(shell: Any) -> None:
     done = shell.run("status", "--server", "example.org")
     assert (done.code, done.stdout) == (2, "")
     assert "http://127.0.0.1:8790" in done.sentence
 
 
-def test_a_text_that_is_no_utf8_ends_no_command(shell: Any) -> None:
+def test_text_that_is_not_utf8_does_not_end_a_command(shell: Any) -> None:
     done = shell.run("read", b"\xff\xfe", "--json")
     assert done.code == 4
     assert shell.run(b"\xff").sentence.startswith("webwx: No such command ")
 
 
-def test_a_closed_pipe_ends_it_quietly(shell: Any) -> None:
+def test_a_closed_pipe_ends_a_command_without_an_error(shell: Any) -> None:
     with shell.start("demo", "--json") as process:
         process.stdout.close()
         assert process.wait(20) == 0
@@ -173,7 +173,7 @@ def test_a_closed_pipe_ends_it_quietly(shell: Any) -> None:
 
 
 @pytest.mark.parametrize("module", ["click", "msgspec"])
-def test_ctrl_c_while_modules_are_imported_ends_it_without_a_traceback(module: str, tmp_path: Path) -> None:
+def test_ctrl_c_during_imports_ends_a_command_without_a_traceback(module: str, tmp_path: Path) -> None:
     (tmp_path / f"{module}.py").write_text("import sys\nprint('imported', flush=True)\nsys.stdin.read()\n")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     with subprocess.Popen(
@@ -184,11 +184,11 @@ def test_ctrl_c_while_modules_are_imported_ends_it_without_a_traceback(module: s
         assert process.stdout.readline() == "imported\n"
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=20)
-    # On Ctrl-C a newline ends the terminal's own `^C`.
+    # On Ctrl-C a newline ends the line on which the terminal shows `^C`.
     assert (process.returncode, stdout, stderr.strip()) == (130, "", "")
 
 
-def test_ctrl_c_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
+def test_an_ignored_sigint_stays_ignored(tmp_path: Path) -> None:
     (tmp_path / "click.py").write_text("import sys\nprint('imported', flush=True)\nsys.stdin.read()\nsys.exit(3)\n")
     command = f"trap '' INT; exec '{sys.executable}' -m webwx status"
     with subprocess.Popen(
@@ -203,7 +203,7 @@ def test_ctrl_c_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["", "send --file '{file}'"])
-def test_with_a_closed_stderr_nothing_meant_for_it_is_printed_or_fails(arguments: str, me: Any, tmp_path: Path) -> None:
+def test_with_a_closed_stderr_a_command_works_and_prints_no_message(arguments: str, me: Any, tmp_path: Path) -> None:
     (file := tmp_path / "report.txt").write_text("all is well")
     command = f"exec {WEBWX} {arguments.format(file=file)} 2>&-"
     done = subprocess.run(command, shell=True, env=me.environment, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""`webwx completion`: what a shell is told when somebody presses Tab."""
+"""`webwx completion`: the words that a shell offers for Tab."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 
 def complete(shell: Any, line: str) -> list[str]:
-    """Give what bash is offered for the last word of a line."""
+    """Return the words that bash offers for the last word of a line."""
     words = line.split(" ")
     done = shell.run(COMP_WORDS=line, COMP_CWORD=str(len(words) - 1), _WEBWX_COMPLETE="bash_complete")
     assert (done.code, done.stderr) == (0, "")
@@ -38,14 +38,14 @@ def test_commands_and_options_are_completed(shell: Any, line: str, offered: list
     assert found == offered if offered else "--image" not in found
 
 
-def test_a_login_that_does_not_open_breaks_no_line_that_is_being_typed(shell: Any) -> None:
+def test_completion_works_although_the_login_cannot_be_decrypted(shell: Any) -> None:
     shell.environment |= {
         "WEBWX_PASSPHRASE_FROM": "keyring", "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
     }  # fmt: skip
     assert complete(shell, "webwx send ") == ["filehelper", "文件传输助手"]
 
 
-def test_bash_takes_the_script(shell: Any) -> None:
+def test_bash_accepts_the_script(shell: Any) -> None:
     typed = 'eval "$(webwx completion bash)"; COMP_WORDS=(webwx sta); COMP_CWORD=1; _webwx_completion webwx; '
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""`webwx config`, and what the configuration file does to every command."""
+"""`webwx config`, and the effect of the configuration file on every command."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from webwx.cli.config import without_password
 
 @pytest.fixture
 def file(shell: Any) -> Path:
-    """Where the configuration of this terminal is looked for."""
+    """The path of this shell's configuration file."""
     return Path(shell.environment["WEBWX_CONFIG"])
 
 
-def test_the_path_is_told_whether_the_file_exists_or_not(shell: Any, file: Path) -> None:
+def test_the_path_is_printed_even_if_the_file_does_not_exist(shell: Any, file: Path) -> None:
     assert shell.run("config", "path", "--json").line == {"path": str(file), "exists": False}
     file.write_text("this is [no TOML")
     assert shell.run("config", "path", "--json").line == {"path": str(file), "exists": True}
     assert shell.run("config", "path").stdout == f"{file}\n"
 
 
-def test_what_is_in_force_is_shown_with_what_has_set_it(shell: Any, file: Path, sandbox: Any) -> None:
+def test_each_setting_is_shown_with_its_source(shell: Any, file: Path, sandbox: Any) -> None:
     file.write_text(
         'account = "work"\nserver = "http://127.0.0.1:1"\nproxy = "http://me:geheim@127.0.0.1:8080"\n'
         'retention_days = 30\nkeep = ["阿华", "周末爬山"]\n'
@@ -44,13 +44,13 @@ def test_what_is_in_force_is_shown_with_what_has_set_it(shell: Any, file: Path, 
     assert shell.run("config", "show").stdout.splitlines()[3] == "host = (none)  [default]"
 
 
-def test_the_file_says_what_nothing_else_does(me: Any, friend: Any, file: Path, sandbox: Any) -> None:
+def test_the_file_applies_where_no_option_or_variable_is_set(me: Any, friend: Any, file: Path, sandbox: Any) -> None:
     file.write_text(f'account = "friend"\nserver = "{sandbox.url}"\n')
     assert me.run("status", "--json", WEBWX_SERVER="").line["nickname"] == "阿华"
 
 
 @pytest.mark.parametrize("content", ['acount = "work"', "account = 3", "account = ", "[desktop]\nversion = 1"])
-def test_a_mistake_in_the_file_is_one_sentence_wherever_it_matters(shell: Any, file: Path, content: str) -> None:
+def test_an_error_in_the_file_is_one_sentence_in_every_command(shell: Any, file: Path, content: str) -> None:
     file.write_text(content)
     for command in (["status"], ["config", "show"], ["accounts"]):
         done = shell.run(*command)
@@ -59,7 +59,7 @@ def test_a_mistake_in_the_file_is_one_sentence_wherever_it_matters(shell: Any, f
     assert shell.run("completion", "zsh").code == 0
 
 
-def test_a_host_that_the_file_allows_is_one(shell: Any, file: Path) -> None:
+def test_a_host_that_the_file_allows_is_accepted(shell: Any, file: Path) -> None:
     assert shell.run("status", "--host", "wx9.qq.com").code == 2
     file.write_text('allowed_hosts = ["wx9.qq.com"]')
     assert shell.run("status", "--host", "wx9.qq.com").code == 4
@@ -74,5 +74,5 @@ def test_a_host_that_the_file_allows_is_one(shell: Any, file: Path) -> None:
         (None, None),
     ],
 )
-def test_a_password_is_left_out(url: str | None, shown: str | None) -> None:
+def test_a_password_in_a_proxy_address_is_not_shown(url: str | None, shown: str | None) -> None:
     assert without_password(url) == shown

@@ -1,4 +1,4 @@
-"""Each reading command has a place of its own."""
+"""Each receiving command has its own cursor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_both_begin_at_once_and_once_only(tmp_path: Path) -> None:
+async def test_both_consumers_begin_at_the_first_login_and_only_once(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "a.journal")
     account = journal.account(1)
     await begin(account)

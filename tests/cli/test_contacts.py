@@ -29,7 +29,7 @@ def test_a_person_sees_names_first(me: Any) -> None:
     assert any(re.match(r"周末爬山      chatroom, 4 members  who:\d+  @@", line) for line in lines)
 
 
-def test_contacts_and_chats_stand_in_columns(me: Any) -> None:
+def test_contacts_and_chats_are_printed_in_columns(me: Any) -> None:
     for command in ("contacts", "chats"):
         lines = me.run(command).stdout.splitlines()
         assert len(lines) > 1
@@ -37,39 +37,39 @@ def test_contacts_and_chats_stand_in_columns(me: Any) -> None:
             assert len({width(line.partition(sign)[0]) for line in lines if sign in line}) == 1
 
 
-def test_without_a_login_it_says_how_to_get_one(shell: Any) -> None:
+def test_without_a_login_the_error_names_the_command_to_log_in(shell: Any) -> None:
     done = shell.run("contacts")
     assert (done.code, done.stdout) == (4, "")
     assert "webwx login" in done.sentence
 
 
-def test_a_search_looks_into_every_name(me: Any) -> None:
+def test_a_search_covers_every_name(me: Any) -> None:
     found = {
         text: [c["nickname"] for c in me.run("contacts", "--json", "--search", text).lines] for text in ("bos", "华")
     }
     assert found == {"bos": ["李雷"], "华": ["阿华"]}
 
 
-def test_recent_chats_come_newest_first(me: Any, sandbox: Any) -> None:
+def test_recent_chats_are_newest_first(me: Any, sandbox: Any) -> None:
     sandbox.say("zhangsan", "me", "在吗")
     first, *others = me.run("chats", "--json").lines
     assert first["nickname"] == "张三"
     assert {"文件传输助手", "周末爬山"} <= {chat["nickname"] for chat in others}
 
 
-def test_a_remark_is_a_name_from_then_on(me: Any) -> None:
+def test_a_contact_is_found_by_its_new_remark(me: Any) -> None:
     assert me.run("remark", "张三", "--老三", "--json").line["remark"] == "--老三"
     assert me.run("remark", "--老三", "").code == 2
     assert me.run("remark", "--json", "--", "--老三", "").line["remark"] == ""
 
 
-def test_a_chat_is_pinned_and_let_go(me: Any) -> None:
+def test_a_chat_is_pinned_and_unpinned(me: Any) -> None:
     assert me.run("pin", "阿华", "--json").line["is_pinned"] is True
     assert ", pinned  " in me.run("contacts", "--search", "阿华").stdout
     assert me.run("pin", "阿华", "--off").stdout.startswith("No longer pinned: 阿华")
 
 
-def test_friends_are_asked_and_accepted(me: Any, sandbox: Any) -> None:
+def test_friend_requests_are_sent_and_accepted(me: Any, sandbox: Any) -> None:
     [asked] = me.run("contacts", "--json", "--search", "阿华").lines
     assert me.run("friend", "add", asked["id"], "--你好", "--json").line == {"asked": True}
     assert sandbox.chat("ahua", "xiaoming")["messages"][-1]["kind"] == "friend_request"
@@ -80,7 +80,7 @@ def test_friends_are_asked_and_accepted(me: Any, sandbox: Any) -> None:
     assert me.run("friend", "accept", stdin=lines).code != 0
 
 
-def test_what_is_no_friend_request_is_refused(me: Any) -> None:
+def test_accepting_something_else_than_a_friend_request_is_refused(me: Any) -> None:
     for stdin in ("", "x", '{"event":"contact_deleted","id":"@a"}'):
         done = me.run("friend", "accept", stdin=stdin)
         assert (done.code, done.stdout) == (2, "")

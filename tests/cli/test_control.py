@@ -11,12 +11,12 @@ from webwx.cli.control import ask_phones
 from webwx.cli.exits import BadInput
 
 
-async def test_a_refusal_is_told_in_the_sandboxs_words(sandbox: Any) -> None:
+async def test_a_refusal_is_shown_with_the_sentence_of_the_sandbox(sandbox: Any) -> None:
     with pytest.raises(BadInput, match="nobody"):
         await ask_phones(sandbox.url, "card", {"from": "阿华", "to": "me", "person": "nobody"})
 
 
-async def test_half_characters_are_replaced_however_deep_they_stand(sandbox: Any) -> None:
+async def test_lone_surrogates_are_replaced_at_any_depth(sandbox: Any) -> None:
     sent = await ask_phones(
         sandbox.url, "history", {"from": "阿华", "to": "me", "title": "a\ud83d", "lines": ["\udc80"]}
     )

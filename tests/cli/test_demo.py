@@ -20,7 +20,7 @@ from webwx.transport.loopback import Loopback
 NAMES = ["login", "send_text", "mark_read", "recall", "forward_recalled_image"]
 
 
-def test_every_step_is_a_line_that_says_it_was_verified(shell: Any) -> None:
+def test_every_step_is_a_verified_line(shell: Any) -> None:
     done = shell.run("demo", "--json")
     assert (done.code, done.stderr) == (0, "")
     assert [(line["step"], line["ok"]) for line in done.lines] == [(name, True) for name in NAMES]
@@ -34,7 +34,7 @@ def test_every_step_is_a_line_that_says_it_was_verified(shell: Any) -> None:
         assert picture["message_id"] != picture["recalled_message_id"]
 
 
-def test_a_person_reads_a_transcript_with_the_wire_call_beside_each_step(shell: Any) -> None:
+def test_the_transcript_names_the_wire_call_of_each_step(shell: Any) -> None:
     done = shell.run("demo")
     lines = done.stdout.splitlines()
     assert (done.code, len(lines)) == (0, len(STEPS))
@@ -43,12 +43,12 @@ def test_a_person_reads_a_transcript_with_the_wire_call_beside_each_step(shell: 
         assert line.endswith(f"[{wire}]")
 
 
-def test_it_keeps_nothing_and_asks_no_server_of_the_user(shell: Any) -> None:
+def test_the_demo_stores_nothing_and_calls_no_server_of_the_user(shell: Any) -> None:
     assert shell.run("demo", WEBWX_SERVER="http://127.0.0.1:1").code == 0
     assert not Path(shell.environment["WEBWX_HOME"]).exists()
 
 
-async def test_a_step_that_is_not_true_on_the_server_fails(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_step_without_its_effect_on_the_server_fails(capsys: pytest.CaptureFixture[str]) -> None:
     world = default_world(options=Options(media_after_recall="kept"))
     transport = Loopback(SandboxCore(world))
     async with (

@@ -1,4 +1,4 @@
-"""A home on a disk that is full or read-only, mounted for the test alone."""
+"""A home folder on a full or read-only disk, which is mounted for the test."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AROUND = ("unshare", "--user", "--map-root-user", "--mount")
         ("logout", "Logged out.\n"),
     ],
 )
-def test_what_can_be_done_is_done_on_a_disk_that_is(
+def test_commands_do_what_is_possible_on_a_disk_that_is(
     me: Shell, sandbox: Sandbox, disk: str, command: str, expected: str
 ) -> None:
     if shutil.which("unshare") is None or subprocess.run([*AROUND, "true"], check=False).returncode != 0:

@@ -1,4 +1,4 @@
-"""`webwx doctor`: what it reports, and above all what it does not."""
+"""`webwx doctor`: what it reports, and what it must not report."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webwx.storage.login import LoginFile
 from webwx.storage.sqlite.schema import VERSION
 
 
-def test_it_reports_what_is_here(me: Any, friend: Any) -> None:
+def test_the_report_has_versions_settings_and_logins(me: Any, friend: Any) -> None:
     report = me.run("doctor", "--json", "--host", "web").line
     assert list(report) == ["versions", "system", "configuration", "logins", "journals", "variables"]
     assert report["versions"]["webwx"]
@@ -35,7 +35,7 @@ def test_it_reports_what_is_here(me: Any, friend: Any) -> None:
     assert {"WEBWX_CONFIG", "WEBWX_HOME", "WEBWX_SERVER"} <= set(report["variables"]["set"])
 
 
-def test_the_version_of_everything_we_stand_on_is_in_it() -> None:
+def test_the_report_has_the_version_of_each_dependency() -> None:
     named = {name[0] for each in requires("webwx") or () if (name := re.match(r"[\w-]+", each))}
     assert {each.replace("winloop", "uvloop") for each in named} == {
         each.replace("winloop", "uvloop") for each in PACKAGES
@@ -43,7 +43,7 @@ def test_the_version_of_everything_we_stand_on_is_in_it() -> None:
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_nothing_private_is_in_it(me: Any, friend: Any, sandbox: Any, tmp_path: Path, form: list[str]) -> None:
+def test_the_report_has_nothing_private(me: Any, friend: Any, sandbox: Any, tmp_path: Path, form: list[str]) -> None:
     owner = tmp_path / "xiaoming"
     done = me.run(
         "doctor", "--account", "friend", "--proxy", "http://guest:geheim@proxy.example:3128", *form,
@@ -63,7 +63,7 @@ def test_nothing_private_is_in_it(me: Any, friend: Any, sandbox: Any, tmp_path: 
     assert "WEBWX_LANGUAGE" in shown
 
 
-def test_of_what_only_the_file_gives_it_tells_that_it_is_there(shell: Any) -> None:
+def test_settings_of_the_file_are_reported_without_their_values(shell: Any) -> None:
     found = shell.run("doctor", "--json").line["configuration"]
     assert (found["allowed_hosts"], found["desktop"]) == ("0", "none")
     Path(shell.environment["WEBWX_CONFIG"]).write_text(
@@ -83,14 +83,14 @@ def test_how_a_login_ended_is_reported(me: Any, sandbox: Any) -> None:
     ]
 
 
-def test_a_journal_that_cannot_be_read_is_reported_without_its_path(me: Any) -> None:
+def test_an_unreadable_journal_is_reported_without_its_path(me: Any) -> None:
     me.settings.journal_path.write_bytes(b"geheim" * 1000)
     done = me.run("doctor", "--json")
     assert done.line["journals"]["found"] == ["default: it cannot be read, 6000 bytes, mode 600"]
     assert "geheim" not in done.stdout
 
 
-def test_a_configuration_that_cannot_be_used_is_reported_and_not_repeated(shell: Any) -> None:
+def test_an_invalid_configuration_is_reported_without_repeating_it(shell: Any) -> None:
     Path(shell.environment["WEBWX_CONFIG"]).write_text('geheim = "geheim"')
     done = shell.run("doctor", "--json")
     assert done.code == 0
@@ -98,7 +98,7 @@ def test_a_configuration_that_cannot_be_used_is_reported_and_not_repeated(shell:
     assert "geheim" not in done.stdout
 
 
-def test_a_person_reads_it_part_by_part(shell: Any) -> None:
+def test_the_report_for_people_has_sections(shell: Any) -> None:
     shown = shell.run("doctor").stdout
     assert shown.startswith("versions:\n  webwx: ")
     assert "\n  terminal: no\n" in shown
@@ -122,7 +122,7 @@ def test_a_person_reads_it_part_by_part(shell: Any) -> None:
         ),
     ],
 )
-def test_of_the_passphrase_it_tells_where_it_comes_from(shell: Any, variables: dict[str, str], shown: str) -> None:
+def test_the_report_has_the_source_of_the_passphrase(shell: Any, variables: dict[str, str], shown: str) -> None:
     null = {"PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring", "PYTHONPATH": str(Path(__file__).parents[2])}
     done = shell.run("doctor", "--json", **(null | variables))
     assert done.line["configuration"]["passphrase"] == shown
@@ -139,11 +139,11 @@ def test_of_the_passphrase_it_tells_where_it_comes_from(shell: Any, variables: d
         (Path("/clients/a-name/webwx"), "(outside the home folder)"),
     ],
 )
-def test_a_path_does_not_tell_whose_it_is(path: Path, shown: str) -> None:
+def test_a_path_is_shown_without_the_name_of_the_user(path: Path, shown: str) -> None:
     assert scrubbed(path) == shown
 
 
-def test_a_home_folder_that_is_the_root_hides_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_root_as_home_folder_is_not_abbreviated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/")
     assert scrubbed(Path("/clients/a-name/webwx")) == "(outside the home folder)"
 
@@ -159,11 +159,11 @@ def test_a_home_folder_that_is_the_root_hides_no_name(monkeypatch: pytest.Monkey
         ("http://10.0.0.7", "http elsewhere"),
     ],
 )
-def test_of_an_address_only_its_kind_is_told(url: str | None, kind: str) -> None:
+def test_only_the_kind_of_an_address_is_reported(url: str | None, kind: str) -> None:
     assert server_kind(url) == kind
 
 
-def test_of_a_host_that_is_not_the_platforms_nothing_is_told() -> None:
+def test_the_name_of_a_foreign_host_is_not_reported() -> None:
     assert [host_kind(host) for host in (None, "filehelper", "wx2.qq.com", "wx.qq.com.evil.example")] == [
         "none", "filehelper", "wx2.qq.com", "another",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Exit codes, and the sentence that goes with each."""
+"""Exit codes, and the sentence of each."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def test_each_failure_has_its_code(error: Exception, code: int) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_the_sentence_says_what_to_do_next(error: Exception, sentence: str) -> None:
+def test_the_sentence_names_the_next_step(error: Exception, sentence: str) -> None:
     assert explain(error)[1] == sentence
 
 
-def test_an_unforeseen_exception_tells_where_it_was_raised_and_not_what_it_holds() -> None:
+def test_an_unexpected_exception_is_shown_by_its_place_without_its_text() -> None:
     try:
         {"@crypt_key": 1}["pass_ticket"]
     except KeyError as raised:

@@ -34,7 +34,7 @@ def script(tmp_path: Path, text: str) -> str:
     return str(path)
 
 
-def test_friends_of_a_file_answer_and_a_mistake_is_a_sentence_that_ends_nothing(shell: Any, tmp_path: Path) -> None:
+def test_scripted_friends_answer_and_an_error_in_a_script_does_not_end_the_sandbox(shell: Any, tmp_path: Path) -> None:
     with shell.start("sandbox", "--port", "0", "--json", "--scenario", script(tmp_path, PONG)) as process:
         url = json.loads(process.stdout.readline())["url"]
         assert shell.run("phone", "say", "me", "阿华", "oops", "--server", url).code == 0
@@ -63,7 +63,7 @@ def test_friends_of_a_file_answer_and_a_mistake_is_a_sentence_that_ends_nothing(
         ),
     ],
 )
-def test_a_file_that_cannot_be_played_is_told_in_a_sentence(
+def test_an_invalid_scenario_is_an_error_in_one_sentence(
     shell: Any, tmp_path: Path, text: str, sentence: str
 ) -> None:
     done = shell.run("sandbox", "--port", "0", "--scenario", script(tmp_path, text))

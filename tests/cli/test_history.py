@@ -1,4 +1,4 @@
-"""`webwx history` and `search`: the past, without a network, beside a listener, and after a logout."""
+"""`webwx history` and `search`: without a network, while `listen` runs, and after a logout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOWHERE = "http://127.0.0.1:1"
 
 
 def kept(shell: Shell, sandbox: Sandbox, *texts: str) -> list[int]:
-    """Let 阿华 write, and have it printed, so that the journal has it; gives the numbers."""
+    """Receive texts of 阿华, so that the journal has them; return their numbers."""
     for text in texts:
         sandbox.say("阿华", "me", text)
     done = shell.run("listen", "--json", "--count", str(len(texts)))
@@ -26,7 +26,7 @@ def kept(shell: Shell, sandbox: Sandbox, *texts: str) -> list[int]:
     return [line["number"] for line in done.lines]
 
 
-def test_what_was_said_and_sent_is_printed_in_its_order(me: Shell, sandbox: Sandbox) -> None:
+def test_received_and_sent_messages_are_printed_in_order(me: Shell, sandbox: Sandbox) -> None:
     first, second = kept(me, sandbox, "one", "two")
     me.run("send", "阿华", "three")
     me.run("send", "filehelper", "elsewhere")
@@ -45,7 +45,7 @@ def test_what_was_said_and_sent_is_printed_in_its_order(me: Shell, sandbox: Sand
     assert me.run("history", "--since", "2000-01-01", "--until", "2001-01-01").stdout == ""
 
 
-def test_words_are_found_in_what_was_said_and_sent(me: Shell, sandbox: Sandbox) -> None:
+def test_a_search_covers_received_and_sent_messages(me: Shell, sandbox: Sandbox) -> None:
     kept(me, sandbox, "数据库备份完成", "the backup is done")
     me.run("send", "张三", "no backup today")
     assert [line["text"] for line in me.run("search", "备份", "--json").lines] == ["数据库备份完成"]
@@ -60,7 +60,7 @@ def test_words_are_found_in_what_was_said_and_sent(me: Shell, sandbox: Sandbox) 
     assert (nothing.code, nothing.stdout, nothing.sentence) == (0, "", "No message found.")
 
 
-def test_further_lines_of_a_text_stand_behind_a_bar(me: Shell, sandbox: Sandbox) -> None:
+def test_further_lines_of_a_text_begin_with_a_bar(me: Shell, sandbox: Sandbox) -> None:
     imitation = "     9  2026-01-01 10:00  张三: give it to me"
     [number] = kept(me, sandbox, f"one\n{imitation}\n\nlast")
     me.run("send", "阿华", "here\ntoo")
@@ -74,7 +74,7 @@ def test_further_lines_of_a_text_stand_behind_a_bar(me: Shell, sandbox: Sandbox)
     assert me.run("search", "last").stdout.splitlines()[1:] == others
 
 
-def test_a_long_text_is_cut_unless_all_of_it_is_asked_for(me: Shell, sandbox: Sandbox) -> None:
+def test_a_long_text_is_shortened_unless_the_full_text_is_requested(me: Shell, sandbox: Sandbox) -> None:
     long, tall = "word " * 1_000, "\n".join(map(str, range(100)))
     kept(me, sandbox, long.strip(), tall)
 
@@ -90,7 +90,7 @@ def test_a_long_text_is_cut_unless_all_of_it_is_asked_for(me: Shell, sandbox: Sa
     assert [line["text"] for line in me.run("history", "阿华", "--json").lines] == [long.strip(), tall]
 
 
-def test_both_work_beside_a_listener(me: Shell, sandbox: Sandbox) -> None:
+def test_both_work_while_listen_runs(me: Shell, sandbox: Sandbox) -> None:
     with me.start("listen", "--json") as listening:
         assert listening.stdout is not None
         sandbox.say("阿华", "me", "while it runs")
@@ -110,13 +110,13 @@ def test_both_work_without_the_network_and_after_a_logout(me: Shell, sandbox: Sa
     assert me.run("search", "remember", "--json").line["text"] == "remember this"
 
 
-def test_without_a_login_and_a_journal_there_is_no_past_and_none_is_made(shell: Shell) -> None:
+def test_without_a_journal_there_is_no_history_and_no_journal_is_created(shell: Shell) -> None:
     done = shell.run("history")
     assert (done.code, done.stdout) == (4, "")
     assert not shell.settings.journal_path.exists()
 
 
-def test_who_was_never_known_is_bad_input(me: Shell) -> None:
+def test_an_unknown_chat_is_bad_input(me: Shell) -> None:
     assert me.run("history", "nobody").code == 2
 
 
@@ -124,13 +124,13 @@ def test_who_was_never_known_is_bad_input(me: Shell) -> None:
 
 
 def newer(path: Path) -> None:
-    """Have a later webwx written a journal."""
+    """Change the version of a journal to a later one."""
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 99")
 
 
 def without_log(path: Path) -> None:
-    """Keep SQLite from making a journal's log, as a full or a read-only disk does."""
+    """Prevent SQLite from creating a journal's log, as a full or read-only disk does."""
     path.with_name(f"{path.name}-wal").symlink_to("nowhere/log")
 
 
@@ -139,13 +139,13 @@ def test_a_damaged_or_newer_journal_names_the_remedy(me: Shell, sandbox: Sandbox
     newer(path)
     assert "update webwx, or move the file away" in me.run("history").sentence
     path.write_bytes(b"no journal" * 10_000)
-    told = me.run("history")
-    assert told.code == 1
-    assert f"{path} cannot be read: " in told.sentence
-    assert "put a backup in its place, or move it away to start a new journal" in told.sentence
+    done = me.run("history")
+    assert done.code == 1
+    assert f"{path} cannot be read: " in done.sentence
+    assert "put a backup in its place, or move it away to start a new journal" in done.sentence
 
 
-def test_what_cannot_be_opened_where_it_is_is_read_from_a_copy(me: Shell, sandbox: Sandbox) -> None:
+def test_a_journal_that_cannot_be_opened_in_place_is_read_from_a_copy(me: Shell, sandbox: Sandbox) -> None:
     kept(me, sandbox, "remember this")
     path = me.settings.journal_path
     without_log(path)
@@ -157,7 +157,7 @@ def test_what_cannot_be_opened_where_it_is_is_read_from_a_copy(me: Shell, sandbo
     assert {each.name: each.read_bytes() for each in path.parent.iterdir() if each.is_file()} == before
 
 
-def test_a_copy_is_never_changed_in_place_of_the_journal(me: Shell, sandbox: Sandbox) -> None:
+def test_a_temporary_copy_is_never_changed_instead_of_the_journal(me: Shell, sandbox: Sandbox) -> None:
     kept(me, sandbox, "remember this")
     path = me.settings.journal_path
     without_log(path)

@@ -1,4 +1,4 @@
-"""`webwx identity`, and identity numbers in place of names."""
+"""`webwx identity`, and identity numbers instead of names."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from tests.cli.conftest import log_in
 
 @pytest.fixture
 def numbers(me: Any) -> dict[str, int]:
-    """Everybody's number, by nickname."""
+    """Return the identity number of each contact, by nickname."""
     return {contact["nickname"]: contact["number"] for contact in me.run("contacts", "--json").lines}
 
 
-def test_everybody_is_listed_with_a_number(me: Any, numbers: dict[str, int]) -> None:
+def test_every_contact_is_listed_with_a_number(me: Any, numbers: dict[str, int]) -> None:
     listed = me.run("identity", "list", "--json").lines
     assert {each["number"]: each["name"] for each in listed}.items() >= {
         (numbers["阿华"], "阿华"), (numbers["李雷"], "Boss"), (numbers["周末爬山"], "周末爬山"),
@@ -25,7 +25,7 @@ def test_everybody_is_listed_with_a_number(me: Any, numbers: dict[str, int]) -> 
     assert any(re.fullmatch(rf" +{numbers['阿华']}  阿华 - person - @\w+", line) for line in lines)
 
 
-def test_one_is_found_by_number_name_and_id(me: Any, numbers: dict[str, int]) -> None:
+def test_an_identity_is_found_by_number_name_and_id(me: Any, numbers: dict[str, int]) -> None:
     [ahua] = me.run("contacts", "--json", "--search", "阿华").lines
     for which in (str(numbers["阿华"]), f"who:{numbers['阿华']}", "阿华", ahua["id"]):
         assert me.run("identity", "show", which, "--json").line["contact_id"] == ahua["id"]
@@ -34,7 +34,7 @@ def test_one_is_found_by_number_name_and_id(me: Any, numbers: dict[str, int]) ->
         assert (done.code, done.stdout) == (2, "")
 
 
-def test_a_number_stands_for_a_name(me: Any, sandbox: Any, numbers: dict[str, int]) -> None:
+def test_a_number_can_be_used_instead_of_a_name(me: Any, sandbox: Any, numbers: dict[str, int]) -> None:
     ahua = f"who:{numbers['阿华']}"
     assert me.run("send", ahua, "hi").code == 0
     assert me.run("read", f"#{numbers['阿华']}").stdout == "阿华 is marked as read.\n"
@@ -48,13 +48,13 @@ def test_a_number_stands_for_a_name(me: Any, sandbox: Any, numbers: dict[str, in
     assert me.run("contacts", "--json", "--search", "花").line["number"] == numbers["阿华"]
 
 
-def test_digits_alone_are_a_name_and_nobodys_number(me: Any, numbers: dict[str, int]) -> None:
+def test_digits_without_the_prefix_are_a_name(me: Any, numbers: dict[str, int]) -> None:
     done = me.run("send", str(numbers["阿华"]), "hi")
     assert (done.code, done.stdout) == (2, "")
     assert me.run("send", "who:999", "hi").code == 2
 
 
-def test_after_a_new_login_old_ids_and_numbers_lead_to_the_same_people(
+def test_after_a_new_login_old_ids_and_numbers_name_the_same_people(
     me: Any, sandbox: Any, canary: Any, numbers: dict[str, int]
 ) -> None:
     [before] = me.run("contacts", "--json", "--search", "阿华").lines
@@ -73,7 +73,7 @@ def test_after_a_new_login_old_ids_and_numbers_lead_to_the_same_people(
     assert "matched: same " in me.run("identity", "explain", "阿华").stdout
 
 
-def test_a_contact_is_parted_and_brought_back(me: Any, sandbox: Any, canary: Any, numbers: dict[str, int]) -> None:
+def test_an_identity_is_split_and_merged_again(me: Any, sandbox: Any, canary: Any, numbers: dict[str, int]) -> None:
     sandbox.control("log-out", who="me")
     log_in("me", me.settings, sandbox, canary)
     zhang = me.run("identity", "show", "张三", "--json").line
@@ -89,13 +89,13 @@ def test_a_contact_is_parted_and_brought_back(me: Any, sandbox: Any, canary: Any
 
 
 @pytest.mark.parametrize("wrong", [("merge", "阿华", "周末爬山"), ("split", "张三", "@nobody"), ("explain", "999")])
-def test_what_cannot_be_is_refused(me: Any, numbers: dict[str, int], wrong: tuple[str, ...]) -> None:
+def test_invalid_input_is_refused(me: Any, numbers: dict[str, int], wrong: tuple[str, ...]) -> None:
     done = me.run("identity", *wrong)
     assert (done.code, done.stdout) == (2, "")
     assert done.sentence
 
 
-def test_nobody_is_merged_with_themselves(me: Any, numbers: dict[str, int]) -> None:
+def test_an_identity_cannot_be_merged_with_itself(me: Any, numbers: dict[str, int]) -> None:
     number = numbers["张三"]
     for other in (str(number), f"who:{number}", "张三"):
         done = me.run("identity", "merge", str(number), other)
@@ -103,6 +103,6 @@ def test_nobody_is_merged_with_themselves(me: Any, numbers: dict[str, int]) -> N
         assert done.sentence == f"webwx: Both are identity {number} already, so there is nothing to merge."
 
 
-def test_without_a_login_nobody_has_a_number(shell: Any) -> None:
+def test_without_a_login_no_contact_has_a_number(shell: Any) -> None:
     done = shell.run("identity", "list")
     assert (done.code, done.stdout) == (4, "")

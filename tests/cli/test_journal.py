@@ -1,4 +1,4 @@
-"""`webwx journal`: counted, written out, copied and deleted."""
+"""`webwx journal`: counting, exporting, copying and purging."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Sandbox, Shell
 
 
-def test_it_is_counted(me: Shell, sandbox: Sandbox) -> None:
+def test_entries_are_counted(me: Shell, sandbox: Sandbox) -> None:
     kept(me, sandbox, "one")
     me.run("send", "阿华", "two")
     line = me.run("journal", "stats", "--json").line
@@ -29,7 +29,7 @@ def test_it_is_counted(me: Shell, sandbox: Sandbox) -> None:
     assert "1 sends: 1 sent" in me.run("journal", "stats").stdout
 
 
-def test_it_is_written_out_whole(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_export_is_complete(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     kept(me, sandbox, "one", "\x9fcontrol")
     me.run("send", "阿华", "three")
     texts = [line.get("text") for line in me.run("journal", "export").lines]
@@ -43,7 +43,7 @@ def test_it_is_written_out_whole(me: Shell, sandbox: Sandbox, tmp_path: Path) ->
     assert (again.code, len(file.read_text().splitlines())) == (2, len(texts))
 
 
-def test_a_copy_is_a_journal(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_backup_is_a_journal(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     kept(me, sandbox, "one")
     copy = tmp_path / "copy"
     assert me.run("journal", "backup", str(copy), "--json").line == {"path": str(copy)}
@@ -53,14 +53,14 @@ def test_a_copy_is_a_journal(me: Shell, sandbox: Sandbox, tmp_path: Path) -> Non
     assert me.run("history", "--json").line["text"] == "one"
 
 
-def test_one_that_cannot_be_opened_where_it_is_is_counted_and_copied(
+def test_a_journal_that_cannot_be_opened_in_place_is_counted_and_copied(
     me: Shell, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     kept(me, sandbox, "one")
     path = me.settings.journal_path
     counted = me.run("journal", "stats", "--json").line
     log = path.with_name(f"{path.name}-wal")
-    log.symlink_to("nowhere/log")  # SQLite cannot make it, as on a full or a read-only disk
+    log.symlink_to("nowhere/log")  # SQLite cannot create the log, as on a full or read-only disk.
     done = me.run("journal", "stats", "--json")
     assert done.line | {"size": 0} == counted | {"size": 0}
     assert done.sentence.endswith("Reading a copy of it.")
@@ -71,7 +71,7 @@ def test_one_that_cannot_be_opened_where_it_is_is_counted_and_copied(
     assert me.run("history", "--json").line["text"] == "one"
 
 
-def test_what_is_old_or_in_a_chat_is_deleted(me: Shell, sandbox: Sandbox) -> None:
+def test_a_purge_deletes_by_age_or_by_chat(me: Shell, sandbox: Sandbox) -> None:
     kept(me, sandbox, "geheim")
     sandbox.say("张三", "me", "stays")
     me.run("listen", "--count", "1")
@@ -83,7 +83,7 @@ def test_what_is_old_or_in_a_chat_is_deleted(me: Shell, sandbox: Sandbox) -> Non
 
 
 def give_up(shell: Shell, number: int, consumer: str = "bot") -> None:
-    """Let a bot fail at an event for good."""
+    """Let a bot fail at an event until it gives it up."""
 
     async def work() -> None:
         journal = SqliteJournal(shell.settings.journal_path)
@@ -100,7 +100,7 @@ def give_up(shell: Shell, number: int, consumer: str = "bot") -> None:
     asyncio.run(work())
 
 
-def test_what_a_bot_has_given_up_is_listed_and_handled_once_more(me: Shell, sandbox: Sandbox) -> None:
+def test_a_dead_letter_is_listed_and_retried(me: Shell, sandbox: Sandbox) -> None:
     (number,) = kept(me, sandbox, "poison \x1b[31m")
     assert me.run("journal", "dead").stderr == "Consumer 'bot' has no dead letters.\n"
     give_up(me, number)
@@ -121,7 +121,7 @@ def test_what_a_bot_has_given_up_is_listed_and_handled_once_more(me: Shell, sand
     assert me.run("journal", "dead").stdout == ""
 
 
-def test_all_of_it_is_deleted_when_nobody_reads(me: Shell, sandbox: Sandbox) -> None:
+def test_a_journal_is_deleted_when_no_process_uses_it(me: Shell, sandbox: Sandbox) -> None:
     kept(me, sandbox, "geheim")
     with me.start("listen", "--json") as listening:
         assert listening.stdout is not None
@@ -143,31 +143,31 @@ def test_all_of_it_is_deleted_when_nobody_reads(me: Shell, sandbox: Sandbox) -> 
 
 
 @pytest.mark.parametrize("options", [[], ["--all", "--chat", "阿华"], ["--all", "--before", "1d"]])
-def test_what_to_delete_has_to_be_said(me: Shell, options: list[str]) -> None:
+def test_a_purge_needs_a_condition(me: Shell, options: list[str]) -> None:
     assert me.run("journal", "purge", "--yes", *options).code == 2
 
 
 @pytest.mark.parametrize(
     "verb", [["stats"], ["export"], ["backup", "copy"], ["purge", "--all", "--yes"], ["dead"], ["revive", "1"]]
 )
-def test_without_a_journal_none_is_made(shell: Shell, verb: list[str]) -> None:
+def test_without_a_journal_no_journal_is_created(shell: Shell, verb: list[str]) -> None:
     done = shell.run("journal", *verb)
     assert done.code == 1
     assert "webwx login" in done.sentence
     assert not shell.settings.journal_path.exists()
 
 
-def test_what_is_kept_for_how_long_is_configured(me: Shell, sandbox: Sandbox) -> None:
+def test_the_retention_days_are_configured(me: Shell, sandbox: Sandbox) -> None:
     kept(me, sandbox, "one")
     with sqlite3.connect(me.settings.journal_path) as db:
         db.execute("UPDATE batches SET time = time - 86400 * 40")
     db.close()
     kept(me, sandbox, "two")
     assert [line["text"] for line in me.run("history", "--json").lines] == ["one", "two"]
-    # It is deleted when there is time, by whatever writes; a listener has all the time there is.
+    # An idle writer deletes old entries; `listen` is idle most of the time.
     with me.start("listen", "--json", WEBWX_RETENTION_DAYS="30") as listening:
         seen = [[line.get("text") for line in me.run("history", "--json").lines]]
         while "one" in seen[-1] and len(seen) < 30:
             seen.append([line.get("text") for line in me.run("history", "--json").lines])
         listening.terminate()
-    assert seen[-1] == [None, "two"]  # 'receive' had not seen it, so a gap is told of
+    assert seen[-1] == [None, "two"]  # `receive` had not read it, so it gets a gap.

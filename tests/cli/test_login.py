@@ -27,30 +27,30 @@ PATIENCE = 20.0
 
 
 def read_until(process: Any, words: str) -> str:
-    """Read what a command tells until the words come."""
-    told = ""
-    while words not in told:
+    """Read the messages of a command until these words appear."""
+    messages = ""
+    while words not in messages:
         line = process.stderr.readline()
-        assert line, f"it ended after telling {told!r}"
-        told += line
-    return told
+        assert line, f"it ended after {messages!r}"
+        messages += line
+    return messages
 
 
 def log_in(shell: Any, sandbox: Any, who: str, *arguments: str, folder: Path | None = None) -> tuple[str, str]:
-    """Run `webwx login` with a phone beside it; gives what it told and printed."""
+    """Run `webwx login` with the phone actions of a test; return its messages and its result."""
     with shell.start("login", *arguments, folder=folder) as process:
-        told = read_until(process, "confirm there")
+        messages = read_until(process, "confirm there")
         sandbox.control("scan", who=who)
         sandbox.control("confirm", uuid="")
         stdout, stderr = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
-    return told + stderr, stdout
+    return messages + stderr, stdout
 
 
-def test_the_code_is_drawn_on_stderr_with_its_link_under_it(shell: Any, sandbox: Any) -> None:
-    told, printed = log_in(shell, sandbox, "me")
-    assert "█" in told
-    assert f"\n{sandbox.url}/l/" in told
+def test_the_code_is_drawn_on_stderr_above_its_link(shell: Any, sandbox: Any) -> None:
+    messages, printed = log_in(shell, sandbox, "me")
+    assert "█" in messages
+    assert f"\n{sandbox.url}/l/" in messages
     assert printed == "Logged in as 小明.\n"
 
 
@@ -63,7 +63,7 @@ def test_the_code_is_drawn_on_stderr_with_its_link_under_it(shell: Any, sandbox:
         ([], {"TERM": "dumb"}, ""),
     ],
 )
-def test_on_a_terminal_the_code_is_black_on_white_whatever_the_terminals_colours(
+def test_on_a_terminal_the_code_is_black_on_white_in_any_colour_scheme(
     arguments: list[str], variables: dict[str, str], paint: str, shell: Any
 ) -> None:
     screen, stderr = pty.openpty()
@@ -85,10 +85,10 @@ def test_on_a_terminal_the_code_is_black_on_white_whatever_the_terminals_colours
 
 
 @pytest.mark.parametrize("form", ["text", "inverted"])
-def test_what_goes_into_a_pipe_has_no_colours(form: str, shell: Any, sandbox: Any) -> None:
-    told, _ = log_in(shell, sandbox, "me", "--qr", form)
-    assert "█" in told
-    assert "\x1b" not in told
+def test_output_into_a_pipe_has_no_colours(form: str, shell: Any, sandbox: Any) -> None:
+    messages, _ = log_in(shell, sandbox, "me", "--qr", form)
+    assert "█" in messages
+    assert "\x1b" not in messages
 
 
 def test_the_result_is_one_line_with_stable_keys(shell: Any, sandbox: Any) -> None:
@@ -99,27 +99,27 @@ def test_the_result_is_one_line_with_stable_keys(shell: Any, sandbox: Any) -> No
     assert result["id"].startswith("@")
 
 
-def test_a_live_login_is_restored_without_a_code(me: Any) -> None:
+def test_a_valid_login_is_restored_without_a_code(me: Any) -> None:
     done = me.run("login", "--json")
     assert (done.code, done.stderr, done.line["nickname"]) == (0, "", "小明")
 
 
-def test_a_dead_login_is_replaced_by_a_new_one(me: Any, sandbox: Any) -> None:
+def test_an_ended_login_is_replaced_by_a_new_one(me: Any, sandbox: Any) -> None:
     sandbox.control("log-out", who="me")
-    told, printed = log_in(me, sandbox, "me")
-    assert "█" in told
+    messages, printed = log_in(me, sandbox, "me")
+    assert "█" in messages
     assert printed == "Logged in as 小明.\n"
 
 
 @pytest.mark.parametrize("form", ["text", "inverted", "svg", "png"])
-def test_the_code_goes_into_a_private_file_that_is_removed_afterwards(
+def test_the_code_is_written_to_a_private_file_that_is_removed_afterwards(
     form: str, shell: Any, sandbox: Any, tmp_path: Path
 ) -> None:
     file = tmp_path / f"code.{form}"
     with shell.start("login", "--qr", form, str(file)) as process:
-        told = read_until(process, "confirm there")
-        assert str(file) in told
-        assert "█" not in told
+        messages = read_until(process, "confirm there")
+        assert str(file) in messages
+        assert "█" not in messages
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         match form:
             case "text" | "inverted":
@@ -140,7 +140,9 @@ def test_the_code_goes_into_a_private_file_that_is_removed_afterwards(
 def test_a_login_needs_no_folder_and_no_screen_and_leaves_no_code(
     shell: Any, sandbox: Any, tmp_path: Path, asked: bool
 ) -> None:
-    """Where not even root can make a file, with no display, and with no program to open one."""
+    """
+    In a folder where not even root can create a file, without a display, and without a program that opens pictures.
+    """
     folder = Path("/proc")
     with pytest.raises(OSError):
         (folder / "QR.png").touch()
@@ -162,7 +164,7 @@ def test_a_login_needs_no_folder_and_no_screen_and_leaves_no_code(
 @pytest.mark.verify
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is what sees every process that is started")
 @pytest.mark.parametrize("uuid", ["AbCdEfGh&calc", "AbCdEfGh$(reboot)", "AbCdEfGh; reboot", "AbCdEfGh|sh"])
-def test_a_hostile_code_starts_no_process(shell: Any, tmp_path: Path, uuid: str) -> None:
+def test_a_hostile_login_address_starts_no_process(shell: Any, tmp_path: Path, uuid: str) -> None:
     class Hostile(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -183,36 +185,36 @@ def test_a_hostile_code_starts_no_process(shell: Any, tmp_path: Path, uuid: str)
         )  # fmt: skip
         server.shutdown()
     assert "no valid login code" in done.stderr
-    assert trace.read_text("utf-8").count("execve") == 1  # its own
+    assert trace.read_text("utf-8").count("execve") == 1  # The interpreter's own files.
 
 
-def test_what_the_phone_does_with_a_code_is_reported(shell: Any, sandbox: Any) -> None:
+def test_scan_and_cancellation_on_the_phone_are_reported(shell: Any, sandbox: Any) -> None:
     with shell.start("login") as process:
         assert "new code" not in read_until(process, "confirm there")
         sandbox.control("scan", who="me")
         read_until(process, "Scanned; now confirm the login on your phone.")
         sandbox.control("cancel", uuid="")
-        told = read_until(process, "confirm there")
-        assert told.startswith("The login was cancelled on the phone.\nHere is a new code.\n")
+        messages = read_until(process, "confirm there")
+        assert messages.startswith("The login was cancelled on the phone.\nHere is a new code.\n")
         sandbox.control("expire", uuid="")
-        told = read_until(process, "confirm there")
-        assert told.startswith("The code has expired.\nHere is a new code.\n")
+        messages = read_until(process, "confirm there")
+        assert messages.startswith("The code has expired.\nHere is a new code.\n")
         sandbox.control("scan", who="me")
         sandbox.control("confirm", uuid="")
         stdout, _ = process.communicate(timeout=PATIENCE)
     assert stdout == "Logged in as 小明.\n"
 
 
-def test_temporary_failures_of_a_login_are_one_line_and_the_login_goes_on(shell: Any, sandbox: Any) -> None:
+def test_temporary_failures_of_a_login_are_one_line_and_the_login_continues(shell: Any, sandbox: Any) -> None:
     for call in ("jslogin", "login", "webwxinit"):
         sandbox.control("faults", fault="html_page", endpoint=call, times=1)
-    told, printed = log_in(shell, sandbox, "me")
+    messages, printed = log_in(shell, sandbox, "me")
     assert printed == "Logged in as 小明.\n"
-    assert told.count("The login is retried: ") == 1
-    assert told.count("confirm there") == 1
+    assert messages.count("The login is retried: ") == 1
+    assert messages.count("confirm there") == 1
 
 
-def test_the_file_is_removed_when_the_login_is_broken_off(shell: Any, tmp_path: Path) -> None:
+def test_the_file_is_removed_when_the_login_is_interrupted(shell: Any, tmp_path: Path) -> None:
     file = tmp_path / "code.svg"
     with shell.start("login", "--qr", "svg", str(file)) as process:
         read_until(process, "confirm there")
@@ -221,14 +223,14 @@ def test_the_file_is_removed_when_the_login_is_broken_off(shell: Any, tmp_path: 
     assert not file.exists()
 
 
-def test_a_home_that_cannot_be_made_is_found_out_before_a_code_is_shown(shell: Any, tmp_path: Path) -> None:
+def test_a_home_folder_that_cannot_be_created_is_an_error_before_a_code_is_shown(shell: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = shell.run("login", WEBWX_HOME=str(tmp_path / "file" / "home"))
     assert (done.code, done.stdout) == (1, "")
     assert str(tmp_path / "file" / "home") in done.sentence
 
 
-def test_a_file_that_exists_is_left_alone(shell: Any, tmp_path: Path) -> None:
+def test_an_existing_file_is_not_replaced(shell: Any, tmp_path: Path) -> None:
     file = tmp_path / "holiday.png"
     file.write_bytes(b"precious")
     done = shell.run("login", "--qr", "png", str(file))
@@ -237,13 +239,13 @@ def test_a_file_that_exists_is_left_alone(shell: Any, tmp_path: Path) -> None:
     assert file.read_bytes() == b"precious"
 
 
-def test_a_picture_needs_a_file_to_go_to(shell: Any) -> None:
+def test_a_picture_of_the_code_needs_a_file_name(shell: Any) -> None:
     done = shell.run("login", "--qr", "svg")
     assert done.code == 2
     assert "code.svg" in done.sentence
 
 
-def test_codes_that_nobody_confirms_end_the_login(shell: Any, sandbox: Any) -> None:
+def test_a_login_ends_after_several_expired_codes(shell: Any, sandbox: Any) -> None:
     with shell.start("login") as process:
         for _ in range(3):
             read_until(process, "confirm there")
@@ -265,7 +267,7 @@ def test_codes_that_nobody_confirms_end_the_login(shell: Any, sandbox: Any) -> N
     ],
     ids=["cut XML", "cut in a tag", "nothing", "broken gzip", "cut gzip", "web page"],
 )
-def test_a_ticket_that_cannot_be_read_is_one_sentence(
+def test_a_malformed_ticket_is_an_error_in_one_sentence(
     shell: Any, ticket: bytes, encoding: str, code: int, words: str
 ) -> None:
     with ticket_office() as office:
@@ -279,7 +281,7 @@ def test_a_ticket_that_cannot_be_read_is_one_sentence(
     assert "0a1b" not in done.stderr
 
 
-def test_the_status_of_a_live_login(me: Any) -> None:
+def test_the_status_of_a_valid_login(me: Any) -> None:
     done = me.run("status", "--json")
     assert (done.code, done.stderr) == (0, "")
     assert list(done.line) == ["logged_in", "nickname", "id", "uin", "host", "rate_limit"]
@@ -287,7 +289,7 @@ def test_the_status_of_a_live_login(me: Any) -> None:
     assert me.run("status").stdout == "Logged in as 小明 (web).\n"
 
 
-def test_the_status_says_what_the_rate_limit_allows(me: Any, sandbox: Any) -> None:
+def test_the_status_shows_the_rate_limit(me: Any, sandbox: Any) -> None:
     me.run("send", "filehelper", "hi", WEBWX_RATE_LIMIT="on")
     state = me.run("status", "--json", WEBWX_RATE_LIMIT="on").line["rate_limit"]
     assert (state["may_send"], state["wait"], state["paused_until"], state["refusals"]) == (True, 0, None, 0)
@@ -317,16 +319,16 @@ def test_the_status_of_a_login_that_the_phone_has_ended(me: Any, sandbox: Any) -
     assert (done.code, done.line) == (4, {"logged_in": False, "reason": "phone"})
 
 
-def test_after_a_logout_nobody_is_logged_in(me: Any) -> None:
+def test_a_logout_ends_the_login_and_keeps_the_journal(me: Any) -> None:
     me.run("send", "filehelper", "the last words")
     assert me.run("logout", "--json").line == {"logged_out": True}
     assert me.run("logout").code == 4
-    # What was said is kept, for the history and for the next login.
+    # The messages stay, for the history and for the next login.
     assert [path.name for path in me.settings.login_path.parent.glob("[!.]*")] == [me.settings.journal_path.name]
 
 
 @pytest.mark.parametrize("content", [b"no journal" * 10_000, b""], ids=["damaged", "newer"])
-def test_a_journal_that_cannot_be_opened_keeps_nobody_from_status_and_logout(me: Any, content: bytes) -> None:
+def test_status_and_logout_work_although_the_journal_cannot_be_opened(me: Any, content: bytes) -> None:
     path = me.settings.journal_path
     if content:
         path.write_bytes(content)
@@ -334,34 +336,34 @@ def test_a_journal_that_cannot_be_opened_keeps_nobody_from_status_and_logout(me:
         with contextlib.closing(sqlite3.connect(path)) as db:
             db.execute("PRAGMA user_version = 99")
     before = path.read_bytes()
-    told = me.run("status", WEBWX_RATE_LIMIT="on")
-    assert (told.code, told.stdout) == (0, "Logged in as 小明 (web).\n")
-    assert told.sentence.startswith("The state of the rate limit is unknown: ")
-    assert "move" in told.sentence
+    done = me.run("status", WEBWX_RATE_LIMIT="on")
+    assert (done.code, done.stdout) == (0, "Logged in as 小明 (web).\n")
+    assert done.sentence.startswith("The state of the rate limit is unknown: ")
+    assert "move" in done.sentence
     assert me.run("logout", "--json").line == {"logged_out": True}
     assert not me.settings.login_path.exists()
     assert path.read_bytes() == before
 
 
-def test_where_nothing_can_be_written_status_and_logout_do_what_they_can(me: Any, sandbox: Any) -> None:
-    # Nobody can take the lock of the saved login, as where its folder is read-only.
+def test_status_and_logout_do_what_is_possible_on_a_read_only_disk(me: Any, sandbox: Any) -> None:
+    # The saved login cannot be locked, as in a read-only folder.
     lock = me.settings.login_path.with_name(f".{me.settings.login_path.name}.lock")
     lock.unlink()
     lock.mkdir()
-    told = me.run("status")
-    assert (told.code, told.stdout) == (0, "Logged in as 小明 (web).\n")
-    assert told.sentence.startswith(f"Nothing can be written beside {me.settings.login_path}: ")
-    told = me.run("logout", "--json")
-    assert (told.code, told.line) == (0, {"logged_out": True})
-    assert told.sentence.startswith("Logged out, but the saved login could not be deleted. ")
+    done = me.run("status")
+    assert (done.code, done.stdout) == (0, "Logged in as 小明 (web).\n")
+    assert done.sentence.startswith(f"Nothing can be written beside {me.settings.login_path}: ")
+    done = me.run("logout", "--json")
+    assert (done.code, done.line) == (0, {"logged_out": True})
+    assert done.sentence.startswith("Logged out, but the saved login could not be deleted. ")
     assert me.run("status").code == 4
 
 
-def test_a_logout_tells_a_person_that_the_journal_stays(me: Any) -> None:
+def test_a_logout_says_that_the_journal_stays(me: Any) -> None:
     assert "webwx journal purge --all" in me.run("logout").sentence
 
 
-def test_both_readers_begin_with_the_login(shell: Any, sandbox: Any) -> None:
+def test_both_consumers_begin_with_the_login(shell: Any, sandbox: Any) -> None:
     log_in(shell, sandbox, "me")
     sandbox.say("阿华", "me", "to everybody")
     sandbox.control("file", **{"from": "阿华", "to": "me", "name": "a.txt", "content": "b25l"})
@@ -371,6 +373,6 @@ def test_both_readers_begin_with_the_login(shell: Any, sandbox: Any) -> None:
     assert shell.run("receive", "--to", str(folder)).stdout == f"{folder / 'a.txt'}\n"
 
 
-def test_two_servers_have_a_login_each(me: Any) -> None:
+def test_each_server_has_its_own_login(me: Any) -> None:
     assert me.run("status", "--server", "http://127.0.0.1:1").code == 4
     assert me.run("status").code == 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def unconfigured() -> Iterator[logging.Logger]:
-    """Yield the root logger without handlers, as a program finds it, and restore it afterwards."""
+    """Yield the root logger without handlers, and restore its handlers afterwards."""
     root, library = logging.getLogger(), logging.getLogger("webwx")
     before = root.handlers[:], root.level, library.level, library.handlers[:], NOTICES.level
     root.handlers[:] = []
@@ -45,21 +45,21 @@ def test_records_of_the_program_and_warnings_of_the_library_are_shown(capsys: py
     assert shown == ["INFO shop: open", "WARNING webwx.bot: a failure"]
 
 
-def test_debug_mode_shows_what_the_library_says_of_events(capsys: pytest.CaptureFixture[str]) -> None:
+def test_debug_mode_shows_the_librarys_records_of_events(capsys: pytest.CaptureFixture[str]) -> None:
     with unconfigured():
         configure_logging(is_debugging=True, is_verbose=False)
         logging.getLogger("webwx.bot").info("an event")
     assert "INFO webwx.bot: an event" in capsys.readouterr().err
 
 
-def test_the_library_is_left_to_the_handler_of_verbose(capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_verbose_the_librarys_records_are_not_shown_twice(capsys: pytest.CaptureFixture[str]) -> None:
     with unconfigured():
         configure_logging(is_debugging=False, is_verbose=True)
         logging.getLogger("webwx.bot").warning("shown by the other handler")
     assert capsys.readouterr().err == ""
 
 
-def test_a_configured_root_logger_is_left_as_it_is() -> None:
+def test_a_configured_root_logger_is_not_changed() -> None:
     with unconfigured() as root:
         handler = logging.NullHandler()
         root.addHandler(handler)
@@ -72,7 +72,7 @@ def test_a_record_cannot_control_the_terminal() -> None:
     assert TerminalFormatter("%(message)s").format(record) == "red \\x1b[31m\nsecond line"
 
 
-def test_a_log_record_keeps_its_lines_and_cannot_steer_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_record_keeps_its_lines_and_cannot_control_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     logger = logging.getLogger("webwx")
     monkeypatch.setattr(logger, "handlers", [])
     monkeypatch.setattr(logger, "level", logger.level)
@@ -114,7 +114,7 @@ def test_json_record_has_the_fields_that_were_passed_and_those_of_the_event() ->
     finally:
         unbind(token)
     assert (values["order"], values["price"], values["buyer"]) == (5, None, "{'a'}")
-    assert (values["bot"], values["event"]) == ("shop", 9), "what was passed goes before what is bound"
+    assert (values["bot"], values["event"]) == ("shop", 9), "a passed field replaces a bound one"
     assert values["time"] != "x"
 
 

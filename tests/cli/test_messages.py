@@ -1,4 +1,4 @@
-"""`webwx send`, `read`, `recall`, `forward` and `listen`: each command a process of its own."""
+"""`webwx send`, `read`, `recall`, `forward` and `listen`, each command in its own process."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ TEXT = "你好 👋 <b>&amp;</b> \\n \"quoted\" 'too'"
 
 
 def last_message(sandbox: Any, who: str, chat_id: str) -> dict[str, Any]:
-    """Give the newest message of a chat on somebody's phone."""
+    """Return the newest message of a chat on a person's phone."""
     return sandbox.chat(who, chat_id)["messages"][-1]  # type: ignore[no-any-return]
 
 
@@ -78,7 +78,7 @@ def test_a_friend_is_named_by_id(me: Any, sandbox: Any) -> None:
 @pytest.mark.parametrize(
     "text", ["/etc/passwd", "@/etc/passwd", "--image=/etc/passwd", "-5", "$(id)", "`id`", "@img@/etc/passwd", "*"]
 )
-def test_a_text_is_a_text_whatever_it_looks_like(text: str, me: Any, sandbox: Any) -> None:
+def test_a_text_that_looks_like_an_option_is_sent_as_text(text: str, me: Any, sandbox: Any) -> None:
     assert me.run("send", "filehelper", text).code == 0
     shown = last_message(sandbox, "me", "filehelper")
     assert (shown["kind"], shown["text"]) == ("text", text)
@@ -87,7 +87,7 @@ def test_a_text_is_a_text_whatever_it_looks_like(text: str, me: Any, sandbox: An
 @pytest.mark.parametrize(
     ("piped", "text"), [("from a pipe\n", "from a pipe"), ("two\nlines\n\n", "two\nlines\n"), ("你好", "你好")]
 )
-def test_without_words_the_text_comes_from_stdin(piped: str, text: str, me: Any, sandbox: Any) -> None:
+def test_without_words_the_text_is_read_from_stdin(piped: str, text: str, me: Any, sandbox: Any) -> None:
     assert me.run("send", "--json", stdin=piped).line["chat"] == "filehelper"
     assert last_message(sandbox, "me", "filehelper")["text"] == text
 
@@ -100,7 +100,7 @@ def test_without_words_the_text_comes_from_stdin(piped: str, text: str, me: Any,
         (["--file", __file__, "--name", b"caf\xe9"], b"", "NAME"),
     ],
 )
-def test_a_text_that_is_not_utf8_is_refused_and_leaves_nothing_behind(
+def test_a_text_that_is_not_utf8_is_refused_and_stores_no_send(
     arguments: list[str | bytes], piped: bytes, what: str, me: Any
 ) -> None:
     done = me.run("send", *arguments, stdin=piped)
@@ -110,14 +110,14 @@ def test_a_text_that_is_not_utf8_is_refused_and_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\t \u3000\n"])
-def test_a_blank_text_is_refused_and_leaves_nothing_behind(text: str, me: Any) -> None:
+def test_a_blank_text_is_refused_and_stores_no_send(text: str, me: Any) -> None:
     for done in (me.run("send", "filehelper", text), me.run("send", stdin=text)):
         assert (done.code, done.sentence) == (2, "webwx: The text is empty; pass a text to send.")
     assert me.run("outbox", "--json").lines == []
 
 
 @pytest.mark.parametrize("to", [[], ["filehelper"], ["阿华"]])
-def test_a_picture_goes_to_filehelper_when_nobody_is_named(
+def test_a_picture_without_a_recipient_is_sent_to_filehelper(
     to: list[str], me: Any, sandbox: Any, tmp_path: Path
 ) -> None:
     file = tmp_path / "holiday.png"
@@ -138,7 +138,7 @@ def test_a_picture_goes_to_filehelper_when_nobody_is_named(
         ("--sticker", "sticker", b"GIF89a", None, ""),
     ],
 )
-def test_a_dash_is_what_comes_on_stdin(
+def test_a_dash_reads_the_file_from_stdin(
     to: list[str], option: str, kind: str, content: bytes, name: str | None, shown: str, me: Any, sandbox: Any
 ) -> None:
     named = [] if name is None else ["--name", name]
@@ -148,12 +148,12 @@ def test_a_dash_is_what_comes_on_stdin(
     assert shown in sent["text"]
 
 
-def test_nothing_on_stdin_is_an_empty_file(me: Any) -> None:
+def test_an_empty_stdin_is_an_empty_file(me: Any) -> None:
     done = me.run("send", "--file", "-")
     assert (done.code, done.sentence) == (2, "webwx: The file has no bytes.")
 
 
-def test_a_file_called_dash_is_named_with_its_folder(me: Any, sandbox: Any, tmp_path: Path) -> None:
+def test_a_file_named_dash_is_given_with_its_folder(me: Any, sandbox: Any, tmp_path: Path) -> None:
     (tmp_path / "-").write_bytes(b"dash")
     with me.start("send", "--file", "./-", "--json", folder=tmp_path) as process:
         assert process.wait(20) == 0
@@ -167,31 +167,31 @@ def test_a_name_needs_a_file(me: Any) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_whoever_waits_for_stdin_can_be_ended(number: signal.Signals, code: int, me: Any) -> None:
+def test_a_command_that_waits_for_stdin_ends_by_a_signal(number: signal.Signals, code: int, me: Any) -> None:
     with me.start("send", "--file", "-", stdin=subprocess.PIPE) as process:
         process.stdin.write("not all of it")
         process.stdin.flush()
         while int.from_bytes(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)), sys.byteorder):
-            pass  # it has not been read yet
+            pass  # The command has not read it yet.
         process.send_signal(number)
         assert process.wait(20) == code
 
 
 @pytest.mark.parametrize("words", [["阿华"], ["阿华", "two", "three"], ["阿华", "text", "--image", "a.png"]])
-def test_other_forms_are_refused_by_naming_the_right_ones(words: list[str], me: Any) -> None:
+def test_another_image_format_is_refused_with_the_valid_ones(words: list[str], me: Any) -> None:
     done = me.run("send", *words)
     assert (done.code, done.stdout) == (2, "")
     for form in ("TO and TEXT", "[TO] and --image", "stdin"):
         assert form in done.sentence
 
 
-# A server that is not there: whatever is refused with 2 and not with 6 was refused before any request.
+# This server is not reachable: code 2 instead of 6 proves that the input was refused before any request.
 NOWHERE = "http://127.0.0.1:1"
 
 
 @pytest.fixture
 def offline(me: Any) -> Any:
-    """A terminal with a login, whose server has gone away."""
+    """A shell with a login whose server is no longer reachable."""
     settings = me.settings.login_path
     saved = settings.read_text().replace(me.environment["WEBWX_SERVER"], NOWHERE)
     nowhere = settings.with_name("127.0.0.1-1.json")
@@ -220,13 +220,13 @@ def test_bad_input_is_refused_before_any_request(arguments: list[str], offline: 
     assert done.sentence.startswith("webwx: ")
 
 
-def test_a_server_that_is_gone_is_a_network_failure(offline: Any) -> None:
+def test_an_unreachable_server_is_a_network_failure(offline: Any) -> None:
     done = offline.run("send", "filehelper", "hello")
     assert (done.code, done.stdout) == (6, "")
     assert "nothing was sent" in done.sentence
 
 
-def test_two_of_one_name_are_told_apart_by_their_ids(offline: Any) -> None:
+def test_two_contacts_of_one_name_are_listed_with_their_ids(offline: Any) -> None:
     beside = offline.settings.login_path.with_name("127.0.0.1-1.contacts.json")
     beside.write_text('[{"id": "@a", "nickname": "小红"}, {"id": "@b", "nickname": "小红"}]')
     done = offline.run("send", "小红", "hello")
@@ -283,7 +283,7 @@ def test_a_send_is_recalled_by_its_number_or_its_message_s_id(me: Any, sandbox: 
     assert [m["recalled"] for m in sandbox.chat("阿华", "xiaoming")["messages"][-3:]] == [True, True, False]
 
 
-def test_what_was_recalled_is_not_recalled_again_and_that_is_said(me: Any) -> None:
+def test_a_second_recall_of_a_message_is_refused_with_the_reason(me: Any) -> None:
     me.run("send", "阿华", "a slip")
     [number] = [send["number"] for send in me.run("outbox", "--json").lines]
     assert me.run("recall", str(number)).code == 0
@@ -292,13 +292,13 @@ def test_what_was_recalled_is_not_recalled_again_and_that_is_said(me: Any) -> No
 
 
 @pytest.mark.parametrize("which", ["999999", "#x", "1" * 30])
-def test_what_was_not_sent_from_here_is_not_recalled(which: str, me: Any) -> None:
+def test_a_message_that_was_not_sent_from_here_cannot_be_recalled(which: str, me: Any) -> None:
     done = me.run("recall", which)
     assert (done.code, done.stdout) == (2, "")
     assert "'webwx outbox' lists" in done.sentence
 
 
-def test_after_two_minutes_it_is_too_late(me: Any, sandbox: Any) -> None:
+def test_a_recall_after_two_minutes_is_refused(me: Any, sandbox: Any) -> None:
     me.run("send", "阿华", "for ever")
     sandbox.control("wind", seconds=121)
     done = me.run("recall")
@@ -306,7 +306,7 @@ def test_after_two_minutes_it_is_too_late(me: Any, sandbox: Any) -> None:
     assert last_message(sandbox, "阿华", "xiaoming")["recalled"] is False
 
 
-def test_what_is_no_receipt_is_refused(me: Any) -> None:
+def test_an_invalid_receipt_is_refused(me: Any) -> None:
     done = me.run("recall", stdin="hello\n")
     assert done.code == 2
     assert "webwx send --json" in done.sentence
@@ -315,7 +315,7 @@ def test_what_is_no_receipt_is_refused(me: Any) -> None:
 # -- forward ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_recalled_picture_is_forwarded_by_its_line(me: Any, sandbox: Any) -> None:
+def test_a_recalled_picture_is_forwarded_by_its_line_of_listen(me: Any, sandbox: Any) -> None:
     content = base64.b64encode(pictures.jpeg()).decode()
     sent = sandbox.control("picture", **{"from": "阿华", "to": "me", "name": "a.jpg", "content": content})
     listened = me.run("listen", "--json", "--count", "1")
@@ -355,13 +355,13 @@ def test_a_recalled_picture_is_forwarded_by_the_number_of_the_notice(me: Any, sa
 
 
 @pytest.mark.parametrize("words", [["999999", "filehelper"], ["#x", "filehelper"], ["1" * 30, "filehelper"], []])
-def test_what_the_journal_does_not_have_is_not_forwarded(words: list[str], me: Any) -> None:
+def test_a_message_that_is_not_in_the_journal_cannot_be_forwarded(words: list[str], me: Any) -> None:
     done = me.run("forward", *words)
     assert (done.code, done.stdout) == (2, "")
 
 
 @pytest.mark.parametrize("piped", ["", "hello\n", '{"event": "no_such_event"}\n'])
-def test_what_is_no_message_is_not_forwarded(piped: str, me: Any) -> None:
+def test_input_that_is_not_a_message_cannot_be_forwarded(piped: str, me: Any) -> None:
     done = me.run("forward", "filehelper", stdin=piped)
     assert done.code == 2
     assert "webwx listen --json" in done.sentence
@@ -370,7 +370,7 @@ def test_what_is_no_message_is_not_forwarded(piped: str, me: Any) -> None:
 # -- listen ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_batch_of_five_is_printed_one_by_one_and_each_exactly_once(me: Any, sandbox: Any) -> None:
+def test_the_messages_of_a_batch_are_printed_one_by_one_and_each_once(me: Any, sandbox: Any) -> None:
     texts = [f"number {at}" for at in range(5)]
     for text in texts:
         sandbox.say("阿华", "me", text)
@@ -386,7 +386,7 @@ BEYOND_A_DOUBLE = ("9007199254740993", "9223372036854775807")
 
 @pytest.fixture
 def printed(me: Any) -> str:
-    """What `listen --json` prints of messages with ids that no double can hold, delivered as numbers."""
+    """The lines that `listen --json` prints for messages with ids above the range of a double, delivered as numbers."""
     store = LoginFile(me.settings.login_path)
     raws = [b'{"MsgId":%s,"MsgType":1,"FromUserName":"@a","Content":"x"}' % each.encode() for each in BEYOND_A_DOUBLE]
     items = tuple(Item(kind="message", raw=msgspec.Raw(raw)) for raw in raws)
@@ -394,13 +394,13 @@ def printed(me: Any) -> str:
     return str(me.run("listen", "--json", "--count", "2").stdout)
 
 
-def test_whoever_reads_every_number_as_a_double_still_gets_every_digit(printed: str) -> None:
+def test_a_reader_with_double_precision_gets_every_digit_of_an_id(printed: str) -> None:
     lines = [json.loads(line, parse_int=float) for line in printed.splitlines()]
     assert [line["message_id"] for line in lines] == list(BEYOND_A_DOUBLE)
 
 
 @pytest.mark.verify
-def test_javascript_gets_every_digit(printed: str) -> None:
+def test_javascript_gets_every_digit_of_an_id(printed: str) -> None:
     if shutil.which("node") is None:
         pytest.skip("there is no JavaScript here")
     script = "for (const line of require('fs').readFileSync(0, 'utf8').trim().split('\\n'))"
@@ -409,7 +409,7 @@ def test_javascript_gets_every_digit(printed: str) -> None:
     assert done.stdout.splitlines() == [f"string {each}" for each in BEYOND_A_DOUBLE]
 
 
-def test_a_second_listen_ends_with_3_and_says_who_is_there(me: Any, sandbox: Any) -> None:
+def test_a_second_listen_ends_with_3_and_names_the_first(me: Any, sandbox: Any) -> None:
     with me.start("listen", "--json") as first:
         sandbox.say("ahua", "me", "one")
         assert "one" in first.stdout.readline()
@@ -422,7 +422,7 @@ def test_a_second_listen_ends_with_3_and_says_who_is_there(me: Any, sandbox: Any
     assert beside.code == 0
 
 
-def test_each_consumer_has_a_place_of_its_own(me: Any, sandbox: Any) -> None:
+def test_each_consumer_has_its_own_cursor(me: Any, sandbox: Any) -> None:
     sandbox.say("阿华", "me", "before it began")
     assert me.run("listen", "--json", "--count", "1").line["text"] == "before it began"
     with me.start("listen", "--json", "--consumer", "archive") as archiving:
@@ -432,7 +432,7 @@ def test_each_consumer_has_a_place_of_its_own(me: Any, sandbox: Any) -> None:
     assert me.run("listen", "--json", "--count", "1").line["text"] == "to both"
 
 
-def test_a_line_that_was_printed_does_not_come_again_and_one_that_was_not_does(me: Any, sandbox: Any) -> None:
+def test_only_events_that_were_not_printed_are_delivered_again(me: Any, sandbox: Any) -> None:
     for text in ("one", "two", "three"):
         sandbox.say("阿华", "me", text)
     with me.start("listen", "--json") as process:
@@ -443,11 +443,11 @@ def test_a_line_that_was_printed_does_not_come_again_and_one_that_was_not_does(m
     assert printed == ["one", "two", "three"]
     sandbox.say("阿华", "me", "four")
     again = me.run("listen", "--json", "--count", "1").line
-    # What was acknowledged a moment before the end may have been lost with it, and then it says so.
+    # An acknowledgement shortly before the end may be lost; then the event is marked as redelivered.
     assert again["text"] == "four" or again["redelivered"]
 
 
-def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(me: Any, sandbox: Any) -> None:
+def test_an_outage_is_one_line_at_its_begin_and_one_at_its_end(me: Any, sandbox: Any) -> None:
     with me.start("listen", "--json") as process:
         sandbox.say("ahua", "me", "one")
         process.stdout.readline()
@@ -471,7 +471,7 @@ def test_an_outage_is_one_line_when_it_begins_and_one_when_it_ends(me: Any, sand
         (("receive",), "Looking for received files and other media; pass --follow to wait for new ones."),
     ],
 )
-def test_on_a_terminal_a_command_says_what_it_waits_for(me: Any, arguments: tuple[str, ...], sentence: str) -> None:
+def test_on_a_terminal_a_command_shows_what_it_waits_for(me: Any, arguments: tuple[str, ...], sentence: str) -> None:
     with me.terminal(*arguments) as terminal:
         terminal.wait_for(sentence)
 
@@ -485,7 +485,7 @@ def test_a_send_between_two_listens_loses_nothing(me: Any, sandbox: Any) -> None
     assert me.run("listen", "--json", "--count", "1").line["text"] == "two"
 
 
-def test_a_line_holds_the_content_as_it_was_delivered(me: Any, sandbox: Any) -> None:
+def test_a_line_has_the_delivered_content(me: Any, sandbox: Any) -> None:
     sandbox.say("阿华", "周末爬山", "a < b")
     line = me.run("listen", "--json", "--count", "1").line
     assert (line["event"], line["text"], line["is_self"]) == ("text_message", "a < b", False)
@@ -500,12 +500,12 @@ def test_recalls_are_printed_and_phone_activity_only_with_all(me: Any, sandbox: 
     assert quiet[1]["message_id"] == message_id
 
 
-def test_with_all_the_phone_is_heard_too(me: Any) -> None:
-    # The login announced itself to the phone, and the phone told it which chats are recent.
+def test_with_all_phone_activity_is_printed(me: Any) -> None:
+    # The login announced itself to the phone, which answered with the recent chats.
     assert me.run("listen", "--json", "--all", "--count", "1").line["event"] == "phone_activity"
 
 
-def test_a_reader_that_goes_away_ends_it_at_once_and_nothing_is_lost(me: Any, sandbox: Any) -> None:
+def test_a_reader_that_closes_the_pipe_ends_listen_and_loses_nothing(me: Any, sandbox: Any) -> None:
     with me.start("listen", "--json") as process:
         sandbox.say("阿华", "me", "one")
         assert json.loads(process.stdout.readline())["text"] == "one"
@@ -525,7 +525,7 @@ def test_a_reader_that_goes_away_ends_it_at_once_and_nothing_is_lost(me: Any, sa
         ("receive --to {folder}", ">&-"),
     ],
 )
-def test_where_nothing_can_be_printed_it_fails_and_consumes_nothing(
+def test_without_stdout_listen_fails_and_acknowledges_nothing(
     arguments: str, redirection: str, me: Any, sandbox: Any, tmp_path: Path
 ) -> None:
     sandbox.say("阿华", "me", "one")
@@ -538,13 +538,13 @@ def test_where_nothing_can_be_printed_it_fails_and_consumes_nothing(
     assert me.run("listen", "--json", "--count", "1").line["text"] == "one"
 
 
-def test_a_send_without_stdout_is_not_done(me: Any, sandbox: Any) -> None:
+def test_without_stdout_send_fails_before_it_sends(me: Any, sandbox: Any) -> None:
     command = f"exec {WEBWX} send filehelper unheard >&-"
     assert subprocess.run(command, shell=True, env=me.environment, timeout=20, check=False).returncode == 1
     assert me.run("outbox", "--json").lines == []
 
 
-def test_commands_make_a_pipeline(me: Any, sandbox: Any) -> None:
+def test_commands_work_in_a_pipeline(me: Any, sandbox: Any) -> None:
     with (
         me.start("send", "阿华", "a slip", "--json") as sender,
         me.start("recall", "--json", stdin=sender.stdout) as recaller,
@@ -553,7 +553,7 @@ def test_commands_make_a_pipeline(me: Any, sandbox: Any) -> None:
     assert last_message(sandbox, "阿华", "xiaoming")["recalled"] is True
 
 
-def test_a_login_that_ends_ends_the_listening(me: Any, sandbox: Any) -> None:
+def test_the_end_of_the_login_ends_listen(me: Any, sandbox: Any) -> None:
     with me.start("listen", "--json") as process:
         sandbox.say("阿华", "me", "one")
         process.stdout.readline()

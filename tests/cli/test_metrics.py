@@ -46,7 +46,7 @@ async def handle(ctx, message):
         ("0.0.0.0:9100", ("0.0.0.0", 9100)),
     ],
 )
-def test_address_is_of_this_machine_unless_it_names_a_host(text: str, address: tuple[str, int]) -> None:
+def test_address_without_a_host_is_on_this_machine(text: str, address: tuple[str, int]) -> None:
     assert tuple(parse_address(text)) == address
 
 
@@ -78,7 +78,7 @@ async def test_page_is_served_for_get_only() -> None:
 
 
 @pytest.mark.parametrize("sent", [b"\r\n\r\n", b"GET\r\n\r\n", b"GET /metrics HTTP/1.1\r\n", b"x" * 100_000, b""])
-async def test_server_survives_what_is_no_request(sent: bytes) -> None:
+async def test_server_survives_malformed_requests(sent: bytes) -> None:
     async with serving(Metrics(), Address("127.0.0.1", 0)) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(url.split(":")[2].partition("/")[0]))
         writer.write(sent)
@@ -128,7 +128,7 @@ def test_used_address_ends_the_command_before_a_login(me: Any, tmp_path: Path) -
 
 @pytest.mark.verify
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-async def test_promtool_finds_no_fault() -> None:
+async def test_promtool_accepts_the_page() -> None:
     metrics = Metrics()
     async with AsyncClient(server="http://127.0.0.1:9") as client:
         metrics.add_bot(Bot(name="shop"), client)

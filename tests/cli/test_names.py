@@ -34,7 +34,7 @@ def test_a_text_is_not_completed_by_a_name(me: Any) -> None:
         ("who:" + "1" * 16, "who:" + "1" * 16), ("who:１２", "who:１２"), ("阿华", "阿华"), ("a\udcffb", "a\ufffdb"),
     ],
 )  # fmt: skip
-def test_a_number_is_told_from_a_name_by_what_stands_before_it(text: str, meant: str | int) -> None:
+def test_numbers_and_names_are_completed_by_their_prefix(text: str, meant: str | int) -> None:
     assert whom(text) == meant
 
 
@@ -43,18 +43,18 @@ def test_numbers_are_completed(me: Any) -> None:
     assert set(complete(me, "webwx identity explain ")) == set(complete(me, "webwx identity merge 1 ")) == numbers
 
 
-def test_without_a_journal_there_are_no_numbers_and_none_is_made(shell: Any) -> None:
+def test_without_a_journal_no_number_is_completed_and_no_journal_is_created(shell: Any) -> None:
     assert complete(shell, "webwx identity explain ") == []
     assert not shell.settings.journal_path.exists()
 
 
-def test_the_account_named_before_decides_whose_contacts(me: Any) -> None:
+def test_contacts_of_the_account_on_the_line_are_completed(me: Any) -> None:
     save_contacts(replace(me.settings, account="other"), "王芳芳")
     assert complete(me, "webwx send --account other 王") == ["王芳芳"]
     assert complete(me, "webwx --account other send 王") == ["王芳芳"]
 
 
-def test_accounts_that_have_a_login_are_offered(me: Any, friend: Any) -> None:
+def test_accounts_with_a_login_are_completed(me: Any, friend: Any) -> None:
     assert complete(me, "webwx send --account ") == ["default", "friend"]
     assert complete(me, "webwx status --account f") == ["friend"]
 
@@ -62,12 +62,12 @@ def test_accounts_that_have_a_login_are_offered(me: Any, friend: Any) -> None:
 @pytest.mark.parametrize(
     "name", ["$(reboot)", "`reboot`", "a;reboot", "two words", "a|b", "*", "~", "-v", "a\nb", "a'b", "#a", "a\x1b[2J"]
 )
-def test_a_name_that_means_something_to_a_shell_is_not_offered(shell: Any, name: str) -> None:
+def test_a_name_with_shell_syntax_is_not_completed(shell: Any, name: str) -> None:
     save_contacts(shell.settings, name, "阿华")
     assert complete(shell, "webwx send ") == ["filehelper", "文件传输助手", "阿华"]
 
 
-def test_a_mistake_in_the_configuration_is_not_told_while_one_types(shell: Any) -> None:
+def test_an_error_in_the_configuration_is_not_shown_during_completion(shell: Any) -> None:
     Path(shell.environment["WEBWX_CONFIG"]).write_text("mistake = 1")
     assert complete(shell, "webwx send ") == []
     assert complete(shell, "webwx send --account ") == []

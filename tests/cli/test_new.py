@@ -26,7 +26,7 @@ def made(shell: Any, folder: Path, *options: str) -> dict[str, Any]:
 def test_tests_of_a_new_bot_pass_at_once(shell: Any, tmp_path: Path, language: str) -> None:
     made(shell, tmp_path / "mybot", "--lang", language)
     own = {name: value for name, value in os.environ.items() if not name.startswith(("WEBWX_", "PYTEST_", "COV_"))}
-    own |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "webwx.testing.plugin"}  # as for most users
+    own |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "webwx.testing.plugin"}  # The default umask of most systems.
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path / "mybot", env=own, capture_output=True, text=True, timeout=60, check=False,
@@ -57,7 +57,7 @@ def test_result_names_the_files(shell: Any, tmp_path: Path) -> None:
     assert "systemctl --user enable --now webwx-mybot" in unit
 
 
-def test_folder_that_is_not_empty_is_refused_and_left_alone(shell: Any, tmp_path: Path) -> None:
+def test_folder_that_is_not_empty_is_refused_and_not_changed(shell: Any, tmp_path: Path) -> None:
     (tmp_path / "mybot").mkdir()
     (tmp_path / "mybot" / "bot.py").write_text("mine", encoding="utf-8")
     (tmp_path / "file").write_text("mine", encoding="utf-8")

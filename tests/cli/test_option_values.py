@@ -1,4 +1,4 @@
-"""What the options that every command takes say."""
+"""The values of the options that every command takes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_what_is_given_are_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_given_options_become_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WEBWX_CONFIG", str(tmp_path / "config.toml"))
     monkeypatch.setenv("WEBWX_ACCOUNT", "home")
     settings = Given(account="work", proxy="http://p:1").settings()

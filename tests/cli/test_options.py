@@ -12,7 +12,7 @@ from webwx.cli.options import FreeTextCommand, example_text, with_common_options
 
 
 def parse(*arguments: str) -> Given:
-    """Parse a command line of a group and a command in it."""
+    """Parse a command line of a group and one of its commands."""
     group = with_common_options(click.Group("outer"))
     group.add_command(with_common_options(click.Command("inner", callback=lambda: None)))
     with group.make_context("outer", list(arguments)) as context:
@@ -29,16 +29,16 @@ def test_an_option_may_stand_before_the_command_or_after_it() -> None:
     assert expected == parse("inner", *options)
 
 
-def test_the_nearer_one_wins() -> None:
+def test_the_option_after_the_command_overrides_the_one_before() -> None:
     assert Given(server="http://b") == parse("--server", "http://a", "inner", "--server", "http://b")
 
 
-def test_without_options_nothing_is_given() -> None:
+def test_without_options_no_value_is_set() -> None:
     assert Given() == parse("inner")
 
 
 def words_and_image(*arguments: str) -> tuple[Any, Any]:
-    """Parse a command line like that of `send`."""
+    """Parse a command line like that of `send`, and return its words and its image."""
     params: list[click.Parameter] = [
         click.Argument(["words"], nargs=-1), click.Option(["--image"]), click.Option(["-j", "--json"], is_flag=True),
     ]  # fmt: skip
@@ -66,22 +66,22 @@ def words_and_image(*arguments: str) -> tuple[Any, Any]:
         ((), (), None),
     ],
 )
-def test_behind_the_first_word_only_a_whole_long_name_is_an_option(
+def test_after_the_first_word_only_a_complete_long_name_is_an_option(
     arguments: tuple[str, ...], words: tuple[str, ...], image: str | None
 ) -> None:
     assert words_and_image(*arguments) == (words, image)
 
 
-def test_an_unknown_option_before_the_first_word_is_a_mistake() -> None:
+def test_an_unknown_option_before_the_first_word_is_an_error() -> None:
     with pytest.raises(click.NoSuchOption):
         words_and_image("--imge", "a.png")
 
 
-def test_an_option_without_its_value_is_a_mistake() -> None:
+def test_an_option_without_its_value_is_an_error() -> None:
     with pytest.raises(click.BadOptionUsage):
         words_and_image("to", "--image")
 
 
-def test_examples_are_kept_line_by_line() -> None:
+def test_examples_keep_their_lines() -> None:
     assert example_text("webwx demo") == "\b\nExample:\n  webwx demo"
     assert example_text("a", "b") == "\b\nExamples:\n  a\n  b"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def add(shell: Shell, state: Any, text: str, *, kind: str = "text", key: str = "") -> int:
-    """Leave a send in the outbox as a process would that has ended in between; gives its number."""
+    """Store a send as a process that died during it does, and return its number."""
 
     async def add() -> int:
         journal = SqliteJournal(shell.settings.journal_path)
@@ -28,12 +28,12 @@ def add(shell: Shell, state: Any, text: str, *, kind: str = "text", key: str = "
 
 
 def texts(sandbox: Sandbox) -> list[str]:
-    """Give what stands in the chat; none when nothing was said there yet, and so there is no chat."""
+    """Return the texts of the chat; without a message there is no chat, and no text."""
     chats = [chat for chat in sandbox.control("inbox?who=me")["chats"] if chat["id"] == "filehelper"]
     return [message["text"] for chat in chats for message in chat["messages"]]
 
 
-def test_sends_are_listed_with_what_became_of_them(me: Shell) -> None:
+def test_sends_are_listed_with_their_state(me: Shell) -> None:
     me.run("send", "filehelper", "hello", "--key", "morning")
     add(me, "unknown", "perhaps")
     shown = me.run("outbox").stdout.splitlines()
@@ -46,7 +46,7 @@ def test_sends_are_listed_with_what_became_of_them(me: Shell) -> None:
     assert [each["text"] for each in me.run("outbox", "--json", "--limit", "1").lines] == ["perhaps"]
 
 
-def test_a_key_sends_once_in_whatever_process(me: Shell, sandbox: Sandbox) -> None:
+def test_a_key_sends_once_in_several_processes(me: Shell, sandbox: Sandbox) -> None:
     before = texts(sandbox)
     first = me.run("send", "filehelper", "once", "--key", "daily", "--json")
     again = me.run("send", "filehelper", "once", "--key", "daily", "--json")
@@ -55,7 +55,7 @@ def test_a_key_sends_once_in_whatever_process(me: Shell, sandbox: Sandbox) -> No
     assert "not sent again" in me.run("send", "filehelper", "once", "--key", "daily").stdout
 
 
-def test_a_key_whose_send_is_in_doubt_ends_with_7_and_sends_nothing(me: Shell, sandbox: Sandbox) -> None:
+def test_a_key_with_an_unknown_outcome_ends_with_7_and_sends_nothing(me: Shell, sandbox: Sandbox) -> None:
     number = add(me, "unknown", "perhaps", key="daily")
     before = texts(sandbox)
     done = me.run("send", "filehelper", "perhaps", "--key", "daily")
@@ -67,7 +67,7 @@ def test_a_key_whose_send_is_in_doubt_ends_with_7_and_sends_nothing(me: Shell, s
     assert texts(sandbox) == [*before, "perhaps"]
 
 
-def test_what_has_not_left_is_sent_again_under_its_own_id(me: Shell, sandbox: Sandbox) -> None:
+def test_a_retry_of_a_queued_send_keeps_its_client_id(me: Shell, sandbox: Sandbox) -> None:
     number = add(me, "queued", "17000000000000001")
     done = me.run("outbox", "retry", str(number), "--json")
     assert (done.code, done.line["client_id"]) == (0, "17000000000000001")
@@ -77,7 +77,7 @@ def test_what_has_not_left_is_sent_again_under_its_own_id(me: Shell, sandbox: Sa
     assert texts(sandbox).count("17000000000000001") == 1
 
 
-def test_a_retry_of_what_was_sent_says_that_it_is_not_sent_again(me: Shell, sandbox: Sandbox) -> None:
+def test_a_retry_of_a_completed_send_is_refused_with_the_reason(me: Shell, sandbox: Sandbox) -> None:
     receipt = me.run("send", "filehelper", "only once", "--json").stdout
     number = str(me.run("outbox", "--json").line["number"])
     assert me.run("outbox", "retry", number).stdout == f"Send {number} was sent, and is not sent again.\n"
@@ -88,7 +88,7 @@ def test_a_retry_of_what_was_sent_says_that_it_is_not_sent_again(me: Shell, sand
     assert "only once" not in texts(sandbox)
 
 
-def test_what_cannot_be_sent_again_says_what_to_do(me: Shell) -> None:
+def test_an_impossible_retry_is_an_error_with_the_next_step(me: Shell) -> None:
     file = add(me, "queued", "report.pdf", kind="file", key="report")
     done = me.run("outbox", "retry", str(file))
     assert done.code == 2
@@ -98,6 +98,6 @@ def test_what_cannot_be_sent_again_says_what_to_do(me: Shell) -> None:
     assert me.run("outbox", "forget", "999").code == 2
 
 
-def test_an_empty_outbox_is_no_failure(me: Shell) -> None:
+def test_an_empty_outbox_is_not_an_error(me: Shell) -> None:
     done = me.run("outbox")
     assert (done.code, done.stdout) == (0, "")

@@ -1,4 +1,4 @@
-"""Results on stdout, everything else on stderr, and no text of a contact that could pass for either."""
+"""Results are on stdout and messages on stderr, and no text of a contact can imitate either."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Terminal(io.StringIO):
-    """Where a person reads."""
+    """A stream that is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -38,21 +38,21 @@ def test_a_result_is_a_sentence_or_an_object(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr() == ('你好。\n{"name":"你好","size":1}\n', "")
 
 
-def test_remarks_are_for_persons(capsys: pytest.CaptureFixture[str]) -> None:
+def test_remarks_are_printed_without_json_only(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=False).remark("Look.")
     Output(as_json=True).remark("Look.")
     Output(as_json=True).tell("This one matters.")
     assert capsys.readouterr() == ("", "Look.\nThis one matters.\n")
 
 
-def test_several_lines_are_given_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_results_are_several_lines(capsys: pytest.CaptureFixture[str]) -> None:
     output = Output(as_json=False)
     output.result(["one", "two\nstill two"])
     output.tell(["", "three"])
     assert capsys.readouterr() == ("one\ntwo\\nstill two\n", "\nthree\n")
 
 
-def test_a_program_is_printed_byte_for_byte(capsys: pytest.CaptureFixture[str]) -> None:
+def test_program_text_is_printed_unchanged(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=False).program("one\n\ttwo\u202e")
     assert capsys.readouterr().out == "one\n\ttwo\u202e\n"
 
@@ -67,7 +67,7 @@ def test_nothing_is_printed_on_a_closed_stderr(
 
 
 @pytest.mark.parametrize(
-    ("stream", "environment", "told"),
+    ("stream", "environment", "expected"),
     [
         (Terminal(), {}, "\x1b[31mwebwx:\x1b[0m No.\n"),
         (Terminal(), {"NO_COLOR": ""}, "\x1b[31mwebwx:\x1b[0m No.\n"),
@@ -76,18 +76,18 @@ def test_nothing_is_printed_on_a_closed_stderr(
         (io.StringIO(), {}, "webwx: No.\n"),
     ],
 )
-def test_a_failure_is_red_on_a_terminal_that_does_not_mind(
-    stream: io.StringIO, environment: dict[str, str], told: str
+def test_a_failure_is_red_on_a_terminal_unless_no_color_is_set(
+    stream: io.StringIO, environment: dict[str, str], expected: str
 ) -> None:
     tell_failure("No.", stream, environment)
-    assert stream.getvalue() == told
+    assert stream.getvalue() == expected
 
 
-# -- what contacts write ---------------------------------------------------------------------------------------------
+# -- texts of contacts -----------------------------------------------------------------------------------------------
 
 
 def is_shown(character: str) -> bool:
-    """Say whether a character has a place of its own on a line, and leaves the others theirs."""
+    """Return whether a character has its own width on a line and does not affect others."""
     return unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
@@ -103,7 +103,7 @@ def is_shown(character: str) -> bool:
         ("\U000e0041", r"\U000e0041"),
     ],
 )
-def test_what_would_not_show_as_itself_is_escaped(text: str, shown: str) -> None:
+def test_invisible_characters_are_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
@@ -116,21 +116,21 @@ def test_what_would_not_show_as_itself_is_escaped(text: str, shown: str) -> None
         "می\u200cخواهم",
     ],
 )
-def test_a_text_that_shows_as_itself_is_left_alone(text: str) -> None:
+def test_visible_text_is_not_changed(text: str) -> None:
     assert printable(text) == text
 
 
-def test_every_character_that_has_no_place_on_a_line_is_escaped() -> None:
+def test_every_invisible_character_is_escaped() -> None:
     hidden = [chr(number) for number in range(sys.maxunicode + 1) if not is_shown(chr(number))]
-    visible_format = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2"  # signs of numbers in Arabic
+    visible_format = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2"  # number signs in Arabic
     assert [each for each in hidden if printable(each) == each and each not in visible_format] == [
         each
         for each in hidden
-        if 0x110BD <= ord(each) <= 0x1345F  # and of other old scripts
+        if 0x110BD <= ord(each) <= 0x1345F  # and in other old scripts
     ]
 
 
-def test_the_json_of_any_character_is_printed_with_what_shows_alone() -> None:
+def test_json_is_printed_with_visible_characters_only() -> None:
     everything = "".join(map(chr, range(0x3400))) + "\ud800\ufeff\U000e0041"
     document = printable_json(everything)
     assert json.loads(document) == everything
@@ -145,11 +145,11 @@ PRINTS_BY_ITSELF = {
     "__init__.py": "a usage, which holds no text but ours",
     "progress.py": "the same, with a label that is escaped",
 }
-"""Modules that print without `Output`, and why."""
+"""Modules that print without `Output`, each with the reason."""
 
 
 def prints(source: str) -> bool:
-    """Say whether a program prints otherwise than with `Output`."""
+    """Return whether a program prints without `Output`."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Call(func=ast.Name(id="print" | "echo" | "secho" | "pprint")):
@@ -165,11 +165,11 @@ def prints(source: str) -> bool:
     return False
 
 
-def test_no_command_prints_another_way() -> None:
+def test_every_command_prints_by_output() -> None:
     assert {path.name for path in ROOT.glob("*.py") if prints(path.read_text("utf-8"))} == set(PRINTS_BY_ITSELF)
 
 
-def test_program_text_is_printed_where_no_contact_has_a_say() -> None:
+def test_only_modules_without_texts_of_contacts_print_program_text() -> None:
     using = {path.name for path in ROOT.glob("*.py") if ".output.program(" in path.read_text("utf-8")}
     assert using == {"completion.py", "run.py"}
     drawing = {path.name for path in ROOT.glob("*.py") if "output.draw(" in path.read_text("utf-8")}
@@ -177,11 +177,11 @@ def test_program_text_is_printed_where_no_contact_has_a_say() -> None:
 
 
 HOSTILE = "evil\nIMITATION\r\x1b[2J\x1b]0;title\x07\x9b31m\x7f\u202e\u2066\u2028\u2029\x85\u200b\ufeff\U000e0041"
-"""What a contact may call himself, and write."""
+"""A name and a text of a contact that try to control the terminal."""
 
 
 class Stage:
-    """小明 at a terminal, with a friend and a chatroom of hostile names."""
+    """小明 in a shell, with a friend and a chatroom that have hostile names."""
 
     def __init__(self, shell: Shell, sandbox: Sandbox, folder: Path) -> None:
         self.shell = shell
@@ -196,11 +196,11 @@ class Stage:
         )
 
     def say(self, verb: str = "say", **fields: Any) -> str:
-        """Let the friend send something, and return its id."""
+        """Send content from the friend, and return its id."""
         return str(self.sandbox.control(verb, **({"from": "mallory", "to": "me"} | fields))["message_id"])
 
     def hear(self, verb: str = "say", **fields: Any) -> dict[str, Any]:
-        """Let the friend send something, and listen until it has come."""
+        """Send content from the friend, and listen until it arrives."""
         message_id = self.say(verb, **fields)
         while True:
             heard = self.shell.run("listen", "--count", "1", "--json").line
@@ -233,7 +233,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, canary: Any, forks: Forks) -
         shell = Shell(folder / "home", sandbox.url, canary.hear, forks)
         log_in("me", shell.settings, sandbox, canary)
         stage = Stage(shell, sandbox, folder)
-        stage.hear(text=HOSTILE)  # the chat is among the recent ones
+        stage.hear(text=HOSTILE)  # The chat is now among the recent ones.
         yield stage
 
 
@@ -245,7 +245,10 @@ Step = Callable[[Stage], object]
 
 
 def typed(*words: str, after: Step | None = None) -> Step:
-    """What is typed, once something has happened; `{friend}` and the like are the stage's."""
+    """
+    Return a function that prepares the stage and returns a command line; `{friend}` and the like are fields of the
+    stage.
+    """
 
     def step(stage: Stage) -> object:
         happened = after(stage) if after else None
@@ -273,7 +276,7 @@ def recalled(stage: Stage) -> None:
 
 
 def failed(stage: Stage) -> str:
-    """Let a send be refused, and return its number."""
+    """Make a send that is refused, and return its number."""
     stage.sandbox.control("refuse", endpoint="webwxsendmsg", ret=1, times=1)
     assert stage.shell.run("send", stage.friend, HOSTILE).code == 5
     return str(stage.shell.run("outbox", "--limit", "1", "--json").line["number"])
@@ -323,24 +326,26 @@ COMMANDS: dict[str, Step] = {
     "chatroom rename": typed("chatroom", "rename", "{room}", f"{HOSTILE} 2"),
     "remark": typed("remark", "{friend}", f"{HOSTILE} 3"),
 }
-"""Commands, each with what makes it print a hostile text."""
+"""Commands, each with the preparation that makes it print a hostile text."""
 
 ECHO_WHAT_WAS_TYPED = {"phone", "chatroom", "friend", "login", "status", "logout", "accounts"}
-"""Commands and groups, some also tried above, that name a contact in the one sentence of their result."""
+"""
+Commands and groups, some of them also in the table above, that name a contact in the one sentence of their result.
+"""
 
 WITHOUT_CONTACTS = {
     "demo", "sandbox", "proxy", "new", "run", "serve", "push", "journal", "outbox", "config", "completion", "doctor",
 }  # fmt: skip
-"""Those, or their subcommands, that print numbers and paths, and the names of the user's own bots."""
+"""Commands that print only numbers, paths, and the names of the user's own bots, and groups of such commands."""
 
 
-def test_every_command_is_tried_or_prints_nothing_that_a_contact_wrote() -> None:
+def test_every_command_is_tested_or_prints_no_text_of_a_contact() -> None:
     tried = {name.split()[0] for name in COMMANDS}
     assert set(cli.COMMANDS) - tried - ECHO_WHAT_WAS_TYPED - WITHOUT_CONTACTS == set()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_contact_cannot_imitate_what_a_command_prints(name: str, stage: Stage) -> None:
+def test_a_contact_cannot_imitate_the_output_of_a_command(name: str, stage: Stage) -> None:
     done = stage.shell.run(*COMMANDS[name](stage))
 
     assert done.code == 0, done
@@ -351,7 +356,7 @@ def test_a_contact_cannot_imitate_what_a_command_prints(name: str, stage: Stage)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_json_holds_the_whole_text_and_prints_nothing_but_what_shows(name: str, stage: Stage) -> None:
+def test_json_has_the_complete_text_in_visible_characters(name: str, stage: Stage) -> None:
     done = stage.shell.run(*COMMANDS[name](stage), "--json")
 
     assert done.code == 0, done

@@ -32,7 +32,7 @@ def test_the_phone_cancels_and_gets_a_new_code(shell: Any) -> None:
         process.terminate()
 
 
-def test_a_code_runs_out_and_the_next_one_is_shown(shell: Any) -> None:
+def test_an_expired_code_is_replaced_by_a_new_one(shell: Any) -> None:
     with shell.start("login") as process:
         for _ in range(2):
             while "confirm there" not in process.stderr.readline():
@@ -41,14 +41,14 @@ def test_a_code_runs_out_and_the_next_one_is_shown(shell: Any) -> None:
         process.terminate()
 
 
-def test_a_call_is_refused_as_often_as_was_asked_for(shell: Any, me: Any) -> None:
+def test_a_call_is_refused_the_given_number_of_times(shell: Any, me: Any) -> None:
     refused = shell.run("phone", "refuse", "webwxsendmsg", "1205", "--json").line
     assert refused == {"endpoint": "webwxsendmsg", "ret": 1205, "times": 1}
     assert "1205" in me.run("send", "filehelper", "x").sentence
     assert me.run("send", "filehelper", "x").code == 0
 
 
-def test_friends_write_and_take_back(shell: Any) -> None:
+def test_friends_send_and_recall_texts(shell: Any) -> None:
     said = shell.run("phone", "say", "阿华", "me", "--really?", "--json").line
     assert list(said) == ["message_id"]
     (chat,) = [chat for chat in shell.run("phone", "inbox", "--json").line["chats"] if chat["chat"] == "阿华"]
@@ -75,14 +75,14 @@ def test_an_inbox_is_one_object(shell: Any) -> None:
     assert (inbox["nickname"], inbox["id"]) == ("李雷", "lilei")
 
 
-def test_the_clock_can_be_wound(shell: Any) -> None:
+def test_the_virtual_clock_can_be_advanced(shell: Any) -> None:
     before = shell.run("phone", "wind", "0", "--json").line["now"]
     after = shell.run("phone", "wind", "1000", "--json").line["now"]
     assert 1000 <= after - before < 1060
 
 
 @pytest.mark.parametrize("address", ["url", "control"])
-def test_the_sandbox_is_named_by_either_address_before_or_after_the_verb(
+def test_the_sandbox_is_named_by_either_address_before_or_after_the_command(
     address: str, shell: Any, sandbox: Any
 ) -> None:
     server = sandbox.first_line[address]
@@ -90,19 +90,19 @@ def test_the_sandbox_is_named_by_either_address_before_or_after_the_verb(
     assert shell.run("phone", "inbox", "me", "--server", server, WEBWX_SERVER="").code == 0
 
 
-def test_without_a_sandbox_it_says_how_to_name_one(shell: Any) -> None:
+def test_without_a_sandbox_the_error_explains_how_to_name_one(shell: Any) -> None:
     done = shell.run("phone", "inbox", "me", WEBWX_SERVER="")
     assert done.code == 2
     assert "--server" in done.sentence
 
 
-def test_what_the_sandbox_refuses_is_told_in_its_words(shell: Any) -> None:
+def test_a_refusal_is_shown_with_the_sentence_of_the_sandbox(shell: Any) -> None:
     done = shell.run("phone", "say", "nobody", "me", "hello")
     assert (done.code, done.stdout) == (2, "")
     assert "nobody" in done.sentence
 
 
-def test_a_server_without_phones_is_no_sandbox(shell: Any) -> None:
+def test_a_server_without_phones_is_not_a_sandbox(shell: Any) -> None:
     class Page(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
@@ -122,7 +122,7 @@ def test_a_server_without_phones_is_no_sandbox(shell: Any) -> None:
     assert "webwx sandbox" in done.sentence
 
 
-def test_no_server_at_all_is_a_network_failure(shell: Any) -> None:
+def test_an_unreachable_server_is_a_network_failure(shell: Any) -> None:
     assert shell.run("phone", "inbox", "me", "--server", "http://127.0.0.1:1").code == 6
 
 
@@ -137,7 +137,7 @@ def test_a_chat_is_opened_closed_and_read(shell: Any, sandbox: Any) -> None:
         assert sandbox.chat("lilei", "zhangsan")["unread"] == unread
 
 
-def test_phones_make_friends(shell: Any, sandbox: Any) -> None:
+def test_phones_add_friends(shell: Any, sandbox: Any) -> None:
     sandbox.control("ask", **{"from": "lilei", "to": "ahua", "greeting": "是我"})
     for arguments, line in (
         (("accept", "ahua", "lilei"), {"accepted": True}),
@@ -151,7 +151,7 @@ def test_phones_make_friends(shell: Any, sandbox: Any) -> None:
         assert shell.run("phone", "--json", *arguments).line == line
 
 
-def test_a_phone_ends_the_web_login_and_loses_its_network(shell: Any, me: Any) -> None:
+def test_a_phone_ends_the_web_login_and_goes_offline(shell: Any, me: Any) -> None:
     assert shell.run("phone", "offline", "--json").line == {"offline": True}
     refused = me.run("send", "filehelper", "hello")
     assert "ret 3" in refused.sentence

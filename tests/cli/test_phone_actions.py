@@ -1,4 +1,4 @@
-"""`webwx phone`, for the phone actions."""
+"""`webwx phone`: the commands of the phone actions."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ CALLS: dict[str, tuple[tuple[str, ...], str]] = {
     "red-packet": (("新年快乐",), "[red packet] 新年快乐"),
     "raw": (("49", "<msg/>", "--app-type", "16"), "[raw] <msg/>"),
 }
-"""What follows FROM and TO, and what the phone shows then."""
+"""The arguments after FROM and TO, and the content that the phone shows afterwards."""
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_command_sends_what_it_is_called(name: str, shell: Any, tmp_path: Path) -> None:
+def test_a_command_sends_the_content_of_its_name(name: str, shell: Any, tmp_path: Path) -> None:
     file = tmp_path / "content"
     file.write_bytes(b"content")
     arguments, shown = CALLS[name]
@@ -53,7 +53,7 @@ def test_a_command_sends_what_it_is_called(name: str, shell: Any, tmp_path: Path
     assert f"阿华: {shown}\n" in shell.run("phone", "inbox", "张三").stdout
 
 
-def test_a_file_travels_under_its_own_name(shell: Any, tmp_path: Path) -> None:
+def test_a_file_is_sent_with_its_own_name(shell: Any, tmp_path: Path) -> None:
     (tmp_path / "报告.pdf").write_bytes(b"%PDF")
     done = shell.run("phone", "file", "阿华", "me", str(tmp_path / "报告.pdf"))
     assert re.fullmatch(r"Sent to me \(message \d+, md5 [0-9a-f]{32}\)\.\n", done.stdout)
@@ -71,7 +71,7 @@ def test_a_notice_has_no_author(shell: Any) -> None:
     assert "  位置共享已经结束\n" in shell.run("phone", "inbox", "me").stdout
 
 
-def test_phones_open_a_chatroom_and_change_it(shell: Any, sandbox: Any) -> None:
+def test_phones_create_and_change_a_chatroom(shell: Any, sandbox: Any) -> None:
     room = shell.run("phone", "create", "ahua", "电影", "me", "张三", "--json").line["chat"]
     for arguments, line in (
         (("invite", "ahua", "电影", "李雷"), {"invited": ["李雷"]}),
@@ -124,12 +124,12 @@ def test_a_commands_options_are_the_other_parameters(name: str, option: str, she
     assert option in " ".join(shell.run("phone", name, "--help").stdout.split())
 
 
-def test_every_action_that_sends_is_typed_here() -> None:
+def test_these_tests_run_every_action_that_sends() -> None:
     sending = {name for name, action in ACTIONS.items() if action.parameters[0].name == "from"}
     assert {*CALLS, "quote", "notice"} == sending - {"say", "picture", "recall"}
 
 
-def test_a_large_file_is_sent_piece_by_piece(shell: Any, tmp_path: Path) -> None:
+def test_a_large_file_is_sent_in_pieces(shell: Any, tmp_path: Path) -> None:
     size = 80 * 1024 * 1024
     with (file := tmp_path / "large.bin").open("wb") as content:
         content.truncate(size)
@@ -144,7 +144,7 @@ def test_a_large_file_is_sent_piece_by_piece(shell: Any, tmp_path: Path) -> None
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["md5"] == hashlib.md5(bytes(size)).hexdigest()
-    assert int(done.stderr) * 1024 < size  # bytes in memory, at most
+    assert int(done.stderr) * 1024 < size  # Maximum bytes in memory.
     assert f"[file, {size:,} bytes] large.bin" in shell.run("phone", "inbox", "me").stdout
 
 
@@ -156,13 +156,13 @@ def test_a_file_that_is_too_large_is_refused_with_the_limit(shell: Any, tmp_path
     assert done.sentence == (f"webwx: {file} has 1,073,741,825 bytes; a sandbox phone sends at most 1,073,741,824.")
 
 
-def test_a_file_can_come_through_a_pipe(shell: Any) -> None:
+def test_a_file_can_be_read_from_a_pipe(shell: Any) -> None:
     sent = shell.run("phone", "file", "阿华", "me", "-", "--name", "a b.txt", "--json", stdin=b"x\ny").line
     assert sent["md5"] == hashlib.md5(b"x\ny").hexdigest()
     assert "[file, 3 bytes] a b.txt" in shell.run("phone", "inbox", "me").stdout
 
 
-def test_without_a_sandbox_a_file_goes_nowhere(shell: Any) -> None:
+def test_without_a_sandbox_sending_a_file_is_an_error(shell: Any) -> None:
     done = shell.run("phone", "file", "阿华", "me", __file__, "--server", "http://127.0.0.1:1")
     assert done.code == 6
     assert "no connection to 127.0.0.1:1" in done.sentence
@@ -176,7 +176,7 @@ def test_without_a_sandbox_a_file_goes_nowhere(shell: Any) -> None:
         (b"", 6, "broke"),
     ],
 )
-def test_a_server_that_hangs_up_is_told_of(answer: bytes, code: int, sentence: str, shell: Any) -> None:
+def test_a_server_that_closes_the_connection_is_an_error(answer: bytes, code: int, sentence: str, shell: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:

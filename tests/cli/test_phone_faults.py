@@ -17,7 +17,7 @@ def _good_days_after(sandbox: Any) -> Iterator[None]:
     sandbox.control("faults/reset", now=True)
 
 
-def test_a_fault_is_on_for_as_long_as_was_asked_for(shell: Any, me: Any) -> None:
+def test_a_fault_is_active_for_the_given_number_of_times(shell: Any, me: Any) -> None:
     added = shell.run("phone", "fault", "ret", "ret=1205", "--endpoint", "webwxsendmsg", "--times", "1", "--json").line
     assert list(added) == ["fault", "number"]
     assert added["fault"] == "ret"
@@ -42,18 +42,18 @@ def test_a_fault_may_be_of_the_connection(shell: Any, me: Any) -> None:
         (("--seed", "7"), "The seed is 7."),
     ],
 )
-def test_it_says_what_is_on(shell: Any, arguments: tuple[str, ...], sentence: str) -> None:
+def test_active_faults_are_shown(shell: Any, arguments: tuple[str, ...], sentence: str) -> None:
     assert shell.run("phone", "fault", *arguments).stdout.startswith(sentence)
 
 
-def test_one_fault_is_taken_off_by_its_number(shell: Any) -> None:
+def test_one_fault_is_removed_by_its_number(shell: Any) -> None:
     number = shell.run("phone", "fault", "truncated", "--json").line["number"]
     assert shell.run("phone", "fault", "--off", str(number)).stdout == f"The fault of number {number} is off.\n"
     assert shell.run("phone", "faults", "--json").line["active"] == []
     assert shell.run("phone", "fault", "--off", str(number)).code == 2
 
 
-def test_what_is_on_is_listed_above_the_menu(shell: Any, tmp_path: Path) -> None:
+def test_active_faults_are_listed_above_the_catalogue(shell: Any, tmp_path: Path) -> None:
     script = tmp_path / "day.txt"
     script.write_text("empty\nlost_answer@0.5\n", "utf-8")
     shell.run("phone", "fault", "truncated", "at=3", "--endpoint", "webwxsync", "--times", "2")
@@ -82,7 +82,7 @@ def test_the_list_is_one_object(shell: Any) -> None:
         ((), "Pass the name of a fault, or --reset to turn off all"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_sentence(shell: Any, arguments: tuple[str, ...], sentence: str) -> None:
+def test_an_invalid_rule_is_an_error_in_one_sentence(shell: Any, arguments: tuple[str, ...], sentence: str) -> None:
     done = shell.run("phone", "fault", *arguments)
     assert done.code == 2
     assert sentence in done.sentence

@@ -1,4 +1,4 @@
-"""The demo's pictures are real ones."""
+"""The demo's pictures are real pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from webwx.cli import pictures
 @pytest.mark.parametrize(
     ("make", "form", "size"), [(pictures.jpeg, "JPEG", (32, 24)), (pictures.png, "PNG", (280, 280))]
 )
-def test_a_viewer_opens_it(make: Callable[[], bytes], form: str, size: tuple[int, int]) -> None:
+def test_a_picture_can_be_decoded(make: Callable[[], bytes], form: str, size: tuple[int, int]) -> None:
     with Image.open(io.BytesIO(make())) as picture:
         picture.load()
         assert (picture.format, picture.size) == (form, size)
@@ -22,6 +22,6 @@ def test_a_viewer_opens_it(make: Callable[[], bytes], form: str, size: tuple[int
 
 
 @pytest.mark.parametrize("make", [pictures.jpeg, pictures.png])
-def test_it_is_large_and_the_same_every_time(make: Callable[[], bytes]) -> None:
+def test_a_picture_is_large_and_always_the_same(make: Callable[[], bytes]) -> None:
     assert len(make()) >= 200_000
     assert make() == make()

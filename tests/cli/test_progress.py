@@ -1,4 +1,4 @@
-"""A bar where somebody watches, nothing where nobody does."""
+"""A progress bar is shown on a terminal only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_on_a_terminal_a_line_is_drawn_and_wiped_out() -> None:
+def test_on_a_terminal_a_line_is_drawn_and_erased() -> None:
     terminal = Terminal()
     with shown_progress("a\x1b[2J.txt", terminal) as show:
         assert show is not None
@@ -43,5 +43,5 @@ def test_into_a_pipe_nothing_is_written() -> None:
         (3, 0, "0.0 MiB"),
     ],
 )
-def test_a_bar_is_as_full_as_the_transfer_is_far(done: int, whole: int, drawn: str) -> None:
+def test_the_bar_shows_the_transferred_part(done: int, whole: int, drawn: str) -> None:
     assert bar(done, whole).startswith(drawn)

@@ -1,4 +1,4 @@
-"""`webwx proxy`: between two real processes."""
+"""`webwx proxy` between two real processes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 PATIENCE = 20.0
 
 
-def test_it_stands_between_a_login_and_its_sandbox(shell: Any, sandbox: Any) -> None:
+def test_a_proxy_works_between_a_login_and_its_sandbox(shell: Any, sandbox: Any) -> None:
     fault = ("--fault", "latency:seconds=0.01,jitter=0", "--seed", "7")
     with shell.start("proxy", "--to", sandbox.url, *fault, "--json") as proxy:
         first = json.loads(proxy.stdout.readline())
@@ -39,7 +39,7 @@ def test_it_stands_between_a_login_and_its_sandbox(shell: Any, sandbox: Any) -> 
     assert last["counts"]["latency"] >= last["requests"] - 1 > 5
 
 
-def test_a_person_is_told_what_to_type_and_what_was_done(shell: Any) -> None:
+def test_the_proxy_prints_the_next_command_and_its_log(shell: Any) -> None:
     with shell.start("proxy", "--to", shell.settings.server, "--seed", "3") as process:
         told = ""
         while "Ctrl-C ends it" not in told:
@@ -52,7 +52,7 @@ def test_a_person_is_told_what_to_type_and_what_was_done(shell: Any) -> None:
     assert rest == "0 requests came; what went wrong with them: nothing (seed 3).\n"
 
 
-def test_a_script_is_followed(shell: Any, tmp_path: Path) -> None:
+def test_a_script_of_faults_is_applied(shell: Any, tmp_path: Path) -> None:
     script = tmp_path / "day.txt"
     script.write_text("reset_before\nnothing\n", "utf-8")
     with shell.start("proxy", "--to", shell.settings.server, "--script", str(script), "--json") as process:
@@ -74,13 +74,13 @@ def test_a_script_is_followed(shell: Any, tmp_path: Path) -> None:
         ((), "Missing option '--to'"),
     ],
 )
-def test_what_cannot_be_is_told_in_a_sentence(shell: Any, arguments: tuple[str, ...], sentence: str) -> None:
+def test_an_invalid_option_is_an_error_in_one_sentence(shell: Any, arguments: tuple[str, ...], sentence: str) -> None:
     done = shell.run("proxy", *arguments)
     assert done.code == 2
     assert sentence in done.sentence
 
 
-def test_a_taken_port_is_a_sentence(shell: Any, sandbox: Any) -> None:
+def test_a_taken_port_is_an_error_in_one_sentence(shell: Any, sandbox: Any) -> None:
     port = sandbox.url.rpartition(":")[2]
     done = shell.run("proxy", "--to", sandbox.url, "--port", port)
     assert (done.code, done.sentence) == (

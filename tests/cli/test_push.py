@@ -1,4 +1,4 @@
-"""`webwx push`: a notification in the form that the gateway's receivers send."""
+"""`webwx push`: a notification in the form that the gateway's receivers use."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_text_is_read_from_stdin(me: Any, sandbox: Any) -> None:
     assert shown(sandbox)[-1] == "from a pipe"
 
 
-def test_a_long_text_is_followed_by_the_whole_as_a_file(me: Any, sandbox: Any) -> None:
+def test_a_long_text_is_followed_by_a_file_with_the_complete_text(me: Any, sandbox: Any) -> None:
     assert me.run("push", stdin="字" * 16_001).code == 0
     assert shown(sandbox)[-2:] == ["字" * 15_800 + "…", "message.txt"]
 
@@ -44,5 +44,5 @@ def test_a_key_sends_once(me: Any, sandbox: Any) -> None:
 
 
 @pytest.mark.parametrize("words", [("",), ("one", "two")])
-def test_no_text_or_two_are_refused(me: Any, words: tuple[str, ...]) -> None:
+def test_a_push_needs_exactly_one_text(me: Any, words: tuple[str, ...]) -> None:
     assert me.run("push", *words).code == 2

@@ -1,4 +1,4 @@
-"""`webwx recalled`, `forward --recalled` and `listen --keep`: each command a process of its own."""
+"""`webwx recalled`, `forward --recalled` and `listen --keep`, each command in its own process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def sandbox(forks: Forks) -> Iterator[Any]:
-    """A sandbox whose pictures come without keys."""
+    """A sandbox whose pictures are delivered without keys."""
     with running_sandbox(forks, "--switch", "picture_content=hash") as sandbox:
         yield sandbox
 
@@ -41,12 +41,12 @@ def kept_files(me: Any) -> list[Path]:
 
 
 def listen_and_keep(me: Any, sandbox: Any, to: str, *options: str, **environment: str) -> dict[str, Any]:
-    """Let a process listen while a picture comes, until it is kept; then the picture is recalled, and it is heard."""
+    """Run `listen` while a picture arrives and is archived; then recall the picture and wait for the recall."""
     with me.start("listen", "--json", *options, **environment) as process:
         sent = send_picture(sandbox, to)
         picture = json.loads(process.stdout.readline())
         deadline = time.monotonic() + 20
-        while not kept_files(me):  # it is being fetched
+        while not kept_files(me):  # The picture is being downloaded.
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -62,7 +62,7 @@ def listen_and_keep(me: Any, sandbox: Any, to: str, *options: str, **environment
     [(["--keep"], {}), ([], {"WEBWX_KEEP": "all"}), ([], {"WEBWX_KEEP": "nobody, 周末爬山"})],
     ids=["option", "all", "chats"],
 )
-def test_a_keyless_picture_that_was_kept_is_listed_and_sent_on_by_other_processes(
+def test_other_processes_list_and_forward_an_archived_picture_without_keys(
     options: list[str], environment: dict[str, str], me: Any, sandbox: Any
 ) -> None:
     picture = listen_and_keep(me, sandbox, "周末爬山", *options, **environment)
@@ -77,7 +77,7 @@ def test_a_keyless_picture_that_was_kept_is_listed_and_sent_on_by_other_processe
         assert sandbox.chat("me", "filehelper")["messages"][-1]["md5"] == picture["md5"]
 
 
-def test_a_picture_that_was_not_kept_cannot_be_sent_on_and_that_is_said(me: Any, sandbox: Any) -> None:
+def test_a_picture_that_is_not_archived_cannot_be_forwarded(me: Any, sandbox: Any) -> None:
     sent = send_picture(sandbox)
     recall(sandbox, sent["message_id"])
     assert me.run("listen", "--count", "2").code == 0
@@ -100,7 +100,7 @@ def test_the_media_alone_can_be_purged(me: Any, sandbox: Any) -> None:
     assert me.run("journal", "purge", "--media", "--chat", "阿华").code == 2
 
 
-def test_a_recalled_text_is_listed_with_what_it_said_and_goes_on(me: Any, sandbox: Any) -> None:
+def test_a_recalled_text_is_listed_and_forwarded(me: Any, sandbox: Any) -> None:
     message_id = sandbox.say("阿华", "me", "a slip")
     recall(sandbox, message_id)
     sandbox.say("阿华", "me", "not taken back")
@@ -117,11 +117,11 @@ def test_a_recalled_text_is_listed_with_what_it_said_and_goes_on(me: Any, sandbo
         assert "'webwx recalled' lists" in done.sentence
 
 
-def test_what_never_came_here_is_listed_as_the_notice_says(me: Any, sandbox: Any) -> None:
+def test_a_recall_without_its_message_is_listed_with_the_text_of_the_notice(me: Any, sandbox: Any) -> None:
     done = me.run("forward", "--recalled", "filehelper")
     assert (done.code, done.sentence) == (2, "webwx: The journal has no recalled message.")
     me.run("send", "阿华", "mine")
-    assert me.run("recall").code == 0  # it was not seen to come back, so nothing tells what it was
+    assert me.run("recall").code == 0  # The message was never received here, so its content is unknown.
     me.run("listen", "--count", "1")
 
     assert "(content unknown)" in me.run("recalled").stdout

@@ -1,4 +1,4 @@
-"""`webwx receive` and the sends it is the other half of: files between machines, by the command line alone."""
+"""`webwx receive` and `webwx send`: files between machines by the command line alone."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MP4 = b"\0\0\0\x18ftypmp42" + bytes(40)
 
 
 def phone(sandbox: Sandbox, verb: str, content: bytes, to: str = "me", **fields: Any) -> str:
-    """Let 阿华's phone send something to 小明."""
+    """Send content from 阿华's phone to 小明."""
     body = {"from": "阿华", "to": to, "content": base64.b64encode(content).decode(), **fields}
     return str(sandbox.control(verb, **body)["message_id"])
 
 
-def test_what_waits_is_saved_and_each_once(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_waiting_files_are_saved_once(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     me.run("receive", "--to", str(tmp_path))
     folder = tmp_path / "in"
     folder.mkdir()
@@ -42,7 +42,7 @@ def test_what_waits_is_saved_and_each_once(me: Shell, sandbox: Sandbox, tmp_path
     assert me.run("receive", "--to", str(folder)).stdout == ""
 
 
-def test_one_chat_can_be_chosen_and_a_line_has_stable_keys(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_files_of_one_chat_are_saved_and_a_line_has_stable_keys(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     me.run("receive", "--to", str(tmp_path))
     folder = tmp_path / "in"
     folder.mkdir()
@@ -55,7 +55,7 @@ def test_one_chat_can_be_chosen_and_a_line_has_stable_keys(me: Shell, sandbox: S
     assert [each.name for each in folder.iterdir()] == ["b.txt"]
 
 
-def test_what_is_gone_is_told_and_the_rest_is_saved(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_and_the_others_are_saved(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     me.run("receive", "--to", str(tmp_path))
     folder = tmp_path / "in"
     folder.mkdir()
@@ -69,8 +69,8 @@ def test_what_is_gone_is_told_and_the_rest_is_saved(me: Shell, sandbox: Sandbox,
     assert "recalled, has expired, or is not there yet" in done.stderr
 
 
-@pytest.mark.verify  # a download is tried again after seconds
-def test_what_has_nothing_to_give_is_given_up_after_three_runs(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+@pytest.mark.verify  # A download is tried again after some seconds.
+def test_an_empty_download_is_given_up_after_three_runs(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     phone(sandbox, "picture", pictures.png())
     sandbox.control("recall", **{"from": "阿华", "to": "me"})
     for then in ("tried again the next time", "tried again the next time", "given up"):
@@ -81,7 +81,7 @@ def test_what_has_nothing_to_give_is_given_up_after_three_runs(me: Shell, sandbo
     assert (done.code, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_download_that_breaks_is_done_the_next_time_and_holds_nothing_up(
+def test_a_failed_download_is_repeated_in_the_next_run_and_delays_no_other(
     me: Shell, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     sandbox.control("faults", fault="media_cut", endpoint="webwxgetmsgimg", times=3)
@@ -97,7 +97,7 @@ def test_a_download_that_breaks_is_done_the_next_time_and_holds_nothing_up(
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(["a.txt", f"{picture}.png"])
 
 
-def test_what_was_sent_from_here_is_not_saved_and_what_the_phone_sends_is(
+def test_files_of_the_phone_are_saved_and_own_sends_are_not(
     tmp_path: Path, canary: Any, forks: Any
 ) -> None:
     file = tmp_path / "own.txt"
@@ -114,13 +114,13 @@ def test_what_was_sent_from_here_is_not_saved_and_what_the_phone_sends_is(
     assert (done.code, done.stdout) == (0, f"{folder / 'phone.txt'}\n")
 
 
-def test_listen_and_receive_take_nothing_from_each_other(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_listen_and_receive_both_get_every_event(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     phone(sandbox, "file", b"one", name="a.txt")
     assert me.run("receive", "--to", str(tmp_path)).stdout == f"{tmp_path / 'a.txt'}\n"
     assert me.run("listen", "--json", "--count", "1").line["name"] == "a.txt"
 
 
-def test_beside_a_listener_it_ends_with_3(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_receive_ends_with_3_while_listen_runs(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     with me.start("listen", "--json") as listening:
         assert listening.stdout is not None
         phone(sandbox, "file", b"one", name="a.txt")
@@ -131,8 +131,8 @@ def test_beside_a_listener_it_ends_with_3(me: Shell, sandbox: Sandbox, tmp_path:
     assert me.run("receive", "--to", str(tmp_path)).stdout == f"{tmp_path / 'a.txt'}\n"
 
 
-@pytest.mark.verify  # a download is tried again after seconds
-def test_with_follow_a_download_that_breaks_is_begun_again(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+@pytest.mark.verify  # A download is tried again after some seconds.
+def test_with_follow_a_failed_download_is_repeated(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.control("faults", fault="media_cut", endpoint="webwxgetmsgimg", times=4)
     picture = phone(sandbox, "picture", pictures.png())
     with me.start("receive", "--to", str(tmp_path), "--follow") as receiving:
@@ -142,8 +142,8 @@ def test_with_follow_a_download_that_breaks_is_begun_again(me: Shell, sandbox: S
         assert receiving.wait(20) == 0
 
 
-@pytest.mark.verify  # a download is tried again after seconds
-def test_a_reader_that_goes_away_is_a_regular_end(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+@pytest.mark.verify  # A download is tried again after some seconds.
+def test_a_reader_that_closes_the_pipe_is_a_normal_end(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.control("faults", fault="media_late", endpoint="webwxgetmsgimg", times=1, options={"seconds": "6"})
     picture = phone(sandbox, "picture", pictures.png())
     with me.start("-v", "receive", "--to", str(tmp_path)) as receiving:
@@ -157,8 +157,8 @@ def test_a_reader_that_goes_away_is_a_regular_end(me: Shell, sandbox: Sandbox, t
     assert me.run("receive", "--to", str(tmp_path)).stdout == f"{tmp_path / f'{picture}.png'}\n"
 
 
-@pytest.mark.verify  # a download is tried again after seconds
-def test_without_follow_sigterm_is_no_regular_end(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
+@pytest.mark.verify  # A download is tried again after some seconds.
+def test_without_follow_sigterm_is_not_a_normal_end(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.control("faults", fault="media_late", endpoint="webwxgetmsgimg", times=1, options={"seconds": "15"})
     picture = phone(sandbox, "picture", pictures.png())
     with me.start("-v", "receive", "--to", str(tmp_path)) as receiving:
@@ -171,7 +171,7 @@ def test_without_follow_sigterm_is_no_regular_end(me: Shell, sandbox: Sandbox, t
     assert me.run("receive", "--to", str(tmp_path)).stdout == f"{tmp_path / f'{picture}.png'}\n"
 
 
-def test_with_follow_it_saves_what_arrives_and_ends_well_when_told_to(
+def test_with_follow_files_are_saved_as_they_arrive_until_a_signal(
     me: Shell, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     me.run("receive", "--to", str(tmp_path))
@@ -210,11 +210,11 @@ def test_every_kind_can_be_sent(
     assert shown["text"] in {"", name}
 
 
-def test_two_things_are_not_sent_at_once(me: Shell) -> None:
+def test_two_contents_in_one_send_are_refused(me: Shell) -> None:
     done = me.run("send", "--file", "a", "--image", "b")
 
     assert (done.code, done.stdout) == (2, "")
 
 
-def test_a_folder_that_is_not_there_is_refused(me: Shell, tmp_path: Path) -> None:
+def test_a_missing_folder_is_refused(me: Shell, tmp_path: Path) -> None:
     assert me.run("receive", "--to", str(tmp_path / "no")).code == 2

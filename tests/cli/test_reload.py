@@ -1,4 +1,4 @@
-"""`webwx run --reload`: a change starts the bots again, and what is no Python is waited for."""
+"""`webwx run --reload`: a changed file starts the bots again, and an invalid one waits for its next change."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def pong(ctx, message):
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A file with a bot, and a neighbour that says what it answers."""
+    """A file with a bot, and a file beside it with the bot's answer."""
     path = tmp_path / "folder" / "bot.py"
     path.parent.mkdir()
     path.write_text(BOT)
@@ -61,14 +61,14 @@ def reloading(shell: Shell, file: Path) -> Iterator[Started | Fork]:
 
 
 def begun(process: Started | Fork) -> int:
-    """Wait until the bot is at work; gives the number of its process."""
+    """Wait until the bot runs, and return the number of its process."""
     assert process.stdout is not None
     pid = int(process.stdout.readline())
     assert process.stdout.readline().startswith("bot runs as 小明 ")
     return pid
 
 
-def told(process: Started | Fork) -> str:
+def next_line(process: Started | Fork) -> str:
     """Return the next line on stderr that is not part of the log of events."""
     assert process.stderr is not None
     while re.match(r"\d{4}-\d\d-\d\d | ", line := process.stderr.readline()):
@@ -90,29 +90,29 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def test_a_change_of_any_file_beside_it_starts_it_again(me: Shell, sandbox: Sandbox, file: Path) -> None:
+def test_a_change_of_any_file_beside_the_bot_starts_it_again(me: Shell, sandbox: Sandbox, file: Path) -> None:
     with reloading(me, file) as process:
         first = begun(process)
         assert answer(process, sandbox) == "one"
         file.with_name("words.py").write_text("ANSWER = 'two'\n")
-        assert told(process) == "words.py changed; restarting."
+        assert next_line(process) == "words.py changed; restarting."
         second = begun(process)
         assert answer(process, sandbox) == "two"
         assert not is_alive(first)
     assert not is_alive(second)
 
 
-def test_what_is_no_python_is_told_and_waited_for_while_the_bot_goes_on(
+def test_a_syntax_error_is_reported_and_the_old_bot_continues(
     me: Shell, sandbox: Sandbox, file: Path
 ) -> None:
     with reloading(me, file) as process:
         first = begun(process)
         file.with_name("words.py").write_text("ANSWER = 'two\n")
         expected = "words.py, line 1: unterminated string literal (detected at line 1); waiting for a fix."
-        assert told(process) == expected
+        assert next_line(process) == expected
         assert answer(process, sandbox) == "one"
         file.with_name("words.py").write_text("ANSWER = 'three'\n")
-        assert told(process) == "words.py changed; restarting."
+        assert next_line(process) == "words.py changed; restarting."
         assert begun(process) != first
         assert answer(process, sandbox) == "three"
 
@@ -120,16 +120,16 @@ def test_what_is_no_python_is_told_and_waited_for_while_the_bot_goes_on(
 def test_a_bot_that_ends_by_itself_is_started_by_the_next_change(me: Shell, sandbox: Sandbox, file: Path) -> None:
     file.with_name("words.py").write_text("ANSWER = 1 / 0\n")
     with reloading(me, file) as process:
-        while (line := told(process)) != "webwx: bot.py cannot be run; see the traceback above.":
+        while (line := next_line(process)) != "webwx: bot.py cannot be run; see the traceback above.":
             assert line
-        assert told(process) == "Ended with exit code 1; change a file to restart it."
+        assert next_line(process) == "Ended with exit code 1; change a file to restart it."
         file.with_name("words.py").write_text("ANSWER = 'mended'\n")
-        assert told(process) == "words.py changed; restarting."
+        assert next_line(process) == "words.py changed; restarting."
         begun(process)
         assert answer(process, sandbox) == "mended"
 
 
-def test_ctrl_c_ends_both_and_what_is_in_flight_ends_first(me: Shell, sandbox: Sandbox, file: Path) -> None:
+def test_ctrl_c_ends_both_processes_after_running_handlers(me: Shell, sandbox: Sandbox, file: Path) -> None:
     file.write_text(BOT.replace("await ctx.reply(ANSWER)", "print('begun', flush=True)\n    await asyncio.sleep(0.3)"))
     command = [WEBWX, "run", "--reload", str(file)]
     # A terminal sends Ctrl-C to all processes of a group.
@@ -146,7 +146,7 @@ def test_ctrl_c_ends_both_and_what_is_in_flight_ends_first(me: Shell, sandbox: S
     assert not is_alive(pid)
 
 
-def test_only_python_files_count_that_are_the_users_own(tmp_path: Path) -> None:
+def test_only_changes_of_the_users_own_python_files_count(tmp_path: Path) -> None:
     for name in ("a.py", "sub/b.py", "notes.txt", ".hidden/c.py", "__pycache__/d.py", "env/pyvenv.cfg", "env/lib/e.py"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True, parents=True)

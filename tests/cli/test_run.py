@@ -1,4 +1,4 @@
-"""`webwx run`: bots in a process of their own, from a file to their end."""
+"""`webwx run`: bots in their own process, from the file to the end."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ if __name__ == "__main__":
 
 
 class Running:
-    """A `webwx run` that goes on until it is told to stop."""
+    """A running `webwx run`, which is stopped at the end of its block."""
 
     rest = ("", "")
-    """What it printed that nobody has read, once it has ended: stdout and stderr."""
+    """The rest of its stdout and stderr, once it has ended."""
 
     def __init__(self, process: Started | Fork) -> None:
         assert process.stdout is not None
@@ -62,11 +62,11 @@ class Running:
         self.pid = process.pid
 
     def line(self) -> str:
-        """Give the next line of what it prints."""
+        """Return the next line that it prints."""
         return self.stdout.readline().rstrip("\n")
 
     def wait_for(self, words: str) -> str:
-        """Give what it tells up to a line with these words."""
+        """Return its log up to the line with these words."""
         told = ""
         while words not in told:
             told += (line := self.stderr.readline())
@@ -76,7 +76,7 @@ class Running:
 
 @contextmanager
 def running(shell: Shell, *arguments: str) -> Iterator[Running]:
-    """Run it, and see that it ends well."""
+    """Run a command, and check that it ends with success."""
     with shell.start("run", *arguments) as process:
         run = Running(process)
         try:
@@ -96,10 +96,10 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-# -- at work ---------------------------------------------------------------------------------------------------------
+# -- running ---------------------------------------------------------------------------------------------------------
 
 
-def test_it_runs_the_bot_of_a_file_and_says_so_in_one_line(me: Shell, sandbox: Sandbox, file: Path) -> None:
+def test_the_bot_of_a_file_runs_and_is_reported_in_one_line(me: Shell, sandbox: Sandbox, file: Path) -> None:
     with running(me, str(file)) as process:
         assert process.line() == "bot runs as 小明 (web) with 1 handler and 1 timer."
         sandbox.say("ahua", "me", "ping")
@@ -131,7 +131,7 @@ def test_an_outage_and_a_new_login_are_one_line_each(me: Shell, sandbox: Sandbox
     assert [told.count(word) for word in ("is lost", "is restored", "Logged in again.")] == [1, 1, 1]
 
 
-def test_what_is_in_flight_at_the_end_is_done_first(me: Shell, sandbox: Sandbox, file: Path) -> None:
+def test_running_handlers_end_before_the_process(me: Shell, sandbox: Sandbox, file: Path) -> None:
     file.write_text(
         PONG.replace(
             'await ctx.reply("pong")',
@@ -145,7 +145,7 @@ def test_what_is_in_flight_at_the_end_is_done_first(me: Shell, sandbox: Sandbox,
     assert process.rest == ("answered\n", "")
 
 
-def test_who_is_not_logged_in_is_shown_a_code_on_stderr(shell: Shell, sandbox: Sandbox, file: Path) -> None:
+def test_without_a_login_a_code_is_shown_on_stderr(shell: Shell, sandbox: Sandbox, file: Path) -> None:
     with running(shell, str(file)) as process:
         assert "█" in process.wait_for("Scan this")
         sandbox.control("scan", who="me")
@@ -166,7 +166,7 @@ def test_a_bot_that_names_its_account_keeps_it(me: Shell, friend: object, file: 
         assert process.line().startswith("bot runs as 阿华 ")
 
 
-def test_several_bots_run_beside_each_other_and_a_name_picks_one(me: Shell, friend: object, file: Path) -> None:
+def test_several_bots_of_a_file_run_and_a_name_selects_one(me: Shell, friend: object, file: Path) -> None:
     file.write_text(PONG.replace("bot = Bot()", 'bot = Bot()\nsecond = Bot(account="friend", name="two")'))
     (other := file.with_name("other.py")).write_text(PONG.replace("Bot()", 'Bot(name="three")'))
     with running(me, str(file), str(other)) as process:
@@ -177,7 +177,7 @@ def test_several_bots_run_beside_each_other_and_a_name_picks_one(me: Shell, frie
         assert {process.line().split(" (")[0] for _ in range(2)} == {"two runs as 阿华", "three runs as 小明"}
 
 
-def test_a_second_one_of_the_same_login_is_told_of_the_first(me: Shell, file: Path) -> None:
+def test_a_second_process_of_the_same_login_is_refused_and_names_the_first(me: Shell, file: Path) -> None:
     with running(me, str(file)) as process:
         process.line()
         done = me.run("run", str(file))
@@ -202,7 +202,7 @@ async def price(ctx, message):
 """
 
 
-def test_a_failing_handler_is_shown_with_its_traceback_and_the_programs_own_log(
+def test_the_traceback_of_a_handler_and_the_programs_own_log_are_shown(
     me: Shell, sandbox: Sandbox, file: Path
 ) -> None:
     file.write_text(FAILING)
@@ -255,14 +255,14 @@ def test_handlers_that_can_never_be_called_on_this_host_are_named(tmp_path: Path
 # -- the file --------------------------------------------------------------------------------------------------------
 
 
-def test_the_file_finds_its_neighbours_and_is_one_module_with_what_they_import(me: Shell, file: Path) -> None:
+def test_a_file_imports_files_beside_it_and_is_imported_only_once(me: Shell, file: Path) -> None:
     file.write_text("import bot_parts\n" + PONG + "\nassert bot_parts.there() is bot\n")
     file.with_name("bot_parts.py").write_text("def there():\n    import bot\n    return bot.bot\n")
     with running(me, str(file)) as process:
         assert process.line().startswith("bot runs as ")
 
 
-def test_a_bot_that_the_file_runs_by_itself_is_run_once(me: Shell, file: Path) -> None:
+def test_a_bot_that_the_file_itself_runs_is_run_once(me: Shell, file: Path) -> None:
     file.write_text(PONG.replace('if __name__ == "__main__":\n    bot.run()', "bot.run()\nprint('loaded')"))
     with running(me, str(file)) as process:
         assert process.line() == "loaded"
@@ -270,13 +270,13 @@ def test_a_bot_that_the_file_runs_by_itself_is_run_once(me: Shell, file: Path) -
     assert process.rest == ("", "")
 
 
-def test_a_file_of_a_name_that_is_taken_hides_no_module(me: Shell, file: Path) -> None:
+def test_a_file_with_the_name_of_a_module_does_not_hide_it(me: Shell, file: Path) -> None:
     (taken := file.with_name("asyncio.py")).write_text(PONG)
     with running(me, str(taken)) as process:
         assert process.line().startswith("bot runs as ")
 
 
-def test_what_the_file_raises_is_told_from_its_own_line_on(shell: Shell, file: Path) -> None:
+def test_the_traceback_of_a_file_begins_with_its_own_line(shell: Shell, file: Path) -> None:
     file.write_text("def build():\n    raise KeyError('token')\n\n\nbuild()\n")
     done = shell.run("run", str(file))
     assert (done.code, done.stdout) == (1, "")
@@ -287,7 +287,7 @@ def test_what_the_file_raises_is_told_from_its_own_line_on(shell: Shell, file: P
     assert sentence == "webwx: bot.py cannot be run; see the traceback above."
 
 
-def test_a_file_that_is_no_python_is_told_as_python_tells_it(shell: Shell, file: Path) -> None:
+def test_a_syntax_error_is_shown_as_python_shows_it(shell: Shell, file: Path) -> None:
     file.write_text("x = (\n")
     done = shell.run("run", str(file))
     assert done.code == 1
@@ -313,7 +313,7 @@ def test_a_file_that_is_no_python_is_told_as_python_tells_it(shell: Shell, file:
         ),
     ],
 )
-def test_a_file_without_the_bot_is_told_in_one_sentence(
+def test_a_file_without_the_bot_is_an_error_in_one_sentence(
     me: Shell, file: Path, text: str, name: str, sentence: str
 ) -> None:
     file.write_text(text)
@@ -333,7 +333,7 @@ def test_a_file_without_the_bot_is_told_in_one_sentence(
         ((__file__, "--account", "../other"), "cannot name an account"),
     ],
 )
-def test_wrong_usage_is_told_before_anything_is_loaded(shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
+def test_wrong_usage_is_reported_before_the_file_is_loaded(shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
     done = shell.run("run", *arguments)
     assert done.code == 2
     assert sentence in done.sentence
@@ -347,7 +347,7 @@ def test_a_file_may_have_a_colon_in_its_name(tmp_path: Path) -> None:
         split_target(str(tmp_path / "my"))
 
 
-def test_options_that_are_not_given_leave_the_environment_as_it_is() -> None:
+def test_options_that_are_not_given_do_not_change_the_environment() -> None:
     assert as_environment(Given()) == {}
     given = Given(server="http://127.0.0.1:8790", account="work", proxy="http://127.0.0.1:1", host="web")
     assert sorted(as_environment(given)) == ["WEBWX_ACCOUNT", "WEBWX_HOST", "WEBWX_PROXY", "WEBWX_SERVER"]
@@ -370,12 +370,12 @@ def test_a_command_is_run_when_the_login_ends(me: Shell, sandbox: Sandbox, file:
         process.line()
         sandbox.control("log-out", who="me")
         assert process.line() == "phone"
-        # It asks for a new login once all has been told.
+        # It asks for a new login after all this is reported.
         process.wait_for("on your phone")
         assert told.read_text() == "phone default"
 
 
-def test_a_command_that_fails_is_told_and_ends_nothing(me: Shell, sandbox: Sandbox, file: Path) -> None:
+def test_a_failing_command_is_reported_and_the_bot_continues(me: Shell, sandbox: Sandbox, file: Path) -> None:
     command = shlex.join([sys.executable, "-c", "raise SystemExit(7)"])
     with running(me, str(file), "--on-logout", command) as process:
         process.line()
@@ -383,10 +383,10 @@ def test_a_command_that_fails_is_told_and_ends_nothing(me: Shell, sandbox: Sandb
         process.wait_for("The command of --on-logout ended with exit code 7.\n")
 
 
-# -- beside it -------------------------------------------------------------------------------------------------------
+# -- other uses ------------------------------------------------------------------------------------------------------
 
 
-def test_a_unit_is_printed_and_nothing_is_run(shell: Shell, file: Path) -> None:
+def test_a_unit_is_printed_and_no_bot_runs(shell: Shell, file: Path) -> None:
     file.write_text("raise SystemExit('loaded')")
     done = shell.run("run", f"{file}:bot", "--systemd-unit", "--account", "work", "--on-logout", "echo gone")
     assert (done.code, done.stderr) == (0, "")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PATIENCE = 20.0
 
 
-def test_a_world_goes_on_where_it_was_with_its_logins(shell: Any, tmp_path: Path) -> None:
+def test_a_saved_world_continues_with_its_logins(shell: Any, tmp_path: Path) -> None:
     state = tmp_path / "home.state"
     kept = ("sandbox", "--port", "0", "--json", "--auto-confirm", "--state", str(state))
     with shell.start(*kept) as process:
@@ -51,7 +51,7 @@ def test_a_world_goes_on_where_it_was_with_its_logins(shell: Any, tmp_path: Path
     assert heard.line["text"] == "Remember me."
 
 
-def test_a_copy_is_saved_at_any_time_for_its_owner_alone(shell: Any, sandbox: Any, tmp_path: Path) -> None:
+def test_a_copy_can_be_saved_at_any_time_and_is_private(shell: Any, sandbox: Any, tmp_path: Path) -> None:
     sandbox.say("阿华", "me", "copy me")
     copy = tmp_path / "copy.state"
     done = shell.run("phone", "save", str(copy), "--json")
@@ -60,7 +60,7 @@ def test_a_copy_is_saved_at_any_time_for_its_owner_alone(shell: Any, sandbox: An
     assert load(copy.read_bytes()).inbox("me")["ahua"].messages[-1].text == "copy me"
 
 
-def test_a_file_that_is_no_saved_sandbox_is_told_and_left_alone(shell: Any, tmp_path: Path) -> None:
+def test_a_file_of_another_format_is_refused_and_not_changed(shell: Any, tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("notes", "utf-8")
     done = shell.run("sandbox", "--port", "0", "--state", str(path))
@@ -69,7 +69,7 @@ def test_a_file_that_is_no_saved_sandbox_is_told_and_left_alone(shell: Any, tmp_
     assert path.read_text("utf-8") == "notes"
 
 
-async def test_what_happens_is_saved_soon_and_not_only_at_the_end(tmp_path: Path) -> None:
+async def test_changes_are_saved_soon_and_not_only_at_the_end(tmp_path: Path) -> None:
     world, path = default_world(), tmp_path / "home.state"
     async with kept(world, path, pytest.fail), asyncio.timeout(PATIENCE):
         await asyncio.sleep(0)
@@ -80,7 +80,7 @@ async def test_what_happens_is_saved_soon_and_not_only_at_the_end(tmp_path: Path
     assert [message.text for message in load(path.read_bytes()).inbox("me")["ahua"].messages] == ["soon", "at the end"]
 
 
-async def test_a_name_that_a_login_was_only_told_is_saved_too(tmp_path: Path, canary: Any) -> None:
+async def test_a_name_that_a_login_has_received_is_saved(tmp_path: Path, canary: Any) -> None:
     world, path = default_world(), tmp_path / "home.state"
     canary.watch(world.issued)
     session = world.log_in(world.person("me"))
@@ -93,14 +93,14 @@ async def test_a_name_that_a_login_was_only_told_is_saved_too(tmp_path: Path, ca
             await asyncio.sleep(0.05)
 
 
-async def test_a_disk_that_does_not_take_it_is_told_at_once(tmp_path: Path) -> None:
+async def test_a_disk_that_cannot_be_written_is_an_error_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", "utf-8")
     with pytest.raises(StorageError):
         async with kept(default_world(), tmp_path / "file" / "home.state", pytest.fail):
             pytest.fail("It began all the same.")
 
 
-async def test_a_disk_that_fails_meanwhile_is_told_and_what_it_missed_is_saved_later(tmp_path: Path) -> None:
+async def test_a_later_disk_error_is_reported_and_the_world_is_saved_afterwards(tmp_path: Path) -> None:
     world, path, told = default_world(), tmp_path / "home.state", []
     async with kept(world, path, told.append), asyncio.timeout(PATIENCE):
         await asyncio.sleep(0)
@@ -115,7 +115,7 @@ async def test_a_disk_that_fails_meanwhile_is_told_and_what_it_missed_is_saved_l
 
 
 @pytest.mark.verify
-def test_who_listens_hears_everything_once_though_the_sandbox_is_started_again(shell: Any, tmp_path: Path) -> None:
+def test_listen_gets_every_message_once_across_restarts_of_the_sandbox(shell: Any, tmp_path: Path) -> None:
     kept = ("--json", "--auto-confirm", "--state", str(tmp_path / "home.state"))
     with shell.start("sandbox", "--port", "0", *kept) as process:
         url = json.loads(process.stdout.readline())["url"]

@@ -1,4 +1,4 @@
-"""`webwx serve` as its users meet it: a real process, a real port, keys of the command line."""
+"""`webwx serve` as users meet it: a real process, a real port, and keys from the command line."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_key_of_the_command_line_sends_through_a_running_gateway(me: Shell, sa
     assert texts[-2:] == ["text 0", "text 1"]
 
 
-def test_other_commands_work_beside_it_or_name_it(me: Shell) -> None:
+def test_other_commands_work_while_a_gateway_runs_or_name_it(me: Shell) -> None:
     key = new_key(me)
     with serving(me) as (_, first_line):
         status, answer = call(f"{first_line['url']}/api/v1/accounts", key)
@@ -99,7 +99,7 @@ def test_keys_are_listed_rotated_and_deleted_without_their_secrets(shell: Shell)
 
 
 @pytest.mark.parametrize("options", [["--scopes", "write"], ["--scopes", ""], ["--scopes", "read", "--accounts", "me"]])
-def test_a_key_that_makes_no_sense_is_refused(shell: Shell, options: list[str]) -> None:
+def test_an_invalid_key_is_refused(shell: Shell, options: list[str]) -> None:
     assert shell.run("serve", "key", "create", "--name", "x", *options).code == 2
     assert shell.run("serve", "key", "list").stdout == ""
 
@@ -110,7 +110,7 @@ def test_an_address_of_the_network_needs_tls_or_a_proxy(shell: Shell) -> None:
     assert "without TLS" in refused.sentence
 
 
-def test_a_taken_port_is_named(shell: Shell) -> None:
+def test_an_error_names_a_taken_port(shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         refused = shell.run("serve", "--port", port)
@@ -127,7 +127,7 @@ def test_the_configuration_is_written_once_and_checked(shell: Shell) -> None:
     assert shell.run("serve", "check").code == 2
 
 
-def test_without_a_login_it_runs_and_says_so(shell: Shell) -> None:
+def test_without_a_login_the_gateway_runs_and_reports_it(shell: Shell) -> None:
     with serving(shell) as (_, first_line):
         status, answer = call(f"{first_line['url']}/api/v1/notify", new_key(shell), b"a")
         assert (status, answer["code"]) == (404, "not-found")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def start_listening(shell: Any, sandbox: Any) -> Any:
-    """Start `listen`, and wait until it has printed something and waits for more."""
+    """Start `listen`, and wait until it has printed a message and waits for more."""
     process = shell.start_process("listen", "--json")
     sandbox.say("阿华", "me", "are you there?")
     assert "are you there?" in process.stdout.readline()
@@ -34,11 +34,11 @@ def start_listening(shell: Any, sandbox: Any) -> Any:
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
-def test_listen_ends_when_it_is_told_to(me: Any, sandbox: Any, how: signal.Signals, code: int) -> None:
+def test_listen_ends_by_a_signal(me: Any, sandbox: Any, how: signal.Signals, code: int) -> None:
     with start_listening(me, sandbox) as process:
         process.send_signal(how)
         stdout, stderr = process.communicate(timeout=20)
-    # On Ctrl-C a newline ends the terminal's own `^C`.
+    # On Ctrl-C a newline ends the line on which the terminal shows `^C`.
     assert (process.returncode, stdout, stderr.strip()) == (code, "", "")
 
 
@@ -63,7 +63,7 @@ async def work(ctx, message):
 
 @pytest.fixture
 def working(me: Any, sandbox: Any, tmp_path: Path) -> Callable[[str], Any]:
-    """Start a bot that works `long`, or is interrupted `twice` meanwhile, and wait until it does."""
+    """Start a bot that works `long`, or that interrupts itself `twice` while it works, and wait until it works."""
     file = tmp_path / "bot.py"
     file.write_text(BOT)
 
@@ -78,7 +78,7 @@ def working(me: Any, sandbox: Any, tmp_path: Path) -> Callable[[str], Any]:
 
 
 def press(process: Any, times: int, pause: float) -> None:
-    """Press Ctrl-C until it has ended, so many times at most."""
+    """Press Ctrl-C until the process has ended, at most this many times."""
     for _ in range(times):
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -86,15 +86,15 @@ def press(process: Any, times: int, pause: float) -> None:
             return
 
 
-def test_one_ctrl_c_that_comes_twice_is_one(working: Callable[[str], Any]) -> None:
-    # From the terminal, and from the program that has started this one. The bot itself plays both, for between two
+def test_two_signals_of_one_ctrl_c_count_once(working: Callable[[str], Any]) -> None:
+    # From the terminal, and from the program that started this one. The bot itself sends both signals, because two\n    # processes might send them too far apart.
     # processes it might be long until the other comes.
     with working("twice") as process:
         stdout, stderr = process.communicate(timeout=20)
     assert (process.returncode, stdout, stderr.strip()) == (130, "done\n", "")
 
 
-def test_a_second_ctrl_c_ends_what_takes_its_time_to_end(working: Callable[[str], Any]) -> None:
+def test_a_second_ctrl_c_ends_a_slow_shutdown(working: Callable[[str], Any]) -> None:
     with working("long") as process:
         press(process, 20, 0.2)
         process.kill()
@@ -102,28 +102,28 @@ def test_a_second_ctrl_c_ends_what_takes_its_time_to_end(working: Callable[[str]
     assert (process.returncode, stdout, stderr.strip()) == (130, "", "")
 
 
-def test_a_wait_for_the_rate_limit_is_reported_and_what_waits_is_queued(me: Any) -> None:
+def test_a_wait_for_the_rate_limit_is_reported_and_the_send_is_queued(me: Any) -> None:
     Path(me.environment["WEBWX_CONFIG"]).write_text("[rate_limit]\nburst = 1\nspacing = 30\njitter = 0")
     assert me.run("send", "filehelper", "one", WEBWX_RATE_LIMIT="on").code == 0
     with me.start("send", "filehelper", "two", WEBWX_RATE_LIMIT="on") as process:
-        told = process.stderr.readline()
+        line = process.stderr.readline()
         process.terminate()
         process.communicate(timeout=20)
-    assert re.fullmatch(r"Waiting \d\d s: this account's rate limit is reached\.\n", told)
+    assert re.fullmatch(r"Waiting \d\d s: this account's rate limit is reached\.\n", line)
     assert process.returncode == 143
     assert [line["state"] for line in me.run("outbox", "--json").lines] == ["queued", "sent"]
 
 
-def test_a_wait_that_is_too_long_ends_with_when_to_come_back(me: Any) -> None:
+def test_a_wait_that_is_too_long_is_an_error_with_the_next_possible_time(me: Any) -> None:
     Path(me.environment["WEBWX_CONFIG"]).write_text("[rate_limit]\nburst = 1\nspacing = 30\njitter = 0\npatience = 5")
     me.run("send", "filehelper", "one", WEBWX_RATE_LIMIT="on")
     done = me.run("send", "filehelper", "two", WEBWX_RATE_LIMIT="on")
     assert done.code == 5
     assert re.search(r"nothing was sent, try again in \d\d s\.$", done.sentence)
-    assert me.run("send", "filehelper", "two").code == 0  # without a rate limit, as for any server
+    assert me.run("send", "filehelper", "two").code == 0  # Without a rate limit, as for any server but the platform.
 
 
-def test_another_command_that_is_ended_has_not_done_its_work(shell: Any) -> None:
+def test_another_command_that_a_signal_ends_fails(shell: Any) -> None:
     with shell.start("login") as process:
         while "Scan this" not in process.stderr.readline():
             pass
@@ -132,7 +132,7 @@ def test_another_command_that_is_ended_has_not_done_its_work(shell: Any) -> None
     assert (process.returncode, stdout, stderr) == (143, "", "")
 
 
-def test_the_next_listen_goes_on_where_a_stopped_one_was(me: Any, sandbox: Any) -> None:
+def test_the_next_listen_continues_after_the_last_printed_event(me: Any, sandbox: Any) -> None:
     with start_listening(me, sandbox) as process:
         process.terminate()
     sandbox.say("阿华", "me", "and now?")
@@ -141,7 +141,7 @@ def test_the_next_listen_goes_on_where_a_stopped_one_was(me: Any, sandbox: Any) 
 
 @contextlib.contextmanager
 def piped(content: bytes, monkeypatch: pytest.MonkeyPatch, *, is_open: bool = False) -> Iterator[None]:
-    """Stdin with some bytes in it, which ends there or goes on."""
+    """Stdin with some bytes, which ends there or stays open."""
     reader, writer = os.pipe()
     os.write(writer, content)
     with os.fdopen(reader) as stdin, os.fdopen(writer, "wb") as other_end:
@@ -169,7 +169,7 @@ async def test_the_newline_that_ends_a_text_is_dropped(
         assert await read_text(Output(as_json=False)) == text
 
 
-async def test_bytes_that_are_no_text_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bytes_that_are_not_text_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with piped(b"caf\xe9", monkeypatch), pytest.raises(BadInput, match="not valid UTF-8"):
         await read_text(Output(as_json=False))
 
@@ -179,7 +179,7 @@ async def test_a_line_is_read_without_waiting_for_the_end(monkeypatch: pytest.Mo
         assert await read_piped_line() == "one"
 
 
-async def test_a_closed_stdin_is_an_empty_one(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_closed_stdin_counts_as_empty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", None)
     assert await read_piped_line() == ""
     assert await read_text(Output(as_json=False)) == ""
@@ -191,13 +191,13 @@ def test_a_command_that_waits_for_a_pipe_ends_at_ctrl_c(arguments: list[str], me
         process.stdin.write("no end of it")
         process.stdin.flush()
         while int.from_bytes(fcntl.ioctl(process.stdin, termios.FIONREAD, bytes(4)), sys.byteorder):
-            assert process.poll() is None  # it has not been read yet
+            assert process.poll() is None  # The command has not read it yet.
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
 
 
 @pytest.mark.parametrize("typed", [b"", b"half a sentence\n"])
-def test_ctrl_c_at_the_prompt_of_send_leaves_nothing_behind(typed: bytes, me: Any) -> None:
+def test_ctrl_c_at_the_prompt_of_send_stores_no_send(typed: bytes, me: Any) -> None:
     terminal, stdin = pty.openpty()
     with (
         os.fdopen(terminal, "wb", buffering=0) as keyboard,
@@ -211,7 +211,7 @@ def test_ctrl_c_at_the_prompt_of_send_leaves_nothing_behind(typed: bytes, me: An
     assert me.run("outbox", "--json").lines == []
 
 
-def test_verbose_tells_the_calls_and_nothing_private(me: Any) -> None:
+def test_verbose_logs_the_calls_and_nothing_private(me: Any) -> None:
     done = me.run("-v", "status")
     assert done.stdout == me.run("status").stdout
     assert "webwx.transport: webwxinit -> 200" in done.stderr
@@ -219,14 +219,14 @@ def test_verbose_tells_the_calls_and_nothing_private(me: Any) -> None:
     assert "小明" not in me.run("send", "小明", "遥远的秘密", "--verbose").stderr
 
 
-def test_verbose_tells_where_a_failure_was_raised(shell: Any) -> None:
-    told = shell.run("status", "-v").stderr
-    assert "webwx.cli: raised NotLoggedIn" in told
-    assert "in resume" in told
+def test_verbose_shows_where_a_failure_was_raised(shell: Any) -> None:
+    log = shell.run("status", "-v").stderr
+    assert "webwx.cli: raised NotLoggedIn" in log
+    assert "in resume" in log
     assert "raised" not in shell.run("status").stderr
 
 
-def test_what_goes_out_goes_through_the_proxy(me: Any) -> None:
+def test_all_requests_use_the_proxy(me: Any) -> None:
     nobody = "http://me:geheim@127.0.0.1:1"
     for done in (me.run("status", "-v", "--proxy", nobody), me.run("status", "-v", WEBWX_PROXY=nobody)):
         assert done.code == 6
@@ -235,7 +235,7 @@ def test_what_goes_out_goes_through_the_proxy(me: Any) -> None:
 
 
 def log_in(shell: Any, sandbox: Any) -> None:
-    """Run `webwx login` with 小明's phone beside it."""
+    """Run `webwx login` with the actions of 小明's phone."""
     with shell.start("login", "--json") as process:
         while "confirm there" not in process.stderr.readline():
             pass
@@ -245,7 +245,7 @@ def log_in(shell: Any, sandbox: Any) -> None:
         assert process.returncode == 0
 
 
-def test_a_passphrase_closes_the_login(shell: Any, sandbox: Any) -> None:
+def test_a_passphrase_encrypts_the_login(shell: Any, sandbox: Any) -> None:
     shell.environment["WEBWX_PASSPHRASE"] = "correct horse"
     log_in(shell, sandbox)
     assert shell.run("status").code == 0
@@ -256,7 +256,7 @@ def test_a_passphrase_closes_the_login(shell: Any, sandbox: Any) -> None:
 
 @pytest.fixture
 def kept(shell: Any, tmp_path: Path) -> Path:
-    """The file of a keyring that this terminal's system has; its logins are to be closed by it."""
+    """The file of a keyring for this shell, whose logins are encrypted by that keyring."""
     entries = tmp_path / "keyring.json"
     shell.environment |= {
         "WEBWX_PASSPHRASE_FROM": "keyring", "PYTHON_KEYRING_BACKEND": "tests.keyrings.FileKeyring",
@@ -265,7 +265,7 @@ def kept(shell: Any, tmp_path: Path) -> Path:
     return entries
 
 
-def test_the_keyring_closes_a_login_and_the_entry_goes_with_it(shell: Any, sandbox: Any, kept: Path) -> None:
+def test_the_keyring_encrypts_a_login_and_its_entry_is_deleted_with_it(shell: Any, sandbox: Any, kept: Path) -> None:
     assert shell.run("status").code == 4
     assert not kept.exists()
     log_in(shell, sandbox)
@@ -281,27 +281,27 @@ def test_the_keyring_closes_a_login_and_the_entry_goes_with_it(shell: Any, sandb
     assert json.loads(kept.read_text("utf-8")) == {}
 
 
-def test_the_configuration_can_choose_the_keyring_too(shell: Any, sandbox: Any, kept: Path) -> None:
+def test_the_configuration_can_select_the_keyring(shell: Any, sandbox: Any, kept: Path) -> None:
     del shell.environment["WEBWX_PASSPHRASE_FROM"]
     Path(shell.environment["WEBWX_CONFIG"]).write_text('passphrase_from = "keyring"')
     log_in(shell, sandbox)
     assert len(json.loads(kept.read_text("utf-8"))) == 1
 
 
-def test_a_passphrase_that_is_given_wins_over_the_keyring(shell: Any, sandbox: Any, kept: Path) -> None:
+def test_a_passphrase_in_the_environment_replaces_the_keyring(shell: Any, sandbox: Any, kept: Path) -> None:
     shell.environment["WEBWX_PASSPHRASE"] = "correct horse"
     log_in(shell, sandbox)
     assert not kept.exists()
     assert shell.run("status", WEBWX_PASSPHRASE_FROM="").code == 0
 
 
-def test_without_a_keyring_that_is_told_before_a_code_is_shown(shell: Any, kept: Path) -> None:
+def test_a_missing_keyring_is_an_error_before_a_code_is_shown(shell: Any, kept: Path) -> None:
     done = shell.run("login", PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring")
     assert (done.code, done.stdout) == (1, "")
     assert "no keyring that can be used" in done.sentence
 
 
-def test_a_keyring_that_does_not_open_is_told_before_a_code_is_shown(shell: Any, kept: Path) -> None:
+def test_a_locked_keyring_is_an_error_before_a_code_is_shown(shell: Any, kept: Path) -> None:
     done = shell.run("login", PYTHON_KEYRING_BACKEND="tests.keyrings.LockedKeyring")
     assert (done.code, done.stdout) == (1, "")
     assert "is locked" in done.sentence

@@ -1,4 +1,4 @@
-"""A message in a few words."""
+"""Summaries of messages on one line."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ SAID: list[tuple[type[Message], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("kind", "fields", "said"), SAID, ids=[said for _, _, said in SAID])
-def test_a_message_is_told_in_a_few_words(kind: type[Message], fields: dict[str, Any], said: str) -> None:
+def test_a_message_is_summarised_in_a_few_words(kind: type[Message], fields: dict[str, Any], said: str) -> None:
     assert summarize(msgspec.structs.replace(sample(kind), **fields)) == said
 
 
-def test_every_kind_has_words_of_its_own() -> None:
-    told = {kind for kind, _, _ in SAID}
-    assert {kind for kind in get_args(AnyMessage) if kind not in told and not issubclass(kind, SystemMessage)} == set()
+def test_every_kind_has_its_own_summary() -> None:
+    known = {kind for kind, _, _ in SAID}
+    assert {kind for kind in get_args(AnyMessage) if kind not in known and not issubclass(kind, SystemMessage)} == set()

@@ -1,4 +1,4 @@
-"""Moments as they are typed."""
+"""Times as users type them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def local(*parts: int) -> float:
         ("2026-11-24T10:30:15+00:00", 1795516215.0),
     ],
 )
-def test_a_day_and_a_time_are_those_of_this_machine_unless_they_say_otherwise(text: str, moment: float) -> None:
+def test_a_date_without_a_zone_is_in_the_zone_of_this_machine(text: str, moment: float) -> None:
     assert Moment().convert(text, None, None) == moment
 
 
-def test_a_day_as_an_end_is_its_end() -> None:
+def test_a_date_as_an_end_includes_the_whole_day() -> None:
     end = Moment(is_end=True).convert("2026-11-24", None, None)
     assert local(2026, 11, 25) - 1 < end < local(2026, 11, 25)
     assert Moment(is_end=True).convert("2026-11-24 10:30", None, None) == local(2026, 11, 24, 10, 30)
@@ -37,18 +37,18 @@ def test_a_day_as_an_end_is_its_end() -> None:
 @pytest.mark.parametrize(
     ("text", "seconds"), [("45s", 45), ("10m", 600), ("2h", 7200), ("30d", 30 * 86_400), ("2w", 14 * 86_400)]
 )
-def test_how_long_ago_counts_from_now(text: str, seconds: int) -> None:
+def test_a_duration_counts_back_from_now(text: str, seconds: int) -> None:
     before = time.time()
     moment = Moment().convert(text, None, None)
     assert before - seconds <= moment <= time.time() - seconds
 
 
-def test_a_time_of_day_is_one_of_today() -> None:
+def test_a_time_of_day_is_today() -> None:
     midnight = datetime.datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
     assert Moment().convert("00:00", None, None) in {midnight.timestamp(), midnight.timestamp() + 86_400}
 
 
 @pytest.mark.parametrize("text", ["", "soon", "30", "30y", "2026-13-01", "25:00", "99999999d", "0001-01-01"])
-def test_what_is_no_time_is_refused_with_examples(text: str) -> None:
+def test_an_invalid_time_is_refused_with_examples(text: str) -> None:
     with pytest.raises(click.BadParameter, match="30d"):
         Moment().convert(text, None, None)

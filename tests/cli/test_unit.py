@@ -1,4 +1,4 @@
-"""`webwx run --systemd-unit`: a unit that systemd takes, and that says nothing secret."""
+"""`webwx run --systemd-unit`: a unit that systemd accepts and that has no secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webwx.cli.unit import write_unit
 FILE = Path("/home/me/bots/pong.py")
 
 
-def test_it_starts_this_interpreter_with_whole_paths_and_ends_it_behind_the_drain() -> None:
+def test_a_unit_has_absolute_paths_and_a_stop_timeout_longer_than_the_drain() -> None:
     lines = write_unit(FILE, [str(FILE)], {}).splitlines()
     assert f'ExecStart="{sys.executable}" "-P" "-m" "webwx" "run" "/home/me/bots/pong.py"' in lines
     assert "WorkingDirectory=/home/me/bots" in lines
@@ -24,13 +24,13 @@ def test_it_starts_this_interpreter_with_whole_paths_and_ends_it_behind_the_drai
     assert "NoNewPrivileges=yes" in lines
 
 
-def test_it_starts_again_after_a_failure_that_no_person_has_to_mend() -> None:
+def test_a_unit_restarts_except_after_errors_that_need_a_person() -> None:
     lines = write_unit(FILE, [str(FILE)], {}).splitlines()
     assert "Restart=on-failure" in lines
     assert "RestartPreventExitStatus=2 4" in lines
 
 
-def test_it_finds_the_same_login_and_holds_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_unit_uses_the_same_login_and_has_no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     environment = {
         "WEBWX_HOME": "state", "XDG_STATE_HOME": "/state", "WEBWX_ACCOUNT": "work", "WEBWX_HOST": "",
@@ -52,7 +52,7 @@ def test_it_finds_the_same_login_and_holds_no_secret(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("sign", ["\n", "\r", "\x1b", "\u2028"])
-def test_a_line_break_in_what_it_would_hold_is_refused(sign: str, tmp_path: Path) -> None:
+def test_a_line_break_in_a_value_of_a_unit_is_refused(sign: str, tmp_path: Path) -> None:
     evil = f"x{sign}ExecStartPre=/bin/evil"
     for file, arguments, environment in (
         (Path(f"/bots/{evil}.py"), [], {}),
@@ -76,13 +76,13 @@ def test_a_line_break_in_what_it_would_hold_is_refused(sign: str, tmp_path: Path
         ("a\\b", '"a\\\\b"'),
     ],
 )
-def test_words_reach_the_program_as_they_are(word: str, written: str) -> None:
+def test_arguments_reach_the_program_unchanged(word: str, written: str) -> None:
     (start,) = [line for line in write_unit(FILE, [word], {}).splitlines() if line.startswith("ExecStart=")]
     assert start.endswith(f' "run" {written}')
 
 
 @pytest.mark.parametrize("name", ["pong.py", "my $bot 100%.py"])
-def test_systemd_takes_it(name: str, tmp_path: Path) -> None:
+def test_systemd_accepts_a_unit(name: str, tmp_path: Path) -> None:
     unit = write_unit(tmp_path / name, [str(tmp_path / name), "--on-logout", 'echo "$X" 5%'], {"WEBWX_HOME": "/a b/$c"})
     (path := tmp_path / "webwx-bot.service").write_text(unit)
     program = shutil.which("systemd-analyze")
