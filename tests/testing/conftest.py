@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def webwx_world(webwx_world: World | None, make_world: Callable[..., World], canary: Canary) -> World:
-    """What a test's marker names, or the usual one."""
+    """The options of a test's marker, or the default ones."""
     if webwx_world is None:
         return make_world(clock=SystemClock())
     canary.watch(webwx_world.issued)
@@ -28,5 +28,5 @@ def webwx_world(webwx_world: World | None, make_world: Callable[..., World], can
 
 @pytest.fixture
 def sandbox(webwx_sandbox: Sandbox) -> Sandbox:
-    """The kit's, in place of the core that other tests have under this name."""
+    """The kit's sandbox, instead of the core that other tests have under this name."""
     return webwx_sandbox

@@ -32,7 +32,7 @@ def test_an_answer_comes_from_another_loop_and_polls_are_not_counted(sandbox: Sa
     asyncio.run(ask())
 
 
-def test_an_answer_that_never_comes_is_late_by_the_wound_clock(sandbox: Sandbox) -> None:
+def test_an_answer_that_never_arrives_times_out_by_the_virtual_clock(sandbox: Sandbox) -> None:
     sandbox.faults.on("blackhole", times=1)
 
     async def ask() -> None:

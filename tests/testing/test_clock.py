@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from webwx.testing import Clock, PhoneUser, Sandbox
 
 
-def test_timers_are_called_as_often_as_they_are_due(sandbox: Sandbox, account: PhoneUser, clock: Clock) -> None:
+def test_a_timer_runs_at_each_of_its_times(sandbox: Sandbox, account: PhoneUser, clock: Clock) -> None:
     bot = Bot()
 
     @bot.every(minutes=5)
@@ -31,7 +31,7 @@ def test_timers_are_called_as_often_as_they_are_due(sandbox: Sandbox, account: P
         assert (clock.now.hour, clock.now.minute) == (8, 31)
 
 
-def test_what_falls_due_on_the_way_happens_in_its_order(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
+def test_events_during_an_advance_happen_in_order(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
     bot = Bot()
 
     @bot.on(TextMessage, text="early")
@@ -59,7 +59,7 @@ def test_what_falls_due_on_the_way_happens_in_its_order(sandbox: Sandbox, friend
         assert friend.hears("too late")
 
 
-def test_rate_limit_is_wound(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
+def test_the_rate_limit_follows_the_virtual_clock(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
     bot = Bot(rate_limit=RateLimit(burst=1, spacing=30, jitter=0), replies_per_minute=0)
 
     @bot.on(TextMessage)
@@ -75,7 +75,7 @@ def test_rate_limit_is_wound(sandbox: Sandbox, friend: PhoneUser, clock: Clock) 
         assert friend.hears("you said two")
 
 
-def test_an_attempt_after_a_failure_is_wound(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
+def test_a_retry_follows_the_virtual_clock(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
     bot = Bot()
 
     @bot.on(TextMessage)
@@ -90,14 +90,14 @@ def test_an_attempt_after_a_failure_is_wound(sandbox: Sandbox, friend: PhoneUser
         assert friend.hears("attempt 3")
 
 
-def test_a_clock_does_not_go_back(clock: Clock) -> None:
+def test_a_clock_cannot_be_moved_back(clock: Clock) -> None:
     with pytest.raises(ValueError, match="forward"):
         clock.wind(-1)
     with pytest.raises(ValueError, match="forward"):
         clock.wind_to(datetime(2001, 1, 1).astimezone())
 
 
-def test_a_time_of_day_is_one_of_a_zone(clock: Clock) -> None:
+def test_a_time_of_day_belongs_to_a_time_zone(clock: Clock) -> None:
     clock.wind_to("12:00", timezone="Asia/Shanghai")
     assert repr(clock).startswith("Clock(20")
     assert clock.now.utctimetuple().tm_hour == 4

@@ -18,7 +18,7 @@ async def echo(ctx: Context, message: TextMessage) -> None:
     await ctx.reply(f"you said {message.text}")
 
 
-def test_a_fault_is_met_as_often_as_it_should_be(
+def test_a_fault_happens_the_given_number_of_times(
     sandbox: Sandbox, friend: PhoneUser, clock: Clock, faults: Faults
 ) -> None:
     fault = faults.on("ret", endpoint="webwxsendmsg", times=1, ret=-1)
@@ -29,7 +29,7 @@ def test_a_fault_is_met_as_often_as_it_should_be(
     assert fault.hits == 1
 
 
-def test_what_was_switched_off_does_not_happen(sandbox: Sandbox, friend: PhoneUser, faults: Faults) -> None:
+def test_a_removed_fault_does_not_happen(sandbox: Sandbox, friend: PhoneUser, faults: Faults) -> None:
     fault = faults.on("empty@1")
     faults.script("status", "empty")
     faults.off()
@@ -39,7 +39,7 @@ def test_what_was_switched_off_does_not_happen(sandbox: Sandbox, friend: PhoneUs
     assert fault.hits == 0
 
 
-def test_the_dice_are_the_same_in_each_run(sandbox: Sandbox, faults: Faults) -> None:
+def test_faults_are_the_same_in_each_run(sandbox: Sandbox, faults: Faults) -> None:
     assert sandbox.world.faults.seed == 1
     with pytest.raises(Impossible, match="There is no fault 'nonsense'"):
         faults.on("nonsense")

@@ -7,7 +7,7 @@ from webwx.sandbox.clock import VirtualClock
 from webwx.testing.loop import WorldLoop
 
 
-def test_a_sleep_passes_when_the_clock_is_wound() -> None:
+def test_a_sleep_ends_when_the_clock_is_advanced() -> None:
     clock = VirtualClock()
 
     async def sleep() -> float:
@@ -25,7 +25,7 @@ def test_a_sleep_passes_when_the_clock_is_wound() -> None:
         assert runner.run(sleep()) == 120
 
 
-def test_it_knows_when_it_rests_and_until_when() -> None:
+def test_an_idle_loop_is_detected_with_its_next_timer() -> None:
     clock = VirtualClock()
     seen: list[tuple[bool, float | None]] = []
 

@@ -18,7 +18,7 @@ def test_a_message_is_shown_as_its_viewer_sees_it(webwx_world: World) -> None:
     assert (shown.content, shown.name, shown.kind, shown.is_own) == (b"content", "a.txt", "file", False)
 
 
-def test_what_was_taken_back_says_so(webwx_world: World) -> None:
+def test_a_recalled_message_is_marked(webwx_world: World) -> None:
     said = webwx_world.say("ahua", "me", "hello")
     before = PhoneMessage.of(said, webwx_world.person("me"))
     webwx_world.recall("ahua", "me")

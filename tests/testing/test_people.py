@@ -34,7 +34,7 @@ async def tell(ctx: Context, event: MessageRecalled) -> None:
     await ctx.send_text("filehelper", f"gone: {event.original.text}" if event.original else "gone")
 
 
-def test_each_message_is_heard_once(sandbox: Sandbox, friend: PhoneUser) -> None:
+def test_each_message_is_expected_once(sandbox: Sandbox, friend: PhoneUser) -> None:
     with sandbox.running(bot):
         friend.say("ping")
         friend.say("ping")
@@ -44,7 +44,7 @@ def test_each_message_is_heard_once(sandbox: Sandbox, friend: PhoneUser) -> None
         assert [(each.is_own, each.text) for each in friend.inbox].count((False, "pong")) == 2
 
 
-def test_what_is_not_heard_is_told_with_what_the_phone_shows(sandbox: Sandbox, friend: PhoneUser) -> None:
+def test_a_missing_message_is_an_error_that_shows_the_phone(sandbox: Sandbox, friend: PhoneUser) -> None:
     sandbox.patience = 0.2
     friend.say("ping")
     with pytest.raises(
@@ -53,7 +53,7 @@ def test_what_is_not_heard_is_told_with_what_the_phone_shows(sandbox: Sandbox, f
         friend.hears("pong")
 
 
-def test_what_should_not_be_heard_is_told(sandbox: Sandbox, friend: PhoneUser) -> None:
+def test_an_unexpected_message_is_an_error(sandbox: Sandbox, friend: PhoneUser) -> None:
     with sandbox.running(bot):
         friend.say("ping")
         with pytest.raises(UnexpectedMessage, match="小明: pong"):
@@ -72,7 +72,7 @@ def test_a_recall_is_seen_and_a_message_can_be_recalled(
         assert account.hears("gone: a secret", chat="filehelper")
 
 
-def test_everything_can_be_sent(sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom) -> None:
+def test_every_kind_of_content_can_be_sent(sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom) -> None:
     kinds = {"image", "file", "voice", "video", "sticker"}
     for send in (friend.picture, friend.file, friend.voice, friend.video, friend.sticker):
         send(to=chatroom)
@@ -84,7 +84,7 @@ def test_everything_can_be_sent(sandbox: Sandbox, friend: PhoneUser, chatroom: C
     assert str(answer) == "小明: [file] a.png"
 
 
-def test_a_chatroom_is_heard_by_everybody_in_it(sandbox: Sandbox, chatroom: Chatroom) -> None:
+def test_every_member_of_a_chatroom_gets_its_messages(sandbox: Sandbox, chatroom: Chatroom) -> None:
     newcomer = sandbox.add_person("王五")
     chatroom.add(newcomer, "赵六")
     assert "赵六" in {member.nickname for member in chatroom.members}

@@ -1,4 +1,4 @@
-"""The fixtures as pytest gives them to others; what a whole run of theirs is like is in tests/packaging."""
+"""The fixtures as pytest gives them to users; tests/packaging tests a complete run of a user's tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from webwx.testing import Chatroom, Clock, Faults, PhoneUser, Sandbox
 
 
-def test_a_long_name_is_the_same_thing(
+def test_each_fixture_has_a_long_name(
     webwx_sandbox: Sandbox, webwx_account: PhoneUser, webwx_friend: PhoneUser, webwx_chatroom: Chatroom,
     webwx_clock: Clock, webwx_faults: Faults, sandbox: Sandbox, account: PhoneUser, friend: PhoneUser,
     chatroom: Chatroom, clock: Clock, faults: Faults,
@@ -26,15 +26,15 @@ def test_a_long_name_is_the_same_thing(
 
 
 @pytest.mark.webwx_world("shop.toml")
-def test_a_world_is_a_file_beside_the_test(account: PhoneUser, friend: PhoneUser, chatroom: Chatroom) -> None:
+def test_a_world_is_read_from_a_file_beside_the_test(account: PhoneUser, friend: PhoneUser, chatroom: Chatroom) -> None:
     assert (account.nickname, friend.nickname, chatroom.name) == ("店长", "客人", "会员群")
 
 
-def test_patience_is_set_in_the_configuration(pytestconfig: pytest.Config, sandbox: Sandbox) -> None:
+def test_the_time_limit_is_set_in_the_configuration(pytestconfig: pytest.Config, sandbox: Sandbox) -> None:
     assert float(pytestconfig.getini("webwx_patience")) == sandbox.patience == 5
 
 
-def test_the_plugin_loads_nothing_that_was_not_asked_for() -> None:
+def test_the_plugin_imports_nothing_before_a_test_asks_for_it() -> None:
     program = (
         "import pytest, sys; before = set(sys.modules); import webwx.testing.plugin; "
         "print(*sorted(set(sys.modules) - before))"
@@ -74,7 +74,7 @@ class TestIt:
 
 
 def run_alone(folder: Path, tests: str, *options: str) -> str:
-    """Run tests with the kit's plugin and the named ones only, and return what pytest says."""
+    """Run tests with only the kit's plugin and the named ones, and return the output of pytest."""
     (folder / "test_it.py").write_text(tests, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "webwx.testing.plugin", "-p", "no:cacheprovider", *options]
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
@@ -87,17 +87,17 @@ def run_alone(folder: Path, tests: str, *options: str) -> str:
     [(), ("-p", "pytest_asyncio.plugin"), ("-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto")],
     ids=["alone", "beside another plugin", "with another plugin"],
 )
-def test_asynchronous_tests_work_as_they_are(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_asynchronous_tests_work_without_a_marker(tmp_path: Path, options: tuple[str, ...]) -> None:
     said = run_alone(tmp_path, AN_ASYNCHRONOUS_TEST, *options)
     assert "1 failed, 2 passed" in said
     assert "FAILED test_it.py::TestIt::test_that_fails" in said
 
 
-def test_an_asynchronous_test_that_does_not_use_the_kit_is_left_alone(tmp_path: Path) -> None:
+def test_an_asynchronous_test_without_the_kit_is_not_changed(tmp_path: Path) -> None:
     assert "async def functions are not natively supported" in run_alone(tmp_path, "async def test_it(): pass")
 
 
-def test_every_name_of_the_package_is_there() -> None:
+def test_the_package_exports_every_name() -> None:
     import webwx.testing
 
     assert all(isinstance(getattr(webwx.testing, name), type) for name in dir(webwx.testing))
@@ -119,7 +119,7 @@ def test_chat(sandbox, friend, assert_transcript):
 """
 
 
-def test_a_transcript_lies_beside_its_test_and_is_written_by_an_option(tmp_path: Path) -> None:
+def test_a_transcript_is_a_file_beside_its_test_and_an_option_writes_it(tmp_path: Path) -> None:
     assert "chat.txt does not exist" in run_alone(tmp_path, A_TEST_WITH_A_TRANSCRIPT)
     assert "1 passed" in run_alone(tmp_path, A_TEST_WITH_A_TRANSCRIPT, "--update-transcripts")
     assert (tmp_path / "chat.txt").read_text(encoding="utf-8") == "阿华: ping\n小明: pong\n"

@@ -18,7 +18,7 @@ class Talk(Steps):
     begun = Step()
 
 
-def test_what_a_bot_does_can_be_counted(sandbox: Sandbox, friend: PhoneUser) -> None:
+def test_the_metrics_of_a_bot_can_be_read(sandbox: Sandbox, friend: PhoneUser) -> None:
     bot = Bot(name="counted", keep=Keep())
 
     @bot.on(TextMessage)
@@ -36,13 +36,13 @@ def test_what_a_bot_does_can_be_counted(sandbox: Sandbox, friend: PhoneUser) -> 
                 "webwxsendmsg",
             ]
             assert (bot.counts.failed, running.events_in_hand, running.complaints) == (0, 0, [])
-            assert 0 < bot.counts.delivered < 3  # each run counts from zero
+            assert 0 < bot.counts.delivered < 3  # Each run counts from zero.
         assert not running.is_alive
     assert logging.getLogger("webwx").handlers == []
     assert repr(running) == "Running(counted)"
 
 
-def test_a_handler_that_waits_for_the_clock_holds_nothing_up(sandbox: Sandbox, friend: PhoneUser) -> None:
+def test_a_handler_that_sleeps_does_not_block_the_test(sandbox: Sandbox, friend: PhoneUser) -> None:
     bot, has_begun = Bot(), threading.Event()
 
     @bot.on(TextMessage)
@@ -57,7 +57,7 @@ def test_a_handler_that_waits_for_the_clock_holds_nothing_up(sandbox: Sandbox, f
         assert running.events_in_hand == 1
 
 
-def test_a_plain_function_is_waited_for_as_long_as_it_works(sandbox: Sandbox, friend: PhoneUser) -> None:
+def test_the_test_waits_for_a_plain_function_that_works(sandbox: Sandbox, friend: PhoneUser) -> None:
     bot = Bot()
 
     @bot.on(TextMessage)
@@ -70,7 +70,7 @@ def test_a_plain_function_is_waited_for_as_long_as_it_works(sandbox: Sandbox, fr
         assert running.events_in_hand == 0
 
 
-def test_a_plain_function_that_waits_for_the_clock_holds_nothing_up(sandbox: Sandbox, friend: PhoneUser) -> None:
+def test_a_plain_function_that_sleeps_does_not_block_the_test(sandbox: Sandbox, friend: PhoneUser) -> None:
     bot, has_begun = Bot(), threading.Event()
 
     @bot.on(TextMessage)
@@ -87,7 +87,7 @@ def test_a_plain_function_that_waits_for_the_clock_holds_nothing_up(sandbox: San
         assert friend.hears("good morning")
 
 
-def test_the_state_of_a_conversation_is_seen_once_everything_is_handled(
+def test_the_state_of_a_conversation_is_read_after_all_events_are_handled(
     sandbox: Sandbox, friend: PhoneUser, account: PhoneUser, chatroom: Chatroom
 ) -> None:
     bot = Bot(state_key="person")

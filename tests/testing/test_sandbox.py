@@ -33,7 +33,7 @@ def make_bot(**choices: object) -> Bot:
     return bot
 
 
-def test_a_second_run_is_a_restart_and_nothing_is_missed_in_between(sandbox: Sandbox, friend: PhoneUser) -> None:
+def test_a_second_run_is_a_restart_that_misses_no_message(sandbox: Sandbox, friend: PhoneUser) -> None:
     bot = make_bot()
     with sandbox.running(bot):
         friend.say("ping")
@@ -44,7 +44,7 @@ def test_a_second_run_is_a_restart_and_nothing_is_missed_in_between(sandbox: San
         assert friend.hears("pong")
 
 
-def test_a_killed_bot_is_given_what_it_was_in_the_midst_of_again(sandbox: Sandbox, friend: PhoneUser) -> None:
+def test_a_killed_bot_gets_its_unfinished_event_again(sandbox: Sandbox, friend: PhoneUser) -> None:
     bot, has_begun = Bot(), threading.Event()
 
     @bot.on(TextMessage)
@@ -62,7 +62,7 @@ def test_a_killed_bot_is_given_what_it_was_in_the_midst_of_again(sandbox: Sandbo
         assert friend.hears("at last")
 
 
-def test_a_bot_runs_in_the_sandbox_whatever_it_was_told(sandbox: Sandbox, friend: PhoneUser, tmp_path: Path) -> None:
+def test_a_bot_runs_in_the_sandbox_despite_its_own_settings(sandbox: Sandbox, friend: PhoneUser, tmp_path: Path) -> None:
     store = LoginFile(tmp_path / "real.json")
     with sandbox.running(make_bot(server="http://127.0.0.1:9", host="wx2.qq.com", store=store)):
         friend.say("ping")
@@ -77,7 +77,7 @@ def test_bots_of_two_accounts_write_to_each_other(sandbox: Sandbox, account: Pho
         assert "webwxsendmsg" not in mine.calls
 
 
-def test_a_login_that_ends_is_made_anew(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
+def test_a_bot_logs_in_again_when_its_login_ends(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     with sandbox.running(make_bot()):
         sandbox.do(lambda world: world.log_out(account.id))
         sandbox.settle()
@@ -85,7 +85,7 @@ def test_a_login_that_ends_is_made_anew(sandbox: Sandbox, account: PhoneUser, fr
         assert friend.hears("pong")
 
 
-def test_what_ends_a_bot_is_raised(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
+def test_an_error_that_ends_a_bot_is_raised(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     def run() -> None:
         with sandbox.running(make_bot(relogin=False)):
             sandbox.do(lambda world: world.log_out(account.id))
@@ -96,13 +96,13 @@ def test_what_ends_a_bot_is_raised(sandbox: Sandbox, account: PhoneUser, friend:
         run()
 
 
-def test_a_bot_that_cannot_begin_says_why(sandbox: Sandbox) -> None:
+def test_a_bot_that_cannot_start_raises_the_reason(sandbox: Sandbox) -> None:
     with pytest.raises(ValueError, match="have the name 'bot'"), sandbox.running(make_bot(), make_bot()):
         raise AssertionError
     assert sandbox.at_work == []
 
 
-def test_a_handler_that_fails_is_named(sandbox: Sandbox, friend: PhoneUser) -> None:
+def test_an_error_names_the_handler_that_failed(sandbox: Sandbox, friend: PhoneUser) -> None:
     sandbox.patience = 0.5
     with sandbox.running(make_bot()):
         friend.say("fail")
@@ -110,14 +110,14 @@ def test_a_handler_that_fails_is_named(sandbox: Sandbox, friend: PhoneUser) -> N
             friend.hears("anything")
 
 
-def test_a_client_of_ones_own_may_log_in(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
+def test_a_test_may_use_its_own_client(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     with Client(server=sandbox.url) as client:
         client.login(show_qr=lambda _: account.confirms_login())
         client.send_text("阿华", "by hand")
         assert friend.hears("by hand")
 
 
-async def test_in_an_asynchronous_test_too(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
+async def test_a_bot_runs_in_an_asynchronous_test(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     async with AsyncClient(server=sandbox.url) as client:
         await client.login(show_qr=lambda _: account.confirms_login())
         friend.say("hello")
@@ -128,13 +128,13 @@ async def test_in_an_asynchronous_test_too(sandbox: Sandbox, account: PhoneUser,
         assert isinstance(event, Event)
 
 
-def test_a_stranger_is_nobodys_friend(sandbox: Sandbox) -> None:
+def test_a_stranger_is_not_a_friend(sandbox: Sandbox) -> None:
     assert sandbox.add_stranger("路人").chat() == []
     with pytest.raises(Impossible):
         sandbox.person("nobody")
 
 
-def test_who_has_no_friend_and_no_chatroom_is_told_how_to_get_one(sandbox: Sandbox) -> None:
+def test_a_missing_friend_or_chatroom_is_an_error_that_names_the_remedy(sandbox: Sandbox) -> None:
     room = sandbox.add_chatroom("新群", sandbox.friend, sandbox.account)
     assert room.name == sandbox.chatroom("新群").name
     sandbox.do(lambda world: [world.person("me").friends.clear(), world.person("me").rooms.clear()])
@@ -160,7 +160,7 @@ def test_scripted_friends_answer_the_bot(sandbox: Sandbox, friend: PhoneUser) ->
     assert [message.text for message in friend.chat()] == ["ping", "pong", "thank you", "still there?"]
 
 
-def test_a_mistake_of_a_scenario_fails_the_test(webwx_world: World) -> None:
+def test_an_error_in_a_scenario_fails_the_test(webwx_world: World) -> None:
     friends = Scenario()
     friends.at(0, "阿华")(lambda ahua: ahua.say("hello"))
 

@@ -21,12 +21,12 @@ def server(webwx_world: World) -> Iterator[Server]:
     server.close()
 
 
-def test_it_answers_on_a_port(server: Server) -> None:
+def test_the_server_answers_on_a_port(server: Server) -> None:
     with urllib.request.urlopen(f"{server.url}/control/accounts") as answer:
         assert answer.status == 200
 
 
-def test_whoever_waits_looks_again_after_each_thing_that_happens(server: Server) -> None:
+def test_a_condition_is_checked_again_after_each_change(server: Server) -> None:
     looks: list[int] = []
 
     def look() -> int | None:
@@ -45,14 +45,14 @@ def test_whoever_waits_looks_again_after_each_thing_that_happens(server: Server)
     assert server.wait(look, 5) == 3
 
 
-def test_a_wait_in_vain_ends(server: Server) -> None:
+def test_a_wait_ends_after_its_time_limit(server: Server) -> None:
     assert server.wait(lambda: None, 0.01) is None
 
 
-def test_what_is_raised_in_its_thread_is_raised_here(server: Server) -> None:
+def test_an_error_in_the_thread_is_raised_in_the_test(server: Server) -> None:
     with pytest.raises(ZeroDivisionError):
         server.do(lambda: 1 // 0)
 
 
-def test_nobody_has_heard_all_who_does_not_poll(server: Server) -> None:
+def test_an_account_without_a_poll_has_not_received_everything(server: Server) -> None:
     assert not server.do(lambda: server.has_heard_all("ahua"))

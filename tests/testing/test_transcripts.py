@@ -42,7 +42,7 @@ def test_transcript_has_a_line_for_each_message(bot: Bot, sandbox: Sandbox, frie
     )
 
 
-def test_chat_that_is_as_the_file_says_passes(
+def test_chat_that_equals_the_file_passes(
     bot: Bot, sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom, tmp_path: Path
 ) -> None:
     with sandbox.running(bot):

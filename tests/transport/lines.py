@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def answer(body: bytes = b"", *headers: str, status: str = "200 OK") -> bytes:
-    """An answer as it stands on the wire."""
+    """Return the bytes of an answer."""
     head = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 
 class Caller:
-    """Somebody who is connected."""
+    """A connected client, as its server sees it."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -36,28 +36,28 @@ class Caller:
         return head + await self.reader.readexactly(int(length or 0))
 
     async def hear_end(self) -> None:
-        """Read on until the other side hangs up."""
+        """Read until the other side closes the connection."""
         with contextlib.suppress(OSError):
             while await self.reader.read(65536):
                 pass
 
     async def say(self, words: bytes) -> None:
-        """Write something, if the other side still listens."""
-        if self.writer.is_closing():  # uvloop has an error of its own for this
+        """Write bytes, if the other side still reads."""
+        if self.writer.is_closing():  # uvloop has its own error for this.
             raise ConnectionResetError
         self.writer.write(words)
         await self.writer.drain()
 
 
 class Server:
-    """Keeps what it has heard."""
+    """Stores the requests that it reads."""
 
     def __init__(self, talk: Talk) -> None:
         self.heard: list[bytes] = []
-        """Requests, in the order they came."""
+        """Requests in the order of their arrival."""
         self.callers = 0
         self.gone = 0
-        """How many of them have hung up, or were hung up on."""
+        """Number of connections that are closed, by either side."""
         self.port = 0
         self._talk = talk
         self._changed = asyncio.Condition()
@@ -79,7 +79,7 @@ class Server:
             self._changed.notify_all()
 
     async def until_gone(self, count: int = 1) -> None:
-        """Wait until so many have hung up."""
+        """Wait until this many connections are closed."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.gone >= count)
 
@@ -98,12 +98,12 @@ class Server:
 @contextlib.asynccontextmanager
 async def serving(talk: bytes | Talk, tls: ssl.SSLContext | None = None, *, port: int = 0) -> AsyncIterator[Server]:
     """
-    A server on this machine.
+    Run a server on this machine.
 
     Args:
-        talk: What it does with each caller; bytes: it says them after each request.
-        tls: Its side of TLS.
-        port: Where; 0: on any free port.
+        talk: What it does with each client; bytes are sent after each request.
+        tls: Its TLS context.
+        port: Its port; 0 is any free port.
     """
 
     async def say_the_same(caller: Caller) -> None:
@@ -123,7 +123,7 @@ async def serving(talk: bytes | Talk, tls: ssl.SSLContext | None = None, *, port
 
 @contextlib.contextmanager
 def silent_port(host: str = "127.0.0.1") -> Iterator[int]:
-    """A port where connections are neither taken nor refused."""
+    """Return a port where connections are neither accepted nor refused."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with contextlib.ExitStack() as opened:
         listening = opened.enter_context(socket.create_server((host, 0), family=family, backlog=0))

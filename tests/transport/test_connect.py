@@ -15,7 +15,7 @@ from webwx.transport.http11 import Http11Transport
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names that the system's resolver was asked for."""
+    """Names for which the system's resolver was called."""
     asked: list[str] = []
     ask = socket.getaddrinfo
 
@@ -31,7 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-async def test_a_name_is_looked_up_once_for_all_who_ask(asked: list[str]) -> None:
+async def test_concurrent_lookups_of_a_name_are_one(asked: list[str]) -> None:
     engine = Http11Transport()
     async with serving(answer()) as server:
         request = Request(endpoint="webwxsync", method="GET", url=f"http://wx.example:{server.port}/")
@@ -41,7 +41,7 @@ async def test_a_name_is_looked_up_once_for_all_who_ask(asked: list[str]) -> Non
     assert asked == ["wx.example"]
 
 
-async def test_that_there_is_no_such_name_is_not_remembered(asked: list[str]) -> None:
+async def test_a_failed_lookup_is_not_cached(asked: list[str]) -> None:
     engine = Http11Transport()
     for _ in range(2):
         with pytest.raises(ConnectFailed):
@@ -51,7 +51,7 @@ async def test_that_there_is_no_such_name_is_not_remembered(asked: list[str]) ->
     assert asked == ["nobody.example"] * 2
 
 
-async def test_an_address_is_looked_up_nowhere(asked: list[str]) -> None:
+async def test_an_address_needs_no_lookup(asked: list[str]) -> None:
     engine = Http11Transport()
     async with serving(answer()) as server:
         await engine.send(server.request())

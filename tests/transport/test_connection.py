@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Pair:
-    """A connection, and its other end."""
+    """A connection and its other end."""
 
     def __init__(self, kind: type[Connection]) -> None:
         self.other, self.line = socket.socketpair()
@@ -72,7 +72,7 @@ async def test_a_large_body_is_not_copied(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("says", [b"x", b"\r\n", b""], ids=["a byte", "a line's end", "the end"])
-async def test_whatever_comes_unasked_ends_it(pair: Pair, says: bytes) -> None:
+async def test_unexpected_bytes_close_the_connection(pair: Pair, says: bytes) -> None:
     if says:
         pair.other.send(says)
     else:
@@ -81,12 +81,12 @@ async def test_whatever_comes_unasked_ends_it(pair: Pair, says: bytes) -> None:
     assert pair.ended == 1
 
 
-async def test_silence_leaves_it_usable(pair: Pair) -> None:
+async def test_an_idle_connection_stays_usable(pair: Pair) -> None:
     assert pair.connection.check()
     assert pair.ended == 0
 
 
-async def test_it_ends_once(pair: Pair) -> None:
+async def test_a_connection_is_closed_once(pair: Pair) -> None:
     pair.connection.close()
     pair.connection.close()
     pair.connection.expire()
@@ -94,12 +94,12 @@ async def test_it_ends_once(pair: Pair) -> None:
     assert await pair.heard() == b""
 
 
-def test_this_python_has_what_the_quicker_connection_needs() -> None:
+def test_this_python_supports_the_faster_connection() -> None:
     assert fastest() is CPythonConnection
 
 
 @pytest.mark.parametrize("pair", [CPythonConnection], indirect=True)
-async def test_an_answer_wakes_its_task_before_the_loop_turns(pair: Pair) -> None:
+async def test_an_answer_wakes_its_task_in_the_same_iteration_of_the_loop(pair: Pair) -> None:
     loop, order = asyncio.get_running_loop(), []
 
     async def ask() -> None:
@@ -108,7 +108,7 @@ async def test_an_answer_wakes_its_task_before_the_loop_turns(pair: Pair) -> Non
 
     asking = asyncio.create_task(ask())
     assert await pair.heard() == b"head"
-    loop.remove_reader(pair.line)  # it is read when the test says so
+    loop.remove_reader(pair.line)  # The test decides when it is read.
     pair.other.send(answer())
     loop.call_soon(pair.connection.check)
     loop.call_soon(order.append, "the loop")
@@ -121,7 +121,7 @@ async def test_a_cancelled_request_ends_once_and_closes_its_connection(pair: Pai
     asking = asyncio.create_task(pair.ask((b"head",)))
     assert await pair.heard() == b"head"
     pair.other.send(answer())
-    asking.cancel()  # it comes with the answer
+    asking.cancel()  # It arrives with the answer.
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert (pair.connection.is_usable(), pair.ended) == (False, 1)

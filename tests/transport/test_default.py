@@ -22,18 +22,18 @@ from webwx.transport.http11 import Http11Transport
         ("https://127.0.0.1:3128", AiohttpTransport),
     ],
 )
-async def test_tls_to_the_proxy_itself_needs_the_library(proxy: str | None, kind: type) -> None:
+async def test_a_proxy_over_tls_needs_aiohttp(proxy: str | None, kind: type) -> None:
     assert type(default_transport(proxy=proxy)) is kind
 
 
-def test_a_loop_that_cannot_watch_sockets_needs_it_too() -> None:
+def test_a_loop_without_socket_readers_needs_aiohttp() -> None:
     class LikeOnWindows(asyncio.SelectorEventLoop):
-        """A loop that works, and does not say so."""
+        """A loop without readers for sockets, which does not announce it."""
 
         add_reader = asyncio.AbstractEventLoop.add_reader
 
         def _add_reader(self, *wish: object) -> None:
-            """Let nobody in; the loop itself looks at its pipe with this."""
+            """Refuse every reader; the loop itself uses this method for its pipe."""
 
     async def choose() -> type:
         return type(default_transport())
@@ -42,7 +42,7 @@ def test_a_loop_that_cannot_watch_sockets_needs_it_too() -> None:
         assert runner.run(choose()) is AiohttpTransport
 
 
-def test_ours_does_not_load_the_library() -> None:
+def test_our_transport_does_not_import_aiohttp() -> None:
     program = "import sys; import webwx.transport.default, webwx.transport.http11; print('aiohttp' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

@@ -12,7 +12,7 @@ from webwx.errors import LocalStateError
 from webwx.transport.download_sink import START, DownloadSink, Overflow
 
 
-def test_knows_the_size_the_start_and_the_digest_of_what_it_was_given() -> None:
+def test_has_the_size_the_first_bytes_and_the_digest_of_the_file() -> None:
     file = io.BytesIO()
     spool = DownloadSink(file, 10_000)
     for piece in (b"a" * 500, b"b" * 500, b"c"):
@@ -23,7 +23,7 @@ def test_knows_the_size_the_start_and_the_digest_of_what_it_was_given() -> None:
     assert spool.md5 == hashlib.md5(file.getvalue()).hexdigest()
 
 
-def test_takes_as_much_as_it_should_and_not_a_byte_more() -> None:
+def test_accepts_bytes_up_to_its_limit() -> None:
     file = io.BytesIO()
     spool = DownloadSink(file, 5)
     spool.write(b"12345")
@@ -33,7 +33,7 @@ def test_takes_as_much_as_it_should_and_not_a_byte_more() -> None:
     assert file.getvalue() == b"12345"
 
 
-def test_tells_its_progress() -> None:
+def test_reports_its_progress() -> None:
     told: list[int] = []
     spool = DownloadSink(io.BytesIO(), 100, told.append)
     for _ in range(3):
@@ -42,7 +42,7 @@ def test_tells_its_progress() -> None:
     assert told == [2, 4, 6]
 
 
-def test_a_full_disk_is_our_error_and_no_broken_connection() -> None:
+def test_a_full_disk_is_a_storage_error_and_not_a_connection_error() -> None:
     with Path("/dev/full").open("wb", buffering=0) as full:
         spool = DownloadSink(full, 100)
         with pytest.raises(LocalStateError, match="cannot be stored: No space left"):

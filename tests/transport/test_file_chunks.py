@@ -1,4 +1,4 @@
-"""File chunks: the right bytes of the file that was opened, without deadlocks."""
+"""File chunks: the right bytes of the opened file, without deadlocks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ CONTENT = bytes(range(10))
 
 
 class RecordingFile(io.BytesIO):
-    """An open file without a place on a disk, so that only a thread can read it; it tells what was read, and where."""
+    """
+    An open file without a descriptor, so that only a thread can read it; it records the offset and length of each read.
+    """
 
     def __init__(self, content: bytes) -> None:
         super().__init__(content)
@@ -51,14 +53,14 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-async def test_they_come_in_any_order_and_as_often_as_they_are_wished_for(path: Path) -> None:
+async def test_chunks_can_be_read_in_any_order_and_repeatedly(path: Path) -> None:
     for source in (str(path), RecordingFile(CONTENT), CONTENT):
         async with FileChunks(len(CONTENT)) as windows:
             for start in (0, 0, 4, 0, 4, 8):
                 assert await windows.read(window(source, start)) == CONTENT[start : start + 4]
 
 
-async def test_one_stays_what_it_was_until_the_next_is_read(path: Path) -> None:
+async def test_a_chunk_is_valid_until_the_next_one_is_read(path: Path) -> None:
     async with FileChunks(len(CONTENT)) as windows:
         for start in (0, 4, 8):
             content = await windows.read(window(str(path), start))
@@ -67,7 +69,7 @@ async def test_one_stays_what_it_was_until_the_next_is_read(path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system can be asked for what it has in memory")
-async def test_nothing_runs_in_a_thread_once_the_file_is_open_and_in_memory(
+async def test_a_cached_file_is_read_without_a_thread(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop, submitted = asyncio.get_running_loop(), []
@@ -80,7 +82,7 @@ async def test_nothing_runs_in_a_thread_once_the_file_is_open_and_in_memory(
 
 
 def _can_ask(path: Path) -> bool:
-    """Say whether this file's system tells what it has in memory; not every one does."""
+    """Return whether the system of this file reports what it has in memory; not every file system does."""
     with path.open("rb") as file:
         try:
             return os.preadv(file.fileno(), [bytearray(4)], 0, os.RWF_NOWAIT) == 4
@@ -88,7 +90,7 @@ def _can_ask(path: Path) -> bool:
             return False
 
 
-async def test_one_thread_reads_what_cannot_be_had_at_once() -> None:
+async def test_a_file_that_is_not_cached_is_read_by_one_thread() -> None:
     file = RecordingFile(CONTENT)
     async with FileChunks(len(CONTENT)) as windows:
         for start in (0, 4, 8):
@@ -99,7 +101,7 @@ async def test_one_thread_reads_what_cannot_be_had_at_once() -> None:
     assert not file.closed
 
 
-async def test_a_file_that_takes_the_place_of_the_first_is_not_mixed_with_it(path: Path) -> None:
+async def test_a_replaced_file_is_not_mixed_with_the_first_one(path: Path) -> None:
     async with FileChunks(len(CONTENT)) as windows:
         await windows.read(window(str(path), 0))
         other = path.with_name("other")
@@ -116,7 +118,7 @@ async def _read_all(path: Path, windows: FileChunks) -> bytes:
 
 
 def _rewrite(path: Path, content: bytes) -> None:
-    """Write over a file until its times show it."""
+    """Rewrite a file until its modification time changes."""
     before = path.stat()
     while path.stat().st_ctime_ns == before.st_ctime_ns:
         path.write_bytes(content)
@@ -124,14 +126,14 @@ def _rewrite(path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("is_sure", [True, False])
-async def test_the_announced_file_comes_whole(path: Path, is_sure: bool) -> None:
+async def test_the_announced_file_is_complete(path: Path, is_sure: bool) -> None:
     async with FileChunks(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
         assert await _read_all(path, windows) == CONTENT
 
 
 @pytest.mark.parametrize("is_sure", [True, False])
 @pytest.mark.parametrize("at", [0, 4])
-async def test_the_last_window_of_a_rewritten_file_never_comes(path: Path, at: int, is_sure: bool) -> None:
+async def test_the_last_chunk_of_a_rewritten_file_is_refused(path: Path, at: int, is_sure: bool) -> None:
     async with FileChunks(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
         for start in range(0, at + 4, 4):
             await windows.read(window(str(path), start))
@@ -141,7 +143,7 @@ async def test_the_last_window_of_a_rewritten_file_never_comes(path: Path, at: i
 
 
 @pytest.mark.parametrize("is_sure", [True, False])
-async def test_the_last_window_of_another_file_never_comes(path: Path, is_sure: bool) -> None:
+async def test_the_last_chunk_of_a_replaced_file_is_refused(path: Path, is_sure: bool) -> None:
     async with FileChunks(len(CONTENT), MD5, look_of(path) if is_sure else None) as windows:
         path.with_name("other").write_bytes(CONTENT[::-1])
         path.with_name("other").replace(path)
@@ -149,7 +151,7 @@ async def test_the_last_window_of_another_file_never_comes(path: Path, is_sure: 
             await _read_all(path, windows)
 
 
-async def test_the_only_window_of_another_content_never_comes(path: Path) -> None:
+async def test_the_only_chunk_of_changed_content_is_refused(path: Path) -> None:
     async with FileChunks(4, MD5) as windows:
         with pytest.raises(LocalStateError, match="no message was sent"):
             await windows.read(window(str(path), 0))
@@ -160,7 +162,7 @@ async def test_the_only_window_of_another_content_never_comes(path: Path) -> Non
     ("ago", "step", "is_sure"),
     [(0.0, 1, False), (1.0, 1, True), (1.0, 10**9, False), (4.0, 10**9, True), (-60.0, 1, False)],
 )
-def test_what_has_just_changed_may_change_again_unseen(path: Path, ago: float, step: int, is_sure: bool) -> None:
+def test_a_file_that_has_just_changed_is_compared_by_content(path: Path, ago: float, step: int, is_sure: bool) -> None:
     changed = time.time_ns() - int(ago * 1e9)
     changed = changed // step * step if step > 1 else changed // 10**7 * 10**7 + 1
     assert is_settled((*look_of(path)[:4], changed)) is is_sure
@@ -171,7 +173,7 @@ def look_of(path: Path) -> Look:
         return look_at(file)
 
 
-async def test_of_a_file_that_has_become_shorter_there_is_what_is_left(path: Path) -> None:
+async def test_a_file_that_became_shorter_ends_early(path: Path) -> None:
     async with FileChunks(len(CONTENT)) as windows:
         await windows.read(window(str(path), 0))
         os.truncate(path, 6)
@@ -203,7 +205,7 @@ async def test_cancelling_does_not_wait_for_the_disk() -> None:
     file.may_be_read.set()
 
 
-async def test_the_only_window_comes_as_well(path: Path) -> None:
+async def test_the_only_chunk_is_returned(path: Path) -> None:
     os.truncate(path, 4)
     async with FileChunks(4) as windows:
         assert await windows.read(window(str(path), 0)) == CONTENT[:4]

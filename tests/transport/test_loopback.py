@@ -1,4 +1,4 @@
-"""In process, a long poll blocks no other request, and the virtual clock advances to its end."""
+"""In one process a long poll blocks no other request, and the virtual clock advances to the end of a poll."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOSTS = single("http://sandbox.test")
 
 @pytest.fixture
 async def uuid(sandbox: SandboxCore) -> str:
-    """A code that nobody has scanned."""
+    """The uuid of a login code that was not scanned."""
     response = await Loopback(sandbox).send(JSLOGIN.encode_request(QrRequest(), HOSTS))
     return JSLOGIN.decode_reply(response).uuid
 
@@ -29,14 +29,14 @@ async def poll(sandbox: SandboxCore, uuid: str) -> PollReply:
     return LOGIN_POLL.decode_reply(response)
 
 
-async def test_a_poll_without_news_ends_when_the_clock_reaches_its_end(sandbox: SandboxCore, uuid: str) -> None:
+async def test_a_poll_without_changes_ends_when_the_clock_reaches_its_end(sandbox: SandboxCore, uuid: str) -> None:
     begun = sandbox.world.now
 
     assert (await poll(sandbox, uuid)).code == 408
     assert sandbox.world.now == begun + sandbox.world.options.hold_seconds
 
 
-async def test_a_poll_returns_changes_of_others_without_passing_time(sandbox: SandboxCore, uuid: str) -> None:
+async def test_a_poll_returns_a_change_without_advancing_the_clock(sandbox: SandboxCore, uuid: str) -> None:
     begun = sandbox.world.now
 
     async def scan() -> None:
@@ -48,7 +48,7 @@ async def test_a_poll_returns_changes_of_others_without_passing_time(sandbox: Sa
     assert sandbox.world.now == begun
 
 
-async def test_what_needs_no_waiting_is_answered_at_once(sandbox: SandboxCore) -> None:
+async def test_a_call_that_is_not_held_is_answered_at_once(sandbox: SandboxCore) -> None:
     begun = sandbox.world.now
     transport = Loopback(sandbox)
     response = await transport.send(JSLOGIN.encode_request(QrRequest(), HOSTS))

@@ -1,4 +1,4 @@
-"""The pool: shared by all clients with the same proxy and certificates in one loop, with one timer."""
+"""The pool: all clients with the same proxy and certificates in one loop share it, with one timer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_all_of_a_loop_share_their_connections() -> None:
+async def test_all_clients_of_a_loop_share_their_connections() -> None:
     async with serving(answer()) as server:
         engines = [Http11Transport() for _ in range(3)]
         for engine in engines:
@@ -42,7 +42,7 @@ async def test_clients_with_another_proxy_do_not_share_connections(tmp_path: Pat
     assert server.callers == 3
 
 
-async def test_it_closes_with_the_last_who_leaves_it() -> None:
+async def test_the_pool_closes_with_its_last_client() -> None:
     async with serving(answer()) as server:
         first, last = Http11Transport(), Http11Transport()
         for engine in (first, last):
@@ -63,7 +63,7 @@ def test_the_pool_of_a_loop_that_is_closed_is_forgotten() -> None:
     assert asyncio.run(join()) is not asyncio.run(join())
 
 
-def test_a_transport_may_go_on_in_another_loop() -> None:
+def test_a_transport_may_continue_in_another_loop() -> None:
     async def send() -> None:
         async with serving(answer(b"hi")) as server:
             assert (await engine.send(server.request())).body == b"hi"
@@ -74,7 +74,7 @@ def test_a_transport_may_go_on_in_another_loop() -> None:
     asyncio.run(send())
 
 
-async def test_no_request_has_a_timer_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_requests_have_no_timers_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     loop, timers = asyncio.get_running_loop(), []
     call_at = loop.call_at
     async with serving(answer()) as server:

@@ -13,18 +13,18 @@ from webwx.transport.runner import USER_AGENT, Cell, run_async
 
 
 @pytest.mark.parametrize("name", FOUR)
-async def test_the_request_leaves_as_it_was_recorded(name: str) -> None:
+async def test_the_request_equals_its_recording(name: str) -> None:
     recorded = read_request(f"requests/{name}")
     make_flow, answer = FOUR[name]
     told = ScriptedTransport(answer)
     await run_async(make_flow(), told, Cell(LOGIN, lambda: NOW, recorded.header("User-Agent")), at_once)
     [sent] = told.requests
 
-    # The host's name is for the HTTP library to write.
+    # The HTTP library writes the host name.
     assert sorted(sent.headers) == sorted(header for header in recorded.headers if header[0] != "Host")
     assert (sent.method, sent.url) == (recorded.method, recorded.url)
     assert sent.content == msgspec.json.format(recorded.content, indent=-1)
 
 
-def test_the_user_agent_is_a_browsers() -> None:
+def test_the_user_agent_is_that_of_a_browser() -> None:
     assert USER_AGENT.startswith("Mozilla/5.0 (")

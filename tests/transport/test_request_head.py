@@ -23,7 +23,7 @@ def asking(url: str, method: str = "GET", body: bytes | tuple[bytes, ...] = b"")
         ("https://[::1]:8443/@", Site("::1", 8443, True), "[::1]:8443", "/@"),
     ],
 )
-def test_an_address_in_its_parts(url: str, site: Site, host: str, path: str) -> None:
+def test_an_address_is_split_into_its_parts(url: str, site: Site, host: str, path: str) -> None:
     head = write_head(asking(url))
     assert head.site == site
     assert head.lines.startswith(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n".encode())
@@ -33,13 +33,13 @@ def test_an_address_in_its_parts(url: str, site: Site, host: str, path: str) -> 
     "url",
     ["ftp://wx.qq.com/", "wx.qq.com", "https://", "https://a@b/", "https://a:b/", "https://a:99999/", "https://[/"],
 )
-def test_what_is_no_address_is_refused_and_not_repeated(url: str) -> None:
+def test_an_invalid_address_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(InvalidRequest, match="nothing was sent") as caught:
         write_head(asking(url))
     assert url not in str(caught.value)
 
 
-def test_a_proxy_is_given_the_whole_address_and_its_own_headers() -> None:
+def test_a_proxy_gets_the_full_address_and_its_own_headers() -> None:
     head = write_head(asking("http://wx.qq.com/a"), Proxy("http://a:b@proxy.example"))
     assert head.lines.startswith(
         b"GET http://wx.qq.com/a HTTP/1.1\r\nHost: wx.qq.com\r\nProxy-Authorization: Basic YTpi\r\n"
@@ -55,7 +55,7 @@ def test_a_proxy_is_given_the_whole_address_and_its_own_headers() -> None:
         ("POST", (b"multi", b"part"), b"Content-Length: 9\r\n"),
     ],
 )
-def test_what_is_small_goes_with_its_head_in_one_piece(
+def test_a_small_body_is_sent_in_one_piece_with_its_head(
     method: str, body: bytes | tuple[bytes, ...], length: bytes
 ) -> None:
     request = asking("https://wx.qq.com/a", method, body)
@@ -64,7 +64,7 @@ def test_what_is_small_goes_with_its_head_in_one_piece(
     assert write_out(head, request) == (head.lines + length + b"\r\n" + first, *others)
 
 
-def test_what_is_large_is_not_copied() -> None:
+def test_a_large_body_is_not_copied() -> None:
     file = bytes(1 << 20)
     request = asking("https://wx.qq.com/a", "POST", (file, b"tail"))
     head = write_head(request)
@@ -74,6 +74,6 @@ def test_what_is_large_is_not_copied() -> None:
     assert others[1] == b"tail"
 
 
-def test_a_head_shows_nothing_of_what_it_holds() -> None:
+def test_the_repr_of_a_head_shows_no_field() -> None:
     request = Request(endpoint="e", method="GET", url="https://wx.qq.com/?skey=secret", headers=(("Cookie", "secret"),))
     assert "secret" not in repr(write_head(request))

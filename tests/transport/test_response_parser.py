@@ -18,7 +18,7 @@ def expecting() -> tuple[ResponseParser, list[bytes]]:
     return answers, body
 
 
-def test_one_is_read_after_the_other() -> None:
+def test_responses_are_read_one_after_the_other() -> None:
     answers = ResponseParser()
     for status in ("200 OK", "404 Not Found"):
         body: list[bytes] = []
@@ -29,7 +29,7 @@ def test_one_is_read_after_the_other() -> None:
 
 
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What the parser is given from now on."""
+    """Return the bytes that the parser gets from now on."""
     given: list[bytes] = []
 
     class Parser(httptools.HttpResponseParser):
@@ -41,7 +41,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return given
 
 
-def test_a_head_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repeated_head_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     given = parsed(monkeypatch)
     answers = ResponseParser()
     for body in (b"first", b"again", b"more!"):
@@ -63,7 +63,7 @@ def test_a_head_is_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
         answer(b"other", "A: b").replace(b"\r\n\r\n", b"\r\nX: y\r\n\r\n"),
     ],
 )
-def test_any_other_head_is_judged_as_well(monkeypatch: pytest.MonkeyPatch, other: bytes) -> None:
+def test_every_different_head_is_parsed(monkeypatch: pytest.MonkeyPatch, other: bytes) -> None:
     given = parsed(monkeypatch)
     answers = ResponseParser()
     for said in (answer(b"first", "A: b"), other):
@@ -84,7 +84,7 @@ def test_any_other_head_is_judged_as_well(monkeypatch: pytest.MonkeyPatch, other
     ],
     ids=["a forerunner", "chunks", "packed", "bare line ends"],
 )
-def test_only_a_head_with_nothing_but_a_body_behind_it_is_known_again(
+def test_only_a_head_that_is_followed_by_a_body_alone_is_cached(
     monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
     given = parsed(monkeypatch)
@@ -96,7 +96,7 @@ def test_only_a_head_with_nothing_but_a_body_behind_it_is_known_again(
     assert len(given) == 2
 
 
-def test_one_that_is_known_may_come_in_pieces_or_be_taken() -> None:
+def test_a_response_with_a_cached_head_may_arrive_in_pieces() -> None:
     answers, said = ResponseParser(), answer(b"hello")
     answers.expect(1000)
     answers.feed(said)
@@ -113,7 +113,7 @@ def test_one_that_is_known_may_come_in_pieces_or_be_taken() -> None:
     assert (answers.is_whole, taken, answers.hand_out().body) == (True, [b"hello"], b"")
 
 
-def test_what_follows_one_that_is_known_spoils_the_connection_too() -> None:
+def test_bytes_after_a_response_with_a_cached_head_make_the_connection_unusable() -> None:
     answers, said = ResponseParser(), answer(b"hello")
     for more in (b"", b"", said):
         answers.expect(1000)
@@ -122,7 +122,7 @@ def test_what_follows_one_that_is_known_spoils_the_connection_too() -> None:
     assert answers.is_last
 
 
-def test_one_that_is_known_is_still_held_to_its_limit() -> None:
+def test_a_response_with_a_cached_head_has_the_same_limit() -> None:
     answers = ResponseParser()
     answers.expect(1000)
     answers.feed(answer(b"hello"))
@@ -144,7 +144,7 @@ def test_the_receiver_of_a_body_is_not_referenced_afterwards() -> None:
     assert gone() is None
 
 
-def test_a_body_is_handed_out_once_and_then_not_kept() -> None:
+def test_a_body_is_returned_once_and_then_not_referenced() -> None:
     answers = ResponseParser()
     answers.expect(5)
     for piece in (answer(b"hello")[:-2], b"lo"):
@@ -162,7 +162,7 @@ def test_a_body_beyond_the_limit_is_refused() -> None:
 
 @pytest.mark.parametrize("more", [b"x", b"H", b"HTTP/1.1 200 OK\r\n", answer(b"2", status="500 X"), b"\x00"])
 @pytest.mark.parametrize("is_together", [True, False])
-def test_what_follows_an_answer_changes_nothing_in_it_and_spoils_the_connection(more: bytes, is_together: bool) -> None:
+def test_bytes_after_an_answer_do_not_change_it_and_make_the_connection_unusable(more: bytes, is_together: bool) -> None:
     answers, body = expecting()
     for piece in [answer(b"1") + more] if is_together else [answer(b"1"), more]:
         answers.feed(piece)
@@ -170,14 +170,14 @@ def test_what_follows_an_answer_changes_nothing_in_it_and_spoils_the_connection(
     assert (answers.is_whole, answers.is_last, answers.status, body) == (True, True, 200, [b"1"])
 
 
-def test_a_packed_body_that_ends_too_soon_is_none() -> None:
+def test_a_truncated_compressed_body_is_an_error() -> None:
     answers, _ = expecting()
     with pytest.raises(BodyRejected) as caught:
         answers.feed(answer(gzip.compress(bytes(1000))[:-4], "Content-Encoding: gzip"))
     assert isinstance(caught.value.reason, ResponseError)
 
 
-def test_a_packed_body_is_unpacked_in_pieces() -> None:
+def test_a_compressed_body_is_decompressed_in_pieces() -> None:
     answers, body = expecting()
     answers.feed(answer(gzip.compress(bytes(1 << 20)), "Content-Encoding: gzip"))
     assert b"".join(body) == bytes(1 << 20)
@@ -187,7 +187,7 @@ def test_a_packed_body_is_unpacked_in_pieces() -> None:
 @pytest.mark.parametrize(
     ("start", "more"), [(b"HTTP/1.1 200 OK\r\nA: ", b"a" * 1024), (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 40)]
 )
-def test_a_head_has_to_end(start: bytes, more: bytes) -> None:
+def test_a_head_without_an_end_is_refused(start: bytes, more: bytes) -> None:
     def feed() -> None:
         answers, _ = expecting()
         for piece in [start, *[more] * (LONGEST_HEAD // len(more) + 2)]:
@@ -197,7 +197,7 @@ def test_a_head_has_to_end(start: bytes, more: bytes) -> None:
         feed()
 
 
-def test_small_pieces_of_a_body_are_taken_together() -> None:
+def test_small_pieces_of_a_body_are_joined() -> None:
     answers, body = expecting()
     answers.feed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"2\r\nhi\r\n" * 1000)
     assert len(body) < 5
@@ -207,7 +207,7 @@ def test_small_pieces_of_a_body_are_taken_together() -> None:
 
 
 @pytest.mark.parametrize("chunks", [b"2\r\nhi\r\n", b"2\r\nhi\r\n0\r\n\r\n"], ids=["midway", "at the end"])
-def test_what_the_taker_raises_comes_out_when_it_is_handed_small_pieces(chunks: bytes) -> None:
+def test_an_error_of_the_receiver_is_raised_for_small_pieces(chunks: bytes) -> None:
     def refuse(piece: bytes) -> None:
         raise ZeroDivisionError
 
@@ -218,7 +218,7 @@ def test_what_the_taker_raises_comes_out_when_it_is_handed_small_pieces(chunks: 
     assert isinstance(caught.value.reason, ZeroDivisionError)
 
 
-def test_what_the_taker_raises_comes_out() -> None:
+def test_an_error_of_the_receiver_is_raised() -> None:
     class Full(Exception):
         pass
 

@@ -1,4 +1,4 @@
-"""The runner drives flows and the cell keeps an account's state, whatever runs at once."""
+"""The runner drives flows, and the account session keeps an account's state during concurrent flows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ HOUR = 3600.0
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A clock that a test sets."""
 
     def __init__(self, now: float = NOW) -> None:
         self.now = now
@@ -52,13 +52,13 @@ def cell(login: Login = LOGIN, clock: Clock | None = None) -> Cell:
 
 
 def dated(seconds: float, *cookies: str) -> Response:
-    """An answer of a server whose clock shows this."""
+    """Return an answer of a server with this time on its clock."""
     headers = (("Date", formatdate(seconds, usegmt=True)), *(("Set-Cookie", cookie) for cookie in cookies))
     return Response(headers=headers, body=reply(WEBWXSYNC).body)
 
 
 async def ask(cell: Cell, *answers: Response) -> list[Request]:
-    """Fetch as often as there are answers, and give the requests as they left."""
+    """Fetch as often as there are answers, and return the requests in the form in which they were sent."""
     told = ScriptedTransport(*answers)
     for _ in answers:
         await run(fetch(cell.login, cell.now()), told, cell)
@@ -66,22 +66,22 @@ async def ask(cell: Cell, *answers: Response) -> list[Request]:
 
 
 async def run(flow: Flow[T], transport: Transport, cell: Cell) -> T:
-    """Drive a flow that waits for nothing."""
+    """Drive a flow that does not wait."""
     return await run_async(flow, transport, cell, at_once)
 
 
 class TestRunning:
-    async def test_gives_what_the_flow_returns(self) -> None:
+    async def test_returns_the_result_of_the_flow(self) -> None:
         told = ScriptedTransport(reply(TEXT, msg_id="9"))
 
         assert await run(send_text(LOGIN, "filehelper", "hi", "1"), told, cell()) == "9"
 
     @pytest.mark.parametrize("failure", [Timeout("t"), TransportError("t"), ProtocolError("too large")])
-    async def test_a_failure_goes_into_the_flow_which_decides(self, failure: Exception) -> None:
+    async def test_a_failure_is_thrown_into_the_flow(self, failure: Exception) -> None:
         with pytest.raises(SendOutcomeUnknown):
             await run(send_text(LOGIN, "filehelper", "hi", "1"), ScriptedTransport(failure), cell())
 
-    async def test_a_flow_may_go_on_after_a_failure(self) -> None:
+    async def test_a_flow_may_continue_after_a_failure(self) -> None:
         def persistent() -> Flow[bool]:
             try:
                 yield from check(LOGIN, NOW)
@@ -93,7 +93,7 @@ class TestRunning:
 
         assert await run(persistent(), told, cell())
 
-    async def test_the_runner_waits_for_a_flow(self) -> None:
+    async def test_a_pause_of_a_flow_is_waited_for(self) -> None:
         wish = Pause(endpoint="webwxinit", ret=77)
         wished: list[Pause] = []
 
@@ -121,23 +121,23 @@ class TestReading:
 
         assert await run(self.piece(str(file)), ScriptedTransport(), cell()) == b"3456"
 
-    async def test_of_an_open_file_from_wherever_it_stands(self) -> None:
+    async def test_of_an_open_file_from_its_present_position(self) -> None:
         file = io.BytesIO(b"0123456789")
         file.read()
 
         assert await run(self.piece(file), ScriptedTransport(), cell()) == b"3456"
         assert not file.closed
 
-    async def test_of_an_open_file_that_breaks_is_our_error(self, tmp_path: Path) -> None:
+    async def test_of_an_open_file_that_fails_is_our_error(self, tmp_path: Path) -> None:
         with (tmp_path / "x").open("wb") as unreadable, pytest.raises(NoSuchFile, match="stream's content cannot be"):
             await run(self.piece(unreadable), ScriptedTransport(), cell())
 
-    async def test_of_a_file_that_has_gone_is_our_error(self, tmp_path: Path) -> None:
+    async def test_of_a_deleted_file_is_our_error(self, tmp_path: Path) -> None:
         with pytest.raises(NoSuchFile, match=r"gone\.png cannot be read"):
             await run(self.piece(str(tmp_path / "gone.png")), ScriptedTransport(), cell())
 
 
-async def test_a_body_goes_into_a_sink_though_the_transport_knows_none() -> None:
+async def test_a_body_is_written_to_a_sink_although_the_transport_supports_none() -> None:
     into = DownloadSink(io.BytesIO(), 100)
 
     def download() -> Flow[Response]:
@@ -151,14 +151,14 @@ async def test_a_body_goes_into_a_sink_though_the_transport_knows_none() -> None
 
 
 class TestCookies:
-    async def test_of_an_answer_go_with_the_next_request_to_that_host(self) -> None:
+    async def test_of_an_answer_are_sent_with_the_next_request_to_that_host(self) -> None:
         first, second = await ask(cell(), dated(NOW, "fresh=1; Path=/"), dated(NOW))
 
         assert "fresh=1" not in first.header("Cookie")
         assert "fresh=1" in second.header("Cookie")
 
-    async def test_live_as_long_as_the_server_says_by_its_clock(self) -> None:
-        """Ours is an hour ahead: by it the cookie was dead before it came."""
+    async def test_expire_by_the_clock_of_the_server(self) -> None:
+        """Our clock is an hour ahead: by our clock the cookie had expired before it arrived."""
         clock = Clock(NOW + HOUR)
         ours = cell(clock=clock)
         expiring = f"fresh=1; Path=/; Expires={formatdate(NOW + 60, usegmt=True)}"
@@ -172,7 +172,7 @@ class TestCookies:
         assert "fresh=1" not in fourth.header("Cookie")
 
     @pytest.mark.parametrize("day", [2, 400, 5_000])
-    async def test_do_not_age_by_the_date_of_an_error(self, day: int) -> None:
+    async def test_do_not_expire_by_the_date_of_an_error(self, day: int) -> None:
         ours = cell()
         await ask(ours, dated(NOW, "fresh=1; Path=/; Max-Age=43200"))
         error = msgspec.structs.replace(dated(NOW + day * 24 * HOUR, "gateway=1; Path=/"), status=502)
@@ -186,7 +186,7 @@ class TestCookies:
 
     @pytest.mark.parametrize("jump", [HOUR, -HOUR, 5_000 * 24 * HOUR, -5_000 * 24 * HOUR])
     @pytest.mark.parametrize("whose", ["ours", "the server's"])
-    async def test_do_not_age_by_a_jump_of_either_clock(self, whose: str, jump: float) -> None:
+    async def test_do_not_expire_by_a_jump_of_either_clock(self, whose: str, jump: float) -> None:
         clock, there = Clock(), NOW
         ours = cell(clock=clock)
         await ask(ours, dated(there, "fresh=1; Path=/; Max-Age=2000"))
@@ -202,7 +202,7 @@ class TestCookies:
 
         assert carried == [[True, True], [True, True], [True, True], [True, True], [True, False]]
 
-    async def test_do_not_age_by_a_saved_difference_of_clocks(self) -> None:
+    async def test_do_not_expire_by_a_saved_difference_of_clocks(self) -> None:
         clock = Clock()
         ours = cell(clock=clock)
         await ask(ours, dated(NOW, "fresh=1; Path=/; Max-Age=43200"), dated(NOW + 5_000 * 24 * HOUR))
@@ -210,7 +210,7 @@ class TestCookies:
 
         assert "fresh=1" in request.header("Cookie")
 
-    async def test_age_by_our_clock_where_no_answer_has_a_date(self) -> None:
+    async def test_expire_by_our_clock_if_no_answer_has_a_date(self) -> None:
         clock = Clock()
         ours = cell(clock=clock)
         fresh = Response(headers=(("Set-Cookie", "fresh=1; Path=/; Max-Age=60"),), body=reply(WEBWXSYNC).body)
@@ -221,7 +221,7 @@ class TestCookies:
         assert "fresh=1" in second.header("Cookie")
         assert "fresh=1" not in fourth.header("Cookie")
 
-    async def test_are_not_aged_by_an_answer_that_was_long_on_its_way(self) -> None:
+    async def test_do_not_expire_by_the_date_of_a_delayed_answer(self) -> None:
         clock = Clock()
         ours = cell(clock=clock)
         await ask(ours, dated(NOW, "fresh=1; Path=/; Max-Age=43200"))
@@ -237,7 +237,7 @@ class TestCookies:
 
         assert "fresh=1" in request.header("Cookie")
 
-    async def test_that_come_again_in_the_same_words_live_on_from_then(self) -> None:
+    async def test_that_are_set_again_expire_later(self) -> None:
         clock = Clock()
         ours, answer = cell(clock=clock), dated(NOW, "fresh=1; Path=/; Max-Age=60")
         for _ in range(3):
@@ -246,14 +246,14 @@ class TestCookies:
 
         assert "fresh=1" in request.header("Cookie")
 
-    async def test_of_a_server_that_plays_all_hosts_are_kept_for_it_whatever_domain_they_name(self) -> None:
+    async def test_of_a_given_server_belong_to_it_despite_their_domain(self) -> None:
         server = "http://127.0.0.1:8790"
         login = msgspec.structs.replace(LOGIN, server=server, hosts=single(server))
         _, second = await ask(cell(login), dated(NOW, "fresh=1; Domain=.qq.com; Secure"), dated(NOW))
 
         assert second.header("Cookie") == "fresh=1"
 
-    async def test_of_flows_that_run_at_once_are_all_kept(self) -> None:
+    async def test_of_concurrent_flows_are_all_stored(self) -> None:
         ours = cell()
         told = ScriptedTransport(*(dated(NOW, f"c{number}=1; Path=/") for number in range(32)))
         await asyncio.gather(*(run(fetch(LOGIN, NOW), told, ours) for _ in range(32)))
@@ -263,31 +263,31 @@ class TestCookies:
 
 
 class TestTheServersClock:
-    async def test_is_told_anew_by_the_same_words_when_ours_has_jumped(self) -> None:
+    async def test_is_read_again_from_an_equal_header_after_our_clock_jumped(self) -> None:
         clock = Clock()
         ours, answer = cell(clock=clock), dated(NOW)
         await ask(ours, answer)
         clock.now += HOUR
         await ask(ours, answer)
 
-        assert ours.now() == int(NOW)  # the header counts whole seconds
+        assert ours.now() == int(NOW)  # The header counts whole seconds.
 
     @pytest.mark.parametrize("ahead", [-HOUR, -2.0, 2.0, HOUR])
-    async def test_counts_once_an_answer_told_it(self, ahead: float) -> None:
+    async def test_is_used_once_an_answer_has_a_date(self, ahead: float) -> None:
         ours = cell()
         await ask(ours, dated(NOW + ahead))
 
         assert ours.now() == pytest.approx(NOW + ahead, abs=1)
 
     @pytest.mark.parametrize("date", ["", "yesterday", formatdate(NOW, usegmt=True)])
-    async def test_is_ours_as_long_as_nothing_else_is_told(self, date: str) -> None:
+    async def test_is_ours_as_long_as_no_answer_has_a_date(self, date: str) -> None:
         ours = cell()
         await ask(ours, Response(headers=(("Date", date),), body=reply(WEBWXSYNC).body))
 
         assert ours.now() == NOW
 
     @pytest.mark.parametrize("told", [0.0, 10.0, 25.0])
-    async def test_is_not_said_to_be_another_by_an_answer_that_was_long_on_its_way(self, told: float) -> None:
+    async def test_is_not_changed_by_a_delayed_answer(self, told: float) -> None:
         clock = Clock()
         ours = cell(clock=clock)
 
@@ -302,7 +302,7 @@ class TestTheServersClock:
         await run(fetch(LOGIN, NOW), Slow(dated(NOW + 60)), ours)
         assert ours.now() == pytest.approx(NOW + 60, abs=1)
 
-    async def test_outlives_the_process_with_the_login(self) -> None:
+    async def test_is_saved_with_the_login(self) -> None:
         ours = cell()
         await ask(ours, dated(NOW + HOUR))
 
@@ -310,7 +310,7 @@ class TestTheServersClock:
 
 
 class TestClientIds:
-    async def test_have_13_digits_of_milliseconds_and_4_of_a_counter(self) -> None:
+    async def test_have_13_digits_of_milliseconds_and_4_digits_of_a_counter(self) -> None:
         assert await cell().next_client_id() == "15600000001230000"
 
     async def test_grow_strictly_with_a_frozen_clock_and_one_that_steps_back(self) -> None:
@@ -336,7 +336,7 @@ class TestClientIds:
 
         assert [await ours.next_media_id(), await ours.next_media_id()] == [1560000000123, 1560000000124]
 
-    async def test_of_uploads_differ_in_two_processes_whatever_they_send_in_between(self) -> None:
+    async def test_of_uploads_differ_in_two_processes(self) -> None:
         store = LoginMemory()
         one, other = (Cell(LOGIN, Clock(), reserve=store.reserve_id) for _ in range(2))
         made = []
@@ -361,8 +361,8 @@ class TestHeaders:
 
         assert request.header("Referer") == page
 
-    async def test_of_the_desktops_exchange_name_the_page_that_the_login_began_on(self) -> None:
-        """The exchange goes to where the redirect leads."""
+    async def test_of_the_ticket_exchange_of_the_desktop_name_the_page_of_the_login(self) -> None:
+        """The exchange goes to the host of the redirect."""
         blank = Login(profile_name=DESKTOP.name, server=None, hosts=FAMILIES["wx.qq.com"])
         desktop = Desktop(client_version="2.0.0", extspam="opaque")
         redirect = "https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=A@qrticket_0&uuid=Q==&scan=1"
@@ -389,13 +389,13 @@ class TestHeaders:
         assert (web.header("mmweb_appid"), filehelper.header("mmweb_appid")) == ("", "wx_webfilehelper")
 
 
-def test_each_kind_of_call_has_its_patience() -> None:
+def test_each_kind_of_call_has_its_time_limit() -> None:
     timeouts = Timeouts(call=1, poll=2, bulk=3)
 
     assert [timeouts.of(kind) for kind in (Patience.CALL, Patience.POLL, Patience.BULK)] == [1, 2, 3]
 
 
-def test_a_download_may_take_as_long_as_it_is_not_too_slow() -> None:
+def test_a_download_has_a_limit_of_speed_and_not_of_time() -> None:
     timeouts = Timeouts(bulk=10, slowest=100)
 
     assert timeouts.until(Patience.BULK, 5.0, 5.0, 0) == 15.0

@@ -11,7 +11,7 @@ import trustme
 from webwx.transport.tls import CertificatesUnreadable, trusting
 
 
-def test_one_context_serves_all_who_believe_the_same(tmp_path: Path) -> None:
+def test_clients_with_the_same_certificates_share_a_context(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     trustme.CA().cert_pem.write_to_path(file)
     assert trusting(None) is trusting(None)
@@ -19,7 +19,7 @@ def test_one_context_serves_all_who_believe_the_same(tmp_path: Path) -> None:
     assert trusting(file) is not trusting(None)
 
 
-def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "ca.pem"
     contexts = []
     for changed_at in (1, 2):
@@ -31,7 +31,7 @@ def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-def test_a_file_without_certificates_is_none(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_without_certificates_is_an_error(tmp_path: Path, content: bytes | None) -> None:
     file = tmp_path / "ca.pem"
     if content is not None:
         file.write_bytes(content)

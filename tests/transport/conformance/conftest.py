@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Make(Protocol):
-    """Makes a transport, which is closed after the test."""
+    """Makes transports, which are closed after the test."""
 
     def __call__(self, *, proxy: str | None = None, ca_file: Path | None = None, **timeouts: float) -> Transport: ...
 
@@ -33,7 +33,7 @@ def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEv
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the other loop to `make verify`."""
+    """Run the tests on the other event loop in `make verify` only."""
     for item in items:
         if item.path.parent == Path(__file__).parent and "uvloop" in item.name:
             item.add_marker("verify")
@@ -62,5 +62,5 @@ def transport(make: Make) -> Transport:
 
 @pytest.fixture
 def hasty(make: Make) -> Transport:
-    """One that gives up soon."""
+    """A transport with a short time limit."""
     return make(call=0.1, poll=0.1, bulk=0.1)

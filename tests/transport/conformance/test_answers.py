@@ -38,10 +38,10 @@ def packed_raw(body: bytes) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
-# -- whole answers ---------------------------------------------------------------------------------------------------
+# -- valid answers ---------------------------------------------------------------------------------------------------
 
 
-async def test_every_header_is_in_its_place(transport: Transport) -> None:
+async def test_every_header_is_returned_in_order(transport: Transport) -> None:
     says = answer(b"hi", "Set-Cookie: a=1; Path=/", "X-Y: ü", "Set-Cookie: b=2", status="404 Not Found")
     async with serving(says) as server:
         response = await transport.send(server.request())
@@ -51,7 +51,7 @@ async def test_every_header_is_in_its_place(transport: Transport) -> None:
     assert response.header("x-y") == "ü"
 
 
-async def test_a_log_for_debugging_has_a_line_for_each_that_names_the_call_and_no_address(
+async def test_the_debug_log_has_one_line_per_answer_with_its_call_and_no_address(
     transport: Transport, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(answer(b"hi")) as server:
@@ -79,7 +79,7 @@ FRAMINGS = {
 
 @pytest.mark.parametrize("at_a_time", [1, 1 << 20], ids=["byte by byte", "at once"])
 @pytest.mark.parametrize("says", FRAMINGS.values(), ids=FRAMINGS)
-async def test_a_body_comes_whole_however_it_is_framed(transport: Transport, says: bytes, at_a_time: int) -> None:
+async def test_a_body_is_complete_in_every_framing(transport: Transport, says: bytes, at_a_time: int) -> None:
     async def say(caller: Caller) -> None:
         await caller.hear()
         for start in range(0, len(says), at_a_time):
@@ -92,7 +92,7 @@ async def test_a_body_comes_whole_however_it_is_framed(transport: Transport, say
 
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
-async def test_some_answers_have_no_body_whatever_they_say(transport: Transport, status: str) -> None:
+async def test_some_answers_have_no_body_despite_their_headers(transport: Transport, status: str) -> None:
     async with serving(f"HTTP/1.1 {status}\r\n\r\n".encode()) as server:
         for _ in range(2):
             assert (await transport.send(server.request())).body == b""
@@ -101,7 +101,7 @@ async def test_some_answers_have_no_body_whatever_they_say(transport: Transport,
 
 
 @pytest.mark.parametrize("location", ["Location: http://127.0.0.1:1/", None])
-async def test_a_redirect_is_an_answer_and_is_not_followed(transport: Transport, location: str | None) -> None:
+async def test_a_redirect_is_returned_and_not_followed(transport: Transport, location: str | None) -> None:
     says = answer(b"<error>", *([location] if location else []), status="301 Moved Permanently")
     async with serving(says) as server:
         response = await transport.send(server.request())
@@ -110,7 +110,7 @@ async def test_a_redirect_is_an_answer_and_is_not_followed(transport: Transport,
 
 
 @pytest.mark.parametrize("charset", [None, "", "; charset=iso-8859-1", "; charset=gbk", "; charset=nonsense"])
-async def test_no_charset_changes_a_text(transport: Transport, charset: str | None) -> None:
+async def test_a_text_is_utf_8_despite_its_charset(transport: Transport, charset: str | None) -> None:
     body = refusal(0, "张 贳丽😀").body
     headers = [] if charset is None else [f"Content-Type: text/plain{charset}"]
     async with serving(answer(body, *headers)) as server:
@@ -119,7 +119,7 @@ async def test_no_charset_changes_a_text(transport: Transport, charset: str | No
     assert TEXT.decode_reply(response).base_response.err_msg == "张 贳丽😀"
 
 
-async def test_cookies_are_not_kept_here(transport: Transport) -> None:
+async def test_the_transport_stores_no_cookies(transport: Transport) -> None:
     async with serving(answer(b"", "Set-Cookie: a=1")) as server:
         await transport.send(server.request())
         await transport.send(server.request())
@@ -127,7 +127,7 @@ async def test_cookies_are_not_kept_here(transport: Transport) -> None:
     assert b"Cookie:" not in b"".join(server.heard)
 
 
-# -- broken ones -----------------------------------------------------------------------------------------------------
+# -- malformed answers -----------------------------------------------------------------------------------------------
 
 GARBLED = {
     "a status of one digit": b"HTTP/1.1 0\r\n\r\n",
@@ -144,7 +144,7 @@ GARBLED = {
 
 
 @pytest.mark.parametrize("says", GARBLED.values(), ids=GARBLED)
-async def test_what_is_garbled_is_no_answer(transport: Transport, says: bytes) -> None:
+async def test_a_malformed_answer_is_an_error(transport: Transport, says: bytes) -> None:
     async with serving(says) as server:
         with pytest.raises(TransportError) as caught:
             await transport.send(server.request())
@@ -163,7 +163,7 @@ CUT = {
 
 @pytest.mark.parametrize("says", CUT.values(), ids=CUT)
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_broken_off_one_is_none_and_is_not_asked_for_again(
+async def test_a_truncated_answer_is_an_error_and_not_requested_again(
     transport: Transport, method: str, says: bytes
 ) -> None:
     async def hang_up(caller: Caller) -> None:
@@ -180,7 +180,7 @@ async def test_a_broken_off_one_is_none_and_is_not_asked_for_again(
 
 
 @pytest.mark.parametrize("says", [OK + b"Content-Length: %d\r\n\r\n", CHUNKED], ids=["length", "chunks"])
-async def test_an_answer_may_be_as_large_as_its_kind_allows_and_no_larger(transport: Transport, says: bytes) -> None:
+async def test_the_size_of_an_answer_is_limited_by_its_kind(transport: Transport, says: bytes) -> None:
     limit = MAX_BODY[Patience.POLL]
     async with serving(answer(bytes(limit))) as server:
         assert len((await transport.send(server.request(patience=Patience.POLL))).body) == limit
@@ -189,7 +189,7 @@ async def test_an_answer_may_be_as_large_as_its_kind_allows_and_no_larger(transp
             await transport.send(server.request(patience=Patience.POLL))
 
 
-async def test_a_bomb_does_not_burst(transport: Transport) -> None:
+async def test_a_decompression_bomb_is_refused(transport: Transport) -> None:
     async with serving(answer(gzip.compress(bytes(4 << 20)), "Content-Encoding: gzip")) as server:
         with pytest.raises(ProtocolError, match="larger than 1,048,576 bytes"):
             await transport.send(server.request(patience=Patience.POLL))
@@ -212,7 +212,7 @@ ENDLESS = {
 
 @contextlib.contextmanager
 def no_more_than(size: int) -> Iterator[None]:
-    """Fail when more memory is taken meanwhile."""
+    """Fail when more memory is allocated in the block."""
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
@@ -226,7 +226,7 @@ def no_more_than(size: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("is_download", [False, True], ids=["kept", "into a sink"])
 @pytest.mark.parametrize("what", ENDLESS)
-async def test_no_part_of_an_answer_takes_memory_without_end(make: Make, what: str, is_download: bool) -> None:
+async def test_the_memory_for_each_part_of_an_answer_is_limited(make: Make, what: str, is_download: bool) -> None:
     begins, goes_on = ENDLESS[what]
 
     async def say_for_ever(caller: Caller) -> None:
@@ -245,7 +245,7 @@ async def test_no_part_of_an_answer_takes_memory_without_end(make: Make, what: s
 
 
 @pytest.mark.parametrize("is_download", [False, True], ids=["kept", "into a sink"])
-async def test_a_body_in_tiny_chunks_takes_no_more_memory_than_another(make: Make, is_download: bool) -> None:
+async def test_a_body_in_tiny_chunks_needs_no_more_memory(make: Make, is_download: bool) -> None:
     body, chunk = bytes(64 * 1024), b"2\r\n\0\0\r\n"
 
     async def say_in_chunks(caller: Caller) -> None:
@@ -266,7 +266,7 @@ async def test_a_body_in_tiny_chunks_takes_no_more_memory_than_another(make: Mak
     assert body == (file.getvalue() if is_download else response.body)
 
 
-# -- into a sink -----------------------------------------------------------------------------------------------------
+# -- downloads into a sink -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def full_disk() -> Iterator[BinaryIO]:
         yield full
 
 
-async def test_a_body_goes_to_the_sink_and_not_into_the_answer(transport: Transport) -> None:
+async def test_a_body_is_written_to_the_sink_only(transport: Transport) -> None:
     file, body = io.BytesIO(), bytes(range(256)) * 4096
     async with serving(answer(body)) as server:
         response = await transport.send(server.request(sink=DownloadSink(file, MAX_BODY[Patience.CALL])))
@@ -284,7 +284,7 @@ async def test_a_body_goes_to_the_sink_and_not_into_the_answer(transport: Transp
     assert file.getvalue() == body
 
 
-async def test_an_endless_body_is_cut_at_the_sinks_limit(transport: Transport) -> None:
+async def test_an_endless_body_ends_at_the_limit_of_the_sink(transport: Transport) -> None:
     file = io.BytesIO()
     async with serving(CHUNKED + 10 * (b"4000\r\n" + bytes(0x4000) + b"\r\n")) as server:
         with pytest.raises(ProtocolError, match="larger than 20,000 bytes"):
@@ -294,7 +294,7 @@ async def test_an_endless_body_is_cut_at_the_sinks_limit(transport: Transport) -
     assert len(file.getvalue()) <= 20_000
 
 
-async def test_a_body_that_breaks_off_is_an_error(transport: Transport) -> None:
+async def test_a_truncated_body_is_an_error(transport: Transport) -> None:
     async def half(caller: Caller) -> None:
         await caller.hear()
         await caller.say(OK + b"Content-Length: 100\r\n\r\nhalf")
@@ -304,7 +304,7 @@ async def test_a_body_that_breaks_off_is_an_error(transport: Transport) -> None:
             await transport.send(server.request(sink=DownloadSink(io.BytesIO(), 1000)))
 
 
-async def test_a_full_disk_is_no_broken_connection(transport: Transport, full_disk: BinaryIO) -> None:
+async def test_a_full_disk_is_not_a_connection_error(transport: Transport, full_disk: BinaryIO) -> None:
     async with serving(answer(b"body")) as server:
         with pytest.raises(LocalStateError, match="cannot be stored"):
             await transport.send(server.request(sink=DownloadSink(full_disk, 1000)))

@@ -31,7 +31,7 @@ silences = pytest.mark.parametrize("says", SILENCES.values(), ids=SILENCES)
 
 
 def then_silent(says: bytes):
-    """Hear a request, begin an answer, and say no more."""
+    """Read a request, send the beginning of an answer, and then nothing."""
 
     async def talk(caller: Caller) -> None:
         await caller.hear()
@@ -60,13 +60,13 @@ async def test_silence_ends_a_download(hasty: Transport, says: bytes) -> None:
         await server.until_gone()
 
 
-async def test_an_answer_that_drips_has_to_be_whole_in_time(hasty: Transport) -> None:
+async def test_a_slow_answer_must_be_complete_in_time(hasty: Transport) -> None:
     async with serving(dripping) as server:
         with pytest.raises(Timeout):
             await hasty.send(server.request())
 
 
-async def test_a_download_has_time_for_each_of_its_pieces(make: Make) -> None:
+async def test_a_download_has_a_time_limit_for_each_piece(make: Make) -> None:
     transport, file = make(call=0.3, slowest=10), io.BytesIO()
     async with serving(dripping) as server:
         await transport.send(server.request(sink=DownloadSink(file, 1000)))
@@ -74,7 +74,7 @@ async def test_a_download_has_time_for_each_of_its_pieces(make: Make) -> None:
     assert file.getvalue() == b"drip" * 3
 
 
-async def test_a_download_that_only_drips_ends(make: Make) -> None:
+async def test_a_download_that_is_too_slow_ends(make: Make) -> None:
     async def drip(caller: Caller) -> None:
         await caller.hear()
         await caller.say(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
@@ -118,14 +118,14 @@ def full_house() -> Iterator[int]:
         yield port
 
 
-async def test_a_connection_that_does_not_come_about_has_sent_nothing(make: Make, full_house: int) -> None:
+async def test_a_connection_that_fails_has_sent_nothing(make: Make, full_house: int) -> None:
     transport = make(connect=0.1)
     url = f"http://127.0.0.1:{full_house}/?skey=secret"
     with pytest.raises(ConnectFailed, match=rf"no connection to 127\.0\.0\.1:{full_house}; nothing was sent"):
         await transport.send(Request(endpoint="webwxsync", method="POST", url=url, body=b"secret"))
 
 
-async def test_nor_has_one_whose_handshake_does_not_end(make: Make) -> None:
+async def test_a_connection_without_a_complete_handshake_has_sent_nothing(make: Make) -> None:
     async def listen(caller: Caller) -> None:
         server.heard.append(await caller.reader.read())
 
@@ -138,7 +138,7 @@ async def test_nor_has_one_whose_handshake_does_not_end(make: Make) -> None:
     assert b"secret" not in server.heard[0]
 
 
-# -- called off ------------------------------------------------------------------------------------------------------
+# -- cancellation ----------------------------------------------------------------------------------------------------
 
 
 async def call_off(sending: asyncio.Task[Response]) -> None:
@@ -148,7 +148,7 @@ async def call_off(sending: asyncio.Task[Response]) -> None:
 
 
 @silences
-async def test_a_request_that_is_called_off_ends_its_connection(transport: Transport, says: bytes) -> None:
+async def test_cancelling_a_request_closes_its_connection(transport: Transport, says: bytes) -> None:
     async def begin(caller: Caller) -> None:
         await caller.hear()
         await caller.say(says)
@@ -163,7 +163,7 @@ async def test_a_request_that_is_called_off_ends_its_connection(transport: Trans
         await server.until_gone()
 
 
-async def test_a_connection_that_is_called_off_ends(transport: Transport, full_house: int) -> None:
+async def test_cancelling_a_connect_closes_the_connection(transport: Transport, full_house: int) -> None:
     url = f"http://127.0.0.1:{full_house}/"
     sending = asyncio.create_task(transport.send(Request(endpoint="webwxsync", method="GET", url=url)))
     for _ in range(10):
@@ -171,7 +171,7 @@ async def test_a_connection_that_is_called_off_ends(transport: Transport, full_h
     await call_off(sending)
 
 
-async def test_a_handshake_that_is_called_off_ends_its_connection(transport: Transport) -> None:
+async def test_cancelling_a_handshake_closes_the_connection(transport: Transport) -> None:
     async def listen(caller: Caller) -> None:
         await caller.reader.read(1)
         begun.set()
@@ -185,7 +185,7 @@ async def test_a_handshake_that_is_called_off_ends_its_connection(transport: Tra
         await server.until_gone()
 
 
-async def test_closing_ends_what_is_under_way(transport: Transport) -> None:
+async def test_closing_ends_running_requests(transport: Transport) -> None:
     async def begin(caller: Caller) -> None:
         await caller.hear()
         begun.set()

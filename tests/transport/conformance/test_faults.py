@@ -40,10 +40,10 @@ BROKEN = {
 """Faults that leave no answer."""
 
 HARMLESS = {"answer_twice", "request_twice", "sliced", "latency:seconds=0.01,jitter=0", "slow:rate=100000"}
-"""Faults that leave one."""
+"""Faults that leave an answer."""
 
 LATER = {"stale_connection"}
-"""Faults of the next request."""
+"""Faults that affect the next request."""
 
 URL = "/jslogin?appid=wx782c26e4c19acffb&fun=new"
 
@@ -54,14 +54,14 @@ def test_every_fault_of_the_connection_is_tested() -> None:
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-async def test_a_fault_of_the_connection_is_an_error_and_nothing_else(
+async def test_a_fault_of_the_connection_raises_its_error(
     make: Make, make_world: Callable[..., World], fault: str
 ) -> None:
     world = make_world(clock=SystemClock())
     served = await serve(SandboxCore(world))
     try:
         world.faults.add(fault)
-        # Only a fault that is seen by its silence needs a short wait; on a busy machine another one takes longer.
+        # Only a fault that is recognised by silence needs a short wait; on a busy machine another fault takes longer.
         transport = make(call=0.2 if BROKEN[fault] is Timeout else 30)
         with pytest.raises(BROKEN[fault]) as caught:
             await transport.send(Request(endpoint="jslogin", method="GET", url=served.url + URL + "&skey=secret"))
@@ -72,7 +72,7 @@ async def test_a_fault_of_the_connection_is_an_error_and_nothing_else(
 
 
 @pytest.mark.parametrize("fault", sorted(HARMLESS))
-async def test_a_fault_that_leaves_an_answer_leaves_this_one(
+async def test_a_fault_that_leaves_an_answer_leaves_the_expected_one(
     make: Make, make_world: Callable[..., World], fault: str
 ) -> None:
     world = make_world(clock=SystemClock())
@@ -84,5 +84,5 @@ async def test_a_fault_that_leaves_an_answer_leaves_this_one(
         answers = [await transport.send(request) for _ in range(3)]
     finally:
         await served.close()
-    assert len({each.body for each in answers}) == 3  # a code each
+    assert len({each.body for each in answers}) == 3  # One code for each.
     assert all(b"window.QRLogin.code = 200" in each.body for each in answers)

@@ -1,4 +1,4 @@
-"""Which connection a request uses: the most recent live one, or a new one."""
+"""The connection of a request: the most recently used open one, or a new one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(("keep_idle", "connections"), [(3600.0, 1), (0.0, 2)])
-async def test_none_is_used_that_has_been_idle_for_longer(make: Make, keep_idle: float, connections: int) -> None:
+async def test_a_connection_beyond_the_idle_limit_is_not_used(make: Make, keep_idle: float, connections: int) -> None:
     transport = make(keep_idle=keep_idle)
     async with serving(answer(b"hi")) as server:
         for _ in range(2):
@@ -31,7 +31,7 @@ async def test_an_idle_connection_is_closed_without_another_request(make: Make) 
         await server.until_gone()
 
 
-async def test_requests_at_once_have_one_each_and_share_them_afterwards(transport: Transport) -> None:
+async def test_concurrent_requests_have_their_own_connections_which_are_reused(transport: Transport) -> None:
     async with serving(answer(b"hi")) as server:
         for _ in range(2):
             await asyncio.gather(*(transport.send(server.request()) for _ in range(8)))
@@ -51,7 +51,7 @@ async def test_a_server_can_disable_keep_alive(transport: Transport, says: bytes
     assert server.callers == 2
 
 
-async def test_one_that_the_server_has_closed_meanwhile_is_not_used(transport: Transport) -> None:
+async def test_a_connection_that_the_server_closed_is_not_used(transport: Transport) -> None:
     async def answer_once(caller: Caller) -> None:
         server.heard.append(await caller.hear())
         await caller.say(answer(b"hi"))
@@ -60,13 +60,13 @@ async def test_one_that_the_server_has_closed_meanwhile_is_not_used(transport: T
         for count in (1, 2):
             assert (await transport.send(server.request("POST", body=b"x"))).body == b"hi"
             await server.until_gone(count)
-            await asyncio.sleep(0.01)  # the end is on its way through the kernel
+            await asyncio.sleep(0.01)  # The kernel is delivering the end of the connection.
 
     assert len(server.heard) == 2
 
 
 @pytest.mark.parametrize("more", [answer(b"2"), b"HTTP/1.1 100 Continue\r\n\r\n"])
-async def test_what_comes_with_an_answer_is_not_taken_for_the_next_one(transport: Transport, more: bytes) -> None:
+async def test_bytes_sent_with_an_answer_are_not_read_as_the_next_one(transport: Transport, more: bytes) -> None:
     async def babble(caller: Caller) -> None:
         while True:
             await caller.hear()
@@ -78,7 +78,7 @@ async def test_what_comes_with_an_answer_is_not_taken_for_the_next_one(transport
     assert bodies == [b"1", b"2"]
 
 
-async def test_nor_is_what_comes_after_it(transport: Transport) -> None:
+async def test_bytes_sent_after_an_answer_are_not_read_as_the_next_one(transport: Transport) -> None:
     again, done = asyncio.Event(), asyncio.Event()
 
     async def repeat(caller: Caller) -> None:
@@ -95,13 +95,13 @@ async def test_nor_is_what_comes_after_it(transport: Transport) -> None:
         again.set()
         await done.wait()
         for _ in range(10):
-            await asyncio.sleep(0)  # until it has come
+            await asyncio.sleep(0)  # Until the bytes have arrived.
         second = await transport.send(server.request())
 
     assert [first.body, second.body] == [b"1", b"2"]
 
 
-async def test_it_can_be_used_again_after_it_was_closed(transport: Transport) -> None:
+async def test_a_transport_can_be_used_after_it_was_closed(transport: Transport) -> None:
     async with serving(answer(b"hi")) as server:
         await transport.send(server.request())
         await transport.close()

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 on_asyncio = pytest.mark.asyncio(loop_factories=["asyncio"])
-"""uvloop has a resolver of its own, which cannot be told names."""
+"""uvloop has its own resolver, which a test cannot replace."""
 
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[tuple[socket.AddressFamily, str]]]:
-    """What the system's resolver knows."""
+    """Replace the system's resolver by the names of the test."""
     known: dict[str, list[tuple[socket.AddressFamily, str]]] = {}
     ask = socket.getaddrinfo
 
@@ -52,7 +52,7 @@ async def test_the_next_address_is_tried_when_one_does_not_answer(
 
 
 @on_asyncio
-async def test_ipv6_that_leads_nowhere_is_not_waited_for(
+async def test_an_unreachable_ipv6_address_causes_no_wait(
     transport: Transport, names: dict[str, list[tuple[socket.AddressFamily, str]]]
 ) -> None:
     with silent_port("::1") as port:
@@ -62,7 +62,7 @@ async def test_ipv6_that_leads_nowhere_is_not_waited_for(
             assert (await transport.send(request)).body == b"hi"
 
 
-async def test_an_address_of_ipv6_is_one(transport: Transport) -> None:
+async def test_an_ipv6_address_can_be_used(transport: Transport) -> None:
     async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heard.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(answer(b"hi", "Connection: close"))

@@ -41,7 +41,7 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> Path:
 
 
 def tunnel(heard: list[bytes], port: Callable[[], int], yes: bytes = YES):
-    """Say yes to everybody, and pass everything on to one server, whatever its name is to be."""
+    """Accept every CONNECT, and forward everything to one server, whatever name was requested."""
 
     async def talk(caller: Caller) -> None:
         heard.append(await caller.hear())
@@ -64,7 +64,7 @@ async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> No
 
 
 @pytest.mark.parametrize("yes", [YES, b"HTTP/1.0 200 OK\r\nServer: x\r\n\r\n"])
-async def test_tls_goes_inside_a_tunnel_to_the_name(
+async def test_tls_uses_a_tunnel_to_the_name(
     make: Make, authority: trustme.CA, ca_file: Path, yes: bytes
 ) -> None:
     asked: list[bytes] = []
@@ -84,7 +84,7 @@ async def test_tls_goes_inside_a_tunnel_to_the_name(
     assert server.heard[0].startswith(b"GET /path?skey=secret HTTP/1.1\r\nHost: wx.qq.com\r\n")
 
 
-async def test_the_other_end_of_a_tunnel_has_to_prove_who_it_is(
+async def test_the_server_behind_a_tunnel_needs_a_valid_certificate(
     make: Make, authority: trustme.CA, ca_file: Path
 ) -> None:
     async with (
@@ -96,7 +96,7 @@ async def test_the_other_end_of_a_tunnel_has_to_prove_who_it_is(
             await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/"))
 
 
-async def test_without_tls_the_proxy_is_given_the_whole_address(make: Make) -> None:
+async def test_without_tls_the_proxy_gets_the_full_address(make: Make) -> None:
     async with serving(answer(b"hi")) as proxy:
         transport = make(proxy=f"http://127.0.0.1:{proxy.port}")
         url = "http://nobody.invalid:8790/path?a=b"
@@ -109,7 +109,7 @@ async def test_without_tls_the_proxy_is_given_the_whole_address(make: Make) -> N
 
 
 @pytest.mark.parametrize("url", ["https://wx.qq.com/", "http://wx.qq.com/"], ids=["tunnel", "no tunnel"])
-async def test_a_name_and_a_password_in_its_address_let_one_in(make: Make, url: str) -> None:
+async def test_credentials_in_the_proxys_address_are_sent(make: Make, url: str) -> None:
     async with serving(answer(status="403 Forbidden")) as proxy:
         transport = make(proxy=f"http://me:p%40ss@127.0.0.1:{proxy.port}")
         with contextlib.suppress(ConnectFailed):
@@ -120,7 +120,7 @@ async def test_a_name_and_a_password_in_its_address_let_one_in(make: Make, url: 
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "407 Proxy Authentication Required", "502 Bad Gateway"])
-async def test_a_proxy_that_refuses_a_host_is_named_as_the_reason(make: Make, status: str) -> None:
+async def test_the_error_names_a_proxy_that_refuses_a_host(make: Make, status: str) -> None:
     async with serving(answer(b"no", status=status)) as proxy:
         transport = make(proxy=f"http://me:secret@127.0.0.1:{proxy.port}")
         with pytest.raises(ConnectFailed) as caught:
@@ -139,7 +139,7 @@ async def babble(caller: Caller) -> None:
     await caller.say(b"220 smtp.example ESMTP\r\n\r\n")
 
 
-async def test_a_proxy_that_is_not_there(make: Make) -> None:
+async def test_an_unreachable_proxy(make: Make) -> None:
     async with serving(hang_up) as proxy:
         pass
     for credentials in ("", "me:secret@"):
@@ -153,7 +153,7 @@ async def test_a_proxy_that_is_not_there(make: Make) -> None:
 
 
 @pytest.mark.parametrize("talk", [hang_up, babble])
-async def test_a_proxy_that_is_none(make: Make, talk: Callable[[Caller], object]) -> None:
+async def test_a_server_that_is_not_a_proxy(make: Make, talk: Callable[[Caller], object]) -> None:
     async with serving(talk) as proxy:
         transport = make(proxy=f"http://127.0.0.1:{proxy.port}")
         with pytest.raises(ProxyFailed, match=NO_CONNECTION):
@@ -171,7 +171,7 @@ async def test_a_proxy_that_does_not_answer(make: Make) -> None:
         await proxy.until_gone()
 
 
-# -- a proxy that is spoken to over TLS; `default_transport` knows which engine can ------------------------------------
+# -- a proxy over TLS; `default_transport` selects an engine that supports it ------------------------------------------
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ async def make_default() -> AsyncIterator[Make]:
         await transport.close()
 
 
-async def test_tls_goes_inside_tls_to_the_name(make_default: Make, authority: trustme.CA, ca_file: Path) -> None:
+async def test_a_tunnel_of_a_proxy_over_tls_carries_tls(make_default: Make, authority: trustme.CA, ca_file: Path) -> None:
     asked: list[bytes] = []
     async with (
         serving(answer(b"hi"), certified(authority, "wx.qq.com")) as server,
@@ -206,7 +206,7 @@ async def test_tls_goes_inside_tls_to_the_name(make_default: Make, authority: tr
     assert server.heard[0].startswith(b"POST /path?skey=secret HTTP/1.1\r\nHost: wx.qq.com\r\n")
 
 
-async def test_a_proxy_over_tls_has_to_prove_who_it_is(
+async def test_a_proxy_over_tls_needs_a_valid_certificate(
     make_default: Make, authority: trustme.CA, ca_file: Path
 ) -> None:
     asked: list[bytes] = []
@@ -218,7 +218,7 @@ async def test_a_proxy_over_tls_has_to_prove_who_it_is(
     assert "secret" not in str(caught.value)
 
 
-async def test_behind_a_proxy_over_tls_the_other_end_has_to_prove_itself_too(
+async def test_the_server_behind_a_proxy_over_tls_needs_a_valid_certificate(
     make_default: Make, authority: trustme.CA, ca_file: Path
 ) -> None:
     async with (
@@ -226,13 +226,13 @@ async def test_behind_a_proxy_over_tls_the_other_end_has_to_prove_itself_too(
         serving(tunnel([], lambda: server.port), certified(authority, "localhost")) as proxy,
     ):
         transport = make_default(proxy=f"https://localhost:{proxy.port}", ca_file=ca_file)
-        # Some asyncio of 3.11 and 3.12 trips when TLS inside TLS fails, and gives no reason (python/cpython#113214).
+        # Some versions of asyncio in 3.11 and 3.12 fail without a reason when TLS inside TLS fails (python/cpython#113214).
         with pytest.raises((TlsError, ConnectFailed), match=r"wx\.qq\.com:443.*; nothing was sent"):
             await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/"))
     assert server.heard == []
 
 
-async def test_a_proxy_over_tls_that_refuses_a_host_is_named_as_the_reason(
+async def test_the_error_names_a_proxy_over_tls_that_refuses_a_host(
     make_default: Make, authority: trustme.CA, ca_file: Path
 ) -> None:
     async with serving(answer(b"no", status="403 Forbidden"), certified(authority, "localhost")) as proxy:

@@ -1,4 +1,4 @@
-"""Requests are sent as they were made, plus the headers that HTTP requires."""
+"""Requests are sent unchanged, plus the headers that HTTP requires."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from webwx.transport.runner import Transport
 
 
-async def test_it_is_the_request_as_it_was_made(transport: Transport) -> None:
+async def test_a_request_is_sent_unchanged(transport: Transport) -> None:
     headers = (("mmweb_appid", "w"), ("Cookie", "b=2; a=1"), ("ACCEPT", "x/y"), ("Content-Type", "t"))
     path = "/a%2Fb?pass_ticket=k3Yq%252BZ0%253D&sid=a+b/c'd&&x=%7e|"
     async with serving(answer()) as server:
@@ -33,7 +33,7 @@ async def test_it_is_the_request_as_it_was_made(transport: Transport) -> None:
     ("method", "body", "more"),
     [("POST", b"body", ["Content-Length: 4"]), ("POST", b"", ["Content-Length: 0"]), ("GET", b"", [])],
 )
-async def test_it_has_only_the_headers_that_http_needs_besides(
+async def test_only_the_headers_that_http_requires_are_added(
     transport: Transport, method: str, body: bytes, more: list[str]
 ) -> None:
     async with serving(answer()) as server:
@@ -52,7 +52,7 @@ async def test_a_body_may_be_several_buffers(transport: Transport, size: int) ->
     assert server.heard[0].partition(b"\r\n\r\n")[2] == b"head" * size + b"\x00file" * size + b"tail"
 
 
-async def test_a_text_is_raw_utf_8_and_says_so(transport: Transport) -> None:
+async def test_a_text_is_raw_utf_8_and_its_type_names_it(transport: Transport) -> None:
     text = TextRequest(msg=OutgoingText(content="你好😀", to_user_name="filehelper"))
     async with serving(answer()) as server:
         await transport.send(TEXT.encode_request(text, single(f"http://127.0.0.1:{server.port}")))
@@ -64,7 +64,7 @@ async def test_a_text_is_raw_utf_8_and_says_so(transport: Transport) -> None:
 
 
 @pytest.mark.parametrize("evil", ["a\r\nX-Evil: 1", "a\nX-Evil: 1", "a\rb", "a\0b"])
-async def test_no_header_smuggles_in_another(transport: Transport, evil: str) -> None:
+async def test_a_header_cannot_inject_another(transport: Transport, evil: str) -> None:
     async with serving(answer()) as server:
         with pytest.raises(InvalidRequest, match=r"webwxsync: .*nothing was sent") as caught:
             await transport.send(server.request(headers=(("Cookie", f"secret={evil}"),)))
@@ -74,7 +74,7 @@ async def test_no_header_smuggles_in_another(transport: Transport, evil: str) ->
 
 
 @pytest.mark.parametrize("path", ["/ HTTP/1.1\r\nX-Evil: 1\r\n\r\n", "/a\nb", "/a b"])
-async def test_no_address_smuggles_in_a_header(transport: Transport, path: str) -> None:
+async def test_an_address_cannot_inject_a_header(transport: Transport, path: str) -> None:
     async with serving(answer()) as server:
         with pytest.raises(InvalidRequest, match="nothing was sent"):
             await transport.send(server.request(path=path))
@@ -82,8 +82,8 @@ async def test_no_address_smuggles_in_a_header(transport: Transport, path: str) 
     assert server.heard == []
 
 
-async def test_it_goes_past_a_proxy_of_the_environment(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only what the user asked for is used."""
+async def test_proxy_variables_of_the_environment_are_ignored(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the proxy in the settings is used."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
@@ -91,7 +91,7 @@ async def test_it_goes_past_a_proxy_of_the_environment(transport: Transport, mon
         assert (await transport.send(server.request())).body == b"direct"
 
 
-async def test_an_answer_may_come_before_the_body_has_left(transport: Transport) -> None:
+async def test_an_answer_may_arrive_before_the_body_is_sent(transport: Transport) -> None:
     async def refuse(caller: Caller) -> None:
         await caller.reader.readuntil(b"\r\n\r\n")
         await caller.say(answer(b"too large", "Connection: close", status="413 Content Too Large"))
@@ -103,15 +103,15 @@ async def test_an_answer_may_come_before_the_body_has_left(transport: Transport)
     assert (response.status, response.body) == (413, b"too large")
 
 
-async def test_nobody_listens(transport: Transport) -> None:
+async def test_a_port_without_a_server_is_a_connect_error(transport: Transport) -> None:
     async with serving(answer()) as server:
-        pass  # and now its port is free again
+        pass  # The server is closed, so its port is free again.
 
     with pytest.raises(ConnectFailed, match=r"webwxsync: no connection to 127\.0\.0\.1:\d+; nothing was sent"):
         await transport.send(server.request())
 
 
 @pytest.mark.parametrize("host", ["nobody.invalid", "a..b", "x" * 70])
-async def test_a_name_that_nobody_has(transport: Transport, host: str) -> None:
+async def test_an_unknown_host_name_is_a_connect_error(transport: Transport, host: str) -> None:
     with pytest.raises(ConnectFailed, match=rf"jslogin: no connection to {host}:443; nothing was sent"):
         await transport.send(Request(endpoint="jslogin", method="GET", url=f"https://{host}/?skey=secret"))

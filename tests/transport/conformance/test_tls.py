@@ -50,7 +50,7 @@ def trusting(make: Make, ca_file: Path) -> Transport:
     return make(ca_file=ca_file)
 
 
-async def test_a_body_comes_whole_and_the_connection_is_kept(trusting: Transport, tls: ssl.SSLContext) -> None:
+async def test_a_body_is_complete_and_the_connection_is_reused(trusting: Transport, tls: ssl.SSLContext) -> None:
     body = bytes(range(256)) * 4096
     async with serving(answer(body), tls) as server:
         for _ in range(3):
@@ -61,7 +61,7 @@ async def test_a_body_comes_whole_and_the_connection_is_kept(trusting: Transport
     assert server.heard[0].endswith(b"\r\n\r\nhead" + body + b"tail")
 
 
-async def test_requests_at_once_do_not_mix(trusting: Transport, tls: ssl.SSLContext) -> None:
+async def test_concurrent_requests_get_their_own_answers(trusting: Transport, tls: ssl.SSLContext) -> None:
     async def echo(caller: Caller) -> None:
         while True:
             heard = await caller.hear()
@@ -124,7 +124,7 @@ async def test_nothing_is_sent_to_a_server_that_closes_in_the_handshake(trusting
             await trusting.send(server.request("POST", body=b"secret", tls=True))
 
 
-async def test_a_server_that_hangs_up_afterwards_leaves_a_doubt(trusting: Transport, tls: ssl.SSLContext) -> None:
+async def test_a_server_that_closes_after_the_request_leaves_an_unknown_outcome(trusting: Transport, tls: ssl.SSLContext) -> None:
     async def hang_up(caller: Caller) -> None:
         await caller.hear()
 
