@@ -1,7 +1,7 @@
 """
-Every request to the byte: `requests.http`, the record that no change of the code may contradict.
+Every request byte for byte: `requests.http`, which changes of the code must not contradict.
 
-`make records` writes it. A line that begins with `#` says what of a call is not the default.
+`make records` writes it. A line that begins with `#` shows where a call differs from the default.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Request
 
 RECORDS = Path(__file__).with_name("requests.http")
-"""Every call with each field told by its own name, in the order in which all of it leaves."""
+"""Every call with each field set to its own name, in the order in which the fields are sent."""
 
 HOSTS = FAMILIES["wx.qq.com"]
 
@@ -42,7 +42,7 @@ def record(endpoint: Endpoint[Any, Any]) -> str:
 
 
 def filled(kind: type[msgspec.Struct]) -> msgspec.Struct:
-    """Make a struct whose texts are its fields' names and whose numbers count them."""
+    """Return a struct whose texts are the names of their fields and whose numbers count up."""
     numbers = itertools.count(1)
 
     def value(name: str, of: inspect.Type) -> Any:
@@ -69,7 +69,7 @@ def filled(kind: type[msgspec.Struct]) -> msgspec.Struct:
 
 
 def as_it_leaves(request: Request) -> str:
-    """Write a request as HTTP does, without the lines that the HTTP library adds; a carriage return shows as `␍`."""
+    """Return a request as HTTP, without the lines that the HTTP library adds; a carriage return is shown as `␍`."""
     head = [f"{request.method} {request.url}", *(f"{name}: {value}" for name, value in request.headers)]
     return "\n".join([*head, "", request.content.decode()]).replace("\r", "␍").rstrip("\n")
 

@@ -1,9 +1,9 @@
 """
-Hypothesis strategies for everything that travels, made from the structs themselves.
+Hypothesis strategies for everything on the wire, made from the structs themselves.
 
-What the wire cannot carry is left out, and this module is the list of it: an empty text in a query or a multipart field
-is not sent, so it comes back as the field's default; texts inside scripts and tags have no escaping of their own; a
-ticket exchange either gives keys or a reason.
+They omit the values that the wire cannot carry: an empty text in a query or a multipart field is not sent, so it is
+decoded to the field's default; texts inside scripts and tags have no escaping of their own; a ticket exchange has either
+keys or a reason.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def structs(kind: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
 
 
 def plain(value: object) -> object:
-    """Give a value to compare: raw JSON parsed, so that its blanks do not count."""
+    """Return a value for comparison: raw JSON is parsed, so that its whitespace does not count."""
     match value:
         case msgspec.Raw():
             return msgspec.json.decode(value)

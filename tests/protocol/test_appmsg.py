@@ -1,4 +1,4 @@
-"""App messages: the XML of files, links, quotes and others, written and read."""
+"""App messages: the XML of files, links, quotes and others, encoded and decoded."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ HOSTILE = ["a&b", "<x>", "</title><url>http://evil</url>", "]]>", '"', "a < b & 
 
 
 @pytest.mark.parametrize("content", [FILE, FULL])
-def test_what_is_sent_comes_back(content: AppContent) -> None:
+def test_sent_content_can_be_decoded(content: AppContent) -> None:
     read = read_app(write_app(content))
     assert read is not None
     assert (read.title, read.attachment) == (content.title, content.attachment)
     assert content == read
 
 
-def test_what_is_received_comes_back_with_the_app_that_sent_it() -> None:
+def test_received_content_has_the_app_that_sent_it() -> None:
     content = AppContent(type=6, title="t", app_name="微信电脑版", attachment=Attachment())
     assert read_app(write_received_app(content, "wxid_a")) == content
 
@@ -74,19 +74,19 @@ def test_a_text_adds_no_markup(text: str) -> None:
 
 
 @pytest.mark.parametrize("sign", ["\0", "\x0b", "\x1f", "\ufffe", "\ud83d"])
-def test_signs_that_no_xml_can_hold_are_left_out(sign: str) -> None:
+def test_characters_that_xml_cannot_hold_are_left_out(sign: str) -> None:
     read = read_app(write_app(AppContent(title=f"a{sign}b.txt", app_id=f"a{sign}b")))
     assert read is not None
     assert (read.title, read.app_id) == ("ab.txt", "ab")
 
 
-def test_it_may_stand_in_a_message_or_alone() -> None:
+def test_an_app_message_may_be_inside_a_message_or_alone() -> None:
     for xml in ("<appmsg><title>t</title></appmsg>", "<msg><appmsg><title>t</title></appmsg></msg>"):
         assert read_app(xml) == AppContent(title="t")
 
 
 @pytest.mark.parametrize("xml", ["", "hi", "<msg/>", "<a>", "<msg><img /></msg>", "&lt;title&gt;t&lt;/title&gt;"])
-def test_anything_else_is_none(xml: str) -> None:
+def test_other_xml_is_none(xml: str) -> None:
     assert read_app(xml) is None
 
 
@@ -98,12 +98,12 @@ def test_anything_else_is_none(xml: str) -> None:
         ("<" * 9 + "msg><title>t</title>", "t"),
     ],
 )
-def test_beyond_repair_its_title_is_still_found(xml: str, title: str) -> None:
+def test_the_title_is_found_in_malformed_xml(xml: str, title: str) -> None:
     assert read_app(xml) == AppContent(title=title)
 
 
 @pytest.mark.parametrize("number", ["", "x", "1.5", "9" * 50, "-"])
-def test_a_number_that_is_none_is_zero(number: str) -> None:
+def test_an_invalid_number_is_zero(number: str) -> None:
     read = read_app(
         f"<appmsg><type>{number}</type><appattach><totallen>{number}</totallen></appattach>"
         f"<refermsg><type>{number}</type></refermsg></appmsg>"
@@ -111,7 +111,7 @@ def test_a_number_that_is_none_is_zero(number: str) -> None:
     assert read == AppContent(attachment=Attachment(), quoted=Reference())
 
 
-def test_articles_are_found_wherever_they_stand() -> None:
+def test_articles_are_found_in_every_place() -> None:
     articles = (Article(title="一", url="u"), Article(title="二"))
     for xml in ("<mmreader><category>{}</category></mmreader>", "<a><b><c>{}</c></b></a>"):
         assert read_articles(
@@ -126,7 +126,7 @@ ITEMS = (
 )
 
 
-def test_a_merged_history_comes_back_from_its_record() -> None:
+def test_a_merged_history_is_decoded_from_its_record() -> None:
     assert read_record(write_record("记录", ITEMS)) == ITEMS
 
 
@@ -137,7 +137,7 @@ def test_a_record_without_messages_has_none(record: str) -> None:
     assert read_record(record) == ()
 
 
-def test_what_is_no_text_in_a_record_goes_by_its_title() -> None:
+def test_an_item_of_a_record_that_is_not_text_has_its_title() -> None:
     record = (
         "<recordinfo><datalist><dataitem datatype='17'><datatitle>记录</datatitle><datadesc>a: b</datadesc><recordxml>"
         "<recordinfo><datalist><dataitem datatype='1'><datadesc>b</datadesc></dataitem></datalist></recordinfo>"
@@ -146,7 +146,7 @@ def test_what_is_no_text_in_a_record_goes_by_its_title() -> None:
     assert [(item.type, item.text) for item in read_record(record)] == [(17, "记录"), (5, "d")]
 
 
-def test_an_announcement_without_its_text_is_read_from_its_note() -> None:
+def test_an_announcement_without_a_text_is_read_from_its_note() -> None:
     note = (
         "<group_notice_item><datalist count='3'><dataitem datatype='8'><datafmt>.htm</datafmt></dataitem>"
         "<dataitem datatype='1'><datadesc>一</datadesc></dataitem>"
@@ -157,5 +157,5 @@ def test_an_announcement_without_its_text_is_read_from_its_note() -> None:
     assert read.announcement == "一\n二"
 
 
-def test_an_attachment_shows_no_key() -> None:
+def test_the_repr_of_an_attachment_shows_no_key() -> None:
     assert "00aa" not in repr(FILE)

@@ -17,14 +17,14 @@ from webwx.protocol.http import Response
 HOSTS = FAMILIES["wx2.qq.com"]
 
 
-def test_a_new_chatroom_is_written_in_the_order_of_the_notes() -> None:
+def test_the_request_for_a_new_chatroom_has_its_fields_in_order() -> None:
     people = (NewMember(user_name="@55aa"), NewMember(user_name="@77aa"))
     request = CREATECHATROOM.encode_request(CreateChatroomRequest(member_count=2, member_list=people), HOSTS)
 
     assert list(msgspec.json.decode(request.content)) == ["MemberCount", "MemberList", "Topic", "BaseRequest"]
 
 
-def test_fields_that_say_nothing_are_left_out_of_a_change() -> None:
+def test_empty_fields_are_left_out_of_a_change() -> None:
     change = UpdateChatroomRequest(fun="modtopic", new_topic="周末爬山", chat_room_name="@@1f")
     request = UPDATECHATROOM.encode_request(change, HOSTS)
 
@@ -32,7 +32,7 @@ def test_fields_that_say_nothing_are_left_out_of_a_change() -> None:
     assert UPDATECHATROOM.decode_request(request) == change
 
 
-def test_an_answer_is_read_with_words_on_success() -> None:
+def test_an_answer_with_a_message_on_success_can_be_decoded() -> None:
     body = (
         '{"BaseResponse":{"Ret":0,"ErrMsg":"Everything is OK"},"Topic":"","PYInitial":"","QuanPin":"","MemberCount":1,'
         '"MemberList":[{"UserName":"@55aa","NickName":"阿华","MemberStatus":0}],"ChatRoomName":"@@1f","BlackList":""}'

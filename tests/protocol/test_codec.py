@@ -1,4 +1,4 @@
-"""Body shapes: tolerant decoding and exact encoding."""
+"""Formats of bodies: tolerant decoding and exact encoding."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ AS_PRINTED = [
     "webwxuploadmedia/004.json",
     "webwxuploadmedia/007.json",
 ]
-"""Recorded answers whose line breaks are the server's."""
+"""Recorded answers with the line breaks of the server."""
 
 
 HOSTILE_FIELDS = {
@@ -65,7 +65,7 @@ HOSTILE_FIELDS = {
     "lists beside lists": ("[[],", "1", "]"),
     "texts": ('["[{",', '"]"', "]"),
 }
-"""What a field may hold: a beginning that is said again and again, a middle, and an end for each beginning."""
+"""Content of a field: a repeated beginning, a middle, and an end for each beginning."""
 
 
 class Inner(Wire, frozen=True, kw_only=True):
@@ -100,11 +100,11 @@ class TestReadingJson:
     @pytest.mark.parametrize(
         "content_type", ["", "text/plain", "text/plain; charset=iso-8859-1", "text/html; charset=gbk"]
     )
-    def test_text_is_utf_8_whatever_the_content_type_says(self, content_type: str) -> None:
+    def test_text_is_utf_8_despite_the_content_type(self, content_type: str) -> None:
         body = json.dumps({"MsgId": "1", "Content": TEXT}, ensure_ascii=False).encode()
         assert JSON.load(body, Item, content_type).content == TEXT
 
-    def test_bytes_that_are_no_utf_8_become_replacement_characters(self) -> None:
+    def test_bytes_that_are_not_utf_8_become_replacement_characters(self) -> None:
         assert read_json(b'{"MsgId":"1","Content":"a\xffb"}', Item).content == "a\ufffdb"
 
     @pytest.mark.parametrize("code", range(0x20))
@@ -121,7 +121,7 @@ class TestReadingJson:
             (r"\u0000", "\0"),
         ],
     )
-    def test_half_a_surrogate_pair_becomes_a_replacement_character(self, escaped: str, text: str) -> None:
+    def test_a_lone_surrogate_becomes_a_replacement_character(self, escaped: str, text: str) -> None:
         read = read_json(f'{{"MsgId":"1","Content":"{escaped}"}}'.encode(), Item)
         assert read.content == text
         read.content.encode()
@@ -141,7 +141,7 @@ class TestReadingJson:
             pytest.param(b'{"MsgId":true}', id="a boolean for an id"),
         ],
     )
-    def test_what_cannot_be_read_is_a_protocol_error(self, body: bytes) -> None:
+    def test_malformed_json_is_a_protocol_error(self, body: bytes) -> None:
         with pytest.raises(ProtocolError):
             read_json(body, Item)
 
@@ -164,13 +164,13 @@ class TestReadingJson:
         assert read == Item(msg_id="1", content="kept")
 
     @pytest.mark.parametrize("rest", [b"1", b'"\xff"'], ids=["clean", "broken"])
-    def test_an_id_keeps_every_digit_of_thousands(self, rest: bytes) -> None:
+    def test_an_id_keeps_thousands_of_digits(self, rest: bytes) -> None:
         assert read_json(b'{"MsgId":' + b"9" * 5_000 + b',"Other":' + rest + b"}", Item).msg_id == "9" * 5_000
 
-    def test_numbers_of_any_size_are_read(self) -> None:
+    def test_numbers_of_any_size_are_decoded(self) -> None:
         assert item(CreateTime=2**200).create_time == 2**200
 
-    def test_of_two_equal_keys_the_last_wins_on_both_paths(self) -> None:
+    def test_the_last_of_two_equal_keys_counts_on_both_paths(self) -> None:
         assert read_json(b'{"MsgId":"1","MsgId":"2"}', Item).msg_id == "2"
         assert read_json(b'{"MsgId":"1","MsgId":2}', Item).msg_id == "2"
 
@@ -182,35 +182,35 @@ class TestReadingJson:
         ("given", "read"),
         [("", 0), (None, 0), ("12", 12), (12.0, 12), (-3, -3), (True, 1), ("twelve", 0), ([], 0), (1e400, 0)],
     )
-    def test_a_number_that_is_none_falls_back_to_its_default(self, given: object, read: int) -> None:
+    def test_an_invalid_number_becomes_the_default(self, given: object, read: int) -> None:
         body = json.dumps({"MsgId": 1, "CreateTime": given}).replace("Infinity", "1e400").encode()
         assert read_json(body, Item).create_time == read
 
     @pytest.mark.parametrize(("given", "read"), [(12, "12"), (1.5, "1.5"), (None, ""), ("", "")])
-    def test_a_number_or_nothing_for_a_text_is_read_as_text(self, given: object, read: str) -> None:
+    def test_a_number_or_null_for_a_text_is_decoded_as_text(self, given: object, read: str) -> None:
         assert item(Content=given).content == read
 
     @pytest.mark.parametrize(("given", "read"), [(1, 1), ("1", "1"), ("", 0), (None, 0), ([], 0)])
-    def test_a_field_of_both_kinds_keeps_the_kind_it_came_in(self, given: object, read: int | str) -> None:
+    def test_a_field_of_two_types_keeps_the_delivered_type(self, given: object, read: int | str) -> None:
         body = json.dumps({"MsgId": 1, "Uin": given}).encode()
         assert read_json(body, Item).uin == read
 
     @pytest.mark.parametrize("given", [None, "", 5, []])
-    def test_a_part_that_is_no_object_falls_back_to_its_default(self, given: object) -> None:
+    def test_a_nested_value_that_is_not_an_object_becomes_the_default(self, given: object) -> None:
         assert item(Inner=given).inner == Inner()
 
     @pytest.mark.parametrize("given", [None, "", 5, {}])
-    def test_a_list_that_is_none_is_empty(self, given: object) -> None:
+    def test_a_value_that_is_not_a_list_becomes_an_empty_list(self, given: object) -> None:
         assert item(Raw=given).raw == []
 
-    def test_a_field_the_slow_path_cannot_mend_keeps_its_default(self) -> None:
+    def test_a_field_that_the_slow_path_cannot_coerce_keeps_its_default(self) -> None:
         assert read_json(b'{"MsgId":1,"Flags":{"a":1}}', Item).flags == {}
 
     def test_the_items_of_a_raw_list_survive_the_slow_path(self) -> None:
         read = read_json(b'{"MsgId":1,"Raw":[{"a":["\\ud83d\xff",1]},{"b":null}]}', Item)
         assert [msgspec.json.decode(raw) for raw in read.raw] == [{"a": ["\ufffd\ufffd", 1]}, {"b": None}]
 
-    def test_an_item_nested_too_deeply_costs_no_other_item(self) -> None:
+    def test_an_item_that_is_nested_too_deeply_affects_no_other_item(self) -> None:
         deep = "[" * (MAX_DEPTH + 5) + "]" * (MAX_DEPTH + 5)
         read = read_json(f'{{"MsgId":1,"Raw":[{{"a":1}},{deep},{{"b":2}}]}}'.encode(), Item)
         first, _, last = (msgspec.json.decode(raw) for raw in read.raw)
@@ -219,16 +219,16 @@ class TestReadingJson:
     def test_a_byte_order_mark_is_skipped(self) -> None:
         assert read_json(b'\xef\xbb\xbf{"MsgId":"1"}', Item).msg_id == "1"
 
-    def test_unknown_keys_are_passed_over(self) -> None:
+    def test_unknown_keys_are_ignored(self) -> None:
         assert item(SomethingNew={"a": 1}) == Item(msg_id="1")
 
-    def test_a_required_field_that_cannot_be_read_is_an_error_that_names_no_value(self) -> None:
+    def test_an_invalid_required_field_is_an_error_without_its_value(self) -> None:
         with pytest.raises(ProtocolError, match="a text was expected"):
             read_json(b'{"MsgId":{"secret":1}}', Item)
 
     @pytest.mark.parametrize("size", [10_000, 6_000_000])
     @pytest.mark.parametrize("deep", HOSTILE_FIELDS)
-    def test_a_hostile_field_costs_no_other_item_and_few_steps(self, deep: str, size: int) -> None:
+    def test_a_hostile_field_affects_no_other_item_and_takes_few_steps(self, deep: str, size: int) -> None:
         before, middle, after = HOSTILE_FIELDS[deep]
         times = size // len(before + after)
         body = f'{{"MsgId":1,"Raw":[{{"a":1}},{{"c":{before * times}{middle}{after * times}}},{{"b":2}}]}}'.encode()
@@ -241,19 +241,19 @@ class TestReadingJson:
 
     @pytest.mark.parametrize("around", ["", "\\\\", '\\"[', "]}"])
     @pytest.mark.parametrize("length", range(65_500, 65_560, 7))
-    def test_a_bracket_in_a_text_counts_for_nothing_wherever_the_text_stands(self, around: str, length: int) -> None:
+    def test_brackets_inside_texts_are_not_counted(self, around: str, length: int) -> None:
         text = "[{" + "x" * length + around
         body = f'{{"MsgId":1,"Raw":["{text}",{"[" * 1_200}{"]" * 1_200},"{text}"]}}'.encode()
         raws = [json.loads(bytes(raw)) for raw in read_json(body, Item).raw]
 
         assert raws[::2] == [json.loads(f'"{text}"')] * 2
 
-    def test_signs_that_a_person_may_type_are_no_values(self) -> None:
+    def test_punctuation_inside_texts_is_not_counted_as_values(self) -> None:
         body = f'{{"MsgId":1,"Raw":["{"[" * MAX_VALUES * 5}"]}}'.encode()
         assert len(read_json(body, Item).raw[0]) == MAX_VALUES * 5 + 2
 
     @pytest.mark.parametrize("value", ["[]", "{}", '{"a":1}', "[[],{}]"])
-    def test_more_values_than_any_answer_holds_are_refused_before_they_take_memory(self, value: str) -> None:
+    def test_too_many_values_are_refused_before_they_are_allocated(self, value: str) -> None:
         body = f'{{"MsgId":1,"Raw":[{",".join([value] * (MAX_VALUES + 1))}]}}'.encode().replace(b",", b" ,")
         body += b" " * (2_000_000 - len(body))
         assert read_sound_json(body, Item) is None
@@ -261,14 +261,14 @@ class TestReadingJson:
             read_json(body, Item)
 
     @pytest.mark.parametrize("body", ['{"MsgId":1,"Raw":[%s]}', '{"MsgId":"1","Unknown":[%s]}'], ids=["raw", "unknown"])
-    def test_more_numbers_than_any_answer_holds_are_refused_before_they_take_memory(self, body: str) -> None:
+    def test_too_many_numbers_are_refused_before_they_are_allocated(self, body: str) -> None:
         assert isinstance(read_json((body % ("0," * 1_000 + "0")).encode(), Item), Item)
         full = (body % ("0," * (MAX_COMMAS + 1) + "0")).encode()
         assert read_sound_json(full, Item) is None
         with pytest.raises(ProtocolError, match="not readable"):
             read_json(full, Item)
 
-    def test_commas_that_a_person_may_type_are_no_values(self) -> None:
+    def test_commas_inside_texts_are_not_counted_as_values(self) -> None:
         body = f'{{"MsgId":1,"Raw":["{"," * (MAX_COMMAS + 5)}"]}}'.encode()
         assert len(read_json(body, Item).raw[0]) == MAX_COMMAS + 7
 
@@ -277,7 +277,7 @@ class TestReadingJson:
         with pytest.raises(ProtocolError, match="not readable"):
             read_json(body, Item)
 
-    def test_many_values_that_are_fewer_than_that_are_read(self) -> None:
+    def test_many_values_below_the_limit_are_decoded(self) -> None:
         body = f'{{"MsgId":1,"Raw":[{",".join(["{}"] * (MAX_VALUES - 2))}]}}'.encode() + b" " * 1_000_000
         assert len(read_json(body, Item).raw) == MAX_VALUES - 2
 
@@ -291,7 +291,7 @@ class TestReadingJson:
 
 
 class TestReadingSoundJson:
-    def test_gives_the_same(self) -> None:
+    def test_returns_the_same_value(self) -> None:
         body = b'{"MsgId":"1","Content":"\\ud83d\\ude00","CreateTime":"7","Other":[]}'
 
         assert read_sound_json(body, Item) == read_json(body, Item)
@@ -299,7 +299,7 @@ class TestReadingSoundJson:
     @pytest.mark.parametrize(
         "body", [b"", b"{", b'{"MsgId":7}', b'{"Content":"x"}', b'{"MsgId":"1","Content":"\xff"}', b"[" * 100_000]
     )
-    def test_leaves_alone_what_is_odd(self, body: bytes) -> None:
+    def test_does_not_coerce_odd_values(self, body: bytes) -> None:
         assert read_sound_json(body, Item) is None
 
 
@@ -307,13 +307,13 @@ class TestWritingJson:
     def test_text_is_raw_utf_8(self) -> None:
         assert write_json({"Content": "你好😀"}) == '{"Content":"你好😀"}'.encode()
 
-    def test_half_a_surrogate_pair_is_written_as_a_replacement_character(self) -> None:
+    def test_a_lone_surrogate_is_written_as_a_replacement_character(self) -> None:
         assert read_json(write_json(Item(msg_id="1", content="a\ud83db")), Item).content == "a\ufffdb"
 
     def test_a_request_is_compact_json_in_utf_8(self) -> None:
         assert JSON.dump(Inner(key=1), is_reply=False) == ("application/json;charset=UTF-8", b'{"Key":1}')
 
-    def test_a_reply_is_printed_as_the_platform_does(self) -> None:
+    def test_a_reply_is_formatted_as_on_the_platform(self) -> None:
         content_type, body = JSON.dump(
             Item(msg_id="1", raw=[msgspec.Raw(b'{"a":1}'), msgspec.Raw(b"2")]), is_reply=True
         )
@@ -324,17 +324,17 @@ class TestWritingJson:
         )
 
     @pytest.mark.parametrize("name", AS_PRINTED)
-    def test_an_answer_is_printed_with_the_bytes_of_the_live_service(self, name: str) -> None:
+    def test_an_answer_is_formatted_with_the_bytes_of_the_live_service(self, name: str) -> None:
         indented = (RECORDINGS / "corpus" / name).read_bytes()
-        printed = re.sub(rb"\n +", b"\n", indented).rstrip() + b"\n"  # one was indented afterwards
+        printed = re.sub(rb"\n +", b"\n", indented).rstrip() + b"\n"  # One recording was indented afterwards.
         assert platform_json(write_json(msgspec.json.decode(printed))) == printed
 
-    def test_printing_never_touches_text(self) -> None:
+    def test_formatting_never_changes_text(self) -> None:
         text = 'a\n   b\n},\n{[\n{c "x"\r\n'
         assert msgspec.json.decode(platform_json(write_json({"Content": text}))) == {"Content": text}
 
     @pytest.mark.parametrize("text", [TEXT, "", "\0", "a\nb"])
-    def test_clean_text_leaves_what_is_clean(self, text: str) -> None:
+    def test_clean_text_does_not_change_valid_text(self, text: str) -> None:
         assert clean_text(text) is text
 
 
@@ -342,15 +342,15 @@ class TestWritingJson:
 
 
 class TestScripts:
-    def test_assignments_are_read_and_anything_else_is_passed_over(self) -> None:
+    def test_assignments_are_decoded_and_all_else_is_ignored(self) -> None:
         body = b"window.code=200;require('child_process').exec('rm -rf /');window.redirect_uri=\"https://wx.qq.com/\";"
         assert read_script(body) == {"code": "200", "redirect_uri": "https://wx.qq.com/"}
 
-    def test_of_a_body_that_is_too_long_for_a_script_the_beginning_is_read(self) -> None:
+    def test_only_the_beginning_of_a_very_long_script_is_decoded(self) -> None:
         body = b"window.code=200;" + b"a" * MAX_SCRIPT + b"window.late=1;"
         assert read_script(body) == {"code": "200"}
 
-    def test_an_expression_is_no_value(self) -> None:
+    def test_an_expression_is_not_a_value(self) -> None:
         assert read_script(b"window.code=alert(1);window.code=window.x;window.a=`b`") == {}
 
     @pytest.mark.parametrize(
@@ -371,20 +371,20 @@ class TestScripts:
             ("", {}),
         ],
     )
-    def test_the_spellings_of_an_assignment(self, body: str, values: dict[str, str]) -> None:
+    def test_all_forms_of_an_assignment_are_decoded(self, body: str, values: dict[str, str]) -> None:
         assert read_script(body.encode()) == values
 
     @pytest.mark.parametrize(
         "body", [b"window." * 100_000, b"window.a={" + b"a" * 500_000 + b"}", b"window.a=" * 100_000], ids=len
     )
-    @pytest.mark.timeout(30)  # what grows with the square of its length takes minutes
-    def test_a_hostile_script_costs_no_more_than_its_length(self, body: bytes) -> None:
+    @pytest.mark.timeout(30)  # An algorithm with quadratic time would take minutes.
+    def test_a_hostile_script_takes_linear_time(self, body: bytes) -> None:
         read_script(body)
 
     @pytest.mark.parametrize(
         ("text", "value"), [("12", 12), ("-1", -1), ("", 7), (None, 7), ("1.5", 7), ("9" * 19, 7), (" 1", 7)]
     )
-    def test_number_gives_the_default_for_what_is_none(self, text: str | None, value: int) -> None:
+    def test_number_returns_the_default_for_invalid_text(self, text: str | None, value: int) -> None:
         assert number(text, 7) == value
 
 
@@ -400,11 +400,11 @@ class TestTags:
             ("", None),
         ],
     )
-    def test_the_first_whole_tag_is_read(self, xml: str, text: str | None) -> None:
+    def test_the_first_complete_tag_is_decoded(self, xml: str, text: str | None) -> None:
         assert tag_text(xml, "a") == text
 
-    @pytest.mark.timeout(30)  # what grows with the square of its length takes minutes
-    def test_a_hostile_text_costs_no_more_than_its_length(self) -> None:
+    @pytest.mark.timeout(30)  # An algorithm with quadratic time would take minutes.
+    def test_a_hostile_text_takes_linear_time(self) -> None:
         assert tag_text("<msgid>" * 1_000_000, "msgid") is None
 
 
@@ -419,24 +419,24 @@ class TestPairs:
         assert percent_decode("QQ+x%2Fy%20") == "QQ+x/y "
         assert read_pairs("sid=QQ+x/y") == {"sid": "QQ+x/y"}
 
-    def test_bytes_that_are_no_utf_8_become_replacement_characters(self) -> None:
+    def test_bytes_that_are_not_utf_8_become_replacement_characters(self) -> None:
         assert percent_decode("%ff") == "\ufffd"
 
-    def test_half_a_surrogate_pair_travels_as_a_replacement_character(self) -> None:
+    def test_a_lone_surrogate_is_sent_as_a_replacement_character(self) -> None:
         assert percent_decode(percent_encode("a\ud83d")) == "a\ufffd"
 
-    def test_names_are_read_in_lower_case_and_the_first_of_two_wins(self) -> None:
+    def test_names_are_decoded_in_lower_case_and_the_first_of_two_counts(self) -> None:
         assert read_pairs("MsgID=1&msgid=2&=3&&flag") == {"msgid": "1", "flag": ""}
 
     def test_pairs_are_written_in_order(self) -> None:
         assert write_pairs([("b", "1&2"), ("a", "")]) == "b=1%262&a="
 
-    def test_a_query_of_the_servers_making_goes_back_as_it_came_on_one_line(self) -> None:
+    def test_a_query_from_the_server_is_sent_back_unchanged_without_line_breaks(self) -> None:
         query = "ticket=A%2Bb@qrticket_0&uuid=Qa1==&lang=zh_CN"
         assert keep_encoded(query) == query
         assert keep_encoded("a b\r\nHost: x#y你") == "a%20b%0D%0AHost:%20x%23y%E4%BD%A0"
 
-    def test_a_struct_is_made_of_pairs_whatever_the_case_of_their_names(self) -> None:
+    def test_pairs_are_decoded_to_a_struct_without_regard_to_case(self) -> None:
         assert from_pairs({"key": "5"}, Inner) == Inner(key=5)
 
     def test_a_required_field_that_is_missing_is_an_error(self) -> None:
@@ -456,10 +456,10 @@ class TestForms:
             b"sid=a%2Bb&uin=5",
         )
 
-    def test_a_form_is_read(self) -> None:
+    def test_a_form_is_decoded(self) -> None:
         assert FORM.load(b"uin=5&sid=a%2Bb", Form, "") == Form(sid="a+b", uin=5)
 
-    def test_an_empty_form_gives_the_defaults(self) -> None:
+    def test_an_empty_form_is_decoded_to_the_defaults(self) -> None:
         assert FORM.load(b"", Form, "") == Form()
 
 
@@ -481,7 +481,7 @@ FILE = FilePart(name="a.jpg", content_type="image/jpeg", content=b"\xff\xd8\r\n\
 
 
 class TestMultipart:
-    def test_text_fields_keep_their_order_and_the_file_goes_last(self) -> None:
+    def test_text_fields_keep_their_order_and_the_file_is_last(self) -> None:
         content_type, body = sent(Upload(name="a.jpg", size=5, filename=FILE))
         boundary = BOUNDARY
         assert content_type == f"multipart/form-data; boundary={boundary}"
@@ -498,7 +498,7 @@ class TestMultipart:
             + f"\r\n--{boundary}--\r\n".encode()
         )
 
-    def test_the_files_bytes_are_a_buffer_of_their_own_and_never_copied(self) -> None:
+    def test_the_bytes_of_a_file_are_a_separate_buffer_and_never_copied(self) -> None:
         _, buffers = MULTIPART.dump(Upload(filename=FILE), is_reply=False)
         assert any(buffer is FILE.content for buffer in buffers)
 
@@ -506,7 +506,7 @@ class TestMultipart:
         _, body = sent(Upload(name="", filename=FILE))
         assert b'name="name"' not in body
 
-    def test_parts_are_read_in_any_order_with_or_without_quotes(self) -> None:
+    def test_parts_are_decoded_in_any_order_with_or_without_quotes(self) -> None:
         body = (
             b'--X\r\nContent-Disposition: form-data; name="filename"; filename="b.png"\r\nContent-Type: image/png\r\n'
             b"\r\nPNG\r\n--X\r\ncontent-disposition: form-data; name=size\r\n\r\n7\r\n--X--\r\n"
@@ -516,7 +516,7 @@ class TestMultipart:
             size=7, filename=FilePart(name="b.png", content_type="image/png", content=b"PNG", boundary="X")
         )
 
-    def test_a_part_without_a_name_or_a_head_is_passed_over(self) -> None:
+    def test_a_part_without_a_name_or_a_head_is_ignored(self) -> None:
         body = (
             b"--X\r\nContent-Disposition: form-data\r\n\r\nnameless\r\n--X\r\nheadless\r\n"
             b'--X\r\nContent-Disposition: form-data; name="filename"; filename="b"\r\n\r\nB\r\n--X--\r\n'
@@ -541,7 +541,7 @@ class TestMultipart:
             ),
         ],
     )
-    def test_what_is_no_upload_is_a_protocol_error(self, body: bytes, content_type: str, error: str) -> None:
+    def test_a_malformed_upload_is_a_protocol_error(self, body: bytes, content_type: str, error: str) -> None:
         with pytest.raises(ProtocolError, match=error):
             upload(body, content_type)
 
@@ -558,7 +558,7 @@ class TestMultipart:
             "100%.txt",
         ],
     )
-    def test_a_file_name_adds_no_header_and_comes_back_whole(self, name: str) -> None:
+    def test_a_file_name_cannot_inject_a_header_and_is_decoded_completely(self, name: str) -> None:
         content_type, body = sent(Upload(name=name, filename=FilePart(name=name, content=b"B", boundary=BOUNDARY)))
         heads = [part.partition(b"\r\n\r\n")[0] for part in body.split(BOUNDARY.encode())]
         assert b"filename*" not in body
@@ -566,27 +566,27 @@ class TestMultipart:
         read = upload(body, content_type)
         assert (read.name, read.filename.name) == (name, name)
 
-    def test_a_recorded_upload_with_another_boundary_arrives_whole(self) -> None:
+    def test_a_recorded_upload_with_another_boundary_is_decoded_completely(self) -> None:
         _, inner = sent(Upload(filename=FILE))
         part = FilePart(name="recorded upload", content_type="text/plain", content=inner, boundary=BOUNDARY[::-1])
         content_type, body = sent(Upload(filename=part))
         assert upload(body, content_type) == Upload(filename=part)
 
-    def test_half_a_surrogate_pair_in_a_name_travels_as_a_replacement_character(self) -> None:
+    def test_a_lone_surrogate_in_a_name_is_sent_as_a_replacement_character(self) -> None:
         content_type, body = sent(
             Upload(name="a\udcff.txt", filename=FilePart(name="a\udcff.txt", content=b"B", boundary=BOUNDARY))
         )
         read = upload(body, content_type)
         assert (read.name, read.filename.name) == ("a\ufffd.txt", "a\ufffd.txt")
 
-    def test_a_file_shows_its_size_and_nothing_it_holds(self) -> None:
+    def test_the_repr_of_a_file_shows_its_size_only(self) -> None:
         assert repr(FilePart(name="secret.txt", content=b"secret", boundary=BOUNDARY)) == "FilePart(6 bytes)"
 
 
 class TestMedia:
-    def test_bytes_travel_as_they_are(self) -> None:
+    def test_bytes_are_sent_unchanged(self) -> None:
         assert MEDIA.dump(Media(content_type="image/png", content=b"\x89"), is_reply=True) == ("image/png", b"\x89")
         assert MEDIA.load(b"\x89", Media, "image/png") == Media(content_type="image/png", content=b"\x89")
 
-    def test_media_show_their_type_and_size_and_nothing_they_hold(self) -> None:
+    def test_the_repr_of_media_shows_type_and_size_only(self) -> None:
         assert repr(Media(content_type="image/png", content=b"secret")) == "Media(image/png, 6 bytes)"

@@ -1,4 +1,4 @@
-"""The platform's codes, and which of them end a login."""
+"""The platform's codes, and those that end a login."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from webwx.protocol.codes import (
 @pytest.mark.parametrize(
     ("ret", "reason"), [(-14, "ticket"), (1100, "phone"), (1101, "evicted"), (1102, "cookie"), (1103, "evicted")]
 )
-def test_a_code_that_ends_a_login_says_why(ret: int, reason: str) -> None:
+def test_a_code_that_ends_a_login_has_a_reason(ret: int, reason: str) -> None:
     assert LOGGED_OUT_REASONS[Ret(ret)] == reason
 
 

@@ -35,13 +35,13 @@ def written(value: msgspec.Struct) -> list[str]:
 
 
 class TestInit:
-    def test_it_asks_with_the_credentials_alone(self) -> None:
+    def test_the_request_has_the_credentials_only(self) -> None:
         request = WEBWXINIT.encode_request(InitRequest(r=-5, pass_ticket="a%2B", credentials=CREDENTIALS), HOSTS)
         assert request.url == "https://wx.qq.com/cgi-bin/mmwebwx-bin/webwxinit?r=-5&pass_ticket=a%252B"
         assert list(json.loads(request.content)) == ["BaseRequest"]
         assert list(json.loads(request.content)["BaseRequest"]) == ["Uin", "Sid", "Skey", "DeviceID"]
 
-    def test_a_contact_that_cannot_be_read_costs_no_other(self) -> None:
+    def test_a_malformed_contact_affects_no_other(self) -> None:
         listed = b'[{"UserName":"@a"},{"UserName":{}},{"UserName":"@b"}]'
         body = b'{"BaseResponse":{"Ret":0},"ContactList":%b,"User":{"UserName":"@me","Uin":5}}' % listed
         reply = WEBWXINIT.decode_reply(Response(body=body))
@@ -55,7 +55,7 @@ class TestInit:
 
 
 class TestContactList:
-    def test_a_page_is_asked_for_by_its_cursor(self) -> None:
+    def test_a_page_is_requested_by_its_cursor(self) -> None:
         request = GETCONTACT.encode_request(ContactsRequest(skey="@crypt_1", pass_ticket="t", r=5, seq=7), HOSTS)
         assert request.query == "skey=%40crypt_1&pass_ticket=t&r=5&seq=7"
         assert request.content == b""
@@ -68,36 +68,36 @@ class TestContactList:
         assert GETCONTACT.decode_request(request).seq == 0
 
     @pytest.mark.parametrize("fields", ["", ',"MemberList":null,"Seq":null', ',"MemberList":"x","Seq":{}'])
-    def test_what_a_page_does_not_say_is_unset(self, fields: str) -> None:
+    def test_missing_fields_of_a_page_are_unset(self, fields: str) -> None:
         reply = GETCONTACT.decode_reply(Response(body=f'{{"BaseResponse":{{"Ret":0}}{fields}}}'.encode()))
         assert (reply.member_list, reply.seq) == (msgspec.UNSET, msgspec.UNSET)
 
-    def test_a_server_says_all_of_a_page(self) -> None:
+    def test_a_server_sends_all_fields_of_a_page(self) -> None:
         body = json.loads(GETCONTACT.encode_reply(ContactsReply()).body)
         assert (body["MemberCount"], body["MemberList"], body["Seq"]) == (0, [], 0)
 
 
 class TestBatch:
-    def test_it_asks_by_user_name_and_chatroom(self) -> None:
+    def test_contacts_are_requested_by_user_name_and_chatroom(self) -> None:
         value = BatchContactsRequest(r=5, credentials=CREDENTIALS, count=1, list=(ContactKey(user_name="@@a"),))
         request = BATCHGETCONTACT.encode_request(value, HOSTS)
         assert request.query == "type=ex&r=5"
         body = json.loads(request.content)
         assert (body["Count"], body["List"]) == (1, [{"UserName": "@@a", "EncryChatRoomId": ""}])
 
-    def test_entries_may_be_whole_contacts_or_name_the_chatroom_otherwise(self) -> None:
+    def test_entries_of_other_clients_are_decoded(self) -> None:
         body = b'{"Count":2,"List":[{"UserName":"@@a","ChatRoomId":""},{"UserName":"@b","NickName":"x","Sex":1}]}'
         url = "https://wx.qq.com/cgi-bin/mmwebwx-bin/webwxbatchgetcontact?type=ex"
         read = BATCHGETCONTACT.decode_request(Request(endpoint="", method="POST", url=url, body=body))
         assert [entry.user_name for entry in read.list] == ["@@a", "@b"]
 
-    def test_a_list_that_is_not_there_is_unset(self) -> None:
+    def test_a_missing_list_is_unset(self) -> None:
         body = b'{"BaseResponse":{"Ret":0},"Count":0,"ContactList":null}'
         assert BATCHGETCONTACT.decode_reply(Response(body=body)).contact_list is msgspec.UNSET
 
 
 class TestNames:
-    def test_a_contact_has_the_platforms_names_accidents_included(self) -> None:
+    def test_a_contact_has_the_platforms_field_names(self) -> None:
         names = written(WireContact(user_name="@a"))
         for name in (
             "UserName",
@@ -127,5 +127,5 @@ class TestNames:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_nothing_shows_its_keys(value: object) -> None:
+def test_no_repr_shows_a_key(value: object) -> None:
     assert "secret" not in repr(value)

@@ -1,4 +1,4 @@
-"""The text and XML inside `Content`, some of it written by attackers."""
+"""The text and XML inside `Content`, which may be written by attackers."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class TestEscaping:
             ("&nbsp;&", "&nbsp;&"),
         ],
     )
-    def test_one_escaping_is_undone_and_never_two(self, escaped: str, text: str) -> None:
+    def test_exactly_one_level_of_escaping_is_removed(self, escaped: str, text: str) -> None:
         assert unescape(escaped) == text
 
     @pytest.mark.parametrize("text", ["&lt;", "&amp;lt;", "<br/>", 'a & "b" <c>', "你好😀"])
-    def test_what_was_escaped_comes_back(self, text: str) -> None:
+    def test_escaped_text_can_be_unescaped(self, text: str) -> None:
         assert unescape(escape(text)) == text
 
 
@@ -95,7 +95,7 @@ class TestSenderPrefix:
             "a\n@abc:\nhi",
         ],
     )
-    def test_without_a_prefix_the_author_is_unknown_and_the_text_is_whole(self, content: str) -> None:
+    def test_without_a_prefix_the_author_is_unknown_and_the_text_unchanged(self, content: str) -> None:
         assert split_sender(content) == (None, content)
 
 
@@ -124,8 +124,8 @@ class TestXmlBombs:
             pytest.param(f"<a>{'<b/>' * MAX_XML_ELEMENTS}</a>", id="one element too many"),
         ],
     )
-    @pytest.mark.timeout(30)  # what grows with the square of its length takes minutes
-    def test_a_bomb_is_not_read_and_takes_no_time(self, xml: str) -> None:
+    @pytest.mark.timeout(30)  # An algorithm with quadratic time would take minutes.
+    def test_an_entity_bomb_is_refused_quickly(self, xml: str) -> None:
         assert read_xml(xml) is None
 
     @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ class TestXmlBombs:
             pytest.param(f"<a>{'<b/>' * (MAX_XML_ELEMENTS - 1)}</a>", id="elements"),
         ],
     )
-    def test_up_to_the_limit_it_is_read(self, xml: str) -> None:
+    def test_xml_up_to_the_limit_is_decoded(self, xml: str) -> None:
         assert read_xml(xml) is not None
 
 
@@ -147,17 +147,17 @@ class TestReadingXml:
     def test_broken_xml_is_none(self, xml: str) -> None:
         assert read_xml(xml) is None
 
-    def test_text_and_attributes_are_read_and_blanks_around_are_dropped(self) -> None:
+    def test_text_and_attributes_are_decoded_without_surrounding_blanks(self) -> None:
         root = read_xml('\n <msg a="1 &lt; 2">你好<b/></msg>\n')
         assert root is not None
         assert (root.tag, root.attrib, root.text) == ("msg", {"a": "1 < 2"}, "你好")
 
-    def test_the_encoding_a_declaration_names_does_not_count(self) -> None:
+    def test_the_encoding_in_a_declaration_is_ignored(self) -> None:
         root = read_xml('<?xml version="1.0" encoding="gb2312"?><msg>你好</msg>')
         assert root is not None
         assert root.text == "你好"
 
-    def test_half_a_surrogate_pair_does_not_stop_it(self) -> None:
+    def test_a_lone_surrogate_does_not_prevent_decoding(self) -> None:
         root = read_xml("<msg>a\ud83d</msg>")
         assert root is not None
         assert root.text == "a?"
@@ -182,13 +182,13 @@ class TestReadingXmlLoosely:
             ("<m><t>x", "x"),
         ],
     )
-    def test_damage_costs_no_more_than_itself(self, xml: str, title: str) -> None:
+    def test_undamaged_parts_of_damaged_xml_are_decoded(self, xml: str, title: str) -> None:
         root = read_loosely(xml)
         assert root is not None
         assert root.findtext("t") == title
 
     @pytest.mark.parametrize("xml", ["", "text", "@abc:<", "<", "<<<", "<m", "</m>", "&"])
-    def test_where_nothing_can_be_read_it_is_none(self, xml: str) -> None:
+    def test_text_without_xml_is_none(self, xml: str) -> None:
         assert read_loosely(xml) is None
 
     @pytest.mark.parametrize(
@@ -201,25 +201,25 @@ class TestReadingXmlLoosely:
             pytest.param(f"<a>{'&' * (MAX_XML // 4)}</a>", id="too large once repaired"),
         ],
     )
-    def test_what_is_refused_for_safety_stays_refused(self, xml: str) -> None:
+    def test_loose_reading_refuses_entities_as_well(self, xml: str) -> None:
         assert read_loosely(xml) is None
 
     @pytest.mark.parametrize("piece", ["<", "&", "<![CDATA[", "<a ", "<a><", "<!--", "]]>"])
-    def test_no_text_takes_long(self, piece: str) -> None:
-        # The timeout of a test is the limit: what looks at every pair of pieces would need minutes.
+    def test_loose_reading_takes_linear_time(self, piece: str) -> None:
+        # The timeout of a test is the limit: an algorithm with quadratic time would need minutes.
         read_loosely(piece * (MAX_XML // len(piece)))
 
 
 class TestOneElement:
-    def test_its_attributes_come_back(self) -> None:
+    def test_attributes_can_be_decoded(self) -> None:
         attributes = {"x": "22.5", "label": '<A & "B">\n', "empty": ""}
         assert attributes == read_attributes(write_message("location", attributes), "location")
 
-    def test_they_may_be_the_messages_own(self) -> None:
+    def test_attributes_may_belong_to_the_message_element(self) -> None:
         assert read_attributes(f"{write_tag('msg', {'nickname': '小华'})} />", "msg") == {"nickname": "小华"}
 
     @pytest.mark.parametrize("xml", ["", "hi", "<msg/>", "<msg><other a='1'/></msg>"])
-    def test_there_may_be_none(self, xml: str) -> None:
+    def test_attributes_may_be_missing(self, xml: str) -> None:
         assert read_attributes(xml, "location") == {}
 
 
@@ -227,27 +227,27 @@ class TestOneElement:
 
 
 class TestPictures:
-    def test_a_pictures_xml_has_the_platforms_shape(self) -> None:
+    def test_the_xml_of_a_picture_has_the_platforms_form(self) -> None:
         assert write_image({"aeskey": "k", "length": "1"}) == (
             '<?xml version="1.0"?>\n<msg>\n\t<img aeskey="k" length="1" />\n</msg>'
         )
 
-    def test_attributes_come_back_in_their_order(self) -> None:
+    def test_attributes_keep_their_order(self) -> None:
         read = read_image(write_image(FULL))
         assert read is not None
         assert list(FULL.items()) == list(read.items())
 
     @pytest.mark.parametrize("value", ["a&b", "<x>", '"', "'", "\n\r\t", "]]>", '" /><evil a="', "你好😀"])
-    def test_an_attribute_adds_no_markup(self, value: str) -> None:
+    def test_an_attribute_cannot_inject_markup(self, value: str) -> None:
         assert read_image(write_image({"md5": value})) == {"md5": value}
 
     @pytest.mark.parametrize("content", ["@0123456789abcdef", "", "<msg/>", '<img aeskey="k"/>', "<msg><img"])
-    def test_what_is_no_pictures_xml_is_none(self, content: str) -> None:
+    def test_other_xml_is_not_a_picture(self, content: str) -> None:
         assert read_image(content) is None
 
 
 class TestForwarding:
-    def test_everything_received_goes_back_as_it_came(self) -> None:
+    def test_a_forwarded_picture_has_all_received_attributes(self) -> None:
         assert forward_image(write_image(FULL)) == write_image(FULL)
 
     @pytest.mark.parametrize(("there", "missing"), [("aeskey", "cdnthumbaeskey"), ("cdnthumbaeskey", "aeskey")])
@@ -264,11 +264,11 @@ class TestForwarding:
         assert sent is not None
         assert (sent["cdnthumburl"], sent["cdnmidimgurl"]) == ("u", "u")
 
-    def test_where_two_names_hold_two_values_both_stay(self) -> None:
+    def test_two_names_with_two_values_both_stay(self) -> None:
         received = {"aeskey": "k1", "cdnthumbaeskey": "k2", "cdnthumburl": "u1", "cdnmidimgurl": "u2"}
         assert read_image(forward_image(write_image(received))) == received
 
-    def test_a_missing_md5_is_not_invented(self) -> None:
+    def test_a_missing_md5_stays_missing(self) -> None:
         sent = read_image(forward_image(write_image({"aeskey": "k", "cdnthumburl": "u"})))
         assert sent is not None
         assert "md5" not in sent
@@ -284,7 +284,7 @@ class TestForwarding:
             pytest.param("<msg><img", id="broken"),
         ],
     )
-    def test_without_keys_it_is_refused_with_an_alternative(self, content: str) -> None:
+    def test_a_picture_without_keys_is_refused_with_an_alternative(self, content: str) -> None:
         with pytest.raises(NotForwardable, match="send it as a new picture"):
             forward_image(content)
 
@@ -305,7 +305,7 @@ def with_tags(**tags: str) -> str:
 
 
 class TestRecallNotices:
-    def test_a_notice_has_the_platforms_shape(self) -> None:
+    def test_a_notice_has_the_platforms_form(self) -> None:
         assert write_recall_notice(NOTICE) == (
             '<sysmsg type="revokemsg">\n\t<revokemsg>\n\t\t<session>wxid_example</session>\n'
             "\t\t<oldmsgid>1096500001</oldmsgid>\n\t\t<msgid>2900000000000000001</msgid>\n"
@@ -313,7 +313,7 @@ class TestRecallNotices:
         )
 
     @pytest.mark.parametrize("new_message_id", ["", "7700000000000000002"])
-    def test_a_notice_comes_back(self, new_message_id: str) -> None:
+    def test_a_notice_can_be_decoded(self, new_message_id: str) -> None:
         notice = RecallNotice(
             message_id="1", text="t", session="a & b", old_message_id="2", new_message_id=new_message_id
         )
@@ -338,13 +338,13 @@ class TestRecallNotices:
             pytest.param("@abc:\n" + with_tags(msgid="29"), id="with a sender before it"),
         ],
     )
-    def test_the_id_is_found_in_every_shape(self, xml: str) -> None:
+    def test_the_id_is_found_in_every_form_of_notice(self, xml: str) -> None:
         read = read_recall_notice(xml)
         assert read is not None
         assert read.message_id == "29"
 
     @pytest.mark.parametrize("text", ["<![CDATA[a & b]]>", "a & b"])
-    def test_the_text_of_a_broken_notice_is_read(self, text: str) -> None:
+    def test_the_text_of_a_malformed_notice_is_decoded(self, text: str) -> None:
         read = read_recall_notice(with_tags(msgid="29", other="&", replacemsg=text))
         assert read is not None
         assert read.text == "a & b"
@@ -352,14 +352,14 @@ class TestRecallNotices:
     @pytest.mark.parametrize(
         "newmsgid", ["", "<newmsgid>30</newmsgid>"], ids=["without", "with a new id after the text"]
     )
-    def test_a_nickname_in_a_broken_notice_names_no_other_message(self, newmsgid: str) -> None:
+    def test_a_nickname_in_a_malformed_notice_cannot_name_another_message(self, newmsgid: str) -> None:
         nickname = "\x0b</replacemsg><newmsgid>666</newmsgid><msgid>666</msgid><replacemsg>"
         xml = f"<revokemsg><replacemsg>{nickname} 撤回了</replacemsg><msgid>29</msgid>{newmsgid}</revokemsg>"
         read = read_recall_notice(xml)
         assert read is not None
         assert (read.message_id, read.new_message_id) == ("29", "30" if newmsgid else "")
 
-    def test_a_nickname_in_a_notice_that_is_cut_off_names_no_other_message(self) -> None:
+    def test_a_nickname_in_a_truncated_notice_cannot_name_another_message(self) -> None:
         read = read_recall_notice("<revokemsg><msgid>29</msgid><replacemsg>\x0b<newmsgid>666</newmsgid>")
         assert read is not None
         assert (read.message_id, read.new_message_id, read.text) == ("29", "", "")
@@ -367,9 +367,9 @@ class TestRecallNotices:
     @pytest.mark.parametrize(
         "xml", ["", "revokemsg", "<msg>revokemsg</msg>", '<sysmsg type="pat"><pat/></sysmsg>', "<sysmsg>&"]
     )
-    def test_what_is_no_notice_is_none(self, xml: str) -> None:
+    def test_other_xml_is_not_a_notice(self, xml: str) -> None:
         assert read_recall_notice(xml) is None
 
-    @pytest.mark.timeout(30)  # what grows with the square of its length takes minutes
-    def test_a_hostile_notice_costs_no_more_than_its_length(self) -> None:
+    @pytest.mark.timeout(30)  # An algorithm with quadratic time would take minutes.
+    def test_a_hostile_notice_takes_linear_time(self) -> None:
         read_recall_notice("<revokemsg>" + "<msgid><newmsgid><replacemsg>" * 50_000)

@@ -1,4 +1,4 @@
-"""The cookie jar."""
+"""The cookie jar: which cookies a request has, and when they expire."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class TestEqualNamesOnSeveralDomains:
     )
 
     @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
-    def test_each_host_gets_its_own_value_whatever_came_first(self, order: tuple[int, ...]) -> None:
+    def test_each_host_gets_its_own_value_in_any_order(self, order: tuple[int, ...]) -> None:
         jar = Jar()
         for index in order:
             url, text = self.SET[index]
             jar = jar.absorb(url, (text,), NOW)
         assert [jar.value("webwx_data_ticket", url, NOW) for url in (MAIN, FILE, PUSH)] == ["main", "file", "all"]
 
-    def test_the_nearest_value_goes_first_in_the_header(self) -> None:
+    def test_the_most_specific_value_is_first_in_the_header(self) -> None:
         jar = Jar()
         for url, text in self.SET:
             jar = jar.absorb(url, (text,), NOW)
@@ -54,17 +54,17 @@ class TestEqualNamesOnSeveralDomains:
 
 
 class TestWhereACookieGoes:
-    def test_without_a_domain_it_goes_to_exactly_its_host(self) -> None:
+    def test_a_cookie_without_a_domain_is_sent_to_its_host_only(self) -> None:
         jar = jar_of("wxsid=x")
         assert jar.header(MAIN, NOW) == "wxsid=x"
         assert jar.header(FILE, NOW) == ""
 
     @pytest.mark.parametrize("domain", [".qq.com", "qq.com", "WX.QQ.COM"])
-    def test_with_a_domain_it_goes_to_the_hosts_below_it(self, domain: str) -> None:
+    def test_a_cookie_with_a_domain_is_sent_to_its_subdomains(self, domain: str) -> None:
         jar = jar_of(f"webwx_data_ticket=x; Domain={domain}; Path=/")
         assert jar.header(FILE, NOW) == "webwx_data_ticket=x"
 
-    def test_a_host_that_only_ends_alike_gets_nothing(self) -> None:
+    def test_a_host_name_with_the_same_ending_gets_no_cookie(self) -> None:
         jar = jar_of("wxsid=x; Domain=wx.qq.com")
         assert jar.header("https://evilwx.qq.com/", NOW) == ""
 
@@ -84,16 +84,16 @@ class TestWhereACookieGoes:
             ("relative", True),
         ],
     )
-    def test_it_goes_to_its_path_and_below(self, path: str, goes: bool) -> None:
+    def test_a_cookie_is_sent_to_its_path_and_below(self, path: str, goes: bool) -> None:
         assert jar_of(f"a=1; Path={path}").header(MAIN, NOW) == ("a=1" if goes else "")
 
-    def test_longer_paths_go_first(self) -> None:
+    def test_longer_paths_are_first(self) -> None:
         assert jar_of("a=1; Path=/", "b=2; Path=/cgi-bin").header(MAIN, NOW) == "b=2; a=1"
 
-    def test_an_address_without_a_path_is_the_root(self) -> None:
+    def test_an_address_without_a_path_has_the_root_path(self) -> None:
         assert jar_of("a=1").header("https://wx.qq.com", NOW) == "a=1"
 
-    def test_a_secure_cookie_never_goes_over_plain_http(self) -> None:
+    def test_a_secure_cookie_is_never_sent_over_plain_http(self) -> None:
         jar = jar_of("a=1; Secure")
         assert jar.header(MAIN, NOW) == "a=1"
         assert jar.header(MAIN.replace("https", "http"), NOW) == ""
@@ -118,25 +118,25 @@ class TestHowLongACookieLives:
         [cookie] = jar_of(f"a=1{attributes}").cookies
         assert cookie.expires == expires
 
-    def test_it_is_sent_until_it_expires(self) -> None:
+    def test_a_cookie_is_sent_until_it_expires(self) -> None:
         jar = jar_of("a=1; Max-Age=60")
         assert jar.header(MAIN, NOW + 59) == "a=1"
         assert jar.header(MAIN, NOW + 60) == ""
 
     @pytest.mark.parametrize("attributes", ["Max-Age=0", "Max-Age=-1", "Expires=Thu, 01 Jan 1970 00:00:00 GMT"])
-    def test_an_expired_one_deletes_its_namesake(self, attributes: str) -> None:
+    def test_an_expired_cookie_deletes_the_stored_one(self, attributes: str) -> None:
         assert jar_of("a=1").absorb(MAIN, (f"a=; {attributes}",), NOW) == Jar()
 
-    def test_expired_ones_are_forgotten_when_others_arrive(self) -> None:
+    def test_expired_cookies_are_deleted_when_others_arrive(self) -> None:
         jar = jar_of("a=1; Max-Age=60").absorb(MAIN, ("b=2",), NOW + 61)
         assert [cookie.name for cookie in jar.cookies] == ["b"]
 
-    def test_its_end_is_reckoned_by_the_clock_of_the_server_that_set_it(self) -> None:
-        expires = "a=1; Expires=Tue, 14 Nov 2023 22:14:20 GMT"  # a minute after NOW
+    def test_a_cookie_expires_by_the_clock_of_its_server(self) -> None:
+        expires = "a=1; Expires=Tue, 14 Nov 2023 22:14:20 GMT"  # A minute after NOW.
         jar = Jar().absorb(MAIN, (expires, "b=2; Max-Age=60"), NOW - 1_000, ahead=1_000)
         assert {cookie.name: cookie.expires for cookie in jar.cookies} == {"a": NOW - 940, "b": NOW - 940}
 
-    def test_a_jump_of_the_clock_takes_nothing_from_it(self) -> None:
+    def test_a_jump_of_the_clock_does_not_shorten_its_life(self) -> None:
         jar = jar_of("a=1; Max-Age=60", "b=2").aged(1_000)
         assert jar.header(MAIN, NOW + 1_059) == "a=1; b=2"
         assert jar.header(MAIN, NOW + 1_060) == "b=2"
@@ -149,7 +149,7 @@ class TestAJarIsBounded:
         fits = "a=" + "x" * (MAX_COOKIE - len("a=;Path=/")) + ";Path=/"
         assert [len(cookie.name) for cookie in jar_of(fits, "b" + fits).cookies] == [1]
 
-    def test_a_flood_of_cookies_finds_the_jar_full_and_displaces_none_of_the_login(self) -> None:
+    def test_many_cookies_do_not_replace_those_of_the_login(self) -> None:
         jar = jar_of(*self.SESSION)
         for number in range(101):
             path = "/cgi-bin/mmwebwx-bin" if number % 2 else "/"
@@ -161,38 +161,38 @@ class TestAJarIsBounded:
         assert len(sent) <= MAX_HEADER
         assert all(part in sent.split("; ") for part in ("wxuin=1", "wxsid=x", "webwx_data_ticket=y"))
 
-    def test_a_domain_may_have_so_many_and_a_new_value_of_one_is_taken_when_it_is_full(self) -> None:
+    def test_a_full_domain_accepts_new_values_of_its_cookies_only(self) -> None:
         jar = jar_of(*(f"c{number}=1" for number in range(MAX_OF_DOMAIN + 1))).absorb(MAIN, ("c49=2", "c50=2"), NOW)
         assert len(jar.cookies) == MAX_OF_DOMAIN
         assert jar.header(MAIN, NOW).endswith("c48=1; c49=2")
 
-    def test_what_has_expired_makes_room(self) -> None:
+    def test_expired_cookies_do_not_count(self) -> None:
         jar = jar_of(*(f"c{number}=1; Max-Age=60" for number in range(MAX_OF_DOMAIN)))
         jar = jar.absorb(MAIN, ("new=1",), NOW + 61)
         assert [cookie.name for cookie in jar.cookies] == ["new"]
 
-    def test_all_domains_together_may_have_so_many(self) -> None:
+    def test_all_domains_together_have_a_limit(self) -> None:
         jar = Jar()
         for number in range(20):
             url = f"https://host{number}.qq.com/"
             jar = jar.absorb(url, tuple(f"c{each}=1" for each in range(MAX_OF_DOMAIN)), NOW)
         assert len(jar.cookies) == MAX_COOKIES
 
-    def test_nor_do_two_processes_fill_it_beyond_that(self) -> None:
+    def test_merging_the_jars_of_two_processes_keeps_the_limit(self) -> None:
         one, other = (jar_of(*(f"{kind}{number}=1" for number in range(MAX_OF_DOMAIN))) for kind in "ab")
         assert len(one.rebased(Jar(), other).cookies) == MAX_OF_DOMAIN
 
-    def test_the_jar_of_an_older_version_is_not_sent_whole(self) -> None:
+    def test_the_jar_of_an_older_version_is_limited(self) -> None:
         large = tuple(Cookie(name=f"c{number}", value="x" * 4_000, domain="wx.qq.com") for number in range(1_000))
         assert len(Jar(large).header(MAIN, NOW)) <= MAX_HEADER
 
 
 class TestOneOrigin:
-    def test_every_cookie_belongs_to_the_address_whatever_domain_it_names(self) -> None:
+    def test_cookies_of_a_given_server_belong_to_it_despite_their_domain(self) -> None:
         jar = Jar().absorb(SERVER, ("wxsid=x; Domain=.qq.com; Secure",), NOW, one_origin=True)
         assert jar.header(SERVER, NOW) == "wxsid=x"
 
-    def test_it_does_not_go_elsewhere(self) -> None:
+    def test_cookies_of_a_given_server_are_sent_to_no_other(self) -> None:
         jar = Jar().absorb(SERVER, ("wxsid=x; Domain=.qq.com",), NOW, one_origin=True)
         assert jar.header(MAIN, NOW) == ""
 
@@ -202,7 +202,7 @@ class TestReading:
     def test_an_invalid_cookie_is_ignored_and_the_others_are_stored(self, broken: str) -> None:
         assert jar_of(broken, "a=1").header(MAIN, NOW) == "a=1"
 
-    def test_a_value_keeps_its_equals_signs_and_loses_the_blanks_around_it(self) -> None:
+    def test_a_value_keeps_its_equals_signs_without_surrounding_blanks(self) -> None:
         cookie = parse_cookie(" wxsid = QQ+x/y== ; path=/", "wx.qq.com", NOW, one_origin=False)
         assert cookie == Cookie(name="wxsid", value="QQ+x/y==", domain="wx.qq.com")
 
@@ -210,21 +210,21 @@ class TestReading:
         assert jar_of("a=1").value("b", MAIN, NOW) == ""
         assert Jar().value("a", MAIN, NOW) == ""
 
-    def test_an_answer_without_cookies_gives_the_same_jar(self) -> None:
+    def test_an_answer_without_cookies_returns_the_same_jar(self) -> None:
         jar = jar_of("a=1")
         assert jar.absorb(MAIN, (), NOW) is jar
 
-    def test_of_two_equal_names_in_a_cookie_header_the_first_wins(self) -> None:
+    def test_the_first_of_two_equal_names_in_a_cookie_header_counts(self) -> None:
         assert read_cookie_header("wxsid=a=b; wxuin=1; wxsid=c; junk; =") == {"wxsid": "a=b", "wxuin": "1", "": ""}
 
 
-def test_a_cookie_and_a_jar_show_names_and_no_values() -> None:
+def test_the_repr_of_a_cookie_and_a_jar_shows_names_and_no_values() -> None:
     jar = jar_of("wxsid=secret", "wxuin=secret")
     assert repr(jar) == "Jar(wxsid, wxuin)"
     assert repr(jar.cookies[0]) == "Cookie(wxsid, wx.qq.com)"
 
 
-def test_two_processes_keep_the_cookies_of_both() -> None:
+def test_merging_keeps_the_cookies_of_two_processes() -> None:
     url = "https://wx2.qq.com/"
     before = Jar().absorb(url, ("same=0", "changed=0", "gone=0", "theirs=0"), 0)
     ours = before.absorb(url, ("changed=1", "gone=; Max-Age=0", "new=1"), 0)
@@ -235,7 +235,7 @@ def test_two_processes_keep_the_cookies_of_both() -> None:
     }  # fmt: skip
 
 
-def test_headers_are_written_once_until_a_cookie_comes_to_its_end() -> None:
+def test_a_header_is_cached_until_a_cookie_expires() -> None:
     jar = Jar((
         Cookie(name="a", value="1", domain="wx.qq.com"),
         Cookie(name="b", value="2", domain="wx.qq.com", expires=200.0),

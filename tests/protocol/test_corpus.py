@@ -1,4 +1,4 @@
-"""Every real answer, request, header and cookie decodes to what the index of the corpus names."""
+"""Every real answer, request, header and cookie decodes to the values in the index of the corpus."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ CALL_OF = {
     "webwxrevokemsg": "webwxrevokemsg",
     "webwxuploadmedia": "webwxuploadmedia",
 }
-"""The call that an answer is of, by the folder it lies in."""
+"""The call of an answer, by the name of its folder."""
 
 BEFORE = 1_400_000_000.0
-"""A moment before any of these cookies ends."""
+"""A time before any of these cookies expires."""
 
 
 def fields_of(value: msgspec.Struct) -> dict[str, Any]:
-    """Return a struct's fields by their names on the wire; of what is left raw, how many there are."""
+    """Return a struct's fields by their wire names, and for raw lists the number of items."""
     told: dict[str, Any] = {}
     for field in msgspec.structs.fields(value):
         content = getattr(value, field.name)
@@ -48,13 +48,13 @@ def fields_of(value: msgspec.Struct) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("payload", payloads(*CALL_OF), ids=str)
-def test_an_answer_says_what_the_index_names(payload: Payload) -> None:
+def test_an_answer_has_the_values_of_the_index(payload: Payload) -> None:
     reply = CALLS[CALL_OF[payload.kind]].decode_reply(Response(body=payload.body))
     assert payload.expected == said_of(fields_of(reply), payload.expected)
 
 
 @pytest.mark.parametrize("payload", payloads("request"), ids=str)
-def test_a_request_of_the_page_is_read(payload: Payload) -> None:
+def test_a_request_of_the_page_is_decoded(payload: Payload) -> None:
     endpoint = CALLS[payload.expected["call"]]
     url, body = f"https://wx.qq.com{endpoint.path}", payload.body
     if payload.file.endswith(".txt"):
@@ -74,13 +74,13 @@ def jar_of(url: str, set_cookies: tuple[str, ...]) -> list[list[Any]]:
 
 
 @pytest.mark.parametrize("payload", payloads("cookies"), ids=str)
-def test_real_cookies_are_kept_until_they_end(payload: Payload) -> None:
+def test_real_cookies_are_stored_until_they_expire(payload: Payload) -> None:
     set_cookies = tuple(payload.text.strip().splitlines())
     assert payload.expected == {"cookies": jar_of("https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxsync", set_cookies)}
 
 
 @pytest.mark.parametrize("payload", payloads("http-headers"), ids=str)
-def test_real_headers_are_read(payload: Payload) -> None:
+def test_real_headers_are_decoded(payload: Payload) -> None:
     _, *lines = payload.text.strip().splitlines()
     headers: Headers = tuple((name, value) for name, _, value in (line.partition(": ") for line in lines))
     response = Response(headers=headers)

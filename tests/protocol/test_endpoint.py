@@ -58,7 +58,7 @@ def asked(url: str, body: bytes = b"", *headers: tuple[str, str]) -> Request:
 
 
 class TestEncodingARequest:
-    def test_each_field_travels_where_it_is_marked(self) -> None:
+    def test_each_field_is_sent_in_its_declared_place(self) -> None:
         value = Everywhere(chat="@@a/b", seq=0, lang="zh CN", timestamp=5, user_name="你", tags=["x"])
         request = CALL.encode_request(value, HOSTS)
         assert request.method == "POST"
@@ -73,7 +73,7 @@ class TestEncodingARequest:
     def test_a_request_without_any_query_has_no_question_mark(self) -> None:
         assert FORMED.encode_request(Plain(), HOSTS).url == "https://wx.qq.com/f"
 
-    def test_headers_given_follow_the_content_type(self) -> None:
+    def test_given_headers_follow_the_content_type(self) -> None:
         request = FORMED.encode_request(Plain(sid="a"), HOSTS, (("Accept", "*/*"),))
         assert request.headers == (("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "*/*"))
         assert request.content == b"sid=a"
@@ -82,14 +82,14 @@ class TestEncodingARequest:
         request = REFERRED.encode_request(Referred(given="a=1"), HOSTS)
         assert (request.content, request.headers) == (b"", ())
 
-    def test_a_query_of_the_servers_making_goes_first_and_adds_no_line(self) -> None:
+    def test_a_query_from_the_server_is_first_and_cannot_inject_a_line(self) -> None:
         request = REFERRED.encode_request(Referred(given="ticket=A@b%2B&x=1 HTTP/1.1\r\nHost: evil", fun="new"), HOSTS)
         assert request.url == "https://wx.qq.com/r?ticket=A@b%2B&x=1%20HTTP/1.1%0D%0AHost:%20evil&fun=new"
 
-    def test_an_empty_query_of_the_servers_making_leaves_our_own(self) -> None:
+    def test_an_empty_query_from_the_server_leaves_our_own(self) -> None:
         assert REFERRED.encode_request(Referred(given="", fun="new"), HOSTS).query == "fun=new"
 
-    def test_threads_that_write_at_once_each_get_the_address_they_ask_for(self) -> None:
+    def test_concurrent_threads_get_their_own_addresses(self) -> None:
         def write(lang: str) -> set[str]:
             value = Everywhere(chat="a", lang=lang, user_name="")
             return {CALL.encode_request(value, HOSTS).query for _ in range(10_000)}
@@ -105,15 +105,15 @@ class TestEncodingARequest:
 
 
 class TestDecodingARequest:
-    def test_each_field_is_found_where_it_travels(self) -> None:
+    def test_each_field_is_decoded_from_its_place(self) -> None:
         read = CALL.decode_request(asked("/cgi-bin/a.b/x%20y?SEQ=7&_=5&other=1", b'{"TagList":["x"],"UserName":7}'))
         assert read == Everywhere(chat="x y", seq=7, timestamp=5, user_name="7", tags=["x"])
 
-    def test_what_is_absent_has_its_default(self) -> None:
+    def test_missing_fields_have_their_defaults(self) -> None:
         assert CALL.decode_request(asked("/cgi-bin/a.b/x", b'{"UserName":"a"}')) == Everywhere(chat="x", user_name="a")
 
     @pytest.mark.parametrize("odd", ["seven", "", "9" * 5_000])
-    def test_an_odd_number_in_a_query_gives_a_number_and_no_error(self, odd: str) -> None:
+    def test_an_invalid_number_in_a_query_becomes_a_number(self, odd: str) -> None:
         read = CALL.decode_request(asked(f"/cgi-bin/a.b/x?seq={odd}", b'{"UserName":"a"}'))
         assert read.seq == (0 if odd == "" else 3)
 
@@ -126,25 +126,25 @@ class TestDecodingARequest:
             pytest.param("/cgi-bin/a.b/x", b"<html>", id="an unreadable body"),
         ],
     )
-    def test_a_request_without_what_is_required_is_a_protocol_error(self, url: str, body: bytes) -> None:
+    def test_a_request_without_a_required_field_is_a_protocol_error(self, url: str, body: bytes) -> None:
         with pytest.raises(ProtocolError):
             CALL.decode_request(asked(url, body))
 
-    def test_a_form_may_come_without_a_body(self) -> None:
+    def test_a_form_may_have_no_body(self) -> None:
         assert FORMED.decode_request(asked("/f")) == Plain()
 
-    def test_a_query_of_the_servers_making_comes_back_without_our_own_fields(self) -> None:
+    def test_a_query_from_the_server_is_decoded_without_our_own_fields(self) -> None:
         read = REFERRED.decode_request(asked("/r?ticket=A@b%2B&x=&fun=new"))
         assert read == Referred(given="ticket=A@b%2B&x=", fun="new")
 
 
 class TestReplies:
-    def test_a_reply_comes_back(self) -> None:
+    def test_a_reply_can_be_decoded(self) -> None:
         response = CALL.encode_reply(Answer(ret=5))
         assert response == Response(headers=(("Content-Type", "text/plain"),), body=b'{\n"Ret": 5\n}\n')
         assert CALL.decode_reply(response) == Answer(ret=5)
 
-    def test_an_unreadable_reply_is_a_protocol_error_that_names_the_call_and_shows_nothing(self) -> None:
+    def test_a_malformed_reply_is_a_protocol_error_with_the_call_and_no_content(self) -> None:
         with pytest.raises(ProtocolError, match=r"^call: the body is not readable JSON$") as error:
             CALL.decode_reply(Response(body=b"secret"))
         assert error.value.__cause__ is None
@@ -174,16 +174,16 @@ class TestMatching:
             ("POST", "/cgi-bin/a.b/", False),
         ],
     )
-    def test_a_request_belongs_by_method_and_whole_path(self, method: str, path: str, matches: bool) -> None:
+    def test_a_request_matches_by_method_and_complete_path(self, method: str, path: str, matches: bool) -> None:
         assert CALL.matches(method, path) is matches
 
 
-def test_an_endpoint_shows_its_name() -> None:
+def test_the_repr_of_an_endpoint_shows_its_name() -> None:
     assert repr(CALL) == "Endpoint(call)"
 
 
 class TestTheWholeApi:
-    def test_no_two_calls_answer_the_same_request(self) -> None:
+    def test_no_two_calls_match_the_same_request(self) -> None:
         for endpoint in ENDPOINTS:
             path = endpoint.path.replace("{uuid}", "Qa1Zw2Sx3E==")
             assert [endpoint] == [each for each in ENDPOINTS if each.matches(endpoint.method, path)]
@@ -196,19 +196,19 @@ class TestTheWholeApi:
             assert endpoint.path.removesuffix("/{uuid}").endswith(f"/{endpoint.name}")
 
 
-# -- every request, to the byte --------------------------------------------------------------------------------------
+# -- every request, byte for byte ------------------------------------------------------------------------------------
 
 
 def kept_records() -> dict[str, str]:
-    """Return the records that are kept, by the name of the call."""
+    """Return the stored records by the name of the call."""
     records = re.split(r"\n\n(?=### )", RECORDS.read_text("utf-8").rstrip("\n"))
     return {each.removeprefix("### ").partition("\n")[0]: each for each in records}
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
-def test_no_request_changes_by_a_byte_unless_its_record_does(endpoint: Endpoint[Any, Any]) -> None:
-    assert kept_records().get(endpoint.name) == record(endpoint), "if it should, run `make records`"
+def test_every_request_equals_its_record(endpoint: Endpoint[Any, Any]) -> None:
+    assert kept_records().get(endpoint.name) == record(endpoint), "if the change is intended, run `make records`"
 
 
-def test_no_call_is_lost_while_its_record_is_there() -> None:
+def test_every_record_belongs_to_a_call() -> None:
     assert list(kept_records()) == [endpoint.name for endpoint in ENDPOINTS]

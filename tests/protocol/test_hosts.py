@@ -39,7 +39,7 @@ class TestTheFamilyOfAHost:
             ("cmfilehelper.weixin.qq.com", "login.wx8.qq.com", "file.wx8.qq.com", "cmfilehelper.weixin.qq.com"),
         ],
     )
-    def test_the_redirect_decides_every_host(self, main: str, login: str, file: str, push: str) -> None:
+    def test_the_redirect_determines_every_host(self, main: str, login: str, file: str, push: str) -> None:
         hosts = follow(f"https://{main}/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=x", None)
         origins = [hosts.origin(host) for host in (Host.MAIN, Host.LOGIN, Host.FILE, Host.PUSH, Host.QR)]
         assert origins == [f"https://{main}", f"https://{login}", f"https://{file}", f"https://{push}", QR_ORIGIN]
@@ -47,7 +47,7 @@ class TestTheFamilyOfAHost:
     def test_the_table_holds_no_other_host(self) -> None:
         assert len(FAMILIES) == 8
 
-    def test_a_host_that_is_not_in_it_names_the_way_to_add_it(self) -> None:
+    def test_the_error_for_an_unknown_host_explains_how_to_allow_it(self) -> None:
         with pytest.raises(UnsafeRedirect, match=r"'wx9\.qq\.com'.*add it to allowed_hosts"):
             follow("https://wx9.qq.com/cgi-bin", None)
 
@@ -59,19 +59,19 @@ class TestTheFamilyOfAHost:
              ["gzfilehelper.weixin.qq.com", "login.wx.qq.com", "file.wx.qq.com", "gzfilehelper.weixin.qq.com"]),
         ],
     )  # fmt: skip
-    def test_a_host_that_was_added_has_its_family_by_the_same_rule(self, host: str, origins: list[str]) -> None:
+    def test_an_allowed_host_has_its_family_by_the_same_rule(self, host: str, origins: list[str]) -> None:
         hosts = follow(f"https://{host}/cgi-bin?ticket=x", None, (host,))
 
         assert [f"https://{each}" for each in origins] == [hosts.main, hosts.login, hosts.file, hosts.push]
         assert choose(host, None, (host,))[1] == hosts
 
-    def test_adding_a_host_that_is_known_changes_nothing(self) -> None:
+    def test_allowing_a_known_host_changes_nothing(self) -> None:
         assert families(("filehelper.weixin.qq.com",)) == FAMILIES
 
     @pytest.mark.parametrize(
         "host", ["", "localhost", "https://wx9.qq.com", "wx9.qq.com:444", "WX9.qq.com", "a..b", "*.qq.com"]
     )
-    def test_only_a_plain_host_name_can_be_added(self, host: str) -> None:
+    def test_only_a_plain_host_name_can_be_allowed(self, host: str) -> None:
         with pytest.raises(NotOnThisHost, match="allowed_hosts"):
             choose(None, None, (host,))
 
@@ -116,7 +116,7 @@ class TestWhoALoginIsSentOnTo:
             follow(redirect, server)
         assert "nothing was sent there" in str(refused.value)
 
-    def test_the_refusal_names_the_host_and_not_what_the_address_carries(self) -> None:
+    def test_the_error_names_the_host_and_no_query(self) -> None:
         with pytest.raises(UnsafeRedirect) as refused:
             follow("https://user:password@evil.example/x?ticket=secret", None)
         assert "evil.example" in str(refused.value)
@@ -124,11 +124,11 @@ class TestWhoALoginIsSentOnTo:
             assert secret not in str(refused.value)
 
     @pytest.mark.parametrize("redirect", ["https://wx.qq.com", "https://WX.qq.com:443/x"])
-    def test_a_real_host_written_another_way_is_still_that_host(self, redirect: str) -> None:
+    def test_other_spellings_of_a_real_host_are_accepted(self, redirect: str) -> None:
         assert follow(redirect, None) is FAMILIES["wx.qq.com"]
 
     @pytest.mark.parametrize("redirect", [f"{SERVER}/cgi-bin?ticket=x", "https://wx2.qq.com/cgi-bin?ticket=x"])
-    def test_with_a_server_its_own_origin_and_real_hosts_stay_at_the_server(self, redirect: str) -> None:
+    def test_with_a_server_its_own_origin_and_real_hosts_lead_to_the_server(self, redirect: str) -> None:
         assert follow(redirect, SERVER) == single(SERVER)
 
     @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ class TestWhoALoginIsSentOnTo:
         with pytest.raises(UnsafeRedirect):
             follow(redirect, SERVER)
 
-    def test_the_servers_own_origin_counts_only_when_it_was_given(self) -> None:
+    def test_the_servers_own_origin_is_accepted_only_if_it_was_given(self) -> None:
         with pytest.raises(UnsafeRedirect):
             follow(f"{SERVER}/cgi-bin", None)
 
@@ -155,7 +155,7 @@ class TestWhereALoginStarts:
             ("szfilehelper.weixin.qq.com", FILEHELPER, "szfilehelper.weixin.qq.com"),
         ],
     )
-    def test_a_profile_or_a_host_chooses_both(self, host: str | None, profile: Profile, main: str) -> None:
+    def test_a_profile_or_a_host_determines_both(self, host: str | None, profile: Profile, main: str) -> None:
         assert choose(host, None) == (profile, FAMILIES[main])
 
     def test_a_server_serves_every_host_and_defaults_to_the_web_profile(self) -> None:
@@ -199,7 +199,7 @@ class TestWhereALoginStarts:
     def test_the_address_of_a_proxy_may_hold_credentials(self, address: str) -> None:
         check_proxy(address)
 
-    def test_that_of_a_server_may_not(self) -> None:
+    def test_the_address_of_a_server_may_not_hold_credentials(self) -> None:
         with pytest.raises(NotOnThisHost, match=r"holds credentials, which are not sent; write one like"):
             single("http://me:geheim@127.0.0.1:8790")
 
@@ -211,13 +211,13 @@ class TestWhereALoginStarts:
             "http://user:password@127.0.0.1",
         ],
     )  # fmt: skip
-    def test_a_server_that_is_no_origin_is_refused(self, server: str) -> None:
+    def test_a_server_that_is_not_an_origin_is_refused(self, server: str) -> None:
         with pytest.raises(NotOnThisHost, match=r"http://127\.0\.0\.1:8790") as refused:
             single(server)
         assert "password" not in str(refused.value)
 
 
-def test_the_values_of_the_desktop_are_not_shown() -> None:
+def test_the_repr_of_desktop_values_shows_none_of_them() -> None:
     assert repr(Desktop(client_version="2.0.0", extspam="opaque")) == "Desktop(2.0.0)"
 
 

@@ -16,16 +16,16 @@ def request_() -> Request:
     )
 
 
-def test_a_request_shows_its_calls_name_and_nothing_it_carries(request_: Request) -> None:
+def test_the_repr_of_a_request_shows_the_name_of_its_call_only(request_: Request) -> None:
     assert repr(request_) == "Request(webwxsync)"
 
 
-def test_a_response_shows_its_status_and_size_and_nothing_it_carries() -> None:
+def test_the_repr_of_a_response_shows_status_and_size_only() -> None:
     response = Response(status=200, headers=(("Set-Cookie", "wxsid=secret"),), body=b"secret")
     assert repr(response) == "Response(200, 6 bytes)"
 
 
-def test_a_wish_for_a_piece_of_a_file_shows_the_piece_and_not_the_file() -> None:
+def test_the_repr_of_a_file_chunk_shows_the_range_and_not_the_file() -> None:
     assert repr(Read(source=b"secret", start=5, size=7)) == "Read(5, 7)"
 
 
@@ -40,19 +40,19 @@ def test_content_is_the_body_in_one_piece(body: bytes | tuple[bytes, ...]) -> No
     assert Request(endpoint="x", method="POST", url="http://h/", body=body).content == b"abcdef"
 
 
-def test_headers_are_found_whatever_their_case() -> None:
+def test_headers_are_found_without_regard_to_case() -> None:
     headers = (("content-TYPE", "text/plain"), ("Content-Type", "second"))
     assert first_header(headers, "Content-Type") == "text/plain"
     assert Response(headers=headers).header("CONTENT-TYPE") == "text/plain"
     assert Request(endpoint="x", method="GET", url="http://h/", headers=headers).header("X-None") == ""
 
 
-def test_a_header_that_comes_several_times_gives_every_value_in_order() -> None:
+def test_all_values_of_a_repeated_header_are_returned_in_order() -> None:
     response = Response(headers=(("Set-Cookie", "a=1"), ("Date", "x"), ("set-cookie", "b=2")))
     assert response.header_values("Set-Cookie") == ("a=1", "b=2")
 
 
-def test_with_headers_gives_a_new_request_and_leaves_the_old_one(request_: Request) -> None:
+def test_with_headers_returns_a_new_request_and_leaves_the_old_one(request_: Request) -> None:
     more = request_.with_headers(("Accept", "*/*"))
     assert more.headers == (("Cookie", "wxsid=secret"), ("Accept", "*/*"))
     assert request_.headers == (("Cookie", "wxsid=secret"),)
@@ -72,5 +72,5 @@ def test_with_headers_gives_a_new_request_and_leaves_the_old_one(request_: Reque
         pytest.param("Tue, 14 Nov 2023 22:13:20 GMT" + " " * 64, None, id="longer than a date"),
     ],
 )
-def test_http_dates_are_read_as_seconds_and_what_is_none_as_none(text: str, seconds: float | None) -> None:
+def test_http_dates_are_decoded_to_seconds_and_invalid_ones_to_none(text: str, seconds: float | None) -> None:
     assert http_time(text) == seconds

@@ -40,7 +40,7 @@ HOSTS = FAMILIES["wx2.qq.com"]
         (b" \x89PNG\r\n\x1a\n", ""),
     ],
 )
-def test_a_picture_is_known_by_its_first_bytes(start: bytes, kind: str) -> None:
+def test_a_picture_is_recognised_by_its_first_bytes(start: bytes, kind: str) -> None:
     assert image_type(start) == kind
 
 
@@ -48,7 +48,7 @@ def test_a_picture_is_known_by_its_first_bytes(start: bytes, kind: str) -> None:
     ("start", "is_one"),
     [(b"\0\0\0\x18ftypmp42", True), (b"\0\0\0\x08wide", True), (b"ftyp", False), (b"", False), (b"<html>  ", False)],
 )
-def test_a_video_is_known_by_its_first_box(start: bytes, is_one: bool) -> None:
+def test_a_video_is_recognised_by_its_first_box(start: bytes, is_one: bool) -> None:
     assert is_video(start) is is_one
 
 
@@ -63,7 +63,7 @@ def test_a_video_is_known_by_its_first_box(start: bytes, is_one: bool) -> None:
         (b"{", False),
     ],
 )
-def test_a_voice_is_known_by_its_first_bytes(start: bytes, is_one: bool) -> None:
+def test_a_voice_is_recognised_by_its_first_bytes(start: bytes, is_one: bool) -> None:
     assert is_voice(start) is is_one
 
 
@@ -78,7 +78,7 @@ class TestUpload:
         filename=FilePart(name="照片.png", content_type="image/png", content=b"PNG", boundary="X"),
     )
 
-    def test_it_goes_to_the_file_host_with_the_pages_fields_in_the_pages_order(self) -> None:
+    def test_an_upload_goes_to_the_file_host_with_the_fields_in_the_order_of_the_page(self) -> None:
         request = UPLOAD.encode_request(self.VALUE, HOSTS)
         assert request.url == "https://file.wx2.qq.com/cgi-bin/mmwebwx-bin/webwxuploadmedia?f=json"
         names = [part.split(b'"')[1] for part in request.content.split(b"form-data; name=")[1:]]
@@ -89,7 +89,7 @@ class TestUpload:
     def test_chunk_fields_are_sent_only_when_there_are_several(self) -> None:
         assert b'name="chunk"' not in UPLOAD.encode_request(self.VALUE, HOSTS).content
 
-    def test_an_upload_of_another_client_is_read_with_its_ticket_first_and_without_an_id(self) -> None:
+    def test_an_upload_with_its_ticket_first_and_without_an_id_is_decoded(self) -> None:
         body = (
             b'--X\r\nContent-Disposition: form-data; name="uploadmediarequest"\r\n\r\n{"UploadType":2}\r\n'
             b'--X\r\nContent-Disposition: form-data; name="name"\r\n\r\n/home/me/a b.png\r\n'
@@ -119,7 +119,7 @@ class TestUpload:
 
 
 class TestDownload:
-    def test_a_picture_is_asked_for_by_its_message(self) -> None:
+    def test_a_picture_is_requested_by_its_message(self) -> None:
         request = GETMSGIMG.encode_request(ImageDownloadRequest(message_id="29", skey="@crypt_1"), HOSTS)
         assert request.query == "MsgID=29&skey=%40crypt_1"
 
@@ -130,7 +130,7 @@ class TestDownload:
         assert read == ImageDownloadRequest(message_id="29", type="big")
 
     @pytest.mark.parametrize("body", [b"", b"<html>", b'{"BaseResponse":{"Ret":1101}}', b"\x89PNG"])
-    def test_whatever_comes_is_handed_on_as_bytes(self, body: bytes) -> None:
+    def test_any_body_is_returned_as_bytes(self, body: bytes) -> None:
         assert GETMSGIMG.decode_reply(Response(body=body)).content == body
 
 
@@ -146,5 +146,5 @@ class TestDownload:
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
-def test_nothing_shows_its_keys(value: object) -> None:
+def test_no_repr_shows_a_key(value: object) -> None:
     assert "secret" not in repr(value)

@@ -1,4 +1,4 @@
-"""Messages as they arrive and as they are sent; the four reference requests have a file of their own."""
+"""Messages as they are delivered and sent; the four reference requests have their own file."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ class TestAMessageThatArrives:
             ("18446744073709551615", "18446744073709551615"),
         ],
     )
-    def test_its_id_keeps_every_digit(self, given: str, read: str) -> None:
+    def test_an_id_keeps_every_digit(self, given: str, read: str) -> None:
         assert read_json(f'{{"MsgId":{given}}}'.encode(), WireMessage).msg_id == read
 
-    def test_without_an_id_it_cannot_be_read(self) -> None:
+    def test_a_message_without_an_id_is_malformed(self) -> None:
         with pytest.raises(ProtocolError, match="MsgId is missing"):
             read_json(b'{"MsgType":1,"Content":"x"}', WireMessage)
 
-    def test_a_type_that_is_no_number_costs_only_the_type(self) -> None:
+    def test_an_invalid_type_affects_only_the_type(self) -> None:
         read = read_json(b'{"MsgId":"1","MsgType":"x","Content":"kept"}', WireMessage)
         assert (read.msg_type, read.content) == (0, "kept")
 
@@ -62,13 +62,13 @@ class TestAMessageThatArrives:
         assert read_json(b'{"MsgId":"1","FileSize":123}', WireMessage).file_size == "123"
         assert '"FileSize":""' in msgspec.json.encode(WireMessage(msg_id="1")).decode()
 
-    def test_it_has_every_field_that_other_clients_require(self) -> None:
+    def test_a_message_has_every_field_that_other_clients_require(self) -> None:
         written = set(json.loads(msgspec.json.encode(WireMessage(msg_id="1"))))
         assert {
             "FromUserName", "ToUserName", "Content", "MsgType", "Url", "AppMsgType", "FileName", "MsgId", "NewMsgId",
         } <= written  # fmt: skip
 
-    def test_its_accidental_names_are_the_platforms(self) -> None:
+    def test_irregular_field_names_are_those_of_the_platform(self) -> None:
         written = json.loads(msgspec.json.encode(WireMessage(msg_id="1")))
         assert "AppID" in written["AppInfo"]
         assert "QQNum" in written["RecommendInfo"]
@@ -83,7 +83,7 @@ class TestSends:
             pytest.param('{"Msg":{"Type":"1","ToUserName":"@a","Content":"x","Other":[]}}', id="Type as a text"),
         ],
     )
-    def test_a_text_is_read_in_every_form_other_clients_send(self, body: str) -> None:
+    def test_a_text_is_decoded_in_every_form_that_other_clients_send(self, body: str) -> None:
         assert TEXT.decode_request(asked("webwxsendmsg", body)).msg == OutgoingText(to_user_name="@a", content="x")
 
     @pytest.mark.parametrize(("given", "read"), [("15600000001230", "15600000001230"), ('"abc"', "abc"), ("null", "")])
@@ -96,11 +96,11 @@ class TestSends:
         with pytest.raises(ProtocolError, match="ToUserName is missing"):
             TEXT.decode_request(asked("webwxsendmsg", '{"Msg":{"Content":"x"}}'))
 
-    def test_a_reply_gives_both_ids_as_texts(self) -> None:
+    def test_a_reply_has_both_ids_as_texts(self) -> None:
         body = json.loads(TEXT.encode_reply(SendReply(msg_id="29", local_id="15")).body)
         assert (body["MsgID"], body["LocalID"]) == ("29", "15")
 
-    def test_a_reply_without_an_id_can_be_read(self) -> None:
+    def test_a_reply_without_an_id_can_be_decoded(self) -> None:
         reply = TEXT.decode_reply(Response(body=b'{"BaseResponse":{"Ret":0}}'))
         assert (reply.msg_id, reply.local_id) == ("", "")
 
@@ -114,23 +114,23 @@ class TestSends:
 
 
 class TestRecall:
-    def test_a_recall_of_nothing_is_unreadable(self) -> None:
+    def test_a_recall_without_ids_is_malformed(self) -> None:
         with pytest.raises(ProtocolError):
             RECALL.decode_request(asked("webwxrevokemsg", '{"ToUserName":"@a"}'))
 
-    def test_the_reply_holds_texts_for_display(self) -> None:
+    def test_the_reply_has_texts_for_display(self) -> None:
         body = json.loads(RECALL.encode_reply(RecallReply(introduction="i", sys_wording="已撤回")).body)
         assert (body["Introduction"], body["SysWording"]) == ("i", "已撤回")
 
 
 class TestStatusNotify:
     @pytest.mark.parametrize("client_msg_id", ["1560000000", "1560000000123", '"1560000000123"'])
-    def test_it_is_read_without_a_query_and_with_more_at_the_top(self, client_msg_id: str) -> None:
+    def test_a_request_without_a_query_and_with_additional_fields_is_decoded(self, client_msg_id: str) -> None:
         body = f'{{"Code":1,"ToUserName":"@a","ClientMsgId":{client_msg_id},"DeviceID":"e","Sid":"s","Uin":5}}'
         read = STATUSNOTIFY.decode_request(asked("webwxstatusnotify", body))
         assert (read.code, read.to_user_name) == (1, "@a")
 
-    def test_the_reply_gives_an_id(self) -> None:
+    def test_the_reply_has_an_id(self) -> None:
         response = STATUSNOTIFY.encode_reply(StatusNotifyReply(msg_id="30"))
         assert json.loads(response.body)["MsgID"] == "30"
 
@@ -147,5 +147,5 @@ class TestStatusNotify:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_nothing_shows_its_keys(value: object) -> None:
+def test_no_repr_shows_a_key(value: object) -> None:
     assert "secret" not in repr(value)

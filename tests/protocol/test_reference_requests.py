@@ -1,8 +1,8 @@
 """
 The four reference requests against recordings that were written by hand.
 
-Bodies are compared with the order of their keys and the types of their values: `json.dumps(json.loads(…))` keeps both
-and drops the blanks.
+Bodies are compared with the order of their keys and the types of their values: `json.dumps(json.loads(…))` preserves
+both and drops whitespace.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from webwx.protocol.messages import (
 HOSTS = FAMILIES["wx2.qq.com"]
 
 PASS_TICKET = "k3Yq%2BZ0example%3D"
-"""As the login's XML gives it: percent-encoded already."""
+"""The pass_ticket as in the login's XML: already percent-encoded."""
 
 CREDENTIALS = Credentials(
     uin=1234567890,
@@ -50,7 +50,7 @@ RECALLED_IMAGE = (
     'cdnthumbheight="120" cdnthumbwidth="90" cdnmidheight="0" cdnmidwidth="0" cdnhdheight="0" cdnhdwidth="0" '
     'cdnmidimgurl="30570204example" length="54321" md5="ffeeddccbbaa99887766554433221100" />\n</msg>'
 )
-"""What had arrived before the picture was recalled."""
+"""The XML that had been received before the picture was recalled."""
 
 MARK_READ = StatusNotifyRequest(
     pass_ticket=PASS_TICKET,
@@ -110,7 +110,7 @@ class TestEachOfTheFour:
         sent = endpoint.encode_request(value, HOSTS)
         assert (recorded.method, recorded.url) == (sent.method, sent.url)
 
-    def test_the_client_calls_it_json_in_utf_8(
+    def test_the_content_type_is_json_in_utf_8(
         self, endpoint: Endpoint[Any, Any], value: msgspec.Struct, recording: str
     ) -> None:
         sent = endpoint.encode_request(value, HOSTS)
@@ -124,7 +124,7 @@ class TestEachOfTheFour:
         sent = json.loads(endpoint.encode_request(value, HOSTS).content)
         assert json.dumps(recorded, indent=1) == json.dumps(sent, indent=1)
 
-    def test_the_server_reads_the_recording(
+    def test_the_server_decodes_the_recording(
         self, endpoint: Endpoint[Any, Any], value: msgspec.Struct, recording: str
     ) -> None:
         request = read_request(f"requests/{recording}")
@@ -136,17 +136,17 @@ def test_a_recall_has_no_query() -> None:
     assert RECALL.encode_request(RECALL_IT, HOSTS).query == ""
 
 
-def test_the_pass_ticket_is_percent_encoded_once_more() -> None:
+def test_the_pass_ticket_is_percent_encoded_again() -> None:
     assert "pass_ticket=k3Yq%252BZ0example%253D" in TEXT.encode_request(SEND_TEXT, HOSTS).query
 
 
-def test_text_travels_in_raw_utf_8_and_never_as_escapes() -> None:
+def test_text_is_sent_as_raw_utf_8_without_escapes() -> None:
     body = TEXT.encode_request(SEND_TEXT, HOSTS).content
     assert "你好😀".encode() in body
     assert b"\\u" not in body
 
 
-def test_a_forward_carries_the_five_attributes_the_document_names() -> None:
+def test_a_forward_has_the_five_recorded_attributes() -> None:
     content = json.loads(read_request("requests/forward_recalled_image").content)["Msg"]["Content"]
     recalled, sent = read_image(RECALLED_IMAGE), read_image(content)
     assert recalled is not None
@@ -157,7 +157,7 @@ def test_a_forward_carries_the_five_attributes_the_document_names() -> None:
 
 @pytest.mark.parametrize("uin", [1234567890, "1234567890"])
 @pytest.mark.parametrize("client_msg_id", ['"15600000001230456"', "15600000001230456", '"1795528535937.7554"'])
-def test_a_server_takes_numbers_and_texts_for_each_other(uin: int | str, client_msg_id: str) -> None:
+def test_a_server_accepts_numbers_as_texts_and_texts_as_numbers(uin: int | str, client_msg_id: str) -> None:
     body = (
         f'{{"BaseRequest": {{"Uin": {json.dumps(uin)}}}, "SvrMsgId": 2900000000000000001, '
         f'"ToUserName": "@a", "ClientMsgId": {client_msg_id}, "More": [1]}}'

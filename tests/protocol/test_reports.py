@@ -6,7 +6,7 @@ from webwx.protocol.hosts import FAMILIES
 from webwx.protocol.reports import SENDFEEDBACK, STATREPORT, FeedbackRequest, Report, ReportRequest
 
 
-def test_reports_go_out_as_the_page_sends_them() -> None:
+def test_reports_are_sent_as_by_the_page() -> None:
     sent = ReportRequest(count=1, list=(Report(text='{"type":"[app-runtime]"}'),))
     request = STATREPORT.encode_request(sent, FAMILIES["wx2.qq.com"])
 
@@ -14,7 +14,7 @@ def test_reports_go_out_as_the_page_sends_them() -> None:
     assert STATREPORT.decode_request(request) == sent
 
 
-def test_words_to_the_platform_are_not_shown_by_a_repr() -> None:
+def test_the_repr_of_feedback_shows_no_text() -> None:
     sent = FeedbackRequest(content="私房话")
 
     assert "私房话" not in repr(sent)

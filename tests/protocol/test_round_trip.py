@@ -27,7 +27,7 @@ many = settings(derandomize=True, database=None)
 @every_call
 @many
 @given(data=st.data())
-def test_a_request_comes_back_as_it_was(endpoint: Endpoint[Any, Any], data: st.DataObject) -> None:
+def test_a_decoded_request_equals_the_encoded_one(endpoint: Endpoint[Any, Any], data: st.DataObject) -> None:
     value = data.draw(requests_of(endpoint))
     request = endpoint.encode_request(value, HOSTS)
     assert endpoint.matches(request.method, request.path)
@@ -37,7 +37,7 @@ def test_a_request_comes_back_as_it_was(endpoint: Endpoint[Any, Any], data: st.D
 @every_call
 @many
 @given(data=st.data())
-def test_a_reply_comes_back_as_it_was(endpoint: Endpoint[Any, Any], data: st.DataObject) -> None:
+def test_a_decoded_reply_equals_the_encoded_one(endpoint: Endpoint[Any, Any], data: st.DataObject) -> None:
     value = data.draw(replies_of(endpoint))
     assert plain(value) == plain(endpoint.decode_reply(endpoint.encode_reply(value)))
 
@@ -45,14 +45,14 @@ def test_a_reply_comes_back_as_it_was(endpoint: Endpoint[Any, Any], data: st.Dat
 @pytest.mark.parametrize("kind", [WireContact, WireUser, WireMessage, DeletedContact, UploadTicket])
 @many
 @given(data=st.data())
-def test_an_item_inside_a_body_comes_back_as_it_was(kind: type[msgspec.Struct], data: st.DataObject) -> None:
+def test_a_decoded_item_of_a_body_equals_the_encoded_one(kind: type[msgspec.Struct], data: st.DataObject) -> None:
     value = data.draw(structs(kind))
     assert value == read_json(write_json(value), kind)
 
 
 @many
 @given(pairs=st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**12)), max_size=5))
-def test_a_sync_key_comes_back_from_a_query(pairs: list[tuple[int, int]]) -> None:
+def test_a_sync_key_is_decoded_from_a_query(pairs: list[tuple[int, int]]) -> None:
     text = "|".join(f"{key}_{val}" for key, val in pairs)
     read = read_sync_key(text)
     assert (text, len(pairs)) == (str(read), read.count)

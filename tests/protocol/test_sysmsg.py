@@ -1,4 +1,4 @@
-"""Notices of the platform that come as XML."""
+"""Notices of the platform in the form of XML."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def test_a_template_becomes_the_sentence_that_phones_show() -> None:
          "</nickname></member><member><nickname>B</nickname></member></memberlist></link></link_list>", "A,B"),
     ],
 )  # fmt: skip
-def test_what_a_template_lacks_leaves_no_hole(inner: str, text: str) -> None:
+def test_missing_values_of_a_template_leave_no_gap(inner: str, text: str) -> None:
     xml = f"<sysmsg type='sysmsgtemplate'><sysmsgtemplate><content_template>{inner}</content_template></sysmsgtemplate>"
     assert read_notice(xml) == SystemNotice(type="sysmsgtemplate", text=text)
 
 
-def test_a_nickname_is_no_template() -> None:
+def test_a_nickname_is_not_expanded_as_a_template() -> None:
     xml = write_template("$a$ $b$", {"a": {"1": "$b$"}, "b": {"2": "B"}})
     assert read_notice(xml) == SystemNotice(type="sysmsgtemplate", text="$b$ B")
 
@@ -42,7 +42,7 @@ HOSTILE_TEMPLATES = {
 
 
 @pytest.mark.parametrize("hostile", HOSTILE_TEMPLATES)
-def test_a_template_shows_no_more_than_a_small_multiple_of_what_came(hostile: str) -> None:
+def test_an_expanded_template_is_at_most_a_small_multiple_of_its_xml(hostile: str) -> None:
     template, members, separator = HOSTILE_TEMPLATES[hostile]
     xml = (
         f"<sysmsg type='sysmsgtemplate'><sysmsgtemplate><content_template><template>{template}</template><link_list>"
@@ -54,25 +54,25 @@ def test_a_template_shows_no_more_than_a_small_multiple_of_what_came(hostile: st
     assert len(notice.text) <= 2 * len(xml)
 
 
-def test_names_that_find_room_are_shown_where_others_do_not() -> None:
+def test_names_that_fit_are_shown_although_others_do_not_fit() -> None:
     long = "x" * 1_000
     notice = read_notice(write_template("$a$ $b$ $b$ $b$", {"a": {"1": "A"}, "b": {"2": long}}))
     assert notice is not None
     assert notice.text == f"A {long} $b$ $b$"
 
 
-def test_a_pat_names_both_by_their_real_ids() -> None:
+def test_a_pat_has_the_permanent_ids_of_both() -> None:
     assert read_notice(write_pat(actor="wxid_a", target="wxid_b", chat="1@chatroom")) == SystemNotice(
         type="pat", text='"wxid_a" 拍了拍 "wxid_b"', actor="wxid_a", target="wxid_b"
     )
 
 
-def test_a_pat_that_says_nothing_is_still_one() -> None:
+def test_a_pat_without_fields_is_a_pat() -> None:
     assert read_notice("<sysmsg type='pat'><pat/></sysmsg>") == SystemNotice(type="pat")
 
 
 @pytest.mark.parametrize("kind", ["roomtips", "roomtoolstips", "delchatroommember", "newest"])
-def test_any_other_notice_keeps_its_words(kind: str) -> None:
+def test_any_other_notice_keeps_its_text(kind: str) -> None:
     xml = f"<sysmsg type='{kind}'><a>x\n <b><![CDATA[y & z]]></b></a></sysmsg>"
     assert read_notice(xml) == SystemNotice(type=kind, text="x y & z")
 
@@ -88,21 +88,21 @@ JOINED_BY_CODE = (
     ("plain", "text"),
     [("<plain><![CDATA[y joined  ]]></plain>", "y joined"), ("<plain></plain>", "x joined"), ("", "x joined")],
 )
-def test_an_owners_notice_shows_its_plain_text_and_no_join_link(plain: str, text: str) -> None:
+def test_a_notice_to_the_owner_has_its_plain_text_and_no_join_link(plain: str, text: str) -> None:
     assert read_notice(JOINED_BY_CODE.format(plain=plain)) == SystemNotice(type="delchatroommember", text=text)
 
 
-def test_links_and_codes_are_no_words_of_a_notice() -> None:
+def test_links_and_codes_are_not_in_the_text_of_a_notice() -> None:
     links = "<link><ticket>t</ticket></link><qrcode>http://weixin.qq.com/g/A</qrcode>"
     assert read_notice(f"<sysmsg type='newest'><a>x{links} y</a></sysmsg>") == SystemNotice(type="newest", text="x y")
 
 
-def test_an_owners_notice_between_stray_tags_still_shows_its_plain_text() -> None:
+def test_a_notice_to_the_owner_in_malformed_xml_has_its_plain_text() -> None:
     xml = "<sysmsg type='delchatroommember'></span><plain><![CDATA[y joined  ]]></plain></sysmsg>"
     assert read_notice(xml) == SystemNotice(type="delchatroommember", text="y joined")
 
 
-def test_an_announcement_shows_its_text_and_not_the_record_of_it() -> None:
+def test_an_announcement_has_its_text_and_not_its_record() -> None:
     xml = (
         "<sysmsg type='mmchatroombarannouncememt'><mmchatroombarannouncememt><content>一\n二</content><xmlcontent>"
         "<![CDATA[<group_notice_item/>]]></xmlcontent></mmchatroombarannouncememt></sysmsg>"
@@ -111,5 +111,5 @@ def test_an_announcement_shows_its_text_and_not_the_record_of_it() -> None:
 
 
 @pytest.mark.parametrize("xml", ["", "hi", "<msg/>", "<a><sysmsg/></a>", "<sysmsg", "<!DOCTYPE a><sysmsg/>"])
-def test_anything_else_is_none(xml: str) -> None:
+def test_other_xml_is_none(xml: str) -> None:
     assert read_notice(xml) is None
