@@ -314,9 +314,7 @@ _TABLE = '[keep]\nchats = ["Boss"]\nkinds = ["image", "voice"]\nmax_size = 1000'
         ("", "阿华, 周末爬山", Keep(chats=("阿华", "周末爬山"))),
     ],
 )
-def test_the_archive_is_set_by_chats_or_by_a_table(
-    file: Path, content: str, variable: str, keep: Keep | None
-) -> None:
+def test_the_archive_is_set_by_chats_or_by_a_table(file: Path, content: str, variable: str, keep: Keep | None) -> None:
     file.write_text(content)
     assert Settings.read({"WEBWX_CONFIG": str(file), "WEBWX_KEEP": variable}).keep == keep
 
@@ -342,7 +340,9 @@ async def test_a_saved_login_is_encrypted_as_the_settings_say(tmp_path: Path, me
     assert await LoginFile(kept.login_path, passphrase=passphrase).load() is not None
 
 
-async def test_a_passphrase_in_the_environment_replaces_the_one_in_the_keyring(tmp_path: Path, memory_keyring: MemoryKeyring) -> None:
+async def test_a_passphrase_in_the_environment_replaces_the_one_in_the_keyring(
+    tmp_path: Path, memory_keyring: MemoryKeyring
+) -> None:
     settings = Settings(home=tmp_path, passphrase="correct horse", passphrase_from="keyring")
     await settings.login_file().save(SavedLogin(login=LOGIN))
     assert await LoginFile(settings.login_path, passphrase="correct horse").load() is not None

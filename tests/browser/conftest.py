@@ -1,7 +1,7 @@
 """
 A sandbox on a port, Debian's Chromium, and a client: all in one process, so that the canary knows every secret.
 
-Playwright comes from PyPI and its browser from Debian (CONTRIBUTING, "Tests"); whoever lacks one of them skips.
+Playwright comes from PyPI and its browser from Debian (CONTRIBUTING, "Tests"); without either, these tests are skipped.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-"""A browser in a container, which asks nobody but the page's server for anything."""
+"""Options of a browser in a container, which may call only the page's server."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One loop for all of these tests, for one browser lives through them."""
+    """Run all of these tests on one loop, because they share one browser."""
     for item in items:
         if "browser" in item.path.parts:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Any]:
-    """The browser."""
+    """The browser that all tests share."""
     playwright = pytest.importorskip(
         "playwright.async_api", reason="Playwright is not here; `uv sync --group browser` brings it"
     )
@@ -60,13 +60,13 @@ async def chromium() -> AsyncIterator[Any]:
 
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
-    """小明, his friends and their chatroom, with a clock that runs."""
+    """小明, his friends and their chatroom, with the system clock."""
     return make_world(clock=SystemClock(), rng=random.Random(2))
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(world: World) -> AsyncIterator[RunningSandbox]:
-    """Their sandbox on a port."""
+    """The sandbox of `world` on a port."""
     served = await serve(SandboxCore(world))
     yield served
     await served.close()
@@ -74,7 +74,10 @@ async def served(world: World) -> AsyncIterator[RunningSandbox]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def new_hands(chromium: Any, served: RunningSandbox, canary: Any) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    """Make people with a browser of their own; at the end none of their pages may have done anything wrong."""
+    """
+    Return a function that makes users with their own browsers; at the end it fails if one of their pages did anything
+    wrong.
+    """
     from tests.browser.user import BrowserUser
 
     made = []
@@ -94,12 +97,12 @@ async def new_hands(chromium: Any, served: RunningSandbox, canary: Any) -> Async
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def hands(new_hands: Callable[..., Awaitable[Any]]) -> Any:
-    """Somebody with a browser."""
+    """A user with a browser."""
     return await new_hands()
 
 
 class Program:
-    """A client that logs in and then hears."""
+    """A client that logs in and then receives events."""
 
     def __init__(self, url: str) -> None:
         self.client = AsyncClient(server=url)
@@ -107,12 +110,12 @@ class Program:
         self._tasks: list[asyncio.Task[Any]] = []
 
     def begin(self) -> asyncio.Task[Any]:
-        """Ask for a login; what is given back ends with it."""
+        """Ask for a login, and return a future that ends with it."""
         self._tasks.append(asyncio.create_task(self.client.login(show_qr=lambda _: None)))
         return self._tasks[-1]
 
     async def log_in(self, hands: Any) -> None:
-        """Log in, by the phone in somebody's hands."""
+        """Log in, with the phone of the given user."""
         login = self.begin()
         await hands.scan()
         await asyncio.wait_for(login, 20)
@@ -147,7 +150,7 @@ async def program(served: RunningSandbox) -> AsyncIterator[Program]:
 
 @pytest.fixture(scope="session")
 def photo() -> dict[str, Any]:
-    """A picture to attach, as a browser's file chooser takes it."""
+    """A picture to attach, in the form of a browser's file chooser."""
     drawn = io.BytesIO()
     sky = Image.linear_gradient("L").resize((480, 320))
     picture = ImageOps.colorize(sky, (44, 52, 110), (255, 196, 120), mid=(214, 110, 120))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.verify
 
 
 async def choose(hands: Any, action: str, *names: str) -> None:
-    """Choose people in the dialog that is open, and press its button."""
+    """Choose people in the open dialog, and press its button."""
     dialog = hands.page.get_by_role("dialog").last
     for name in names:
         await dialog.get_by_role("option", name=name, exact=True).click()
@@ -22,7 +22,7 @@ async def choose(hands: Any, action: str, *names: str) -> None:
     await hands.see(dialog.get_by_role("option")).to_have_count(0)
 
 
-async def test_a_chatroom_is_opened_filled_emptied_renamed_and_left(hands: Any, world: Any) -> None:
+async def test_a_chatroom_is_created_changed_renamed_and_left(hands: Any, world: Any) -> None:
     await hands.rail("contacts").click()
     await hands.button("New chatroom").click()
     await hands.page.get_by_role("textbox", name="Name of the chatroom").fill("电影 <b>夜</b>")
@@ -84,7 +84,7 @@ async def test_a_friend_request_is_accepted_and_the_friend_gets_a_remark_and_is_
     assert world.person("me").blocked == {"hanmeimei"}
 
 
-async def test_an_invitation_to_a_large_chatroom_lets_one_in(hands: Any, world: Any) -> None:
+async def test_a_person_joins_a_large_chatroom_by_an_invitation(hands: Any, world: Any) -> None:
     world.options = Options(large_chatrooms="invited", invite_start_count=4)
     world.add_person("韩梅梅", "hanmeimei")
     world.befriend("me", "hanmeimei")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.verify
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[str]:
-    """What the README's commands start, each once the one before has said that it runs; gives the server's address."""
+    """The programs of the README's commands, each started when the one before runs; yields the server's address."""
     setup, *starts = [shlex.split(line, comments=True) for line in COMMANDS.splitlines()]
     assert setup == ["make", "setup"]
     port = free_port()

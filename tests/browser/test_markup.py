@@ -19,7 +19,7 @@ HTML = b"<!doctype html><title>page</title><script>alert('markup')</script>"
 
 @pytest.fixture
 def world(world: World) -> World:
-    """A world where everything that can be named has markup for a name."""
+    """A world in which every name is markup."""
     world.add_person(f"{MARKUP} nick", "mallory")
     world.befriend("xiaoming", "mallory")
     world.befriend("mallory", "xiaoming")
@@ -30,7 +30,7 @@ def world(world: World) -> World:
     return world
 
 
-async def test_markup_is_text_wherever_people_write(hands: Any, program: Any) -> None:
+async def test_markup_is_shown_as_text_in_every_field(hands: Any, program: Any) -> None:
     await program.log_in(hands)
     await hands.rail("chats").click()
     for name, words in (("remark", "of a remark"), ("room", "in a chatroom")):
@@ -63,7 +63,7 @@ async def test_markup_is_text_wherever_people_write(hands: Any, program: Any) ->
         pytest.param("Sticker", "a.svg", "image/svg+xml", SVG, id="SVG as a sticker"),
     ],
 )
-async def test_media_with_a_script_are_downloads_and_no_pages(
+async def test_media_with_a_script_are_downloaded_and_not_shown(
     hands: Any, kind: str, name: str, type_: str, content: bytes
 ) -> None:
     await hands.rail("chats").click()

@@ -1,9 +1,8 @@
 """
-A client that is a page: scripts for the assignments, `fetch` for the rest, and a browser that decides what it may read.
+A client inside a page: script elements for the assignments, `fetch` for all else, and a browser that applies its rules.
 
-It stands on a page of the real name, and its browser takes the way to all of them through the sandbox's proxy. Cookies
-by domain, preflights, other hosts, compressed texts: none of it is in the client's hands, as none of it is in the
-platform's own page.
+The page has the platform's real origin, and the browser reaches every real host by the sandbox's proxy. Cookies by
+domain, preflight requests, other hosts and compressed answers are up to the browser, as for the platform's own page.
 """
 
 from __future__ import annotations
@@ -91,7 +90,7 @@ async function upload(content) {
 
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
-    """Strict about hosts and cookies, and with more contacts than fit one page."""
+    """A world that is strict about hosts and cookies, with more contacts than fit into one page."""
     options = Options(auto_confirm=True, strict_hosts=True, strict_cookies=True, contact_page_size=3)
     world = make_world(options=options, clock=SystemClock())
     world.set_saved("me", "hiking", is_saved=True)

@@ -50,7 +50,7 @@ async def test_a_login_that_is_cancelled_or_expires_shows_its_next_code(hands: A
     await hands.see(hands.page.get_by_text("No login is waiting")).to_be_visible()
 
 
-async def test_of_two_logins_that_wait_the_one_that_is_meant_is_scanned(hands: Any, program: Any) -> None:
+async def test_the_selected_one_of_two_waiting_logins_is_scanned(hands: Any, program: Any) -> None:
     await hands.rail("phone").click()
     codes = hands.page.get_by_role("article", name="Login at")
     first = program.begin()
@@ -66,7 +66,7 @@ async def test_of_two_logins_that_wait_the_one_that_is_meant_is_scanned(hands: A
     assert not second.done()
 
 
-async def test_a_message_goes_each_way_and_marking_it_as_read_clears_its_badge(hands: Any, program: Any) -> None:
+async def test_messages_arrive_on_both_sides_and_marking_one_as_read_clears_its_badge(hands: Any, program: Any) -> None:
     await program.log_in(hands)
     await program.client.send_text("阿华", "Are you there?")
     await hands.be("阿华")
@@ -87,7 +87,7 @@ async def test_a_message_goes_each_way_and_marking_it_as_read_clears_its_badge(h
     await hands.see(hands.row("阿华")).not_to_have_accessible_name(re.compile("unread"))
 
 
-async def test_each_side_recalls_and_the_recalled_picture_is_sent_on(hands: Any, program: Any, photo: Any) -> None:
+async def test_each_side_recalls_and_the_recalled_picture_is_forwarded(hands: Any, program: Any, photo: Any) -> None:
     await program.log_in(hands)
     receipt = await program.client.send_text("阿华", "oops")
     await hands.be("阿华")
@@ -114,7 +114,7 @@ async def test_each_side_recalls_and_the_recalled_picture_is_sent_on(hands: Any,
     await hands.keep("sent-on")
 
 
-async def test_a_voice_is_as_long_as_it_sounds_and_an_unknown_one_a_second(hands: Any) -> None:
+async def test_a_voice_has_its_real_duration_and_an_unreadable_one_has_a_second(hands: Any) -> None:
     await hands.begin_chat("阿华")
     sound = io.BytesIO()
     with wave.open(sound, "wb") as spoken:
@@ -178,7 +178,7 @@ async def test_a_fault_is_switched_on_and_off(hands: Any, program: Any) -> None:
     await hands.see(ret).not_to_contain_text("×1")
 
 
-async def test_the_wire_is_filtered_paused_opened_and_explained(hands: Any, program: Any) -> None:
+async def test_the_traffic_is_filtered_paused_opened_and_explained(hands: Any, program: Any) -> None:
     await hands.rail("wire").click()
     await hands.see(hands.page.get_by_text("Nothing on the wire")).to_be_visible()
     await program.log_in(hands)
@@ -213,7 +213,9 @@ async def test_the_wire_is_filtered_paused_opened_and_explained(hands: Any, prog
     await hands.see(exchanges.get_by_role("link", name="webwxinit")).to_have_count(0)
 
 
-async def test_what_a_client_does_is_on_the_phone_and_on_the_wire_at_once(hands: Any, program: Any, photo: Any) -> None:
+async def test_actions_of_a_client_appear_on_the_phone_and_in_the_traffic_at_once(
+    hands: Any, program: Any, photo: Any
+) -> None:
     await program.log_in(hands)
     await hands.be("阿华")
     await hands.begin_chat("周末爬山")
@@ -233,11 +235,11 @@ async def test_what_a_client_does_is_on_the_phone_and_on_the_wire_at_once(hands:
     await hands.keep("main")
 
 
-async def test_all_of_it_is_done_by_keyboard(hands: Any, program: Any) -> None:
+async def test_every_action_is_possible_by_keyboard(hands: Any, program: Any) -> None:
     keyboard = hands.page.keyboard
 
     async def walk_to(name: str) -> None:
-        """Press Tab until what has the keyboard is called that."""
+        """Press Tab until the focused element has this name."""
         for _ in range(60):
             label = "(e => e.getAttribute('aria-label') || e.innerText)(document.activeElement)"
             if (await hands.page.evaluate(label)).startswith(name):
@@ -321,7 +323,7 @@ async def test_emoji_are_in_colour_and_digits_are_not(hands: Any, world: Any) ->
 
 
 @pytest.mark.parametrize("is_by_key", [False, True], ids=["click", "key"])
-async def test_a_search_finds_messages_however_old(hands: Any, world: Any, is_by_key: bool) -> None:
+async def test_a_search_finds_messages_of_any_age(hands: Any, world: Any, is_by_key: bool) -> None:
     world.say("me", "张三", "Where is the KEY?")
     world.say("阿华", "me", "the key is under the mat " + "x" * 200)
     for number in range(130):
@@ -385,7 +387,7 @@ async def test_opening_a_chat_on_a_phone_raises_no_keyboard(
     await hands.say("在")
 
 
-async def test_chinese_labels_say_what_they_are(new_hands: Any, program: Any) -> None:
+async def test_chinese_labels_are_those_of_the_platform(new_hands: Any, program: Any) -> None:
     hands = await new_hands(locale="zh-CN")
     for _ in range(2):
         program.begin()
@@ -408,7 +410,7 @@ async def test_chinese_labels_say_what_they_are(new_hands: Any, program: Any) ->
     [("light", 1280, "en-US", "light"), ("dark-chinese", 1280, "zh-CN", "dark"), ("narrow", 390, "en-US", "light"),
      ("narrow-dark-chinese", 390, "zh-CN", "dark")],
 )  # fmt: skip
-async def test_it_fits_every_window_in_both_languages_and_both_lights(
+async def test_the_page_fits_every_window_in_both_languages_and_both_themes(
     new_hands: Any, world: Any, name: str, width: int, language: str, scheme: str
 ) -> None:
     world.say("阿华", "me", "周末去爬山吗？🏔️")
@@ -431,7 +433,7 @@ async def test_it_fits_every_window_in_both_languages_and_both_lights(
 
 
 async def fits(hands: Any, name: str) -> None:
-    """See that nothing is wider than the window."""
+    """Check that nothing is wider than the window."""
     await hands.keep(name)
     wide = await hands.page.evaluate(
         "[...document.querySelectorAll('body *')].filter(e => e.checkVisibility() &&"

@@ -1,8 +1,7 @@
 """
-A person at the page: everything is done by click and key, and everything is found as a reader of the screen finds it.
+A user of the page, who acts by click and key alone, and finds elements by their accessible names.
 
-What the page does meanwhile is watched: it may ask no other host for anything, break no rule of its own policy, and
-write no error.
+The page is watched meanwhile: it must not call another host, break its own content policy, or log an error.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 
 PATIENCE = 15_000
-"""Milliseconds until what should appear has to be there."""
+"""Time limit in milliseconds for what must appear."""
 
 expect.set_options(timeout=PATIENCE)
 
@@ -31,13 +30,13 @@ class BrowserUser:
     """A user of the phone page in a browser."""
 
     see = staticmethod(expect)
-    """Wait until something on the screen is as it should be."""
+    """Wait until an element has the expected state."""
 
     def __init__(self, page: Page, url: str, hear: Callable[[str, str], None]) -> None:
         self.page = page
         self.url = url
         self.wrongs: list[str] = []
-        """What the page did and may not do."""
+        """Forbidden actions of the page."""
         self._hear = hear
         page.set_default_timeout(PATIENCE)
         page.on("request", lambda request: self._check_host(request.url))
@@ -46,7 +45,7 @@ class BrowserUser:
         page.on("console", self._read)
         page.on("dialog", lambda dialog: self.wrongs.append(f"a script ran: {dialog.message}"))
 
-    # -- what the page does ------------------------------------------------------------------------------------------
+    # -- watching the page -------------------------------------------------------------------------------------------
 
     def _check_host(self, address: str) -> None:
         parts = urlsplit(address)
@@ -55,24 +54,24 @@ class BrowserUser:
 
     def _watch(self, socket: Any) -> None:
         self._check_host(socket.url)
-        socket.on("framereceived", lambda frame: self._hear_told(str(frame)))
+        socket.on("framereceived", lambda frame: self._hear_update(str(frame)))
 
-    def _hear_told(self, told: str) -> None:
-        if '"kind":"logins"' not in told:  # which has the ids of codes, for a phone to scan them
-            self._hear("a message to the page", told)
+    def _hear_update(self, update: str) -> None:
+        if '"kind":"logins"' not in update:  # `logins` has the ids of codes, which a phone scans.
+            self._hear("a message to the page", update)
 
     def _read(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
             self.wrongs.append(f"console: {message.text}")
 
-    # -- what one sees -----------------------------------------------------------------------------------------------
+    # -- what the user sees ------------------------------------------------------------------------------------------
 
     async def open(self, path: str = "/phone") -> None:
         await self.page.goto(f"{self.url}{path}")
         await self.see(self.rail("chats")).to_be_visible()
 
     async def keep(self, name: str) -> None:
-        """Keep a picture of the page as it is, and let the canary hear what stands in it."""
+        """Save a screenshot of the page, and record its text in the canary."""
         SHOTS.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=SHOTS / f"{name}.png", animations="disabled")
         self._hear(f"the page {name}", await self.page.locator("body").inner_text())
@@ -88,7 +87,7 @@ class BrowserUser:
         return self.page.locator("nav").get_by_role("button", name=re.compile(names[what]))
 
     def row(self, name: str) -> Locator:
-        """A chat in the list."""
+        """Return the row of a chat in the list."""
         return self.page.locator(".list-pane").get_by_role("option", name=re.compile(f"^{re.escape(name)}"))
 
     def message(self, words: str) -> Locator:
@@ -98,16 +97,16 @@ class BrowserUser:
     def log(self) -> Locator:
         return self.page.get_by_role("log")
 
-    # -- what one does -----------------------------------------------------------------------------------------------
+    # -- what the user does ------------------------------------------------------------------------------------------
 
     async def be(self, name: str) -> None:
-        """Take somebody's phone into the hand."""
+        """Select the phone of a person."""
         await self.page.locator("header").get_by_role("button", name=re.compile("^(Switch person|切换人物)")).click()
         await self.page.get_by_role("dialog").get_by_role("option", name=re.compile(f"^{re.escape(name)}")).click()
         await self.see(self.page.locator("header .person-name")).to_have_text(name)
 
     async def scan(self) -> None:
-        """Scan the login that waits, and confirm it."""
+        """Scan the waiting login, and confirm it."""
         await self.rail("phone").click()
         await self.button(re.compile("^Scan with")).click()
         await self.button("Confirm").click()
@@ -118,7 +117,7 @@ class BrowserUser:
         await self.see(self.page.get_by_role("heading", name=name)).to_be_visible()
 
     async def begin_chat(self, name: str) -> None:
-        """Write to somebody, or to a chatroom, from the contacts."""
+        """Start a chat with a person or chatroom from the contacts."""
         await self.rail("contacts").click()
         await self.page.get_by_role("option", name=name).click()
         await self.button("Send message").click()
@@ -135,7 +134,7 @@ class BrowserUser:
         await (await chooser.value).set_files([file])
 
     async def headers_of(self, address: str) -> dict[str, str]:
-        """Open an address that is no page but a download, and give the headers of its answer."""
+        """Open an address that is a download, and return the headers of its answer."""
         answers: list[Any] = []
         self.page.on("response", lambda answer: answers.append(answer) if answer.url == address else None)
         try:

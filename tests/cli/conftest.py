@@ -250,6 +250,11 @@ def log_in(who: str, settings: Settings, sandbox: Sandbox, canary: Any) -> None:
 
 def secrets_of(login: Login) -> set[str]:
     """Return the texts that no command may print."""
-    keys = ("wxsid", "webwx_data_ticket", "webwx_auth_ticket", "webwxuvid")  # The other cookies hold times and languages.
+    keys = (
+        "wxsid",
+        "webwx_data_ticket",
+        "webwx_auth_ticket",
+        "webwxuvid",
+    )  # The other cookies hold times and languages.
     cookies = {cookie.value for cookie in login.jar.cookies if cookie.name in keys}
     return {login.credentials.sid, login.credentials.skey, login.pass_ticket, *cookies} - {""}

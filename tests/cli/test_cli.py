@@ -92,9 +92,7 @@ def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["--nope"], "webwx: No such option '--nope'; see 'webwx --help'."),
     ],
 )
-def test_wrong_usage_is_one_line(
-    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_usage_is_one_line(arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(arguments) == 2
     assert capsys.readouterr() == ("", f"{sentence}\n")
 

@@ -63,9 +63,7 @@ def test_scripted_friends_answer_and_an_error_in_a_script_does_not_end_the_sandb
         ),
     ],
 )
-def test_an_invalid_scenario_is_an_error_in_one_sentence(
-    shell: Any, tmp_path: Path, text: str, sentence: str
-) -> None:
+def test_an_invalid_scenario_is_an_error_in_one_sentence(shell: Any, tmp_path: Path, text: str, sentence: str) -> None:
     done = shell.run("sandbox", "--port", "0", "--scenario", script(tmp_path, text))
     assert (done.code, done.stdout) == (2, "")
     assert done.sentence.startswith(sentence)

@@ -26,7 +26,10 @@ def made(shell: Any, folder: Path, *options: str) -> dict[str, Any]:
 def test_tests_of_a_new_bot_pass_at_once(shell: Any, tmp_path: Path, language: str) -> None:
     made(shell, tmp_path / "mybot", "--lang", language)
     own = {name: value for name, value in os.environ.items() if not name.startswith(("WEBWX_", "PYTEST_", "COV_"))}
-    own |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "webwx.testing.plugin"}  # The default umask of most systems.
+    own |= {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_PLUGINS": "webwx.testing.plugin",
+    }  # The default umask of most systems.
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path / "mybot", env=own, capture_output=True, text=True, timeout=60, check=False,

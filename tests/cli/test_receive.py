@@ -97,9 +97,7 @@ def test_a_failed_download_is_repeated_in_the_next_run_and_delays_no_other(
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(["a.txt", f"{picture}.png"])
 
 
-def test_files_of_the_phone_are_saved_and_own_sends_are_not(
-    tmp_path: Path, canary: Any, forks: Any
-) -> None:
+def test_files_of_the_phone_are_saved_and_own_sends_are_not(tmp_path: Path, canary: Any, forks: Any) -> None:
     file = tmp_path / "own.txt"
     file.write_text("own")
     folder = tmp_path / "in"
@@ -171,9 +169,7 @@ def test_without_follow_sigterm_is_not_a_normal_end(me: Shell, sandbox: Sandbox,
     assert me.run("receive", "--to", str(tmp_path)).stdout == f"{tmp_path / f'{picture}.png'}\n"
 
 
-def test_with_follow_files_are_saved_as_they_arrive_until_a_signal(
-    me: Shell, sandbox: Sandbox, tmp_path: Path
-) -> None:
+def test_with_follow_files_are_saved_as_they_arrive_until_a_signal(me: Shell, sandbox: Sandbox, tmp_path: Path) -> None:
     me.run("receive", "--to", str(tmp_path))
     folder = tmp_path / "in"
     folder.mkdir()

@@ -102,9 +102,7 @@ def test_a_change_of_any_file_beside_the_bot_starts_it_again(me: Shell, sandbox:
     assert not is_alive(second)
 
 
-def test_a_syntax_error_is_reported_and_the_old_bot_continues(
-    me: Shell, sandbox: Sandbox, file: Path
-) -> None:
+def test_a_syntax_error_is_reported_and_the_old_bot_continues(me: Shell, sandbox: Sandbox, file: Path) -> None:
     with reloading(me, file) as process:
         first = begun(process)
         file.with_name("words.py").write_text("ANSWER = 'two\n")

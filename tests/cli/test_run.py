@@ -202,9 +202,7 @@ async def price(ctx, message):
 """
 
 
-def test_the_traceback_of_a_handler_and_the_programs_own_log_are_shown(
-    me: Shell, sandbox: Sandbox, file: Path
-) -> None:
+def test_the_traceback_of_a_handler_and_the_programs_own_log_are_shown(me: Shell, sandbox: Sandbox, file: Path) -> None:
     file.write_text(FAILING)
     with running(me, str(file)) as process:
         process.line()
@@ -333,7 +331,9 @@ def test_a_file_without_the_bot_is_an_error_in_one_sentence(
         ((__file__, "--account", "../other"), "cannot name an account"),
     ],
 )
-def test_wrong_usage_is_reported_before_the_file_is_loaded(shell: Shell, arguments: tuple[str, ...], sentence: str) -> None:
+def test_wrong_usage_is_reported_before_the_file_is_loaded(
+    shell: Shell, arguments: tuple[str, ...], sentence: str
+) -> None:
     done = shell.run("run", *arguments)
     assert done.code == 2
     assert sentence in done.sentence

@@ -87,8 +87,8 @@ def press(process: Any, times: int, pause: float) -> None:
 
 
 def test_two_signals_of_one_ctrl_c_count_once(working: Callable[[str], Any]) -> None:
-    # From the terminal, and from the program that started this one. The bot itself sends both signals, because two\n    # processes might send them too far apart.
-    # processes it might be long until the other comes.
+    # From the terminal, and from the program that started this one. The bot itself sends both signals, because two
+    # processes might send them too far apart.
     with working("twice") as process:
         stdout, stderr = process.communicate(timeout=20)
     assert (process.returncode, stdout, stderr.strip()) == (130, "done\n", "")

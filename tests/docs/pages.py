@@ -1,10 +1,10 @@
 """
-The code on a page of the documentation: what of it runs, and what it should print.
+The code on a page of the documentation: which blocks run, and what they print.
 
-Of each page all ```python blocks are one program and all ```console blocks one shell session: lines that begin with
-`$ ` are typed, the others are what comes back, with `…` for anything. A ```python bot.py or ```toml family.toml block
-is a file that the session has from there on. Blocks marked otherwise, or with `no-run` behind the language, are for the
-reader only.
+All ```python blocks of a page are one program, and all ```console blocks are one shell session: lines that begin with
+`$ ` are typed, the others are the expected output, with `…` for anything. A ```python bot.py or ```toml family.toml
+block is saved as that file at its place in the session. Other blocks, and those with `no-run` after the language,
+are for the reader only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SERVER = "http://127.0.0.1:8790"
 """The sandbox's address as the pages write it."""
 
 OWN_PORT = "8791"
-"""Port of a sandbox that a page starts by itself."""
+"""Port of a sandbox that a page starts itself."""
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
@@ -33,17 +33,20 @@ _FILE = re.compile(r"(?:python|toml) (\w+\.(?:py|toml))")
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """Give the blocks of a language that are meant to run."""
+    """Return the blocks of a language that are run."""
     return [code for mark, code in _BLOCK.findall(page.read_text(encoding="utf-8")) if mark == language]
 
 
 def program(page: Path) -> str:
-    """Give the page's Python blocks as one program."""
+    """Return the page's Python blocks as one program."""
     return "\n".join(blocks(page, "python"))
 
 
 def commands(page: Path) -> list[tuple[str, list[str]]]:
-    """Give what is typed on a page, each with the lines that should come back; a file is typed in where it stands."""
+    """
+    Return the commands of a page, each with its expected output; a block that is a file becomes a command that writes
+    it.
+    """
     typed: list[tuple[str, list[str]]] = []
     for mark, code in _BLOCK.findall(page.read_text(encoding="utf-8")):
         if file := _FILE.fullmatch(mark):
@@ -57,17 +60,17 @@ def commands(page: Path) -> list[tuple[str, list[str]]]:
 
 
 def original(page: Path) -> Path:
-    """Give the page that one is a translation of; itself, when it is none."""
+    """Return the page of which this page is a translation; a page that is not a translation is its own original."""
     return page.with_name(page.name.replace(".zh.md", ".md"))
 
 
 def is_run_already(page: Path, read: Callable[[Path], object]) -> bool:
-    """Say whether a page is a translation whose code, as it is read here, is that of the original."""
+    """Return whether a page is a translation with the same code as its original."""
     return page != original(page) and read(page) == read(original(page))
 
 
 def in_background(typed: str, output: Path) -> str:
-    """Give how a command that ends in `&` is begun by whoever waits for the first that it prints."""
+    """Return a shell command that starts a command with `&` and waits for its first output."""
     return (
         f"{typed.removesuffix('&')} > '{output}' &\n"
         f"until [ -s '{output}' ] || ! kill -0 $! 2> /dev/null; do sleep 0.1; done\n"
@@ -76,11 +79,11 @@ def in_background(typed: str, output: Path) -> str:
 
 
 def matches(expected: list[str], printed: str) -> bool:
-    """Say whether output is what a page promises."""
+    """Return whether the output is what a page promises."""
     pattern = re.escape("\n".join(expected).strip()).replace("…", ".*")
     return re.fullmatch(pattern, printed.strip(), re.DOTALL) is not None
 
 
 def name(page: Path) -> str:
-    """Give a page's name for a test's id."""
+    """Return the name of a page for the id of a test."""
     return page.relative_to(ROOT).as_posix()

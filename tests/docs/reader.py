@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from tests.forks import Forks
 
 PATIENCE = 600.0
-"""Seconds that the code of a page may take."""
+"""Time limit in seconds for the code of a page."""
 
 
 class Reader:
     """
-    A user with an environment and a folder.
+    A user with an environment and a home folder.
 
     Args:
         bin_folder: Folder with the environment's commands.
-        home: Folder of the user; they work in `folder` in it.
-        forks: Runs `webwx` and Python in place of the environment's commands. A command in the background is the
-            environment's all the same, because signals are sent to it.
+        home: Folder of the user, who works in its subfolder `folder`.
+        forks: Runs `webwx` and Python instead of the environment's commands. A command in the background is always one
+            of the environment, because signals are sent to it.
     """
 
     def __init__(self, bin_folder: Path, home: Path, forks: Forks | None = None) -> None:
@@ -55,7 +55,7 @@ class Reader:
 
     @contextmanager
     def sandbox(self) -> Iterator[str]:
-        """Run a sandbox that confirms every login, as the pages ask for; yields its address."""
+        """Run a sandbox that confirms every login, as the pages require; yields its address."""
         arguments = ["sandbox", "--port", "0", "--auto-confirm", "--json"]
         if self._forks is not None:
             with self._forks.running(arguments, self.environment, PATIENCE) as printed:
@@ -70,7 +70,7 @@ class Reader:
                 process.terminate()
 
     def runs_python(self, page: Path, server: str) -> None:
-        """Run a page's Python."""
+        """Run the Python program of a page."""
         code = program(page).replace(SERVER, server)
         if self._forks is not None:
             done = self._forks.run_python(code, self.environment, self.folder, PATIENCE)
@@ -79,9 +79,9 @@ class Reader:
             self._run(self._bin / "python", "-W", "error", "-c", code)
 
     def types(self, page: Path, server: str) -> None:
-        """Type a page's commands, and compare what they print with what the page says."""
-        # One shell for all, so that a variable set by one command is there for the next; a line parts what they print.
-        script = "trap 'kill $(jobs -p) 2> /dev/null || :' EXIT\n"  # a page that fails leaves nothing behind
+        """Run the commands of a page, and compare their output with the page."""
+        # One shell runs all commands, so that variables stay set; a line separates their output.
+        script = "trap 'kill $(jobs -p) 2> /dev/null || :' EXIT\n"  # No process is left after a page that fails.
         for turn, (typed, _) in enumerate(commands(page)):
             line = typed
             if typed.endswith(" &"):
@@ -89,13 +89,15 @@ class Reader:
                 line = in_background(typed.replace("webwx", f"'{self._bin}/webwx'", 1), output)
             script += f"{line}\nprintf '\\n<next>\\n'\n"
         own_port = free_port()
-        script = script.replace(OWN_PORT, own_port).replace(SERVER, server)  # a port may hold the digits of another
+        script = script.replace(OWN_PORT, own_port).replace(
+            SERVER, server
+        )  # A port may contain the digits of another one.
         printed = self._run("bash", "-e", "-o", "pipefail", "-c", script)
         for (typed, expected), output in zip(commands(page), printed.split("\n<next>\n"), strict=False):
             assert matches(expected, output.replace(server, SERVER).replace(own_port, OWN_PORT)), f"$ {typed}\n{output}"
 
     def _run(self, *command: str | Path) -> str:
-        """Run a page's code, which is the last argument, and return what it prints."""
+        """Run code of a page, which is the last argument, and return its output."""
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, env=self.environment, cwd=self.folder, capture_output=True, text=True,
             timeout=PATIENCE, check=False,
@@ -105,6 +107,6 @@ class Reader:
 
 
 def free_port() -> str:
-    """Return a port that nothing listens on."""
+    """Return a port that no server uses."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return str(listening.getsockname()[1])

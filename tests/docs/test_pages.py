@@ -1,4 +1,4 @@
-"""Tables of the pages compared with the code: calls, return codes, exit codes, switches, links."""
+"""Tables on the pages, compared with the code: calls, return codes, exit codes, options, links."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TOPICS = DOCS / "topics"
 
 
 def table(page: Path, first_column: str) -> list[list[str]]:
-    """Give the cells of the table that begins with a column, without its head."""
+    """Return the cells of the table whose first column has this heading, without the heading."""
     below = page.read_text(encoding="utf-8").partition(f"\n| {first_column} |")[2].splitlines()[2:]
     rows = takewhile(lambda line: line.startswith("|"), below)
     return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows]
@@ -47,7 +47,7 @@ def table(page: Path, first_column: str) -> list[list[str]]:
 # -- the wire --------------------------------------------------------------------------------------------------------
 
 
-def test_the_wire_page_is_what_make_docs_writes() -> None:
+def test_the_wire_page_equals_the_output_of_make_docs() -> None:
     made = runpy.run_path(str(DOCS / "make_wire.py"))
     assert made["page"]() == (DOCS / "wire.md").read_text(encoding="utf-8"), "run `make docs`"
 
@@ -55,13 +55,13 @@ def test_the_wire_page_is_what_make_docs_writes() -> None:
 # -- errors ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_tree_of_the_page_is_the_tree_of_the_module() -> None:
+def test_the_page_has_the_tree_of_exceptions_of_the_module() -> None:
     tree = [line for line in (inspect.getdoc(webwx.errors) or "").splitlines() if line.startswith("    ")]
     assert "\n".join(line.removeprefix("    ") for line in tree) in (TOPICS / "errors.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("ret", "raised", "reason"), [row[:3] for row in table(TOPICS / "errors.md", "Ret")])
-def test_a_return_code_raises_what_the_page_says(ret: str, raised: str, reason: str) -> None:
+def test_a_return_code_raises_the_exception_on_the_page(ret: str, raised: str, reason: str) -> None:
     if raised == "nothing":
         judge("webwxsendmsg", int(ret))
         return
@@ -117,7 +117,7 @@ def test_the_page_has_every_host() -> None:
     assert expected == table(TOPICS / "hosts.md", "Host")
 
 
-def test_the_page_has_every_switch_with_its_default_and_its_option() -> None:
+def test_the_page_has_every_sandbox_option_with_its_default() -> None:
     options = {option.name: option.opts[0] for option in sandbox_command.params if isinstance(option, click.Option)}
     expected = [
         [field.name, str(field.default) or "empty", options.get(field.name, "")]
@@ -126,7 +126,7 @@ def test_the_page_has_every_switch_with_its_default_and_its_option() -> None:
     assert expected == [row[:3] for row in table(TOPICS / "sandbox.md", "Switch")]
 
 
-def test_the_page_has_every_switch_that_strict_sets() -> None:
+def test_the_page_has_every_sandbox_option_that_strict_sets() -> None:
     assert [[name, str(value)] for name, value in STRICT.items()] == table(TOPICS / "sandbox.md", "`--strict` sets")
 
 
@@ -152,7 +152,7 @@ def test_the_page_has_every_key_of_a_world() -> None:
         assert named == {name for name in named if f"`{name}" in page}
 
 
-def test_the_page_has_all_that_a_script_can_do() -> None:
+def test_the_page_has_every_action_of_a_script() -> None:
     page = (DOCS / "howto" / "script-a-friend.md").read_text(encoding="utf-8")
     verbs = {
         name for name, value in vars(PhoneActions).items() if inspect.isfunction(value) and not name.startswith("_")
@@ -205,7 +205,7 @@ def test_every_id_of_a_field_bug_is_unique() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
         path, _, anchor = target.partition("#")
         if urlsplit(target).scheme:
@@ -216,7 +216,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """Give the anchors that a page's headings make."""
+    """Return the anchors of a page's headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -19,9 +19,9 @@ WITH_COMMANDS = [page for page in PAGES if blocks(page, "console") and not is_ru
 
 @pytest.fixture
 def reader(tmp_path: Path, forks: Forks) -> Reader:
-    """A user who has this environment."""
+    """A user with this environment."""
     reader = Reader(Path(sys.executable).parent, tmp_path, forks)
-    # Users have no other plugins, and those take longer to import than a page's tests to run.
+    # Users have no other plugins, and those take longer to import than the tests of a page take to run.
     reader.environment |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "webwx.testing.plugin"}
     return reader
 
@@ -32,9 +32,9 @@ def test_the_python_of_a_page_runs(page: Path, reader: Reader) -> None:
         reader.runs_python(page, server)
 
 
-@pytest.mark.timeout(900)  # a tutorial starts many processes, one after the other
+@pytest.mark.timeout(900)  # A tutorial starts many processes, one after the other.
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=name)
-def test_the_commands_of_a_page_print_what_it_says(page: Path, reader: Reader) -> None:
+def test_the_commands_of_a_page_print_the_output_on_the_page(page: Path, reader: Reader) -> None:
     with reader.sandbox() as server:
         reader.types(page, server)
 
@@ -49,7 +49,7 @@ def test_the_examples_of_the_readme_work_on_the_default_host(reader: Reader, tmp
         reader.runs_python(page, server)
 
 
-def test_the_readme_says_first_whether_it_works_with_an_account() -> None:
+def test_the_readme_begins_with_the_accounts_that_work() -> None:
     for page, question in (("README.md", "## Does it work with my account?"), ("README.zh.md", "## 我的账号能用吗？")):
         titles = [line for line in (ROOT / page).read_text(encoding="utf-8").splitlines() if line.startswith("## ")]
         assert titles[0] == question

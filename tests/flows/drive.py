@@ -16,9 +16,9 @@ T = TypeVar("T")
 
 def drive(flow: Flow[T], *answers: Response | bytes | Exception) -> tuple[T, list[Any]]:
     """
-    Tell a flow these answers, in order, and give its result and what it asked for. It must want them all.
+    Send these answers to a flow in order, and return its result and its requests. The flow must use all answers.
 
-    A pause is among what it asked for, and no answer to it.
+    A pause is in the list of requests, and uses no answer.
     """
     steps: list[Any] = []
     left = list(answers)
@@ -28,13 +28,13 @@ def drive(flow: Flow[T], *answers: Response | bytes | Exception) -> tuple[T, lis
             answer = None if isinstance(steps[-1], Pause) else left.pop(0)
             steps.append(flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer))
     except StopIteration as end:
-        assert not left, "the flow ended before it was told everything"
+        assert not left, "the flow ended before it used all answers"
         return end.value, steps
     raise AssertionError(f"the flow wants an answer to {steps[-1]!r}")
 
 
 def reply(endpoint: Endpoint[Any, Any], **fields: Any) -> Response:
-    """Write an answer of an endpoint; what is not named is empty, but for the id of a message that was sent."""
+    """Return an encoded answer of an endpoint; fields that are not given are empty, except the id of a sent message."""
     if issubclass(endpoint.reply, SendReply):
         fields.setdefault("msg_id", "2900000000000000001")
     response: Response = endpoint.encode_reply(endpoint.reply(**fields))
@@ -42,5 +42,5 @@ def reply(endpoint: Endpoint[Any, Any], **fields: Any) -> Response:
 
 
 def refusal(ret: int, message: str = "") -> Response:
-    """Write the answer of a JSON call that was refused."""
+    """Return the answer to a JSON call that was refused."""
     return Response(body=f'{{"BaseResponse":{{"Ret":{ret},"ErrMsg":"{message}"}}}}'.encode())

@@ -1,4 +1,4 @@
-"""Decoding of replies and conversion of refusals to exceptions: every code, every way a response can be lost."""
+"""Decoding of replies and conversion of refusals to exceptions: every code, every way to lose a response."""
 
 from __future__ import annotations
 
@@ -59,24 +59,24 @@ CODES = [
 ]
 
 ODD = 424242
-"""A code that nobody knows."""
+"""An unknown code."""
 
 FILE = Upload(source=b"x", name="x.png", size=1, md5="", content_type="image/png", kind="pic")
 PASSAGE = Passage(to="filehelper", client_media_id=1, data_ticket="ticket", boundary="X")
 
 
 def a_send() -> Flow[str]:
-    """A call that may not be repeated."""
+    """Return a call that may not be repeated."""
     return send_text(LOGIN, "filehelper", "hi", "15600000000000001")
 
 
 def a_fetch() -> Flow[object]:
-    """A call that may."""
+    """Return a call that may be repeated."""
     return fetch(LOGIN, NOW)
 
 
 class TestJudge:
-    def test_ret_0_means_nothing(self) -> None:
+    def test_ret_0_raises_nothing(self) -> None:
         judge("webwxsendmsg", 0)
 
     @pytest.mark.parametrize(("ret", "kind", "reason"), CODES)
@@ -110,7 +110,7 @@ class TestJudge:
             judge("webwxsendmsg", 1, 1_000_000 * "so much ")
         assert (len(caught.value.message), caught.value.message[-1]) == (200, "…")
 
-    def test_each_reason_of_a_log_out_is_told_apart_in_its_text(self) -> None:
+    def test_each_reason_of_a_logout_has_its_own_text(self) -> None:
         texts = set()
         for ret in (-14, 1100, 1101, 1102):
             with pytest.raises(LoggedOut) as caught:
@@ -121,7 +121,7 @@ class TestJudge:
 
 
 JSON_CALLS = [endpoint for endpoint in ENDPOINTS if issubclass(endpoint.reply, Reply)]
-"""Calls whose answer says by a `BaseResponse` how they went; those of login, the long poll and media do not."""
+"""Calls whose answer has a `BaseResponse`; the calls of login, the long poll and media have none."""
 
 WITHOUT_RET = [
     b"{}", b'{"error":"blocked by proxy"}', b'{"Ret":0}', b'{"Ret":1101}', b'{"BaseResponse":null}',
@@ -131,10 +131,10 @@ WITHOUT_RET = [
     b'{"BaseResponse":{"Ret":0.5}}', b'{"BaseResponse":{"Ret":NaN}}', b'{"BaseResponse":{"ret":0}}',
     b"[]", b'"x"', b"0", b"true", b"null", b'[{"BaseResponse":{"Ret":0}}]',
 ]  # fmt: skip
-"""JSON that a proxy, a captive portal or a broken server answers with status 200."""
+"""JSON with status 200 from a proxy, a captive portal or a broken server."""
 
 REPEATED = {endpoint.name for endpoint in JSON_CALLS if endpoint.repeatable} - {"webwxsync"}
-"""Calls that are made again after a code that nobody knows: no send, and none of the sync loop's."""
+"""Calls that are repeated after an unknown code: neither sends nor calls of the sync loop."""
 
 
 class TestEveryCodeAtEveryCall:
@@ -165,17 +165,17 @@ class TestEveryCodeAtEveryCall:
 
 
 def refuse_always(flow: Flow[Any], asked: list[Request | Read | Pause]) -> None:
-    """Answer with the odd code for as long as a flow asks, and keep what it asked for."""
+    """Answer with the unknown code as long as a flow asks, and return its requests."""
     asked.append(next(flow))
     while True:
         asked.append(flow.send(None if isinstance(asked[-1], Pause) else refusal(ODD)))
 
 
 class TestACodeThatNobodyKnows:
-    """An unknown code: a call that may be repeated is repeated three times, then the code is raised as it came."""
+    """An unknown code: a call that may be repeated is repeated three times; then the code is raised unchanged."""
 
     @pytest.mark.parametrize("endpoint", JSON_CALLS, ids=lambda endpoint: endpoint.name)
-    def test_is_met_with_three_repeats_or_none(self, endpoint: Endpoint[Any, Any]) -> None:
+    def test_causes_three_repetitions_or_none(self, endpoint: Endpoint[Any, Any]) -> None:
         asked: list[Request | Read | Pause] = []
         with pytest.raises(ApiError, match=r"\(ret 424242\)"):
             refuse_always(call(endpoint, sample(endpoint.request), LOGIN.hosts), asked)
@@ -184,7 +184,7 @@ class TestACodeThatNobodyKnows:
         assert [type(each) for each in asked] == [Request, *[Pause, Request] * repeats]
         assert {endpoint.name} == {each.endpoint for each in asked if not isinstance(each, Read)}
 
-    def test_may_pass(self) -> None:
+    def test_is_ignored_if_a_repetition_succeeds(self) -> None:
         given, asked = drive(
             call(WEBWXINIT, WEBWXINIT.request(), LOGIN.hosts), refusal(ODD), refusal(ODD), reply(WEBWXINIT, skey="@s")
         )
@@ -193,13 +193,13 @@ class TestACodeThatNobodyKnows:
         assert [Pause(endpoint="webwxinit", ret=ODD)] * 2 == asked[1::2]
 
     @pytest.mark.parametrize(("ret", "kind"), [(1101, LoggedOut), (1205, RateLimited), (-1, ApiError)])
-    def test_may_turn_into_one_that_everybody_knows(self, ret: int, kind: type[ApiError]) -> None:
+    def test_may_be_followed_by_a_known_code(self, ret: int, kind: type[ApiError]) -> None:
         with pytest.raises(kind) as caught:
             drive(call(WEBWXINIT, WEBWXINIT.request(), LOGIN.hosts), refusal(ODD), refusal(ret))
 
         assert ret == caught.value.ret
 
-    def test_is_no_trouble_where_the_caller_knows_it(self) -> None:
+    def test_is_accepted_where_the_caller_knows_it(self) -> None:
         given, [_] = drive(call(WEBWXINIT, WEBWXINIT.request(), LOGIN.hosts, also_fine=(ODD,)), refusal(ODD))
 
         assert given.base_response.ret == ODD
@@ -244,24 +244,24 @@ class TestEveryCallIsJudged:
 
 class TestALostAnswer:
     @pytest.mark.parametrize("failure", [Timeout("t"), TransportError("t"), ProtocolError("too large")])
-    def test_leaves_a_send_in_doubt_and_is_never_success(self, failure: WxError) -> None:
+    def test_leaves_an_unknown_outcome_of_a_send(self, failure: WxError) -> None:
         with pytest.raises(SendOutcomeUnknown, match="may or may not have been done"):
             drive(a_send(), failure)
 
     @pytest.mark.parametrize("failure", [ConnectFailed("c"), TlsError("t")])
-    def test_is_no_doubt_when_nothing_has_left(self, failure: TransportError) -> None:
+    def test_before_the_request_was_sent_is_no_unknown_outcome(self, failure: TransportError) -> None:
         with pytest.raises(type(failure)):
             drive(a_send(), failure)
 
     @pytest.mark.parametrize("failure", [Timeout("t"), TransportError("t"), ConnectFailed("c"), ProtocolError("p")])
-    def test_of_a_call_that_may_be_repeated_is_told_as_it_is(self, failure: WxError) -> None:
+    def test_of_a_call_that_may_be_repeated_is_raised_unchanged(self, failure: WxError) -> None:
         with pytest.raises(type(failure)) as caught:
             drive(a_fetch(), failure)
 
         assert failure is caught.value
 
     @pytest.mark.parametrize("answer", [Response(status=500), Response(status=502, body=b"<html>")])
-    def test_may_come_as_a_5xx(self, answer: Response) -> None:
+    def test_may_be_a_5xx(self, answer: Response) -> None:
         with pytest.raises(SendOutcomeUnknown):
             drive(a_send(), answer)
         with pytest.raises(TransportError, match="the server failed") as caught:
@@ -280,7 +280,7 @@ class TestALostAnswer:
         ],
         ids=["empty", "html", "truncated", "redirect", "not found"],
     )
-    def test_may_come_as_one_that_makes_no_sense(self, answer: Response) -> None:
+    def test_may_be_a_malformed_answer(self, answer: Response) -> None:
         with pytest.raises(SendOutcomeUnknown):
             drive(a_send(), answer)
         with pytest.raises(ProtocolError):
@@ -288,14 +288,12 @@ class TestALostAnswer:
 
     @pytest.mark.parametrize("body", WITHOUT_RET)
     @pytest.mark.parametrize("endpoint", JSON_CALLS, ids=lambda endpoint: endpoint.name)
-    def test_may_come_as_one_that_does_not_say_how_the_call_went(
-        self, endpoint: Endpoint[Any, Any], body: bytes
-    ) -> None:
+    def test_may_be_an_answer_without_ret(self, endpoint: Endpoint[Any, Any], body: bytes) -> None:
         with pytest.raises(ProtocolError if endpoint.repeatable else SendOutcomeUnknown, match=endpoint.name):
             drive(call(endpoint, sample(endpoint.request), LOGIN.hosts), Response(body=body))
 
     @pytest.mark.parametrize("body", WITHOUT_RET)
-    def test_may_come_so_to_a_fetch(self, body: bytes) -> None:
+    def test_may_be_an_answer_without_ret_to_a_fetch(self, body: bytes) -> None:
         with pytest.raises(ProtocolError, match="webwxsync"):
             drive(a_fetch(), Response(body=body))
 
@@ -305,7 +303,9 @@ class TestALostAnswer:
         [each for each in ENDPOINTS if each not in JSON_CALLS and each.reply_shape is not MEDIA],
         ids=lambda endpoint: endpoint.name,
     )
-    def test_may_come_so_to_a_call_with_a_code_of_its_own(self, endpoint: Endpoint[Any, Any], body: bytes) -> None:
+    def test_may_be_an_answer_without_ret_to_a_call_with_its_own_code(
+        self, endpoint: Endpoint[Any, Any], body: bytes
+    ) -> None:
         try:
             answered = read(endpoint, Response(body=body))
         except ProtocolError:
@@ -313,16 +313,16 @@ class TestALostAnswer:
         assert (endpoint.name, answered.code) in {("jslogin", 0), ("login", 0)}, "0 is neither a code nor a scan"
 
     @pytest.mark.parametrize("message_id", [b"", b',"MsgID":""', b',"MsgID":null', b',"MsgID":"0"', b',"MsgID":0'])
-    def test_of_a_send_is_one_that_names_no_message(self, message_id: bytes) -> None:
+    def test_of_a_send_is_an_answer_without_a_message_id(self, message_id: bytes) -> None:
         with pytest.raises(SendOutcomeUnknown, match="has no message id"):
             drive(a_send(), Response(body=b'{"BaseResponse":{"Ret":0}%b}' % message_id))
 
     @pytest.mark.parametrize("ret", [b"0", b'"0"', b"0.0", b'" 0 "'])
-    def test_is_none_where_ret_is_a_number_in_another_spelling(self, ret: bytes) -> None:
+    def test_is_not_an_answer_with_ret_in_another_form(self, ret: bytes) -> None:
         body = b'{"BaseResponse":{"Ret":%b},"MsgID":"4600000000000000001"}' % ret
         assert drive(a_send(), Response(body=body))[0] == "4600000000000000001"
 
-    def test_of_an_upload_leaves_it_in_doubt(self) -> None:
+    def test_of_an_upload_leaves_an_unknown_outcome(self) -> None:
         flow = upload_chunk(LOGIN, FILE, PASSAGE, 0)
 
         assert isinstance(next(flow), Read)
@@ -341,14 +341,14 @@ def test_no_error_contains_a_key(answer: Response | Exception) -> None:
     assert not [secret for secret in SECRETS if secret in repr(vars(caught.value)) + repr(caught.value)]
 
 
-def test_a_refused_send_is_refused_though_it_names_a_message() -> None:
+def test_a_refused_send_is_refused_although_its_answer_has_a_message_id() -> None:
     answer = Response(body=b'{"BaseResponse":{"Ret":1205},"MsgID":"4600000000000000001"}')
 
     with pytest.raises(RateLimited):
         drive(a_send(), answer)
 
 
-def test_a_send_gives_the_servers_id() -> None:
+def test_a_send_returns_the_servers_id() -> None:
     message_id, [request] = drive(a_send(), reply(TEXT, msg_id="4600000000000000001"))
 
     assert message_id == "4600000000000000001"

@@ -60,9 +60,7 @@ class TestCreate:
         ("members", "black_list"),
         [([member("@a"), member("@b", 4)], ""), ([member("@a"), member("@b")], "@x,@b"), ([member("@a")], "")],
     )
-    def test_partly_done_is_success_and_lists_the_added_members(
-        self, members: list[msgspec.Raw], black_list: str
-    ) -> None:
+    def test_partial_success_lists_the_added_members(self, members: list[msgspec.Raw], black_list: str) -> None:
         answer = reply(
             CREATECHATROOM, base_response=BaseResponse(ret=-2013), chat_room_name=ROOM, member_list=members,
             black_list=black_list,
@@ -71,15 +69,15 @@ class TestCreate:
 
         assert (opened.chatroom, opened.added) == (ROOM, ("@a",))
 
-    def test_partly_done_without_a_chatroom_is_a_refusal(self) -> None:
+    def test_partial_success_without_a_chatroom_is_a_refusal(self) -> None:
         with pytest.raises(ApiError, match="-2013"):
             drive(create_chatroom(LOGIN, PEOPLE, "", NOW), reply(CREATECHATROOM, base_response=BaseResponse(ret=-2013)))
 
-    def test_a_chatroom_without_a_name_makes_no_sense(self) -> None:
+    def test_an_answer_without_the_id_of_the_chatroom_is_a_protocol_error(self) -> None:
         with pytest.raises(ProtocolError, match="does not name"):
             drive(create_chatroom(LOGIN, PEOPLE, "", NOW), reply(CREATECHATROOM))
 
-    def test_too_often_is_what_it_is_everywhere(self) -> None:
+    def test_ret_1205_is_a_rate_limit(self) -> None:
         with pytest.raises(RateLimited):
             drive(create_chatroom(LOGIN, PEOPLE, "", NOW), refusal(1205))
 
@@ -94,7 +92,7 @@ class TestCreate:
         (lambda: leave_chatroom(LOGIN, ROOM), "quitchatroom", "", ""),
     ],
 )
-def test_a_change_says_how_in_the_query_and_what_in_one_field(
+def test_a_change_has_its_kind_in_the_query_and_its_value_in_one_field(
     flow: Callable[[], Flow[Any]], fun: str, field: str, value: str
 ) -> None:
     _, [request] = drive(flow(), reply(UPDATECHATROOM))
@@ -108,32 +106,32 @@ def test_a_change_says_how_in_the_query_and_what_in_one_field(
 
 class TestAdd:
     @pytest.mark.parametrize("ret", [0, -2013])
-    def test_gives_whom_the_server_has_added(self, ret: int) -> None:
+    def test_returns_the_members_that_the_server_has_added(self, ret: int) -> None:
         members = [member("@a"), msgspec.Raw(b"7"), member("@b", 4)]
         answer = reply(UPDATECHATROOM, base_response=BaseResponse(ret=ret), member_list=members)
 
         assert drive(add_members(LOGIN, ROOM, PEOPLE), answer)[0] == ("@a",)
 
-    def test_to_a_chatroom_that_is_gone(self) -> None:
+    def test_to_a_deleted_chatroom(self) -> None:
         with pytest.raises(RecipientRejected):
             drive(add_members(LOGIN, ROOM, PEOPLE), refusal(1201))
 
 
 class TestRemove:
     @pytest.mark.parametrize("ret", [0, 1])
-    def test_both_answers_of_a_removal_that_worked_are_fine(self, ret: int) -> None:
+    def test_both_answers_of_a_successful_removal_are_accepted(self, ret: int) -> None:
         drive(remove_members(LOGIN, ROOM, PEOPLE), refusal(ret))
 
-    def test_any_other_is_not(self) -> None:
+    def test_any_other_answer_to_a_removal_is_an_error(self) -> None:
         with pytest.raises(ApiError):
             drive(remove_members(LOGIN, ROOM, PEOPLE), refusal(-1))
 
 
-def test_partly_done_is_no_answer_to_a_new_name() -> None:
+def test_partial_success_is_not_an_answer_to_a_new_name() -> None:
     with pytest.raises(ApiError):
         drive(rename_chatroom(LOGIN, ROOM, "山"), refusal(-2013))
 
 
-def test_a_lost_answer_is_not_asked_for_again() -> None:
+def test_a_lost_answer_is_not_requested_again() -> None:
     with pytest.raises(SendOutcomeUnknown):
         drive(create_chatroom(LOGIN, PEOPLE, "", NOW), Timeout("no answer"))

@@ -34,7 +34,7 @@ from webwx.protocol.http import Response
 
 
 def raw(user_name: str) -> msgspec.Raw:
-    """Somebody as the server writes them."""
+    """Return a contact as the server encodes it."""
     return msgspec.Raw(write_json(WireContact(user_name=user_name, nick_name=user_name[1:])))
 
 
@@ -44,7 +44,7 @@ def page(*ids: str, seq: int = 0, count: int | None = None) -> Response:
 
 
 def said(**fields: object) -> Response:
-    """A page of contacts with these fields alone."""
+    """Return a page of contacts with only these fields."""
     return Response(body=msgspec.json.encode({"BaseResponse": {"Ret": 0}, **fields}))
 
 
@@ -68,12 +68,12 @@ class TestListContacts:
         assert ids(contacts) == ["@a", "@b", "@c", "@d"]
         assert [request.url.partition("&seq=")[2] for request in requests] == ["0", "2", "3"]
 
-    def test_ends_where_seq_stands_still(self) -> None:
+    def test_ends_when_seq_does_not_change(self) -> None:
         contacts, _ = drive(list_contacts(LOGIN, NOW), page("@a", seq=2), page("@b", seq=2))
 
         assert ids(contacts) == ["@a", "@b"]
 
-    def test_ends_though_seq_never_does(self) -> None:
+    def test_ends_after_the_maximum_of_pages(self) -> None:
         endless = [page(f"@{number}", seq=number) for number in range(1, MAX_PAGES + 1)]
 
         assert len(ids(drive(list_contacts(LOGIN, NOW), *endless)[0])) == MAX_PAGES
@@ -83,8 +83,8 @@ class TestListContacts:
         [
             [page("@a")],
             [page("@a", "@b", seq=2), page("@c", seq=3), page("@d")],
-            [page("@a", seq=2, count=2), page("@b", count=2)],  # the number of both
-            [page("@a", seq=2), page()],  # a page more than there was to list
+            [page("@a", seq=2, count=2), page("@b", count=2)],  # The count of both pages.
+            [page("@a", seq=2), page()],  # One page more than needed.
             [said(MemberList=[A], Seq=0)],
         ],
     )
@@ -118,14 +118,14 @@ class TestListContacts:
         assert lack in listing.lack
         assert not listing.is_complete
 
-    def test_a_broken_contact_costs_no_other(self) -> None:
+    def test_a_malformed_contact_affects_no_other(self) -> None:
         body = (
             b'{"BaseResponse":{"Ret":0},"MemberList":[{"UserName":"@a"},{"NickName":"x"},7,{"UserName":"@b"}],"Seq":0}'
         )
         contacts, _ = drive(list_contacts(LOGIN, NOW), Response(body=body))
 
         assert ids(contacts) == ["@a", "@b"]
-        assert (contacts.lack, contacts.is_complete) == ("", False), "it may be anybody's"
+        assert (contacts.lack, contacts.is_complete) == ("", False), "the malformed contact may be any of them"
 
 
 def details(*ids: str) -> Response:
@@ -166,11 +166,11 @@ class TestGetContacts:
         "fields",
         [{}, {"Count": 1}, {"Count": 1, "ContactList": None}, {"Count": 2, "ContactList": [A]}, {"ContactList": "x"}],
     )
-    def test_an_answer_with_fewer_than_it_says_is_unreadable(self, fields: dict[str, object]) -> None:
+    def test_an_answer_with_fewer_contacts_than_its_count_is_malformed(self, fields: dict[str, object]) -> None:
         with pytest.raises(ProtocolError, match="webwxbatchgetcontact"):
             drive(get_contacts(LOGIN, keys("@a"), NOW), said(**fields))
 
-    def test_a_member_is_asked_for_with_the_chatroom(self) -> None:
+    def test_a_member_is_requested_with_the_chatroom(self) -> None:
         key = ContactKey(user_name="@a", encry_chat_room_id="@@room")
         contacts, [request] = drive(get_batch(LOGIN, [key], NOW), details("@a"))
 
@@ -199,19 +199,19 @@ class TestRemarksAndPins:
 
 class TestAvatars:
     @pytest.mark.parametrize(("who", "call"), [("@a", "webwxgeticon"), ("@@room", "webwxgetheadimg")])
-    def test_people_and_chatrooms_have_calls_of_their_own(self, who: str, call: str) -> None:
+    def test_people_and_chatrooms_have_different_calls(self, who: str, call: str) -> None:
         picture, [request] = drive(download_avatar(LOGIN, ContactId(who)), Response(body=b"\xff\xd8\xffpicture"))
 
         assert picture == b"\xff\xd8\xffpicture"
         assert request.endpoint == call
 
-    def test_a_stranger_is_asked_for_with_the_chatrooms_key(self) -> None:
+    def test_a_stranger_is_requested_with_the_key_of_the_chatroom(self) -> None:
         _, [request] = drive(download_avatar(LOGIN, ContactId("@a"), "@0f1e"), Response(body=b"BMP"))
 
         assert "&chatroomid=%400f1e" in request.url
 
     @pytest.mark.parametrize("body", [b"", b"<html></html>", b'{"error":"blocked by proxy"}'])
-    def test_what_is_no_picture_is_never_given_as_one(self, body: bytes) -> None:
+    def test_an_answer_that_is_not_a_picture_is_an_error(self, body: bytes) -> None:
         with pytest.raises(MediaUnavailable, match="webwxgeticon"):
             drive(download_avatar(LOGIN, ContactId("@a")), Response(body=body))
 
@@ -221,7 +221,7 @@ class TestAvatars:
 
 
 class TestFriends:
-    def test_a_request_carries_a_greeting_and_no_ticket(self) -> None:
+    def test_a_request_has_a_greeting_and_no_ticket(self) -> None:
         _, [request] = drive(add_friend(LOGIN, ContactId("@a"), "我是小明", NOW), reply(VERIFYUSER))
         body = msgspec.json.decode(request.content)
 
@@ -229,7 +229,7 @@ class TestFriends:
         assert body["VerifyUserList"] == [{"Value": "@a", "VerifyUserTicket": ""}]
         assert (body["VerifyUserListSize"], body["SceneListCount"], body["SceneList"]) == (1, 1, [33])
 
-    def test_accepting_carries_the_ticket(self) -> None:
+    def test_accepting_sends_the_ticket(self) -> None:
         _, [request] = drive(accept_friend(LOGIN, ContactId("@a"), "v2_1@stranger", NOW), reply(VERIFYUSER))
         body = msgspec.json.decode(request.content)
 
@@ -237,7 +237,7 @@ class TestFriends:
         assert body["VerifyUserList"] == [{"Value": "@a", "VerifyUserTicket": "v2_1@stranger"}]
         assert body["skey"] == LOGIN.credentials.skey
 
-    def test_a_lost_answer_is_not_asked_for_again(self) -> None:
+    def test_a_lost_answer_is_not_requested_again(self) -> None:
         with pytest.raises(SendOutcomeUnknown):
             drive(add_friend(LOGIN, ContactId("@a"), "", NOW), Timeout("no answer"))
 

@@ -43,7 +43,7 @@ def blank(host: str = "web", server: str | None = None) -> Login:
 
 
 def ticket(*, without: str = "", status: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Response:
-    """The answer of an exchange, perhaps without one of its fields."""
+    """Return the answer of a ticket exchange, with one field left out on request."""
     fields = "".join(f"<{name}>{value}</{name}>" for name, value in FIELDS.items() if name != without)
     return Response(status=status, headers=headers, body=f"<error><ret>0</ret>{fields}</error>".encode())
 
@@ -53,7 +53,7 @@ def exchange(*answers: Response | Exception, server: str | None = None) -> flows
 
 
 class TestRequestCode:
-    def test_asks_the_login_host_in_the_profiles_name_and_gives_the_uuid(self) -> None:
+    def test_asks_the_login_host_with_the_profiles_app_id_and_returns_the_uuid(self) -> None:
         uuid, [request] = drive(flows.request_code(blank("filehelper"), NOW), reply(JSLOGIN, uuid=UUID))
 
         assert uuid == UUID
@@ -67,7 +67,7 @@ class TestRequestCode:
         ["", "short", "AbCdEfGh&calc", "$(reboot)aaaa", "../../../etc", "x" * 10_000, "uuid\u4f60\u597d\u4f60\u597d",
          "AbCdEfGhIj\n", "-AbCdEfGhIj==="],
     )  # fmt: skip
-    def test_refuses_a_uuid_that_no_server_should_give(self, uuid: str) -> None:
+    def test_refuses_a_malformed_uuid(self, uuid: str) -> None:
         with pytest.raises(ProtocolError, match="no valid login code"):
             drive(flows.request_code(blank(), NOW), reply(JSLOGIN, uuid=uuid))
 
@@ -86,10 +86,10 @@ class TestThePush:
         assert request.url == "https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxpushloginurl?uin=1234567890"
 
     @pytest.mark.parametrize(("ret", "uuid"), [("1", ""), ("1", UUID), ("-1", ""), ("0", "")])
-    def test_gives_nothing_to_poll_when_the_phone_was_not_asked(self, ret: str, uuid: str) -> None:
+    def test_returns_no_uuid_when_the_phone_was_not_asked(self, ret: str, uuid: str) -> None:
         assert drive(flows.request_push_ticket(LOGIN), reply(PUSHLOGIN, ret=ret, uuid=uuid))[0] == ""
 
-    def test_refuses_a_uuid_that_no_server_should_give(self) -> None:
+    def test_refuses_a_malformed_uuid(self) -> None:
         with pytest.raises(ProtocolError, match="no valid uuid"):
             drive(flows.request_push_ticket(LOGIN), reply(PUSHLOGIN, ret="0", uuid="a&b"))
 
@@ -98,12 +98,12 @@ VALUES = Desktop(client_version="2.0.0", extspam="opaque")
 
 
 class TestTheDesktop:
-    def test_says_so_where_the_login_begins(self) -> None:
+    def test_sends_its_parameter_where_the_login_begins(self) -> None:
         _, [request] = drive(flows.request_code(blank("desktop"), NOW), reply(JSLOGIN, uuid=UUID))
 
         assert "webwxnewloginpage%3Fmod%3Ddesktop&" in request.url
 
-    def test_shows_its_values_at_the_exchange_and_nowhere_else(self) -> None:
+    def test_sends_its_values_in_the_ticket_exchange_only(self) -> None:
         _, [request] = drive(flows.exchange_ticket(blank("desktop"), REDIRECT, "e1", VALUES), ticket(status=301))
 
         assert (request.header("client-version"), request.header("extspam")) == ("2.0.0", "opaque")
@@ -115,23 +115,25 @@ class TestTheDesktop:
         assert (request.header("client-version"), request.header("extspam")) == ("", "")
         assert "mod=" not in request.url
 
-    def test_says_so_to_the_phone_of_an_earlier_login(self) -> None:
+    def test_sends_its_parameter_to_the_phone_of_an_earlier_login(self) -> None:
         earlier = msgspec.structs.replace(LOGIN, profile_name="desktop")
         _, [request] = drive(flows.request_push_ticket(earlier), reply(PUSHLOGIN, ret="0", uuid=UUID))
 
         assert request.url.endswith("?uin=1234567890&mod=desktop")
 
-    def test_without_its_values_it_names_them_and_the_open_way(self) -> None:
+    def test_without_its_values_the_error_names_them_and_an_alternative(self) -> None:
         with pytest.raises(NotOnThisHost, match=r"Desktop\(client_version=\.\.\., extspam=\.\.\.\).*filehelper"):
             flows.check_profile(blank("desktop"), None)
 
     @pytest.mark.parametrize(("host", "values"), [("desktop", VALUES), ("web", None), ("filehelper", VALUES)])
-    def test_with_them_or_in_another_profile_all_is_well(self, host: str, values: Desktop | None) -> None:
+    def test_with_its_values_or_in_another_profile_the_exchange_succeeds(
+        self, host: str, values: Desktop | None
+    ) -> None:
         flows.check_profile(blank(host), values)
 
 
 class TestSentOnByTheExchange:
-    def test_goes_to_the_other_host_with_what_it_was_given(self) -> None:
+    def test_goes_to_the_other_host_with_the_given_query(self) -> None:
         elsewhere = reply(TICKET, redirecturl=REDIRECT.replace("wx2.", "wx8.").replace("A1b", "B2c"))
         given, [_, request] = drive(flows.exchange_ticket(blank(), REDIRECT, "e1"), elsewhere, ticket())
 
@@ -140,7 +142,7 @@ class TestSentOnByTheExchange:
             "https://wx8.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=B2c/+2@qrticket_0&uuid=AbCdEfGhIj=="
         )
 
-    def test_goes_to_no_host_that_is_none_of_the_platforms(self) -> None:
+    def test_goes_to_no_host_outside_the_platform(self) -> None:
         with pytest.raises(UnsafeRedirect, match=r"evil\.example"):
             exchange(reply(TICKET, redirecturl="https://evil.example/?ticket=1"))
 
@@ -150,17 +152,17 @@ class TestSentOnByTheExchange:
 
         assert given.hosts.push == "https://webpush.wx9.qq.com"
 
-    def test_does_not_go_on_for_ever(self) -> None:
+    def test_ends_after_a_limited_number_of_redirects(self) -> None:
         with pytest.raises(UnsafeRedirect, match="too many times"):
             exchange(*[reply(TICKET, redirecturl=REDIRECT)] * 3)
 
 
-def test_the_code_holds_the_platforms_address() -> None:
+def test_the_code_has_the_platforms_address() -> None:
     assert flows.code_url(blank(), UUID) == "https://login.weixin.qq.com/l/AbCdEfGhIj=="
 
 
 class TestPoll:
-    def test_asks_for_the_uuid_with_the_tip_it_was_given(self) -> None:
+    def test_asks_for_the_uuid_with_the_given_tip(self) -> None:
         answer, [request] = drive(flows.poll(blank(), UUID, 0, NOW), reply(LOGIN_POLL, code=408))
 
         assert answer.code == 408
@@ -174,7 +176,7 @@ class TestPoll:
 
         assert request.url.endswith("&appid=wx_webfilehelper")
 
-    def test_gives_the_redirect_of_a_confirmed_code(self) -> None:
+    def test_returns_the_redirect_of_a_confirmed_code(self) -> None:
         answer, _ = drive(flows.poll(blank(), UUID, 0, NOW), reply(LOGIN_POLL, code=200, redirect_uri=REDIRECT))
 
         assert (answer.code, answer.redirect_uri) == (200, REDIRECT)
@@ -182,13 +184,13 @@ class TestPoll:
     @pytest.mark.parametrize(
         "body", [b"", b"<html>502</html>", b"window.code=0;", b"window.code=500;"], ids=["empty", "page", "0", "500"]
     )
-    def test_an_answer_that_says_nothing_is_a_protocol_error(self, body: bytes) -> None:
+    def test_an_answer_without_a_code_is_a_protocol_error(self, body: bytes) -> None:
         with pytest.raises(ProtocolError, match="no valid answer to the poll"):
             drive(flows.poll(blank(), UUID, 0, NOW), Response(body=body))
 
 
 class TestExchangeTicket:
-    def test_goes_to_the_host_of_the_redirect_with_its_query_untouched(self) -> None:
+    def test_goes_to_the_host_of_the_redirect_with_its_query_unchanged(self) -> None:
         given, [request] = drive(flows.exchange_ticket(blank(), REDIRECT, "e123"), ticket())
 
         assert REDIRECT.replace("https://wx.", "https://wx2.") + "&fun=new&version=v2" == request.url
@@ -208,22 +210,22 @@ class TestExchangeTicket:
             "?ticket=1",
         ],
     )  # fmt: skip
-    def test_sends_nothing_to_a_host_that_is_none_of_the_platforms(self, redirect: str) -> None:
+    def test_sends_nothing_to_a_host_outside_the_platform(self, redirect: str) -> None:
         with pytest.raises(UnsafeRedirect):
             next(flows.exchange_ticket(blank(), redirect, "e1"))
 
-    def test_stays_at_a_given_server_though_the_redirect_names_a_real_host(self) -> None:
+    def test_stays_at_a_given_server_although_the_redirect_names_a_real_host(self) -> None:
         server = "http://127.0.0.1:8790"
         given, [request] = drive(flows.exchange_ticket(blank(server=server), REDIRECT, "e1"), ticket())
 
         assert single(server) == given.hosts
         assert request.url.startswith("http://127.0.0.1:8790/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=")
 
-    def test_leaves_a_given_server_for_no_other(self) -> None:
+    def test_goes_from_a_given_server_to_no_other(self) -> None:
         with pytest.raises(UnsafeRedirect):
             next(flows.exchange_ticket(blank(server="http://127.0.0.1:8790"), "http://127.0.0.1:8791/?a=1", "e1"))
 
-    def test_reads_the_ticket_of_a_301_without_location(self) -> None:
+    def test_decodes_the_ticket_of_a_301_without_location(self) -> None:
         assert exchange(ticket(status=301)).credentials.sid == "sId+/1"
 
     def test_does_not_follow_a_301(self) -> None:
@@ -246,15 +248,15 @@ class TestExchangeTicket:
             exchange(answer)
         assert caught.value.message == "no: ***"
 
-    def test_another_refusal_promises_nothing(self) -> None:
+    def test_another_refusal_has_no_next_step(self) -> None:
         with pytest.raises(LoginRefused, match=r"ret 1\): no reason given\.$"):
             exchange(Response(body=b"<error><ret>1</ret><message></message></error>"))
 
-    def test_a_web_page_is_told_apart(self) -> None:
+    def test_a_web_page_is_recognised(self) -> None:
         with pytest.raises(UnexpectedLoginPage):
             exchange(Response(body=b"<!DOCTYPE HTML><HTML><body>Log in</body></HTML>"))
 
-    def test_a_web_page_is_repeated_in_brief_without_anything_like_a_key(self) -> None:
+    def test_the_text_of_a_web_page_is_repeated_without_key_like_texts(self) -> None:
         page = """<!DOCTYPE html><html><head><title>微信 &amp; web</title>
             <script>window.skey = "scriptOnly";</script><style>p { color: red }</style></head>
             <!-- commentOnly --><body><p class="classOnly">Please\n\t try   again\x1b[2J,\u202e error 502</p>
@@ -270,7 +272,7 @@ class TestExchangeTicket:
             "微信 & web Please try again[2J, error 502 here or *** *** *** *** *** *** ***"
         )
 
-    def test_of_a_long_web_page_two_hundred_characters_are_repeated(self) -> None:
+    def test_two_hundred_characters_of_a_long_web_page_are_repeated(self) -> None:
         with pytest.raises(UnexpectedLoginPage) as caught:
             exchange(Response(body=b"<html>" + 100 * b"so much "))
         _, _, excerpt = str(caught.value).partition(" It says: ")
@@ -280,7 +282,7 @@ class TestExchangeTicket:
         "page",
         ["<html>", "<html><script>x()</script><body>\x00 https://a.example/b </body></html>", "<html><script>x <b>"],
     )
-    def test_a_web_page_with_nothing_to_read_is_not_repeated(self, page: str) -> None:
+    def test_a_web_page_without_text_is_not_repeated(self, page: str) -> None:
         with pytest.raises(UnexpectedLoginPage, match=r"instead of the ticket\.$"):
             exchange(Response(body=page.encode()))
 
@@ -295,20 +297,20 @@ class TestExchangeTicket:
         with pytest.raises(ProtocolError, match=rf"lacks {name}\."):
             exchange(ticket(without=name))
 
-    def test_cookies_stand_in_for_the_sid_and_the_uin(self) -> None:
+    def test_cookies_replace_a_missing_sid_and_uin(self) -> None:
         cookies = (("Set-Cookie", "wxuin=77; Path=/"), ("Set-Cookie", "wxsid=fromCookie; Path=/; Secure"))
         body = b"<error><ret>0</ret><skey>@s</skey><pass_ticket>p</pass_ticket></error>"
         given = exchange(Response(headers=cookies, body=body))
 
         assert (given.credentials.uin, given.credentials.sid) == (77, "fromCookie")
 
-    def test_a_cookie_that_is_no_number_is_no_uin(self) -> None:
+    def test_a_cookie_that_is_not_a_number_is_no_uin(self) -> None:
         answer = ticket(without="wxuin", headers=(("Set-Cookie", "wxuin=none; Path=/"),))
 
         with pytest.raises(ProtocolError, match=r"lacks wxuin\."):
             exchange(answer)
 
-    def test_a_lost_answer_leaves_the_ticket_in_doubt(self) -> None:
+    def test_a_lost_answer_leaves_an_unknown_outcome(self) -> None:
         with pytest.raises(SendOutcomeUnknown):
             exchange(Response(status=502))
 
@@ -319,7 +321,7 @@ class TestExchangeTicket:
             assert "qrticket" not in str(caught.value)
 
 
-def test_open_session_asks_with_the_first_keys_and_gives_the_snapshot() -> None:
+def test_open_session_asks_with_the_first_keys_and_returns_the_snapshot() -> None:
     snapshot = reply(WEBWXINIT, user=WireUser(user_name="@me"), skey="@new", sync_key=KEY)
     given, [request] = drive(flows.open_session(LOGIN, NOW), snapshot)
 
@@ -336,7 +338,7 @@ def test_open_session_asks_with_the_first_keys_and_gives_the_snapshot() -> None:
         (reply(WEBWXINIT, user=WireUser(user_name="@me")), "no sync key"),
     ],
 )
-def test_a_snapshot_without_what_a_session_needs_opens_none(snapshot: Response, lack: str) -> None:
+def test_a_snapshot_without_a_required_field_is_a_protocol_error(snapshot: Response, lack: str) -> None:
     with pytest.raises(ProtocolError, match=lack):
         drive(flows.open_session(LOGIN, NOW), snapshot)
 
@@ -350,7 +352,7 @@ def test_log_out_sends_the_session(answer: Response) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"error":"blocked by proxy"}', b"[]", b'{"Ret":0}'])
-def test_an_answer_of_a_proxy_does_not_confirm_a_log_out(body: bytes) -> None:
+def test_an_answer_of_a_proxy_does_not_confirm_a_logout(body: bytes) -> None:
     with pytest.raises(ProtocolError, match=r"did not confirm.* end it on the phone as well"):
         drive(flows.log_out(LOGIN), Response(body=body))
 

@@ -34,7 +34,7 @@ HELPER = msgspec.structs.replace(LOGIN, profile_name=FILEHELPER.name)
 
 
 def file_of(content: bytes) -> Upload:
-    """A picture on its way."""
+    """A picture as a file to upload."""
     return Upload(
         source=content, name="我的 a+b.png", size=len(content), md5=hashlib.md5(content).hexdigest(),
         content_type="image/png", kind="pic", modified="Sat Jun 08 2019",
@@ -42,10 +42,10 @@ def file_of(content: bytes) -> Upload:
 
 
 def upload(content: bytes, chunk: int = 0, passage: Passage = PASSAGE, **answer: str) -> tuple[Passage, UploadRequest]:
-    """Upload one chunk, and give where that leads and what the server decoded."""
+    """Upload one chunk, and return the request and the fields that the server decoded."""
     file = file_of(content)
-    told = content[chunk * CHUNK_SIZE : (chunk + 1) * CHUNK_SIZE], reply(UPLOAD, **answer)
-    after, [read, request] = drive(flows.upload_chunk(LOGIN, file, passage, chunk), *told)
+    answers = content[chunk * CHUNK_SIZE : (chunk + 1) * CHUNK_SIZE], reply(UPLOAD, **answer)
+    after, [read, request] = drive(flows.upload_chunk(LOGIN, file, passage, chunk), *answers)
     assert read == Read(source=content, start=chunk * CHUNK_SIZE, size=CHUNK_SIZE)
     return after, UPLOAD.decode_request(request)
 
@@ -55,7 +55,7 @@ class TestUpload:
         ("size", "chunks"),
         [(1, 1), (CHUNK_SIZE - 1, 1), (CHUNK_SIZE, 1), (CHUNK_SIZE + 1, 2), (2 * CHUNK_SIZE, 2), (CHECK_ABOVE + 1, 51)],
     )
-    def test_a_file_goes_in_chunks_of_512_kib(self, size: int, chunks: int) -> None:
+    def test_a_file_is_uploaded_in_chunks_of_512_kib(self, size: int, chunks: int) -> None:
         assert file_of(bytes(size)).chunks == chunks
 
     @pytest.mark.parametrize(("size", "must"), [(CHECK_ABOVE, False), (CHECK_ABOVE + 1, True)])
@@ -74,7 +74,7 @@ class TestUpload:
 
         assert (request.chunks, request.chunk) == ("", "")
 
-    def test_every_chunk_carries_the_same_ticket_of_the_whole_file(self) -> None:
+    def test_every_chunk_has_the_same_ticket_of_the_complete_file(self) -> None:
         content = bytes(CHUNK_SIZE + 1)
         [ticket] = {upload(content, chunk)[1].uploadmediarequest for chunk in range(2)}
         fields = msgspec.json.decode(ticket)
@@ -86,13 +86,13 @@ class TestUpload:
             "FileMd5": hashlib.md5(content).hexdigest(),
         }  # fmt: skip
 
-    def test_an_announced_file_carries_its_keys(self) -> None:
+    def test_an_announced_file_has_its_keys(self) -> None:
         _, request = upload(PNG, passage=msgspec.structs.replace(PASSAGE, aes_key="key", signature="signed"))
         fields = msgspec.json.decode(request.uploadmediarequest)
 
         assert (fields["AESKey"], fields["Signature"]) == ("key", "signed")
 
-    def test_the_form_carries_the_name_the_cookies_ticket_and_the_pass_ticket_decoded_once(self) -> None:
+    def test_the_form_has_the_name_the_cookies_ticket_and_the_pass_ticket_decoded_once(self) -> None:
         _, request = upload(PNG)
 
         assert ("我的 a+b.png", "pic", len(PNG), "image/png") == (
@@ -131,23 +131,23 @@ class TestUpload:
         with pytest.raises(RateLimited):
             drive(flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0), PNG, answer)
 
-    def test_a_refused_chunk_says_its_number(self) -> None:
+    def test_the_error_names_the_number_of_a_refused_chunk(self) -> None:
         with pytest.raises(ApiError) as caught:
             drive(flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0), PNG, refusal(-1))
         assert (caught.value.ret, caught.value.endpoint) == (-1, "webwxuploadmedia")
 
-    def test_a_file_that_has_become_shorter_is_not_uploaded(self) -> None:
+    def test_a_file_that_became_shorter_is_not_uploaded(self) -> None:
         with pytest.raises(LocalStateError, match="was changed"):
             drive(flows.upload_chunk(LOGIN, file_of(PNG), PASSAGE, 0), PNG[:-1])
 
-    def test_an_upload_shows_its_size_only(self) -> None:
+    def test_the_repr_of_an_upload_shows_its_size_only(self) -> None:
         assert f"Upload({len(PNG)} bytes)" == repr(file_of(PNG))
 
 
 class TestAnnounced:
     def test_an_announced_upload_has_the_files_fields_and_returns_its_keys(self) -> None:
-        told = reply(CHECKUPLOAD, aes_key="key", signature="signed")
-        passage, [request] = drive(flows.announce_upload(LOGIN, file_of(PNG), PASSAGE), told)
+        answer = reply(CHECKUPLOAD, aes_key="key", signature="signed")
+        passage, [request] = drive(flows.announce_upload(LOGIN, file_of(PNG), PASSAGE), answer)
         body = msgspec.json.decode(request.content)
         del body["BaseRequest"]
 
@@ -157,13 +157,13 @@ class TestAnnounced:
             "FileMd5": hashlib.md5(PNG).hexdigest(), "FileType": 7,
         }  # fmt: skip
 
-    def test_what_the_server_has_is_complete_at_once(self) -> None:
-        told = reply(CHECKUPLOAD, media_id="@crypt_known", signature="signed")
-        passage, _ = drive(flows.announce_upload(LOGIN, file_of(PNG), PASSAGE), told)
+    def test_a_file_that_the_server_has_is_complete_at_once(self) -> None:
+        answer = reply(CHECKUPLOAD, media_id="@crypt_known", signature="signed")
+        passage, _ = drive(flows.announce_upload(LOGIN, file_of(PNG), PASSAGE), answer)
 
         assert (passage.media_id, passage.signature) == ("@crypt_known", "signed")
 
-    def test_the_first_parallel_chunk_is_given_an_upload_id_that_the_others_carry(self) -> None:
+    def test_the_first_parallel_chunk_gets_an_upload_id_for_the_others(self) -> None:
         content = bytes(CHUNK_SIZE + 1)
         begun = msgspec.structs.replace(PASSAGE, aes_key="key", signature="signed", random="ab12")
         after, tickets = begun, []
@@ -198,7 +198,7 @@ class TestAnnounced:
         ("", ""),
     ],
 )
-def test_a_name_is_made_fit_for_a_header(name: str, travels: str) -> None:
+def test_a_name_is_cleaned_for_a_header(name: str, travels: str) -> None:
     assert flows.transport_name(name) == travels
 
 
@@ -216,7 +216,7 @@ def spool() -> DownloadSink:
 
 
 def fetch(flow_of: object, body: bytes, **more: object) -> str:
-    """Download something that comes as this body, and give the address it was asked for at."""
+    """Download something with this body, and return the requested address."""
     into = spool()
     flow = flow_of(into)
     request = next(flow)
@@ -229,7 +229,7 @@ def fetch(flow_of: object, body: bytes, **more: object) -> str:
 
 class TestDownload:
     @pytest.mark.parametrize("start", [b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM"])
-    def test_a_picture_is_asked_for_by_its_message(self, start: bytes) -> None:
+    def test_a_picture_is_requested_by_its_message(self, start: bytes) -> None:
         url = fetch(lambda into: flows.download(LOGIN, "9007199254740993", into), start + bytes(50))
 
         assert "webwxgetmsgimg?MsgID=9007199254740993&skey=%40crypt_" in url
@@ -253,10 +253,10 @@ class TestDownload:
             (msgspec.structs.replace(FILE, is_self=True), b"hello", f"?sender=%40{ME[1:]}&"),
         ],
     )  # fmt: skip
-    def test_each_kind_is_asked_for_in_its_own_way(self, message: ImageMessage, body: bytes, asked: str) -> None:
+    def test_each_kind_has_its_own_request(self, message: ImageMessage, body: bytes, asked: str) -> None:
         assert asked in fetch(lambda into: flows.download(LOGIN, message, into, "gS+t"), body)
 
-    def test_without_the_file_hosts_cookie_a_file_is_not_asked_for(self) -> None:
+    def test_without_the_file_hosts_cookie_a_file_is_not_requested(self) -> None:
         with pytest.raises(InvalidLogin, match=r"no cookie webwx_data_ticket .* log in again\.$"):
             next(flows.download(LOGIN, FILE, spool()))
 
@@ -270,20 +270,20 @@ class TestDownload:
             (PLACE, PNG),
         ],
     )
-    def test_without_the_file_hosts_cookie_everything_else_is(self, message: ImageMessage, body: bytes) -> None:
+    def test_without_the_file_hosts_cookie_other_kinds_are_requested(self, message: ImageMessage, body: bytes) -> None:
         assert fetch(lambda into: flows.download(LOGIN, message, into), body)
 
-    def test_a_sticker_of_the_store_is_not_asked_for(self) -> None:
+    def test_a_sticker_of_the_store_is_not_requested(self) -> None:
         with pytest.raises(MediaUnavailable, match="not available on the web"):
             drive(flows.download(LOGIN, StickerMessage(is_available=False, **FIELDS), spool()))
 
-    def test_file_transfer_helper_tells_its_sid_and_app_besides(self) -> None:
+    def test_file_transfer_helper_sends_its_sid_and_app_as_well(self) -> None:
         url = fetch(lambda into: flows.download(HELPER, FILE, into, "gS"), b"hello")
 
         assert "&sid=" in url
         assert "&mmweb_appid=wx_webfilehelper" in url
 
-    def test_a_thumbnail_is_the_small_form_of_a_message(self) -> None:
+    def test_a_thumbnail_is_requested_with_its_type(self) -> None:
         assert "&type=slave" in fetch(lambda into: flows.download_thumbnail(LOGIN, "1", into), PNG)
 
     @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ class TestDownload:
             (b'{\n"BaseResponse": {\n"Ret": 1102,\n', LoggedOut), (b'{"BaseResponse":{"Ret":1205', RateLimited),
         ],
     )  # fmt: skip
-    def test_anything_else_is_no_picture(self, body: bytes, kind: type[Exception]) -> None:
+    def test_other_bytes_are_not_a_picture(self, body: bytes, kind: type[Exception]) -> None:
         into = spool()
         flow = flows.download(LOGIN, "1", into)
         next(flow)
@@ -316,7 +316,9 @@ class TestDownload:
             ((("Content-Range", "bytes 0-9/*"),), True),
         ],
     )
-    def test_the_length_must_be_the_announced_one(self, headers: tuple[tuple[str, str], ...], is_whole: bool) -> None:
+    def test_the_length_must_equal_the_announced_one(
+        self, headers: tuple[tuple[str, str], ...], is_whole: bool
+    ) -> None:
         into = spool()
         flow = flows.download(LOGIN, "1", into)
         next(flow)
@@ -345,6 +347,6 @@ class TestDownload:
         with pytest.raises(StopIteration if is_it else MediaUnavailable):
             flow.send(Response())
 
-    def test_a_status_that_says_no_is_one(self) -> None:
+    def test_an_error_status_is_an_error(self) -> None:
         with pytest.raises(MediaUnavailable):
             drive(flows.download(LOGIN, "1", spool()), Response(status=404))

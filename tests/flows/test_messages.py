@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 
 def as_parsed(request: Request) -> tuple[str, str, Any]:
-    """What a request is, with its body parsed: keys in their order, values with their types."""
+    """Return a request with its body parsed: keys in their order, values with their types."""
     return request.method, request.url, msgspec.json.decode(request.content)
 
 
 @pytest.mark.parametrize("name", FOUR)
-def test_the_reference_request_is_made_to_the_letter(name: str) -> None:
+def test_the_flow_makes_the_reference_request(name: str) -> None:
     make_flow, answer = FOUR[name]
     recorded = read_request(f"requests/{name}")
     _, [request] = drive(make_flow(), answer)
@@ -77,13 +77,13 @@ class TestSendText:
         assert (message_id, msgspec.json.decode(request.content)["Scene"]) == ("9", 2)
 
 
-def test_an_answer_of_another_send_says_nothing_about_this_one() -> None:
+def test_an_answer_to_another_send_leaves_an_unknown_outcome() -> None:
     with pytest.raises(SendOutcomeUnknown, match="another send"):
         drive(flows.send_text(LOGIN, FRIEND, "hi", "17"), reply(TEXT, msg_id="9", local_id="16"))
     assert drive(flows.send_text(LOGIN, FRIEND, "hi", "17"), reply(TEXT, msg_id="9", local_id="17"))[0] == "9"
 
 
-def test_an_uploaded_picture_goes_by_its_media_id_and_without_content() -> None:
+def test_an_uploaded_picture_is_sent_by_its_media_id_without_content() -> None:
     message_id, [request] = drive(flows.send_image(LOGIN, FRIEND, "@crypt_media", "17"), reply(IMAGE, msg_id="9"))
     body = msgspec.json.decode(request.content)
 
@@ -92,23 +92,23 @@ def test_an_uploaded_picture_goes_by_its_media_id_and_without_content() -> None:
 
 
 class TestRecall:
-    def test_ret_minus_1_means_that_the_message_stays(self) -> None:
+    def test_ret_minus_1_means_that_the_message_cannot_be_recalled(self) -> None:
         with pytest.raises(RecallRefused, match="not yours, or unknown") as caught:
             drive(flows.recall(LOGIN, RECEIPT), refusal(-1))
         assert (caught.value.ret, caught.value.endpoint) == (-1, "webwxrevokemsg")
 
     @pytest.mark.parametrize(("ret", "kind"), [(1101, LoggedOut), (1201, RecipientRejected), (1, ApiError)])
-    def test_another_ret_means_what_it_always_means(self, ret: int, kind: type[ApiError]) -> None:
+    def test_another_ret_has_its_usual_meaning(self, ret: int, kind: type[ApiError]) -> None:
         with pytest.raises(kind) as caught:
             drive(flows.recall(LOGIN, RECEIPT), refusal(ret))
         assert kind is type(caught.value)
 
-    def test_a_lost_answer_leaves_it_in_doubt(self) -> None:
+    def test_a_lost_answer_leaves_an_unknown_outcome(self) -> None:
         with pytest.raises(SendOutcomeUnknown):
             drive(flows.recall(LOGIN, RECEIPT), Timeout("t"))
 
     @pytest.mark.parametrize("chat", ["@friend", "@@room", "filehelper"])
-    def test_the_receipt_goes_back_as_it_came(self, chat: str) -> None:
+    def test_the_fields_of_the_receipt_are_sent_unchanged(self, chat: str) -> None:
         receipt = msgspec.structs.replace(RECEIPT, chat=ContactId(chat))
         _, [request] = drive(flows.recall(LOGIN, receipt), reply(RECALL))
         body = msgspec.json.decode(request.content)
@@ -117,7 +117,7 @@ class TestRecall:
             body["SvrMsgId"], body["ToUserName"], body["ClientMsgId"],
         )  # fmt: skip
 
-    def test_without_a_client_id_the_message_id_stands_in(self) -> None:
+    def test_the_message_id_replaces_a_missing_client_id(self) -> None:
         receipt = msgspec.structs.replace(RECEIPT, client_id="")
         _, [request] = drive(flows.recall(LOGIN, receipt), reply(RECALL))
 
@@ -129,13 +129,13 @@ class TestNotify:
         body: dict[str, Any] = msgspec.json.decode(drive(flow, reply(STATUSNOTIFY))[1][0].content)
         return body
 
-    def test_announcing_is_code_3_to_oneself_with_a_number_for_the_uin(self) -> None:
+    def test_announcing_is_code_3_to_the_account_itself_with_a_numeric_uin(self) -> None:
         body = self.body_of(flows.announce(LOGIN, NOW))
 
         assert (body["Code"], body["FromUserName"], body["ToUserName"]) == (3, ME, ME)
         assert body["BaseRequest"]["Uin"] == 1234567890
 
-    def test_marking_as_read_is_the_one_call_with_a_text_for_the_uin(self) -> None:
+    def test_marking_as_read_is_the_only_call_with_a_textual_uin(self) -> None:
         assert self.body_of(flows.mark_read(LOGIN, FRIEND, NOW))["BaseRequest"]["Uin"] == "1234567890"
 
 
@@ -151,7 +151,7 @@ SIGNED = msgspec.structs.replace(PASSAGE, signature="signed", aes_key="key")
 
 
 def appmsg(name: str, size: int, media_id: str, extension: str, *, app_id: str = "wxeb7ec651dd0aefa9") -> str:
-    """A file as the page writes it."""
+    """Return the content of a file in the form of the page."""
     return (
         f"<appmsg appid='{app_id}' sdkver=''><title>{name}</title><des></des><action></action><type>6</type>"
         f"<content></content><url></url><lowurl></lowurl><appattach><totallen>{size}</totallen><attachid>{media_id}"
@@ -211,7 +211,7 @@ class TestMedia:
             ),
         ],
     )  # fmt: skip
-    def test_each_kind_is_sent_as_the_page_does(
+    def test_each_kind_is_sent_as_by_the_page(
         self, flow: Flow[str], endpoint: Endpoint[Any, Any], query: str, scene: int, message: dict[str, Any]
     ) -> None:
         given, [request] = drive(flow, reply(endpoint, msg_id="29"))
@@ -237,14 +237,14 @@ class TestMedia:
         (flows.forward_file(LOGIN, FRIEND, RECEIVED, "17"), APP),
     ],
 )
-def test_both_ids_of_a_send_are_one_value(flow: Flow[str], endpoint: Endpoint[Any, Any]) -> None:
+def test_both_ids_of_a_send_are_equal(flow: Flow[str], endpoint: Endpoint[Any, Any]) -> None:
     _, [request] = drive(flow, reply(endpoint))
     message = msgspec.json.decode(request.content)["Msg"]
 
     assert (message["LocalID"], message["ClientMsgId"]) == ("17", "17")
 
 
-def test_the_desktops_file_is_these_bytes() -> None:
+def test_a_file_of_the_desktop_has_the_recorded_bytes() -> None:
     _, [request] = drive(flows.send_file(ON_THE_DESKTOP, FRIEND, FILE, PASSAGE, "17"), reply(APP))
 
     assert request.url == (

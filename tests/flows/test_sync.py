@@ -34,8 +34,8 @@ def delivered(fields: dict[str, object]) -> msgspec.Raw:
 
 
 def message(number: int, **fields: object) -> msgspec.Raw:
-    told = {"FromUserName": "@peer", "ToUserName": "@me", "Content": f"你好 {number}", "CreateTime": 5}
-    return delivered({"MsgId": str(number)} | told | fields)
+    usual = {"FromUserName": "@peer", "ToUserName": "@me", "Content": f"你好 {number}", "CreateTime": 5}
+    return delivered({"MsgId": str(number)} | usual | fields)
 
 
 def body_of(raws: Iterable[msgspec.Raw]) -> bytes:
@@ -47,7 +47,7 @@ def events(items: Iterable[Item]) -> list[Event]:
 
 
 def alone(raw: msgspec.Raw) -> Event:
-    """Give the event of a message that is read by itself."""
+    """Return the event of a message that is decoded separately."""
     return event_from_item(Item(kind="message", raw=raw), LOGIN.user_id)
 
 
@@ -74,20 +74,20 @@ class TestCheck:
         ['{selector:"2",retcode:"0"}', '{ retcode : "0" , selector : "2" }', "{retcode:0,selector:2}",
          "{'retcode':'0','selector':'2'};"],
     )  # fmt: skip
-    def test_other_spellings_are_read(self, text: str) -> None:
+    def test_other_forms_are_decoded(self, text: str) -> None:
         assert check_of(f"\ufeffwindow.synccheck={text}")
 
     @pytest.mark.parametrize("text", ["", "<html>502</html>", "window.synccheck={}", 'window.synccheck={retcode:"x"}'])
-    def test_an_unreadable_answer_is_no_log_out(self, text: str) -> None:
+    def test_a_malformed_answer_is_not_a_logout(self, text: str) -> None:
         with pytest.raises(ProtocolError):
             check_of(text)
 
-    def test_an_empty_503_is_no_log_out(self) -> None:
+    def test_an_empty_503_is_not_a_logout(self) -> None:
         with pytest.raises(TransportError):
             check_of("", status=503)
 
     @pytest.mark.parametrize("retcode", [-1, 1, 1200, 7777])
-    def test_a_code_that_ends_no_login_is_no_log_out(self, retcode: int) -> None:
+    def test_another_code_is_not_a_logout(self, retcode: int) -> None:
         with pytest.raises(ApiError) as caught:
             check_of(f'window.synccheck={{retcode:"{retcode}",selector:"0"}}')
         assert not isinstance(caught.value, LoggedOut)
@@ -101,7 +101,7 @@ class TestFetch:
         assert body["SyncKey"] == {"Count": 2, "List": [{"Key": 1, "Val": 10}, {"Key": 2, "Val": 20}]}
         assert body["rr"] == ~1_560_000_000
 
-    def test_gives_both_keys_the_new_skey_and_whether_more_waits(self) -> None:
+    def test_returns_both_keys_the_new_skey_and_whether_more_is_waiting(self) -> None:
         answer = reply(WEBWXSYNC, sync_key=sync_key(1), sync_check_key=sync_key(2), skey="@new", continue_flag=1)
         batch, _ = drive(fetch(LOGIN, NOW), answer)
 
@@ -112,7 +112,7 @@ class TestFetch:
             batch.has_more,
         )
 
-    def test_an_empty_key_replaces_no_good_one(self) -> None:
+    def test_an_empty_key_replaces_no_valid_one(self) -> None:
         batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, sync_key=SyncKey(), sync_check_key=SyncKey()))
 
         assert (LOGIN.fetch_key, LOGIN.check_key, False) == (batch.fetch_key, batch.check_key, batch.has_more)
@@ -130,7 +130,7 @@ class TestFetch:
             (b'{"BaseResponse":{"Ret":1},"SyncKey":{"Count":1,"List":[{"Key":1,"Val":1}]}}', ApiError),
         ],
     )
-    def test_a_refusal_is_no_empty_success(self, body: bytes, kind: type[WxError]) -> None:
+    def test_a_refusal_is_not_an_empty_success(self, body: bytes, kind: type[WxError]) -> None:
         with pytest.raises(kind):
             drive(fetch(LOGIN, NOW), Response(body=body))
 
@@ -142,7 +142,7 @@ class TestFetch:
         assert [len(raw) for raw in batch.delivered()] == [len(message(1)), len(large), len(message(3))]
 
     @pytest.mark.parametrize("field", ["[" * 3_000_000 + "]" * 3_000_000, '[{"a":' * 800_000 + "1" + "}]" * 800_000])
-    def test_a_message_with_a_hostile_field_costs_no_other(self, field: str) -> None:
+    def test_a_message_with_a_hostile_field_affects_no_other(self, field: str) -> None:
         hostile = msgspec.Raw(f'{{"MsgId":"2","MsgType":1,"Odd":{field}}}'.encode())
         batches = []
         lines = lines_of(
@@ -154,7 +154,7 @@ class TestFetch:
         assert [event.message_id for event in events(batches[0].items)] == ["1", "2", "3"]
         assert lines < 50_000
 
-    def test_items_come_raw_deletions_first_and_messages_last(self) -> None:
+    def test_items_are_raw_with_deletions_first_and_messages_last(self) -> None:
         answer = reply(
             WEBWXSYNC,
             add_msg_list=[msgspec.Raw(b'{"MsgId":"1"}')],
@@ -169,7 +169,7 @@ class TestFetch:
             ("message", "1"),
         ]
 
-    def test_messages_in_the_other_list_are_read_as_well(self) -> None:
+    def test_messages_in_the_other_list_are_decoded_as_well(self) -> None:
         answer = reply(
             WEBWXSYNC, add_msg_list=[msgspec.Raw(b'{"MsgId":"1"}')], msg_list=[msgspec.Raw(b'{"MsgId":"2"}')]
         )
@@ -190,8 +190,8 @@ class TestFetch:
         "key", [LOGIN.credentials.skey, LOGIN.credentials.sid, LOGIN.pass_ticket, "@crypt_new/key"]
     )
     @pytest.mark.parametrize("spelling", [str, percent_encode, lambda key: key.replace("/", "\\/")])
-    def test_no_key_stands_in_what_is_kept(self, key: str, spelling: Callable[[str], str]) -> None:
-        """Pictures of chatrooms come with addresses that hold one."""
+    def test_stored_items_have_no_key(self, key: str, spelling: Callable[[str], str]) -> None:
+        """The addresses of the pictures of chatrooms have a key."""
         written = spelling(key)
         room = b'{"UserName":"@@room","HeadImgUrl":"/cgi-bin/mmwebwx-bin/webwxgetheadimg?skey=%s"}' % written.encode()
         body = b'{"BaseResponse":{"Ret":0},"ModContactList":[%s],"SKey":"@crypt_new/key"}' % room
@@ -206,9 +206,7 @@ class TestFetch:
         assert bytes(batch.items[0].raw) in batch.body
 
     @pytest.mark.parametrize("with_body", [True, False])
-    def test_a_text_that_is_kept_holds_no_key_and_one_that_is_not_is_left_as_it_was_written(
-        self, *, with_body: bool
-    ) -> None:
+    def test_a_key_is_removed_from_stored_items_and_not_from_texts(self, *, with_body: bool) -> None:
         skey = LOGIN.credentials.skey
         answer = reply(WEBWXSYNC, add_msg_list=[message(1, Content=skey)])
         batch, _ = drive(fetch(LOGIN, NOW, with_body=with_body), answer)
@@ -217,7 +215,7 @@ class TestFetch:
         assert text is not None
         assert text.content == ("*" * len(skey) if with_body else skey)
 
-    def test_texts_are_read_with_their_batch_and_all_else_is_left_as_it_came(self) -> None:
+    def test_texts_are_decoded_with_their_batch_and_other_items_stay_raw(self) -> None:
         picture, news = message(2, MsgType=3), message(3, FromUserName="newsapp")
         raws = [message(1), picture, news, message(4), message(5, ImgWidth=1)]
         batch, _ = drive(fetch(LOGIN, NOW, with_body=True), reply(WEBWXSYNC, add_msg_list=raws))
@@ -228,7 +226,7 @@ class TestFetch:
 
     @given(some.lists(some.builds(delivered, some.dictionaries(some.sampled_from(FIELDS), VALUES)), max_size=4))
     @settings(derandomize=True, database=None)
-    def test_each_item_is_what_it_would_be_alone_whatever_comes_with_it(self, raws: list[msgspec.Raw]) -> None:
+    def test_an_item_of_a_batch_equals_the_item_alone(self, raws: list[msgspec.Raw]) -> None:
         answer = Response(body=body_of([*raws, message(1)]))
         batch, _ = drive(fetch(LOGIN, NOW, with_body=True), answer)
         other, _ = drive(fetch(LOGIN, NOW), answer)
@@ -238,7 +236,7 @@ class TestFetch:
         assert [alone(raw) for raw in batch.delivered()] == events(batch.items)
 
     @pytest.mark.parametrize("broken", [b'{"MsgId":{}}', b'{"MsgId":"2","MsgType":1,"Content":"\xff"}', b"[]", b"7"])
-    def test_one_that_is_broken_leaves_the_texts_beside_it_as_they_are(self, broken: bytes) -> None:
+    def test_a_malformed_item_does_not_affect_the_texts_of_its_batch(self, broken: bytes) -> None:
         batch, _ = drive(fetch(LOGIN, NOW), Response(body=body_of([message(1), msgspec.Raw(broken), message(3)])))
         first, _, last = events(batch.items)
 
@@ -255,11 +253,11 @@ class TestFetch:
         answer = reply(WEBWXSYNC, **lists)
         batch, _ = drive(fetch(LOGIN, NOW, with_body=True), answer)
 
-        told = [msgspec.json.decode(raw) for raw in batch.delivered()]
-        assert told == [msgspec.json.decode(raw) for raws in lists.values() for raw in raws]
+        items = [msgspec.json.decode(raw) for raw in batch.delivered()]
+        assert items == [msgspec.json.decode(raw) for raws in lists.values() for raw in raws]
         assert all(bytes(raw) in answer.body for raw in batch.delivered())
 
-    def test_a_text_that_was_saved_meanwhile_is_still_the_same(self) -> None:
+    def test_a_text_that_was_stored_and_loaded_is_equal(self) -> None:
         batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, add_msg_list=[message(1), message(2, MsgType=3)]))
         saved = msgspec.json.decode(msgspec.json.encode(batch.items), type=tuple[Item, ...])
         later = msgspec.structs.replace(batch, items=saved, body=b"")
@@ -267,16 +265,16 @@ class TestFetch:
         assert saved == batch.items
         assert [alone(raw) for raw in later.delivered()] == events(batch.items)
 
-    def test_an_answer_with_an_odd_status_is_no_batch(self) -> None:
+    def test_an_answer_with_an_error_status_is_not_a_batch(self) -> None:
         with pytest.raises(ProtocolError):
             drive(fetch(LOGIN, NOW), Response(status=302, body=body_of([message(1)])))
 
-    def test_a_batch_shows_its_size_only(self) -> None:
+    def test_the_repr_of_a_batch_shows_its_size_only(self) -> None:
         batch, _ = drive(fetch(LOGIN, NOW), reply(WEBWXSYNC, add_msg_list=[message(1)]))
 
         assert repr(batch) == "Batch(1 items)"
 
-    def test_a_batch_cut_anywhere_is_never_taken_for_a_whole_one(self) -> None:
+    def test_a_truncated_batch_is_never_accepted(self) -> None:
         whole = reply(WEBWXSYNC, add_msg_list=[msgspec.Raw(b'{"MsgId":"1","Content":"\xe4\xbd\xa0"}')]).body.rstrip()
 
         for size in range(len(whole)):

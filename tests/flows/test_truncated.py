@@ -1,7 +1,8 @@
 """
-An answer that ends anywhere is an error of ours or the whole of it, never a part and never a crash.
+A truncated answer is an error of ours or has the complete value; it is never a partial value and never a crash.
 
-Five bodies are recorded from a rich sandbox; every one is cut at every byte in `make verify`, at some in `make test`.
+Five bodies are recorded from a sandbox with many kinds of content. `make verify` truncates each at every byte,
+`make test` at some.
 """
 
 from __future__ import annotations
@@ -46,11 +47,11 @@ FLOWS: dict[str, Callable[[Login], Flow[Any]]] = {
     "webwxgetcontact": lambda me: contacts.list_contacts(me, NOW),
     "webwxnewloginpage": lambda me: login.exchange_ticket(me, f"{me.hosts.main}{TICKET.path}?ticket=t&uuid=u", "e1"),
 }
-"""The conversation of each body, which is its first answer."""
+"""The flow of each body, which is its first answer."""
 
 
 class Recorder(Counted):
-    """Keeps the last answer to each call."""
+    """Stores the last answer to each call."""
 
     answers: dict[str, Response]
 
@@ -83,7 +84,7 @@ async def _record(world: World) -> tuple[Login, dict[str, Response]]:
 
 
 def asked(world: World, flow: Flow[Any]) -> Response:
-    """Give the answer to a flow's first request."""
+    """Return the answer to a flow's first request."""
     request = next(flow)
     flow.close()
     assert isinstance(request, Request)
@@ -99,10 +100,10 @@ def recorded(make_world: MakeWorld) -> tuple[Login, dict[str, Response]]:
 
 
 def result(flow: Flow[Any], answer: Response) -> Any:
-    """Let a flow have one answer, and give what it makes of it: a value, a further request, or an error of ours."""
+    """Send one answer to a flow, and return the result: a value, a further request, or an error of ours."""
     next(flow)
     try:
-        return flow.send(answer)  # a further request: this answer was taken for whole
+        return flow.send(answer)  # A further request: this answer was accepted as complete.
     except StopIteration as end:
         return end.value
     except WxError as error:
@@ -111,8 +112,8 @@ def result(flow: Flow[Any], answer: Response) -> Any:
         flow.close()
 
 
-def cut_everywhere(name: str, recorded: tuple[Login, dict[str, Response]], places: Iterable[int]) -> int:
-    """Cut a body at many places; gives how many."""
+def truncate_everywhere(name: str, recorded: tuple[Login, dict[str, Response]], places: Iterable[int]) -> int:
+    """Truncate a body at many places, and return their number."""
     me, answers = recorded
     answer = answers[name]
     whole = result(FLOWS[name](me), answer)
@@ -120,11 +121,11 @@ def cut_everywhere(name: str, recorded: tuple[Login, dict[str, Response]], place
     count = 0
     for place in places:
         got = result(FLOWS[name](me), msgspec.structs.replace(answer, body=answer.body[:place]))
-        # Blanks at the end are nobody's loss; of anything else no part may be taken for the whole.
+        # A truncated answer may lack trailing whitespace only; otherwise it must not be accepted as complete.
         if not answer.body[place:].strip():
             assert got == whole or shows(got) == shows(whole)
         else:
-            assert isinstance(got, WxError) or is_told(name, answer.body[:place], got, whole), (place, got)
+            assert isinstance(got, WxError) or is_complete(name, answer.body[:place], got, whole), (place, got)
         count += 1
     return count
 
@@ -133,11 +134,11 @@ def shows(value: Any) -> str:
     return repr([bytes(raw) for raw in value.raws] if isinstance(value, Listing) else value)
 
 
-def is_told(name: str, body: bytes, got: Any, whole: Any) -> bool:
+def is_complete(name: str, body: bytes, got: Any, whole: Any) -> bool:
     """
-    Say whether a cut answer that was taken had said all that it is asked for.
+    Return whether a truncated answer that was accepted has every value that is needed.
 
-    synccheck and the ticket are no JSON, and are read by grammars that look for what they need.
+    synccheck and the ticket are not JSON; their grammars search for the values that they need.
     """
     if name == "synccheck":
         return bool(got == whole) and b"retcode" in body
@@ -145,16 +146,16 @@ def is_told(name: str, body: bytes, got: Any, whole: Any) -> bool:
 
 
 @pytest.mark.parametrize("name", FLOWS)
-def test_no_part_of_an_answer_is_taken_for_the_whole(name: str, recorded: tuple[Login, dict[str, Response]]) -> None:
+def test_no_truncated_answer_is_accepted_as_complete(name: str, recorded: tuple[Login, dict[str, Response]]) -> None:
     size = len(recorded[1][name].body)
     dice = random.Random(name)
-    cut_everywhere(name, recorded, sorted(dice.sample(range(size), min(size, 150))))
+    truncate_everywhere(name, recorded, sorted(dice.sample(range(size), min(size, 150))))
 
 
 @pytest.mark.verify
 def test_at_every_byte_of_every_body(recorded: tuple[Login, dict[str, Response]]) -> None:
     sizes = {name: len(recorded[1][name].body) for name in FLOWS}
-    cases = {name: cut_everywhere(name, recorded, range(size)) for name, size in sizes.items()}
+    cases = {name: truncate_everywhere(name, recorded, range(size)) for name, size in sizes.items()}
     print("truncated answers:", sum(cases.values()), "cases,", cases)
     assert sum(cases.values()) >= 15_000
 
@@ -166,7 +167,7 @@ def client_of(world: World, store: LoginMemory) -> AsyncClient:
 
 
 @pytest.mark.parametrize("stride", [61, pytest.param(1, marks=pytest.mark.verify)])
-def test_of_a_cut_batch_nothing_is_kept(stride: int, make_world: MakeWorld) -> None:
+def test_nothing_of_a_truncated_batch_is_stored(stride: int, make_world: MakeWorld) -> None:
     async def run() -> None:
         world = make_world(options=Options(auto_confirm=True))
         store = LoginMemory()
@@ -182,7 +183,7 @@ def test_of_a_cut_batch_nothing_is_kept(stride: int, make_world: MakeWorld) -> N
                     FaultRule(fault="truncated", endpoint="webwxsync", times=1, options={"at": place})
                 )
                 got = []
-                with suppress(ProtocolError):  # cheaper than to expect it, thousands of times
+                with suppress(ProtocolError):  # Faster than `pytest.raises`, thousands of times.
                     got = [event async for event in me.events(follow=False)]
                 saved = await store.load()
                 assert saved is not None

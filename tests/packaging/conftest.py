@@ -1,4 +1,4 @@
-"""The built wheel, and a bare environment far from the checkout that it is installed into."""
+"""The built wheel, and a bare environment outside the checkout in which it is installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BIN = "Scripts" if sys.platform == "win32" else "bin"
 
 @pytest.fixture(scope="session")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The commands of an environment with nothing but pip in it."""
+    """The commands of an environment that has only pip."""
     folder = tmp_path_factory.mktemp("bare")
     venv.create(folder, with_pip=True)
     return folder / BIN
@@ -32,7 +32,7 @@ def wheel(bare: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def installed(bare: Path, wheel: Path) -> Path:
-    """The same environment with the wheel in it, and what it depends on."""
+    """The same environment with the wheel and its dependencies."""
     pip(bare, "install", str(wheel))
     return bare
 

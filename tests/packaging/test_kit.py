@@ -1,4 +1,4 @@
-"""A user's tests with the built wheel and pytest, and nothing else; and the tutorial, from its first step on."""
+"""A user's tests with only the built wheel and pytest, and all steps of the tutorial."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_of_something_else():
 
 @pytest.fixture(scope="session")
 def with_pytest(installed: Path) -> Path:
-    """The bare environment with the wheel, and pytest beside it."""
+    """The bare environment with the wheel and pytest."""
     pip(installed, "install", "pytest")
     return installed
 
@@ -73,7 +73,7 @@ def test_the_tutorial_leads_from_an_installation_to_a_tested_bot(reader: Reader)
     [A_PROJECT_OF_ITS_OWN, ASYNCHRONOUS, NOTHING_TO_DO_WITH_IT],
     ids=["own names", "asynchronous", "something else"],
 )
-def test_a_project_is_not_disturbed(with_pytest: Path, reader: Reader, tests: str) -> None:
+def test_the_plugin_does_not_affect_a_project_without_bots(with_pytest: Path, reader: Reader, tests: str) -> None:
     (reader.folder / "test_it.py").write_text(tests, encoding="utf-8")
     done = subprocess.run(
         [with_pytest / "pytest", "-q", "-W", "error"], cwd=reader.folder, env=reader.environment, capture_output=True,
@@ -82,7 +82,7 @@ def test_a_project_is_not_disturbed(with_pytest: Path, reader: Reader, tests: st
     assert done.returncode == 0, done.stdout
 
 
-def test_without_pytest_nothing_misses_it(wheel: Path, installed: Path) -> None:
+def test_the_package_works_without_pytest(wheel: Path, installed: Path) -> None:
     program = "import sys; sys.modules['pytest'] = None; import webwx.testing; print(webwx.testing.Sandbox)"
     done = subprocess.run([installed / "python", "-c", program], capture_output=True, text=True, check=True)
     assert "webwx.testing.sandbox.Sandbox" in done.stdout

@@ -1,4 +1,4 @@
-"""What `make` sets up."""
+"""The environment that `make` sets up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plugin that lets no `verify` test be skipped in CI."""
+"""The plugin by which a skipped `verify` test fails in CI."""
 
 from __future__ import annotations
 

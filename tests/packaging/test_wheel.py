@@ -1,4 +1,4 @@
-"""The built wheel, installed by pip into a bare environment far from the checkout, as a user would."""
+"""The built wheel, installed by pip in a bare environment outside the checkout, as by a user."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ pytestmark = [pytest.mark.verify, pytest.mark.timeout(600)]
 
 
 def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command with nothing of the checkout around it."""
+    """Run a command without the checkout on its path."""
     own = {key: value for key, value in os.environ.items() if not key.startswith(("WEBWX_", "PYTHON", "VIRTUAL_ENV"))}
     environment = own | {"WEBWX_HOME": str(folder / "home"), "PYTHONUTF8": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_the_wheel_has_the_types_the_licence_and_nothing_of_the_tests(wheel: Path) -> None:
+def test_the_wheel_has_the_types_and_the_licence_and_no_tests(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "webwx/py.typed" in names
     assert {"webwx/sandbox/phone/static/index.html", "webwx/gateway/console/index.html", "webwx/web/dom.js"} <= {*names}
@@ -52,6 +52,6 @@ def test_a_new_bot_is_made_by_the_wheel(installed: Path, tmp_path: Path) -> None
     assert (done.returncode, done.stdout) == (0, "mybot\n"), done.stderr
 
 
-def test_the_version_is_told(installed: Path, wheel: Path, tmp_path: Path) -> None:
+def test_the_version_is_printed(installed: Path, wheel: Path, tmp_path: Path) -> None:
     done = run(installed / "webwx", "--version", folder=tmp_path)
     assert done.stdout.strip() == f"webwx {wheel.name.split('-')[1]}"

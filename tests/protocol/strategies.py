@@ -2,8 +2,8 @@
 Hypothesis strategies for everything on the wire, made from the structs themselves.
 
 They omit the values that the wire cannot carry: an empty text in a query or a multipart field is not sent, so it is
-decoded to the field's default; texts inside scripts and tags have no escaping of their own; a ticket exchange has either
-keys or a reason.
+decoded to the field's default; texts inside scripts and tags have no escaping of their own; a ticket exchange has
+either keys or a reason.
 """
 
 from __future__ import annotations

@@ -38,13 +38,13 @@ BEFORE = 1_400_000_000.0
 
 def fields_of(value: msgspec.Struct) -> dict[str, Any]:
     """Return a struct's fields by their wire names, and for raw lists the number of items."""
-    told: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for field in msgspec.structs.fields(value):
         content = getattr(value, field.name)
         if isinstance(content, list) and all(isinstance(each, msgspec.Raw) for each in content):
             content = len(content)
-        told[field.encode_name] = msgspec.to_builtins(content) if content is not msgspec.UNSET else None
-    return told
+        values[field.encode_name] = msgspec.to_builtins(content) if content is not msgspec.UNSET else None
+    return values
 
 
 @pytest.mark.parametrize("payload", payloads(*CALL_OF), ids=str)

@@ -155,7 +155,9 @@ async def test_a_client_that_rejects_the_authority_gets_no_connection(tunnel, se
     tls = await tunnel("wx.qq.com", trusting=False)
     with pytest.raises(ssl.SSLCertVerificationError):
         await tls.greet()
-    assert await refusal(dial, b"CONNECT example.com:443 HTTP/1.1\r\n\r\n") == b"HTTP/1.1 403 Forbidden", "the proxy still answers"
+    assert await refusal(dial, b"CONNECT example.com:443 HTTP/1.1\r\n\r\n") == b"HTTP/1.1 403 Forbidden", (
+        "the proxy still answers"
+    )
 
 
 async def test_garbage_in_place_of_a_handshake_ends_the_tunnel_only(dial):

@@ -1,4 +1,4 @@
-"""The words that the project does not use, and references that lead nowhere."""
+"""The checker of words: private words, and references to files that do not exist."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_code_in_a_page_is_not_prose() -> None:
         ("See the protocol notes, 6.", "refers to a missing document: 'protocol notes'"),
     ],
 )
-def test_a_reference_must_lead_somewhere(text: str, problem: str) -> None:
+def test_a_reference_needs_an_existing_target(text: str, problem: str) -> None:
     assert problems_of("docs/topics/new.md", text) == [f"docs/topics/new.md:1: {problem}"]
 
 

@@ -1,4 +1,4 @@
-"""The blocking classes are what `make blocking` writes, and it refuses what it has no rule for."""
+"""The blocking classes equal the output of `make blocking`, which refuses what it has no rule for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.module)
-def test_a_blocking_module_is_what_make_blocking_writes(target: Target) -> None:
+def test_a_blocking_module_equals_the_output_of_make_blocking(target: Target) -> None:
     assert BlockingModule(target).source() == target.path.read_text(encoding="utf-8"), "run `make blocking`"
 
 
@@ -107,7 +107,7 @@ def written(kind: type) -> dict[str, str]:
 
 
 class TestMethods:
-    def test_methods_stand_in_the_order_of_definition_those_of_bases_first(self) -> None:
+    def test_methods_are_in_the_order_of_definition_with_those_of_bases_first(self) -> None:
         assert list(written(Whole)) == [
             "__init__", "__repr__", "size", "close", "name", "find", "each", "later", "now"
         ]  # fmt: skip
@@ -139,7 +139,7 @@ class TestMethods:
         assert method.startswith("def later(self) -> int:")
         assert method.endswith("return run(self._inner.later())")
 
-    def test_what_is_not_awaited_is_passed_on(self) -> None:
+    def test_a_plain_method_is_forwarded(self) -> None:
         assert written(Whole)["now"].endswith("return self._inner.now()")
 
     def test_properties_and_fields_become_properties(self) -> None:

@@ -223,9 +223,7 @@ class TestReplacing:
         assert found.count("new") >= 4
 
     @needs_strace
-    async def test_a_save_flushes_the_file_before_the_rename_and_the_folder_after_it(
-        self, path: Path
-    ) -> None:
+    async def test_a_save_flushes_the_file_before_the_rename_and_the_folder_after_it(self, path: Path) -> None:
         """A loss of power loses the page cache, so the order of the flushes matters."""
         await LoginFile(path).save(SAVED)
         names = [name for name, _ in traced_save(path, path.with_name("trace"))]

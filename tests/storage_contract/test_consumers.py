@@ -69,7 +69,9 @@ class TestGiving:
         assert numbers(await slow.take(6)) == [1, 2, 3, 4, 5, 6]
         assert numbers(await slow.take(6)) == [7]
 
-    async def test_the_first_consumer_gets_all_entries_and_later_ones_only_new_entries(self, account: AccountJournal) -> None:
+    async def test_the_first_consumer_gets_all_entries_and_later_ones_only_new_entries(
+        self, account: AccountJournal
+    ) -> None:
         await account.ingest(arrival(*messages(1, 3)))
         first, late = await account.consumer("first"), await account.consumer("late")
         early = await account.consumer("early", since="beginning")
@@ -170,7 +172,9 @@ class TestFailing:
 
         journal, account, consumer = await reopened(surviving)
         first, second = await consumer.take()
-        assert (first.attempt, first.redelivered) == (4, True), "two failed attempts, one interrupted attempt, and this one"
+        assert (first.attempt, first.redelivered) == (4, True), (
+            "two failed attempts, one interrupted attempt, and this one"
+        )
         assert (second.attempt, second.redelivered) == (2, True)
         assert await consumer.failed(1, "ValueError at bot.py:3") == 3
         consumer.ack(1)
@@ -298,9 +302,7 @@ class TestDeaths:
 
 
 class TestRevived:
-    async def test_a_failed_entry_is_delivered_to_the_next_process(
-        self, surviving: StorageEngine
-    ) -> None:
+    async def test_a_failed_entry_is_delivered_to_the_next_process(self, surviving: StorageEngine) -> None:
         journal, account, consumer = await reopened(surviving)
         await account.ingest(arrival(*messages(1, 2)))
         for entry in await consumer.take():

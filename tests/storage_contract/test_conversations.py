@@ -181,5 +181,7 @@ async def test_a_kill_around_any_commit_leaves_the_state_of_the_acknowledged_ent
         left = numbers(await consumer.take())
         stored = await consumer.conversation("count")
         counted = 0 if stored is None else int(stored.step)
-        assert left == list(range(counted + 1, len(left) + counted + 1)), "the state belongs to the last acknowledged entry"
+        assert left == list(range(counted + 1, len(left) + counted + 1)), (
+            "the state belongs to the last acknowledged entry"
+        )
     await journal.close()

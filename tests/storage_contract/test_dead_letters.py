@@ -37,7 +37,9 @@ async def test_dead_letters_are_listed_newest_first_up_to_a_limit(account: Accou
     assert letters[0].time > 0
 
 
-async def test_each_consumer_of_each_account_has_its_own_dead_letters(journal: Journal, account: AccountJournal) -> None:
+async def test_each_consumer_of_each_account_has_its_own_dead_letters(
+    journal: Journal, account: AccountJournal
+) -> None:
     other = await opened(journal, UIN + 1)
     await account.ingest(arrival(*messages(1, 1)))
     await other.ingest(arrival(*messages(1, 1)))

@@ -139,7 +139,9 @@ class TestSearch:
         assert ids(await account.find(EntryQuery(words="cafe"))) == ["1"]
         assert ids(await account.find(EntryQuery(words="abc"))) == ["2"]
 
-    async def test_a_search_is_newest_first_and_can_be_limited_to_chats_and_numbers(self, account: AccountJournal) -> None:
+    async def test_a_search_is_newest_first_and_can_be_limited_to_chats_and_numbers(
+        self, account: AccountJournal
+    ) -> None:
         await account.ingest(arrival(*(message(number, "好", (FRIEND, ROOM)[number % 2]) for number in range(1, 7))))
 
         assert ids(await account.find(EntryQuery(words="好", limit=2))) == ["6", "5"]

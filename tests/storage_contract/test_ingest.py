@@ -111,7 +111,9 @@ class TestDuplicates:
         assert found.number == 2, "the newest message of the id"
 
     @pytest.mark.parametrize("message_id", ["", "0"])
-    async def test_a_message_without_an_id_is_compared_as_a_whole(self, account: AccountJournal, message_id: str) -> None:
+    async def test_a_message_without_an_id_is_compared_as_a_whole(
+        self, account: AccountJournal, message_id: str
+    ) -> None:
         first, second = message(message_id, "first"), message(message_id, "second")
         assert await account.ingest(arrival(first, second)) == 2
         assert await account.ingest(arrival(first, message(message_id, "third"))) == 1

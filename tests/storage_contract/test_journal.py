@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 
 class TestStates:
-    async def test_each_account_has_small_states_by_name(
-        self, journal: Journal, account: AccountJournal
-    ) -> None:
+    async def test_each_account_has_small_states_by_name(self, journal: Journal, account: AccountJournal) -> None:
         assert await account.state("pace") == b""
         assert await account.change_state("pace", lambda before: before + b"1") == b"1"
         assert await account.change_state("pace", lambda before: before + b"2") == b"12"

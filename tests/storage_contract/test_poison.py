@@ -46,7 +46,9 @@ async def test_a_message_with_any_field_is_stored_and_the_next_one_arrives(accou
         poison = POISON[name]
         plain = message(1, f"poison in {field}")
         good = b'"' + field.encode() + b'":'
-        bad = b"{" + good + poison + b"," + plain[1:]  # A second field of the same name, which counts if it is the last.
+        bad = (
+            b"{" + good + poison + b"," + plain[1:]
+        )  # A second field of the same name, which counts if it is the last.
         late = plain[:-1] + b"," + good + poison + b"}"
         assert await account.ingest(arrival(bad, late, message(f"next after {name} in {field}"))) >= 1
     taken: list[Entry] = []

@@ -253,7 +253,9 @@ async def test_a_process_that_is_killed_around_any_commit_loses_nothing(survivin
     left = await (await account.consumer("bot")).take(100) if position is not None else []
 
     assert len(told) <= stored <= len(tried), "every batch that was reported as stored is stored"
-    assert ids(await everything(account)) == [str(number) for number in range(1, 3 * stored + 1)], "no batch is stored in part"
+    assert ids(await everything(account)) == [str(number) for number in range(1, 3 * stored + 1)], (
+        "no batch is stored in part"
+    )
     assert all(entry.redelivered for entry in left if entry.number in given), "a repeated entry must be marked"
     assert not done & set(numbers(left)), "a flushed acknowledgement is not lost"
     await journal.close()

@@ -112,9 +112,7 @@ class TestWhatIsDeleted:
         assert await find_message(account, "1") is None
         assert await account.find(EntryQuery(chats=(FRIEND,))) == []
 
-    async def test_older_entries_are_deleted_and_conditions_are_combined(
-        self, account: AccountJournal
-    ) -> None:
+    async def test_older_entries_are_deleted_and_conditions_are_combined(self, account: AccountJournal) -> None:
         await account.ingest(arrival(*(message(number, at=1_000 * number) for number in range(1, 11))))
         assert await account.purge(before=5_000, chats=[ROOM]) == 0
         assert await account.purge(before=5_000) == 4
@@ -127,9 +125,7 @@ class TestWhatIsDeleted:
         await account.purge(chats=[FRIEND])
         assert await account.ingest(arrival(message(1))) == 1
 
-    async def test_a_consumer_gets_a_gap_in_place_of_the_last_deleted_entry(
-        self, account: AccountJournal
-    ) -> None:
+    async def test_a_consumer_gets_a_gap_in_place_of_the_last_deleted_entry(self, account: AccountJournal) -> None:
         behind, ahead = await account.consumer("behind"), await account.consumer("ahead")
         await account.ingest(arrival(*(message(number, at=1_000 + number) for number in range(1, 7))))
         for entry in await ahead.take():

@@ -42,9 +42,7 @@ async def test_stored_timer_is_found_with_all_its_fields(account: AccountJournal
 
 
 @pytest.mark.parametrize("outcome", [None, "done", "failed", "cancelled"])
-async def test_same_key_is_the_same_timer_in_any_state(
-    account: AccountJournal, outcome: TimerOutcome | None
-) -> None:
+async def test_same_key_is_the_same_timer_in_any_state(account: AccountJournal, outcome: TimerOutcome | None) -> None:
     first = await added(account, "a")
     if outcome:
         await account.timers.settle(first.number, outcome, time=NOW + 1)

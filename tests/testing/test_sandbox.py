@@ -62,7 +62,9 @@ def test_a_killed_bot_gets_its_unfinished_event_again(sandbox: Sandbox, friend: 
         assert friend.hears("at last")
 
 
-def test_a_bot_runs_in_the_sandbox_despite_its_own_settings(sandbox: Sandbox, friend: PhoneUser, tmp_path: Path) -> None:
+def test_a_bot_runs_in_the_sandbox_despite_its_own_settings(
+    sandbox: Sandbox, friend: PhoneUser, tmp_path: Path
+) -> None:
     store = LoginFile(tmp_path / "real.json")
     with sandbox.running(make_bot(server="http://127.0.0.1:9", host="wx2.qq.com", store=store)):
         friend.say("ping")

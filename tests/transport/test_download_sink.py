@@ -34,12 +34,12 @@ def test_accepts_bytes_up_to_its_limit() -> None:
 
 
 def test_reports_its_progress() -> None:
-    told: list[int] = []
-    spool = DownloadSink(io.BytesIO(), 100, told.append)
+    reported: list[int] = []
+    spool = DownloadSink(io.BytesIO(), 100, reported.append)
     for _ in range(3):
         spool.write(b"ab")
 
-    assert told == [2, 4, 6]
+    assert reported == [2, 4, 6]
 
 
 def test_a_full_disk_is_a_storage_error_and_not_a_connection_error() -> None:

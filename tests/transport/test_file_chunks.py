@@ -69,9 +69,7 @@ async def test_a_chunk_is_valid_until_the_next_one_is_read(path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system can be asked for what it has in memory")
-async def test_a_cached_file_is_read_without_a_thread(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_cached_file_is_read_without_a_thread(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loop, submitted = asyncio.get_running_loop(), []
     in_thread = loop.run_in_executor
     monkeypatch.setattr(loop, "run_in_executor", lambda *job: submitted.append(job) or in_thread(*job))

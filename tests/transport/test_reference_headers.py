@@ -16,9 +16,9 @@ from webwx.transport.runner import USER_AGENT, Cell, run_async
 async def test_the_request_equals_its_recording(name: str) -> None:
     recorded = read_request(f"requests/{name}")
     make_flow, answer = FOUR[name]
-    told = ScriptedTransport(answer)
-    await run_async(make_flow(), told, Cell(LOGIN, lambda: NOW, recorded.header("User-Agent")), at_once)
-    [sent] = told.requests
+    transport = ScriptedTransport(answer)
+    await run_async(make_flow(), transport, Cell(LOGIN, lambda: NOW, recorded.header("User-Agent")), at_once)
+    [sent] = transport.requests
 
     # The HTTP library writes the host name.
     assert sorted(sent.headers) == sorted(header for header in recorded.headers if header[0] != "Host")

@@ -84,9 +84,7 @@ def test_every_different_head_is_parsed(monkeypatch: pytest.MonkeyPatch, other: 
     ],
     ids=["a forerunner", "chunks", "packed", "bare line ends"],
 )
-def test_only_a_head_that_is_followed_by_a_body_alone_is_cached(
-    monkeypatch: pytest.MonkeyPatch, said: bytes
-) -> None:
+def test_only_a_head_that_is_followed_by_a_body_alone_is_cached(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
     given = parsed(monkeypatch)
     answers = ResponseParser()
     for _ in range(2):
@@ -162,7 +160,9 @@ def test_a_body_beyond_the_limit_is_refused() -> None:
 
 @pytest.mark.parametrize("more", [b"x", b"H", b"HTTP/1.1 200 OK\r\n", answer(b"2", status="500 X"), b"\x00"])
 @pytest.mark.parametrize("is_together", [True, False])
-def test_bytes_after_an_answer_do_not_change_it_and_make_the_connection_unusable(more: bytes, is_together: bool) -> None:
+def test_bytes_after_an_answer_do_not_change_it_and_make_the_connection_unusable(
+    more: bytes, is_together: bool
+) -> None:
     answers, body = expecting()
     for piece in [answer(b"1") + more] if is_together else [answer(b"1"), more]:
         answers.feed(piece)

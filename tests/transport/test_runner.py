@@ -59,10 +59,10 @@ def dated(seconds: float, *cookies: str) -> Response:
 
 async def ask(cell: Cell, *answers: Response) -> list[Request]:
     """Fetch as often as there are answers, and return the requests in the form in which they were sent."""
-    told = ScriptedTransport(*answers)
+    transport = ScriptedTransport(*answers)
     for _ in answers:
-        await run(fetch(cell.login, cell.now()), told, cell)
-    return told.requests
+        await run(fetch(cell.login, cell.now()), transport, cell)
+    return transport.requests
 
 
 async def run(flow: Flow[T], transport: Transport, cell: Cell) -> T:
@@ -72,9 +72,9 @@ async def run(flow: Flow[T], transport: Transport, cell: Cell) -> T:
 
 class TestRunning:
     async def test_returns_the_result_of_the_flow(self) -> None:
-        told = ScriptedTransport(reply(TEXT, msg_id="9"))
+        transport = ScriptedTransport(reply(TEXT, msg_id="9"))
 
-        assert await run(send_text(LOGIN, "filehelper", "hi", "1"), told, cell()) == "9"
+        assert await run(send_text(LOGIN, "filehelper", "hi", "1"), transport, cell()) == "9"
 
     @pytest.mark.parametrize("failure", [Timeout("t"), TransportError("t"), ProtocolError("too large")])
     async def test_a_failure_is_thrown_into_the_flow(self, failure: Exception) -> None:
@@ -89,9 +89,9 @@ class TestRunning:
                 return (yield from check(LOGIN, NOW))
             return False
 
-        told = ScriptedTransport(ConnectFailed("c"), reply(SYNCCHECK, retcode=0, selector=2))
+        transport = ScriptedTransport(ConnectFailed("c"), reply(SYNCCHECK, retcode=0, selector=2))
 
-        assert await run(persistent(), told, cell())
+        assert await run(persistent(), transport, cell())
 
     async def test_a_pause_of_a_flow_is_waited_for(self) -> None:
         wish = Pause(endpoint="webwxinit", ret=77)
@@ -255,8 +255,8 @@ class TestCookies:
 
     async def test_of_concurrent_flows_are_all_stored(self) -> None:
         ours = cell()
-        told = ScriptedTransport(*(dated(NOW, f"c{number}=1; Path=/") for number in range(32)))
-        await asyncio.gather(*(run(fetch(LOGIN, NOW), told, ours) for _ in range(32)))
+        transport = ScriptedTransport(*(dated(NOW, f"c{number}=1; Path=/") for number in range(32)))
+        await asyncio.gather(*(run(fetch(LOGIN, NOW), transport, ours) for _ in range(32)))
 
         sent = ours.attach(WEBWXSYNC.encode_request(WEBWXSYNC.request(), LOGIN.hosts)).header("Cookie")
         assert all(f"c{number}=1" in sent for number in range(32))
@@ -286,8 +286,8 @@ class TestTheServersClock:
 
         assert ours.now() == NOW
 
-    @pytest.mark.parametrize("told", [0.0, 10.0, 25.0])
-    async def test_is_not_changed_by_a_delayed_answer(self, told: float) -> None:
+    @pytest.mark.parametrize("offset", [0.0, 10.0, 25.0])
+    async def test_is_not_changed_by_a_delayed_answer(self, offset: float) -> None:
         clock = Clock()
         ours = cell(clock=clock)
 
@@ -296,7 +296,7 @@ class TestTheServersClock:
                 clock.now += 25.0
                 return await super().send(request)
 
-        await run(fetch(LOGIN, NOW), Slow(dated(NOW + told)), ours)
+        await run(fetch(LOGIN, NOW), Slow(dated(NOW + offset)), ours)
         assert ours.login.clock_skew == 0.0
 
         await run(fetch(LOGIN, NOW), Slow(dated(NOW + 60)), ours)
@@ -366,9 +366,9 @@ class TestHeaders:
         blank = Login(profile_name=DESKTOP.name, server=None, hosts=FAMILIES["wx.qq.com"])
         desktop = Desktop(client_version="2.0.0", extspam="opaque")
         redirect = "https://wx2.qq.com/cgi-bin/mmwebwx-bin/webwxnewloginpage?ticket=A@qrticket_0&uuid=Q==&scan=1"
-        told = ScriptedTransport(reply(TICKET, skey="@s", wxsid="s", wxuin=1, pass_ticket="p"))
-        await run(exchange_ticket(blank, redirect, "e1", desktop), told, cell(blank))
-        [request] = told.requests
+        transport = ScriptedTransport(reply(TICKET, skey="@s", wxsid="s", wxuin=1, pass_ticket="p"))
+        await run(exchange_ticket(blank, redirect, "e1", desktop), transport, cell(blank))
+        [request] = transport.requests
 
         assert request.url == f"{redirect}&fun=new&version=v2&mod=desktop"
         assert request.headers[:2] == (("client-version", "2.0.0"), ("extspam", "opaque"))

@@ -41,7 +41,9 @@ def test_no_file_names_another_host_or_makes_markup_of_text(get):
     for name in pages.FILES:
         text = pages.FILES[name].read_text("utf-8")
         hosts = set(re.findall(r"(?:https?|wss?)://([^/\"'`\s]+)", text))
-        assert hosts <= {"www.w3.org", "example.com"}, name  # An XML namespace, and the example in a field for an address.
+        assert hosts <= {"www.w3.org", "example.com"}, (
+            name
+        )  # An XML namespace, and the example in a field for an address.
         assert re.findall(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function", text) == [], (
             name
         )

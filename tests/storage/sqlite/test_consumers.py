@@ -158,9 +158,7 @@ class TestAcknowledging:
             assert db.execute("SELECT count(*) FROM ahead").fetchone() == (0,)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="entries are marked where a boot of the machine has a name")
-    async def test_after_a_kill_only_unacknowledged_entries_are_redelivered(
-        self, path: Path
-    ) -> None:
+    async def test_after_a_kill_only_unacknowledged_entries_are_redelivered(self, path: Path) -> None:
         journal, account, _ = await reopened(path)
         await account.ingest(arrival(*messages(1, 40)))
         await journal.close()
@@ -310,7 +308,9 @@ class TestRevived:
 
 
 class TestABrokenFile:
-    async def test_entries_are_delivered_once_the_file_is_readable_again(self, account: SqliteAccount, path: Path) -> None:
+    async def test_entries_are_delivered_once_the_file_is_readable_again(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
         consumer = await account.consumer("bot")
         await account.ingest(arrival(*messages(1, 3)))
         assert numbers(await consumer.take(1)) == [1]
@@ -340,7 +340,9 @@ class TestRoom:
     """Space that is reserved in the log for a consumer that stays open."""
 
     @pytest.mark.parametrize("stays", [False, True])
-    async def test_is_reserved_for_a_consumer_that_stays_open(self, account: SqliteAccount, path: Path, stays: bool) -> None:
+    async def test_is_reserved_for_a_consumer_that_stays_open(
+        self, account: SqliteAccount, path: Path, stays: bool
+    ) -> None:
         await account.consumer("bot", stays=stays)
 
         assert (log_of(path).stat().st_size >= ROOM) is stays

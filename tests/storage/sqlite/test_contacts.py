@@ -118,7 +118,9 @@ class TestThinning:
             )
             return [each for (each,) in rows]
 
-    async def test_a_contact_with_an_identity_is_deleted_and_still_found(self, account: SqliteAccount, path: Path) -> None:
+    async def test_a_contact_with_an_identity_is_deleted_and_still_found(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
         stranger = Contact(id=ContactId("@eve"), nickname="Eve", kind="stranger")
         await self.listed(account, ANN, BEN, ROOM, stranger)
         await self.follow(account, at=TOMORROW)
@@ -135,9 +137,7 @@ class TestThinning:
             assert await account.chats_named(name) == [expected]
         assert await account.chats_named("Nobody") == []
 
-    async def test_a_removed_remark_is_not_shown_but_found(
-        self, account: SqliteAccount, path: Path
-    ) -> None:
+    async def test_a_removed_remark_is_not_shown_but_found(self, account: SqliteAccount, path: Path) -> None:
         await self.listed(account, ANN)
         await self.listed(account, Contact(id=ANN.id, nickname="Ann"))
         await self.follow(account, at=TOMORROW)

@@ -41,7 +41,9 @@ FIXTURES = Path(__file__).parent / "fixtures"
 
 
 class TestIngest:
-    async def test_a_batch_and_its_position_are_stored_in_one_transaction(self, account: SqliteAccount, path: Path) -> None:
+    async def test_a_batch_and_its_position_are_stored_in_one_transaction(
+        self, account: SqliteAccount, path: Path
+    ) -> None:
         with contextlib.closing(sqlite3.connect(path)) as db:
             db.execute("CREATE TRIGGER stop BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'stop'); END")
             with pytest.raises(StorageError):

@@ -32,9 +32,7 @@ class TestFaces:
         assert (await self.rows(path, "faces"), await self.rows(path, "findings")) == (before, 3)
         assert len(await contact_ids_of(relogin.account.identities, await relogin.number("ann"))) == 5
 
-    async def test_a_change_does_not_affect_earlier_logins(
-        self, relogin: Phone, path: Path
-    ) -> None:
+    async def test_a_change_does_not_affect_earlier_logins(self, relogin: Phone, path: Path) -> None:
         ann, before = await relogin.number("ann"), await self.rows(path, "faces")
         for nickname in ("Queen", "Queen of Hearts"):
             await relogin.tell(relogin.shown("ann", nickname=nickname), complete=False)
@@ -78,9 +76,7 @@ class TestFaces:
         assert link.name == "ann"
         assert [each.number for each in await relogin.account.identities.find(IdentityQuery(name="ann"))] == [ann]
 
-    async def test_evidence_of_purged_logins_is_deleted(
-        self, relogin: Phone, path: Path
-    ) -> None:
+    async def test_evidence_of_purged_logins_is_deleted(self, relogin: Phone, path: Path) -> None:
         await relogin.tell(relogin.shown("ann", nickname="Queen"), complete=False)
         await relogin.account.purge(before=NOW - DAY / 2)
         with contextlib.closing(sqlite3.connect(path)) as db:

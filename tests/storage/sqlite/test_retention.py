@@ -79,7 +79,9 @@ def maybe_index(path: Path, is_indexed: bool) -> None:
 
 
 class TestPurge:
-    async def test_a_purge_of_a_chat_leaves_no_bytes(self, account: SqliteAccount, path: Path, is_indexed: bool) -> None:
+    async def test_a_purge_of_a_chat_leaves_no_bytes(
+        self, account: SqliteAccount, path: Path, is_indexed: bool
+    ) -> None:
         await account.ingest(
             arrival(message(1, "秘密 secretword"), message(2, "other", ROOM), message(3, "plain", ROOM))
         )
@@ -121,9 +123,7 @@ class TestPurge:
         assert await account.purge(chats=[FRIEND]) == 50
         assert {entry.chat for entry in await everything(account)} == {ROOM}
 
-    async def test_a_purge_leaves_no_bytes_of_a_duplicate(
-        self, account: SqliteAccount, path: Path
-    ) -> None:
+    async def test_a_purge_leaves_no_bytes_of_a_duplicate(self, account: SqliteAccount, path: Path) -> None:
         await account.ingest(arrival(message(1, "secretword")))
         await account.ingest(arrival(message(1, "secretword"), message(2, "plain", ROOM)))
         await account.purge(chats=[FRIEND])
@@ -140,7 +140,9 @@ class TestPurge:
         assert b"secretword" not in content(path)
         assert bytes((await everything(account))[0].item.raw) == message(2, "plain", ROOM)
 
-    async def test_a_purged_message_can_be_stored_again(self, account: SqliteAccount, path: Path, is_indexed: bool) -> None:
+    async def test_a_purged_message_can_be_stored_again(
+        self, account: SqliteAccount, path: Path, is_indexed: bool
+    ) -> None:
         await account.ingest(arrival(message(1)))
         maybe_index(path, is_indexed)
         await account.purge(chats=[FRIEND])

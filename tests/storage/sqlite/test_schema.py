@@ -164,7 +164,9 @@ def test_opening_waits_while_another_process_creates_the_file(path: Path) -> Non
         soon.join()
 
 
-def test_opening_fails_if_another_process_never_unlocks_the_new_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_fails_if_another_process_never_unlocks_the_new_file(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(schema, "BUSY", 0.05)
     make_private(path)
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:

@@ -59,8 +59,8 @@ async def test_the_debug_log_has_one_line_per_answer_with_its_call_and_no_addres
             caplog.set_level(level, "webwx.transport")
             await transport.send(server.request(path="/?skey=secret"))
 
-    told = [record.getMessage() for record in caplog.records if record.name == "webwx.transport"]
-    assert told == [f"{server.request().endpoint} -> 200, 2 bytes"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "webwx.transport"]
+    assert lines == [f"{server.request().endpoint} -> 200, 2 bytes"]
 
 
 FRAMINGS = {

@@ -64,9 +64,7 @@ async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> No
 
 
 @pytest.mark.parametrize("yes", [YES, b"HTTP/1.0 200 OK\r\nServer: x\r\n\r\n"])
-async def test_tls_uses_a_tunnel_to_the_name(
-    make: Make, authority: trustme.CA, ca_file: Path, yes: bytes
-) -> None:
+async def test_tls_uses_a_tunnel_to_the_name(make: Make, authority: trustme.CA, ca_file: Path, yes: bytes) -> None:
     asked: list[bytes] = []
     async with (
         serving(answer(b"hi"), certified(authority, "wx.qq.com")) as server,
@@ -187,7 +185,9 @@ async def make_default() -> AsyncIterator[Make]:
         await transport.close()
 
 
-async def test_a_tunnel_of_a_proxy_over_tls_carries_tls(make_default: Make, authority: trustme.CA, ca_file: Path) -> None:
+async def test_a_tunnel_of_a_proxy_over_tls_carries_tls(
+    make_default: Make, authority: trustme.CA, ca_file: Path
+) -> None:
     asked: list[bytes] = []
     async with (
         serving(answer(b"hi"), certified(authority, "wx.qq.com")) as server,
@@ -226,7 +226,7 @@ async def test_the_server_behind_a_proxy_over_tls_needs_a_valid_certificate(
         serving(tunnel([], lambda: server.port), certified(authority, "localhost")) as proxy,
     ):
         transport = make_default(proxy=f"https://localhost:{proxy.port}", ca_file=ca_file)
-        # Some versions of asyncio in 3.11 and 3.12 fail without a reason when TLS inside TLS fails (python/cpython#113214).
+        # Some asyncio of 3.11 and 3.12 gives no reason when TLS inside TLS fails (python/cpython#113214).
         with pytest.raises((TlsError, ConnectFailed), match=r"wx\.qq\.com:443.*; nothing was sent"):
             await transport.send(Request(endpoint="jslogin", method="GET", url="https://wx.qq.com/"))
     assert server.heard == []

@@ -82,7 +82,9 @@ async def test_an_address_cannot_inject_a_header(transport: Transport, path: str
     assert server.heard == []
 
 
-async def test_proxy_variables_of_the_environment_are_ignored(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxy_variables_of_the_environment_are_ignored(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Only the proxy in the settings is used."""
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

@@ -124,7 +124,9 @@ async def test_nothing_is_sent_to_a_server_that_closes_in_the_handshake(trusting
             await trusting.send(server.request("POST", body=b"secret", tls=True))
 
 
-async def test_a_server_that_closes_after_the_request_leaves_an_unknown_outcome(trusting: Transport, tls: ssl.SSLContext) -> None:
+async def test_a_server_that_closes_after_the_request_leaves_an_unknown_outcome(
+    trusting: Transport, tls: ssl.SSLContext
+) -> None:
     async def hang_up(caller: Caller) -> None:
         await caller.hear()
 
