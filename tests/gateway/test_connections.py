@@ -1,4 +1,4 @@
-"""Headers that are too large, requests that are too slow, and bytes that are no HTTP."""
+"""Limits of connections: their number, large headers, slow requests and readers, and bytes that are no HTTP."""
 
 from __future__ import annotations
 
@@ -34,6 +34,25 @@ async def address_of(start_gateway: StartGateway, limits: LimitsTable) -> AsyncI
         await asyncio.wait([server])
 
 
+POST = b"POST /api/v1/console/session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+"""The beginning of a request whose body is read without a key."""
+
+
+async def drip(address: tuple[str, int], start: bytes, piece: bytes) -> None:
+    """Send a beginning, and then a piece again and again until the server closes the connection."""
+    reader, writer = await asyncio.open_connection(*address)
+    writer.write(start)
+    ended = asyncio.ensure_future(reader.read())
+    with contextlib.suppress(ConnectionError):
+        while not ended.done():
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.wait([ended], timeout=0.01)
+    with contextlib.suppress(ConnectionError):
+        await ended
+    writer.close()
+
+
 async def answer_to(address: tuple[str, int], *pieces: bytes) -> bytes:
     """Send bytes, and return all that comes until the server closes the connection."""
     reader, writer = await asyncio.open_connection(*address)
@@ -63,6 +82,46 @@ async def test_a_request_that_does_not_go_on_is_ended(start_gateway: StartGatewa
         assert (await answer_to(address, GET)).startswith(b"HTTP/1.1 408")
         assert await answer_to(address) == b""
         assert b"200 OK" not in await answer_to(address, post)
+        assert (await answer_to(address, GET + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_body_that_comes_byte_by_byte_is_ended(start_gateway: StartGateway) -> None:
+    async with address_of(start_gateway, LimitsTable(patience=0.3)) as address:
+        await drip(address, POST + b"Content-Length: 1000000\r\n\r\n", b" ")
+
+
+async def test_the_body_of_a_request_that_is_answered_keeps_no_connection(start_gateway: StartGateway) -> None:
+    refused = b"POST /api/v1/notify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\n"
+    async with address_of(start_gateway, LimitsTable(patience=0.3)) as address:
+        await drip(address, refused, b"x" * 1000)
+
+
+@pytest.mark.parametrize("piece", [b"X-A: 1\r\n", b"aaaa"], ids=["many", "long"])
+async def test_trailers_are_as_limited_as_headers(start_gateway: StartGateway, piece: bytes) -> None:
+    chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n \r\n0\r\n"
+    async with address_of(start_gateway, LimitsTable(header=2000)) as address:
+        await drip(address, chunked, piece)
+
+
+async def test_a_client_that_does_not_read_its_answers_is_disconnected(start_gateway: StartGateway) -> None:
+    async with address_of(start_gateway, LimitsTable(patience=0.05)) as address:
+        _, writer = await asyncio.open_connection(*address)
+        with contextlib.suppress(ConnectionError):
+            while not writer.is_closing():
+                writer.write((GET + b"\r\n") * 100)
+                await writer.drain()
+        writer.close()
+
+
+async def test_connections_above_the_limit_are_refused_at_once_and_then_again_accepted(
+    start_gateway: StartGateway,
+) -> None:
+    async with address_of(start_gateway, LimitsTable(connections=3)) as address:
+        held = [await asyncio.open_connection(*address) for _ in range(2)]
+        assert (await answer_to(address)).startswith(b"HTTP/1.1 503")
+        for _, writer in held:
+            writer.close()
+            await writer.wait_closed()
         assert (await answer_to(address, GET + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 200")
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from webwx.errors import InvalidSettings
 from webwx.gateway.config import GatewayConfig, ListenTable, TlsTable
-from webwx.gateway.serve import listen, notify_systemd, on_hangup, serve
+from webwx.gateway.serve import allow_descriptors, listen, notify_systemd, on_hangup, serve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +65,19 @@ async def test_a_hangup_calls_back() -> None:
     os.kill(os.getpid(), signal.SIGHUP)
     await heard.wait()
     asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_low_limit_of_open_files_is_raised() -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        allow_descriptors()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 1000
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="systemd listens on such a socket")

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.soak import disks, faults, hostile, kills, load, media, memory, patience, sends, states, storms, traces
+from tests.soak import (
+    abuse,
+    disks,
+    faults,
+    hostile,
+    kills,
+    load,
+    media,
+    memory,
+    patience,
+    sends,
+    states,
+    storms,
+    traces,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,4 +41,5 @@ GOALS: dict[str, Callable[[Run], Awaitable[Figures]]] = {
     "G-S1": traces.run,
     "G-S3": hostile.run_programs,
     "G-S6": hostile.run_addresses,
+    "G-S7": abuse.run,
 }

@@ -39,7 +39,7 @@ EXAMPLE = """\
 # body = 1048576            # bytes of a request's body; uploads have a limit of their own
 # upload = 1073741824       # bytes of an upload
 # header = 16384            # bytes of a request's header
-# patience = 15             # seconds for a request's header, and between two pieces of its body
+# patience = 15             # seconds for a request's header and between two pieces of its body; an answer has 4 times
 # connections = 1000        # open connections
 # requests_per_minute = 1200    # per key; 0: no limit
 
@@ -91,7 +91,10 @@ class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     header: int = 16 * 1024
     """Bytes of a request's header."""
     patience: float = 15.0
-    """Seconds that a client has for a request's header, and between two pieces of its body."""
+    """
+    Seconds that a client has for a request's header and between two pieces of its body, and four times as many to take
+    an answer.
+    """
     connections: int = 1000
     """Number of open connections."""
     requests_per_minute: int = 1200

@@ -1,35 +1,47 @@
 """
-Connections of HTTP with limits that uvicorn does not have: the size of a header, and the time for a request.
+Connections of HTTP with limits that uvicorn does not have: their number, the size of a header, and times.
 
-A client that sends its header byte by byte, or stops in the middle of a body, would hold a connection for ever.
+A client that sends its header byte by byte, stops in the middle of a body, or never reads its answer would hold a
+connection for ever.
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 if TYPE_CHECKING:
+    import asyncio
+
     import uvicorn
     from uvicorn.server import ServerState
 
-_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_SLOWEST_BODY = 1000
+"""Bytes per second of a body on average, apart from the first seconds."""
 
-_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_READING = 4
+"""How many times longer a client may take for an answer than for a request."""
+
+_END = b"content-length: 0\r\nconnection: close\r\n\r\n"
+
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _END
+
+_TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n" + _END
+
+_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\n" + _END
 
 
 class LimitedConnection(HttpToolsProtocol):
     """
-    A connection that is closed when a header is too large, or a request too slow.
+    A connection that is closed when there are too many, a header is too large, or the client too slow.
 
     Args:
         config: The server's configuration.
         server_state: State of the server.
         app_state: State of the application.
-        header: Bytes of a header at most.
-        patience: Seconds for a header, and between two pieces of a body.
+        header: Bytes of a header at most, and of everything else between two pieces of a body.
+        patience: Seconds for a header and between two pieces of a body; four times as many to take an answer.
     """
 
     def __init__(
@@ -45,67 +57,103 @@ class LimitedConnection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._header = header
         self._patience = patience
-        self._received = 0
-        """Bytes that were received of the present header."""
-        self._is_in_header = True
+        self._unparsed = 0
+        """Bytes that were received since the end of a header or of a piece of a body."""
+        self._slowest_end = 0.0
+        """Time by which the body has to go on, so that it is not too slow on average."""
         self._deadline: asyncio.TimerHandle | None = None
+        self._reader_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in the base class
-        """Begin to wait for the first header."""
+        """Begin to wait for the first header, unless there are too many connections."""
         super().connection_made(transport)
-        self._wait()
+        transport.set_write_buffer_limits(high=0)  # `pause_writing` as soon as the client does not take a byte
+        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
+            self._close_with(_TOO_MANY)
+        else:
+            self._wait(self._patience)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._stop_waiting()
+        self._stop_waiting_for_reader()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has arrived; close the connection if the header is too large."""
-        if self._is_in_header:
-            self._received += len(data)
+        """Parse what has arrived; close the connection if it has too much that is not part of a body."""
+        self._unparsed += len(data)
         super().data_received(data)
-        if self._is_in_header and self._received > self._header and not self.transport.is_closing():
+        if self._unparsed > self._header and not self.transport.is_closing():
             self._close_with(_TOO_LARGE)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Leave the connection to the protocol of WebSockets, which has limits of its own."""
+        self._stop_waiting()
+        self._stop_waiting_for_reader()
+        super().handle_websocket_upgrade()
 
     def on_message_begin(self) -> None:
         """Begin to wait for a header."""
         super().on_message_begin()
-        self._is_in_header = True
-        self._wait()
+        self._wait(self._patience)
 
     def on_headers_complete(self) -> None:
         """Begin to wait for a body."""
-        self._is_in_header = False
-        self._received = 0
-        self._wait()
+        self._unparsed = 0
+        self._slowest_end = self.loop.time() + self._patience
+        self._wait(self._patience)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Begin to wait for the next piece."""
-        self._wait()
+        """Begin to wait for the next piece, unless the request is answered already."""
+        self._unparsed = 0
+        self._slowest_end += len(body) / _SLOWEST_BODY
+        if self._is_awaited():
+            self._wait(min(self._patience, self._slowest_end - self.loop.time()))
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Stop waiting, because the request is complete."""
+        self._unparsed = 0
         self._stop_waiting()
         super().on_message_complete()
 
-    def _wait(self) -> None:
+    def pause_writing(self) -> None:
+        """Begin to wait until the client has read."""
+        super().pause_writing()
+        self._stop_waiting_for_reader()
+        self._reader_deadline = self.loop.call_later(_READING * self._patience, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Stop waiting, because the client has read."""
+        self._stop_waiting_for_reader()
+        super().resume_writing()
+
+    def _is_awaited(self) -> bool:
+        """Return whether the application still has to answer the latest request."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _wait(self, seconds: float) -> None:
         self._stop_waiting()
-        self._deadline = self.loop.call_later(self._patience, self._give_up)
+        self._deadline = self.loop.call_later(seconds, self._give_up)
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
+    def _stop_waiting_for_reader(self) -> None:
+        if self._reader_deadline is not None:
+            self._reader_deadline.cancel()
+            self._reader_deadline = None
+
     def _give_up(self) -> None:
         if self.flow.read_paused:  # the application is slow, and not the client
-            self._wait()
+            self._wait(self._patience)
         elif not self.transport.is_closing():
-            self._close_with(_TOO_SLOW if self._received else b"")
+            self._close_with(_TOO_SLOW if self._unparsed else b"")
 
     def _close_with(self, answer: bytes) -> None:
-        self.transport.write(answer)
+        if not (self.pipeline or self._is_awaited()):  # it would stand in the middle of another answer
+            self.transport.write(answer)
         self.transport.close()

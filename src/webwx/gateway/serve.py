@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -37,6 +38,9 @@ _LONGEST_FRAME = 1024 * 1024
 
 _IDLE = 15
 """Seconds after which an idle connection is closed."""
+
+_DESCRIPTORS = 8_192
+"""Open files that the gateway may need: connections of clients, and of each account a few and its journal."""
 
 
 class Listener(NamedTuple):
@@ -78,6 +82,7 @@ async def serve(gateway: Gateway, listener: Listener, on_ready: Callable[[], obj
     Raises:
         InvalidSettings: The certificate or its key cannot be used.
     """
+    allow_descriptors()
     server = _GatewayServer(_uvicorn_config(gateway), on_ready, gateway.begin_closing)
     await gateway.start()
     try:
@@ -146,6 +151,18 @@ class _GatewayServer(uvicorn.Server):
         """End the streams first, so that their connections close."""
         self._on_end()
         await super().shutdown(sockets)
+
+
+def allow_descriptors() -> None:
+    """Raise the process's limit of open files, as far as the system lets it."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def on_hangup(reread: Callable[[], object]) -> None:
