@@ -16,9 +16,14 @@ if TYPE_CHECKING:
     from webwx.storage.base import RecordStore
 
 
+AUDIT_ENTRIES = 5
+"""Entries of the audit log that stay in these tests."""
+
+
 @pytest.fixture(params=["sqlite", "memory"])
 async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RecordStore]:
-    opened = open_records("memory:" if request.param == "memory" else tmp_path / "state" / "gateway.db")
+    place = "memory:" if request.param == "memory" else tmp_path / "state" / "gateway.db"
+    opened = open_records(place, audit_entries=AUDIT_ENTRIES)
     yield opened
     await opened.close()
 
@@ -68,6 +73,15 @@ async def test_the_audit_log_is_read_from_the_newest_entry(records: RecordStore)
     assert oldest.target == "k0"
     assert [entry.target for entry in await records.audit(before=newest.number, limit=1)] == ["k1"]
     assert await records.audit(before=oldest.number) == []
+
+
+async def test_the_oldest_entries_of_the_audit_log_are_deleted(records: RecordStore) -> None:
+    for number in range(AUDIT_ENTRIES + 3):
+        await records.append_audit("cli", "key.create", target=f"k{number}", time=0.0)
+
+    entries = await records.audit(limit=100)
+    assert [entry.target for entry in entries] == ["k7", "k6", "k5", "k4", "k3"]
+    assert [entry.number for entry in entries] == [8, 7, 6, 5, 4]
 
 
 async def test_closed_records_raise(records: RecordStore) -> None:

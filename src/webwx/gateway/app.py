@@ -17,6 +17,7 @@ from litestar.types import Scope
 
 from webwx.gateway.api.accounts import accounts_router
 from webwx.gateway.api.administration import administration_router
+from webwx.gateway.api.audit_log import AuditLog, audited_change
 from webwx.gateway.api.consumers import consumers_router
 from webwx.gateway.api.contacts import contacts_router
 from webwx.gateway.api.documents import ReferencePage, documents_router
@@ -88,6 +89,7 @@ class Gateway:
         self.keys = KeyRing(records, clock)
         self.sessions = ConsoleSessions(records, clock)
         self.access = Access(self.keys, self.sessions, port, lambda: self.config.limits.requests_per_minute)
+        self._audit = AuditLog(records, port, clock)
         self.uploads = UploadStore(records, folder / "uploads", clock)
         self.receivers = Receivers(records, clock)
         self.notifications = NotificationQueue(port, records, self.receivers, folder, clock)
@@ -129,6 +131,7 @@ class Gateway:
             await self.notifications.close()
             await self.deliveries.close()
             await self.port.close()
+            await self._audit.close()
         finally:
             await self.records.close()
 
@@ -158,6 +161,7 @@ class Gateway:
             ],
             guards=[self.access.check],
             dependencies={
+                "audited": Provide(audited_change, sync_to_thread=False),
                 "caller": Provide(_caller, sync_to_thread=False),
                 "gateway": Provide(self._itself, sync_to_thread=False),
                 "closing": Provide(self._closing, sync_to_thread=False),
@@ -174,6 +178,7 @@ class Gateway:
                 "deliveries": Provide(lambda: self.deliveries, sync_to_thread=False),
                 "notices": Provide(lambda: self.notices, sync_to_thread=False),
             },
+            before_send=[self._audit.record],
             exception_handlers=HANDLERS,
             logging_config=None,
             openapi_config=OpenAPIConfig(

@@ -43,7 +43,8 @@ _LONGEST_PAUSE = 300.0
 _REMEMBERED = 10_000
 """Number of addresses with wrong keys that are remembered."""
 
-_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods of requests that change nothing."""
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -217,7 +218,7 @@ class Access:
         if not await self._sessions.is_valid(token):
             self._failed.add(address)
             raise GatewayProblem("unauthorized", "This session has ended; 'webwx serve pair' prints a new link.")
-        is_change = connection.scope.get("method", "GET") not in _SAFE_METHODS  # an upgrade has no method
+        is_change = connection.scope.get("method", "GET") not in SAFE_METHODS  # an upgrade has no method
         if is_change and HEADER not in connection.headers:
             raise GatewayProblem("forbidden", f"A change with the console's cookie needs the header '{HEADER}'.")
         return Caller(id=CONSOLE, scopes=("admin",), accounts=None, address=address)

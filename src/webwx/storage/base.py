@@ -965,6 +965,10 @@ class StoredRecord(msgspec.Struct, frozen=True, kw_only=True):
         return f"StoredRecord({self.kind}, version {self.version})"
 
 
+AUDIT_ENTRIES = 100_000
+"""Entries of the audit log that stay."""
+
+
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An action that was carried out, never changed afterwards."""
 
@@ -1033,7 +1037,7 @@ class RecordStore(Protocol):
     async def append_audit(
         self, actor: str, action: str, *, target: str = "", detail: str = "", time: float
     ) -> AuditEntry:
-        """Append an entry to the audit log, and return it."""
+        """Append an entry to the audit log, and return it; only the newest entries stay."""
         ...
 
     async def audit(self, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:

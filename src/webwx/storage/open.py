@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from webwx.errors import InvalidSettings
-from webwx.storage.base import RETENTION_DAYS
+from webwx.storage.base import AUDIT_ENTRIES, RETENTION_DAYS
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -60,12 +60,13 @@ def open_journal_file(path: str | os.PathLike[str], *, retention_days: float = R
     return SqliteJournal(path, retention_days=retention_days)
 
 
-def open_records(url: str | os.PathLike[str]) -> RecordStore:
+def open_records(url: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTRIES) -> RecordStore:
     """
     Return the records at a URL. Their file is created when it is first needed.
 
     Args:
         url: A path; or `memory:`, for new records that end with the process.
+        audit_entries: Entries of the audit log that stay.
 
     Raises:
         InvalidSettings: No engine supports such a URL.
@@ -74,12 +75,12 @@ def open_records(url: str | os.PathLike[str]) -> RecordStore:
     if place == "memory:":
         from webwx.storage.memory.records import MemoryRecordStore
 
-        return MemoryRecordStore()
+        return MemoryRecordStore(audit_entries=audit_entries)
     if "://" in place:
         raise InvalidSettings(f"No records can be opened at {place!r}; use a path or memory:.")
     from webwx.storage.sqlite.records import SqliteRecordStore
 
-    return SqliteRecordStore(place)
+    return SqliteRecordStore(place, audit_entries=audit_entries)
 
 
 def check_up(path: Path) -> Checkup:

@@ -2,22 +2,107 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from litestar.routes import HTTPRoute
+
+from webwx.gateway.api.audit_log import action_of
+from webwx.gateway.auth import CONSOLE
+from webwx.gateway.sessions import COOKIE, HEADER
 
 if TYPE_CHECKING:
+    import httpx
     from tests.gateway.conftest import Running
 
+ACCOUNT = "/api/v1/accounts/default"
 
-async def test_accounts_and_logins_are_in_the_audit_log_with_the_key(online: Running) -> None:
+HOOK = {"name": "n8n", "url": "https://example.org/", "types": ["message.*"]}
+
+CHANGES: list[tuple[str, str, Any, str, str]] = [
+    ("POST", "/api/v1/accounts", {"name": "second"}, "account.add", "2"),
+    ("POST", "/api/v1/accounts/second/login", None, "login.begin", "2"),
+    ("DELETE", "/api/v1/accounts/2/login", None, "login.stop", "2"),
+    ("DELETE", "/api/v1/accounts/second", None, "account.remove", "2"),
+    ("POST", f"{ACCOUNT}/check", None, "login.check", "1"),
+    ("POST", "/api/v1/notify", {"text": "a private text"}, "notify", ""),
+    ("POST", f"{ACCOUNT}/messages", {"to": "filehelper", "text": "a private text"}, "message.send", "1"),
+    ("PATCH", f"{ACCOUNT}/contacts/filehelper", {"pinned": True}, "contact.change", "1/filehelper"),
+    ("POST", f"{ACCOUNT}/logout", None, "login.end", "1"),
+]
+"""Successful changes that need nothing from the one before, each with its action and target."""
+
+
+async def entries_of(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+    """Return the entries, the oldest first."""
+    return list(reversed((await client.get("/api/v1/audit")).json()["entries"]))
+
+
+async def test_each_change_is_one_entry_with_its_key_and_without_a_text(online: Running) -> None:
     key = await online.key("admin")
     async with online.anonymous(headers={"Authorization": f"Bearer {key}"}) as client:
-        await client.post("/api/v1/accounts", json={"name": "second"})
-        await client.post("/api/v1/accounts/2/login")
-        await client.delete("/api/v1/accounts/2")
-        await client.post("/api/v1/accounts/1/logout")
-        entries = (await client.get("/api/v1/audit")).json()["entries"]
+        for method, path, body, _, _ in CHANGES:
+            answer = await client.request(method, path, json=body)
+            assert answer.status_code < 300, (method, path, answer.text)
+        entries = await entries_of(client)
 
-    assert [(entry["action"], entry["target"]) for entry in reversed(entries)] == [
-        ("account.add", "2"), ("login.begin", "2"), ("account.remove", "2"), ("login.end", "1"),
-    ]  # fmt: skip
+    assert [(entry["action"], entry["target"]) for entry in entries] == [change[3:] for change in CHANGES]
     assert {entry["actor"] for entry in entries} == {key.split("_")[1]}
+    assert "a private text" not in str(entries)
+
+
+async def test_a_created_thing_is_named_by_its_id(running: Running) -> None:
+    async with running.client("admin") as client:
+        created = (await client.post("/api/v1/keys", json={"name": "a", "scopes": ["read", "send"]})).json()
+        hook = (await client.post("/api/v1/webhooks", json=HOOK)).json()
+        await client.post(f"/api/v1/keys/{created['about']['id']}/rotate")
+        entries = await entries_of(client)
+
+    key_id = created["about"]["id"]
+    assert [(entry["action"], entry["target"], entry["detail"]) for entry in entries] == [
+        ("key.create", key_id, "read send"), ("webhook.create", hook["webhook"]["id"], ""), ("key.rotate", key_id, ""),
+    ]  # fmt: skip
+    assert created["key"] not in str(entries)
+    assert hook["secret"] not in str(entries)
+
+
+async def test_reading_and_failed_changes_are_no_entries(online: Running) -> None:
+    async with online.client("admin") as client:
+        await client.get("/api/v1/accounts")
+        await client.post("/api/v1/keys", json={"name": "a", "scopes": ["all"]})
+        await client.delete("/api/v1/keys/absent")
+        await client.post("/absent")
+        assert await entries_of(client) == []
+
+
+async def test_the_sessions_of_the_console_are_entries(running: Running) -> None:
+    code = await running.gateway.sessions.create_code()
+    async with running.anonymous() as browser, running.client("admin") as client:
+        opened = await browser.post("/api/v1/console/session", json={"code": code})
+        headers = {"Cookie": f"{COOKIE}={opened.cookies[COOKIE]}", HEADER: "1"}
+        await browser.post("/api/v1/accounts", json={"name": "second"}, headers=headers)
+        await browser.delete("/api/v1/console/session", headers=headers)
+        entries = await entries_of(client)
+
+    assert [entry["action"] for entry in entries] == ["session.open", "account.add", "session.end"]
+    assert {entry["actor"] for entry in entries} == {CONSOLE}
+    assert code not in str(entries)
+
+
+def test_the_actions_of_all_changes_are_different(running: Running) -> None:
+    actions = [
+        action_of(handler.fn.__name__)
+        for route in running.gateway.routes.routes
+        if isinstance(route, HTTPRoute) and route.path.startswith("/api/")
+        for handler in route.route_handlers
+        if not handler.http_methods & {"GET", "OPTIONS"}
+    ]
+    assert len(actions) == len(set(actions))
+
+
+@pytest.mark.parametrize(
+    ("handler", "action"),
+    [("create_key", "key.create"), ("revive_dead_letter", "dead_letter.revive"), ("notify", "notify")],
+)
+def test_an_action_is_named_after_its_handler(handler: str, action: str) -> None:
+    assert action_of(handler) == action

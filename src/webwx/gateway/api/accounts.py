@@ -8,7 +8,7 @@ import msgspec
 from litestar import Router, delete, get, post
 from litestar.params import JSONBody
 
-from webwx.gateway.api.audit_log import InjectedRecords, note
+from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, InjectedCaller, InjectedPort
 from webwx.gateway.api.representations import moment, optional_moment
@@ -67,13 +67,13 @@ async def list_accounts(port: InjectedPort, caller: InjectedCaller) -> ReachedAc
 
 @post("/accounts", scope="admin", summary="Add an account", responses=problems(422, 503))
 async def add_account(
-    data: JSONBody[AccountToAdd], port: InjectedPort, caller: InjectedCaller, records: InjectedRecords
+    data: JSONBody[AccountToAdd], port: InjectedPort, caller: InjectedCaller, audited: InjectedAudited
 ) -> AccountView:
     """Add an account, which is not logged in yet; an existing one with that name is returned."""
     if caller.accounts is not None:
         raise GatewayProblem("forbidden", "A key that is bound to accounts cannot add one.")
     account = await port.add_account(data.name)
-    await note(records, caller, "account.add", str(account.number), data.name)
+    audited.target, audited.detail = str(account.number), account.name
     return view_of_account(await account.status())
 
 
@@ -84,12 +84,10 @@ async def show_account(number: AccountNumber, port: InjectedPort) -> AccountView
 
 
 @delete("/accounts/{account:str}", scope="admin", summary="Remove an account", responses=problems(404, 503))
-async def remove_account(
-    number: AccountNumber, port: InjectedPort, caller: InjectedCaller, records: InjectedRecords
-) -> None:
+async def remove_account(number: AccountNumber, port: InjectedPort, audited: InjectedAudited) -> None:
     """Remove an account from the gateway. Its login and its messages stay on the disk."""
+    audited.target = str(number)  # the number of a removed account is not found any more
     await port.remove_account(number)
-    await note(records, caller, "account.remove", str(number))
 
 
 accounts_router = Router(

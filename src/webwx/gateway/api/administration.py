@@ -11,7 +11,7 @@ from litestar.datastructures import Cookie, State
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
-from webwx.gateway.api.audit_log import InjectedRecords, note
+from webwx.gateway.api.audit_log import InjectedAudited, InjectedRecords
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller, Limit
 from webwx.gateway.api.representations import moment, optional_moment
@@ -129,7 +129,7 @@ async def list_keys(caller: InjectedCaller, keys: InjectedKeys) -> KeyPage:
 
 @post("/keys", scope="admin", summary="Create a key", responses=problems(422, 503))
 async def create_key(
-    data: JSONBody[KeyToCreate], caller: InjectedCaller, keys: InjectedKeys, records: InjectedRecords
+    data: JSONBody[KeyToCreate], caller: InjectedCaller, keys: InjectedKeys, audited: InjectedAudited
 ) -> CreatedKey:
     """Create a key. The answer is the only one that shows it."""
     _require_unbound(caller)
@@ -138,7 +138,7 @@ async def create_key(
         networks=tuple(data.networks), requests_per_minute=data.requests_per_minute,
         expires_at=None if data.expires_at is None else data.expires_at.timestamp(),
     )  # fmt: skip
-    await note(records, caller, "key.create", made.key.id, " ".join(made.key.scopes))
+    audited.target, audited.detail = made.key.id, " ".join(made.key.scopes)
     return CreatedKey(key=made.text, about=view_of_key(made.key))
 
 
@@ -148,7 +148,7 @@ async def change_key(
     data: JSONBody[KeyChange],
     caller: InjectedCaller,
     keys: InjectedKeys,
-    records: InjectedRecords,
+    audited: InjectedAudited,
 ) -> KeyView:
     """Change a key's name, scopes, accounts or networks."""
     _require_unbound(caller)
@@ -167,7 +167,7 @@ async def change_key(
     changed = await keys.change(key_id, change)
     if changed is None:
         raise GatewayProblem("not-found", "There is no key with this id.")
-    await note(records, caller, "key.change", key_id, " ".join(changed.scopes))
+    audited.detail = " ".join(changed.scopes)
     return view_of_key(changed)
 
 
@@ -176,7 +176,6 @@ async def rotate_key(
     key_id: FromPath[str],
     caller: InjectedCaller,
     keys: InjectedKeys,
-    records: InjectedRecords,
     hours: Annotated[float, QueryParameter(ge=0, le=8760, description="Hours that the old secret works")] = 24,
 ) -> CreatedKey:
     """Replace a key's secret. The answer is the only one that shows it."""
@@ -184,19 +183,15 @@ async def rotate_key(
     made = await keys.rotate(key_id, overlap=hours * 3600)
     if made is None:
         raise GatewayProblem("not-found", "There is no key with this id.")
-    await note(records, caller, "key.rotate", key_id)
     return CreatedKey(key=made.text, about=view_of_key(made.key))
 
 
 @delete("/keys/{key_id:str}", scope="admin", summary="Delete a key", responses=problems(404, 503))
-async def delete_key(
-    key_id: FromPath[str], caller: InjectedCaller, keys: InjectedKeys, records: InjectedRecords
-) -> None:
+async def delete_key(key_id: FromPath[str], caller: InjectedCaller, keys: InjectedKeys) -> None:
     """Delete a key; it is refused from now on."""
     _require_unbound(caller)
     if not await keys.delete(key_id):
         raise GatewayProblem("not-found", "There is no key with this id.")
-    await note(records, caller, "key.delete", key_id)
 
 
 @get("/audit", scope="admin", summary="Read the audit log", responses=problems(503))

@@ -1,21 +1,121 @@
-"""Entries of the audit log for what callers have changed."""
+"""
+The audit log: one entry for each change that a caller has made.
+
+The entry is made here for every route, so no handler can forget it; a handler only adds what the path does not say. It
+never holds a secret or a text.
+"""
 
 from __future__ import annotations
 
-import time
+import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from litestar.di import NamedDependency
 from litestar.params import SkipValidation
+from litestar.types import Scope
 
+from webwx.errors import StorageError
+from webwx.gateway.auth import CONSOLE, SAFE_METHODS
 from webwx.storage.base import RecordStore
 
 if TYPE_CHECKING:
-    from webwx.gateway.auth import Caller
+    from collections.abc import Callable, Coroutine
+
+    from litestar.types import Message
+
+    from webwx.gateway.port import GatewayPort
+
+_log = logging.getLogger("webwx.gateway")
+
+_STATE = "webwx_change"
+"""Where the change of a request is kept in its scope."""
+
+_OF_SENDS = frozenset({"send", "send:filehelper"})
+"""Scopes of changes that the outbox stores itself; their entries are written behind the answer."""
 
 InjectedRecords = NamedDependency[SkipValidation[RecordStore]]
 
 
-async def note(records: RecordStore, caller: Caller, action: str, target: str, detail: str = "") -> None:
-    """Append an entry about a change that was made; it never holds a secret or a text."""
-    await records.append_audit(caller.id, action, target=target, detail=detail, time=time.time())
+class AuditedChange:
+    """What an entry says beside the path of its request."""
+
+    def __init__(self) -> None:
+        self.target: str | None = None
+        """What was changed; None: the parameters of the path."""
+        self.detail = ""
+
+
+InjectedAudited = NamedDependency[SkipValidation[AuditedChange]]
+
+
+def audited_change(scope: Scope) -> AuditedChange:
+    """Return the change that a request makes."""
+    change: AuditedChange = scope["state"].setdefault(_STATE, AuditedChange())
+    return change
+
+
+class AuditLog:
+    """
+    Writes the entries.
+
+    Args:
+        records: The records.
+        port: The accounts; an entry has an account's number, also if the path has its name.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(self, records: RecordStore, port: GatewayPort, clock: Callable[[], float]) -> None:
+        self._records = records
+        self._port = port
+        self._clock = clock
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def record(self, message: Message, scope: Scope) -> None:
+        """
+        Write an entry before the answer to a successful change begins.
+
+        Raises:
+            StorageError: The entry was not stored.
+        """
+        if message["type"] != "http.response.start" or message["status"] >= 400:
+            return
+        handler = scope.get("route_handler")
+        if handler is None or scope.get("method", "GET") in SAFE_METHODS:
+            return
+        writing = self._write(scope, action_of(handler.fn.__name__))
+        if handler.opt.get("scope") in _OF_SENDS:
+            task = asyncio.ensure_future(self._write_later(writing))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+        else:
+            await writing
+
+    async def close(self) -> None:
+        """Wait until all entries are written."""
+        await asyncio.gather(*self._writing)
+
+    async def _write(self, scope: Scope, action: str) -> None:
+        change, caller = audited_change(scope), scope.get("user")
+        target = self._target(scope) if change.target is None else change.target
+        actor = CONSOLE if caller is None else caller.id
+        await self._records.append_audit(actor, action, target=target, detail=change.detail, time=self._clock())
+
+    async def _write_later(self, writing: Coroutine[object, object, None]) -> None:
+        try:
+            await writing
+        except StorageError as error:
+            _log.warning("the audit log lacks a send: %s", error)
+
+    def _target(self, scope: Scope) -> str:
+        """Return the parameters of the path, with an account's number."""
+        parameters = dict(scope.get("path_params", {}))
+        if "account" in parameters:
+            parameters["account"] = str(self._port.find_account(parameters["account"]) or parameters["account"])
+        return "/".join(str(value) for value in parameters.values())
+
+
+def action_of(handler: str) -> str:
+    """Return the name of an action by the name of its handler: `create_key` is `key.create`."""
+    verb, _, noun = handler.partition("_")
+    return f"{noun}.{verb}" if noun else verb

@@ -54,10 +54,12 @@ async def list_dead_letters(
     "/accounts/{account:str}/consumers/{consumer:str}/dead-letters/{event:int}/revive", scope="manage",
     status_code=204, summary="Revive a dead letter", responses=problems(404, 424, 503),
 )  # fmt: skip
-async def revive(number: AccountNumber, consumer: FromPath[str], event: FromPath[int], port: InjectedPort) -> None:
+async def revive_dead_letter(
+    number: AccountNumber, consumer: FromPath[str], event: FromPath[int], port: InjectedPort
+) -> None:
     """Deliver a dead letter once more."""
     if not await port.account(number).revive(consumer, event):
         raise GatewayProblem("not-found", "There is no such dead letter.")
 
 
-consumers_router = Router("/", route_handlers=[list_dead_letters, revive], tags=["consumers"])
+consumers_router = Router("/", route_handlers=[list_dead_letters, revive_dead_letter], tags=["consumers"])

@@ -13,9 +13,8 @@ from litestar.params import HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from webwx.gateway.api.accounts import AccountView, view_of_account
-from webwx.gateway.api.audit_log import InjectedRecords, note
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import AccountNumber, InjectedCaller, InjectedClosing, InjectedPort
+from webwx.gateway.api.parameters import AccountNumber, InjectedClosing, InjectedPort
 from webwx.gateway.port import AccountPort, LoginMethod, LoginStatus
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.login import QrCode
@@ -72,11 +71,7 @@ def view_of_login(status: LoginStatus | None) -> LoginView:
     responses=problems(404, 422, 503),
 )  # fmt: skip
 async def begin_login(
-    number: AccountNumber,
-    port: InjectedPort,
-    caller: InjectedCaller,
-    records: InjectedRecords,
-    data: JSONBody[LoginToBegin | None] = None,
+    number: AccountNumber, port: InjectedPort, data: JSONBody[LoginToBegin | None] = None
 ) -> Response[LoginView]:
     """
     Begin a login, or return the one in progress.
@@ -84,7 +79,6 @@ async def begin_login(
     Show the code of `login/qr` and follow `login/events`. While the saved login is valid, the next step is `confirmed`.
     """
     status = await port.account(number).begin_login("push" if data is None else data.method)
-    await note(records, caller, "login.begin", str(number))
     headers = {"Location": f"/api/v1/accounts/{number}/login"}
     return Response(view_of_login(status), status_code=202, headers=headers)
 
@@ -205,10 +199,9 @@ async def stop_login(number: AccountNumber, port: InjectedPort) -> None:
     "/accounts/{account:str}/logout", scope="login", status_code=204, summary="Log out",
     responses=problems(404, 424, 502, 503, 504),
 )  # fmt: skip
-async def log_out(number: AccountNumber, port: InjectedPort, caller: InjectedCaller, records: InjectedRecords) -> None:
+async def end_login(number: AccountNumber, port: InjectedPort) -> None:
     """End the login here and at the platform. Messages stay."""
     await port.account(number).log_out()
-    await note(records, caller, "login.end", str(number))
 
 
 @post(
@@ -222,6 +215,6 @@ async def check_login(number: AccountNumber, port: InjectedPort) -> AccountView:
 
 logins_router = Router(
     "/",
-    route_handlers=[begin_login, show_login, show_code, follow_login, stop_login, log_out, check_login],
+    route_handlers=[begin_login, show_login, show_code, follow_login, stop_login, end_login, check_login],
     tags=["logins"],
 )

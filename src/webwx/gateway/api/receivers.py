@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ from litestar import Router, delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody, SkipValidation
 
+from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
 from webwx.gateway.api.representations import moment
@@ -23,11 +23,9 @@ from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.receivers import NewReceiver, Receivers, StoredReceiver, address_of
 from webwx.model.contacts import FILEHELPER
-from webwx.storage.base import RecordStore
 
 InjectedReceivers = NamedDependency[SkipValidation[Receivers]]
 InjectedQueue = NamedDependency[SkipValidation[NotificationQueue]]
-InjectedRecords = NamedDependency[SkipValidation[RecordStore]]
 
 TEST_TEXT = "🔔 Test: this receiver works."
 """Text of the test button."""
@@ -188,14 +186,14 @@ async def create_receiver(
     data: JSONBody[ReceiverToCreate],
     receivers: InjectedReceivers,
     port: InjectedPort,
-    records: InjectedRecords,
+    audited: InjectedAudited,
     caller: InjectedCaller,
 ) -> CreatedReceiver:
     """Create a receiver, and return its token and addresses, the only time that they are known."""
     _require_account(port, caller, data.account)
     fields: dict[str, Any] = {name: value for name, value in msgspec.structs.asdict(data).items() if name != "token"}
     made = await receivers.create(StoredReceiver(id="", digest="", created_at=0, **fields), data.token)
-    await _audit(records, caller, "receiver.create", made.receiver)
+    audited.target, audited.detail = made.receiver.id, made.receiver.kind
     return _view_of_created(made)
 
 
@@ -219,7 +217,6 @@ async def change_receiver(
     data: JSONBody[ReceiverChange],
     receivers: InjectedReceivers,
     queue: InjectedQueue,
-    records: InjectedRecords,
     caller: InjectedCaller,
 ) -> ReceiverView:
     """Change some fields of a receiver."""
@@ -229,7 +226,6 @@ async def change_receiver(
     changed = await receivers.change(receiver_id, lambda each: msgspec.structs.replace(each, **changes))
     if changed is None:
         raise GatewayProblem("not-found", "The receiver was deleted.")
-    await _audit(records, caller, "receiver.change", changed)
     return view_of_receiver(changed, queue.waiting(changed.id))
 
 
@@ -240,14 +236,13 @@ async def change_receiver(
     responses=problems(404, 409, 503),
 )
 async def rotate_receiver(
-    receiver_id: FromPath[str], receivers: InjectedReceivers, records: InjectedRecords, caller: InjectedCaller
+    receiver_id: FromPath[str], receivers: InjectedReceivers, caller: InjectedCaller
 ) -> CreatedReceiver:
     """Replace the token of a receiver; the old one ends at once."""
     await _reached(receivers, caller, receiver_id)
     made = await receivers.rotate(receiver_id)
     if made is None:
         raise GatewayProblem("not-found", "The receiver was deleted.")
-    await _audit(records, caller, "receiver.rotate", made.receiver)
     return _view_of_created(made)
 
 
@@ -258,7 +253,7 @@ async def rotate_receiver(
     summary="Send a test message",
     responses=problems(404, 409, 422, 424, 503),
 )
-async def send_test(
+async def test_receiver(
     receiver_id: FromPath[str], receivers: InjectedReceivers, queue: InjectedQueue, caller: InjectedCaller
 ) -> TestedReceiver:
     """Send a test message in the same way as the receiver's messages."""
@@ -271,13 +266,10 @@ async def send_test(
 
 
 @delete("/receivers/{receiver_id:str}", scope="receivers", summary="Delete a receiver", responses=problems(404, 503))
-async def delete_receiver(
-    receiver_id: FromPath[str], receivers: InjectedReceivers, records: InjectedRecords, caller: InjectedCaller
-) -> None:
+async def delete_receiver(receiver_id: FromPath[str], receivers: InjectedReceivers, caller: InjectedCaller) -> None:
     """Delete a receiver; its token becomes invalid at once, and its waiting messages are dropped."""
-    receiver = await _reached(receivers, caller, receiver_id)
+    await _reached(receivers, caller, receiver_id)
     await receivers.delete(receiver_id)
-    await _audit(records, caller, "receiver.delete", receiver)
 
 
 def _require_account(port: GatewayPort, caller: Caller, account: int) -> None:
@@ -285,15 +277,11 @@ def _require_account(port: GatewayPort, caller: Caller, account: int) -> None:
         raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
 
 
-async def _audit(records: RecordStore, caller: Caller, action: str, receiver: StoredReceiver) -> None:
-    await records.append_audit(caller.id, action, target=receiver.id, detail=receiver.kind, time=time.time())
-
-
 receivers_router = Router(
     "/",
     route_handlers=[
         list_receiver_kinds, list_receivers, create_receiver, show_receiver, change_receiver, rotate_receiver,
-        send_test, delete_receiver,
+        test_receiver, delete_receiver,
     ],
     tags=["receivers"],
 )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -14,6 +13,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 
 from webwx.client.dead_letters import DeadLetter
 from webwx.errors import NotLoggedIn
+from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort, Limit
 from webwx.gateway.api.representations import moment, optional_moment, type_of
@@ -24,11 +24,9 @@ from webwx.gateway.webhook_attempts import AttemptOrigin, WebhookAttempt
 from webwx.gateway.webhook_delivery import WebhookDelivery
 from webwx.gateway.webhook_replay import MOST_REPLAYED, events_between, events_by_id
 from webwx.gateway.webhooks import NewWebhook, StoredWebhook, WebhookFormat, WebhookOrdering, Webhooks
-from webwx.storage.base import RecordStore
 
 InjectedWebhooks = NamedDependency[SkipValidation[Webhooks]]
 InjectedDeliveries = NamedDependency[SkipValidation[WebhookDelivery]]
-InjectedStore = NamedDependency[SkipValidation[RecordStore]]
 
 _WebhookName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 _Filter = Annotated[tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=200)], ...], msgspec.Meta(max_length=50)]
@@ -301,7 +299,7 @@ async def create_webhook(
     webhooks: InjectedWebhooks,
     deliveries: InjectedDeliveries,
     port: InjectedPort,
-    records: InjectedStore,
+    audited: InjectedAudited,
     caller: InjectedCaller,
 ) -> CreatedWebhook:
     """
@@ -316,7 +314,7 @@ async def create_webhook(
     if data.accounts is None:
         fields["accounts"] = caller.accounts
     made = await webhooks.create(StoredWebhook(id="", secret="", created_at=0, **fields))
-    await _audit(records, caller, "webhook.create", made.webhook.id)
+    audited.target = made.webhook.id
     await deliveries.apply(made.webhook.id)
     return _view_of_new(made, deliveries)
 
@@ -338,7 +336,6 @@ async def change_webhook(
     webhooks: InjectedWebhooks,
     deliveries: InjectedDeliveries,
     port: InjectedPort,
-    records: InjectedStore,
     caller: InjectedCaller,
 ) -> WebhookView:
     """Change some fields of a webhook; its position stays, and what waits for a retry is sent at once."""
@@ -358,7 +355,6 @@ async def change_webhook(
     changed = await webhooks.change(webhook_id, change)
     if changed is None:
         raise GatewayProblem("not-found", "The webhook was deleted.")
-    await _audit(records, caller, "webhook.change", webhook_id)
     await deliveries.apply(webhook_id)
     return _view_of_webhook(changed, deliveries)
 
@@ -370,7 +366,6 @@ async def rotate_webhook(
     webhook_id: FromPath[str],
     webhooks: InjectedWebhooks,
     deliveries: InjectedDeliveries,
-    records: InjectedStore,
     caller: InjectedCaller,
 ) -> CreatedWebhook:
     """Replace the secret of a webhook; for a day, requests are signed with the earlier one too."""
@@ -378,7 +373,6 @@ async def rotate_webhook(
     made = await webhooks.rotate(webhook_id)
     if made is None:
         raise GatewayProblem("not-found", "The webhook was deleted.")
-    await _audit(records, caller, "webhook.rotate", webhook_id)
     await deliveries.apply(webhook_id)
     return _view_of_new(made, deliveries)
 
@@ -387,7 +381,7 @@ async def rotate_webhook(
     "/webhooks/{webhook_id:str}/test", scope="webhooks", status_code=200, summary="Send a test event",
     responses=problems(404, 503),
 )  # fmt: skip
-async def send_test_event(
+async def test_webhook(
     webhook_id: FromPath[str], webhooks: InjectedWebhooks, deliveries: InjectedDeliveries, caller: InjectedCaller
 ) -> DeliveryView:
     """Send an event of the type `webhook.test` once, and return what came of it."""
@@ -445,14 +439,12 @@ async def revive_lost_delivery(
     webhooks: InjectedWebhooks,
     port: InjectedPort,
     caller: InjectedCaller,
-    records: InjectedStore,
 ) -> None:
     """Send an event once more that was given up; if that fails, it is given up again."""
     webhook = await _reached(webhooks, caller, webhook_id)
     (told,) = await events_by_id(port, webhook, (event_id,))
     if not await port.account(told.account).revive(webhook.consumer, told.event.number):
         raise GatewayProblem("not-found", "This event was not given up.")
-    await _audit(records, caller, "webhook.revive", webhook_id)
 
 
 @post(
@@ -466,7 +458,6 @@ async def replay_events(
     deliveries: InjectedDeliveries,
     port: InjectedPort,
     caller: InjectedCaller,
-    records: InjectedStore,
 ) -> Replay:
     """
     Send events of the journal again in the background, each once and with its id, whatever became of them before.
@@ -483,7 +474,6 @@ async def replay_events(
         since, until = (0.0 if each is None else each.timestamp() for each in (data.since, data.until))
         events = await events_between(port, webhook, since, until)
     deliveries.replay(webhook_id, events)
-    await _audit(records, caller, "webhook.replay", webhook_id)
     return Replay(events=len(events))
 
 
@@ -492,24 +482,18 @@ async def delete_webhook(
     webhook_id: FromPath[str],
     webhooks: InjectedWebhooks,
     deliveries: InjectedDeliveries,
-    records: InjectedStore,
     caller: InjectedCaller,
 ) -> None:
     """Delete a webhook; what waits for it is not sent."""
     await _reached(webhooks, caller, webhook_id)
     await webhooks.delete(webhook_id)
     await deliveries.apply(webhook_id)
-    await _audit(records, caller, "webhook.delete", webhook_id)
-
-
-async def _audit(records: RecordStore, caller: Caller, action: str, webhook_id: str) -> None:
-    await records.append_audit(caller.id, action, target=webhook_id, time=time.time())
 
 
 webhooks_router = Router(
     "/",
     route_handlers=[
-        list_webhooks, create_webhook, show_webhook, change_webhook, rotate_webhook, send_test_event, list_deliveries,
+        list_webhooks, create_webhook, show_webhook, change_webhook, rotate_webhook, test_webhook, list_deliveries,
         list_lost_deliveries, revive_lost_delivery, replay_events, delete_webhook,
     ],
     tags=["webhooks"],

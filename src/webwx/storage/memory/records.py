@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections import deque
+from itertools import islice
 
 from webwx.errors import RecordChanged, StorageError
-from webwx.storage.base import AuditEntry, StoredRecord
+from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, StoredRecord
 
 
 class MemoryRecordStore:
-    """Records that end with the process."""
+    """
+    Records that end with the process.
 
-    def __init__(self) -> None:
+    Args:
+        audit_entries: Entries of the audit log that stay.
+    """
+
+    def __init__(self, *, audit_entries: int = AUDIT_ENTRIES) -> None:
         self._records: dict[tuple[str, str], StoredRecord] = {}
-        self._audit: list[AuditEntry] = []
+        self._audit: deque[AuditEntry] = deque(maxlen=audit_entries)
+        self._last_number = 0
         self._is_closed = False
 
     def __repr__(self) -> str:
@@ -48,8 +56,9 @@ class MemoryRecordStore:
     ) -> AuditEntry:
         """Append an entry to the audit log, and return it."""
         self._require_open()
+        self._last_number += 1
         entry = AuditEntry(
-            number=len(self._audit) + 1, time=time, actor=actor, action=action, target=target, detail=detail
+            number=self._last_number, time=time, actor=actor, action=action, target=target, detail=detail
         )
         self._audit.append(entry)
         return entry
@@ -57,8 +66,8 @@ class MemoryRecordStore:
     async def audit(self, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:
         """Return entries of the audit log, the newest first."""
         self._require_open()
-        end = len(self._audit) if before is None else max(0, min(before - 1, len(self._audit)))
-        return self._audit[max(0, end - limit) : end][::-1]
+        earlier = (entry for entry in reversed(self._audit) if before is None or entry.number < before)
+        return list(islice(earlier, limit))
 
     async def backup(self, path: str | os.PathLike[str]) -> None:
         """Raise `StorageError`: there is no file to copy."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from webwx.errors import RecordChanged, StorageError
-from webwx.storage.base import AuditEntry, StoredRecord
+from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, StoredRecord
 from webwx.storage.locks import explain, make_private
 from webwx.storage.sqlite.threads import Reader, Writer
 
@@ -56,10 +56,12 @@ class SqliteRecordStore:
 
     Args:
         path: The file; it and its folder are created when they are needed.
+        audit_entries: Entries of the audit log that stay.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTRIES) -> None:
         self._path = Path(path)
+        self._audit_entries = audit_entries
         title = f"The file {self._path}"
         self._writer = Writer(lambda: _connect(self._path), "webwx records", _NoJobs(), title=title)
         self._reader = Reader(lambda: _connect(self._path), "webwx records reader", title=title)
@@ -109,6 +111,7 @@ class SqliteRecordStore:
                 "INSERT INTO audit (time, actor, action, target, detail) VALUES (?, ?, ?, ?, ?) RETURNING number",
                 (time, actor, action, target, detail),
             ).fetchone()
+            db.execute("DELETE FROM audit WHERE number <= ?", (row[0] - self._audit_entries,))
             return AuditEntry(number=row[0], time=time, actor=actor, action=action, target=target, detail=detail)
 
         return await self._writer.do(append)
