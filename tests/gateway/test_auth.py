@@ -52,21 +52,45 @@ PUBLIC = {
 """All routes that need no key."""
 
 
+async def wrong_keys(running: Running) -> dict[str, str]:
+    """Return keys that were right once, or somewhere else."""
+    keys = running.gateway.keys
+    deleted = await running.key("admin")
+    await keys.delete(deleted.split("_")[1])
+    expired = await keys.create("expired", ["admin"], expires_at=running.world.clock.now() - 1)
+    elsewhere = await keys.create("elsewhere", ["admin"], networks=("192.168.0.0/16",))
+    rotated = await running.key("admin")
+    await keys.rotate(rotated.split("_")[1], overlap=0)
+    return {
+        "nonsense": "x", "deleted": deleted, "expired": expired.text, "of another network": elsewhere.text,
+        "rotated": rotated, "with another secret": rotated[:-1] + ("a" if rotated[-1] != "a" else "b"),
+    }  # fmt: skip
+
+
 async def test_no_route_answers_a_wrong_key(running: Running) -> None:
     await running.port.add_account("mine")
-    deleted = await running.key("admin")
-    await running.gateway.keys.delete(deleted.split("_")[1])
-    for header in (
-        {},
-        {"Authorization": "Bearer x"},
-        {"Authorization": f"Bearer {deleted}"},
-        {"Authorization": "Basic eDp5"},
-    ):
+    bearers = [{"Authorization": f"Bearer {key}"} for key in (await wrong_keys(running)).values()]
+    for attempt, header in enumerate(({}, {"Authorization": "Basic eDp5"}, *bearers)):
         for number, (method, path, handler) in enumerate(handlers_of(running)):
             if not handler.opt.get("is_public"):
-                async with running.anonymous(headers=header, address=f"10.0.{number // 250}.{number % 250}") as client:
+                async with running.anonymous(
+                    headers=header, address=f"10.{attempt}.{number // 250}.{number % 250}"
+                ) as client:
                     answer = await client.request(method, filled(path, "mine"))
                 assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized"), (method, path)
+
+
+async def test_the_description_of_the_api_has_exactly_the_routes_that_are_walked_here(running: Running) -> None:
+    async with running.anonymous() as client:
+        paths = (await client.get("/openapi.json")).json()["paths"]
+    described = {(method.upper(), path) for path, operations in paths.items() for method in operations}
+    walked = {
+        (method, re.sub(r":\w+\}", "}", path))
+        for method, path, handler in handlers_of(running)
+        if handler.resolve_include_in_schema()
+    }
+    assert described == walked
+    assert {path for _, path, handler in handlers_of(running) if not handler.resolve_include_in_schema()} <= PUBLIC
 
 
 async def test_no_route_answers_a_key_without_its_scope(running: Running) -> None:

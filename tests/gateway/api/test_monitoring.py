@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 if TYPE_CHECKING:
@@ -43,6 +47,18 @@ async def test_metrics_are_of_the_accounts_that_the_key_reaches_and_hold_no_name
     assert {each.labels["account"] for each in samples if "account" in each.labels} == {"1"}
     assert states == {"online"}
     assert "小明" not in answer.text
+
+
+@pytest.mark.verify
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+async def test_promtool_finds_no_fault_in_the_metrics(online: Running) -> None:
+    async with online.client("read") as client:
+        await online.log_in("other", "阿华")
+        text = (await client.get("/metrics")).content
+    checked = await asyncio.to_thread(
+        subprocess.run, ["promtool", "check", "metrics"], input=text, capture_output=True, check=False
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
 
 
 async def test_metrics_need_a_key(running: Running) -> None:
