@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 import msgspec
 
+from webwx.cli.backup import backup
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.logs import log_format_option
 from webwx.cli.options import example_text, with_common_options
@@ -392,6 +393,7 @@ async def rotate(session: Session, key_id: str, hours: float) -> None:
 
 serve_group.add_command(key)
 serve_group.add_command(receiver)
+serve_group.add_command(backup)
 
 
 @asynccontextmanager
