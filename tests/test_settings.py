@@ -87,6 +87,37 @@ def test_a_passphrase_is_read_from_the_environment_only(file: Path) -> None:
         Settings.read(environment)
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"), [("WEBWX_PASSPHRASE", "correct horse"), ("WEBWX_PROXY", "http://user:word@127.0.0.1:1")]
+)
+def test_a_secret_can_be_in_a_file(tmp_path: Path, variable: str, value: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(f"{value}\n")
+    settings = Settings.read({f"{variable}_FILE": str(secret), "WEBWX_CONFIG": str(tmp_path / "absent")})
+    assert value in {settings.passphrase, settings.proxy}
+
+
+@pytest.mark.parametrize("content", [b"", b"\n"])
+def test_an_empty_file_is_no_passphrase(tmp_path: Path, content: bytes) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(content)
+    assert Settings.read({"WEBWX_PASSPHRASE_FILE": str(secret)}).passphrase is None
+
+
+def test_a_file_with_a_secret_that_cannot_be_used_is_refused_without_its_content(tmp_path: Path) -> None:
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"horse \xff")
+    for environment in (
+        {"WEBWX_PASSPHRASE_FILE": str(tmp_path / "absent")},
+        {"WEBWX_PASSPHRASE_FILE": str(tmp_path)},
+        {"WEBWX_PASSPHRASE_FILE": str(binary)},
+        {"WEBWX_PASSPHRASE_FILE": str(binary), "WEBWX_PASSPHRASE": "horse"},
+    ):
+        with pytest.raises(InvalidSettings, match="WEBWX_PASSPHRASE_FILE") as refused:
+            Settings.read(environment)
+        assert "horse" not in str(refused.value)
+
+
 @pytest.mark.parametrize("where", ["environment", "file"])
 def test_the_only_other_source_of_a_passphrase_is_the_keyring(file: Path, where: str) -> None:
     environment = {"WEBWX_CONFIG": str(file)}

@@ -31,6 +31,10 @@ KEYS = ("home", "account", "server", "host", "proxy", "passphrase_from", "retent
 """Settings of every source: keys of the file and, with `WEBWX_` before the name in capitals, variables."""
 
 
+SECRET_FILES = ("WEBWX_PASSPHRASE_FILE", "WEBWX_PROXY_FILE")
+"""Variables that name a file with the value of the variable without `_FILE`, such as a secret of a container."""
+
+
 class ForClient(TypedDict):
     """Arguments of a client, by their names."""
 
@@ -86,8 +90,9 @@ class Settings:
             options: Command-line options, by the names in `KEYS`.
 
         Raises:
-            InvalidSettings: The file cannot be read, or a value is not valid.
+            InvalidSettings: A file cannot be read, or a value is not valid.
         """
+        environment = _with_secrets(environment)
         file = read_config(config_path(environment))
         places: dict[str, Mapping[str, str | None]] = {
             "file": {name: _text(getattr(file, name)) for name in KEYS},
@@ -248,6 +253,29 @@ def _folder(environment: Mapping[str, str], platform: str, *, windows: tuple[str
 
 
 # -- values ----------------------------------------------------------------------------------------------------------
+
+
+def _with_secrets(environment: Mapping[str, str]) -> Mapping[str, str]:
+    """
+    Return the environment with the variables whose values are in files.
+
+    Raises:
+        InvalidSettings: A file cannot be read, or a variable is set as well. The value is not repeated.
+    """
+    read = {}
+    for variable in SECRET_FILES:
+        path, name = environment.get(variable), variable.removesuffix("_FILE")
+        if not path:
+            continue
+        if environment.get(name):
+            raise InvalidSettings(f"{name} and {variable} are both set; unset one of them.")
+        try:
+            read[name] = Path(path).read_text(encoding="utf-8").removesuffix("\n")
+        except OSError as error:
+            raise InvalidSettings(f"The file {path} of {variable} cannot be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise InvalidSettings(f"The file {path} of {variable} is not UTF-8.") from None
+    return {**environment, **read} if read else environment
 
 
 def _proxy(url: str | None) -> str | None:

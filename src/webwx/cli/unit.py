@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from webwx.bot.chat_queues import DRAIN_TIMEOUT
 from webwx.cli.exits import BadInput
 from webwx.outcomes import Exit
-from webwx.settings import KEYS
+from webwx.settings import KEYS, SECRET_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +29,8 @@ FOR_A_PERSON = (Exit.BAD_INPUT, Exit.LOGGED_OUT)
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
-_FOLDERS = ("WEBWX_HOME", "WEBWX_CONFIG", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
-"""Variables with paths of the login, the journal and the configuration."""
+_PATHS = ("WEBWX_HOME", "WEBWX_CONFIG", "XDG_STATE_HOME", "XDG_CONFIG_HOME", *SECRET_FILES)
+"""Variables with paths of the login, the journal, the configuration and files with secrets."""
 
 
 def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] = os.environ, *, name: str = "") -> str:
@@ -91,10 +91,10 @@ def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] 
 
 def _variables(environment: Mapping[str, str]) -> list[str]:
     """Return the set variables, with absolute paths, so that the service finds the same login."""
-    names = dict.fromkeys((*(f"WEBWX_{key.upper()}" for key in KEYS), *_FOLDERS))
+    names = dict.fromkeys((*(f"WEBWX_{key.upper()}" for key in KEYS), *_PATHS))
     set_here = {name: environment.get(name) for name in names}
     return [
-        f"{name}={Path(value).expanduser().absolute() if name in _FOLDERS else value}"
+        f"{name}={Path(value).expanduser().absolute() if name in _PATHS else value}"
         for name, value in set_here.items()
         if value and name not in SECRET
     ]
