@@ -42,6 +42,15 @@ def test_tls_needs_both_files() -> None:
         GatewayConfig(tls=TlsTable(certificate="a.pem")).check()
 
 
+def test_a_browser_uses_the_name_of_the_proxy() -> None:
+    local = "http://127.0.0.1:8791"
+    behind = ListenTable(host="0.0.0.0", behind_proxy="172.16.0.2", hosts=("wx.example.org", "other.example.org"))
+
+    assert GatewayConfig(listen=behind).browser_url(local) == "https://wx.example.org"
+    assert GatewayConfig(listen=ListenTable(hosts=("wx.example.org",))).browser_url(local) == local
+    assert GatewayConfig(listen=ListenTable(behind_proxy="172.16.0.2")).browser_url(local) == local
+
+
 def test_a_port_has_sixteen_bits() -> None:
     with pytest.raises(InvalidSettings, match="no port"):
         GatewayConfig(listen=ListenTable(port=70_000)).check()

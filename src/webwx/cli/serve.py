@@ -107,9 +107,10 @@ async def _run(
 
     config = read()
     listener = _listen(config)
+    browser_url = config.browser_url(listener.url)
     async with AsyncExitStack() as opened:
         opened.callback(listener.socket.close)
-        opened.enter_context(claim(settings.home, listener.url))
+        opened.enter_context(claim(settings.home, listener.url, browser_url))
         records = open_records(settings.home / DATABASE_NAME)
         gateway = Gateway(
             config,
@@ -129,7 +130,7 @@ async def _run(
                 session.output.tell(f"{error} The limits stay as they were.")
 
         def tell() -> None:
-            console = f"{listener.url}/#code={code}"
+            console = f"{browser_url}/#code={code}"
             session.output.result(
                 [
                     f"The gateway runs at {listener.url}{', for this machine only' if config.is_local else ''}.",
@@ -278,7 +279,7 @@ async def pair(session: Session) -> None:
         raise CommandFailed("No gateway is running on this folder; 'webwx serve' starts one.")
     async with _records(session.settings) as records:
         code = await ConsoleSessions(records, time.time).create_code()
-    link = f"{running.url}/#code={code}"
+    link = f"{running.browser_url}/#code={code}"
     session.output.result(f"Open this link in a browser: {link}", console=link, url=running.url)
 
 

@@ -140,6 +140,16 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         """Whether the gateway itself speaks TLS."""
         return bool(self.tls.certificate)
 
+    def browser_url(self, local: str) -> str:
+        """
+        Return the address for a browser: the proxy's, if its name is known.
+
+        Args:
+            local: The address for programs of this machine.
+        """
+        listen = self.listen
+        return f"https://{listen.hosts[0]}" if listen.behind_proxy and listen.hosts else local
+
     def check(self) -> None:
         """
         Refuse a listener that would carry keys over a network in clear text.

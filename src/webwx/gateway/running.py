@@ -27,16 +27,19 @@ class RunningGateway(msgspec.Struct, frozen=True, kw_only=True):
     pid: int
     url: str
     """Its address, as programs of this machine use it."""
+    browser_url: str
+    """Its address for a browser: behind a proxy, the proxy's."""
 
 
 @contextlib.contextmanager
-def claim(home: Path, url: str) -> Iterator[None]:
+def claim(home: Path, url: str, browser_url: str) -> Iterator[None]:
     """
     Hold the lock of the folder's gateway; it ends with the process, even after a crash.
 
     Args:
         home: The folder.
-        url: Address of this gateway.
+        url: Address of this gateway, as programs of this machine use it.
+        browser_url: Address for a browser.
 
     Raises:
         AlreadyRunning: Another gateway runs on this folder.
@@ -49,7 +52,7 @@ def claim(home: Path, url: str) -> Iterator[None]:
         raise AlreadyRunning(f"A gateway of this folder is running already{where}")
     try:
         os.ftruncate(handle, 0)
-        os.pwrite(handle, msgspec.json.encode(RunningGateway(pid=os.getpid(), url=url)), 0)
+        os.pwrite(handle, msgspec.json.encode(RunningGateway(pid=os.getpid(), url=url, browser_url=browser_url)), 0)
         yield
     finally:
         os.ftruncate(handle, 0)
