@@ -44,7 +44,11 @@ class WebhookReceiver:
             return [(await self.requests.get()).text for _ in range(count)]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        except asyncio.IncompleteReadError:  # the gateway has ended before it sent a request
+            writer.close()
+            return
         pairs = (line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
         headers = {name.lower(): value for name, value in pairs}
         request = ReceivedRequest(headers, await reader.readexactly(int(headers["content-length"])))
