@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 OURS: Final = "ours"
 FLOOR: Final = "floor"
 PEER: Final = "itchat-uos"
+SDK: Final = "sdk"
+"""The client alone, without the gateway that the case is about."""
 STATELESS: Final = "stateless"
 """Ours again, without the conversation state that the case is about."""
 JOURNALLESS: Final = "journalless"

@@ -11,14 +11,14 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from benchmarks.case import FLOOR, JOURNALLESS, OURS, PEER, STATELESS
+from benchmarks.case import FLOOR, JOURNALLESS, OURS, PEER, SDK, STATELESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from benchmarks.harness import Round
 
-Beside = Literal["floor", "itchat-uos", "stateless", "journalless", ""]
+Beside = Literal["floor", "itchat-uos", "sdk", "stateless", "journalless", ""]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,8 @@ class Measure:
     """Whose figure ours is divided by; empty: it stands for itself."""
     is_inverse: bool = False
     """Theirs is divided by ours."""
+    is_difference: bool = False
+    """Theirs is subtracted from ours, in place of the division."""
     of: str = ""
     """Another case: by its own median this one's is divided."""
     at_most: float | None = None
@@ -69,7 +71,9 @@ class Measure:
         for each in rounds:
             mine = each.get(OURS, {}).get(self.figure)
             theirs = each.get(self.over, {}).get(self.figure) if self.over else 1.0
-            if mine is not None and theirs:
+            if mine is not None and theirs and self.is_difference:
+                values.append(mine - theirs)
+            elif mine is not None and theirs:
                 values.append(theirs / mine if self.is_inverse else mine / theirs)
         return values
 
@@ -174,6 +178,24 @@ MEASURES: tuple[Measure, ...] = (
     _own("accounts", "loop lag p99, ms", "lag_p99_ms", 5),
     _own("accounts", "resident memory, MB", "mb", 130, carries_over=True),
     Measure(case="logins", name="time / without journal", figure="seconds", over=JOURNALLESS, at_most=2),
+    Measure(
+        case="gateway-send", name="p50 beyond the client's own, ms", figure="p50_ms", over=SDK, is_difference=True,
+        at_most=1.0, carries_over=False,
+    ),
+    Measure(case="gateway-send", name="CPU / the client alone", figure="cpu_ms", over=SDK),
+    Measure(
+        case="gateway-sends", name="sends per second", figure="per_second", at_least=500, is_less_better=False,
+        carries_over=False,
+    ),
+    Measure(case="gateway-sends", name="CPU / the client alone", figure="cpu_ms", over=SDK),
+    Measure(
+        case="gateway-webhooks", name="deliveries per second", figure="per_second", at_least=1_000,
+        is_less_better=False, carries_over=False,
+    ),
+    _own("gateway-webhooks", "CPU per delivery, ms", "cpu_ms", 1.0),
+    _own("gateway-streams", "p99 until a text reaches a reader, ms", "p99_ms", 50),
+    _own("gateway-idle", "idle CPU, % of a core", "cpu_percent", 5),
+    _own("gateway-idle", "resident memory, MB", "mb", 150, carries_over=True),
     _own("import", "`import webwx`, ms", "ms", 25),
     Measure(case="import", name="time / Python alone", figure="ms", over=FLOOR),
     _own("help", "`webwx --help`, ms", "ms", 80),

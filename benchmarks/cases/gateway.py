@@ -1,0 +1,272 @@
+"""The gateway: sends through its API beside the client's own, webhooks, and readers of server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchmarks import ours
+from benchmarks.case import OURS, SDK, Case, Figures, Run, World
+from benchmarks.harness import ROOT
+from benchmarks.memory import resident
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from webwx.gateway.app import Gateway
+    from webwx.gateway.local import LocalGateway
+
+WARM = 64
+"""Sends before the clock runs."""
+
+READERS = 200
+"""Readers of server-sent events."""
+
+ACCOUNTS = 100
+"""Accounts beside the idle readers."""
+
+WEBHOOKS = 10
+"""Webhooks that each get every event."""
+
+
+class Started(NamedTuple):
+    """A gateway that serves on a port of this machine."""
+
+    gateway: Gateway
+    port: LocalGateway
+    number: int
+    key: str
+
+
+@contextlib.asynccontextmanager
+async def started(run: Run, accounts: int = 1) -> AsyncIterator[Started]:
+    """Serve a gateway in this process, with accounts that are logged in."""
+    from webwx.client.accounts import Accounts
+    from webwx.gateway.app import Gateway
+    from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
+    from webwx.gateway.local import LocalGateway
+    from webwx.gateway.serve import listen, serve
+    from webwx.storage.account_folder import AccountFolder
+    from webwx.storage.open import open_records
+
+    home = run.folder / "home"
+    records = open_records(home / "gateway.db")
+    port = LocalGateway(
+        lambda on_state: Accounts(home, server=run.url, ca_file=run.ca_file, on_state=on_state, rate_limit=None),
+        AccountFolder(home), records, server=run.url,
+    )  # fmt: skip
+    config = GatewayConfig(listen=ListenTable(port=0), limits=LimitsTable(requests_per_minute=0))
+    gateway = Gateway(config, records, port, home)
+    listener, ready = listen(config), asyncio.Event()
+    serving = asyncio.ensure_future(serve(gateway, listener, ready.set))
+    await asyncio.wait([serving, asyncio.ensure_future(ready.wait())], return_when=asyncio.FIRST_COMPLETED)
+    try:
+        for number in range(accounts):
+            account = await port.add_account(f"account{number}")
+            await account.begin_login("qr")
+            await account.syncing.wait()
+        key = (await gateway.keys.create("bench", ("admin",), accounts=None)).text
+        yield Started(gateway, port, int(listener.url.rpartition(":")[2]), key)
+    finally:
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+
+
+class Client:
+    """A program of others in a process of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def told(self) -> dict[str, Any]:
+        """Return its next line."""
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        if not line:
+            raise AssertionError("A program at the gateway has ended; what it wrote is above.")
+        told: dict[str, Any] = json.loads(line)
+        return told
+
+    def go(self) -> None:
+        """Let it continue."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+
+
+@contextlib.asynccontextmanager
+async def client(what: str, **given: Any) -> AsyncIterator[Client]:
+    """Start a program of others."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.gateway_clients", what, json.dumps(given), stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE, cwd=ROOT, limit=2**26,
+    )  # fmt: skip
+    try:
+        yield Client(process)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await process.wait()
+
+
+def _figures(figures: Figures, count: int, waits: list[float]) -> Figures:
+    return figures | {
+        "per_second": count / figures["seconds"],
+        "cpu_ms": figures["cpu"] / count * 1000,
+        "p50_ms": statistics.median(waits) * 1000,
+        "p99_ms": sorted(waits)[len(waits) * 99 // 100] * 1000,
+    }
+
+
+def through_the_api(run: Run) -> Figures:
+    """Send texts with keys through the API."""
+
+    async def main() -> Figures:
+        case = run.case
+        async with started(run) as gateway:
+            given = {"port": gateway.number, "key": gateway.key, "count": case.count, "in_flight": case.in_flight}
+            async with client("send", warm=-(-WARM // case.in_flight) * case.in_flight, **given) as sender:
+                await sender.told()
+                with run.meter() as meter:
+                    sender.go()
+                    told = await sender.told()
+        return _figures(meter.figures | {"seconds": told["seconds"]}, case.count, told["waits"])
+
+    return asyncio.run(main())
+
+
+def by_the_client(run: Run) -> Figures:
+    """Send texts with keys by the client itself, which has a journal and listens, as in a gateway."""
+
+    async def main() -> Figures:
+        from webwx import SqliteJournal
+
+        journal = SqliteJournal(run.folder / "sends.journal")
+        async with ours.logged_in(run, journal=journal, rate_limit=None) as sdk, sdk.subscribe("bench"):
+            waits: list[float] = []
+
+            async def turns(begin: int, end: int) -> None:
+                for number in range(begin, end, run.case.in_flight):
+                    begun = time.perf_counter()
+                    each = (
+                        sdk.send_text("filehelper", f"message {n}", key=f"key-{n}")
+                        for n in range(number, number + run.case.in_flight)
+                    )
+                    await asyncio.gather(*each)
+                    waits.append(time.perf_counter() - begun)
+
+            await turns(0, WARM)
+            waits.clear()
+            with run.meter() as meter:
+                await turns(WARM, WARM + run.case.count)
+        await journal.close()
+        return _figures(meter.figures, run.case.count, waits)
+
+    return asyncio.run(main())
+
+
+def to_webhooks(run: Run) -> Figures:
+    """Send every text to several webhooks."""
+
+    async def main() -> Figures:
+        from webwx.gateway.webhooks import StoredWebhook
+
+        requests = run.world.texts * WEBHOOKS
+        async with started(run) as gateway, client("receive", requests=requests) as receiver:
+            url = f"http://127.0.0.1:{(await receiver.told())['port']}/"
+            for number in range(WEBHOOKS):
+                webhook = StoredWebhook(
+                    id="", secret="", created_at=0, name=str(number), url=url, types=("message.text",),
+                    allow_private=True,
+                )  # fmt: skip
+                made = await gateway.gateway.webhooks.create(webhook)
+                await gateway.gateway.deliveries.apply(made.webhook.id)
+            with run.meter() as meter:
+                begun = time.monotonic()
+                seconds = (await receiver.told())["at"] - begun
+        return meter.figures | {
+            "seconds": seconds,
+            "per_second": requests / seconds,
+            "cpu_ms": meter.figures["cpu"] / requests * 1000,
+        }
+
+    return asyncio.run(main())
+
+
+def to_readers(run: Run) -> Figures:
+    """Stream texts to readers; the clock of each runs from before it is stored, so a commit counts as well."""
+
+    async def main() -> Figures:
+        from webwx.storage.sqlite.journal import SqliteAccount
+
+        stored: list[float] = []
+        ingest = SqliteAccount.ingest
+
+        async def timed(self: SqliteAccount, arrival: Any) -> int:
+            begun = time.monotonic()
+            count = await ingest(self, arrival)
+            stored.extend([begun] * count)
+            return count
+
+        SqliteAccount.ingest = timed  # type: ignore[method-assign]  # nothing else tells of a commit
+        async with started(run) as gateway:
+            given = {"port": gateway.number, "key": gateway.key, "readers": run.case.count, "texts": run.world.texts}
+            async with client("read", **given) as readers:
+                await readers.told()
+                del stored[:]
+                with run.meter() as meter:
+                    arrived = (await readers.told())["arrived"]
+        waits = sorted(at - begun for each in arrived for at, begun in zip(each, stored, strict=True))
+        return meter.figures | {
+            "p50_ms": statistics.median(waits) * 1000,
+            "p99_ms": waits[len(waits) * 99 // 100] * 1000,
+            "cpu_ms": meter.figures["cpu"] / len(waits) * 1000,
+        }
+
+    return asyncio.run(main())
+
+
+def idle(run: Run) -> Figures:
+    """Measure accounts and readers to which nothing happens."""
+
+    async def main() -> Figures:
+        async with started(run, accounts=run.case.count) as gateway:
+            given = {"port": gateway.number, "key": gateway.key, "readers": READERS, "texts": 0}
+            async with client("read", **given) as readers:
+                await readers.told()
+                await asyncio.sleep(run.world.hold * 0.2)  # until what follows a login is done
+                with run.meter() as meter:
+                    await asyncio.sleep(run.world.hold * 1.2)
+                mb = resident()
+        return meter.figures | {"cpu_percent": meter.figures["cpu"] / meter.figures["seconds"] * 100, "mb": mb}
+
+    return asyncio.run(main())
+
+
+SENDS = {SDK: by_the_client, OURS: through_the_api}
+
+CASES = (
+    Case(name="gateway-send", about="keyed texts through the API, one after another", count=1_000, variants=SENDS),
+    Case(
+        name="gateway-sends", about="keyed texts through the API, 16 in flight", count=4_000, in_flight=16,
+        variants=SENDS,
+    ),
+    Case(
+        name="gateway-webhooks", about=f"texts to {WEBHOOKS} webhooks", world=World(texts=1_000),
+        variants={OURS: to_webhooks},
+    ),
+    Case(
+        name="gateway-streams", about="texts to readers of server-sent events", count=READERS,
+        world=World(texts=100, rate=5.0), variants={OURS: to_readers},
+    ),
+    Case(
+        name="gateway-idle", about=f"accounts and {READERS} readers to which nothing happens", count=ACCOUNTS,
+        variants={OURS: idle},
+    ),
+)  # fmt: skip
