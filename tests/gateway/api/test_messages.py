@@ -24,7 +24,7 @@ async def test_history_and_search_have_the_newest_first(online: Running) -> None
     async with online.client("read", "send") as client:
         await client.post(MESSAGES, json={"to": "阿华", "text": "third"})
         page = (await client.get(MESSAGES, params={"chat": "阿华"})).json()
-        texts = [entry["text"] or entry["event"]["data"]["text"] for entry in page["entries"]]
+        texts = [(entry["send"] or entry["event"]["data"])["text"] for entry in page["entries"]]
         assert texts == ["third", "second", "first 备份"]
         found = (await client.get(MESSAGES, params={"q": "备份"})).json()["entries"]
         assert [entry["event"]["data"]["text"] for entry in found] == ["first 备份"]

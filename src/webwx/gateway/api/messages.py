@@ -20,6 +20,7 @@ from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, IdempotencyKey, InjectedPort, Limit
 from webwx.gateway.api.representations import (
     EventView,
+    OutboxEntry,
     SendView,
     view_of_event,
     view_of_outgoing,
@@ -47,9 +48,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An event, or a send that did not come back as an event."""
 
     event: EventView | None = None
-    send: SendView | None = None
-    text: str | None = None
-    """Text of the send, or the name of its file."""
+    send: OutboxEntry | None = None
 
 
 class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +81,7 @@ class Forwarding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 def _entry(account: AccountPort, told: Event | Outgoing) -> HistoryEntry:
     if isinstance(told, Outgoing):
-        return HistoryEntry(send=view_of_outgoing(told), text=told.text)
+        return HistoryEntry(send=view_of_outgoing(told))
     return HistoryEntry(event=view_of_event(AccountEvent(account=account.number, event=told)))
 
 

@@ -116,6 +116,23 @@ class SendView(msgspec.Struct, frozen=True, kw_only=True):
     """Time at which the platform accepted it."""
 
 
+class OutboxEntry(SendView, frozen=True, kw_only=True):
+    """A send of the outbox, with its content."""
+
+    kind: str
+    """Kind of content: `text`, `image`, `file`, …"""
+    text: str
+    """The text, or the name of the file."""
+    created_at: datetime
+    changed_at: datetime
+    """Time of the last change of the state."""
+    ret: int
+    """The platform's error code if the send is `failed`; else 0."""
+
+    def __repr__(self) -> str:
+        return f"OutboxEntry({self.kind}, {self.state})"
+
+
 def moment(seconds: float) -> datetime:
     """Return a time of day in milliseconds."""
     return datetime.fromtimestamp(round(seconds, 3), tz=UTC)
@@ -173,9 +190,12 @@ def view_of_sent(sent: Sent) -> SendView:
     return SendView(id=sent.client_id, state=sent.state, **_of_receipt(sent.receipt))
 
 
-def view_of_outgoing(row: Outgoing) -> SendView:
+def view_of_outgoing(row: Outgoing) -> OutboxEntry:
     """Return a send of the outbox."""
-    return SendView(id=row.client_id, state=row.state, **{"chat": row.chat, **_of_receipt(row.receipt)})
+    return OutboxEntry(
+        id=row.client_id, state=row.state, kind=row.kind, text=row.text, created_at=moment(row.created_at),
+        changed_at=moment(row.changed_at), ret=row.ret, **{"chat": row.chat, **_of_receipt(row.receipt)},
+    )  # fmt: skip
 
 
 def _of_receipt(receipt: Receipt | None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from webwx.gateway.api.parameters import (
     Limit,
     Prefer,
 )
-from webwx.gateway.api.representations import SendView, view_of_outgoing, view_of_sent
+from webwx.gateway.api.representations import OutboxEntry, SendView, view_of_outgoing, view_of_sent
 from webwx.gateway.auth import Caller
 from webwx.gateway.port import Content, MediaContent, MediaKind, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
@@ -68,7 +68,7 @@ class MessageToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class SendList(msgspec.Struct, frozen=True, kw_only=True):
     """Sends of the outbox, the newest first."""
 
-    sends: list[SendView]
+    sends: list[OutboxEntry]
 
 
 def wait_of(prefer: str | None) -> float:
@@ -170,7 +170,7 @@ async def list_sends(
     summary="Show a send",
     responses=problems(404, 424, 503),
 )
-async def show_send(number: AccountNumber, send_id: FromPath[str], port: InjectedPort) -> SendView:
+async def show_send(number: AccountNumber, send_id: FromPath[str], port: InjectedPort) -> OutboxEntry:
     """Return one send with its state."""
     row = await port.account(number).find_send(send_id)
     if row is None:
