@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest_asyncio
-from tests.browser.console.console_user import ServedGateway
+from tests.browser.console.console_user import PATIENCE, ServedGateway
 
 from webwx.client.accounts import Accounts
 from webwx.gateway.app import Gateway
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from webwx.sandbox.serve import RunningSandbox
+    from webwx.sandbox.world import World
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -52,6 +53,7 @@ async def open_console(chromium: Any, gateway: ServedGateway) -> AsyncIterator[C
         context = await chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-US"} | how)
         opened.append(context)
         page = await context.new_page()
+        page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: wrongs.append(f"error: {error}"))
         page.on("request", lambda request: wrongs.append(request.url) if gateway.url not in request.url else None)
         await page.goto(await gateway.link())
@@ -61,3 +63,12 @@ async def open_console(chromium: Any, gateway: ServedGateway) -> AsyncIterator[C
     for context in opened:
         await context.close()
     assert wrongs == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def console(gateway: ServedGateway, world: World, open_console: Callable[..., Awaitable[Any]]) -> Any:
+    """The console of a gateway with one account, number 1, that is online; it follows the events."""
+    await gateway.log_in(world)
+    page = await open_console()
+    await page.get_by_text("Live", exact=True).wait_for()
+    return page

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 
+PATIENCE = 15_000
+"""Milliseconds until what should appear has to be there."""
+
+
 class ServedGateway:
     """A gateway on a port, with its accounts at a sandbox."""
 
@@ -19,6 +23,19 @@ class ServedGateway:
     async def link(self) -> str:
         """Return a new link with a one-time code."""
         return f"{self.url}/#code={await self.gateway.sessions.create_code()}"
+
+    async def log_in(self, world: World, name: str = "home", who: str = "me") -> int:
+        """Log an account in with its phone, and return its number."""
+        account = await self.gateway.port.add_account(name)
+        await account.begin_login("qr")
+        async for status in account.watch_login():
+            match status.state:
+                case "code":
+                    world.scan(who)
+                case "scanned":
+                    world.confirm()
+        assert (await account.status()).state == "online"
+        return account.number
 
 
 def button(page: Any, name: str) -> Any:

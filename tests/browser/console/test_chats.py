@@ -1,50 +1,267 @@
-"""The screen of the chats: its main task and its failure, by click and key."""
+"""The screen of the chats: messages are read, sent, found and recalled, and what is not sent is explained."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.browser.console.console_user import button, log_in, open_screen
+from tests.browser.console.console_user import button, open_screen
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
 
+HELPER = "File Transfer Helper"
 
-async def test_an_account_logs_in_sends_receives_and_recalls(
-    open_console: Callable[..., Awaitable[Any]], world: World
-) -> None:
-    page = await open_console()
-    await log_in(page, world)
 
+def message(page: Any, words: str) -> Any:
+    """A message, or a send, in the open chat."""
+    return page.get_by_role("log").get_by_role("article").filter(has_text=words)
+
+
+def chat(page: Any, name: str) -> Any:
+    """A row of the list of chats, or a result of the search."""
+    return page.get_by_role("listbox", name="Chats").get_by_role("option", name=re.compile(name))
+
+
+def field(page: Any) -> Any:
+    return page.get_by_role("textbox", name="Message", exact=True)
+
+
+async def open_chat(page: Any, name: str) -> None:
     await open_screen(page, "Chats")
-    await page.get_by_role("log", name="Messages with File Transfer Helper").wait_for()
-    await page.get_by_label("Message", exact=True).fill("hello <b>phone</b>")
-    await page.keyboard.press("Enter")
-    sent = page.get_by_role("article").filter(has_text="hello <b>phone</b>")
-    await sent.wait_for()
-    await sent.get_by_role("button", name="Recall").click()
-    await sent.get_by_text("recalled", exact=True).wait_for()
+    await chat(page, f"^{name}").click()
+    await page.get_by_role("log", name=f"Messages with {name}").wait_for()
 
+
+async def attach(page: Any, *files: dict[str, Any]) -> None:
+    """Pick files to send."""
+    async with page.expect_file_chooser() as chooser:
+        await button(page, "Attach files").click()
+    await (await chooser.value).set_files(files)
+
+
+def texts(world: World, who: str, other: str) -> list[str]:
+    return [each.text for each in world.inbox(who)[other].messages]
+
+
+async def test_a_text_is_sent_by_enter_and_recalled(console: Any, world: World) -> None:
+    await open_chat(console, HELPER)
+    await field(console).fill("hello <b>phone</b>")
+    await console.keyboard.press("Shift+Enter")
+    await console.keyboard.type("second line")
+    await console.keyboard.press("Enter")
+    sent = message(console, "hello <b>phone</b>")
+    await sent.get_by_text("Sent", exact=True).wait_for()
+    assert texts(world, "me", "filehelper") == ["hello <b>phone</b>\nsecond line"]
+    assert await field(console).input_value() == ""
+
+    await sent.get_by_text("left to recall it").wait_for()
+    await button(console, "Recall").focus()
+    await console.keyboard.press("Enter")
+    await sent.get_by_text("Recalled", exact=True).wait_for()
+    assert await button(console, "Recall").count() == 0
+
+
+async def test_after_two_minutes_a_message_cannot_be_recalled_which_is_explained(console: Any) -> None:
+    await open_chat(console, HELPER)
+    await console.clock.install()
+    await field(console).fill("stays")
+    await button(console, "Send").click()
+    await message(console, "stays").get_by_role("button", name="Recall").wait_for()
+    await console.clock.fast_forward("02:02")
+    await message(console, "stays").get_by_text("WeChat allows it for two minutes").wait_for()
+    assert await button(console, "Recall").count() == 0
+
+
+async def test_messages_arrive_while_the_page_is_open(console: Any, world: World) -> None:
+    await open_chat(console, HELPER)
     world.say("me", "filehelper", "from the phone")
-    await page.get_by_role("article").filter(has_text="from the phone").wait_for()
-    from tests.browser.user import SHOTS  # needs Playwright
+    await message(console, "from the phone").wait_for()
+    world.say("ahua", "me", "are you there?")
+    await chat(console, "阿华, 1 new").click()
+    await message(console, "are you there?").wait_for()
+    await chat(console, "阿华$").wait_for()
+    await button(console, "Mark as read").click()
+    await console.get_by_text("Marked as read on the phone").wait_for()
 
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=SHOTS / "console.png", animations="disabled")
 
-
-async def test_a_message_that_is_refused_is_explained(
-    open_console: Callable[..., Awaitable[Any]], world: World
+async def test_a_picture_is_shown_and_a_file_is_a_download_with_name_and_size(
+    console: Any, world: World, photo: dict[str, Any]
 ) -> None:
-    page = await open_console()
-    await log_in(page, world)
+    world.picture("ahua", "me", photo["buffer"])
+    world.file("ahua", "me", b"x" * 2048, "report.txt")
+    await open_chat(console, "阿华")
+    picture = console.get_by_role("img", name="Picture from 阿华")
+    await picture.wait_for()
+    await console.wait_for_function("picture => picture.naturalWidth > 0", arg=await picture.element_handle())
+    link = console.get_by_role("link", name="report.txt 2.0 KB")
+    async with console.expect_download() as begun:
+        await link.click()
+    download = await begun.value
+    assert download.suggested_filename == "report.txt"
+    assert Path(await download.path()).read_bytes() == b"x" * 2048
+
+
+async def test_older_messages_are_read_on_demand(console: Any, world: World, gateway: ServedGateway) -> None:
+    for number in range(120):
+        world.say("ahua", "me", f"message {number:03d}")
+    await open_chat(console, "阿华")
+    await message(console, "message 119").wait_for()
+    assert await message(console, "message 000").count() == 0
+    for number in ("060", "000"):
+        await button(console, "Show earlier messages").click()
+        await message(console, f"message {number}").wait_for()
+    assert await console.get_by_role("log").get_by_role("article").count() == 120
+    await button(console, "Show earlier messages").wait_for(state="hidden")
+
+
+async def test_files_are_picked_and_dropped(console: Any, world: World, photo: dict[str, Any]) -> None:
+    await open_chat(console, HELPER)
+    await attach(console, {"name": "one.txt", "mimeType": "text/plain", "buffer": b"1"}, photo)
+    for name in ("one.txt", "sunset.png"):
+        await message(console, name).get_by_text("Sent", exact=True).wait_for()
+    await console.evaluate(
+        """() => {
+            const carried = new DataTransfer();
+            carried.items.add(new File(["2"], "two.txt"));
+            const event = (kind) => new DragEvent(kind, { dataTransfer: carried, bubbles: true, cancelable: true });
+            const log = document.querySelector("[role=log]");
+            log.dispatchEvent(event("dragover"));
+            log.dispatchEvent(event("drop"));
+        }"""
+    )
+    await message(console, "two.txt").get_by_text("Sent", exact=True).wait_for()
+    assert len(world.inbox("me")["filehelper"].messages) == 3
+
+
+async def test_an_upload_is_cancelled(console: Any, world: World) -> None:
+    await open_chat(console, HELPER)
+    await console.route("**/api/v1/uploads?*", lambda _: None)  # it never arrives
+    await attach(console, {"name": "large.bin", "mimeType": "application/octet-stream", "buffer": b"0" * 4096})
+    await console.get_by_role("progressbar", name="Uploading large.bin").wait_for()
+    await button(console, "Cancel").click()
+    await message(console, "large.bin").wait_for(state="detached")
+    assert "filehelper" not in world.inbox("me")
+
+
+async def test_an_empty_file_is_refused(console: Any) -> None:
+    await open_chat(console, HELPER)
+    await attach(console, {"name": "nothing.txt", "mimeType": "text/plain", "buffer": b""})
+    await console.get_by_role("alert").filter(has_text="nothing.txt is empty").wait_for()
+
+
+async def test_a_refused_text_is_explained_and_can_be_edited(console: Any, world: World) -> None:
+    await open_chat(console, HELPER)
+    await field(console).fill("x" * 16_001)
+    await button(console, "Send").click()
+    await console.get_by_role("alert").filter(has_text=re.compile("Not sent: .*16")).wait_for()
+    await button(console, "Edit").click()
+    assert await field(console).input_value() == "x" * 16_001
+    assert await console.get_by_role("log").get_by_role("article").count() == 0
+    assert "filehelper" not in world.inbox("me")
+
+
+async def test_an_unknown_outcome_is_explained_and_not_sent_again(console: Any, world: World) -> None:
+    await open_chat(console, HELPER)
+    world.faults.add("empty:endpoint=webwxsendmsg,times=1")
+    await field(console).fill("perhaps")
+    await console.keyboard.press("Enter")
+    sent = message(console, "perhaps")
+    await sent.get_by_text("Unknown outcome", exact=True).wait_for()
+    await sent.get_by_text("it may have arrived").wait_for()
+    await sent.get_by_role("link", name="Open the outbox").click()
+    await console.get_by_role("heading", name="Outbox").wait_for()
+    assert texts(world, "me", "filehelper") == ["perhaps"]
+
+
+async def test_a_text_that_wechat_refuses_is_shown_as_failed_and_sent_again(console: Any, world: World) -> None:
+    await open_chat(console, HELPER)
+    world.faults.add("ret:endpoint=webwxsendmsg,times=1,ret=1204")
+    await field(console).fill("second try")
+    await console.keyboard.press("Enter")
+    sent = message(console, "second try")
+    await sent.get_by_text("Not sent", exact=True).wait_for()
+    await sent.get_by_role("button", name="Send again").click()
+    await sent.get_by_text("Sent", exact=True).wait_for()
+    assert texts(world, "me", "filehelper") == ["second try"]
+
+
+async def test_a_request_without_an_answer_is_repeated_without_a_second_message(console: Any, world: World) -> None:
+    await open_chat(console, HELPER)
+
+    async def lose_answer(route: Any) -> None:
+        if route.request.method == "POST":
+            await route.fetch()
+            await route.abort()
+        else:
+            await route.continue_()
+
+    await console.route("**/accounts/1/messages", lose_answer)
+    await field(console).fill("once")
+    await console.keyboard.press("Enter")
+    await message(console, "once").get_by_text("The gateway has not answered").wait_for()
+    await console.unroute("**/accounts/1/messages")
+    await button(console, "Try again").click()
+    await message(console, "once").get_by_text("Sent", exact=True).wait_for()
+    assert await message(console, "once").count() == 1
+    assert texts(world, "me", "filehelper") == ["once"]
+
+
+async def test_messages_are_found_in_all_chats_and_in_one(console: Any, world: World) -> None:
+    world.say("ahua", "me", "the backup is ready")
+    world.say("me", "filehelper", "backup list")
+    await open_chat(console, HELPER)
+    await message(console, "backup list").wait_for()
+    search = console.get_by_role("searchbox", name="Search chats and messages")
+    await search.fill("backup")
+    await chat(console, "File Transfer Helper, backup list").wait_for()
+    await chat(console, "阿华, the backup is ready").wait_for()
+    await search.press("ArrowDown")
+    await chat(console, "阿华, the backup is ready").click()
+    await message(console, "the backup is ready").wait_for()
+    await console.wait_for_function("document.activeElement.textContent.includes('the backup is ready')")
+    await button(console, "Go to the newest messages").click()
+    await button(console, "Go to the newest messages").wait_for(state="hidden")
+
+    await button(console, "Search in this chat").click()
+    await console.get_by_role("searchbox", name="Search in 阿华").fill("backup")
+    await chat(console, "阿华, the backup is ready").wait_for()
+    assert await chat(console, "backup list").count() == 0
+    await console.keyboard.press("Escape")
+    await chat(console, "^File Transfer Helper$").wait_for()
+    await search.fill("no such words")
+    await console.get_by_text("Nothing found").wait_for()
+
+
+async def test_the_chats_say_why_they_cannot_be_loaded(console: Any) -> None:
+    await console.route("**/api/v1/accounts", lambda route: route.abort())
+    await open_screen(console, "Chats")
+    await console.get_by_text("This could not be loaded").wait_for()
+    await console.unroute("**/api/v1/accounts")
+    await button(console, "Try again").click()
+    await chat(console, HELPER).wait_for()
+
+
+async def test_in_a_narrow_window_a_chat_covers_the_list(
+    gateway: ServedGateway, world: World, open_console: Callable[..., Awaitable[Any]]
+) -> None:
+    await gateway.log_in(world)
+    page = await open_console(viewport={"width": 360, "height": 640}, color_scheme="dark")
     await open_screen(page, "Chats")
-    await page.get_by_label("Message", exact=True).fill("x" * 40_000)
-    await button(page, "Send").click()
-    await page.get_by_role("alert").filter(has_text=re.compile(r"\w")).wait_for()
+    await chat(page, HELPER).focus()
+    await page.keyboard.press("Enter")
+    await field(page).fill("small")
+    await page.keyboard.press("Enter")
+    await message(page, "small").get_by_text("Sent", exact=True).wait_for()
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await button(page, "Back").click()
+    await chat(page, HELPER).wait_for()
+    await page.wait_for_function("document.activeElement.getAttribute('role') === 'option'")

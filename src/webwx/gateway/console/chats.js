@@ -1,131 +1,117 @@
-// The screen of the chats: history, a box to send, and recalls.
+// The screen of the chats: the recent ones, a search, and one conversation.
 
-import { isOnline, listAccounts } from "./account-list.js";
-import { call } from "./api.js";
+import { accountField, isWithoutAccount, listAccounts, pickAccount } from "./account-list.js";
+import { chatList } from "./chat-list.js";
 import { t } from "./chats-words.js";
-import { button, fill, h } from "./dom.js";
+import { conversation } from "./conversation.js";
+import { fill, h } from "./dom.js";
 import { live } from "./live.js";
-
-const HELPER = "filehelper";
+import { Names } from "./names.js";
+import { empty } from "./overlays.js";
+import { go, note } from "./place.js";
+import { load } from "./states.js";
 
 export const chats = { name: "chats", picture: "chats", title: () => t("chats"), open };
 
-function open({ body, act }) {
-  const which = h("select", { id: "which-account" });
-  const list = h("ul", { class: "list", "aria-label": t("chats") });
-  const heading = h("h3", {}, t("chooseChat"));
-  const log = h("div", { class: "log", role: "log", tabindex: "0" });
-  const text = h("textarea", { class: "input", id: "text", rows: "2", required: true, disabled: true });
-  const form = h(
-    "form",
-    { class: "line" },
-    h("label", { for: "text", class: "hidden" }, t("message")),
-    text,
-    h("button", { class: "button" }, t("send")),
-  );
-  let chat = null;
+const narrow = matchMedia("(max-width: 760px)");
+
+function open(frame) {
+  let view = null; // what is shown of the chosen account
   let isOpen = true;
-  const endEvents = live.on("event", () => act(showHistory, { isOfUser: false }));
-  const path = () => `/accounts/${which.value}`;
 
-  which.addEventListener("change", () => act(openAccount));
-  text.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
-      event.preventDefault();
-      form.requestSubmit();
-    }
-  });
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    act(async () => {
-      await call("POST", `${path()}/messages`, { to: chat.id, text: text.value });
-      text.value = "";
-      await showHistory();
+  const nothing = h("section", { class: "pane nothing" }, empty("chats", t("noChatOpen"), t("noChatOpenHint")));
+
+  async function begin([wanted, chat]) {
+    const accounts = await listAccounts();
+    const account = pickAccount(accounts, wanted);
+    if (!isOpen || isWithoutAccount(frame.body, account)) return;
+    show(accounts, account);
+    await frame.act(view.list.refresh, { isOfUser: false });
+    view.talk.label();
+    if (chat) await openChat(chat);
+  }
+
+  function show(accounts, account) {
+    view?.talk.leave();
+    const { number } = account;
+    const names = new Names(number);
+    const opened = h("div", { class: "opened" }, nothing);
+    const list = chatList({
+      account: number,
+      names,
+      openChat: (id) => go("chats", number, id),
+      openMessage: (id, time) => openChat(id, Math.ceil(time) + 1),
+      act: frame.act,
     });
-  });
-
-  async function begin() {
-    const ready = (await listAccounts()).filter(isOnline);
-    if (!isOpen) return;
-    if (ready.length === 0) {
-      body.append(h("p", { class: "hint" }, t("noOnline")));
-      return;
-    }
-    fill(
-      which,
-      ready.map((each) => h("option", { value: each.number }, each.nickname ?? each.name)),
-    );
-    body.append(
-      h("p", { class: "line" }, h("label", { for: "which-account" }, t("account")), which),
-      h("div", { class: "columns" }, list, h("section", {}, heading, log, form)),
-    );
-    await openAccount();
+    const talk = conversation({
+      frame,
+      account: number,
+      names,
+      back: () => go("chats", number),
+      searchIn: (id) => {
+        if (narrow.matches) close();
+        list.searchIn(id);
+      },
+    });
+    const field = accountField(accounts, account, (chosen) => go("chats", chosen));
+    const pane = h("section", { class: "list-pane", "aria-label": t("chats") }, h("div", { class: "which" }, field), list.element);
+    const stage = h("div", { class: "chats" }, pane, opened);
+    fill(frame.body, stage);
+    view = { number, names, list, talk, opened, stage, chat: "" };
+    note("chats", number);
   }
 
-  async function openAccount() {
-    const { chats } = await call("GET", `${path()}/chats`);
-    const all = [{ id: HELPER, name: t("filehelper") }, ...chats.filter((each) => each.id !== HELPER)];
-    fill(
-      list,
-      all.map((each) => h("li", {}, button(each.name, () => act(() => openChat(each))))),
-    );
-    await openChat(all[0]);
+  async function openChat(chat, time = 0) {
+    const { number, names, list, talk, opened, stage } = view;
+    view.chat = chat;
+    note("chats", number, chat);
+    if (!names.isKnown(chat)) await names.find([chat]);
+    if (view.chat !== chat || !isOpen) return;
+    list.select(chat);
+    stage.classList.add("is-in");
+    if (opened.firstElementChild !== talk.element) fill(opened, talk.element);
+    await talk.open(chat, time);
   }
 
-  async function openChat(next) {
-    chat = next;
-    heading.textContent = next.name;
-    log.setAttribute("aria-label", t("messages", { name: next.name }));
-    text.disabled = false;
-    await showHistory();
+  /** Show no conversation; in a narrow window the list comes back. */
+  function close() {
+    const { list, opened, stage } = view;
+    view.chat = "";
+    list.select(null);
+    stage.classList.remove("is-in");
+    fill(opened, nothing);
+    list.focus();
   }
 
-  async function showHistory() {
-    if (!chat || !isOpen) return;
-    const shown = chat;
-    const { entries } = await call("GET", `${path()}/messages?chat=${encodeURIComponent(chat.id)}&limit=50`);
-    if (shown !== chat || !isOpen) return;
-    if (entries.length === 0) fill(log, h("p", { class: "hint" }, t("noMessages")));
-    else fill(log, entries.reverse().map(entry));
-    log.scrollTop = log.scrollHeight;
+  function move(parts) {
+    const [number, chat = ""] = parts;
+    if (!view || String(view.number) !== String(number ?? view.number)) start(parts);
+    else if (chat && chat !== view.chat) frame.act(() => openChat(chat));
+    else if (!chat) close();
   }
 
-  function entry({ event, send, text: sent }) {
-    if (send) return bubble(true, sent, send.state === "sent" ? null : t(`state_${send.state}`), recallOf(send));
-    if (event.type.endsWith("message_recalled") || event.type.endsWith("recalled")) {
-      return h("p", { class: "notice" }, `${event.sender_name} ${t("wasRecalled")}`);
-    }
-    return bubble(event.is_self, event.data.text ?? event.data.file_name ?? `[${event.type}]`, event.sender_name, null);
+  function hear(event) {
+    if (!view || event.account !== view.number) return;
+    view.list.hear(event);
+    if (view.chat) view.talk.hear(event);
   }
 
-  function bubble(isMine, words, note, action) {
-    return h(
-      "article",
-      { class: isMine ? "bubble is-mine" : "bubble" },
-      h("p", { class: "words" }, words),
-      note && h("p", { class: "hint" }, note),
-      action,
-    );
+  function start(parts) {
+    frame.act(() => load(frame, frame.body, () => begin(parts)), { isOfUser: false });
   }
 
-  function recallOf(send) {
-    if (send.state !== "sent") return null;
-    return button(
-      t("recall"),
-      () =>
-        act(async () => {
-          await call("POST", `${path()}/sends/${encodeURIComponent(send.id)}/recall`);
-          await showHistory();
-        }),
-      { kind: "small" },
-    );
-  }
-
-  act(begin);
+  const ends = [
+    live.on("event", hear),
+    live.on("account.state", () => view?.chat && view.talk.refresh()),
+    live.on("state", (state) => state === "open" && view?.chat && view.talk.refresh()),
+  ];
+  start(frame.parts);
   return {
+    move,
     leave() {
       isOpen = false;
-      endEvents();
+      view?.talk.leave();
+      for (const end of ends) end();
     },
   };
 }

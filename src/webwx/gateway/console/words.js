@@ -29,6 +29,7 @@ const WORDS = {
   account: ["Account", "账号"],
   allAccounts: ["All accounts", "所有账号"],
   filehelper: ["File Transfer Helper", "文件传输助手"],
+  unknownContact: ["Unknown contact", "未知联系人"],
   noAccounts: ["No accounts yet", "还没有账号"],
   noAccountsHint: ["Add one on the screen Accounts, and log in with your phone.", "请在“账号”页添加账号，再用手机扫码登录。"],
   noLogin: ["This account was never logged in", "此账号从未登录"],

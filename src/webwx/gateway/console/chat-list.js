@@ -1,0 +1,187 @@
+// The list of recent chats of one account, and the search through names and messages.
+
+import { call } from "./api.js";
+import { t } from "./chats-words.js";
+import { fill, h, icon, iconButton, set } from "./dom.js";
+import { shortTime } from "./formats.js";
+import { inWords, noticeWords } from "./message-content.js";
+import { face, FILEHELPER } from "./names.js";
+import { empty } from "./overlays.js";
+import { Rows } from "./rows.js";
+
+/** Milliseconds without a key after which messages are searched. */
+const TYPING = 250;
+
+const FOUND = 50;
+
+/**
+ * Make the list. `names` are the account's, `openChat(id)` opens a chat, `openMessage(chat, time)` goes to a message, and
+ * `act` shows failures.
+ */
+export function chatList({ account, names, openChat, openMessage, act }) {
+  const path = `/accounts/${account}`;
+  const unread = new Map();
+  let chats = [];
+  let selected = null;
+  let scope = null; // the chat in which messages are searched; null for all
+  let found = { words: "", rows: [], isDone: true };
+  let timer = 0;
+
+  const search = h("input", {
+    class: "input",
+    type: "search",
+    autocomplete: "off",
+    maxlength: "200",
+    on: { input: typed, keydown: press },
+  });
+  const scopeLine = h("div", { class: "scope", hidden: true });
+  const rows = new Rows({
+    label: t("chats"),
+    height: 64,
+    key: (row) => row.key,
+    render,
+    choose: (row) => (row.isMessage ? openMessage(row.chat, row.time) : openChat(row.chat)),
+    name: (row) => row.name,
+  });
+  const holder = h("div", { class: "list-body" });
+  const element = h("div", { class: "list" }, h("div", { class: "list-search" }, search), scopeLine, holder);
+
+  /** Read the recent chats. File Transfer Helper is always one of them. */
+  async function refresh() {
+    const recent = (await call("GET", `${path}/chats`)).chats;
+    names.learn(recent);
+    const helper = { id: FILEHELPER, name: names.of(FILEHELPER), is_pinned: false };
+    chats = recent.some(({ id }) => id === FILEHELPER) ? recent : [helper, ...recent];
+    draw();
+  }
+
+  // -- search --------------------------------------------------------------------------------------------------------
+
+  function typed() {
+    clearTimeout(timer);
+    const words = search.value.trim();
+    found = { words, rows: [], isDone: words === "" };
+    draw();
+    if (words) timer = setTimeout(() => act(() => find(words), { isOfUser: false }), TYPING);
+  }
+
+  async function find(words) {
+    const query = new URLSearchParams({ q: words, limit: FOUND });
+    if (scope) query.set("chat", scope);
+    const [messages, contacts] = await Promise.all([
+      call("GET", `${path}/messages?${query}`),
+      scope ? { contacts: [] } : call("GET", `${path}/contacts?${new URLSearchParams({ q: words, limit: FOUND })}`),
+    ]);
+    names.learn(contacts.contacts);
+    const known = new Set(chats.map(({ id }) => id));
+    const hits = messages.entries.map(hit).filter(({ chat }) => chat);
+    await names.find([...new Set(hits.map(({ chat }) => chat))].filter((id) => !names.isKnown(id)));
+    if (search.value.trim() !== words) return;
+    const others = contacts.contacts
+      .filter(({ id }) => !known.has(id))
+      .map(({ id, name }) => ({ key: `contact ${id}`, chat: id, name, line: t("contact") }));
+    found = { words, rows: [...others, ...hits.map((row) => ({ ...row, name: names.of(row.chat) }))], isDone: true };
+    draw();
+  }
+
+  function hit({ event, send }) {
+    if (send) {
+      const time = Date.parse(send.time ?? send.created_at) / 1000;
+      return { key: `send ${send.id}`, isMessage: true, chat: send.chat, time, line: send.text };
+    }
+    const line = event.type === "message.recalled" ? noticeWords(event, "") : inWords(event.type, event.data);
+    return { key: `event ${event.id}`, isMessage: true, chat: event.chat, time: Date.parse(event.time) / 1000, line };
+  }
+
+  /** Search in one chat from now on; in all for null. */
+  function searchIn(chat) {
+    scope = chat;
+    typed();
+    search.focus();
+  }
+
+  function press(event) {
+    if (event.isComposing) return;
+    if (event.key === "Escape" && (search.value || scope)) {
+      event.stopPropagation();
+      search.value = "";
+      searchIn(null);
+    } else if (event.key === "ArrowDown" || event.key === "Enter") {
+      event.preventDefault();
+      rows.focus();
+    }
+  }
+
+  // -- drawing -------------------------------------------------------------------------------------------------------
+
+  function draw() {
+    const words = found.words.toLowerCase();
+    const label = scope ? t("searchIn", { name: names.of(scope) }) : t("searchChats");
+    search.placeholder = label;
+    set(search, "aria-label", label);
+    scopeLine.hidden = !scope;
+    fill(
+      scopeLine,
+      scope && h("span", { class: "pill" }, t("inChat", { name: names.of(scope) })),
+      scope && iconButton("close", t("everywhere"), () => searchIn(null)),
+    );
+    const recent = chats
+      .map(({ id, is_pinned: isPinned }) => ({ key: id, chat: id, name: names.of(id), isPinned, line: "" }))
+      .filter(({ name }) => !words || (!scope && name.toLowerCase().includes(words)));
+    const all = [...recent, ...found.rows];
+    if (all.length) {
+      if (rows.element.parentNode !== holder) fill(holder, rows.element);
+      rows.show(all, selected);
+    } else {
+      fill(holder, found.isDone ? empty("search", t("nothingFound"), "") : h("p", { class: "quiet" }, t("loading")));
+    }
+  }
+
+  function render(row, node) {
+    const count = row.isMessage ? 0 : (unread.get(row.chat) ?? 0);
+    const time = row.time ? shortTime(row.time, Date.now() / 1000) : "";
+    const said = [row.name, row.line, time, count && t("unread", { n: count }), row.isPinned && t("pinned")];
+    set(node, "aria-label", said.filter(Boolean).join(", "));
+    fill(
+      node,
+      face(row.chat, row.name),
+      h(
+        "span",
+        { class: "row-text" },
+        h(
+          "span",
+          { class: "row-top" },
+          h("span", { class: "row-name", dir: "auto" }, row.name),
+          time && h("time", { class: "row-time" }, time),
+          row.isPinned && icon("pin"),
+          count > 0 && h("span", { class: "badge" }, count > 99 ? "99+" : String(count)),
+        ),
+        row.line && h("span", { class: "row-bottom" }, h("span", { class: "row-line", dir: "auto" }, row.line)),
+      ),
+    );
+  }
+
+  // -- what changes --------------------------------------------------------------------------------------------------
+
+  /** A message has arrived: its chat goes to the top, and counts it if it is not open. */
+  function hear(event) {
+    if (!event.chat || !event.sender) return;
+    names.learn([
+      { id: event.chat, name: event.chat_name },
+      { id: event.sender, name: event.sender_name },
+    ]);
+    const chat = chats.find(({ id }) => id === event.chat) ?? { id: event.chat, is_pinned: false };
+    chats = [chat, ...chats.filter((each) => each !== chat)];
+    if (!event.is_self && event.chat !== selected) unread.set(event.chat, (unread.get(event.chat) ?? 0) + 1);
+    draw();
+  }
+
+  function select(chat) {
+    selected = chat;
+    unread.delete(chat);
+    draw();
+  }
+
+  draw();
+  return { element, refresh, hear, select, searchIn, focus: () => rows.focus() };
+}

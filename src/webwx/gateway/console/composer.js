@@ -1,0 +1,125 @@
+// The field to write in, and files that are picked, pasted or dropped.
+
+import { t } from "./chats-words.js";
+import { fill, h, iconButton, raisesKeyboard, set } from "./dom.js";
+import { LARGEST, pendingSends } from "./pending-sends.js";
+
+const drafts = new Map();
+
+/** Make the field. `refuse(words)` shows why a file is not sent, and `sent` is called after each send. */
+export function composer({ account, refuse, sent }) {
+  let chat = "";
+  let name = "";
+  const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: grow, paste } });
+  const chosen = h("input", {
+    type: "file",
+    class: "chosen-file",
+    multiple: true,
+    tabindex: "-1",
+    "aria-hidden": "true",
+    on: {
+      change: () => {
+        sendFiles([...chosen.files]);
+        chosen.value = "";
+      },
+    },
+  });
+  const attach = iconButton("plus", t("attach"), () => chosen.click());
+  const sendButton = iconButton("send", t("send"), send, { class: "icon-button is-main" });
+  const hint = h("p", { class: "faint", id: "enter-sends" }, t("enterSends"));
+  set(text, "aria-describedby", hint.id);
+  const element = h(
+    "div",
+    { class: "composer" },
+    h("div", { class: "composer-row" }, attach, chosen, text, sendButton),
+    hint,
+  );
+
+  /** Write to a chat; the draft of the one before is kept. */
+  function writeTo(id, words) {
+    if (chat) drafts.set(`${account}/${chat}`, text.value);
+    chat = id;
+    name = words;
+    text.value = drafts.get(`${account}/${chat}`) ?? "";
+    set(text, "aria-label", t("message"));
+    text.placeholder = t("writeTo", { name });
+    grow();
+  }
+
+  function grow() {
+    text.style.setProperty("height", "auto");
+    text.style.setProperty("height", `${Math.min(text.scrollHeight + 2, 160)}px`);
+    sendButton.disabled = !text.value.trim();
+  }
+
+  /** Enter sends, Shift and Enter start a line; while an input method composes, Enter is its own. */
+  function press(event) {
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    send();
+  }
+
+  function send() {
+    if (!text.value.trim()) return;
+    pendingSends.sendText(account, chat, text.value);
+    text.value = "";
+    grow();
+    text.focus();
+    sent();
+  }
+
+  function paste(event) {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length) return;
+    event.preventDefault();
+    sendFiles(files);
+  }
+
+  function sendFiles(files) {
+    refuse("");
+    for (const file of files) {
+      if (file.size > LARGEST) refuse(t("tooLarge", { name: file.name }));
+      else if (file.size === 0) refuse(t("emptyFile", { name: file.name }));
+      else pendingSends.sendFile(account, chat, file);
+    }
+    sent();
+  }
+
+  /** Put a text back that was not sent. */
+  function edit(words) {
+    text.value = [words, text.value].filter(Boolean).join("\n");
+    grow();
+    text.focus();
+  }
+
+  return {
+    element,
+    writeTo,
+    edit,
+    focus: () => raisesKeyboard() || text.focus(),
+    leave: () => chat && drafts.set(`${account}/${chat}`, text.value),
+    dropZone: (target) => dropZone(target, () => t("dropHere", { name }), sendFiles),
+  };
+}
+
+/** Take files that are dropped on an element, and show that before they are let go. */
+function dropZone(target, words, take) {
+  const veil = h("div", { class: "drop-veil", hidden: true });
+  target.append(veil);
+  const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+  target.addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    fill(veil, words());
+    veil.hidden = false;
+  });
+  target.addEventListener("dragleave", (event) => {
+    if (!target.contains(event.relatedTarget)) veil.hidden = true;
+  });
+  target.addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    veil.hidden = true;
+    take([...event.dataTransfer.files]);
+  });
+}

@@ -1,0 +1,452 @@
+// A conversation: its messages and sends, the newest in view, older ones on demand, and what can be done with them.
+
+import { call } from "./api.js";
+import { t } from "./chats-words.js";
+import { composer } from "./composer.js";
+import { button, fill, h, icon, iconButton, set } from "./dom.js";
+import { bytes, countdown, longTime } from "./formats.js";
+import { content, inWords, isNotice, noticeWords, sentContent } from "./message-content.js";
+import { stateReason, t as said } from "./message-words.js";
+import { face, FILEHELPER } from "./names.js";
+import { empty } from "./overlays.js";
+import { pendingSends } from "./pending-sends.js";
+import { addressOf } from "./place.js";
+import { load } from "./states.js";
+
+/** Entries that are read at a time. */
+const PAGE = 50;
+
+/** Seconds in which WeChat recalls a message. */
+const RECALL_WINDOW = 120;
+
+/** Seconds of silence after which the time stands between two messages. */
+const GAP = 300;
+
+/** Pixels from an end of the conversation that count as being there. */
+const NEAR = 80;
+
+/** Milliseconds after which sends that are on their way are read again. */
+const LOOK_AGAIN = 2000;
+
+/** Sends of the outbox among which those are looked for that were not sent. */
+const OUTBOX = 200;
+
+/**
+ * Make the pane of one account's conversations. `back()` closes it in a narrow window, `searchIn(chat)` searches in it.
+ */
+export function conversation({ frame, account, names, back, searchIn }) {
+  const path = `/accounts/${account}`;
+  let chat = "";
+  let entries = []; // the oldest first
+  let waiting = []; // sends of the outbox that were not sent
+  let before = null; // the position of older entries; null if there are none
+  let until = 0; // the newest time to show, in seconds; 0: up to now
+  let isAtEnd = true;
+  let isOpen = true;
+  let renewal = null; // the reading of the newest entries; one at a time
+  let isStale = false; // there was news during it
+  let lookTimer = 0;
+  const nodes = new Map();
+
+  const title = h("h3", { class: "pane-title", dir: "auto" });
+  const markRead = button(t("markRead"), () => frame.act(markAsRead, { by: markRead }), { kind: "is-small" });
+  const head = h(
+    "header",
+    { class: "pane-head" },
+    iconButton("back", t("back"), back, { class: "icon-button only-narrow" }),
+    title,
+    h("span", { class: "stretch" }),
+    markRead,
+    iconButton("search", t("searchHere"), () => searchIn(chat)),
+  );
+  const earlier = button(t("showEarlier"), () => frame.act(readEarlier, { by: earlier }), { kind: "is-quiet" });
+  const earlierLine = h("div", { class: "earlier", hidden: true }, earlier);
+  const log = h("div", { class: "messages", role: "log", "aria-live": "polite", tabindex: "0" });
+  const jump = button([icon("down"), t("newMessages")], toNewest, { kind: "jump", hidden: true });
+  const scroller = h("div", { class: "scroller", on: { scroll: scrolled } }, earlierLine, log);
+  const refused = h("p", { class: "refused", role: "alert", hidden: true });
+  const write = composer({ account, refuse, sent: toNewest });
+  const box = h("div", { class: "scroller-box" }, scroller, jump);
+  const element = h("section", { class: "pane conversation" }, head, box, refused, write.element);
+  write.dropZone(element);
+
+  // -- reading -------------------------------------------------------------------------------------------------------
+
+  /** Show a chat, up to a time in seconds or up to now. */
+  async function open(id, time = 0) {
+    chat = id;
+    until = time;
+    [entries, waiting, before] = [[], [], null];
+    nodes.clear();
+    refuse("");
+    label();
+    write.writeTo(chat, names.of(chat));
+    isAtEnd = true;
+    await frame.act(() => load(frame, log, readNewest), { isOfUser: false });
+    if (time) showFound();
+    else write.focus();
+  }
+
+  /** Mark the message that was searched for: the last one of the window. */
+  function showFound() {
+    const found = [...log.querySelectorAll(".message, .grey-line")].at(-1);
+    found?.classList.add("is-found");
+    found?.focus();
+  }
+
+  function label() {
+    const name = names.of(chat);
+    fill(title, name);
+    set(element, "aria-label", name);
+    set(log, "aria-label", t("messagesWith", { name }));
+    markRead.hidden = chat === FILEHELPER;
+  }
+
+  function query(more) {
+    return `${path}/messages?${new URLSearchParams({ chat, limit: PAGE, ...more })}`;
+  }
+
+  /** Read the newest entries again. What was loaded before stays, unless there is a gap between. */
+  async function readNewest() {
+    const [shown, time] = [chat, until];
+    const [page, { sends }] = await Promise.all([
+      call("GET", query(time ? { until: time } : {})),
+      call("GET", `${path}/sends?limit=${OUTBOX}`),
+    ]);
+    const read = page.entries.reverse().map(keyed);
+    await learnNames(read);
+    if (!isOpen || shown !== chat || time !== until) return;
+    const overlap = entries.findIndex(({ key }) => key === read[0]?.key);
+    if (overlap < 0) before = page.before;
+    entries = overlap < 0 ? read : [...entries.slice(0, overlap), ...read];
+    waiting = time ? [] : sends.filter((send) => send.chat === chat && isWaiting(send)).map((send) => keyed({ send }));
+    draw();
+    lookAgain();
+  }
+
+  /** Read older entries. */
+  async function readEarlier() {
+    if (before === null) return;
+    const shown = chat;
+    const page = await call("GET", query({ before }));
+    const read = page.entries.reverse().map(keyed);
+    await learnNames(read);
+    if (!isOpen || shown !== chat) return;
+    const known = new Set(entries.map(({ key }) => key));
+    const height = scroller.scrollHeight - scroller.scrollTop;
+    before = page.before;
+    entries = [...read.filter(({ key }) => !known.has(key)), ...entries];
+    draw();
+    scroller.scrollTop = scroller.scrollHeight - height;
+  }
+
+  /** Read again because something has changed; during a reading, once more after it. */
+  function refresh() {
+    if (!chat || until) return;
+    if (renewal) {
+      isStale = true;
+      return;
+    }
+    renewal = frame.act(readNewest, { isOfUser: false }).then(() => {
+      renewal = null;
+      if (isStale && isOpen) {
+        isStale = false;
+        refresh();
+      }
+    });
+  }
+
+  /** Look again at sends that are on their way: there is no event for their end. */
+  function lookAgain() {
+    clearTimeout(lookTimer);
+    const isOnWay = [...entries, ...waiting].some(({ send }) => send?.state === "sending" || send?.state === "queued");
+    if (isOnWay && isOpen) lookTimer = setTimeout(refresh, LOOK_AGAIN);
+  }
+
+  function keyed({ event, send }) {
+    const time = Date.parse(send ? (send.time ?? send.created_at) : event.time) / 1000;
+    return { key: send ? `s${send.id}` : `e${event.number}`, event, send, time };
+  }
+
+  function isWaiting({ state }) {
+    return state === "queued" || state === "failed";
+  }
+
+  async function learnNames(read) {
+    const ids = read.map(({ event }) => event?.sender).filter((id) => id && !names.isKnown(id));
+    if (ids.length) await names.find([...new Set([chat, ...ids])]);
+  }
+
+  // -- drawing -------------------------------------------------------------------------------------------------------
+
+  function draw() {
+    const gone = new Set(entries.map(({ event }) => event?.type === "message.recalled" && event.data.message_id));
+    const inOrder = [...entries, ...waiting].sort((one, other) => one.time - other.time);
+    const pending = until ? [] : pendingSends.to(account, chat);
+    const wanted = [];
+    let last = -Infinity;
+    for (const entry of inOrder) {
+      if (entry.time - last >= GAP) wanted.push(nodeFor(`t${entry.key}`, "", () => timeLine(entry.time)));
+      last = entry.time;
+      const isRecalled = gone.has(entry.event?.data.message_id ?? entry.send?.message_id);
+      const state = JSON.stringify([entry.send?.state, isRecalled]);
+      wanted.push(nodeFor(entry.key, state, () => drawn(entry, isRecalled)));
+    }
+    for (const each of pending) {
+      wanted.push(nodeFor(`p${each.key}`, each.state, () => pendingBubble(each)));
+      showPart(each);
+    }
+    if (wanted.length === 0) wanted.push(nodeFor("empty", "", () => empty("chats", t("noMessages"), t("noMessagesHint"))));
+    arrange(wanted);
+    earlierLine.hidden = before === null;
+    if (until) jump.hidden = false;
+    fill(jump, icon("down"), t(until ? "toNewest" : "newMessages"));
+    if (isAtEnd) toEnd();
+  }
+
+  /** Return the node of a key; it is made again if its state has changed. */
+  function nodeFor(key, state, make) {
+    const old = nodes.get(key);
+    if (old?.state === state) return old.node;
+    const node = make();
+    if (old?.node.contains(document.activeElement)) queueMicrotask(() => node.focus());
+    nodes.set(key, { state, node });
+    return node;
+  }
+
+  /** Put nodes into the log without moving those that are there: they are announced once, and keep the focus. */
+  function arrange(wanted) {
+    const kept = new Set(wanted);
+    for (const child of [...log.children]) if (!kept.has(child)) child.remove();
+    let next = log.firstChild;
+    for (const node of wanted) {
+      if (node === next) next = next.nextSibling;
+      else log.insertBefore(node, next);
+    }
+  }
+
+  function timeLine(time) {
+    const stamp = new Date(time * 1000).toISOString();
+    return h("p", { class: "time-line" }, h("time", { datetime: stamp }, longTime(time, Date.now() / 1000)));
+  }
+
+  function drawn(entry, isRecalled) {
+    if (entry.send) return sendBubble(entry.send);
+    const { event } = entry;
+    const name = event.is_self ? said("you") : event.sender_name || names.of(event.sender);
+    if (isNotice(event)) return h("div", { class: "grey-line", tabindex: "-1" }, h("span", {}, noticeWords(event, name)));
+    const isMine = event.is_self;
+    return bubble(
+      { isMine, name, words: inWords(event.type, event.data), face: face(event.sender, name, "is-small") },
+      content(event, { name }),
+      [
+        isRecalled && pill("recalled", "recalled"),
+        isMine && !isRecalled && recallLine(entry.time, `${path}/messages/${event.number}/recall`),
+      ],
+    );
+  }
+
+  function sendBubble(send) {
+    const reason = stateReason(send, pendingSends.reasons.get(send.id));
+    const at = Date.parse(send.time ?? send.created_at) / 1000;
+    const sendPath = `${path}/sends/${encodeURIComponent(send.id)}`;
+    return bubble({ isMine: true, name: said("you"), words: `${send.text}, ${said(send.state)}` }, sentContent(send), [
+      pill(send.state, send.state),
+      reason && h("p", { class: "hint" }, reason),
+      send.state === "sent" && recallLine(at, `${sendPath}/recall`),
+      send.state === "failed" &&
+        h(
+          "div",
+          { class: "buttons" },
+          send.kind === "text" && action(t("retrySend"), "retry", () => call("POST", `${sendPath}/retry`)),
+          action(t("discard"), "trash", () => call("DELETE", sendPath)),
+        ),
+      send.state === "unknown" &&
+        h("a", { class: "button is-small", href: addressOf("outbox", account) }, t("openOutbox")),
+    ]);
+  }
+
+  function pendingBubble(pending) {
+    const { state, kind, text, size, reason } = pending;
+    const why = {
+      refused: t("refused", { reason }),
+      unanswered: t("unanswered"),
+      sending: t("pendingSending"),
+      uploading: t("uploading", { name: text }),
+    }[state];
+    const progress =
+      state === "uploading" && h("progress", { max: "1", value: "0", "aria-label": t("uploading", { name: text }) });
+    return bubble({ isMine: true, name: said("you"), words: `${text}, ${why}` }, sentContent({ kind, text }), [
+      progress,
+      h("p", { class: state === "refused" ? "hint is-bad" : "hint", role: state === "refused" ? "alert" : null }, why),
+      state === "uploading" && h("p", { class: "hint uploaded" }, t("uploaded", { part: bytes(0), size: bytes(size) })),
+      h(
+        "div",
+        { class: "buttons" },
+        state === "uploading" && small(t("cancelUpload"), "close", () => pendingSends.drop(pending)),
+        (state === "unanswered" || state === "refused") &&
+          small(t("again"), "retry", () => pendingSends.again(pending)),
+        state === "refused" &&
+          kind === "text" &&
+          small(t("edit"), "recall", () => {
+            pendingSends.drop(pending);
+            write.edit(text);
+          }),
+        (state === "refused" || state === "unanswered") &&
+          small(t("discard"), "trash", () => pendingSends.drop(pending)),
+      ),
+    ]);
+  }
+
+  function showPart({ key, part, size }) {
+    const node = nodes.get(`p${key}`)?.node;
+    const bar = node?.querySelector("progress");
+    if (!bar) return;
+    bar.value = part;
+    fill(node.querySelector(".uploaded"), t("uploaded", { part: bytes(part * size), size: bytes(size) }));
+  }
+
+  function bubble({ isMine, name, words, face: picture = null }, inside, below) {
+    return h(
+      "article",
+      { class: isMine ? "message is-mine" : "message", tabindex: "-1", "aria-label": `${name}: ${words}` },
+      !isMine && picture,
+      h(
+        "div",
+        { class: "message-body" },
+        !isMine && h("p", { class: "sender", dir: "auto" }, name),
+        h("div", { class: "bubble" }, inside),
+        h("div", { class: "below" }, below),
+      ),
+    );
+  }
+
+  function pill(state, words) {
+    const look = { sent: "is-good", failed: "is-bad", unknown: "is-bad" }[state] ?? "";
+    return h("span", { class: `pill ${look}` }, state === "sent" && icon("check"), said(words));
+  }
+
+  function small(words, picture, act) {
+    return button(words, act, { kind: "is-small", picture });
+  }
+
+  /** A button for a request after which the messages are read again. */
+  function action(words, picture, request) {
+    const made = small(words, picture, () =>
+      frame.act(
+        async () => {
+          await request();
+          refresh();
+        },
+        { by: made },
+      ),
+    );
+    return made;
+  }
+
+  // -- recall --------------------------------------------------------------------------------------------------------
+
+  /** The button to recall a message, and the time that is left for it; nothing for an old message. */
+  function recallLine(at, request) {
+    if (Date.now() / 1000 - at > RECALL_WINDOW) return null;
+    const recall = action(t("recall"), "recall", () => call("POST", request));
+    set(recall, "title", t("recallLimit"));
+    return h("div", { class: "recall", "data-until": at + RECALL_WINDOW }, recall, h("span", { class: "faint" }, left(at)));
+  }
+
+  function left(at) {
+    return t("recallWithin", { time: countdown(at + RECALL_WINDOW - Date.now() / 1000) });
+  }
+
+  const ticking = setInterval(() => {
+    for (const line of log.querySelectorAll(".recall")) {
+      const end = Number(line.dataset.until);
+      if (end > Date.now() / 1000) fill(line.lastChild, left(end - RECALL_WINDOW));
+      else line.replaceWith(h("p", { class: "hint" }, t("tooLate")));
+    }
+  }, 1000);
+
+  // -- places in the log ---------------------------------------------------------------------------------------------
+
+  function toEnd() {
+    scroller.scrollTop = scroller.scrollHeight;
+    isAtEnd = true;
+    if (!until) jump.hidden = true;
+  }
+
+  /** Go to the newest message, also from a window into the past. */
+  function toNewest() {
+    if (until) {
+      open(chat);
+      return;
+    }
+    draw();
+    toEnd();
+  }
+
+  function scrolled() {
+    isAtEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
+    if (isAtEnd && !until) jump.hidden = true;
+    if (scroller.scrollTop < NEAR && before !== null && entries.length && !earlier.disabled) {
+      frame.act(readEarlier, { isOfUser: false, by: earlier });
+    }
+  }
+
+  log.addEventListener("keydown", (event) => {
+    const all = [...log.querySelectorAll(".message, .grey-line")];
+    const at = all.indexOf(document.activeElement?.closest(".message, .grey-line"));
+    const moves = {
+      ArrowUp: at < 0 ? all.length - 1 : at - 1,
+      ArrowDown: at + 1,
+      Home: 0,
+      End: all.length - 1,
+    };
+    if (!(event.key in moves) || event.target.matches("audio")) return;
+    event.preventDefault();
+    all[Math.max(0, Math.min(all.length - 1, moves[event.key]))]?.focus();
+  });
+
+  // -- actions -------------------------------------------------------------------------------------------------------
+
+  async function markAsRead() {
+    await call("POST", `${path}/contacts/${encodeURIComponent(chat)}/read`);
+    frame.tell(t("markedRead"));
+  }
+
+  function refuse(words) {
+    refused.hidden = !words;
+    fill(refused, words);
+  }
+
+  /** An event of this account has arrived. */
+  function hear(event) {
+    if (event.chat !== chat) return;
+    if (!isAtEnd) jump.hidden = false;
+    refresh();
+  }
+
+  // A picture that arrives late must not push the newest message out of view.
+  const sizes = new ResizeObserver(() => isAtEnd && toEnd());
+  sizes.observe(log);
+  const endPending = pendingSends.on((pending) => {
+    if (pending.account !== account || pending.chat !== chat) return;
+    draw();
+    if (pending.isDone) refresh();
+  });
+
+  return {
+    element,
+    open,
+    hear,
+    refresh,
+    label,
+    leave() {
+      isOpen = false;
+      write.leave();
+      sizes.disconnect();
+      endPending();
+      clearInterval(ticking);
+      clearTimeout(lookTimer);
+    },
+  };
+}

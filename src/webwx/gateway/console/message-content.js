@@ -1,0 +1,138 @@
+// The content of one message, by its kind. Text becomes text nodes; an address is shown and never followed.
+
+import { address } from "./api.js";
+import { h, icon } from "./dom.js";
+import { bytes, duration } from "./formats.js";
+import { kindWords, t } from "./message-words.js";
+
+const CARDS = {
+  location: "place",
+  live_location: "place",
+  card: "card",
+  requested: "contacts",
+  link: "link",
+  music: "music",
+  mini_program: "program",
+  history: "chats",
+  transfer: "money",
+  red_packet: "money",
+  call: "call",
+};
+
+/** Return the last part of an event's type: `text` of `message.text`. */
+export function kindOf(type) {
+  return type.slice(type.indexOf(".") + 1);
+}
+
+/** Whether an event is a line between messages: a notice, a recall, a gap. */
+export function isNotice(event) {
+  return event.type === "message.recalled" || !event.sender;
+}
+
+/** Return the text of a notice. */
+export function noticeWords(event, name) {
+  if (event.type === "continuity.lost") return t("gap");
+  if (event.type === "message.recalled") return event.data.text || t("recalledBy", { name });
+  return event.data.text || kindWords(kindOf(event.type));
+}
+
+/** Return the address of the media of an event. */
+export function mediaOf(event) {
+  return address(`/accounts/${event.account}/messages/${event.number}/media`);
+}
+
+/** Return a message in one line, for lists and those who hear it. */
+export function inWords(type, data) {
+  const kind = kindOf(type);
+  if (kind === "text" || kind === "quote") return data.text ?? "";
+  return [kindWords(kind), data.title ?? data.name ?? data.text].filter(Boolean).join(": ");
+}
+
+/** Return the content of a message from a contact with that name. */
+export function content(event, { name }) {
+  const kind = kindOf(event.type);
+  return (DRAWN[kind] ?? card)({ kind, data: event.data, source: mediaOf(event), name });
+}
+
+const DRAWN = {
+  text: ({ data }) => words(data.text),
+  quote: ({ data }) => [
+    words(data.text),
+    h("blockquote", { class: "quoted" }, [data.quoted?.sender_name, data.quoted?.text].filter(Boolean).join(": ")),
+  ],
+  image: ({ source, name }) => picture(source, t("pictureOf", { name }), "photo"),
+  sticker: (message) =>
+    message.data.is_available === false
+      ? card(message)
+      : picture(message.source, t("stickerOf", { name: message.name }), "sticker"),
+  voice: ({ kind, data, source }) => [
+    h("audio", { class: "player is-voice", controls: true, preload: "none", src: source, "aria-label": t("voice") }),
+    download(source, kind, t("voice"), duration(data.duration)),
+  ],
+  video: ({ kind, data, source }) => download(source, kind, t("video"), duration(data.duration), data.size),
+  file: ({ kind, data, source }) => download(source, kind, data.name, "", data.size),
+};
+
+function words(text) {
+  return h("p", { class: "words", dir: "auto" }, text ?? "");
+}
+
+function picture(source, alt, look) {
+  const shown = h("img", { class: look, src: source, alt, loading: "lazy" });
+  const link = h("a", { class: "photo-link", href: source, download: "" }, shown);
+  shown.addEventListener("error", () => link.replaceWith(h("p", { class: "hint" }, t("noPicture"))));
+  return link;
+}
+
+function download(source, picture, name, length, size = 0) {
+  return h(
+    "a",
+    { class: "attached", href: source, download: name },
+    icon(picture),
+    h(
+      "span",
+      { class: "attached-text" },
+      h("span", { class: "attached-name" }, name),
+      h("span", { class: "faint" }, [length, size ? bytes(size) : ""].filter(Boolean).join(" · ")),
+    ),
+  );
+}
+
+function card({ kind, data }) {
+  const title = data.title || data.person?.nickname || data.name || data.text || kindWords(kind);
+  const below = data.description || data.greeting || data.label || data.amount || "";
+  return h(
+    "div",
+    { class: "card" },
+    h(
+      "div",
+      { class: "card-body" },
+      h("span", { class: "card-icon", "aria-hidden": "true" }, icon(CARDS[kind] ?? "unknown")),
+      h(
+        "div",
+        { class: "card-text" },
+        h("p", { class: "card-title", dir: "auto" }, title),
+        below && h("p", { class: "card-note" }, below),
+      ),
+    ),
+    data.url && h("p", { class: "card-url" }, data.url),
+    h("p", { class: "card-kind" }, kind in CARDS ? kindWords(kind) : t("other")),
+  );
+}
+
+/** The content of a send: its text, or the name of its file. */
+export function sentContent({ kind, text }) {
+  if (kind === "text") return words(text);
+  const picture = { image: "picture", video: "video", sticker: "sticker" }[kind] ?? "file";
+  return h(
+    "div",
+    { class: "attached" },
+    icon(picture),
+    h(
+      "span",
+      { class: "attached-text" },
+      h("span", { class: "attached-name" }, text || kindWords(kind)),
+      h("span", { class: "faint" }, kindWords(kind)),
+    ),
+  );
+}

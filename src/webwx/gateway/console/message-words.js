@@ -1,0 +1,74 @@
+// Words about messages and sends, for the screens that show them.
+
+import { wordsOf } from "./words.js";
+
+const OWN = {
+  // kinds of messages
+  text: ["Text", "文字"],
+  image: ["Picture", "图片"],
+  sticker: ["Sticker", "表情"],
+  voice: ["Voice message", "语音"],
+  video: ["Video", "视频"],
+  file: ["File", "文件"],
+  location: ["Location", "位置"],
+  live_location: ["Live location", "实时位置"],
+  card: ["Contact card", "名片"],
+  call: ["Call", "通话"],
+  link: ["Link", "链接"],
+  music: ["Music", "音乐"],
+  mini_program: ["Mini program", "小程序"],
+  quote: ["Reply", "引用回复"],
+  history: ["Chat history", "聊天记录"],
+  transfer: ["Transfer", "转账"],
+  red_packet: ["Red packet", "红包"],
+  app: ["App message", "应用消息"],
+  requested: ["Friend request", "好友请求"],
+  other: ["A message that only the phone can show", "仅手机可查看的消息"],
+  gap: ["Messages may be missing here", "此处可能缺少消息"],
+  pictureOf: ["Picture from {name}", "{name}发的图片"],
+  stickerOf: ["Sticker from {name}", "{name}发的表情"],
+  noPicture: ["The picture cannot be loaded", "图片无法加载"],
+  recalledBy: ["{name} recalled a message", "{name}撤回了一条消息"],
+  you: ["You", "你"],
+
+  // states of a send
+  queued: ["Queued", "排队中"],
+  sending: ["Sending", "发送中"],
+  sent: ["Sent", "已发送"],
+  failed: ["Not sent", "未发送"],
+  unknown: ["Unknown outcome", "结果未知"],
+  recalled: ["Recalled", "已撤回"],
+  whyQueued: [
+    "It is stored, and sent as soon as the account is online.",
+    "消息已保存，账号在线后会自动发送。",
+  ],
+  whySending: ["It is on its way; the platform has not answered yet.", "正在发送，平台尚未应答。"],
+  whyFailed: ["WeChat refused it (code {ret}).", "微信拒绝了它（代码 {ret}）。"],
+  whyUnknown: [
+    "The connection broke before WeChat answered: it may have arrived. It is not sent again by itself, so that it cannot arrive twice. Check the chat on your phone.",
+    "微信应答前连接中断：消息可能已送达。为避免重复，不会自动重发。请在手机上查看聊天。",
+  ],
+};
+
+export const t = wordsOf(OWN);
+
+/** Return the words for a kind of event or send; the name itself for one without words. */
+export function kindWords(kind) {
+  return kind in OWN ? t(kind) : kind;
+}
+
+/** Return the sentence that explains the state of a send; empty if the state says it all. */
+export function stateReason(send, reason = "") {
+  switch (send.state) {
+    case "queued":
+      return t("whyQueued");
+    case "sending":
+      return t("whySending");
+    case "failed":
+      return reason || t("whyFailed", { ret: send.ret });
+    case "unknown":
+      return t("whyUnknown");
+    default:
+      return "";
+  }
+}

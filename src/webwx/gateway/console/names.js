@@ -1,0 +1,60 @@
+// Names and faces of the contacts of one account.
+
+import { call } from "./api.js";
+import { h, icon } from "./dom.js";
+import { t } from "./words.js";
+
+export const FILEHELPER = "filehelper";
+
+const letters = new Intl.Segmenter();
+
+export class Names {
+  #names = new Map();
+  #asked = new Set();
+
+  constructor(account) {
+    this.account = account;
+  }
+
+  /** Store names: of contacts or members, each {id, name}. */
+  learn(named) {
+    for (const { id, name } of named) if (name) this.#names.set(id, name);
+  }
+
+  /** Return the name of a contact; the words for an unknown one if there is none. */
+  of(id) {
+    if (id === FILEHELPER) return t("filehelper");
+    return this.#names.get(id) ?? t("unknownContact");
+  }
+
+  /** Ask the gateway once for each contact without a name, and for the members of chatrooms; some stay unknown. */
+  async find(ids) {
+    const wanted = ids.filter((id) => id && id !== FILEHELPER && !this.#asked.has(id));
+    for (const id of wanted) this.#asked.add(id);
+    await Promise.allSettled(
+      wanted.map(async (id) => {
+        const found = await call("GET", `/accounts/${this.account}/contacts/${encodeURIComponent(id)}`);
+        this.learn([found.contact, ...found.members]);
+      }),
+    );
+  }
+
+  isKnown(id) {
+    return id === FILEHELPER || this.#names.has(id);
+  }
+}
+
+/** A colour and a letter for a contact; its name stands beside it. */
+export function face(id, name, size = "") {
+  if (id === FILEHELPER) return h("span", { class: `avatar ${size} is-builtin`, "aria-hidden": "true" }, icon("file"));
+  const { segment: letter } = letters.segment(name.trim() || "?").containing(0);
+  const style = { "--hue": hue(name) };
+  if (id.startsWith("@@")) return h("span", { class: `avatar ${size}`, "aria-hidden": "true", style }, icon("room"));
+  return h("span", { class: `avatar ${size}`, "aria-hidden": "true", style }, letter);
+}
+
+function hue(seed) {
+  let hash = 7;
+  for (const character of seed) hash = (hash * 31 + character.codePointAt(0)) % 100_003;
+  return String((hash * 47) % 360);
+}

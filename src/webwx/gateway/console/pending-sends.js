@@ -1,0 +1,143 @@
+// Sends of this page that the outbox does not show yet: files on their way to the gateway, requests without an answer, and
+// refusals. They outlive the screen, so an upload goes on while another screen is open.
+
+import { call, newKey, Problem, upload } from "./api.js";
+import { sentence } from "./states.js";
+
+/** Bytes of the largest file that the gateway takes. */
+export const LARGEST = 1024 * 1024 * 1024;
+
+/** Milliseconds by which the clocks of the browser and the gateway may differ. */
+const CLOCKS_DIFFER = 5000;
+
+class PendingSends extends EventTarget {
+  #byPlace = new Map();
+  /** Sentences of refusals by the id of the send: the outbox stores only the code. */
+  reasons = new Map();
+
+  /** Return the pending sends to a chat of an account, the oldest first. */
+  to(account, chat) {
+    return this.#byPlace.get(`${account}/${chat}`) ?? [];
+  }
+
+  /** Call `listener` for each change; `isDone` of its argument says that the history has news. Returns what ends this. */
+  on(listener) {
+    const hear = ({ detail }) => listener(detail);
+    this.addEventListener("changed", hear);
+    return () => this.removeEventListener("changed", hear);
+  }
+
+  /** Send a text. */
+  sendText(account, chat, text) {
+    this.#begin({ account, chat, kind: "text", text, size: 0, file: null });
+  }
+
+  /** Upload a file, and send it. */
+  sendFile(account, chat, file) {
+    this.#begin({ account, chat, kind: "file", text: file.name, size: file.size, file });
+  }
+
+  /** Try a refused or unanswered send again. One without an answer keeps its key: it is sent once in any case. */
+  again(pending) {
+    if (pending.state === "refused") pending.key = newKey();
+    this.#go(pending);
+  }
+
+  /** Cancel an upload, or put a send away that was not made. */
+  drop(pending) {
+    pending.cancel?.();
+    this.#remove(pending);
+    this.#changed(pending);
+  }
+
+  #begin(what) {
+    const pending = {
+      ...what,
+      key: newKey(),
+      begunAt: Date.now(),
+      state: "sending",
+      part: 0,
+      reason: "",
+      uploadId: "",
+      cancel: null,
+    };
+    this.#byPlace.set(`${what.account}/${what.chat}`, [...this.to(what.account, what.chat), pending]);
+    this.#go(pending);
+  }
+
+  async #go(pending) {
+    try {
+      if (pending.file && !pending.uploadId && !(await this.#upload(pending))) return;
+      Object.assign(pending, { state: "sending", reason: "", cancel: null });
+      this.#changed(pending);
+      const body = pending.file
+        ? { to: pending.chat, file: { upload_id: pending.uploadId } }
+        : { to: pending.chat, text: pending.text };
+      await call("POST", `/accounts/${pending.account}/messages`, body, { "Idempotency-Key": pending.key });
+      this.#settle(pending);
+    } catch (error) {
+      await this.#fail(pending, error);
+    }
+  }
+
+  /** Upload the file, and return whether it was not cancelled. */
+  async #upload(pending) {
+    const { done, cancel } = upload(pending.file, (part) => {
+      pending.part = part;
+      this.#changed(pending);
+    });
+    Object.assign(pending, { state: "uploading", part: 0, reason: "", cancel });
+    this.#changed(pending);
+    const uploaded = await done;
+    pending.uploadId = uploaded?.upload_id ?? "";
+    return uploaded !== null;
+  }
+
+  async #fail(pending, error) {
+    pending.cancel = null;
+    const reason = sentence(error);
+    if (error instanceof Problem) {
+      const stored = await this.#stored(pending);
+      if (stored) {
+        this.reasons.set(stored.id, reason);
+        this.#settle(pending);
+        return;
+      }
+    }
+    Object.assign(pending, { state: error instanceof Problem ? "refused" : "unanswered", reason });
+    this.#changed(pending);
+  }
+
+  /** Return the send of the outbox for a send that has failed; null if it was refused before it was stored. */
+  async #stored(pending) {
+    try {
+      const { sends } = await call("GET", `/accounts/${pending.account}/sends?limit=20`);
+      const isIt = (send) =>
+        (send.state === "failed" || send.state === "unknown") &&
+        send.chat === pending.chat &&
+        send.text === pending.text &&
+        new Date(send.created_at).getTime() > pending.begunAt - CLOCKS_DIFFER;
+      return sends.find((send) => isIt(send) && !this.reasons.has(send.id)) ?? null;
+    } catch (error) {
+      sentence(error); // only a refusal or a lost connection may pass: the failure of the send is what is shown
+      return null;
+    }
+  }
+
+  /** The outbox has it from now on. */
+  #settle(pending) {
+    this.#remove(pending);
+    this.#changed({ ...pending, isDone: true });
+  }
+
+  #remove(pending) {
+    const rest = this.to(pending.account, pending.chat).filter((each) => each !== pending);
+    this.#byPlace.set(`${pending.account}/${pending.chat}`, rest);
+  }
+
+  #changed(pending) {
+    this.dispatchEvent(new CustomEvent("changed", { detail: pending }));
+  }
+}
+
+export const pendingSends = new PendingSends();
