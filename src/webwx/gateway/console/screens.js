@@ -3,6 +3,9 @@
 
 import { accounts } from "./accounts.js";
 import { chats } from "./chats.js";
+import { events } from "./events.js";
 import { keys } from "./keys.js";
+import { outbox } from "./outbox.js";
+import { recalled } from "./recalled.js";
 
-export const SCREENS = [accounts, chats, keys];
+export const SCREENS = [accounts, chats, recalled, events, outbox, keys];

@@ -1,0 +1,43 @@
+// Words of the screen of the outbox.
+
+import { wordsOf } from "./words.js";
+
+export const t = wordsOf({
+  outbox: ["Outbox", "发件箱"],
+  hint: [
+    "Every message that was sent through this gateway, by programs and by this page.",
+    "程序和本页面通过此网关发送的所有消息。",
+  ],
+  state: ["State", "状态"],
+  allStates: ["All states", "所有状态"],
+  to: ["To", "收件人"],
+  what: ["Message", "消息"],
+  when: ["Stored", "保存时间"],
+  actions: ["Actions", "操作"],
+  none: ["No sends", "没有发送记录"],
+  noneHint: ["What is sent from here appears in this list.", "从这里发送的消息会出现在此列表中。"],
+  noneFits: ["No send has this state", "没有此状态的记录"],
+  refresh: ["Refresh", "刷新"],
+  retry: ["Send again", "重新发送"],
+  retryTitle: ["Send this message again?", "重新发送这条消息？"],
+  retryQueued: ["It is tried now instead of later.", "现在就尝试发送，而不是稍后。"],
+  retryFailed: ["WeChat has refused it before, and may do so again.", "微信之前拒绝过它，可能会再次拒绝。"],
+  retryUnknown: [
+    "It may have arrived already. Look at the chat on your phone first; if it is there, the other person gets it twice.",
+    "它可能已经送达。请先在手机上查看聊天；如果已在其中，对方会收到两次。",
+  ],
+  retried: ["It was sent", "已发送"],
+  forget: ["Forget", "删除记录"],
+  forgetTitle: ["Forget this send?", "删除这条发送记录？"],
+  forgetHint: [
+    "It is deleted from the outbox and not sent any more. Its idempotency key becomes free: a program that repeats the request sends it again.",
+    "它会从发件箱删除，不再发送。其幂等键随之释放：程序若重复请求，会再次发送。",
+  ],
+  forgotten: ["Deleted from the outbox", "已从发件箱删除"],
+  openChat: ["Open the chat with {name}", "打开与{name}的聊天"],
+  unknownCount: ["{n} sends have an unknown outcome", "{n} 条发送结果未知"],
+  unknownHint: [
+    "For each of them, look at the chat on your phone. If the message is there, forget the send; if not, send it again.",
+    "请逐条在手机上查看聊天。如果消息已在其中，请删除记录；如果没有，请重新发送。",
+  ],
+});

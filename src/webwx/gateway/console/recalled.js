@@ -1,0 +1,120 @@
+// The screen of recalled messages: what was in them, and a click that sends it to File Transfer Helper.
+
+import { accountField, isWithoutAccount, listAccounts, pickAccount } from "./account-list.js";
+import { call, newKey } from "./api.js";
+import { button, fill, h, keepFocus } from "./dom.js";
+import { live } from "./live.js";
+import { content } from "./message-content.js";
+import { face, FILEHELPER, Names } from "./names.js";
+import { empty } from "./overlays.js";
+import { go, note } from "./place.js";
+import { t } from "./recalled-words.js";
+import { ago, load } from "./states.js";
+
+export const recalled = { name: "recalled", picture: "recall", title: () => t("recalledMessages"), open };
+
+const PAGE = 50;
+
+function open(frame) {
+  const list = h("ul", { class: "cards" });
+  const forwarded = new Set(); // numbers of the recalls that were forwarded from here
+  let number = 0;
+  let names = null;
+  let limit = PAGE;
+  let isOpen = true;
+
+  async function begin() {
+    const accounts = await listAccounts();
+    const account = pickAccount(accounts, frame.parts[0]);
+    if (!isOpen || isWithoutAccount(frame.body, account)) return;
+    number = account.number;
+    names = new Names(number);
+    note("recalled", number);
+    fill(
+      frame.body,
+      h("div", { class: "line" }, accountField(accounts, account, (chosen) => go("recalled", chosen))),
+      list,
+    );
+    await load(frame, list, refresh);
+  }
+
+  async function refresh() {
+    const found = (await call("GET", `/accounts/${number}/recalled?limit=${limit}`)).recalled;
+    await names.find([...new Set(found.flatMap(({ event }) => [event.chat, event.data.original?.sender]))]);
+    if (!isOpen) return;
+    const more = button(t("more"), () => {
+      limit += PAGE;
+      frame.act(refresh, { by: more });
+    });
+    keepFocus(list, () =>
+      fill(
+        list,
+        found.length === 0 && h("li", {}, empty("recall", t("none"), t("noneHint"))),
+        found.map(card),
+        found.length === limit && h("li", {}, more),
+      ),
+    );
+  }
+
+  function card({ event, way }) {
+    const { original } = event.data;
+    const author = original?.sender ?? event.chat;
+    const name = names.of(author);
+    const isForwarded = forwarded.has(event.number);
+    const send = button(t("forward"), () => frame.act(() => forward(event), { by: send }), { picture: "forward" });
+    return h(
+      "li",
+      { class: "card", "data-key": event.id },
+      h(
+        "div",
+        { class: "card-body" },
+        face(author, name, "is-small"),
+        h(
+          "div",
+          { class: "card-text" },
+          h("h3", {}, event.is_self ? t("youRecalled") : t("someoneRecalled", { name })),
+          h(
+            "p",
+            { class: "hint" },
+            author !== event.chat && `${t("inChat", { name: names.of(event.chat) })} · `,
+            ago(event.time),
+          ),
+        ),
+      ),
+      original
+        ? h("div", { class: "kept" }, content(originalOf(event), { name }))
+        : h("p", { class: "hint" }, t("notStored")),
+      original && way === "none" && h("p", { class: "hint" }, t("cannotForward")),
+      way === "by_upload" && h("p", { class: "hint" }, t("by_upload")),
+      isForwarded && h("p", { class: "state" }, h("span", { class: "pill is-good" }, t("forwarded"))),
+      way !== "none" && !isForwarded && send,
+    );
+  }
+
+  async function forward(event) {
+    await call("POST", `/accounts/${number}/messages/${event.number}/forward`, { to: FILEHELPER }, { "Idempotency-Key": newKey() });
+    forwarded.add(event.number);
+    frame.tell(t("forwarded"));
+    await refresh();
+  }
+
+  function hear(event) {
+    if (event.account === number && event.type === "message.recalled") frame.act(refresh, { isOfUser: false });
+  }
+
+  const end = live.on("event", hear);
+  frame.act(() => load(frame, frame.body, begin), { isOfUser: false });
+  return {
+    leave() {
+      isOpen = false;
+      end();
+    },
+  };
+}
+
+/** Return the recalled message as an event: it has the tag of its kind, `text_message`, in place of a type. */
+function originalOf({ account, number, data }) {
+  const { original } = data;
+  const type = `message.${original.event.replace(/_message$/, "")}`;
+  return { account, number: original.number || number, type, data: original };
+}

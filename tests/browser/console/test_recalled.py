@@ -1,0 +1,59 @@
+"""The screen of the recalled messages: what was in them, and how they are forwarded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.browser.console.console_user import button, open_screen
+
+if TYPE_CHECKING:
+    from webwx.sandbox.world import World
+
+pytestmark = pytest.mark.verify
+
+
+async def seen(page: Any, words: str) -> None:
+    """Wait until the gateway has received a message: it is among the live events."""
+    await open_screen(page, "Live events")
+    await page.get_by_role("option").filter(has_text=words).first.wait_for()
+
+
+async def test_a_recalled_text_is_shown_and_forwarded(console: Any, world: World) -> None:
+    world.say("ahua", "me", "never mind")
+    await seen(console, "never mind")
+    await open_screen(console, "Recalled")
+    await console.get_by_text("Nothing was recalled").wait_for()
+    world.recall("ahua", "me")
+    entry = console.get_by_role("listitem").filter(has_text="阿华 recalled a message")
+    await entry.get_by_text("never mind").wait_for()
+    await entry.get_by_role("button", name="Send to File Transfer Helper").focus()
+    await console.keyboard.press("Enter")
+    await entry.get_by_text("Sent to File Transfer Helper").wait_for()
+    assert [each.text for each in world.inbox("me")["filehelper"].messages] == ["never mind"]
+
+
+async def test_a_recalled_picture_is_shown_if_the_gateway_has_it(
+    console: Any, world: World, photo: dict[str, Any]
+) -> None:
+    world.picture("ahua", "me", photo["buffer"])
+    await seen(console, "Picture")
+    await open_screen(console, "Chats")
+    await console.get_by_role("option", name="阿华").first.click()
+    shown = console.get_by_role("img", name="Picture from 阿华")
+    await console.wait_for_function("picture => picture.naturalWidth > 0", arg=await shown.element_handle())
+    world.recall("ahua", "me")
+    await open_screen(console, "Recalled")
+    await shown.wait_for()
+    await console.wait_for_function("picture => picture.naturalWidth > 0", arg=await shown.element_handle())
+
+
+async def test_a_forward_that_is_refused_is_explained(console: Any, world: World) -> None:
+    world.say("ahua", "me", "not again")
+    await seen(console, "not again")
+    world.recall("ahua", "me")
+    await open_screen(console, "Recalled")
+    world.faults.add("ret:endpoint=webwxsendmsg,times=1,ret=1204")
+    await button(console, "Send to File Transfer Helper").click()
+    await console.get_by_role("alert").filter(has_text="1204").wait_for()
+    await button(console, "Send to File Transfer Helper").wait_for()
