@@ -154,6 +154,7 @@ if TYPE_CHECKING:
     from webwx.model.messages import VoiceMessage as VoiceMessage
     from webwx.model.serialization import to_json as to_json
     from webwx.protocol.hosts import Desktop as Desktop
+    from webwx.storage.base import ConsumerPosition as ConsumerPosition
     from webwx.storage.base import Journal as Journal
     from webwx.storage.base import LoginStore as LoginStore
     from webwx.storage.base import Outgoing as Outgoing
@@ -223,7 +224,7 @@ _HOMES = {
     ),
     "model.serialization": ("to_json",),
     "protocol.hosts": ("Desktop",),
-    "storage.base": ("Journal", "LoginStore", "Outgoing", "StoredTimer"),
+    "storage.base": ("ConsumerPosition", "Journal", "LoginStore", "Outgoing", "StoredTimer"),
     "storage.memory.journal": ("MemoryJournal",),
     "storage.passphrase": ("KeyringPassphrase",),
     "storage.login": ("LoginFile", "LoginMemory"),

@@ -17,6 +17,7 @@ from webwx.client.archive import MediaArchive
 from webwx.client.chatrooms import Chatrooms
 from webwx.client.contact_book import ContactBook
 from webwx.client.contacts import ContactDirectory
+from webwx.client.consumers import StoredConsumers
 from webwx.client.dead_letters import DeadLetter, DeadLetters
 from webwx.client.forward import Forwarder
 from webwx.client.history import MessageHistory
@@ -67,7 +68,7 @@ if TYPE_CHECKING:
     from webwx.model.login import Account, QrCode
     from webwx.model.messages import Event, FriendRequest, Message, MessageRecalled, Person, Receipt
     from webwx.protocol.hosts import Desktop
-    from webwx.storage.base import Journal, LoginStore, Outgoing, State
+    from webwx.storage.base import ConsumerPosition, Journal, LoginStore, Outgoing, State
     from webwx.transport.runner import Transport
 
 
@@ -171,6 +172,7 @@ class AsyncClient:
         self._history = history
         self._recalled = RecalledMessages(history, updates)
         self._dead_letters = DeadLetters(history, updates)
+        self._consumers = StoredConsumers(updates)
         self._measurements = Measurements(session, self._sync, updates, limiter)
         self._account_login = AccountLogin(session, storage, book, directory, cursor, desktop, self._forget)
 
@@ -1216,6 +1218,32 @@ class AsyncClient:
             StorageError: The journal cannot be written.
         """
         return await self._dead_letters.revive(number, consumer=consumer)
+
+    async def list_consumers(self) -> list[ConsumerPosition]:
+        """
+        Return the consumers of the journal in the order of their names, each with its position.
+
+        Raises:
+            NoJournal: There is no journal.
+            StorageError: The journal cannot be read.
+        """
+        return await self._consumers.list_consumers()
+
+    async def forget_consumer(self, name: str) -> bool:
+        """
+        Delete a consumer with its position, its dead letters and its conversations; return whether there was one.
+
+        Messages stay. A consumer that is opened under this name later begins as a new one.
+
+        Args:
+            name: Name of the consumer, as passed to `subscribe`, `events` or `Bot`.
+
+        Raises:
+            NoJournal: There is no journal.
+            AlreadyRunning: The consumer is open, in this process or another one.
+            StorageError: The journal cannot be written.
+        """
+        return await self._consumers.forget_consumer(name)
 
     # -- events ------------------------------------------------------------------------------------------------------
 

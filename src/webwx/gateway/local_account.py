@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from webwx.model.contacts import Admission, Contact
     from webwx.model.identities import Identity
     from webwx.model.messages import Event
-    from webwx.storage.base import Outgoing, RecordStore, State
+    from webwx.storage.base import ConsumerPosition, Outgoing, RecordStore, State
 
 _log = logging.getLogger("webwx.gateway")
 
@@ -545,6 +545,14 @@ class LocalAccount:
         """Open a consumer: a reader with a stored position."""
         async with self.client.subscribe(name) as subscription:
             yield LocalConsumer(self, subscription)
+
+    async def list_consumers(self) -> list[ConsumerPosition]:
+        """Return the account's consumers in the order of their names."""
+        return await self.client.list_consumers()
+
+    async def forget_consumer(self, name: str) -> bool:
+        """Delete a consumer with its position."""
+        return await self.client.forget_consumer(name)
 
     async def list_dead_letters(self, consumer: str, *, limit: int) -> list[DeadLetter]:
         """Return the dead letters of a consumer, the newest first."""

@@ -18,7 +18,7 @@ from webwx.client.recalled import Recalled
 from webwx.model.contacts import Admission, Contact
 from webwx.model.identities import Identity
 from webwx.model.messages import Event, Receipt
-from webwx.storage.base import Outgoing, State
+from webwx.storage.base import ConsumerPosition, Outgoing, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
@@ -366,6 +366,19 @@ class AccountPort(Protocol):
 
     def consume(self, name: str) -> AbstractAsyncContextManager[EventConsumer]:
         """Open a consumer: a reader with a stored position."""
+        ...
+
+    async def list_consumers(self) -> list[ConsumerPosition]:
+        """Return the account's consumers in the order of their names."""
+        ...
+
+    async def forget_consumer(self, name: str) -> bool:
+        """
+        Delete a consumer with its position, and return whether there was one.
+
+        Raises:
+            AlreadyRunning: The consumer is open.
+        """
         ...
 
     async def list_dead_letters(self, consumer: str, *, limit: int) -> list[DeadLetter]:

@@ -181,6 +181,18 @@ class DeadLetterRow(msgspec.Struct, frozen=True, kw_only=True):
     time: float
 
 
+class ConsumerPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a consumer has come."""
+
+    name: str
+    acked: int
+    """All entries up to this number are acknowledged."""
+    waiting: int
+    """Number of later entries that are not acknowledged."""
+    dead_letters: int
+    """Number of entries that it has given up."""
+
+
 class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one conversation of a consumer, such as a survey in one chat."""
 
@@ -746,6 +758,21 @@ class AccountJournal(Protocol):
             stays: The consumer stays open for long, so a slower opening is worth faster commits.
             shows: The reader calls `show` for each entry that it passes to a handler; otherwise every entry that was
                 taken counts as passed.
+        """
+        ...
+
+    async def consumers(self) -> list[ConsumerPosition]:
+        """Return the account's consumers in the order of their names; they may be open in any process."""
+        ...
+
+    async def forget_consumer(self, name: str) -> bool:
+        """
+        Delete a consumer with its cursor, dead letters and conversations, and return whether it existed.
+
+        A consumer that is opened under this name later is a new one.
+
+        Raises:
+            AlreadyRunning: The consumer is open, in this process or another one.
         """
         ...
 

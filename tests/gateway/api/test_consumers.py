@@ -1,4 +1,4 @@
-"""Dead letters of consumers over the API."""
+"""Consumers and their dead letters over the API."""
 
 from __future__ import annotations
 
@@ -28,3 +28,21 @@ async def test_a_dead_letter_is_listed_and_revived(online: Running) -> None:
         assert (await client.post(f"{LETTERS}/{letter}/revive")).status_code == 204
         assert (await client.post(f"{LETTERS}/{letter}/revive")).status_code == 404
         assert (await client.get(LETTERS)).json()["dead_letters"] == []
+
+
+async def test_a_consumer_is_listed_and_deleted_once_it_is_closed(online: Running) -> None:
+    consumers = "/api/v1/accounts/1/consumers"
+    async with online.client("read", "manage") as client:
+        async with online.port.account(1).client.subscribe("bot"):
+            online.world.say("ahua", "me", "hi")
+            number = (await online.until_text("hi")).event.number
+            refused = await client.delete(f"{consumers}/bot")
+            assert (refused.status_code, refused.json()["code"]) == (409, "already-running")
+        listed = {each["name"]: each for each in (await client.get(consumers)).json()["consumers"]}
+        assert listed["bot"]["waiting"] >= 1
+        assert listed["bot"]["acknowledged"] < number
+        assert listed["bot"]["dead_letters"] == 0
+        assert (await client.delete(f"{consumers}/bot")).status_code == 204
+        assert (await client.delete(f"{consumers}/bot")).status_code == 404
+        assert "bot" not in {each["name"] for each in (await client.get(consumers)).json()["consumers"]}
+        assert (await client.delete(f"{consumers}/gateway")).status_code == 409

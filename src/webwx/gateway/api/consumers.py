@@ -1,11 +1,11 @@
-"""Dead letters of consumers: events that a reader has given up."""
+"""Consumers, which are readers with a stored position, and their dead letters: events that a reader has given up."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 import msgspec
-from litestar import Router, get, post
+from litestar import Router, delete, get, post
 from litestar.params import FromPath
 
 from webwx.gateway.api.documented import problems
@@ -13,6 +13,24 @@ from webwx.gateway.api.parameters import AccountNumber, InjectedPort, Limit
 from webwx.gateway.api.representations import EventView, moment, view_of_event
 from webwx.gateway.port import AccountEvent
 from webwx.gateway.problems import GatewayProblem
+
+
+class ConsumerView(msgspec.Struct, frozen=True, kw_only=True):
+    """A reader of an account's events with a stored position."""
+
+    name: str
+    acknowledged: int
+    """All events up to this number are acknowledged."""
+    waiting: int
+    """Number of later events that are not acknowledged."""
+    dead_letters: int
+    """Number of events that it has given up."""
+
+
+class ConsumerPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The consumers of an account, in the order of their names."""
+
+    consumers: list[ConsumerView]
 
 
 class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +47,29 @@ class DeadLetterPage(msgspec.Struct, frozen=True, kw_only=True):
     """Dead letters, the newest first."""
 
     dead_letters: list[DeadLetterView]
+
+
+@get("/accounts/{account:str}/consumers", scope="read", summary="List consumers", responses=problems(404, 424, 503))
+async def list_consumers(number: AccountNumber, port: InjectedPort) -> ConsumerPage:
+    """Return the consumers of an account, those of bots, webhooks and the command line included."""
+    return ConsumerPage(
+        consumers=[
+            ConsumerView(
+                name=each.name, acknowledged=each.acked, waiting=each.waiting, dead_letters=each.dead_letters
+            )
+            for each in await port.account(number).list_consumers()
+        ]
+    )  # fmt: skip
+
+
+@delete(
+    "/accounts/{account:str}/consumers/{consumer:str}", scope="manage", summary="Delete a consumer",
+    responses=problems(404, 409, 424, 503),
+)  # fmt: skip
+async def delete_consumer(number: AccountNumber, consumer: FromPath[str], port: InjectedPort) -> None:
+    """Delete a consumer with its position and its dead letters. One that is open is not deleted: 409."""
+    if not await port.account(number).forget_consumer(consumer):
+        raise GatewayProblem("not-found", "There is no such consumer.")
 
 
 @get(
@@ -62,4 +103,8 @@ async def revive_dead_letter(
         raise GatewayProblem("not-found", "There is no such dead letter.")
 
 
-consumers_router = Router("/", route_handlers=[list_dead_letters, revive_dead_letter], tags=["consumers"])
+consumers_router = Router(
+    "/",
+    route_handlers=[list_consumers, delete_consumer, list_dead_letters, revive_dead_letter],
+    tags=["consumers"],
+)

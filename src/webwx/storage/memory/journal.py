@@ -21,7 +21,7 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
-from webwx.storage.base import QUARANTINE, RETENTION_DAYS, Arrival, DeadLetterRow, Entry, Stats
+from webwx.storage.base import QUARANTINE, RETENTION_DAYS, Arrival, ConsumerPosition, DeadLetterRow, Entry, Stats
 from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.memory.archive import MediaRecords, MemoryArchivedMedia
 from webwx.storage.memory.consumers import MemoryConsumer
@@ -248,11 +248,34 @@ class MemoryAccount:
             is_first = not entries.cursors
             begin = 0 if is_first or since == "beginning" else entries.last
             cursor = entries.cursors.setdefault(name, Cursor(begin))
-            if cursor.consumer is not None:
-                raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
+            _require_closed(name, cursor)
             opened = MemoryConsumer(name, cursor, entries, self._lock, tell=tell, shows=shows)
             cursor.consumer = opened
             return opened
+
+    async def consumers(self) -> list[ConsumerPosition]:
+        """Return the account's consumers in the order of their names."""
+        with self._lock:
+            entries = self._data().entries
+            return [
+                ConsumerPosition(
+                    name=name, acked=cursor.acked,
+                    waiting=sum(each.number not in cursor.ahead for each in entries.after(cursor.acked)),
+                    dead_letters=sum(failure.state == "dead" for failure in cursor.failures.values()),
+                )
+                for name, cursor in sorted(entries.cursors.items())
+            ]  # fmt: skip
+
+    async def forget_consumer(self, name: str) -> bool:
+        """Delete a consumer with all that belongs to it, and return whether it existed."""
+        name = clean_text(name)
+        with self._lock:
+            cursors = self._data().entries.cursors
+            if name not in cursors:
+                return False
+            _require_closed(name, cursors[name])
+            del cursors[name]
+            return True
 
     async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
         """Return a consumer's dead letters, the newest first."""
@@ -424,3 +447,8 @@ class MemoryAccount:
             login.contacts.clear()
             login.names.clear()
         data.identities.forget_soon({login.row for login in ended})
+
+
+def _require_closed(name: str, cursor: Cursor) -> None:
+    if cursor.consumer is not None:
+        raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")

@@ -87,7 +87,7 @@ def read_known(db: sqlite3.Connection, consumer: int) -> ConsumerState:
         "SELECT acked, started, is_open, suspects FROM consumers WHERE consumer = ?", (consumer,)
     ).fetchone()
     ahead = select_numbers(db, "SELECT number FROM ahead WHERE consumer = ?", (consumer,))
-    token = db.execute("SELECT state FROM states WHERE name = ?", (_token_of(consumer),)).fetchone()
+    token = db.execute("SELECT state FROM states WHERE name = ?", (token_name(consumer),)).fetchone()
     failures = db.execute(
         "SELECT number, attempts, state FROM failures WHERE consumer = ? ORDER BY number", (consumer,)
     ).fetchall()
@@ -105,7 +105,7 @@ def read_known(db: sqlite3.Connection, consumer: int) -> ConsumerState:
     )
 
 
-def _token_of(consumer: int) -> str:
+def token_name(consumer: int) -> str:
     """Return the name under which the token of a consumer's opening is stored."""
     return f"opening of consumer {consumer}"
 
@@ -504,7 +504,7 @@ class SqliteConsumer:
         )
         if not self._is_stored_open:
             db.execute(
-                "INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (self._account, _token_of(self.row), self._token)
+                "INSERT OR REPLACE INTO states VALUES (?, ?, ?)", (self._account, token_name(self.row), self._token)
             )
         ahead = [(self.row, number) for number in storing if number > acked]
         insert(db, "ahead", ahead, verb="INSERT OR IGNORE")

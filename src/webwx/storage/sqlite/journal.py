@@ -24,13 +24,14 @@ from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId, is_chatroom
 from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
-from webwx.storage.base import RETENTION_DAYS, Arrival, DeadLetterRow, Entry, Stats
+from webwx.storage.base import RETENTION_DAYS, Arrival, ConsumerPosition, DeadLetterRow, Entry, Stats
 from webwx.storage.batches import digest_of_body, gap_between, new_items
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
 from webwx.storage.sqlite.archive import SqliteArchivedMedia, delete_unnamed
 from webwx.storage.sqlite.bodies import blank, locate, pack
 from webwx.storage.sqlite.bulk import as_list, select
-from webwx.storage.sqlite.consumers import LiveConsumers, SqliteConsumer, StoredBatch, read_known
+from webwx.storage.sqlite.consumer_list import delete_consumer, find_consumer, read_consumers
+from webwx.storage.sqlite.consumers import ConsumerState, LiveConsumers, SqliteConsumer, StoredBatch, read_known
 from webwx.storage.sqlite.contacts import Looks, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.storage.sqlite.conversations import delete_conversations
 from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead_letters, revive
@@ -425,8 +426,7 @@ class SqliteAccount:
         name = clean_text(name)
 
         def make(db: sqlite3.Connection) -> int:
-            known = "SELECT consumer FROM consumers WHERE account = ? AND name = ?"
-            found = db.execute(known, (account, name)).fetchone()
+            found = find_consumer(db, account, name)
             if found is None:
                 is_first = db.execute("SELECT 1 FROM consumers WHERE account = ?", (account,)).fetchone() is None
                 begin = 0 if is_first or since == "beginning" else last_number(db)
@@ -434,21 +434,27 @@ class SqliteAccount:
                     "INSERT INTO consumers (account, name, acked, started) VALUES (?, ?, ?, ?)",
                     (account, name, begin, begin),
                 )
-                found = db.execute(known, (account, name)).fetchone()
-            return int(found[0])
+                found = find_consumer(db, account, name)
+            assert found is not None  # noqa: S101 - it was just inserted
+            return found
+
+        def read(db: sqlite3.Connection, row: int) -> ConsumerState | None:
+            return read_known(db, row) if find_consumer(db, account, name) == row else None
 
         if stays:
             with contextlib.suppress(StorageError):  # without this, commits are only slower
                 await self._writer.do_outside(lambda db: make_room(db, self._path))
-        consumer = await self._writer.do(make)
-        lock = take_lock(self._path.with_name(f".{self._path.name}.consumer-{consumer}"))
-        if lock is None:
-            raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
-        try:
-            known = await self._reader.do(partial(read_known, consumer=consumer))
-        except BaseException:
-            os.close(lock)
-            raise
+        while True:
+            consumer = await self._writer.do(make)
+            lock = self._lock_consumer(name, consumer)
+            try:
+                known = await self._reader.do(partial(read, row=consumer))
+            except BaseException:
+                os.close(lock)
+                raise
+            if known is not None:
+                break
+            os.close(lock)  # it was deleted before this process held its lock
         opened = SqliteConsumer(
             name, consumer=consumer, account=account, known=known, stream=self._stream, writer=self._writer,
             reader=self._reader, lock=lock, tell=tell, shows=shows,
@@ -456,6 +462,41 @@ class SqliteAccount:
         self._stream.consumers.append(opened)
         self._writer.join(opened)
         return opened
+
+    def _lock_consumer(self, name: str, consumer: int) -> int:
+        lock = take_lock(self._path.with_name(f".{self._path.name}.consumer-{consumer}"))
+        if lock is None:
+            raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
+        return lock
+
+    async def consumers(self) -> list[ConsumerPosition]:
+        """Return the account's consumers in the order of their names; they may be open in any process."""
+        account = await self._account()
+        return await self._reader.do(lambda db: read_consumers(db, account))
+
+    async def forget_consumer(self, name: str) -> bool:
+        """
+        Delete a consumer with all that belongs to it, and return whether it existed.
+
+        Raises:
+            AlreadyRunning: The consumer is open, in this process or another one.
+        """
+        account, name = await self._account(), clean_text(name)
+        consumer = await self._reader.do(lambda db: find_consumer(db, account, name))
+        if consumer is None:
+            return False
+        lock = self._lock_consumer(name, consumer)
+
+        def forget(db: sqlite3.Connection) -> bool:
+            if find_consumer(db, account, name) != consumer:  # another process was faster
+                return False
+            delete_consumer(db, account, consumer)
+            return True
+
+        try:
+            return await self._writer.do(forget)
+        finally:
+            os.close(lock)
 
     async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
         """Return a consumer's dead letters, the newest first; the consumer may be open in any process."""
