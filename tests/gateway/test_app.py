@@ -33,8 +33,8 @@ async def test_no_key_stands_in_a_log_or_an_error(online: Running, caplog: pytes
 async def test_a_closed_gateway_has_closed_its_records(start_gateway: StartGateway) -> None:
     async with start_gateway() as running:
         gateway = running.gateway
-        assert not gateway.closing.is_set()
+        assert not gateway.streams.is_closing
         gateway.begin_closing()
-        assert gateway.closing.is_set()
+        assert gateway.streams.is_closing
     with pytest.raises(StorageError):
         await gateway.keys.find()

@@ -45,7 +45,7 @@ async def test_it_serves_until_it_is_cancelled(start_gateway: StartGateway) -> N
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert running.gateway.closing.is_set()
+        assert running.gateway.streams.is_closing
 
 
 async def test_a_certificate_that_cannot_be_read_is_refused(start_gateway: StartGateway, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from webwx.client.account_storage import AccountStorage
 from webwx.client.archive import MediaArchive
 from webwx.client.chatrooms import Chatrooms
+from webwx.client.consumers import StoredConsumers
 from webwx.client.contact_book import ContactBook
 from webwx.client.contacts import ContactDirectory
-from webwx.client.consumers import StoredConsumers
 from webwx.client.dead_letters import DeadLetter, DeadLetters
 from webwx.client.forward import Forwarder
 from webwx.client.history import MessageHistory

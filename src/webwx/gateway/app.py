@@ -30,7 +30,7 @@ from webwx.gateway.api.receivers import receivers_router
 from webwx.gateway.api.sends import sends_router
 from webwx.gateway.api.uploads import uploads_router
 from webwx.gateway.api.webhooks import webhooks_router
-from webwx.gateway.auth import Access, Caller
+from webwx.gateway.auth import Access, Caller, FailedKeys
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.console import console_router
 from webwx.gateway.fallback import Fallback, channels_of
@@ -38,6 +38,7 @@ from webwx.gateway.front import Front
 from webwx.gateway.hooks import Hooks, is_vendor_request
 from webwx.gateway.keys import KeyRing
 from webwx.gateway.notification_queue import NotificationQueue
+from webwx.gateway.open_streams import OpenStream, OpenStreams
 from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import HANDLERS, GatewayProblem
 from webwx.gateway.receivers import Receivers
@@ -86,9 +87,13 @@ class Gateway:
         self.config = config
         self.records = records
         self.port = port
-        self.keys = KeyRing(records, clock)
-        self.sessions = ConsoleSessions(records, clock)
-        self.access = Access(self.keys, self.sessions, port, lambda: self.config.limits.requests_per_minute)
+        self.keys = KeyRing(records, clock, lambda: self.streams.check_soon())
+        self.sessions = ConsoleSessions(records, clock, lambda: self.streams.check_soon())
+        self.failed_keys = FailedKeys()
+        self.access = Access(
+            self.keys, self.sessions, port, lambda: self.config.limits.requests_per_minute, self.failed_keys
+        )
+        self.streams = OpenStreams(self.access.is_current)
         self._audit = AuditLog(records, port, clock)
         self.uploads = UploadStore(records, folder / "uploads", clock)
         self.receivers = Receivers(records, clock)
@@ -100,9 +105,7 @@ class Gateway:
             rng=rng or random.Random(),  # noqa: S311 - it only spreads calls
         )  # fmt: skip
         self._fallback = Fallback(port, self.notifications, channels_of(config.fallback))
-        self._reporting: asyncio.Future[NoReturn] | None = None
-        self.closing = asyncio.Event()
-        """Set when the server begins to stop; streams end then."""
+        self._background: list[asyncio.Future[NoReturn]] = []
         self.routes = self._assemble()
         """The application behind the checks of hosts and origins, with its table of routes."""
         reception = Reception(self.receivers, self.notifications, records, folder, clock)
@@ -117,17 +120,17 @@ class Gateway:
         await self.port.start()
         await self.notifications.start()
         await self.deliveries.start()
-        self._reporting = asyncio.ensure_future(self._fallback.run())
+        self._background = [asyncio.ensure_future(work) for work in (self._fallback.run(), self.streams.run())]
 
     def begin_closing(self) -> None:
         """End all streams, because the server stops."""
-        self.closing.set()
+        self.streams.end_all()
 
     async def close(self) -> None:
         """Finish sends in progress, store all positions, and close everything."""
         try:
-            if self._reporting is not None:
-                self._reporting.cancel()
+            for task in self._background:
+                task.cancel()
             await self.notifications.close()
             await self.deliveries.close()
             await self.port.close()
@@ -164,7 +167,8 @@ class Gateway:
                 "audited": Provide(audited_change, sync_to_thread=False),
                 "caller": Provide(_caller, sync_to_thread=False),
                 "gateway": Provide(self._itself, sync_to_thread=False),
-                "closing": Provide(self._closing, sync_to_thread=False),
+                "failed_keys": Provide(lambda: self.failed_keys, sync_to_thread=False),
+                "stream": Provide(self._stream, sync_to_thread=False),
                 "config": Provide(lambda: self.config, sync_to_thread=False),
                 "uploads": Provide(lambda: self.uploads, sync_to_thread=False),
                 "keys": Provide(lambda: self.keys, sync_to_thread=False),
@@ -201,8 +205,8 @@ class Gateway:
     def _itself(self) -> Gateway:
         return self
 
-    def _closing(self) -> asyncio.Event:
-        return self.closing
+    def _stream(self, scope: Scope) -> OpenStream:
+        return self.streams.open(scope["user"])
 
     def _port(self) -> GatewayPort:
         return self.port

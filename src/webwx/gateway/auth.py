@@ -15,9 +15,9 @@ import msgspec
 from litestar.params import CookieParameter, HeaderParameter
 
 from webwx.gateway.front import client_address
-from webwx.gateway.keys import IMPLIED, Scope
+from webwx.gateway.keys import IMPLIED, Scope, digest_of
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.sessions import COOKIE, HEADER
+from webwx.gateway.sessions import COOKIE, HEADER, session_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +57,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers of the accounts that the caller reaches; None: all."""
     address: str
     """IP address."""
+    proof: str = ""
+    """Digest of the secret or session with which it came."""
+
+    def __repr__(self) -> str:
+        return f"Caller({self.id})"
 
     def allows(self, scope: Scope) -> bool:
         """Return whether the caller has a scope."""
@@ -69,9 +74,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 class FailedKeys:
     """
-    Wrong keys by address: after some in a row, the address has to wait, twice as long after each further one.
+    Wrong keys and codes by address: after some in a row, the address has to wait, twice as long after each further one.
 
-    A right key is accepted meanwhile, because programs of one machine share an address.
+    A right one is accepted meanwhile, because programs of one machine share an address.
 
     Args:
         clock: Returns seconds; only differences matter.
@@ -84,7 +89,7 @@ class FailedKeys:
 
     def add(self, address: str) -> None:
         """
-        Count a wrong key.
+        Count a wrong key or code.
 
         Raises:
             GatewayProblem: The address has to wait.
@@ -155,6 +160,7 @@ class Access:
         sessions: The sessions of the console.
         port: Finds the account in a path.
         requests_per_minute: Returns the limit of a key that has none of its own.
+        failed: Slows down wrong keys.
         clock: Returns seconds; only differences matter.
     """
 
@@ -164,13 +170,14 @@ class Access:
         sessions: ConsoleSessions,
         port: GatewayPort,
         requests_per_minute: Callable[[], int],
+        failed: FailedKeys,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._keys = keys
         self._sessions = sessions
         self._port = port
         self._requests_per_minute = requests_per_minute
-        self._failed = FailedKeys(clock)
+        self._failed = failed
         self._rate = RequestRate(clock)
         self._query_names: dict[BaseRouteHandler, frozenset[str] | None] = {}
 
@@ -206,7 +213,8 @@ class Access:
                 self._failed.forgive(address)
                 own = key.requests_per_minute
                 self._rate.take(key.id, self._requests_per_minute() if own is None else own)
-                return Caller(id=key.id, scopes=key.scopes, accounts=key.accounts, address=address)
+                proof = digest_of(text.strip())
+                return Caller(id=key.id, scopes=key.scopes, accounts=key.accounts, address=address, proof=proof)
             self._failed.add(address)
             raise GatewayProblem("unauthorized", "This is no valid key; 'webwx serve key create' makes one.")
         token = connection.cookies.get(COOKIE)
@@ -221,7 +229,14 @@ class Access:
         is_change = connection.scope.get("method", "GET") not in SAFE_METHODS  # an upgrade has no method
         if is_change and HEADER not in connection.headers:
             raise GatewayProblem("forbidden", f"A change with the console's cookie needs the header '{HEADER}'.")
-        return Caller(id=CONSOLE, scopes=("admin",), accounts=None, address=address)
+        return Caller(id=CONSOLE, scopes=("admin",), accounts=None, address=address, proof=session_id(token))
+
+    async def is_current(self, caller: Caller) -> bool:
+        """Return whether a caller still has the key or session, and the rights, with which it was identified."""
+        if caller.id == CONSOLE:
+            return await self._sessions.is_live(caller.proof)
+        key = await self._keys.verify_again(caller.id, caller.proof, caller.address)
+        return key is not None and (key.scopes, key.accounts) == (caller.scopes, caller.accounts)
 
     def _check_account(self, connection: Connection, caller: Caller) -> None:
         which = connection.path_params.get("account")

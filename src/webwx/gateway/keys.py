@@ -108,11 +108,15 @@ class KeyRing:
     Args:
         records: The records.
         clock: Returns seconds since 1970.
+        changed: Called after a key was changed or deleted here.
     """
 
-    def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, records: RecordStore, clock: Callable[[], float], changed: Callable[[], object] = lambda: None
+    ) -> None:
         self._values = StoredValues(records, clock, KIND, ApiKey, _check)
         self._clock = clock
+        self._changed = changed
         self._cached: dict[str, _Cached] = {}
 
     def __repr__(self) -> str:
@@ -160,7 +164,7 @@ class KeyRing:
             InvalidRequest: There is no such scope or network.
         """
         changed = await self._values.change(key_id, change)
-        self._cached.pop(key_id, None)
+        self._forget(key_id)
         return changed
 
     async def rotate(self, key_id: str, *, overlap: float) -> NewKey | None:
@@ -184,8 +188,12 @@ class KeyRing:
     async def delete(self, key_id: str) -> bool:
         """Delete a key, and return whether there was one."""
         was_there = await self._values.delete(key_id)
-        self._cached.pop(key_id, None)
+        self._forget(key_id)
         return was_there
+
+    def _forget(self, key_id: str) -> None:
+        self._cached.pop(key_id, None)
+        self._changed()
 
     async def verify(self, text: str, address: str) -> ApiKey | None:
         """
@@ -197,14 +205,26 @@ class KeyRing:
         """
         form = _FORM.fullmatch(text)
         key = None if form is None else await self._known(form[1])
-        if form is None or key is None:
-            return None
-        digest, now = _digest(form[2]), self._clock()
+        return key if form is not None and key is not None and self._accepts(key, _digest(form[2]), address) else None
+
+    async def verify_again(self, key_id: str, digest: str, address: str) -> ApiKey | None:
+        """
+        Return the key that a caller has, as it is stored now; None if it is no longer valid for the caller.
+
+        Args:
+            key_id: Id of the key.
+            digest: Digest of the secret that the caller sent, from `digest_of`.
+            address: The caller's IP address.
+        """
+        key = await self._values.get(key_id)
+        return key if key is not None and self._accepts(key, digest, address) else None
+
+    def _accepts(self, key: ApiKey, digest: str, address: str) -> bool:
+        now = self._clock()
         is_right = hmac.compare_digest(digest, key.digest)
         is_earlier = now < key.earlier_until and hmac.compare_digest(digest, key.earlier_digest)
-        if not (is_right or is_earlier) or (key.expires_at is not None and now >= key.expires_at):
-            return None
-        return key if is_in(address, key.networks) else None
+        has_expired = key.expires_at is not None and now >= key.expires_at
+        return (is_right or is_earlier) and not has_expired and is_in(address, key.networks)
 
     async def _known(self, key_id: str) -> ApiKey | None:
         cached = self._cached.get(key_id)
@@ -262,6 +282,11 @@ def is_in(address: str, networks: tuple[str, ...]) -> bool:
     except ValueError:
         return False
     return any(found in ipaddress.ip_network(network) for network in networks)
+
+
+def digest_of(text: str) -> str:
+    """Return the digest of the secret in the text of a key."""
+    return _digest(text.rpartition("_")[2])
 
 
 def _digest(secret: str) -> str:

@@ -49,11 +49,15 @@ class ConsoleSessions:
     Args:
         records: The records.
         clock: Returns seconds since 1970.
+        changed: Called after a session was ended here.
     """
 
-    def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, records: RecordStore, clock: Callable[[], float], changed: Callable[[], object] = lambda: None
+    ) -> None:
         self._records = records
         self._clock = clock
+        self._changed = changed
         self._known: dict[str, tuple[float, float]] = {}
         """Expiry of each session and the time at which it was read, by its hash."""
 
@@ -64,7 +68,7 @@ class ConsoleSessions:
 
     async def exchange(self, code: str) -> str | None:
         """Return the token of a new session for a one-time code; None if the code is unknown, used or expired."""
-        name = _hash(code)
+        name = session_id(code)
         record = await self._records.get(_CODE, name)
         is_first = await self._records.delete(_CODE, name)
         if record is None or not is_first or self._is_over(record.body):
@@ -73,7 +77,11 @@ class ConsoleSessions:
 
     async def is_valid(self, token: str) -> bool:
         """Return whether a session with this token exists and has not expired."""
-        name, now = _hash(token), self._clock()
+        return await self.is_live(session_id(token))
+
+    async def is_live(self, name: str) -> bool:
+        """Return whether a session exists and has not expired, by its id from `session_id`."""
+        now = self._clock()
         known = self._known.get(name)
         if known is None or not 0 <= now - known[1] < _FRESH:
             record = await self._records.get(_SESSION, name)
@@ -86,19 +94,21 @@ class ConsoleSessions:
 
     async def end(self, token: str) -> None:
         """End one session."""
-        self._known.pop(_hash(token), None)
-        await self._records.delete(_SESSION, _hash(token))
+        self._known.pop(session_id(token), None)
+        await self._records.delete(_SESSION, session_id(token))
+        self._changed()
 
     async def end_all(self) -> None:
         """End all sessions."""
         self._known.clear()
         for record in await self._records.find(_SESSION):
             await self._records.delete(_SESSION, record.id)
+        self._changed()
 
     async def _create(self, kind: str, seconds: float) -> str:
         token, now = secrets.token_urlsafe(32), self._clock()
         body = msgspec.json.encode(_Expiry(now + seconds))
-        await self._records.put(kind, _hash(token), body, version=0, time=now)
+        await self._records.put(kind, session_id(token), body, version=0, time=now)
         return token
 
     async def _delete_expired(self) -> None:
@@ -111,5 +121,6 @@ class ConsoleSessions:
         return self._clock() >= msgspec.json.decode(body, type=_Expiry).expires_at
 
 
-def _hash(token: str) -> str:
+def session_id(token: str) -> str:
+    """Return the id of a session, which reveals nothing of its token."""
     return hashlib.sha256(token.encode()).hexdigest()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from webwx.gateway.auth import FREE_FAILURES
 from webwx.gateway.sessions import COOKIE, HEADER
 
 if TYPE_CHECKING:
@@ -70,6 +71,18 @@ async def test_a_code_is_exchanged_once_for_a_cookie_of_this_site_only(running: 
         assert (again.status_code, again.json()["code"]) == (401, "unauthorized")
         assert (await browser.delete("/api/v1/console/session", headers={HEADER: "1"})).status_code == 204
         assert (await browser.get(KEYS)).status_code == 401
+
+
+async def test_wrong_codes_of_an_address_are_slowed_down_like_wrong_keys(running: Running) -> None:
+    code = await running.gateway.sessions.create_code()
+    async with running.anonymous() as browser:
+        guesses = [await browser.post("/api/v1/console/session", json={"code": "guess"}) for _ in range(7)]
+        assert [guess.status_code for guess in guesses] == [401] * FREE_FAILURES + [429] * 2
+        assert int(guesses[-1].headers["retry-after"]) >= 1
+        assert (await browser.get(KEYS, headers={"Authorization": "Bearer x"})).status_code == 429
+        assert (await browser.post("/api/v1/console/session", json={"code": code})).status_code == 204
+    async with running.anonymous(address="10.0.0.9") as other:
+        assert (await other.post("/api/v1/console/session", json={"code": "guess"})).status_code == 401
 
 
 async def test_all_sessions_can_be_ended(running: Running) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.serve import listen, serve
@@ -106,6 +106,11 @@ class EventSource:
             if separator:
                 fields[name] = value.strip()
 
+    async def until_end(self) -> None:
+        """Read until the server ends the stream."""
+        while await self._reader.readline() != b"0\r\n":
+            pass
+
     async def next_text(self) -> tuple[str, str]:
         """Return the text and the id of the next message."""
         while True:
@@ -160,6 +165,32 @@ async def test_a_stream_shows_the_end_of_a_login(online: Running) -> None:
         assert "id" not in fields
 
 
+async def test_a_stream_ends_with_its_key(online: Running) -> None:
+    key, other = await online.key("events"), await online.key("events")
+    async with (
+        port_of(online) as address,
+        event_source(address, key) as source,
+        event_source(address, other) as other_source,
+    ):
+        await online.gateway.keys.delete(key.split("_")[1])
+        await source.until_end()
+        online.world.say("ahua", "me", "for the other key")
+        assert (await other_source.next_text())[0] == "for the other key"
+
+
+async def test_a_long_poll_ends_with_its_key(online: Running) -> None:
+    key = await online.key("events")
+    cursor = await online.port.newest_cursor([1])
+    async with online.anonymous(headers={"Authorization": f"Bearer {key}"}) as client:
+        waiting = asyncio.ensure_future(client.get(EVENTS, params={"after": cursor, "wait": 25, "types": "none"}))
+        while not len(online.gateway.streams):  # noqa: ASYNC110 - nothing marks the begin of the wait
+            await asyncio.sleep(0)
+        await online.gateway.keys.rotate(key.split("_")[1], overlap=0)
+        answer = await waiting
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+
+
 async def receive(socket: ClientConnection) -> dict[str, Any]:
     frame: dict[str, Any] = json.loads(await socket.recv())
     return frame
@@ -176,6 +207,13 @@ async def receive_texts(socket: ClientConnection, count: int, *, acks: bool = Fa
             if acks:
                 await socket.send(json.dumps({"op": "ack", "number": frame["event"]["number"]}))
     return found
+
+
+async def socket_until_closed(socket: ClientConnection) -> AsyncIterator[str | bytes]:
+    """Yield what a server sends until it closes the socket, for whatever reason."""
+    with contextlib.suppress(ConnectionClosed):
+        while True:
+            yield await socket.recv()
 
 
 def socket_to(address: str, key: str) -> connect:
@@ -271,3 +309,17 @@ async def test_streams_and_sockets_end_with_the_server(online: Running) -> None:
             assert (await receive(socket))["op"] == "ready"
         await socket.wait_closed()
         assert socket.close_code == 1012
+
+
+@pytest.mark.parametrize("hello", [None, {"op": "hello"}, {"op": "hello", "consumer": "bot", "accounts": ["1"]}])
+async def test_a_socket_ends_with_its_key(online: Running, hello: dict[str, Any] | None) -> None:
+    key = await online.key("events")
+    async with port_of(online) as address, socket_to(address, key) as socket:
+        if hello is not None:
+            await socket.send(json.dumps(hello))
+            assert (await receive(socket))["op"] == "ready"
+        await online.gateway.keys.delete(key.split("_")[1])
+        frames = [json.loads(frame) async for frame in socket_until_closed(socket)]
+
+    assert (socket.close_code, socket.close_reason) == (1008, "unauthorized")
+    assert frames[-1]["data"]["code"] == "unauthorized"

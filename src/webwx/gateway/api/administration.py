@@ -15,13 +15,15 @@ from webwx.gateway.api.audit_log import InjectedAudited, InjectedRecords
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller, Limit
 from webwx.gateway.api.representations import moment, optional_moment
-from webwx.gateway.auth import Caller
+from webwx.gateway.auth import Caller, FailedKeys
+from webwx.gateway.front import client_address
 from webwx.gateway.keys import ApiKey, KeyRing, Scope, check_scopes
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sessions import COOKIE, SESSION_SECONDS, ConsoleSessions
 
 InjectedKeys = NamedDependency[SkipValidation[KeyRing]]
 InjectedSessions = NamedDependency[SkipValidation[ConsoleSessions]]
+InjectedFailures = NamedDependency[SkipValidation[FailedKeys]]
 
 
 class KeyView(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,12 +225,18 @@ async def read_audit(
     responses=problems(503),
 )  # fmt: skip
 async def open_session(
-    data: JSONBody[OneTimeCode], request: Request[None, None, State], sessions: InjectedSessions
+    data: JSONBody[OneTimeCode],
+    request: Request[None, None, State],
+    sessions: InjectedSessions,
+    failed_keys: InjectedFailures,
 ) -> Response[None]:
-    """Exchange the one-time code of a link for a cookie."""
+    """Exchange the one-time code of a link for a cookie. Wrong codes are slowed down like wrong keys."""
+    address = client_address(request.scope)
     token = await sessions.exchange(data.code)
     if token is None:
+        failed_keys.add(address)
         raise GatewayProblem("unauthorized", "This code is unknown, used or expired; 'webwx serve pair' prints one.")
+    failed_keys.forgive(address)
     cookie = Cookie(
         key=COOKIE, value=token, path="/", httponly=True, samesite="strict", secure=request.url.scheme == "https",
         max_age=int(SESSION_SECONDS),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from webwx.gateway.auth import Caller
+    from webwx.gateway.open_streams import OpenStream
     from webwx.gateway.port import GatewayPort
     from webwx.gateway.webhook_notices import WebhookNotice
 
@@ -53,32 +54,35 @@ class EventReader:
         """Return whether the reader reads a type."""
         return is_wanted(event_type, self._types)
 
-    async def page(self, cursor: str, *, limit: int, wait: float) -> tuple[list[AccountEvent], str, bool]:
+    async def page(
+        self, cursor: str, stream: OpenStream, *, limit: int, wait: float
+    ) -> tuple[list[AccountEvent], str, bool]:
         """Return the next events, the cursor after them, and whether events before them are gone."""
         found = await self._port.read_events(self._accounts, cursor, limit=limit)
         if not found.events and wait:
-            await self._port.wait_for_events(self._accounts, found.cursor, wait=wait)
+            await stream.run(self._port.wait_for_events(self._accounts, found.cursor, wait=wait))
+            stream.require_valid()
             found = await self._port.read_events(self._accounts, found.cursor, limit=limit)
         return [told for told in found.events if self.wants(type_of(told.event))], found.cursor, found.lost
 
     async def follow(
-        self, cursor: str | None, closing: asyncio.Event, notices: AsyncGenerator[WebhookNotice, None]
+        self, cursor: str | None, stream: OpenStream, notices: AsyncGenerator[WebhookNotice, None]
     ) -> AsyncGenerator[AccountEvent | AccountStatus | WebhookNotice | Reset | None, None]:
         """
         Yield events without end, changes of states, events of the gateway itself, and None as a heartbeat.
 
         Args:
             cursor: Position to continue from; None: only new events. With an invalid one, `Reset` is the first item.
-            closing: Ends the stream when it is set.
+            stream: Says when to end.
             notices: The events of the gateway itself that the reader may have.
         """
         states = self._port.watch_states()
         changed = asyncio.ensure_future(anext(states))
         noticed = asyncio.ensure_future(anext(notices))
-        ended = asyncio.ensure_future(closing.wait())
+        ended = asyncio.ensure_future(stream.ended.wait())
         try:
             position = await self._port.newest_cursor(self._accounts) if cursor is None else cursor
-            while not ended.done():
+            while not stream.ended.is_set():
                 try:
                     page = await self._port.read_events(self._accounts, position, limit=_PAGE)
                 except InvalidCursor:
@@ -88,7 +92,7 @@ class EventReader:
                 if page.lost:
                     yield Reset(cursor=page.events[0].cursor if page.events else page.cursor)
                 for told in page.events:
-                    if self.wants(type_of(told.event)):
+                    if self.wants(type_of(told.event)) and not stream.ended.is_set():
                         yield told
                 position = page.cursor
                 if page.events:

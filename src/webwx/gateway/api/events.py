@@ -29,9 +29,10 @@ from webwx.gateway.api.event_reader import (
     is_wanted,
     patterns_of,
 )
-from webwx.gateway.api.parameters import InjectedCaller, InjectedClosing, InjectedPort, Limit
+from webwx.gateway.api.parameters import InjectedCaller, InjectedPort, InjectedStream, Limit
 from webwx.gateway.api.representations import EventView, type_of, view_of_event
 from webwx.gateway.auth import Caller
+from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import AccountEvent, AccountPort, AccountStatus, EventConsumer, GatewayPort
 from webwx.gateway.problems import GatewayProblem, problem_of
 from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
@@ -72,6 +73,7 @@ class EventsView(msgspec.Struct, frozen=True, kw_only=True):
 async def read_events(
     port: InjectedPort,
     caller: InjectedCaller,
+    stream: InjectedStream,
     after: After = None,
     accounts: Accounts = None,
     types: Types = None,
@@ -80,7 +82,7 @@ async def read_events(
 ) -> EventsView:
     """Return events after a cursor, those of each account in the order of arrival; without a cursor from the oldest."""
     reader = EventReader(port, await chosen_accounts(port, caller, accounts), patterns_of(types))
-    events, cursor, is_lost = await reader.page(after or "", limit=limit, wait=wait)
+    events, cursor, is_lost = await reader.page(after or "", stream, limit=limit, wait=wait)
     return EventsView(events=[view_of_event(told) for told in events], next=cursor, lost=is_lost)
 
 
@@ -88,7 +90,7 @@ async def read_events(
 async def stream_events(
     port: InjectedPort,
     caller: InjectedCaller,
-    closing: InjectedClosing,
+    stream: InjectedStream,
     notices: InjectedNotices,
     after: After = None,
     accounts: Accounts = None,
@@ -108,7 +110,7 @@ async def stream_events(
     reader = EventReader(port, numbers, patterns_of(types))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     watched = notices.watch(caller.accounts if accounts is None else numbers)
-    followed = reader.follow(last_event_id or after, closing, watched)
+    followed = reader.follow(last_event_id or after, stream, watched)
     return Stream(_server_sent(followed), media_type="text/event-stream", headers=headers)
 
 
@@ -180,20 +182,26 @@ async def socket_events(
     socket: WebSocket[Caller, None, State],
     port: InjectedPort,
     caller: InjectedCaller,
-    closing: InjectedClosing,
+    stream: InjectedStream,
     notices: InjectedNotices,
 ) -> None:
     """Send events over a WebSocket; the first message of the client says which."""
     await socket.accept()
     try:
-        hello = msgspec.json.decode(await socket.receive_text(), type=Hello)
+        first = await stream.run(socket.receive_text())
+        stream.require_valid()
+        if first is None:
+            await socket.close(_GOING_AWAY, "restart")
+            return
+        hello = msgspec.json.decode(first, type=Hello)
         wanted = None if hello.accounts is None else ",".join(hello.accounts)
         numbers = await chosen_accounts(port, caller, wanted)
         if hello.consumer is None:
             watched = notices.watch(caller.accounts if wanted is None else numbers)
-            await _send_positioned(socket, port, numbers, hello, closing, watched)
+            await _send_positioned(socket, port, numbers, hello, stream, watched)
         else:
-            await _send_consumed(socket, _only_account(port, numbers), hello, closing)
+            await _send_consumed(socket, _only_account(port, numbers), hello, stream)
+        stream.require_valid()
         await socket.close(_GOING_AWAY, "restart")
     except WebSocketDisconnect:
         return
@@ -218,7 +226,7 @@ async def _send_positioned(
     port: GatewayPort,
     numbers: list[int],
     hello: Hello,
-    closing: asyncio.Event,
+    stream: OpenStream,
     notices: AsyncGenerator[WebhookNotice, None],
 ) -> None:
     """Send events from a cursor on, until the client goes or the server stops."""
@@ -229,7 +237,7 @@ async def _send_positioned(
     await _send(socket, OtherFrame(op="ready", cursor=cursor))
 
     async def send_all() -> None:
-        followed = reader.follow(cursor, closing, notices)
+        followed = reader.follow(cursor, stream, notices)
         try:
             async for item in followed:
                 match item:
@@ -250,13 +258,13 @@ async def _send_positioned(
 
 
 async def _send_consumed(
-    socket: WebSocket[Caller, None, State], account: AccountPort, hello: Hello, closing: asyncio.Event
+    socket: WebSocket[Caller, None, State], account: AccountPort, hello: Hello, stream: OpenStream
 ) -> None:
     """Send the events of a consumer, and acknowledge those that the client names."""
     async with account.consume(hello.consumer or "") as consumer:
         await _send(socket, OtherFrame(op="ready"))
         reading = _Consuming(socket, consumer, tuple(hello.types))
-        await _together(reading.send_all(), reading.receive_acknowledgements(), _ended(closing))
+        await _together(reading.send_all(), reading.receive_acknowledgements(), _ended(stream))
 
 
 class _Consuming:
@@ -310,8 +318,8 @@ async def _until_gone(socket: WebSocket[Caller, None, State]) -> None:
         await socket.receive_text()
 
 
-async def _ended(closing: asyncio.Event) -> None:
-    await closing.wait()
+async def _ended(stream: OpenStream) -> None:
+    await stream.ended.wait()
 
 
 async def _together(*works: Coroutine[Any, Any, None]) -> None:

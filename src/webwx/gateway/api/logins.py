@@ -14,7 +14,8 @@ from litestar.response import Stream
 
 from webwx.gateway.api.accounts import AccountView, view_of_account
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import AccountNumber, InjectedClosing, InjectedPort
+from webwx.gateway.api.parameters import AccountNumber, InjectedPort, InjectedStream
+from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import AccountPort, LoginMethod, LoginStatus
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.login import QrCode
@@ -87,6 +88,7 @@ async def begin_login(
 async def show_login(
     number: AccountNumber,
     port: InjectedPort,
+    stream: InjectedStream,
     after: Annotated[
         int | None, QueryParameter(ge=0, description="Wait until the login is past this step, up to 25 seconds")
     ] = None,
@@ -94,7 +96,8 @@ async def show_login(
     """Return the latest login; with `after`, once it is past that step."""
     account = port.account(number)
     if after is not None:
-        await _past(account, after)
+        await stream.run(_past(account, after))
+        stream.require_valid()
     return view_of_login(account.login())
 
 
@@ -161,18 +164,18 @@ def _drawn(code: QrCode, form: Form) -> Response[bytes]:
 
 
 @get("/accounts/{account:str}/login/events", scope="login", summary="Follow the login (SSE)", responses=problems(404))
-async def follow_login(number: AccountNumber, port: InjectedPort, closing: InjectedClosing) -> Stream:
+async def follow_login(number: AccountNumber, port: InjectedPort, stream: InjectedStream) -> Stream:
     """Stream each step of the login (`text/event-stream`), named by its state; the stream ends with the login."""
-    steps = _steps(port.account(number), closing)
+    steps = _steps(port.account(number), stream)
     return Stream(steps, media_type="text/event-stream", headers={**_NOT_STORED, "X-Accel-Buffering": "no"})
 
 
-async def _steps(account: AccountPort, closing: asyncio.Event) -> AsyncIterator[bytes]:
+async def _steps(account: AccountPort, stream: OpenStream) -> AsyncIterator[bytes]:
     yield b": connected\n\n"
-    ended = asyncio.ensure_future(closing.wait())
+    ended = asyncio.ensure_future(stream.ended.wait())
     watched = account.watch_login()
     try:
-        while not ended.done():
+        while not stream.ended.is_set():
             step = asyncio.ensure_future(anext(watched, None))
             await asyncio.wait({step, ended}, return_when=asyncio.FIRST_COMPLETED)
             if not step.done():

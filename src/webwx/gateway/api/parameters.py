@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, TypeAlias
 
 from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
 from webwx.gateway.auth import Caller
+from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import GatewayPort
 
 InjectedPort: TypeAlias = NamedDependency[SkipValidation[GatewayPort]]
@@ -17,8 +17,8 @@ InjectedPort: TypeAlias = NamedDependency[SkipValidation[GatewayPort]]
 InjectedCaller: TypeAlias = NamedDependency[SkipValidation[Caller]]
 """Who makes the request."""
 
-InjectedClosing: TypeAlias = NamedDependency[SkipValidation[asyncio.Event]]
-"""Set when the server begins to stop; streams end then."""
+InjectedStream: TypeAlias = NamedDependency[SkipValidation[OpenStream]]
+"""The request as a stream or a long poll, which may have to end."""
 
 AccountNumber: TypeAlias = NamedDependency[SkipValidation[int]]
 """Number of the account in the path, which the caller reaches."""
