@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from webwx.errors import ConnectFailed, RecipientRejected, WxError
-from webwx.gateway.background_sends import BackgroundSends
+from webwx.gateway.background_sends import FILES, BackgroundSends, Promise
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ class Outbox:
         self.failures: dict[int, list[WxError]] = {}
         self.tried = asyncio.Event()
 
-    async def send(self, number: int) -> None:
+    async def send(self, promise: Promise) -> None:
         self.tried.set()
-        if self.failures.get(number):
-            raise self.failures[number].pop()
-        self.made.append(number)
+        if self.failures.get(promise.number):
+            raise self.failures[promise.number].pop()
+        self.made.append(promise.number)
 
 
 @contextlib.asynccontextmanager
@@ -51,7 +51,7 @@ async def test_promised_sends_are_made_in_order_and_once() -> None:
     records, outbox = open_records("memory:"), Outbox()
     async with at_work(records, outbox) as sends:
         for number in (1, 2, 2, 3):
-            await sends.add(number)
+            await sends.add(Promise(number))
         await until_empty(sends)
 
     assert outbox.made == [1, 2, 3]
@@ -62,9 +62,9 @@ async def test_after_a_failure_that_passes_the_order_stays() -> None:
     records, outbox = open_records("memory:"), Outbox()
     outbox.failures[1] = [ConnectFailed("no network")]
     async with at_work(records, outbox) as sends:
-        await sends.add(1)
+        await sends.add(Promise(1))
         await outbox.tried.wait()
-        await sends.add(2)
+        await sends.add(Promise(2))
         sends.wake()
         await until_empty(sends)
 
@@ -75,8 +75,8 @@ async def test_a_refused_send_does_not_hold_up_the_next_one() -> None:
     records, outbox = open_records("memory:"), Outbox()
     outbox.failures[1] = [RecipientRejected("not a friend")]
     async with at_work(records, outbox) as sends:
-        await sends.add(1)
-        await sends.add(2)
+        await sends.add(Promise(1))
+        await sends.add(Promise(2))
         await until_empty(sends)
 
     assert outbox.made == [2]
@@ -87,8 +87,38 @@ async def test_promises_outlive_the_process_and_belong_to_one_account() -> None:
     for account, numbers in ((1, (10, 9)), (11, (4,))):
         sends = BackgroundSends(account, records, outbox.send, lambda: 0.0)
         for number in numbers:
-            await sends.add(number)
+            await sends.add(Promise(number))
     async with at_work(records, outbox) as later:
         await until_empty(later)
 
     assert outbox.made == [9, 10]
+
+
+async def test_a_promised_file_is_reported_once_its_send_is_settled() -> None:
+    records, outbox = open_records("memory:"), Outbox()
+    outbox.failures[1] = [ConnectFailed("no network")]
+    outbox.failures[2] = [RecipientRejected("not a friend")]
+    settled: list[str] = []
+
+    async def note(promise: Promise) -> None:
+        settled.append(promise.file)
+
+    files = BackgroundSends(1, records, outbox.send, lambda: 0.0, kind=FILES, settled=note)
+    for number in (1, 2, 3):
+        await files.add(Promise(number, f"file-{number}"))
+    later = BackgroundSends(1, records, outbox.send, lambda: 0.0, kind=FILES, settled=note)
+    await later.load()
+    assert later.files == {"file-1", "file-2", "file-3"}
+    assert 2 in later
+    task = asyncio.ensure_future(later.run())
+    await outbox.tried.wait()
+    assert settled == []
+    later.wake()
+    await until_empty(later)
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert (outbox.made, settled) == ([1, 3], ["file-1", "file-2", "file-3"])
+    texts = BackgroundSends(1, records, outbox.send, lambda: 0.0)
+    await texts.load()
+    assert len(texts) == 0

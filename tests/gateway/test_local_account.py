@@ -6,13 +6,54 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.client.conftest import PNG
 
-from webwx.errors import InvalidRequest
-from webwx.gateway.port import TextContent
+from webwx.client.state import LoginState, StateChange
+from webwx.errors import InvalidRequest, NotAPicture, SendOutcomeUnknown
+from webwx.gateway.port import MediaContent, TextContent
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.carriers import Counted
     from tests.gateway.conftest import Running, StartGateway
+
+    from webwx.gateway.local_account import LocalAccount
+    from webwx.gateway.port import MediaKind
+    from webwx.storage.base import State
+
+
+def picture(folder: Path, kind: MediaKind = "image", content: bytes = PNG) -> MediaContent:
+    """Return a picture in a file of its own."""
+    path = folder / "upload"
+    path.write_bytes(content)
+    path.chmod(0o600)
+    return MediaContent(kind=kind, path=path, name="cat.png")
+
+
+async def until_settled(account: LocalAccount, client_id: str) -> State:
+    """Wait until nothing is left to the background, and return the state of a send."""
+    async with asyncio.timeout(20):
+        while (await account.status()).queued:  # noqa: ASYNC110 - no event marks the end of the last send
+            await asyncio.sleep(0)
+    send = await account.find_send(client_id)
+    assert send is not None
+    return send.state
+
+
+def kept_files(running: Running) -> list[Path]:
+    return list((running.folder / "gateway-sends").glob("*/*"))
+
+
+def sent_files(running: Running) -> int:
+    return len(running.world.inbox("me")["filehelper"].messages)
+
+
+async def log_out(running: Running) -> None:
+    running.world.log_out("me")
+    while (await running.port.account(1).check()).state != "logged_out":
+        pass
 
 
 async def test_it_is_synced_again_after_a_new_login(online: Running) -> None:
@@ -56,3 +97,79 @@ async def test_what_is_not_there_is_said(online: Running) -> None:
     for refused in (account.recall_message(number), account.accept_friend(number)):
         with pytest.raises(InvalidRequest):
             await refused
+
+
+async def test_a_file_for_the_background_is_sent_after_a_restart_and_its_deletion(
+    start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    async with start_gateway() as running:
+        await running.log_in()
+        await log_out(running)
+        content = picture(tmp_path)
+        account = running.port.account(1)
+        sent = await account.enqueue_file("filehelper", content, key="cat")
+        again = await account.enqueue_file("filehelper", content, key="cat")
+        assert (sent.state, again.client_id) == ("queued", sent.client_id)
+        content.path.unlink()
+        assert len(kept_files(running)) == 1
+        assert (await account.status()).queued == 1
+    async with start_gateway() as running:
+        assert len(kept_files(running)) == 1
+        await running.log_in()
+        assert await until_settled(running.port.account(1), sent.client_id) == "sent"
+        assert (sent_files(running), kept_files(running)) == (1, [])
+    async with start_gateway() as running:
+        assert (await running.port.account(1).status()).queued == 0
+        assert sent_files(running) == 1
+
+
+async def test_a_file_that_may_have_been_sent_stays_unknown_through_a_restart(
+    start_gateway: StartGateway, counted: Counted, tmp_path: Path
+) -> None:
+    async with start_gateway() as running:
+        await running.log_in()
+        counted.lose_answers("webwxsendmsgimg")
+        account = running.port.account(1)
+        sent = await account.enqueue_file("filehelper", picture(tmp_path), key="cat")
+        assert await until_settled(account, sent.client_id) == "unknown"
+        assert kept_files(running) == []
+    async with start_gateway() as running:
+        account = running.port.account(1)
+        assert await until_settled(account, sent.client_id) == "unknown"
+        with pytest.raises(SendOutcomeUnknown):
+            await account.send("filehelper", picture(tmp_path), key="cat")
+    assert counted.calls.count("webwxsendmsgimg") == 1
+
+
+async def test_a_file_that_is_not_sent_in_time_is_sent_once_in_the_background(
+    online: Running, counted: Counted, tmp_path: Path
+) -> None:
+    account, content = online.port.account(1), picture(tmp_path)
+    sent = await account.send("filehelper", content, key="cat", wait=0)
+    content.path.unlink()
+    assert sent.state in {"queued", "sending"}
+    assert await until_settled(account, sent.client_id) == "sent"
+    assert counted.calls.count("webwxsendmsgimg") == sent_files(online) == 1
+    assert kept_files(online) == []
+
+
+async def test_a_file_that_cannot_be_sent_fails_in_the_background(online: Running, tmp_path: Path) -> None:
+    account = online.port.account(1)
+    sent = await account.enqueue_file("filehelper", picture(tmp_path, "image", b"no picture"))
+    assert await until_settled(account, sent.client_id) == "failed"
+    assert kept_files(online) == []
+    with pytest.raises(NotAPicture):
+        await account.send("filehelper", picture(tmp_path, "image", b"no picture"))
+    assert kept_files(online) == []
+
+
+async def test_an_interrupted_upload_is_made_again(online: Running, counted: Counted, tmp_path: Path) -> None:
+    account = online.port.account(1)
+    counted.lose_answers("webwxuploadmedia")
+    sent = await account.enqueue_file("filehelper", picture(tmp_path, "file"), key="cat")
+    async with asyncio.timeout(20):
+        while "webwxsendappmsg" not in counted.calls:
+            account.note_state(StateChange(state=LoginState.ONLINE, before=LoginState.DEGRADED))
+            await asyncio.sleep(0)
+    assert await until_settled(account, sent.client_id) == "sent"
+    assert sent_files(online) == 1

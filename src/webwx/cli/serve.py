@@ -117,7 +117,7 @@ async def _run(
             records,
             LocalGateway(
                 lambda on_state: _accounts(settings, on_state), settings.folder, records, host=settings.host,
-                server=settings.server,
+                server=settings.server, limits=lambda: gateway.config.limits,
             ),
             settings.home / "gateway-files",
         )  # fmt: skip

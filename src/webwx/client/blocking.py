@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from pathlib import Path
     from types import TracebackType
-    from typing import Self
+    from typing import Literal, Self
 
     from webwx.client.dead_letters import DeadLetter
     from webwx.client.files import Source
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from webwx.model.login import Account, QrCode
     from webwx.model.messages import Event, FriendRequest, Message, MessageRecalled, Person, Receipt
     from webwx.protocol.hosts import Desktop
-    from webwx.storage.base import Journal, LoginStore, Outgoing, State
+    from webwx.storage.base import ConsumerPosition, Journal, LoginStore, Outgoing, State
     from webwx.transport.runner import Transport
 
 
@@ -627,6 +627,29 @@ class Client:
         """
         return run(self._client.queue_text(to, text, key=key))
 
+    def queue_file(
+        self, to: To, name: str, *, kind: Literal["image", "video", "file", "sticker"] = "file", key: str
+    ) -> Outgoing:
+        """
+        Store the send of a file in the outbox without sending it. No request is made.
+
+        The outbox does not store the file: `send_file`, `send_image`, `send_video` or `send_sticker` with the same key
+        sends it. This also works after the login has ended, for a file that is to be sent after the next one.
+
+        Args:
+            to: As for `send_text`.
+            name: Name of the file for the receiver.
+            kind: Which method will send it.
+            key: A unique name for this send, as for `send_text`: the existing send with this key is returned unchanged.
+
+        Raises:
+            NotLoggedIn: There is no login.
+            NoJournal: There is no journal.
+            UnknownContact: No contact has that name, or several have.
+            StorageError: The journal cannot be written.
+        """
+        return run(self._client.queue_file(to, name, kind=kind, key=key))
+
     def mark_read(self, chat: To) -> None:
         """
         Mark a whole chat as read on the account's other devices. The other person is not notified.
@@ -1098,6 +1121,32 @@ class Client:
             StorageError: The journal cannot be written.
         """
         return run(self._client.revive(number, consumer=consumer))
+
+    def list_consumers(self) -> list[ConsumerPosition]:
+        """
+        Return the consumers of the journal in the order of their names, each with its position.
+
+        Raises:
+            NoJournal: There is no journal.
+            StorageError: The journal cannot be read.
+        """
+        return run(self._client.list_consumers())
+
+    def forget_consumer(self, name: str) -> bool:
+        """
+        Delete a consumer with its position, its dead letters and its conversations; return whether there was one.
+
+        Messages stay. A consumer that is opened under this name later begins as a new one.
+
+        Args:
+            name: Name of the consumer, as passed to `subscribe`, `events` or `Bot`.
+
+        Raises:
+            NoJournal: There is no journal.
+            AlreadyRunning: The consumer is open, in this process or another one.
+            StorageError: The journal cannot be written.
+        """
+        return run(self._client.forget_consumer(name))
 
     def events(self, consumer: str = "events", *, include_all: bool = True, follow: bool = True) -> BlockingEventStream:
         """

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
     from pathlib import Path
     from types import TracebackType
-    from typing import Self
+    from typing import Literal, Self
 
     from webwx.client.files import Source
     from webwx.client.identities import To
@@ -726,6 +726,29 @@ class AsyncClient:
             StorageError: The journal cannot be written.
         """
         return await self._messages.queue_text(to, text, key=key)
+
+    async def queue_file(
+        self, to: To, name: str, *, kind: Literal["image", "video", "file", "sticker"] = "file", key: str
+    ) -> Outgoing:
+        """
+        Store the send of a file in the outbox without sending it. No request is made.
+
+        The outbox does not store the file: `send_file`, `send_image`, `send_video` or `send_sticker` with the same key
+        sends it. This also works after the login has ended, for a file that is to be sent after the next one.
+
+        Args:
+            to: As for `send_text`.
+            name: Name of the file for the receiver.
+            kind: Which method will send it.
+            key: A unique name for this send, as for `send_text`: the existing send with this key is returned unchanged.
+
+        Raises:
+            NotLoggedIn: There is no login.
+            NoJournal: There is no journal.
+            UnknownContact: No contact has that name, or several have.
+            StorageError: The journal cannot be written.
+        """
+        return await self._media.queue_file(to, name, kind=kind, key=key)
 
     async def mark_read(self, chat: To) -> None:
         """

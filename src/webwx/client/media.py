@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from webwx.client.session import ClientSession
     from webwx.flows.call import Flow
     from webwx.flows.media import Passage, Upload
+    from webwx.storage.base import Outgoing
 
 Progress = Callable[[int, int], object]
 """Called with the number of transferred bytes and the total; a total of 0: the size is unknown."""
@@ -106,6 +107,11 @@ class MediaTransfers:
         """Send a file of any kind. It is read in pieces and never as a whole."""
         return await self._send_file(to, "file", files.prepare_file, file, name, progress, key)
 
+    async def queue_file(self, to: To, name: str, *, kind: str, key: str) -> Outgoing:
+        """Store the send of a file in the outbox without sending it."""
+        contact = await self._identities.contact(to)
+        return await self._sender.queue(contact.id, kind, name, key)
+
     async def _send_file(
         self,
         to: To,
@@ -121,7 +127,12 @@ class MediaTransfers:
             return sent
         chat = await self._identities.target(to)
         with files.at_hand(source) as readable:
-            file = await asyncio.to_thread(prepare, readable, name)
+            try:
+                file = await asyncio.to_thread(prepare, readable, name)
+            except WxError as error:
+                if key:
+                    await self._sender.note_refusal(key, error)
+                raise
             way = Way(ready=lambda: self.uploaded(chat, kind, file, progress))
             return await self._sender.send(chat, kind, file.name, (way, way), key)
 

@@ -186,6 +186,13 @@ class Sender:
             row = await find_send(self._storage.part().outbox, key=key)
             return None if row is None else await self.outcome(row)
 
+    async def note_refusal(self, key: str, error: WxError) -> None:
+        """Store that the send with a key, if it was queued, cannot be made, because its file cannot be sent."""
+        outbox = self._storage.part().outbox
+        row = await find_send(outbox, key=key)
+        if row is not None and row.state == "queued":
+            await outbox.settle(row.number, _state_before(error), time=self._session.now(), ret=_ret(error))
+
     def _turn(self, key: str) -> AbstractAsyncContextManager[None]:
         if not key:
             return contextlib.nullcontext()

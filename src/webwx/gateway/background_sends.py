@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("webwx.gateway")
 
-_KIND = "promise"
-"""Kind of the records."""
+TEXTS, FILES = "promise", "promise.file"
+"""Kinds of the records. Files have a queue of their own, so that no text waits for an upload."""
 
 _RETRY = 30.0
 """Seconds until the first promise is tried again after a failure that can pass."""
@@ -42,11 +42,13 @@ _PASSING = (ConnectFailed, TlsError, RateLimited, RateLimitReached, LoggedOut, N
 """Errors after which a send has provably not left, and may leave later."""
 
 
-class _Promise(msgspec.Struct, frozen=True):
-    """The body of a record."""
+class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A promised send, as the body of its record."""
 
     number: int
     """Number of the send in the outbox."""
+    file: str = ""
+    """Name of its file in `KeptFiles`; empty for a text."""
 
 
 class BackgroundSends:
@@ -56,19 +58,30 @@ class BackgroundSends:
     Args:
         account: Number of the account in the gateway.
         records: The records.
-        send: Makes a send, by its number in the outbox.
+        send: Makes a send.
         clock: Returns seconds since 1970.
+        kind: Kind of the records.
+        settled: Called with a send that is done, with any outcome, after its record was deleted.
     """
 
     def __init__(
-        self, account: int, records: RecordStore, send: Callable[[int], Awaitable[object]], clock: Callable[[], float]
+        self,
+        account: int,
+        records: RecordStore,
+        send: Callable[[Promise], Awaitable[object]],
+        clock: Callable[[], float],
+        *,
+        kind: str = TEXTS,
+        settled: Callable[[Promise], Awaitable[object]] | None = None,
     ) -> None:
         self._prefix = f"{account}/"
         self._records = records
         self._send = send
         self._clock = clock
-        self._waiting: dict[int, str] = {}
-        """Id of the record, by the number of the send; in the order of the numbers."""
+        self._kind = kind
+        self._settled = settled
+        self._waiting: dict[int, Promise] = {}
+        """The promises by the number of their send, in the order of the numbers."""
         self._wake = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -77,22 +90,31 @@ class BackgroundSends:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def __contains__(self, number: int) -> bool:
+        return number in self._waiting
+
+    @property
+    def files(self) -> set[str]:
+        """Names of the files of all promises."""
+        return {promise.file for promise in self._waiting.values()}
+
     async def load(self) -> None:
         """Read the promises of an earlier process."""
-        for record in await self._records.find(_KIND):
+        for record in await self._records.find(self._kind):
             if record.id.startswith(self._prefix):
-                self._waiting[msgspec.json.decode(record.body, type=_Promise).number] = record.id
+                promise = msgspec.json.decode(record.body, type=Promise)
+                self._waiting[promise.number] = promise
         self._waiting = dict(sorted(self._waiting.items()))
 
-    async def add(self, number: int) -> None:
-        """Promise a send of the outbox by its number; return once the promise is stored."""
-        if number in self._waiting:
+    async def add(self, promise: Promise) -> None:
+        """Promise a send; return once the promise is stored."""
+        if promise.number in self._waiting:
             return
-        record_id = f"{self._prefix}{number:012d}"
-        if await self._records.get(_KIND, record_id) is None:
-            body = msgspec.json.encode(_Promise(number))
-            await self._records.put(_KIND, record_id, body, version=0, time=self._clock())
-        self._waiting[number] = record_id
+        record_id = self._record_id(promise.number)
+        if await self._records.get(self._kind, record_id) is None:
+            body = msgspec.json.encode(promise)
+            await self._records.put(self._kind, record_id, body, version=0, time=self._clock())
+        self._waiting[promise.number] = promise
         self.wake()
 
     def wake(self) -> None:
@@ -109,16 +131,21 @@ class BackgroundSends:
 
     async def _make_first(self) -> bool:
         """Make the first promised send; return whether it is done, with any outcome."""
-        number, record_id = next(iter(self._waiting.items()))
+        promise = next(iter(self._waiting.values()))
         try:
-            await self._send(number)
+            await self._send(promise)
         except _PASSING:
             return False
         except WxError as error:  # the outbox has the outcome
             _log.warning("A queued send has failed (%s); the outbox shows it.", type(error).__name__)
         try:
-            await self._records.delete(_KIND, record_id)
+            await self._records.delete(self._kind, self._record_id(promise.number))
         except StorageError:
             return False
-        del self._waiting[number]
+        del self._waiting[promise.number]
+        if self._settled is not None:
+            await self._settled(promise)
         return True
+
+    def _record_id(self, number: int) -> str:
+        return f"{self._prefix}{number:012d}"

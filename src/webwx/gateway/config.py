@@ -38,6 +38,8 @@ EXAMPLE = """\
 [limits]
 # body = 1048576            # bytes of a request's body; uploads have a limit of their own
 # upload = 1073741824       # bytes of an upload
+# media = 2147483648        # bytes of downloaded media that are kept; the oldest are removed first
+# media_days = 30           # days that they are kept at most
 # header = 16384            # bytes of a request's header
 # patience = 15             # seconds for a request's header and between two pieces of its body; an answer has 4 times
 # connections = 1000        # open connections
@@ -88,6 +90,10 @@ class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Bytes of a request's body."""
     upload: int = 1024 * 1024 * 1024
     """Bytes of an upload."""
+    media: int = 2 * 1024 * 1024 * 1024
+    """Bytes of downloaded media that are kept; the oldest are removed first."""
+    media_days: float = 30.0
+    """Days that downloaded media are kept at most."""
     header: int = 16 * 1024
     """Bytes of a request's header."""
     patience: float = 15.0

@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from webwx.errors import RecordChanged
+from webwx.gateway.config import LimitsTable
+from webwx.gateway.kept_files import KeptFiles
 from webwx.gateway.local_account import LocalAccount
+from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.port import EventPage
 from webwx.gateway.problems import GatewayProblem
 from webwx.storage.account_folder import check_account_name
@@ -49,6 +52,7 @@ class LocalGateway:
         records: Stores the numbers of the accounts, and promised sends.
         host: Profile or host of the logins, as for `Accounts`.
         server: Server of the logins, as for `Accounts`.
+        limits: Returns the limits of downloaded media, which may change.
         clock: Returns seconds since 1970.
     """
 
@@ -60,6 +64,7 @@ class LocalGateway:
         *,
         host: str | None = None,
         server: str | None = None,
+        limits: Callable[[], LimitsTable] = LimitsTable,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._accounts = make_accounts(self._note_state)
@@ -68,6 +73,8 @@ class LocalGateway:
         self._host = host
         self._server = server
         self._clock = clock
+        self._media = MediaCache(folder.home / "gateway-media", limits, clock)
+        self._trimming: asyncio.Future[NoReturn] | None = None
         self._by_number: dict[int, LocalAccount] = {}
         self._news = asyncio.Event()
         """Set, and replaced, when events were stored."""
@@ -80,6 +87,7 @@ class LocalGateway:
 
     async def start(self) -> None:
         """Open the saved accounts and begin to sync."""
+        self._trimming = asyncio.ensure_future(self._media.run())
         for record in await self._records.find(_ACCOUNT):
             await self._open(msgspec.json.decode(record.body, type=_GivenNumber).number, record.id)
         for saved in await asyncio.to_thread(self._accounts.list_accounts):
@@ -88,13 +96,16 @@ class LocalGateway:
 
     async def close(self) -> None:
         """Finish sends in progress, store all positions, and close the accounts."""
+        if self._trimming is not None:
+            self._trimming.cancel()
         await asyncio.gather(*(account.close() for account in self._by_number.values()))
         await self._accounts.close()
 
     async def _open(self, number: int, name: str) -> LocalAccount:
         account = LocalAccount(
-            number, name, self._accounts, self._records, self._folder.home / "gateway-media", self._clock,
-            self._wake_readers, self._tell_watchers,
+            number, name, self._accounts, self._records, self._media,
+            KeptFiles(self._folder.home / "gateway-sends" / f"{number}"), self._clock, self._wake_readers,
+            self._tell_watchers,
         )  # fmt: skip
         self._by_number[number] = account
         await account.start()

@@ -11,7 +11,9 @@ import contextlib
 import logging
 import secrets
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -24,10 +26,11 @@ from webwx.errors import (
     NotLoggedIn,
     StorageError,
     TlsError,
+    TransportError,
     UnknownContact,
     WxError,
 )
-from webwx.gateway.background_sends import BackgroundSends
+from webwx.gateway.background_sends import FILES, BackgroundSends, Promise
 from webwx.gateway.logins import LoginWatch
 from webwx.gateway.port import AccountEvent, AccountStatus, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
@@ -35,8 +38,7 @@ from webwx.model.messages import FriendRequest, Message, MessageRecalled, Receip
 from webwx.storage.base import EntryQuery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection
-    from pathlib import Path
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine
 
     from webwx.client.accounts import Accounts
     from webwx.client.client import AsyncClient
@@ -46,7 +48,9 @@ if TYPE_CHECKING:
     from webwx.client.recalled import Recalled
     from webwx.client.state import StateChange
     from webwx.client.subscription import Subscription
-    from webwx.gateway.port import Content, LoginMethod, LoginStatus
+    from webwx.gateway.kept_files import KeptFiles
+    from webwx.gateway.media_cache import MediaCache
+    from webwx.gateway.port import Content, DownloadedMedia, LoginMethod, LoginStatus
     from webwx.model.contacts import Admission, Contact
     from webwx.model.identities import Identity
     from webwx.model.messages import Event
@@ -67,7 +71,7 @@ OWN_KEY = "gateway-"
 """Prefix of the keys of sends for which the caller gave none; it is not shown."""
 
 _QUEUED = (ConnectFailed, TlsError)
-"""Errors after which a send stays queued in the outbox."""
+"""Errors after which a send stays queued in the outbox, and may leave later."""
 
 
 class LocalAccount:
@@ -79,7 +83,8 @@ class LocalAccount:
         name: Name of the account.
         accounts: Has the account's client.
         records: Stores promised sends.
-        media_folder: Folder for downloaded media.
+        media: Downloaded media.
+        kept: Files of sends in the background.
         clock: Returns seconds since 1970.
         arrived: Called after new events were stored.
         changed: Called after each change of the state.
@@ -91,7 +96,8 @@ class LocalAccount:
         name: str,
         accounts: Accounts,
         records: RecordStore,
-        media_folder: Path,
+        media: MediaCache,
+        kept: KeptFiles,
         clock: Callable[[], float],
         arrived: Callable[[], object],
         changed: Callable[[LocalAccount], object],
@@ -105,7 +111,8 @@ class LocalAccount:
         self.syncing = asyncio.Event()
         """Set as long as the account polls the platform."""
         self._accounts = accounts
-        self._media_folder = media_folder
+        self._media = media
+        self._kept = kept
         self._clock = clock
         self._arrived = arrived
         self._changed = changed
@@ -115,8 +122,14 @@ class LocalAccount:
         """Set when a login has succeeded."""
         self._logins = LoginWatch(lambda asks_phone: accounts.log_in(name, asks_phone=asks_phone), self._is_renewed.set)
         self._promised = BackgroundSends(number, records, self._make_promised, clock)
+        self._promised_files = BackgroundSends(
+            number, records, self._make_promised_file, clock, kind=FILES,
+            settled=lambda promise: kept.delete(promise.file),
+        )  # fmt: skip
         self._tasks: list[asyncio.Task[Any]] = []
         self._sending: set[asyncio.Task[Receipt]] = set()
+        self._sending_files: WeakValueDictionary[str, asyncio.Task[Receipt]] = WeakValueDictionary()
+        """Sends of files in progress by their keys."""
 
     def __repr__(self) -> str:
         return f"LocalAccount({self.number})"
@@ -131,10 +144,13 @@ class LocalAccount:
     async def start(self) -> None:
         """Open the saved login and begin to sync."""
         await self._promised.load()
+        await self._promised_files.load()
+        await self._kept.delete_all_but(self._promised_files.files)
         with contextlib.suppress(WxError):
             await self._open()
         loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._sync()), loop.create_task(self._promised.run())]
+        works = (self._sync(), self._promised.run(), self._promised_files.run())
+        self._tasks = [loop.create_task(work) for work in works]
 
     async def close(self, *, patience: float = 10.0) -> None:
         """Wait for sends in progress, and stop everything."""
@@ -153,6 +169,7 @@ class LocalAccount:
         self._error = None if change.error is None else str(change.error)
         if change.state is LoginState.ONLINE:
             self._promised.wake()
+            self._promised_files.wake()
         self._changed(self)
 
     async def _open(self) -> AsyncClient:
@@ -214,7 +231,7 @@ class LocalAccount:
         return AccountStatus(
             number=self.number, name=self.name, state=client.state.value, since=self._since,
             nickname=None if account is None else account.nickname, host=None if account is None else account.host,
-            last_sync_at=client.last_sync_at, error=self._error, queued=len(self._promised),
+            last_sync_at=client.last_sync_at, error=self._error, queued=len(self._promised) + len(self._promised_files),
         )  # fmt: skip
 
     async def measure(self) -> AccountMeasurement:
@@ -259,25 +276,74 @@ class LocalAccount:
         """Send a message, and wait for its outcome."""
         if key:
             await self._check_reuse(to, content, key)
-        key = key or f"{OWN_KEY}{secrets.token_hex(12)}"
-        return await self._finish(self._begin_send(to, content, key), key, wait)
+        key = key or _own_key()
+        if isinstance(content, TextContent):
+            return await self._send_text(to, content, key, wait)
+        return await self._send_file(to, content, key, wait)
 
-    def _begin_send(self, to: str | int, content: Content, key: str) -> asyncio.Task[Receipt]:
-        client = self.client
-        match content:
-            case TextContent(text=text):
-                return self._track(client.send_text(to, text, key=key))
-            case MediaContent(kind="image", path=path, name=name):
-                return self._track(client.send_image(to, path, name=name, key=key))
-            case MediaContent(kind="video", path=path, name=name):
-                return self._track(client.send_video(to, path, name=name, key=key))
-            case MediaContent(kind="sticker", path=path):
-                return self._track(client.send_sticker(to, path, key=key))
-            case MediaContent(path=path, name=name):
-                return self._track(client.send_file(to, path, name=name, key=key))
+    async def _send_text(self, to: str | int, content: TextContent, key: str, wait: float) -> Sent:
+        task = self._track(self.client.send_text(to, content.text, key=key))
+        if await self._is_decided(task, wait):
+            return await self._sent(task.result(), key)
+        row = await self.client.find_send(key=key)
+        if row is None:
+            task.cancel()
+            raise GatewayProblem("unavailable", "The send could not be stored in time; nothing was sent.")
+        if task.done():
+            await self._promised.add(Promise(row.number))
+        return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
 
-    def _track(self, sending: Any) -> asyncio.Task[Receipt]:
-        task: asyncio.Task[Receipt] = asyncio.ensure_future(sending)
+    async def _send_file(self, to: str | int, content: MediaContent, key: str, wait: float) -> Sent:
+        kept = await self._kept.keep(content.path)
+        task = self._sending_files[key] = self._track(self._upload(to, content.kind, kept, content.name, key))
+        try:
+            if await self._is_decided(task, wait):
+                receipt = task.result()
+                await self._kept.delete(kept)
+                return await self._sent(receipt, key)
+            row = await self.client.queue_file(to, content.name, kind=content.kind, key=key)
+        except WxError:
+            task.cancel()
+            await self._kept.delete(kept)
+            raise
+        return await self._promise_file(row, kept)
+
+    async def _is_decided(self, task: asyncio.Task[Receipt], wait: float) -> bool:
+        """Return whether a send has an outcome after some seconds: not if it is still queued and may leave later."""
+        done, _ = await asyncio.wait([task], timeout=wait)
+        return bool(done) and not isinstance(task.exception(), _QUEUED)
+
+    async def _sent(self, receipt: Receipt, key: str) -> Sent:
+        if not key.startswith(OWN_KEY):  # its caller may ask again, also after a kill
+            with contextlib.suppress(StorageError):  # the journal logs the error; it was sent all the same
+                await self.client.store_outcomes()
+        return Sent(client_id=receipt.client_id, state="sent", receipt=receipt)
+
+    async def _promise_file(self, row: Outgoing, kept: str) -> Sent:
+        """Leave a file to the background, if it is not sent and nothing has left it there already."""
+        if row.state in {"queued", "sending"} and row.number not in self._promised_files:
+            await self._promised_files.add(Promise(row.number, kept))
+        else:
+            await self._kept.delete(kept)
+        return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
+
+    def _upload(
+        self, to: str | int, kind: str, kept: str, name: str, key: str
+    ) -> Coroutine[Any, Any, Receipt]:  # fmt: skip
+        """Return the coroutine that sends a kept file."""
+        client, path = self.client, self._kept.path(kept)
+        match kind:
+            case "image":
+                return client.send_image(to, path, name=name, key=key)
+            case "video":
+                return client.send_video(to, path, name=name, key=key)
+            case "sticker":
+                return client.send_sticker(to, path, name=name, key=key)
+            case _:
+                return client.send_file(to, path, name=name, key=key)
+
+    def _track(self, sending: Coroutine[Any, Any, Receipt]) -> asyncio.Task[Receipt]:
+        task = asyncio.ensure_future(sending)
         self._sending.add(task)
         task.add_done_callback(self._forget)
         return task
@@ -286,28 +352,6 @@ class LocalAccount:
         self._sending.discard(task)
         if not task.cancelled():
             task.exception()  # the caller may be gone; the outbox has the outcome
-
-    async def _finish(self, task: asyncio.Task[Receipt], key: str, wait: float) -> Sent:
-        """Wait for a send; after the wait, or a failure that can pass, leave it to the background."""
-        done, _ = await asyncio.wait([task], timeout=wait)
-        if done:
-            try:
-                receipt = task.result()
-            except _QUEUED:
-                row = await self.client.find_send(key=key)
-                if row is None or row.kind != "text":
-                    raise
-                await self._promised.add(row.number)
-                return Sent(client_id=row.client_id, state=row.state)
-            if not key.startswith(OWN_KEY):  # its caller may ask again, also after a kill
-                with contextlib.suppress(StorageError):  # the journal logs the error; it was sent all the same
-                    await self.client.store_outcomes()
-            return Sent(client_id=receipt.client_id, state="sent", receipt=receipt)
-        row = await self.client.find_send(key=key)
-        if row is None:  # the file is still being prepared, and nothing is stored
-            task.cancel()
-            raise GatewayProblem("unavailable", "The send could not be stored in time; nothing was sent.")
-        return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
 
     async def _check_reuse(self, to: str | int, content: Content, key: str) -> None:
         """
@@ -340,15 +384,52 @@ class LocalAccount:
         """Store a text in the outbox, and send it in the background."""
         if key:
             await self._check_reuse(to, TextContent(text=text), key)
-        row = await self.client.queue_text(to, text, key=key or f"{OWN_KEY}{secrets.token_hex(12)}")
+        row = await self.client.queue_text(to, text, key=key or _own_key())
         if row.state == "queued":
-            await self._promised.add(row.number)
+            await self._promised.add(Promise(row.number))
         return Sent(client_id=row.client_id, state=row.state, receipt=row.receipt)
 
-    async def _make_promised(self, number: int) -> None:
+    async def enqueue_file(self, to: str | int, content: MediaContent, *, key: str = "") -> Sent:
+        """Store the send of a file in the outbox, and send it in the background."""
+        if key:
+            await self._check_reuse(to, content, key)
+        kept = await self._kept.keep(content.path)
+        try:
+            row = await self.client.queue_file(to, content.name, kind=content.kind, key=key or _own_key())
+        except WxError:
+            await self._kept.delete(kept)
+            raise
+        return await self._promise_file(row, kept)
+
+    async def _make_promised(self, promise: Promise) -> None:
+        self._require_begun()
+        await self._track(self.client.retry_send(promise.number))
+
+    async def _make_promised_file(self, promise: Promise) -> None:
+        """
+        Send a promised file, or continue with the send of it that is in progress.
+
+        Raises:
+            ConnectFailed: The file could not be uploaded, and the send is still queued.
+        """
+        self._require_begun()
+        row = await self.client.find_send(number=promise.number)
+        if row is not None and (running := self._sending_files.get(row.key)) is not None:
+            await asyncio.wait([running])
+            row = await self.client.find_send(number=promise.number)
+        if row is None or row.state != "queued":  # it was deleted, or has an outcome
+            return
+        try:
+            await self._track(self._upload(row.chat, row.kind, promise.file, row.text, row.key))
+        except TransportError as error:
+            row = await self.client.find_send(number=promise.number)
+            if row is not None and row.state == "queued":
+                raise ConnectFailed("The file could not be uploaded.") from error
+            raise
+
+    def _require_begun(self) -> None:
         if self.client.state in {LoginState.NEW, LoginState.LOGGING_IN}:
             raise NotLoggedIn("The account is not logged in yet.")
-        await self._track(self.client.retry_send(number))
 
     async def list_sends(self, states: Collection[State] = (), *, limit: int = 50) -> list[Outgoing]:
         """Return sends of the outbox, the newest first."""
@@ -420,18 +501,13 @@ class LocalAccount:
         """Mark a chat as read on the account's other devices."""
         await self.client.mark_read(chat)
 
-    async def media(self, number: int) -> Path:
-        """Return the path of a message's media, downloaded if necessary."""
+    async def media(self, number: int) -> DownloadedMedia:
+        """Return the file of a message's media, downloaded if necessary."""
         event = await self._required_message(number)
         message = event.original if isinstance(event, MessageRecalled) else event
         if not isinstance(message, Message):
             raise GatewayProblem("not-found", "This event has no media.")
-        folder = self._media_folder / f"{self.number}" / f"{number}"
-        found = await asyncio.to_thread(_only_file, folder)
-        if found is not None:
-            return found
-        await asyncio.to_thread(folder.mkdir, 0o700, parents=True, exist_ok=True)
-        return await self.client.download_to(message, folder)
+        return await self._media.get(self.number, number, partial(self.client.download_to, message))
 
     async def thumbnail(self, number: int) -> bytes:
         """Return the thumbnail of a message."""
@@ -596,8 +672,6 @@ class LocalConsumer:
         await self._subscription.give_up(number, error)
 
 
-def _only_file(folder: Path) -> Path | None:
-    """Return the finished file in a folder; None if there is none."""
-    if not folder.is_dir():
-        return None
-    return next((path for path in folder.iterdir() if not path.name.startswith(".")), None)
+def _own_key() -> str:
+    """Return a key for a send for which the caller gave none."""
+    return f"{OWN_KEY}{secrets.token_hex(12)}"

@@ -94,6 +94,16 @@ class MediaContent(msgspec.Struct, frozen=True, kw_only=True, tag="media"):
 Content = TextContent | MediaContent
 
 
+class DownloadedMedia(msgspec.Struct, frozen=True, kw_only=True, weakref=True):
+    """The media of a message; the file stays as long as this object exists, also if others are removed."""
+
+    path: Path
+    """Path of the file, readable by this process."""
+
+    def __repr__(self) -> str:
+        return "DownloadedMedia(***)"
+
+
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """A send as far as it has come: `queued`, `sending` or `sent`; other outcomes are raised."""
 
@@ -204,7 +214,8 @@ class AccountPort(Protocol):
             to: A remark, a nickname, an id, `filehelper`, or the number of an identity.
             content: What to send.
             key: Idempotency key: a second send with the same key is the same send.
-            wait: Seconds after which the send is left to the background; it is `queued` or `sending` then.
+            wait: Seconds after which the send is left to the background, which continues it also in a later process;
+                it is `queued` or `sending` then. The given file may be deleted as soon as this returns.
 
         Raises:
             GatewayProblem: The key belongs to a send with other content.
@@ -214,6 +225,10 @@ class AccountPort(Protocol):
 
     async def enqueue(self, to: str | int, text: str, *, key: str = "") -> Sent:
         """Store a text in the outbox, and send it in the background, also after the next login."""
+        ...
+
+    async def enqueue_file(self, to: str | int, content: MediaContent, *, key: str = "") -> Sent:
+        """Store the send of a file in the outbox, and send it in the background, also after the next login."""
         ...
 
     async def list_sends(self, states: Collection[State] = (), *, limit: int = 50) -> list[Outgoing]:
@@ -280,8 +295,8 @@ class AccountPort(Protocol):
         """Mark a chat as read on the account's other devices."""
         ...
 
-    async def media(self, number: int) -> Path:
-        """Return the path of a message's media, downloaded if necessary; private to this process."""
+    async def media(self, number: int) -> DownloadedMedia:
+        """Return the file of a message's media, downloaded if necessary."""
         ...
 
     async def thumbnail(self, number: int) -> bytes:

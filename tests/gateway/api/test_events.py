@@ -180,6 +180,8 @@ async def test_a_stream_ends_with_its_key(online: Running) -> None:
 
 async def test_a_long_poll_ends_with_its_key(online: Running) -> None:
     key = await online.key("events")
+    online.world.say("ahua", "me", "the last one")
+    await online.until_text("the last one")
     cursor = await online.port.newest_cursor([1])
     async with online.anonymous(headers={"Authorization": f"Bearer {key}"}) as client:
         waiting = asyncio.ensure_future(client.get(EVENTS, params={"after": cursor, "wait": 25, "types": "none"}))

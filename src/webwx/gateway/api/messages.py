@@ -26,7 +26,7 @@ from webwx.gateway.api.representations import (
     view_of_outgoing,
     view_of_sent,
 )
-from webwx.gateway.port import AccountEvent, AccountPort
+from webwx.gateway.port import AccountEvent, AccountPort, DownloadedMedia
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import Event
 from webwx.protocol.media import image_type
@@ -182,7 +182,8 @@ async def download_media(
     if_none_match: Annotated[str | None, HeaderParameter(name="If-None-Match")] = None,
 ) -> Stream | Response[bytes]:
     """Download the media of a message; `Range` continues a broken download. They are kept after the first one."""
-    path = await port.account(number).media(event)
+    media = await port.account(number).media(event)
+    path = media.path
     size, start = await asyncio.to_thread(_look_at, path)
     tag = f'"{number}-{event}-{size}"'
     headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=86400"}
@@ -198,7 +199,7 @@ async def download_media(
     if media_type.startswith("text/") or "xml" in media_type or "script" in media_type:
         media_type = _ANY  # what strangers have sent never becomes a page
     return Stream(
-        _pieces(path, first, last), media_type=media_type, headers=headers, status_code=206 if is_part else 200
+        _pieces(media, first, last), media_type=media_type, headers=headers, status_code=206 if is_part else 200
     )
 
 
@@ -252,8 +253,8 @@ def _disposition(name: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
 
 
-async def _pieces(path: Path, first: int, last: int) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(path.open, "rb")
+async def _pieces(media: DownloadedMedia, first: int, last: int) -> AsyncIterator[bytes]:
+    file = await asyncio.to_thread(media.path.open, "rb")
     try:
         await asyncio.to_thread(file.seek, first)
         rest = last - first + 1

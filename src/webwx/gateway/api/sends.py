@@ -31,9 +31,6 @@ from webwx.model.contacts import FILEHELPER
 LONGEST_WAIT = 25.0
 """Seconds for which a request waits for the outcome of its send, unless it prefers fewer."""
 
-_SHORTEST_WAIT = 1.0
-"""Seconds for which a file is waited for, even if the request prefers not to: it is stored once it is prepared."""
-
 _WAIT = re.compile(r"wait=(\d{1,3})")
 
 SENT_OR_QUEUED = {
@@ -121,10 +118,12 @@ async def send_message(
     require_recipient(caller, data.to)
     account, wait = port.account(number), wait_of(prefer)
     content, key = await _content_of(data, caller, uploads), idempotency_key or ""
-    if isinstance(content, TextContent) and not wait:
+    if wait:
+        sent = await account.send(data.to, content, key=key, wait=wait)
+    elif isinstance(content, TextContent):
         sent = await account.enqueue(data.to, content.text, key=key)
     else:
-        sent = await account.send(data.to, content, key=key, wait=wait or _SHORTEST_WAIT)
+        sent = await account.enqueue_file(data.to, content, key=key)
     made = answer_send(sent)
     made.set_header("Location", f"/api/v1/accounts/{number}/sends/{sent.client_id}")
     return made
