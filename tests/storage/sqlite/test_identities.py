@@ -154,3 +154,31 @@ async def test_the_cost_of_a_login_does_not_grow_with_earlier_logins(phone: Phon
         await thread.close()
         await phone.tell(*everybody, at=NOW + login)
     assert costs[-1] < 1.2 * costs[2]
+
+
+async def test_a_login_costs_the_same_beside_other_accounts_with_the_same_friends(path: Path) -> None:
+    steps = 0
+
+    def step() -> None:
+        nonlocal steps
+        steps += 1
+
+    def counted() -> sqlite3.Connection:
+        db = connect(path)
+        db.set_progress_handler(step, 10)
+        return db
+
+    journal, costs = SqliteJournal(path), []
+    for account in range(1, 25):
+        phone = Phone(journal.account(account))
+        await phone.log_in(NOW + account)
+        people = [phone.shown(f"person {number}") for number in range(50)]
+        thread = Reader(counted, "counted")  # its changes are rolled back
+        identities = SqliteIdentityStore(partial(asyncio.sleep, 0, account), partial(int, account), thread, thread)
+        steps = 0
+        await identities.identify(phone.own_id, people, complete=True, time=NOW + account)
+        costs.append(steps)
+        await thread.close()
+        await phone.tell(*people, at=NOW + account)
+    await journal.close()
+    assert costs[-1] < 1.2 * costs[2]

@@ -141,17 +141,14 @@ def note_newest_login(db: sqlite3.Connection, account: int, *numbers: int) -> No
 
 def links_named(db: sqlite3.Connection, account: int, name: str) -> list[list[Any]]:
     """Return login and id of all contacts that had this remark or nickname; login 0 stands for every login."""
-    return [
-        row
-        for field in ("nickname", "remark")
-        for row in select(
-            db,
-            ("l.login", "l.id"),
-            f"FROM faces f CROSS JOIN {LOGINS_OF_ACCOUNT} g CROSS JOIN links l USING (login, number, face)"
-            f" WHERE json_extract(f.evidence, '$.{field}') = :name",
-            {"account": account, "name": name},
-        )
-    ]
+    return select(
+        db,
+        ("l.login", "l.id"),
+        f"FROM identities i CROSS JOIN faces f USING (number) CROSS JOIN {LOGINS_OF_ACCOUNT} g"
+        " CROSS JOIN links l USING (login, number, face) WHERE i.account = :account"
+        " AND :name IN (json_extract(f.evidence, '$.nickname'), json_extract(f.evidence, '$.remark'))",
+        {"account": account, "name": name},
+    )
 
 
 def forget_logins(db: sqlite3.Connection, logins: str) -> None:

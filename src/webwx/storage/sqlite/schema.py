@@ -332,8 +332,16 @@ CREATE TABLE timers (
 CREATE INDEX timers_due ON timers (account, bot, due_at) WHERE state = 'waiting';
 """
 
+# A login of one account costs the same beside thousands of other accounts: it reads its own identities, and its names
+# are appended. Before, the index by name placed each name among those of all accounts.
+_VERSION_8 = """
+CREATE INDEX identities_account ON identities (account);
+DROP INDEX faces_nickname;
+DROP INDEX faces_remark;
+"""
+
 MIGRATIONS: tuple[str | Callable[[sqlite3.Connection], None], ...] = (
-    _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, unfold, _VERSION_6, _VERSION_7,
+    _VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, unfold, _VERSION_6, _VERSION_7, _VERSION_8,
 )  # fmt: skip
 """The migration from each version to the next, beginning with an empty file: SQL, or a function."""
 
