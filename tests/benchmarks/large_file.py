@@ -1,7 +1,7 @@
 """
-Sends a large file and receives it, in a process of its own, whose memory is what is looked at.
+Sends a large file and receives it in its own process, whose memory is measured.
 
-The server is a sandbox in another one, which keeps the file, so that one sees that it is the same. Prints one JSON
+The server is a sandbox in another process, which stores the file, so that the copies can be compared. Prints one JSON
 object.
 """
 
@@ -26,7 +26,7 @@ BLOCK = bytes(range(256)) * (MIB // 256)
 
 
 def peak_memory() -> float:
-    """Give the most memory this process has ever had, in MiB."""
+    """Return the peak memory of this process in MiB."""
     status = Path("/proc/self/status")
     if status.exists():
         found = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
@@ -36,7 +36,7 @@ def peak_memory() -> float:
 
 
 def make_file(path: Path, mib: int) -> str:
-    """Write a file whose blocks all differ, and give its md5."""
+    """Write a file whose blocks all differ, and return its md5."""
     digest = hashlib.md5(usedforsecurity=False)
     with path.open("wb") as file:
         for number in range(mib):
@@ -47,13 +47,13 @@ def make_file(path: Path, mib: int) -> str:
 
 
 def md5_of(path: Path) -> str:
-    """Give the md5 of a file, by windows."""
+    """Return the md5 of a file, which is read in pieces."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 async def measure(server: str, folder: Path, mib: int) -> dict[str, object]:
-    """Send a file to oneself and receive it, after a small one that loads all there is to load."""
+    """Send a file to the own account and receive it, after a small one that loads all modules."""
     async with AsyncClient(server=server) as me, AsyncClient(server=server) as friend:
         await me.login(show_qr=lambda _: None)
         await friend.login(show_qr=lambda _: None)
@@ -87,7 +87,7 @@ async def measure(server: str, folder: Path, mib: int) -> dict[str, object]:
 
 
 def main() -> None:
-    """Run it and print the figures."""
+    """Run the measurement and print the figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--mib", type=int, default=300)
     mib = parser.parse_args().mib

@@ -1,4 +1,4 @@
-"""That every case can be run, tiny, so that it is there when it is needed. What it says is not judged."""
+"""Every benchmark case can run with tiny numbers; its figures are not judged."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ TINY = 0.002
 KINDS = {
     (run, case.rows > 0): (name, variant) for name, case in CASES.items() for variant, run in case.variants.items()
 }
-"""Of the cases that differ in a number only, the last one."""
+"""The last one of the cases that differ only in a number."""
 
 
 @pytest.mark.parametrize(("name", "variant"), KINDS.values())
-def test_a_run_gives_figures(name: str, variant: str, tmp_path: Path) -> None:
+def test_a_run_returns_figures(name: str, variant: str, tmp_path: Path) -> None:
     if variant == PEER:
         pytest.importorskip("itchat", reason="the peer is of the group `interop`")
     case = CASES[name]

@@ -1,4 +1,4 @@
-"""What a run measures of itself."""
+"""The measurement of memory within a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(120)]
 
 
-def test_what_gives_memory_back_has_not_grown_by_less_than_nothing(tmp_path: Path) -> None:
+def test_memory_that_shrinks_has_a_growth_of_0(tmp_path: Path) -> None:
     with server(World(), tmp_path) as where:
         run = Run(case=CASES["help"], folder=tmp_path, shared=tmp_path, **where)
         pages = mmap.mmap(-1, 40 * mmap.PAGESIZE)

@@ -1,4 +1,4 @@
-"""The plots: every axis has its points, and what is drawn is XML."""
+"""The plots: every axis has its points, and the drawing is valid XML."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_an_axis_is_drawn_from_its_cases_in_order() -> None:
         assert found == sorted(found)
 
 
-def test_every_point_is_drawn_and_tells_its_value() -> None:
+def test_every_point_is_drawn_with_its_value() -> None:
     tree = ET.fromstring(draw([("a < b", [(0, 1.0), (50_000, 0.0)]), ("c", [(0, 0.0)])], "friends & more"))
 
     titles = [each.text for each in tree.iter("{http://www.w3.org/2000/svg}title")]

@@ -1,4 +1,4 @@
-"""The table, the comparison with a baseline, and what is kept of earlier runs."""
+"""The table, the comparison with a baseline, and the history of earlier runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks import report
 ROUNDS = [{"floor": {"p50_ms": 0.1, "cpu_ms": 0.1}, "ours": {"p50_ms": 0.2, "cpu_ms": 0.1}}]
 
 
-def test_the_table_says_whether_a_target_is_reached() -> None:
+def test_the_table_shows_whether_a_target_is_reached() -> None:
     lines = list(report.show(CASES["sends-1"], {"sends-1": ROUNDS}))
 
     assert lines[0] == "sends-1: texts, one after another (median of 1; 2,000 times)"
@@ -17,7 +17,7 @@ def test_the_table_says_whether_a_target_is_reached() -> None:
     assert any(line.endswith("target <= 1.35: NOT reached") for line in lines)
 
 
-def test_a_comparison_names_what_has_changed_and_knows_worse_from_better() -> None:
+def test_a_comparison_names_changes_and_distinguishes_worse_from_better() -> None:
     before = {"sends-1: p50 / floor": 1.5, "sends-1: CPU / floor": 1.0}
     now = report.values({"sends-1": ROUNDS}, {"sends-1"})
     lines, is_worse = report.compare(now, before, 0.15)
@@ -28,13 +28,13 @@ def test_a_comparison_names_what_has_changed_and_knows_worse_from_better() -> No
     assert (lines[0].split()[0], is_worse) == ("better", False)
 
 
-def test_what_does_not_carry_over_to_another_machine_is_not_compared() -> None:
+def test_figures_of_another_machine_are_not_compared() -> None:
     name = "sends-64: CPU per send, ms"
 
     assert report.compare({name: 9.0}, {name: 0.1}, 0.15) == ([], False)
 
 
-def test_a_run_of_some_cases_tells_of_these_alone() -> None:
+def test_a_run_of_some_cases_reports_only_these() -> None:
     results = {"sends-1": ROUNDS, "import": [{"ours": {"ms": 12.0}}]}
 
     assert report.values(results, {"import"}) == {"import: `import webwx`, ms": 12.0}

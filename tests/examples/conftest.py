@@ -1,4 +1,4 @@
-"""The examples at work: each bot as it is, in process or by `webwx run` in a process of its own."""
+"""The examples: each bot runs unchanged, in this process or by `webwx run` in its own process."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture
 def webwx_world(make_world: Callable[..., World]) -> World:
-    """The usual world, whose secrets the canary knows."""
+    """The default world, whose secrets the canary knows."""
     return make_world(clock=SystemClock())
 
 
 @pytest.fixture
 def sandbox(webwx_sandbox: Sandbox) -> Sandbox:
-    """The kit's, in place of the core that other tests have under this name."""
+    """The kit's sandbox, instead of the core that other tests have under this name."""
     return webwx_sandbox
 
 
 def load(name: str) -> ModuleType:
-    """Load an example anew, with what the environment says now."""
+    """Load an example again with the present environment."""
     spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -55,7 +55,7 @@ def load(name: str) -> ModuleType:
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    """Wait until another process has made something so, for thirty seconds at most."""
+    """Wait until another process has made a condition true, thirty seconds at most."""
     begun = time.monotonic()
     while not is_so():
         assert time.monotonic() - begun < 30
@@ -63,30 +63,30 @@ def until(is_so: Callable[[], bool]) -> None:
 
 
 class Process:
-    """An example in a process of its own."""
+    """An example in its own process."""
 
     def __init__(self, fork: Fork, errors: Path) -> None:
         self._fork = fork
         self._errors = errors
 
     def kill(self) -> None:
-        """End it at once, with no chance to do anything more."""
+        """Kill the process at once."""
         self._fork.kill()
         self._fork.wait()
 
     def end(self) -> int:
-        """End it well, and give its exit code."""
+        """End the process with a signal, and return its exit code."""
         self._fork.terminate()
         return self._fork.wait()
 
     def until_said(self, what: str) -> None:
-        """Wait until it has said something to the terminal's error stream."""
+        """Wait until the process has written a text to stderr."""
         until(lambda: what in self._errors.read_text(encoding="utf-8"))
 
 
 @pytest.fixture
 def start(sandbox: Sandbox, tmp_path: Path, forks: Forks) -> Start:
-    """Start `webwx run` on an example, with settings of its own; the account and its journal are those of before."""
+    """Start `webwx run` on an example with these settings; the account and its journal stay the same."""
     sandbox.switch(auto_confirm=True)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What others recall is on the owner's phone, however the bot was restarted in between."""
+"""The bot sends recalled messages to the owner's phone, also after a restart."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize(("to", "where"), [("me", "阿华"), ("周末爬山", "周末爬山")])
 @pytest.mark.parametrize("content", ["full", "keyless", "hash"])
-def test_a_text_and_a_picture_come_back_after_a_restart(
+def test_a_recalled_text_and_picture_are_restored_after_a_restart(
     sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, to: str, where: str, content: str
 ) -> None:
     sandbox.switch(picture_content=content)
     bot = load("anti_recall").bot
     with sandbox.running(bot):
         text, picture = friend.say("没什么", to=to), friend.picture(PNG, to=to)
-        sandbox.settle()  # it is kept by then
+        sandbox.settle()  # The picture is archived by then.
     friend.recall(text)
     friend.recall(picture)
     with sandbox.running(bot):
@@ -37,7 +37,7 @@ def test_a_text_and_a_picture_come_back_after_a_restart(
         assert account.hears(kind="image").content == PNG
 
 
-def test_a_video_comes_back_as_well(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
+def test_a_recalled_video_is_restored(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     with sandbox.running(load("anti_recall").bot):
         video = friend.video(MP4)
         sandbox.settle()
@@ -45,7 +45,7 @@ def test_a_video_comes_back_as_well(sandbox: Sandbox, account: PhoneUser, friend
         assert account.hears(kind="video").content == MP4
 
 
-def test_what_never_arrived_or_is_gone_is_told_all_the_same(
+def test_a_recall_without_its_message_or_file_is_reported(
     sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, clock: Clock
 ) -> None:
     sandbox.switch(picture_content="hash")
@@ -58,11 +58,11 @@ def test_what_never_arrived_or_is_gone_is_told_all_the_same(
     friend.recall(friend.picture())
     with sandbox.running(bot):
         assert account.hears(re.compile(r"\n\(It never arrived here\.\)$"))
-        clock.wind(minutes=1)  # for as many attempts as it makes
+        clock.wind(minutes=1)  # The number of its attempts.
         assert account.hears("(ImageMessage: it is gone.)")
 
 
-def test_what_one_takes_back_oneself_stays_taken_back(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
+def test_an_own_recall_is_not_restored(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     with sandbox.running(load("anti_recall").bot):
         for chat in (friend, "filehelper"):
             account.recall(account.say("oops", to=chat))
@@ -72,13 +72,13 @@ def test_what_one_takes_back_oneself_stays_taken_back(sandbox: Sandbox, account:
 
 
 def is_kept(home: Path) -> bool:
-    """Say whether the bot's journal has a picture, which is later than the file has its name."""
+    """Return whether the bot's journal has a picture; this is stored after the file has its name."""
     [journal] = home.glob("logins/*.journal")
     with closing(sqlite3.connect(journal)) as db:
         return db.execute("SELECT 1 FROM kept WHERE state = 'kept'").fetchone() is not None
 
 
-def test_it_comes_back_though_the_process_was_killed_in_between(
+def test_a_recalled_message_is_restored_after_a_kill(
     sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, start: Start, tmp_path: Path
 ) -> None:
     sandbox.switch(picture_content="hash")

@@ -1,4 +1,4 @@
-"""The example with commands converts words, and explains mistakes only where it may."""
+"""The example with commands converts words, and explains errors only to the owner."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_words_become_arguments(sandbox: Sandbox, friend: PhoneUser) -> None:
         assert friend.hears("200 is no age.")
 
 
-def test_mistakes_are_explained_to_the_owner_and_not_to_a_friend(
+def test_errors_are_explained_to_the_owner_and_not_to_a_friend(
     sandbox: Sandbox, account: PhoneUser, friend: PhoneUser
 ) -> None:
     with sandbox.running(load("commands").bot):

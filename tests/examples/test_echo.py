@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 IS_A_BOT = re.compile(r"^(小明|阿华) seems to be a bot")
 
 
-def test_two_of_them_fall_silent_and_other_chats_go_on(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
+def test_two_echo_bots_stop_and_other_chats_continue(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser) -> None:
     with sandbox.running(load("echo").bot), sandbox.running(load("echo").bot, account=friend):
         account.say("hello", to=friend)
         sandbox.settle()
@@ -32,10 +32,10 @@ def test_two_of_them_fall_silent_and_other_chats_go_on(sandbox: Sandbox, account
         assert len(told) == 1
 
 
-def test_what_it_says_itself_is_never_answered_and_what_the_phone_says_is(
+def test_own_messages_of_the_phone_are_answered_and_those_of_the_bot_are_not(
     sandbox: Sandbox, account: PhoneUser, friend: PhoneUser
 ) -> None:
-    sandbox.switch(echo="on")  # a session's own sends come back to it
+    sandbox.switch(echo="on")  # The session receives its own sends.
     with sandbox.running(load("echo").bot):
         friend.say("to you")
         account.say("to myself")
@@ -49,7 +49,7 @@ def test_what_it_says_itself_is_never_answered_and_what_the_phone_says_is(
         assert account.hears_nothing(chat="lilei")
 
 
-def test_a_chatroom_is_left_alone(sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom) -> None:
+def test_a_chatroom_is_not_answered(sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom) -> None:
     with sandbox.running(load("echo").bot):
         friend.say("anybody there?", to=chatroom)
         friend.say("you?")
@@ -57,7 +57,7 @@ def test_a_chatroom_is_left_alone(sandbox: Sandbox, friend: PhoneUser, chatroom:
         assert friend.hears_nothing(chat=chatroom)
 
 
-def test_it_runs_by_webwx_run_and_ends_well(friend: PhoneUser, start: Start) -> None:
+def test_the_bot_runs_by_webwx_run_and_ends_without_an_error(friend: PhoneUser, start: Start) -> None:
     with start("echo") as process:
         friend.say("你好")
         assert friend.hears("你好")

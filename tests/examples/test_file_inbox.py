@@ -1,4 +1,4 @@
-"""The inbox saves what comes from the phone, each thing once and over nothing."""
+"""The inbox saves files from the phone, each once, and overwrites no file."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ def contents(folder: Path) -> list[bytes]:
     return sorted(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-def test_what_the_phone_sends_is_saved_under_a_name_of_its_own(
-    sandbox: Sandbox, account: PhoneUser, folder: Path
-) -> None:
+def test_files_of_the_phone_are_saved_under_new_names(sandbox: Sandbox, account: PhoneUser, folder: Path) -> None:
     with sandbox.running(load("file_inbox").bot):
         account.file(b"first", "../../report.pdf")
         account.file(b"second", "report.pdf")
@@ -46,7 +44,7 @@ def test_what_the_phone_sends_is_saved_under_a_name_of_its_own(
     assert sum(name.endswith(" report.pdf") for name in saved) == 2
 
 
-def test_other_chats_are_saved_from_when_they_are_named(
+def test_files_of_other_named_chats_are_saved(
     sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("INBOX_CHATS", "filehelper, Boss")
@@ -61,18 +59,18 @@ def test_other_chats_are_saved_from_when_they_are_named(
     assert contents(folder) == [b"my own", b"of boss"]
 
 
-def test_what_is_gone_is_said_to_be(sandbox: Sandbox, account: PhoneUser, clock: Clock, folder: Path) -> None:
+def test_a_missing_file_is_reported(sandbox: Sandbox, account: PhoneUser, clock: Clock, folder: Path) -> None:
     bot = load("file_inbox").bot
     with sandbox.running(bot):
         pass
     account.recall(account.picture())
     with sandbox.running(bot):
-        clock.wind(minutes=1)  # for as many attempts as it makes
+        clock.wind(minutes=1)  # The number of its attempts.
         assert account.hears("That could not be saved: it is gone.")
     assert contents(folder) == []
 
 
-def test_what_was_saved_before_the_process_died_is_not_saved_again(
+def test_a_file_that_was_saved_before_a_crash_is_not_saved_again(
     sandbox: Sandbox, account: PhoneUser, clock: Clock, faults: Faults, folder: Path
 ) -> None:
     bot = load("file_inbox").bot
@@ -85,13 +83,13 @@ def test_what_was_saved_before_the_process_died_is_not_saved_again(
 
     with sandbox.running(bot) as running:
         account.file(b"next", "a.txt")
-        clock.wind(minutes=1)  # nobody knows whether the first answer was sent, so its event is given up
+        clock.wind(minutes=1)  # The outcome of the first answer is unknown, so its event is given up.
         assert account.hears(SAVED)
         assert running.calls.count("webwxgetmedia") == 1
     assert contents(folder) == [b"next", b"once"]
 
 
-def test_an_answer_that_is_refused_saves_nothing_twice(
+def test_a_file_is_saved_once_although_the_answer_is_refused(
     sandbox: Sandbox, account: PhoneUser, clock: Clock, faults: Faults, folder: Path
 ) -> None:
     faults.on("ret", endpoint="webwxsendmsg", ret=-1, times=1)

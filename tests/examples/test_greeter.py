@@ -1,4 +1,4 @@
-"""The greeter greets each arrival once."""
+"""The greeter greets each new member once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def greeting(names: str) -> str:
     return f"欢迎 {names}！进群请先看群公告。"
 
 
-def test_several_who_come_together_get_one_greeting(sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom) -> None:
+def test_several_members_who_join_together_get_one_greeting(
+    sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom
+) -> None:
     with sandbox.running(load("greeter").bot):
         chatroom.add("王五", "赵六")
         chatroom.add("孙七")
@@ -25,9 +27,7 @@ def test_several_who_come_together_get_one_greeting(sandbox: Sandbox, friend: Ph
         assert friend.hears_nothing(chat=chatroom)
 
 
-def test_an_arrival_is_not_greeted_again_after_a_restart(
-    sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom
-) -> None:
+def test_a_member_is_not_greeted_again_after_a_restart(sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom) -> None:
     bot = load("greeter").bot
     with sandbox.running(bot):
         chatroom.add("王五")
@@ -40,7 +40,7 @@ def test_an_arrival_is_not_greeted_again_after_a_restart(
         assert friend.hears_nothing(chat=chatroom)
 
 
-def test_a_greeting_is_not_sent_again_when_the_process_died_before_it_knew(
+def test_a_greeting_with_an_unknown_outcome_is_not_sent_again(
     sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom, clock: Clock, faults: Faults
 ) -> None:
     bot = load("greeter").bot
@@ -51,12 +51,14 @@ def test_a_greeting_is_not_sent_again_when_the_process_died_before_it_knew(
         running.kill()
     with sandbox.running(bot):
         chatroom.add("赵六")
-        clock.wind(minutes=1)  # the first arrival is given up: nobody knows whether it was greeted
+        clock.wind(minutes=1)  # The first event is given up, because the outcome of its greeting is unknown.
         assert friend.hears(greeting("赵六"), chat=chatroom)
         assert friend.hears_nothing(chat=chatroom)
 
 
-def test_nobody_greets_itself(sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, chatroom: Chatroom) -> None:
+def test_a_bot_does_not_greet_its_own_account(
+    sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, chatroom: Chatroom
+) -> None:
     with sandbox.running(load("greeter").bot):
         room = sandbox.add_chatroom("新群", friend, sandbox.person("lilei"))
         room.add(account)
@@ -65,7 +67,7 @@ def test_nobody_greets_itself(sandbox: Sandbox, account: PhoneUser, friend: Phon
         assert friend.hears_nothing(chat=room)
 
 
-def test_the_greeting_can_be_another(
+def test_the_greeting_can_be_changed(
     sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GREETER_TEXT", "欢迎你，{names}")

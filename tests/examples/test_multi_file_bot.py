@@ -1,4 +1,4 @@
-"""The bot of several files runs by `webwx run`, and each of its routers has its messages."""
+"""The bot of several files runs by `webwx run`, and each of its routers gets its messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scheduler reminds once, of what was not forgotten, and reports on weekdays."""
+"""The scheduler sends each reminder once unless it was deleted, and a report on weekdays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from webwx.testing import Clock, PhoneUser, Sandbox
 
 
-def test_a_reminder_comes_after_its_minutes_and_once(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
+def test_a_reminder_is_sent_once_after_its_minutes(sandbox: Sandbox, friend: PhoneUser, clock: Clock) -> None:
     with sandbox.running(load("scheduled").bot):
         friend.say("/remind 10 tea")
         assert friend.hears("In 10 minutes: tea")
@@ -34,7 +34,7 @@ def test_a_reminder_survives_a_restart(sandbox: Sandbox, friend: PhoneUser, cloc
         assert friend.hears("Reminder: tea")
 
 
-def test_reminders_of_a_chat_are_listed_and_forgotten(
+def test_reminders_of_a_chat_are_listed_and_deleted(
     sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, clock: Clock
 ) -> None:
     with sandbox.running(load("scheduled").bot):
@@ -51,7 +51,7 @@ def test_reminders_of_a_chat_are_listed_and_forgotten(
         assert friend.hears("nothing to come")
 
 
-def test_the_report_comes_at_six_on_weekdays(
+def test_the_report_is_sent_at_six_on_weekdays(
     sandbox: Sandbox, account: PhoneUser, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SCHEDULED_ZONE", "Asia/Shanghai")

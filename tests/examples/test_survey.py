@@ -1,4 +1,4 @@
-"""The survey: each person is asked each question once, whatever fails in between."""
+"""The survey asks each person each question once, despite failures."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def test_a_restart_continues_in_the_middle(sandbox: Sandbox, friend: PhoneUser) 
 
 
 def fail_once(survey: ModuleType) -> list[dict[str, object]]:
-    """Let the first attempt at each text fail after its handler has changed the state; return what attempts saw."""
+    """
+    Make the first attempt at each text fail after its handler has changed the state; return the states of all attempts.
+    """
     seen: list[dict[str, object]] = []
 
     @survey.bot.middleware
@@ -60,7 +62,7 @@ def fail_once(survey: ModuleType) -> list[dict[str, object]]:
     return seen
 
 
-def test_a_retry_sees_what_the_first_attempt_saw_and_asks_nothing_twice(
+def test_a_retry_has_the_state_of_the_first_attempt_and_asks_no_question_twice(
     sandbox: Sandbox, friend: PhoneUser, clock: Clock
 ) -> None:
     survey = load("survey")
@@ -76,7 +78,9 @@ def test_a_retry_sees_what_the_first_attempt_saw_and_asks_nothing_twice(
     assert seen == [{}, {}, {}, {}, {"name": "阿华", "age": 0}, {"name": "阿华", "age": 0}]
 
 
-def test_two_people_in_one_chatroom_have_a_survey_each(sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom) -> None:
+def test_two_people_in_one_chatroom_have_their_own_surveys(
+    sandbox: Sandbox, friend: PhoneUser, chatroom: Chatroom
+) -> None:
     other = sandbox.person("lilei")
     with sandbox.running(load("survey").bot) as bot:
         for who, said, answer in (
@@ -88,10 +92,10 @@ def test_two_people_in_one_chatroom_have_a_survey_each(sandbox: Sandbox, friend:
             assert who.hears(answer, chat=chatroom)
             if said == "阿华":
                 assert bot.state_of(other, chat=chatroom).values == {"name": "李雷", "age": 0}
-        assert bot.state_of(friend).step == "", "the chat of two is another conversation"
+        assert bot.state_of(friend).step == "", "the private chat is another conversation"
 
 
-def test_cancel_ends_a_survey_and_another_one_begins_anew(sandbox: Sandbox, friend: PhoneUser) -> None:
+def test_cancel_ends_a_survey_and_the_next_one_starts_at_the_beginning(sandbox: Sandbox, friend: PhoneUser) -> None:
     with sandbox.running(load("survey").bot) as bot:
         for said, answer in (
             ("survey", "What is your name?"), ("阿华", "How old are you, 阿华?"), ("cancel", "Cancelled."),
@@ -119,7 +123,7 @@ def test_ten_minutes_without_an_answer_end_a_survey(sandbox: Sandbox, friend: Ph
         assert bot.state_of(friend).step == ""
 
 
-def test_a_time_out_while_the_bot_is_down_comes_after_the_restart_once(
+def test_a_timeout_while_the_bot_is_down_is_handled_once_after_the_restart(
     sandbox: Sandbox, friend: PhoneUser, clock: Clock
 ) -> None:
     with sandbox.running(load("survey").bot):

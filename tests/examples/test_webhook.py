@@ -1,4 +1,4 @@
-"""The webhook hands each message on, as long as it takes, to the one address that it was told."""
+"""The webhook posts each message to the configured address, until the address accepts it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECRET = "kept between the two"
 
 
 class Receiver(ThreadingHTTPServer):
-    """Takes what is posted, and answers with what it was told to, then with 204."""
+    """Stores each request, and answers with the given answers, then with 204."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answering)
@@ -53,7 +53,7 @@ class _Answering(BaseHTTPRequestHandler):
         self.end_headers()
 
     def do_GET(self) -> None:
-        self.do_POST()  # where a redirect would lead
+        self.do_POST()  # The target of a redirect.
 
     def log_message(self, *_: object) -> None:
         pass
@@ -72,7 +72,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
         thread.join()
 
 
-def test_a_message_arrives_as_it_is_and_signed(sandbox: Sandbox, friend: PhoneUser, receiver: Receiver) -> None:
+def test_a_message_arrives_unchanged_and_signed(sandbox: Sandbox, friend: PhoneUser, receiver: Receiver) -> None:
     with sandbox.running(load("webhook").bot):
         friend.say("你好 👋")
         sandbox.person("lilei").picture(to="周末爬山")
@@ -89,7 +89,7 @@ def test_a_message_arrives_as_it_is_and_signed(sandbox: Sandbox, friend: PhoneUs
         assert headers["Webwx-Event"].endswith(f"-{event.number}")
 
 
-def test_what_fails_at_first_is_tried_again_and_is_still_the_same_event(
+def test_a_failed_request_is_repeated_with_the_same_event(
     sandbox: Sandbox, friend: PhoneUser, clock: Clock, receiver: Receiver
 ) -> None:
     receiver.answers = [500]
@@ -107,7 +107,7 @@ def test_what_fails_at_first_is_tried_again_and_is_still_the_same_event(
     assert [headers["Webwx-Attempt"] for headers in (first, again, next_)] == ["1", "2", "1"]
 
 
-def test_a_redirect_is_a_failure_and_what_always_fails_is_a_dead_letter(
+def test_a_redirect_is_a_failure_and_repeated_failures_end_as_a_dead_letter(
     sandbox: Sandbox, friend: PhoneUser, clock: Clock, receiver: Receiver
 ) -> None:
     receiver.answers = [302, 307, 500]
@@ -122,7 +122,7 @@ def test_a_redirect_is_a_failure_and_what_always_fails_is_a_dead_letter(
     assert {path for path, _, _ in receiver.taken} == {"/wechat"}
 
 
-def test_what_holds_a_ticket_is_not_sent_on(sandbox: Sandbox, friend: PhoneUser, receiver: Receiver) -> None:
+def test_a_message_with_a_ticket_is_not_posted(sandbox: Sandbox, friend: PhoneUser, receiver: Receiver) -> None:
     stranger = sandbox.add_stranger("路人")
     with sandbox.running(load("webhook").bot):
         sandbox.do(lambda world: world.ask_friend(stranger.id, "me", "加个好友"))
@@ -131,7 +131,7 @@ def test_what_holds_a_ticket_is_not_sent_on(sandbox: Sandbox, friend: PhoneUser,
     assert receiver.texts == ["after it"]
 
 
-def test_what_is_given_up_is_logged_with_the_reason(
+def test_a_dead_letter_is_logged_with_the_reason(
     sandbox: Sandbox, friend: PhoneUser, clock: Clock, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.answers = [503] * 3

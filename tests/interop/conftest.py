@@ -1,6 +1,4 @@
-"""
-Processes to talk to: everything here meets over real HTTP on loopback, each side in a process of its own.
-"""
+"""Processes for the interop tests: both sides speak real HTTP on loopback, each in its own process."""
 
 from __future__ import annotations
 
@@ -23,7 +21,10 @@ INSTALLED = HERE.parents[1] / "build" / "interop"
 
 @pytest.fixture(scope="session")
 def npm_modules(worker_id: str) -> Callable[[str], Path]:
-    """Install a client of npm with what it needs, just as the lock in its folder names it; each process has its own."""
+    """
+    Install an npm client with its dependencies, exactly as in the lock file of its folder; each client has its own
+    folder.
+    """
 
     def install(name: str) -> Path:
         if shutil.which("npm") is None:
@@ -40,7 +41,7 @@ def npm_modules(worker_id: str) -> Callable[[str], Path]:
 
 @pytest.fixture(scope="session")
 def pypi_modules(worker_id: str) -> Callable[[str], Path]:
-    """Install a client of PyPI into a folder of its own, just as its file in `strangers` names it."""
+    """Install a PyPI client into its own folder, exactly as in its file in `strangers`."""
     uv = shutil.which("uv") or Path(sys.executable).with_name("uv")
 
     def install(name: str) -> Path:
@@ -55,7 +56,7 @@ def pypi_modules(worker_id: str) -> Callable[[str], Path]:
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """Nothing of this machine's own: no proxy, no login, no configuration."""
+    """An environment without this machine's proxies, logins and configuration."""
     (tmp_path / "home").mkdir()
     return {
         "PATH": os.environ["PATH"],
@@ -67,7 +68,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Lines]]:
-    """Start a process that lives as long as the test."""
+    """Start a process that ends with the test."""
     started: list[Lines] = []
 
     def run(*command: str | Path) -> Lines:

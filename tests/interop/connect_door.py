@@ -1,6 +1,6 @@
 """
-A proxy that answers CONNECT and ends TLS with a certificate of a test CA, so that an unmodified client whose host name
-is fixed reaches the gateway.
+A proxy that answers CONNECT and ends TLS with a certificate of a test CA, so that an unmodified client with a fixed
+host name reaches the gateway.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def open_door(gateway: tuple[str, int], folder: Path) -> Iterator[dict[str, str]
 
 
 def copy(source: socket.socket, target: socket.socket) -> None:
-    """Copy bytes until the source ends, and end the target."""
+    """Copy bytes until the end of the source, and end the target."""
     with contextlib.suppress(OSError):
         while part := source.recv(65_536):
             target.sendall(part)

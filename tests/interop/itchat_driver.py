@@ -1,16 +1,15 @@
 """
-Drives itchat, or one of its many descendants, in a process of its own, by the words of a test.
+Runs itchat, or one of its many forks, in its own process, by commands of a test.
 
-The library is used as anybody would use it: its public functions, and, where a test names a server, its configuration
-`BASE_URL`; without one it goes to the real hosts. Nothing of it is patched. Only what a person does is left to the
-test: scanning the code.
+The library is used by its public functions alone and, where a test names a server, by its configuration `BASE_URL`;
+without one it calls the real hosts. Nothing in it is patched. The test itself scans the code.
 
-A command is a line of JSON on stdin, an answer a line on stdout, one for one; `login` answers twice, with the code to
-scan and, when somebody has confirmed it, with who logged in. Messages wait in a queue until `receive` takes them.
+A command is a line of JSON on stdin, and each has one answer, a line on stdout. Only `login` has two answers: first the
+code to scan, and after its confirmation the account. Messages wait in a queue until `receive` takes them.
 
-Two of the library's habits shape this: it writes a block character to stdout when it is imported, so stdout is taken
-away from it first; and without a `qrCallback` it opens the code in the desktop's picture viewer. The older ones call a
-method of the standard library that went away with Python 3.9, so the library is given it back.
+Three habits of the library need care: it writes a block character to stdout when it is imported, so it gets another
+stdout; without a `qrCallback` it opens the code in the desktop's picture viewer; and older versions call a method that
+Python 3.9 removed from the standard library, so this module adds it again.
 """
 
 import hashlib
@@ -55,7 +54,7 @@ def take(message):
 
 
 def login(server: str = "", saved: str = "") -> None:
-    """Log in; with a file for the login, go on with what was saved there, and save it there."""
+    """Log in; with a file for the login, continue with the saved login, and save the new one there."""
     if server:
         itchat.config.BASE_URL = server
 

@@ -1,8 +1,9 @@
 """
-A place where the real names lead to a sandbox: a network and a hosts file that nobody else on this machine sees.
+A namespace where the real names lead to a sandbox: a network and a hosts file that the rest of this machine does not
+see.
 
-The sandbox that listens on port 443 is the first process there, and the place goes away with the last. Whatever joins
-it looks the platform's names up in a file as it would anywhere, finds 127.0.0.1, and cannot reach any other network.
+The sandbox that listens on port 443 is its first process, and the namespace ends with the last one. A process in it
+looks the platform's names up in the hosts file as usual, finds 127.0.0.1, and cannot reach any other network.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ SIOCSIFFLAGS, IFF_UP, IFF_RUNNING = 0x8914, 0x1, 0x40
 fcntl.ioctl(socket.socket(), SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP | IFF_RUNNING))
 os.execv(sys.argv[1], sys.argv[1:])
 """
-"""A new network has a loopback interface, but nobody has turned it on."""
+"""A new network has a loopback interface, which must be brought up."""
 
 _ASK = """
 import json, sys, urllib.request
@@ -39,7 +40,7 @@ for line in sys.stdin:
 
 
 def can_be_made() -> bool:
-    """Say whether this machine lets us have namespaces of our own."""
+    """Return whether this machine allows us to create namespaces."""
     try:
         return subprocess.run(["unshare", "-mn", "true"], capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
@@ -48,11 +49,11 @@ def can_be_made() -> bool:
 
 class Place:
     """
-    A namespace with a sandbox on port 443 in it.
+    A namespace with a sandbox on port 443.
 
     Args:
-        start: Starts a process that lives as long as the test.
-        folder: Where its hosts file is laid.
+        start: Starts a process that ends with the test.
+        folder: Folder for its hosts file.
         options: Further options of the sandbox.
     """
 
@@ -61,7 +62,7 @@ class Place:
         sandbox = [WEBWX, "sandbox", "--tls", "--port", "443", "--json", *options]
         first = start("unshare", "-mn", sys.executable, "-c", _LOOPBACK_UP, *sandbox)
         self.access: dict[str, Any] = json.loads(first.next())
-        """The sandbox's first line."""
+        """The first line that the sandbox prints."""
         hosts = folder / "hosts"
         hosts.write_text("\n".join(["127.0.0.1 localhost", *self.access["hosts"], ""]), "ascii")
         self._enter = ("nsenter", "--target", str(first.process.pid), "--mount", "--net", f"--wd={folder}")
@@ -69,15 +70,15 @@ class Place:
         self._asking = self.start(sys.executable, "-c", _ASK)
 
     def start(self, *command: str | Path) -> Lines:
-        """Start a process there."""
+        """Start a process in the namespace."""
         return self._start(*self._enter, *command)
 
     def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
-        """Run a process there to its end."""
+        """Run a process in the namespace until it ends."""
         return subprocess.run([*self._enter, *command], capture_output=True, text=True, timeout=30, check=False)
 
     def fetch(self, url: str, body: bytes | None = None) -> Any:
-        """Ask a server there, and read its JSON."""
+        """Send a request to a server in the namespace, and return its JSON."""
         assert self._asking.process.stdin is not None
         self._asking.process.stdin.write(json.dumps([url, None if body is None else body.decode()]) + "\n")
         self._asking.process.stdin.flush()

@@ -1,6 +1,4 @@
-"""
-The hands of the people in a running sandbox.
-"""
+"""The phone actions of the people in a running sandbox."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Phones:
-    """The phones of everybody in a sandbox, by its control API, which one may have to be somewhere else to reach."""
+    """The phones of all people in a sandbox, by its control API, which may be reachable only in a namespace."""
 
     def __init__(self, control: str, fetch: Callable[..., Any] = fetch) -> None:
         self._control = control

@@ -1,6 +1,4 @@
-"""
-What the interop tests talk with: processes of others, read line by line, and their HTTP.
-"""
+"""Processes of other programs, read line by line, and their HTTP."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from typing import Any
 from PIL import Image
 
 PATIENCE = 30.0
-"""Seconds that a process may take for one line; longer than any held poll."""
+"""Time limit in seconds for one line of a process; longer than any held poll."""
 
 WEBWX = Path(sys.executable).with_name("webwx")
 
@@ -26,7 +24,7 @@ Process = subprocess.Popen[str]
 
 
 class Lines:
-    """A process, and the lines it writes, each waited for with patience but not for ever."""
+    """A process and its lines, with a time limit for each."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
@@ -54,7 +52,7 @@ class Lines:
         return json.loads(self.next())
 
     def end(self) -> None:
-        """Stop the process and wait until it is gone."""
+        """Stop the process and wait for its end."""
         self.process.terminate()
         self.process.wait(PATIENCE)
         self._reader.join(PATIENCE)
@@ -64,13 +62,13 @@ class Lines:
 
 
 def fetch(url: str, body: bytes | None = None) -> Any:
-    """Ask a server on loopback, and read its JSON."""
+    """Send a request to a server on loopback, and return its JSON."""
     with urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=PATIENCE) as response:
         return json.loads(response.read())
 
 
 def photograph(kind: str, seed: int, width: int = 640, height: int = 400) -> bytes:
-    """Make a picture of noise, which no encoder can make small: 200 KB and more."""
+    """Make a picture of noise, which does not compress well: 200 KB or more."""
     noise = random.Random(seed).randbytes(width * height * 3)
     file = io.BytesIO()
     Image.frombytes("RGB", (width, height), noise).save(file, kind, quality=95)

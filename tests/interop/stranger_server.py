@@ -1,18 +1,18 @@
 """
-A server of the protocol that is not ours.
+A server of the protocol that is independent of ours.
 
 It was written from a description of the protocol, with the standard library only and without reading our client. It
 runs in its own process under `python -I -S`, where `webwx` cannot be imported. So it does not share mistakes that our
 client and our sandbox have in common.
 
-Where the protocol leaves a choice, it makes the one that our sandbox does not make: compact JSON, numbers written as
-strings, null for empty lists, cookies bound to `wx2.qq.com`, a redirect to that real host, contacts in two pages, a
-`SyncCheckKey` ahead of `SyncKey`, batches of two with `ContinueFlag`, `MsgList` beside `AddMsgList`, echoes of own
-messages that may overtake the answer, a key that rotates inside a sync, gzip, CRLF, blanks in scripts, names cut
-inside a character. Where the notes say what the production server insists on, it insists: the three cookies.
+Where the protocol allows several forms, it uses those that our sandbox does not use: compact JSON, numbers as strings,
+null for empty lists, cookies bound to `wx2.qq.com`, a redirect to that real host, contacts in two pages, a
+`SyncCheckKey` ahead of `SyncKey`, batches of two with `ContinueFlag`, `MsgList` beside `AddMsgList`, own messages that
+are delivered back and may arrive before the answer, a key that rotates inside a sync, gzip, CRLF, blanks in scripts,
+and names truncated inside a character. It requires the three cookies, as the production server does.
 
-One account lives here, 小明, with a friend 阿华 (remark Boss) and a group. Logging in needs nobody: the poll answers
-408, 201, 200. Paths that begin with `/_` are the test's own: what was asked, what became of it, what the friend does.
+It has one account, 小明, with a friend 阿华 (remark Boss) and a group. A login needs no phone: the poll answers 408, 201,
+200. Paths that begin with `/_` are for the test: the log of requests, their effects, and actions of the friend.
 """
 
 import base64
@@ -33,14 +33,14 @@ HOLD_SYNC = 25.0
 BATCH = 2
 LARGE = 1000
 FIRST_KEY = 700000000
-# Ends in an escaped "=" and holds an escaped "+": whoever decodes it, or fails to encode it again, is seen in the log.
-PASS_TICKET = "k3Yq%2BZ0stranger%2FticketExample%3D"  # the XML text
+# Ends in an escaped "=" and has an escaped "+": the log shows a client that decodes it or does not encode it again.
+PASS_TICKET = "k3Yq%2BZ0stranger%2FticketExample%3D"  # The XML text.
 
 Json = dict[str, object]
 
 
 class Session:
-    """One login: its keys, its ids for everybody, and what waits to be fetched."""
+    """One login: its keys, the ids of its contacts, and the changes that wait to be fetched."""
 
     def __init__(self) -> None:
         self.uin = "2100000077"
@@ -59,7 +59,7 @@ class Session:
 
 
 class World:
-    """All that the server remembers; `changed` guards it and wakes held polls."""
+    """All state of the server; `changed` guards it and wakes held polls."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
@@ -78,7 +78,7 @@ class World:
         return str(self.next_id)
 
     def deliver(self, lists: str, **fields: object) -> None:
-        """Let a message wait in the list or lists of a sync that are named."""
+        """Add a message to the named list or lists of the next sync."""
         assert self.session is not None
         self.session.waiting.append((lists, message(self, **fields)))
         self.changed.notify_all()
@@ -115,7 +115,9 @@ def as_delivered(text: str) -> str:
 
 
 def picture_xml(picture: Json) -> str:
-    """The full form of a picture's content as a newer phone writes it: more attributes and elements, another order."""
+    """
+    Return the complete content of a picture as a newer phone writes it: more attributes and elements, in another order.
+    """
     key, url = picture["aeskey"], picture["url"]
     return (
         '<?xml version="1.0"?>\n<msg>\n'
@@ -133,7 +135,7 @@ def bytes_of(picture: Json) -> bytes:
 
 
 def message(world: World, **fields: object) -> Json:
-    """A message object: everything the notes list, and three fields they do not."""
+    """Return a message with every field that the protocol lists, and three that it does not list."""
     identity = fields.pop("id", None) or world.message_id()
     empty: Json = {
         "MsgId": identity, "FromUserName": "", "ToUserName": "", "MsgType": 1, "Content": "", "Status": "3",
@@ -176,7 +178,7 @@ def group_of(session: Session) -> Json:
 
 
 def recall_notice(gone: str, text: str, *, by_new_id: bool) -> str:
-    """The 10002 content; with `by_new_id` the true id is in `newmsgid` and `msgid` holds a number of another space."""
+    """Return a 10002 content; with `by_new_id` the real id is in `newmsgid`, and `msgid` has an unrelated number."""
     ids = f"<msgid>1096500009</msgid><newmsgid>{gone}</newmsgid>" if by_new_id else f"<msgid>{gone}</msgid>"
     return as_delivered(
         f'<sysmsg type="revokemsg">\n\t<revokemsg>\n\t\t<session>wxid_ahua</session>\n\t\t<oldmsgid>10965001</oldmsgid>'
@@ -185,7 +187,7 @@ def recall_notice(gone: str, text: str, *, by_new_id: bool) -> str:
 
 
 class Refusal(Exception):
-    """An answer that is a code and otherwise empty."""
+    """An answer with a code and otherwise empty fields."""
 
     def __init__(self, ret: int, **emptied: object) -> None:
         super().__init__(ret)
@@ -198,7 +200,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server_version = "Stranger/0.9"
     world: World
 
-    def log_message(self, *_: object) -> None:  # stdout and stderr belong to the test
+    def log_message(self, *_: object) -> None:  # stdout and stderr belong to the test.
         pass
 
     def do_GET(self) -> None:
@@ -207,7 +209,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.answer(self.read_body())
 
-    # --- requests
+    # -- requests --
 
     def read_body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
@@ -254,7 +256,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return value
 
     def caller(self, **emptied: object) -> Session:
-        """Find the session behind this request, or refuse it: all three cookies are needed, as in earnest."""
+        """Return the session of this request, or refuse it: all three cookies are needed, as on the platform."""
         cookies = dict(
             pair.strip().partition("=")[::2] for pair in self.headers.get("Cookie", "").split(";") if pair.strip()
         )
@@ -267,7 +269,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             raise Refusal(1102, **emptied)
         return session
 
-    # --- answers
+    # -- answers --
 
     def reply(
         self,
@@ -292,14 +294,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def reply_json(self, **fields: object) -> None:
         text = json.dumps(fields, separators=(",", ":"), ensure_ascii=False)
-        # A name cut inside a character, and a control character nobody escaped.
+        # A name truncated inside a character, and a control character without an escape.
         body = text.encode("utf-8", "surrogateescape").replace(b"\\u0001", b"\x01")
         self.reply(body + b"\r\n")
 
     def script(self, text: str) -> None:
         self.reply(text.encode(), "text/javascript")
 
-    # --- logging in
+    # -- logging in --
 
     def jslogin(self) -> None:
         uuid = "St" + secrets.token_hex(4) + "=="
@@ -370,7 +372,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             ],
         )
 
-    # --- the account
+    # -- the account --
 
     def init(self) -> None:
         session = self.caller(Count=0, ContactList=[], SyncKey={"Count": 0, "List": []}, User={}, SKey="")
@@ -445,7 +447,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.world.changed.notify_all()
             self.reply_json(BaseResponse={"Ret": 0, "ErrMsg": ""}, MsgID=self.world.message_id())
 
-    # --- what is new
+    # -- sync --
 
     def sync_check(self) -> None:
         try:
@@ -510,7 +512,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 Epoch="later",
             )
 
-    # --- sending
+    # -- sending --
 
     def send_text(self) -> None:
         self.accept_send(lambda session, asked: {"type": 1, "text": asked["Content"]})
@@ -542,7 +544,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 "id": identity, "by": "me", "to": self.name_of(session, to), "at": time.time(), "recalled": False,
             }  # fmt: skip
             content = what.get("text") or '<msg><img length="6503" hdlength="0" /><commenturl></commenturl></msg>'
-            # The echo may overtake the answer.
+            # The own message may be delivered before the answer.
             self.world.deliver(
                 "AddMsgList",
                 id=identity,
@@ -571,7 +573,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             )
         self.reply_json(BaseResponse={"Ret": 0, "ErrMsg": ""}, Introduction="可以撤回", SysWording="")
 
-    # --- pictures
+    # -- pictures --
 
     def upload(self) -> None:
         session = self.caller(MediaId="", StartPos=0)
@@ -617,7 +619,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         assert isinstance(shown, dict)
         self.reply(bytes_of(shown), "image/jpg")
 
-    # --- the test's own paths
+    # -- paths for the test --
 
     def show_log(self) -> None:
         with self.world.changed:
@@ -662,7 +664,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with self.world.changed:
             picture = self.world.store_picture(self.body)
             entry = self.from_friend(session, {"type": 3, "picture": picture})
-            # A capture shows an escaped line break behind the root element, and a real one behind that.
+            # A recording has an escaped line break after the root element, and a real one after that.
             content = as_delivered(picture_xml(picture).rstrip("\n")) + "&lt;br/&gt;<br/>"
             self.world.deliver(
                 "MsgList",
@@ -692,11 +694,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             )
             self.reply_json(id=gone["id"])
 
-    def odd_things_happen(self) -> None:
+    def deliver_unusual_items(self) -> None:
         """
-        Deliver what a bad day brings, in six batches; every item must arrive, once.
+        Deliver unusual items in six batches; each must arrive once.
 
-        The first fetches fail, each in its way; then the first batch comes without keys, and so a second time.
+        The first fetches fail in different ways; then the first batch arrives without keys, and therefore a second
+        time.
         """
         session = self.the_session()
         to_me: Json = {"FromUserName": session.boss, "ToUserName": session.me}
@@ -738,7 +741,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.reply_json(ended=True)
 
     def the_session(self) -> Session:
-        assert self.world.session is not None, "nobody is logged in"
+        assert self.world.session is not None, "no account is logged in"
         return self.world.session
 
     def from_friend(self, session: Session, what: Json) -> Json:
@@ -755,7 +758,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 def sync_key(fetched: int, quiet: int | None = None) -> Json:
-    """The position after `fetched` entries; the list for `synccheck` counts quiet changes under a number of its own."""
+    """
+    Return the position after `fetched` entries; the list for `synccheck` counts silent changes under another number.
+    """
     items = [{"Key": 1, "Val": 700000001}, {"Key": 2, "Val": FIRST_KEY + fetched}, {"Key": 1000, "Val": 1560000000}]
     if quiet is not None:
         items.insert(2, {"Key": 13, "Val": quiet})
@@ -785,7 +790,7 @@ ROUTES: dict[str, collections.abc.Callable[[Handler], None]] = {
     "/_say": Handler.friend_says,
     "/_show": Handler.friend_shows,
     "/_recall": Handler.friend_recalls,
-    "/_odd": Handler.odd_things_happen,
+    "/_odd": Handler.deliver_unusual_items,
     "/_end": Handler.phone_ends_it,
 }
 

@@ -1,8 +1,8 @@
 """
-The first bot that anybody writes says back what it hears, and whoever writes to it is a stranger.
+An echo bot repeats any text, and any stranger may write to it.
 
-It runs as a process of its own, and the kernel tells what it opens: other libraries have sent a stranger any file of
-the machine, since a text that began like a command was one.
+It runs in its own process, and the kernel reports the files that it opens: other libraries have sent a stranger any
+file of the machine, because a text that began like a command was executed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ HOSTILE = (
 )
 
 
-def test_an_echo_bot_says_commands_back_and_opens_no_file(start: Callable[..., Lines], tmp_path: Path) -> None:
+def test_an_echo_bot_repeats_commands_and_opens_no_file(start: Callable[..., Lines], tmp_path: Path) -> None:
     if shutil.which("strace") is None:
         pytest.skip("strace is what sees every call to the kernel")
     (tmp_path / "home" / ".ssh").mkdir()

@@ -1,4 +1,4 @@
-"""The API of a served gateway, checked by programs that know it from its OpenAPI document only."""
+"""The API of a served gateway, checked by programs that know only its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ bearer = "${WEBWX_KEY}"
 "path.who" = "filehelper"
 "path.event" = 3
 """
-"""Its configuration: a real key, and values that exist."""
+"""Their configuration: a real key, and ids that exist."""
 
 LEFT_OUT = "stream|login/events|/accounts/{account}$|logout|console/session|/audit|ws$"
-"""Paths of endless answers, and those that would end the account or the key."""
+"""Paths with endless answers, and those that would end the account or the key."""
 
 
 class Served(NamedTuple):

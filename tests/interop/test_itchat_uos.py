@@ -1,8 +1,8 @@
 """
-A stranger's client and our server: itchat-uos as it comes from PyPI, on a sandbox in a process of its own.
+Another client on our server: itchat-uos from PyPI, unmodified, on a sandbox in its own process.
 
-What it says is checked on the phones, and what it hears is checked against what was said there; then it and our client
-are logged in as two friends, and neither can tell.
+Its sends are checked on the phones, and its received messages against those of the phones. Then it and our client are
+logged in as two friends, and talk to each other.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def phones(sandbox: dict[str, Any]) -> Phones:
 
 @pytest.fixture
 def itchat(start: Callable[..., Lines], sandbox: dict[str, Any], phones: Phones) -> Lines:
-    """Their client, logged in as 小明."""
+    """The other client, logged in as 小明."""
     return log_in(start(sys.executable, DRIVER), sandbox["url"], phones)
 
 
@@ -65,7 +65,7 @@ def log_in(driver: Lines, url: str, phones: Phones, **options: str) -> Lines:
 
 
 def chat_named(phones: Phones, who: str, name: str) -> dict[str, Any]:
-    """Give the chat of a name on somebody's phone."""
+    """Return the chat with this name on a person's phone."""
     [chat] = [chat for chat in phones.chats(who) if chat["chat"] == name]
     return chat
 
@@ -74,7 +74,7 @@ def md5(content: bytes) -> str:
     return hashlib.md5(content).hexdigest()
 
 
-def test_the_library_is_what_pypi_has() -> None:
+def test_the_library_is_the_version_on_pypi() -> None:
     files = importlib.metadata.distribution("itchat-uos").files
     assert files is not None
     assert importlib.metadata.version("itchat-uos") == "1.4.1"
@@ -110,7 +110,7 @@ class TestTheirClientOnOurServer:
         assert itchat.ask(do="recall", to=ahua, message_id=sent["MsgID"])["BaseResponse"]["Ret"] == 0
         [message] = phones.messages("ahua", "xiaoming")
         assert message["recalled"]
-        # Once is enough: a second recall is refused and leaves it recalled.
+        # One recall is enough: a second recall is refused and leaves it recalled.
         assert itchat.ask(do="recall", to=ahua, message_id=sent["MsgID"])["BaseResponse"]["Ret"] == -1
 
     def test_cannot_recall_after_two_minutes(self, itchat: Lines, phones: Phones) -> None:
@@ -125,7 +125,7 @@ class TestTheirClientOnOurServer:
 
     @pytest.mark.parametrize(("kind", "suffix"), [("JPEG", "jpg"), ("PNG", "png")])
     def test_sends_a_picture(self, itchat: Lines, phones: Phones, tmp_path: Path, kind: str, suffix: str) -> None:
-        # More than one chunk: PNG noise of this size has some 770 KB.
+        # More than one chunk: PNG noise of this size has about 770 KB.
         content = photograph(kind, seed=3)
         file = tmp_path / f"照片 {suffix}.{suffix}"
         file.write_bytes(content)
@@ -155,7 +155,9 @@ class TestTheirClientOnOurServer:
     @pytest.mark.parametrize(
         ("kind", "verb", "heard_as"), [("file", "file", "Attachment"), ("video", "video", "Video")]
     )
-    def test_takes_a_file_and_a_video(self, itchat: Lines, phones: Phones, kind: str, verb: str, heard_as: str) -> None:
+    def test_receives_a_file_and_a_video(
+        self, itchat: Lines, phones: Phones, kind: str, verb: str, heard_as: str
+    ) -> None:
         content = random.Random(10).randbytes(700_000)
         named = {"name": "照片 (1).zip"} if kind == "file" else {}
 
@@ -164,7 +166,7 @@ class TestTheirClientOnOurServer:
         heard = itchat.ask(do="receive")
         assert (heard["type"], heard["md5"]) == (heard_as, md5(content))
 
-    def test_gives_a_remark(self, itchat: Lines, phones: Phones) -> None:
+    def test_sets_a_remark(self, itchat: Lines, phones: Phones) -> None:
         ahua = itchat.ask(do="find", nickname="阿华")["id"]
 
         assert itchat.ask(do="set_remark", of=ahua, remark="老板")["BaseResponse"]["Ret"] == 0
@@ -172,7 +174,7 @@ class TestTheirClientOnOurServer:
         remarks = {nickname: remark for nickname, remark, _ in itchat.ask(do="contacts")["friends"]}
         assert remarks["阿华"] == "老板"
 
-    def test_opens_and_changes_a_chatroom(self, itchat: Lines, phones: Phones) -> None:
+    def test_creates_and_changes_a_chatroom(self, itchat: Lines, phones: Phones) -> None:
         ids = {name: itchat.ask(do="find", nickname=name)["id"] for name in ("阿华", "张三", "李雷")}
 
         made = itchat.ask(do="create_chatroom", members=[ids["阿华"], ids["张三"]], topic="读书会")
@@ -194,7 +196,7 @@ class TestTheirClientOnOurServer:
         [members] = [names for name, _, names in itchat.ask(do="contacts")["chatrooms"] if name == "周三读书会"]
         assert {"小明", "阿华", "李雷"} == set(members)
 
-    def test_hears_a_text_a_picture_and_a_recall(self, itchat: Lines, phones: Phones) -> None:
+    def test_receives_a_text_a_picture_and_a_recall(self, itchat: Lines, phones: Phones) -> None:
         content = photograph("JPEG", seed=4)
 
         phones.do("say", **{"from": "ahua"}, to="me", text=TEXT)
@@ -211,7 +213,7 @@ class TestTheirClientOnOurServer:
         assert (heard["type"], heard["text"]) == ("Note", '"阿华" 撤回了一条消息')
         assert f"<msgid>{picture_id}</msgid>" in heard["content"]
 
-    def test_knows_who_speaks_in_a_chatroom(self, itchat: Lines, phones: Phones) -> None:
+    def test_recognises_the_sender_in_a_chatroom(self, itchat: Lines, phones: Phones) -> None:
         phones.do("say", **{"from": "zhangsan"}, to="周末爬山", text="几点出发？")
 
         heard = itchat.ask(do="receive")
@@ -219,7 +221,7 @@ class TestTheirClientOnOurServer:
         assert (heard["type"], heard["text"], heard["author"]) == ("Text", "几点出发？", "张三")
         assert heard["from"].startswith("@@")
 
-    def test_goes_on_with_a_saved_login(
+    def test_continues_with_a_saved_login(
         self, start: Callable[..., Lines], sandbox: dict[str, Any], phones: Phones, tmp_path: Path
     ) -> None:
         saved = str(tmp_path / "itchat.pkl")
@@ -236,18 +238,18 @@ class TestTheirClientOnOurServer:
         assert itchat.ask(do="logout")["BaseResponse"]["Ret"] == 0
 
         with pytest.raises(OSError, match="409"):
-            phones.do("log-out", who="me")  # there is no web login any more
+            phones.do("log-out", who="me")  # There is no web login any more.
 
-    def test_learns_that_the_phone_ended_its_login(self, itchat: Lines, phones: Phones) -> None:
+    def test_notices_that_the_phone_ended_its_login(self, itchat: Lines, phones: Phones) -> None:
         phones.do("log-out", who="me")
 
         assert itchat.ask(do="receive")["type"] == "Ended"
 
 
 class TestTheirClientAndOurs:
-    """小明 uses itchat-uos and 阿华 uses webwx."""
+    """小明 uses itchat-uos, and 阿华 uses webwx."""
 
-    async def test_talk_show_and_recall(
+    async def test_send_texts_and_pictures_and_recall_them(
         self, itchat: Lines, sandbox: dict[str, Any], phones: Phones, tmp_path: Path
     ) -> None:
         theirs, ours = photograph("JPEG", seed=5), photograph("PNG", seed=6)
@@ -276,7 +278,7 @@ class TestTheirClientAndOurs:
             await client.recall(receipt)
             await heard_recall(events, itchat, by_us=True, message_id=receipt.message_id)
 
-            # A picture from them to us; recalled, and forwarded back to them all the same.
+            # A picture from them to us; it is recalled, and then forwarded back to them.
             sent = itchat.ask(do="send_image", to=ahua, path=str(their_file))
             picture = expect(ImageMessage, await anext(events))
             assert (picture.message_id, md5(await client.download(picture))) == (sent["MsgID"], md5(theirs))
@@ -306,7 +308,7 @@ async def heard_recall(
     message_id: str = "",
     original: TextMessage | ImageMessage | None = None,
 ) -> MessageRecalled:
-    """Check what both clients hear of a recall: each side its own words, both the same message."""
+    """Check the recall on both sides: each side has its own text, and both have the same message."""
     message_id = original.message_id if original else message_id
     recalled = expect(MessageRecalled, await anext(events))
     assert (recalled.message_id, recalled.is_self, recalled.original) == (message_id, by_us, original)

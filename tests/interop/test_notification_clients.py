@@ -1,7 +1,7 @@
 """
-Unmodified programs that send notifications, each to a gateway in a process of its own.
+Unmodified programs that send notifications, each to a gateway in its own process.
 
-What arrives is read on the phone of the sandbox.
+The arrived messages are read on the phone of the sandbox.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(180)]
 
 PATIENCE = 60.0
-"""Seconds for a client to send, and for its message to arrive, on a busy machine."""
+"""Time limit in seconds for a client to send and its message to arrive, on a busy machine."""
 
 
 class Served:
@@ -83,7 +83,7 @@ class Served:
             time.sleep(0.2)
 
     def wait_for_start(self, start: str) -> None:
-        """Wait until the phone shows a text that begins so."""
+        """Wait until the phone shows a text with this beginning."""
         deadline = time.monotonic() + PATIENCE
         while not any(each.startswith(start) for each in self.shown()):
             assert time.monotonic() < deadline, f"{start!r} did not arrive; the phone shows {self.shown()}"
@@ -276,7 +276,7 @@ def test_a_gateway_that_is_killed_loses_nothing_and_sends_nothing_twice(
 ) -> None:
     hook = f"{served.url}/hooks/json/{served.receiver('json')}"
     for number in range(12):
-        if number in {4, 8}:  # an answered request is durable, and a repeated one changes nothing
+        if number in {4, 8}:  # An answered request is durable, and a repeated one has no effect.
             served.gateway.process.kill()
             served.gateway.process.wait(PATIENCE)
             served.gateway = start(

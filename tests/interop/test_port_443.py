@@ -28,7 +28,7 @@ def place(start: Callable[..., Lines], environment: dict[str, str], tmp_path: Pa
     return Place(start, tmp_path)
 
 
-def test_its_first_line_has_what_a_client_needs(place: Place) -> None:
+def test_the_first_line_has_the_addresses_for_a_client(place: Place) -> None:
     access = place.access
     assert {"url", "control", "accounts", "ca", "proxy", "hosts"} <= access.keys()
     assert {"127.0.0.1 wx.qq.com", "127.0.0.1 file.wx2.qq.com", "127.0.0.1 login.weixin.qq.com"} < set(access["hosts"])
@@ -47,7 +47,7 @@ def test_the_names_answer_on_the_port_and_through_the_proxy_without_the_control_
     assert len(Phones(place.access["control"], place.fetch).do("wind", seconds=0)) == 1
 
 
-def test_it_listens_on_loopback_alone(place: Place) -> None:
+def test_the_sandbox_listens_on_loopback_only(place: Place) -> None:
     listening = [line.split() for line in place.run("cat", "/proc/net/tcp").stdout.splitlines()[1:]]
     assert {address.partition(":")[0] for _, address, _, state, *_ in listening if state == "0A"} == {LOOPBACK}
 

@@ -1,8 +1,8 @@
 """
-Our client on the platform's own host names, as the sandbox plays them: over TLS, through the proxy, host by host.
+Our client on the platform's own host names, which the sandbox has: over TLS, through the proxy, host by host.
 
-The sandbox is strict here: a call that comes to a host of another family, or without the cookies that belong there,
-ends the login. A test that passes has therefore sent each call to the right host.
+The sandbox is strict here: a call to a host of another family, or without the cookies of its host, ends the login. A
+test that passes has therefore sent each call to the right host.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ HOSTILE = [
     "http://wx.qq.com",
     "https://wx.qq.com@evil.example",
     "https://wx.qq.com:444",
-    "https://wх.qq.com",  # a Cyrillic letter
+    "https://wх.qq.com",  # A Cyrillic letter.
     "https://file.wx.qq.com",
     "https://127.0.0.1",
     "ftp://wx.qq.com",
@@ -65,11 +65,11 @@ HOSTILE = [
 
 
 class Watched:
-    """A network that remembers where it was asked to go."""
+    """A transport that records the hosts of its requests."""
 
     def __init__(self, network: Http11Transport) -> None:
         self.calls: list[tuple[str, str]] = []
-        """Calls with the hosts they went to."""
+        """Calls with their hosts."""
         self._network = network
 
     async def send(self, request: Request) -> Response:
@@ -87,7 +87,7 @@ def world(make_world: Callable[..., World], options: Options) -> World:
 
 @pytest.fixture
 def options() -> Options:
-    """Override by parametrization."""
+    """Return the options; override them by parametrization."""
     return Options(**STRICT)
 
 
@@ -110,7 +110,7 @@ def network(access: TlsAccess) -> Watched:
 
 
 def quiet(code: object) -> None:
-    """Show nobody a code: the sandbox confirms by itself."""
+    """Ignore the code: the sandbox confirms by itself."""
 
 
 # -- families --------------------------------------------------------------------------------------------------------
@@ -119,9 +119,7 @@ def quiet(code: object) -> None:
 @pytest.mark.parametrize(
     ("options", "main"), [(Options(**STRICT, redirect_origin=f"https://{main}"), main) for main in WEB], ids=WEB
 )
-async def test_everything_goes_to_the_hosts_of_the_family_that_the_login_ended_on(
-    world: World, network: Watched, main: str
-) -> None:
+async def test_all_calls_go_to_the_hosts_of_the_family_of_the_login(world: World, network: Watched, main: str) -> None:
     async with (
         AsyncClient(host="wx.qq.com", transport=network) as client,
         aclosing(client.events(include_all=False)) as events,
@@ -167,7 +165,7 @@ async def test_file_transfer_helper_polls_its_own_host_and_uploads_to_its_family
 
 
 @pytest.mark.parametrize("options", [Options(auto_confirm=True, redirect_origin="https://wx9.qq.com")])
-async def test_an_unknown_family_is_not_guessed(network: Watched) -> None:
+async def test_a_login_on_an_unknown_family_is_refused(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(UnsafeRedirect, match=r"wx9\.qq\.com"):
             await client.login(show_qr=quiet)
@@ -184,17 +182,17 @@ async def test_a_redirect_to_anywhere_else_is_not_followed(network: Watched) -> 
     assert {host for _, host in network.calls} == {"login.wx.qq.com"}
 
 
-# -- what the ticket exchange may answer -----------------------------------------------------------------------------
+# -- answers of the ticket exchange ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("options", [Options(**STRICT, exchange_status="moved")])
-async def test_the_keys_may_come_with_a_301_that_leads_nowhere(network: Watched) -> None:
+async def test_the_keys_may_be_in_a_301_without_location(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         assert (await client.login(show_qr=quiet)).nickname == "小明"
 
 
 @pytest.mark.parametrize("options", [Options(**STRICT, exchange_location="https://evil.example/")])
-async def test_a_301_that_leads_elsewhere_is_not_followed(network: Watched) -> None:
+async def test_a_301_to_another_address_is_not_followed(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(UnsafeRedirect):
             await client.login(show_qr=quiet)
@@ -203,7 +201,7 @@ async def test_a_301_that_leads_elsewhere_is_not_followed(network: Watched) -> N
 
 
 @pytest.mark.parametrize("options", [Options(**STRICT, exchange_origin="https://web2.wechat.com")])
-async def test_an_exchange_that_is_sent_on_goes_on_there(network: Watched) -> None:
+async def test_an_exchange_with_a_redirect_continues_there(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         await client.login(show_qr=quiet)
 
@@ -213,7 +211,7 @@ async def test_an_exchange_that_is_sent_on_goes_on_there(network: Watched) -> No
 
 
 @pytest.mark.parametrize("options", [Options(**STRICT, login_refused=True)])
-async def test_a_refused_account_is_told_so_and_file_transfer_helper_is_open_to_it(access: TlsAccess) -> None:
+async def test_an_account_that_the_web_refuses_can_use_file_transfer_helper(access: TlsAccess) -> None:
     async with AsyncClient(host="web", proxy=access.proxy, ca_file=access.ca) as client:
         with pytest.raises(LoginRefused, match=r"暂时不能登录web微信.*File Transfer Helper") as caught:
             await client.login(show_qr=quiet)
@@ -224,7 +222,7 @@ async def test_a_refused_account_is_told_so_and_file_transfer_helper_is_open_to_
 
 
 @pytest.mark.parametrize("options", [Options(**STRICT, require_extspam=True)])
-async def test_the_desktop_is_let_in_where_the_web_is_not(network: Watched) -> None:
+async def test_an_account_that_the_web_refuses_can_use_the_desktop_profile(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(LoginRefused):
             await client.login(show_qr=quiet)
@@ -234,7 +232,7 @@ async def test_the_desktop_is_let_in_where_the_web_is_not(network: Watched) -> N
 
 
 @pytest.mark.parametrize("options", [Options(**STRICT, ticket_page="html")])
-async def test_a_web_page_in_place_of_the_keys_is_named_as_one(network: Watched) -> None:
+async def test_the_error_names_a_web_page_instead_of_the_keys(network: Watched) -> None:
     async with AsyncClient(host="web", transport=network) as client:
         with pytest.raises(UnexpectedLoginPage):
             await client.login(show_qr=quiet)
@@ -247,7 +245,7 @@ PAST = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 
 class Listener:
-    """A server that only listens; with a certificate it would hear what is inside TLS."""
+    """A server that only listens; with a certificate it reads the bytes inside TLS."""
 
     def __init__(self) -> None:
         self.heard = bytearray()
@@ -261,7 +259,7 @@ class Listener:
 
     @contextlib.asynccontextmanager
     async def open(self, context: ssl.SSLContext | None) -> AsyncIterator[Request]:
-        """Listen on a free port, and give a request that would tell it a secret."""
+        """Listen on a free port, and return a request with a secret to it."""
         server = await asyncio.start_server(self.listen, "127.0.0.1", 0, ssl=context)
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         async with server:
@@ -270,7 +268,7 @@ class Listener:
 
 @pytest.fixture
 def authority(tmp_path: Path) -> tuple[trustme.CA, Path]:
-    """An authority, and the file by which it is trusted."""
+    """A certificate authority, and its certificate file."""
     authority, file = trustme.CA(), tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(file)
     return authority, file
@@ -301,7 +299,9 @@ async def test_nothing_is_sent_to_a_server_with_an_invalid_certificate(
 
 
 async def test_nothing_is_sent_to_a_server_without_tls(authority: tuple[trustme.CA, Path]) -> None:
-    """It hears the greeting, which holds no secret, and the client gives up when no TLS comes back."""
+    """
+    The server receives the TLS hello, which has no secret, and the client ends the connection without an answer in TLS.
+    """
     listener, network = Listener(), Http11Transport(ca_file=authority[1])
 
     async def speak_plainly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -325,7 +325,7 @@ async def test_without_the_authority_no_host_behind_the_proxy_is_accepted(access
             await client.login(show_qr=quiet)
 
 
-async def test_a_proxy_that_refuses_a_host_is_named_as_the_reason(access: TlsAccess) -> None:
+async def test_the_error_names_a_proxy_that_refuses_a_host(access: TlsAccess) -> None:
     network = Http11Transport(proxy=access.proxy, ca_file=access.ca)
     with pytest.raises(ConnectFailed, match=r"the proxy refused CONNECT to example\.com:443 \(403\); nothing was sent"):
         await network.send(Request(endpoint="jslogin", method="GET", url="https://example.com/?skey=secret"))

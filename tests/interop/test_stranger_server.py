@@ -1,9 +1,9 @@
 """
-Our client and a stranger's server: the main job against `stranger_server.py`, which shares no line with us.
+Our client and an independent server: the main job against `stranger_server.py`, which shares no line with us.
 
-What was asked is read from the server's own log, byte for byte, and what came of it from its own memory. The four
-reference requests are compared whole: method, path, query, headers, and the body's keys, their order
-and the JSON types of their values.
+The requests are read from the server's own log, byte for byte, and their effects from its own state. The four reference
+requests are compared completely: method, path, query, headers, and the body's keys, their order and the JSON types of
+their values.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ E = TypeVar("E", bound=Event)
 
 
 class Asked:
-    """A request as it came to the server."""
+    """A request as the server received it."""
 
     def __init__(self, logged: dict[str, Any]) -> None:
         self.line = f"{logged['method']} {logged['path']}" + (f"?{logged['query']}" if logged["query"] else "")
@@ -69,7 +69,7 @@ class Asked:
 
     @property
     def shape(self) -> str:
-        """The body's keys in their order, with the JSON types of their values."""
+        """Return the body's keys in their order, with the JSON types of their values."""
         return shape(json.loads(self.body, object_pairs_hook=tuple))
 
 
@@ -88,7 +88,7 @@ def shape(value: object) -> str:
 
 
 class Stranger:
-    """The server, and the friend who lives there."""
+    """The server and the actions of its friend."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -98,7 +98,7 @@ class Stranger:
         return state
 
     def sent(self) -> list[tuple[str, str, bool]]:
-        """What this account has sent: to whom, the text or the md5, and whether it was recalled."""
+        """Return the sends of this account: the recipient, the text or the md5, and whether it was recalled."""
         return [
             (each["to"], each.get("text") or each["md5"], each["recalled"])
             for each in self.state()["messages"]
@@ -129,7 +129,7 @@ class Stranger:
 
 @pytest.fixture
 def stranger(start: Callable[..., Lines], canary: Canary) -> Iterator[Stranger]:
-    # Isolated and without site-packages: there is no webwx it could import.
+    # Isolated and without site-packages: webwx cannot be imported there.
     stranger = Stranger(start(sys.executable, "-I", "-S", SERVER).next())
     yield stranger
     state = stranger.state()
@@ -146,7 +146,7 @@ def expect(kind: type[E], event: Event) -> E:
 
 
 async def next_from_friend(events: AsyncIterator[Event]) -> Event:
-    """Pass over what this account did itself: this server echoes all of it."""
+    """Ignore the events of this account itself: this server delivers all own messages."""
     async for event in events:
         if not getattr(event, "is_self", False):
             return event
@@ -154,7 +154,7 @@ async def next_from_friend(events: AsyncIterator[Event]) -> Event:
 
 
 def check_reference_headers(stranger: Stranger, request: Asked) -> None:
-    """All four requests carry the same ones, the whole session's cookies among them."""
+    """Check that all four requests have the same headers and all cookies of the session."""
     state = stranger.state()
     assert request.headers["Content-Type"] == "application/json;charset=UTF-8"
     assert request.headers["Accept"] == "application/json, text/plain, */*"
@@ -187,7 +187,7 @@ async def test_the_main_job(stranger: Stranger) -> None:
         account = await client.login(show_qr=codes.append)
         names = stranger.state()["names"]
         assert (account.nickname, account.id, account.uin) == ("小明😄", names["me"], 2100000077)
-        # The code holds the uuid letter by letter: a phone need not know that it was an address.
+        # The code holds the uuid as plain letters; a phone need not parse it as an address.
         uuid = parse_qs(stranger.asked("login")[0].query)["uuid"][0]
         assert uuid.endswith("==")
         assert [code.url for code in codes] == [f"{stranger.url}/l/{uuid}"]
@@ -202,7 +202,7 @@ async def test_the_main_job(stranger: Stranger) -> None:
         await client.mark_read(boss)
         assert stranger.state()["unread"] == {"Boss": 0}
 
-        # A text goes out, and is taken back.
+        # A text is sent, and recalled.
         receipt = await client.send_text("Boss", TEXT)
         assert stranger.sent() == [("Boss", TEXT, False)]
         await client.recall(receipt)
@@ -210,11 +210,11 @@ async def test_the_main_job(stranger: Stranger) -> None:
         with pytest.raises(RecallRefused):
             await client.recall(receipt)
 
-        # A picture of several chunks goes out.
+        # A picture of several chunks is sent.
         await client.send_image(boss, photo, name="照片.jpg")
         assert stranger.sent()[1:] == [("Boss", md5(photo), False)]
 
-        # A picture arrives, is recalled, and is forwarded all the same.
+        # A picture arrives, is recalled, and is forwarded afterwards.
         picture_id = stranger.shows(drawing)
         picture = expect(ImageMessage, await next_from_friend(events))
         assert (picture.message_id, picture.can_forward) == (picture_id, True)
@@ -227,7 +227,7 @@ async def test_the_main_job(stranger: Stranger) -> None:
         forwarded = await client.forward(recalled, "filehelper")
         assert stranger.sent()[2:] == [("filehelper", md5(drawing), False)]
 
-        # A text is recalled too; its notice spells the id the older way.
+        # A text is recalled as well; its notice has the older form.
         stranger.recalls(text_id)
         recalled = expect(MessageRecalled, await next_from_friend(events))
         assert (recalled.message_id, recalled.original) == (text_id, text)
@@ -237,13 +237,13 @@ async def test_the_main_job(stranger: Stranger) -> None:
         with pytest.raises(NotLoggedIn):
             _ = client.account
 
-    # Nothing was asked that this server does not know, and nothing out of turn.
+    # There was no request that this server does not know, and none out of order.
     order = [request.path.rpartition("/")[2] for request in stranger.log()]
     assert order[:10] == [
         "jslogin", "login", "login", "login", "webwxnewloginpage", "webwxinit", "webwxstatusnotify",
         "webwxgetcontact", "webwxgetcontact", "webwxbatchgetcontact",
     ]  # fmt: skip
-    # Whom the client meets and does not know it looks up beside all this.
+    # The client looks up unknown contacts at the same time.
     assert set(order[10:]) - {"webwxbatchgetcontact"} == {
         "synccheck", "webwxsync", "webwxstatusnotify", "webwxsendmsg", "webwxrevokemsg", "webwxuploadmedia",
         "webwxsendmsgimg", "webwxgetmsgimg", "webwxlogout",
@@ -273,7 +273,7 @@ async def test_the_main_job(stranger: Stranger) -> None:
     assert (message["FromUserName"], message["ToUserName"]) == (account.id, boss.id)
     assert message["LocalID"] == message["ClientMsgId"] == receipt.client_id
     assert re.fullmatch(r"\d{17}", receipt.client_id)
-    assert "第一行".encode() in sent.body  # not as \\uXXXX
+    assert "第一行".encode() in sent.body  # Not as \\uXXXX.
 
     # 3. Recall it.
     recall, again = stranger.asked("webwxrevokemsg")
@@ -308,7 +308,7 @@ async def test_the_main_job(stranger: Stranger) -> None:
     assert message["Content"].rstrip().endswith("</msg>")
     assert "&" not in message["Content"]
 
-    # The picture went up in chunks of 512 KiB in order, the file last, and nothing that the page does not send.
+    # The picture was uploaded in chunks of 512 KiB in order, with the file last, and only with fields of the page.
     chunks = stranger.asked("webwxuploadmedia")
     assert [chunk.line for chunk in chunks] == [f"POST {API}webwxuploadmedia?f=json"] * len(chunks)
     assert len(chunks) == -(-len(photo) // 524288) > 1
@@ -317,7 +317,7 @@ async def test_the_main_job(stranger: Stranger) -> None:
     assert {form_field(chunk, "pass_ticket") for chunk in chunks} == {"k3Yq+Z0stranger/ticketExample="}
     assert {form_field(chunk, "mediatype") for chunk in chunks} == {"pic"}
 
-    # It polled with the one key and fetched with the other, and did not spin.
+    # The client polled with one key, fetched with the other, and did not poll at full speed.
     assert all(
         "13" not in {each["Key"] for each in sync.json["SyncKey"]["List"]} for sync in stranger.asked("webwxsync")
     )
@@ -331,11 +331,11 @@ def form_field(request: Asked, name: str) -> str:
     return found[1].decode()
 
 
-async def test_an_odd_day(stranger: Stranger) -> None:
+async def test_unusual_items_and_failures(stranger: Stranger) -> None:
     async with AsyncClient(server=stranger.url) as client, aclosing(client.events()) as events:
         await client.login(show_qr=lambda _: None)
         names = stranger.state()["names"]
-        await anext(events)  # the phone's answer to the announcement
+        await anext(events)  # The phone's answer to the announcement.
         assert client.contacts.find(nickname="Tom & Jerry😄").remark == ""
         assert client.contacts.find(nickname="示例公众号").kind == "official"
         assert client.contacts.find(nickname="断名�").kind == "friend"
@@ -364,7 +364,7 @@ async def test_an_odd_day(stranger: Stranger) -> None:
         assert expect(ChatroomRenamed, system).text == "你修改群名为“示例群”"
         assert expect(TextMessage, last).text == "last 🇨🇳"
 
-        # The key that changed inside that run is the one in use now.
+        # The key that changed inside that run is in use now.
         await client.send_text(boss, "with the new key")
         assert len(stranger.state()["keys"]) == 3
         check_credentials(stranger, stranger.asked("webwxsendmsg")[0], uin=2100000077)
@@ -378,7 +378,7 @@ async def test_an_odd_day(stranger: Stranger) -> None:
 
 
 class Commands:
-    """The command line, each command a process of its own."""
+    """The command line, each command in its own process."""
 
     def __init__(self, url: str, environment: dict[str, str], canary: Canary, forks: Forks) -> None:
         self._url = url
@@ -395,7 +395,7 @@ class Commands:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def listen(self, event: str) -> dict[str, Any]:
-        """Print one event after the other until one of this kind is not the account's own."""
+        """Print one event after the other, until one of this kind is not from the account itself."""
         while True:
             [printed] = self.run("listen", "--count", "1")
             if printed["event"] == event and not printed["is_self"]:

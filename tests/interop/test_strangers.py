@@ -1,8 +1,8 @@
 """
-Other clients on port 443, unmodified from their registries; the only setting is the trusted certificate.
+Other clients on port 443, unmodified from their registries; the trusted certificate is the only setting.
 
-They look up the real names, find our sandbox, and live through one day there: a login, contacts, sends that are checked
-on the phones, recalls, and what their friends send them.
+They look up the real names, reach our sandbox, and do their main work there: they log in, list contacts, send and
+recall messages, which are checked on the phones, and receive those of their friends.
 """
 
 from __future__ import annotations
@@ -34,14 +34,16 @@ TEXT = "第一行 <b> \"'\n第二行 😄 [微笑]"
 
 @dataclass(frozen=True)
 class Stranger:
-    """A client, and what there is to know about it."""
+    """A client, and its particularities."""
 
     package: str
     driver: str
     hears: tuple[str, ...] = ("Text", "Picture", "Note", "Attachment")
-    """What it calls a text, a picture, a recall and a file; "" where it tells of no such thing."""
+    """Its names for a text, a picture, a recall and a file; "" for what it does not report."""
     is_whole: bool = True
-    """It recalls what it sent, and logs out when it is told to; one knows no id of what it sent, and only stops."""
+    """
+    Whether it recalls its sends and logs out on command; one client knows no id of its sends, and can only be stopped.
+    """
     sends_pictures_by: str = "send_image"
 
 
@@ -59,7 +61,7 @@ STRANGERS = (
 
 @pytest.fixture
 def place(start: Callable[..., Lines], environment: dict[str, str], tmp_path: Path) -> Place:
-    """Where the real names lead to a sandbox that is strict about which of them answers what."""
+    """A namespace where the real names lead to a sandbox that is strict about the host of each call."""
     if not can_be_made():
         pytest.skip("no namespace can be made here")
     place = Place(start, tmp_path, "--switch", "strict_hosts=true")
@@ -80,7 +82,7 @@ def stranger(request: pytest.FixtureRequest) -> Stranger:
 
 @pytest.fixture
 def client(request: pytest.FixtureRequest, place: Place, stranger: Stranger) -> Lines:
-    """Their client, before it logs in."""
+    """The other client before its login."""
     driver = HERE / stranger.driver
     if driver.suffix == ".mjs":
         return place.start("node", driver, request.getfixturevalue("npm_modules")(stranger.package))
@@ -126,11 +128,11 @@ def test_a_conversation_with_another_client(
     if stranger.is_whole:
         client.ask(do="logout")
         with pytest.raises(OSError, match="409"):
-            phones.do("log-out", who="me")  # there is no web login any more
+            phones.do("log-out", who="me")  # There is no web login any more.
 
 
 def hear(client: Lines, kind: str) -> dict[str, Any]:
-    """Wait for something of a kind; notices of one's own recalls and greetings of the phone may come before it."""
+    """Wait for an event of a kind, and skip notices of own recalls and greetings of the phone."""
     while (heard := client.ask(do="receive"))["type"] != kind:
         assert heard["type"] in {"Note", "RECALLED", "Recalled", "Unknown", "SYSTEM"}, heard
     return dict(heard)

@@ -1,6 +1,4 @@
-"""
-Our client on the harshest of days: every switch of `--strict`, on the real host names, and all its work is done.
-"""
+"""Our client with every option of `--strict`, on the real host names: all its work succeeds."""
 
 from __future__ import annotations
 
@@ -43,18 +41,18 @@ async def client(world: World) -> AsyncIterator[AsyncClient]:
 
 
 def quiet(code: object) -> None:
-    """Show nobody a code: the sandbox confirms by itself."""
+    """Ignore the code: the sandbox confirms by itself."""
 
 
 async def heard(events: AsyncGenerator[Event, None], kind: type[Event]) -> Event:
-    """Wait for something of others, of a kind; what we have sent ourselves is told, too."""
+    """Wait for an event of a kind from others, and skip own messages."""
     async for event in events:
         if isinstance(event, kind) and not getattr(event, "is_self", False):
             return event
     raise AssertionError
 
 
-async def test_a_whole_day_goes_well(client: AsyncClient, world: World) -> None:
+async def test_all_kinds_of_work_succeed(client: AsyncClient, world: World) -> None:
     async with aclosing(client.events(include_all=False)) as events:
         world.say("ahua", "me", "在吗")
         text = await heard(events, TextMessage)
@@ -79,7 +77,7 @@ async def test_a_whole_day_goes_well(client: AsyncClient, world: World) -> None:
     assert world.inbox("me")["filehelper"].messages[-1].kind == "image"
 
 
-async def test_every_message_comes_once_though_syncs_come_twice(client: AsyncClient, world: World) -> None:
+async def test_every_message_is_delivered_once_although_syncs_are_repeated(client: AsyncClient, world: World) -> None:
     async with aclosing(client.events(include_all=False)) as events:
         texts = []
         for number in range(12):
@@ -90,7 +88,7 @@ async def test_every_message_comes_once_though_syncs_come_twice(client: AsyncCli
     assert texts == [str(number) for number in range(12)]
 
 
-async def test_what_is_too_frequent_is_refused_until_a_minute_has_gone(client: AsyncClient, world: World) -> None:
+async def test_too_many_sends_are_refused_until_a_minute_has_passed(client: AsyncClient, world: World) -> None:
     most = world.options.acts_per_minute
     for number in range(most):
         await client.send_text("filehelper", str(number))

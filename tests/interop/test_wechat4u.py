@@ -1,8 +1,8 @@
 """
-A stranger's client on the real host names: wechat4u as it comes from npm, which knows no server but https://wx.qq.com.
+Another client on the real host names: wechat4u from npm, which knows no server but https://wx.qq.com.
 
-Nothing of it is changed or configured. Its environment names a proxy and a certificate, and that leads it into a
-sandbox in a process of its own. What it says is checked on the phones, and what it hears against what was said there.
+It is neither changed nor configured. Its environment names a proxy and a certificate, which lead it to a sandbox in
+its own process. Its sends are checked on the phones, and its received messages against those of the phones.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ TEXT = "第一行 <b> \"'\n第二行 😄 [微笑] \\n /path"
 
 @pytest.fixture(scope="session")
 def modules(npm_modules: Callable[[str], Path]) -> Path:
-    """Their client with what it needs."""
+    """The other client with its dependencies."""
     return npm_modules("wechat4u")
 
 
 @pytest.fixture
 def sandbox(start: Callable[..., Lines]) -> dict[str, Any]:
-    """The addresses of a sandbox that plays the real hosts, and is strict about which of them answers what."""
+    """The addresses of a sandbox that has the real hosts, and is strict about the host of each call."""
     command = [WEBWX, "sandbox", "--tls", "--port", "0", "--json", "--switch", "strict_hosts=true"]
     answer: dict[str, Any] = json.loads(start(*command).next())
     return answer
@@ -47,14 +47,14 @@ def phones(sandbox: dict[str, Any]) -> Phones:
 
 @pytest.fixture
 def driver(modules: Path, sandbox: dict[str, Any], environment: dict[str, str], start: Callable[..., Lines]) -> Lines:
-    """Their client, before it logs in. All that tells it where to go is its environment."""
+    """The other client before its login; only its environment leads it to the sandbox."""
     environment |= {"HTTPS_PROXY": sandbox["proxy"], "NODE_EXTRA_CA_CERTS": sandbox["ca"]}
     return start("node", HERE / "driver.mjs", modules)
 
 
 @pytest.fixture
 def wechat4u(driver: Lines, phones: Phones) -> Lines:
-    """Their client, logged in as 小明."""
+    """The other client, logged in as 小明."""
     phones.scan_and_confirm("xiaoming", driver.ask(do="login")["uuid"])
     login = json.loads(driver.next())
     assert (login["nickname"], login["uin"], login["host"]) == (
@@ -67,7 +67,7 @@ def wechat4u(driver: Lines, phones: Phones) -> Lines:
 
 
 def known(wechat4u: Lines) -> dict[str, dict[str, Any]]:
-    """Whom their client knows, by nickname."""
+    """Return the contacts that it knows, by nickname."""
     return {each["nickname"]: each for each in wechat4u.ask(do="contacts")["contacts"]}
 
 
@@ -76,12 +76,12 @@ def md5(content: bytes) -> str:
 
 
 def pictures_in_filehelper(phones: Phones) -> list[dict[str, Any]]:
-    """What 小明 has sent to himself, without the text by which their client tells him that it is alive."""
+    """Return the messages of 小明 to himself, without the text by which the other client reports that it runs."""
     return [message for message in phones.messages("xiaoming", "filehelper") if message["kind"] == "image"]
 
 
-def test_the_library_is_what_npm_has(modules: Path) -> None:
-    """`npm ci` has compared each package with the hash in the lock; this is the version the lock names."""
+def test_the_library_is_the_version_on_npm(modules: Path) -> None:
+    """`npm ci` has compared each package with the hash in the lock file, which names this version."""
     package = json.loads((modules / "node_modules" / "wechat4u" / "package.json").read_text("utf-8"))
     locked = json.loads((HERE / "package-lock.json").read_text("utf-8"))["packages"]
     assert package["version"] == locked["node_modules/wechat4u"]["version"] == "0.7.14"
@@ -96,7 +96,7 @@ def test_lists_contacts(wechat4u: Lines) -> None:
     assert {"小明", "阿华", "张三", "李雷", "周末爬山", "文件传输助手"} <= set(contacts)
     assert contacts["李雷"]["remark"] == "Boss"
     assert contacts["周末爬山"]["id"].startswith("@@")
-    # By their ids: of a chatroom that is not saved webwxinit gives no names, and their client asks for nothing more.
+    # By their ids: webwxinit has no names for a chatroom that is not saved, and the client does not request them.
     assert {contacts[name]["id"] for name in ("小明", "阿华", "张三", "李雷")} == set(contacts["周末爬山"]["members"])
 
 
@@ -125,7 +125,7 @@ def test_cannot_recall_after_two_minutes(wechat4u: Lines, phones: Phones) -> Non
 
 @pytest.mark.parametrize(("kind", "suffix"), [("JPEG", "jpg"), ("PNG", "png")])
 def test_sends_a_picture(wechat4u: Lines, phones: Phones, tmp_path: Path, kind: str, suffix: str) -> None:
-    # More than one chunk: PNG noise of this size has some 770 KB.
+    # More than one chunk: PNG noise of this size has about 770 KB.
     content = photograph(kind, seed=7)
     file = tmp_path / f"照片.{suffix}"
     file.write_bytes(content)
@@ -150,7 +150,7 @@ def test_sends_a_file(wechat4u: Lines, phones: Phones, tmp_path: Path) -> None:
     assert ("file", md5(content), len(content)) == (message["kind"], message["md5"], message["size"])
 
 
-def test_hears_a_text_a_picture_and_a_recall(wechat4u: Lines, phones: Phones) -> None:
+def test_receives_a_text_a_picture_and_a_recall(wechat4u: Lines, phones: Phones) -> None:
     content = photograph("JPEG", seed=8)
     ahua = known(wechat4u)["阿华"]["id"]
 
@@ -192,8 +192,12 @@ def test_forwards_a_text(wechat4u: Lines, phones: Phones) -> None:
     assert message["text"] == "明天见"
 
 
-def test_goes_where_its_account_lives(start: Callable[..., Lines], modules: Path, environment: dict[str, str]) -> None:
-    """A login that begins at wx.qq.com may end on another family; strict hosts answer nobody elsewhere."""
+def test_follows_the_redirect_to_the_family_of_its_account(
+    start: Callable[..., Lines], modules: Path, environment: dict[str, str]
+) -> None:
+    """
+    A login that begins at wx.qq.com may end on another family; strict hosts answer only accounts of their own family.
+    """
     switches = ("--switch", "strict_hosts=true", "--switch", "redirect_origin=https://web2.wechat.com")
     sandbox = json.loads(start(WEBWX, "sandbox", "--tls", "--port", "0", "--json", *switches).next())
     environment |= {"HTTPS_PROXY": sandbox["proxy"], "NODE_EXTRA_CA_CERTS": sandbox["ca"]}
@@ -206,7 +210,7 @@ def test_goes_where_its_account_lives(start: Callable[..., Lines], modules: Path
     assert client.ask(do="receive")["text"] == "在吗"
 
 
-def test_learns_that_the_phone_ended_its_login(wechat4u: Lines, phones: Phones) -> None:
+def test_notices_that_the_phone_ended_its_login(wechat4u: Lines, phones: Phones) -> None:
     phones.do("log-out", who="me")
 
     assert wechat4u.ask(do="receive")["type"] == "logout"

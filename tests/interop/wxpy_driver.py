@@ -1,9 +1,9 @@
 """
-Drives wxpy, in a process of its own, by the words of a test.
+Runs wxpy in its own process, by commands of a test.
 
-There are two of it with the same public face: wxpy itself, around itchat 1.2, and a branch of it published as bl-wxpy,
-with a core of its own. Both are used as anybody would use them, and nothing of them is patched. Commands and answers
-are those of `itchat_driver`, and so is what is given back to the standard library.
+There are two packages with the same public interface: wxpy itself, which uses itchat 1.2, and a fork published as
+bl-wxpy, which has its own core. Both are used by that interface alone, and nothing in them is patched. Commands,
+answers and the added method of the standard library are those of `itchat_driver`.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ if not hasattr(HTMLParser, "unescape"):
 import wxpy  # noqa: E402 - after stdout has been taken away
 
 MEDIA = {getattr(wxpy, kind) for kind in ("PICTURE", "IMAGE", "ATTACHMENT", "FILE", "VIDEO") if hasattr(wxpy, kind)}
-"""Kinds of messages that have a file; each of the two has its own words for them."""
+"""Kinds of messages that have a file; each package has its own names."""
 
 received: queue.Queue[dict[str, object]] = queue.Queue()
 sent: dict[str, wxpy.SentMessage] = {}
@@ -38,7 +38,7 @@ def answer(**fields: object) -> None:
 
 
 def open_bot() -> wxpy.Bot:
-    """Log in; what is different is how the two let a program show the code."""
+    """Log in; the packages differ in how a program gets the code."""
     if "qr_callback" in inspect.signature(wxpy.Bot).parameters:
 
         def show(uuid, status, qrcode):
@@ -68,12 +68,12 @@ def login() -> None:
 
 
 def name_of(chat) -> str:
-    """Give a chat's `UserName`; each of the two spells it in its own way."""
+    """Return a chat's `UserName`, which has a different name in each package."""
     return chat.user_name if hasattr(chat, "user_name") else chat.username
 
 
 def listed(chats):
-    """Give a list that one of the two has as a method and the other as a property."""
+    """Return a list that is a method in one package and a property in the other."""
     return chats() if inspect.ismethod(chats) else chats
 
 

@@ -1,4 +1,4 @@
-"""What the author of an asynchronous program writes, and the types a checker must see in it. Never run."""
+"""A program with the asynchronous client, and the types that a checker must infer in it. Never run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What a script's author writes, and the types a checker must see in it. Checked by `make check`, never run."""
+"""
+A script with the blocking client, and the types that a checker must infer in it. Checked by `make check`, never run.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the author of a bot writes, and the types a checker must see in it. Never run."""
+"""A bot with every kind of handler, and the types that a checker must infer in it. Never run."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ Bot(commands=Commands(prefixes=("/", "!"), allow=("filehelper", 12), help=()))
 
 
 class Shop:
-    """What handlers of this program get injected."""
+    """A value that handlers of this program get injected."""
 
 
 bot.provide(Shop(), currency="CNY")

@@ -1,4 +1,4 @@
-"""What the author of a bot writes, and the types a checker must see in it. Never run."""
+"""A bot with options of delivery, and the types that a checker must infer in it. Never run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the author of a bot's tests writes, and the types a checker must see in it. Never run."""
+"""Tests of a bot, and the types that a checker must infer in them. Never run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every name a user can reach from `webwx` has a type that a checker need not guess."""
+"""Every public name of `webwx` has a type that a checker need not infer."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import webwx
 
 
 @pytest.mark.verify
-def test_the_public_names_have_types_that_need_no_guess() -> None:
+def test_the_public_names_have_declared_types() -> None:
     commands = Path(sys.executable).parent
-    # The checker finds the package through the `python` that comes first on the path.
+    # The checker finds the package by the `python` that is first on the path.
     environment = os.environ | {"PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
         [commands / "pyright", "--ignoreexternal", "--outputjson", "--verifytypes", "webwx"],

@@ -1,4 +1,4 @@
-"""What somebody writes who brings another HTTP library or another store. Never run."""
+"""A program with its own transport and its own store. Never run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from webwx.transport.runner import Transport
 
 
 class Recorder:
-    """A transport in front of another."""
+    """A transport that forwards to another one."""
 
     def __init__(self, inner: Transport) -> None:
         self.inner = inner
@@ -27,7 +27,7 @@ class Recorder:
 
 
 class Forgetful:
-    """A store that keeps nothing."""
+    """A store that saves nothing."""
 
     async def load(self) -> SavedLogin | None:
         return None
