@@ -11,8 +11,8 @@ null for empty lists, cookies bound to `wx2.qq.com`, a redirect to that real hos
 are delivered back and may arrive before the answer, a key that rotates inside a sync, gzip, CRLF, blanks in scripts,
 and names truncated inside a character. It requires the three cookies, as the production server does.
 
-It has one account, 小明, with a friend 阿华 (remark Boss) and a group. A login needs no phone: the poll answers 408, 201,
-200. Paths that begin with `/_` are for the test: the log of requests, their effects, and actions of the friend.
+It has one account, 小明, with a friend 阿华 (remark Boss) and a group. A login needs no phone: the poll answers 408,
+201, 200. Paths that begin with `/_` are for the test: the log of requests, their effects, and actions of the friend.
 """
 
 import base64

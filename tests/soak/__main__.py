@@ -1,4 +1,6 @@
-"""`python -m tests.soak [GOAL ...] [--seed N] [--scale pr|release]`: the delivery goals, each with its figures."""
+"""
+`python -m tests.soak [GOAL ...] [--seed N] [--scale pr|release]`: run the delivery goals and print the figures of each.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from tests.soak.stage import Run
 
 
 def main() -> int:
-    """Play goals one after the other; what a failed one left behind is kept."""
+    """Run goals one after the other; the folder of a failed one is kept."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("goals", nargs="*", metavar="GOAL", help=f"one of {', '.join(GOALS)}; without one, all")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32))

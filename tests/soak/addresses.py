@@ -1,4 +1,4 @@
-"""Addresses that a server may name and nobody may go to, and where in a login it can name them."""
+"""Addresses that a hostile server may name, and the places in a login where it can name them."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ ADDRESSES = (
 """Hosts to which a server could redirect a login."""
 
 PLACES = ("redirect_origin", "exchange_origin", "exchange_location")
-"""Switches of the sandbox that send a login on to one."""
+"""Options of the sandbox that redirect a login."""
 
 
 async def log_in(client: AsyncClient) -> bool:
-    """Say whether a login succeeds."""
+    """Return whether a login succeeds."""
     try:
         await client.login(show_qr=_ignore, max_codes=1)
     except WxError:

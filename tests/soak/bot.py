@@ -1,8 +1,8 @@
 """
-The bot of the harness, which `tests.soak.processes` runs in a process of its own.
+The bot of the harness, which `tests.soak.processes` runs in its own process.
 
-It answers questions, and its handler writes down each call before and after its work, so that a kill between any two
-instructions leaves the truth behind. SIGTERM ends it well.
+It answers questions, and its handler records each call before and after its work, so that the record is right after a
+kill between any two instructions. SIGTERM ends it normally.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from webwx.model.messages import Event
 
 LOGIN = "me.json"
-"""The saved login's file in the folder."""
+"""The file of the saved login in the folder."""
 
 ANSWER = "Answer to "
-"""What an answer begins with; the id of the question follows."""
+"""Beginning of an answer; the id of the question follows."""
 
 PATIENT = 1_000
-"""Attempts at an event: the kills come from outside, and are no handler's fault."""
+"""Attempts at an event: the kills are external, and not failures of a handler."""
 
 
 class HandlerLog:
-    """What the handler writes down."""
+    """The record of the handler's calls."""
 
     def __init__(self, path: Path) -> None:
         self._notebook = Notebook(path)
@@ -49,7 +49,7 @@ class HandlerLog:
     def note(
         self, what: Literal["called", "done", "gap"], ctx: Context, message_id: str, answer: str = "", seen: int = -1
     ) -> None:
-        """Write down what is about to be done, or has been."""
+        """Record that the work is about to begin, or is done."""
         self._notebook.note(
             Call(
                 what=what, pid=os.getpid(), number=ctx.event.number, message_id=message_id, attempt=ctx.attempt,
@@ -58,7 +58,7 @@ class HandlerLog:
         )  # fmt: skip
 
     async def handle(self, ctx: Context, event: Event) -> None:
-        """Write down a text, and answer one that is a question."""
+        """Record a text, and answer it if it is a question."""
         match event:
             case TextMessage(is_self=False):
                 self.note("called", ctx, event.message_id)
@@ -71,12 +71,12 @@ class HandlerLog:
         """Answer the message with an id, and return the id of the answer."""
         try:
             return (await ctx.reply(f"{ANSWER}{question}")).message_id
-        except SendOutcomeUnknown:  # it may have been sent, so it is not sent again
+        except SendOutcomeUnknown:  # The outcome may be unknown, so it is not sent again.
             return "unknown"
 
 
 async def run(server: str, folder: Path, *, make_journal: Callable[[Path], SqliteJournal] = SqliteJournal) -> None:
-    """Go on with the login of a folder, and deliver until SIGTERM."""
+    """Continue with the login of a folder, and deliver events until SIGTERM."""
     diary = HandlerLog(folder / CALLS)
     journal = make_journal(folder / JOURNAL)
     async with AsyncClient(server=server, store=LoginFile(folder / LOGIN), journal=journal) as client:

@@ -1,5 +1,5 @@
 """
-The offline checker: compares what a server delivered, what a journal holds and what a handler did.
+The offline checker: it compares the messages of a server, the content of a journal and the calls of a handler.
 
 It reads the files that each side wrote during the run, in one folder: `said.jsonl` and `answered.jsonl` of the server,
 `handler.jsonl` of the bot, around each call of its handler, and `marks.jsonl` of the harness, after each end of the
@@ -33,11 +33,11 @@ JOURNAL, SAID, ANSWERED, CALLS, MARKS = (
 """The files of a folder."""
 
 SHOWN = 3
-"""Message ids that a finding names."""
+"""Number of message ids that a finding names."""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that the server delivers, in the order in which it does."""
+    """A message that the server delivers, in the order of delivery."""
 
     message_id: str
     chat: str
@@ -48,61 +48,61 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
 
     message_id: str
     to: str
-    """Id of the message that it answers."""
+    """Id of the answered message."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """What a handler wrote down."""
+    """A record of a handler's call."""
 
     what: Literal["called", "done", "gap"]
-    """Before its work, after it, or when it was told that something may be missing."""
+    """Time of the record: before the work, after it, or at a gap."""
     pid: int
     number: int
-    """In the journal."""
+    """Number of the entry in the journal."""
     message_id: str
     attempt: int
     redelivered: bool
     answer: str = ""
-    """Id of what it sent; `unknown` when nobody can say."""
+    """Id of the answer; `unknown` if the outcome is unknown."""
     seen: int = -1
-    """Messages of its chat before this one, by the state that the handler saw; -1 without a state."""
+    """Number of earlier messages of the chat, by the state that the handler saw; -1 without a state."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """What the journal had stored as done with when a process had ended."""
+    """The entries that the journal had stored as acknowledged when a process had ended."""
 
     calls: int
-    """Lines of the handler until then."""
+    """Number of the handler's lines until then."""
     acked: int
-    """Done with all up to this number."""
+    """All entries up to this number are acknowledged."""
     ahead: frozenset[int]
-    """And with these."""
+    """Further acknowledged entries."""
 
     def has(self, number: int) -> bool:
-        """Say whether an entry was done with."""
+        """Return whether an entry was acknowledged."""
         return number <= self.acked or number in self.ahead
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found, in figures. All below `answers` must be nothing."""
+    """The findings as figures. All fields after `answers` must be 0 or empty."""
 
     said: int
     """Messages that the server delivered."""
     handled: int
-    """Those whose handler came to its end."""
+    """Messages whose handler ended."""
     calls: int
     came_again: int
-    """Calls that were not the first for their message, and said so."""
+    """Calls that were not the first for their message, and were marked as redelivered."""
     answers: int
-    """That reached the server."""
+    """Answers that reached the server."""
     in_doubt: int
-    """Answers of which nobody could say; they were not sent again."""
+    """Answers with an unknown outcome, which were not sent again."""
     problems: tuple[str, ...]
-    """One sentence for each thing that must not be."""
+    """One sentence for each violation."""
 
     @property
     def is_good(self) -> bool:
-        """Nothing was lost, and nothing was done twice without a word."""
+        """Return whether no message was lost, and none handled twice without a mark."""
         return not self.problems
 
     def __str__(self) -> str:
@@ -116,10 +116,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 class Notebook:
     """
-    A file of lines, each added by one system call.
+    A file of lines, each appended by one system call.
 
-    A kill may cut the last line where a page of the file ends. Then the next process begins a new line, and the cut one
-    does not count: what it said had not been done yet.
+    A kill may truncate the last line at the end of a page of the file. Then the next process begins a new line, and the
+    truncated line does not count: its work had not been done.
     """
 
     def __init__(self, path: Path) -> None:
@@ -129,7 +129,7 @@ class Notebook:
             os.write(self._file, b"\n")
 
     def note(self, line: msgspec.Struct) -> None:
-        """Add a line."""
+        """Append a line."""
         os.write(self._file, msgspec.json.encode(line) + b"\n")
 
     def __enter__(self) -> Self:
@@ -140,7 +140,7 @@ class Notebook:
 
 
 class Progress:
-    """How far a handler is, while it goes on."""
+    """The progress of a handler while it runs."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -150,11 +150,11 @@ class Progress:
         self._numbers: set[int] = set()
 
     def handled(self) -> int:
-        """Count the messages whose handler has come to its end so far."""
+        """Return the number of messages whose handler has ended."""
         if self._path.exists():
             with self._path.open("rb") as file:
                 file.seek(self._read_to)
-                whole = file.read().rpartition(b"\n")[0]  # a last line may still be on its way
+                whole = file.read().rpartition(b"\n")[0]  # The last line may be incomplete.
             self._read_to += len(whole) + bool(whole)
             calls = [msgspec.json.decode(line, type=Call) for line in _whole_lines(whole)]
             self._handled.update(call.message_id for call in calls if call.what == "done")
@@ -163,9 +163,9 @@ class Progress:
 
     def is_stored(self, consumer: str = "bot") -> bool:
         """
-        Say whether the journal has all that was handled so far as done with.
+        Return whether the journal has stored all handled entries as acknowledged.
 
-        A kill may come between the two. What it leaves open comes again, and is done with then.
+        A kill may happen between the two. Then the entry is delivered again, and acknowledged afterwards.
         """
         self.handled()
         stored = _stored(self._folder, consumer)
@@ -173,7 +173,7 @@ class Progress:
 
 
 def mark(folder: Path, consumer: str = "bot") -> Mark:
-    """Read what is done with, once the process has ended; it is added to the folder's marks."""
+    """Read the acknowledged entries after the process has ended, and add them to the folder's marks."""
     made = _stored(folder, consumer)
     with Notebook(folder / MARKS) as notebook:
         notebook.note(made)
@@ -195,9 +195,9 @@ def _stored(folder: Path, consumer: str) -> Mark:
 
 def check(folder: Path) -> Verdict:
     """
-    Compare everything in a folder.
+    Compare all files of a folder.
 
-    The bot must have ended, and its last mark must have been made.
+    The bot must have ended, and its last mark must be stored.
     """
     said, answered = _read(folder / SAID, Said), _read(folder / ANSWERED, Answered)
     calls, marks = _read(folder / CALLS, Call), _read(folder / MARKS, Mark)
@@ -231,9 +231,9 @@ def check(folder: Path) -> Verdict:
 
 def check_states(folder: Path) -> tuple[str, tuple[str, ...]]:
     """
-    Compare the states of a bot that counts the messages of each chat; return the figures, and the problems.
+    Compare the states of a bot that counts the messages of each chat; return the figures and the problems.
 
-    Every call for the n-th message of a chat has to see the count n, also when the message comes again, and in the end
+    Every call for the n-th message of a chat must see the count n, also when the message is redelivered, and at the end
     the state of each chat counts all of its messages.
     """
     said, calls = _read(folder / SAID, Said), _read(folder / CALLS, Call)
@@ -259,7 +259,7 @@ def check_states(folder: Path) -> tuple[str, tuple[str, ...]]:
 
 
 def _open(folder: Path) -> sqlite3.Connection:
-    """Open the journal to look at it; neither a byte of it nor the traces of a kill are changed."""
+    """Open the journal for reading; neither its bytes nor the traces of a kill are changed."""
     try:
         return sqlite3.connect(f"{(folder / JOURNAL).absolute().as_uri()}?mode=ro", uri=True)
     except sqlite3.Error as error:
@@ -267,7 +267,7 @@ def _open(folder: Path) -> sqlite3.Connection:
 
 
 def _has_tables(folder: Path) -> bool:
-    """Say whether the bot has lived long enough to make its journal."""
+    """Return whether the bot has run long enough to create its journal."""
     if not (folder / JOURNAL).exists():
         return False
     with closing(_open(folder)) as db:
@@ -276,7 +276,7 @@ def _has_tables(folder: Path) -> bool:
 
 def _compare_journal(folder: Path, said: list[Said], done: list[Call], marks: list[Mark]) -> Iterable[str]:
     with closing(_open(folder)) as db:
-        db.execute("BEGIN")  # one state of it
+        db.execute("BEGIN")  # All tables in one state.
         state = str(db.execute("PRAGMA integrity_check").fetchone()[0])
         rows = db.execute("SELECT number, message_id FROM entries ORDER BY number").fetchall()
         dead = db.execute("SELECT count(*) FROM failures WHERE state = 'dead'").fetchone()[0]
@@ -315,7 +315,7 @@ def _twice(pairs: Iterable[tuple[str, object]]) -> list[str]:
 
 
 def _after_their_end(calls: list[Call], marks: list[Mark]) -> list[str]:
-    """Give what was handed out again although a process before had stored that it was done with."""
+    """Yield calls for entries that an earlier process had stored as acknowledged."""
     found = []
     ends = iter(marks)
     mark, following = Mark(calls=0, acked=0, ahead=frozenset()), next(ends, None)
@@ -328,12 +328,12 @@ def _after_their_end(calls: list[Call], marks: list[Mark]) -> list[str]:
 
 
 def _out_of_order(said: list[Said], first_calls: dict[str, Call]) -> list[str]:
-    """Give what was handed out before something that was said earlier in the same chat."""
+    """Yield calls that came before an earlier message of the same chat was handled."""
     places = {each.message_id: place for place, each in enumerate(said)}
     chats = {each.message_id: each.chat for each in said}
     last: dict[str, int] = {}
     found = []
-    for message_id in reversed(first_calls):  # which was filled from the end
+    for message_id in reversed(first_calls):  # The list was filled from the end.
         if message_id not in places:
             continue
         chat, place = chats[message_id], places[message_id]
@@ -363,12 +363,12 @@ def _count_lines(path: Path) -> int:
 
 
 def _whole_lines(content: bytes) -> list[bytes]:
-    """Return the lines that no kill has cut; each is a JSON object without objects in it."""
+    """Return the complete lines; each is a JSON object without nested objects."""
     return [line for line in content.splitlines() if line.endswith(b"}")]
 
 
 def _read(path: Path, kind: type[S]) -> list[S]:
-    """Read the lines of a file; a last one that a kill has cut short is none."""
+    """Read the lines of a file, except a last line that a kill truncated."""
     if not path.exists():
         return []
     whole = path.read_bytes().rpartition(b"\n")[0]

@@ -1,8 +1,8 @@
 """
-`make demo-crash`: kill a bot again and again while its friends write, then check that nothing was lost or doubled.
+`make demo-crash`: kill a bot repeatedly while its friends write, then check that no message was lost or handled twice.
 
-`python -m tests.soak.crash [--kills N] [--seed N]` prints a line for each kill, a SIGKILL at a random moment, and in
-the end the verdict of the offline checker. A failed run keeps its folder.
+`python -m tests.soak.crash [--kills N] [--seed N]` prints a line for each kill, a SIGKILL at a random moment, and
+finally the verdict of the offline checker. A failed run keeps its folder.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 KILLS = 20
 
 MOMENTS = ("its start", "it was ready", "its first message", "its first message", "its first message")
-"""What a kill comes after; one of these is drawn for each kill."""
+"""Events after which a kill may happen; one of them is drawn for each kill."""
 
 
 async def crash(run: Run, kills: int) -> Verdict:
     """
-    Print a line for each kill, let the bot catch up, and return what the checker finds.
+    Print a line for each kill, let the bot catch up, and return the findings of the checker.
 
     Raises:
         RuntimeError: The bot ended before it was killed.
@@ -48,7 +48,7 @@ async def crash(run: Run, kills: int) -> Verdict:
 
 
 async def _run_and_kill(play: Stage) -> str:
-    """Start the bot, kill it at a random moment, and return that moment as text."""
+    """Start the bot, kill it at a random moment, and describe that moment."""
     moment = play.dice.choice(MOMENTS)
     await play.start()
     match moment:
@@ -76,7 +76,7 @@ def conclude(verdict: Verdict, run: Run, kills: int, seconds: float) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Play the demonstration, and return the exit code."""
+    """Run the demonstration, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak.crash")
     parser.add_argument("--kills", type=int, default=KILLS, metavar="N")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), metavar="N", help="repeat these moments")

@@ -1,4 +1,4 @@
-"""G-R3: a disk that is full or broken for a while, call by call; and one that is really full."""
+"""G-R3: a disk that fails for a while, system call by system call; and a disk that is really full."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ SYSTEM_CALLS = ("pwrite64", "fdatasync", "ftruncate")
 ERRORS = ("ENOSPC", "EIO")
 
 DISK, BALLAST = 4 * 1024 * 1024, 3 * 1024 * 1024
-"""Bytes of a small disk, and of a file that is in the way on it."""
+"""Bytes of a small disk, and of a file that fills most of it."""
 
 
 async def run(run: Run) -> Figures:
-    """Let each call fail from its n-th time on, then mend it and look whether all goes on by itself."""
+    """Make each system call fail from its n-th time on, then let it succeed again and check that the bot continues."""
     places = (1, 2, 3, 5, 8, 13, 21, 34) if not run.is_release else range(1, 301)
     problems: list[str] = []
     async with stage(run) as play:
@@ -53,7 +53,7 @@ async def run(run: Run) -> Figures:
 
 
 async def _run_full(run: Run) -> Figures:
-    """Fill a disk up, and make room again."""
+    """Fill a disk up, and free its space again."""
     folder = run.folder / "full"
     disk = folder / "disk"
     disk.mkdir(parents=True)
@@ -62,7 +62,7 @@ async def _run_full(run: Run) -> Figures:
             return Figures(f"no disk could be mounted here ({why_not})")
         ballast = disk / "ballast"
         ballast.write_bytes(bytes(BALLAST))
-        for name in (SAID, ANSWERED, CALLS, MARKS):  # what everybody writes down has room
+        for name in (SAID, ANSWERED, CALLS, MARKS):  # The records of both sides have space elsewhere.
             (disk / name).symlink_to(folder / name)
         async with stage(run._replace(folder=disk)) as play:
             await play.start(speed=SPEED)
@@ -85,7 +85,7 @@ async def _run_full(run: Run) -> Figures:
 
 @contextmanager
 def _mounted(folder: Path) -> Iterator[str]:
-    """Mount a small disk; gives why that is not possible, which is nothing when it is."""
+    """Mount a small disk, and return why that is not possible; the text is empty on success."""
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=700", "none", folder]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)

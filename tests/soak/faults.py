@@ -1,4 +1,4 @@
-"""G-R1: no loss and no duplicate, whatever the network and the server do."""
+"""G-R1: no loss and no duplicate under any fault of the network and the server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tests.soak.stage import Run
 
 SPEED = 100.0
-"""The SDK's pauses and time limits pass so much faster."""
+"""Factor by which the SDK's pauses and time limits are faster."""
 
 ON_THE_LINE = (
     "reset_at_connect@0.01", "refused:seconds=0.03@0.01", "reset_before@0.03", "reset_after@0.03", "reset_midway@0.03",
@@ -20,7 +20,7 @@ ON_THE_LINE = (
     "sliced:size=101@0.02", "slow:rate=200000@0.01", "blackhole@0.003", "lost_answer@0.003",
     "late_answer:seconds=1@0.003", "endless_chunks:seconds=0.1@0.003",
 )  # fmt: skip
-"""What the proxy does to requests and answers, each with its probability."""
+"""Faults of the proxy, each with its probability."""
 
 IN_THE_ANSWER = (
     "ret:ret=-1,endpoint=webwxsync@0.02", "ret:ret=1,endpoint=synccheck@0.02", "html_page@0.02", "status:code=502@0.02",
@@ -30,11 +30,11 @@ IN_THE_ANSWER = (
     "no_check_key@0.02", "continue_run@0.02", "continue_forever@0.02", "doubled_batch@0.03", "rotated_skey@0.02",
     "rotated_cookies@0.02", "wrong_clock:seconds=3600@0.01",
 )  # fmt: skip
-"""What the server says wrongly."""
+"""Faults of the server's responses."""
 
 
 async def run(run: Run) -> Figures:
-    """Let friends write while everything goes wrong, then stop it and look."""
+    """Let friends write under many faults, then remove the faults and check the result."""
     faults, messages = run.scaled(2_000, 20_000), run.scaled(50_000, 500_000)
     async with stage(run, hold_seconds=0.05) as play:
         await play.start(speed=SPEED)

@@ -1,4 +1,4 @@
-"""The goals that the harness plays, by their names."""
+"""The goals that the harness runs, by name."""
 
 from __future__ import annotations
 

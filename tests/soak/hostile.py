@@ -1,4 +1,4 @@
-"""G-S3: nothing that arrives starts a program. G-S6: no address that arrives leads anywhere."""
+"""G-S3: no delivered content starts a program. G-S6: no delivered address is called."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ OWN = {
 } | {"login.wx.qq.com", "login.wx2.qq.com", "login.weixin.qq.com"}
 
 UNSHARE = (["unshare", "-mn"], ["unshare", "-rmn"])
-"""What gives a process a network and a list of names of its own: as root, and as anybody."""
+"""Commands that give a process its own network and mounts: as root, and as any user."""
 
 
 class Watched:
-    """Carries requests to a server in process, and writes down where each was to go."""
+    """Forwards requests to a server in this process, and records the host of each."""
 
     def __init__(self, sandbox: SandboxCore) -> None:
         self.places: set[str] = set()
@@ -52,7 +52,7 @@ class Watched:
 
 
 async def run_addresses(run: Run) -> Figures:
-    """Send a login on to each address, at each place where a server can."""
+    """Redirect a login to each address, at each place where a server can."""
     opened: list[str] = []
     watched = {"socket.connect", "socket.getaddrinfo"}
     sys.addaudithook(lambda event, _: opened.append(event) if event in watched else None)
@@ -66,7 +66,7 @@ async def run_addresses(run: Run) -> Figures:
             refused += not await _log_in(transport)
             if transport.places - OWN:
                 problems.append(f"{place} {address!r} led to {transport.places - OWN}")
-    watched.clear()  # a hook stays for ever
+    watched.clear()  # An audit hook cannot be removed.
     if opened:
         problems.append(f"{len(opened)} connections or look-ups were tried")
     walled = await _run_walled()
@@ -83,7 +83,7 @@ async def _log_in(transport: Watched) -> bool:
 
 
 async def _run_walled() -> Figures:
-    """Do the same, and look at pictures and people, over real connections where every other door is a trap."""
+    """Do the same, and download pictures and avatars, over real connections where every other address is a trap."""
     unshare = next((each for each in UNSHARE if _works([*each, "true"])), None)
     if unshare is None:
         return Figures("", ("a network of its own is needed, and `unshare` does not give one here",))

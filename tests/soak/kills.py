@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 SPEED = 10.0
 
 LIVES = 4
-"""Every so many kills the bot may live long enough to catch up."""
+"""Number of kills after which the bot may run long enough to catch up."""
 
 COMMIT = ("pwrite64", "fdatasync")
-"""The system calls that a commit is made of."""
+"""The system calls of a commit."""
 
 LONGEST_END = 12.0
-"""Seconds that a process may take to end on SIGTERM."""
+"""Time limit in seconds for a process to end on SIGTERM."""
 
 
 async def run_kills(run: Run) -> Figures:
-    """Kill the bot so often, and compare everything afterwards."""
+    """Kill the bot many times, and compare all records afterwards."""
     if shutil.which("strace") is None:
         return Figures("", ("strace is needed for kills at a system call, and is not installed",))
     at_random, at_calls = run.scaled(160, 1_500), run.scaled(40, 500)
@@ -50,7 +50,7 @@ async def run_kills(run: Run) -> Figures:
 
 
 async def _kill_at(play: Stage, call: str, nth: int) -> bool:
-    """Let the kernel kill a bot when it makes a system call for the n-th time in one of its threads."""
+    """Let the kernel kill a bot at its n-th system call of a name in one thread."""
     await play.start(speed=SPEED, is_held=True)
     ended = False
     async with play.tampered(call, f"signal=SIGKILL:when={nth}"):
@@ -67,7 +67,7 @@ async def _kill_at(play: Stage, call: str, nth: int) -> bool:
 
 
 async def run_terminations(run: Run) -> Figures:
-    """End the bot by SIGTERM so often under load, and compare everything afterwards."""
+    """End the bot by SIGTERM many times under load, and compare all records afterwards."""
     times, took, problems = run.scaled(100, 1_000), [], []
     async with stage(run, echo="on") as play:
         async with play.writing(0.02):

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from tests.soak.stage import Run
 
 SLOWEST = 500
-"""Messages a second."""
+"""Minimum of messages per second."""
 
 LONGEST_STORE = 0.05
-"""Seconds in which 99 of 100 batches are stored."""
+"""Time limit in seconds in which 99 of 100 batches are stored."""
 
 LENIENT = 5.0
-"""By so much this one may be missed by a machine that does something else at the same time, as in CI."""
+"""Factor on that limit for a machine with other work, such as in CI."""
 
 AHEAD = 40_000
-"""Messages that wait when the bot starts, and at most."""
+"""Messages that wait when the bot starts; also the maximum."""
 
 
 async def run(run: Run) -> Figures:
-    """Let the bot work through what waits for it, and watch it."""
+    """Let the bot handle the waiting messages, and measure it."""
     messages = run.scaled(80_000, 500_000)
     problems = []
     async with stage(run) as play:

@@ -1,4 +1,4 @@
-"""G-R15: files come out as they went in, or an error says why not."""
+"""G-R15: a downloaded file equals the sent one, or an error explains why not."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 SIZES = (0, 1, 1_000, 524_287, 524_288, 524_289, 1_048_576, 1_600_000)
 BIG = (26_214_399, 26_214_400, 26_214_401)
-"""Bytes, around the size of a chunk and the size that is announced first."""
+"""Sizes in bytes, around the size of a chunk and the size above which an upload is announced."""
 
 DONE = "sent and fetched"
 
 PATIENCE = 300.0
 """
-Seconds after which a message counts as lost. Polls and fetches break as often as anything else here, and after the
-seventh failure in a row half a minute passes before the next: a minute in all has been seen.
+Seconds after which a message counts as lost. Polls and fetches fail as often as other calls here, and after the seventh
+failure in a row the pause is half a minute; a total of one minute has been observed.
 """
 
 ON_THE_LINE = (
@@ -37,7 +37,7 @@ IN_THE_ANSWER = ("media_empty@0.1", "media_page@0.05", "media_partial@0.05", "me
 
 
 async def run(run: Run) -> Figures:
-    """Send files and fetch them on the other side, while chunks and answers break."""
+    """Send files and download them on the other side, while chunks and answers fail."""
     count = 500
     outcomes: Counter[str] = Counter()
     async with stage(run) as play, _client(play, "me.json") as me, _client(play, "friend.json") as friend:
@@ -74,7 +74,7 @@ def _client(play: Stage, name: str) -> AsyncClient:
 
 
 class _Exchange:
-    """Two people, one who sends files and one who fetches them."""
+    """Two people: one sends files, the other downloads them."""
 
     def __init__(self, play: Stage, me: AsyncClient, friend: AsyncClient) -> None:
         self.problems: list[str] = []
@@ -84,13 +84,13 @@ class _Exchange:
         self._arrived: defaultdict[str, asyncio.Future[FileMessage]] = defaultdict(asyncio.Future)
 
     async def listen(self) -> None:
-        """Take what arrives at the friend's."""
+        """Store the files that arrive at the friend."""
         async for event in self._friend.events(include_all=False):
             if isinstance(event, FileMessage):
                 self._arrived[event.message_id].set_result(event)
 
     async def send(self, number: int, content: bytes) -> str:
-        """Send a file and fetch it, and say in a few words how that went."""
+        """Send a file and download it, and return the outcome in a few words."""
         name = f"{number}.bin"
         try:
             receipt = await self._me.send_file("阿华", content, name=name)

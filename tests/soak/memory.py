@@ -1,4 +1,4 @@
-"""G-R11: what stays in memory of messages, logins, people and files."""
+"""G-R11: how much memory messages, logins, contacts and files leave in use."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ WARM = 10_000
 """Messages after which every cache is full."""
 
 MOST = {"logins": 20.0, "messages": 20.0, "files": 8.0}
-"""MiB from the warm weight on."""
+"""Allowed growth in MiB after the caches are full."""
 
 MEMBERS = 500
 
 MEBIBYTE = 1024 * 1024
 
 STUCK = 120.0
-"""Seconds without a word after which it is given up."""
+"""Seconds without a report after which the run fails."""
 
 AHEAD = 10_000
-"""Messages that may be said and not handled: the server has them all in memory."""
+"""Maximum of messages that are sent and not handled: the server has them all in memory."""
 
 
 async def run(run: Run) -> Figures:
-    """Let one process live long among many people."""
+    """Let one process run for a long time with many contacts."""
     people, rooms, logins = run.scaled(1_000, 10_000), run.scaled(10, 200), run.scaled(20, 200)
     messages, size = run.scaled(50_000, 1_000_000), run.scaled(64, 300)
     async with stage(run, auto_confirm=True, echo="on") as play:
-        play.world.log_out("me")  # whoever is logged in does not confirm by themselves
+        play.world.log_out("me")  # Accounts of other clients do not confirm logins.
         _populate(play, people, rooms)
         await play.start("veteran", logins=logins, warm=WARM, messages=messages, size=size * MEBIBYTE)
         ending = asyncio.create_task(play.end(None))
@@ -79,7 +79,7 @@ def _populate(play: Stage, people: int, rooms: int) -> None:
 
 
 def _weights(play: Stage) -> dict[str, MemoryFigures]:
-    """Read what the process has written down, the last of each kind."""
+    """Return the last figures of each kind that the process has recorded."""
     path = play.folder / WEIGHTS
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     return {each.after: each for line in lines for each in [msgspec.json.decode(line, type=MemoryFigures)]}

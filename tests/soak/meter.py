@@ -1,4 +1,4 @@
-"""The bot, with a journal that writes down how long each batch takes to be stored."""
+"""The bot, with a journal that records how long it takes to store each batch."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from webwx.storage.sqlite.journal import SqliteAccount
 
 STORED = "stored.json"
-"""Seconds that each batch took, in a file of the folder."""
+"""File in the folder with the seconds for each batch."""
 
 
 class Metered:
-    """An account's part of a journal, as it is, but for the watch."""
+    """An account of a journal that measures the time of each batch."""
 
     def __init__(self, part: SqliteAccount, seconds: list[float]) -> None:
         self._part = part
@@ -31,7 +31,7 @@ class Metered:
         return getattr(self._part, name)
 
     async def ingest(self, arrival: Arrival) -> int:
-        """Store a batch: from the moment it is handed in until whoever waits knows of the commit."""
+        """Store a batch, and measure the time until the caller continues after the commit."""
         begun = time.perf_counter()
         count = await self._part.ingest(arrival)
         self._seconds.append(time.perf_counter() - begun)
@@ -39,7 +39,7 @@ class Metered:
 
 
 class MeteredJournal(SqliteJournal):
-    """A journal whose batches are timed."""
+    """A journal that measures the time of its batches."""
 
     def __init__(self, path: Path, *, seconds: list[float]) -> None:
         super().__init__(path)
@@ -50,7 +50,7 @@ class MeteredJournal(SqliteJournal):
 
 
 async def run(server: str, folder: Path) -> None:
-    """Be the bot until SIGTERM."""
+    """Run the bot until SIGTERM."""
     seconds: list[float] = []
     await bot.run(server, folder, make_journal=partial(MeteredJournal, seconds=seconds))
     (folder / STORED).write_bytes(msgspec.json.encode(seconds))

@@ -1,4 +1,4 @@
-"""G-R9: a handler that hangs for as long as it likes holds up neither the polls, nor other chats, nor the loop."""
+"""G-R9: a handler that hangs does not block the polls, other chats or the event loop."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 LONGEST_GAP = 30.0
-"""Seconds between two polls."""
+"""Maximum of seconds between two polls."""
 
 WAIT, LAG = 0.2, 0.02
-"""Seconds that 99 of 100 texts of other chats wait at most, and by which 99 of 100 turns of the loop are late."""
+"""Time limits in seconds for 99 of 100: the wait of a text in another chat, and the lateness of the event loop."""
 
 LENIENT = 5.0
-"""By so much these two may be missed by a machine that does something else at the same time, as in CI."""
+"""Factor on these two limits for a machine with other work, such as in CI."""
 
 PAUSE = 0.06
-"""Seconds between two rounds of three texts, so that there are fifty a second."""
+"""Seconds between two rounds of three texts, which makes fifty a second."""
 
 
 class PollRecorder(SandboxCore):
-    """A server that notes when each poll begins."""
+    """A server that records when each poll begins."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -48,7 +48,7 @@ class PollRecorder(SandboxCore):
 
 
 async def run(run: Run) -> Figures:
-    """Let one chat's handler hang while fifty texts a second arrive."""
+    """Let the handler of one chat hang while fifty texts a second arrive."""
     seconds = run.scaled(20, 600)
     rounds = int(seconds / PAUSE)
     async with stage(run, make_sandbox=PollRecorder) as play:
@@ -84,5 +84,5 @@ async def run(run: Run) -> Figures:
 
 
 def _slowest(values: list[float]) -> float:
-    """Give what 99 of 100 values are below."""
+    """Return the value that 99 of 100 values are below."""
     return statistics.quantiles(values, n=100)[98]

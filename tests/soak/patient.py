@@ -1,4 +1,4 @@
-"""A bot with one chat whose handler hangs until the end; it writes down how long the others waited."""
+"""A bot whose handler hangs in one chat until the end; it records how long the texts of other chats waited."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
     from webwx.model.messages import Event
 
 HANG = "hang"
-"""How a text begins whose handler waits for the file `open`; the others are the time at which they were said."""
+"""Beginning of a text whose handler waits for the file `open`; all other texts are the time at which they were sent."""
 
 OPEN = "open"
 WAITED = "waited.json"
 
 
 class Waited(msgspec.Struct, frozen=True, kw_only=True):
-    """What is written down at the end, in seconds."""
+    """The measured times in seconds."""
 
     others: list[float]
-    """From when a text was said until its handler was called."""
+    """From the send of a text to the call of its handler."""
     lags: list[float]
-    """By how much each of many short sleeps was too long."""
+    """Lateness of each of many short sleeps."""
     hung: int
-    """Texts that were handled once the door was open."""
+    """Texts that were handled after the file `open` existed."""
 
 
 async def run(server: str, folder: Path, *, others: int, hanging: int) -> None:
-    """Handle so many texts of either kind."""
+    """Handle this many texts of either kind."""
     waited: list[float] = []
     lags: list[float] = []
     hung = 0

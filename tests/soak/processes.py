@@ -1,8 +1,8 @@
 """
-Processes of the SDK for the harness, forked from one that has imported everything: a start costs milliseconds.
+Processes of the SDK for the harness, forked from one that has imported everything: a start takes milliseconds.
 
-`python -m tests.soak.processes` reads orders from stdin, one JSON object on a line, and answers each on stdout with
-another one: `{"start": {...}}` forks a process and gives its `pid`; `{"wait": pid}` waits until it has ended and gives
+`python -m tests.soak.processes` reads commands from stdin, one JSON object per line, and answers each with an object on
+stdout: `{"start": {...}}` forks a process and returns its `pid`; `{"wait": pid}` waits until it has ended and returns
 its `code`.
 """
 
@@ -31,7 +31,7 @@ class _Quick(selectors.DefaultSelector):
 
 
 class QuickLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock runs faster: pauses and time limits are as they are, and pass sooner."""
+    """A loop whose clock runs faster, so that unchanged pauses and time limits end sooner."""
 
     def __init__(self, speed: float) -> None:
         self._speed = speed
@@ -54,7 +54,7 @@ KINDS = {
 
 
 def live(kind: str, server: str, folder: str, speed: float, is_held: bool, options: dict[str, Any]) -> None:
-    """Be a process of some kind, from its first step to its end."""
+    """Run a process of one kind until its end."""
     home = Path(folder)
     log = os.open(home / "bot.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     null = os.open(os.devnull, os.O_RDWR)
@@ -68,7 +68,7 @@ def live(kind: str, server: str, folder: str, speed: float, is_held: bool, optio
 
 
 def main() -> None:
-    """Take orders."""
+    """Read commands and carry them out."""
     gc.freeze()
     for line in sys.stdin:
         order = json.loads(line)

@@ -1,4 +1,4 @@
-"""A process that sends texts, and writes down what it was told of each: once, whatever becomes of it."""
+"""A process that sends texts, and records the outcome of each once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OUTCOMES = "outcomes.jsonl"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What was told of one send."""
+    """The outcome of one send."""
 
     chat: str
     text: str
@@ -30,7 +30,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def run(server: str, folder: Path, *, chats: list[str], count: int, dedupes: bool, sync: bool) -> None:
-    """Send `count` texts to each chat, those of one chat one after the other."""
+    """Send `count` texts to each chat; those of one chat are sent one after the other."""
     journal = SqliteJournal(folder / JOURNAL)
     async with AsyncClient(
         server=server,
@@ -62,7 +62,7 @@ async def run(server: str, folder: Path, *, chats: list[str], count: int, dedupe
 
 
 async def _send(client: AsyncClient, chat: str, text: str) -> Outcome:
-    """Send under one key until it is sent, or nobody can say; what did not leave is tried again."""
+    """Send under one key until it is sent or its outcome is unknown; a queued send is tried again."""
     attempts = 0
     while True:
         attempts += 1

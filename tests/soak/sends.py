@@ -1,4 +1,7 @@
-"""G-R14: sends whose answers are lost, late, doubled or refused: none twice, none falsely called sent."""
+"""
+G-R14: sends whose answers are lost, late, repeated or refused: none is made twice, and none is wrongly reported as
+sent.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ ON_THE_LINE = (
     "latency:seconds=0.01,jitter=0.01@0.1", "sliced:size=7@0.05", "late_answer:seconds=0.6@0.02", "lost_answer@0.02",
     "blackhole@0.02",
 )  # fmt: skip
-"""What happens to a send, each with its probability."""
+"""Faults of a send, each with its probability."""
 
 
 IN_WORDS = tuple(
@@ -42,11 +45,11 @@ IN_WORDS = tuple(
         ('foreign_json:body={"Ret":1101}', 0.02), ("no_ret:", 0.02), ("no_message_id:", 0.02),
     )
 )  # fmt: skip
-"""What a server, or a proxy before it, says to a send."""
+"""Faulty answers of a server, or of a proxy before it, to a send."""
 
 
 class Counting(SandboxCore):
-    """A server that counts what it took by client id, beside what its people see."""
+    """A server that counts the accepted sends by client id, in addition to the messages of its people."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -63,7 +66,7 @@ class Counting(SandboxCore):
 
 
 async def run(run: Run) -> Figures:
-    """Send with the option off and, where the server folds repeats, on."""
+    """Send with the option off and, where the server detects duplicates, on."""
     told, problems = [], []
     for dedupes in (False, True):
         part = run._replace(folder=run.folder / ("folded" if dedupes else "plain"))
@@ -101,7 +104,7 @@ async def _run(run: Run, *, dedupes: bool) -> Figures:
 
 
 def _judge(play: Stage, outcomes: list[Outcome]) -> list[str]:
-    """Compare what the sender was told with what the server's people see."""
+    """Compare the outcomes at the sender with the messages of the server's people."""
     assert isinstance(play.sandbox, Counting)
     me = play.world.person("me")
     there: dict[str, list[WorldMessage]] = {

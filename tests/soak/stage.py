@@ -1,8 +1,8 @@
 """
-What every goal plays on: a server, friends who write, a fault proxy, and processes of the SDK on the other side of it.
+The setup of every goal: a server, friends who write, a fault proxy, and processes of the SDK behind it.
 
-The server and the proxy live in the harness's own process and the SDK in another one, so that everything between the
-two goes over real connections. All dice come from one seed.
+The server and the proxy run in the harness's own process and the SDK in another one, so that all requests use real
+connections. All random choices come from one seed.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 BACKLOG = 2_000
-"""Messages that a bot may have before it, until its friends wait for it."""
+"""Messages that a bot may have waiting before its friends pause."""
 
 CHATS = (("ahua", "me"), ("zhangsan", "me"), ("lilei", "me"), ("lilei", "hiking"), ("ahua", "hiking"))
 
 
 class Figures(NamedTuple):
-    """How a goal went."""
+    """The result of a goal."""
 
     told: str
-    """One line."""
+    """The figures on one line."""
     problems: tuple[str, ...] = ()
 
 
@@ -58,18 +58,18 @@ class Run(NamedTuple):
     folder: Path
 
     def scaled(self, pr: int, release: int) -> int:
-        """Give the number for this run."""
+        """Return the number for the scale of this run."""
         return release if self.is_release else pr
 
 
 class Processes:
-    """The process that others are forked from."""
+    """The process from which others are forked."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     async def order(self, **order: Any) -> dict[str, int]:
-        """Give an order and wait for its answer."""
+        """Send a command and wait for its answer."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
         assert stdout is not None
@@ -80,7 +80,7 @@ class Processes:
 
 @contextlib.asynccontextmanager
 async def processes() -> AsyncIterator[Processes]:
-    """Start the process that others are forked from."""
+    """Start the process from which others are forked."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -98,10 +98,10 @@ async def processes() -> AsyncIterator[Processes]:
 
 
 class Stage:
-    """A server with its people, a proxy in front of it, and one process of the SDK at a time."""
+    """A server with its people, a proxy before it, and one process of the SDK at a time."""
 
     pid = 0
-    """Of that process, while there is one."""
+    """Process id of that process, while it runs."""
 
     def __init__(self, world: World, sandbox: SandboxCore, proxy: FaultProxy, run: Run, forks: Processes) -> None:
         self.world = world
@@ -118,7 +118,7 @@ class Stage:
     # -- people ------------------------------------------------------------------------------------------------------
 
     def say(self, count: int = 1, *, ask: bool = False) -> None:
-        """Let friends write; every third message is a question, if they ask."""
+        """Let friends write; with `asking`, every third message is a question."""
         for _ in range(count):
             sender, chat = self.dice.choice(CHATS)
             message = self.world.say(sender, chat, f"Message {self.said}{'?' if ask and self.said % 3 == 0 else '.'}")
@@ -126,7 +126,7 @@ class Stage:
             self.said += 1
 
     def note_answers(self) -> None:
-        """Write down which answers have arrived."""
+        """Record the answers that have arrived."""
         with Notebook(self.folder / ANSWERED) as notebook:
             for chat in self.world.inbox("me").values():
                 for message in chat.messages:
@@ -141,7 +141,7 @@ class Stage:
     # -- the process -------------------------------------------------------------------------------------------------
 
     async def start(self, kind: str = "bot", *, speed: float = 1.0, is_held: bool = False, **options: Any) -> int:
-        """Fork a process; a held one begins once there is a file `go`."""
+        """Fork a process; one that is held begins when the file `go` exists."""
         answer = await self._forks.order(
             start={
                 "kind": kind, "server": self.proxy.url, "folder": str(self.folder), "speed": speed, "is_held": is_held,
@@ -152,7 +152,7 @@ class Stage:
         return self.pid
 
     async def end(self, how: signal.Signals | None = signal.SIGTERM) -> int:
-        """End the process by a signal, or wait until it ends by itself; gives its code, below 0 for a signal."""
+        """End the process by a signal, or wait until it ends; return its exit code, negative after a signal."""
         if how is not None:
             self._signal(how)
         answer = await self._forks.order(wait=self.pid)
@@ -164,7 +164,7 @@ class Stage:
         self._signal(signal.SIGKILL)
 
     def _signal(self, how: signal.Signals) -> None:
-        if self.pid:  # 0 would be everybody
+        if self.pid:  # Process id 0 would be every process of the group.
             os.kill(self.pid, how)
 
     def go(self) -> None:
@@ -173,7 +173,7 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def tampered(self, call: str, what: str) -> AsyncIterator[None]:
-        """Let the kernel spoil a system call of the process for a while, as `strace --inject` says it."""
+        """Let the kernel change a system call of the process in the block, as `strace --inject` defines it."""
         strace = await asyncio.create_subprocess_exec(
             "strace", "-f", "-p", str(self.pid), "-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:{what}",
             stderr=asyncio.subprocess.PIPE,
@@ -187,14 +187,14 @@ class Stage:
             yield
         finally:
             if strace.returncode is None:
-                with contextlib.suppress(ProcessLookupError):  # it ends with the process it looks at
-                    os.kill(strace.pid, signal.SIGTERM)  # `terminate` would take its end from whoever waits for it
+                with contextlib.suppress(ProcessLookupError):  # it ends with the traced process
+                    os.kill(strace.pid, signal.SIGTERM)  # `terminate` would reap it first
             await strace.wait()
             await rest
 
     @contextlib.asynccontextmanager
     async def writing(self, pause: float = 0.01, *, ask: bool = True) -> AsyncIterator[None]:
-        """Let the friends write all the time, unless the bot is far behind: then nobody could say when it is done."""
+        """Let the friends write continuously, except while the bot has too many messages waiting."""
 
         async def write() -> None:
             while True:
@@ -210,7 +210,7 @@ class Stage:
             work.cancel()
 
     async def until_it_listens(self) -> None:
-        """Wait until SIGTERM means something to a process that has just begun."""
+        """Wait until a process that has just started handles SIGTERM."""
         status = Path(f"/proc/{self.pid}/status")
 
         def catches() -> bool:
@@ -221,11 +221,11 @@ class Stage:
         await self.until(catches, 20)
 
     def handled(self) -> int:
-        """Count what the bot has handled so far."""
+        """Return the number of messages that the bot has handled."""
         return self._progress.handled()
 
     async def until(self, is_so: Callable[[], bool], seconds: float) -> bool:
-        """Wait until something is so; says whether it came to be."""
+        """Wait until a condition is true; return whether it became true in time."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not is_so():  # noqa: ASYNC110 - it is another process that makes it so
@@ -234,12 +234,12 @@ class Stage:
         return is_so()
 
     async def until_more_handled(self) -> None:
-        """Wait until the bot has handled something more; not for ever."""
+        """Wait for a limited time until the bot has handled more messages."""
         before = self.handled()
         await self.until(lambda: self.handled() > before, 20)
 
     async def until_all_handled(self, seconds: float = 60.0) -> bool:
-        """Wait until the bot has handled everything, as long as so many seconds bring something more."""
+        """Wait until the bot has handled all messages, as long as it handles some in this many seconds."""
         while True:
             before = self.handled()
             if await self.until(lambda: self.handled() >= self.said, seconds):
@@ -248,7 +248,7 @@ class Stage:
                 return False
 
     async def finish(self) -> Verdict:
-        """Let the bot catch up, end it well, and check everything; problems of its end are told as well."""
+        """Let the bot catch up, end it normally, and check everything; return problems of its end as well."""
         await self.until_all_handled()
         await self.until_it_listens()
         await self.until(self._progress.is_stored, 20)
@@ -261,7 +261,7 @@ class Stage:
         return verdict
 
     def faults_met(self) -> int:
-        """Count the faults so far, the proxy's and the server's."""
+        """Return the number of faults so far, of the proxy and of the server."""
         rules = (*self.world.faults.rules, *self.world.faults.script)
         return sum(self.proxy.counts.values()) + sum(rule.hits for rule in rules)
 

@@ -1,8 +1,8 @@
 """
 A bot that counts the texts of each chat in the state of the chat, which `tests.soak.processes` runs.
 
-It writes down, before and after each call, the count that the handler saw, so the checker knows of each message which
-state it was handled with.
+It records the count that the handler saw before and after each call, so the checker knows the state in which each
+message was handled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class Parity(Steps):
-    """Whether a chat has had an even or an odd number of texts."""
+    """Steps for an even and an odd number of texts in a chat."""
 
     even = Step()
     odd = Step()
@@ -40,9 +40,9 @@ class Counted(msgspec.Struct):
     """The values of a chat."""
 
     count: int = 0
-    """Texts that the chat has had."""
+    """Number of texts in the chat."""
     last: str = ""
-    """Message id of the last one."""
+    """Message id of the last text."""
 
 
 def make_bot(client: AsyncClient, diary: HandlerLog) -> Bot:
@@ -69,7 +69,7 @@ def make_bot(client: AsyncClient, diary: HandlerLog) -> Bot:
 
 
 async def run(server: str, folder: Path) -> None:
-    """Go on with the login of a folder, and count until SIGTERM."""
+    """Continue with the login of a folder, and count until SIGTERM."""
     journal = SqliteJournal(folder / JOURNAL)
     async with AsyncClient(server=server, store=LoginFile(folder / LOGIN), journal=journal) as client:
         await client.resume()

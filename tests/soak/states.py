@@ -1,4 +1,4 @@
-"""G-R17: `kill -9` of a bot that counts in the state of each chat: each message is counted once, in its place."""
+"""G-R17: `kill -9` of a bot that counts in the state of each chat: each message is counted once, in order."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 SPEED = 10.0
 
 LIVES = 4
-"""Every so many kills the bot may live long enough to handle something more."""
+"""Number of kills after which the bot may run long enough to handle more messages."""
 
 
 async def run(run: Run) -> Figures:
-    """Kill the bot so often, let it catch up, and compare the states with what was said."""
+    """Kill the bot many times, let it catch up, and compare the states with the messages."""
     kills = run.scaled(20, 200)
     async with stage(run, echo="on") as play:
         async with play.writing(0.02):

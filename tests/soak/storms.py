@@ -1,4 +1,4 @@
-"""G-R6: outages, from a second to ten minutes. G-R7: a server in trouble is not asked at full speed."""
+"""G-R6: outages, from a second to ten minutes. G-R7: a failing server is not called at full speed."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ if TYPE_CHECKING:
 SPEED = 25.0
 
 OUTAGES = (("refused", 1), ("reset_before", 10), ("refused", 30), ("blackhole", 60), ("reset_before", 600))
-"""What happens to every request, and for how many of the SDK's seconds."""
+"""Fault of every request, and its duration in seconds of the SDK's clock."""
 
 LONGEST_PAUSE = 30.0 * 1.2
-"""Seconds between two attempts at most: whoever comes back in between is found out by the next one."""
+"""Maximum of seconds between two attempts; the next attempt then notices the end of an outage."""
 
 GROWTH = 1.5
-"""A pause is at most so many times as long as all that went before, by doubling and by the dice."""
+"""Maximum ratio of a pause to the sum of all earlier pauses, by doubling and jitter."""
 
 LONGEST_POLL = 35.0
-"""Seconds that a poll into the void takes."""
+"""Seconds after which a poll without an answer times out."""
 
 REACTION = 5.0
-"""Seconds in which the first attempt after an outage must lead to the message that waits."""
+"""Seconds in which the first attempt after an outage must receive the waiting message."""
 
 MOST = 10
-"""Attempts a minute during an outage; those of its first seconds come closer together."""
+"""Maximum of attempts per minute during an outage; in its first seconds they are more frequent."""
 
 MOST_IN_A_STORM = 12
-"""Polls a minute, and fetches."""
+"""Maximum of polls per minute, and of fetches."""
 
 STORMS = ("sticky_selector", "html_page", "ret:ret=1,endpoint=webwxsync")
 
 
 class Counting(SandboxCore):
-    """A server that counts what it is asked."""
+    """A server that counts its calls."""
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -59,7 +59,7 @@ class Counting(SandboxCore):
 
 
 async def run_outages(run: Run) -> Figures:
-    """Take the network away and give it back, again and again."""
+    """Interrupt the network and restore it, repeatedly."""
     told, problems = [], []
     async with stage(run, hold_seconds=0.2) as play:
         await play.start(speed=SPEED)
@@ -89,7 +89,7 @@ async def run_outages(run: Run) -> Figures:
 
 
 async def run_storms(run: Run) -> Figures:
-    """Be a server that says nonsense for a minute of the SDK's time, and count."""
+    """Send malformed answers for a minute of the SDK's clock, and count the calls."""
     told, problems = [], []
     async with stage(run, make_sandbox=Counting) as play:
         assert isinstance(play.sandbox, Counting)
@@ -98,7 +98,7 @@ async def run_storms(run: Run) -> Figures:
         await play.until_all_handled()
         for storm in STORMS:
             play.world.faults.add(storm)
-            play.say()  # without which nobody would fetch
+            play.say()  # Without a message there would be no fetch.
             play.sandbox.calls.clear()
             used = _cpu(play)
             await asyncio.sleep(12)
@@ -116,6 +116,6 @@ async def run_storms(run: Run) -> Figures:
 
 
 def _cpu(play: Stage) -> float:
-    """Give the seconds of processor time that the process has used."""
+    """Return the seconds of processor time that the process has used."""
     fields = Path(f"/proc/{play.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

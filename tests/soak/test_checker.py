@@ -1,4 +1,4 @@
-"""The offline checker: a good story passes, and each thing that must not be is found."""
+"""The offline checker: a valid run passes, and each violation is found."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CREATE TABLE ahead (consumer INTEGER, number INTEGER);
 
 
 class Story:
-    """Three messages that were said, stored, handled and acknowledged; a test changes one thing."""
+    """Three messages that were sent, stored, handled and acknowledged; a test changes one record."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -81,13 +81,13 @@ def story(tmp_path: Path) -> Story:
     return Story(tmp_path)
 
 
-def test_a_good_story_passes(story: Story) -> None:
+def test_a_valid_run_passes(story: Story) -> None:
     verdict = story.check()
     assert verdict.is_good
     assert str(verdict) == "3 messages, 3 handled; 0 came again and said so; 0 lost, 0 doubled, 0 out of order"
 
 
-def test_what_came_again_and_said_so_is_counted_and_no_problem(story: Story) -> None:
+def test_a_redelivered_message_is_counted_and_not_a_problem(story: Story) -> None:
     story.calls[2:3] = [story.call("called", 2), story.call("called", 2, pid=2, attempt=2, redelivered=True)]
     story.marks = [Mark(calls=3, acked=1, ahead=frozenset()), Mark(calls=7, acked=3, ahead=frozenset())]
     verdict = story.check()
@@ -183,7 +183,7 @@ def lie_about_an_answer(story: Story) -> None:
         (lie_about_an_answer, "1 falsely called sent (17)"),
     ],
 )
-def test_what_must_not_be_is_found(story: Story, change: Any, problem: str) -> None:
+def test_each_violation_is_found(story: Story, change: Any, problem: str) -> None:
     change(story)
     verdict = story.check()
     assert not verdict.is_good
@@ -201,24 +201,24 @@ def test_a_damaged_journal_is_found(story: Story) -> None:
     assert any("damaged" in problem for problem in check(story.folder).problems)
 
 
-def test_chats_do_not_wait_for_each_other(story: Story) -> None:
+def test_chats_have_no_order_among_each_other(story: Story) -> None:
     story.calls = [*story.calls[4:], *story.calls[:4]]
     assert story.check().is_good
 
 
-def test_a_mark_is_what_the_journal_holds(story: Story) -> None:
+def test_a_mark_equals_the_content_of_the_journal(story: Story) -> None:
     story.check()
     assert mark(story.folder) == Mark(calls=6, acked=2, ahead=frozenset([3]))
 
 
-def test_a_bot_that_was_killed_before_it_made_its_journal_has_done_nothing(tmp_path: Path) -> None:
+def test_a_bot_that_was_killed_before_it_created_its_journal_has_handled_nothing(tmp_path: Path) -> None:
     assert mark(tmp_path) == Mark(calls=0, acked=0, ahead=frozenset())
     (tmp_path / JOURNAL).touch()
     assert mark(tmp_path) == Mark(calls=0, acked=0, ahead=frozenset())
 
 
-def test_what_was_handled_is_settled_once_the_journal_has_it_as_done_with(story: Story) -> None:
-    """A bot that was killed between the two has handled everything, and is not at its end."""
+def test_a_handled_message_is_settled_once_the_journal_has_its_acknowledgement(story: Story) -> None:
+    """A bot that was killed between the two has handled everything, but not stored the last acknowledgement."""
     story.check()
     progress = Progress(story.folder)
     assert progress.is_stored()
@@ -244,7 +244,7 @@ def test_progress_counts_whole_lines(story: Story) -> None:
     assert progress.handled() == 4
 
 
-def test_a_line_that_a_kill_has_cut_does_not_count_and_harms_no_other(story: Story) -> None:
+def test_a_truncated_line_does_not_count_and_affects_no_other(story: Story) -> None:
     story.check()
     path = story.folder / CALLS
     path.write_bytes(path.read_bytes() + b'{"what":"ca')
@@ -274,7 +274,7 @@ class TestStates:
         assert self.states(story, ("b", 2), ("c", 1)) == ("2 states count 3 messages", ())
 
     @pytest.mark.parametrize("rows", [[("b", 1), ("c", 1)], [("b", 3), ("c", 1)], [("a", 2), ("c", 1)], [("b", 2)]])
-    def test_a_chat_that_counts_otherwise_is_found(self, story: Story, rows: list[tuple[str, int]]) -> None:
+    def test_a_chat_with_a_wrong_count_is_found(self, story: Story, rows: list[tuple[str, int]]) -> None:
         _, problems = self.states(story, *rows)
         assert [problem[:7] for problem in problems] == ["1 chats"]
 

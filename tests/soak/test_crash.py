@@ -1,4 +1,4 @@
-"""The crash demonstration, with fewer kills than `make demo-crash` makes."""
+"""The crash demonstration, with fewer kills than in `make demo-crash`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_each_kill_is_a_line_and_nothing_is_lost(
+def test_each_kill_is_a_line_and_no_message_is_lost(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

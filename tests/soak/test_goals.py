@@ -1,4 +1,4 @@
-"""Every goal that the harness plays, with the numbers of a pull request; and every goal has its place in the table."""
+"""Every goal of the harness, with the numbers for a pull request; and every goal is in the table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def rows() -> Iterator[list[str]]:
             yield [cell.strip() for cell in line.strip("|").split("|")]
 
 
-def test_every_goal_is_in_the_table_with_what_holds_it() -> None:
+def test_every_goal_is_in_the_table_with_its_tests() -> None:
     table = {row[0]: row[-1] for row in rows()}
     assert list(table) == ALL
     for goal, held in table.items():
@@ -44,5 +44,5 @@ def test_every_goal_is_in_the_table_with_what_holds_it() -> None:
         assert [path for path in paths if not (PAGE.parent / path).exists()] == [], goal
 
 
-def test_the_table_says_of_each_goal_whether_the_harness_plays_it() -> None:
+def test_the_table_shows_which_goals_the_harness_runs() -> None:
     assert {row[0] for row in rows() if "tests/soak" in row[-1]} == set(GOALS)

@@ -1,4 +1,4 @@
-"""G-S1: no key of a login is left behind where others may look: in journals, exports, logs and what a proxy tells."""
+"""G-S1: no key of a login is left where others may read it: in journals, exports, logs and the output of a proxy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FAULTS = (
 
 
 async def run(run: Run) -> Figures:
-    """Receive and answer while keys change and answers break, then look through everything that is left."""
+    """Receive and answer while keys change and answers fail, then search everything that is left."""
     canary = Canary()
     texts = 0
     async with stage(run, echo="on") as play:
@@ -60,7 +60,7 @@ async def run(run: Run) -> Figures:
 async def _left_behind(play: Stage) -> AsyncIterator[tuple[str, str]]:
     yield "the proxy's log", msgspec.json.encode(play.proxy.report()).decode()
     for path in sorted(play.folder.iterdir()):
-        if path.name != LOGIN:  # which is where they belong
+        if path.name != LOGIN:  # The saved login is the place of the keys.
             yield path.name, path.read_bytes().decode("latin-1")
     with closing(sqlite3.connect(play.folder / JOURNAL)) as db:
         for (body,) in db.execute("SELECT body FROM batches"):

@@ -1,4 +1,6 @@
-"""A process that lives long: it logs in again and again, handles what comes, moves large files, and weighs itself."""
+"""
+A process that runs for a long time: it logs in repeatedly, handles events, sends large files, and measures its memory.
+"""
 
 from __future__ import annotations
 
@@ -32,20 +34,22 @@ WARM_LOGINS = 10
 """Logins after which every cache is full."""
 
 _EVERY = 1_000
-"""Messages handled between two words about it."""
+"""Messages between two reports."""
 
 
 class MemoryFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """What is written down."""
+    """The record of a measurement."""
 
     after: str
-    """`logins`, `messages` or `files`; with `warm ` before it for the weight that all later is compared with."""
+    """`logins`, `messages` or `files`; with `warm ` before it for the measurement after which growth counts."""
     mebibytes: float = 0.0
     handled: int = 0
 
 
 async def settled(client: AsyncClient, journal: SqliteJournal) -> float:
-    """Give the MiB of this process at rest, when the ledger knows everybody and the indexes everything."""
+    """
+    Return the memory of this process in MiB, when the journal has identified all contacts and indexed all entries.
+    """
     await client.list_identities()
     account = journal.account(client.account.uin)
     newest = await account.find(EntryQuery(limit=1))
@@ -55,7 +59,9 @@ async def settled(client: AsyncClient, journal: SqliteJournal) -> float:
 
 
 def weigh() -> float:
-    """Give the MiB of this process, with nothing in it that could go: not even what the allocator holds back."""
+    """
+    Return the memory of this process in MiB, after garbage collection and after the allocator returned its free memory.
+    """
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     found = re.search(r"^Rss:\s+(\d+) kB", Path("/proc/self/smaps_rollup").read_text(), re.MULTILINE)
@@ -64,7 +70,7 @@ def weigh() -> float:
 
 
 async def run(server: str, folder: Path, *, logins: int, warm: int, messages: int, size: int) -> None:
-    """Live such a life; the server confirms logins by itself."""
+    """Run all phases; the server confirms logins by itself."""
     journal = SqliteJournal(folder / JOURNAL)
     async with AsyncClient(server=server, store=LoginFile(folder / LOGIN), journal=journal) as client:
         with Notebook(folder / WEIGHTS) as notebook:
@@ -87,7 +93,7 @@ async def run(server: str, folder: Path, *, logins: int, warm: int, messages: in
 
 
 async def _handle(client: AsyncClient, journal: SqliteJournal, notebook: Notebook, warm: int, messages: int) -> None:
-    """Deliver so many messages."""
+    """Deliver this many messages."""
     handled, warm_up, all_handled = 0, asyncio.Event(), asyncio.Event()
 
     async def handle(ctx: Context, event: Event) -> None:
@@ -109,7 +115,7 @@ async def _handle(client: AsyncClient, journal: SqliteJournal, notebook: Noteboo
 
 
 async def _move(client: AsyncClient, journal: SqliteJournal, notebook: Notebook, folder: Path, size: int) -> None:
-    """Send a file and fetch it again; the heaviest moment is what counts."""
+    """Send a file and download it; measure the peak memory."""
     path, heaviest = folder / "large.bin", 0.0
 
     async def watch() -> None:

@@ -1,9 +1,9 @@
 """
-A login and everything that arrives in it, on a machine whose network ends at itself: `python -m tests.soak.walled`.
+A login and the handling of all its events, in a namespace without other networks: `python -m tests.soak.walled`.
 
-It is started in a namespace of its own (`unshare -mn`), as root there. The platform's names lead to a sandbox on
-127.0.0.3, and every other name, and whatever else can be reached, to listeners that must see nothing: whichever library
-or process it is that looks a name up or connects, it is seen here. One line of JSON tells what was.
+It is started in its own namespace (`unshare -mn`), as root there. The platform's names lead to a sandbox on 127.0.0.3.
+Every other name and address leads to listeners that must receive nothing, so that every lookup and every connection of
+any library or process is noticed. The result is one line of JSON.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from webwx.protocol.http import Park, Request
 
 OURS, ELSEWHERE = "127.0.0.3", "127.0.0.2"
-"""Where the sandbox is, and where every name leads that nobody should ask for."""
+"""Address of the sandbox, and the address of every name that must not be looked up."""
 
 TRAPS = ("127.0.0.1", ELSEWHERE, "169.254.169.254", "::1")
 PORTS = (21, 70, 80, 443, 444)
@@ -53,11 +53,11 @@ QUICK = Timeouts(connect=2, call=5, bulk=5, retry=0.01)
 
 
 class AddressRewriter(SandboxCore):
-    """A server that writes an address of its own choice wherever one stands in what it tells."""
+    """A server that replaces the addresses in its answers by one that the test chooses."""
 
     address = b""
     lies = 0
-    """How often it has done so."""
+    """Number of replacements."""
 
     def answer(self, request: Request, parked: Park | None = None) -> Response | Park:
         answer = super().answer(request, parked)
@@ -70,14 +70,14 @@ class AddressRewriter(SandboxCore):
 
 
 class Traps:
-    """Listeners that write down who came, and what names were looked up."""
+    """Listeners that record connections and name lookups."""
 
     def __init__(self) -> None:
         self.connections: list[str] = []
         self.names: list[str] = []
 
     def set(self) -> None:
-        """Listen everywhere."""
+        """Listen on all addresses."""
         for address in TRAPS:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             for port in PORTS:
@@ -94,7 +94,7 @@ class Traps:
             connection.close()
 
     def _resolve(self, asked: socket.socket) -> None:
-        """Send whoever asks for a name to where somebody waits."""
+        """Answer each lookup with the address of a listener."""
         while True:
             query, who = asked.recvfrom(512)
             labels, at = [], 12
@@ -109,7 +109,7 @@ class Traps:
             asked.sendto(head + question + (record if is_v4 else b""), who)
 
     def spring(self) -> bool:
-        """Walk into them, and say whether that was seen; from here on they have seen nothing."""
+        """Connect to the listeners, return whether they noticed it, and clear their records."""
         with contextlib.suppress(OSError):
             socket.create_connection(("control.example", 443), 2).close()
         for _ in range(200):
@@ -123,7 +123,7 @@ class Traps:
 
 
 def build_walls(folder: Path) -> None:
-    """Bring the loopback interface up, with one address more, and have names lead where they are to lead."""
+    """Configure the loopback interface with a second address, and the names of the test."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         for name, address in (("lo", "127.0.0.1"), ("lo:1", "169.254.169.254")):
             wanted = struct.pack("16sH2x4s8x", name.encode(), socket.AF_INET, socket.inet_aton(address))
@@ -141,7 +141,7 @@ def build_walls(folder: Path) -> None:
 
 
 async def open_port(proxy: str) -> asyncio.Server:
-    """Let the real names' port lead to a sandbox, which plays them behind a proxy only."""
+    """Connect the port of the real names to a sandbox, which itself has them behind a proxy only."""
     port = int(proxy.rpartition(":")[2])
 
     async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -162,7 +162,9 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 async def send_logins_on(ca: str, sandbox: SandboxCore) -> tuple[int, int]:
-    """Send a login on to each address, at each place where a server can; gives how many were refused of how many."""
+    """
+    Redirect a login to each address, at each place where a server can; return the numbers of refusals and of attempts.
+    """
     refused, count = 0, 0
     for place in PLACES:
         for address in ADDRESSES:
@@ -175,7 +177,7 @@ async def send_logins_on(ca: str, sandbox: SandboxCore) -> tuple[int, int]:
 
 
 async def look_at_everything(ca: str, sandbox: AddressRewriter) -> int:
-    """Be told each address as that of pictures and people, and look at all of them; gives how many there were."""
+    """Return each address as that of pictures and avatars, and download all of them; return their number."""
     world, looked_at = sandbox.world, 0
     async with AsyncClient(host="wx.qq.com", ca_file=ca, timeouts=QUICK) as client:
         await client.login(show_qr=lambda _: None)
@@ -198,7 +200,7 @@ async def look_at_everything(ca: str, sandbox: AddressRewriter) -> int:
 
 
 async def main(folder: Path) -> dict[str, object]:
-    """Do all of it, and tell what was seen."""
+    """Do all of it, and print the result."""
     build_walls(folder)
     traps = Traps()
     traps.set()
