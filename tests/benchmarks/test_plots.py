@@ -9,10 +9,10 @@ from benchmarks.plots import AXES, draw, points
 
 
 def test_an_axis_is_drawn_from_its_cases_in_order() -> None:
-    told = {"cases": {name: {"rounds": [{"ours": {"mb": case.at}}]} for name, case in CASES.items()}}
+    results = {"cases": {name: {"rounds": [{"ours": {"mb": case.at}}]} for name, case in CASES.items()}}
 
     for axis in AXES:
-        found = points(told, axis, "mb")
+        found = points(results, axis, "mb")
         assert len(found) >= 4
         assert found == sorted(found)
 

@@ -220,7 +220,7 @@ class TestStart:
             ready: list[tuple[Bot, AsyncClient]] = []
             bot = Bot(client=client, show_qr=phone_of(world))
             texts = noting(bot)
-            task = asyncio.create_task(start(bot, on_ready=lambda *told: ready.append(told)))
+            task = asyncio.create_task(start(bot, on_ready=lambda *arguments: ready.append(arguments)))
             await until(lambda: ready == [(bot, client)])
             world.say("ahua", "me", "1")
             await until(lambda: texts == ["1"])

@@ -496,8 +496,8 @@ class TestFailures:
             assert subscription.acked == [1]
 
         run_with_virtual_clock(work)
-        told = [record for record in caplog.records if "the journal fails" in record.getMessage()]
-        assert len(told) == 3  # once for each time that it began to fail
+        failures = [record for record in caplog.records if "the journal fails" in record.getMessage()]
+        assert len(failures) == 3  # once for each time that it began to fail
 
     async def test_internal_error_is_raised_by_run(self) -> None:
         class Broken(RecordedSubscription):

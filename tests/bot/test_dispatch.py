@@ -206,7 +206,7 @@ class TestFailures:
     async def test_each_failed_attempt_is_reported_and_the_last_is_marked(
         self, open_client: OpenClient, world: World
     ) -> None:
-        told, attempts = list[tuple[str, int, bool]](), list[tuple[int, bool]]()
+        handled, attempts = list[tuple[str, int, bool]](), list[tuple[int, bool]]()
         async with open_client() as client:
             bot = Bot(client=client, attempts=2)
 
@@ -217,19 +217,19 @@ class TestFailures:
 
             @bot.on_error
             async def failed(ctx: Context, event: Event, error: BaseException) -> None:
-                told.append((type(error).__name__, ctx.attempt, ctx.is_last_attempt))
+                handled.append((type(error).__name__, ctx.attempt, ctx.is_last_attempt))
                 if ctx.is_last_attempt:
                     await ctx.reply("I give up.")
 
             @bot.on_error
             def failed_too(ctx: SyncContext, event: Event, error: BaseException) -> None:
-                told.append(("plain", ctx.attempt, ctx.is_last_attempt))
+                handled.append(("plain", ctx.attempt, ctx.is_last_attempt))
 
             async with running(bot, client):
                 world.say("ahua", "me", "bad")
                 await until(lambda: bot.counts.dead == 1)
         assert attempts == [(1, False), (2, True)]
-        assert told == [
+        assert handled == [
             ("ZeroDivisionError", 1, False), ("plain", 1, False), ("ZeroDivisionError", 2, True), ("plain", 2, True),
         ]  # fmt: skip
         assert said(world, "ahua", "xiaoming") == ["I give up."]
@@ -310,7 +310,7 @@ class TestFailures:
         assert bot.counts.failed == 1
 
     async def test_end_of_the_bot_is_no_failure(self, open_client: OpenClient, world: World) -> None:
-        told, begun = list[object](), list[str]()
+        errors, begun = list[object](), list[str]()
         async with open_client() as client:
             bot = Bot(client=client)
 
@@ -321,20 +321,20 @@ class TestFailures:
 
             @bot.on_error
             async def failed(ctx: Context, event: Event, error: BaseException) -> None:
-                told.append(error)
+                errors.append(error)
 
             async with running(bot, client) as task:
                 world.say("ahua", "me", "hang")
                 await until(lambda: begun == ["hang"])
                 task.cancel()
                 await let_others_run()  # so that the second is not the first
-        assert (told, bot.counts.failed) == ([], 0)
+        assert (errors, bot.counts.failed) == ([], 0)
 
 
 class TestLoops:
     async def test_refused_reply_is_no_failure_of_the_handler(self, open_client: OpenClient, world: World) -> None:
         """Its chat is silenced from then on, one event reports that, and other chats are not affected."""
-        told, heard = list[LoopDetected](), list[str]()
+        loops, heard = list[LoopDetected](), list[str]()
         async with open_client() as client:
             bot = Bot(client=client, replies_per_minute=3)
 
@@ -345,17 +345,17 @@ class TestLoops:
 
             @bot.on(LoopDetected)
             async def loop(ctx: Context, event: LoopDetected) -> None:
-                told.append(event)
+                loops.append(event)
                 await ctx.send_text("张三", "a loop")
 
             async with running(bot, client):
                 for number in range(6):
                     world.say("ahua", "me", str(number))
                 world.say("lilei", "me", "still here")
-                await until(lambda: len(told) == 1 and "still here" in heard)
+                await until(lambda: len(loops) == 1 and "still here" in heard)
                 await until(lambda: said(world, "zhangsan", "xiaoming") == ["a loop"])
             assert (bot.counts.failed, bot.counts.dead) == (0, 0)
-            assert told[0].chat == client.contacts.find(nickname="阿华").id
+            assert loops[0].chat == client.contacts.find(nickname="阿华").id
         assert said(world, "ahua", "xiaoming") == ["re: 0", "re: 1", "re: 2"]
         assert said(world, "lilei", "xiaoming") == ["re: still here"]
         assert [each for each in heard if each.isdigit()] == ["0", "1", "2", "3"]
@@ -363,7 +363,7 @@ class TestLoops:
     async def test_loop_event_is_delivered_if_the_handler_catches_the_error(
         self, open_client: OpenClient, world: World
     ) -> None:
-        told: list[LoopDetected] = []
+        loops: list[LoopDetected] = []
         async with open_client() as client:
             bot = Bot(client=client, replies_per_minute=1)
 
@@ -375,14 +375,14 @@ class TestLoops:
 
             @bot.on(LoopDetected)
             def loop(ctx: SyncContext, event: LoopDetected) -> None:
-                told.append(event)
+                loops.append(event)
                 raise ZeroDivisionError  # which is logged
 
             async with running(bot, client):
                 world.say("ahua", "me", "?")
-                await until(lambda: len(told) == 1)
+                await until(lambda: len(loops) == 1)
                 world.say("lilei", "me", "?")
-                await until(lambda: len(told) == 2)
+                await until(lambda: len(loops) == 2)
             assert (bot.counts.failed, bot.counts.dead) == (0, 0)
 
     async def test_sends_into_other_chats_are_no_replies(self, open_client: OpenClient, world: World) -> None:

@@ -57,16 +57,16 @@ async def reach_limit(guard: LoopGuard) -> None:
 
 def test_reply_after_the_twentieth_within_a_minute_is_refused_and_reported_once() -> None:
     async def main() -> None:
-        told: list[LoopDetected] = []
-        guard = LoopGuard(on_loop=told.append)
+        loops: list[LoopDetected] = []
+        guard = LoopGuard(on_loop=loops.append)
         answered(guard, message(), 10)
         await asyncio.sleep(50)
         answered(guard, message(), 10)
-        assert told == []
+        assert loops == []
         for expected in ("This would be reply 21 in the chat", "This bot sends no reply in the chat"):
             with pytest.raises(ReplyLimitReached, match=expected):
                 guard.check_reply(message(), CHAT)
-        (loop,) = told
+        (loop,) = loops
         assert (loop.chat, loop.replies, round(loop.seconds)) == (CHAT, 20, 50)
 
     run_with_virtual_clock(main)
@@ -185,9 +185,9 @@ def test_memory_does_not_grow_with_the_number_of_chats(caplog: pytest.LogCapture
 
 def test_the_event_can_be_written_as_json_as_any_other() -> None:
     async def main() -> None:
-        told: list[LoopDetected] = []
-        await reach_limit(LoopGuard(on_loop=told.append))
-        assert b'"event":"loop_detected"' in msgspec.json.encode(told[0])
+        loops: list[LoopDetected] = []
+        await reach_limit(LoopGuard(on_loop=loops.append))
+        assert b'"event":"loop_detected"' in msgspec.json.encode(loops[0])
 
     run_with_virtual_clock(main)
 
@@ -247,9 +247,9 @@ def test_two_echo_bots_stop_after_twenty_answers_and_both_go_on(
         async with echo(world, sandbox, "me", tmp_path) as mine, echo(world, sandbox, "ahua", tmp_path) as theirs:
             world.say("ahua", "me", "hi")
             await until(lambda: bool(mine.loops))
-            (told,) = mine.loops
-            assert mine.client.contacts.resolve(told.chat).nickname == "阿华"
-            assert (told.replies, told.seconds < 60) == (20, True)
+            (loop,) = mine.loops
+            assert mine.client.contacts.resolve(loop.chat).nickname == "阿华"
+            assert (loop.replies, loop.seconds < 60) == (20, True)
             await until(lambda: len(replies("me", "ahua")) == 21)
             assert len(replies("ahua", "xiaoming")) == 20
 

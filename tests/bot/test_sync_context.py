@@ -78,7 +78,7 @@ class TestPlainFunctions:
 
     async def test_it_says_the_same_of_the_event(self, open_client: OpenClient) -> None:
         async with open_client() as client:
-            told = await self.in_a_thread(
+            values = await self.in_a_thread(
                 client,
                 lambda ctx: (
                     ctx.attempt,
@@ -91,7 +91,7 @@ class TestPlainFunctions:
                 ),
             )
             chat = client.contacts.find(nickname="阿华").id
-            assert (2, False, False, chat, None, "bot/7", "SyncContext(TextMessage 7, attempt 2)") == told
+            assert (2, False, False, chat, None, "bot/7", "SyncContext(TextMessage 7, attempt 2)") == values
 
     async def test_context_downloads_media_of_a_message(
         self, open_client: OpenClient, world: World, tmp_path: Path

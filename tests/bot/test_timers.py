@@ -584,7 +584,7 @@ def test_both_kinds_of_handlers_can_send_and_errors_are_reported_without_an_even
 ) -> None:
     async def main(loop: SteppedLoop) -> None:
         async with open_client() as client:
-            bot, told = Bot(client=client), []
+            bot, handled = Bot(client=client), []
 
             @bot.every(minutes=1)
             async def asynchronous(ctx: Context) -> None:
@@ -597,14 +597,14 @@ def test_both_kinds_of_handlers_can_send_and_errors_are_reported_without_an_even
 
             @bot.on_error
             def failed(ctx: SyncContext, event: Event | None, error: BaseException) -> None:
-                told.append((event, type(error)))
+                handled.append((event, type(error)))
 
             async with at_work(bot):
                 await soon(lambda: bot.counts.in_flight == 0)
                 while len(sent(world)) < 3:
                     loop.ahead += 10
                     await asyncio.sleep(0.02)
-                await soon(lambda: told == [(None, KeyError)])
+                await soon(lambda: handled == [(None, KeyError)])
             assert sent(world) == ["one", "one", "two"] or sent(world) == ["one", "two", "one"]
 
     SteppedLoop.run(main)

@@ -41,14 +41,14 @@ def test_a_proxy_works_between_a_login_and_its_sandbox(shell: Any, sandbox: Any)
 
 def test_the_proxy_prints_the_next_command_and_its_log(shell: Any) -> None:
     with shell.start("proxy", "--to", shell.settings.server, "--seed", "3") as process:
-        told = ""
-        while "Ctrl-C ends it" not in told:
-            told += process.stdout.readline()
+        text = ""
+        while "Ctrl-C ends it" not in text:
+            text += process.stdout.readline()
         process.terminate()
         rest, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
-    assert "export WEBWX_SERVER=http://127.0.0.1:" in told
-    assert "Its seed is 3." in told
+    assert "export WEBWX_SERVER=http://127.0.0.1:" in text
+    assert "Its seed is 3." in text
     assert rest == "0 requests came; what went wrong with them: nothing (seed 3).\n"
 
 

@@ -67,11 +67,11 @@ class Running:
 
     def wait_for(self, words: str) -> str:
         """Return its log up to the line with these words."""
-        told = ""
-        while words not in told:
-            told += (line := self.stderr.readline())
-            assert line, told
-        return told
+        log = ""
+        while words not in log:
+            log += (line := self.stderr.readline())
+            assert line, log
+        return log
 
 
 @contextmanager
@@ -110,9 +110,9 @@ def test_the_bot_of_a_file_runs_and_is_reported_in_one_line(me: Shell, sandbox: 
 
 def test_the_line_has_stable_keys(me: Shell, file: Path) -> None:
     with running(me, str(file), "--json") as process:
-        told = json.loads(process.line())
-    assert list(told) == ["bot", "nickname", "id", "host", "handlers", "timers"]
-    assert (told["bot"], told["nickname"], told["handlers"], told["timers"]) == ("bot", "小明", 1, 1)
+        line = json.loads(process.line())
+    assert list(line) == ["bot", "nickname", "id", "host", "handlers", "timers"]
+    assert (line["bot"], line["nickname"], line["handlers"], line["timers"]) == ("bot", "小明", 1, 1)
 
 
 def test_an_outage_and_a_new_login_are_one_line_each(me: Shell, sandbox: Sandbox, file: Path) -> None:
@@ -120,15 +120,15 @@ def test_an_outage_and_a_new_login_are_one_line_each(me: Shell, sandbox: Sandbox
         process.line()
         sandbox.control("faults", fault="status", endpoint="synccheck")
         sandbox.say("ahua", "me", "ping")
-        told = process.wait_for("bot: The connection is lost; the client retries: ")
+        log = process.wait_for("bot: The connection is lost; the client retries: ")
         sandbox.control("faults/reset", now=True)
         sandbox.say("ahua", "me", "ping")
-        told += process.wait_for("bot: The connection is restored.\n")
+        log += process.wait_for("bot: The connection is restored.\n")
         sandbox.control("log-out", who="me")
-        told += process.wait_for("on your phone")
+        log += process.wait_for("on your phone")
         sandbox.control("confirm", uuid="")
-        told += process.wait_for("bot: Logged in again.\n")
-    assert [told.count(word) for word in ("is lost", "is restored", "Logged in again.")] == [1, 1, 1]
+        log += process.wait_for("bot: Logged in again.\n")
+    assert [log.count(word) for word in ("is lost", "is restored", "Logged in again.")] == [1, 1, 1]
 
 
 def test_running_handlers_end_before_the_process(me: Shell, sandbox: Sandbox, file: Path) -> None:
@@ -362,9 +362,9 @@ def test_names_of_files_are_completed(shell: Shell) -> None:
 
 
 def test_a_command_is_run_when_the_login_ends(me: Shell, sandbox: Sandbox, file: Path) -> None:
-    told = file.with_name("told")
+    note = file.with_name("note")
     write = "import os, sys; open(sys.argv[1], 'a').write(' '.join(os.environ[f'WEBWX_{n}'] for n in sys.argv[2:]))"
-    command = shlex.join([sys.executable, "-c", write, str(told), "REASON", "ACCOUNT"])
+    command = shlex.join([sys.executable, "-c", write, str(note), "REASON", "ACCOUNT"])
     file.write_text(PONG + "\n@bot.on_logged_out\ndef gone(reason):\n    print(reason.reason, flush=True)\n")
     with running(me, str(file), "--on-logout", command) as process:
         process.line()
@@ -372,7 +372,7 @@ def test_a_command_is_run_when_the_login_ends(me: Shell, sandbox: Sandbox, file:
         assert process.line() == "phone"
         # It asks for a new login after all this is reported.
         process.wait_for("on your phone")
-        assert told.read_text() == "phone default"
+        assert note.read_text() == "phone default"
 
 
 def test_a_failing_command_is_reported_and_the_bot_continues(me: Shell, sandbox: Sandbox, file: Path) -> None:
@@ -424,14 +424,14 @@ def test_every_line_of_the_log_is_an_object_with_the_event_and_without_its_text(
     with running(me, str(file), "--log-format", "json") as process:
         process.line()
         sandbox.say("ahua", "me", "a secret order")
-        told = process.wait_for("dead letter")
-    lines = [json.loads(line) for line in (told + process.rest[1]).splitlines()]
+        log = process.wait_for("dead letter")
+    lines = [json.loads(line) for line in (log + process.rest[1]).splitlines()]
     assert [(each["logger"], each["level"]) for each in lines] == [("shop", "info"), ("webwx.bot", "error")]
     own, library = lines
     assert (own["message"], own["price"], own["bot"]) == ("sold", 3, "shop")
     assert (own["event"], own["chat"]) == (library["event"], library["chat"])
-    assert "secret" not in told
-    assert "阿华" not in told
+    assert "secret" not in log
+    assert "阿华" not in log
 
 
 def test_failure_of_a_command_is_a_record_of_its_log(me: Shell, tmp_path: Path) -> None:

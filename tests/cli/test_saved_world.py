@@ -101,16 +101,16 @@ async def test_a_disk_that_cannot_be_written_is_an_error_at_once(tmp_path: Path)
 
 
 async def test_a_later_disk_error_is_reported_and_the_world_is_saved_afterwards(tmp_path: Path) -> None:
-    world, path, told = default_world(), tmp_path / "home.state", []
-    async with kept(world, path, told.append), asyncio.timeout(PATIENCE):
+    world, path, reports = default_world(), tmp_path / "home.state", []
+    async with kept(world, path, reports.append), asyncio.timeout(PATIENCE):
         await asyncio.sleep(0)
         path.unlink()
         path.mkdir()
         world.say("ahua", "me", "in spite of all")
-        while not told:  # noqa: ASYNC110 - as above
+        while not reports:  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)
         path.rmdir()
-    assert told[0].startswith(f"{path} cannot be written: ")
+    assert reports[0].startswith(f"{path} cannot be written: ")
     assert load(path.read_bytes()).inbox("me")["ahua"].messages[-1].text == "in spite of all"
 
 

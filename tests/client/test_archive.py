@@ -355,14 +355,14 @@ async def test_progress_of_what_was_kept_is_told_on_the_loop(keeping: Keeping, w
     world.file("ahua", "me", content, "a.bin")
     [file] = [event async for event in client.events(include_all=False, follow=False)]
     counted.calls.clear()
-    told: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
 
     def tell(done: int, size: int) -> None:
         asyncio.get_running_loop()  # raises in another thread
-        told.append((done, size))
+        progress.append((done, size))
 
     assert await client.download(file, progress=tell) == content
-    assert told == [(CHUNK_SIZE, len(content)), (len(content), len(content))]
+    assert progress == [(CHUNK_SIZE, len(content)), (len(content), len(content))]
     assert counted.calls == []
 
 

@@ -68,8 +68,8 @@ class Stage:
         arguments = [what, self.url, str(self.folder), moment]
         streams = (subprocess.DEVNULL, subprocess.PIPE, sys.__stderr__)
         with self._forks.start(arguments, dict(os.environ), None, streams, program=PROGRAM) as fork:
-            told, _ = await asyncio.to_thread(fork.communicate, PATIENCE)
-            return fork.wait(), [json.loads(line) for line in told.splitlines()]
+            printed, _ = await asyncio.to_thread(fork.communicate, PATIENCE)
+            return fork.wait(), [json.loads(line) for line in printed.splitlines()]
 
     async def find_send(self, key: str) -> Outgoing | None:
         """Look into the outbox as another process would."""
@@ -99,25 +99,25 @@ async def test_a_message_that_was_being_handled_at_a_kill_comes_again_and_no_oth
     code, second = await stage.run("listen")
     assert code == 0
 
-    assert [told["text"] for told in first] == ["0", "1", "2"]
-    assert [told["text"] for told in second] == texts[2:]
-    assert not any(told["redelivered"] for told in first)
+    assert [line["text"] for line in first] == ["0", "1", "2"]
+    assert [line["text"] for line in second] == texts[2:]
+    assert not any(line["redelivered"] for line in first)
     assert second[0]["redelivered"]
 
 
 @pytest.mark.verify
 async def test_twenty_kills_lose_nothing_and_flag_what_comes_again(stage: Stage) -> None:
     texts = [str(number) for number in range(20)]
-    told: list[dict[str, Any]] = []
+    all_lines: list[dict[str, Any]] = []
     for text in texts:
         stage.world.say("ahua", "me", text)
         code, lines = await stage.run("listen", text)
         assert code == -signal.SIGKILL
-        told += lines
+        all_lines += lines
     stage.world.say("ahua", "me", "end")
-    told += (await stage.run("listen"))[1]
+    all_lines += (await stage.run("listen"))[1]
     seen: set[str] = set()
-    for line in told:
+    for line in all_lines:
         assert line["redelivered"] == (line["text"] in seen)
         seen.add(line["text"])
 
@@ -141,11 +141,11 @@ async def test_a_send_that_was_killed_goes_on_with_its_id_or_stays_in_doubt(
     killed = await stage.find_send(key)
     assert killed is not None
     assert killed.state == state
-    code, told = await stage.run("send")
+    code, lines = await stage.run("send")
     assert code == 0
 
     expected = {"unknown": True} if state == "unknown" else {"client_id": killed.client_id}
-    assert {"kind": key, **expected} in told
+    assert {"kind": key, **expected} in lines
     received = stage.world.inbox("ahua")["xiaoming"].messages
     assert len(received) == 2  # the text and the file, once each
 
@@ -178,8 +178,8 @@ async def test_a_clock_that_is_wrong_costs_nothing(stage: Stage, offset: str) ->
     process = await stage.start("listen", FAKETIME=offset, **library)
     async with asyncio.timeout(PATIENCE):
         printed, _ = await process.communicate()
-    told = [json.loads(line) for line in printed.splitlines()]
+    lines = [json.loads(line) for line in printed.splitlines()]
 
     assert process.returncode == 0
-    assert [line["text"] for line in told] == ["0", "1", "end"]
-    assert all(line["backlog"] for line in told)
+    assert [line["text"] for line in lines] == ["0", "1", "end"]
+    assert all(line["backlog"] for line in lines)

@@ -343,15 +343,16 @@ class TestPreparing:
             assert files.prepare_image(source, "").name == "sticker.gif"
 
     @pytest.mark.parametrize(
-        ("given", "told"), [(None, "does not read as bytes"), ("text", "does not read as bytes"), (b"", "has no bytes")]
+        ("given", "message"),
+        [(None, "does not read as bytes"), ("text", "does not read as bytes"), (b"", "has no bytes")],
     )
-    def test_a_stream_must_give_bytes(self, given: object, told: str) -> None:
+    def test_a_stream_must_give_bytes(self, given: object, message: str) -> None:
         class Odd:
             def read(self, size: int) -> object:
                 return given
 
         # What no type checker would let through is the point.
-        with files.at_hand(Odd()) as source, pytest.raises(InvalidRequest, match=told):  # type: ignore[arg-type]
+        with files.at_hand(Odd()) as source, pytest.raises(InvalidRequest, match=message):  # type: ignore[arg-type]
             files.prepare_file(source, "")
 
     @pytest.mark.parametrize(

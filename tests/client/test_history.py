@@ -39,8 +39,8 @@ def usual_journal(journal: SqliteJournal) -> Journal:
     return journal
 
 
-def said(told: list[Event | Outgoing]) -> list[str]:
-    return [getattr(each, "text", type(each).__name__) for each in told]
+def said(messages: list[Event | Outgoing]) -> list[str]:
+    return [getattr(each, "text", type(each).__name__) for each in messages]
 
 
 async def converse(client: AsyncClient, world: World, count: int = 3) -> None:
@@ -73,9 +73,9 @@ class TestHostileMessages:
         again = new_client(store=store)
         read_back = await again.history()
 
-        for told in (came, read_back):
-            assert [type(each) for each in told] == [SystemMessage, QuarantinedMessage, TextMessage]
-            assert len(getattr(told[0], "text", "")) < 2 * len(self.HOSTILE)
+        for messages in (came, read_back):
+            assert [type(each) for each in messages] == [SystemMessage, QuarantinedMessage, TextMessage]
+            assert len(getattr(messages[0], "text", "")) < 2 * len(self.HOSTILE)
 
 
 class TestHistory:
@@ -85,12 +85,12 @@ class TestHistory:
         client = await log_in()
         await converse(client, world)
         counted.calls.clear()
-        told = await client.history("阿华")
+        messages = await client.history("阿华")
 
-        assert said(told) == ["a0", "b0", "a1", "b1", "a2", "b2"]
-        assert isinstance(told[0], TextMessage)
-        assert told[0].number > 0
-        assert isinstance(told[1], Outgoing)
+        assert said(messages) == ["a0", "b0", "a1", "b1", "a2", "b2"]
+        assert isinstance(messages[0], TextMessage)
+        assert messages[0].number > 0
+        assert isinstance(messages[1], Outgoing)
         assert counted.calls == []
 
     async def test_leaves_out_the_phone_and_the_contacts(self, log_in: LogIn, world: World) -> None:

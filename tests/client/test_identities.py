@@ -76,8 +76,8 @@ async def make_world_with(
         yield make
 
 
-def said(told: list[Event | Outgoing]) -> list[str]:
-    return [getattr(each, "text", type(each).__name__) for each in told]
+def said(messages: list[Event | Outgoing]) -> list[str]:
+    return [getattr(each, "text", type(each).__name__) for each in messages]
 
 
 def contact(client: AsyncClient, nickname: str) -> Contact:
@@ -485,7 +485,7 @@ async def test_who_is_added_later_gets_a_number(log_in: LogIn, world: World) -> 
 
 
 async def test_real_ids_that_the_phone_tells_are_proof(make_world_with: Callable[..., ScriptedTransport]) -> None:
-    client_of, world = make_world_with(Options(picture_versions="zero", real_ids="told"))
+    client_of, world = make_world_with(Options(picture_versions="zero", real_ids="sent"))
     world.say("zhangsan", "me", "so the phone has this chat in its list")
     client = await client_of()
     await take(client, 1, include_all=True)
@@ -501,7 +501,7 @@ async def test_real_ids_that_the_phone_tells_are_proof(make_world_with: Callable
 async def test_real_ids_in_another_order_are_proof_of_nothing(
     make_world: Callable[..., World], journal: SqliteJournal
 ) -> None:
-    world = make_world(options=Options(picture_versions="zero", real_ids="told"))
+    world = make_world(options=Options(picture_versions="zero", real_ids="sent"))
     world.say("zhangsan", "me", "so the phone has this chat in its list")
 
     class Shuffled(Loopback):

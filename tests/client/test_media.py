@@ -264,11 +264,11 @@ class TestSending:
         assert all(re.fullmatch(r"-+\w+Boundary[0-9a-f]{32}", each) for each in (first, second))  # 128 bits by lot
 
     async def test_progress_is_told_after_each_chunk(self, log_in: LogIn) -> None:
-        told: list[tuple[int, int]] = []
+        progress: list[tuple[int, int]] = []
         size = 2 * CHUNK_SIZE + 1
-        await (await log_in()).send_file("filehelper", bytes(size), progress=lambda *now: told.append(now))
+        await (await log_in()).send_file("filehelper", bytes(size), progress=lambda *now: progress.append(now))
 
-        assert told == [(CHUNK_SIZE, size), (2 * CHUNK_SIZE, size), (size, size)]
+        assert progress == [(CHUNK_SIZE, size), (2 * CHUNK_SIZE, size), (size, size)]
 
 
 class TestFileNames:
@@ -321,12 +321,12 @@ class TestLargeFiles:
         client = await log_in()
         content = bytes(LARGE)
         world.file("ahua", "zhangsan", content, "theirs.bin")
-        told: list[tuple[int, int]] = []
-        await client.send_file("filehelper", content, name="mine.bin", progress=lambda *now: told.append(now))
+        progress: list[tuple[int, int]] = []
+        await client.send_file("filehelper", content, name="mine.bin", progress=lambda *now: progress.append(now))
 
         assert counted.calls == ["webwxcheckupload", "webwxsendappmsg"]
         assert last(world, "me", "filehelper").text == "mine.bin"
-        assert told == [(LARGE, LARGE)]
+        assert progress == [(LARGE, LARGE)]
 
     async def test_a_refused_announcement_ends_it(
         self, log_in: LogIn, world: World, counted: RecordingTransport
@@ -902,16 +902,16 @@ class TestDownloading:
         client = await log_in(transport=Endless(Loopback(sandbox)))
         world.file("ahua", "me", b"the file", "a.txt")
         [message] = await take(client, 1)
-        told = [0]
+        progress = [0]
 
         with pytest.raises(ProtocolError, match="larger than"):
-            await client.download_to(message, tmp_path, progress=lambda done, _: told.append(done))
-        assert told[-1] == MAX_FILE
+            await client.download_to(message, tmp_path, progress=lambda done, _: progress.append(done))
+        assert progress[-1] == MAX_FILE
         assert inside(tmp_path) == []
 
         with pytest.raises(ProtocolError, match="larger than"):
-            await client.download(message, progress=lambda done, _: told.append(done))
-        assert told[-1] == MAX_IN_MEMORY
+            await client.download(message, progress=lambda done, _: progress.append(done))
+        assert progress[-1] == MAX_IN_MEMORY
 
     async def test_a_log_out_in_place_of_it_is_one(self, log_in: LogIn, counted: RecordingTransport) -> None:
         client = await log_in()
@@ -926,10 +926,10 @@ class TestDownloading:
         client = await log_in()
         world.file("ahua", "me", b"the file", "a.txt")
         [message] = await take(client, 1)
-        told: list[tuple[int, int]] = []
-        await client.download(message, progress=lambda *now: told.append(now))
+        progress: list[tuple[int, int]] = []
+        await client.download(message, progress=lambda *now: progress.append(now))
 
-        assert told == [(8, 8)]
+        assert progress == [(8, 8)]
 
     async def test_a_cancelled_one_leaves_nothing(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
         client = await log_in()

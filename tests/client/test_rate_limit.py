@@ -186,11 +186,11 @@ def test_report_of_a_limited_account() -> None:
     for _ in range(6):
         state, _ = state.reserve(EVEN, "messages", NOW, 0)
     state, _ = state.reserve(EVEN, "uploads", NOW, 0)
-    told = state.report(EVEN, NOW)
+    report = state.report(EVEN, NOW)
 
-    assert (told.wait, told.next_at, told.may_send) == (3.0, NOW + 3.0, False)
-    assert (told.paused_until, told.refusals) == (None, 0)
-    assert (told.messages_last_minute, told.uploads_last_hour, told.friend_requests_last_day) == (5, 1, 0)
+    assert (report.wait, report.next_at, report.may_send) == (3.0, NOW + 3.0, False)
+    assert (report.paused_until, report.refusals) == (None, 0)
+    assert (report.messages_last_minute, report.uploads_last_hour, report.friend_requests_last_day) == (5, 1, 0)
 
     paused = state.refused(NOW + 5, 0.5).report(EVEN, NOW + 6)
     assert (paused.paused_until, paused.refusals, paused.wait) == (NOW + 15, 1, 9)

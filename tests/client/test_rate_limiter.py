@@ -231,9 +231,9 @@ class TestSends:
             stage.world.refuse_next("webwxsendmsg", 1205)
             with pytest.raises(
                 RateLimited, match=r"webwxsendmsg was refused \(ret 1205\): .* try again in \d+ s"
-            ) as told:
+            ) as refused:
                 await client.send_text("阿华", "hi", key="1")
-            assert told.value.retry_after == pytest.approx(FIRST_PAUSE, abs=2)
+            assert refused.value.retry_after == pytest.approx(FIRST_PAUSE, abs=2)
         async with stage:
             client = await stage.process()
             rate_limit_state = await client.rate_limit_state()

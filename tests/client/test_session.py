@@ -444,8 +444,8 @@ class YieldingTransport(Counted):
 
 class TestTheHook:
     async def test_is_called_once_with_all_that_is_known(self, world: World, counted: Counted, phone_of: Phone) -> None:
-        told: list[LoggedOut] = []
-        client = AsyncClient(server=SERVER, transport=counted, clock=world.clock.now, on_logged_out=told.append)
+        ends: list[LoggedOut] = []
+        client = AsyncClient(server=SERVER, transport=counted, clock=world.clock.now, on_logged_out=ends.append)
         await client.login(show_qr=phone_of("me"))
         await client.check()
         last_ok = world.now
@@ -455,7 +455,7 @@ class TestTheHook:
             with pytest.raises(LoggedOut):
                 await client.send_text("filehelper", "hi")
 
-        [end] = told
+        [end] = ends
         assert (end.reason, end.ret, end.last_ok_at) == ("phone", 1100, last_ok)
         await client.login(show_qr=phone_of("me"))
         assert client.state is LoginState.ONLINE
@@ -463,9 +463,9 @@ class TestTheHook:
     async def test_is_called_once_though_several_calls_are_told_at_once(
         self, world: World, sandbox: SandboxCore, phone_of: Phone
     ) -> None:
-        told: list[LoggedOut] = []
+        ends: list[LoggedOut] = []
         carrier = YieldingTransport(Loopback(sandbox))
-        client = AsyncClient(server=SERVER, transport=carrier, clock=world.clock.now, on_logged_out=told.append)
+        client = AsyncClient(server=SERVER, transport=carrier, clock=world.clock.now, on_logged_out=ends.append)
         await client.login(show_qr=phone_of("me"))
         carrier.calls.clear()
         world.log_out("me")
@@ -473,7 +473,7 @@ class TestTheHook:
 
         assert [type(end) for end in ends] == [LoggedOut] * 3
         assert carrier.calls == ["webwxstatusnotify"] * 3
-        assert len(told) == 1
+        assert len(ends) == 1
 
     async def test_is_not_called_for_a_saved_login_that_login_replaces(
         self, log_in: LogIn, world: World, counted: Counted, phone_of: Phone
@@ -590,7 +590,7 @@ class TestACodeThatNobodyKnows:
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What the client has told the log."""
+    """What the client has written to the log."""
     return [record.getMessage() for record in caplog.records if record.name == "webwx.client"]
 
 

@@ -312,7 +312,7 @@ class TestEvents:
     async def test_a_change_that_brings_nothing_is_asked_for_once(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
-        """A client that polls with the fetch key would be told of it for ever."""
+        """A client that polls with the fetch key would get an answer at once for ever."""
         world.options = Options(silent_changes=True)
         client = await log_in()
         await take(client, 1, include_all=True)

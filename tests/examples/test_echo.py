@@ -28,8 +28,8 @@ def test_two_echo_bots_stop_and_other_chats_continue(sandbox: Sandbox, account: 
         lilei.say("and I?")
         assert lilei.hears("and I?")
         assert said == friend.inbox
-        told = [each for who in (account, friend) for each in who.chat("filehelper") if IS_A_BOT.match(each.text)]
-        assert len(told) == 1
+        answers = [each for who in (account, friend) for each in who.chat("filehelper") if IS_A_BOT.match(each.text)]
+        assert len(answers) == 1
 
 
 def test_own_messages_of_the_phone_are_answered_and_those_of_the_bot_are_not(

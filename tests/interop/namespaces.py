@@ -82,7 +82,7 @@ class Place:
         assert self._asking.process.stdin is not None
         self._asking.process.stdin.write(json.dumps([url, None if body is None else body.decode()]) + "\n")
         self._asking.process.stdin.flush()
-        told = json.loads(self._asking.next())
-        if "error" in told:
-            raise OSError(told["error"])
-        return told["answer"]
+        answer = json.loads(self._asking.next())
+        if "error" in answer:
+            raise OSError(answer["error"])
+        return answer["answer"]

@@ -105,7 +105,7 @@ def test_without_an_answer():
 
 
 @pytest.mark.parametrize(
-    ("played", "said", "seen", "told"),
+    ("played", "said", "seen", "logged"),
     [
         ([b"a", b"b"], b"ab", "kept", None),
         ([b"a", Delay(9), b"b"], b"ab", "kept", None),
@@ -116,7 +116,7 @@ def test_without_an_answer():
         ([b"a", End.STALE, b"b"], b"a", "kept", End.STALE),
     ],
 )
-def test_steps_are_carried_out_on_a_socket(played, said, seen, told):
+def test_steps_are_carried_out_on_a_socket(played, said, seen, logged):
     async def run():
         ends = []
 
@@ -131,7 +131,7 @@ def test_steps_are_carried_out_on_a_socket(played, said, seen, told):
             got = await ask(f"http://127.0.0.1:{port}", b"?", patience=10)
         return got, ends
 
-    assert at_once(run) == ((said, seen), [told])
+    assert at_once(run) == ((said, seen), [logged])
 
 
 def test_nothing_is_sent_to_a_closed_connection():

@@ -14,7 +14,7 @@ def generated(seed=1, **sizes):
     return world
 
 
-def told(world):
+def contacts_of(world):
     people = [(person.nickname, person.sex, person.city, person.alias) for person in world.people.values()]
     return people, [
         (room.name, [member.id for member in room.members], room.names) for room in world.chatrooms.values()
@@ -35,7 +35,7 @@ def test_every_chatroom_has_me_and_the_right_number_of_members():
 
 def test_the_same_seed_makes_the_same_contacts_and_another_makes_others():
     sizes = {"people": 30, "chatrooms": 3, "members": 9}
-    assert told(generated(**sizes)) == told(generated(**sizes)) != told(generated(2, **sizes))
+    assert contacts_of(generated(**sizes)) == contacts_of(generated(**sizes)) != contacts_of(generated(2, **sizes))
 
 
 @pytest.mark.parametrize("members", [1, 5])

@@ -99,7 +99,7 @@ def test_subscribers_get_the_accounts_whose_polls_may_wake(me, world):
     ],
 )
 @pytest.mark.parametrize(("chat", "real_id"), [("ahua", "wxid_ahua"), ("hiking", "hiking@chatroom")])
-@pytest.mark.parametrize("options", [Options(real_ids="told"), Options()], ids=["told", "hidden"])
+@pytest.mark.parametrize("options", [Options(real_ids="sent"), Options()], ids=["sent", "hidden"])
 def test_opening_a_chat_on_the_phone_notifies_its_own_login(me, friend, world, act, code, unread, chat, real_id):
     world.say("ahua", "me" if chat == "ahua" else chat, "在吗")
     me.messages()
@@ -109,11 +109,11 @@ def test_opening_a_chat_on_the_phone_notifies_its_own_login(me, friend, world, a
     [wire] = me.messages()
     assert (wire.msg_type, wire.status_notify_code) == (51, code)
     assert (wire.from_user_name, wire.to_user_name) == (me.me, me.name(chat))
-    told = (
+    recent = (
         f"&lt;msg&gt;<br/>&lt;op id='{code}'&gt;<br/>&lt;username&gt;{real_id}&lt;/username&gt;<br/>"
         "&lt;/op&gt;<br/>&lt;/msg&gt;"
     )
-    assert wire.content == (told if world.options.real_ids == "told" else "")
+    assert wire.content == (recent if world.options.real_ids == "sent" else "")
     assert world.inbox("me")[chat].unread == unread
     assert friend.messages() == []
 
@@ -142,9 +142,9 @@ def test_a_new_nickname_signature_or_picture_notifies_friends(me, world):
     world.change_profile("lilei", nickname="nobody's friend")
     world.change_profile("ahua", signature="new", is_new_picture=True)
     world.change_profile("ahua", nickname="花", signature="")
-    told = [msgspec.json.decode(raw) for raw in me.fetch().mod_contact_list]
-    assert [(each["NickName"], each["Signature"]) for each in told] == [("阿华", "new"), ("花", "")]
-    assert told[0]["HeadImgUrl"] == told[1]["HeadImgUrl"]
+    changed = [msgspec.json.decode(raw) for raw in me.fetch().mod_contact_list]
+    assert [(each["NickName"], each["Signature"]) for each in changed] == [("阿华", "new"), ("花", "")]
+    assert changed[0]["HeadImgUrl"] == changed[1]["HeadImgUrl"]
 
 
 def test_a_blacklist_shows_only_to_its_owner(me, friend, world):

@@ -34,7 +34,7 @@ def main() -> int:
         figures = asyncio.run(GOALS[goal](Run(seed=given.seed, is_release=given.scale == "release", folder=folder)))
         outcome = "FAILED" if figures.problems else "ok"
         print(
-            f"{outcome:<7}{goal:<6} {figures.told} (seed {given.seed}, {time.monotonic() - started:.0f} s)", flush=True
+            f"{outcome:<7}{goal:<6} {figures.text} (seed {given.seed}, {time.monotonic() - started:.0f} s)", flush=True
         )
         if figures.problems:
             is_good = False

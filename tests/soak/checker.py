@@ -106,12 +106,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return not self.problems
 
     def __str__(self) -> str:
-        told = f"{self.said:,} messages, {self.handled:,} handled"
+        text = f"{self.said:,} messages, {self.handled:,} handled"
         if self.answers or self.in_doubt:
-            told += f", {self.answers:,} answered"
-            told += f" ({self.in_doubt:,} in doubt and not repeated)" if self.in_doubt else ""
-        told += f"; {self.came_again:,} came again and said so"
-        return f"{told}; {'; '.join(self.problems) or '0 lost, 0 doubled, 0 out of order'}"
+            text += f", {self.answers:,} answered"
+            text += f" ({self.in_doubt:,} in doubt and not repeated)" if self.in_doubt else ""
+        text += f"; {self.came_again:,} came again and said so"
+        return f"{text}; {'; '.join(self.problems) or '0 lost, 0 doubled, 0 out of order'}"
 
 
 class Notebook:
@@ -213,7 +213,7 @@ def check(folder: Path) -> Verdict:
         *_found("handed out twice by one process", _twice((call.message_id, call.pid) for call in begun)),
         *_found("handed out again although done with", _after_their_end(calls, marks)),
         *_found("out of order", _out_of_order(said, first_calls)),
-        *_found("told to be a gap", [str(call.number) for call in calls if call.what == "gap"]),
+        *_found("reported to be a gap", [str(call.number) for call in calls if call.what == "gap"]),
         *_found("answered twice", _twice((each.to, "") for each in answered)),
         *_found("falsely called sent", _falsely_sent(done, answered)),
     )  # fmt: skip

@@ -41,8 +41,8 @@ async def crash(run: Run, kills: int) -> Verdict:
         async with play.writing():
             for kill in range(1, kills + 1):
                 moment = await _run_and_kill(play)
-                told = f"{play.said:,} messages written so far, {play.handled():,} handled"
-                print(f"kill {kill:>2}  {moment}: {told}", flush=True)
+                counts = f"{play.said:,} messages written so far, {play.handled():,} handled"
+                print(f"kill {kill:>2}  {moment}: {counts}", flush=True)
         await play.start()
         return await play.finish()
 

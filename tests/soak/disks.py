@@ -47,7 +47,7 @@ async def run(run: Run) -> Figures:
         return Figures(str(verdict), (*problems, *verdict.problems))
     full = await _run_full(run)
     return Figures(
-        f"{len(cases)} times a call failed for a while, and then did not; {verdict}; {full.told}",
+        f"{len(cases)} times a call failed for a while, and then did not; {verdict}; {full.text}",
         (*problems, *verdict.problems, *full.problems),
     )
 

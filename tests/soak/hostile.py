@@ -72,7 +72,7 @@ async def run_addresses(run: Run) -> Figures:
     walled = await _run_walled()
     return Figures(
         f"{len(ADDRESSES)} addresses in {len(PLACES)} places: {refused} logins refused, "
-        f"{len(problems)} led anywhere else; {walled.told}",
+        f"{len(problems)} led anywhere else; {walled.text}",
         (*problems, *walled.problems),
     )
 
@@ -101,7 +101,7 @@ async def _run_walled() -> Figures:
         problems.append("the traps do not see who walks into them")
     if not seen["works"] or not seen["lies"]:
         problems.append(
-            "behind the wall not even a login that is sent nowhere else succeeds, or nothing hostile was told"
+            "behind the wall not even a login that is sent nowhere else succeeds, or nothing hostile was text"
         )
     logins = f"{seen['logins']} logins, of which {seen['refused']} were refused"
     looks = f"{seen['looked_at']} looks at pictures with {seen['lies']} such addresses"

@@ -61,11 +61,11 @@ async def run(run: Run) -> Figures:
         listening.cancel()
         await asyncio.wait([listening])
         met = play.faults_met()
-    told = ", ".join(f"{times} {what}" for what, times in outcomes.most_common())
+    counts = ", ".join(f"{times} {what}" for what, times in outcomes.most_common())
     problems = exchange.problems
     if not outcomes[DONE]:
         problems.append("not one file came through")
-    return Figures(f"{count} files, {met:,} faults: {told}; {len(problems)} wrong, mixed or empty", tuple(problems))
+    return Figures(f"{count} files, {met:,} faults: {counts}; {len(problems)} wrong, mixed or empty", tuple(problems))
 
 
 def _client(play: Stage, name: str) -> AsyncClient:

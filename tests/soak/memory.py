@@ -55,15 +55,15 @@ async def run(run: Run) -> Figures:
     grown = {}
     for name, most in MOST.items():
         if name not in weights or f"warm {name}" not in weights:
-            problems.append(f"nothing was told of {name}")
+            problems.append(f"nothing was recorded of {name}")
             continue
         grown[name] = weights[name].mebibytes - weights[f"warm {name}"].mebibytes
         if grown[name] > most:
             problems.append(f"{name}: it grew by {grown[name]:.1f} MiB")
-    told = ", ".join(f"{name}: {mebibytes:+.1f} MiB" for name, mebibytes in grown.items())
+    growth = ", ".join(f"{name}: {mebibytes:+.1f} MiB" for name, mebibytes in grown.items())
     return Figures(
         f"{people:,} people, {rooms} chatrooms of {MEMBERS}, {logins} logins ({WARM_LOGINS} to warm up), "
-        f"{messages:,} messages ({WARM:,}), {size} MiB up and down; {told}",
+        f"{messages:,} messages ({WARM:,}), {size} MiB up and down; {growth}",
         tuple(problems),
     )
 

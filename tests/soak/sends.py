@@ -67,14 +67,14 @@ class Counting(SandboxCore):
 
 async def run(run: Run) -> Figures:
     """Send with the option off and, where the server detects duplicates, on."""
-    told, problems = [], []
+    texts, problems = [], []
     for dedupes in (False, True):
         part = run._replace(folder=run.folder / ("folded" if dedupes else "plain"))
         part.folder.mkdir()
         figures = await _run(part, dedupes=dedupes)
-        told.append(f"{'on' if dedupes else 'off'}: {figures.told}")
+        texts.append(f"{'on' if dedupes else 'off'}: {figures.text}")
         problems += figures.problems
-    return Figures(f"dedupe_by_client_id {'; '.join(told)}", tuple(problems))
+    return Figures(f"dedupe_by_client_id {'; '.join(texts)}", tuple(problems))
 
 
 async def _run(run: Run, *, dedupes: bool) -> Figures:
@@ -97,9 +97,9 @@ async def _run(run: Run, *, dedupes: bool) -> Figures:
     if code:
         problems.append(f"the sender ended with code {code}")
     said = Counter(outcome.said for outcome in outcomes)
-    told = ", ".join(f"{times:,} {what}" for what, times in said.most_common())
+    counts = ", ".join(f"{times:,} {what}" for what, times in said.most_common())
     return Figures(
-        f"{met:,} faults in {len(outcomes):,} sends: {told}; {len(problems)} false or double", tuple(problems)
+        f"{met:,} faults in {len(outcomes):,} sends: {counts}; {len(problems)} false or double", tuple(problems)
     )
 
 
@@ -130,5 +130,5 @@ def _judge(play: Stage, outcomes: list[Outcome]) -> list[str]:
             case "sent" | "unknown":
                 pass
             case other if outcome.text in ids:
-                problems.append(f"{outcome.text!r} was told as {other} and is there")
+                problems.append(f"{outcome.text!r} was reported as {other} and is there")
     return problems

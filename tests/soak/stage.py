@@ -45,7 +45,7 @@ CHATS = (("ahua", "me"), ("zhangsan", "me"), ("lilei", "me"), ("lilei", "hiking"
 class Figures(NamedTuple):
     """The result of a goal."""
 
-    told: str
+    text: str
     """The figures on one line."""
     problems: tuple[str, ...] = ()
 
@@ -179,9 +179,9 @@ class Stage:
             stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         assert strace.stderr is not None
-        told = await asyncio.wait_for(strace.stderr.readline(), 20)
-        if b"attached" not in told:
-            raise RuntimeError(f"strace says: {told.decode()}")
+        line = await asyncio.wait_for(strace.stderr.readline(), 20)
+        if b"attached" not in line:
+            raise RuntimeError(f"strace says: {line.decode()}")
         rest = asyncio.create_task(strace.stderr.read())
         try:
             yield

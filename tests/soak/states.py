@@ -32,5 +32,5 @@ async def run(run: Run) -> Figures:
                 mark(play.folder)
         await play.start("state", speed=SPEED)
         verdict = await play.finish()
-    told, problems = check_states(run.folder)
-    return Figures(f"{kills} kills; {told}; {verdict}", (*verdict.problems, *problems))
+    figures, problems = check_states(run.folder)
+    return Figures(f"{kills} kills; {figures}; {verdict}", (*verdict.problems, *problems))

@@ -60,7 +60,7 @@ class Counting(SandboxCore):
 
 async def run_outages(run: Run) -> Figures:
     """Interrupt the network and restore it, repeatedly."""
-    told, problems = [], []
+    figures, problems = [], []
     async with stage(run, hold_seconds=0.2) as play:
         await play.start(speed=SPEED)
         for outage, seconds in OUTAGES * run.scaled(1, 5):
@@ -78,19 +78,19 @@ async def run_outages(run: Run) -> Figures:
             play.say()
             await play.until_all_handled()
             took = (time.monotonic() - back) * SPEED
-            told.append(f"{outage} {seconds} s: back after {took:.1f} s")
+            figures.append(f"{outage} {seconds} s: back after {took:.1f} s")
             pause = min(1 + seconds * GROWTH, LONGEST_PAUSE)
             if took > (LONGEST_POLL if outage == "blackhole" else pause) + REACTION:
                 problems.append(f"back {took:.1f} s after an outage of {seconds} s")
             if attempts > MOST * max(1, seconds / 60):
                 problems.append(f"{attempts} attempts in an outage of {seconds} s")
         verdict = await play.finish()
-    return Figures(f"{'; '.join(told)}; {verdict}", (*problems, *verdict.problems))
+    return Figures(f"{'; '.join(figures)}; {verdict}", (*problems, *verdict.problems))
 
 
 async def run_storms(run: Run) -> Figures:
     """Send malformed answers for a minute of the SDK's clock, and count the calls."""
-    told, problems = [], []
+    figures, problems = [], []
     async with stage(run, make_sandbox=Counting) as play:
         assert isinstance(play.sandbox, Counting)
         await play.start(speed=5.0)
@@ -106,13 +106,13 @@ async def run_storms(run: Run) -> Figures:
             play.world.faults.reset()
             await play.until_all_handled()
             name, share = storm.partition(":")[0], used / 60
-            told.append(f"{name}: {requests} calls of a kind a minute, {share:.1%} of a core")
+            figures.append(f"{name}: {requests} calls of a kind a minute, {share:.1%} of a core")
             if requests > MOST_IN_A_STORM:
                 problems.append(f"{requests} calls of a kind a minute with {name}")
             if share >= 0.05:
                 problems.append(f"{share:.1%} of a core with {name}")
         verdict = await play.finish()
-    return Figures(f"{'; '.join(told)}; {verdict}", (*problems, *verdict.problems))
+    return Figures(f"{'; '.join(figures)}; {verdict}", (*problems, *verdict.problems))
 
 
 def _cpu(play: Stage) -> float:

@@ -176,7 +176,7 @@ def lie_about_an_answer(story: Story) -> None:
         (repeat_what_is_done_ahead, "1 handed out again although done with (a)"),
         (swap, "1 out of order (a)"),
         (invent, "1 never said (z)"),
-        (tell_of_a_gap, "1 told to be a gap (4)"),
+        (tell_of_a_gap, "1 reported to be a gap (4)"),
         (give_up, "1 given up"),
         (forget_that_it_is_done, "1 done, and not stored as such (c)"),
         (answer_twice, "1 answered twice (a)"),

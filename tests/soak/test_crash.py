@@ -31,7 +31,7 @@ def test_each_kill_is_a_line_and_no_message_is_lost(
 def test_a_problem_fails_the_command_and_keeps_the_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     verdict = Verdict(said=1, handled=0, calls=0, came_again=0, answers=0, in_doubt=0, problems=("1 lost (17)",))
     assert conclude(verdict, Run(seed=7, is_release=False, folder=tmp_path), 20, 1.0) == 1
-    told = capsys.readouterr().out
-    assert "20 kills: 1 messages, 0 handled; 0 came again and said so; 1 lost (17) (seed 7, 1 s)\n" in told
-    assert f"kept in {tmp_path}" in told
+    printed = capsys.readouterr().out
+    assert "20 kills: 1 messages, 0 handled; 0 came again and said so; 1 lost (17) (seed 7, 1 s)\n" in printed
+    assert f"kept in {tmp_path}" in printed
     assert tmp_path.exists()

@@ -25,7 +25,7 @@ ALL = [*(f"G-R{number}" for number in range(1, 19)), "G-S1", "G-S2", "G-S3", "G-
 async def test_the_goal_is_reached(goal: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     figures = await GOALS[goal](Run(seed=SEED, is_release=False, folder=tmp_path))
     with capsys.disabled():
-        print(f"\n{goal} (seed {SEED}): {figures.told}")
+        print(f"\n{goal} (seed {SEED}): {figures.text}")
     assert figures.problems == ()
 
 

@@ -186,6 +186,6 @@ except StorageError as error:
 
 
 def test_without_the_extra_the_error_names_it() -> None:
-    told = subprocess.run([sys.executable, "-c", WITHOUT], stdout=subprocess.PIPE, check=True, text=True).stdout
+    printed = subprocess.run([sys.executable, "-c", WITHOUT], stdout=subprocess.PIPE, check=True, text=True).stdout
 
-    assert "pip install 'webwx[crypto]'" in told
+    assert "pip install 'webwx[crypto]'" in printed

@@ -116,9 +116,11 @@ except StorageError as error:
 
 
 def test_without_the_extra_the_error_names_it() -> None:
-    told = subprocess.run([sys.executable, "-c", ASK, "without"], stdout=subprocess.PIPE, check=True, text=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", ASK, "without"], stdout=subprocess.PIPE, check=True, text=True
+    ).stdout
 
-    assert "pip install 'webwx[keyring]'" in told
+    assert "pip install 'webwx[keyring]'" in printed
 
 
 @pytest.mark.parametrize(
@@ -126,9 +128,9 @@ def test_without_the_extra_the_error_names_it() -> None:
 )
 def test_a_configured_keyring_that_cannot_be_used_is_an_error(chosen: str) -> None:
     environment = os.environ | {"PYTHON_KEYRING_BACKEND": chosen}
-    told = subprocess.run([sys.executable, "-c", ASK], env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    done = subprocess.run([sys.executable, "-c", ASK], env=environment, stdout=subprocess.PIPE, check=True, text=True)
 
-    assert "name another" in told.stdout
+    assert "name another" in done.stdout
 
 
 def test_the_system_keyring_is_used(memory_keyring: MemoryKeyring) -> None:

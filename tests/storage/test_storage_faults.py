@@ -45,7 +45,7 @@ def breaking(what: str, when: str) -> tuple[str, ...]:
 def check(path: Path, said: list[tuple[str, int]]) -> Counter[str]:
     """Compare the output with the journal: all confirmed batches are stored, and no batch that was never attempted."""
     tried = {number for what, number in said if what == "trying"}
-    told = {number for what, number in said if what == "stored"}
+    confirmed = {number for what, number in said if what == "stored"}
 
     async def read() -> list[str]:
         journal = SqliteJournal(path, retention_days=0)
@@ -57,7 +57,7 @@ def check(path: Path, said: list[tuple[str, int]]) -> Counter[str]:
     assert len(ids) == len(set(ids)), "no message is stored twice"
     stored = {(int(each) - 1) // SIZE for each in ids}
     assert len(ids) == SIZE * len(stored), "no batch is stored in part"
-    assert told <= stored <= tried
+    assert confirmed <= stored <= tried
     assert stored == set(range(len(stored))), "no position without its batch"
     given = Counter(number for what, number in said if what == "given")
     assert max(given.values(), default=1) == 1, "delivered twice"
@@ -92,7 +92,7 @@ def test_a_failing_system_call_is_an_error_and_loses_nothing(
     assert total["error"] > 0 or what.startswith("ftruncate")
     with capsys.disabled():
         print(
-            f"\nG-R3 {what}: {len(places)} sweeps, {total['trying']} tried, {total['stored']} told stored, "
+            f"\nG-R3 {what}: {len(places)} sweeps, {total['trying']} tried, {total['stored']} confirmed stored, "
             f"{total['error']} errors, 0 lost, 0 half, {time.perf_counter() - begun:.0f} s"
         )
 
@@ -119,7 +119,7 @@ def test_a_kill_at_any_call_of_a_commit_loses_nothing(
     assert counts["end"] == 3
     with capsys.disabled():
         print(
-            f"\nG-R2 kill -9 at {call}: {kills} kills, {counts['stored']} batches told stored, "
+            f"\nG-R2 kill -9 at {call}: {kills} kills, {counts['stored']} batches confirmed stored, "
             f"{counts['again']} entries again and flagged, 0 lost, 0 unflagged, {time.perf_counter() - begun:.0f} s"
         )
 

@@ -125,7 +125,7 @@ def test_the_index_finds_what_a_scan_finds(texts: list[str], words: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("event", "told"),
+    ("event", "shown"),
     [
         (sample(TextMessage, lambda name: name), "text"),
         (sample(FileMessage, lambda name: name), "name"),
@@ -141,8 +141,8 @@ def test_the_index_finds_what_a_scan_finds(texts: list[str], words: str) -> None
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_message_is_found_by_its_shown_text(event: Any, told: str) -> None:
-    assert told == searchable_text(event)
+def test_a_message_is_found_by_its_shown_text(event: Any, shown: str) -> None:
+    assert shown == searchable_text(event)
 
 
 @pytest.mark.parametrize("separator", ["", " "])

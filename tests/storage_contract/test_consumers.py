@@ -396,11 +396,11 @@ def test_in_any_order_of_events_no_entry_is_lost_and_every_repetition_is_marked(
 
 
 async def test_a_revived_dead_letter_notifies_its_consumer_although_nothing_arrives(account: AccountJournal) -> None:
-    told = asyncio.Event()
-    consumer = await account.consumer("bot", tell=told.set)
+    notified = asyncio.Event()
+    consumer = await account.consumer("bot", tell=notified.set)
     await account.ingest(arrival(*messages(1, 1)))
     await consumer.take()
     await consumer.give_up(1, "KeyError")
-    assert not told.is_set()
-    await asyncio.gather(account.revive("bot", 1), told.wait())
+    assert not notified.is_set()
+    await asyncio.gather(account.revive("bot", 1), notified.wait())
     assert numbers(await consumer.take()) == [1]

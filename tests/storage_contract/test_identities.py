@@ -173,8 +173,10 @@ async def test_conditions_of_an_identity_query_narrow_each_other(relogin: Phone)
 async def test_contacts_and_their_real_ids_are_identified_together(relogin: Phone) -> None:
     zoe = relogin.shown("zoe")
     real_ids = {relogin.id("ann"): "wxid_ann", zoe.id: "wxid_zoe", relogin.id("cid"): "wxid_ann"}
-    told = await relogin.account.identities.identify(relogin.own_id, [zoe], complete=False, time=NOW, real_ids=real_ids)
-    assert [(each.contact_id, each.by) for each in told] == [(zoe.id, "seen"), (relogin.id("cid"), "ambiguous")]
+    found = await relogin.account.identities.identify(
+        relogin.own_id, [zoe], complete=False, time=NOW, real_ids=real_ids
+    )
+    assert [(each.contact_id, each.by) for each in found] == [(zoe.id, "seen"), (relogin.id("cid"), "ambiguous")]
     with pytest.raises(StorageError, match="does not know this login"):
         await relogin.account.identities.identify(ContactId("@x"), (), complete=False, time=NOW, real_ids=real_ids)
 
@@ -339,7 +341,7 @@ class TestIdentify:
 
 async def test_four_hundred_contacts_keep_their_numbers_over_five_logins(journal: Journal) -> None:
     account, crowd = journal.account(1), Crowd(400, 7)
-    told: list[tuple[int, int, int]] = []
+    results: list[tuple[int, int, int]] = []
     for login in range(5):
         if login:
             crowd.change()
@@ -349,8 +351,8 @@ async def test_four_hundred_contacts_keep_their_numbers_over_five_logins(journal
         some = contacts[: len(contacts) // 10]  # The recent chats arrive before the complete list.
         for part, complete in ((some, False), (contacts, True), (some, False)):
             await account.identities.identify(own_id, part, complete=complete, time=NOW + login)
-        told += [(login, who[each], number) for each, number in (await numbers(account, contacts)).items()]
-    wrong, recall = mistakes(told)
+        results += [(login, who[each], number) for each, number in (await numbers(account, contacts)).items()]
+    wrong, recall = mistakes(results)
     assert wrong == 0
     assert recall >= 0.94
 

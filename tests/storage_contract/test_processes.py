@@ -140,8 +140,8 @@ async def test_dead_letters_are_read_and_revived_while_another_process_has_the_c
 ) -> None:
     account, part = [await known(each) for each in two]
     await account.ingest(arrival(*messages(1, 2)))
-    told = asyncio.Event()
-    held = await account.consumer("bot", tell=told.set)
+    notified = asyncio.Event()
+    held = await account.consumer("bot", tell=notified.set)
     assert numbers(await held.take()) == [1, 2]
     await held.failed(1, "ValueError at bot.py:1")
     await held.give_up(1, "ValueError at bot.py:1")
@@ -150,7 +150,7 @@ async def test_dead_letters_are_read_and_revived_while_another_process_has_the_c
     assert await part.revive("bot", 1)
     assert not await part.revive("bot", 1), "not a dead letter any more"
     assert await part.dead_letters("bot") == []
-    await told.wait()
+    await notified.wait()
     assert numbers(await held.take()) == [1]
 
 
@@ -243,7 +243,7 @@ async def test_a_process_that_is_killed_around_any_commit_loses_nothing(survivin
     assert other.stdout is not None
     lines += (await other.stdout.read()).decode().splitlines()
     tried = {int(each.split()[1]) for each in lines if each.startswith("trying")}
-    told = {int(each.split()[1]) for each in lines if each.startswith("stored")}
+    stored_batches = {int(each.split()[1]) for each in lines if each.startswith("stored")}
     given = {int(each.split()[1]) for each in lines if each.startswith("given")}
     done = {int(each.split()[1]) for each in lines if each.startswith("done")}
     journal = surviving.open()
@@ -252,7 +252,7 @@ async def test_a_process_that_is_killed_around_any_commit_loses_nothing(survivin
     stored = int(position or b"0")
     left = await (await account.consumer("bot")).take(100) if position is not None else []
 
-    assert len(told) <= stored <= len(tried), "every batch that was reported as stored is stored"
+    assert len(stored_batches) <= stored <= len(tried), "every batch that was reported as stored is stored"
     assert ids(await everything(account)) == [str(number) for number in range(1, 3 * stored + 1)], (
         "no batch is stored in part"
     )

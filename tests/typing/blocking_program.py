@@ -124,10 +124,10 @@ def keep(client: Client) -> None:
             assert_type(event.number, int)
             assert_type(event.redelivered, bool)
             events.ack()
-    for told in client.history("Boss", limit=10):
-        assert_type(told, Event | Outgoing)
-        if isinstance(told, Outgoing):
-            assert_type(told.receipt, Receipt | None)
+    for message in client.history("Boss", limit=10):
+        assert_type(message, Event | Outgoing)
+        if isinstance(message, Outgoing):
+            assert_type(message.receipt, Receipt | None)
     assert_type(client.search("备份"), list[Event | Outgoing])
     assert_type(client.find_message("1"), Event | None)
     assert_type(client.list_sends("unknown"), list[Outgoing])

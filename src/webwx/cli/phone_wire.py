@@ -50,9 +50,9 @@ async def wire(session: Session, number: int | None, endpoint: str, follow: bool
     last = 0
     with ended_by_reader():
         while True:
-            told = await ask_phones(server, f"wire?after={last}&endpoint={quote(endpoint)}")
-            last = told["last"]
-            for exchange in told["exchanges"]:
+            answer = await ask_phones(server, f"wire?after={last}&endpoint={quote(endpoint)}")
+            last = answer["last"]
+            for exchange in answer["exchanges"]:
                 session.output.result(_describe(exchange), **exchange)
             if not follow:
                 return

@@ -62,7 +62,7 @@ async def supervise(output: Output, arguments: list[str], folders: list[Path]) -
 
 async def _until_changed(output: Output, child: Child, before: State, folders: list[Path]) -> set[str]:
     """Wait until Python files have changed and parse; return their names."""
-    last = told = before
+    last = reported = before
     is_end_told = False
     while True:
         begun = time.monotonic()
@@ -72,13 +72,13 @@ async def _until_changed(output: Output, child: Child, before: State, folders: l
             is_end_told = True
             output.tell(f"Ended with exit code {child.returncode}; change a file to restart it.")
         # A file may still be being written, so it counts once it is the same in two polls.
-        if now == last and now not in (before, told):
+        if now == last and now not in (before, reported):
             changed = {path for path in before.keys() | now.keys() if before.get(path) != now.get(path)}
             mistake = _first_mistake(path for path in sorted(changed) if path in now)
             if mistake is None:
                 return {Path(path).name for path in changed}
             output.tell(f"{mistake}; waiting for a fix.")
-            told = now
+            reported = now
         last = now
 
 

@@ -83,18 +83,18 @@ class MessageHistory:
         )  # fmt: skip
         sends = await part.outbox.find(between)
         came_back = {entry.message_id for entry, _ in said}
-        told: list[tuple[float, Event | Outgoing]] = []
+        messages: list[tuple[float, Event | Outgoing]] = []
         latest = 0
         for entry, event in said:  # in the order of arrival, even if a message is older than the one before
             latest = max(latest, entry.time)
-            told.append((latest, event))
-        told += [
+            messages.append((latest, event))
+        messages += [
             (send.created_at, send)
             for send in sends
             if send.receipt is None or send.receipt.message_id not in came_back
         ]
-        told.sort(key=lambda each: each[0])
-        return [each for _, each in told[-limit:]]
+        messages.sort(key=lambda each: each[0])
+        return [each for _, each in messages[-limit:]]
 
     async def search(
         self, words: str, *, chat: To | None = None, limit: int = 50, before: int | None = None
@@ -103,18 +103,18 @@ class MessageHistory:
         part = await self._updates.readable_part()
         chats = await self.chats(part, chat)
         found = await part.find(EntryQuery(words=words, chats=chats, before=before, limit=limit))
-        told: list[tuple[float, Event | Outgoing]] = [(entry.time, await self.event_of(entry)) for entry in found]
+        messages: list[tuple[float, Event | Outgoing]] = [(entry.time, await self.event_of(entry)) for entry in found]
         if before is None:
             query = Query.of(words)
             came_back = {entry.message_id for entry in found}
-            told += [
+            messages += [
                 (send.created_at, send)
                 for send in await part.outbox.find(SendQuery(states=_SAID, chats=chats, limit=_SENDS_SEARCHED))
                 if query.finds(cut(send.text))
                 and not (send.receipt is not None and send.receipt.message_id in came_back)
             ]
-            told.sort(key=lambda each: -each[0])
-        return [each for _, each in told[:limit]]
+            messages.sort(key=lambda each: -each[0])
+        return [each for _, each in messages[:limit]]
 
     async def find_message(self, which: str | int) -> Event | None:
         """Find a received event of any age; None if the journal does not have it."""

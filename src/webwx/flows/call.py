@@ -87,13 +87,13 @@ def call(endpoint: Endpoint[Q, R], request: Q, hosts: Hosts, also_fine: Collecti
             reply = read(endpoint, (yield asked))
         except (TransportError, ProtocolError) as error:
             raise _judged(endpoint, error) from None
-        told: BaseResponse = getattr(reply, "base_response", _FINE)
-        if not left or told.ret in KNOWN_RETS or told.ret in also_fine:
+        outcome: BaseResponse = getattr(reply, "base_response", _FINE)
+        if not left or outcome.ret in KNOWN_RETS or outcome.ret in also_fine:
             break
         left -= 1
-        yield Pause(endpoint=endpoint.name, ret=told.ret)
-    if told.ret and told.ret not in also_fine:
-        judge(endpoint.name, told.ret, told.err_msg)
+        yield Pause(endpoint=endpoint.name, ret=outcome.ret)
+    if outcome.ret and outcome.ret not in also_fine:
+        judge(endpoint.name, outcome.ret, outcome.err_msg)
     return reply
 
 

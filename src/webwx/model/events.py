@@ -261,9 +261,9 @@ _NOTICES = frozenset(map(int, (MessageType.SYSTEM_NOTICE, MessageType.SYSTEM, Me
 _BLANK = blake2b(digest_size=8)
 
 
-def _digest(told: bytes) -> int:
+def _digest(content: bytes) -> int:
     digest = _BLANK.copy()  # in half the time of a new one
-    digest.update(told)
+    digest.update(content)
     return int.from_bytes(digest.digest(), signed=True)
 
 

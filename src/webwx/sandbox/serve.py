@@ -555,8 +555,8 @@ async def _tell(socket: web.WebSocketResponse, live: LivePage, changed: asyncio.
     """Send a page its updates as fast as it accepts them."""
     with suppress(ConnectionError):  # it has disconnected; its reader ends this
         while True:
-            for told in live.updates():
-                await socket.send_str(told)
+            for update in live.updates():
+                await socket.send_str(update)
             await asyncio.sleep(UPDATE_INTERVAL)
             await changed.wait()
             changed.clear()

@@ -213,7 +213,7 @@ class View:
 
     def _version(self, person: WorldPerson) -> int:
         """Return the version number of an avatar."""
-        return zlib.crc32(person.picture.encode()) if self._world.options.picture_versions == "told" else 0
+        return zlib.crc32(person.picture.encode()) if self._world.options.picture_versions == "sent" else 0
 
     def _builtin(self, world_id: str) -> WireContact:
         initials, pinyin = spell(BUILTIN[world_id])
@@ -382,7 +382,7 @@ class View:
         )
 
     def _notice(self, xml: str) -> str:
-        return escape(xml) if self._world.options.real_ids == "told" else ""
+        return escape(xml) if self._world.options.real_ids == "sent" else ""
 
     def _envelope(self, message_id: str, sender: str, receiver: str, time: float) -> WireMessage:
         return WireMessage(

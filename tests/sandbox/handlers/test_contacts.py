@@ -130,9 +130,9 @@ def test_the_address_of_a_picture_ends_in_the_skey_except_in_a_batch(me, world):
     skey = me.credentials.skey
     world.set_remark(world.person("me"), "ahua", "花")
     lists = me.fetch().mod_contact_list, me.init().contact_list, list_page(me).member_list
-    told = [contact.head_img_url for each in lists for contact in read(each)] + [me.init().user.head_img_url]
-    assert len(told) == 1 + 2 + 6 + 1
-    assert all(address.endswith(f"&skey={skey}") for address in told)
+    addresses = [contact.head_img_url for each in lists for contact in read(each)] + [me.init().user.head_img_url]
+    assert len(addresses) == 1 + 2 + 6 + 1
+    assert all(address.endswith(f"&skey={skey}") for address in addresses)
     asked = get(me, me.name("ahua"), me.name("hiking"), "filehelper")
     assert all(contact.head_img_url.endswith("&skey=") for contact in asked)
 
@@ -150,9 +150,9 @@ def test_a_chatroom_that_is_not_saved_is_shown_first_with_the_ids_of_its_members
 
 def test_a_saved_chatroom_is_shown_first_without_members(me, world):
     world.set_saved("me", "hiking", is_saved=True)
-    (told,) = changes(me)
+    (changed,) = changes(me)
     (first,) = [contact for contact in read(me.init().contact_list) if contact.nick_name == "周末爬山"]
-    assert (told.contact_flag, first.contact_flag, first.member_count, first.member_list) == (3, 3, 0, [])
+    assert (changed.contact_flag, first.contact_flag, first.member_count, first.member_list) == (3, 3, 0, [])
     world.set_saved("me", "hiking", is_saved=False)
     assert [contact.contact_flag for contact in changes(me)] == [2]
     assert "周末爬山" not in {contact.nick_name for contact in read(list_page(me).member_list)}

@@ -296,7 +296,7 @@ def test_a_new_client_is_greeted_with_the_recent_chats(me):
     assert greeting.content == ""
 
 
-@pytest.mark.parametrize("options", [Options(real_ids="told")])
+@pytest.mark.parametrize("options", [Options(real_ids="sent")])
 def test_an_option_sends_a_new_client_the_real_ids_of_recent_chats(me):
     notify(me, 3, me.me)
     (greeting,) = me.messages()

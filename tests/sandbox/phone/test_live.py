@@ -27,7 +27,7 @@ def test_only_a_page_of_this_server_may_connect(at, origin, is_let_in):
 def test_the_callback_runs_when_the_world_changes(open_page, world):
     world.wind(1)
     assert open_page.calls == 1
-    assert [told["kind"] for told in open_page.updates()] == ["clock"]
+    assert [update["kind"] for update in open_page.updates()] == ["clock"]
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_only_pictures_are_shown_inline_and_no_script_runs(get, world, content, 
 
 
 @pytest.mark.parametrize(
-    ("wanted", "status", "piece", "told"),
+    ("wanted", "status", "piece", "content_range"),
     [
         ("bytes=2-4", 206, b"234", "bytes 2-4/10"),
         ("bytes=7-", 206, b"789", "bytes 7-9/10"),
@@ -117,10 +117,10 @@ def test_only_pictures_are_shown_inline_and_no_script_runs(get, world, content, 
         ("lines=1-2", 200, b"0123456789", ""),
     ],
 )
-def test_a_player_gets_the_requested_range(get, world, wanted, status, piece, told):
+def test_a_player_gets_the_requested_range(get, world, wanted, status, piece, content_range):
     message = world.file("ahua", "me", b"0123456789", "digits.txt")
     answer = get(f"/phone/media/{message.id}", headers=(("Range", wanted),))
-    assert (answer.status, answer.body, answer.header("Content-Range")) == (status, piece, told)
+    assert (answer.status, answer.body, answer.header("Content-Range")) == (status, piece, content_range)
 
 
 def test_an_avatar_is_a_picture_and_never_runs(get, world):

@@ -57,8 +57,8 @@ def test_faults_are_pushed_with_their_catalogue_and_then_as_they_happen(open_pag
     world.faults.add("ret:times=1")
     assert [rule["fault"] for rule in open_page.updates("faults")[0]["active"]] == ["ret"]
     page.new_code()
-    (told,) = open_page.updates("faults")
-    assert (told["active"], told["hits"]) == ([], {"ret": 1})
+    (update,) = open_page.updates("faults")
+    assert (update["active"], update["hits"]) == ([], {"ret": 1})
     assert open_page.updates("faults") == []
 
 

@@ -2,17 +2,17 @@ from webwx.sandbox.phone.live import SOURCES
 from webwx.sandbox.phone.updates import PAGE_OF_HISTORY
 
 
-def phones(told):
-    return [each for each in told if each["kind"] == "phone"]
+def phones(updates):
+    return [each for each in updates if each["kind"] == "phone"]
 
 
-def histories(told):
-    return [each for each in told if each["kind"] == "history"]
+def histories(updates):
+    return [each for each in updates if each["kind"] == "history"]
 
 
 def test_a_new_page_gets_people_time_and_logins(world, me):
-    told = [each for make in SOURCES for each in make(world).updates()]
-    people, clock, logins = told
+    updates = [each for make in SOURCES for each in make(world).updates()]
+    people, clock, logins = updates
     assert [face.id for face in people.people] == ["xiaoming", "ahua", "zhangsan", "lilei"]
     assert (clock.now, clock.runs) == (world.now, False)
     assert (logins.waiting, [client.who for client in logins.open]) == ([], ["xiaoming"])
@@ -99,8 +99,8 @@ def test_contacts_are_pushed_when_added_changed_and_removed(at_phone, world):
     world.ask_friend("stranger", "me", "你好")
     assert phones(at_phone.updates())[0]["asked"] == ["stranger"]
     world.accept_friend("me", "stranger")
-    told = phones(at_phone.updates())[0]
-    assert (told["friends"], told["asked"]) == ([{"id": "stranger"}], [])
+    update = phones(at_phone.updates())[0]
+    assert (update["friends"], update["asked"]) == ([{"id": "stranger"}], [])
     world.unfriend("me", "stranger")
     assert phones(at_phone.updates())[0]["gone"] == ["stranger"]
     world.set_blocked("me", "ahua", is_blocked=True)
@@ -133,9 +133,11 @@ def test_older_messages_are_pushed_as_far_back_as_requested(at_phone, world):
     assert [each["id"] for each in rest["messages"]] == [first.id]
 
 
-def found(told):
+def found(updates):
     return [
-        (each["who"], [(hit["chat"], hit["text"]) for hit in each["hits"]]) for each in told if each["kind"] == "found"
+        (each["who"], [(hit["chat"], hit["text"]) for hit in each["hits"]])
+        for each in updates
+        if each["kind"] == "found"
     ]
 
 
@@ -183,8 +185,8 @@ def test_an_open_chat_gets_new_and_recalled_messages(at_phone, world):
 
 
 def test_opening_a_chatroom_pushes_its_members_and_every_change(at_phone, world):
-    told = at_phone.say("look", who="xiaoming", chat="hiking")
-    assert told[0]["members"] == ["xiaoming", "ahua", "zhangsan", "lilei"]
+    updates = at_phone.say("look", who="xiaoming", chat="hiking")
+    assert updates[0]["members"] == ["xiaoming", "ahua", "zhangsan", "lilei"]
     world.membership.leave(world.chatrooms["hiking"], world.person("ahua"))
     assert at_phone.updates("members")[0]["members"] == ["xiaoming", "zhangsan", "lilei"]
 

@@ -266,25 +266,25 @@ class TestRevived:
     async def test_a_dead_letter_revived_by_another_process_is_delivered_within_seconds(
         self, frequent_looks: None, path: Path, account: SqliteAccount
     ) -> None:
-        told = asyncio.Event()
-        consumer = await account.consumer("bot", tell=told.set)
+        notified = asyncio.Event()
+        consumer = await account.consumer("bot", tell=notified.set)
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()
         await consumer.give_up(2, "KeyError")
         other = SqliteJournal(path)
         assert await other.account(UIN).revive("bot", 2) is True
         async with asyncio.timeout(10):
-            await told.wait()
+            await notified.wait()
         (entry,) = await consumer.take()
         assert (entry.number, entry.attempt) == (2, 2)
         assert await consumer.take() == []
 
         await consumer.failed(2, "KeyError")  # And a second time.
         await consumer.give_up(2, "KeyError")
-        told.clear()
+        notified.clear()
         assert await other.account(UIN).revive("bot", 2) is True
         async with asyncio.timeout(10):
-            await told.wait()
+            await notified.wait()
         (entry,) = await consumer.take()
         assert (entry.number, entry.attempt) == (2, 3)
         await other.close()

@@ -102,11 +102,11 @@ async def test_identities_of_version_2_are_preserved(journal: SqliteJournal, pat
     version_2(path)
     identities = journal.account(1).identities
 
-    told = {each.number: each for each in await identities.find(IdentityQuery())}
-    assert {number: (each.name, each.contact_id) for number, each in told.items()} == {
+    found = {each.number: each for each in await identities.find(IdentityQuery())}
+    assert {number: (each.name, each.contact_id) for number, each in found.items()} == {
         1: ("queen", "@ann-3"), 2: ("ann", ""), 3: ("File Transfer", "filehelper")
     }  # fmt: skip
-    assert [each.last_seen for each in told.values()] == [NOW + 3, NOW + 1, NOW + 3]
+    assert [each.last_seen for each in found.values()] == [NOW + 3, NOW + 1, NOW + 3]
     assert [(link.contact_id, link.own_id, link.name, link.by) for link in await identities.links(1)] == [
         ("@ann-3", "@me-3", "queen", "matched"),
         ("@ann-2", "@me-2", "ann", "matched"),
@@ -145,7 +145,7 @@ async def test_the_cost_of_a_login_does_not_grow_with_earlier_logins(phone: Phon
         await phone.log_in(NOW + login)
         people = [phone.shown(f"person {number}") for number in range(50)]
         everybody = [*people, phone.room("room", *(each.nickname for each in people))]
-        thread = Reader(counted, "counted")  # which takes back what it was told
+        thread = Reader(counted, "counted")  # it replaces the results
         identities = SqliteIdentityStore(partial(asyncio.sleep, 0, 1), partial(int, login), thread, thread)
         steps = 0
         await identities.identify(phone.own_id, everybody, complete=True, time=NOW + login)

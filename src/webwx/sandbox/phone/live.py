@@ -71,7 +71,7 @@ class LivePage:
 
     def updates(self) -> list[str]:
         """Return the updates that the page does not have yet, as JSON texts."""
-        return [write_json(told).decode() for source in self._sources for told in source.updates()]
+        return [write_json(update).decode() for source in self._sources for update in source.updates()]
 
     def close(self) -> None:
         """Unsubscribe from the world."""

@@ -272,8 +272,8 @@ class PhoneUpdates:
             yield MembersUpdate(room=self._room, members=members)
         if self._open:
             yield from self._open.updates()
-        told, self._more = self._more, []
-        yield from told
+        waiting, self._more = self._more, []
+        yield from waiting
         if self._words and self._is_searching:
             self._is_searching = False
             yield SearchUpdate(who=self._person.id, words=self._words, hits=screen.hits(self._person, self._words))
@@ -310,7 +310,7 @@ class PhoneUpdates:
         friends = screen.friends(person)
         rooms = screen.rooms(self._world, person)
         asked = list(person.asked_by)
-        told = PhoneUpdate(
+        update = PhoneUpdate(
             who=person.id,
             whole=is_whole,
             rows=self._rows(person, set(person.chats)),
@@ -320,7 +320,7 @@ class PhoneUpdates:
             asked=asked if is_whole or asked != self._asked else None,
         )
         self._friends, self._rooms, self._asked = friends, rooms, asked
-        return told
+        return update
 
     def _rows(self, person: WorldPerson, wanted: set[str]) -> list[screen.ChatRow]:
         rows = []
