@@ -1,25 +1,26 @@
 """
-Counts steps: of Python code, and of patterns, whose engine tells nobody what it does.
+Counts steps: lines of Python code, and steps of patterns, which `re` does not report.
 
-A pattern is compiled here into the same program of a backtracking machine that `re` makes of it, and run by a machine
-that counts. What `re` skips with a table of first characters is counted as well, so the counts are upper bounds.
+A pattern is compiled here into a program for a backtracking machine that works as the engine of `re`, and the machine
+counts. It also counts what the engine skips with a table of first characters, so the counts are upper bounds.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from itertools import accumulate
-from re import _constants as codes  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tests.pattern_syntax import Again, At, Either, Group, Look, Node, One, Repeat, parse, width
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
 def lines_of(work: Callable[[], object]) -> int:
-    """Run some work, and count the lines of Python that it goes through."""
+    """Run a function, and return the number of lines of Python that it executes."""
     count = 0
 
     def note(frame: object, event: str, argument: object) -> Any:
@@ -41,83 +42,85 @@ class Machine:
     Runs one pattern.
 
     Args:
-        pattern: Which.
+        pattern: The pattern.
     """
 
     def __init__(self, pattern: re.Pattern[Any]) -> None:
         self.steps = 0
-        self.tree = parser.parse(pattern.pattern, pattern.flags)
+        """Steps of all runs so far."""
+        self.tree = parse(pattern)
+        """The parsed pattern."""
         self._is_multiline = bool(pattern.flags & re.MULTILINE)
-        self._flags = pattern.flags
-        self._has_references = "GROUPREF" in repr(self.tree)
+        self._has_references = "Again" in repr(self.tree)
         self._program = self._compiled(self.tree)
-        self._whole = [*self._program[:-1], ("at", codes.AT_END_STRING), ("match",)]
+        self._whole = [*self._program[:-1], ("at", "\\Z"), ("match",)]
 
     # -- compiling ---------------------------------------------------------------------------------------------------
 
-    def _compiled(self, tree: Any) -> list[tuple[Any, ...]]:
+    def _compiled(self, nodes: Sequence[Node]) -> list[tuple[Any, ...]]:
         program: list[tuple[Any, ...]] = []
-        self._emit(program, tree)
+        self._emit(program, nodes)
         program.append(("match",))
         return program
 
-    def _emit(self, program: list[tuple[Any, ...]], tree: Any) -> None:
-        for op, argument in tree:
-            match op:
-                case codes.BRANCH:
-                    ends = []
-                    for branch in argument[1][:-1]:
-                        split = len(program)
-                        program.append(())
-                        self._emit(program, branch)
-                        ends.append(len(program))
-                        program.append(())
-                        program[split] = ("split", split + 1, len(program))
-                    self._emit(program, argument[1][-1])
-                    for end in ends:
-                        program[end] = ("jump", len(program))
-                case codes.SUBPATTERN:
-                    group, _, _, inner = argument
-                    program += [("open", group)] * self._has_references
-                    self._emit(program, inner)
-                    program += [("close", group)] * self._has_references
-                case codes.ATOMIC_GROUP:
-                    program.append(("atomic", self._compiled(argument)))
-                case codes.POSSESSIVE_REPEAT:
-                    inner = parser.SubPattern(tree.state, [(codes.MAX_REPEAT, argument)])
+    def _emit(self, program: list[tuple[Any, ...]], nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            match node:
+                case One():
+                    program.append(("one", _Accepted(node)))
+                case At(where):
+                    program.append(("at", where))
+                case Again(number):
+                    program.append(("again", number))
+                case Look(inner, is_wanted, is_behind):
+                    program.append(("look", self._compiled(inner), is_wanted, width(inner) if is_behind else 0))
+                case Group(inner, _, is_atomic=True):
                     program.append(("atomic", self._compiled(inner)))
-                case codes.MAX_REPEAT | codes.MIN_REPEAT:
-                    self._emit_repeat(program, argument, is_lazy=op is codes.MIN_REPEAT)
-                case codes.ASSERT | codes.ASSERT_NOT:
-                    direction, inner = argument
-                    width = inner.getwidth()[0] if direction < 0 else 0
-                    program.append(("look", self._compiled(inner), op is codes.ASSERT, width))
-                case codes.AT:
-                    program.append(("at", argument))
-                case codes.GROUPREF:
-                    program.append(("again", argument))
-                case _:
-                    program.append(("one", _Signs(op, argument, self._flags)))
+                case Group(inner, number):
+                    is_captured = self._has_references and number is not None
+                    program += [("open", number)] * is_captured
+                    self._emit(program, inner)
+                    program += [("close", number)] * is_captured
+                case Either(branches):
+                    self._emit_branches(program, branches)
+                case Repeat(kind="possessive"):
+                    greedy = Repeat(node.inner, node.least, node.most, "greedy")
+                    program.append(("atomic", self._compiled([greedy])))
+                case Repeat():
+                    self._emit_repeat(program, node)
 
-    def _emit_repeat(self, program: list[tuple[Any, ...]], argument: Any, *, is_lazy: bool) -> None:
-        least, most, inner = argument
-        for _ in range(least):
-            self._emit(program, inner)
-        if most is codes.MAXREPEAT:
+    def _emit_branches(self, program: list[tuple[Any, ...]], branches: Sequence[Sequence[Node]]) -> None:
+        ends = []
+        for branch in branches[:-1]:
+            split = len(program)
+            program.append(())
+            self._emit(program, branch)
+            ends.append(len(program))
+            program.append(())
+            program[split] = ("split", split + 1, len(program))
+        self._emit(program, branches[-1])
+        for end in ends:
+            program[end] = ("jump", len(program))
+
+    def _emit_repeat(self, program: list[tuple[Any, ...]], repeat: Repeat) -> None:
+        is_lazy = repeat.kind == "lazy"
+        for _ in range(repeat.least):
+            self._emit(program, repeat.inner)
+        if repeat.most is None:
             start = len(program)
             program.append(())
-            may_be_empty = inner.getwidth()[0] == 0
+            may_be_empty = width(repeat.inner) == 0
             program += [("mark", start)] * may_be_empty
-            self._emit(program, inner)
+            self._emit(program, repeat.inner)
             program.append(("back" if may_be_empty else "jump", start))
             ways = (start + 1, len(program))
             program[start] = ("split", *(reversed(ways) if is_lazy else ways))
             return
         splits = []
-        for _ in range(most - least):
+        for _ in range(repeat.most - repeat.least):
             splits.append(len(program))
             program.append(())
-            self._emit(program, inner)
+            self._emit(program, repeat.inner)
         for split in splits:
             ways = (split + 1, len(program))
             program[split] = ("split", *(reversed(ways) if is_lazy else ways))
@@ -125,11 +128,11 @@ class Machine:
     # -- running -----------------------------------------------------------------------------------------------------
 
     def match(self, text: str) -> int | None:
-        """Match at the beginning, as `match` does; gives where the match ends."""
+        """Match at the beginning, as `match` does, and return the end of the match."""
         return self._run(self._program, text, 0, {})
 
     def fullmatch(self, text: str) -> bool:
-        """Match all of a text, as `fullmatch` does."""
+        """Match a complete text, as `fullmatch` does."""
         return self._run(self._whole, text, 0, {}) is not None
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
@@ -152,8 +155,8 @@ class Machine:
                 operation = program[place]
                 place += 1
                 match operation:
-                    case ("one", signs):
-                        if at >= len(text) or not signs[text[at]]:
+                    case ("one", accepted):
+                        if at >= len(text) or not accepted[text[at]]:
                             break
                         at += 1
                     case ("split", first, second):
@@ -164,7 +167,7 @@ class Machine:
                     case ("mark", start):
                         groups = {**groups, ("mark", start): at}
                     case ("back", start):
-                        if groups[("mark", start)] == at:  # an empty round is the last one
+                        if groups[("mark", start)] == at:  # an empty repetition is the last one
                             continue
                         place = start
                     case ("open", group):
@@ -172,10 +175,10 @@ class Machine:
                     case ("close", group):
                         groups = {**groups, group: text[groups[("open", group)] : at]}
                     case ("again", group):
-                        said = groups.get(group)
-                        if said is None or not text.lower().startswith(said.lower(), at):
+                        captured = groups.get(group)
+                        if captured is None or not text.lower().startswith(captured.lower(), at):
                             break
-                        at += len(said)
+                        at += len(captured)
                     case ("atomic", inner):
                         end = self._run(inner, text, at, groups)
                         if end is None:
@@ -192,87 +195,47 @@ class Machine:
                         return at
         return None
 
-    def _is_at(self, where: Any, text: str, at: int) -> bool:
+    def _is_at(self, where: str, text: str, at: int) -> bool:
         match where:
-            case codes.AT_BEGINNING | codes.AT_BEGINNING_STRING:
-                return at == 0 or (self._is_multiline and text[at - 1] == "\n")
-            case codes.AT_END | codes.AT_END_STRING:
-                return at == len(text) or (where is codes.AT_END and at == len(text) - 1 and text[at] == "\n")
-            case codes.AT_BOUNDARY | codes.AT_NON_BOUNDARY:
-                words = [0 <= each < len(text) and (text[each].isalnum() or text[each] == "_") for each in (at - 1, at)]
-                return (words[0] != words[1]) is (where is codes.AT_BOUNDARY)
+            case "^" | "\\A":
+                return at == 0 or (where == "^" and self._is_multiline and text[at - 1] == "\n")
+            case "\\Z":
+                return at == len(text)
+            case "$":
+                is_line_end = at < len(text) and text[at] == "\n"
+                return at == len(text) or (is_line_end and (self._is_multiline or at == len(text) - 1))
             case _:
-                raise NotImplementedError(where)
+                words = [0 <= each < len(text) and (text[each].isalnum() or text[each] == "_") for each in (at - 1, at)]
+                return (words[0] != words[1]) is (where == "\\b")
 
 
-class _Signs(dict[str, bool]):
-    """Which signs a place in a pattern takes."""
+class _Accepted(dict[str, bool]):
+    """Whether a place in a pattern accepts a character."""
 
-    def __init__(self, op: Any, argument: Any, flags: int) -> None:
-        self._op = op
-        self._argument = argument
-        self._takes_newlines = bool(flags & re.DOTALL)
-        self._ignores_case = bool(flags & re.IGNORECASE)
+    def __init__(self, place: One) -> None:
+        self._place = place
 
     def __missing__(self, sign: str) -> bool:
-        spellings = {sign, sign.lower(), sign.upper()} if self._ignores_case else {sign}
-        self[sign] = any(map(self._takes, spellings))
+        self[sign] = self._place.accepts(sign)
         return self[sign]
 
-    def _takes(self, sign: str) -> bool:
-        match self._op:
-            case codes.LITERAL:
-                return sign == chr(self._argument)
-            case codes.NOT_LITERAL:
-                return sign != chr(self._argument)
-            case codes.ANY:
-                return self._takes_newlines or sign != "\n"
-            case codes.IN:
-                return _is_in(self._argument, sign)
-            case _:
-                raise NotImplementedError(self._op)
 
-
-def _is_in(members: Any, sign: str) -> bool:
-    code = ord(sign)
-    is_wanted, found = True, False
-    for op, argument in members:
-        match op:
-            case codes.NEGATE:
-                is_wanted = False
-            case codes.LITERAL:
-                found = found or code == argument
-            case codes.RANGE:
-                found = found or argument[0] <= code <= argument[1]
-            case codes.CATEGORY:
-                found = found or _is_of(argument, sign)
-            case _:
-                raise NotImplementedError(op)
-    return found is is_wanted
-
-
-def _is_of(category: Any, sign: str) -> bool:
-    name = str(category).removeprefix("CATEGORY_")
-    is_of = {"DIGIT": sign.isdecimal(), "SPACE": sign.isspace(), "WORD": sign.isalnum() or sign == "_"}
-    return not is_of[name.removeprefix("NOT_")] if name.startswith("NOT_") else is_of[name]
-
-
-# -- what a pattern may be made to stumble over ------------------------------------------------------------------------
+# -- texts for which a pattern may need many steps ---------------------------------------------------------------------
 
 
 class Shape(NamedTuple):
-    """A text that grows: a beginning, and what is said again and again behind it."""
+    """A text of any length: a beginning, and a part that is repeated after it."""
 
     beginning: str
     again: str
 
     def text(self, length: int, times: int) -> str:
-        """A text that many times as long, with an end that fits nothing."""
+        """Return a text that is this many times as long, with an end that matches nothing."""
         return self.beginning + self.again * (max(4, length // len(self.again)) * times) + "\0"
 
 
-def shapes_of(tree: Any) -> set[Shape]:
-    """Make texts that begin like a match of a pattern and never get there, or that hold many of its beginnings."""
+def shapes_of(tree: Sequence[Node]) -> set[Shape]:
+    """Return texts that begin like a match of a pattern and never complete it, or have many beginnings of a match."""
     parts = [part for part in _sample(tree) if part]
     cuts = [0, *accumulate(map(len, parts))]
     sample = "".join(parts)
@@ -281,53 +244,39 @@ def shapes_of(tree: Any) -> set[Shape]:
     return shapes | {Shape(sample[:end], sample[end:-1]) for end in cuts if end < len(sample) - 1}
 
 
-def _sample(tree: Any) -> list[str]:
-    """Make a short text that a pattern fits, or nearly; letters that stand together in the pattern are one part."""
+def _sample(tree: Sequence[Node]) -> list[str]:
+    """Return a short text that a pattern matches, or nearly, in parts; adjacent literals are one part."""
     parts = [""]
     is_run = False
-    for op, argument in tree:
-        is_run, was_run = op is codes.LITERAL, is_run
-        match op:
-            case codes.LITERAL if was_run:
-                parts[-1] += chr(argument)
-            case codes.LITERAL:
-                parts.append(chr(argument))
-            case codes.NOT_LITERAL | codes.ANY:
-                parts.append("x")
-            case codes.IN:
-                parts.append(next(sign for sign in map(chr, _LIKELY) if _is_in(argument, sign)))
-            case codes.BRANCH:
-                parts += _sample(argument[1][0])
-            case codes.SUBPATTERN:
-                parts += _sample(argument[3])
-            case codes.ATOMIC_GROUP:
-                parts += _sample(argument)
-            case codes.MAX_REPEAT | codes.MIN_REPEAT | codes.POSSESSIVE_REPEAT:
-                parts += _sample(argument[2]) * max(1, argument[0])
+    for node in tree:
+        was_run, is_run = is_run, isinstance(node, One) and node.is_literal
+        match node:
+            case One() if was_run and is_run:
+                parts[-1] += node.sample
+            case One():
+                parts.append(node.sample)
+            case Either(branches):
+                parts += _sample(branches[0])
+            case Group(inner):
+                parts += _sample(inner)
+            case Repeat(inner, least):
+                parts += _sample(inner) * max(1, least)
             case _:
                 pass
     return parts
 
 
-_LIKELY = [*map(ord, "xa1 <>\"'@/\\;[{"), *range(sys.maxunicode)]
-
-
-def longest_repeat(tree: Any) -> int:
-    """Give the highest number of times that something in a pattern may come again, where there is one."""
+def longest_repeat(tree: Sequence[Node]) -> int:
+    """Return the highest limit of a repetition in a pattern; nested ones are multiplied, and the lowest value is 1."""
     most = 1
-    for op, argument in tree:
-        match op:
-            case codes.BRANCH:
-                most = max(most, *map(longest_repeat, argument[1]))
-            case codes.SUBPATTERN:
-                most = max(most, longest_repeat(argument[3]))
-            case codes.ATOMIC_GROUP:
-                most = max(most, longest_repeat(argument))
-            case codes.ASSERT | codes.ASSERT_NOT:
-                most = max(most, longest_repeat(argument[1]))
-            case codes.MAX_REPEAT | codes.MIN_REPEAT | codes.POSSESSIVE_REPEAT:
-                times = argument[0] if argument[1] is codes.MAXREPEAT else argument[1]
-                most = max(most, times * longest_repeat(argument[2]))
+    for node in tree:
+        match node:
+            case Either(branches):
+                most = max(most, *map(longest_repeat, branches))
+            case Group(inner) | Look(inner):
+                most = max(most, longest_repeat(inner))
+            case Repeat(inner, least, limit):
+                most = max(most, (least if limit is None else limit) * longest_repeat(inner))
             case _:
                 pass
     return most

@@ -109,6 +109,16 @@ def test_the_counter_finds_the_same_matches_as_re(pattern: str, text: str) -> No
 
 
 @pytest.mark.parametrize("place", PATTERNS)
+def test_the_counter_finds_the_same_matches_as_re_for_each_pattern(place: str) -> None:
+    pattern = PATTERNS[place].pattern
+    machine = Machine(pattern)
+    for shape in shapes_of(machine.tree):
+        text = shape.text(20, 1)
+        written = text if isinstance(pattern.pattern, str) else text.encode("latin-1")
+        assert [found.span() for found in pattern.finditer(written)] == list(machine.spans(text))
+
+
+@pytest.mark.parametrize("place", PATTERNS)
 def test_a_pattern_takes_linear_steps(place: str) -> None:
     assert quadratic(PATTERNS[place]) == []
 
