@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from webwx.bot.context import Context as Context
     from webwx.bot.delivery import deliver as deliver
     from webwx.bot.filters import FilterKeywords as FilterKeywords
+    from webwx.bot.http_handlers import HttpRequest as HttpRequest
+    from webwx.bot.http_handlers import HttpResponse as HttpResponse
+    from webwx.bot.http_handlers import InvalidBody as InvalidBody
     from webwx.bot.router import Router as Router
     from webwx.bot.state import ConversationState as ConversationState
     from webwx.bot.steps import Step as Step
@@ -179,6 +182,7 @@ _HOMES = {
     "bot.delivery": ("deliver",),
     "bot.chat_queues": ("DeliveryCounts",),
     "bot.filters": ("FilterKeywords",),
+    "bot.http_handlers": ("HttpRequest", "HttpResponse", "InvalidBody"),
     "bot.router": ("Router",),
     "client.accounts": ("Accounts", "LoginProgress", "SavedAccount"),
     "client.client": ("AsyncClient",),

@@ -15,8 +15,38 @@ from tests.cli.conftest import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.cli.conftest import Sandbox, Shell, Started
+
+
+PONG = """
+from webwx import Bot, TextMessage
+
+bot = Bot()
+
+
+@bot.on(TextMessage, text="ping")
+async def pong(ctx, message):
+    await ctx.reply("pong")
+    print("answered", flush=True)
+
+
+@bot.on(TextMessage, text="slow")
+async def slow(ctx, message):
+    import asyncio
+
+    print("begun", flush=True)
+    await asyncio.sleep(0.3)
+    await ctx.reply("done")
+
+
+@bot.on_http("/deploy")
+async def deploy(ctx, request):
+    await ctx.send_text("filehelper", request.text)
+    return {"deployed": request.text}
+"""
+"""A program with a bot."""
 
 
 @contextmanager
@@ -59,7 +89,7 @@ def test_a_key_of_the_command_line_sends_through_a_running_gateway(me: Shell, sa
     assert texts[-2:] == ["text 0", "text 1"]
 
 
-def test_other_commands_work_while_a_gateway_runs_or_name_it(me: Shell) -> None:
+def test_other_commands_work_while_a_gateway_runs_or_name_it(me: Shell, tmp_path: Path) -> None:
     key = new_key(me)
     with serving(me) as (_, first_line):
         status, answer = call(f"{first_line['url']}/api/v1/accounts", key)
@@ -67,7 +97,8 @@ def test_other_commands_work_while_a_gateway_runs_or_name_it(me: Shell) -> None:
         assert me.run("send", "filehelper", "beside it").code == 0
         assert "beside it" in me.run("history", "filehelper").stdout
         assert "beside it" in me.run("search", "beside").stdout
-        for arguments in (["listen"], ["receive", "--follow"]):
+        (shell_bot := tmp_path / "bot.py").write_text(PONG)
+        for arguments in (["listen"], ["receive", "--follow"], ["run", str(shell_bot)]):
             refused = me.run(*arguments)
             assert refused.code == 3
             assert first_line["url"] in refused.stderr
@@ -142,3 +173,92 @@ def test_failure_is_a_record_of_the_log_as_json(me: Shell) -> None:
     record = json.loads(done.stderr)
     assert (record["logger"], record["level"], record["exit_code"]) == ("webwx.cli", "error", done.code)
     assert "is taken" in record["message"]
+
+
+# -- bots --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A file with a bot."""
+    path = tmp_path / "folder" / "bot.py"
+    path.parent.mkdir()
+    path.write_text(PONG)
+    return path
+
+
+def test_a_bot_runs_inside_the_gateway_and_its_handlers_answer_requests(
+    me: Shell, sandbox: Sandbox, file: Path
+) -> None:
+    key = new_key(me, "bots,read")
+    with serving(me, "--bot", str(file)) as (process, first_line):
+        assert process.stdout is not None
+        wait_for_bots(first_line["url"], key)
+        sandbox.say("ahua", "me", "ping")
+        assert process.stdout.readline() == "answered\n"
+        assert sandbox.chat("ahua", "xiaoming")["messages"][-1]["text"] == "pong"
+        status, answer = call(f"{first_line['url']}/bots/bot/deploy", key, b"1.2")
+        assert (status, answer) == (200, {"deployed": "1.2"})
+        assert sandbox.chat("me", "filehelper")["messages"][-1]["text"] == "1.2"
+
+
+def test_an_event_in_hand_is_finished_at_sigterm(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    key = new_key(me, "read")
+    with serving(me, "--bot", str(file)) as (process, first_line):
+        assert process.stdout is not None
+        wait_for_bots(first_line["url"], key)
+        sandbox.say("ahua", "me", "slow")
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    assert sandbox.chat("ahua", "xiaoming")["messages"][-1]["text"] == "done"
+
+
+def wait_for_bots(url: str, key: str) -> None:
+    """Return once every bot runs."""
+    for _ in range(1000):
+        _, answer = call(f"{url}/api/v1/bots", key)
+        if answer["bots"] and all(bot["state"] == "running" for bot in answer["bots"]):
+            return
+    raise AssertionError(answer)
+
+
+def test_bots_of_the_configuration_run_on_the_accounts_it_names(me: Shell, friend: object, file: Path) -> None:
+    (me.settings.home / "gateway.toml").write_text(
+        f"[[bots]]\nfile = {str(file)!r}\nname = 'bot'\naccounts = ['friend']\n"
+    )
+    assert me.run("serve", "check", "--json").line["bots"] == ["bot"]
+    key = new_key(me, "read")
+    with serving(me) as (_, first_line):
+        [listed] = call(f"{first_line['url']}/api/v1/bots", key)[1]["bots"]
+        [account] = [
+            each["name"]
+            for each in call(f"{first_line['url']}/api/v1/accounts", key)[1]["accounts"]
+            if each["number"] == listed["account"]
+        ]
+    assert account == "friend"
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "sentence"),
+    [
+        ("raise ValueError", 1, "bot.py cannot be run; see the traceback above."),
+        ("x = 1", 2, "bot.py creates no Bot"),
+        ("from webwx import Bot\na, b = Bot(), Bot()", 2, "have the name 'bot'"),
+        ("from webwx import Bot, Keep\nbot = Bot(keep=Keep())", 2, "keep="),
+        ("from webwx import Bot\nbot = Bot(server='http://127.0.0.1:1')", 2, "another host or server"),
+    ],
+)
+def test_a_bot_that_cannot_run_stops_the_start_and_the_check(
+    shell: Shell, file: Path, program: str, code: int, sentence: str
+) -> None:
+    file.write_text(program)
+    for command in (["serve", "--port", "0"], ["serve", "check"]):
+        refused = shell.run(*command, "--bot", str(file))
+        assert (refused.code, refused.stdout) == (code, "")
+        assert sentence in refused.stderr.splitlines()[-1]
+
+
+def test_a_file_of_a_bot_that_does_not_exist_is_named(shell: Shell) -> None:
+    refused = shell.run("serve", "check", "--bot", "absent.py")
+    assert (refused.code, "absent.py" in refused.sentence) == (2, True)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from tests.gateway.webhook_receiver import WebhookReceiver
 
+    from webwx.gateway.bots import HostedBots
     from webwx.gateway.port import AccountEvent
     from webwx.protocol.http import Request, Response
     from webwx.sandbox.core import SandboxCore
@@ -137,7 +138,11 @@ class Running:
 
 class StartGateway(Protocol):
     def __call__(
-        self, config: GatewayConfig = ..., *, sleep: Callable[[float], Awaitable[object]] = ...
+        self,
+        config: GatewayConfig = ...,
+        *,
+        bots: HostedBots = ...,
+        sleep: Callable[[float], Awaitable[object]] = ...,
     ) -> contextlib.AbstractAsyncContextManager[Running]: ...
 
 
@@ -149,6 +154,7 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
     async def start(
         config: GatewayConfig = GatewayConfig(),  # noqa: B008 - a frozen value
         *,
+        bots: HostedBots | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> AsyncIterator[Running]:
         folder = AccountFolder(tmp_path)
@@ -158,9 +164,11 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
                 tmp_path, server=SERVER, transport=counted, clock=world.clock.now, timeouts=Timeouts(retry=0),
                 on_state=on_state,
             ),
-            folder, records, server=SERVER, clock=world.clock.now,
+            folder, records, server=SERVER, bots=bots, clock=world.clock.now,
         )  # fmt: skip
-        gateway = Gateway(config, records, port, tmp_path / "gateway-files", clock=world.clock.now, sleep=sleep)
+        gateway = Gateway(
+            config, records, port, tmp_path / "gateway-files", bots=bots, clock=world.clock.now, sleep=sleep
+        )
         await gateway.start()
         yield Running(gateway, port, world, tmp_path)
         await gateway.close()

@@ -8,7 +8,15 @@ import msgspec
 import pytest
 
 from webwx.errors import InvalidSettings
-from webwx.gateway.config import EXAMPLE, GatewayConfig, ListenTable, TlsTable, is_loopback, read_gateway_config
+from webwx.gateway.config import (
+    EXAMPLE,
+    BotTable,
+    GatewayConfig,
+    ListenTable,
+    TlsTable,
+    is_loopback,
+    read_gateway_config,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +31,7 @@ def test_without_a_file_the_gateway_is_for_this_machine_only(tmp_path: Path) -> 
 
 def test_the_example_names_every_setting_with_its_default() -> None:
     uncommented = "\n".join(line.removeprefix("# ") for line in EXAMPLE.splitlines() if not line.startswith("# The"))
-    assert msgspec.toml.decode(uncommented, type=GatewayConfig) == GatewayConfig()
+    assert msgspec.toml.decode(uncommented, type=GatewayConfig) == GatewayConfig(bots=(BotTable(file="bot.py"),))
     names = {name for table in (ListenTable, TlsTable) for name in table.__struct_fields__}
     assert all(f"{name} =" in EXAMPLE for name in names)
 

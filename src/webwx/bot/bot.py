@@ -14,14 +14,16 @@ import sys
 import threading
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
+from copy import copy
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from webwx.bot.chat_queues import MAX_IN_FLIGHT, ChatQueues, DeliveryCounts
 from webwx.bot.commands import DEFAULT_COMMANDS
 from webwx.bot.conversations import Conversations
 from webwx.bot.dispatch import Dispatch, Listeners
 from webwx.bot.failures import describe
+from webwx.bot.http_handlers import HttpRoutes
 from webwx.bot.loop import run_long
 from webwx.bot.loop_guard import MAX_REPLIES
 from webwx.bot.one_shot_timers import OneShotTimers, TimerCounts
@@ -33,19 +35,20 @@ from webwx.bot.threads import THREADS, is_asynchronous
 from webwx.bot.timers import TimerRegistry, Timers
 from webwx.client.login import print_code
 from webwx.client.state import LoginState
-from webwx.errors import LoggedOut, WxError
+from webwx.errors import InvalidRequest, LoggedOut, WxError
 from webwx.protocol.hosts import PROFILES
 from webwx.settings import Settings
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
     from types import FrameType
     from typing import Any
 
     from webwx.bot.commands import Commands
     from webwx.bot.conversations import StateKey
     from webwx.bot.dispatch import Middleware
+    from webwx.bot.http_handlers import HttpRequest, HttpResponse
     from webwx.client.client import AsyncClient
     from webwx.client.rate_limit import RateLimit
     from webwx.client.state import StateChange
@@ -151,6 +154,8 @@ class Bot(Router, TimerRegistry):
         """Number of events by what became of them."""
         self.timer_counts: TimerCounts = TimerCounts()
         """Number of calls of timers by what became of them."""
+        self.account: str | None = account
+        """Name of the saved login; None: the setting's value, and every account of a gateway."""
         self.host: str | None = host
         """Where the bot logs in; None: the setting's value."""
         self.rate_limit: RateLimit | None = rate_limit
@@ -163,7 +168,6 @@ class Bot(Router, TimerRegistry):
         """The bot's conversations, once it runs."""
         self.debug: bool = debug
         """Whether events and messages of exceptions are logged."""
-        self._account = account
         self._server = server
         self._client = client
         self._store = store
@@ -178,6 +182,8 @@ class Bot(Router, TimerRegistry):
         self._replies_per_minute = replies_per_minute
         self._state_key = state_key
         self._listeners = Listeners()
+        self._dispatch: Dispatch | None = None
+        """Calls the handlers; None while the bot does not run."""
 
     def __repr__(self) -> str:
         return f"Bot({self.name!r})"
@@ -252,11 +258,54 @@ class Bot(Router, TimerRegistry):
         Raises:
             InvalidSettings: A setting is invalid.
         """
-        return Settings.read(account=self._account, host=self.host, server=self._server)
+        return Settings.read(account=self.account, host=self.host, server=self._server)
+
+    @property
+    def own_client_settings(self) -> tuple[str, ...]:
+        """The arguments that make the bot's own client, and mean nothing where the account has a client already."""
+        given = {
+            "client": self._client, "store": self._store, "journal": self._journal, "rate_limit": self.rate_limit,
+            "keep": self.keep,
+        }  # fmt: skip
+        return tuple(name for name, value in given.items() if value is not None)
+
+    def for_account(self, account: str) -> Bot:
+        """Return a bot with the same functions for another account, with counts and conversations of its own."""
+        bot = copy(self)
+        bot.account = account
+        bot.counts, bot.timer_counts, bot.conversations = DeliveryCounts(), TimerCounts(), None
+        bot._dispatch = None
+        return bot
+
+    @property
+    def http_routes(self) -> HttpRoutes:
+        """
+        The handlers of HTTP requests, by method and path.
+
+        Raises:
+            ValueError: Two of them have the same method and path.
+            TypeError: Nothing provides a parameter of one.
+        """
+        return HttpRoutes(self.http_handlers())
+
+    async def answer_http(self, request: HttpRequest) -> HttpResponse:
+        """
+        Call the handler that `on_http` registered for a request, as a gateway does, and return its answer.
+
+        Raises:
+            LookupError: No handler has this method and path.
+            InvalidRequest: The bot does not run, or the handler cannot use the body.
+
+        An error of the handler is logged, passed to the `on_error` functions, and raised.
+        """
+        if self._dispatch is None:
+            raise InvalidRequest(f"The bot {self.name!r} does not run.")
+        return await self._dispatch.answer_http(request)
 
     def _check_handlers(self) -> None:
         """Raise an error if a decorator was not applied, or nothing provides a parameter of a function."""
         check_commands(self.handlers())
+        _ = self.http_routes  # raises for two handlers of one path, and for a parameter that nothing provides
         dict(self.call_plans())
         for function in (*self._listeners.middleware, *self._listeners.on_error):
             self.plan_call(function)
@@ -301,26 +350,26 @@ class Bot(Router, TimerRegistry):
 
     def _account_name(self, client: AsyncClient | None) -> str | None:
         """Return the name that the user chose for the bot's account; None if a client was passed instead."""
-        if self._account is not None or client is not None or self._client is not None:
-            return self._account
+        if self.account is not None or client is not None or self._client is not None:
+            return self.account
         return self.settings().account
 
     async def _serve(
         self,
-        shared_client: _SharedClient,
+        login: _LoginSource,
         accounts: RunningAccounts,
         on_ready: Callable[[Bot, AsyncClient], object],
     ) -> None:
         """Log in and handle events; after each end of the login, log in again."""
-        client = shared_client.client
+        client = login.client
         self.conversations = conversations = Conversations(client, self._state_key)
-        dispatch = Dispatch(
+        self._dispatch = dispatch = Dispatch(
             self.name, client, conversations, self, self._listeners, commands=self.commands, accounts=accounts,
             threads=self._threads, attempts=self._attempts, time_limit=self._time_limit,
             replies_per_minute=self._replies_per_minute, debug=self.debug,
         )  # fmt: skip
         try:
-            await shared_client.log_in(self._show_qr, self._on_push)
+            await login.log_in(self._show_qr, self._on_push)
             self._warn_of_unreachable_handlers(client.account)
             while True:
                 try:
@@ -330,8 +379,9 @@ class Bot(Router, TimerRegistry):
                     await dispatch.report_log_out(end)
                     if not self._relogin:
                         raise
-                await shared_client.log_in(self._show_qr, self._on_push)
+                await login.log_in(self._show_qr, self._on_push)
         finally:
+            self._dispatch = None
             dispatch.end()
 
     def _warn_of_unreachable_handlers(self, account: Account) -> None:
@@ -383,6 +433,16 @@ class Bot(Router, TimerRegistry):
                 await subscription.close(unseen_from=queues.last_handled + 1)
 
 
+class _LoginSource(Protocol):
+    """A client, and what logs it in."""
+
+    client: AsyncClient
+
+    async def log_in(self, show_qr: Callable[[QrCode], object], on_push: Callable[[], object]) -> None:
+        """Return once the client is logged in."""
+        ...
+
+
 class _SharedClient:
     """A client that all bots of an account share; one of them at a time logs it in."""
 
@@ -395,6 +455,45 @@ class _SharedClient:
         async with self._entering:
             if self.client.state not in _ALIVE:
                 await self.client.login(show_qr=show_qr, on_push=on_push, is_patient=True)
+
+
+class _AwaitedClient:
+    """A client that something else logs in."""
+
+    def __init__(self, client: AsyncClient, wait_for_login: Callable[[], Awaitable[object]]) -> None:
+        self.client = client
+        self._wait_for_login = wait_for_login
+
+    async def log_in(self, show_qr: Callable[[QrCode], object], on_push: Callable[[], object]) -> None:
+        """Wait for the login."""
+        del show_qr, on_push
+        await self._wait_for_login()
+
+
+async def serve(
+    bot: Bot,
+    client: AsyncClient,
+    *,
+    wait_for_login: Callable[[], Awaitable[object]],
+    accounts: RunningAccounts,
+    on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: None,
+) -> None:
+    """
+    Run a bot on an account whose logins are made elsewhere, until this is cancelled or the account is logged out here.
+
+    Args:
+        bot: The bot, whose functions were checked by `check`.
+        client: The account's client, logged in or not; it is not closed at the end.
+        wait_for_login: Returns once the client is logged in; called at the beginning and after each end of a login.
+        accounts: The accounts with which the bot's functions can act.
+        on_ready: As for `start`.
+
+    Raises:
+        LoggedOut: The login ended, and the bot has `relogin=False`.
+        AlreadyRunning: Another process is syncing this login, or another consumer has the bot's name.
+        StorageError: The journal cannot be used.
+    """
+    await bot._serve(_AwaitedClient(client, wait_for_login), accounts, on_ready)
 
 
 # -- several at once -------------------------------------------------------------------------------------------------
@@ -432,8 +531,12 @@ async def start(
     """
     check(*bots, client=client)
     for bot in bots:
-        if not bot.timers and not list(bot.handlers()):
+        if not bot.timers and not list(bot.handlers()) and not bot.http_routes:
             _log.warning("%s has no handler and no timer, so it does nothing with events.", bot.name)
+        if bot.http_routes and client is None:
+            _log.warning(
+                "%s: its on_http handlers are not called here; a gateway calls them: webwx serve --bot FILE.", bot.name
+            )
     async with AsyncExitStack() as stack:
         shared: dict[object, _SharedClient] = {}
         accounts = RunningAccounts()

@@ -20,6 +20,7 @@ from webwx.bot.commands import DEFAULT_COMMANDS, CommandAnswers, CommandParser
 from webwx.bot.context import Context
 from webwx.bot.event_log import EventLog
 from webwx.bot.failures import describe, trace
+from webwx.bot.http_handlers import HttpRoutes, InvalidBody, response_of
 from webwx.bot.injection import CallScope
 from webwx.bot.log_fields import bind, log_fields, unbind
 from webwx.bot.loop_guard import LoopGuard
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from webwx.bot.chat_queues import ChatQueues
     from webwx.bot.commands import Command, Commands
     from webwx.bot.conversations import Conversations, ConversationTransaction
+    from webwx.bot.http_handlers import HttpRequest, HttpResponse
     from webwx.bot.injection import CallPlan
     from webwx.bot.one_shot_timers import OneShotHandler, OneShotTimers
     from webwx.bot.router import Handler, Router
@@ -111,6 +113,7 @@ class Dispatch:
         self._command_parser = CommandParser(commands.all_prefixes) if any(each.command for each in handlers) else None
         """None: no handler has a command."""
         self._answers = CommandAnswers(commands)
+        self._http_routes = HttpRoutes(router.http_handlers())
         self._routes = Routes((*make_help(handlers, commands.help_names, self._answers), *handlers))
         self._plans = dict(router.call_plans())
         """Of the handlers that have injected parameters."""
@@ -301,16 +304,15 @@ class Dispatch:
         function: Callable[..., object],
         context: Context,
         *arguments: object,
-    ) -> None:
-        """Call a function with a context, further arguments and its injected values."""
+    ) -> object:
+        """Call a function with a context, further arguments and its injected values, and return its result."""
         is_plain = not is_asynchronous(function)
         own_context = SyncContext(context, self._loop) if is_plain else context
         injected = {} if plan is None else await scope.arguments(plan, own_context)
         if is_plain:
-            await self._pool.call(function, own_context, *arguments, **injected)
-        else:
-            # An asynchronous function returns an awaitable.
-            await cast("Awaitable[object]", function(own_context, *arguments, **injected))
+            return await self._pool.call(function, own_context, *arguments, **injected)
+        # An asynchronous function returns an awaitable.
+        return await cast("Awaitable[object]", function(own_context, *arguments, **injected))
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
@@ -381,6 +383,39 @@ class Dispatch:
             await self._call_beside_handlers(handler, context, *arguments)
         except BaseException as error:
             if not _is_cancelled(error) and self._client.state is not LoginState.LOGGED_OUT:
+                await self._report_error(context, None, error)
+            raise
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    async def answer_http(self, request: HttpRequest) -> HttpResponse:
+        """
+        Call the HTTP handler of a request, and return its answer. Its failure is logged, reported and raised.
+
+        Raises:
+            LookupError: No handler has this method and path.
+            InvalidBody: The handler cannot use the body.
+        """
+        found = self._http_routes.find(request.method, request.path)
+        if found is None:
+            raise LookupError(f"The bot {self._name!r} has no handler for {request.method} {request.path}.")
+        handler, plan = found
+        key = f"{self._name}/http/{handler.name}/{request.key}"
+        context = Context(self._client, Event(), key, _timers=self.one_shot_timers, _accounts=self._accounts)
+        result: object = None
+        try:
+            async with asyncio.timeout(self._time_limit), CallScope(context) as scope:
+                result = await self._call_injected(scope, plan, handler.function, context, request)
+            return response_of(result)
+        except InvalidBody:
+            raise
+        except BaseException as error:
+            if not _is_cancelled(error):
+                _log.error(
+                    "%s: the HTTP handler %s failed: %s.\n%s",
+                    self._name, handler.name, describe(error), trace(error, with_messages=self._is_debug),
+                    extra=log_fields(self._name),
+                )  # fmt: skip
                 await self._report_error(context, None, error)
             raise
 

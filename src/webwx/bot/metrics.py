@@ -84,9 +84,9 @@ class Metrics:
         """
         return self._accounts.setdefault(account, str(len(self._accounts) + 1 if number is None else number))
 
-    def add_bot(self, bot: Bot, client: AsyncClient) -> None:
-        """Add a bot and its account; again after each login."""
-        self._bots[bot] = self.add_account(client)
+    def add_bot(self, bot: Bot, account: AsyncClient | int) -> None:
+        """Add a bot and its account, which may be the number of one that was added; again after each login."""
+        self._bots[bot] = str(account) if isinstance(account, int) else self.add_account(account)
 
     def time_handlers(self, bot: Bot) -> None:
         """Measure the calls of a bot's handlers; the bot does not run yet."""

@@ -26,6 +26,7 @@ from webwx.bot.filters import (
     make_regex,
     names_in,
 )
+from webwx.bot.http_handlers import HttpHandler, check_methods, check_path
 from webwx.bot.injection import Factory, InjectedParameters, ProvidedValue, Providers
 from webwx.bot.signatures import check_injectable, further_parameters, name_of
 from webwx.bot.steps import step_names
@@ -35,7 +36,7 @@ from webwx.model.events import CONTACT_EVENTS, QUIET
 from webwx.model.messages import Event, Message, TextMessage
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
     from typing import Unpack
 
     from webwx.bot.commands import CommandAnswers
@@ -120,6 +121,7 @@ class Router:
 
     def __init__(self) -> None:
         self._handlers: list[Handler] = []
+        self._http_handlers: list[HttpHandler] = []
         self._included: list[Router] = []
         self._providers = Providers()
         self._unfinished: set[Registration[Any]] = set()
@@ -199,6 +201,32 @@ class Router:
 
         self._unfinished.add(registration)
         return registration
+
+    def on_http(self, path: str, *, methods: Collection[str] = ("POST",)) -> Callable[[Function], Function]:
+        """
+        Register a handler of HTTP requests: `@bot.on_http("/deploy")` above `async def deploy(ctx, request)`.
+
+        A gateway calls it for requests to `/bots/<name of the bot>/deploy` with a key that has the scope `bots`; see
+        `webwx serve --bot`. It returns a text, None (204), an `HttpResponse`, or anything that can be written as JSON.
+        A plain function runs in a thread, with a `SyncContext`. Its context has no event and no chat, so a send names
+        its recipient; a request that is repeated with the same `Idempotency-Key` sends nothing twice.
+
+        Args:
+            path: Path below the bot's, such as `/deploy`.
+            methods: Methods that it takes.
+
+        Raises:
+            TypeError: The function cannot be called with a context and a request.
+            ValueError: The path or a method is invalid.
+        """
+        check_path(path)
+        check_methods(methods)
+
+        def note(function: Function) -> Function:
+            self._http_handlers.append(HttpHandler(function, path, methods))
+            return function
+
+        return note
 
     def include(self, router: Router) -> None:
         """
@@ -286,6 +314,22 @@ class Router:
                 yield handler, handler.injected.plan(chain)
         for router in self._included:
             yield from router.call_plans(chain)
+
+    def http_handlers(self, outer: tuple[Providers, ...] = ()) -> Iterator[tuple[HttpHandler, CallPlan | None]]:
+        """
+        Yield each HTTP handler with the plan of its injected parameters; None if it has none.
+
+        Args:
+            outer: The providers of the routers that include this one, the innermost first.
+
+        Raises:
+            TypeError: Nothing provides a parameter.
+        """
+        chain = (self._providers, *outer)
+        for handler in self._http_handlers:
+            yield handler, handler.injected.plan(chain) if handler.injected else None
+        for router in self._included:
+            yield from router.http_handlers(chain)
 
     def plan_call(self, function: Callable[..., object]) -> CallPlan | None:
         """

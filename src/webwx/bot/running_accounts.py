@@ -20,6 +20,10 @@ class RunningAccounts:
         """Add the client of an account."""
         self._clients[name] = client
 
+    def remove(self, name: str) -> None:
+        """Remove an account; nothing happens without one of this name."""
+        self._clients.pop(name, None)
+
     def client_of(self, name: str) -> AsyncClient:
         """
         Return the client of an account.

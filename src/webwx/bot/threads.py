@@ -100,9 +100,9 @@ class Threads:
         result: T = call.result
         return result
 
-    async def call(self, function: Callable[..., object], *arguments: object, **named: object) -> None:
+    async def call(self, function: Callable[..., object], *arguments: object, **named: object) -> object:
         """
-        Call a handler in a thread, and wait for it; its exceptions are raised here.
+        Call a handler in a thread, and return its result; its exceptions are raised here.
 
         Raises:
             TypeError: It returned a coroutine.
@@ -112,6 +112,7 @@ class Threads:
         if inspect.iscoroutine(result):
             result.close()
             raise TypeError("A plain handler returned a coroutine; write it as `async def`, or await the coroutine.")
+        return result
 
     def end(self) -> None:
         """Release the threads; a thread whose function runs ends when it returns."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -13,6 +14,7 @@ import msgspec
 from webwx.cli.backup import backup
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.logs import log_format_option
+from webwx.cli.option_values import Given
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.receivers import receiver
 from webwx.cli.session import Session, command
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from webwx.client.state import StateChange
+    from webwx.gateway.bots import AssignedBot
     from webwx.gateway.config import GatewayConfig
     from webwx.gateway.keys import ApiKey, KeyRing
     from webwx.settings import Settings
@@ -34,6 +37,16 @@ _PORT_IN_USE = "Port {port} is taken; choose another with --port, or any free on
 
 _PATIENCE = 300.0
 """Seconds that a send may wait for the rate limit before it is answered with 429."""
+
+
+_bot_option = click.option(
+    "--bot",
+    "targets",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE[:NAME]",
+    help="Run the bots of a Python file on the gateway's accounts; repeatable.",
+)
 
 
 class _ServeGroup(click.Group):
@@ -49,6 +62,7 @@ class _ServeGroup(click.Group):
     examples=(
         "webwx serve",
         "webwx serve --port 9000 --json",
+        "webwx serve --bot bot.py",
         "webwx serve key create --name grafana --scopes send:filehelper",
         "webwx serve pair",
     ),
@@ -67,9 +81,15 @@ class _ServeGroup(click.Group):
     metavar="FILE",
     help="Configuration file.  [default: gateway.toml beside the logins]",
 )
+@_bot_option
 @log_format_option
 def serve(
-    session: Session, port: int | None, address: str | None, behind_proxy: str | None, file: str | None
+    session: Session,
+    port: int | None,
+    address: str | None,
+    behind_proxy: str | None,
+    file: str | None,
+    targets: tuple[str, ...],
 ) -> Coroutine[Any, Any, None]:
     """
     Serve all accounts of this machine to other programs, over HTTP.
@@ -80,7 +100,9 @@ def serve(
     context = click.get_current_context()
     if context.invoked_subcommand is not None:
         return _nothing()
-    return _run(session, port, address, behind_proxy, file)
+    _require_extra()
+    path = _config_path(session.settings, file)
+    return _run(session, port, address, behind_proxy, path, _load_bots(session, _read_config(path), path, targets))
 
 
 async def _nothing() -> None:
@@ -88,10 +110,15 @@ async def _nothing() -> None:
 
 
 async def _run(
-    session: Session, port: int | None, address: str | None, behind_proxy: str | None, file: str | None
+    session: Session,
+    port: int | None,
+    address: str | None,
+    behind_proxy: str | None,
+    path: Path,
+    assigned: list[AssignedBot],
 ) -> None:
-    _require_extra()
     from webwx.gateway.app import Gateway
+    from webwx.gateway.bots import HostedBots
     from webwx.gateway.config import DATABASE_NAME
     from webwx.gateway.local import LocalGateway
     from webwx.gateway.running import claim
@@ -100,7 +127,6 @@ async def _run(
     from webwx.storage.open import open_records
 
     settings = session.settings
-    path = _config_path(settings, file)
 
     def read() -> GatewayConfig:
         return _with_options(_read_config(path), port, address, behind_proxy)
@@ -112,14 +138,16 @@ async def _run(
         opened.callback(listener.socket.close)
         opened.enter_context(claim(settings.home, listener.url, browser_url))
         records = open_records(settings.home / DATABASE_NAME)
+        bots = HostedBots(assigned)
         gateway = Gateway(
             config,
             records,
             LocalGateway(
                 lambda on_state: _accounts(settings, on_state), settings.folder, records, host=settings.host,
-                server=settings.server, limits=lambda: gateway.config.limits,
+                server=settings.server, bots=bots, limits=lambda: gateway.config.limits,
             ),
             settings.home / "gateway-files",
+            bots=bots,
         )  # fmt: skip
         code = await gateway.sessions.create_code()
 
@@ -163,6 +191,31 @@ def _require_extra() -> None:
         import websockets  # noqa: F401
     except ImportError:
         raise CommandFailed("The gateway needs more packages: pip install 'webwx[gateway]'.") from None
+
+
+def _load_bots(session: Session, config: GatewayConfig, path: Path, targets: tuple[str, ...]) -> list[AssignedBot]:
+    """
+    Load the bots of the configuration and of the command line; the programs are run as modules.
+
+    Raises:
+        BadInput: A file does not exist, or creates no bot.
+        CommandFailed: A file raises an exception.
+        InvalidSettings: A bot cannot run in the gateway.
+    """
+    if not targets and not config.bots:
+        return []
+    from webwx.cli.run import as_environment, find_bots, split_target
+    from webwx.gateway.bots import AssignedBot, check_bots
+
+    os.environ.update(as_environment(click.get_current_context().ensure_object(Given)))
+    settings = session.settings  # a mistake in them is reported before a user's program runs
+    assigned = [AssignedBot(bot) for bot in find_bots(session, [split_target(target) for target in targets])]
+    for table in config.bots:
+        file = path.parent / table.file
+        target = split_target(f"{file}:{table.name}" if table.name else str(file))
+        assigned += [AssignedBot(bot, table.accounts) for bot in find_bots(session, [target])]
+    check_bots(assigned, host=settings.host, server=settings.server)
+    return assigned
 
 
 def _config_path(settings: Settings, file: str | None) -> Path:
@@ -239,9 +292,14 @@ async def init(session: Session) -> None:
     session.output.result(f"Wrote {path}.", path=str(path))
 
 
-@command("check", group=serve_group, examples=("webwx serve check",))
-async def check(session: Session) -> None:
-    """Check the configuration, the certificate and the database, without starting anything."""
+@command("check", group=serve_group, examples=("webwx serve check", "webwx serve check --bot bot.py"))
+@_bot_option
+async def check(session: Session, targets: tuple[str, ...]) -> None:
+    """
+    Check the configuration, the certificate, the database and the bots, without starting anything.
+
+    The programs of the bots are loaded, which runs them as modules.
+    """
     _require_extra()
     from webwx.gateway.running import find_running
 
@@ -249,6 +307,7 @@ async def check(session: Session) -> None:
     path = _config_path(settings, None)
     config = _read_config(path)
     config.check()
+    bots = [assigned.bot.name for assigned in _load_bots(session, config, path, targets)]
     async with _records(settings) as records:
         keys = len(await records.find("key"))
     running = find_running(settings.home)
@@ -257,9 +316,10 @@ async def check(session: Session) -> None:
             f"Configuration: {path if path.exists() else 'defaults'}",
             f"Listens on {config.listen.host}, port {config.listen.port}"
             f"{' with TLS' if config.has_tls else ''}; {keys} keys",
+            *([f"Bots: {', '.join(bots)}"] if bots else []),
             f"Running at {running.url} (pid {running.pid})" if running else "Not running",
         ],
-        config=str(path), listen=config.listen.host, port=config.listen.port, tls=config.has_tls, keys=keys,
+        config=str(path), listen=config.listen.host, port=config.listen.port, tls=config.has_tls, keys=keys, bots=bots,
         running=None if running is None else running.url,
     )  # fmt: skip
 
@@ -329,7 +389,7 @@ def key() -> None:
     required=True,
     metavar="LIST",
     help="What the key allows, separated by commas: read, read:media, send, send:filehelper, manage, login, events, "
-    "webhooks, receivers, adapters, admin.",
+    "bots, webhooks, receivers, adapters, admin.",
 )
 @click.option("--accounts", metavar="LIST", help="Numbers of accounts, separated by commas.  [default: all]")
 @click.option("--days", type=click.FloatRange(0, min_open=True), help="Days until the key expires.  [default: never]")

@@ -18,6 +18,7 @@ from litestar.types import Scope
 from webwx.gateway.api.accounts import accounts_router
 from webwx.gateway.api.administration import administration_router
 from webwx.gateway.api.audit_log import AuditLog, audited_change
+from webwx.gateway.api.bots import bots_router, calls_router
 from webwx.gateway.api.consumers import consumers_router
 from webwx.gateway.api.contacts import contacts_router
 from webwx.gateway.api.documents import ReferencePage, documents_router
@@ -31,6 +32,7 @@ from webwx.gateway.api.sends import sends_router
 from webwx.gateway.api.uploads import uploads_router
 from webwx.gateway.api.webhooks import webhooks_router
 from webwx.gateway.auth import Access, Caller, FailedKeys
+from webwx.gateway.bots import HostedBots
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.console import console_router
 from webwx.gateway.fallback import Fallback, channels_of
@@ -68,6 +70,7 @@ class Gateway:
         records: Stores keys, sessions and everything that changes at run time.
         port: The accounts.
         folder: Folder for files that wait to be sent.
+        bots: The bots that run on the accounts; default: none.
         clock: Returns seconds since 1970.
         sleep: Waits for some seconds until a webhook is called again.
         rng: Spreads calls of webhooks.
@@ -80,6 +83,7 @@ class Gateway:
         port: GatewayPort,
         folder: Path,
         *,
+        bots: HostedBots | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         rng: random.Random | None = None,
@@ -87,6 +91,7 @@ class Gateway:
         self.config = config
         self.records = records
         self.port = port
+        self.bots = bots or HostedBots()
         self.keys = KeyRing(records, clock, lambda: self.streams.check_soon())
         self.sessions = ConsoleSessions(records, clock, lambda: self.streams.check_soon())
         self.failed_keys = FailedKeys()
@@ -123,8 +128,9 @@ class Gateway:
         self._background = [asyncio.ensure_future(work) for work in (self._fallback.run(), self.streams.run())]
 
     def begin_closing(self) -> None:
-        """End all streams, because the server stops."""
+        """End all streams and stop the bots, because the server stops."""
         self.streams.end_all()
+        self.bots.begin_closing()
 
     async def close(self) -> None:
         """Finish sends in progress, store all positions, and close everything."""
@@ -146,6 +152,7 @@ class Gateway:
                     route_handlers=[
                         accounts_router,
                         administration_router,
+                        bots_router,
                         consumers_router,
                         contacts_router,
                         events_router,
@@ -158,6 +165,7 @@ class Gateway:
                         notify,
                     ],
                 ),
+                calls_router,
                 documents_router,
                 monitoring_router,
                 console_router,
@@ -165,6 +173,7 @@ class Gateway:
             guards=[self.access.check],
             dependencies={
                 "audited": Provide(audited_change, sync_to_thread=False),
+                "bots": Provide(lambda: self.bots, sync_to_thread=False),
                 "caller": Provide(_caller, sync_to_thread=False),
                 "gateway": Provide(self._itself, sync_to_thread=False),
                 "failed_keys": Provide(lambda: self.failed_keys, sync_to_thread=False),

@@ -55,6 +55,11 @@ EXAMPLE = """\
 # smtp_password_file = ""   # file with the password
 # mail_from = ""
 # mail_to = ""
+
+# [[bots]]                  # a bot that runs inside the gateway; repeat the table for several
+# file = "bot.py"           # path of a Python file, relative to this one
+# name = ""                 # variable of one Bot in it; empty: all of them
+# accounts = []             # names of accounts; empty: all, or the one that the bot names itself
 """
 """Content of a new file: every setting with its default."""
 
@@ -128,6 +133,17 @@ class FallbackTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     mail_to: str = ""
 
 
+class BotTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table `[[bots]]`: bots that run inside the gateway."""
+
+    file: str
+    """Path of the Python file, relative to the configuration file."""
+    name: str = ""
+    """Variable of one bot in the file; empty: all bots of the file."""
+    accounts: tuple[str, ...] = ()
+    """Names of the accounts on which they run; empty: all accounts, or the one that a bot names itself."""
+
+
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration of the gateway."""
 
@@ -135,6 +151,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     tls: TlsTable = TlsTable()
     limits: LimitsTable = LimitsTable()
     fallback: FallbackTable = FallbackTable()
+    bots: tuple[BotTable, ...] = ()
 
     @property
     def is_local(self) -> bool:

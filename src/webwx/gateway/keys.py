@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from webwx.storage.base import RecordStore
 
 Scope = Literal[
-    "read", "read:media", "send", "send:filehelper", "manage", "login", "events", "webhooks", "receivers", "adapters",
-    "admin",
+    "read", "read:media", "send", "send:filehelper", "manage", "login", "events", "bots", "webhooks", "receivers",
+    "adapters", "admin",
 ]  # fmt: skip
 """
 What a key allows. `read`: contacts, messages and media. `send`: sends to anyone. `manage`: contacts, chatrooms, recall.
-`login`: log accounts in and out. `admin`: everything, for all accounts of the key.
+`login`: log accounts in and out. `bots`: call the HTTP handlers of bots. `admin`: everything, for all accounts of the
+key.
 """
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)

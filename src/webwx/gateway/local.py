@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from webwx.errors import RecordChanged
+from webwx.gateway.bots import HostedBots
 from webwx.gateway.config import LimitsTable
 from webwx.gateway.kept_files import KeptFiles
 from webwx.gateway.local_account import LocalAccount
@@ -53,6 +54,7 @@ class LocalGateway:
         host: Profile or host of the logins, as for `Accounts`.
         server: Server of the logins, as for `Accounts`.
         limits: Returns the limits of downloaded media, which may change.
+        bots: Bots that run on the accounts; default: none.
         clock: Returns seconds since 1970.
     """
 
@@ -65,6 +67,7 @@ class LocalGateway:
         host: str | None = None,
         server: str | None = None,
         limits: Callable[[], LimitsTable] = LimitsTable,
+        bots: HostedBots | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._accounts = make_accounts(self._note_state)
@@ -72,6 +75,7 @@ class LocalGateway:
         self._records = records
         self._host = host
         self._server = server
+        self._bots = bots or HostedBots()
         self._clock = clock
         self._media = MediaCache(folder.home / "gateway-media", limits, clock)
         self._trimming: asyncio.Future[NoReturn] | None = None
@@ -98,6 +102,7 @@ class LocalGateway:
         """Finish sends in progress, store all positions, and close the accounts."""
         if self._trimming is not None:
             self._trimming.cancel()
+        await self._bots.close()
         await asyncio.gather(*(account.close() for account in self._by_number.values()))
         await self._accounts.close()
 
@@ -109,6 +114,7 @@ class LocalGateway:
         )  # fmt: skip
         self._by_number[number] = account
         await account.start()
+        self._bots.open_account(account)
         return account
 
     def _note_state(self, name: str, change: StateChange) -> None:
@@ -152,6 +158,7 @@ class LocalGateway:
         account = self._by_number.pop(number, None)
         if account is None:
             return False
+        await self._bots.close_account(account)
         await account.close()
         await self._records.delete(_ACCOUNT, account.name)
         return True

@@ -70,6 +70,8 @@ _RECENT = 500
 OWN_KEY = "gateway-"
 """Prefix of the keys of sends for which the caller gave none; it is not shown."""
 
+_LOGGED_IN = frozenset((LoginState.ONLINE, LoginState.DEGRADED))
+
 _QUEUED = (ConnectFailed, TlsError)
 """Errors after which a send stays queued in the outbox, and may leave later."""
 
@@ -118,6 +120,8 @@ class LocalAccount:
         self._changed = changed
         self._since = clock()
         self._error: str | None = None
+        self._state_news = asyncio.Event()
+        """Set, and replaced, when the client's state has changed."""
         self._is_renewed = asyncio.Event()
         """Set when a login has succeeded."""
         self._logins = LoginWatch(lambda asks_phone: accounts.log_in(name, asks_phone=asks_phone), self._is_renewed.set)
@@ -170,7 +174,14 @@ class LocalAccount:
         if change.state is LoginState.ONLINE:
             self._promised.wake()
             self._promised_files.wake()
+        self._state_news.set()
+        self._state_news = asyncio.Event()
         self._changed(self)
+
+    async def wait_for_login(self) -> None:
+        """Return once the account is logged in."""
+        while self.client.state not in _LOGGED_IN:
+            await self._state_news.wait()
 
     async def _open(self) -> AsyncClient:
         client = await self._accounts.open(self.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import sys
 import threading
 import time
@@ -15,9 +16,11 @@ import msgspec
 from webwx.bot import threads
 from webwx.bot.bot import check, start
 from webwx.bot.chat_queues import DeliveryCounts
+from webwx.bot.http_handlers import HttpRequest
 from webwx.client.client import AsyncClient
 from webwx.model.contacts import FILEHELPER, ContactId
 from webwx.model.messages import TextMessage
+from webwx.model.serialization import to_json
 from webwx.sandbox.view import View
 from webwx.storage.open import is_any_at_work, open_journal
 from webwx.testing.carrier import Carrier
@@ -25,10 +28,11 @@ from webwx.testing.loop import WorldLoop
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from webwx.bot.bot import Bot
+    from webwx.bot.http_handlers import HttpResponse
     from webwx.client.login import LoginStep
     from webwx.model.login import Account, QrCode
     from webwx.storage.base import Journal, LoginStore
@@ -265,6 +269,48 @@ class Running:
         row = asyncio.run_coroutine_threadsafe(conversations.read(event), self._loop).result(_START)
         values = msgspec.json.decode(row.values, type=dict[str, Any]) if row.values else {}
         return StoredState(step=row.step, values=values, deadline=row.deadline)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes | str = b"",
+        json: object = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        key: str = "",
+        bot: Bot | None = None,
+    ) -> HttpResponse:
+        """
+        Call a handler that `@bot.on_http` registered, as a gateway does, and return its answer.
+
+        Args:
+            method: Such as `POST`.
+            path: Path below the bot's, such as `/deploy`.
+            body: The body; a text is sent as UTF-8.
+            json: A value to send as JSON in place of a body.
+            query: Parameters of the query.
+            headers: Headers by their names in lower case.
+            key: Idempotency key of the request; default: a random one.
+            bot: The bot; default: the first one.
+
+        Raises:
+            LookupError: No handler has this method and path.
+            InvalidRequest: The handler cannot use the body.
+
+        An error of the handler is raised.
+        """
+        self.settle()
+        content = to_json(json) if json is not None else body
+        request = HttpRequest(
+            method=method, path=path, query=query or {}, headers=headers or {}, key=key or secrets.token_hex(12),
+            body=content.encode() if isinstance(content, str) else content, caller="test",
+        )  # fmt: skip
+        answering = (bot or self.bots[0]).answer_http(request)
+        answer = asyncio.run_coroutine_threadsafe(answering, self._loop).result(_START)
+        self.settle()
+        return answer
 
     def _text_of(self, author: PhoneUser | Chatroom, chat: PhoneUser | Chatroom) -> TextMessage:
         """Return a text as the bot would receive it; called in the server's thread."""

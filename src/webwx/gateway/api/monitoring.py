@@ -12,7 +12,7 @@ from webwx.bot.metrics import CONTENT_TYPE, Metrics
 from webwx.errors import StorageError
 from webwx.gateway.api.audit_log import InjectedRecords
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
+from webwx.gateway.api.parameters import InjectedBots, InjectedCaller, InjectedPort
 
 
 @get(
@@ -34,17 +34,21 @@ async def show_health() -> str:
 async def show_readiness(
     port: InjectedPort,
     records: InjectedRecords,
+    bots: InjectedBots,
     require: Annotated[
-        Literal["online"] | None, QueryParameter(description="`online`: every account has to be online, too")
+        Literal["online", "bots"] | None,
+        QueryParameter(description="`online`: every account has to be online, too. `bots`: every bot has to run, too"),
     ] = None,
 ) -> Response[str]:
-    """Return whether the database can be read and, on request, whether all accounts are online, in one line."""
+    """Return in one line whether the database can be read and, on request, whether accounts are online or bots run."""
     try:
         await records.audit(limit=1)
     except StorageError:
         return Response("The database cannot be read.", status_code=503)
     if require == "online" and any(status.state != "online" for status in await port.list_accounts()):
         return Response("An account is not online.", status_code=503)
+    if require == "bots" and any(run.state != "running" for run in bots.runs):
+        return Response("A bot does not run.", status_code=503)
     return Response("ok")
 
 
@@ -55,12 +59,15 @@ async def show_readiness(
         200: ResponseSpec(str, generate_examples=False, media_type="text/plain", description="Prometheus's format"),
     },
 )  # fmt: skip
-async def show_metrics(port: InjectedPort, caller: InjectedCaller) -> Response[bytes]:
-    """Return the metrics of the accounts that the key reaches, labelled by their numbers, and of the process."""
+async def show_metrics(port: InjectedPort, caller: InjectedCaller, bots: InjectedBots) -> Response[bytes]:
+    """Return the metrics of the accounts that the key reaches and of their bots, and of the process."""
     metrics = Metrics()
     for status in await port.list_accounts():
         if caller.reaches(status.number):
             metrics.add_account(port.account(status.number), status.number)
+    for run in bots.runs:
+        if caller.reaches(run.account.number):
+            metrics.add_bot(run.bot, run.account.number)
     return Response(await metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 

@@ -8,11 +8,15 @@ from litestar.di import NamedDependency
 from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
 from webwx.gateway.auth import Caller
+from webwx.gateway.bots import HostedBots
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import GatewayPort
 
 InjectedPort: TypeAlias = NamedDependency[SkipValidation[GatewayPort]]
 """The accounts."""
+
+InjectedBots: TypeAlias = NamedDependency[SkipValidation[HostedBots]]
+"""The bots that run inside the gateway."""
 
 InjectedCaller: TypeAlias = NamedDependency[SkipValidation[Caller]]
 """Who makes the request."""

@@ -1,0 +1,132 @@
+"""Bots that run inside the gateway: their state, and the requests for their HTTP handlers."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import msgspec
+from litestar import HttpMethod, Request, Response, Router, get, route
+from litestar.datastructures import State
+from litestar.params import FromPath
+
+from webwx.bot.http_handlers import HttpRequest
+from webwx.gateway.api.documented import problems
+from webwx.gateway.api.parameters import InjectedBots, InjectedCaller
+from webwx.gateway.auth import Caller
+from webwx.gateway.bots import BotRun, HostedBots, RunState
+from webwx.gateway.problems import GatewayProblem
+
+_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Headers that a handler does not get."""
+
+_HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'; sandbox"}
+"""Headers of a handler's answer; a page that it returns has no access to the console."""
+
+
+class BotView(msgspec.Struct, frozen=True, kw_only=True):
+    """A bot on one account."""
+
+    name: str
+    account: int
+    """Number of the account."""
+    state: RunState
+    """
+    `waiting`: until the account is logged in. `failed`: the error is retried. `ended`: the bot does not begin again.
+    """
+    error: str | None
+    """Why it has failed or ended."""
+    handled: int
+    """Number of events that were handled since the start."""
+    failed_attempts: int
+    dead_letters: int
+    in_flight: int
+    """Number of events in memory, handled or waiting."""
+    paths: list[str]
+    """Paths of its HTTP handlers below `/bots/<name>`."""
+
+
+class BotList(msgspec.Struct, frozen=True, kw_only=True):
+    """The bots of the accounts that the key reaches."""
+
+    bots: list[BotView]
+
+
+def view_of_run(run: BotRun) -> BotView:
+    """Return a bot as the API shows it."""
+    counts = run.bot.counts
+    return BotView(
+        name=run.bot.name, account=run.account.number, state=run.state, error=run.error, handled=counts.delivered,
+        failed_attempts=counts.failed, dead_letters=counts.dead, in_flight=counts.in_flight,
+        paths=run.bot.http_routes.paths,
+    )  # fmt: skip
+
+
+@get("/bots", scope="read", summary="List bots", responses=problems())
+async def list_bots(bots: InjectedBots, caller: InjectedCaller) -> BotList:
+    """Return the bots that run inside the gateway, once for each account that the key reaches."""
+    return BotList(bots=[view_of_run(run) for run in bots.runs if caller.reaches(run.account.number)])
+
+
+@route(
+    "/bots/{name:str}/{path:path}",
+    http_method=[HttpMethod.GET, HttpMethod.POST, HttpMethod.PUT, HttpMethod.PATCH, HttpMethod.DELETE],
+    scope="bots", reads_query=True, include_in_schema=False,
+)  # fmt: skip
+async def call_bot(
+    request: Request[Caller, None, State],
+    name: FromPath[str],
+    path: FromPath[Path],
+    bots: InjectedBots,
+    caller: InjectedCaller,
+) -> Response[bytes]:
+    """Call an HTTP handler of a bot; `?account=` chooses the account of a bot that runs on several."""
+    query = dict(request.query_params.items())
+    run, below = find_run(bots, caller, name, query.get("account")), f"/{path.as_posix().lstrip('/')}"
+    methods = run.bot.http_routes.methods_of(below)
+    if not methods:
+        raise GatewayProblem("not-found", "The bot has no handler for this path.")
+    if request.method not in methods:
+        raise GatewayProblem("method-not-allowed", f"The path has {', '.join(methods)}.")
+    if not run.is_serving:
+        raise GatewayProblem("unavailable", "The bot does not run now.")
+    headers = {name.lower(): value for name, value in request.headers.items() if name.lower() not in _CREDENTIALS}
+    answer = await run.bot.answer_http(
+        HttpRequest(
+            method=request.method, path=below, query=query, headers=headers, body=await request.body(),
+            key=headers.get("idempotency-key") or secrets.token_hex(12), caller=caller.id,
+        )
+    )  # fmt: skip
+    return Response(answer.body, status_code=answer.status, media_type=answer.media_type, headers=_HEADERS)
+
+
+def find_run(bots: HostedBots, caller: Caller, name: str, account: str | None) -> BotRun:
+    """
+    Return a bot on an account that the caller reaches.
+
+    Args:
+        bots: The bots.
+        caller: Who calls.
+        name: Name of the bot.
+        account: Number or name of the account; None: the only one.
+
+    Raises:
+        GatewayProblem: There is no such bot, or it runs on several accounts.
+    """
+    runs = [
+        run
+        for run in bots.find_runs(name)
+        if caller.reaches(run.account.number) and account in {None, run.account.name, str(run.account.number)}
+    ]
+    if len(runs) != 1:
+        which = (
+            "runs on several accounts; add ?account=NAME" if runs else "does not exist, or the key does not reach it"
+        )
+        raise GatewayProblem("not-found", f"The bot {which}.")
+    return runs[0]
+
+
+calls_router = Router("/", route_handlers=[call_bot])
+"""The routes beside the API."""
+
+bots_router = Router("/", route_handlers=[list_bots], tags=["bots"])

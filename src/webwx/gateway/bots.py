@@ -1,0 +1,259 @@
+"""
+Bots inside the gateway: each runs on the gateway's accounts, with the client that the gateway keeps logged in.
+
+A bot on one account is a run. Events are delivered as in every bot: the run has a consumer of its own in the journal.
+A run waits while its account is logged out, and continues after the next login.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+from webwx.bot.bot import check, serve
+from webwx.bot.failures import describe
+from webwx.bot.running_accounts import RunningAccounts
+from webwx.errors import InvalidSettings, LoggedOut, NotLoggedIn, WxError
+from webwx.protocol.hosts import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Iterable
+
+    from webwx.bot.bot import Bot
+    from webwx.client.client import AsyncClient
+
+_log = logging.getLogger("webwx.gateway")
+
+RESERVED_NAMES = frozenset({"gateway"})
+"""Names of consumers that the gateway has itself."""
+
+_RETRY = 5.0
+"""Seconds until a run begins again after an error, for example because another process runs the bot."""
+
+RunState = Literal["waiting", "running", "failed", "ended"]
+"""
+`waiting`: until the account is logged in. `failed`: the error is retried. `ended`: the bot does not begin again: its
+login has ended and it has `relogin=False`, or there was an internal error.
+"""
+
+
+class AssignedBot(NamedTuple):
+    """A bot, and where it runs."""
+
+    bot: Bot
+    accounts: tuple[str, ...] = ()
+    """Names of the accounts; empty: all accounts, or the one that the bot names itself."""
+
+    def runs_on(self, account: str) -> bool:
+        """Return whether the bot runs on an account."""
+        return account in self.names if self.names else True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the accounts on which it runs; empty for all."""
+        return self.accounts or (() if self.bot.account is None else (self.bot.account,))
+
+
+class HostedAccount(Protocol):
+    """An account on which bots run."""
+
+    number: int
+    name: str
+
+    @property
+    def client(self) -> AsyncClient:
+        """The account's client, logged in or not."""
+        ...
+
+    async def wait_for_login(self) -> None:
+        """Return once the account is logged in."""
+        ...
+
+
+class BotRun:
+    """
+    A bot on one account.
+
+    Args:
+        bot: The bot, which runs nowhere else.
+        account: The account.
+        accounts: The accounts with which the bot's functions can act.
+        sleep: Waits for some seconds after an error.
+    """
+
+    def __init__(
+        self,
+        bot: Bot,
+        account: HostedAccount,
+        accounts: RunningAccounts,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self.bot = bot
+        self.account = account
+        self.state: RunState = "waiting"
+        self.error: str | None = None
+        """Why it has failed or ended."""
+        self._accounts = accounts
+        self._sleep = sleep
+        self._task = asyncio.ensure_future(self._run())
+        self._task.add_done_callback(self._note_end)
+
+    def __repr__(self) -> str:
+        return f"BotRun({self.bot.name!r}, account {self.account.number}, {self.state})"
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether it answers HTTP requests: also while the account is logged out."""
+        return self.state in {"waiting", "running"} and not self._task.cancelling()
+
+    def cancel(self) -> None:
+        """Stop; running handlers may take ten seconds to end."""
+        if not self._task.cancelling():  # a second cancellation would not wait for them
+            self._task.cancel()
+
+    async def wait(self) -> None:
+        """Return once it has ended."""
+        await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            self.state = "waiting"
+            try:
+                await serve(
+                    self.bot, self.account.client, wait_for_login=self._wait_for_login, accounts=self._accounts,
+                    on_ready=self._note_ready,
+                )  # fmt: skip
+            except LoggedOut as end:
+                self.state, self.error = "ended", str(end)
+                return
+            except NotLoggedIn:  # the account was logged out here
+                continue
+            except WxError as error:
+                if self.error != str(error):
+                    _log.error("The bot %s on account %d: %s", self.bot.name, self.account.number, error)
+                self.state, self.error = "failed", str(error)
+                await self._sleep(_RETRY)
+
+    async def _wait_for_login(self) -> None:
+        self.state = "waiting"
+        await self.account.wait_for_login()
+
+    def _note_ready(self, bot: Bot, client: AsyncClient) -> None:
+        del bot, client
+        self.state, self.error = "running", None
+
+    def _note_end(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.state, self.error = "ended", type(error).__name__
+            _log.error("The bot %s on account %d has ended: %s.", self.bot.name, self.account.number, describe(error))
+
+
+class HostedBots:
+    """
+    The bots of a gateway, each on its accounts.
+
+    Args:
+        bots: The bots, which `check_bots` has accepted.
+        sleep: Waits for some seconds after an error.
+    """
+
+    def __init__(
+        self, bots: Iterable[AssignedBot] = (), sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    ) -> None:
+        self._bots = tuple(bots)
+        self._sleep = sleep
+        self._accounts = RunningAccounts()
+        self._runs: list[BotRun] = []
+
+    def __repr__(self) -> str:
+        return f"HostedBots({len(self._bots)} bots, {len(self._runs)} runs)"
+
+    @property
+    def runs(self) -> tuple[BotRun, ...]:
+        """All runs, in the order in which they began."""
+        return tuple(self._runs)
+
+    def find_runs(self, name: str) -> list[BotRun]:
+        """Return the runs of a bot by its name."""
+        return [run for run in self._runs if run.bot.name == name]
+
+    def open_account(self, account: HostedAccount) -> None:
+        """Begin to run the bots of an account that the gateway has opened."""
+        self._accounts.add(account.name, account.client)
+        self._runs += [
+            BotRun(assigned.bot.for_account(account.name), account, self._accounts, self._sleep)
+            for assigned in self._bots
+            if assigned.runs_on(account.name)
+        ]
+
+    async def close_account(self, account: HostedAccount) -> None:
+        """Stop the bots of an account that the gateway is about to close."""
+        await self._end([run for run in self._runs if run.account is account])
+        self._accounts.remove(account.name)
+
+    def begin_closing(self) -> None:
+        """Stop all bots; running handlers may take ten seconds to end."""
+        for run in self._runs:
+            run.cancel()
+
+    async def close(self) -> None:
+        """Stop all bots, and return once they have ended."""
+        await self._end(self._runs[:])
+
+    async def _end(self, runs: Collection[BotRun]) -> None:
+        for run in runs:
+            run.cancel()
+        for run in runs:
+            await run.wait()
+            self._runs.remove(run)
+
+
+def check_bots(bots: Iterable[AssignedBot], *, host: str | None, server: str | None) -> None:
+    """
+    Check that bots can run in one gateway; nothing is sent.
+
+    Args:
+        bots: The bots.
+        host: Where the gateway's accounts are logged in; None: the default.
+        server: Server of the logins; None: the platform.
+
+    Raises:
+        InvalidSettings: One of them cannot run there.
+    """
+    checked: list[AssignedBot] = []
+    for assigned in bots:
+        _check_bot(assigned, host, server)
+        for other in checked:
+            if other.bot.name == assigned.bot.name and _share_an_account(assigned, other):
+                raise InvalidSettings(
+                    f"Two bots of one account have the name {assigned.bot.name!r}; give each its own with name=."
+                )
+        checked.append(assigned)
+
+
+def _check_bot(assigned: AssignedBot, host: str | None, server: str | None) -> None:
+    bot, which = assigned.bot, f"The bot {assigned.bot.name!r}"
+    try:
+        check(bot)
+    except (TypeError, ValueError) as error:
+        raise InvalidSettings(f"{which} cannot run: {error}") from None
+    if bot.own_client_settings:
+        raise InvalidSettings(
+            f"{which} sets {bot.own_client_settings[0]}=, which the gateway decides for its accounts; remove it."
+        )
+    if bot.name in RESERVED_NAMES:
+        raise InvalidSettings(f"{which} has a name that the gateway uses itself; give it another with name=.")
+    if bot.account is not None and assigned.accounts not in {(), (bot.account,)}:
+        raise InvalidSettings(f"{which} names the account {bot.account!r} itself, and the configuration another one.")
+    settings = bot.settings()
+    if choose(settings.host, settings.server) != choose(host, server):
+        raise InvalidSettings(
+            f"{which} is for accounts of another host or server than the gateway's; remove host= and server= from it, "
+            "or start the gateway with --host or --server."
+        )
+
+
+def _share_an_account(one: AssignedBot, other: AssignedBot) -> bool:
+    return not one.names or not other.names or not set(one.names).isdisjoint(other.names)
