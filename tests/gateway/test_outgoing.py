@@ -23,7 +23,7 @@ class HookServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
         self.requests.append(head + await reader.readexactly(length))
         writer.write(self.answer)
         await writer.drain()
@@ -119,3 +119,20 @@ async def test_an_answer_that_breaks_off_is_a_failure_without_the_url(server: Ho
         with pytest.raises(TransportError, match="no complete answer") as failed:
             await client.post(f"http://127.0.0.1:{server.port}/secret", b"", {}, allow_private=True)
     assert "secret" not in str(failed.value)
+
+
+async def test_a_file_is_fetched_in_pieces_without_a_redirect(server: HookServer) -> None:
+    async with OutgoingClient() as client:
+        url = f"http://127.0.0.1:{server.port}/a"
+        server.answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300_000
+        pieces = [len(piece) async for piece in client.fetch(url, allow_private=True)]
+        assert (sum(pieces), len(pieces) > 1) == (300_000, True)
+        server.answer = b"HTTP/1.1 302 Go\r\nLocation: /b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        with pytest.raises(TransportError, match="status 302"):
+            _ = [piece async for piece in client.fetch(url, allow_private=True)]
+        server.answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 300000\r\n\r\nhalf"
+        with pytest.raises(TransportError, match="no complete answer"):
+            _ = [piece async for piece in client.fetch(url, allow_private=True)]
+        with pytest.raises(AddressRefused):
+            _ = [piece async for piece in client.fetch(url)]
+    assert len(server.requests) == 3

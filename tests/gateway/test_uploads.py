@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.conftest import MP4, PNG
 
+from webwx.errors import StorageError
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploads import LIFETIME, UploadStore, plain_name
 from webwx.storage.open import open_records
@@ -54,14 +55,71 @@ async def test_the_kind_is_seen_in_the_content(uploads: UploadStore) -> None:
         assert (await uploads.add(pieces(content), name="x", owner="k", limit=10**6)).kind == kind
 
 
-async def test_what_is_too_large_empty_or_damaged_leaves_no_file(uploads: UploadStore, tmp_path: Path) -> None:
-    digest = hashlib.sha256(b"abc").digest()
-    await uploads.add(pieces(b"abc"), name="x", owner="k", limit=3, sha256=digest)
-    for content, limit in ((b"abcd", 3), (b"", 3), (b"abd", 3)):
+async def broken(*parts: bytes) -> AsyncIterator[bytes]:
+    """Yield pieces, and then fail as a broken connection does."""
+    for part in parts:
+        yield part
+    raise ConnectionResetError
+
+
+async def test_what_is_too_large_empty_or_broken_leaves_no_file(uploads: UploadStore, tmp_path: Path) -> None:
+    await uploads.add(pieces(b"abc"), name="x", owner="k", limit=3)
+    for content in (b"abcd", b""):
         with pytest.raises(GatewayProblem):
-            await uploads.add(pieces(content), name="x", owner="k", limit=limit, sha256=digest)
+            await uploads.add(pieces(content), name="x", owner="k", limit=3)
+    with pytest.raises(StorageError):
+        await uploads.add(broken(b"ab"), name="x", owner="k", limit=3)
 
     assert len(files_in(tmp_path)) == 1
+
+
+async def test_an_upload_of_a_known_length_comes_in_parts(uploads: UploadStore) -> None:
+    upload = await uploads.begin(name="a.png", owner="k", length=len(PNG))
+    assert (await uploads.offset(upload), upload.is_complete) == (0, False)
+    upload = await uploads.append(upload, pieces(PNG[:50], PNG[50:100]), offset=0, keeps_part=True)
+    later = await uploads.find(upload.id, "k")
+    assert later == upload
+    assert (await uploads.offset(upload), upload.is_complete) == (100, False)
+    upload = await uploads.append(upload, pieces(PNG[100:]), offset=100, keeps_part=True)
+
+    assert (upload.is_complete, upload.kind, upload.media_type) == (True, "image", "image/png")
+    assert await uploads.find(upload.id, "k") == upload
+    assert uploads.path(upload.id).read_bytes() == PNG
+
+
+async def test_a_broken_part_is_kept_only_if_it_needs_no_check(uploads: UploadStore) -> None:
+    upload = await uploads.begin(name="x", owner="k", length=10)
+    for keeps_part, offset in ((False, 0), (True, 4)):
+        with pytest.raises(StorageError):
+            await uploads.append(upload, broken(b"abcd"), offset=0, keeps_part=keeps_part)
+        assert await uploads.offset(upload) == offset
+
+
+async def test_a_part_at_another_place_or_beyond_the_length_is_refused(uploads: UploadStore) -> None:
+    upload = await uploads.begin(name="x", owner="k", length=5)
+    await uploads.append(upload, pieces(b"abc"), offset=0, keeps_part=True)
+    for offset, content, code in ((0, b"abc", "conflict"), (4, b"e", "conflict"), (3, b"def", "too-large")):
+        with pytest.raises(GatewayProblem) as refused:
+            await uploads.append(upload, pieces(content), offset=offset, keeps_part=True)
+        assert refused.value.code == code
+    assert uploads.path(upload.id).read_bytes() == b"abc"
+
+
+async def test_two_requests_do_not_continue_one_upload_at_once(uploads: UploadStore) -> None:
+    upload = await uploads.begin(name="x", owner="k", length=4)
+    may_end = asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"ab"
+        await may_end.wait()
+        yield b"cd"
+
+    first = asyncio.ensure_future(uploads.append(upload, slow(), offset=0, keeps_part=True))
+    await asyncio.sleep(0)
+    with pytest.raises(GatewayProblem, match="Another request"):
+        await uploads.append(upload, pieces(b"abcd"), offset=0, keeps_part=True)
+    may_end.set()
+    assert (await first).is_complete
 
 
 async def test_an_upload_is_deleted_after_a_day(uploads: UploadStore, tmp_path: Path) -> None:

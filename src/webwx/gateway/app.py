@@ -36,11 +36,13 @@ from webwx.gateway.bots import HostedBots
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.console import console_router
 from webwx.gateway.fallback import Fallback, channels_of
+from webwx.gateway.file_sources import FileSources
 from webwx.gateway.front import Front
 from webwx.gateway.hooks import Hooks, is_vendor_request
 from webwx.gateway.keys import KeyRing
 from webwx.gateway.notification_queue import NotificationQueue
 from webwx.gateway.open_streams import OpenStream, OpenStreams
+from webwx.gateway.outgoing import OutgoingClient
 from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import HANDLERS, GatewayProblem
 from webwx.gateway.receivers import Receivers
@@ -74,6 +76,7 @@ class Gateway:
         clock: Returns seconds since 1970.
         sleep: Waits for some seconds until a webhook is called again.
         rng: Spreads calls of webhooks.
+        outgoing: Fetches files that sends name by their URLs.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class Gateway:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         rng: random.Random | None = None,
+        outgoing: OutgoingClient | None = None,
     ) -> None:
         self.config = config
         self.records = records
@@ -100,6 +104,7 @@ class Gateway:
         )
         self.streams = OpenStreams(self.access.is_current)
         self._audit = AuditLog(records, port, clock)
+        self._outgoing = outgoing or OutgoingClient()
         self.uploads = UploadStore(records, folder / "uploads", clock)
         self.receivers = Receivers(records, clock)
         self.notifications = NotificationQueue(port, records, self.receivers, folder, clock)
@@ -141,6 +146,7 @@ class Gateway:
             await self.deliveries.close()
             await self.port.close()
             await self._audit.close()
+            await self._outgoing.close()
         finally:
             await self.records.close()
 
@@ -179,6 +185,9 @@ class Gateway:
                 "failed_keys": Provide(lambda: self.failed_keys, sync_to_thread=False),
                 "stream": Provide(self._stream, sync_to_thread=False),
                 "config": Provide(lambda: self.config, sync_to_thread=False),
+                "files": Provide(
+                    lambda: FileSources(self.uploads, self._outgoing, self.config.limits), sync_to_thread=False
+                ),
                 "uploads": Provide(lambda: self.uploads, sync_to_thread=False),
                 "keys": Provide(lambda: self.keys, sync_to_thread=False),
                 "number": Provide(self._number, sync_to_thread=False),

@@ -38,6 +38,7 @@ EXAMPLE = """\
 [limits]
 # body = 1048576            # bytes of a request's body; uploads have a limit of their own
 # upload = 1073741824       # bytes of an upload
+# fetched_file = 0          # bytes of a file that a send names by its URL; 0: the gateway fetches no URL
 # media = 2147483648        # bytes of downloaded media that are kept; the oldest are removed first
 # media_days = 30           # days that they are kept at most
 # header = 16384            # bytes of a request's header
@@ -95,6 +96,8 @@ class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Bytes of a request's body."""
     upload: int = 1024 * 1024 * 1024
     """Bytes of an upload."""
+    fetched_file: int = 0
+    """Bytes of a file that a send names by its URL; 0: the gateway fetches no URL."""
     media: int = 2 * 1024 * 1024 * 1024
     """Bytes of downloaded media that are kept; the oldest are removed first."""
     media_days: float = 30.0

@@ -8,8 +8,10 @@ Redirects are not followed, no proxy of the environment is used, and an answer i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -20,7 +22,7 @@ from webwx.errors import ConnectFailed, Timeout, TlsError, TransportError
 from webwx.gateway.outgoing_addresses import AddressRefused, check_addresses, read_address, read_target
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
     from types import TracebackType
     from typing import Self
 
@@ -34,6 +36,12 @@ CONNECT_TIMEOUT = 10.0
 
 TOTAL_TIMEOUT = 15.0
 """Seconds for a whole request."""
+
+FETCH_TIMEOUT = 30.0
+"""Seconds for a whole file."""
+
+_PIECE = 256 * 1024
+"""Bytes of a file that are read at a time."""
 
 MAX_ANSWER = 2_000
 """Bytes of an answer that are read."""
@@ -104,25 +112,36 @@ class OutgoingClient:
         """
         target = read_target(url, allow_private=allow_private)
         session = self._session(allow_private=allow_private)
-        try:
+        with _explained(TOTAL_TIMEOUT):
             async with session.post(target.url, data=body, headers=headers, allow_redirects=False) as answer:
                 return OutgoingAnswer(
                     status=answer.status,
                     retry_after=answer.headers.get("Retry-After"),
                     body=await _beginning(answer.content),
                 )
-        except TimeoutError:
-            raise Timeout(f"The server did not answer within {TOTAL_TIMEOUT:g} seconds.") from None
-        except aiohttp.ClientSSLError:
-            raise TlsError("The TLS connection to the server failed.") from None
-        except aiohttp.ClientConnectorError as error:
-            if isinstance(error.os_error, _RefusedByCheck):
-                raise AddressRefused(str(error.os_error)) from None
-            raise ConnectFailed(
-                f"The server cannot be reached ({error.os_error.strerror or 'no connection'})."
-            ) from None
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise TransportError(f"The server gave no complete answer ({type(error).__name__}).") from None
+
+    async def fetch(self, url: str, *, allow_private: bool = False) -> AsyncGenerator[bytes, None]:
+        """
+        Yield the pieces of a file. The caller limits its size.
+
+        Args:
+            url: An absolute URL.
+            allow_private: Allow hosts of this machine and of private networks.
+
+        Raises:
+            AddressRefused: The gateway does not connect to this address.
+            TransportError: The server did not answer with a complete file.
+        """
+        target = read_target(url, allow_private=allow_private)
+        session = self._session(allow_private=allow_private)
+        timeout = aiohttp.ClientTimeout(total=FETCH_TIMEOUT, connect=CONNECT_TIMEOUT)
+        headers = {"Accept-Encoding": "identity"}
+        with _explained(FETCH_TIMEOUT):
+            async with session.get(target.url, headers=headers, allow_redirects=False, timeout=timeout) as answer:
+                if answer.status != HTTPStatus.OK:
+                    raise TransportError(f"The server answered with status {answer.status}.")
+                async for piece in answer.content.iter_chunked(_PIECE):
+                    yield piece
 
     async def close(self) -> None:
         """Close all connections."""
@@ -143,6 +162,23 @@ class OutgoingClient:
             )  # fmt: skip
             self._closing.push_async_callback(session.close)
         return session
+
+
+@contextlib.contextmanager
+def _explained(seconds: float) -> Iterator[None]:
+    """Raise errors of aiohttp as errors of the library."""
+    try:
+        yield
+    except TimeoutError:
+        raise Timeout(f"The server did not answer within {seconds:g} seconds.") from None
+    except aiohttp.ClientSSLError:
+        raise TlsError("The TLS connection to the server failed.") from None
+    except aiohttp.ClientConnectorError as error:
+        if isinstance(error.os_error, _RefusedByCheck):
+            raise AddressRefused(str(error.os_error)) from None
+        raise ConnectFailed(f"The server cannot be reached ({error.os_error.strerror or 'no connection'}).") from None
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        raise TransportError(f"The server gave no complete answer ({type(error).__name__}).") from None
 
 
 class _RefusedByCheck(OSError):

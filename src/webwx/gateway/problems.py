@@ -75,6 +75,12 @@ KINDS: dict[str, Kind] = {
     "key-reused": Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY, "The idempotency key belongs to a send with other content; nothing was sent."
     ),
+    "not-on-the-wire": Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "WeChat's web protocol cannot express this; nothing was sent."
+    ),
+    "url-not-fetched": Kind(
+        HTTPStatus.UNPROCESSABLE_ENTITY, "The file could not be fetched from its URL; nothing was sent."
+    ),
     "too-many-requests": Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests, or too many wrong keys."),
     "internal-error": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "The gateway failed; its log says where."),
     "unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The gateway cannot do this now."),

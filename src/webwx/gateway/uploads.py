@@ -2,15 +2,17 @@
 Files that programs upload before they send them.
 
 A file is streamed to the disk in bounded memory, under a random name in a folder of its own; the name that the program
-gave is only stored beside it. An upload belongs to its caller, and is deleted after a day.
+gave is only stored beside it. An upload belongs to its caller, and is deleted after a day. One whose length was
+announced may come in several requests: the size of its file says how far it has come, also after a crash.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import os
 import secrets
 from typing import TYPE_CHECKING, BinaryIO
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -37,7 +39,7 @@ _START = 32
 
 
 class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload that is complete."""
+    """An upload."""
 
     id: str
     owner: str
@@ -45,10 +47,11 @@ class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Name that the program gave, for the receiver."""
     size: int
-    """Size in bytes."""
-    kind: MediaKind
+    """Size in bytes of the whole file."""
+    kind: MediaKind = "file"
     """How it is sent by default."""
-    media_type: str
+    media_type: str = "application/octet-stream"
+    is_complete: bool = True
     expires_at: float
     """Seconds since 1970."""
 
@@ -70,70 +73,111 @@ class UploadStore:
         self._records = records
         self._folder = folder
         self._clock = clock
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Locks of the uploads that a request continues now, by their ids."""
 
     def __repr__(self) -> str:
         return "UploadStore()"
 
-    async def add(
-        self, stream: AsyncIterator[bytes], *, name: str, owner: str, limit: int, sha256: bytes | None = None
-    ) -> StoredUpload:
+    async def add(self, stream: AsyncIterator[bytes], *, name: str, owner: str, limit: int) -> StoredUpload:
         """
         Write a stream to a file.
 
         Args:
-            stream: Pieces of the content.
+            stream: Pieces of the content. If it raises, nothing is stored.
             name: Name for the receiver.
             owner: Id of the caller.
             limit: Bytes at most.
-            sha256: The digest that the content must have; None: any.
 
         Raises:
-            GatewayProblem: The content is empty, too large, or has another digest; nothing is stored.
+            GatewayProblem: The content is empty or too large; nothing is stored.
             StorageError: The file cannot be written.
         """
-        await self.delete_expired()
-        upload_id = secrets.token_hex(16)
-        path = self.path(upload_id)
+        upload = await self._begin(name, owner)
+        path = self.path(upload.id)
         try:
-            size, start = await self._write(path, stream, limit, sha256)
-        except OSError as error:
-            await asyncio.to_thread(path.unlink, missing_ok=True)
-            raise StorageError(f"The upload cannot be stored: {explain(error)}") from None
+            size = await _append(path, stream, limit)
+            if not size:
+                raise GatewayProblem("bad-request", "The upload is empty.")
+            return await self._complete(msgspec.structs.replace(upload, size=size))
         except BaseException:
             await asyncio.to_thread(path.unlink, missing_ok=True)
             raise
-        media_type = image_type(start) or ("video/mp4" if is_video(start) else "application/octet-stream")
-        kind: MediaKind = "image" if image_type(start) else "video" if is_video(start) else "file"
-        upload = StoredUpload(
-            id=upload_id, owner=owner, name=plain_name(name), size=size, kind=kind, media_type=media_type,
-            expires_at=self._clock() + LIFETIME,
-        )  # fmt: skip
-        await self._records.put(KIND, upload_id, msgspec.json.encode(upload), version=0, time=self._clock())
+
+    async def begin(self, *, name: str, owner: str, length: int) -> StoredUpload:
+        """
+        Store an upload without content, whose length is known; `append` adds the content.
+
+        Raises:
+            StorageError: It cannot be stored.
+        """
+        upload = msgspec.structs.replace(await self._begin(name, owner), size=length, is_complete=False)
+        await self._put(upload)
         return upload
 
-    async def _write(
-        self, path: Path, stream: AsyncIterator[bytes], limit: int, sha256: bytes | None
-    ) -> tuple[int, bytes]:
-        """Write a stream, and return its size and its first bytes."""
-        await asyncio.to_thread(make_private_folder, path.parent)
-        await asyncio.to_thread(make_private, path)
-        file: BinaryIO = await asyncio.to_thread(path.open, "wb")
-        size, start, digest = 0, b"", hashlib.sha256()
+    async def append(
+        self, upload: StoredUpload, stream: AsyncIterator[bytes], *, offset: int, keeps_part: bool
+    ) -> StoredUpload:
+        """
+        Add a stream to an upload, and return the upload, which may be complete then.
+
+        Args:
+            upload: An upload that is not complete.
+            stream: Pieces of the content.
+            offset: Number of bytes that the caller has uploaded before.
+            keeps_part: Keep what has arrived if the stream raises before its end.
+
+        Raises:
+            GatewayProblem: The offset is another one, another request is uploading, or the content is too long.
+            StorageError: The file cannot be written.
+        """
+        turn = self._turns.setdefault(upload.id, asyncio.Lock())
+        if turn.locked():
+            raise GatewayProblem("conflict", "Another request is continuing this upload.")
+        async with turn:
+            path, begin = self.path(upload.id), await self.offset(upload)
+            if offset != begin:
+                raise GatewayProblem("conflict", f"The upload continues at byte {begin}.")
+            try:
+                end = begin + await _append(path, stream, upload.size - begin)
+            except BaseException as error:
+                if not keeps_part or isinstance(error, GatewayProblem):
+                    await asyncio.to_thread(os.truncate, path, begin)
+                raise
+            return await self._complete(upload) if end == upload.size else upload
+
+    async def offset(self, upload: StoredUpload) -> int:
+        """Return the number of bytes that have arrived."""
+        return (await asyncio.to_thread(self.path(upload.id).stat)).st_size
+
+    async def _begin(self, name: str, owner: str) -> StoredUpload:
+        """Return a new upload with an empty file, without a record."""
+        await self.delete_expired()
+        upload = StoredUpload(
+            id=secrets.token_hex(16), owner=owner, name=plain_name(name), size=0, expires_at=self._clock() + LIFETIME
+        )
+        path = self.path(upload.id)
         try:
-            async for piece in stream:
-                size += len(piece)
-                if size > limit:
-                    raise GatewayProblem("too-large", f"An upload has at most {limit} bytes.")
-                start = start or piece[:_START]
-                digest.update(piece)
-                await asyncio.to_thread(file.write, piece)
-        finally:
-            await asyncio.to_thread(file.close)
-        if not size:
-            raise GatewayProblem("bad-request", "The upload is empty.")
-        if sha256 is not None and digest.digest() != sha256:
-            raise GatewayProblem("bad-request", "The content does not have the digest of 'Content-Digest'.")
-        return size, start
+            await asyncio.to_thread(make_private_folder, path.parent)
+            await asyncio.to_thread(make_private, path)
+        except OSError as error:
+            raise StorageError(f"The upload cannot be stored: {explain(error)}") from None
+        return upload
+
+    async def _complete(self, upload: StoredUpload) -> StoredUpload:
+        """Store that all content of an upload has arrived, and what it is."""
+        start = await asyncio.to_thread(_beginning, self.path(upload.id))
+        is_image, has_video = image_type(start), is_video(start)
+        media_type = is_image or ("video/mp4" if has_video else "application/octet-stream")
+        kind: MediaKind = "image" if is_image else "video" if has_video else "file"
+        complete = msgspec.structs.replace(upload, kind=kind, media_type=media_type, is_complete=True)
+        await self._put(complete)
+        return complete
+
+    async def _put(self, upload: StoredUpload) -> None:
+        earlier = await self._records.get(KIND, upload.id)
+        version = 0 if earlier is None else earlier.version
+        await self._records.put(KIND, upload.id, msgspec.json.encode(upload), version=version, time=self._clock())
 
     async def find(self, upload_id: str, owner: str) -> StoredUpload | None:
         """Return an upload of a caller; None if there is none, or it has expired."""
@@ -157,6 +201,35 @@ class UploadStore:
     def path(self, upload_id: str) -> Path:
         """Return the path of an upload's file."""
         return self._folder / upload_id
+
+
+async def _append(path: Path, stream: AsyncIterator[bytes], room: int) -> int:
+    """
+    Append a stream to a file, and return the number of bytes.
+
+    Raises:
+        GatewayProblem: The stream is longer than the room.
+        StorageError: The file cannot be written.
+    """
+    size = 0
+    try:
+        file: BinaryIO = await asyncio.to_thread(path.open, "ab")
+        try:
+            async for piece in stream:
+                size += len(piece)
+                if size > room:
+                    raise GatewayProblem("too-large", f"There is room for {room} bytes.")
+                await asyncio.to_thread(file.write, piece)
+        finally:
+            await asyncio.to_thread(file.close)
+    except OSError as error:
+        raise StorageError(f"The upload cannot be stored: {explain(error)}") from None
+    return size
+
+
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_START)
 
 
 def plain_name(name: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.client.conftest import PNG
 
 from webwx.gateway.api.sends import LONGEST_WAIT, wait_of
 
@@ -147,6 +150,50 @@ async def test_a_key_for_file_transfer_helper_sends_nowhere_else(online: Running
         answer = await client.post(MESSAGES, json={"to": "Boss", "text": "a"})
 
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+async def test_a_file_comes_with_the_request(online: Running) -> None:
+    file = {"data": base64.b64encode(PNG).decode(), "name": "cat.png"}
+    async with online.client("send") as client:
+        for prefer, status in (("wait=25", 201), ("respond-async", 202)):
+            answer = await client.post(MESSAGES, json={"to": "filehelper", "file": file}, headers={"Prefer": prefer})
+            assert answer.status_code == status
+        async with asyncio.timeout(20):
+            while (await online.port.account(1).status()).queued:  # noqa: ASYNC110 - no event marks the end
+                await asyncio.sleep(0)
+        ambiguous = await client.post(MESSAGES, json={"to": "filehelper", "file": {**file, "upload_id": "1"}})
+        nothing = await client.post(MESSAGES, json={"to": "filehelper", "file": {}})
+        fetched = await client.post(MESSAGES, json={"to": "filehelper", "file": {"url": "https://example.org/a.png"}})
+        assert [answer.json()["code"] for answer in (ambiguous, nothing, fetched)] == [
+            "bad-request", "bad-request", "url-not-fetched",
+        ]  # fmt: skip
+
+    assert len(online.world.inbox("me")["filehelper"].messages) == 2
+
+
+async def test_members_of_a_chatroom_are_mentioned_as_the_app_does(online: Running) -> None:
+    async with online.client("send", "read", "manage") as client:
+        created = await client.post("/api/v1/accounts/1/chatrooms", json={"members": ["Boss", "阿华"], "name": "Trip"})
+        room = created.json()["chatroom"]["id"]
+        members = (await client.get(f"/api/v1/accounts/1/contacts/{room}")).json()["members"]
+        hua = next(member for member in members if member["name"] == "阿华")
+        for who in ("阿华", hua["id"]):
+            answer = await client.post(MESSAGES, json={"to": room, "text": "come", "mentions": [who]})
+            assert answer.status_code == 201
+        unknown = await client.post(MESSAGES, json={"to": room, "text": "come", "mentions": ["nobody"]})
+        alone = await client.post(MESSAGES, json={"to": "filehelper", "text": "come", "mentions": ["阿华"]})
+        entries = (await client.get(MESSAGES, params={"chat": room})).json()["entries"]
+
+    assert [entry["send"]["text"] for entry in entries if entry["send"]] == ["@阿华\u2005come"] * 2
+    assert [answer.json()["code"] for answer in (unknown, alone)] == ["unknown-contact", "invalid-request"]
+
+
+async def test_a_reply_is_refused_because_the_web_protocol_has_none(online: Running, counted: Counted) -> None:
+    async with online.client("send") as client:
+        answer = await client.post(MESSAGES, json={"to": "filehelper", "text": "yes", "reply_to": 1})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "not-on-the-wire")
+    assert "webwxsendmsg" not in counted.calls
 
 
 @pytest.mark.parametrize(

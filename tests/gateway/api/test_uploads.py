@@ -6,12 +6,9 @@ import base64
 import hashlib
 from typing import TYPE_CHECKING
 
-import pytest
 from tests.client.conftest import PNG
 
-from webwx.gateway.api.uploads import digest_of
 from webwx.gateway.config import GatewayConfig, LimitsTable
-from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import Running, StartGateway
@@ -60,9 +57,59 @@ async def test_an_upload_above_the_limit_is_refused(start_gateway: StartGateway)
         assert (refused.status_code, refused.json()["code"]) == (413, "too-large")
 
 
-def test_a_digest_is_sha_256() -> None:
-    assert digest_of(None) is None
-    text = base64.b64encode(b"x" * 32).decode()
-    assert digest_of(f"sha-512=:abc=:, sha-256=:{text}:") == b"x" * 32
-    with pytest.raises(GatewayProblem):
-        digest_of("md5=:abc=:")
+async def test_a_file_of_a_form_is_uploaded_under_its_name(online: Running) -> None:
+    async with online.client("send") as client:
+        files = {"note": (None, "hello"), "file": ("猫.png", PNG, "image/png")}
+        upload = (await client.post("/api/v1/uploads", files=files)).json()
+        assert (upload["name"], upload["bytes"], upload["kind"]) == ("猫.png", len(PNG), "image")
+        renamed = (await client.post("/api/v1/uploads?name=cat.png", files=files)).json()
+        assert renamed["name"] == "cat.png"
+        refused = await client.post("/api/v1/uploads", files={"note": (None, "hello")})
+        assert (refused.status_code, refused.json()["code"]) == (400, "bad-request")
+        body = {"to": "filehelper", "file": {"upload_id": upload["upload_id"]}}
+        assert (await client.post(MESSAGES, json=body)).status_code == 201
+
+
+def digest(content: bytes) -> dict[str, str]:
+    return {"Content-Digest": f"sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"}
+
+
+async def test_an_upload_is_continued_where_it_stopped(online: Running) -> None:
+    async with online.client("send") as client:
+        begun = await client.post("/api/v1/uploads?name=cat.png", headers={"Upload-Length": str(len(PNG))})
+        assert (begun.status_code, begun.json()["is_complete"]) == (201, False)
+        place, upload_id = begun.headers["location"], begun.json()["upload_id"]
+        damaged = await client.patch(place, content=PNG[:90], headers={"Upload-Offset": "0", **digest(PNG[:91])})
+        assert damaged.status_code == 400
+        first = await client.patch(place, content=PNG[:100], headers={"Upload-Offset": "0", **digest(PNG[:100])})
+        assert (first.status_code, first.headers["upload-offset"]) == (200, "100")
+        asked = await client.head(place)
+        assert (asked.status_code, asked.content) == (200, b"")
+        assert (asked.headers["upload-offset"], asked.headers["upload-length"]) == ("100", str(len(PNG)))
+        for offset in ("99", "101"):
+            wrong = await client.patch(place, content=b"x", headers={"Upload-Offset": offset})
+            assert (wrong.status_code, wrong.json()["code"]) == (409, "conflict")
+        early = await client.post(MESSAGES, json={"to": "filehelper", "file": {"upload_id": upload_id}})
+        assert (early.status_code, early.json()["code"]) == (409, "conflict")
+        last = (await client.patch(place, content=PNG[100:], headers={"Upload-Offset": "100"})).json()
+        assert (last["is_complete"], last["offset"], last["kind"]) == (True, len(PNG), "image")
+        assert (await client.get(place)).json() == last
+        assert (await client.patch(place, content=b"", headers={"Upload-Offset": str(len(PNG))})).status_code == 409
+        sent = await client.post(MESSAGES, json={"to": "filehelper", "file": {"upload_id": upload_id}})
+        assert sent.status_code == 201
+        async with online.client("send") as stranger:
+            for answer in (
+                await stranger.head(place),
+                await stranger.get(place),
+                await stranger.patch(place, content=b"x", headers={"Upload-Offset": "0"}),
+            ):
+                assert answer.status_code == 404
+
+
+async def test_a_length_above_the_limit_or_with_a_body_is_refused(start_gateway: StartGateway) -> None:
+    config = GatewayConfig(limits=LimitsTable(upload=1000))
+    async with start_gateway(config) as running, running.client("send") as client:
+        large = await client.post("/api/v1/uploads", headers={"Upload-Length": "1001"})
+        assert (large.status_code, large.json()["code"]) == (413, "too-large")
+        both = await client.post("/api/v1/uploads", content=b"a", headers={"Upload-Length": "1000"})
+        assert (both.status_code, both.json()["code"]) == (400, "bad-request")

@@ -17,7 +17,7 @@ from webwx.gateway.problems import GatewayProblem, error_pages
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_METHODS = ("get", "post", "put", "patch", "delete")
+_METHODS = ("get", "head", "post", "put", "patch", "delete")
 
 
 class ReferencePage(OpenAPIRenderPlugin):

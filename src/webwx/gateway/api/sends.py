@@ -1,8 +1,9 @@
-"""Sends: texts and uploaded files, their states, and what to do about them."""
+"""Sends: texts and files, their states, and what to do about them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
 
+from webwx.errors import InvalidRequest, UnknownContact
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import (
     AccountNumber,
@@ -23,13 +25,17 @@ from webwx.gateway.api.parameters import (
 )
 from webwx.gateway.api.representations import OutboxEntry, SendView, view_of_outgoing, view_of_sent
 from webwx.gateway.auth import Caller
-from webwx.gateway.port import Content, MediaContent, MediaKind, Sent, TextContent
+from webwx.gateway.file_sources import FileSources
+from webwx.gateway.port import AccountPort, MediaContent, MediaKind, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
-from webwx.gateway.uploads import UploadStore, plain_name
-from webwx.model.contacts import FILEHELPER
+from webwx.gateway.uploads import plain_name
+from webwx.model.contacts import FILEHELPER, Member
 
 LONGEST_WAIT = 25.0
 """Seconds for which a request waits for the outcome of its send, unless it prefers fewer."""
+
+_MENTION_END = "\u2005"
+"""Character that the app puts behind the name of a mention."""
 
 _WAIT = re.compile(r"wait=(\d{1,3})")
 
@@ -39,13 +45,21 @@ SENT_OR_QUEUED = {
 
 
 class FileToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An uploaded file to send."""
+    """A file to send: exactly one of `upload_id`, `data` and `url`."""
 
-    upload_id: str
+    upload_id: str | None = None
+    """Id of an upload of this key."""
+    data: str | None = None
+    """The content in base64; the whole request is limited like every body, so upload larger files."""
+    url: str | None = None
+    """Public address from which the gateway fetches the file, if its configuration allows that."""
     name: str | None = None
-    """Name for the receiver; null: the name of the upload."""
+    """Name for the receiver; null: that of the upload, or at the end of the URL."""
     kind: MediaKind | None = None
     """How to send it; null: by its content."""
+
+    def __repr__(self) -> str:
+        return "FileToSend(***)"
 
 
 class MessageToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +71,13 @@ class MessageToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The text; it is sent unchanged. Either a text or a file."""
     file: FileToSend | None = None
     """The file. Either a text or a file."""
+    mentions: list[str] = []
+    """
+    Members of the chatroom to mention, by their ids or names: `@name` is put before the text, as the app does. The web
+    protocol has no other mark of a mention, so the app may not notify them.
+    """
+    reply_to: int | None = None
+    """Always refused: the web protocol cannot quote a message."""
 
     def __repr__(self) -> str:
         return "MessageToSend(***)"
@@ -98,14 +119,14 @@ def answer_send(sent: Sent) -> Response[SendView]:
     "/accounts/{account:str}/messages",
     scope="send:filehelper",
     summary="Send a message",
-    responses={**problems(404, 409, 422, 424, 502, 503, 504), **SENT_OR_QUEUED},
+    responses={**problems(404, 409, 413, 422, 424, 502, 503, 504), **SENT_OR_QUEUED},
 )
 async def send_message(
     number: AccountNumber,
     data: JSONBody[MessageToSend],
     port: InjectedPort,
     caller: InjectedCaller,
-    uploads: NamedDependency[SkipValidation[UploadStore]],
+    files: NamedDependency[SkipValidation[FileSources]],
     idempotency_key: IdempotencyKey = None,
     prefer: Prefer = None,
 ) -> Response[SendView]:
@@ -116,37 +137,76 @@ async def send_message(
     sent; check the chat before you send it again. 422, 424: it was not sent.
     """
     require_recipient(caller, data.to)
-    account, wait = port.account(number), wait_of(prefer)
-    content, key = await _content_of(data, caller, uploads), idempotency_key or ""
-    if wait:
-        sent = await account.send(data.to, content, key=key, wait=wait)
-    elif isinstance(content, TextContent):
-        sent = await account.enqueue(data.to, content.text, key=key)
+    if data.reply_to is not None:
+        raise GatewayProblem("not-on-the-wire", "The web protocol cannot quote a message; send a text without it.")
+    account, wait, key = port.account(number), wait_of(prefer), idempotency_key or ""
+    if (data.text is None) == (data.file is None):
+        raise GatewayProblem("bad-request", "A message has either a text or a file.")
+    if data.file is not None:
+        if data.mentions:
+            raise GatewayProblem("bad-request", "Only a text can mention members.")
+        sent = await _send_file(account, data.to, data.file, files, caller, key, wait)
     else:
-        sent = await account.enqueue_file(data.to, content, key=key)
+        text = await _with_mentions(account, data.to, data.text or "", data.mentions)
+        if wait:
+            sent = await account.send(data.to, TextContent(text=text), key=key, wait=wait)
+        else:
+            sent = await account.enqueue(data.to, text, key=key)
     made = answer_send(sent)
     made.set_header("Location", f"/api/v1/accounts/{number}/sends/{sent.client_id}")
     return made
 
 
-async def _content_of(data: MessageToSend, caller: Caller, uploads: UploadStore) -> Content:
+async def _send_file(
+    account: AccountPort, to: str | int, file: FileToSend, files: FileSources, caller: Caller, key: str, wait: float
+) -> Sent:
     """
-    Return what to send.
+    Send a file.
 
     Raises:
-        GatewayProblem: There is neither a text nor a file, or both; or the upload is not there.
+        GatewayProblem: The file is named in no way or in several, or is not there.
     """
-    if (data.text is None) == (data.file is None):
-        raise GatewayProblem("bad-request", "A message has either a text or a file.")
-    if data.text is not None:
-        return TextContent(text=data.text)
-    assert data.file is not None  # noqa: S101 - for the type checker
-    upload = await uploads.find(data.file.upload_id, caller.id)
-    if upload is None:
-        raise GatewayProblem("not-found", "There is no such upload of this key, or it has expired.")
-    return MediaContent(
-        kind=data.file.kind or upload.kind, path=uploads.path(upload.id), name=plain_name(data.file.name or upload.name)
-    )
+    match file:
+        case FileToSend(upload_id=str(upload_id), data=None, url=None):
+            source = files.uploaded(upload_id, caller.id)
+        case FileToSend(upload_id=None, data=str(data), url=None):
+            source = files.inline(data, caller.id)
+        case FileToSend(upload_id=None, data=None, url=str(url)):
+            source = files.fetched(url, caller.id)
+        case _:
+            raise GatewayProblem("bad-request", "A file has exactly one of 'upload_id', 'data' and 'url'.")
+    async with source as upload:
+        content = MediaContent(
+            kind=file.kind or upload.kind, path=files.uploads.path(upload.id), name=plain_name(file.name or upload.name)
+        )
+        if wait:
+            return await account.send(to, content, key=key, wait=wait)
+        return await account.enqueue_file(to, content, key=key)
+
+
+async def _with_mentions(account: AccountPort, to: str | int, text: str, mentions: list[str]) -> str:
+    """
+    Return a text that mentions members of a chatroom.
+
+    Raises:
+        InvalidRequest: The receiver is no chatroom.
+        UnknownContact: There is no such member, or there are several.
+    """
+    if not mentions:
+        return text
+    chatroom = await account.find_contact(to)
+    if chatroom.kind != "chatroom":
+        raise InvalidRequest("Only members of a chatroom can be mentioned; nothing was sent.")
+    return "".join(f"@{_mention_of(chatroom.members, who)}{_MENTION_END}" for who in mentions) + text
+
+
+def _mention_of(members: Collection[Member], who: str) -> str:
+    found = [each for each in members if each.id == who]
+    found = found or [each for each in members if who in {each.display_name, each.nickname}]
+    if len(found) != 1 or not (found[0].display_name or found[0].nickname):
+        what = "several members" if len(found) > 1 else "no member"
+        raise UnknownContact(f"A mention names {what} of the chatroom; nothing was sent.")
+    return found[0].name
 
 
 @get("/accounts/{account:str}/sends", scope="read", summary="List sends", responses=problems(404, 422, 424, 503))

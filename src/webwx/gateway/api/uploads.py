@@ -1,16 +1,20 @@
-"""Uploads: files of up to 1 GiB, streamed to the disk before they are sent."""
+"""
+Uploads: files of up to 1 GiB, streamed to the disk before they are sent.
+
+A file comes in one request, as the whole body or as the file of a form. Or its length is announced first, in
+`Upload-Length`, and it comes in any number of requests, each of which names the offset at which it continues.
+"""
 
 from __future__ import annotations
 
-import base64
-import re
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from litestar import Request, Router, delete, post
+from litestar import Request, Response, Router, delete, get, head, patch, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValidation
@@ -21,12 +25,15 @@ from webwx.gateway.api.representations import moment
 from webwx.gateway.auth import Caller
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.uploaded_content import FORM, FormFile, boundary_of, checked, digest_of
 from webwx.gateway.uploads import StoredUpload, UploadStore
 
 InjectedUploads = NamedDependency[SkipValidation[UploadStore]]
 InjectedConfig = NamedDependency[SkipValidation[GatewayConfig]]
 
-_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
+ContentDigest = Annotated[
+    str | None, HeaderParameter(name="Content-Digest", description="`sha-256=:…:` of this request's body")
+]
 
 
 class UploadView(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,13 +42,29 @@ class UploadView(msgspec.Struct, frozen=True, kw_only=True):
     upload_id: str
     name: str
     bytes: int
+    """Size of the whole file."""
+    offset: int
+    """Number of bytes that have arrived: where a request continues."""
+    is_complete: bool
     media_type: str
     kind: str
-    """How it is sent by default: `image`, `video` or `file`."""
+    """How it is sent by default: `image`, `video` or `file`; known once it is complete."""
     expires_at: datetime
 
 
 class UploadOperation(Operation):
+    """The operation with its request body, which the handler streams."""
+
+    def __post_init__(self) -> None:
+        """Describe the body: any bytes, or a form with a file."""
+        content = Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY)
+        form = Schema(type=OpenAPIType.OBJECT, properties={"file": content}, required=["file"])
+        self.request_body = RequestBody(
+            content={"*/*": OpenAPIMediaType(schema=content), FORM: OpenAPIMediaType(schema=form)}
+        )
+
+
+class AppendOperation(Operation):
     """The operation with its request body, which the handler streams."""
 
     def __post_init__(self) -> None:
@@ -50,11 +73,11 @@ class UploadOperation(Operation):
         self.request_body = RequestBody(required=True, content={"*/*": OpenAPIMediaType(schema=content)})
 
 
-def view_of_upload(upload: StoredUpload) -> UploadView:
+def view_of_upload(upload: StoredUpload, offset: int) -> UploadView:
     """Return an upload as the API shows it."""
     return UploadView(
-        upload_id=upload.id, name=upload.name, bytes=upload.size, media_type=upload.media_type, kind=upload.kind,
-        expires_at=moment(upload.expires_at),
+        upload_id=upload.id, name=upload.name, bytes=upload.size, offset=offset, is_complete=upload.is_complete,
+        media_type=upload.media_type, kind=upload.kind, expires_at=moment(upload.expires_at),
     )  # fmt: skip
 
 
@@ -67,39 +90,114 @@ async def upload_file(
     caller: InjectedCaller,
     uploads: InjectedUploads,
     config: InjectedConfig,
-    name: Annotated[str, QueryParameter(max_length=255, description="Name for the receiver")] = "file",
-    content_digest: Annotated[
-        str | None, HeaderParameter(name="Content-Digest", description="`sha-256=:…:`, which is checked")
+    name: Annotated[
+        str | None, QueryParameter(max_length=255, description="Name for the receiver; default: that of a form's file")
     ] = None,
-) -> UploadView:
-    """Stream a file to the gateway, as the whole body. It can be sent for a day, by the same key."""
-    upload = await uploads.add(
-        request.stream(), name=name, owner=caller.id, limit=config.limits.upload, sha256=digest_of(content_digest)
-    )
-    return view_of_upload(upload)
+    content_digest: ContentDigest = None,
+    upload_length: Annotated[
+        int | None,
+        HeaderParameter(
+            name="Upload-Length",
+            ge=1,
+            description="Size of a file that comes in later requests; this one has no body",
+        ),
+    ] = None,
+) -> Response[UploadView]:
+    """
+    Stream a file to the gateway, as the whole body or as the file of a form.
+
+    With `Upload-Length` the body is empty, and `PATCH` of the address in `Location` adds the content in any number of
+    requests. A file can be sent for a day, by the same key.
+    """
+    limit, sha256 = config.limits.upload, digest_of(content_digest)
+    if upload_length is not None:
+        if upload_length > limit:
+            raise GatewayProblem("too-large", f"An upload has at most {limit} bytes.")
+        if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
+            raise GatewayProblem("bad-request", "With 'Upload-Length', send the content by PATCH.")
+        upload = await uploads.begin(name=name or "file", owner=caller.id, length=upload_length)
+        return _created(upload, 0)
+    stream = checked(request.stream(), sha256)
+    boundary = boundary_of(request.headers.get("content-type", ""))
+    if boundary is not None:
+        form = FormFile(stream, boundary)
+        form_name = await form.begin()
+        name, stream = name or form_name, form.pieces()
+    upload = await uploads.add(stream, name=name or "file", owner=caller.id, limit=limit)
+    return _created(upload, upload.size)
+
+
+def _created(upload: StoredUpload, offset: int) -> Response[UploadView]:
+    headers = {"Location": f"/api/v1/uploads/{upload.id}", "Upload-Offset": str(offset)}
+    return Response(view_of_upload(upload, offset), status_code=201, headers=headers)
+
+
+@patch(
+    "/uploads/{upload_id:str}", scope="send:filehelper", operation_class=AppendOperation, request_max_body_size=None,
+    summary="Continue an upload", responses=problems(404, 409, 413, 503),
+)  # fmt: skip
+async def continue_upload(
+    request: Request[Caller, None, State],
+    upload_id: FromPath[str],
+    caller: InjectedCaller,
+    uploads: InjectedUploads,
+    upload_offset: Annotated[
+        int, HeaderParameter(name="Upload-Offset", ge=0, description="Number of bytes that have arrived before")
+    ],
+    content_digest: ContentDigest = None,
+) -> Response[UploadView]:
+    """
+    Add the body to an upload that was begun with `Upload-Length`.
+
+    If the connection breaks, `HEAD` says how much has arrived; with `Content-Digest` nothing of a broken request stays.
+    """
+    upload, sha256 = await _found(uploads, upload_id, caller), digest_of(content_digest)
+    if upload.is_complete:
+        raise GatewayProblem("conflict", "This upload is complete.")
+    stream = checked(request.stream(), sha256)
+    upload = await uploads.append(upload, stream, offset=upload_offset, keeps_part=sha256 is None)
+    offset = await uploads.offset(upload)
+    return Response(view_of_upload(upload, offset), headers={"Upload-Offset": str(offset)})
+
+
+@get("/uploads/{upload_id:str}", scope="send:filehelper", summary="Show an upload", responses=problems(404, 503))
+async def show_upload(upload_id: FromPath[str], caller: InjectedCaller, uploads: InjectedUploads) -> UploadView:
+    """Return an upload of this key, and how far it has come."""
+    upload = await _found(uploads, upload_id, caller)
+    return view_of_upload(upload, await uploads.offset(upload))
+
+
+@head(
+    "/uploads/{upload_id:str}", scope="send:filehelper", summary="Ask for the offset of an upload",
+    responses={
+        **problems(404, 503),
+        200: ResponseSpec(None, generate_examples=False, description="`Upload-Offset` and `Upload-Length`"),
+    },
+)  # fmt: skip
+async def ask_offset(upload_id: FromPath[str], caller: InjectedCaller, uploads: InjectedUploads) -> Response[None]:
+    """Return in `Upload-Offset` how many bytes have arrived."""
+    upload = await _found(uploads, upload_id, caller)
+    headers = {
+        "Upload-Offset": str(await uploads.offset(upload)), "Upload-Length": str(upload.size),
+        "Cache-Control": "no-store",
+    }  # fmt: skip
+    return Response(None, headers=headers)
 
 
 @delete("/uploads/{upload_id:str}", scope="send:filehelper", summary="Delete an upload", responses=problems(404, 503))
 async def delete_upload(upload_id: FromPath[str], caller: InjectedCaller, uploads: InjectedUploads) -> None:
-    """Delete an upload before it expires."""
-    if await uploads.find(upload_id, caller.id) is None:
-        raise GatewayProblem("not-found", "There is no such upload of this key.")
+    """Delete an upload before it expires. Sends of it are not affected."""
+    await _found(uploads, upload_id, caller)
     await uploads.delete(upload_id)
 
 
-def digest_of(header: str | None) -> bytes | None:
-    """
-    Return the digest of a header `Content-Digest` (RFC 9530); None without one.
-
-    Raises:
-        GatewayProblem: It is not SHA-256.
-    """
-    if header is None:
-        return None
-    found = _DIGEST.search(header)
-    if found is None:
-        raise GatewayProblem("bad-request", "Write 'Content-Digest' as sha-256=:BASE64:.")
-    return base64.b64decode(found[1])
+async def _found(uploads: UploadStore, upload_id: str, caller: Caller) -> StoredUpload:
+    upload = await uploads.find(upload_id, caller.id)
+    if upload is None:
+        raise GatewayProblem("not-found", "There is no such upload of this key, or it has expired.")
+    return upload
 
 
-uploads_router = Router("/", route_handlers=[upload_file, delete_upload], tags=["sends"])
+uploads_router = Router(
+    "/", route_handlers=[upload_file, continue_upload, show_upload, ask_offset, delete_upload], tags=["sends"]
+)
