@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.gateway.conftest import Running, StartGateway
 
     from webwx.gateway.local_account import LocalAccount
-    from webwx.gateway.port import MediaKind
+    from webwx.representations.sends import MediaKind
     from webwx.storage.base import State
 
 

@@ -22,9 +22,10 @@ from webwx.gateway.notify.digest import Burst, Collected, digest
 from webwx.gateway.notify.message import OutgoingMessage, with_age
 from webwx.gateway.notify.receiver import StoredMessage
 from webwx.gateway.notify.refusal import Refusal, RefusalReason
-from webwx.gateway.port import MediaContent, MediaKind
+from webwx.gateway.port import MediaContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER
+from webwx.representations.sends import MediaKind
 from webwx.storage.atomic_write import write_private
 
 if TYPE_CHECKING:

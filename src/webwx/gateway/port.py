@@ -18,6 +18,8 @@ from webwx.client.recalled import Recalled
 from webwx.model.contacts import Admission, Contact
 from webwx.model.identities import Identity
 from webwx.model.messages import Event, Receipt
+from webwx.representations.accounts import AccountState
+from webwx.representations.sends import MediaKind
 from webwx.storage.base import ConsumerPosition, Outgoing, State
 
 if TYPE_CHECKING:
@@ -28,12 +30,9 @@ if TYPE_CHECKING:
     from webwx.client.measurement import AccountMeasurement
     from webwx.client.rate_limit import RateLimitState
 
-AccountState = Literal["new", "logging_in", "online", "degraded", "logged_out"]
 
 LoginMethod = Literal["qr", "push"]
 """`qr`: show a code. `push`: ask the phone of an earlier login first, and show a code if it does not confirm."""
-
-MediaKind = Literal["image", "video", "file", "sticker"]
 
 
 class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):

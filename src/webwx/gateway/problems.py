@@ -8,18 +8,17 @@ library is the name of its class: `UnknownContact` is `unknown-contact`.
 from __future__ import annotations
 
 import logging
-import re
 import traceback
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import msgspec
 from litestar import Response
 from litestar.exceptions import HTTPException
 
 from webwx.errors import RateLimited, RateLimitReached, WxError
 from webwx.outcomes import outcome_of
+from webwx.representations.problems import Problem, code_of
 
 if TYPE_CHECKING:
     from litestar import Request
@@ -31,25 +30,6 @@ MEDIA_TYPE = "application/problem+json"
 
 _RETRY_LATER = 60.0
 """Seconds to name in `Retry-After` when the platform refused a call as too frequent."""
-
-
-class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An error, as the body of an answer (RFC 9457)."""
-
-    type: str
-    """Path of the page that explains this kind of error."""
-    title: str
-    """One sentence about this kind of error."""
-    status: int
-    """The HTTP status."""
-    code: str
-    """Name of this kind of error."""
-    detail: str = ""
-    """What happened to this request, and what to do next."""
-    retry_after: float | None = None
-    """Seconds after which the request may succeed."""
-    errors: tuple[str, ...] = ()
-    """One sentence for each part of the request that is invalid."""
 
 
 class Kind(NamedTuple):
@@ -129,11 +109,6 @@ def problem_of(error: WxError) -> Problem:
         type=_path(code), title=_title(type(error)), status=int(outcome_of(error).status), code=code,
         detail=str(error), retry_after=retry_after,
     )  # fmt: skip
-
-
-def code_of(kind: type[WxError]) -> str:
-    """Return the code of a class of errors: its name in lower case, with hyphens."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower()
 
 
 def error_pages() -> dict[str, tuple[int, str]]:

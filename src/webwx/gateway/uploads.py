@@ -17,9 +17,9 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from webwx.errors import StorageError
-from webwx.gateway.port import MediaKind
 from webwx.gateway.problems import GatewayProblem
 from webwx.protocol.media import image_type, is_video
+from webwx.representations.sends import MediaKind
 from webwx.storage.locks import explain, make_private, make_private_folder
 
 if TYPE_CHECKING:

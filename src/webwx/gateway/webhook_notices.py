@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from webwx.gateway.api.representations import moment
+from webwx.representations.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection

@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING
 
 from webwx.errors import TransportError
-from webwx.gateway.api.representations import type_of
 from webwx.gateway.outgoing_addresses import AddressRefused
 from webwx.gateway.webhook_attempts import WebhookAttempt
 from webwx.gateway.webhook_request import asked_pause, body_of, body_of_notice, headers_of
+from webwx.representations.events import type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

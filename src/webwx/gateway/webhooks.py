@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from webwx.errors import InvalidRequest
-from webwx.gateway.api.representations import EVENT_TYPES, type_of
 from webwx.gateway.outgoing_addresses import read_target
 from webwx.gateway.stored_values import StoredValues, random_text
 from webwx.gateway.webhook_notices import WebhookNotice
+from webwx.representations.events import EVENT_TYPES, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

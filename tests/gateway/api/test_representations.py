@@ -8,17 +8,12 @@ import msgspec
 import pytest
 from tests.samples import sample
 
-from webwx.gateway.api.representations import (
-    EVENT_TYPES,
-    PRIVATE_FIELDS,
-    moment,
-    optional_moment,
-    type_of,
-    view_of_event,
-)
+from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.port import AccountEvent
 from webwx.model.events import AnyEvent
 from webwx.model.messages import Event, LocationMessage, MessageRecalled
+from webwx.representations.events import EVENT_TYPES, PRIVATE_FIELDS, type_of
+from webwx.representations.times import moment, optional_moment
 
 SECRET = "secret-0123456789"
 

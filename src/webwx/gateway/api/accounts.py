@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 from litestar import Router, delete, get, post
 from litestar.params import JSONBody
@@ -11,36 +9,10 @@ from litestar.params import JSONBody
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, InjectedCaller, InjectedPort
-from webwx.gateway.api.representations import moment, optional_moment
-from webwx.gateway.port import AccountState, AccountStatus
+from webwx.gateway.port import AccountStatus
 from webwx.gateway.problems import GatewayProblem
-
-
-class AccountView(msgspec.Struct, frozen=True, kw_only=True):
-    """An account."""
-
-    number: int
-    """The account's number; never used twice."""
-    name: str
-    """The name that the user gave to the account."""
-    state: AccountState
-    since: datetime
-    """Time of the last change of the state."""
-    nickname: str | None
-    host: str | None
-    """Profile of the login: `filehelper`, `web` or `desktop`."""
-    last_sync_at: datetime | None
-    """Time of the last successful poll or fetch."""
-    error: str | None
-    """Why the account is degraded or logged out, or why its events are not read."""
-    queued: int
-    """Number of sends that wait for the account."""
-
-
-class ReachedAccounts(msgspec.Struct, frozen=True, kw_only=True):
-    """The accounts that the key reaches."""
-
-    accounts: list[AccountView]
+from webwx.representations.accounts import AccountView, ReachedAccounts
+from webwx.representations.times import moment, optional_moment
 
 
 class AccountToAdd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,12 +14,12 @@ from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from webwx.gateway.api.audit_log import InjectedAudited, InjectedRecords
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller, Limit
-from webwx.gateway.api.representations import moment, optional_moment
 from webwx.gateway.auth import Caller, FailedKeys
 from webwx.gateway.front import client_address
 from webwx.gateway.keys import ApiKey, KeyRing, Scope, check_scopes
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.sessions import COOKIE, SESSION_SECONDS, ConsoleSessions
+from webwx.representations.times import moment, optional_moment
 
 InjectedKeys = NamedDependency[SkipValidation[KeyRing]]
 InjectedSessions = NamedDependency[SkipValidation[ConsoleSessions]]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 from litestar import Router, delete, get, post
 from litestar.params import FromPath
 
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, InjectedPort, Limit
-from webwx.gateway.api.representations import EventView, moment, view_of_event
+from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.port import AccountEvent
 from webwx.gateway.problems import GatewayProblem
+from webwx.representations.consumers import DeadLetterPage, DeadLetterView
+from webwx.representations.times import moment
 
 
 class ConsumerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,22 +31,6 @@ class ConsumerPage(msgspec.Struct, frozen=True, kw_only=True):
     """The consumers of an account, in the order of their names."""
 
     consumers: list[ConsumerView]
-
-
-class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that a consumer has given up."""
-
-    event: EventView
-    attempts: int
-    error: str
-    """Type of the last error and where it was raised."""
-    time: datetime
-
-
-class DeadLetterPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Dead letters, the newest first."""
-
-    dead_letters: list[DeadLetterView]
 
 
 @get("/accounts/{account:str}/consumers", scope="read", summary="List consumers", responses=problems(404, 424, 503))

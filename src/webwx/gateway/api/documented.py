@@ -6,7 +6,8 @@ from http import HTTPStatus
 
 from litestar.openapi.datastructures import ResponseSpec
 
-from webwx.gateway.problems import MEDIA_TYPE, Problem
+from webwx.gateway.problems import MEDIA_TYPE
+from webwx.representations.problems import Problem
 
 _ALWAYS = (400, 401, 403, 421, 429)
 """Statuses that the checks before a handler can answer."""

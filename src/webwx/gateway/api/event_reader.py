@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from webwx.errors import InvalidCursor
-from webwx.gateway.api.representations import type_of
 from webwx.gateway.port import AccountEvent, AccountStatus
 from webwx.gateway.problems import GatewayProblem
+from webwx.representations.events import type_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

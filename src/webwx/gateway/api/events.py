@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Router, WebSocket, get, websocket
@@ -30,12 +30,14 @@ from webwx.gateway.api.event_reader import (
     patterns_of,
 )
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort, InjectedStream, Limit
-from webwx.gateway.api.representations import EventView, type_of, view_of_event
+from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.auth import Caller
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import AccountEvent, AccountPort, AccountStatus, EventConsumer, GatewayPort
 from webwx.gateway.problems import GatewayProblem, problem_of
 from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
+from webwx.representations.consumers import Ack, EventFrame, Hello, OtherFrame
+from webwx.representations.events import EventsView, type_of
 
 _LONGEST_WAIT = 25.0
 """Seconds for which a page may wait for an event."""
@@ -57,16 +59,6 @@ InjectedNotices = NamedDependency[SkipValidation[WebhookNotices]]
 
 _Item = AccountEvent | AccountStatus | WebhookNotice | Reset | None
 """What a stream has; None is a heartbeat."""
-
-
-class EventsView(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of events."""
-
-    events: list[EventView]
-    next: str
-    """Cursor for the next page."""
-    lost: bool
-    """Events between the given cursor and this page were deleted before they were read."""
 
 
 @get("/events", scope="events", summary="Read events by page", responses=problems(404, 422, 503))
@@ -140,41 +132,6 @@ def server_sent(item: _Item) -> bytes:
 
 
 # -- WebSocket ---------------------------------------------------------------------------------------------------------
-
-
-class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="hello", forbid_unknown_fields=True):
-    """The first message of a client: which events it reads, and from where."""
-
-    after: str | None = None
-    """Cursor to continue from; null: only new events."""
-    consumer: str | None = None
-    """Name of a consumer, whose position is stored; it reads one account."""
-    accounts: list[str] | None = None
-    """Numbers or names; null: all."""
-    types: list[str] = []
-    """Types or patterns; empty for all."""
-
-
-class Ack(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="ack", forbid_unknown_fields=True):
-    """A message of a client with a consumer: an event is handled."""
-
-    number: int
-
-
-class EventFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="event"):
-    """An event for a client."""
-
-    event: EventView
-    cursor: str
-    """Cursor after it; empty for a consumer."""
-
-
-class OtherFrame(msgspec.Struct, frozen=True, kw_only=True):
-    """Anything else for a client."""
-
-    op: Literal["ready", "reset", "account.state", "webhook.disabled", "webhook.failing", "webhook.test", "error"]
-    cursor: str | None = None
-    data: object = None
 
 
 @websocket("/events/ws", scope="events")

@@ -12,13 +12,14 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 
-from webwx.gateway.api.accounts import AccountView, view_of_account
+from webwx.gateway.api.accounts import view_of_account
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, InjectedPort, InjectedStream
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import AccountPort, LoginMethod, LoginStatus
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.login import QrCode
+from webwx.representations.accounts import AccountView
 
 Form = Literal["png", "svg", "text", "terminal", "json"]
 

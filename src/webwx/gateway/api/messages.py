@@ -9,27 +9,22 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from litestar import Response, Router, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
 from litestar.response import Stream
 
-from webwx.gateway.api.contacts import Who, which_of
+from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, IdempotencyKey, InjectedPort, Limit
-from webwx.gateway.api.representations import (
-    EventView,
-    OutboxEntry,
-    SendView,
-    view_of_event,
-    view_of_outgoing,
-    view_of_sent,
-)
+from webwx.gateway.api.representations import view_of_event, view_of_outgoing, view_of_sent
 from webwx.gateway.port import AccountEvent, AccountPort, DownloadedMedia
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import Event
 from webwx.protocol.media import image_type
+from webwx.representations.events import EventView
+from webwx.representations.messages import Forwarding, HistoryEntry, HistoryPage, RecalledEntry, RecalledPage
+from webwx.representations.sends import SendView
 from webwx.storage.base import Outgoing
 
 _ANY = "application/octet-stream"
@@ -42,41 +37,6 @@ _RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 Chat = Annotated[str | None, QueryParameter(description="Number, name or id of a chat; default: all chats")]
 
 Before = Annotated[int | None, QueryParameter(ge=1, description="Only events with a lower number")]
-
-
-class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An event, or a send that did not come back as an event."""
-
-    event: EventView | None = None
-    send: OutboxEntry | None = None
-
-
-class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Messages, the newest first."""
-
-    entries: list[HistoryEntry]
-    before: int | None
-    """Value of `before` for the next page; null if there is none."""
-
-
-class RecalledEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A recall, and how its message can still be forwarded."""
-
-    event: EventView
-    way: str
-    """`by_content`, `by_upload`, or `none`: it cannot be forwarded any more."""
-
-
-class RecalledPage(msgspec.Struct, frozen=True, kw_only=True):
-    """Recalls, the newest first."""
-
-    recalled: list[RecalledEntry]
-
-
-class Forwarding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where to forward a message."""
-
-    to: Who
 
 
 def _entry(account: AccountPort, told: Event | Outgoing) -> HistoryEntry:

@@ -19,12 +19,12 @@ from litestar.params import QueryParameter
 
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import IdempotencyKey, InjectedCaller, InjectedPort, Prefer
-from webwx.gateway.api.representations import SendView
 from webwx.gateway.api.sends import SENT_OR_QUEUED, answer_send, wait_of
 from webwx.gateway.auth import Caller
 from webwx.gateway.port import GatewayPort, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.contacts import FILEHELPER
+from webwx.representations.sends import SendView
 
 _TEXT_FIELDS = ("text", "message", "body")
 _TITLE_FIELDS = ("title", "subject")

@@ -13,7 +13,6 @@ from litestar.params import FromPath, JSONBody, SkipValidation
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort
-from webwx.gateway.api.representations import moment
 from webwx.gateway.auth import Caller
 from webwx.gateway.notification_queue import NotificationQueue
 from webwx.gateway.notify.message import OutgoingMessage
@@ -23,6 +22,7 @@ from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.receivers import NewReceiver, Receivers, StoredReceiver, address_of
 from webwx.model.contacts import FILEHELPER
+from webwx.representations.times import moment
 
 InjectedReceivers = NamedDependency[SkipValidation[Receivers]]
 InjectedQueue = NamedDependency[SkipValidation[NotificationQueue]]

@@ -6,7 +6,6 @@ import re
 from collections.abc import Collection
 from typing import Annotated, Literal
 
-import msgspec
 from litestar import Response, Router, delete, get, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
@@ -23,13 +22,14 @@ from webwx.gateway.api.parameters import (
     Limit,
     Prefer,
 )
-from webwx.gateway.api.representations import OutboxEntry, SendView, view_of_outgoing, view_of_sent
+from webwx.gateway.api.representations import view_of_outgoing, view_of_sent
 from webwx.gateway.auth import Caller
 from webwx.gateway.file_sources import FileSources
-from webwx.gateway.port import AccountPort, MediaContent, MediaKind, Sent, TextContent
+from webwx.gateway.port import AccountPort, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploads import plain_name
 from webwx.model.contacts import FILEHELPER, Member
+from webwx.representations.sends import FileToSend, MessageToSend, OutboxEntry, SendList, SendView
 
 LONGEST_WAIT = 25.0
 """Seconds for which a request waits for the outcome of its send, unless it prefers fewer."""
@@ -42,51 +42,6 @@ _WAIT = re.compile(r"wait=(\d{1,3})")
 SENT_OR_QUEUED = {
     202: ResponseSpec(SendView, generate_examples=False, description="Stored, and sent in the background")
 }
-
-
-class FileToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A file to send: exactly one of `upload_id`, `data` and `url`."""
-
-    upload_id: str | None = None
-    """Id of an upload of this key."""
-    data: str | None = None
-    """The content in base64; the whole request is limited like every body, so upload larger files."""
-    url: str | None = None
-    """Public address from which the gateway fetches the file, if its configuration allows that."""
-    name: str | None = None
-    """Name for the receiver; null: that of the upload, or at the end of the URL."""
-    kind: MediaKind | None = None
-    """How to send it; null: by its content."""
-
-    def __repr__(self) -> str:
-        return "FileToSend(***)"
-
-
-class MessageToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A message to send."""
-
-    to: str | int
-    """A remark, a nickname, an id, `filehelper`, or the number of a contact."""
-    text: str | None = None
-    """The text; it is sent unchanged. Either a text or a file."""
-    file: FileToSend | None = None
-    """The file. Either a text or a file."""
-    mentions: list[str] = []
-    """
-    Members of the chatroom to mention, by their ids or names: `@name` is put before the text, as the app does. The web
-    protocol has no other mark of a mention, so the app may not notify them.
-    """
-    reply_to: int | None = None
-    """Always refused: the web protocol cannot quote a message."""
-
-    def __repr__(self) -> str:
-        return "MessageToSend(***)"
-
-
-class SendList(msgspec.Struct, frozen=True, kw_only=True):
-    """Sends of the outbox, the newest first."""
-
-    sends: list[OutboxEntry]
 
 
 def wait_of(prefer: str | None) -> float:

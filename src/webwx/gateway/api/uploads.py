@@ -7,10 +7,8 @@ A file comes in one request, as the whole body or as the file of a form. Or its 
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
-import msgspec
 from litestar import Request, Response, Router, delete, get, head, patch, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
@@ -21,12 +19,13 @@ from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValid
 
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller
-from webwx.gateway.api.representations import moment
 from webwx.gateway.auth import Caller
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploaded_content import FORM, FormFile, boundary_of, checked, digest_of
 from webwx.gateway.uploads import StoredUpload, UploadStore
+from webwx.representations.sends import UploadView
+from webwx.representations.times import moment
 
 InjectedUploads = NamedDependency[SkipValidation[UploadStore]]
 InjectedConfig = NamedDependency[SkipValidation[GatewayConfig]]
@@ -34,22 +33,6 @@ InjectedConfig = NamedDependency[SkipValidation[GatewayConfig]]
 ContentDigest = Annotated[
     str | None, HeaderParameter(name="Content-Digest", description="`sha-256=:…:` of this request's body")
 ]
-
-
-class UploadView(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload, to be named in a message."""
-
-    upload_id: str
-    name: str
-    bytes: int
-    """Size of the whole file."""
-    offset: int
-    """Number of bytes that have arrived: where a request continues."""
-    is_complete: bool
-    media_type: str
-    kind: str
-    """How it is sent by default: `image`, `video` or `file`; known once it is complete."""
-    expires_at: datetime
 
 
 class UploadOperation(Operation):

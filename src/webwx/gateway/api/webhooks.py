@@ -16,7 +16,6 @@ from webwx.errors import NotLoggedIn
 from webwx.gateway.api.audit_log import InjectedAudited
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedCaller, InjectedPort, Limit
-from webwx.gateway.api.representations import moment, optional_moment, type_of
 from webwx.gateway.auth import Caller
 from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import GatewayProblem
@@ -24,6 +23,8 @@ from webwx.gateway.webhook_attempts import AttemptOrigin, WebhookAttempt
 from webwx.gateway.webhook_delivery import WebhookDelivery
 from webwx.gateway.webhook_replay import MOST_REPLAYED, events_between, events_by_id
 from webwx.gateway.webhooks import NewWebhook, StoredWebhook, WebhookFormat, WebhookOrdering, Webhooks
+from webwx.representations.events import type_of
+from webwx.representations.times import moment, optional_moment
 
 InjectedWebhooks = NamedDependency[SkipValidation[Webhooks]]
 InjectedDeliveries = NamedDependency[SkipValidation[WebhookDelivery]]

@@ -1,0 +1,37 @@
+"""Accounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+AccountState = Literal["new", "logging_in", "online", "degraded", "logged_out"]
+
+
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """An account."""
+
+    number: int
+    """The account's number; never used twice."""
+    name: str
+    """The name that the user gave to the account."""
+    state: AccountState
+    since: datetime
+    """Time of the last change of the state."""
+    nickname: str | None
+    host: str | None
+    """Profile of the login: `filehelper`, `web` or `desktop`."""
+    last_sync_at: datetime | None
+    """Time of the last successful poll or fetch."""
+    error: str | None
+    """Why the account is degraded or logged out, or why its events are not read."""
+    queued: int
+    """Number of sends that wait for the account."""
+
+
+class ReachedAccounts(msgspec.Struct, frozen=True, kw_only=True):
+    """The accounts that the key reaches."""
+
+    accounts: list[AccountView]

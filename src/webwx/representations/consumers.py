@@ -1,0 +1,61 @@
+"""Consumers: the frames of their WebSocket, and their dead letters."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from webwx.representations.events import EventView
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="hello", forbid_unknown_fields=True):
+    """The first message of a client: which events it reads, and from where."""
+
+    after: str | None = None
+    """Cursor to continue from; null: only new events."""
+    consumer: str | None = None
+    """Name of a consumer, whose position is stored; it reads one account."""
+    accounts: list[str] | None = None
+    """Numbers or names; null: all."""
+    types: list[str] = []
+    """Types or patterns; empty for all."""
+
+
+class Ack(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="ack", forbid_unknown_fields=True):
+    """A message of a client with a consumer: an event is handled."""
+
+    number: int
+
+
+class EventFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="event"):
+    """An event for a client."""
+
+    event: EventView
+    cursor: str
+    """Cursor after it; empty for a consumer."""
+
+
+class OtherFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """Anything else for a client."""
+
+    op: Literal["ready", "reset", "account.state", "webhook.disabled", "webhook.failing", "webhook.test", "error"]
+    cursor: str | None = None
+    data: object = None
+
+
+class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that a consumer has given up."""
+
+    event: EventView
+    attempts: int
+    error: str
+    """Type of the last error and where it was raised."""
+    time: datetime
+
+
+class DeadLetterPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters, the newest first."""
+
+    dead_letters: list[DeadLetterView]

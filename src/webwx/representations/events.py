@@ -1,0 +1,139 @@
+"""Events as the API shows them: dotted types, an envelope that is the same for all, and no key of the platform."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from webwx.model.messages import Event
+from webwx.model.serialization import to_builtins
+
+PRIVATE_FIELDS = frozenset({
+    "attr_status", "avatar_key", "content", "encrypted_name", "media_id", "raw", "real_ids", "scene", "ticket", "uin",
+})  # fmt: skip
+"""Fields that never leave: the delivered content holds the keys of media, and a ticket accepts a friend request."""
+
+
+_TYPES = {
+    "app_message": "message.app",
+    "call_message": "message.call",
+    "card_message": "message.card",
+    "chatroom_dissolved": "chatroom.dissolved",
+    "chatroom_owner_changed": "chatroom.owner_changed",
+    "chatroom_rejoined": "chatroom.rejoined",
+    "chatroom_renamed": "chatroom.renamed",
+    "contact_changed": "contact.changed",
+    "contact_deleted": "contact.deleted",
+    "continuity_lost": "continuity.lost",
+    "file_message": "message.file",
+    "friend_added": "friend.added",
+    "friend_confirmation_required": "friend.confirmation_required",
+    "friend_request": "friend.requested",
+    "history_message": "message.history",
+    "identity_ambiguous": "identity.ambiguous",
+    "image_message": "message.image",
+    "link_message": "message.link",
+    "live_location_ended": "message.live_location_ended",
+    "live_location_message": "message.live_location",
+    "location_message": "message.location",
+    "loop_detected": "loop.detected",
+    "member_joined": "chatroom.member_joined",
+    "member_removed": "chatroom.member_removed",
+    "message_recalled": "message.recalled",
+    "message_rejected": "message.rejected",
+    "mini_program_message": "message.mini_program",
+    "music_message": "message.music",
+    "pat": "message.pat",
+    "phone_activity": "phone.activity",
+    "possible_friend": "friend.possible",
+    "quarantined_message": "message.quarantined",
+    "quote_message": "message.quote",
+    "red_packet_message": "message.red_packet",
+    "red_packet_notice": "message.red_packet_notice",
+    "state_timed_out": "state.timed_out",
+    "split_bill_notice": "message.split_bill_notice",
+    "sticker_message": "message.sticker",
+    "system_message": "message.system",
+    "text_message": "message.text",
+    "transfer_message": "message.transfer",
+    "unknown_message": "message.unknown",
+    "video_message": "message.video",
+    "voice_message": "message.voice",
+}
+"""Type of an event in the API, by the event's tag."""
+
+
+EVENT_TYPES = (*sorted(_TYPES.values()), "account.state", "webhook.disabled", "webhook.failing")
+"""All types of events."""
+
+
+class EventView(msgspec.Struct, frozen=True, kw_only=True):
+    """An event."""
+
+    id: str
+    """Unique: the account's number and the event's."""
+    number: int
+    """Number of the event in its account, growing in the order of arrival."""
+    account: int
+    """Number of the account."""
+    type: str
+    """Kind of the event, such as `message.text`."""
+    time: datetime | None
+    """Time at which it was written; null for what has no time."""
+    chat: str | None
+    """Id of the chat in this login; null for what belongs to none."""
+    chat_name: str
+    """Name of the chat to show."""
+    sender: str | None
+    """Id of the author in this login; null for a notice."""
+    sender_name: str
+    """Name of the author to show."""
+    is_self: bool
+    """Written by this account, here or on another device."""
+    redelivered: bool
+    """The reader may have received it before."""
+    data: dict[str, Any]
+    """The fields of this kind of event."""
+
+
+def type_of(event: Event) -> str:
+    """Return the type of an event in the API."""
+    tag = type(event).__struct_config__.tag
+    return _TYPES[str(tag)]
+
+
+_IN_ENVELOPE = frozenset({"event", "number", "redelivered", "chat", "sender", "is_self", "time"})
+
+
+def fields_of(event: Event) -> dict[str, Any]:
+    """Return the fields of one kind of event, without those that the envelope has and those that never leave."""
+    fields: dict[str, Any] = public(to_builtins(event))
+    return {name: value for name, value in fields.items() if name not in _IN_ENVELOPE}
+
+
+def public(value: Any) -> Any:
+    """Return a value of JSON without the fields that never leave, at any depth."""
+    match value:
+        case dict():
+            return {name: public(each) for name, each in value.items() if not _is_private(name, each)}
+        case list() | tuple():
+            return [public(each) for each in value]
+        case _:
+            return value
+
+
+def _is_private(name: str, value: Any) -> bool:
+    # The original of a recall is an event; that of a location is XML.
+    return name in PRIVATE_FIELDS or (name == "original" and isinstance(value, str))
+
+
+class EventsView(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of events."""
+
+    events: list[EventView]
+    next: str
+    """Cursor for the next page."""
+    lost: bool
+    """Events between the given cursor and this page were deleted before they were read."""

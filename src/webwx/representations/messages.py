@@ -1,0 +1,44 @@
+"""Messages of the journal: history, search and recalls."""
+
+from __future__ import annotations
+
+import msgspec
+
+from webwx.representations.contacts import Who
+from webwx.representations.events import EventView
+from webwx.representations.sends import OutboxEntry
+
+
+class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An event, or a send that did not come back as an event."""
+
+    event: EventView | None = None
+    send: OutboxEntry | None = None
+
+
+class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages, the newest first."""
+
+    entries: list[HistoryEntry]
+    before: int | None
+    """Value of `before` for the next page; null if there is none."""
+
+
+class RecalledEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A recall, and how its message can still be forwarded."""
+
+    event: EventView
+    way: str
+    """`by_content`, `by_upload`, or `none`: it cannot be forwarded any more."""
+
+
+class RecalledPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Recalls, the newest first."""
+
+    recalled: list[RecalledEntry]
+
+
+class Forwarding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where to forward a message."""
+
+    to: Who

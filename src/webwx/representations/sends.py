@@ -1,0 +1,103 @@
+"""Sends and uploads."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+MediaKind = Literal["image", "video", "file", "sticker"]
+
+
+class SendView(msgspec.Struct, frozen=True, kw_only=True):
+    """A send."""
+
+    id: str
+    """The same for all attempts."""
+    state: str
+    """`queued`, `sending`, `sent`, `failed`, `unknown` or `recalled`."""
+    message_id: str | None = None
+    """The platform's id of the message, once it is sent."""
+    chat: str | None = None
+    """Id of the receiver in the login of the send."""
+    time: datetime | None = None
+    """Time at which the platform accepted it."""
+
+
+class OutboxEntry(SendView, frozen=True, kw_only=True):
+    """A send of the outbox, with its content."""
+
+    kind: str
+    """Kind of content: `text`, `image`, `file`, …"""
+    text: str
+    """The text, or the name of the file."""
+    created_at: datetime
+    changed_at: datetime
+    """Time of the last change of the state."""
+    ret: int
+    """The platform's error code if the send is `failed`; else 0."""
+
+    def __repr__(self) -> str:
+        return f"OutboxEntry({self.kind}, {self.state})"
+
+
+class FileToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file to send: exactly one of `upload_id`, `data` and `url`."""
+
+    upload_id: str | None = None
+    """Id of an upload of this key."""
+    data: str | None = None
+    """The content in base64; the whole request is limited like every body, so upload larger files."""
+    url: str | None = None
+    """Public address from which the gateway fetches the file, if its configuration allows that."""
+    name: str | None = None
+    """Name for the receiver; null: that of the upload, or at the end of the URL."""
+    kind: MediaKind | None = None
+    """How to send it; null: by its content."""
+
+    def __repr__(self) -> str:
+        return "FileToSend(***)"
+
+
+class MessageToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A message to send."""
+
+    to: str | int
+    """A remark, a nickname, an id, `filehelper`, or the number of a contact."""
+    text: str | None = None
+    """The text; it is sent unchanged. Either a text or a file."""
+    file: FileToSend | None = None
+    """The file. Either a text or a file."""
+    mentions: list[str] = []
+    """
+    Members of the chatroom to mention, by their ids or names: `@name` is put before the text, as the app does. The web
+    protocol has no other mark of a mention, so the app may not notify them.
+    """
+    reply_to: int | None = None
+    """Always refused: the web protocol cannot quote a message."""
+
+    def __repr__(self) -> str:
+        return "MessageToSend(***)"
+
+
+class SendList(msgspec.Struct, frozen=True, kw_only=True):
+    """Sends of the outbox, the newest first."""
+
+    sends: list[OutboxEntry]
+
+
+class UploadView(msgspec.Struct, frozen=True, kw_only=True):
+    """An upload, to be named in a message."""
+
+    upload_id: str
+    name: str
+    bytes: int
+    """Size of the whole file."""
+    offset: int
+    """Number of bytes that have arrived: where a request continues."""
+    is_complete: bool
+    media_type: str
+    kind: str
+    """How it is sent by default: `image`, `video` or `file`; known once it is complete."""
+    expires_at: datetime
