@@ -1,0 +1,54 @@
+"""The files of the console: they load nothing from elsewhere, make no markup of text, and have all their words."""
+
+from __future__ import annotations
+
+import re
+
+from webwx.gateway.console import FILES
+
+SCRIPTS = {name: file.read_text("utf-8") for name, file in FILES.items() if name.endswith(".js")}
+
+WORD = re.compile(r'^  "?(\w+)"?: \[\s*(".*?"),\s*(".*?"),?\s*\],$', re.MULTILINE | re.DOTALL)
+
+
+def words_in(script: str) -> set[str]:
+    """Return the keys of the words of a script, each with two languages."""
+    return {found[1] for found in WORD.finditer(script)}
+
+
+def test_no_file_names_another_host_or_makes_markup_of_text() -> None:
+    for name, file in FILES.items():
+        text = file.read_text("utf-8")
+        hosts = set(re.findall(r"(?:https?|wss?)://([^/\"'`\s$]+)", text))
+        assert hosts <= {"www.w3.org", "example.com"}, name
+        forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function"
+        assert re.findall(forbidden, text) == [], name
+
+
+def test_the_page_has_no_script_and_no_style_of_its_own() -> None:
+    html = FILES["index.html"].read_text("utf-8")
+    assert re.findall(r"<style|<script(?![^>]* src=)|\son\w+=|\sstyle=", html) == []
+
+
+def test_whatever_the_files_load_is_there() -> None:
+    for name, file in FILES.items():
+        wanted = re.findall(r'from "\./([\w.-]+)"|/console/([\w.-]+\.\w+)', file.read_text("utf-8"))
+        assert {"".join(each) for each in wanted} <= set(FILES), name
+
+
+def test_every_picture_that_is_named_is_in_the_icons() -> None:
+    icons = set(re.findall(r'<symbol id="(\w+)"', FILES["icons.svg"].read_text("utf-8")))
+    for name, script in SCRIPTS.items():
+        named = set(re.findall(r'\bicon\("(\w+)"|iconButton\("(\w+)"|\bempty\("(\w+)"|picture: "(\w+)"', script))
+        assert {"".join(each) for each in named} <= icons, name
+
+
+def test_every_word_that_a_screen_uses_has_both_languages() -> None:
+    common = words_in(SCRIPTS["words.js"])
+    for name, script in SCRIPTS.items():
+        for imported, alias, source in re.findall(
+            r'import \{[^}]*\b(t)(?: as (\w+))?[ ,][^}]*\} from "\./([\w.-]+)"', script
+        ):
+            known = common | words_in(SCRIPTS[source])
+            used = set(re.findall(rf'\b{alias or imported}\("(\w+)"', script))
+            assert used <= known, (name, used - known)
