@@ -81,6 +81,29 @@ async def test_after_two_minutes_a_message_cannot_be_recalled_which_is_explained
     assert await button(console, "Recall").count() == 0
 
 
+async def test_a_message_that_was_typed_on_the_phone_is_recalled(console: Any, world: World) -> None:
+    await open_chat(console, HELPER)
+    world.say("me", "filehelper", "typed on the phone")
+    own = message(console, "typed on the phone")
+    await own.get_by_role("button", name="Recall").click()
+    await own.get_by_text("Recalled", exact=True).wait_for()
+
+
+async def test_the_keyboard_moves_between_the_field_the_messages_and_the_list(console: Any, world: World) -> None:
+    world.say("ahua", "me", "first")
+    world.say("ahua", "me", "last")
+    await open_chat(console, "阿华")
+    await message(console, "last").wait_for()
+    await field(console).focus()
+    for key, words in (("ArrowUp", "last"), ("ArrowUp", "first"), ("End", "last")):
+        await console.keyboard.press(key)
+        await console.wait_for_function("words => document.activeElement.innerText.includes(words)", arg=words)
+    await console.keyboard.press("ArrowDown")
+    await console.wait_for_function("document.activeElement.matches('textarea')")
+    await console.keyboard.press("Escape")
+    await console.wait_for_function("document.activeElement.getAttribute('role') === 'option'")
+
+
 async def test_messages_arrive_while_the_page_is_open(console: Any, world: World) -> None:
     await open_chat(console, HELPER)
     world.say("me", "filehelper", "from the phone")

@@ -26,7 +26,7 @@ async def test_a_used_link_opens_no_session(
     await button(page, "End session").click()
     await page.get_by_text("webwx serve pair").wait_for()
     await page.goto(f"{gateway.url}/#code=wrong")
-    await page.reload()
+    await page.wait_for_url(f"{gateway.url}/")
     await page.get_by_role("heading", name="This browser has no session").wait_for()
 
 

@@ -40,7 +40,7 @@ async def test_an_unknown_outcome_is_explained_and_sent_again_after_a_question(
     await send(gateway, "perhaps")
     await open_screen(console, "Outbox")
     await row(console, "perhaps").get_by_text("Unknown outcome").wait_for()
-    await console.get_by_text("1 sends have an unknown outcome").wait_for()
+    await console.get_by_text("Sends with an unknown outcome: 1").wait_for()
     await row(console, "perhaps").get_by_role("button", name="Send again").click()
     question = console.get_by_role("dialog", name="Send this message again?")
     await question.get_by_text("the other person gets it twice").wait_for()

@@ -6,6 +6,7 @@ import { address, call, follow } from "./api.js";
 import { button, fill, h, keepFocus } from "./dom.js";
 import { live } from "./live.js";
 import { empty } from "./overlays.js";
+import { answersInOrder } from "./states.js";
 
 export const accounts = { name: "accounts", picture: "device", title: () => t("accounts"), open };
 
@@ -30,11 +31,13 @@ function open({ body, act }) {
   fill(body, list, form);
 
   const logins = new Map();
+  const reading = answersInOrder();
   let isOpen = true;
 
   async function refresh() {
+    const isNews = reading();
     const all = await listAccounts();
-    if (!isOpen) return;
+    if (!isOpen || !isNews()) return;
     if (all.length === 0) fill(list, h("li", {}, empty("device", t("noAccounts"), t("noAccountsHint"))));
     else keepFocus(list, () => fill(list, all.map(card)));
   }

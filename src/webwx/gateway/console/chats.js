@@ -56,6 +56,11 @@ function open(frame) {
     const field = accountField(accounts, account, (chosen) => go("chats", chosen));
     const pane = h("section", { class: "list-pane", "aria-label": t("chats") }, h("div", { class: "which" }, field), list.element);
     const stage = h("div", { class: "chats" }, pane, opened);
+    talk.element.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || event.defaultPrevented) return;
+      if (narrow.matches) go("chats", number);
+      else list.focus();
+    });
     fill(frame.body, stage);
     view = { number, names, list, talk, opened, stage, chat: "" };
     note("chats", number);

@@ -6,8 +6,11 @@ import { LARGEST, pendingSends } from "./pending-sends.js";
 
 const drafts = new Map();
 
-/** Make the field. `refuse(words)` shows why a file is not sent, and `sent` is called after each send. */
-export function composer({ account, refuse, sent }) {
+/**
+ * Make the field. `refuse(words)` shows why a file is not sent, `sent` is called after each send, and `toMessages` for the
+ * key Up in the empty field.
+ */
+export function composer({ account, refuse, sent, toMessages }) {
   let chat = "";
   let name = "";
   const text = h("textarea", { class: "input writing", rows: "1", on: { keydown: press, input: grow, paste } });
@@ -54,9 +57,14 @@ export function composer({ account, refuse, sent }) {
 
   /** Enter sends, Shift and Enter start a line; while an input method composes, Enter is its own. */
   function press(event) {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-    event.preventDefault();
-    send();
+    if (event.isComposing) return;
+    if (event.key === "ArrowUp" && !text.value) {
+      event.preventDefault();
+      toMessages();
+    } else if (event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      send();
+    }
   }
 
   function send() {

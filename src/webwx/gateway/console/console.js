@@ -100,7 +100,12 @@ function showFrame() {
   });
   const other = language() === "en" ? "zh" : "en";
   const languageButton = button(t("language"), switchLanguage, { kind: "chip", lang: other === "zh" ? "zh-CN" : "en" });
-  const leave = button(t("leave"), () => act(endSession, { by: leave }), { kind: "chip" });
+  const leave = button(h("span", { class: "only-wide" }, t("leave")), () => act(endSession, { by: leave }), {
+    kind: "chip",
+    picture: "logout",
+    "aria-label": t("leave"),
+    title: t("leave"),
+  });
   fill(
     document.body,
     skip,

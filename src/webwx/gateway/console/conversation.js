@@ -11,7 +11,7 @@ import { face, FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
 import { pendingSends } from "./pending-sends.js";
 import { addressOf } from "./place.js";
-import { load } from "./states.js";
+import { answersInOrder, load } from "./states.js";
 
 /** Entries that are read at a time. */
 const PAGE = 50;
@@ -24,6 +24,10 @@ const GAP = 300;
 
 /** Pixels from an end of the conversation that count as being there. */
 const NEAR = 80;
+
+/** Entries on the page before all but the newest are put away. */
+const MOST = 400;
+const KEPT = 150;
 
 /** Milliseconds after which sends that are on their way are read again. */
 const LOOK_AGAIN = 2000;
@@ -47,6 +51,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
   let isStale = false; // there was news during it
   let lookTimer = 0;
   const nodes = new Map();
+  const reading = answersInOrder();
 
   const title = h("h3", { class: "pane-title", dir: "auto" });
   const markRead = button(t("markRead"), () => frame.act(markAsRead, { by: markRead }), { kind: "is-small" });
@@ -65,7 +70,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
   const jump = button([icon("down"), t("newMessages")], toNewest, { kind: "jump", hidden: true });
   const scroller = h("div", { class: "scroller", on: { scroll: scrolled } }, earlierLine, log);
   const refused = h("p", { class: "refused", role: "alert", hidden: true });
-  const write = composer({ account, refuse, sent: toNewest });
+  const write = composer({ account, refuse, sent: toNewest, toMessages: () => messages().at(-1)?.focus() });
   const box = h("div", { class: "scroller-box" }, scroller, jump);
   const element = h("section", { class: "pane conversation" }, head, box, refused, write.element);
   write.dropZone(element);
@@ -89,7 +94,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
 
   /** Mark the message that was searched for: the last one of the window. */
   function showFound() {
-    const found = [...log.querySelectorAll(".message, .grey-line")].at(-1);
+    const found = messages().at(-1);
     found?.classList.add("is-found");
     found?.focus();
   }
@@ -109,19 +114,30 @@ export function conversation({ frame, account, names, back, searchIn }) {
   /** Read the newest entries again. What was loaded before stays, unless there is a gap between. */
   async function readNewest() {
     const [shown, time] = [chat, until];
+    const isNews = reading();
     const [page, { sends }] = await Promise.all([
       call("GET", query(time ? { until: time } : {})),
       call("GET", `${path}/sends?limit=${OUTBOX}`),
     ]);
     const read = page.entries.reverse().map(keyed);
     await learnNames(read);
-    if (!isOpen || shown !== chat || time !== until) return;
+    if (!isOpen || shown !== chat || time !== until || !isNews()) return;
     const overlap = entries.findIndex(({ key }) => key === read[0]?.key);
     if (overlap < 0) before = page.before;
     entries = overlap < 0 ? read : [...entries.slice(0, overlap), ...read];
     waiting = time ? [] : sends.filter((send) => send.chat === chat && isWaiting(send)).map((send) => keyed({ send }));
+    if (isAtEnd && entries.length > MOST) putAway();
     draw();
     lookAgain();
+  }
+
+  /** Put all but the newest entries away; they are read again on demand. */
+  function putAway() {
+    const kept = entries.slice(-KEPT);
+    const oldest = kept.find(({ event }) => event);
+    if (!oldest) return;
+    entries = kept;
+    before = oldest.event.number;
   }
 
   /** Read older entries. */
@@ -181,7 +197,11 @@ export function conversation({ frame, account, names, back, searchIn }) {
 
   function draw() {
     const gone = new Set(entries.map(({ event }) => event?.type === "message.recalled" && event.data.message_id));
-    const inOrder = [...entries, ...waiting].sort((one, other) => one.time - other.time);
+    const inOrder = [...entries];
+    for (const each of waiting) {
+      const next = inOrder.findIndex(({ time }) => time > each.time);
+      inOrder.splice(next < 0 ? inOrder.length : next, 0, each);
+    }
     const pending = until ? [] : pendingSends.to(account, chat);
     const wanted = [];
     let last = -Infinity;
@@ -217,6 +237,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
   /** Put nodes into the log without moving those that are there: they are announced once, and keep the focus. */
   function arrange(wanted) {
     const kept = new Set(wanted);
+    for (const [key, { node }] of nodes) if (!kept.has(node)) nodes.delete(key);
     for (const child of [...log.children]) if (!kept.has(child)) child.remove();
     let next = log.firstChild;
     for (const node of wanted) {
@@ -392,8 +413,12 @@ export function conversation({ frame, account, names, back, searchIn }) {
     }
   }
 
+  function messages() {
+    return [...log.querySelectorAll(".message, .grey-line")];
+  }
+
   log.addEventListener("keydown", (event) => {
-    const all = [...log.querySelectorAll(".message, .grey-line")];
+    const all = messages();
     const at = all.indexOf(document.activeElement?.closest(".message, .grey-line"));
     const moves = {
       ArrowUp: at < 0 ? all.length - 1 : at - 1,
@@ -403,7 +428,8 @@ export function conversation({ frame, account, names, back, searchIn }) {
     };
     if (!(event.key in moves) || event.target.matches("audio")) return;
     event.preventDefault();
-    all[Math.max(0, Math.min(all.length - 1, moves[event.key]))]?.focus();
+    if (moves[event.key] >= all.length) write.focus();
+    else all[Math.max(0, moves[event.key])]?.focus();
   });
 
   // -- actions -------------------------------------------------------------------------------------------------------

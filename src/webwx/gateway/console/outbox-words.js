@@ -35,7 +35,7 @@ export const t = wordsOf({
   ],
   forgotten: ["Deleted from the outbox", "已从发件箱删除"],
   openChat: ["Open the chat with {name}", "打开与{name}的聊天"],
-  unknownCount: ["{n} sends have an unknown outcome", "{n} 条发送结果未知"],
+  unknownCount: ["Sends with an unknown outcome: {n}", "结果未知的发送：{n} 条"],
   unknownHint: [
     "For each of them, look at the chat on your phone. If the message is there, forget the send; if not, send it again.",
     "请逐条在手机上查看聊天。如果消息已在其中，请删除记录；如果没有，请重新发送。",

@@ -11,7 +11,7 @@ import { t } from "./outbox-words.js";
 import { empty } from "./overlays.js";
 import { pendingSends } from "./pending-sends.js";
 import { addressOf, go, note } from "./place.js";
-import { ago, load } from "./states.js";
+import { ago, answersInOrder, load } from "./states.js";
 import { table } from "./table.js";
 
 export const outbox = { name: "outbox", picture: "outbox", title: () => t("outbox"), open };
@@ -26,6 +26,7 @@ const MOST = 1000;
 const LOOK_AGAIN = 2000;
 
 function open(frame) {
+  const reading = answersInOrder();
   let number = 0;
   let names = null;
   let limit = PAGE;
@@ -80,10 +81,11 @@ function open(frame) {
   }
 
   async function refresh() {
+    const isNews = reading();
     const query = new URLSearchParams({ limit, ...(state.value ? { state: state.value } : {}) });
     const found = (await call("GET", `/accounts/${number}/sends?${query}`)).sends;
     await names.find([...new Set(found.map(({ chat }) => chat))]);
-    if (!isOpen) return;
+    if (!isOpen || !isNews()) return;
     sends.show(found);
     more.hidden = found.length < limit || limit === MOST;
     const count = found.filter((send) => send.state === "unknown").length;

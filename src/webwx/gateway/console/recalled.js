@@ -9,7 +9,7 @@ import { face, FILEHELPER, Names } from "./names.js";
 import { empty } from "./overlays.js";
 import { go, note } from "./place.js";
 import { t } from "./recalled-words.js";
-import { ago, load } from "./states.js";
+import { ago, answersInOrder, load } from "./states.js";
 
 export const recalled = { name: "recalled", picture: "recall", title: () => t("recalledMessages"), open };
 
@@ -18,6 +18,7 @@ const PAGE = 50;
 function open(frame) {
   const list = h("ul", { class: "cards" });
   const forwarded = new Set(); // numbers of the recalls that were forwarded from here
+  const reading = answersInOrder();
   let number = 0;
   let names = null;
   let limit = PAGE;
@@ -39,9 +40,10 @@ function open(frame) {
   }
 
   async function refresh() {
+    const isNews = reading();
     const found = (await call("GET", `/accounts/${number}/recalled?limit=${limit}`)).recalled;
     await names.find([...new Set(found.flatMap(({ event }) => [event.chat, event.data.original?.sender]))]);
-    if (!isOpen) return;
+    if (!isOpen || !isNews()) return;
     const more = button(t("more"), () => {
       limit += PAGE;
       frame.act(refresh, { by: more });

@@ -43,6 +43,24 @@ export async function load(frame, holder, doing) {
   }
 }
 
+/**
+ * Keep the answers of several readings of the same thing in order. Call what this returns when a reading begins; call what
+ * that returns when the answer is there: false means that the answer of a later reading is shown already.
+ */
+export function answersInOrder() {
+  let begun = 0;
+  let shown = 0;
+  return () => {
+    begun += 1;
+    const turn = begun;
+    return () => {
+      if (turn < shown) return false;
+      shown = turn;
+      return true;
+    };
+  };
+}
+
 /** A time of RFC 3339 as its distance from now, with the exact time as its title; nothing for null. */
 export function ago(time) {
   if (!time) return null;
