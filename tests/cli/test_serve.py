@@ -106,6 +106,28 @@ def test_other_commands_work_while_a_gateway_runs_or_name_it(me: Shell, tmp_path
         assert (second.code, first_line["url"] in second.stderr) == (3, True)
 
 
+def test_without_any_option_it_runs(shell: Shell) -> None:
+    (shell.settings.home / "gateway.toml").parent.mkdir(parents=True)
+    (shell.settings.home / "gateway.toml").write_text("[listen]\nport = 0\n")
+    with shell.start("serve") as process:
+        assert process.stdout is not None
+        assert "The gateway runs at http://127.0.0.1:" in process.stdout.readline()
+        process.terminate()
+
+
+def test_systemd_hears_when_it_is_ready_and_when_it_stops(shell: Shell, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(PATIENCE)
+        shell.environment["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        with serving(shell) as (process, first_line):
+            assert systemd.recv(100) == b"READY=1"
+            with urllib.request.urlopen(f"{first_line['url']}/healthz", timeout=PATIENCE) as answer:
+                assert answer.read() == b"ok"
+            process.terminate()
+            assert systemd.recv(100) == b"STOPPING=1"
+
+
 def test_a_new_link_is_printed_while_it_runs(shell: Shell) -> None:
     assert shell.run("serve", "pair").code == 1
     with serving(shell) as (_, first_line):

@@ -53,8 +53,7 @@ class _ServeGroup(click.Group):
     """A group that runs the gateway when no subcommand is named."""
 
     def __init__(self, name: str, **options: Any) -> None:
-        super().__init__(name, **options)
-        self.invoke_without_command = True
+        super().__init__(name, invoke_without_command=True, **options)
 
 
 @command(
