@@ -14,7 +14,6 @@ import logging
 from typing import TYPE_CHECKING, NoReturn
 
 from webwx.errors import AlreadyRunning, LoggedOut, NotLoggedIn, StorageError, WxError
-from webwx.gateway.outgoing import OutgoingClient
 from webwx.gateway.owned_records import OwnedRecords
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.webhook_attempts import AttemptLog
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from random import Random
     from typing import Any
 
+    from webwx.gateway.outgoing import OutgoingClient
     from webwx.gateway.port import AccountEvent, AccountPort, EventConsumer, GatewayPort
     from webwx.gateway.webhook_attempts import WebhookAttempt
     from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices
@@ -204,14 +204,14 @@ class WebhookDelivery:
         self._webhooks = webhooks
         self._notices = notices
         self._clock = clock
-        self._client = OutgoingClient()
+        self._client: OutgoingClient | None = None
         owned = OwnedRecords(records, clock)
         self.attempts = AttemptLog(owned)
         """The latest attempts at all webhooks."""
         self._retries = WebhookRetries(owned, clock, sleep, rng)
         self._health = WebhookHealth(port, webhooks, notices, clock)
         self._events = WebhookEvents(
-            WebhookSender(self._client, clock), self.attempts, self._retries, self._health
+            WebhookSender(self._connect, clock), self.attempts, self._retries, self._health
         )  # fmt: skip
         self._runs: dict[str, WebhookRun] = {}
         self._applying = asyncio.Lock()
@@ -277,7 +277,16 @@ class WebhookDelivery:
         for run in self._runs.values():
             await run.stop()
         await self.attempts.close()
-        await self._client.close()
+        if self._client is not None:
+            await self._client.close()
+
+    def _connect(self) -> OutgoingClient:
+        """Return the client of all webhooks."""
+        if self._client is None:
+            from webwx.gateway.outgoing import OutgoingClient  # a gateway without webhooks starts sooner
+
+            self._client = OutgoingClient()
+        return self._client
 
     async def _begin(self, webhook: StoredWebhook) -> WebhookRun:
         self._health.begin(webhook)

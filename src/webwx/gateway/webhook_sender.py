@@ -26,12 +26,12 @@ class WebhookSender:
     Makes single attempts.
 
     Args:
-        client: Sends the requests.
+        connect: Returns the client that sends the requests; called for each attempt.
         clock: Returns seconds since 1970.
     """
 
-    def __init__(self, client: OutgoingClient, clock: Callable[[], float]) -> None:
-        self._client = client
+    def __init__(self, connect: Callable[[], OutgoingClient], clock: Callable[[], float]) -> None:
+        self._connect = connect
         self._clock = clock
 
     async def send(
@@ -63,7 +63,7 @@ class WebhookSender:
         )  # fmt: skip
         status, error, asked, text = None, "", 0.0, ""
         try:
-            answer = await self._client.post(webhook.url, body, headers, allow_private=webhook.allow_private)
+            answer = await self._connect().post(webhook.url, body, headers, allow_private=webhook.allow_private)
         except (AddressRefused, TransportError) as failure:
             error = str(failure)
         else:
