@@ -19,7 +19,7 @@ from tests.interop.processes import WEBWX, Lines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LOOPBACK_UP = """
+LOOPBACK_UP = """
 import fcntl, os, socket, struct, sys
 SIOCSIFFLAGS, IFF_UP, IFF_RUNNING = 0x8914, 0x1, 0x40
 fcntl.ioctl(socket.socket(), SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP | IFF_RUNNING))
@@ -60,7 +60,7 @@ class Place:
     def __init__(self, start: Callable[..., Lines], folder: Path, *options: str) -> None:
         self._start = start
         sandbox = [WEBWX, "sandbox", "--tls", "--port", "443", "--json", *options]
-        first = start("unshare", "-mn", sys.executable, "-c", _LOOPBACK_UP, *sandbox)
+        first = start("unshare", "-mn", sys.executable, "-c", LOOPBACK_UP, *sandbox)
         self.access: dict[str, Any] = json.loads(first.next())
         """The first line that the sandbox prints."""
         hosts = folder / "hosts"
