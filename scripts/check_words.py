@@ -1,7 +1,7 @@
 """
 Check the language of the project: no private words, no reference to a missing document, no long commit subject.
 
-Python files are checked in docstrings, comments and strings, Markdown files outside code.
+Python files are checked in docstrings, comments and strings, JavaScript files in comments, Markdown files outside code.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ CHECKED = (
     "examples",
     "scripts",
     "benchmarks",
-    "tests/bot",
-    "tests/client",
+    "tests",
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
 )
+UNCHECKED = ("scripts/check_words.py", "tests/scripts/test_check_words.py")
+"""Files that list the private words."""
 MAX_SUBJECT = 72
 
 PRIVATE = re.compile(
@@ -49,6 +50,15 @@ def prose_of(text: str) -> list[tuple[int, str]]:
     return [(token.start[0], token.string) for token in tokens if token.type in kinds]
 
 
+def script_comments(text: str) -> list[tuple[int, str]]:
+    """Return the lines of JavaScript source that are or have comments, from where the comment begins."""
+    return [
+        (number, match[0])
+        for number, line in enumerate(text.splitlines(), 1)
+        if (match := re.search(r"(?:^|\s)//\s.*|^\s*/?\*.*", line))
+    ]
+
+
 def markdown_prose(text: str) -> list[tuple[int, str]]:
     """Return the lines of a Markdown text outside code blocks, without inline code."""
     lines, is_code = list[tuple[int, str]](), False
@@ -63,7 +73,8 @@ def markdown_prose(text: str) -> list[tuple[int, str]]:
 def problems_of(name: str, text: str) -> list[str]:
     """Return the problems of one file, each with its line."""
     found = []
-    for number, prose in prose_of(text) if name.endswith(".py") else markdown_prose(text):
+    prose_in = {".py": prose_of, ".js": script_comments, ".md": markdown_prose}[Path(name).suffix]
+    for number, prose in prose_in(text):
         found += [(number, f"refers to a missing document: {match[0]!r}") for match in MISSING.finditer(prose)]
         found += [(number, f"no file {path!r}") for path in PATH.findall(prose) if not (ROOT / path).exists()]
         found += [(number, f"private word {match[0].strip()!r}") for match in PRIVATE.finditer(prose)]
@@ -81,11 +92,13 @@ def _git(*arguments: str) -> list[str]:
 
 def main() -> int:
     """Print all problems; return 1 if there are any."""
-    names = [name for name in _git("ls-files", *CHECKED) if name.endswith((".py", ".md")) and (ROOT / name).exists()]
+    names = [
+        name for name in _git("ls-files", *CHECKED) if name.endswith((".py", ".js", ".md")) and (ROOT / name).exists()
+    ]
     problems = [
         problem
         for name in names
-        if name != "scripts/check_words.py"
+        if name not in UNCHECKED
         for problem in problems_of(name, (ROOT / name).read_text(encoding="utf-8"))
     ]
     added = _git("log", "--diff-filter=A", "--format=%H", "--", "scripts/check_words.py")

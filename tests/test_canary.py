@@ -136,7 +136,9 @@ def test_each_test_that_shows_a_secret_fails(tmp_path: Path) -> None:
     for name in ("conftest.py", "canary.py"):
         shutil.copy(Path(__file__).parent / name, tests)
     shutil.copytree(Path(__file__).parent / "plugins", tests / "plugins")
-    (tests / "test_planted.py").write_text(PLANTED)
+    file = tests / "test_planted.py"
+    file.write_text(PLANTED)
+    planted = file.relative_to(tmp_path)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", "-p", "no:asyncio", str(tests)],
         cwd=tmp_path, capture_output=True, text=True, check=False,
@@ -148,5 +150,5 @@ def test_each_test_that_shows_a_secret_fails(tmp_path: Path) -> None:
         "expects_an_error_with_a_secret",
         "fails_with_a_secret",
     ):
-        assert f"ERROR tests/test_planted.py::test_{guilty} - " in run.stdout
-    assert "ERROR tests/test_planted.py::test_says_nothing" not in run.stdout
+        assert f"ERROR {planted}::test_{guilty} - " in run.stdout
+    assert f"ERROR {planted}::test_says_nothing" not in run.stdout

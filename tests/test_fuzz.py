@@ -12,7 +12,7 @@ from tests.fuzz import LIMIT, TARGETS, Target, feed
 @pytest.mark.parametrize("inputs", [20_000, pytest.param(200_000, marks=pytest.mark.verify)])
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_damaged_input_raises_only_our_errors(target: Target, inputs: int) -> None:
-    """Give each decoder its part of the damaged inputs of one run."""
+    """Run each decoder with its part of the damaged inputs of one run."""
     feed(target, random.Random(target.name), -(-inputs // len(TARGETS)))
 
 

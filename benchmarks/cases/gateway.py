@@ -95,7 +95,7 @@ class Client:
         return told
 
     def go(self) -> None:
-        """Let it continue."""
+        """Send it a line, which lets it continue."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"\n")
 

@@ -40,7 +40,7 @@ async def test_a_login_that_is_cancelled_or_expires_shows_its_next_code(hands: A
     await hands.rail("phone").click()
     code = hands.page.get_by_role("img", name="QR code of the login")
     shown = set()
-    for refuse in ("Cancel login", "Let it expire", "Confirm"):
+    for refuse in ("Cancel login", "Expire now", "Confirm"):
         await hands.see(code).to_be_visible()
         shown.add(await code.get_attribute("src"))
         await hands.button("Scan with 小明’s phone").click()

@@ -11,7 +11,7 @@ def test_each_account_has_its_own_login(me: Any, friend: Any) -> None:
     assert me.run("--account", "friend", "status", "--json").line["nickname"] == "阿华"
     assert me.run("status", "--json", WEBWX_ACCOUNT="friend").line["nickname"] == "阿华"
     assert me.run("status", "--json", "--account", "default", WEBWX_ACCOUNT="friend").line["nickname"] == "小明"
-    assert me.run("status", "--account", "nobody").code == 4
+    assert me.run("status", "--account", "unknown").code == 4
 
 
 def test_the_last_message_belongs_to_its_account(me: Any, friend: Any) -> None:

@@ -24,7 +24,7 @@ def answer(ahua, message):
 
 @friends.when("阿华", hears="oops")
 def fail(ahua, message):
-    ahua.say("hello", to="nobody")
+    ahua.say("hello", to="unknown")
 """
 
 
@@ -43,7 +43,7 @@ def test_scripted_friends_answer_and_an_error_in_a_script_does_not_end_the_sandb
         shell.run("phone", "wind", "5", "--server", url)
         (chat,) = shell.run("phone", "inbox", "me", "--json", "--server", url).line["chats"]
         process.terminate()
-    assert mistake.startswith("friends.py, line 15: There is no person 'nobody'")
+    assert mistake.startswith("friends.py, line 15: There is no person 'unknown'")
     assert [(each["from"], each["recalled"]) for each in chat["messages"]] == [
         ("小明", False),
         ("小明", False),

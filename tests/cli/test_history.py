@@ -117,7 +117,7 @@ def test_without_a_journal_there_is_no_history_and_no_journal_is_created(shell: 
 
 
 def test_an_unknown_chat_is_bad_input(me: Shell) -> None:
-    assert me.run("history", "nobody").code == 2
+    assert me.run("history", "unknown").code == 2
 
 
 # -- a journal that cannot be opened ---------------------------------------------------------------------------------

@@ -29,8 +29,8 @@ def test_an_identity_is_found_by_number_name_and_id(me: Any, numbers: dict[str, 
     [ahua] = me.run("contacts", "--json", "--search", "阿华").lines
     for which in (str(numbers["阿华"]), f"who:{numbers['阿华']}", "阿华", ahua["id"]):
         assert me.run("identity", "show", which, "--json").line["contact_id"] == ahua["id"]
-    for nobody in ("999", "nobody", "@" + "0" * 32):
-        done = me.run("identity", "show", nobody)
+    for unknown in ("999", "unknown", "@" + "0" * 32):
+        done = me.run("identity", "show", unknown)
         assert (done.code, done.stdout) == (2, "")
 
 
@@ -88,7 +88,7 @@ def test_an_identity_is_split_and_merged_again(me: Any, sandbox: Any, canary: An
     assert me.run("identity", "show", str(parted["number"]), "--json").line["number"] == numbers["张三"]
 
 
-@pytest.mark.parametrize("wrong", [("merge", "阿华", "周末爬山"), ("split", "张三", "@nobody"), ("explain", "999")])
+@pytest.mark.parametrize("wrong", [("merge", "阿华", "周末爬山"), ("split", "张三", "@unknown"), ("explain", "999")])
 def test_invalid_input_is_refused(me: Any, numbers: dict[str, int], wrong: tuple[str, ...]) -> None:
     done = me.run("identity", *wrong)
     assert (done.code, done.stdout) == (2, "")

@@ -83,7 +83,7 @@ def test_a_purge_deletes_by_age_or_by_chat(me: Shell, sandbox: Sandbox) -> None:
 
 
 def give_up(shell: Shell, number: int, consumer: str = "bot") -> None:
-    """Let a bot fail at an event until it gives it up."""
+    """Make a bot fail at an event until it gives it up."""
 
     async def work() -> None:
         journal = SqliteJournal(shell.settings.journal_path)

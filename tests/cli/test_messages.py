@@ -205,12 +205,12 @@ def offline(me: Any) -> Any:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["send", "nobody", "hello"],
+        ["send", "unknown", "hello"],
         ["send", "filehelper", ""],
         ["send", "filehelper", "x" * 16_001],
         ["send", "--image", "no-such-file.png"],
         ["send", "--image", __file__],
-        ["read", "nobody"],
+        ["read", "unknown"],
     ],
     ids=lambda arguments: " ".join(arguments)[:40],
 )

@@ -15,6 +15,9 @@ import pytest
 
 from webwx.cli.new import LANGUAGES, contents_of
 
+TESTS_OF_BOT = str(Path("tests", "test_bot.py"))
+"""The file of tests in the folder of a new bot."""
+
 
 def made(shell: Any, folder: Path, *options: str) -> dict[str, Any]:
     done = shell.run("new", str(folder), *options, "--json")
@@ -52,7 +55,7 @@ def test_result_names_the_files(shell: Any, tmp_path: Path) -> None:
     folder = Path(result["folder"])
     assert folder == tmp_path / "deep" / "mybot"
     assert sorted(result["files"]) == [
-        "README.md", "bot.py", "pyproject.toml", "tests/test_bot.py", "webwx-mybot.service"
+        "README.md", "bot.py", "pyproject.toml", TESTS_OF_BOT, "webwx-mybot.service"
     ]  # fmt: skip
     assert all((folder / each).is_file() for each in result["files"])
     unit = (folder / "webwx-mybot.service").read_text(encoding="utf-8")
@@ -106,6 +109,6 @@ def test_both_languages_have_the_same_program(tmp_path: Path) -> None:
         return ast.dump(tree)
 
     english, chinese = (contents_of(tmp_path / "mybot", each) for each in ("en", "zh"))
-    for name in ("bot.py", "tests/test_bot.py"):
+    for name in ("bot.py", TESTS_OF_BOT):
         assert skeleton(english[name]) == skeleton(chinese[name])
         assert english[name] != chinese[name]

@@ -97,9 +97,9 @@ def test_without_a_sandbox_the_error_explains_how_to_name_one(shell: Any) -> Non
 
 
 def test_a_refusal_is_shown_with_the_sentence_of_the_sandbox(shell: Any) -> None:
-    done = shell.run("phone", "say", "nobody", "me", "hello")
+    done = shell.run("phone", "say", "unknown", "me", "hello")
     assert (done.code, done.stdout) == (2, "")
-    assert "nobody" in done.sentence
+    assert "unknown" in done.sentence
 
 
 def test_a_server_without_phones_is_not_a_sandbox(shell: Any) -> None:

@@ -59,7 +59,7 @@ def listen_and_keep(me: Any, sandbox: Any, to: str, *options: str, **environment
 
 @pytest.mark.parametrize(
     ("options", "environment"),
-    [(["--keep"], {}), ([], {"WEBWX_KEEP": "all"}), ([], {"WEBWX_KEEP": "nobody, 周末爬山"})],
+    [(["--keep"], {}), ([], {"WEBWX_KEEP": "all"}), ([], {"WEBWX_KEEP": "unknown, 周末爬山"})],
     ids=["option", "all", "chats"],
 )
 def test_other_processes_list_and_forward_an_archived_picture_without_keys(

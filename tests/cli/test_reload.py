@@ -121,10 +121,10 @@ def test_a_bot_that_ends_by_itself_is_started_by_the_next_change(me: Shell, sand
         while (line := next_line(process)) != "webwx: bot.py cannot be run; see the traceback above.":
             assert line
         assert next_line(process) == "Ended with exit code 1; change a file to restart it."
-        file.with_name("words.py").write_text("ANSWER = 'mended'\n")
+        file.with_name("words.py").write_text("ANSWER = 'fixed'\n")
         assert next_line(process) == "words.py changed; restarting."
         begun(process)
-        assert answer(process, sandbox) == "mended"
+        assert answer(process, sandbox) == "fixed"
 
 
 def test_ctrl_c_ends_both_processes_after_running_handlers(me: Shell, sandbox: Sandbox, file: Path) -> None:

@@ -227,8 +227,8 @@ def test_verbose_shows_where_a_failure_was_raised(shell: Any) -> None:
 
 
 def test_all_requests_use_the_proxy(me: Any) -> None:
-    nobody = "http://me:geheim@127.0.0.1:1"
-    for done in (me.run("status", "-v", "--proxy", nobody), me.run("status", "-v", WEBWX_PROXY=nobody)):
+    unknown = "http://me:geheim@127.0.0.1:1"
+    for done in (me.run("status", "-v", "--proxy", unknown), me.run("status", "-v", WEBWX_PROXY=unknown)):
         assert done.code == 6
         assert "geheim" not in done.stdout + done.stderr
     assert me.run("status").code == 0

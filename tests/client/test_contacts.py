@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.client.conftest import LogIn, NewClient
 
     from webwx.protocol.http import Request
-    from webwx.sandbox.people import WorldPerson as Somebody
+    from webwx.sandbox.people import WorldPerson
     from webwx.sandbox.world import World
     from webwx.storage.sqlite.journal import SqliteJournal
 
@@ -473,14 +473,14 @@ async def test_an_avatar_that_does_not_come(log_in: LogIn, world: World) -> None
 
 
 @pytest.fixture
-def stranger(world: World) -> Somebody:
+def stranger(world: World) -> WorldPerson:
     """A member of a chatroom of all people, who has no friends."""
     person = world.add_person("陌生人", "stranger")
     world.chatrooms["hiking"].add([person])
     return person
 
 
-async def test_strangers_become_friends(log_in: LogIn, world: World, stranger: Somebody) -> None:
+async def test_strangers_become_friends(log_in: LogIn, world: World, stranger: WorldPerson) -> None:
     me, other = await log_in(), await log_in("stranger")
     [member] = [each for each in me.contacts.resolve("周末爬山").members if each.nickname == "陌生人"]
     await me.add_friend(member, "我是小明")
@@ -501,7 +501,7 @@ async def test_strangers_become_friends(log_in: LogIn, world: World, stranger: S
     assert "stranger" in world.person("me").friends
 
 
-async def test_a_request_is_accepted_once(log_in: LogIn, world: World, stranger: Somebody) -> None:
+async def test_a_request_is_accepted_once(log_in: LogIn, world: World, stranger: WorldPerson) -> None:
     client = await log_in()
     world.ask_friend("stranger", "me", "你好")
     request = (await take(client, 1))[0]
@@ -511,7 +511,7 @@ async def test_a_request_is_accepted_once(log_in: LogIn, world: World, stranger:
         await client.accept_friend(request)
 
 
-async def test_people_are_named_by_an_id_too_and_never_by_an_unknown_name(log_in: LogIn, stranger: Somebody) -> None:
+async def test_people_are_named_by_an_id_too_and_never_by_an_unknown_name(log_in: LogIn, stranger: WorldPerson) -> None:
     client = await log_in()
     [member] = [each for each in client.contacts.resolve("周末爬山").members if each.nickname == "陌生人"]
     await client.add_friend(str(member.id))
@@ -523,7 +523,7 @@ async def test_people_are_named_by_an_id_too_and_never_by_an_unknown_name(log_in
 
 
 async def test_recent_chats_come_newest_first_with_names_and_cost_no_message(
-    log_in: LogIn, world: World, stranger: Somebody
+    log_in: LogIn, world: World, stranger: WorldPerson
 ) -> None:
     client = await log_in()
     world.say("stranger", "hiking", "嗨")

@@ -39,7 +39,7 @@ def test_own_messages_of_the_phone_are_answered_and_those_of_the_bot_are_not(
     with sandbox.running(load("echo").bot):
         friend.say("to you")
         account.say("to myself")
-        account.say("from my phone to somebody", to="lilei")
+        account.say("from my phone to a friend", to="lilei")
         assert friend.hears("to you")
         assert account.hears("to myself")
         friend.say("last")

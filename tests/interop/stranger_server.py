@@ -717,7 +717,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 ("AddMsgList", number),
                 ("AddMsgList", "not even an object"),
                 ("AddMsgList", no_type),
-                ("AddMsgList", message(self.world, **to_me, MsgType=9527, Content="of a kind nobody knows")),
+                ("AddMsgList", message(self.world, **to_me, MsgType=9527, Content="of an unknown kind")),
                 ("SKey", None),
                 ("ModContactList", {"UserName": session.boss, "NickName": "阿华", "RemarkName": "", "Signature": "新"}),
                 ("DelContactList", {"UserName": session.old_wang, "ContactFlag": "0"}),

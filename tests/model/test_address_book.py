@@ -247,7 +247,7 @@ def test_a_search_covers_all_names_and_ignores_case() -> None:
 
     assert [each.id for each in known.search("BOSS")] == ["@li"]
     assert [each.id for each in known.search("OE_")] == ["@z"]
-    assert known.search("nobody") == []
+    assert known.search("unknown") == []
 
 
 def test_contacts_know_whether_they_have_changed() -> None:

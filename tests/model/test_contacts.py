@@ -84,7 +84,7 @@ class TestFromTheWire:
         assert not is_chatroom(id_.strip("@").replace("@", ""))
 
 
-@pytest.mark.parametrize(("who", "shown"), [(LILEI, "Boss"), (ZHANG, "张三"), (contact("@nobody"), "@nobody")])
+@pytest.mark.parametrize(("who", "shown"), [(LILEI, "Boss"), (ZHANG, "张三"), (contact("@unknown"), "@unknown")])
 def test_the_display_name_is_the_remark_then_the_nickname_then_the_id(who: Contact, shown: str) -> None:
     assert who.display_name == shown
 

@@ -75,7 +75,7 @@ class TestChatAndSender:
             ((ROOM, ME), "hi", ROOM, None, False),
             (("", PEER), "hi", PEER, ME, True),
         ],
-        ids=["peer", "own", "own to filehelper", "phone", "member", "own in room", "nobody in room", "nameless own"],
+        ids=["peer", "own", "own to filehelper", "phone", "member", "own in room", "no sender in room", "nameless own"],
     )
     def test_of_a_text(
         self, from_to: tuple[str, str], content: str, chat: str, sender: str | None, is_self: bool

@@ -22,7 +22,7 @@ BOB = Evidence(
     region="上海 浦东", attr_status=4133,
 )  # fmt: skip
 OTHERS = [
-    Evidence(kind="person", nickname=f"somebody {n}", avatar=650_000_000 + n, region="北京 海淀", sex=1 + n % 2)
+    Evidence(kind="person", nickname=f"person {n}", avatar=650_000_000 + n, region="北京 海淀", sex=1 + n % 2)
     for n in range(40)
 ]
 

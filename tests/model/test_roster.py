@@ -90,7 +90,7 @@ def test_a_copy_is_independent(crowd: Contacts) -> None:
 
 def test_a_change_without_an_id_is_an_error(crowd: Contacts) -> None:
     with pytest.raises(KeyError):
-        crowd.change("@nobody", remark="x")
+        crowd.change("@unknown", remark="x")
 
 
 def test_an_unreadable_contact_is_skipped() -> None:

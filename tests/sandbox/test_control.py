@@ -84,7 +84,7 @@ def test_a_chat_is_read_opened_and_closed(control, world, verb, unread):
     world.say("ahua", "me", "在吗")
     assert control(verb, who="me", chat="阿华") == (200, {})
     assert world.inbox("me")["ahua"].unread == unread
-    assert control(verb, who="me", chat="nobody")[0] == 409
+    assert control(verb, who="me", chat="unknown")[0] == 409
 
 
 def test_a_chat_is_named_by_the_chatrooms_name_or_by_its_id(control, world):

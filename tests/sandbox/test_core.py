@@ -68,7 +68,7 @@ def test_a_body_without_its_message_is_1200(sandbox):
 
 
 def test_an_unknown_session_gets_the_complete_object_with_empty_fields(page):
-    reply = page.call(WEBWXINIT, InitRequest(credentials=Credentials(sid="nobody")))
+    reply = page.call(WEBWXINIT, InitRequest(credentials=Credentials(sid="unknown")))
     assert reply.base_response.ret == 1101
     assert (reply.user.user_name, reply.skey, reply.chat_set, reply.contact_list) == ("", "", "", [])
 

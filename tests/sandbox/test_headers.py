@@ -142,6 +142,6 @@ def test_a_preflight_request_is_answered_as_by_the_live_service(sandbox):
 
 def test_a_page_of_the_platform_may_read_a_poll_with_its_cookies(page):
     page.hosts = FAMILIES["wx2.qq.com"]
-    request = CheckRequest(sid="nobody")
+    request = CheckRequest(sid="unknown")
     answer = page.ask(SYNCCHECK, request, headers=(("Origin", "https://wx2.qq.com"),))
     assert answer.header_values("Access-Control-Allow-Origin") == ("https://wx2.qq.com",)

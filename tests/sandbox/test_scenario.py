@@ -203,7 +203,7 @@ def test_a_poll_in_process_ends_when_a_friend_writes_and_not_later(world, friend
 def test_an_error_is_reported_with_its_line_and_the_world_continues(world, friends, play):
     @friends.when("阿华", hears="ping")
     def answer(ahua, message):
-        ahua.say("pong", to="nobody")
+        ahua.say("pong", to="unknown")
 
     @friends.when("阿华", hears="ping")
     def divide(ahua, message):
@@ -219,7 +219,7 @@ def test_an_error_is_reported_with_its_line_and_the_world_continues(world, frien
     world.say("me", "阿华", "ping")
     world.wind(1)
     assert mistakes == [
-        line_of(answer, 2) + "There is no person 'nobody'; the people are xiaoming, ahua, zhangsan, lilei.",
+        line_of(answer, 2) + "There is no person 'unknown'; the people are xiaoming, ahua, zhangsan, lilei.",
         line_of(hurry, 3) + "A script cannot wait for 'soon'; yield a number of seconds, 0 or more.",
         line_of(divide, 3) + "ZeroDivisionError: division by zero",
     ]
@@ -247,17 +247,17 @@ def test_a_refusal_is_reported_as_a_sentence(world, friends, play):
 @pytest.mark.parametrize(
     "script",
     [
-        lambda friends: friends.when("nobody"),
-        lambda friends: friends.when("阿华", by="nobody"),
-        lambda friends: friends.when("阿华", chat="nobody"),
-        lambda friends: friends.at(1, "nobody"),
+        lambda friends: friends.when("unknown"),
+        lambda friends: friends.when("阿华", by="unknown"),
+        lambda friends: friends.when("阿华", chat="unknown"),
+        lambda friends: friends.at(1, "unknown"),
     ],
 )
 def test_an_unknown_person_is_reported_before_the_start(world, friends, play, script):
     def answer(*_): ...
 
     script(friends)(answer)
-    with pytest.raises(Impossible, match=f"^{re.escape(line_of(answer, 0))}There is no person 'nobody'"):
+    with pytest.raises(Impossible, match=f"^{re.escape(line_of(answer, 0))}There is no person 'unknown'"):
         play()
 
 

@@ -85,10 +85,10 @@ async def test_it_listens_on_loopback_only(sandbox, host):
 
 async def test_an_error_of_a_planned_action_is_raised(sandbox):
     served = await serve(sandbox)
-    sandbox.world.scheduler.add(sandbox.world.now, lambda: {}["nobody"])
+    sandbox.world.scheduler.add(sandbox.world.now, lambda: {}["unknown"])
     for _ in range(5):
         await asyncio.sleep(0)  # The timekeeper task runs here.
-    with pytest.raises(KeyError, match="nobody"):
+    with pytest.raises(KeyError, match="unknown"):
         await served.close()
 
 
@@ -319,7 +319,7 @@ async def test_a_request_that_is_not_http_is_one_line_in_the_log(served, caplog,
 
 
 async def test_an_error_of_the_sandbox_itself_is_logged_with_its_traceback(served, caplog, monkeypatch):
-    monkeypatch.setattr(SandboxCore, "answer", lambda *_: {}["nobody"])
+    monkeypatch.setattr(SandboxCore, "answer", lambda *_: {}["unknown"])
     assert await status(served, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n") == 500
     assert caplog.records[0].exc_info is not None
 

@@ -27,8 +27,8 @@ def test_equal_seeds_make_equal_worlds():
 
 def test_people_are_found_by_id_nickname_or_me(world):
     assert world.person("me") is world.person("小明") is world.person("xiaoming")
-    with pytest.raises(Impossible, match="no person 'nobody'"):
-        world.person("nobody")
+    with pytest.raises(Impossible, match="no person 'unknown'"):
+        world.person("unknown")
 
 
 @pytest.mark.parametrize("id_", ["ahua", "me", "filehelper", "hiking"])
@@ -120,7 +120,7 @@ def test_opening_a_chat_on_the_phone_notifies_its_own_login(me, friend, world, a
 
 def test_an_unknown_chat_cannot_be_opened(world):
     with pytest.raises(Impossible, match="no person"):
-        world.open_chat("me", "nobody")
+        world.open_chat("me", "unknown")
 
 
 def test_refusals_are_used_up_in_order(world, me):
@@ -139,7 +139,7 @@ def test_befriending_again_changes_only_the_remark_of_that_person(world):
 
 def test_a_new_nickname_signature_or_picture_notifies_friends(me, world):
     world.unfriend("me", "lilei")
-    world.change_profile("lilei", nickname="nobody's friend")
+    world.change_profile("lilei", nickname="unknown's friend")
     world.change_profile("ahua", signature="new", is_new_picture=True)
     world.change_profile("ahua", nickname="花", signature="")
     changed = [msgspec.json.decode(raw) for raw in me.fetch().mod_contact_list]
@@ -175,4 +175,4 @@ def test_in_a_large_world_an_error_names_only_a_few_people(world):
     for number in range(1000):
         world.add_person(f"路人{number}")
     with pytest.raises(Impossible, match=r"the people are xiaoming, .*, person20 and 984 others\.$"):
-        world.person("nobody")
+        world.person("unknown")

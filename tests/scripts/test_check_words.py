@@ -32,6 +32,28 @@ def test_code_in_a_page_is_not_prose() -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "// nobody reads it",
+        "act(); // nobody reads it",
+        "/** Whoever reads it. */",
+        "/**\n * Let it go.\n */",
+        "   * anew",
+    ],
+)
+def test_a_private_word_is_found_in_comments_of_javascript(source: str) -> None:
+    [problem] = problems_of("src/webwx/web/new.js", f"{source}\n")
+    assert ": private word " in problem
+
+
+@pytest.mark.parametrize(
+    "source", ['nobody("nobody");', 'open("https://nobody.example");', 'x = { accept: "nobody/*" };']
+)
+def test_code_of_javascript_is_not_prose(source: str) -> None:
+    assert problems_of("src/webwx/web/new.js", f"{source}\n") == []
+
+
+@pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("See docs/topics/nothing.md.", "no file 'docs/topics/nothing.md'"),

@@ -208,12 +208,12 @@ def check(folder: Path) -> Verdict:
     problems = (
         *_compare_journal(folder, said, done, marks),
         *_found("lost", _missing(said, done)),
-        *_found("never said", sorted({call.message_id for call in begun} - {each.message_id for each in said})),
-        *_found("handed out twice without a word", [call.message_id for call in again if not _says_so(call)]),
-        *_found("handed out twice by one process", _twice((call.message_id, call.pid) for call in begun)),
-        *_found("handed out again although done with", _after_their_end(calls, marks)),
+        *_found("never sent", sorted({call.message_id for call in begun} - {each.message_id for each in said})),
+        *_found("delivered twice without a mark", [call.message_id for call in again if not _says_so(call)]),
+        *_found("delivered twice to one process", _twice((call.message_id, call.pid) for call in begun)),
+        *_found("delivered again after its acknowledgement", _after_their_end(calls, marks)),
         *_found("out of order", _out_of_order(said, first_calls)),
-        *_found("reported to be a gap", [str(call.number) for call in calls if call.what == "gap"]),
+        *_found("reported as a gap", [str(call.number) for call in calls if call.what == "gap"]),
         *_found("answered twice", _twice((each.to, "") for each in answered)),
         *_found("falsely called sent", _falsely_sent(done, answered)),
     )  # fmt: skip
@@ -286,7 +286,7 @@ def _compare_journal(folder: Path, said: list[Said], done: list[Call], marks: li
     yield from _found("not stored", [each.message_id for each in said if each.message_id not in numbers])
     wanted = {each.message_id for each in said}
     yield from _found("stored twice", _twice((message_id, "") for _, message_id in rows if message_id in wanted))
-    yield from _found("handed out under another number than stored", _misnumbered(done, numbers))
+    yield from _found("delivered with another number than stored", _misnumbered(done, numbers))
     if dead:
         yield f"{dead:,} given up"
     if marks:

@@ -34,7 +34,7 @@ IN_THE_ANSWER = (
 
 
 async def run(run: Run) -> Figures:
-    """Let friends write under many faults, then remove the faults and check the result."""
+    """Send messages of friends under many faults, then remove the faults and check the result."""
     faults, messages = run.scaled(2_000, 20_000), run.scaled(50_000, 500_000)
     async with stage(run, hold_seconds=0.05) as play:
         await play.start(speed=SPEED)

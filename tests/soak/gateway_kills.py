@@ -165,7 +165,7 @@ class _Play:
             await asyncio.gather(*sends)
 
     async def finish(self) -> list[str]:
-        """Let the last gateway deliver everything, and return what is wrong."""
+        """Wait until the last gateway has delivered everything, and return the problems."""
         notes = self._notes
         await self._gateway.start()
         async with httpx.AsyncClient(base_url=self._gateway.url, headers=self._headers, timeout=60) as client:

@@ -50,7 +50,7 @@ async def run_kills(run: Run) -> Figures:
 
 
 async def _kill_at(play: Stage, call: str, nth: int) -> bool:
-    """Let the kernel kill a bot at its n-th system call of a name in one thread."""
+    """Have the kernel kill a bot at its n-th system call of a name in one thread."""
     await play.start(speed=SPEED, is_held=True)
     ended = False
     async with play.tampered(call, f"signal=SIGKILL:when={nth}"):

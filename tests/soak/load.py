@@ -27,7 +27,7 @@ AHEAD = 40_000
 
 
 async def run(run: Run) -> Figures:
-    """Let the bot handle the waiting messages, and measure it."""
+    """Run the bot until it has handled the waiting messages, and measure it."""
     messages = run.scaled(80_000, 500_000)
     problems = []
     async with stage(run) as play:

@@ -31,7 +31,7 @@ AHEAD = 10_000
 
 
 async def run(run: Run) -> Figures:
-    """Let one process run for a long time with many contacts."""
+    """Run one process for a long time with many contacts."""
     people, rooms, logins = run.scaled(1_000, 10_000), run.scaled(10, 200), run.scaled(20, 200)
     messages, size = run.scaled(50_000, 1_000_000), run.scaled(64, 300)
     async with stage(run, auto_confirm=True, echo="on") as play:

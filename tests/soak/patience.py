@@ -48,7 +48,7 @@ class PollRecorder(SandboxCore):
 
 
 async def run(run: Run) -> Figures:
-    """Let the handler of one chat hang while fifty texts a second arrive."""
+    """Block the handler of one chat while fifty texts a second arrive."""
     seconds = run.scaled(20, 600)
     rounds = int(seconds / PAUSE)
     async with stage(run, make_sandbox=PollRecorder) as play:

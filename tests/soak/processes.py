@@ -82,7 +82,7 @@ def main() -> None:
             try:
                 live(**order["start"])
                 code = 0
-            except BaseException:  # noqa: BLE001 - it is told, and ends only this process
+            except BaseException:  # noqa: BLE001 - it is printed, and ends only this process
                 sys.excepthook(*sys.exc_info())
             sys.stderr.flush()
             os._exit(code)

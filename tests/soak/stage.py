@@ -118,7 +118,7 @@ class Stage:
     # -- people ------------------------------------------------------------------------------------------------------
 
     def say(self, count: int = 1, *, ask: bool = False) -> None:
-        """Let friends write; with `asking`, every third message is a question."""
+        """Send texts of friends; with `asking`, every third message is a question."""
         for _ in range(count):
             sender, chat = self.dice.choice(CHATS)
             message = self.world.say(sender, chat, f"Message {self.said}{'?' if ask and self.said % 3 == 0 else '.'}")
@@ -168,12 +168,12 @@ class Stage:
             os.kill(self.pid, how)
 
     def go(self) -> None:
-        """Let a held process begin."""
+        """Start a held process."""
         (self.folder / "go").touch()
 
     @contextlib.asynccontextmanager
     async def tampered(self, call: str, what: str) -> AsyncIterator[None]:
-        """Let the kernel change a system call of the process in the block, as `strace --inject` defines it."""
+        """Have the kernel change a system call of the process in the block, as `strace --inject` defines it."""
         strace = await asyncio.create_subprocess_exec(
             "strace", "-f", "-p", str(self.pid), "-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:{what}",
             stderr=asyncio.subprocess.PIPE,
@@ -194,7 +194,7 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def writing(self, pause: float = 0.01, *, ask: bool = True) -> AsyncIterator[None]:
-        """Let the friends write continuously, except while the bot has too many messages waiting."""
+        """Send texts of the friends continuously, except while the bot has too many messages waiting."""
 
         async def write() -> None:
             while True:
@@ -248,7 +248,7 @@ class Stage:
                 return False
 
     async def finish(self) -> Verdict:
-        """Let the bot catch up, end it normally, and check everything; return problems of its end as well."""
+        """Wait until the bot has caught up, end it normally, and check everything, including its end."""
         await self.until_all_handled()
         await self.until_it_listens()
         await self.until(self._progress.is_stored, 20)

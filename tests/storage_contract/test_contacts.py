@@ -32,8 +32,8 @@ async def test_every_contact_is_found_by_id_and_by_name(contacts: Contacts) -> N
     assert [contacts.get(each.id) for each in (ANN, BEN, ROOM)] == [ANN, BEN, ROOM]
     assert [contacts.resolve(name) for name in ("Boss", "Ann", "Room")] == [ANN, ANN, ROOM]
     assert list(contacts)[1:] == [ANN, BEN, ROOM]
-    assert ("@ann" in contacts, "@nobody" in contacts, len(contacts)) == (True, False, 4)
-    assert contacts.get("@nobody") is None
+    assert ("@ann" in contacts, "@unknown" in contacts, len(contacts)) == (True, False, 4)
+    assert contacts.get("@unknown") is None
     assert contacts.has_member("@@room", "@ben")
     contacts.pack()
     assert contacts.unkept() == []

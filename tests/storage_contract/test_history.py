@@ -61,7 +61,7 @@ class TestLookingUp:
         assert ids(await account.find(EntryQuery(chats=(FRIEND,)))) == ["9", "6", "3"]
         assert ids(await account.find(EntryQuery(chats=(FRIEND, ROOM), limit=4))) == ["9", "7", "6", "4"]
         assert ids(await account.find(EntryQuery(chats=(FRIEND, ROOM), before=7, limit=2))) == ["6", "4"]
-        assert ids(await account.find(EntryQuery(chats=(ContactId("@nobody"),)))) == []
+        assert ids(await account.find(EntryQuery(chats=(ContactId("@unknown"),)))) == []
 
     async def test_conditions_of_a_query_are_combined(self, account: AccountJournal) -> None:
         await account.ingest(

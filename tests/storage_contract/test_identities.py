@@ -29,7 +29,7 @@ async def test_identities_are_found_by_any_of_their_names(relogin: Phone) -> Non
         assert [await relogin.number("ann")] == [
             each.number for each in await relogin.account.identities.find(IdentityQuery(name=name))
         ]
-    assert await relogin.account.identities.find(IdentityQuery(name="nobody")) == []
+    assert await relogin.account.identities.find(IdentityQuery(name="unknown")) == []
     assert len(await relogin.account.identities.find(IdentityQuery())) == 5
 
 
@@ -166,7 +166,7 @@ async def test_conditions_of_an_identity_query_narrow_each_other(relogin: Phone)
     assert found.number == ann
     assert await identities.find(IdentityQuery(number=cid, contact_id=relogin.id("ann"))) == []
     assert await identities.find(IdentityQuery(number=cid, name="ann")) == []
-    assert await identities.find(IdentityQuery(contact_id=ContactId("@nobody"))) == []
+    assert await identities.find(IdentityQuery(contact_id=ContactId("@unknown"))) == []
     assert await identities.find(IdentityQuery(number=99)) == []
 
 

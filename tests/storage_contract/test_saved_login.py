@@ -145,7 +145,7 @@ async def test_changes_of_several_threads_lose_nothing(store: LoginStore) -> Non
     await store.save(msgspec.structs.replace(SAVED, pending=()))
 
     def add_one(saved: SavedLogin) -> SavedLogin:
-        time.sleep(0)  # Let another thread run between reading and writing.
+        time.sleep(0)  # another thread runs between reading and writing.
         return msgspec.structs.replace(saved, pending=(*saved.pending, *SAVED.pending))
 
     async def add() -> None:

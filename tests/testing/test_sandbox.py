@@ -133,7 +133,7 @@ async def test_a_bot_runs_in_an_asynchronous_test(sandbox: Sandbox, account: Pho
 def test_a_stranger_is_not_a_friend(sandbox: Sandbox) -> None:
     assert sandbox.add_stranger("路人").chat() == []
     with pytest.raises(Impossible):
-        sandbox.person("nobody")
+        sandbox.person("unknown")
 
 
 def test_a_missing_friend_or_chatroom_is_an_error_that_names_the_remedy(sandbox: Sandbox) -> None:

@@ -23,7 +23,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         if flags & socket.AI_NUMERICHOST or not host.endswith("example"):
             return ask(host, port, *more, flags=flags, **others)
         asked.append(host)
-        if host == "nobody.example":
+        if host == "unknown.example":
             raise socket.gaierror(socket.EAI_NONAME)
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port))]
 
@@ -45,10 +45,10 @@ async def test_a_failed_lookup_is_not_cached(asked: list[str]) -> None:
     engine = Http11Transport()
     for _ in range(2):
         with pytest.raises(ConnectFailed):
-            await engine.send(Request(endpoint="webwxsync", method="GET", url="http://nobody.example/"))
+            await engine.send(Request(endpoint="webwxsync", method="GET", url="http://unknown.example/"))
     await engine.close()
 
-    assert asked == ["nobody.example"] * 2
+    assert asked == ["unknown.example"] * 2
 
 
 async def test_an_address_needs_no_lookup(asked: list[str]) -> None:

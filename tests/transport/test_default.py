@@ -32,7 +32,7 @@ def test_a_loop_without_socket_readers_needs_aiohttp() -> None:
 
         add_reader = asyncio.AbstractEventLoop.add_reader
 
-        def _add_reader(self, *wish: object) -> None:
+        def _add_reader(self, *arguments: object) -> None:
             """Refuse every reader; the loop itself uses this method for its pipe."""
 
     async def choose() -> type:

@@ -80,7 +80,9 @@ async def test_requests_have_no_timers_of_their_own(monkeypatch: pytest.MonkeyPa
     async with serving(answer()) as server:
         engine = Http11Transport()
         await engine.send(server.request())
-        monkeypatch.setattr(loop, "call_at", lambda *wish, **more: (timers.append(wish), call_at(*wish, **more))[1])
+        monkeypatch.setattr(
+            loop, "call_at", lambda *arguments, **more: (timers.append(arguments), call_at(*arguments, **more))[1]
+        )
         for _ in range(20):
             await engine.send(server.request())
         await engine.close()

@@ -94,18 +94,18 @@ class TestRunning:
         assert await run(persistent(), transport, cell())
 
     async def test_a_pause_of_a_flow_is_waited_for(self) -> None:
-        wish = Pause(endpoint="webwxinit", ret=77)
-        wished: list[Pause] = []
+        pause = Pause(endpoint="webwxinit", ret=77)
+        pauses: list[Pause] = []
 
-        async def pause(each: Pause) -> None:
-            wished.append(each)
+        async def wait(each: Pause) -> None:
+            pauses.append(each)
 
         def hesitant() -> Flow[bool]:
-            assert (yield wish) is None
+            assert (yield pause) is None
             return True
 
-        assert await run_async(hesitant(), ScriptedTransport(), cell(), pause)
-        assert wished == [wish]
+        assert await run_async(hesitant(), ScriptedTransport(), cell(), wait)
+        assert pauses == [pause]
 
 
 class TestReading:

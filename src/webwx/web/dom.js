@@ -1,8 +1,8 @@
-// Elements, made by hand: text becomes text nodes and nothing else, so that no message can be markup.
+// Elements without markup: text only becomes text nodes, so that no message can be markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Make an element. `props` are attributes; `on` holds listeners, `style` custom properties; false and null are left out. */
+/** Create an element. `props` are attributes; `on` has listeners, `style` custom properties; false and null are omitted. */
 export function h(tag, props = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
@@ -20,20 +20,20 @@ export function h(tag, props = {}, ...children) {
   return element;
 }
 
-/** Set an attribute, or take it away. */
+/** Set an attribute, or remove it. */
 export function set(element, name, value) {
   if (value === false || value === null || value === undefined) element.removeAttribute(name);
   else element.setAttribute(name, value === true ? "" : value);
 }
 
-/** Put other children into an element. */
+/** Replace the children of an element. */
 export function fill(element, ...children) {
   element.replaceChildren(
     ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
   );
 }
 
-/** One of the pictures in the page's icons.svg; what it means is said by words beside it. */
+/** A picture of the page's icons.svg; a text beside it has its meaning. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   svg.setAttribute("class", "icon");
@@ -44,7 +44,7 @@ export function icon(name) {
   return svg;
 }
 
-/** A button with words, and perhaps a picture. */
+/** A button with a text, and optionally a picture. */
 export function button(words, onClick, { picture = null, kind = "", ...props } = {}) {
   return h(
     "button",
@@ -54,7 +54,7 @@ export function button(words, onClick, { picture = null, kind = "", ...props } =
   );
 }
 
-/** A button that shows a picture only; its words are for those who do not see it. */
+/** A button with a picture only; its text is for screen readers. */
 export function iconButton(picture, words, onClick, props = {}) {
   return h(
     "button",
@@ -65,12 +65,12 @@ export function iconButton(picture, words, onClick, props = {}) {
 
 const small = matchMedia("(max-width: 760px), (pointer: coarse)");
 
-/** Whether a field with the focus raises a keyboard on the screen, over what one came to read. */
+/** Whether the focus on a field opens an on-screen keyboard, which covers what the user wants to read. */
 export function raisesKeyboard() {
   return small.matches;
 }
 
-/** Draw something anew; what has the focus keeps it, under its words or at its place among its neighbours. */
+/** Render again; the focus stays on the element with the same text, or at the same position among its siblings. */
 export function keepFocus(within, draw) {
   const held = within.contains(document.activeElement) ? document.activeElement : null;
   const key = held?.closest("[data-key]")?.dataset.key;
@@ -86,13 +86,13 @@ export function keepFocus(within, draw) {
   (all.find((element) => words(element) === words(held)) ?? all[Math.min(place, all.length - 1)])?.focus();
 }
 
-/** Do something once before the next picture is drawn, however often it is asked for. */
+/** Run a function once before the next frame, even if it is requested several times. */
 export function soon(act) {
   let isAsked = false;
   return () => {
     if (isAsked) return;
     isAsked = true;
-    // A page that is not looked at draws nothing, and still has to be right.
+    // A hidden page gets no frames, but its content must still be right.
     const next = document.hidden ? setTimeout : requestAnimationFrame;
     next(() => {
       isAsked = false;

@@ -15,7 +15,7 @@ export function timeOfDay(seconds, withSeconds = false) {
   });
 }
 
-/** A time as lists show it: today the hour, then the day. */
+/** A time in a list: the time of day for today, otherwise the day. */
 export function shortTime(seconds, now) {
   const days = daysBetween(seconds, now);
   if (days === 0) return timeOfDay(seconds);
@@ -28,7 +28,7 @@ export function shortTime(seconds, now) {
   );
 }
 
-/** A time as it stands between messages. */
+/** A time between messages. */
 export function longTime(seconds, now) {
   const days = daysBetween(seconds, now);
   if (days === 0) return timeOfDay(seconds);

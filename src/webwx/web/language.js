@@ -1,11 +1,11 @@
-// The language of the page, and words in it.
+// The language of the page, and its texts.
 
 const KEY = "webwx.language";
 
 const listeners = [];
 let index = 0;
 
-/** Return the function that finds words in tables by their key; of an unknown key, the key. `{name}` is filled in. */
+/** Return a function that finds texts in tables by their key; an unknown key is its own text. `{name}` is replaced. */
 export function wording(...tables) {
   return (key, values = {}) => {
     const found = tables.find((table) => key in table)?.[key];
@@ -25,12 +25,12 @@ export function setLanguage(wanted) {
   for (const listener of listeners) listener();
 }
 
-/** Call back when the language changes. */
+/** Call a function when the language changes. */
 export function onLanguage(listener) {
   listeners.push(listener);
 }
 
-/** As was chosen here before, else as the browser wants. */
+/** The language that was selected here before, or that of the browser. */
 export function firstLanguage() {
   return localStorage.getItem(KEY) ?? (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
 }

@@ -1,5 +1,5 @@
-// What lies over the page for a moment, dialogs and menus, and what stands where there is nothing. The page's words.js has
-// the words for `close`.
+// Dialogs and menus over the page, and the text in an empty list. The page's words.js has
+// the text for `close`.
 
 import { h, icon, iconButton } from "./dom.js";
 import { t } from "./words.js";
@@ -8,7 +8,7 @@ import { t } from "./words.js";
 
 let dialogs = 0;
 
-/** Open a dialog; `build(close)` returns its content. The browser brings the focus back to where it was. */
+/** Open a dialog; `build(close)` returns its content. The browser restores the focus afterwards. */
 export function dialog(title, build, { wide = false } = {}) {
   dialogs += 1;
   const heading = h("h2", { id: `dialog-${dialogs}` }, title);
@@ -28,7 +28,7 @@ export function dialog(title, build, { wide = false } = {}) {
 
 // -- menus -----------------------------------------------------------------------------------------------------------
 
-/** Open a menu at a button: `items` are {words, picture, act}. Arrows move, Escape and clicks elsewhere close it. */
+/** Open a menu at a button: `items` are {words, picture, act}. Arrows move, Escape and outside clicks close it. */
 export function menu(anchor, label, items) {
   const close = (isBack = true) => {
     element.remove();
@@ -88,9 +88,9 @@ function place(element, at) {
   element.style.setProperty("top", `${top}px`);
 }
 
-// -- emptiness -------------------------------------------------------------------------------------------------------
+// -- empty lists -----------------------------------------------------------------------------------------------------
 
-/** What stands where there is nothing yet, and what to do about it. */
+/** The text in an empty list, with the next step. */
 export function empty(picture, title, hint, action = null) {
   return h(
     "div",

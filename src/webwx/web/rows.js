@@ -1,4 +1,4 @@
-// A list of any length: only the rows that can be seen are in the page. Arrows, Home, End, Page keys and letters move.
+// A list of any length: only visible rows are in the page. Arrows, Home, End, Page keys and letters move the focus.
 
 import { h, set } from "./dom.js";
 
@@ -11,7 +11,7 @@ export class Rows {
   #current = null;
 
   /**
-   * `key(item)` names a row, `render(item, node)` fills it, `choose(item)` opens it; `height` is every row's, in pixels.
+   * `key(item)` names a row, `render(item, node)` fills it, `choose(item)` opens it; `height` is that of each row in pixels.
    */
   constructor({ label, height, key, render, choose, name }) {
     Object.assign(this, { height, key, render, choose, name });
@@ -34,7 +34,7 @@ export class Rows {
     this.element.setAttribute("aria-label", words);
   }
 
-  /** Show these items; `selected` is the key of the one that is open. */
+  /** Show these items; `selected` is the key of the open one. */
   show(items, selected = null) {
     this.#items = items;
     this.#keys = new Map(items.map((item, index) => [this.key(item), index]));
@@ -45,7 +45,7 @@ export class Rows {
     this.#draw(true);
   }
 
-  /** Put the keyboard on the open row, or on the first. */
+  /** Move the focus to the open row, or to the first. */
   focus() {
     if (this.selected !== null && this.#keys.has(this.selected)) this.#current = this.selected;
     this.#go(this.#keys.get(this.#current) ?? 0);
@@ -59,7 +59,7 @@ export class Rows {
     );
     const wanted = new Set();
     for (let index = top; index < bottom; index++) wanted.add(this.key(this.#items[index]));
-    // The row with the focus stays, so that scrolling does not take the keyboard away.
+    // The row with the focus stays in the page, so that scrolling does not lose the focus.
     if (
       this.#current !== null &&
       this.#keys.has(this.#current) &&
@@ -101,7 +101,7 @@ export class Rows {
     set(node, "aria-posinset", String(index + 1));
   }
 
-  /** Keep the order of the page that of the list, for those who hear it; what has the focus is not moved, or would lose it. */
+  /** Keep the rows in the order of the list, for screen readers; the row with the focus is not moved, to keep it. */
   #sort() {
     let next = this.spacer.firstChild;
     const inOrder = [...this.#nodes.keys()].sort((one, other) => this.#keys.get(one) - this.#keys.get(other));

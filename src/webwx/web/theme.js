@@ -1,4 +1,4 @@
-// Light or dark: as the system is, until somebody chooses the other.
+// Light or dark: the system's theme, until the user selects the other.
 
 const KEY = "webwx.theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
@@ -11,7 +11,7 @@ export function applyTheme() {
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
 }
 
-/** Change to the other; who chooses what the system has follows it again. */
+/** Switch to the other theme; selecting the system's own follows the system again. */
 export function switchTheme() {
   const isWantedDark = !isDark();
   if (isWantedDark === system.matches) localStorage.removeItem(KEY);
@@ -19,7 +19,7 @@ export function switchTheme() {
   applyTheme();
 }
 
-/** Call back when the system changes. */
+/** Call a function when the system's theme changes. */
 export function onSystemTheme(listener) {
   system.addEventListener("change", listener);
 }

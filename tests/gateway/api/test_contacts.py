@@ -38,7 +38,7 @@ async def test_a_contact_is_found_by_name_number_and_id(online: Running) -> None
         found = (await client.get(f"{CONTACTS}/Boss")).json()
         for which in (found["number"], found["contact"]["id"]):
             assert (await client.get(f"{CONTACTS}/{which}")).json() == found
-        missing = await client.get(f"{CONTACTS}/nobody")
+        missing = await client.get(f"{CONTACTS}/unknown")
         assert (missing.status_code, missing.json()["code"]) == (422, "unknown-contact")
         changed = await client.patch(f"{CONTACTS}/Boss", json={"remark": "Chef", "pinned": True})
         assert (changed.json()["name"], changed.json()["is_pinned"]) == ("Chef", True)

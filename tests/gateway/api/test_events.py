@@ -240,7 +240,7 @@ async def test_a_socket_continues_from_a_cursor(online: Running) -> None:
 
 async def test_a_consumer_gets_again_what_it_did_not_acknowledge(online: Running) -> None:
     key = await online.key("events")
-    hello = json.dumps({"op": "hello", "consumer": "ledger"})
+    hello = json.dumps({"op": "hello", "consumer": "accounting"})
     async with port_of(online) as address:
         async with socket_to(address, key) as socket:
             await socket.send(hello)

@@ -65,7 +65,7 @@ async def test_a_second_request_with_the_same_key_sends_nothing(online: Running)
 @pytest.mark.parametrize(
     ("body", "code"),
     [
-        ({"to": "nobody", "text": "a"}, "unknown-contact"),
+        ({"to": "unknown", "text": "a"}, "unknown-contact"),
         ({"to": "filehelper", "text": ""}, "empty-text"),
         ({"to": "filehelper", "text": "a" * 16_001}, "text-too-long"),
     ],

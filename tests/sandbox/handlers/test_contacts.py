@@ -229,7 +229,7 @@ def test_a_new_remark_is_delivered_by_sync(me, friend, world):
 
 def test_only_friends_have_remarks(me):
     assert oplog(me, cmd_id=SET_REMARK, user_name=me.name("hiking"), remark_name="x") == 1204
-    assert oplog(me, cmd_id=SET_REMARK, user_name="@nobody", remark_name="x") == 1204
+    assert oplog(me, cmd_id=SET_REMARK, user_name="@unknown", remark_name="x") == 1204
 
 
 @pytest.mark.parametrize(("op", "flag"), [(1, 2048), (0, 0)])
@@ -260,7 +260,7 @@ def test_an_avatar_needs_a_login_and_a_name_of_that_login(me, endpoint):
     cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
     known = me.call(endpoint, AvatarRequest(username=me.name("ahua")), headers=cookie)
     assert (known.content_type, known.content[:4]) == ("image/jpeg", b"\xff\xd8\xff\xe0")
-    assert me.call(endpoint, AvatarRequest(username="@nobody"), headers=cookie).content == b""
+    assert me.call(endpoint, AvatarRequest(username="@unknown"), headers=cookie).content == b""
     assert me.call(endpoint, AvatarRequest(username=me.name("ahua"))).content == b""
 
 

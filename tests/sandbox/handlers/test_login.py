@@ -55,7 +55,7 @@ def test_the_code_is_drawn_and_explained(page):
 
 @pytest.mark.parametrize("endpoint", [QR_PICTURE, QR_TEXT])
 def test_an_unknown_code_is_not_found(page, endpoint):
-    response = page.ask(endpoint, QrPictureRequest(uuid="nobody"))
+    response = page.ask(endpoint, QrPictureRequest(uuid="unknown"))
     assert (response.status, response.body) == (404, b"")
 
 

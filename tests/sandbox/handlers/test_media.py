@@ -264,16 +264,16 @@ def test_a_video_is_empty_without_a_range_and_206_with_one(me, world):
     assert (part.body, part.header("Content-Range")) == (b"ftyp", f"bytes 4-7/{len(MP4)}")
 
 
-@pytest.mark.parametrize("wish", ["bytes=999-", "bytes=9-2", "bytes=-5", "pages=1-2"])
-def test_an_invalid_range_returns_nothing(me, world, wish):
+@pytest.mark.parametrize("range_", ["bytes=999-", "bytes=9-2", "bytes=-5", "pages=1-2"])
+def test_an_invalid_range_returns_nothing(me, world, range_):
     sent = world.video("ahua", "me", MP4)
-    assert me.call(GETVIDEO, VideoDownloadRequest(message_id=sent.id, range=wish), headers=cookies(me)).content == b""
+    assert me.call(GETVIDEO, VideoDownloadRequest(message_id=sent.id, range=range_), headers=cookies(me)).content == b""
 
 
-@pytest.mark.parametrize(("wish", "status"), [("", 200), ("bytes=0-", 206)])
-def test_a_voice_is_returned_with_and_without_a_range(me, world, wish, status):
+@pytest.mark.parametrize(("range_", "status"), [("", 200), ("bytes=0-", 206)])
+def test_a_voice_is_returned_with_and_without_a_range(me, world, range_, status):
     sent = world.voice("ahua", "me", b"ID3voice")
-    got = me.ask(GETVOICE, VoiceDownloadRequest(message_id=sent.id, range=wish), headers=cookies(me))
+    got = me.ask(GETVOICE, VoiceDownloadRequest(message_id=sent.id, range=range_), headers=cookies(me))
     assert (got.status, got.body, got.header("Content-Type")) == (status, b"ID3voice", "audio/mp3")
 
 

@@ -122,7 +122,7 @@ def test_the_phone_can_end_the_login(me, world):
 
 
 def test_an_unknown_session_is_refused_at_once(page):
-    assert page.call(SYNCCHECK, CheckRequest(sid="nobody")).retcode == 1101
+    assert page.call(SYNCCHECK, CheckRequest(sid="unknown")).retcode == 1101
 
 
 def test_a_test_can_set_the_retcode(me, world):

@@ -130,7 +130,7 @@ def test_an_avatar_is_a_picture_and_never_runs(get, world):
     brought = get("/phone/face/ahua")
     assert brought.header("Content-Type") == "application/octet-stream"
     assert brought.header("Content-Disposition").startswith("attachment")
-    assert get("/phone/face/nobody").status == 404
+    assert get("/phone/face/unknown").status == 404
 
 
 def test_a_recalled_medium_and_a_text_have_no_file(get, world, png):

@@ -205,4 +205,4 @@ def test_a_chat_with_an_unknown_person_cannot_be_opened(at_phone, world):
 
 
 def test_an_unknown_phone_pushes_nothing(open_page, world):
-    assert open_page.say("look", who="nobody", chat="ahua") == []
+    assert open_page.say("look", who="unknown", chat="ahua") == []

@@ -135,7 +135,7 @@ class TestThinning:
         }  # fmt: skip
         for name, expected in (("Boss", "@ann"), ("Ann", "@ann"), ("Room", "@@room"), ("Eve", "@eve")):
             assert await account.chats_named(name) == [expected]
-        assert await account.chats_named("Nobody") == []
+        assert await account.chats_named("Unknown") == []
 
     async def test_a_removed_remark_is_not_shown_but_found(self, account: SqliteAccount, path: Path) -> None:
         await self.listed(account, ANN)

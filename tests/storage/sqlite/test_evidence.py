@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 
 class TestIdentify:
     async def test_the_same_contacts_in_another_order_cause_no_write(self, relogin: Phone, path: Path) -> None:
-        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as somebody:
-            somebody.execute("BEGIN IMMEDIATE")
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
             assert await relogin.tell(FILEHELPER, *map(relogin.shown, ("cid", "ann"))) == {}

@@ -97,12 +97,12 @@ async def test_the_server_behind_a_tunnel_needs_a_valid_certificate(
 async def test_without_tls_the_proxy_gets_the_full_address(make: Make) -> None:
     async with serving(answer(b"hi")) as proxy:
         transport = make(proxy=f"http://127.0.0.1:{proxy.port}")
-        url = "http://nobody.invalid:8790/path?a=b"
+        url = "http://unknown.invalid:8790/path?a=b"
         response = await transport.send(Request(endpoint="webwxsync", method="POST", url=url, body=b"x"))
 
     assert response.body == b"hi"
     assert proxy.heard[0].startswith(
-        b"POST http://nobody.invalid:8790/path?a=b HTTP/1.1\r\nHost: nobody.invalid:8790\r\n"
+        b"POST http://unknown.invalid:8790/path?a=b HTTP/1.1\r\nHost: unknown.invalid:8790\r\n"
     )
 
 

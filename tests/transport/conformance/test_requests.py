@@ -113,7 +113,7 @@ async def test_a_port_without_a_server_is_a_connect_error(transport: Transport) 
         await transport.send(server.request())
 
 
-@pytest.mark.parametrize("host", ["nobody.invalid", "a..b", "x" * 70])
+@pytest.mark.parametrize("host", ["unknown.invalid", "a..b", "x" * 70])
 async def test_an_unknown_host_name_is_a_connect_error(transport: Transport, host: str) -> None:
     with pytest.raises(ConnectFailed, match=rf"jslogin: no connection to {host}:443; nothing was sent"):
         await transport.send(Request(endpoint="jslogin", method="GET", url=f"https://{host}/?skey=secret"))

@@ -1,4 +1,4 @@
-// A table whose rows are drawn anew from a list; in a narrow window each row is a card. What has the focus keeps it.
+// A table whose rows are rendered again from a list; in a narrow window each row is a card. The focus stays.
 
 import { fill, h, keepFocus } from "./dom.js";
 

@@ -1,25 +1,25 @@
-// Sentences that go away, and dialogs for actions that may be refused.
+// Messages that disappear after some seconds, and dialogs for actions that may be refused.
 
 import { button, fill, h } from "./dom.js";
 import { Refusal } from "./control.js";
 import { dialog } from "./overlays.js";
 import { t } from "./words.js";
 
-// -- sentences -------------------------------------------------------------------------------------------------------
+// -- messages --------------------------------------------------------------------------------------------------------
 
 const said = h("div", { class: "said", role: "status", "aria-live": "polite" });
 const refused = h("div", { class: "said is-refusal", role: "alert" });
 let saidTimer = 0;
 
-/** Where the sentences stand. */
+/** The element that holds the messages. */
 export const sentences = h("div", { class: "sentences" }, said, refused);
 
-/** Say that something was done. */
+/** Show that an action succeeded. */
 export function say(words) {
   show(said, words, 3500);
 }
 
-/** Say why something was not done. */
+/** Show why an action failed. */
 export function refuse(words) {
   show(refused, words, 7000);
 }
@@ -32,7 +32,7 @@ function show(where, words, milliseconds) {
   saidTimer = setTimeout(() => fill(where), milliseconds);
 }
 
-/** Do something, and say why not when it is refused. Gives whether it was done. */
+/** Run an action, and show the reason when it is refused. Returns whether it succeeded. */
 export async function attempt(doing) {
   try {
     await doing();
@@ -46,7 +46,7 @@ export async function attempt(doing) {
 
 // -- dialogs ---------------------------------------------------------------------------------------------------------
 
-/** Ask before something that cannot be taken back; Cancel has the keyboard. */
+/** Ask before an action that cannot be undone; the focus is on Cancel. */
 export function confirmDialog(title, hint, words, doing) {
   return dialog(title, (close) => [
     h("p", { class: "hint" }, hint),
@@ -66,7 +66,7 @@ export function confirmDialog(title, hint, words, doing) {
   ]);
 }
 
-/** A form in a dialog: `fields` are {name, label, value, type, hint, required}, `submit(values)` is tried. */
+/** A form in a dialog: `fields` are {name, label, value, type, hint, required}; `submit(values)` is run as an attempt. */
 export function formDialog(title, fields, action, submit, hint = "") {
   return dialog(title, (close) => {
     const inputs = fields.map((field, index) => [

@@ -1,4 +1,4 @@
-// The bar on top: whose phone this is, the clock, the language and the light; and under it what is wrong.
+// The bar at the top: the owner of the phone, the clock, the language and the theme; below it, problems.
 
 import { attempt } from "./attempts.js";
 import { clockButton } from "./clock.js";
@@ -74,7 +74,7 @@ export function bar() {
   return element;
 }
 
-/** What is wrong: the sandbox does not answer, or this phone has no network. */
+/** Problems: the sandbox does not answer, or this phone is offline. */
 export function banners() {
   const lost = h("p", { class: "banner", role: "status", hidden: true });
   const words = h("span", {});

@@ -1,4 +1,4 @@
-// One message as it looks in a conversation, by its kind.
+// One message in a conversation, by its kind.
 
 import { attempt } from "./attempts.js";
 import { act } from "./control.js";
@@ -26,30 +26,30 @@ const CARDS = {
   raw: "unknown",
 };
 
-/** Where a message's picture, file, video or voice is. */
+/** The address of a message's picture, file, video or voice. */
 export function mediaUrl(message) {
   return `/phone/media/${message.id}`;
 }
 
-/** Whether a message is a picture of its own, which needs no bubble around it. */
+/** Whether a message is a picture, which needs no bubble. */
 export function isBare(message) {
   return message.kind === "image" || (message.kind === "sticker" && Boolean(message.size));
 }
 
-/** What a grey line says; empty for an ordinary message. */
+/** The text of a notice; empty for an ordinary message. */
 export function greyLine(message) {
   if (message.recalled) return message.mine ? t("youRecalled") : t("recalled", { name: personName(message.from) });
   return message.kind === "system" ? message.text : "";
 }
 
-/** A message in words, for those who hear it and for quotes. */
+/** A message as text, for screen readers and for quotes. */
 export function inWords(message) {
   if (greyLine(message)) return greyLine(message);
   if (message.kind === "text" || message.kind === "quote") return message.text ?? "";
   return [t(message.kind), message.title ?? message.text].filter(Boolean).join(": ");
 }
 
-/** The inside of a bubble. */
+/** The content of a bubble. */
 export function content(message) {
   const kind = DRAWN[message.kind] ?? card;
   return kind(message);
@@ -147,7 +147,7 @@ function card(message, note = message.note) {
         below && h("p", { class: "card-note" }, below),
       ),
     ),
-    // An address is shown and not followed: the page asks no other host for anything.
+    // The address is shown but not loaded: the page sends no request to another host.
     message.url && message.kind !== "location" && h("p", { class: "card-url" }, message.url),
     h(
       "p",

@@ -1,4 +1,4 @@
-// The list of chats on the phone that is looked at.
+// The list of chats on the selected phone.
 
 import { button, fill, h, icon, soon } from "./dom.js";
 import { shortTime } from "./formats.js";
@@ -9,7 +9,7 @@ import { Rows } from "./rows.js";
 import { store } from "./store.js";
 import { t } from "./words.js";
 
-/** A message in one line. */
+/** A message on one line. */
 export function oneLine(chat, last) {
   if (last.recalled) return last.from === store.who ? t("youRecalled") : t("recalled", { name: personName(last.from) });
   const text =
@@ -79,7 +79,7 @@ export function chatsView() {
     rows.focus();
   }
 
-  /** A message that was found, with the words in it marked. */
+  /** A message that the search found, with its words marked. */
   function renderHit(hit, node) {
     const name = chatName(hit.chat);
     const line = oneLine(hit.chat, hit);
@@ -131,7 +131,7 @@ function rowText(name, time, line, ...more) {
   );
 }
 
-/** A line with what was searched for marked, once. */
+/** A line with the first match of the search marked. */
 function marked(line, words) {
   const at = line.toLowerCase().indexOf(words.toLowerCase());
   if (at < 0) return line;

@@ -1,4 +1,4 @@
-// The world's clock in the bar, and the dialog that winds it.
+// The world's clock in the bar, and the dialog that advances it.
 
 import { attempt, say } from "./attempts.js";
 import { act } from "./control.js";
@@ -9,7 +9,7 @@ import { dialog } from "./overlays.js";
 import { store } from "./store.js";
 import { t } from "./words.js";
 
-/** Seconds that lead behind something: the recall window, a code's life. */
+/** Seconds that are just longer than a limit: the time to recall a message, the life of a login code. */
 const STEPS = [30, 121, 301, 3600, 86_400];
 
 export function clockButton() {

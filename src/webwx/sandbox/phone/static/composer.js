@@ -1,4 +1,4 @@
-// Where a message is written, and what can be attached to it.
+// The field for a message, and its attachments.
 
 import { attempt, formDialog, refuse } from "./attempts.js";
 import { inWords } from "./bubbles.js";
@@ -12,7 +12,7 @@ import { t } from "./words.js";
 
 const LARGEST = 1024 * 1024 * 1024;
 
-/** Milliseconds until a file that says nothing about its length is sent without one. */
+/** Milliseconds to wait for the duration of a file; after that it is sent without a duration. */
 const LONGEST_LOOK = 3000;
 
 const FILES = [
@@ -71,7 +71,7 @@ export function composer({ afterSend }) {
     sendButton.disabled = !text.value.trim();
   }
 
-  /** Enter sends, Shift and Enter begin a line; while an input method composes, Enter is its own. */
+  /** Enter sends, Shift+Enter starts a new line; while an input method composes, Enter belongs to it. */
   function press(event) {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
       event.preventDefault();
@@ -90,7 +90,7 @@ export function composer({ afterSend }) {
     if (!words) return;
     const to = { from: store.who, to: store.chat };
     const about = quoted;
-    // It is gone at once, so that a second press does not send it twice, and comes back if it is refused.
+    // The text is removed at once, so that a second press does not send it twice, and restored if the send is refused.
     text.value = "";
     quote(null);
     grow();
@@ -117,7 +117,7 @@ export function composer({ afterSend }) {
     text.focus();
   }
 
-  // -- what is attached ----------------------------------------------------------------------------------------------
+  // -- attachments ---------------------------------------------------------------------------------------------------
 
   function openMenu() {
     menu(attach, t("attach"), [
@@ -203,7 +203,7 @@ export function composer({ afterSend }) {
   return { element, update, quote, focus: () => text.focus() };
 }
 
-/** Give the length of what is played; of what this browser cannot play, none, and the sandbox takes its own. */
+/** Return the duration of a media file; undefined if this browser cannot play it, and then the sandbox decides. */
 async function lengthOf(verb, file) {
   if (verb !== "voice" && verb !== "video") return {};
   const address = URL.createObjectURL(file);

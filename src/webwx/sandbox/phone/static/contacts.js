@@ -1,4 +1,4 @@
-// Contacts: friends, chatrooms, who asks to become a friend, and what one does with them.
+// Contacts: friends, chatrooms, friend requests, and the actions on them.
 
 import { attempt, confirmDialog, formDialog, say } from "./attempts.js";
 import { act } from "./control.js";
@@ -87,7 +87,7 @@ export function contactsView() {
   return { element, update, focus: () => rows.focus() };
 }
 
-/** Who is in the list: those who ask, the helper, chatrooms, and friends by name. */
+/** The rows of the list: friend requests, File Transfer Helper, chatrooms, and friends by name. */
 function entries() {
   const compare = new Intl.Collator(document.documentElement.lang, { numeric: true }).compare;
   const byName = (one, other) => compare(one.name, other.name);
@@ -116,7 +116,7 @@ function entries() {
 
 // -- one contact -----------------------------------------------------------------------------------------------------
 
-/** Everything about a person or a chatroom, as a dialog. */
+/** A dialog with all fields of a person or a chatroom. */
 export function showDetails(id) {
   const inside = h("div", {});
   const element = dialog(t("details"), () => inside);
@@ -175,7 +175,7 @@ function open(id, close) {
   );
 }
 
-/** The chat on top of the list, or not any more; a chat that has not begun has no place there. */
+/** Pin or unpin the chat; a chat without messages is not in the list. */
 function pin(id) {
   const row = store.rows.get(id);
   if (!row) return null;

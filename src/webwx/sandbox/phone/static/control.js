@@ -1,4 +1,4 @@
-// What this page does, it does by the control API, as every other hand does.
+// The page acts by the control API, like any other program.
 
 import { language } from "./language.js";
 import { REFUSALS } from "./refusal-words.js";
@@ -6,12 +6,12 @@ import { t } from "./words.js";
 
 export class Refusal extends Error {}
 
-/** Do a verb of the control API; a refusal is one sentence, in the language of the page. */
+/** Call an action of the control API; a refusal is one sentence, in the language of the page. */
 export function act(verb, fields) {
   return ask(verb, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(fields) });
 }
 
-/** Do a verb that takes a file: its content is sent as it is, and the browser reads it piece by piece. */
+/** Call an action with a file: its content is the body, and the browser reads it in pieces. */
 export function upload(verb, fields, file) {
   const query = Object.entries(fields).map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
   return ask(`${verb}?${query.join("&")}`, {
@@ -21,7 +21,7 @@ export function upload(verb, fields, file) {
   });
 }
 
-/** Look at something in the control API. */
+/** Read from the control API. */
 export function look(verb) {
   return ask(verb);
 }

@@ -1,4 +1,4 @@
-// A conversation: its messages, the newest in view, older ones on demand, and what one does with a message.
+// A conversation: its messages, the newest in view, older ones on demand, and the actions on a message.
 
 import { attempt } from "./attempts.js";
 import { content, greyLine, inWords, isBare } from "./bubbles.js";
@@ -15,17 +15,17 @@ import { t } from "./words.js";
 /** Seconds in which a message can be recalled. */
 const RECALL_WINDOW = 120;
 
-/** Seconds of silence after which the time stands between two messages. */
+/** Seconds without a message after which the time is shown between two messages. */
 const GAP = 300;
 
-/** Pixels from an end of the conversation that count as being there. */
+/** Distance in pixels from an end of the conversation that counts as the end. */
 const NEAR = 80;
 
-/** Messages on the page before it lets go of all but the newest. */
+/** Number of messages on the page above which all but the newest are removed. */
 const MOST = 400;
 const KEPT = 150;
 
-/** Milliseconds until what came into view is read, so that many messages at once are read at once. */
+/** Milliseconds until messages in view are marked as read, so that several are marked together. */
 const READING = 250;
 
 export function conversation({ showDetails }) {
@@ -53,10 +53,10 @@ export function conversation({ showDetails }) {
     left,
     write.element,
   );
-  let current = null; // the message that the keyboard comes back to
+  let current = null; // the message with the focus
   let isAtEnd = true;
-  let reading = 0; // the timer of what is to be read
-  let sought = null; // the message that was searched for: {chat, id}
+  let reading = 0; // timer for marking messages as read
+  let sought = null; // the message that the search selected: {chat, id}
 
   function update() {
     const name = chatName(store.chat);
@@ -87,7 +87,7 @@ export function conversation({ showDetails }) {
   function renew() {
     nodes.clear();
     current = null;
-    // What was there before is read by whoever looks for it; only what comes is news.
+    // Screen readers announce only new messages; older ones can be read on demand.
     set(log, "aria-live", "off");
     setTimeout(() => set(log, "aria-live", "polite"), 1000);
     if (store.messages.length)
@@ -126,7 +126,7 @@ export function conversation({ showDetails }) {
     return undefined;
   }
 
-  /** A message that changed keeps its place, and the keyboard. */
+  /** A changed message keeps its place and the focus. */
   function redraw(message) {
     const old = nodes.get(message.id);
     if (!old) return;
@@ -136,7 +136,7 @@ export function conversation({ showDetails }) {
     if (hasFocus) focusMessage(drawn);
   }
 
-  /** Older messages go above without moving those that are read. */
+  /** Older messages are added above, without moving the ones in view. */
   function before(messages) {
     const height = scroller.scrollHeight - scroller.scrollTop;
     const next = store.messages[messages.length];
@@ -146,7 +146,7 @@ export function conversation({ showDetails }) {
     seek();
   }
 
-  /** Go to a message of the open chat, however old it is. */
+  /** Scroll to a message of the open chat, of any age. */
   function show(id) {
     sought = { chat: store.chat, id };
     seek();
@@ -157,7 +157,7 @@ export function conversation({ showDetails }) {
     const found = nodes.get(sought.id);
     if (!found && store.hasMore) return store.askEarlier(sought.id);
     sought = null;
-    if (!found) return undefined; // it is on this phone no more
+    if (!found) return undefined; // it is no longer on this phone
     found.classList.add("is-found");
     found.addEventListener("blur", () => found.classList.remove("is-found"), { once: true });
     focusMessage(found);
@@ -229,13 +229,13 @@ export function conversation({ showDetails }) {
     menu(anchor, t("actions"), items);
   }
 
-  // -- by keyboard ---------------------------------------------------------------------------------------------------
+  // -- keyboard ------------------------------------------------------------------------------------------------------
 
   function all() {
     return [...log.querySelectorAll(".message, .grey-line")];
   }
 
-  /** Up and down go from message to message, Enter opens what can be done with one. */
+  /** Up and Down move between messages, Enter opens the actions on one. */
   function move(event) {
     const list = all();
     const at = list.indexOf(document.activeElement);
@@ -259,7 +259,7 @@ export function conversation({ showDetails }) {
     current.focus();
   }
 
-  // -- where one reads -----------------------------------------------------------------------------------------------
+  // -- scrolling -----------------------------------------------------------------------------------------------------
 
   function toEnd() {
     scroller.scrollTop = scroller.scrollHeight;
@@ -289,12 +289,12 @@ export function conversation({ showDetails }) {
     reading = setTimeout(() => attempt(() => act("read", here)), READING);
   }
 
-  /** What comes into view is read. */
+  /** Mark the messages in view as read. */
   function readIfUnread() {
     if (!document.hidden && element.isConnected && store.rows.get(store.chat)?.unread) read();
   }
 
-  // A picture that arrives late must not push the newest message out of view.
+  // A picture that loads late must not push the newest message out of view.
   new ResizeObserver(() => isAtEnd && toEnd()).observe(log);
   document.addEventListener("visibilitychange", readIfUnread);
   store.on("messages", (detail) => store.chat && hear(detail));
@@ -303,7 +303,7 @@ export function conversation({ showDetails }) {
     "members contacts people place",
     soon(() => store.chat && update()),
   );
-  // What a request or an invitation offers depends on who is in the contacts.
+  // The buttons of a request or an invitation depend on the contacts.
   store.on(
     "contacts",
     soon(() =>

@@ -1,4 +1,4 @@
-// The phone as a device: login codes to scan, the web login that is open, and the network.
+// The phone as a device: login codes to scan, the open web login, and the network.
 
 import { attempt, confirmDialog } from "./attempts.js";
 import { act } from "./control.js";
@@ -32,7 +32,7 @@ export function deviceView() {
     tick();
   }
 
-  /** The only thing here that changes with the time. */
+  /** Update the text that changes with the time; nothing else here does. */
   function tick() {
     for (const left of codes.querySelectorAll("[data-ends]"))
       fill(left, t("expiresIn", { time: countdown(Number(left.dataset.ends) - store.now()) }));
@@ -40,11 +40,11 @@ export function deviceView() {
 
   setInterval(tick, 1000);
   store.on("logins people place clock", soon(update));
-  // The keyboard begins at the heading: on the first button, one Enter too many would log a client out.
+  // The focus is on the heading: on the first button, a repeated Enter would log a client out.
   return { element, update, focus: () => scanHead.focus() };
 }
 
-/** A login that waits; one of several has a number, the oldest is 1. */
+/** A waiting login; if there are several, each has a number, and the oldest is 1. */
 function code(login, number) {
   const { uuid, stage } = login;
   const verb =

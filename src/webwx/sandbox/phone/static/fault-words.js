@@ -1,4 +1,4 @@
-// The catalogue of faults in Chinese; in English it speaks for itself.
+// The catalogue of faults in Chinese; the English text comes from the sandbox.
 
 export const SECTIONS = {
   "Any call": "任何接口",

@@ -1,4 +1,4 @@
-// The panel of faults: what can go wrong, what does, and the seed of the random numbers.
+// The panel of faults: the catalogue, the active faults, and the seed of the random numbers.
 
 import { attempt, say } from "./attempts.js";
 import { act } from "./control.js";
@@ -49,7 +49,7 @@ export const faultsPanel = {
     element.append(panel.element);
     const open = () => live.say("faults", { open: true });
     live.on("fault-catalogue", ({ catalogue, calls }) => panel.offer(catalogue, calls));
-    live.on("faults", (told) => panel.hear(told));
+    live.on("faults", (state) => panel.hear(state));
     live.addEventListener("opened", open);
     onLanguage(() => panel.rename());
     open();
@@ -59,7 +59,7 @@ export const faultsPanel = {
 class Panel {
   #catalogue = [];
   #calls = [];
-  #told = { seed: 0, active: [], script: [], hits: {} };
+  #state = { seed: 0, active: [], script: [], hits: {} };
   #items = new Map();
   #draw = soon(() => this.#show());
 
@@ -99,16 +99,16 @@ class Panel {
     this.rename();
   }
 
-  /** Take the catalogue, and the calls that a fault can be for. */
+  /** Store the catalogue, and the calls that a fault can have. */
   offer(catalogue, calls) {
     this.#catalogue = catalogue;
     this.#calls = calls;
     this.rename();
   }
 
-  /** Take what is on and what has happened. */
-  hear(told) {
-    this.#told = told;
+  /** Store the active faults and the counts. */
+  hear(state) {
+    this.#state = state;
     this.#draw();
   }
 
@@ -120,7 +120,7 @@ class Panel {
     fill(this.hint, t("seedHint"));
     set(this.search, "placeholder", t("faultFilter"));
     set(this.search, "aria-label", t("faultFilter"));
-    this.#items = new Map(this.#catalogue.map((fault) => [fault.name, new Item(fault, this.#calls, () => this.#told)]));
+    this.#items = new Map(this.#catalogue.map((fault) => [fault.name, new Item(fault, this.#calls, () => this.#state)]));
     const sections = Map.groupBy(this.#catalogue, (fault) => fault.section);
     fill(
       this.sections,
@@ -155,7 +155,7 @@ class Panel {
   }
 
   #show() {
-    const { seed, active, script } = this.#told;
+    const { seed, active, script } = this.#state;
     if (document.activeElement !== this.seed) this.seed.value = String(seed);
     const focused = this.on.contains(document.activeElement);
     fill(
@@ -189,14 +189,14 @@ function rule(each) {
   );
 }
 
-/** One line of the catalogue: what it does, whether it is on, and behind its name how it can be. */
+/** One row of the catalogue: the effect of the fault, whether it is active, and its options after its name. */
 class Item {
   #fault;
-  #told;
+  #state;
 
-  constructor(fault, calls, told) {
+  constructor(fault, calls, state) {
     this.#fault = fault;
-    this.#told = told;
+    this.#state = state;
     const id = `fault-${fault.name}`;
     this.meaning = (language() === "zh" && MEANINGS[fault.name]) || fault.does;
     this.hits = h("span", { class: "fault-hits" });
@@ -252,9 +252,9 @@ class Item {
     this.show();
   }
 
-  /** Show whether it is on, and how often it happened. */
+  /** Show whether it is active, and how often it happened. */
   show() {
-    const { active, hits } = this.#told();
+    const { active, hits } = this.#state();
     const count = hits[this.#fault.name] ?? 0;
     set(this.toggle, "aria-checked", String(active.some((each) => each.fault === this.#fault.name)));
     fill(this.hits, count ? `×${count}` : "");
@@ -311,7 +311,7 @@ class Item {
   }
 
   #onOrOff() {
-    const rules = this.#told().active.filter((each) => each.fault === this.#fault.name);
+    const rules = this.#state().active.filter((each) => each.fault === this.#fault.name);
     if (!rules.length) this.#switchOn();
     else attempt(() => Promise.all(rules.map((each) => act("faults/take-off", { number: each.number }))));
   }
@@ -334,7 +334,7 @@ class Item {
   }
 }
 
-/** Words with `code` in them. */
+/** Text with `code` in it. */
 function inCode(text) {
   return text.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
 }

@@ -1,4 +1,4 @@
-// The one connection that tells this page what is new. When it breaks it comes back by itself, and everything is told anew.
+// The WebSocket that receives updates. After an interruption it reconnects by itself and receives the complete state.
 
 const FIRST_PAUSE = 250;
 const LONGEST_PAUSE = 8000;
@@ -15,7 +15,7 @@ class Live extends EventTarget {
     this.#hears.get(kind).push(listener);
   }
 
-  /** Say something to the server; while there is no connection it is not said, for whoever needs it says it again on `opened`. */
+  /** Send a message to the server; without a connection it is dropped, because its sender repeats it on `opened`. */
   say(kind, fields = {}) {
     if (this.isOpen) this.#socket.send(JSON.stringify({ kind, ...fields }));
   }
@@ -29,8 +29,8 @@ class Live extends EventTarget {
       this.dispatchEvent(new Event("opened"));
     });
     this.#socket.addEventListener("message", (event) => {
-      const told = JSON.parse(event.data);
-      for (const listener of this.#hears.get(told.kind) ?? []) listener(told);
+      const update = JSON.parse(event.data);
+      for (const listener of this.#hears.get(update.kind) ?? []) listener(update);
     });
     this.#socket.addEventListener("close", () => {
       this.isOpen = false;

@@ -1,4 +1,4 @@
-// What people and chats are called on the phone that is looked at, and their pictures.
+// Names and pictures of people and chats, as the selected phone shows them.
 
 import { h, icon } from "./dom.js";
 import { store } from "./store.js";
@@ -9,7 +9,7 @@ export const TEAM = "weixin";
 
 const letters = new Intl.Segmenter();
 
-/** A person by remark, else by nickname. */
+/** The name of a person: the remark, or the nickname. */
 export function personName(id) {
   return store.friends.get(id)?.remark || store.person(id).nickname;
 }
@@ -18,7 +18,7 @@ export function isRoom(id) {
   return id !== "" && (store.rooms.has(id) || !(store.people.has(id) || id === FILEHELPER || id === TEAM));
 }
 
-/** A chat by remark, nickname, the chatroom's name, or its members'. */
+/** The name of a chat: the remark, the nickname, the chatroom's name, or its members. */
 export function chatName(id) {
   if (id === FILEHELPER) return t("fileHelper");
   if (!isRoom(id)) return personName(id);
@@ -27,7 +27,7 @@ export function chatName(id) {
   return room.name || (room.members ?? []).map(personName).join(document.documentElement.lang === "en" ? ", " : "、");
 }
 
-/** Somebody's or a chatroom's picture: their own, or a colour and a letter. Whose it is always stands beside it. */
+/** The picture of a person or chatroom: their own, or a colour and a letter. The name is always beside it. */
 export function avatar(id, size = "") {
   if (id === FILEHELPER) return h("span", { class: `avatar ${size} is-builtin`, "aria-hidden": "true" }, icon("file"));
   if (isRoom(id))

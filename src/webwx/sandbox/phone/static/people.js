@@ -1,4 +1,4 @@
-// Choosing people: whose phone one holds, and whom a chatroom is made of.
+// Selection of people: the owner of the phone, and the members of a chatroom.
 
 import { attempt } from "./attempts.js";
 import { button, fill, h, icon, set } from "./dom.js";
@@ -9,7 +9,7 @@ import { Rows } from "./rows.js";
 import { store } from "./store.js";
 import { t } from "./words.js";
 
-/** Take somebody else's phone into the hand. */
+/** Switch to another person's phone. */
 export function switchPerson() {
   const element = dialog(t("people"), (close) => {
     const { search, body } = searched([...store.people.keys()], {
@@ -27,7 +27,7 @@ export function switchPerson() {
   return element;
 }
 
-/** Choose some people; `act(ids)` is tried when the button is pressed. */
+/** Select people; `act(ids)` is run as an attempt when the button is pressed. */
 export function choosePeople(title, ids, action, act, { least = 1, most = Infinity, extra = null, hint = "" } = {}) {
   const chosen = new Set();
   dialog(title, (close) => {
@@ -60,7 +60,7 @@ export function choosePeople(title, ids, action, act, { least = 1, most = Infini
   });
 }
 
-/** A list of people with a field that narrows it. */
+/** A list of people with a field that filters it. */
 function searched(ids, { label, choose, selected = null, isChosen = null, note = () => "" }) {
   const search = h("input", {
     class: "input search",

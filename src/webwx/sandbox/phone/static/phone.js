@@ -1,4 +1,4 @@
-// The page: what stands where, and the keys that work everywhere.
+// The page: its layout, and the keys that work everywhere.
 
 import { say, sentences } from "./attempts.js";
 import { banners, bar } from "./bar.js";
@@ -39,7 +39,7 @@ document.body.append(
   sentences,
 );
 
-// -- what is where ---------------------------------------------------------------------------------------------------
+// -- layout ----------------------------------------------------------------------------------------------------------
 
 function goTo(view) {
   if (narrow.matches) side.close();
@@ -72,7 +72,7 @@ function entitle() {
   document.title = [unread && `(${unread})`, whose && `${whose} ·`, "webwx sandbox"].filter(Boolean).join(" ");
 }
 
-// -- where the keyboard is -------------------------------------------------------------------------------------------
+// -- focus -----------------------------------------------------------------------------------------------------------
 
 function skipToOpened(event) {
   event.preventDefault();
@@ -86,7 +86,7 @@ function keepKeyboard({ detail }) {
   else if (narrow.matches && document.activeElement === document.body && !detail.isFirst) goOn();
 }
 
-/** In a narrow window the part that was left is hidden, and the keyboard with it; it goes on in the part that is seen. */
+/** In a narrow window the part with the focus may be hidden; then the focus moves to the visible part. */
 function goOn() {
   if (document.body.classList.contains("is-in")) opened.querySelector("button:not([hidden])")?.focus();
   else views[place.view].focus();
@@ -104,11 +104,11 @@ function press(event) {
   }
 }
 
-// -- logins that wait ------------------------------------------------------------------------------------------------
+// -- waiting logins --------------------------------------------------------------------------------------------------
 
 const saidOf = new Set();
 
-/** Say that a login waits, unless a sandbox that confirms by itself has taken it meanwhile. */
+/** Show that a login waits, unless a sandbox with auto-confirm has confirmed it. */
 function sayLogins() {
   for (const { uuid } of store.logins.waiting) {
     if (saidOf.has(uuid)) continue;
@@ -120,7 +120,7 @@ function sayLogins() {
   }
 }
 
-// -- beginning -------------------------------------------------------------------------------------------------------
+// -- start -----------------------------------------------------------------------------------------------------------
 
 store.on("people", () => store.people.has(store.who) || place.follow());
 store.on("rows people contacts", soon(entitle));

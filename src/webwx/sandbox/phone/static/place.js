@@ -1,4 +1,4 @@
-// Where the page is: whose phone, which view, which chat or contact. It stands in the address, so a reload comes back.
+// The place in the page: the phone, the view, the chat or contact. It is in the address, so a reload restores it.
 
 import { attempt } from "./attempts.js";
 import { act } from "./control.js";
@@ -13,8 +13,8 @@ class Place extends EventTarget {
   contact = "";
 
   /**
-   * Go somewhere; what is not named stays. Who opens a chat wants to write in it, also when it was open, or to read the
-   * `message` with that id.
+   * Go to a place; what is not named stays. `isToWrite` moves the focus to the field for a message, and `message` scrolls to
+   * the message with that id.
    */
   go({ who = store.who, view = this.view, chat = store.chat, contact = this.contact, isToWrite = false, message = "" }) {
     const path = [who, view, view === "contacts" ? contact : chat].map(encodeURIComponent).join("/");
@@ -31,7 +31,7 @@ class Place extends EventTarget {
     this.#tellPhone(left, { who, chat });
   }
 
-  /** Take somebody else's phone into the hand; it lies there with nothing open. */
+  /** Switch to another person's phone, with no chat open. */
   take(who) {
     this.go({ who, chat: "", contact: "" });
   }
@@ -44,7 +44,7 @@ class Place extends EventTarget {
     this.go({ view: "chats", chat, message });
   }
 
-  /** Go where the address says, as far as that exists. */
+  /** Go to the place in the address, as far as it exists. */
   follow() {
     const [who = "", view = "chats", what = ""] = location.hash.slice(1).split("/").map(decoded);
     const known = store.people.has(who) ? who : [...store.people.keys()][0];
@@ -58,7 +58,7 @@ class Place extends EventTarget {
     });
   }
 
-  /** A phone tells the platform which chat is opened and left; its count of unread messages goes with that. */
+  /** Notify the platform of the opened or left chat, as a phone does; this clears the unread count. */
   #tellPhone(left, now) {
     if (left.who === now.who && left.chat === now.chat) return;
     if (left.chat && store.people.has(left.who)) attempt(() => act("close", { who: left.who, chat: left.chat }));
@@ -70,7 +70,7 @@ function decoded(text) {
   try {
     return decodeURIComponent(text);
   } catch {
-    return ""; // somebody has typed half a character
+    return ""; // the percent-encoding of the address is incomplete
   }
 }
 

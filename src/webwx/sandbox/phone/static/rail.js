@@ -1,4 +1,4 @@
-// The rail: the views of the phone with what waits there, and the tools that open beside it.
+// The rail: the views of the phone with their counts, and the tools that open beside it.
 
 import { fill, h, icon, iconButton, set, soon } from "./dom.js";
 import { onLanguage } from "./language.js";
@@ -8,7 +8,7 @@ import { place } from "./place.js";
 import { store } from "./store.js";
 import { t } from "./words.js";
 
-/** The views: where each stands in the address, the key of its name, its picture, and what waits there. */
+/** The views: the name in the address, the key of the label, the picture, and the count. */
 export const VIEW_BUTTONS = [
   { id: "chats", words: "chats", picture: "chats", count: () => store.unread(), counted: "unread" },
   { id: "contacts", words: "contacts", picture: "contacts", count: () => 0, counted: "" },
@@ -21,7 +21,7 @@ export function rail({ goTo }) {
   const head = h("header", { class: "pane-head" }, title, h("span", { class: "stretch" }), closeButton);
   const aside = h("section", { class: "aside", hidden: true });
   const mounted = new Map();
-  let open = null; // the panel that is open
+  let open = null; // the open panel
   const views = VIEW_BUTTONS.map((view) => [view, railButton(view.picture, () => goTo(view.id))]);
   const tools = PANELS.map((panel) => [panel, railButton(panel.picture, () => show(panel === open ? null : panel))]);
   const element = h(
@@ -32,7 +32,7 @@ export function rail({ goTo }) {
     tools.map(([, { node }]) => node),
   );
 
-  /** Open a panel, or close the one that is open; it stays as it is for the next time. */
+  /** Open a panel, or close it if it is open; a closed panel keeps its state. */
   function show(panel) {
     const before = tools.find(([each]) => each === open)?.[1].node;
     open = panel;

@@ -1,4 +1,4 @@
-// What the sandbox refuses, in Chinese, by the code of the refusal; in English it speaks for itself.
+// Refusals of the sandbox in Chinese, by their code; the English text comes from the sandbox.
 
 export const REFUSALS = {
   "system-error": "无法撤回：已超过两分钟、不是自己发的，或没有这条消息。",

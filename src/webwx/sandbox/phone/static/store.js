@@ -1,37 +1,37 @@
-// What this page knows of the world: the last snapshot with every difference applied.
+// The state of the world in this page: the last snapshot with every later difference applied.
 
 import { live } from "./live.js";
 
 class Store extends EventTarget {
-  /** By world id: {id, nickname, picture, signature, region}. */
+  /** People by world id: {id, nickname, picture, signature, region}. */
   people = new Map();
   clock = { now: 0, runs: true, heard: 0 };
-  /** Logins that wait, and those that are open. */
+  /** Waiting logins, and open ones. */
   logins = { waiting: [], open: [] };
-  /** Whose phone this is, and which of its chats is open. */
+  /** World ids of the owner of the phone and of the open chat. */
   who = "";
   chat = "";
   isKnown = false;
-  /** By chat: {id, order, time, unread, pinned, last}. */
+  /** Chats by id: {id, order, time, unread, pinned, last}. */
   rows = new Map();
   friends = new Map();
   rooms = new Map();
   asked = [];
-  /** Of the chatroom that is looked at, whole. */
+  /** All members of the chatroom that is shown. */
   room = "";
   members = [];
-  /** Of the open chat, oldest first; older ones come when they are asked for. */
+  /** Messages of the open chat, oldest first; older ones are requested on demand. */
   messages = [];
   hasMore = false;
   isLoaded = false;
-  /** The words searched for in the messages of this phone, and the result: {words, hits}. */
+  /** The searched words and the result: {words, hits}. */
   wanted = "";
   found = { words: "", hits: [] };
 
   /**
-   * Call `listener` whenever one of the topics changes: people, clock, logins, place, rows, contacts, members, messages,
+   * Call `listener` when one of the topics changes: people, clock, logins, place, rows, contacts, members, messages,
    * found.
-   * Gives what ends that.
+   * Returns a function that ends the subscription.
    */
   on(topics, listener) {
     const hear = (event) => listener(event.detail);
@@ -43,7 +43,7 @@ class Store extends EventTarget {
     this.dispatchEvent(new CustomEvent(topic, { detail }));
   }
 
-  /** Go to somebody's phone, to a chat on it, and to a chatroom's members. */
+  /** Select a phone, a chat on it, and a chatroom's members. */
   look(who, chat = "", room = "") {
     if (who !== this.who) this.#forgetPhone();
     if (who !== this.who || chat !== this.chat) this.#forgetChat();
@@ -88,8 +88,8 @@ class Store extends EventTarget {
       this.logins = { waiting, open };
       this.changed("logins");
     });
-    live.on("phone", (told) => this.#hearPhone(told));
-    live.on("history", (told) => this.#hearHistory(told));
+    live.on("phone", (update) => this.#hearPhone(update));
+    live.on("history", (update) => this.#hearHistory(update));
     live.on("found", ({ who, words, hits }) => {
       if (who !== this.who || words !== this.wanted) return;
       this.found = { words, hits };
@@ -116,12 +116,12 @@ class Store extends EventTarget {
     live.say("search", { words });
   }
 
-  /** Ask for a page of older messages, or for all as far back as the one with the id `upto`. */
+  /** Request a page of older messages, or all messages back to the one with the id `upto`. */
   askEarlier(upto = "") {
     if (this.messages.length) live.say("earlier", { chat: this.chat, before: this.messages[0].id, upto });
   }
 
-  /** Let go of all but the newest messages; the others are asked for again when somebody wants them. */
+  /** Remove all but the newest messages; the others are requested again on demand. */
   trim(count) {
     if (this.messages.length <= count) return;
     this.messages = this.messages.slice(-count);

@@ -1,4 +1,4 @@
-// The live strip of the wire: each request and its answer, as the sandbox tells them, with every secret masked there.
+// The strip of the traffic: each request and its answer, with secrets redacted by the sandbox.
 
 import { attempt } from "./attempts.js";
 import { act, look } from "./control.js";
@@ -45,7 +45,7 @@ export const wirePanel = {
     const strip = new Strip();
     element.append(strip.element);
     const open = () => live.say("wire", { open: true });
-    live.on("wire", (told) => strip.hear(told));
+    live.on("wire", (update) => strip.hear(update));
     live.addEventListener("opened", () => {
       strip.forget();
       open();
@@ -92,16 +92,16 @@ class Strip {
     this.rename();
   }
 
-  /** Take what the sandbox tells; while paused it waits. */
-  hear(told) {
+  /** Apply an update of the sandbox; while the strip is paused, store it. */
+  hear(update) {
     if (this.#waiting) {
-      this.#waiting.push(told);
+      this.#waiting.push(update);
       this.#labelPause();
       return;
     }
-    for (const number of this.#exchanges.keys()) if (number <= told.forgotten) this.#exchanges.delete(number);
-    for (const exchange of told.exchanges) {
-      if (exchange.number > told.forgotten) this.#exchanges.set(exchange.number, exchange);
+    for (const number of this.#exchanges.keys()) if (number <= update.forgotten) this.#exchanges.delete(number);
+    for (const exchange of update.exchanges) {
+      if (exchange.number > update.forgotten) this.#exchanges.set(exchange.number, exchange);
       this.#nodes.get(exchange.number)?.renew(exchange);
     }
     while (this.#exchanges.size > KEPT) this.#exchanges.delete(this.#exchanges.keys().next().value);
@@ -114,7 +114,7 @@ class Strip {
     this.#draw();
   }
 
-  /** Say everything in the language of now. */
+  /** Set all texts in the present language. */
   rename() {
     set(this.text, "placeholder", t("wireFilter"));
     set(this.text, "aria-label", t("wireFilter"));
@@ -137,12 +137,12 @@ class Strip {
   #pauseOrGoOn() {
     const waiting = this.#waiting;
     this.#waiting = waiting ? null : [];
-    for (const told of waiting ?? []) this.hear(told);
+    for (const update of waiting ?? []) this.hear(update);
     this.#labelPause();
   }
 
   #labelPause() {
-    const numbers = new Set((this.#waiting ?? []).flatMap((told) => told.exchanges.map((each) => each.number)));
+    const numbers = new Set((this.#waiting ?? []).flatMap((update) => update.exchanges.map((each) => each.number)));
     fill(this.pause, this.#waiting ? t("resume", { n: numbers.size }) : t("pause"));
     set(this.pause, "aria-pressed", String(Boolean(this.#waiting)));
   }
@@ -202,7 +202,7 @@ class Strip {
     );
   }
 
-  /** Arrows, Home and End move from row to row. */
+  /** Arrows, Home and End move between rows. */
   #press(event) {
     const rows = [...this.list.children];
     const at = rows.indexOf(event.target.closest(".exchange"));
@@ -213,7 +213,7 @@ class Strip {
     this.#current.toggle.focus();
   }
 
-  /** The keyboard comes to one row only, so that Tab passes the list in a few steps. */
+  /** Only one row can have the focus by Tab, so that Tab passes the list in a few steps. */
   #go(number) {
     this.#current?.setCurrent(false);
     this.#current = this.#nodes.get(number);
@@ -221,7 +221,7 @@ class Strip {
   }
 }
 
-/** One exchange in the strip: a line, and all of it once it is opened. */
+/** One exchange in the strip: a line, and its details once it is opened. */
 class Row {
   #exchange;
   #detail = null;
@@ -244,19 +244,19 @@ class Row {
     this.renew(exchange);
   }
 
-  /** Let Tab come to this row, or pass it. */
+  /** Include this row in the Tab order, or exclude it. */
   setCurrent(is) {
     this.#isCurrent = is;
     for (const each of this.line.querySelectorAll("button, a")) set(each, "tabindex", is ? "0" : "-1");
   }
 
-  /** Show what has changed. */
+  /** Show the changes. */
   renew(exchange) {
     this.#exchange = exchange;
     this.rename();
   }
 
-  /** Say it in the language of now. */
+  /** Set the texts in the present language. */
   rename() {
     const exchange = this.#exchange;
     const call = callOf(exchange);
@@ -324,7 +324,7 @@ function half(title, headers, body) {
   ];
 }
 
-/** A call's name leads to what it means. */
+/** The name of a call links to its description. */
 function nameOf(exchange) {
   const call = exchange.endpoint;
   if (!call) return `${t("unknownCall")}: ${exchange.method} ${exchange.address}`;
@@ -339,7 +339,7 @@ function callOf(exchange) {
   return exchange.endpoint || t("unknownCall");
 }
 
-/** Numbers with which an answer says that all is well, as far as one can tell without knowing the call. */
+/** Return codes that mean success for any call. */
 const WELL = new Set([null, 0, 200, 201, 408]);
 
 function endOf(exchange) {
@@ -359,7 +359,7 @@ function spent(seconds) {
   return seconds < 1 ? t("ms", { n: Math.round(seconds * 1000) }) : t("s", { n: seconds.toFixed(1) });
 }
 
-/** Offer these values in a list to choose from, and keep what is chosen. */
+/** Offer these values in a list, and keep the selected one. */
 function offer(select, any, values, words = {}) {
   const chosen = select.value;
   if (chosen && !values.includes(chosen)) values = [...values, chosen];

@@ -1,4 +1,4 @@
-// Every word of the page, in English and Chinese. `{name}` is filled in.
+// Every text of the page, in English and Chinese. `{name}` is replaced by a value.
 
 import { wording } from "./language.js";
 
@@ -25,7 +25,7 @@ const WORDS = {
   language: ["中文", "EN"],
   views: ["Views", "视图"],
 
-  // whose phone
+  // the owner of the phone
   phoneOf: ["{name}’s phone", "{name}的手机"],
   switchPerson: ["Switch person, now {name}", "切换人物，当前是{name}"],
   people: ["People", "人物"],
@@ -74,7 +74,7 @@ const WORDS = {
   tooLarge: ["That is more than the sandbox takes (1 GB).", "文件超过沙箱的上限（1 GB）。"],
   newMessages: ["New messages", "新消息"],
 
-  // kinds
+  // kinds of messages
   text: ["Text", "文字"],
   image: ["Picture", "图片"],
   file: ["File", "文件"],
@@ -106,7 +106,7 @@ const WORDS = {
   accepted: ["Accepted", "已接受"],
   seconds: ["{n} s", "{n} 秒"],
 
-  // what a location, a link and a card are asked
+  // fields of a location, a link and a card
   title: ["Title", "标题"],
   description: ["Description", "描述"],
   address: ["Address", "网址"],
@@ -158,7 +158,7 @@ const WORDS = {
   chosen: ["{n} chosen", "已选 {n} 人"],
   twoAtLeast: ["At least two people", "至少两人"],
 
-  // the phone itself
+  // the phone as a device
   phone: ["Phone", "手机"],
   scan: ["Scan a login code", "扫描登录二维码"],
   scanHint: ["Logins that are waiting for a phone.", "正在等待手机的登录请求。"],
@@ -175,7 +175,7 @@ const WORDS = {
   scanThis: ["Scan with {name}’s phone", "用{name}的手机扫描"],
   confirm: ["Confirm", "确认登录"],
   refuse: ["Cancel login", "取消登录"],
-  expire: ["Let it expire", "让它过期"],
+  expire: ["Expire now", "让它过期"],
   scannedBy: ["Scanned by {name}", "{name}已扫描"],
   pushedTo: ["{name}’s phone is asked to confirm", "等待{name}的手机确认"],
   confirmedBy: ["Confirmed by {name}; the client takes it up", "{name}已确认，等待客户端"],
@@ -219,10 +219,10 @@ const WORDS = {
   yesterday: ["Yesterday", "昨天"],
 };
 
-/** The words for a key. */
+/** Return the text of a key. */
 export const t = wording(WORDS);
 
-/** Add words, as a panel does for its own. */
+/** Add texts, such as those of a panel. */
 export function addWords(more) {
   Object.assign(WORDS, more);
 }
