@@ -247,9 +247,9 @@ def test_two_echo_bots_stop_after_twenty_answers_and_both_go_on(
         async with echo(world, sandbox, "me", tmp_path) as mine, echo(world, sandbox, "ahua", tmp_path) as theirs:
             world.say("ahua", "me", "hi")
             await until(lambda: bool(mine.loops))
-            (loop,) = mine.loops
-            assert mine.client.contacts.resolve(loop.chat).nickname == "阿华"
-            assert (loop.replies, loop.seconds < 60) == (20, True)
+            (detected,) = mine.loops
+            assert mine.client.contacts.resolve(detected.chat).nickname == "阿华"
+            assert (detected.replies, detected.seconds < 60) == (20, True)
             await until(lambda: len(replies("me", "ahua")) == 21)
             assert len(replies("ahua", "xiaoming")) == 20
 

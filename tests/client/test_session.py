@@ -463,9 +463,9 @@ class TestTheHook:
     async def test_is_called_once_though_several_calls_are_told_at_once(
         self, world: World, sandbox: SandboxCore, phone_of: Phone
     ) -> None:
-        ends: list[LoggedOut] = []
+        reported: list[LoggedOut] = []
         carrier = YieldingTransport(Loopback(sandbox))
-        client = AsyncClient(server=SERVER, transport=carrier, clock=world.clock.now, on_logged_out=ends.append)
+        client = AsyncClient(server=SERVER, transport=carrier, clock=world.clock.now, on_logged_out=reported.append)
         await client.login(show_qr=phone_of("me"))
         carrier.calls.clear()
         world.log_out("me")
@@ -473,7 +473,7 @@ class TestTheHook:
 
         assert [type(end) for end in ends] == [LoggedOut] * 3
         assert carrier.calls == ["webwxstatusnotify"] * 3
-        assert len(ends) == 1
+        assert len(reported) == 1
 
     async def test_is_not_called_for_a_saved_login_that_login_replaces(
         self, log_in: LogIn, world: World, counted: Counted, phone_of: Phone

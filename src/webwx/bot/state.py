@@ -35,7 +35,7 @@ class ConversationState:
 
     async def get_step(self) -> str:
         """
-        Return the name of the step that the conversation has reached, as in `Survey.age`; empty if it is at none.
+        Return the name of the reached step, such as `Survey.age`; empty before the first step.
 
         Raises:
             UnknownContact: The event has no chat, and so no state.
