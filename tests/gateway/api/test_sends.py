@@ -180,7 +180,7 @@ async def test_members_of_a_chatroom_are_mentioned_as_the_app_does(online: Runni
         for who in ("阿华", hua["id"]):
             answer = await client.post(MESSAGES, json={"to": room, "text": "come", "mentions": [who]})
             assert answer.status_code == 201
-        unknown = await client.post(MESSAGES, json={"to": room, "text": "come", "mentions": ["nobody"]})
+        unknown = await client.post(MESSAGES, json={"to": room, "text": "come", "mentions": ["unknown"]})
         alone = await client.post(MESSAGES, json={"to": "filehelper", "text": "come", "mentions": ["阿华"]})
         entries = (await client.get(MESSAGES, params={"chat": room})).json()["entries"]
 
