@@ -23,6 +23,7 @@ from webwx.gateway.api.consumers import consumers_router
 from webwx.gateway.api.contacts import contacts_router
 from webwx.gateway.api.documents import ReferencePage, documents_router
 from webwx.gateway.api.events import events_router
+from webwx.gateway.api.identities import identities_router
 from webwx.gateway.api.logins import logins_router
 from webwx.gateway.api.messages import messages_router
 from webwx.gateway.api.monitoring import monitoring_router
@@ -162,6 +163,7 @@ class Gateway:
                         consumers_router,
                         contacts_router,
                         events_router,
+                        identities_router,
                         logins_router,
                         messages_router,
                         receivers_router,

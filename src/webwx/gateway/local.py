@@ -38,9 +38,16 @@ _ACCOUNT, _NUMBERS = "account", "numbers"
 
 
 class _GivenNumber(msgspec.Struct, frozen=True):
-    """The body of both kinds of records."""
+    """The body of the record of the highest number."""
 
     number: int
+
+
+class _StoredAccount(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of the record of an account."""
+
+    number: int
+    label: str = ""
 
 
 class LocalGateway:
@@ -93,7 +100,8 @@ class LocalGateway:
         """Open the saved accounts and begin to sync."""
         self._trimming = asyncio.ensure_future(self._media.run())
         for record in await self._records.find(_ACCOUNT):
-            await self._open(msgspec.json.decode(record.body, type=_GivenNumber).number, record.id)
+            stored = msgspec.json.decode(record.body, type=_StoredAccount)
+            await self._open(stored.number, record.id, stored.label)
         for saved in await asyncio.to_thread(self._accounts.list_accounts):
             if saved.path == self._folder.login_path(saved.account, host=self._host, server=self._server):
                 await self.add_account(saved.account)
@@ -106,12 +114,13 @@ class LocalGateway:
         await asyncio.gather(*(account.close() for account in self._by_number.values()))
         await self._accounts.close()
 
-    async def _open(self, number: int, name: str) -> LocalAccount:
+    async def _open(self, number: int, name: str, label: str = "") -> LocalAccount:
         account = LocalAccount(
             number, name, self._accounts, self._records, self._media,
             KeptFiles(self._folder.home / "gateway-sends" / f"{number}"), self._clock, self._wake_readers,
             self._tell_watchers,
         )  # fmt: skip
+        account.label = label
         self._by_number[number] = account
         await account.start()
         self._bots.open_account(account)
@@ -150,8 +159,19 @@ class LocalGateway:
             body, version = msgspec.json.encode(_GivenNumber(number)), 0 if last is None else last.version
             with contextlib.suppress(RecordChanged):  # another process has taken it
                 await self._records.put(_NUMBERS, _ACCOUNT, body, version=version, time=self._clock())
-                await self._records.put(_ACCOUNT, name, body, version=0, time=self._clock())
+                stored = msgspec.json.encode(_StoredAccount(number))
+                await self._records.put(_ACCOUNT, name, stored, version=0, time=self._clock())
                 return number
+
+    async def label_account(self, number: int, label: str) -> None:
+        """Store the name that the user wants to see for an account."""
+        account = self.account(number)
+        record = await self._records.get(_ACCOUNT, account.name)
+        version = 0 if record is None else record.version
+        body = msgspec.json.encode(_StoredAccount(number, label))
+        await self._records.put(_ACCOUNT, account.name, body, version=version, time=self._clock())
+        account.label = label
+        self._tell_watchers(account)
 
     async def remove_account(self, number: int) -> bool:
         """Remove an account from the gateway; its journal stays."""
@@ -227,4 +247,4 @@ class LocalGateway:
 async def find_account_number(records: RecordStore, name: str) -> int | None:
     """Return the number that an account of a gateway has; None if no gateway has opened the account."""
     record = await records.get(_ACCOUNT, name)
-    return None if record is None else msgspec.json.decode(record.body, type=_GivenNumber).number
+    return None if record is None else msgspec.json.decode(record.body, type=_StoredAccount).number

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from webwx.gateway.media_cache import MediaCache
     from webwx.gateway.port import Content, DownloadedMedia, LoginMethod, LoginStatus
     from webwx.model.contacts import Admission, Contact
-    from webwx.model.identities import Identity
+    from webwx.model.identities import Identity, Link
     from webwx.model.messages import Event
     from webwx.storage.base import ConsumerPosition, Outgoing, RecordStore, State
 
@@ -106,6 +106,8 @@ class LocalAccount:
     ) -> None:
         self.number = number
         self.name = name
+        self.label = ""
+        """The name that the user wants to see; empty: `name`."""
         self._recent: deque[AccountEvent] = deque(maxlen=_RECENT)
         """The newest events without a gap between them, so that many readers need no read of the journal each."""
         self.newest = 0
@@ -240,7 +242,7 @@ class LocalAccount:
         except NotLoggedIn:
             account = None
         return AccountStatus(
-            number=self.number, name=self.name, state=client.state.value, since=self._since,
+            number=self.number, name=self.name, label=self.label, state=client.state.value, since=self._since,
             nickname=None if account is None else account.nickname, host=None if account is None else account.host,
             last_sync_at=client.last_sync_at, error=self._error, queued=len(self._promised) + len(self._promised_files),
         )  # fmt: skip
@@ -550,6 +552,22 @@ class LocalAccount:
     async def who(self, which: str | int) -> Identity:
         """Return the identity of a contact."""
         return await self.client.who(which)
+
+    async def list_identities(self, name: str) -> list[Identity]:
+        """Return all identities, or those with a name."""
+        return await self.client.list_identities(name)
+
+    async def why(self, which: str | int) -> list[Link]:
+        """Return the contacts of all logins that are linked to an identity, the newest first."""
+        return await self.client.why(which)
+
+    async def merge_identities(self, one: str | int, other: str | int) -> Identity:
+        """Merge two identities for good."""
+        return await self.client.merge_identities(one, other)
+
+    async def split_identity(self, which: str | int, contact_id: str) -> Identity:
+        """Unlink a contact from an identity for good."""
+        return await self.client.split_identity(which, contact_id)
 
     async def set_remark(self, which: str | int, remark: str) -> Contact:
         """Set the account's own name for a contact."""

@@ -16,7 +16,7 @@ import msgspec
 
 from webwx.client.recalled import Recalled
 from webwx.model.contacts import Admission, Contact
-from webwx.model.identities import Identity
+from webwx.model.identities import Identity, Link
 from webwx.model.messages import Event, Receipt
 from webwx.representations.accounts import AccountState
 from webwx.representations.sends import MediaKind
@@ -41,7 +41,9 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """The account's number in this gateway; never used twice."""
     name: str
-    """The name that the user gave to the account."""
+    """The account's name on this machine, which never changes."""
+    label: str = ""
+    """The name that the user wants to see; empty: `name`."""
     state: AccountState
     since: float
     """Time of the last change of the state: seconds since 1970."""
@@ -320,6 +322,22 @@ class AccountPort(Protocol):
         """Return the identity of a contact."""
         ...
 
+    async def list_identities(self, name: str) -> list[Identity]:
+        """Return all identities, or those with a name."""
+        ...
+
+    async def why(self, which: str | int) -> list[Link]:
+        """Return the contacts of all logins that are linked to an identity, the newest first, with the evidence."""
+        ...
+
+    async def merge_identities(self, one: str | int, other: str | int) -> Identity:
+        """Merge two identities for good; the first one's number stays."""
+        ...
+
+    async def split_identity(self, which: str | int, contact_id: str) -> Identity:
+        """Unlink a contact from an identity for good, and return the identity that it has now."""
+        ...
+
     async def set_remark(self, which: str | int, remark: str) -> Contact:
         """Set the account's own name for a contact."""
         ...
@@ -417,6 +435,16 @@ class GatewayPort(Protocol):
 
         Raises:
             InvalidSettings: The name is not valid for an account.
+        """
+        ...
+
+    async def label_account(self, number: int, label: str) -> None:
+        """
+        Store the name that the user wants to see for an account; empty for none.
+
+        Raises:
+            GatewayProblem: There is no such account.
+            RecordChanged: Another caller is changing it.
         """
         ...
 

@@ -16,7 +16,9 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """The account's number; never used twice."""
     name: str
-    """The name that the user gave to the account."""
+    """The account's name on this machine, which never changes."""
+    label: str
+    """The name that the user wants to see; empty: `name`."""
     state: AccountState
     since: datetime
     """Time of the last change of the state."""

@@ -32,6 +32,20 @@ async def test_an_account_is_added_found_by_name_and_number_and_removed(running:
         assert (await client.post("/api/v1/accounts", json={"name": "family"})).json()["number"] == 2
 
 
+async def test_an_account_has_a_label_that_outlives_a_restart_and_no_address(start_gateway: StartGateway) -> None:
+    async with start_gateway() as running, running.client("admin") as client:
+        await running.port.add_account("family")
+        changed = await client.patch("/api/v1/accounts/family", json={"label": "妈妈"})
+        assert (changed.status_code, changed.json()["label"], changed.json()["name"]) == (200, "妈妈", "family")
+        assert (await client.patch("/api/v1/accounts/1", json={})).json()["label"] == "妈妈"
+        assert (await client.get("/api/v1/accounts/妈妈")).status_code == 404
+        assert (await client.patch("/api/v1/accounts/1", json={"label": "a" * 101})).status_code == 400
+        assert (await client.patch("/api/v1/accounts/1", json={"name": "other"})).status_code == 400
+    async with start_gateway() as running, running.client("admin") as client:
+        assert (await client.get("/api/v1/accounts/1")).json()["label"] == "妈妈"
+        assert (await client.patch("/api/v1/accounts/1", json={"label": ""})).json()["label"] == ""
+
+
 async def test_an_account_name_that_cannot_be_a_folder_is_refused(running: Running) -> None:
     async with running.client("admin") as client:
         answer = await client.post("/api/v1/accounts", json={"name": "../up"})

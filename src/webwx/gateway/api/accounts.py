@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
-from litestar import Router, delete, get, post
+from litestar import Router, delete, get, patch, post
 from litestar.params import JSONBody
 
 from webwx.gateway.api.audit_log import InjectedAudited
@@ -21,10 +23,17 @@ class AccountToAdd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     name: str
 
 
+class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Changes of an account; a missing field stays."""
+
+    label: Annotated[str, msgspec.Meta(max_length=100)] | msgspec.UnsetType = msgspec.UNSET
+    """The name to show; empty: the account's own name."""
+
+
 def view_of_account(status: AccountStatus) -> AccountView:
     """Return an account as the API shows it."""
     return AccountView(
-        number=status.number, name=status.name, state=status.state, since=moment(status.since),
+        number=status.number, name=status.name, label=status.label, state=status.state, since=moment(status.since),
         nickname=status.nickname, host=status.host, last_sync_at=optional_moment(status.last_sync_at),
         error=status.error, queued=status.queued,
     )  # fmt: skip
@@ -55,6 +64,18 @@ async def show_account(number: AccountNumber, port: InjectedPort) -> AccountView
     return view_of_account(await port.account(number).status())
 
 
+@patch(
+    "/accounts/{account:str}", scope="admin", summary="Change an account", responses=problems(404, 409, 503)
+)  # fmt: skip
+async def change_account(
+    number: AccountNumber, data: JSONBody[AccountChange], port: InjectedPort
+) -> AccountView:  # fmt: skip
+    """Change the name to show. The account's own name names its files and stays."""
+    if data.label is not msgspec.UNSET:
+        await port.label_account(number, data.label)
+    return view_of_account(await port.account(number).status())
+
+
 @delete("/accounts/{account:str}", scope="admin", summary="Remove an account", responses=problems(404, 503))
 async def remove_account(number: AccountNumber, port: InjectedPort, audited: InjectedAudited) -> None:
     """Remove an account from the gateway. Its login and its messages stay on the disk."""
@@ -63,5 +84,5 @@ async def remove_account(number: AccountNumber, port: InjectedPort, audited: Inj
 
 
 accounts_router = Router(
-    "/", route_handlers=[list_accounts, add_account, show_account, remove_account], tags=["accounts"]
+    "/", route_handlers=[list_accounts, add_account, show_account, change_account, remove_account], tags=["accounts"]
 )
