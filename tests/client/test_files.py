@@ -290,6 +290,20 @@ class TestPlace:
 
         assert everything(tmp_path) == {"a": b"theirs"}
 
+    def test_a_copy_is_found_under_its_name_or_a_numbered_one(self, tmp_path: Path) -> None:
+        place = files.Place(tmp_path)
+        for content in (b"1", b"2"):
+            with place.begin() as file:
+                file.write(content)
+                assert place.find_copy(file, "a.txt") is None
+                place.keep(file, "a.txt")
+        (tmp_path / "a (3).txt").symlink_to(tmp_path / "a.txt")
+
+        for content, name in ((b"1", "a.txt"), (b"2", "a (2).txt"), (b"3", None)):
+            with place.begin() as file:
+                file.write(content)
+                assert place.find_copy(file, "a.txt") == (name and tmp_path / name)
+
     def test_there_must_be_a_folder(self, tmp_path: Path) -> None:
         with pytest.raises(NoSuchFile):
             files.Place(tmp_path / "no" / "a")

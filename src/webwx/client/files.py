@@ -339,6 +339,26 @@ class Place:
             if self._part is not None:
                 self._part.unlink(missing_ok=True)
 
+    def find_copy(self, file: BinaryIO, name: str) -> Path | None:
+        """
+        Return the published file under this name, or a numbered one, that has the content of a finished file.
+
+        Raises:
+            OSError: A file of that name cannot be read.
+        """
+        size, digest = os.fstat(file.fileno()).st_size, _digest(file)
+        for turn in itertools.count(1):
+            path = self._chosen(name, turn)
+            if not os.path.lexists(path):
+                return None
+            if path.is_file() and not path.is_symlink() and path.stat().st_size == size:
+                with path.open("rb") as other:
+                    if _digest(other) == digest:
+                        return path
+            if self._exact is not None:
+                return None
+        return None
+
     def keep(self, file: BinaryIO, name: str) -> Path:
         """
         Publish a finished file under its name in one atomic step.
@@ -347,7 +367,7 @@ class Place:
             LocalStateError: Another program has created the path meanwhile, or it cannot be written.
         """
         for turn in itertools.count(1):
-            chosen = self._exact or self._folder / _shortened(safe_name(name), f" ({turn})" if turn > 1 else "")
+            chosen = self._chosen(name, turn)
             try:
                 _publish(file, self._part, chosen)
                 break
@@ -357,6 +377,17 @@ class Place:
             except OSError as error:
                 raise LocalStateError(f"{chosen} cannot be written: {error.strerror}.") from None
         return chosen
+
+    def _chosen(self, name: str, turn: int) -> Path:
+        return self._exact or self._folder / _shortened(safe_name(name), f" ({turn})" if turn > 1 else "")
+
+
+def _digest(file: BinaryIO) -> bytes:
+    digest = hashlib.sha256()
+    file.seek(0)
+    while window := file.read(CHUNK_SIZE):
+        digest.update(window)
+    return digest.digest()
 
 
 def _make_part(folder: Path) -> tuple[int, Path | None]:
