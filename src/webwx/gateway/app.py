@@ -24,6 +24,7 @@ from webwx.gateway.api.contacts import contacts_router
 from webwx.gateway.api.documents import ReferencePage, documents_router
 from webwx.gateway.api.events import events_router
 from webwx.gateway.api.identities import identities_router
+from webwx.gateway.api.incoming_files import incoming_files_router
 from webwx.gateway.api.logins import logins_router
 from webwx.gateway.api.messages import messages_router
 from webwx.gateway.api.monitoring import monitoring_router
@@ -40,6 +41,8 @@ from webwx.gateway.fallback import Fallback, channels_of
 from webwx.gateway.file_sources import FileSources
 from webwx.gateway.front import Front
 from webwx.gateway.hooks import Hooks, is_vendor_request
+from webwx.gateway.incoming_file_rules import IncomingFileRules
+from webwx.gateway.incoming_files import IncomingFiles
 from webwx.gateway.keys import KeyRing
 from webwx.gateway.notification_queue import NotificationQueue
 from webwx.gateway.open_streams import OpenStream, OpenStreams
@@ -75,7 +78,7 @@ class Gateway:
         folder: Folder for files that wait to be sent.
         bots: The bots that run on the accounts; default: none.
         clock: Returns seconds since 1970.
-        sleep: Waits for some seconds until a webhook is called again.
+        sleep: Waits for some seconds until a webhook is called, or a file saved, again.
         rng: Spreads calls of webhooks.
         outgoing: Fetches files that sends name by their URLs.
     """
@@ -115,6 +118,10 @@ class Gateway:
             port, self.webhooks, records, self.notices, clock=clock, sleep=sleep,
             rng=rng or random.Random(),  # noqa: S311 - it only spreads calls
         )  # fmt: skip
+        self.incoming_file_rules = IncomingFileRules(records, clock)
+        self.incoming_files = IncomingFiles(
+            config.incoming_files, port, self.incoming_file_rules, records, clock, sleep
+        )  # fmt: skip
         self._fallback = Fallback(port, self.notifications, channels_of(config.fallback))
         self._background: list[asyncio.Future[NoReturn]] = []
         self.routes = self._assemble()
@@ -131,6 +138,7 @@ class Gateway:
         await self.port.start()
         await self.notifications.start()
         await self.deliveries.start()
+        await self.incoming_files.start()
         self._background = [asyncio.ensure_future(work) for work in (self._fallback.run(), self.streams.run())]
 
     def begin_closing(self) -> None:
@@ -145,6 +153,7 @@ class Gateway:
                 task.cancel()
             await self.notifications.close()
             await self.deliveries.close()
+            await self.incoming_files.close()
             await self.port.close()
             await self._audit.close()
             await self._outgoing.close()
@@ -164,6 +173,7 @@ class Gateway:
                         contacts_router,
                         events_router,
                         identities_router,
+                        incoming_files_router,
                         logins_router,
                         messages_router,
                         receivers_router,
@@ -201,6 +211,8 @@ class Gateway:
                 "webhooks": Provide(lambda: self.webhooks, sync_to_thread=False),
                 "deliveries": Provide(lambda: self.deliveries, sync_to_thread=False),
                 "notices": Provide(lambda: self.notices, sync_to_thread=False),
+                "incoming_files": Provide(lambda: self.incoming_files, sync_to_thread=False),
+                "rules": Provide(lambda: self.incoming_file_rules, sync_to_thread=False),
             },
             before_send=[self._audit.record],
             exception_handlers=HANDLERS,

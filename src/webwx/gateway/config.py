@@ -22,7 +22,7 @@ DATABASE_NAME = "gateway.db"
 """Name of the file with the records, in the same folder."""
 
 EXAMPLE = """\
-# The gateway reads this file at its start, and again when it gets SIGHUP; [listen] and [tls] need a restart.
+# The gateway reads this file at its start, and [limits] again when it gets SIGHUP; the other tables need a restart.
 
 [listen]
 # host = "127.0.0.1"        # another address needs [tls] or behind_proxy
@@ -56,6 +56,10 @@ EXAMPLE = """\
 # smtp_password_file = ""   # file with the password
 # mail_from = ""
 # mail_to = ""
+
+[incoming_files]            # rules of the console save files that arrive in chats below this folder
+# root = ""                 # an existing folder, such as "/srv/wechat"; empty: no file is saved
+# keep_free = 1073741824    # bytes that stay free on its disk
 
 # [[bots]]                  # a bot that runs inside the gateway; repeat the table for several
 # file = "bot.py"           # path of a Python file, relative to this one
@@ -147,6 +151,15 @@ class BotTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Names of the accounts on which they run; empty: all accounts, or the one that a bot names itself."""
 
 
+class IncomingFilesTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The table `[incoming_files]`: where rules may save files that arrive in chats."""
+
+    root: str = ""
+    """An existing folder that has the folders of all rules; empty: no file is saved."""
+    keep_free: int = 1024 * 1024 * 1024
+    """Bytes that stay free on its disk."""
+
+
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The configuration of the gateway."""
 
@@ -155,6 +168,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     limits: LimitsTable = LimitsTable()
     fallback: FallbackTable = FallbackTable()
     bots: tuple[BotTable, ...] = ()
+    incoming_files: IncomingFilesTable = IncomingFilesTable()
 
     @property
     def is_local(self) -> bool:
@@ -193,6 +207,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             )
         if not 0 <= self.listen.port <= 65_535:
             raise InvalidSettings(f"{self.listen.port} is no port; use a number from 1 to 65535, or 0 for any.")
+        if self.incoming_files.root and not Path(self.incoming_files.root).is_absolute():
+            raise InvalidSettings("'root' of [incoming_files] is an absolute path, such as '/srv/wechat'.")
 
 
 def is_loopback(host: str) -> bool:

@@ -1,0 +1,156 @@
+"""
+Consumers of the journals of several accounts, kept open through every end of a login.
+
+A webhook or a rule has one consumer in the journal of each of its accounts, so its position is stored there, and a
+restart or an absence loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, NoReturn
+
+from webwx.errors import AlreadyRunning, LoggedOut, NotLoggedIn, StorageError, WxError
+from webwx.gateway.problems import GatewayProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from webwx.gateway.port import AccountPort, EventConsumer, GatewayPort
+
+_log = logging.getLogger("webwx.gateway")
+
+_REOPEN = 5.0
+"""Seconds until a consumer is opened again that another process, or a disk, has prevented."""
+
+
+class AccountConsumers:
+    """
+    One consumer with the same name in the journal of each account.
+
+    Args:
+        name: Name of the consumer.
+        port: The accounts.
+        serves: Returns whether an account belongs to them.
+        work: Called with an account and its open consumer; it returns, or raises `LoggedOut`, when the login has ended.
+        sleep: Waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        port: GatewayPort,
+        serves: Callable[[int], bool],
+        work: Callable[[AccountPort, EventConsumer], Awaitable[object]],
+        sleep: Callable[[float], Awaitable[object]],
+    ) -> None:
+        self._name = name
+        self._port = port
+        self._serves = serves
+        self._work = work
+        self._sleep = sleep
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._renewed: dict[int, asyncio.Event] = {}
+        """For each account an event that is set when it has come online."""
+        self._opened: dict[int, asyncio.Event] = {}
+        """For each account an event that is set once its consumer is open, or cannot be opened now."""
+
+    def __repr__(self) -> str:
+        return f"AccountConsumers({self._name})"
+
+    def serve(self, account: int) -> None:
+        """Read the events of an account, unless they are read already."""
+        if not self._serves(account):
+            return
+        task = self._tasks.get(account)
+        if task is None or task.done():
+            self._renewed[account], self._opened[account] = asyncio.Event(), asyncio.Event()
+            self._tasks[account] = asyncio.ensure_future(self._read_account(account))
+        else:
+            self._renewed[account].set()
+
+    async def until_open(self) -> None:
+        """Return once there is a position in each account that is logged in."""
+        for opened in self._opened.values():
+            await opened.wait()
+
+    async def stop(self) -> None:
+        """Stop; the next run continues with what is not acknowledged."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def _read_account(self, number: int) -> None:
+        """Read the events of an account through every end of its login, until it is removed."""
+        renewed, opened = self._renewed[number], self._opened[number]
+        while True:
+            renewed.clear()
+            try:
+                account = self._port.account(number)
+                async with account.consume(self._name) as consumer:
+                    opened.set()
+                    await self._work(account, consumer)
+            except GatewayProblem:  # the account was removed
+                return
+            except (LoggedOut, NotLoggedIn):
+                pass
+            except (AlreadyRunning, StorageError) as error:
+                _log.warning("The consumer %s waits for account %s: %s", self._name, number, error)
+                await self._sleep(_REOPEN)
+                continue
+            except WxError as error:  # the saved login cannot be read; a new one replaces it
+                _log.warning("The consumer %s waits for account %s: %s", self._name, number, error)
+            finally:
+                opened.set()
+            await renewed.wait()
+
+
+class RunningConsumers:
+    """
+    The consumers that run now, by the id of the webhook or the rule that they belong to.
+
+    Args:
+        port: The accounts.
+    """
+
+    def __init__(self, port: GatewayPort) -> None:
+        self._port = port
+        self._running: dict[str, AccountConsumers] = {}
+        self._watching: asyncio.Future[NoReturn] | None = None
+
+    def __repr__(self) -> str:
+        return f"RunningConsumers({len(self._running)})"
+
+    def start(self) -> None:
+        """Begin to read the accounts that come online, new ones included."""
+        self._watching = asyncio.ensure_future(self._watch())
+
+    async def begin(self, owner: str, consumers: AccountConsumers) -> None:
+        """Begin to read the events of all accounts."""
+        self._running[owner] = consumers
+        for status in await self._port.list_accounts():
+            consumers.serve(status.number)
+
+    async def end(self, owner: str) -> None:
+        """Stop the consumers of an owner, if it has any."""
+        consumers = self._running.pop(owner, None)
+        if consumers is not None:
+            await consumers.stop()
+
+    async def close(self) -> None:
+        """Stop all consumers."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        for owner in list(self._running):
+            await self.end(owner)
+
+    async def _watch(self) -> NoReturn:
+        async for status in self._port.watch_states():
+            if status.state == "online":
+                for consumers in self._running.values():
+                    consumers.serve(status.number)
+        raise AssertionError("The states of the accounts have no end.")

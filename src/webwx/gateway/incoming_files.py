@@ -1,0 +1,351 @@
+"""
+Saving of incoming files by rules.
+
+Each rule is a consumer of the journal of each of its accounts. A file is written under a temporary name and appears
+whole; it never replaces another one and never leaves its folder. A file that cannot be saved is tried again: without
+end while the disk or the network prevents it, otherwise until it becomes a dead letter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from webwx.client.files import Place
+from webwx.errors import LocalStateError, LoggedOut, NotLoggedIn, RateLimited, TransportError, WxError
+from webwx.gateway.account_consumers import AccountConsumers, RunningConsumers
+from webwx.gateway.problems import GatewayProblem
+from webwx.storage.locks import explain, flush_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from webwx.gateway.config import IncomingFilesTable
+    from webwx.gateway.incoming_file_rules import IncomingFileRule, IncomingFileRules
+    from webwx.gateway.port import AccountEvent, AccountPort, EventConsumer, GatewayPort
+    from webwx.storage.base import RecordStore
+
+_log = logging.getLogger("webwx.gateway")
+
+PAUSES = (5.0, 30.0, 120.0, 600.0, 1800.0)
+"""Seconds before each further attempt to save a file."""
+
+REMEMBERED_FILES = 100
+"""Number of the latest files of each rule that are remembered."""
+
+_PASSING = (LocalStateError, RateLimited, TransportError)
+"""Errors that say nothing about the file; it is tried again without end."""
+
+_AT_ONCE = 2
+"""Number of files of a rule that are fetched at the same time."""
+
+_WAITING = 100
+"""Number of files of a rule in memory that wait for their next attempt."""
+
+_OUTCOMES = "incoming-files"
+"""Kind of the records with the outcomes of a rule."""
+
+
+FileOutcome = Literal["saved", "too_large", "retrying", "failed"]
+"""`failed`: given up; the event is a dead letter of the rule's consumer."""
+
+
+class IncomingFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of an incoming file."""
+
+    account: int
+    number: int
+    """Number of the event."""
+    outcome: FileOutcome
+    time: float
+    """Time of the outcome: seconds since 1970."""
+    name: str = ""
+    """Name in the rule's folder; empty if it was not saved."""
+    size: int = 0
+    """Bytes; 0 if they are not known."""
+    chat_name: str = ""
+    error: str = ""
+    """Why it was not saved."""
+
+    def __repr__(self) -> str:
+        return f"IncomingFile({self.account}-{self.number}, {self.outcome})"
+
+
+class FileTooLarge(Exception):
+    """A file is larger than the rule allows."""
+
+
+class IncomingFileOutcomes:
+    """
+    The latest outcomes of each rule, stored as records.
+
+    Args:
+        records: The records.
+    """
+
+    def __init__(self, records: RecordStore) -> None:
+        self._records = records
+        self._decoder = msgspec.json.Decoder(list[IncomingFile])
+        self._writing = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return "IncomingFileOutcomes()"
+
+    async def find(self, rule_id: str) -> list[IncomingFile]:
+        """Return the latest outcomes of a rule, the newest first."""
+        record = await self._records.get(_OUTCOMES, rule_id)
+        return [] if record is None else self._decoder.decode(record.body)
+
+    async def add(self, rule_id: str, file: IncomingFile) -> None:
+        """Store an outcome; it replaces the earlier one of the same file."""
+        async with self._writing:
+            record = await self._records.get(_OUTCOMES, rule_id)
+            earlier = [] if record is None else self._decoder.decode(record.body)
+            others = [each for each in earlier if (each.account, each.number) != (file.account, file.number)]
+            body = msgspec.json.encode([file, *others][:REMEMBERED_FILES])
+            version = 0 if record is None else record.version
+            await self._records.put(_OUTCOMES, rule_id, body, version=version, time=file.time)
+
+    async def forget(self, rule_id: str) -> None:
+        """Delete the outcomes of a rule."""
+        async with self._writing:
+            await self._records.delete(_OUTCOMES, rule_id)
+
+
+class FileFolder:
+    """
+    The folder of a rule, below the root that the configuration names.
+
+    Args:
+        table: The configuration.
+        path: Path below the root.
+    """
+
+    def __init__(self, table: IncomingFilesTable, path: str) -> None:
+        self._root = Path(table.root)
+        self._folder = self._root / path
+        self._keep_free = table.keep_free
+
+    def save(self, source: Path, name: str, limit: int, *, is_repeated: bool) -> tuple[Path, int]:
+        """
+        Copy a file into the folder under a free name, and return its path and size.
+
+        Args:
+            source: The file.
+            name: Its name in the folder; a number is added if it is taken.
+            limit: Bytes at most.
+            is_repeated: An earlier attempt may have saved the file; a copy with its content is returned then.
+
+        Raises:
+            FileTooLarge: The file is larger than the limit.
+            LocalStateError: The file cannot be written.
+        """
+        try:
+            size = source.stat().st_size
+            if size > limit:
+                raise FileTooLarge
+            self._prepare(size)
+            place = Place(self._folder)
+            with place.begin() as file, source.open("rb") as content:
+                shutil.copyfileobj(content, file)
+                os.fsync(file.fileno())
+                saved = (place.find_copy(file, name) if is_repeated else None) or place.keep(file, name)
+            flush_folder(self._folder)
+        except OSError as error:
+            raise LocalStateError(f"The file cannot be written: {explain(error)}") from None
+        return saved, size
+
+    def _prepare(self, size: int) -> None:
+        """Make the folder, unless it lies outside of the root or its disk is full."""
+        if not self._root.is_dir():
+            raise LocalStateError("The root of incoming files is no folder; it may be on a disk that is not mounted.")
+        if not self._folder.resolve().is_relative_to(self._root.resolve()):
+            raise LocalStateError("The folder is a link to a place outside of the root of incoming files.")
+        if shutil.disk_usage(self._root).free - size < self._keep_free:
+            raise LocalStateError(
+                "The disk has too little free space; 'keep_free' in gateway.toml says how much stays."
+            )
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+
+class IncomingFileSaver:
+    """
+    Saves the files of one rule.
+
+    Args:
+        rule: The rule.
+        folder: Its folder.
+        outcomes: Remembers what became of each file.
+        clock: Returns seconds since 1970.
+        sleep: Waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        rule: IncomingFileRule,
+        folder: FileFolder,
+        outcomes: IncomingFileOutcomes,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]],
+    ) -> None:
+        self._rule = rule
+        self._folder = folder
+        self._outcomes = outcomes
+        self._clock = clock
+        self._sleep = sleep
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._room = asyncio.Semaphore(_WAITING)
+
+    def __repr__(self) -> str:
+        return f"IncomingFileSaver({self._rule.id})"
+
+    async def save_all(self, account: AccountPort, consumer: EventConsumer) -> None:
+        """Save the files of an account until its login ends."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks: set[asyncio.Task[None]] = set()
+                while batch := await consumer.take():
+                    for told in batch:
+                        if self._rule.wants(told):
+                            await self._room.acquire()
+                            task = group.create_task(self._save(account, consumer, told))
+                            tasks.add(task)
+                            task.add_done_callback(tasks.discard)
+                            task.add_done_callback(lambda _: self._room.release())
+                        else:
+                            consumer.ack(told.event.number)
+                for task in tasks:
+                    task.cancel()
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+
+    async def _save(self, account: AccountPort, consumer: EventConsumer, told: AccountEvent) -> None:
+        """Save a file, or make its event a dead letter after several attempts."""
+        number, tries = told.event.number, 0
+        is_repeated = told.attempt > 1 or told.event.redelivered
+        while True:
+            try:
+                async with self._slots:
+                    saved, size = await self._copy(account, told, is_repeated=is_repeated)
+            except FileTooLarge:
+                await self._note(told, "too_large")
+                break
+            except (LoggedOut, NotLoggedIn):
+                raise
+            except _PASSING as error:
+                await self._note(told, "retrying", error=str(error))
+                pause = PAUSES[min(tries, len(PAUSES) - 1)]
+            except (WxError, GatewayProblem) as error:
+                failures = await consumer.failed(number, type(error).__name__)
+                if failures > len(PAUSES):
+                    await consumer.give_up(number, type(error).__name__)
+                    await self._note(told, "failed", error=str(error))
+                    _log.warning("Rule %s has given up a file (%s).", self._rule.id, type(error).__name__)
+                    return
+                await self._note(told, "retrying", error=str(error))
+                pause = PAUSES[failures - 1]
+            else:
+                await self._note(told, "saved", name=saved.name, size=size)
+                break
+            await self._sleep(pause)
+            tries, is_repeated = tries + 1, True
+        consumer.ack(number)
+
+    async def _copy(self, account: AccountPort, told: AccountEvent, *, is_repeated: bool) -> tuple[Path, int]:
+        if getattr(told.event, "size", 0) > self._rule.max_bytes:
+            raise FileTooLarge
+        media = await account.media(told.event.number)
+        name = self._rule.file_name(told, media.path.name)
+        return await asyncio.to_thread(
+            self._folder.save, media.path, name, self._rule.max_bytes, is_repeated=is_repeated
+        )  # fmt: skip
+
+    async def _note(
+        self, told: AccountEvent, outcome: FileOutcome, *, name: str = "", size: int = 0, error: str = ""
+    ) -> None:
+        size = size or getattr(told.event, "size", 0)
+        file = IncomingFile(
+            account=told.account, number=told.event.number, outcome=outcome, time=self._clock(), name=name, size=size,
+            chat_name=told.chat_name, error=error,
+        )  # fmt: skip
+        await self._outcomes.add(self._rule.id, file)
+
+
+class IncomingFiles:
+    """
+    Saves incoming files by all enabled rules while the gateway runs.
+
+    Args:
+        table: The configuration.
+        port: The accounts.
+        rules: The rules.
+        records: Stores the outcomes.
+        clock: Returns seconds since 1970.
+        sleep: Waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        table: IncomingFilesTable,
+        port: GatewayPort,
+        rules: IncomingFileRules,
+        records: RecordStore,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]],
+    ) -> None:
+        self._table = table
+        self._port = port
+        self._rules = rules
+        self._clock = clock
+        self._sleep = sleep
+        self.outcomes = IncomingFileOutcomes(records)
+        """What became of the latest files."""
+        self._running = RunningConsumers(port)
+        self._applying = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return "IncomingFiles()"
+
+    @property
+    def root(self) -> str:
+        """The folder that has the folders of all rules; empty: no file is saved."""
+        return self._table.root
+
+    async def start(self) -> None:
+        """Begin to save files."""
+        self._running.start()
+        for rule in await self._rules.find():
+            await self._begin(rule)
+
+    async def apply(self, rule_id: str) -> None:
+        """
+        Save files by a rule as it is stored now; stop if it was disabled or deleted.
+
+        A new rule saves every file that arrives after this call, of the accounts that are logged in.
+        """
+        async with self._applying:
+            await self._running.end(rule_id)
+            rule = await self._rules.get(rule_id)
+            if rule is None:
+                await self.outcomes.forget(rule_id)
+            else:
+                await self._begin(rule)
+
+    async def close(self) -> None:
+        """Stop; the next start continues with what is not saved."""
+        await self._running.close()
+
+    async def _begin(self, rule: IncomingFileRule) -> None:
+        if not rule.enabled or not self.root:
+            return
+        folder = FileFolder(self._table, rule.folder)
+        saver = IncomingFileSaver(rule, folder, self.outcomes, self._clock, self._sleep)
+        consumers = AccountConsumers(rule.consumer, self._port, rule.serves, saver.save_all, self._sleep)
+        await self._running.begin(rule.id, consumers)
+        await consumers.until_open()
