@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from tests.gateway.conftest import Running, StartGateway
 
+    from webwx.gateway.fallback import ChannelName
+
 
 def writes_to(path: Path) -> tuple[str, ...]:
     """Return a command that appends its stdin to a file."""
@@ -46,6 +48,8 @@ async def test_the_end_of_a_login_runs_the_command(start_gateway: StartGateway, 
 
 class Channel:
     """A channel that fails a number of times."""
+
+    name: ChannelName = "command"
 
     def __init__(self, failures: int = 0) -> None:
         self.sent: asyncio.Queue[str] = asyncio.Queue()

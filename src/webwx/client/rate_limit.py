@@ -68,6 +68,8 @@ class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
 class RateLimitState(msgspec.Struct, frozen=True, kw_only=True):
     """What an account's rate limit allows now, over all processes that share its journal."""
 
+    limit: RateLimit
+    """The rate limit."""
     wait: float
     """Seconds until the next message may be sent; 0 means now."""
     next_at: float
@@ -234,6 +236,7 @@ class LimiterState(msgspec.Struct, frozen=True):
         state = self.at(now)
         _, reservation = state.reserve(rate_limit, "messages", now, 0.0)
         return RateLimitState(
+            limit=rate_limit,
             wait=reservation.wait, next_at=reservation.at,
             paused_until=state.paused_until if state.is_paused(now) else None,
             refusals=state.refusals,

@@ -23,6 +23,8 @@ from webwx.gateway.api.consumers import consumers_router
 from webwx.gateway.api.contacts import contacts_router
 from webwx.gateway.api.documents import ReferencePage, documents_router
 from webwx.gateway.api.events import events_router
+from webwx.gateway.api.fallback import fallback_router
+from webwx.gateway.api.health import health_router
 from webwx.gateway.api.identities import identities_router
 from webwx.gateway.api.incoming_files import incoming_files_router
 from webwx.gateway.api.logins import logins_router
@@ -122,7 +124,7 @@ class Gateway:
         self.incoming_files = IncomingFiles(
             config.incoming_files, port, self.incoming_file_rules, records, clock, sleep
         )  # fmt: skip
-        self._fallback = Fallback(port, self.notifications, channels_of(config.fallback))
+        self.fallback = Fallback(port, self.notifications, channels_of(config.fallback))
         self._background: list[asyncio.Future[NoReturn]] = []
         self.routes = self._assemble()
         """The application behind the checks of hosts and origins, with its table of routes."""
@@ -139,7 +141,7 @@ class Gateway:
         await self.notifications.start()
         await self.deliveries.start()
         await self.incoming_files.start()
-        self._background = [asyncio.ensure_future(work) for work in (self._fallback.run(), self.streams.run())]
+        self._background = [asyncio.ensure_future(work) for work in (self.fallback.run(), self.streams.run())]
 
     def begin_closing(self) -> None:
         """End all streams and stop the bots, because the server stops."""
@@ -172,6 +174,8 @@ class Gateway:
                         consumers_router,
                         contacts_router,
                         events_router,
+                        fallback_router,
+                        health_router,
                         identities_router,
                         incoming_files_router,
                         logins_router,
@@ -211,6 +215,7 @@ class Gateway:
                 "webhooks": Provide(lambda: self.webhooks, sync_to_thread=False),
                 "deliveries": Provide(lambda: self.deliveries, sync_to_thread=False),
                 "notices": Provide(lambda: self.notices, sync_to_thread=False),
+                "fallback": Provide(lambda: self.fallback, sync_to_thread=False),
                 "incoming_files": Provide(lambda: self.incoming_files, sync_to_thread=False),
                 "rules": Provide(lambda: self.incoming_file_rules, sync_to_thread=False),
             },

@@ -14,7 +14,7 @@ import ssl
 from email.message import EmailMessage
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Literal, NoReturn, Protocol
 
 import msgspec
 
@@ -39,12 +39,20 @@ _PATIENCE = 30.0
 _TLS_FROM_THE_START = 465
 
 
+ChannelName = Literal["command", "webhook", "mail"]
+
+
 class ChannelFailed(Exception):
     """A channel could not reach the owner; the sentence says why."""
 
 
 class FallbackChannel(Protocol):
     """A way to reach the owner."""
+
+    @property
+    def name(self) -> ChannelName:
+        """Name of the way, as the API shows it."""
+        ...
 
     async def send(self, subject: str, text: str) -> None:
         """
@@ -63,6 +71,8 @@ class CommandChannel:
     Args:
         command: The program and its arguments; no shell is involved.
     """
+
+    name: ChannelName = "command"
 
     def __init__(self, command: Sequence[str]) -> None:
         self._command = command
@@ -99,6 +109,8 @@ class MailChannel:
     Args:
         table: The settings.
     """
+
+    name: ChannelName = "mail"
 
     def __init__(self, table: FallbackTable) -> None:
         self._table = table
@@ -139,6 +151,8 @@ class WebhookChannel:
         url: Address of the webhook.
         allow_private: Allow a host of this machine or of a private network.
     """
+
+    name: ChannelName = "webhook"
 
     def __init__(self, url: str, *, allow_private: bool) -> None:
         self._url = url
@@ -205,6 +219,22 @@ class Fallback:
         self._reported: set[int] = set()
         """Numbers of the accounts whose end was reported since their last login."""
         self._sending: set[asyncio.Task[None]] = set()
+
+    @property
+    def channels(self) -> list[ChannelName]:
+        """The names of the channels."""
+        return [channel.name for channel in self._channels]
+
+    async def send_test(self) -> dict[ChannelName, str]:
+        """Send a test text on every channel, once, and return why each failed: empty for one that did not."""
+        return dict(await asyncio.gather(*map(self._try, self._channels)))
+
+    async def _try(self, channel: FallbackChannel) -> tuple[ChannelName, str]:
+        try:
+            await channel.send("webwx: test", "This is how the end of a login is reported.")
+        except ChannelFailed as failure:
+            return channel.name, str(failure)
+        return channel.name, ""
 
     async def run(self) -> NoReturn:
         """Report, without end."""

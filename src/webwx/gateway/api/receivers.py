@@ -41,6 +41,8 @@ class ReceiverView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: str
     """Which clients it understands."""
+    path: str
+    """Where the clients of this kind send to: a path of this gateway, with `{token}` in place of the token."""
     account: int
     """Number of the account that sends."""
     to: str | int
@@ -139,10 +141,11 @@ class ReceiverKinds(msgspec.Struct, frozen=True, kw_only=True):
 def view_of_receiver(receiver: StoredReceiver, waiting: int) -> ReceiverView:
     """Return a receiver as the API shows it."""
     return ReceiverView(
-        id=receiver.id, name=receiver.name, kind=receiver.kind, account=receiver.account, to=receiver.to,
-        created_at=moment(receiver.created_at), has_secret=bool(receiver.secret),
-        signature_header=receiver.signature_header, timestamp_header=receiver.timestamp_header,
-        template=receiver.template, allows_get=receiver.allows_get, zone=receiver.zone,
+        id=receiver.id, name=receiver.name, kind=receiver.kind, path=address_of(receiver.kind, "{token}"),
+        account=receiver.account, to=receiver.to, created_at=moment(receiver.created_at),
+        has_secret=bool(receiver.secret), signature_header=receiver.signature_header,
+        timestamp_header=receiver.timestamp_header, template=receiver.template, allows_get=receiver.allows_get,
+        zone=receiver.zone,
         messages_per_minute=receiver.messages_per_minute, rule=str(receiver.rule), holds=receiver.holds,
         waiting=waiting,
     )  # fmt: skip

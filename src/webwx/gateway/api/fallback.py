@@ -1,0 +1,50 @@
+"""How the owner is reached when a login ends: what the configuration names, and a test of it."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar import Router, get, post
+from litestar.di import NamedDependency
+from litestar.params import SkipValidation
+
+from webwx.gateway.api.documented import problems
+from webwx.gateway.fallback import ChannelName, Fallback
+
+InjectedFallback = NamedDependency[SkipValidation[Fallback]]
+
+
+class FallbackView(msgspec.Struct, frozen=True, kw_only=True):
+    """How the owner is reached when a login ends."""
+
+    channels: list[ChannelName]
+    """Empty: the owner is not told."""
+
+
+class TestedChannel(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a test."""
+
+    channel: ChannelName
+    error: str
+    """Why it has failed; empty if it has not."""
+
+
+class TestedFallback(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the tests of all channels."""
+
+    results: list[TestedChannel]
+
+
+@get("/fallback", scope="admin", summary="Show the fallback", responses=problems())
+async def show_fallback(fallback: InjectedFallback) -> FallbackView:
+    """Return on which channels the end of a login is reported."""
+    return FallbackView(channels=fallback.channels)
+
+
+@post("/fallback/test", scope="admin", status_code=200, summary="Test the fallback", responses=problems(503))
+async def test_fallback(fallback: InjectedFallback) -> TestedFallback:
+    """Send a test text on every channel, once, and wait for the outcomes."""
+    results = await fallback.send_test()
+    return TestedFallback(results=[TestedChannel(channel=name, error=error) for name, error in results.items()])
+
+
+fallback_router = Router("/", route_handlers=[show_fallback, test_fallback], tags=["receivers"])
