@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +31,10 @@ _VERSION = b"\x01"
 
 _CHECKSUM = 4
 """Bytes of the checksum at the end, by which a damaged string is detected."""
+
+
+_RECENT = 256
+"""Number of cursors that are remembered in both forms, because many readers stand at the same position."""
 
 
 class AccountEntry(NamedTuple):
@@ -54,7 +59,11 @@ def encode_cursor(numbers: Mapping[int, int]) -> str:
     Args:
         numbers: The number of the last entry that was read, by account; an account at its beginning may be left out.
     """
-    positions = sorted((account, number) for account, number in numbers.items() if number)
+    return _encode(tuple(sorted((account, number) for account, number in numbers.items() if number)))
+
+
+@lru_cache(maxsize=_RECENT)
+def _encode(positions: tuple[tuple[int, int], ...]) -> str:
     if not positions:
         return ""
     content = _VERSION + msgspec.msgpack.encode(positions)
@@ -68,6 +77,11 @@ def decode_cursor(cursor: str) -> dict[int, int]:
     Raises:
         InvalidCursor: The text is damaged, or is not a cursor of this version.
     """
+    return dict(_decode(cursor))
+
+
+@lru_cache(maxsize=_RECENT)
+def _decode(cursor: str) -> dict[int, int]:
     if not cursor:
         return {}
     try:
