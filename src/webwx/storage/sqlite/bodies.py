@@ -1,93 +1,25 @@
-"""
-The stored bodies of batches: how items are located in a body and read from it.
-
-An item is found in the body by its exact bytes. An item that was repaired when it was decoded has other bytes, so it is
-stored beside the body.
-"""
+"""The stored bodies of batches: how items are read from them."""
 
 from __future__ import annotations
 
-import zlib
-from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from webwx.storage.bodies import unpack
 from webwx.storage.sqlite.bulk import as_list
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
+
+    from webwx.storage.bodies import ItemRange
 
 _KEPT = 4
 """Number of bodies that stay unpacked: consecutive entries mostly come from one batch."""
 
 _SMALL = 32 * 1024
 """Bytes below which a body is read together with others."""
-
-
-_BEGINNING = 32
-"""Number of bytes of an item that are searched first."""
-
-
-class ItemRange(msgspec.Struct, frozen=True, gc=False):
-    """Range of bytes of an item in a body."""
-
-    start: int
-    length: int
-
-
-def locate(body: bytes, items: Iterable[bytes | msgspec.Raw]) -> list[ItemRange | None]:
-    """Return the ranges of items in a body, None for an item that is not in it; quick if the items are in order."""
-    places: list[ItemRange | None] = []
-    after = gap = 0
-    for raw in items:
-        start, length = after + gap, len(raw)
-        if not body.startswith(raw, start):  # the gap between two items is mostly the same
-            start = _find(body, bytes(raw), after)
-        if start < 0 or not length:
-            places.append(None)
-        else:
-            gap, after = max(0, start - after), start + length
-            places.append(ItemRange(start, length))
-    return places
-
-
-def _find(body: bytes, raw: bytes, after: int) -> int:
-    # A search for the whole item takes ten times as long.
-    start = body.find(raw[:_BEGINNING], after)
-    if start >= 0 and not body.startswith(raw, start):
-        start = body.find(raw, after)
-    return start if start >= 0 else body.find(raw)
-
-
-def blank(body: bytes, kept: Iterable[ItemRange]) -> bytes:
-    """Return a body of the same length in which all bytes outside of some ranges are blank."""
-    left = bytearray(b" " * len(body))
-    for place in kept:
-        end = place.start + place.length
-        left[place.start : end] = body[place.start : end]
-    return bytes(left)
-
-
-def pack(body: bytes) -> bytes:
-    """Compress a body quickly, in zlib's format."""
-    return _compressor()(body, 1)
-
-
-def unpack(packed: bytes) -> bytes:
-    """Decompress a body."""
-    return zlib.decompress(packed)
-
-
-@cache
-def _compressor() -> Callable[[bytes, int], bytes]:
-    # The module takes 1 MB of memory, so it is imported only by a process that stores something.
-    try:
-        from isal.isal_zlib import compress
-    except ImportError:  # it has no wheel for this platform
-        return zlib.compress
-    return compress
 
 
 class Bodies:

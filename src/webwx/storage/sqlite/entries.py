@@ -9,7 +9,8 @@ import msgspec
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item
 from webwx.storage.base import Entry
-from webwx.storage.sqlite.bodies import Bodies, ItemRange
+from webwx.storage.bodies import ItemRange
+from webwx.storage.sqlite.bodies import Bodies
 from webwx.storage.sqlite.bulk import as_list, insert, select
 
 if TYPE_CHECKING:

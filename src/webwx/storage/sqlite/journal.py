@@ -26,9 +26,9 @@ from webwx.protocol.codec import clean_text
 from webwx.storage.archive_files import MediaFiles
 from webwx.storage.base import RETENTION_DAYS, Arrival, ConsumerPosition, DeadLetterRow, Entry, Stats
 from webwx.storage.batches import digest_of_body, gap_between, new_items
+from webwx.storage.bodies import blank, locate, pack
 from webwx.storage.locks import explain, flush_folder, make_private, take_lock
 from webwx.storage.sqlite.archive import SqliteArchivedMedia, delete_unnamed
-from webwx.storage.sqlite.bodies import blank, locate, pack
 from webwx.storage.sqlite.bulk import as_list, select
 from webwx.storage.sqlite.consumer_list import delete_consumer, find_consumer, read_consumers
 from webwx.storage.sqlite.consumers import ConsumerState, LiveConsumers, SqliteConsumer, StoredBatch, read_known

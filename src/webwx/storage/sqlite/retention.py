@@ -18,8 +18,8 @@ import msgspec
 
 from webwx.model.events import ContinuityLost
 from webwx.storage.base import ARCHIVE_CONSUMER, QUARANTINE
+from webwx.storage.bodies import ItemRange, blank, pack, unpack
 from webwx.storage.sqlite.archive import delete_unnamed
-from webwx.storage.sqlite.bodies import ItemRange, blank, pack, unpack
 from webwx.storage.sqlite.bulk import as_list, select, select_numbers
 from webwx.storage.sqlite.conversations import delete_conversations
 from webwx.storage.sqlite.entries import KINDS

@@ -16,7 +16,7 @@ from webwx.model.events import Arrived, Item, identify
 from webwx.protocol.codec import read_json
 from webwx.protocol.messages import WireText
 from webwx.protocol.sync import SyncReply
-from webwx.storage.sqlite.bodies import locate, unpack
+from webwx.storage.bodies import locate, unpack
 from webwx.storage.sqlite.entries import write_entries
 
 if TYPE_CHECKING:
