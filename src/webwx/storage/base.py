@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
+from webwx.errors import StorageError
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Arrived, Item
@@ -70,6 +71,27 @@ LOGIN_VERSION = 1
 
 LOOK_EVERY = 2.0
 """Seconds between two checks for dead letters that another process has revived."""
+
+
+class Fence(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The right of a process to change an account of a journal that several machines share.
+
+    A takeover by another process raises the epoch of the account. A change with an earlier epoch is refused, also from
+    a process that does not know of the takeover yet.
+    """
+
+    account: int
+    """The account's number at the platform (`uin`)."""
+    epoch: int
+    """Number of takeovers of the account, that of this process included."""
+
+    def __repr__(self) -> str:
+        return f"Fence(epoch {self.epoch})"
+
+
+class NotOwner(StorageError):
+    """Another process owns the account now, so nothing was stored."""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
