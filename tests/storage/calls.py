@@ -28,5 +28,5 @@ def calls_of_this_thread() -> Iterator[list[object]]:
 
 
 def is_query(call: object) -> bool:
-    """Return whether a recorded call is one of SQLite's."""
-    return type(getattr(call, "__self__", None)).__module__ == "sqlite3"
+    """Return whether a recorded call is one of SQLite's, or of the driver of PostgreSQL."""
+    return type(getattr(call, "__self__", None)).__module__.partition(".")[0] in {"sqlite3", "asyncpg"}

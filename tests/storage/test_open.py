@@ -49,7 +49,7 @@ async def test_each_journal_in_memory_is_a_new_one(path: Path, monkeypatch: pyte
     assert list(path.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("url", ["postgresql://here/journal", "sqlite://here/me.journal", "://"])
+@pytest.mark.parametrize("url", ["mysql://here/journal", "sqlite://here/me.journal", "://"])
 def test_a_url_of_an_unknown_engine_is_refused_with_the_valid_ones(url: str) -> None:
     with pytest.raises(InvalidSettings, match="use a path, sqlite:///PATH or memory:"):
         open_journal(url)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+import pytest
+from tests.postgres import new_schema
+
 from webwx.storage.memory.journal import MemoryJournal
+from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.sqlite.journal import SqliteJournal
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.postgres import TemporarySchema
 
     from webwx.storage.base import Consumer, Journal
 
@@ -84,7 +91,31 @@ class MemoryEngine:
         raise AssertionError("What is in memory does not outlive its process.")
 
 
-SURVIVING = ("sqlite",)
+class PostgresEngine:
+    """A schema of its own in a temporary cluster."""
+
+    survives = True
+
+    def __init__(self, schema: TemporarySchema) -> None:
+        self.schema = schema
+
+    @property
+    def url(self) -> str:
+        return self.schema.url
+
+    def open(self, *, retention_days: float = 90) -> PostgresJournal:
+        return PostgresJournal(self.url, retention_days=retention_days)
+
+    async def end(self, journal: Journal, consumer: Consumer) -> None:
+        await journal.close()
+
+    async def kill(self, journal: Journal) -> None:
+        await asyncio.to_thread(self.schema.end_sessions)
+        await journal.close()
+        await asyncio.to_thread(self.schema.allow_sessions)
+
+
+SURVIVING = ("sqlite", pytest.param("postgres", marks=pytest.mark.verify))
 """Engines whose journals survive their process."""
 
 ENGINES = (*SURVIVING, "memory")
@@ -94,4 +125,6 @@ def make(name: str, folder: Path) -> StorageEngine:
     """Return an engine by its name, with a new place."""
     if name == "memory":
         return MemoryEngine()
+    if name == "postgres":
+        return PostgresEngine(new_schema())
     return SqliteEngine(folder)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from webwx.storage.base import Journal, JournalFile, RecordStore
     from webwx.storage.sqlite.checkup import Checkup
 
+_POSTGRES = {"postgresql", "postgres"}
+"""Schemes of the URLs of PostgreSQL."""
+
 
 def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> Journal:
     """
@@ -40,11 +43,23 @@ def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTI
 
         return MemoryJournal(retention_days=retention_days)
     scheme, separator, rest = place.partition("://")
+    if scheme in _POSTGRES and separator:
+        _require_driver()
+        from webwx.storage.postgres.journal import PostgresJournal
+
+        return PostgresJournal(place, retention_days=retention_days)
     if separator:
         if scheme != "sqlite" or not rest.startswith("/"):
             raise InvalidSettings(f"No journal can be opened at {place!r}; use a path, sqlite:///PATH or memory:.")
         place = unquote(rest[1:])
     return open_journal_file(place, retention_days=retention_days)
+
+
+def _require_driver() -> None:
+    try:
+        import asyncpg  # noqa: F401 - checked here, so that the error names the package to install
+    except ImportError:
+        raise InvalidSettings("PostgreSQL needs the package asyncpg: pip install 'webwx[postgres]'.") from None
 
 
 def open_journal_file(path: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> JournalFile:
@@ -109,5 +124,5 @@ def copied(path: Path) -> AbstractContextManager[Path]:
 
 def is_any_at_work() -> bool:
     """Return whether a journal of this process has an unfinished job; a virtual clock stands still meanwhile."""
-    threads = sys.modules.get("webwx.storage.sqlite.threads")
-    return threads is not None and threads.is_any_at_work()
+    engines = (sys.modules.get("webwx.storage.sqlite.threads"), sys.modules.get("webwx.storage.postgres.database"))
+    return any(engine.is_any_at_work() for engine in engines if engine is not None)

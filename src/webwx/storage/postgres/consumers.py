@@ -1,0 +1,591 @@
+"""
+Consumers of an account's entries, and their cursors.
+
+A cursor has three stored parts. `acked`: all entries up to this number are acknowledged. `ahead`: later entries that
+are acknowledged too. `started`: entries up to this number may have been delivered. `started` is stored by the statement
+that reads the entries, so after a crash every entry that was delivered and not acknowledged comes again as
+`redelivered`.
+
+Acknowledgements, and changes of conversations, are stored together a few milliseconds later. Only one process has a
+consumer open: it holds an advisory lock, which ends with its connection. A process whose connection was lost may still
+act; `opening` counts the openings of a consumer, and every write checks it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from itertools import takewhile
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from webwx.errors import AlreadyRunning, StorageError
+from webwx.model.contacts import ContactId
+from webwx.protocol.codec import clean_text
+from webwx.storage.base import ConversationRow, Entry
+from webwx.storage.postgres.database import new_lock
+from webwx.storage.postgres.entries import entries_of, read_numbers, reading_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping
+
+    from webwx.storage.postgres.database import Connection, PostgresDatabase
+
+STORE_DELAY = 0.01
+"""Seconds after which acknowledgements are stored, so that several share a transaction."""
+
+_RETRY = 1.0
+"""Seconds until acknowledgements that could not be stored are stored again."""
+
+_RELEASE = 1.0
+"""Seconds to wait for the lock of a consumer: the database notices the death of a process a moment later."""
+
+_TAKE = f"""
+WITH following AS MATERIALIZED (
+    SELECT * FROM entries WHERE account = $1 AND number > $2 ORDER BY number LIMIT $3
+), fence AS (
+    SELECT FROM accounts WHERE account = $1 AND epoch = $4 FOR SHARE
+), begun AS (
+    UPDATE consumers SET started = greatest(started, (SELECT max(number) FROM following)), is_open = true,
+        isolated_to = $7
+    WHERE consumer = $5 AND opening = $6 AND EXISTS (SELECT FROM following) AND EXISTS (SELECT FROM fence)
+    RETURNING true
+)
+{reading_of("SELECT * FROM following", ", EXISTS (SELECT FROM begun) AS is_begun")}
+"""  # noqa: S608 - no value is put together
+
+
+class OpenedCursor(NamedTuple):
+    """The stored state of a consumer when it was opened."""
+
+    consumer: int
+    opening: int
+    lock: int
+    acked: int
+    started: int
+    ahead: frozenset[int]
+    attempts: dict[int, int]
+    """Number of attempts at each unacknowledged entry."""
+    crashes: dict[int, int]
+    """Number of crashes by entry, for entries that were handled in isolation."""
+    has_crashed: bool
+    """The last process that had the consumer open did not close it."""
+    revived: frozenset[int]
+    """Dead letters that are to be delivered again."""
+    isolated_to: int
+    """Unacknowledged entries up to this number were in flight when a process before the last one crashed."""
+
+
+class _Changes(NamedTuple):
+    """What one transaction stores of a consumer."""
+
+    acked: int
+    is_open: bool
+    started: int | None
+    """The new value of `started`, lower than before; None: it stays."""
+    acks: list[int]
+    crashes: dict[int, int]
+    conversations: dict[str, ConversationRow]
+
+
+async def open_cursor(database: PostgresDatabase, account: int, name: str, *, is_from_beginning: bool) -> OpenedCursor:
+    """
+    Open a consumer, in the thread of the connections; create it if it is new.
+
+    Raises:
+        AlreadyRunning: The consumer is open in another process.
+    """
+
+    async def find(db: Connection) -> int:
+        lock: int | None = await db.fetchval(
+            "SELECT lock FROM consumers WHERE account = $1 AND webwx_key(name) = webwx_key($2)", account, name
+        )
+        if lock is not None:
+            return lock
+        begin = (
+            "SELECT CASE WHEN $3 OR NOT EXISTS (SELECT FROM consumers WHERE account = $1) THEN 0 ELSE last_number END"
+            " FROM accounts WHERE account = $1"
+        )
+        made: int = await db.fetchval(
+            f"INSERT INTO consumers (account, name, acked, started, lock) SELECT $1, $2, s.begin, s.begin, $4"  # noqa: S608 - a constant
+            f" FROM ({begin}) s (begin) RETURNING lock",
+            account, name, is_from_beginning, new_lock(),
+        )  # fmt: skip
+        return made
+
+    lock = await database.writing(account, find)
+    if not await database.locks.wait_for(lock, _RELEASE):
+        raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
+    try:
+        return await database.writing(account, lambda db: _open(db, account, name))
+    except BaseException:
+        await database.locks.release(lock)
+        raise
+
+
+async def _open(db: Connection, account: int, name: str) -> OpenedCursor:
+    row = await db.fetchrow(
+        "UPDATE consumers SET opening = opening + 1 WHERE account = $1 AND webwx_key(name) = webwx_key($2) RETURNING *",
+        account, name,
+    )  # fmt: skip
+    if row is None:
+        raise StorageError(f"The consumer {name!r} was deleted meanwhile.")
+    consumer = row["consumer"]
+    ahead = await db.fetch("SELECT number FROM ahead WHERE consumer = $1", consumer)
+    failures = await db.fetch(
+        "SELECT number, attempts, state FROM failures WHERE consumer = $1 ORDER BY number", consumer
+    )
+    crashes = await db.fetch("SELECT number, crashes FROM crashes WHERE consumer = $1", consumer)
+    return OpenedCursor(
+        consumer=consumer, opening=row["opening"], lock=row["lock"], acked=row["acked"], started=row["started"],
+        # A process may have crashed between the storing of a dead letter and its acknowledgement.
+        ahead=frozenset(each["number"] for each in ahead)
+        | {each["number"] for each in failures if each["state"] == "dead"},
+        attempts={each["number"]: each["attempts"] for each in failures if each["state"] != "dead"},
+        crashes={each["number"]: each["crashes"] for each in crashes},
+        has_crashed=row["is_open"],
+        revived=frozenset(each["number"] for each in failures if each["state"] == "revived"),
+        isolated_to=row["isolated_to"],
+    )  # fmt: skip
+
+
+class PostgresConsumer:
+    """A consumer of an account's entries; `Consumer` states the guarantees."""
+
+    def __init__(
+        self, name: str, account: int, known: OpenedCursor, database: PostgresDatabase, *, tell: Callable[[], object],
+        on_close: Callable[[PostgresConsumer], None],
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.row: int = known.consumer
+        self.read_to: int = known.acked
+        """All entries up to this number were taken, or are skipped."""
+        self.account: int = account
+        self._known = known
+        self._database = database
+        self._tell = tell
+        self._on_close = on_close
+        self._loop = asyncio.get_running_loop()
+        self._taking = asyncio.Lock()
+        self._attempts = dict(known.attempts)
+        self._crashes = dict(known.crashes)
+        """Crashes of earlier processes, by entry."""
+        self._isolated_to = max(known.isolated_to, known.started if known.has_crashed else 0)
+        self._poison_markers: set[int] = set()
+        """Entries against which a crash of this process counts."""
+        self._revivals: dict[int, float] = {}
+        """Times of the revivals that this consumer has taken or will take, by entry."""
+        self._revived: list[int] = []
+        self._is_look_due = True
+        """The database must be checked for revived dead letters."""
+        self._is_closed = False
+        self._has_ahead = bool(known.ahead)
+        """There may be rows of `ahead`; used in the thread of the connections."""
+        self._storing = asyncio.Lock()
+        """Held in the thread of the connections while changes are stored."""
+        # The attributes below are shared with the thread of the connections.
+        self._guard = threading.Lock()
+        self._given: list[int] = []
+        """Taken entries after `_acked`, in order."""
+        self._done: set[int] = set(known.ahead)
+        """Entries after `_acked` that are acknowledged."""
+        self._acked = known.acked
+        self._last_given = known.acked
+        self._acks: list[int] = []
+        """Acknowledgements that are not stored."""
+        self._crashes_to_store: dict[int, int] = {}
+        """Crash counts that are not stored; 0 deletes the row."""
+        self._changed: dict[str, ConversationRow] = {}
+        """Conversations that are not stored, by their keys."""
+        self._in_flight: _Changes | None = None
+        """Changes that are being stored."""
+        self._is_open = True
+        self._lowered: int | None = None
+        """The value of `started` to store when the consumer is closed."""
+        self._is_dirty = False
+        self._is_store_due = False
+
+    def __repr__(self) -> str:
+        return f"PostgresConsumer({self.name!r})"
+
+    # -- delivery ----------------------------------------------------------------------------------------------------
+
+    async def take(self, limit: int = 100) -> list[Entry]:
+        """Return the next entries in the order of arrival; an empty list if there are none now."""
+        async with self._taking:
+            if self._is_look_due:
+                await self._look_for_revived()
+            taken = await self._take_revived(limit) if self._revived else []
+            is_more = True
+            while is_more and (wanted := limit - len(taken)) > 0:
+                following = await self._database.run(lambda wanted=wanted: self._read(wanted))  # type: ignore[misc]
+                is_more = len(following) == wanted
+                self.read_to = following[-1].number if following else self.read_to
+                taken += self._marked(entry for entry in following if entry.number not in self._done)
+            first_times = [entry.number for entry in taken if entry.number > self._last_given]  # without revived ones
+            if first_times:
+                with self._guard:
+                    self._given.extend(first_times)
+                    self._last_given = first_times[-1]
+            return taken
+
+    async def _read(self, limit: int) -> list[Entry]:
+        """Read the next entries, and store that they may have been delivered."""
+        epoch = self._database.fence_of(self.account).epoch
+        known = self._known
+        rows = await self._database.changing(
+            lambda db: db.fetch(
+                _TAKE, self.account, self.read_to, limit, epoch, known.consumer, known.opening, self._isolated_to
+            )
+        )
+        if rows and not rows[0]["is_begun"]:
+            raise self._overtaken()
+        return entries_of(rows)
+
+    def _overtaken(self) -> StorageError:
+        return StorageError(f"The consumer {self.name!r} was opened by another process meanwhile.")
+
+    def show(self, number: int) -> None:
+        """Do nothing: every entry that was taken counts as passed to a handler if this process crashes."""
+
+    def look_soon(self) -> None:
+        """Check for revived dead letters at the next `take`, and call `tell`; called in any thread."""
+        self._is_look_due = True
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._tell)
+
+    async def _look_for_revived(self) -> None:
+        self._is_look_due = False
+        try:
+            await self.flush()  # the acknowledgement of a dead letter is not that of the revived entry
+            rows = await self._database.read(
+                lambda db: db.fetch(
+                    "SELECT number, time, attempts FROM failures WHERE consumer = $1 AND state = 'revived'"
+                    " ORDER BY number",
+                    self.row,
+                )
+            )
+        except BaseException:
+            self._is_look_due = True
+            raise
+        with self._guard:
+            unsettled = {*self._acks, *(self._in_flight.acks if self._in_flight else ())}
+        for row in rows:
+            number = row["number"]
+            if number in unsettled:  # it was acknowledged while the rows were read
+                self._is_look_due = True
+            elif self._revivals.get(number) != row["time"]:
+                self._revivals[number] = row["time"]
+                self._attempts[number] = row["attempts"]
+                self._revived.append(number)
+
+    async def _take_revived(self, limit: int) -> list[Entry]:
+        numbers = self._revived[:limit]
+        entries = await self._database.read(lambda db: read_numbers(db, self.account, numbers))
+        await self._database.write(self.account, self._begin)
+        del self._revived[: len(numbers)]
+        return list(self._marked(entries, is_revived=True))
+
+    async def _begin(self, db: Connection) -> None:
+        """Store that this process has taken entries, so that its crash counts."""
+        done = await db.fetchval(
+            "UPDATE consumers SET is_open = true, isolated_to = $3 WHERE consumer = $1 AND opening = $2 RETURNING true",
+            self.row, self._known.opening, self._isolated_to,
+        )  # fmt: skip
+        if not done:
+            raise self._overtaken()
+
+    def _marked(self, entries: Iterable[Entry], *, is_revived: bool = False) -> Iterable[Entry]:
+        """Yield entries with their numbers of earlier attempts and crashes."""
+        for entry in entries:
+            tried = self._attempts.get(entry.number, 0)
+            is_again = entry.number <= self._known.started
+            if tried or is_again:
+                # An attempt that was interrupted by a crash or by `close` was not counted.
+                if is_revived:
+                    crashes = self._crashes_with_revived(entry.number)
+                    cut_short = max(0, crashes - 1)
+                else:
+                    crashes = self._crashes_with(entry.number)
+                    cut_short = crashes or int(is_again)
+                yield msgspec.structs.replace(
+                    entry, redelivered=is_again, attempt=tried + cut_short + 1, crashes=crashes
+                )
+            else:
+                yield entry
+
+    def _crashes_with(self, number: int) -> int:
+        """Return the number of processes that crashed while an entry was in flight, as far as is known."""
+        if number in self._crashes:
+            return self._crashes[number]
+        known = self._known
+        if number > known.started:
+            return 0
+        return int(number <= known.isolated_to) + int(known.has_crashed)
+
+    def _crashes_with_revived(self, number: int) -> int:
+        """Return the number of crashes for a dead letter; one that was in flight in a crash is isolated at once."""
+        return self._crashes.get(number, 2 if self._known.has_crashed and number in self._known.revived else 0)
+
+    # -- acknowledgement ---------------------------------------------------------------------------------------------
+
+    def ack(self, number: int) -> None:
+        """Acknowledge an entry: it is not delivered to this consumer again."""
+        self.commit((number,), ())
+
+    def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> None:
+        """Acknowledge entries and store changes of conversations, all in one transaction."""
+        rows = {row.key: row for row in map(_clean, changes)}
+        with self._guard:  # a transaction takes the acknowledgements and the changes together
+            self._acks += numbers
+            self._changed |= rows
+            for number in numbers if self._poison_markers or self._crashes else ():
+                if number in self._poison_markers or number in self._crashes:
+                    self._poison_markers.discard(number)
+                    self._crashes.pop(number, None)
+                    self._crashes_to_store[number] = 0
+        self._store_soon()
+
+    def _store_soon(self) -> None:
+        with self._guard:
+            self._is_dirty = True
+            is_due, self._is_store_due = self._is_store_due, True
+        if not is_due:
+            self._database.spawn(self._store_later)
+
+    async def _store_later(self) -> None:
+        await asyncio.sleep(STORE_DELAY)
+        self._is_store_due = False
+        try:
+            await self._store()
+        except StorageError:
+            # They stay in memory; `flush` raises the error.
+            asyncio.get_running_loop().call_later(_RETRY, self._store_again)
+
+    def _store_again(self) -> None:
+        if self._is_dirty and not self._is_closed:
+            self._database.start(self._store_later())
+
+    async def _store(self) -> None:
+        """Store the changes until now, in the thread of the connections."""
+        async with self._storing:
+            changes = self._collect()
+            if changes is None:
+                return
+            try:
+                await self._database.writing(self.account, lambda db: self._write(db, changes))
+            except BaseException:
+                self._restore(changes)
+                raise
+            with self._guard:
+                self._in_flight = None
+                for number in changes.acks if self._attempts else ():
+                    self._attempts.pop(number, None)
+
+    def _collect(self) -> _Changes | None:
+        """Move the changes until now into a transaction."""
+        with self._guard:
+            if not self._is_dirty:
+                return None
+            self._is_dirty = False
+            acks, self._acks = self._acks, []
+            crashes, self._crashes_to_store = self._crashes_to_store, {}
+            changed, self._changed = self._changed, {}
+            self._count(acks)
+            self._in_flight = _Changes(self._acked, self._is_open, self._lowered, acks, crashes, changed)
+            return self._in_flight
+
+    def _count(self, acks: list[int]) -> None:
+        """Advance `_acked` by some acknowledgements."""
+        self._done.update(number for number in acks if number > self._acked)
+        passed = list(takewhile(self._done.__contains__, self._given))
+        if passed:
+            self._acked = passed[-1]
+            self._done.difference_update(passed)
+            del self._given[: len(passed)]
+        if not self._given and self._done:  # an earlier process has acknowledged these
+            self._done = {each for each in self._done if each > self._acked}
+
+    def _restore(self, changes: _Changes) -> None:
+        """Keep changes that were not stored for the next transaction."""
+        with self._guard:
+            self._in_flight = None
+            self._acks[:0] = changes.acks
+            self._crashes_to_store = {**changes.crashes, **self._crashes_to_store}
+            self._changed = {**changes.conversations, **self._changed}
+            self._is_dirty = True
+
+    async def _write(self, db: Connection, changes: _Changes) -> None:
+        row = self.row
+        done = await db.fetchval(
+            "UPDATE consumers SET acked = $3, is_open = $4, isolated_to = $5,"
+            " started = greatest($3, coalesce($6, started)) WHERE consumer = $1 AND opening = $2 RETURNING true",
+            row, self._known.opening, changes.acked, changes.is_open, self._isolated_to, changes.started,
+        )  # fmt: skip
+        if not done:
+            raise self._overtaken()
+        if self._has_ahead:
+            await db.execute("DELETE FROM ahead WHERE consumer = $1 AND number <= $2", row, changes.acked)
+        ahead = [number for number in changes.acks if number > changes.acked]
+        if ahead:
+            self._has_ahead = True
+            await db.execute(
+                "INSERT INTO ahead SELECT $1, * FROM unnest($2::bigint[]) ON CONFLICT DO NOTHING", row, ahead
+            )
+        tried = [number for number in changes.acks if number in self._attempts] if self._attempts else []
+        if tried:
+            await db.execute(
+                "DELETE FROM failures WHERE consumer = $1 AND state <> 'dead' AND number = ANY ($2::bigint[])",
+                row, tried,
+            )  # fmt: skip
+        if changes.crashes:
+            await self._write_crashes(db, changes.crashes)
+        if changes.conversations:
+            await _write_conversations(db, row, changes.conversations)
+
+    async def _write_crashes(self, db: Connection, crashes: Mapping[int, int]) -> None:
+        await db.execute(
+            "DELETE FROM crashes WHERE consumer = $1 AND number = ANY ($2::bigint[])", self.row, list(crashes)
+        )
+        counted = {number: count for number, count in crashes.items() if count}
+        await db.execute(
+            "INSERT INTO crashes SELECT $1, * FROM unnest($2::bigint[], $3::integer[])",
+            self.row, list(counted), list(counted.values()),
+        )  # fmt: skip
+
+    async def flush(self) -> None:
+        """Return once every acknowledgement is stored."""
+        if self._is_dirty or self._in_flight is not None:
+            await self._database.run(self._store)
+
+    # -- conversations -----------------------------------------------------------------------------------------------
+
+    async def conversation(self, key: str) -> ConversationRow | None:
+        """Return a conversation as the last `commit` has left it, stored or not; None if there is none."""
+        key = clean_text(key)
+        with self._guard:
+            storing = self._in_flight.conversations if self._in_flight else {}
+            row = self._changed.get(key) or storing.get(key)
+        if row is not None:
+            return None if row.is_empty else row
+        found = await self._conversations("webwx_key(key) = webwx_key($2)", key)
+        return found[0] if found else None
+
+    async def conversations(self, limit: int = 100) -> list[ConversationRow]:
+        """Return conversations in no particular order, after all calls of `commit` until now; at most so many."""
+        await self.flush()
+        return await self._conversations("true LIMIT $2", limit)
+
+    async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
+        """Return the conversations with a deadline, the earliest first, after all calls of `commit` until now."""
+        await self.flush()
+        return await self._conversations("deadline IS NOT NULL ORDER BY deadline LIMIT $2", limit)
+
+    async def _conversations(self, condition: str, value: object) -> list[ConversationRow]:
+        query = f"SELECT * FROM conversations WHERE consumer = $1 AND {condition}"  # noqa: S608 - constants
+        rows = await self._database.read(lambda db: db.fetch(query, self.row, value))
+        return [
+            ConversationRow(
+                key=row["key"], step=row["step"], values=row["content"], chat=ContactId(row["chat"]),
+                deadline=row["deadline"], changed_at=row["changed_at"],
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    # -- failures ----------------------------------------------------------------------------------------------------
+
+    async def failed(self, number: int, error: str) -> int:
+        """Store a failed attempt at an entry, and return the number of failed attempts."""
+        attempts = self._attempts.get(number, 0) + 1
+        # A revived entry stays `revived` until it is acknowledged: the cursor has passed it already.
+        revived_at = self._revivals.get(number)
+        state, at = ("trying", time.time()) if revived_at is None else ("revived", revived_at)
+        await self._note_failure(number, state, attempts, error, at)
+        self._attempts[number] = attempts
+        return attempts
+
+    async def give_up(self, number: int, error: str) -> None:
+        """Make an entry a dead letter, and acknowledge it."""
+        attempts = max(1, self._attempts.get(number, 0) + self._crashes.get(number, 0))
+        await self._note_failure(number, "dead", attempts, error, time.time())
+        self._attempts.pop(number, None)  # so that the acknowledgement does not delete the row
+        self.ack(number)
+
+    async def _note_failure(self, number: int, state: str, attempts: int, error: str, at: float) -> None:
+        await self._database.write(
+            self.account,
+            lambda db: db.execute(
+                "INSERT INTO failures VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (consumer, number) DO UPDATE SET"
+                " state = excluded.state, attempts = excluded.attempts, error = excluded.error, time = excluded.time",
+                self.row, number, state, attempts, error, at,
+            ),
+        )  # fmt: skip
+
+    async def add_poison_marker(self, number: int) -> None:
+        """Store a poison marker: a crash from now on counts against this entry."""
+        with self._guard:
+            self._poison_markers.add(number)
+            self._crashes_to_store[number] = self._crashes_with(number) + 1
+            self._is_dirty = True
+        await self.flush()
+
+    def remove_poison_marker(self, number: int) -> None:
+        """Remove the poison marker; this is stored a few milliseconds later."""
+        if number in self._poison_markers:
+            with self._guard:
+                self._poison_markers.discard(number)
+                self._crashes_to_store[number] = self._crashes.get(number, 0)
+            self._store_soon()
+
+    # -- closing -----------------------------------------------------------------------------------------------------
+
+    async def close(self, *, unseen_from: int = 0) -> None:
+        """
+        Store every acknowledgement and release the name, so that the consumer can be opened again.
+
+        Args:
+            unseen_from: No handler has seen the entries from this number on; 0: handlers have seen all entries.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._on_close(self)
+        known = self._known
+        shown = min(self._last_given, unseen_from - 1) if unseen_from else self._last_given
+        for number in tuple(self._poison_markers):
+            self.remove_poison_marker(number)
+        with self._guard:
+            self._is_open = False
+            self._lowered = max(shown, known.started)
+            self._is_dirty = True
+        try:
+            await self._database.run(self._store)
+        finally:
+            await self._database.run(lambda: self._database.locks.release(known.lock))
+
+
+def _clean(row: ConversationRow) -> ConversationRow:
+    """Return a row whose texts can be stored."""
+    key, step, chat = clean_text(row.key), clean_text(row.step), ContactId(clean_text(row.chat))
+    if (key, step, chat) == (row.key, row.step, row.chat):
+        return row
+    return msgspec.structs.replace(row, key=key, step=step, chat=chat)
+
+
+async def _write_conversations(db: Connection, consumer: int, rows: Mapping[str, ConversationRow]) -> None:
+    """Store changed conversations; an empty row deletes one."""
+    await db.execute(
+        "DELETE FROM conversations WHERE consumer = $1"
+        " AND webwx_key(key) = ANY (ARRAY(SELECT webwx_key(k) FROM unnest($2::varchar[]) k))",
+        consumer, list(rows),
+    )  # fmt: skip
+    left = [row for row in rows.values() if not row.is_empty]
+    await db.execute(
+        "INSERT INTO conversations SELECT $1, * FROM"
+        " unnest($2::varchar[], $3::varchar[], $4::bytea[], $5::varchar[], $6::float8[], $7::float8[])",
+        consumer, [row.key for row in left], [row.step for row in left], [row.values for row in left],
+        [row.chat for row in left], [row.deadline for row in left], [row.changed_at for row in left],
+    )  # fmt: skip

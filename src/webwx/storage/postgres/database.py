@@ -1,0 +1,463 @@
+"""
+The connections to a PostgreSQL database, in a thread with its own event loop.
+
+A connection of asyncpg belongs to one event loop, and a journal is called from any loop of the process. So the
+connections belong to the loop of this thread; a call passes it a job and waits for the result in its own loop. The
+thread also keeps queries, and the decoding of their results, off the loop of the callers.
+
+Every transaction that changes an account locks the account's row first, and checks its epoch. The lock orders all
+changes of an account, by any process, and the takeover of an account by another process. No transaction waits for the
+locks of two accounts, so transactions of different accounts do not block each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import secrets
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+
+from webwx.errors import StorageError
+from webwx.storage.base import LOOK_EVERY, NotOwner
+from webwx.storage.postgres.schema import migrate
+from webwx.storage.postgres.text import decode_text, encode_text
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from typing import TypeAlias
+
+    from webwx.storage.base import Fence
+
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+
+T = TypeVar("T")
+
+MOST_CONNECTIONS = 6
+"""Number of connections that execute jobs; a journal has one more, for its locks."""
+
+TIMEOUT = 30.0
+"""Seconds until a statement, or an attempt to connect, is given up."""
+
+_EXIT_TIMEOUT = 2.0
+"""Seconds that the exit of a program waits for a journal that was not closed."""
+
+_AGAIN = 0.02
+"""Seconds until a lock is tried again."""
+
+_SETTINGS = {
+    "application_name": "webwx",
+    "default_transaction_isolation": "read committed",
+    # The statements are prepared once for arrays of any length; planning each execution takes half of its time.
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    # A stopped process must not keep the lock of an account.
+    "idle_in_transaction_session_timeout": "15s",
+    # The locks of a machine that has disappeared end after half a minute.
+    "tcp_keepalives_idle": "15",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+_LOST = (asyncpg.ConnectionDoesNotExistError, asyncpg.InterfaceError, ConnectionError)
+"""Errors of a connection that was lost before or during a statement."""
+
+_EXPLAINED = ("08", "28", "3D", "53", "57", "42501")
+"""Codes of errors whose message is for the user; other messages may contain stored values."""
+
+
+class PostgresDatabase:
+    """
+    The connections to one database.
+
+    Args:
+        url: The URL, as for `psql`.
+        fence: Returns the fence of an account, and raises `NotOwner` if this process may not write to it.
+        watch: Called in the thread of the connections every few seconds to check the database.
+    """
+
+    def __init__(
+        self, url: str, fence: Callable[[int], Fence], *, watch: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        self._url = url
+        self._place = _place_of(url)
+        self._fence = fence
+        self._thread = threading.Thread(target=self._live, name="webwx postgres", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._starting = threading.Lock()
+        self._unfinished = 0
+        self._is_closed = False
+        self._idle: list[Connection] = []
+        self._free = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._is_migrated = False
+        self._migrating = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._watch = watch
+        self.locks: SessionLocks = SessionLocks(self)
+        _databases.add(self)
+
+    def __repr__(self) -> str:
+        return f"PostgresDatabase({self._place!r})"
+
+    # -- from any thread ---------------------------------------------------------------------------------------------
+
+    @property
+    def is_at_work(self) -> bool:
+        """A job is not finished."""
+        return self._unfinished > 0
+
+    async def read(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        """
+        Run a job that changes nothing, and return its result; it runs again if its connection was lost.
+
+        Raises:
+            StorageError: The database cannot be read.
+        """
+        return await self.run(lambda: self.reading(job))
+
+    async def write(self, account: int, job: Callable[[Connection], Awaitable[T]]) -> T:
+        """
+        Run a job in a transaction that holds the account's row, and return its result.
+
+        The job is completed even if the wait is cancelled.
+
+        Raises:
+            NotOwner: This process may not write to the account.
+            StorageError: The change was not stored, or may not have been.
+        """
+        return await self.run(lambda: self.writing(account, job))
+
+    async def run(self, job: Callable[[], Awaitable[T]]) -> T:
+        """
+        Run a coroutine in the thread of the connections, and wait for its result.
+
+        Raises:
+            StorageError: The journal was closed.
+        """
+        caller = asyncio.get_running_loop()
+        answer: asyncio.Future[T] = caller.create_future()
+
+        async def work() -> None:
+            done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+            try:
+                done.set_result(await job())
+            except BaseException as error:  # noqa: BLE001 - raised in the caller
+                done.set_exception(error)
+            with contextlib.suppress(RuntimeError):  # the caller's loop has ended
+                caller.call_soon_threadsafe(_settle, answer, done)
+
+        self.spawn(work)
+        return await answer
+
+    def spawn(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """
+        Start a coroutine in the thread of the connections.
+
+        Raises:
+            StorageError: The journal was closed.
+        """
+        with self._starting:
+            if self._is_closed:
+                raise StorageError("This journal was closed.")
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread.start()
+                atexit.register(self._close_at_exit)
+            self._unfinished += 1
+        self._loop.call_soon_threadsafe(self._begin, job)
+
+    async def close(self) -> None:
+        """Complete the jobs that were begun, and close the connections."""
+        if self._end():
+            await asyncio.to_thread(self._thread.join)
+
+    def fence_of(self, account: int) -> Fence:
+        """
+        Return the fence of an account.
+
+        Raises:
+            NotOwner: This process may not write to the account.
+        """
+        return self._fence(account)
+
+    def _close_at_exit(self) -> None:
+        if self._end():
+            self._thread.join(_EXIT_TIMEOUT)
+
+    def _end(self) -> bool:
+        """Accept no further jobs, and return whether the thread has to be joined."""
+        with self._starting:
+            was_closed, self._is_closed = self._is_closed, True
+            if self._loop is None or not self._thread.is_alive():  # never started, or this process is a fork
+                return False
+            if not was_closed:
+                self._loop.call_soon_threadsafe(self._begin_closing)
+        atexit.unregister(self._close_at_exit)
+        return True
+
+    # -- in the thread of the connections ----------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        assert self._loop is not None  # noqa: S101 - for the type checker: the thread is started after it was made
+        asyncio.set_event_loop(self._loop)
+        self._watching = self._loop.create_task(self._look())
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    async def _look(self) -> None:
+        """Check the database every few seconds; a failure is left to the next job."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            with contextlib.suppress(StorageError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                await self.locks.renew()
+                if self._watch is not None:
+                    await self._watch()
+
+    def _begin(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.start(self._counted(job))
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start a coroutine for which nothing waits; `close` waits for its end."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _counted(self, job: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        try:
+            await job()
+        finally:
+            with self._starting:
+                self._unfinished -= 1
+
+    def _begin_closing(self) -> None:
+        self._closing = asyncio.get_running_loop().create_task(self._close())
+
+    async def _close(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while self._tasks:
+                await asyncio.wait(tuple(self._tasks))
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+            await self.locks.close()
+            for connection in self._idle:
+                await _disconnect(connection)
+            await loop.shutdown_default_executor()
+        finally:
+            loop.stop()
+
+    async def reading(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do the work of `read`, called in the thread of the connections."""
+        try:
+            return await self._with_connection(job)
+        except _LOST:
+            with self._explained("read"):
+                return await self._with_connection(job)
+        except (asyncpg.PostgresError, OSError, TimeoutError) as error:
+            raise self._failure("read", error) from None
+
+    async def writing(self, account: int, job: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do the work of `write`, called in the thread of the connections."""
+        fence = self._fence(account)
+
+        async def store(connection: Connection) -> T:
+            async with connection.transaction():
+                await hold(connection, fence)
+                return await job(connection)
+
+        return await self.changing(store)
+
+    async def changing(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run a job that takes care of its transaction and its fence, called in the thread of the connections."""
+        with self._explained("written"):
+            return await self._with_connection(job)
+
+    async def _with_connection(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        async with self._free:
+            connection = await self._idle_connection()
+            try:
+                result = await job(connection)
+            except BaseException:
+                if connection.is_closed() or connection.is_in_transaction():
+                    await _disconnect(connection)
+                else:
+                    self._idle.append(connection)
+                raise
+            self._idle.append(connection)
+            return result
+
+    async def _idle_connection(self) -> Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return await self.connect()
+
+    async def connect(self) -> Connection:
+        """Return a new connection to a migrated database."""
+        connection = await asyncpg.connect(
+            self._url, timeout=TIMEOUT, command_timeout=TIMEOUT, server_settings=_SETTINGS, statement_cache_size=512
+        )
+        try:
+            # An array of `text` takes no codec of its elements, so statements take arrays of `varchar`.
+            for kind in ("text", "varchar"):
+                await connection.set_type_codec(
+                    kind, schema="pg_catalog", encoder=encode_text, decoder=decode_text, format="binary"
+                )
+            async with self._migrating:
+                if not self._is_migrated:
+                    await migrate(connection, self._place)
+                    self._is_migrated = True
+        except BaseException:
+            await _disconnect(connection)
+            raise
+        return connection
+
+    @contextlib.contextmanager
+    def _explained(self, verb: str) -> Any:
+        try:
+            yield
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise self._failure(verb, error) from None
+
+    def _failure(self, verb: str, error: BaseException) -> StorageError:
+        return StorageError(f"The journal in {self._place} cannot be {verb}: {_explain(error)}")
+
+
+class SessionLocks:
+    """
+    Locks that end with the process: advisory locks of a connection of their own.
+
+    Args:
+        database: The database, whose thread calls all methods.
+    """
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self._connection: Connection | None = None
+        self._held: set[int] = set()
+        self._turn = asyncio.Lock()
+
+    async def take(self, key: int) -> bool:
+        """Take a lock, and return whether it was free."""
+        async with self._turn:
+            connection = await self._connected()
+            is_free: bool = await connection.fetchval("SELECT pg_try_advisory_lock($1)", key)
+            if is_free:
+                self._held.add(key)
+            return is_free
+
+    async def wait_for(self, key: int, seconds: float) -> bool:
+        """Take a lock, and return whether it was free or became free in time."""
+        deadline = time.monotonic() + seconds
+        while not await self.take(key):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(_AGAIN)
+        return True
+
+    async def release(self, key: int) -> None:
+        """Release a lock."""
+        async with self._turn:
+            if key in self._held:
+                self._held.discard(key)
+                if self._connection is not None and not self._connection.is_closed():
+                    await self._connection.fetchval("SELECT pg_advisory_unlock($1)", key)
+
+    async def renew(self) -> None:
+        """Take the locks again if the connection was lost."""
+        async with self._turn:
+            if self._held:
+                await self._connected()
+
+    async def close(self) -> None:
+        """Release all locks."""
+        self._held.clear()
+        if self._connection is not None:
+            await _disconnect(self._connection)
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._database.connect()
+            for key in self._held:  # another process may have one of them now, and its writes exclude this one's
+                await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", key)
+        return self._connection
+
+
+def new_lock() -> int:
+    """Return the key of a new lock, which no other database object has."""
+    return secrets.randbits(63)
+
+
+async def hold(connection: Connection, fence: Fence) -> None:
+    """
+    Lock the row of an account for this transaction; create it when it is first needed.
+
+    Raises:
+        NotOwner: The account's epoch is another one, because another process owns it.
+    """
+    query = "SELECT true FROM accounts WHERE account = $1 AND epoch = $2 FOR NO KEY UPDATE"
+    if await connection.fetchval(query, fence.account, fence.epoch):
+        return
+    await connection.execute(
+        "INSERT INTO accounts (account, epoch) VALUES ($1, $2) ON CONFLICT DO NOTHING", fence.account, fence.epoch
+    )
+    if not await connection.fetchval(query, fence.account, fence.epoch):
+        raise NotOwner("Another process owns this account now.")
+
+
+async def _disconnect(connection: Connection) -> None:
+    with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        await connection.close(timeout=1.0)
+
+
+def _settle(answer: asyncio.Future[T], done: asyncio.Future[T]) -> None:
+    """Pass the result of a finished job to its caller, in the caller's loop."""
+    failure = done.exception()
+    if answer.done():
+        return
+    if failure is None:
+        answer.set_result(done.result())
+    else:
+        answer.set_exception(failure)
+
+
+def _place_of(url: str) -> str:
+    """Return host and name of a database, without the user and the password."""
+    parts = urlsplit(url)
+    host = parts.hostname or parse_qs(parts.query).get("host", [""])[0] or "this machine"
+    return f"the database {parts.path.strip('/') or 'of the user'!r} on {host}"
+
+
+def _explain(error: BaseException) -> str:
+    """Return a sentence about an error that contains no stored value."""
+    if isinstance(error, asyncpg.PostgresError):
+        code = error.sqlstate or ""
+        if code.startswith(_EXPLAINED):
+            return f"{error}."
+        return f"PostgreSQL refused it ({type(error).__name__}, {code})."
+    if isinstance(error, TimeoutError):
+        return f"no answer within {TIMEOUT:.0f} seconds."
+    if isinstance(error, OSError):
+        return f"{error.strerror or 'the connection was lost'}."
+    return "the connection was lost."
+
+
+_databases: weakref.WeakSet[PostgresDatabase] = weakref.WeakSet()
+
+
+def is_any_at_work() -> bool:
+    """
+    Return whether a journal of this process has an unfinished job.
+
+    A virtual clock stands still meanwhile, because a database takes real time.
+    """
+    return any(database.is_at_work for database in tuple(_databases))

@@ -1,0 +1,362 @@
+"""
+Entries as rows: how batches are appended, and how entries are read.
+
+All accounts that wait are appended by one statement. It locks the row of each account, checks its epoch, and gives the
+numbers. It sees what was committed when it began, so two checks follow the lock: an account to which another process
+has appended meanwhile is left out and appended again, and so is one whose items are partly known, then without these
+items. A row that is locked by another transaction is not waited for, because that would hold up all other accounts;
+such an account is appended by a statement of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from webwx.model.contacts import ContactId
+from webwx.model.events import Item
+from webwx.model.messages import Event
+from webwx.storage.base import Entry, NotOwner
+from webwx.storage.batches import digest_of_body, new_items
+from webwx.storage.bodies import blank, locate, pack, unpack
+from webwx.storage.tokenizer import cut, searchable_text, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    import asyncpg
+
+    from webwx.model.events import Arrived
+    from webwx.storage.base import Arrival, Fence
+    from webwx.storage.postgres.database import Connection, PostgresDatabase
+
+Kind = Literal["message", "contact", "deleted", "gap"]
+
+KINDS: tuple[Kind, ...] = ("message", "contact", "deleted", "gap")
+"""Kinds of items; a row holds the index in this tuple, so a new kind is appended."""
+
+BACKLOG, QUARANTINED, NOTICE, LONG = 1, 2, 4, 8
+"""Flags of an entry. `LONG`: `words` holds its tokens without positions, because there are too many."""
+
+MOST_ACCOUNTS = 256
+"""Limit of accounts in one statement."""
+
+LONGEST_TOKEN = 500
+"""Limit of characters of a token in `words`; PostgreSQL takes 2,046 bytes."""
+
+_MOST_TOKENS, _MOST_REPEATS = 16_000, 250
+"""Limits of positions in a text, and of those of one token; PostgreSQL drops positions beyond 16,383 and 255."""
+
+_log = logging.getLogger("webwx.storage")
+
+_PLACE_OF = {kind: place for place, kind in enumerate(KINDS)}
+
+_APPEND = """
+WITH waiting AS MATERIALIZED (
+    SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bytea[], $5::float8[], $6::bytea[], $7::bytea[])
+        AS w (account, epoch, login, position, time, digest, body)
+), locked AS MATERIALIZED (
+    SELECT a.account, a.last_number FROM accounts a JOIN waiting w ON a.account = w.account AND a.epoch = w.epoch
+    FOR NO KEY UPDATE OF a {wait}
+), items AS MATERIALIZED (
+    SELECT * FROM unnest(
+        $8::bigint[], $9::smallint[], $10::smallint[], $11::integer[], $12::integer[], $13::bigint[], $14::bigint[],
+        $15::varchar[], $16::varchar[], $17::bytea[], $18::varchar[], $19::boolean[]
+    ) WITH ORDINALITY AS i (
+        account, kind, flags, start, length, digest, time, message_id, chat, raw, words, has_namesake, place)
+), known AS MATERIALIZED (
+    SELECT i.account, array_agg(i.place) AS places
+    FROM items i JOIN waiting w ON w.account = i.account JOIN logins l ON l.login = w.login
+    WHERE CASE WHEN i.message_id = '' THEN l.last_body = w.digest ELSE EXISTS (
+        SELECT FROM entries e WHERE e.account = i.account AND e.message_id <> ''
+        AND hashtextextended(e.message_id, 0) = hashtextextended(i.message_id, 0)
+        AND e.message_id = i.message_id AND e.digest = i.digest) END
+    GROUP BY i.account
+), appended AS MATERIALIZED (
+    SELECT w.*, k.last_number FROM locked k JOIN waiting w USING (account) JOIN accounts seen USING (account)
+    WHERE seen.last_number = k.last_number AND NOT EXISTS (SELECT FROM known n WHERE n.account = k.account)
+), numbered AS MATERIALIZED (
+    SELECT a.login, a.last_number, i.*,
+        a.last_number + row_number() OVER (PARTITION BY i.account ORDER BY i.place) AS number,
+        i.message_id <> '' AND (i.has_namesake OR EXISTS (
+            SELECT FROM entries e WHERE e.account = i.account AND e.message_id <> ''
+            AND hashtextextended(e.message_id, 0) = hashtextextended(i.message_id, 0)
+            AND e.message_id = i.message_id)) AS is_conflict
+    FROM items i JOIN appended a ON a.account = i.account
+), counted AS MATERIALIZED (
+    SELECT account, count(*) AS items, count(*) FILTER (WHERE is_conflict) AS conflicts FROM numbered GROUP BY account
+), new_batches AS (
+    INSERT INTO batches (account, batch, time, body)
+    SELECT a.account, a.last_number + 1, a.time, a.body FROM appended a JOIN counted c USING (account)
+), new_entries AS (
+    INSERT INTO entries (account, number, login, batch, kind, flags, start, length, digest, time, message_id, chat,
+        raw, words)
+    SELECT account, number, login, last_number + 1, kind, flags, start, length, digest, time, message_id, chat,
+        raw, words::tsvector
+    FROM numbered ORDER BY account, number
+), new_numbers AS (
+    UPDATE accounts a SET last_number = a.last_number + c.items, conflicts = a.conflicts + c.conflicts
+    FROM counted c WHERE a.account = c.account
+), positions AS (
+    UPDATE logins l SET position = coalesce(a.position, l.position),
+        last_at = CASE WHEN a.position IS NULL THEN l.last_at ELSE greatest(l.last_at, a.time) END,
+        last_body = coalesce(a.digest, l.last_body)
+    FROM appended a WHERE l.login = a.login AND (a.position IS NOT NULL OR a.digest IS NOT NULL)
+)
+SELECT w.account, a.account IS NOT NULL AS is_stored, k.account IS NOT NULL AS is_locked,
+    seen.epoch IS NOT DISTINCT FROM w.epoch AS is_owned, n.places AS known, a.last_number,
+    coalesce(c.conflicts, 0) AS conflicts
+FROM waiting w LEFT JOIN appended a USING (account) LEFT JOIN locked k USING (account)
+    LEFT JOIN accounts seen USING (account) LEFT JOIN known n USING (account) LEFT JOIN counted c USING (account)
+"""
+
+APPEND_ALL = _APPEND.format(wait="SKIP LOCKED")
+"""Appends to all accounts whose rows are free."""
+
+APPEND_ONE = _APPEND.format(wait="")
+"""Appends to one account, after waiting for its row."""
+
+
+class AppendedBatch(NamedTuple):
+    """The result of an append."""
+
+    last_number: int
+    """The account's last number before the batch."""
+    items: int
+    """Number of new items."""
+    conflicts: int
+
+
+class _Append:
+    """A batch that waits to be appended."""
+
+    def __init__(self, fence: Fence, login: int, own_id: ContactId, arrival: Arrival) -> None:
+        self.fence = fence
+        self.login = login
+        self.time = arrival.time
+        self.position = arrival.position
+        self.digest = digest_of_body(arrival)
+        self.done: asyncio.Future[AppendedBatch] = asyncio.get_running_loop().create_future()
+        self._own_id = own_id
+        self._body = arrival.body
+        self._total = len(arrival.items)
+        self._items = [each for each, _ in new_items(arrival.items, {}, is_repeated=False)[0]]
+        self.rows: list[tuple[object, ...]] = []
+        self.body: bytes | None = None
+        self._prepare()
+
+    def _prepare(self) -> None:
+        items = self._items
+        if not items:
+            self.rows, self.body = [], None
+            return
+        places = locate(self._body, [each.raw for each in items])
+        body = self._body
+        if len(items) < self._total:  # a purge could not delete bytes to which no entry points
+            body = blank(body, [place for place in places if place is not None])
+        self.body = pack(body)
+        seen = set[str]()
+        self.rows = []
+        for each, place in zip(items, places, strict=True):
+            words, flags = self._words_of(each)
+            flags |= BACKLOG * each.is_backlog | QUARANTINED * each.is_quarantined | NOTICE * each.is_notice
+            start, length, raw = (0, 0, bytes(each.raw)) if place is None else (place.start, place.length, None)
+            self.rows.append(
+                (
+                    self.fence.account, _PLACE_OF[each.item.kind], flags, start, length, each.digest,
+                    each.time or int(self.time), each.message_id, each.chat, raw, words, each.message_id in seen,
+                )
+            )  # fmt: skip
+            seen.add(each.message_id)
+
+    def _words_of(self, item: Arrived) -> tuple[str | None, int]:
+        """Return the tokens of an item as a `tsvector`, and the flag of a long text."""
+        if item.item.kind != "message":
+            return None, 0
+        text = searchable_text(item.read) if isinstance(item.read, Event) else words_of(item.raw, self._own_id)
+        return vector_of(cut(text))
+
+    def remove(self, places: Collection[int]) -> None:
+        """Leave out items that are stored already."""
+        self._items = [each for place, each in enumerate(self._items) if place not in places]
+        self._prepare()
+
+    def settle(self, last_number: int, conflicts: int) -> None:
+        """Return the result to the caller."""
+        if conflicts:
+            _log.warning("%d messages arrived with the id of another message; both are stored.", conflicts)
+        if not self.done.done():
+            self.done.set_result(AppendedBatch(last_number, len(self.rows), conflicts))
+
+    def fail(self, error: BaseException) -> None:
+        """Raise an error in the caller."""
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+def vector_of(tokens: Sequence[str]) -> tuple[str | None, int]:
+    """Return tokens as the text of a `tsvector`, and `LONG` if their positions do not fit into one."""
+    if not tokens:
+        return None, 0
+    is_long = len(tokens) > _MOST_TOKENS or max(map(len, tokens)) > LONGEST_TOKEN
+    if is_long or (len(tokens) > _MOST_REPEATS and max(Counter(tokens).values()) > _MOST_REPEATS):
+        return " ".join(f"'{token}'" for token in sorted({each[:LONGEST_TOKEN] for each in tokens})), LONG
+    return " ".join(f"'{token}':{place}" for place, token in enumerate(tokens, 1)), 0
+
+
+class Appender:
+    """
+    The batches that wait to be appended; used in the thread of the connections only.
+
+    Args:
+        database: The database.
+    """
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self._waiting: dict[int, deque[_Append]] = {}
+        """Batches by account, in the order of their calls."""
+        self._alone: set[int] = set()
+        """Accounts that are being appended by a statement of their own."""
+        self._is_working = False
+
+    async def append(self, fence: Fence, login: int, own_id: ContactId, arrival: Arrival) -> AppendedBatch:
+        """
+        Append a batch, together with those of other accounts.
+
+        Raises:
+            NotOwner: Another process owns the account.
+            StorageError: The batch was not stored, or may not have been.
+        """
+        job = _Append(fence, login, own_id, arrival)
+        self._waiting.setdefault(fence.account, deque()).append(job)
+        self._work_soon()
+        return await job.done
+
+    def _work_soon(self) -> None:
+        if not self._is_working:
+            self._is_working = True
+            self._database.start(self._work())
+
+    async def _work(self) -> None:
+        try:
+            while jobs := self._next():
+                for job in await self._try(jobs, APPEND_ALL):
+                    self._alone.add(job.fence.account)
+                    self._database.start(self._append_alone(job))
+        finally:
+            self._is_working = False
+
+    async def _append_alone(self, job: _Append) -> None:
+        """Append a batch to an account whose row is locked by another transaction."""
+        try:
+            while await self._try([job], APPEND_ONE):
+                pass
+        finally:
+            self._alone.discard(job.fence.account)
+            self._work_soon()
+
+    def _next(self) -> list[_Append]:
+        jobs = [jobs[0] for account, jobs in self._waiting.items() if account not in self._alone]
+        return jobs[:MOST_ACCOUNTS]
+
+    async def _try(self, jobs: list[_Append], statement: str) -> list[_Append]:
+        """Append the batches that can be appended now, and return those whose account is locked."""
+        try:
+            busy, again = await self._database.changing(lambda db: _append(db, jobs, statement))
+        except BaseException as error:  # noqa: BLE001 - raised in the callers
+            for job in jobs:
+                job.fail(error)
+            busy, again = [], []
+        left = {job.fence.account for job in (*busy, *again)}
+        for job in jobs:
+            account = job.fence.account
+            if account not in left:
+                self._waiting[account].popleft()
+                if not self._waiting[account]:
+                    del self._waiting[account]
+        return busy if statement is APPEND_ALL else [*busy, *again]
+
+
+async def append_now(db: Connection, fence: Fence, login: int, own_id: ContactId, arrival: Arrival) -> AppendedBatch:
+    """Append a batch in the transaction of the caller, which has locked the account."""
+    job = _Append(fence, login, own_id, arrival)
+    while not job.done.done():
+        await _append(db, [job], APPEND_ONE)
+    return await job.done
+
+
+async def _append(db: Connection, jobs: list[_Append], statement: str) -> tuple[list[_Append], list[_Append]]:
+    """Append batches; return those whose account is locked, and those that are to be appended again."""
+    rows = [row for job in jobs for row in job.rows]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(12)]
+    account, kind, flags, start, length, digest, at, message_id, chat, raw, words, has_namesake = columns
+    found = await db.fetch(
+        statement,
+        [job.fence.account for job in jobs], [job.fence.epoch for job in jobs], [job.login for job in jobs],
+        [job.position for job in jobs], [job.time for job in jobs], [job.digest for job in jobs],
+        [job.body for job in jobs],
+        account, kind, flags, start, length, digest, at, message_id, chat, raw, words, has_namesake,
+    )  # fmt: skip
+    answers = {row["account"]: row for row in found}
+    busy: list[_Append] = []
+    again: list[_Append] = []
+    offset = 1
+    for job in jobs:
+        answer, first = answers[job.fence.account], offset
+        offset += len(job.rows)
+        if answer["is_stored"]:
+            job.settle(answer["last_number"], answer["conflicts"])
+        elif not answer["is_locked"] and not answer["is_owned"]:
+            job.fail(NotOwner("Another process owns this account now."))
+        elif not answer["is_locked"]:
+            busy.append(job)
+        else:
+            if answer["known"]:
+                job.remove({place - first for place in answer["known"]})
+            again.append(job)
+    return busy, again
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+_COLUMNS = (
+    "e.number, e.kind, e.flags, e.time, e.message_id, e.chat, e.batch, e.start, e.length, e.raw, l.own_id,"
+    " CASE WHEN row_number() OVER (PARTITION BY e.batch ORDER BY e.number) = 1 THEN b.body END AS body"
+)
+_JOINED = "JOIN logins l USING (login) LEFT JOIN batches b ON b.account = e.account AND b.batch = e.batch"
+
+
+def reading_of(source: str, columns: str = "") -> str:
+    """Return the query that reads the entries of a subquery in the order of arrival, each body once."""
+    return f"SELECT {_COLUMNS}{columns} FROM ({source}) e {_JOINED} ORDER BY e.number"  # noqa: S608 - no value is put together
+
+
+def entries_of(rows: Iterable[asyncpg.Record]) -> list[Entry]:
+    """Decode the rows of a query from `reading_of`."""
+    entries: list[Entry] = []
+    bodies: dict[int, bytes] = {}
+    for row in rows:
+        if row["body"] is not None:
+            bodies[row["batch"]] = unpack(row["body"])
+        raw = row["raw"]
+        if raw is None:
+            raw = bodies[row["batch"]][row["start"] : row["start"] + row["length"]]
+        entries.append(
+            Entry(
+                number=row["number"], item=Item(kind=KINDS[row["kind"]], raw=msgspec.Raw(raw)),
+                own_id=ContactId(row["own_id"]), message_id=row["message_id"], chat=ContactId(row["chat"]),
+                time=row["time"], is_backlog=bool(row["flags"] & BACKLOG),
+            )
+        )  # fmt: skip
+    return entries
+
+
+async def read_numbers(db: Connection, account: int, numbers: Collection[int]) -> list[Entry]:
+    """Read entries by their numbers, in the order of arrival; missing entries are skipped."""
+    source = "SELECT * FROM entries WHERE account = $1 AND number = ANY($2::bigint[])"
+    return entries_of(await db.fetch(reading_of(source), account, list(numbers)))

@@ -1,0 +1,384 @@
+"""
+The journal in a PostgreSQL database.
+
+All connections belong to one thread (`database`); the classes here pass it jobs. A process writes to the accounts that
+it owns, and by default it owns all; any process reads any account.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Literal
+
+from webwx.errors import AlreadyRunning, StorageError
+from webwx.model.contacts import Contact, ContactId
+from webwx.protocol.codec import clean_text
+from webwx.storage.base import RETENTION_DAYS, Arrival, DeadLetterRow, Entry, Fence, Stats
+from webwx.storage.batches import gap_between
+from webwx.storage.postgres.archive import LocalCopies, PostgresArchivedMedia
+from webwx.storage.postgres.consumers import PostgresConsumer, open_cursor
+from webwx.storage.postgres.contacts import OpenRosters, PostgresRoster, decoded, keep_contacts, read_roster
+from webwx.storage.postgres.database import PostgresDatabase
+from webwx.storage.postgres.dead_letters import read_dead_letters, revive
+from webwx.storage.postgres.entries import QUARANTINED, AppendedBatch, Appender, append_now
+from webwx.storage.postgres.identities import PostgresIdentityStore
+from webwx.storage.postgres.links import links_named
+from webwx.storage.postgres.lookup import find_entries
+from webwx.storage.postgres.outbox import PostgresOutbox, PostgresSender
+from webwx.storage.postgres.retention import PostgresRetention, purge
+from webwx.storage.postgres.timers import PostgresTimerStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from types import TracebackType
+    from typing import Self
+
+    from webwx.storage.base import EntryQuery
+    from webwx.storage.postgres.database import Connection
+
+_OWN_EPOCH = 1
+"""Epoch of every account for a process that owns all accounts."""
+
+
+def owned_by_all(account: int) -> Fence:
+    """Return the fence of an account for a process that owns all accounts."""
+    return Fence(account=account, epoch=_OWN_EPOCH)
+
+
+class PostgresJournal:
+    """
+    A journal in a PostgreSQL database.
+
+    It is closed at the end of `async with PostgresJournal(url) as journal:`.
+
+    Args:
+        url: The URL of the database, as for `psql`; `search_path` in its query chooses a schema.
+        retention_days: Days after which entries and sends are deleted; 0 keeps everything.
+        fence: Returns the fence of an account; it raises `NotOwner` if this process may not write to the account.
+    """
+
+    def __init__(
+        self, url: str, *, retention_days: float = RETENTION_DAYS, fence: Callable[[int], Fence] = owned_by_all
+    ) -> None:
+        self._database = PostgresDatabase(url, fence, watch=self._watch)
+        self._appender = Appender(self._database)
+        self._sender = PostgresSender(self._database)
+        self._copies = LocalCopies()
+        self._retention = PostgresRetention(
+            self._database, retention_days * 86_400, self._reached, on_deleted=self._copies.remove
+        )
+        self._consumers: list[PostgresConsumer] = []
+        self._rosters: dict[int, OpenRosters] = {}
+
+    def __repr__(self) -> str:
+        return f"PostgresJournal({self._database!r})"
+
+    async def __aenter__(self) -> Self:
+        """Return the journal; the end of the block closes it."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the journal."""
+        await self.close()
+
+    def account(self, uin: int) -> PostgresAccount:
+        """Return an account's part."""
+        return PostgresAccount(
+            uin, self._database, self._appender, self._sender, self._copies, retention=self._retention,
+            consumers=self._consumers, rosters=self._rosters.setdefault(uin, OpenRosters()),
+        )  # fmt: skip
+
+    def _reached(self) -> dict[int, int]:
+        """Return how far the consumers of this process have read, by their rows."""
+        return {each.row: each.read_to for each in tuple(self._consumers)}
+
+    async def _watch(self) -> None:
+        """Notify consumers of dead letters that were revived, also by other processes."""
+        consumers = {each.row: each for each in tuple(self._consumers)}
+        if not consumers:
+            return
+        rows = await self._database.reading(
+            lambda db: db.fetch(
+                "SELECT DISTINCT consumer FROM failures WHERE consumer = ANY ($1::bigint[]) AND state = 'revived'",
+                list(consumers),
+            )
+        )
+        for row in rows:
+            consumers[row["consumer"]].look_soon()
+
+    async def accounts(self) -> list[int]:
+        """Return the numbers of the accounts that have a part, the latest login first."""
+        rows = await self._database.read(
+            lambda db: db.fetch(
+                "SELECT account FROM accounts LEFT JOIN logins USING (account) GROUP BY account"
+                " ORDER BY max(opened_at) DESC NULLS LAST"
+            )
+        )
+        return [row["account"] for row in rows]
+
+    async def close(self) -> None:
+        """Close all consumers, store pending changes, and close the journal."""
+        try:
+            for consumer in tuple(self._consumers):
+                with contextlib.suppress(StorageError):  # entries whose acknowledgement was not stored come again
+                    await consumer.close()
+        finally:
+            await self._database.close()
+            self._copies.close()
+
+
+class PostgresAccount:
+    """One account's part of a journal; `AccountJournal` states the guarantees."""
+
+    def __init__(
+        self, uin: int, database: PostgresDatabase, appender: Appender, sender: PostgresSender, copies: LocalCopies, *,
+        retention: PostgresRetention, consumers: list[PostgresConsumer], rosters: OpenRosters,
+    ) -> None:  # fmt: skip
+        self._uin = uin
+        self._database = database
+        self._appender = appender
+        self._retention = retention
+        self._consumers = consumers
+        self._rosters = rosters
+        self._login: tuple[int, ContactId] | None = None
+        """The row and the own id of the current login."""
+        self.outbox: PostgresOutbox = PostgresOutbox(uin, database, sender)
+        self.timers: PostgresTimerStore = PostgresTimerStore(uin, database)
+        self.media: PostgresArchivedMedia = PostgresArchivedMedia(uin, database, copies)
+        self.identities: PostgresIdentityStore = PostgresIdentityStore(
+            uin, lambda: self._login[0] if self._login else 0, database
+        )
+
+    def __repr__(self) -> str:
+        return "PostgresAccount(***)"
+
+    # -- batches -----------------------------------------------------------------------------------------------------
+
+    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
+        """Begin a new login; if the account had an earlier one, store a gap."""
+        fence = self._database.fence_of(self._uin)
+
+        async def store(db: Connection) -> int:
+            before = await db.fetchrow(
+                "SELECT own_id, last_at FROM logins WHERE account = $1 ORDER BY last_at DESC LIMIT 1", self._uin
+            )
+            login: int = await db.fetchval(
+                "INSERT INTO logins (account, own_id, position, opened_at, last_at) VALUES ($1, $2, $3, $4, $4)"
+                " ON CONFLICT (account, own_id) DO UPDATE SET position = excluded.position RETURNING login",
+                self._uin, own_id, position, time,
+            )  # fmt: skip
+            await keep_contacts(db, login, contacts)
+            if before is not None and before["own_id"] != clean_text(own_id):
+                gap = gap_between(before["last_at"], time)
+                arrival = Arrival(body=b"", items=(gap,), position=position, time=time)
+                await append_now(db, fence, login, own_id, arrival)
+            return login
+
+        self._login = (await self._database.write(self._uin, store), own_id)
+
+    async def position(self, own_id: ContactId) -> bytes | None:
+        """Return where the next fetch begins, and make this the current login; None if the login is unknown."""
+        found = await self._database.read(
+            lambda db: db.fetchrow(
+                "SELECT login, position FROM logins WHERE account = $1 AND own_id = $2", self._uin, own_id
+            )
+        )
+        if found is None:
+            return None
+        self._login = (found["login"], own_id)
+        position: bytes = found["position"]
+        return position
+
+    async def ingest(self, arrival: Arrival) -> int:
+        """
+        Store a batch in one transaction, and return the number of new items.
+
+        Raises:
+            NotOwner: Another process owns the account.
+            StorageError: The batch was not stored, or may not have been; or the journal does not know the login.
+        """
+        if self._login is None and not arrival.own_id:
+            raise StorageError("There is no current login; call open_login or position first.")
+        fence = self._database.fence_of(self._uin)
+        login = None if arrival.own_id else self._login
+
+        async def work() -> AppendedBatch:
+            row, own_id = login or (await self._row_of(arrival.own_id), arrival.own_id)
+            if not arrival.contacts and not arrival.deleted:
+                return await self._appender.append(fence, row, own_id, arrival)
+
+            async def store(db: Connection) -> AppendedBatch:
+                await keep_contacts(db, row, arrival.contacts, arrival.deleted)
+                return await append_now(db, fence, row, own_id, arrival)
+
+            stored = await self._database.writing(self._uin, store)
+            self._rosters.change(own_id, arrival.contacts, arrival.deleted)
+            return stored
+
+        stored = await self._database.run(work)
+        if stored.items:
+            self._retention.note(arrival.time, sum(each.is_quarantined for each in arrival.items))
+        return stored.items
+
+    async def _row_of(self, own_id: ContactId) -> int:
+        row: int | None = await self._database.reading(
+            lambda db: db.fetchval("SELECT login FROM logins WHERE account = $1 AND own_id = $2", self._uin, own_id)
+        )
+        if row is None:
+            raise StorageError("The journal does not know this login.")
+        return row
+
+    # -- consumers ---------------------------------------------------------------------------------------------------
+
+    async def consumer(
+        self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None,
+        stays: bool = False, shows: bool = False,
+    ) -> PostgresConsumer:  # fmt: skip
+        """
+        Open a consumer; each name can be open only once at a time.
+
+        Raises:
+            AlreadyRunning: The consumer is open, in this process or another one.
+        """
+        del stays, shows  # commits cannot be made faster here, and every taken entry counts as passed to a handler
+        name = clean_text(name)
+        if any((each.account, each.name) == (self._uin, name) for each in self._consumers):
+            raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
+        known = await self._database.run(
+            lambda: open_cursor(self._database, self._uin, name, is_from_beginning=since == "beginning")
+        )
+        opened = PostgresConsumer(
+            name, self._uin, known, self._database, tell=tell, on_close=self._consumers.remove
+        )  # fmt: skip
+        self._consumers.append(opened)
+        return opened
+
+    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
+        """Return a consumer's dead letters, the newest first; the consumer may be open in any process."""
+        return await self._database.read(lambda db: read_dead_letters(db, self._uin, consumer, limit))
+
+    async def revive(self, consumer: str, number: int) -> bool:
+        """Deliver a dead letter again, as a new attempt, and return whether it existed."""
+        is_one = await self._database.write(self._uin, lambda db: revive(db, self._uin, consumer, number))
+        for opened in self._consumers:
+            if opened.account == self._uin:
+                opened.look_soon()
+        return is_one
+
+    # -- queries -----------------------------------------------------------------------------------------------------
+
+    async def find(self, query: EntryQuery) -> list[Entry]:
+        """Return the entries that match a query, the newest first; with `after`, in the order of arrival."""
+        return await self._database.read(lambda db: find_entries(db, self._uin, query))
+
+    async def stats(self) -> Stats:
+        """Return the counts of this account's rows."""
+
+        async def read(db: Connection) -> Stats:
+            row = await db.fetchrow(
+                f"""
+                SELECT (SELECT count(*) FROM entries WHERE account = $1) AS entries,
+                    (SELECT count(*) FROM batches WHERE account = $1) AS batches,
+                    (SELECT count(*) FROM entries WHERE account = $1 AND (flags & 14 <> 0 OR batch = 0)
+                        AND flags & {QUARANTINED} <> 0) AS quarantined,
+                    coalesce((SELECT conflicts FROM accounts WHERE account = $1), 0) AS conflicts,
+                    (SELECT count(*) FROM failures JOIN consumers USING (consumer)
+                        WHERE account = $1 AND state = 'dead') AS dead_letters,
+                    coalesce((SELECT last_number FROM accounts WHERE account = $1), 0) AS indexed,
+                    pg_database_size(current_database()) AS size,
+                    (SELECT count(*) FROM media WHERE account = $1 AND digest <> '') AS kept,
+                    (SELECT coalesce(sum(size), 0)::bigint FROM media WHERE account = $1 AND digest <> '') AS kept_size
+                """,  # noqa: S608 - a constant
+                self._uin,
+            )
+            return Stats(**dict(row.items()))
+
+        return await self._database.read(read)
+
+    # -- contacts ----------------------------------------------------------------------------------------------------
+
+    async def roster(self, own_id: ContactId) -> PostgresRoster:
+        """Return the contacts of a login that are not deleted; they are held in memory, compressed."""
+
+        async def read(db: Connection) -> PostgresRoster:
+            roster = await read_roster(db, self._uin, own_id)
+            self._rosters.add(own_id, roster)
+            return roster
+
+        return await self._database.read(read)
+
+    async def people(self, ids: Collection[ContactId]) -> list[Contact]:
+        """Return the contacts that had these ids, in any login."""
+        wanted = {ContactId(clean_text(each)) for each in ids}
+        rows = await self._database.read(
+            lambda db: db.fetch(
+                "SELECT c.contact FROM logins l JOIN contacts c USING (login)"
+                " WHERE l.account = $1 AND c.id = ANY ($2::varchar[]) ORDER BY login",
+                self._uin, list(wanted),
+            )
+        )  # fmt: skip
+        found = decoded(row["contact"] for row in rows)
+        unknown = wanted - {each.id for each in found}
+        return [*await self.identities.contacts(unknown), *found] if unknown else found
+
+    async def save_contacts(
+        self, own_id: ContactId, contacts: Collection[Contact], deleted: Collection[ContactId] = ()
+    ) -> None:
+        """Store contacts, and delete contacts by their ids; other contacts stay unchanged."""
+
+        async def work() -> None:
+            login = await self._row_of(own_id)
+            await self._database.writing(self._uin, lambda db: keep_contacts(db, login, contacts, deleted))
+            self._rosters.change(own_id, contacts, deleted)
+
+        await self._database.run(work)
+
+    async def chats_named(self, name: str) -> list[ContactId]:
+        """Return every id that had this remark or nickname, in any login."""
+
+        async def read(db: Connection) -> list[tuple[int, str]]:
+            rows = await db.fetch(
+                "SELECT login, n.id FROM logins JOIN names n USING (login)"
+                " WHERE account = $1 AND n.name = webwx_key($2)",
+                self._uin, name,
+            )  # fmt: skip
+            return [(row["login"], row["id"]) for row in rows] + await links_named(db, self._uin, name)
+
+        rows = sorted(await self._database.read(read), reverse=True)
+        return list(dict.fromkeys(ContactId(each) for _, each in rows))
+
+    async def state(self, name: str) -> bytes:
+        """Return a small value by its name; empty if there is none."""
+        return await self._database.read(lambda db: _state(db, self._uin, name))
+
+    async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
+        """Replace a small value by the result of a function of it, and return the new value."""
+
+        async def store(db: Connection) -> bytes:
+            state = change(await _state(db, self._uin, name))
+            await db.execute(
+                "INSERT INTO states VALUES ($1, $2, $3)"
+                " ON CONFLICT (account, name) DO UPDATE SET state = excluded.state",
+                self._uin, name, state,
+            )  # fmt: skip
+            return state
+
+        return await self._database.write(self._uin, store)
+
+    # -- deletion ----------------------------------------------------------------------------------------------------
+
+    async def purge(self, *, before: float = 0, chats: Collection[ContactId] = ()) -> int:
+        """Delete entries, sends and timers that are older than a time, or of these chats, or both; return how many."""
+        if not before and not chats:
+            return 0
+        ids = [clean_text(each) for each in chats]
+        return await self._database.run(
+            lambda: purge(self._database, self._retention, self._uin, before=before, chats=ids)
+        )
+
+
+async def _state(db: Connection, account: int, name: str) -> bytes:
+    found: bytes | None = await db.fetchval("SELECT state FROM states WHERE account = $1 AND name = $2", account, name)
+    return found or b""

@@ -1,0 +1,119 @@
+"""Queries for entries: each is one statement, and a search finds phrases of tokens in an index."""
+
+# ruff: noqa: S608 - only columns and conditions are put together here, never a value
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.storage.postgres.entries import LONG, LONGEST_TOKEN, NOTICE, entries_of, reading_of
+from webwx.storage.tokenizer import Query, tokens_of
+
+if TYPE_CHECKING:
+    from webwx.storage.base import Entry, EntryQuery
+    from webwx.storage.postgres.database import Connection
+
+
+_LAST = 2**63 - 1
+"""A number above that of every entry."""
+
+_LONG_READ = 20
+"""Number of long messages that are read at a time."""
+
+
+async def find_entries(db: Connection, account: int, query: EntryQuery) -> list[Entry]:
+    """Read the entries that match a query, the newest first; with `after`, in the order of arrival."""
+    conditions, values = _conditions(account, query)
+    if query.words is None:
+        found = await _read(db, query, conditions, values, query.limit)
+    else:
+        found = await _search(db, query, Query.of(query.words), conditions, values)
+    return found if query.after is not None else found[::-1]
+
+
+def _conditions(account: int, query: EntryQuery) -> tuple[list[str], list[object]]:
+    """Return all conditions of a query except the words, with their values."""
+    conditions, values = ["account = $1"], list[object]([account])
+
+    def require(condition: str, value: object) -> None:
+        values.append(value)
+        conditions.append(condition.format(f"${len(values)}"))
+
+    if query.number is not None:
+        require("number = {}::bigint", query.number)
+    if query.message_id is not None:
+        conditions.append("message_id <> ''")
+        require(
+            "hashtextextended(message_id, 0) = hashtextextended({0}::text, 0) AND message_id = {0}", query.message_id
+        )
+    if query.chats:
+        conditions.append("chat <> ''")
+        require(
+            "hashtextextended(chat, 0) = ANY (ARRAY(SELECT hashtextextended(c, 0) FROM unnest({0}::varchar[]) c))"
+            " AND chat = ANY ({0})",
+            list(query.chats),
+        )
+    if query.before is not None:
+        require("number < {}::bigint", query.before)
+    if query.after is not None:
+        require("number > {}::bigint", query.after)
+    if query.since:
+        require("time >= {}::float8", query.since)
+    if query.until:
+        require("time <= {}::float8", query.until)
+    if query.is_notice:
+        conditions.append(f"(flags & 14 <> 0 OR batch = 0) AND flags & {NOTICE} <> 0 AND kind = 0")
+    return conditions, values
+
+
+async def _read(
+    db: Connection, query: EntryQuery, conditions: list[str], values: list[object], limit: int
+) -> list[Entry]:
+    order = "DESC" if query.after is None else "ASC"
+    source = f"SELECT * FROM entries WHERE {' AND '.join(conditions)} ORDER BY number {order} LIMIT {int(limit)}"
+    return entries_of(await db.fetch(reading_of(source), *values))
+
+
+async def _search(
+    db: Connection, query: EntryQuery, words: Query, conditions: list[str], values: list[object]
+) -> list[Entry]:
+    """Read messages that contain all of these words, in the order of arrival."""
+    if not words.runs:
+        return []
+    conditions = [*conditions, "kind = 0", f"words @@ ${len(values) + 1}::text::tsquery"]
+    # The best plan depends on how often the words occur, so each search is planned with its words.
+    async with db.transaction(readonly=True):
+        await db.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+        short = [*conditions, f"flags & {LONG} = 0"]
+        found = await _read(db, query, short, [*values, _phrases(words)], query.limit)
+        found += await _search_long(db, query, words, conditions, [*values, _tokens(words)])
+    found.sort(key=lambda entry: entry.number)
+    return found[: query.limit] if query.after is not None else found[-query.limit :]
+
+
+async def _search_long(
+    db: Connection, query: EntryQuery, words: Query, conditions: list[str], values: list[object]
+) -> list[Entry]:
+    """Read messages whose tokens have no positions in the index; each is searched itself."""
+    bound = f"number < ${len(values) + 1}::bigint" if query.after is None else f"number > ${len(values) + 1}::bigint"
+    conditions = [*conditions, bound, f"(flags & 14 <> 0 OR batch = 0) AND flags & {LONG} <> 0"]
+    found: list[Entry] = []
+    last = _LAST if query.after is None else 0
+    while len(found) < query.limit and (some := await _read(db, query, conditions, [*values, last], _LONG_READ)):
+        found += [entry for entry in some if words.finds(tokens_of(entry.item.raw, entry.own_id))]
+        last = some[0].number if query.after is None else some[-1].number
+    return found
+
+
+def _phrases(words: Query) -> str:
+    """Return a search as a `tsquery`: each run is a phrase, whose last token may be the beginning of a word."""
+    return " & ".join("(" + " <-> ".join(f"'{token[:LONGEST_TOKEN]}'" for token in run) + ":*)" for run in words.runs)
+
+
+def _tokens(words: Query) -> str:
+    """Return a search as a `tsquery` that ignores the order of the tokens."""
+    return " & ".join(
+        f"'{token[:LONGEST_TOKEN]}'{':*' if place == len(run) - 1 else ''}"
+        for run in words.runs
+        for place, token in enumerate(run)
+    )

@@ -1,0 +1,246 @@
+"""
+An account's sends, as rows that are stored before anything is transmitted.
+
+A row in state `sending` belongs to the process that sends it: it has the epoch of its owner, and the key of an advisory
+lock that the process holds. If the account's epoch is higher, or the lock is free, the outcome of the send is unknown.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from webwx.model.contacts import ContactId
+from webwx.model.messages import Receipt
+from webwx.protocol.codec import clean_text
+from webwx.storage.base import Outgoing
+from webwx.storage.postgres.database import new_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import asyncpg
+
+    from webwx.storage.base import SendQuery, State
+    from webwx.storage.postgres.database import Connection, PostgresDatabase
+
+_SETTLE_DEAD = """
+UPDATE outbox SET state = 'unknown', sender = 0 WHERE account = $1 AND state IN ('queued', 'sending')
+    AND state = 'sending' AND CASE
+        WHEN epoch < (SELECT epoch FROM accounts WHERE account = $1) THEN true
+        WHEN sender = $2 THEN false
+        ELSE pg_try_advisory_xact_lock_shared(sender) END
+"""
+
+_NEXT = "UPDATE accounts SET last_send = last_send + 1 WHERE account = $1 RETURNING last_send"
+
+
+class PostgresSender:
+    """
+    The lock by which other processes see that this one is still sending; used in the thread of the connections.
+
+    Args:
+        database: The database.
+    """
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self.key: int = new_lock()
+        """Key of the lock."""
+        self._is_held = False
+
+    async def hold(self) -> None:
+        """Take the lock, before the first send."""
+        if not self._is_held:
+            await self._database.locks.take(self.key)
+            self._is_held = True
+
+
+class PostgresOutbox:
+    """An account's sends; `Outbox` states the guarantees."""
+
+    def __init__(self, account: int, database: PostgresDatabase, sender: PostgresSender) -> None:
+        self._account = account
+        self._database = database
+        self._sender = sender
+        self._begun: dict[int, int] = {}
+        """Epoch under which each unfinished send was begun, by number."""
+
+    def __repr__(self) -> str:
+        return "PostgresOutbox(***)"
+
+    async def add(
+        self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
+        state: Literal["queued", "sending"] = "queued",
+    ) -> Outgoing:  # fmt: skip
+        """Store a send, or return the existing send with the same key."""
+        given = [clean_text(each) for each in (client_id, key, chat, kind, text)]
+        epoch = self._database.fence_of(self._account).epoch
+
+        async def store(db: Connection) -> Outgoing:
+            if key:
+                known = await self._of_key(db, given[1])
+                if known and known[0].state == "sending":
+                    await db.execute(_SETTLE_DEAD, self._account, self._sender.key)
+                    known = await self._of_key(db, given[1])
+                if known and (known[0].state, known[0].client_id) != ("sending", given[0]):
+                    return known[0]
+            number: int = await db.fetchval(_NEXT, self._account)
+            await db.execute(
+                "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, epoch, sender,"
+                " created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
+                self._account, number, *given, state, epoch, self._sender.key if state == "sending" else 0, time,
+            )  # fmt: skip
+            return Outgoing(
+                number=number, client_id=given[0], key=given[1], chat=ContactId(given[2]), kind=given[3], text=given[4],
+                state=state, created_at=time, changed_at=time,
+            )  # fmt: skip
+
+        async def work() -> Outgoing:
+            if state == "sending":
+                await self._sender.hold()
+            return await self._database.writing(self._account, store)
+
+        row = await self._database.run(work)
+        if state == "sending" and row.client_id == given[0]:
+            self._begun[row.number] = epoch
+        return row
+
+    async def _of_key(self, db: Connection, key: str) -> list[Outgoing]:
+        query = "SELECT * FROM outbox WHERE account = $1 AND key <> '' AND webwx_key(key) = webwx_key($2)"
+        return _sends(await db.fetch(query, self._account, key))
+
+    async def sending(self, number: int, time: float, chat: ContactId) -> bool:
+        """Set a send to `sending`, and return whether its first byte may be transmitted."""
+        epoch = self._database.fence_of(self._account).epoch
+
+        async def store(db: Connection) -> bool:
+            changed = await db.fetchval(
+                "UPDATE outbox SET state = 'sending', epoch = $5, sender = $6, chat = $4, changed_at = $3"
+                " WHERE account = $1 AND number = $2 AND state IN ('queued', 'failed') RETURNING true",
+                self._account, number, time, chat, epoch, self._sender.key,
+            )  # fmt: skip
+            return changed is not None
+
+        async def work() -> bool:
+            await self._sender.hold()
+            return await self._database.writing(self._account, store)
+
+        is_begun = await self._database.run(work)
+        if is_begun:
+            self._begun[number] = epoch
+        return is_begun
+
+    async def settle(
+        self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
+        receipt: Receipt | None = None, ret: int = 0,
+    ) -> None:  # fmt: skip
+        """
+        Store the outcome of an attempt.
+
+        Only the process that has sent can know it, so a process that owns the account no more stores it as well, unless
+        the send was begun again under a higher epoch.
+        """
+        begun = self._begun.pop(number, None)
+        epoch = self._database.fence_of(self._account).epoch if begun is None else begun
+        written = None if receipt is None else receipt.to_json().encode()
+
+        async def store(db: Connection) -> None:
+            await db.execute(
+                "UPDATE outbox SET state = $3, sender = 0, receipt = $4, message_id = $5, ret = $6, changed_at = $7"
+                " WHERE account = $1 AND number = $2 AND epoch <= $8",
+                self._account, number, state, written, "" if receipt is None else receipt.message_id, ret, time, epoch,
+            )  # fmt: skip
+
+        await self._database.run(lambda: self._database.changing(store))
+
+    async def flush(self) -> None:
+        """Return at once: outcomes are stored immediately."""
+
+    async def find(self, query: SendQuery) -> list[Outgoing]:
+        """Return the sends that match a query, the newest first; a send that a dead process left is `unknown`."""
+        condition, values = _condition(query)
+        found = f"SELECT * FROM outbox WHERE account = $1{condition} ORDER BY number DESC LIMIT {int(query.limit)}"  # noqa: S608 - no value is put together
+
+        async def read(db: Connection) -> list[Outgoing]:
+            await db.execute(_SETTLE_DEAD, self._account, self._sender.key)
+            return _sends(await db.fetch(found, self._account, *values))
+
+        return await self._database.read(read)
+
+    async def count(self) -> dict[State, int]:
+        """Return the number of sends in each state that any has; a send that a dead process left is `unknown`."""
+
+        async def read(db: Connection) -> dict[State, int]:
+            await db.execute(_SETTLE_DEAD, self._account, self._sender.key)
+            rows = await db.fetch(
+                "SELECT state, count(*) AS number FROM outbox WHERE account = $1 GROUP BY state", self._account
+            )
+            return {row["state"]: row["number"] for row in rows}
+
+        return await self._database.read(read)
+
+    async def remove(self, number: int) -> bool:
+        """Delete a send, free its key, and return whether it was deleted; a send in state `sending` stays."""
+
+        async def delete(db: Connection) -> bool:
+            await db.execute(_SETTLE_DEAD, self._account, self._sender.key)
+            gone = await db.fetchval(
+                "DELETE FROM outbox WHERE account = $1 AND number = $2 AND state <> 'sending' RETURNING true",
+                self._account, number,
+            )  # fmt: skip
+            return gone is not None
+
+        return await self._database.write(self._account, delete)
+
+
+def _condition(query: SendQuery) -> tuple[str, list[object]]:
+    conditions, values = "", list[object]()
+
+    def require(condition: str, value: object) -> None:
+        nonlocal conditions
+        values.append(value)
+        conditions += f" AND {condition}".format(f"${len(values) + 1}")
+
+    if query.number is not None:
+        require("number = {}::bigint", query.number)
+    if query.key is not None:
+        require("key <> '' AND webwx_key(key) = webwx_key({})", query.key)
+    if query.client_id is not None:
+        require("webwx_key(client_id) = webwx_key({})", query.client_id)
+    if query.message_id is not None:
+        require(
+            "message_id <> '' AND hashtextextended(message_id, 0) = hashtextextended({0}::text, 0)"
+            " AND message_id = {0}",
+            query.message_id,
+        )
+    if query.states:
+        require("state = ANY ({}::varchar[])", list(query.states))
+    if query.chats:
+        require("chat = ANY ({}::varchar[])", list(query.chats))
+    if query.since:
+        require("created_at >= {}::float8", query.since)
+    if query.until:
+        require("created_at <= {}::float8", query.until)
+    return conditions, values
+
+
+def _sends(rows: Iterable[asyncpg.Record]) -> list[Outgoing]:
+    return [
+        Outgoing(
+            number=row["number"], client_id=row["client_id"], key=row["key"], chat=ContactId(row["chat"]),
+            kind=row["kind"], text=row["text"], state=row["state"],
+            receipt=None if row["receipt"] is None else Receipt.from_json(row["receipt"].decode()), ret=row["ret"],
+            created_at=row["created_at"], changed_at=row["changed_at"],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+async def delete_sends(db: Connection, account: int, before: float, chats: list[str]) -> int:
+    """Delete sends except those in state `sending`, and return how many."""
+    gone = await db.fetch(
+        "DELETE FROM outbox WHERE account = $1 AND state <> 'sending' AND ($2::float8 = 0 OR created_at < $2)"
+        " AND ($3::varchar[] = '{}' OR chat = ANY ($3)) RETURNING number",
+        account, before, chats,
+    )  # fmt: skip
+    return len(gone)

@@ -1,0 +1,321 @@
+"""
+Deletion of old entries, of unreadable entries, and of entries that the user purges.
+
+Deletion is complete: the bytes in the bodies are blanked. A consumer that had not read the deleted entries finds a gap
+in place of the last one; such a gap belongs to no batch, and is not deleted because of its age.
+"""
+
+# ruff: noqa: S608 - only constants are put together here, never a value
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.errors import StorageError
+from webwx.model.events import ContinuityLost
+from webwx.storage.base import ARCHIVE_CONSUMER, QUARANTINE, NotOwner
+from webwx.storage.bodies import ItemRange, blank, pack, unpack
+from webwx.storage.postgres.archive import delete_media
+from webwx.storage.postgres.entries import KINDS, QUARANTINED
+from webwx.storage.postgres.links import forget_logins
+from webwx.storage.postgres.outbox import delete_sends
+from webwx.storage.postgres.timers import delete_timers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    import asyncpg
+
+    from webwx.storage.postgres.database import Connection, PostgresDatabase
+
+PIECE = 500
+"""Number of entries deleted in one transaction."""
+
+IDLE = 0.5
+"""Seconds after an arrival until old entries are deleted."""
+
+STEP = 3_600.0
+"""Seconds by which the limit of the age has to move before old entries are looked for again."""
+
+_MOST_UNREADABLE = 1_000
+"""Number of unreadable entries that arrive before superfluous ones are looked for."""
+
+_OF_BATCH = (
+    "SELECT number, start, length FROM entries WHERE account = $1 AND number >= $2 AND batch = $2"
+    " AND number < coalesce((SELECT min(batch) FROM batches WHERE account = $1 AND batch > $2), 9223372036854775807)"
+)
+"""Number and range of a batch's entries, which have consecutive numbers."""
+
+
+class PostgresRetention:
+    """
+    The deletion of old and unreadable entries in the background, of all accounts that this process may change.
+
+    Args:
+        database: The database.
+        seconds: Seconds after which entries are deleted; 0 keeps them.
+        reached: Returns how far the consumers of this process have read, by their rows.
+        on_deleted: Called with the digests of media that were deleted.
+    """
+
+    def __init__(
+        self, database: PostgresDatabase, seconds: float, reached: Callable[[], Mapping[int, int]], *,
+        on_deleted: Callable[[Collection[str]], None],
+    ) -> None:  # fmt: skip
+        self.reached = reached
+        self.on_deleted = on_deleted
+        self._database = database
+        self._seconds = seconds
+        self._newest = 0.0
+        """The newest time of arrival, by the platform's clock, which may be behind or ahead of this machine's."""
+        self._limit = float("-inf")
+        """The time before which entries were deleted last."""
+        self._unreadable = 0
+        self._is_due = False
+
+    def note(self, at: float, unreadable: int) -> None:
+        """Note an arrival, and delete old entries soon if the limit of the age has moved; called in any thread."""
+        self._newest = max(self._newest, at)
+        self._unreadable += unreadable
+        is_moved = bool(self._seconds) and self._current_limit() > self._limit + STEP
+        if (is_moved or self._unreadable > _MOST_UNREADABLE) and not self._is_due:
+            self._is_due = True
+            self._database.spawn(self._work)
+
+    def _current_limit(self) -> float:
+        # If the platform's clock ever ran ahead by years, nothing may be deleted because of that.
+        return min(time.time(), self._newest) - self._seconds
+
+    async def _work(self) -> None:
+        await asyncio.sleep(IDLE)
+        self._is_due = False
+        self._unreadable = 0
+        try:
+            if self._seconds:
+                self._limit = self._current_limit()
+                await self._expire(self._limit)
+            await self._delete_unreadable()
+        except StorageError:  # the next arrival tries again
+            self._limit = float("-inf")
+
+    async def _expire(self, limit: float) -> None:
+        rows = await self._database.reading(
+            lambda db: db.fetch(
+                "SELECT account FROM batches WHERE time < $1 UNION SELECT account FROM outbox WHERE created_at < $1"
+                " UNION SELECT account FROM timers WHERE state <> 'waiting' AND changed_at < $1"
+                " UNION SELECT account FROM logins UNION SELECT account FROM entries"
+                " WHERE (flags & 14 <> 0 OR batch = 0) AND batch = 0",
+                limit,
+            )
+        )
+        for row in rows:
+            try:
+                await self._expire_account(row["account"], limit)
+            except NotOwner:  # its owner does it
+                continue
+
+    async def _expire_account(self, account: int, limit: float) -> None:
+        old = (
+            "SELECT e.number FROM ("
+            "SELECT batch FROM batches WHERE account = $1 AND time < $2 ORDER BY batch LIMIT 100) b"
+            " CROSS JOIN LATERAL (SELECT number FROM entries WHERE account = $1 AND number >= b.batch"
+            " AND batch = b.batch AND number < coalesce((SELECT min(n.batch) FROM batches n WHERE n.account = $1"
+            f" AND n.batch > b.batch), 9223372036854775807)) e LIMIT {PIECE}"
+        )
+        while await self._delete(account, old, limit):
+            pass
+        await self._database.writing(account, lambda db: _delete_the_rest(db, account, limit))
+
+    async def _delete_unreadable(self) -> None:
+        rows = await self._database.reading(
+            lambda db: db.fetch(
+                f"SELECT account FROM entries WHERE (flags & 14 <> 0 OR batch = 0) AND flags & {QUARANTINED} <> 0"
+                " GROUP BY account HAVING count(*) > $1",
+                QUARANTINE,
+            )
+        )
+        superfluous = (
+            f"SELECT number FROM entries WHERE account = $1 AND (flags & 14 <> 0 OR batch = 0)"
+            f" AND flags & {QUARANTINED} <> 0 ORDER BY number DESC OFFSET $2::bigint LIMIT {PIECE}"
+        )
+        for row in rows:
+            try:
+                while await self._delete(row["account"], superfluous, QUARANTINE):
+                    pass
+            except NotOwner:
+                continue
+
+    async def _delete(self, account: int, query: str, value: float) -> int:
+        """Delete the entries that a query finds, and return how many."""
+
+        async def store(db: Connection) -> tuple[int, set[str]]:
+            numbers = [row["number"] for row in await db.fetch(query, account, value)]
+            return await _delete_entries(db, account, numbers, self.reached())
+
+        count, digests = await self._database.writing(account, store)
+        self.on_deleted(digests)
+        return count
+
+
+async def purge(
+    database: PostgresDatabase, retention: PostgresRetention, account: int, *, before: float, chats: list[str]
+) -> int:
+    """Delete entries, sends and timers that are older than a time, or of some chats, or both, and return how many."""
+    numbers = await database.reading(lambda db: _doomed(db, account, before, chats))
+    count = 0
+    for start in range(0, len(numbers), PIECE):
+        piece = numbers[start : start + PIECE]
+        deleted, digests = await database.writing(
+            account,
+            lambda db, piece=piece: _delete_entries(db, account, piece, retention.reached()),  # type: ignore[misc]
+        )
+        count += deleted
+        retention.on_deleted(digests)
+
+    async def delete_others(db: Connection) -> int:
+        sends = await delete_sends(db, account, before, chats)
+        await _delete_conversations(db, account, before, chats)
+        timers = await delete_timers(db, account, before, chats)
+        if not chats:
+            await _forget_people(db, account, before)
+        return sends + timers
+
+    return count + await database.writing(account, delete_others)
+
+
+async def _doomed(db: Connection, account: int, before: float, chats: list[str]) -> list[int]:
+    """Return the entries to purge: older than a time, or of some chats, or both."""
+    query = "SELECT number FROM entries WHERE account = $1 AND batch <> 0 AND ($2::float8 = 0 OR time < $2)"
+    if not chats:
+        rows = await db.fetch(f"{query} ORDER BY number", account, before)
+    else:
+        rows = await db.fetch(
+            f"{query} AND chat <> '' AND hashtextextended(chat, 0) = ANY (ARRAY("
+            "SELECT hashtextextended(c, 0) FROM unnest($3::varchar[]) c)) AND chat = ANY ($3) ORDER BY number",
+            account, before, chats,
+        )  # fmt: skip
+    return [row["number"] for row in rows]
+
+
+async def _delete_entries(
+    db: Connection, account: int, numbers: Collection[int], reached: Mapping[int, int]
+) -> tuple[int, set[str]]:
+    """
+    Delete entries, in the transaction of the caller.
+
+    Args:
+        db: Connection with a transaction that holds the account.
+        account: The account.
+        numbers: Numbers of the entries; missing entries are skipped.
+        reached: How far the consumers of this process have read, by their rows.
+
+    Returns:
+        The number of deleted entries, and the digests of media that no message has any more.
+    """
+    if not numbers:
+        return 0, set()
+    rows = await db.fetch(
+        "SELECT number, time, batch FROM entries WHERE account = $1 AND batch <> 0 AND number = ANY ($2::bigint[])",
+        account, list(numbers),
+    )  # fmt: skip
+    listed = [row["number"] for row in rows]
+    await _leave_gaps(db, account, rows, reached)
+    await db.execute(
+        "DELETE FROM entries WHERE account = $1 AND batch <> 0 AND number = ANY ($2::bigint[])", account, listed
+    )
+    digests = await delete_media(db, account, listed)
+    for table in ("failures", "crashes"):
+        await db.execute(
+            f"DELETE FROM {table} USING consumers c WHERE {table}.consumer = c.consumer AND c.account = $1"
+            f" AND {table}.number = ANY ($2::bigint[])",
+            account, listed,
+        )  # fmt: skip
+    for batch in sorted({row["batch"] for row in rows}):
+        await _wipe(db, account, batch)
+    return len(rows), digests
+
+
+async def _leave_gaps(db: Connection, account: int, rows: list[asyncpg.Record], reached: Mapping[int, int]) -> None:
+    """Store gaps in place of entries that consumers have not read."""
+    missed: dict[int, list[tuple[int, int]]] = {}
+    consumers = await db.fetch(
+        "SELECT c.consumer, c.acked, array(SELECT number FROM ahead a WHERE a.consumer = c.consumer) AS ahead"
+        " FROM consumers c WHERE account = $1 AND name <> $2",
+        account, ARCHIVE_CONSUMER,
+    )  # fmt: skip
+    for consumer in consumers:
+        seen = max(consumer["acked"], reached.get(consumer["consumer"], 0))
+        ahead = set(consumer["ahead"])
+        unseen = [(row["number"], row["time"]) for row in rows if row["number"] > seen and row["number"] not in ahead]
+        if unseen:
+            missed.setdefault(max(unseen)[0], unseen)
+    numbers = [row["number"] for row in rows]
+    for number, unseen in missed.items():
+        times = [at for _, at in unseen]
+        since = float(min(times))
+        before = await db.fetchrow(
+            "SELECT number, batch, raw FROM entries WHERE account = $1 AND number < $2 AND number <> ALL ($3::bigint[])"
+            " ORDER BY number DESC LIMIT 1",
+            account, number, numbers,
+        )  # fmt: skip
+        if before is not None and before["batch"] == 0:  # combine consecutive gaps
+            since = min(since, msgspec.json.decode(before["raw"], type=ContinuityLost).since)
+            await db.execute("DELETE FROM entries WHERE account = $1 AND number = $2", account, before["number"])
+        gap = ContinuityLost(since=since, until=float(max(times)), reason="purged")
+        await db.execute(
+            "UPDATE entries SET kind = $3, flags = 0, message_id = '', digest = 0, chat = '', batch = 0, start = 0,"
+            " length = 0, words = NULL, raw = $4 WHERE account = $1 AND number = $2",
+            account, number, KINDS.index("gap"), msgspec.json.encode(gap),
+        )  # fmt: skip
+
+
+async def _wipe(db: Connection, account: int, batch: int) -> None:
+    """Blank the bytes of a batch's body to which no entry points; delete a batch without entries."""
+    left = await db.fetch(_OF_BATCH, account, batch)
+    if not left:
+        await db.execute("DELETE FROM batches WHERE account = $1 AND batch = $2", account, batch)
+        return
+    packed = await db.fetchval("SELECT body FROM batches WHERE account = $1 AND batch = $2", account, batch)
+    body = blank(unpack(packed), (ItemRange(row["start"], row["length"]) for row in left))
+    await db.execute("UPDATE batches SET body = $3 WHERE account = $1 AND batch = $2", account, batch, pack(body))
+
+
+async def _delete_the_rest(db: Connection, account: int, before: float) -> None:
+    """Delete old sends, timers and conversations, gaps that consumers have passed, and contacts of ended logins."""
+    await delete_sends(db, account, before, [])
+    await delete_timers(db, account, before, [])
+    await _delete_conversations(db, account, before, [])
+    await db.execute(
+        "DELETE FROM entries WHERE account = $1 AND (flags & 14 <> 0 OR batch = 0) AND batch = 0 AND number <= ("
+        " SELECT min(acked) FROM consumers WHERE account = $1 AND name <> $2)",
+        account, ARCHIVE_CONSUMER,
+    )  # fmt: skip
+    await _forget_people(db, account, before)
+
+
+async def _delete_conversations(db: Connection, account: int, before: float, chats: list[str]) -> None:
+    """Delete conversations whose last change and deadline are before a time (0: any), of some chats (none: all)."""
+    await db.execute(
+        "DELETE FROM conversations USING consumers c WHERE conversations.consumer = c.consumer AND c.account = $1"
+        " AND ($2::float8 = 0 OR greatest(changed_at, coalesce(deadline, 0)) < $2)"
+        " AND ($3::varchar[] = '{}' OR chat = ANY ($3))",
+        account, before, chats,
+    )  # fmt: skip
+
+
+async def _forget_people(db: Connection, account: int, before: float) -> None:
+    """Delete the contacts of logins that ended before a time; the account's last login is kept."""
+    rows = await db.fetch(
+        "SELECT login FROM logins l WHERE account = $1 AND last_at < $2"
+        " AND EXISTS (SELECT FROM logins n WHERE n.account = l.account AND n.last_at > l.last_at)",
+        account, before,
+    )  # fmt: skip
+    ended = [row["login"] for row in rows]
+    if ended:
+        await db.execute("DELETE FROM contacts WHERE login = ANY ($1::bigint[])", ended)
+        await db.execute("DELETE FROM names WHERE login = ANY ($1::bigint[])", ended)
+        await forget_logins(db, account, ended)

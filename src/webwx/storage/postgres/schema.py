@@ -1,0 +1,307 @@
+"""
+The journal's tables in PostgreSQL, and their migrations.
+
+A migration only adds tables, columns and indexes, so that a process of the version before can go on beside a newer one.
+Every table of an account begins with the account's number. A unique column of text of any length is indexed by its
+digest (`webwx_key`), because an index takes a third of a page at most.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.errors import StorageError
+
+if TYPE_CHECKING:
+    import asyncpg
+
+_VERSION_1 = """
+CREATE EXTENSION IF NOT EXISTS btree_gin;
+CREATE FUNCTION webwx_key(text) RETURNS bytea LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS 'SELECT sha256(convert_to($1, ''UTF8''))';
+CREATE TABLE accounts (
+    account bigint PRIMARY KEY,
+    epoch bigint NOT NULL,                      -- raised when another process takes the account over
+    last_number bigint NOT NULL DEFAULT 0,      -- the last number that an entry had
+    last_send bigint NOT NULL DEFAULT 0,
+    last_timer bigint NOT NULL DEFAULT 0,
+    last_identity bigint NOT NULL DEFAULT 0,
+    conflicts bigint NOT NULL DEFAULT 0         -- messages that arrived with the id of another message
+) WITH (fillfactor = 50);
+CREATE TABLE logins (
+    login bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account bigint NOT NULL,
+    own_id text NOT NULL,
+    position bytea NOT NULL,
+    opened_at float8 NOT NULL,
+    last_at float8 NOT NULL,                    -- time of its last batch
+    last_body bytea,                            -- digest of the last batch that had items without an id
+    listed bytea,                               -- digest of the last complete list of contacts
+    UNIQUE (account, own_id)
+) WITH (fillfactor = 50);
+CREATE TABLE batches (
+    account bigint NOT NULL,
+    batch bigint NOT NULL,                      -- number of its first entry
+    time float8 NOT NULL,
+    body bytea NOT NULL,                        -- zlib
+    PRIMARY KEY (account, batch)
+);
+ALTER TABLE batches ALTER COLUMN body SET STORAGE EXTERNAL;
+CREATE INDEX batches_time ON batches (time);
+CREATE TABLE entries (
+    account bigint NOT NULL,
+    number bigint NOT NULL,
+    login bigint NOT NULL,
+    batch bigint NOT NULL,                      -- 0 for a gap in place of deleted entries
+    kind smallint NOT NULL,
+    flags smallint NOT NULL,
+    start integer NOT NULL,                     -- in the body
+    length integer NOT NULL,
+    digest bigint NOT NULL,
+    time bigint NOT NULL,
+    message_id text NOT NULL,
+    chat text NOT NULL,
+    raw bytea,                                  -- if it is not in the body
+    words tsvector,
+    PRIMARY KEY (account, number)
+);
+CREATE INDEX entries_message ON entries (account, hashtextextended(message_id, 0)) WHERE message_id <> '';
+CREATE INDEX entries_chat ON entries (account, hashtextextended(chat, 0), number) WHERE chat <> '';
+CREATE INDEX entries_words ON entries USING gin (account, words);
+CREATE INDEX entries_rare ON entries (account, number) WHERE flags & 14 <> 0 OR batch = 0;
+CREATE TABLE contacts (
+    place bigint GENERATED ALWAYS AS IDENTITY,
+    login bigint NOT NULL,
+    id text NOT NULL,
+    contact bytea NOT NULL,                     -- JSON
+    PRIMARY KEY (login, id)
+);
+CREATE TABLE names (
+    login bigint NOT NULL,
+    name bytea NOT NULL,                        -- digest of a nickname or a remark
+    id text NOT NULL,
+    PRIMARY KEY (login, name, id)
+);
+CREATE TABLE consumers (
+    consumer bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account bigint NOT NULL,
+    name text NOT NULL,
+    acked bigint NOT NULL,                      -- all entries up to here are acknowledged
+    started bigint NOT NULL,                    -- all entries up to here may have been delivered
+    isolated_to bigint NOT NULL DEFAULT 0,      -- in flight when a process before the last one crashed
+    is_open boolean NOT NULL DEFAULT false,     -- a process has taken entries and has not closed it
+    opening bigint NOT NULL DEFAULT 0,          -- number of times that it was opened; excludes an earlier process
+    lock bigint NOT NULL                        -- advisory lock of the process that has it open
+) WITH (fillfactor = 50);
+CREATE UNIQUE INDEX consumers_name ON consumers (account, webwx_key(name));
+CREATE TABLE ahead (
+    consumer bigint NOT NULL REFERENCES consumers ON DELETE CASCADE,
+    number bigint NOT NULL,
+    PRIMARY KEY (consumer, number)
+);
+CREATE TABLE failures (
+    consumer bigint NOT NULL REFERENCES consumers ON DELETE CASCADE,
+    number bigint NOT NULL,
+    state text NOT NULL,                        -- trying, dead or revived
+    attempts integer NOT NULL,
+    error text NOT NULL,
+    time float8 NOT NULL,
+    PRIMARY KEY (consumer, number)
+);
+CREATE INDEX failures_revived ON failures (consumer, number) WHERE state = 'revived';
+CREATE TABLE crashes (
+    consumer bigint NOT NULL REFERENCES consumers ON DELETE CASCADE,
+    number bigint NOT NULL,
+    crashes integer NOT NULL,                   -- of processes, that of the current attempt included
+    PRIMARY KEY (consumer, number)
+);
+CREATE TABLE conversations (
+    consumer bigint NOT NULL REFERENCES consumers ON DELETE CASCADE,
+    key text NOT NULL,
+    step text NOT NULL,
+    content bytea NOT NULL,                     -- the values, encoded by the consumer
+    chat text NOT NULL,
+    deadline float8,
+    changed_at float8 NOT NULL
+);
+CREATE UNIQUE INDEX conversations_key ON conversations (consumer, webwx_key(key));
+CREATE INDEX conversations_deadline ON conversations (consumer, deadline) WHERE deadline IS NOT NULL;
+CREATE TABLE outbox (
+    account bigint NOT NULL,
+    number bigint NOT NULL,
+    client_id text NOT NULL,
+    key text NOT NULL,
+    chat text NOT NULL,
+    kind text NOT NULL,
+    text text NOT NULL,
+    state text NOT NULL,
+    epoch bigint NOT NULL,                      -- of the process that sends it
+    sender bigint NOT NULL,                     -- advisory lock of that process
+    message_id text NOT NULL DEFAULT '',        -- of the receipt
+    receipt bytea,                              -- JSON
+    ret integer NOT NULL DEFAULT 0,
+    created_at float8 NOT NULL,
+    changed_at float8 NOT NULL,
+    PRIMARY KEY (account, number)
+);
+CREATE UNIQUE INDEX outbox_client_id ON outbox (account, webwx_key(client_id));
+CREATE UNIQUE INDEX outbox_key ON outbox (account, webwx_key(key)) WHERE key <> '';
+CREATE INDEX outbox_message ON outbox (account, hashtextextended(message_id, 0)) WHERE message_id <> '';
+CREATE INDEX outbox_open ON outbox (account, number) WHERE state IN ('queued', 'sending');
+CREATE INDEX outbox_age ON outbox (created_at);
+CREATE TABLE timers (
+    account bigint NOT NULL,
+    number bigint NOT NULL,
+    bot text NOT NULL,
+    handler text NOT NULL,
+    key text NOT NULL,
+    name text NOT NULL,
+    chat text NOT NULL,
+    payload bytea NOT NULL,                     -- JSON
+    due_at float8 NOT NULL,
+    state text NOT NULL,
+    failures integer NOT NULL DEFAULT 0,
+    created_at float8 NOT NULL,
+    changed_at float8 NOT NULL,
+    PRIMARY KEY (account, number)
+);
+CREATE UNIQUE INDEX timers_key ON timers (account, webwx_key(key));
+CREATE INDEX timers_due ON timers (account, due_at) WHERE state = 'waiting';
+CREATE INDEX timers_age ON timers (changed_at) WHERE state <> 'waiting';
+CREATE TABLE states (
+    account bigint NOT NULL,
+    name text NOT NULL,                         -- owner: the rate limiter, a timer, ...
+    state bytea NOT NULL,
+    PRIMARY KEY (account, name)
+);
+CREATE TABLE media (
+    account bigint NOT NULL,
+    number bigint NOT NULL,                     -- of the message's entry
+    message_id text NOT NULL,
+    state text NOT NULL,
+    digest text NOT NULL,                       -- SHA-256 of its bytes; empty: there are none
+    size bigint NOT NULL,
+    time float8 NOT NULL,                       -- of the download
+    PRIMARY KEY (account, number)
+);
+CREATE INDEX media_message ON media (account, hashtextextended(message_id, 0));
+CREATE INDEX media_digest ON media (account, digest) WHERE digest <> '';
+CREATE TABLE media_pieces (
+    account bigint NOT NULL,
+    digest text NOT NULL,
+    piece integer NOT NULL,
+    bytes bytea NOT NULL,
+    PRIMARY KEY (account, digest, piece)
+);
+ALTER TABLE media_pieces ALTER COLUMN bytes SET STORAGE EXTERNAL;
+CREATE TABLE identities (
+    account bigint NOT NULL,
+    number bigint NOT NULL,
+    kind text NOT NULL,
+    first_seen float8 NOT NULL,
+    became bigint NOT NULL DEFAULT 0,           -- number of the identity that it was merged into
+    login bigint NOT NULL DEFAULT 0,            -- its newest login; 0 if it is in all of them
+    PRIMARY KEY (account, number)
+);
+CREATE TABLE links (
+    link bigint GENERATED ALWAYS AS IDENTITY,   -- order in which they were added or changed
+    account bigint NOT NULL,
+    login bigint NOT NULL,                      -- 0 for an id that every login has
+    id text NOT NULL,
+    number bigint NOT NULL,
+    name text NOT NULL,
+    nickname text NOT NULL,
+    remark text NOT NULL,
+    digest bigint NOT NULL,                     -- of the evidence and the name, as they arrived
+    evidence bytea NOT NULL,                    -- JSON, with what was known before
+    found bytea NOT NULL,                       -- JSON: how it was found, and why
+    seen_at float8 NOT NULL,
+    PRIMARY KEY (account, login, id)
+);
+CREATE INDEX links_number ON links (account, number, login);
+CREATE INDEX links_id ON links (account, id);
+CREATE INDEX links_nickname ON links (account, hashtextextended(nickname, 0)) WHERE nickname <> '';
+CREATE INDEX links_remark ON links (account, hashtextextended(remark, 0)) WHERE remark <> '';
+CREATE TABLE apart (
+    account bigint NOT NULL,
+    number bigint NOT NULL,
+    other bigint NOT NULL,                      -- never matched again; both ways round
+    PRIMARY KEY (account, number, other)
+);
+CREATE TABLE real_ids (
+    account bigint NOT NULL,
+    login bigint NOT NULL,
+    id text NOT NULL,
+    wxid text NOT NULL,
+    PRIMARY KEY (account, login, id)
+);
+CREATE INDEX real_ids_wxid ON real_ids (account, wxid);
+CREATE TABLE records (
+    kind text NOT NULL,
+    id text NOT NULL,
+    version bigint NOT NULL,
+    body bytea NOT NULL,
+    changed_at float8 NOT NULL,
+    PRIMARY KEY (kind, id)
+);
+CREATE TABLE audit (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    time float8 NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    target text NOT NULL,
+    detail text NOT NULL
+);
+CREATE TABLE saved_logins (
+    name text PRIMARY KEY,                      -- account name, and server or profile
+    login bytea,                                -- JSON, or encrypted
+    contacts bytea,
+    last_id bigint NOT NULL DEFAULT 0,
+    lock bigint NOT NULL                        -- advisory lock of the process that syncs it
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+"""The statements from each version to the next, beginning with an empty schema."""
+
+VERSION = len(MIGRATIONS)
+
+_LOCK = 0x77786A6C
+"""Advisory lock of the migration, so that one process at a time migrates."""
+
+
+async def migrate(connection: asyncpg.Connection[asyncpg.Record], place: str) -> None:
+    """
+    Bring a schema to this version, in one transaction; another process may have done it already.
+
+    Args:
+        connection: The connection.
+        place: Name of the database in an error.
+
+    Raises:
+        StorageError: A newer webwx has written the schema.
+    """
+    if await _version_of(connection, place) == VERSION:
+        return
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        version = await _version_of(connection, place)
+        for statements in MIGRATIONS[version:]:
+            await connection.execute(statements)
+        if version == 0:
+            await connection.execute("CREATE TABLE webwx_schema (version integer NOT NULL)")
+            await connection.execute("INSERT INTO webwx_schema VALUES (0)")
+        await connection.execute("UPDATE webwx_schema SET version = $1", VERSION)
+
+
+async def _version_of(connection: asyncpg.Connection[asyncpg.Record], place: str) -> int:
+    """Return the version of a schema; 0 if it is empty."""
+    if not await connection.fetchval("SELECT to_regclass('webwx_schema') IS NOT NULL"):
+        return 0
+    version = int(await connection.fetchval("SELECT version FROM webwx_schema"))
+    if version > VERSION:
+        raise StorageError(
+            f"The journal in {place} was written by a newer webwx (version {version}, this one reads {VERSION}); "
+            "update webwx, or use another database."
+        )
+    return version

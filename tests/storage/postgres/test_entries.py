@@ -1,0 +1,253 @@
+"""Appending: one statement for all accounts, fenced by the lock of each account's row."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+from tests.storage.arrivals import FRIEND, OWN, arrival, everything, ids, message, messages, opened
+
+from webwx.storage.base import EntryQuery, Fence, NotOwner
+from webwx.storage.cursors import read_accounts
+from webwx.storage.postgres.entries import APPEND_ALL, APPEND_ONE, LONG, vector_of
+from webwx.storage.postgres.journal import PostgresJournal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.postgres import TemporarySchema
+
+verify = pytest.mark.verify
+
+
+@pytest.fixture
+async def journal(schema: TemporarySchema) -> AsyncIterator[PostgresJournal]:
+    async with PostgresJournal(schema.url) as journal:
+        yield journal
+
+
+class Ownership:
+    """The epochs under which a process believes to own its accounts."""
+
+    def __init__(self) -> None:
+        self.epoch = 1
+
+    def fence(self, account: int) -> Fence:
+        return Fence(account=account, epoch=self.epoch)
+
+
+@verify
+async def test_a_process_whose_account_was_taken_over_stores_nothing(schema: TemporarySchema) -> None:
+    old = Ownership()
+    async with PostgresJournal(schema.url, fence=old.fence) as journal:
+        account = await opened(journal, 1)
+        await account.ingest(arrival(*messages(1, 2)))
+        schema.execute("UPDATE accounts SET epoch = 2")
+
+        for change in (
+            account.ingest(arrival(*messages(3, 2))),
+            account.outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0),
+            account.change_state("pace", lambda _: b"1"),
+            account.open_login(OWN, b"again", 2.0, []),
+            account.purge(chats=[FRIEND]),
+        ):
+            with pytest.raises(NotOwner):
+                await change
+        assert ids(await everything(account)) == ["1", "2"]
+        old.epoch = 2
+        assert await account.ingest(arrival(*messages(3, 2))) == 2
+
+
+@verify
+async def test_a_refused_account_does_not_hold_up_its_neighbours(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        accounts = [await opened(journal, uin) for uin in range(1, 6)]
+        schema.execute("UPDATE accounts SET epoch = 2 WHERE account = 3")
+        results = await asyncio.gather(
+            *(account.ingest(arrival(*messages(1, 2))) for account in accounts), return_exceptions=True
+        )
+    assert [isinstance(each, NotOwner) for each in results] == [False, False, True, False, False]
+    assert [each for each in results if isinstance(each, int)] == [2, 2, 2, 2]
+
+
+async def _until_it_waits(
+    statement: asyncio.Future[object], connection: asyncpg.Connection, observer: asyncpg.Connection
+) -> None:
+    """Wait until a statement waits for a lock, or is done."""
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid = $1"
+    while not statement.done() and not await observer.fetchval(waits, connection.get_server_pid()):  # noqa: ASYNC110 - no event announces it
+        await asyncio.sleep(0.01)
+
+
+async def _rows_after_a_takeover(schema: TemporarySchema, statement: str) -> int:
+    """Run an append that waits for a takeover of its account, and return the number of rows that it has stored."""
+    async with PostgresJournal(schema.url) as journal:
+        await opened(journal, 1)
+    one, other = [await asyncpg.connect(schema.url) for _ in range(2)]
+    login = await one.fetchval("SELECT login FROM logins")
+    takeover = other.transaction()
+    await takeover.start()
+    await other.execute("UPDATE accounts SET epoch = 2 WHERE account = 1")
+    columns = ([1], [0], [0], [0], [0], [7], [1], ["1"], ["@a"], [b"{}"], [None], [False])
+    append = asyncio.ensure_future(
+        one.fetch(statement, [1], [1], [login], [b"stale"], [1.0], [None], [b"body"], *columns)
+    )
+    await _until_it_waits(append, one, other)
+    await takeover.commit()
+    await append
+    stored: int = await one.fetchval("SELECT count(*) FROM entries")
+    for connection in (one, other):
+        await connection.close()
+    return stored
+
+
+@verify
+async def test_an_append_that_waits_for_a_takeover_is_refused(schema: TemporarySchema) -> None:
+    assert await _rows_after_a_takeover(schema, APPEND_ONE) == 0
+
+
+@verify
+async def test_a_fence_that_locks_nothing_would_let_the_append_through(schema: TemporarySchema) -> None:
+    without_lock = APPEND_ONE.replace("FOR NO KEY UPDATE OF a", "")
+    assert without_lock != APPEND_ONE
+    assert await _rows_after_a_takeover(schema, without_lock) == 1
+
+
+@verify
+async def test_an_account_that_is_locked_is_appended_once_it_is_free(
+    schema: TemporarySchema, journal: PostgresJournal
+) -> None:
+    busy, free = [await opened(journal, uin) for uin in (1, 2)]
+    holder = await asyncpg.connect(schema.url)
+    lock = holder.transaction()
+    await lock.start()
+    await holder.execute("SELECT FROM accounts WHERE account = 1 FOR UPDATE")
+    waiting = asyncio.ensure_future(busy.ingest(arrival(*messages(1, 2))))
+    for first in (1, 3):
+        assert await free.ingest(arrival(*messages(first, 2))) == 2
+    assert not waiting.done()
+    await lock.rollback()
+    assert await waiting == 2
+    await holder.close()
+
+
+@verify
+async def test_two_processes_that_store_the_same_messages_at_once_store_each_once(schema: TemporarySchema) -> None:
+    journals = [PostgresJournal(schema.url) for _ in range(3)]
+    accounts = [await opened(journal, 1) for journal in journals]
+    for first in range(1, 60, 3):
+        stored = await asyncio.gather(*(account.ingest(arrival(*messages(first, 5))) for account in accounts))
+        assert sum(stored) == (5 if first == 1 else 3)
+    found = await everything(accounts[0])
+
+    assert [entry.number for entry in found] == list(range(1, len(found) + 1)), "no gap"
+    assert len(set(ids(found))) == len(found)
+    for journal in journals:
+        await journal.close()
+
+
+async def _late(schema: TemporarySchema, *, is_account_locked: bool) -> tuple[list[int], list[int]]:
+    """
+    Commit an append after a later one, and read with a cursor in between.
+
+    Returns:
+        The numbers that a reader has seen, and all numbers.
+    """
+    early, late, reader = [await asyncpg.connect(schema.url) for _ in range(3)]
+    await reader.execute("CREATE TABLE heads (head integer NOT NULL); INSERT INTO heads VALUES (0)")
+    await reader.execute("CREATE SEQUENCE numbers; CREATE TABLE log (number bigint NOT NULL)")
+    seen: list[int] = []
+
+    async def read() -> None:
+        after = seen[-1] if seen else 0
+        seen.extend(
+            row["number"] for row in await reader.fetch("SELECT * FROM log WHERE number > $1 ORDER BY number", after)
+        )
+
+    async def append(connection: asyncpg.Connection) -> None:
+        locked, unlocked = "UPDATE heads SET head = head + 1 RETURNING head", "SELECT nextval('numbers')"
+        number = await connection.fetchval(locked if is_account_locked else unlocked)
+        await connection.execute("INSERT INTO log VALUES ($1)", number)
+
+    transaction = late.transaction()
+    await transaction.start()
+    await append(late)
+    later = asyncio.ensure_future(append(early))
+    await _until_it_waits(later, early, reader)
+    await read()
+    await transaction.commit()
+    await later
+    await read()
+    everything = [row["number"] for row in await reader.fetch("SELECT * FROM log ORDER BY number")]
+    for connection in (early, late, reader):
+        await connection.close()
+    return seen, everything
+
+
+@verify
+async def test_a_cursor_over_one_sequence_would_miss_what_commits_late(schema: TemporarySchema) -> None:
+    seen, everything = await _late(schema, is_account_locked=False)
+    assert seen != everything
+
+
+@verify
+async def test_numbers_under_the_lock_of_a_row_become_visible_in_their_order(schema: TemporarySchema) -> None:
+    seen, everything = await _late(schema, is_account_locked=True)
+    assert seen == everything
+
+
+@verify
+async def test_a_cursor_over_several_accounts_misses_nothing_while_they_are_appended(schema: TemporarySchema) -> None:
+    journals = [PostgresJournal(schema.url) for _ in range(2)]
+    accounts = [await opened(journals[uin % 2], uin) for uin in range(1, 7)]
+
+    async def append(account: object, uin: int) -> None:
+        for first in range(1, 60, 2):
+            await accounts[uin - 1].ingest(arrival(*messages(first, 2)))
+
+    work = asyncio.gather(*(append(account, uin) for uin, account in enumerate(accounts, 1)))
+    cursor, seen = "", dict[int, list[int]]()
+    while True:
+        is_last = work.done()
+        page = await read_accounts(journals[0], range(1, 7), cursor=cursor)
+        for uin, entry in page.entries:
+            seen.setdefault(uin, []).append(entry.number)
+        cursor = page.cursor
+        if is_last and not page.entries:
+            break
+    await work
+    assert seen == {uin: list(range(1, 61)) for uin in range(1, 7)}
+    for journal in journals:
+        await journal.close()
+
+
+@verify
+async def test_a_text_with_more_tokens_than_an_index_has_positions_is_found(journal: PostgresJournal) -> None:
+    account = await opened(journal, 1)
+    long = " ".join(f"w{number}" for number in range(20_000))
+    texts = {1: long, 2: "好" * 400 + "坏蛋", 3: "x" * 3_000, 4: "w7 w9"}
+    await account.ingest(arrival(*(message(number, text) for number, text in texts.items())))
+
+    async def found(words: str) -> list[str]:
+        return ids(await account.find(EntryQuery(words=words)))
+
+    assert await found("w19998") == ["1"]
+    assert await found("坏蛋") == ["2"]
+    assert await found("蛋坏") == []
+    assert await found("x" * 2_900) == ["3"]
+    assert await found("x" * 3_001) == []
+    assert await found("w9") == ["4", "1"]
+
+
+def test_a_vector_has_positions_unless_there_are_too_many() -> None:
+    assert vector_of(["你", "好"]) == ("'你':1 '好':2", 0)
+    assert vector_of([]) == (None, 0)
+    assert vector_of(["a", "b"] * 300) == ("'a' 'b'", LONG)
+    assert vector_of(["x" * 600]) == (f"'{'x' * 500}'", LONG)
+
+
+def test_only_an_append_for_several_accounts_skips_locked_ones() -> None:
+    assert "SKIP LOCKED" in APPEND_ALL
+    assert "SKIP LOCKED" not in APPEND_ONE

@@ -1,0 +1,36 @@
+"""The tables in PostgreSQL and their version."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from webwx.errors import StorageError
+from webwx.storage.postgres.journal import PostgresJournal
+from webwx.storage.postgres.schema import VERSION
+
+if TYPE_CHECKING:
+    from tests.postgres import TemporarySchema
+
+pytestmark = pytest.mark.verify
+
+
+async def test_a_newer_schema_is_refused_in_one_sentence(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        await journal.accounts()
+    schema.execute(f"UPDATE webwx_schema SET version = {VERSION + 1}")
+
+    async with PostgresJournal(schema.url) as journal:
+        with pytest.raises(StorageError, match=r"written by a newer webwx \(version \d+, this one reads \d+\)"):
+            await journal.accounts()
+    schema.execute(f"UPDATE webwx_schema SET version = {VERSION}")
+
+
+async def test_processes_that_open_an_empty_schema_at_once_make_its_tables_once(schema: TemporarySchema) -> None:
+    journals = [PostgresJournal(schema.url) for _ in range(4)]
+
+    assert await asyncio.gather(*(journal.accounts() for journal in journals)) == [[]] * 4
+    for journal in journals:
+        await journal.close()
