@@ -53,6 +53,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/memory/timers.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/sqlite/timers.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/archive.py": "tests/storage_contract holds it to what every storage engine does",
+    "storage/postgres/consumer_list.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/consumers.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/contacts.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/database.py": "tests/storage_contract holds it to what every storage engine does",

@@ -116,23 +116,37 @@ async def open_cursor(database: PostgresDatabase, account: int, name: str, *, is
         )  # fmt: skip
         return made
 
-    lock = await database.writing(account, find)
+    opened = None
+    while opened is None:
+        lock = await database.writing(account, find)
+        await lock_consumer(database, name, lock)
+        try:
+            opened = await database.writing(account, lambda db, lock=lock: _open(db, account, name, lock))  # type: ignore[misc]
+        finally:
+            if opened is None:  # it was deleted before this process held its lock, or an error occurred
+                await database.locks.release(lock)
+    return opened
+
+
+async def lock_consumer(database: PostgresDatabase, name: str, lock: int) -> None:
+    """
+    Take the lock of a consumer, in the thread of the connections.
+
+    Raises:
+        AlreadyRunning: The consumer is open.
+    """
     if not await database.locks.wait_for(lock, _RELEASE):
         raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
-    try:
-        return await database.writing(account, lambda db: _open(db, account, name))
-    except BaseException:
-        await database.locks.release(lock)
-        raise
 
 
-async def _open(db: Connection, account: int, name: str) -> OpenedCursor:
+async def _open(db: Connection, account: int, name: str, lock: int) -> OpenedCursor | None:
     row = await db.fetchrow(
-        "UPDATE consumers SET opening = opening + 1 WHERE account = $1 AND webwx_key(name) = webwx_key($2) RETURNING *",
-        account, name,
+        "UPDATE consumers SET opening = opening + 1"
+        " WHERE account = $1 AND webwx_key(name) = webwx_key($2) AND lock = $3 RETURNING *",
+        account, name, lock,
     )  # fmt: skip
     if row is None:
-        raise StorageError(f"The consumer {name!r} was deleted meanwhile.")
+        return None
     consumer = row["consumer"]
     ahead = await db.fetch("SELECT number FROM ahead WHERE consumer = $1", consumer)
     failures = await db.fetch(

@@ -349,6 +349,8 @@ class SessionLocks:
     async def take(self, key: int) -> bool:
         """Take a lock, and return whether it was free."""
         async with self._turn:
+            if key in self._held:  # the database would give the same session its lock again
+                return False
             connection = await self._connected()
             is_free: bool = await connection.fetchval("SELECT pg_try_advisory_lock($1)", key)
             if is_free:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Literal
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import RETENTION_DAYS, Arrival, DeadLetterRow, Entry, Fence, Stats
+from webwx.storage.base import RETENTION_DAYS, Arrival, ConsumerPosition, DeadLetterRow, Entry, Fence, Stats
 from webwx.storage.batches import gap_between
 from webwx.storage.postgres.archive import LocalCopies, PostgresArchivedMedia
+from webwx.storage.postgres.consumer_list import forget_consumer, read_consumers
 from webwx.storage.postgres.consumers import PostgresConsumer, open_cursor
 from webwx.storage.postgres.contacts import OpenRosters, PostgresRoster, decoded, keep_contacts, read_roster
 from webwx.storage.postgres.database import PostgresDatabase
@@ -244,8 +245,7 @@ class PostgresAccount:
         """
         del stays, shows  # commits cannot be made faster here, and every taken entry counts as passed to a handler
         name = clean_text(name)
-        if any((each.account, each.name) == (self._uin, name) for each in self._consumers):
-            raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
+        self._require_closed(name)
         known = await self._database.run(
             lambda: open_cursor(self._database, self._uin, name, is_from_beginning=since == "beginning")
         )
@@ -254,6 +254,25 @@ class PostgresAccount:
         )  # fmt: skip
         self._consumers.append(opened)
         return opened
+
+    def _require_closed(self, name: str) -> None:
+        if any((each.account, each.name) == (self._uin, name) for each in self._consumers):
+            raise AlreadyRunning(f"The consumer {name!r} is open already, in this process or another one.")
+
+    async def consumers(self) -> list[ConsumerPosition]:
+        """Return the account's consumers in the order of their names; they may be open in any process."""
+        return await self._database.read(lambda db: read_consumers(db, self._uin))
+
+    async def forget_consumer(self, name: str) -> bool:
+        """
+        Delete a consumer with all that belongs to it, and return whether it existed.
+
+        Raises:
+            AlreadyRunning: The consumer is open, in this process or another one.
+        """
+        name = clean_text(name)
+        self._require_closed(name)
+        return await self._database.run(lambda: forget_consumer(self._database, self._uin, name))
 
     async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
         """Return a consumer's dead letters, the newest first; the consumer may be open in any process."""
