@@ -55,6 +55,7 @@ async def open_console(chromium: Any, gateway: ServedGateway) -> AsyncIterator[C
         page = await context.new_page()
         page.set_default_timeout(PATIENCE)
         page.on("pageerror", lambda error: wrongs.append(f"error: {error}"))
+        page.on("console", lambda entry: wrongs.append(entry.text) if "Content Security Policy" in entry.text else None)
         page.on("request", lambda request: wrongs.append(request.url) if gateway.url not in request.url else None)
         await page.goto(await gateway.link())
         return page

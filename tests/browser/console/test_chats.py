@@ -133,6 +133,57 @@ async def test_a_picture_is_shown_and_a_file_is_a_download_with_name_and_size(
     assert Path(await download.path()).read_bytes() == b"x" * 2048
 
 
+async def test_the_members_of_a_chatroom_are_named(console: Any, world: World) -> None:
+    world.say("zhangsan", "周末爬山", "see you at eight")
+    await open_chat(console, "周末爬山")
+    await message(console, "see you at eight").get_by_text("张三", exact=True).wait_for()
+
+
+async def test_another_account_is_chosen(console: Any, gateway: ServedGateway, world: World) -> None:
+    await gateway.log_in(world, "work", "ahua")
+    await open_screen(console, "Chats")
+    await console.get_by_label("Account").select_option("work · 阿华")
+    world.say("me", "ahua", "to the other account")
+    await chat(console, "小明, 1 new").click()
+    await message(console, "to the other account").wait_for()
+    await field(console).fill("answer")
+    await console.keyboard.press("Enter")
+    await message(console, "answer").get_by_text("Sent", exact=True).wait_for()
+    assert texts(world, "ahua", "xiaoming") == ["to the other account", "answer"]
+
+
+async def test_the_history_of_an_account_that_is_logged_out_can_be_read(
+    console: Any, gateway: ServedGateway, world: World
+) -> None:
+    await open_chat(console, HELPER)
+    world.say("me", "filehelper", "remember this")
+    await message(console, "remember this").wait_for()
+    await gateway.gateway.port.account(1).log_out()
+    await console.reload()
+    await message(console, "remember this").wait_for()
+    await field(console).fill("too late")
+    await console.keyboard.press("Enter")
+    await console.get_by_role("alert").filter(has_text="Not sent").wait_for()
+
+
+async def test_a_queued_text_is_shown_as_such_until_it_is_sent(
+    console: Any, gateway: ServedGateway, world: World
+) -> None:
+    account = gateway.gateway.port.account(1)
+    world.log_out("me")
+    assert (await account.check()).state == "logged_out"
+    await account.enqueue("filehelper", "in a moment")
+    await open_chat(console, HELPER)
+    await console.get_by_text("logged out", exact=True).wait_for()
+    queued = message(console, "in a moment")
+    await queued.get_by_text("Queued", exact=True).wait_for()
+    await queued.get_by_text("sent as soon as the account is online").wait_for()
+    await gateway.log_in(world)
+    await console.get_by_text("online", exact=True).wait_for()
+    await queued.get_by_text("Sent", exact=True).wait_for()
+    assert texts(world, "me", "filehelper") == ["in a moment"]
+
+
 async def test_older_messages_are_read_on_demand(console: Any, world: World, gateway: ServedGateway) -> None:
     for number in range(120):
         world.say("ahua", "me", f"message {number:03d}")

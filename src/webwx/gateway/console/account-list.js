@@ -20,9 +20,9 @@ export function isOnline(account) {
   return account.state === "online" || account.state === "degraded";
 }
 
-/** Whether the account has a journal: it was logged in at least once. */
+/** Whether the account has a journal to read: it was logged in, now or earlier. */
 export function hasJournal(account) {
-  return account.nickname !== null;
+  return account.state !== "new";
 }
 
 export function accountName(account) {
@@ -46,6 +46,11 @@ export function accountField(accounts, chosen, choose) {
     ),
   );
   return select;
+}
+
+/** Show the state of an account in an element: a dot and words. */
+export function showState(element, account) {
+  fill(element, h("span", { class: isOnline(account) ? "dot is-on" : "dot" }), t(account.state));
 }
 
 /** Show why an account has nothing to show, and return whether it is so. */

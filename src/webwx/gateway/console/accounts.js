@@ -1,6 +1,6 @@
 // The screen of the accounts: their states, and logins with a code.
 
-import { accountName, isOnline, listAccounts } from "./account-list.js";
+import { accountName, isOnline, listAccounts, showState } from "./account-list.js";
 import { t } from "./accounts-words.js";
 import { address, call, follow } from "./api.js";
 import { button, fill, h, keepFocus } from "./dom.js";
@@ -62,12 +62,18 @@ function open({ body, act }) {
       "li",
       { class: "card", "data-key": account.number },
       h("h3", {}, accountName(account)),
-      h("p", { class: "state" }, h("span", { class: isIn ? "dot is-on" : "dot" }), t(account.state)),
+      stateLine(account),
       account.error && h("p", { class: "hint" }, account.error),
       account.queued > 0 && h("p", { class: "hint" }, t("queued", { n: account.queued })),
       login.view,
       isIn ? out : !login.end && begin,
     );
+  }
+
+  function stateLine(account) {
+    const line = h("p", { class: "state" });
+    showState(line, account);
+    return line;
   }
 
   async function logIn(account, login) {

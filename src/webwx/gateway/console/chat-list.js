@@ -21,7 +21,8 @@ const FOUND = 50;
 export function chatList({ account, names, openChat, openMessage, act }) {
   const path = `/accounts/${account}`;
   const unread = new Map();
-  let chats = [];
+  const helper = { id: FILEHELPER, is_pinned: false };
+  let chats = [helper];
   let selected = null;
   let scope = null; // the chat in which messages are searched; null for all
   let found = { words: "", rows: [], isDone: true };
@@ -50,7 +51,6 @@ export function chatList({ account, names, openChat, openMessage, act }) {
   async function refresh() {
     const recent = (await call("GET", `${path}/chats`)).chats;
     names.learn(recent);
-    const helper = { id: FILEHELPER, name: names.of(FILEHELPER), is_pinned: false };
     chats = recent.some(({ id }) => id === FILEHELPER) ? recent : [helper, ...recent];
     draw();
   }

@@ -1,6 +1,6 @@
 // The screen of the chats: the recent ones, a search, and one conversation.
 
-import { accountField, isWithoutAccount, listAccounts, pickAccount } from "./account-list.js";
+import { accountField, isOnline, isWithoutAccount, listAccounts, pickAccount, showState } from "./account-list.js";
 import { chatList } from "./chat-list.js";
 import { t } from "./chats-words.js";
 import { conversation } from "./conversation.js";
@@ -54,7 +54,10 @@ function open(frame) {
       },
     });
     const field = accountField(accounts, account, (chosen) => go("chats", chosen));
-    const pane = h("section", { class: "list-pane", "aria-label": t("chats") }, h("div", { class: "which" }, field), list.element);
+    const state = h("p", { class: "state hint", role: "status" });
+    showState(state, account);
+    const which = h("div", { class: "which" }, field, state);
+    const pane = h("section", { class: "list-pane", "aria-label": t("chats") }, which, list.element);
     const stage = h("div", { class: "chats" }, pane, opened);
     talk.element.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || event.defaultPrevented) return;
@@ -62,7 +65,7 @@ function open(frame) {
       else list.focus();
     });
     fill(frame.body, stage);
-    view = { number, names, list, talk, opened, stage, chat: "" };
+    view = { number, names, list, talk, opened, stage, state, chat: "" };
     note("chats", number);
   }
 
@@ -101,13 +104,20 @@ function open(frame) {
     if (view.chat) view.talk.hear(event);
   }
 
+  function hearState(account) {
+    if (!view || account.number !== view.number) return;
+    showState(view.state, account);
+    if (isOnline(account)) frame.act(view.list.refresh); // which takes a sentence about the lost login away
+    if (view.chat) view.talk.refresh();
+  }
+
   function start(parts) {
     frame.act(() => load(frame, frame.body, () => begin(parts)), { isOfUser: false });
   }
 
   const ends = [
     live.on("event", hear),
-    live.on("account.state", () => view?.chat && view.talk.refresh()),
+    live.on("account.state", hearState),
     live.on("state", (state) => state === "open" && view?.chat && view.talk.refresh()),
   ];
   start(frame.parts);

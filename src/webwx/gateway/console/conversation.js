@@ -120,7 +120,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
       call("GET", `${path}/sends?limit=${OUTBOX}`),
     ]);
     const read = page.entries.reverse().map(keyed);
-    await learnNames(read);
+    await names.findIn(chat, authorsOf(read));
     if (!isOpen || shown !== chat || time !== until || !isNews()) return;
     const overlap = entries.findIndex(({ key }) => key === read[0]?.key);
     if (overlap < 0) before = page.before;
@@ -146,7 +146,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     const shown = chat;
     const page = await call("GET", query({ before }));
     const read = page.entries.reverse().map(keyed);
-    await learnNames(read);
+    await names.findIn(chat, authorsOf(read));
     if (!isOpen || shown !== chat) return;
     const known = new Set(entries.map(({ key }) => key));
     const height = scroller.scrollHeight - scroller.scrollTop;
@@ -188,9 +188,8 @@ export function conversation({ frame, account, names, back, searchIn }) {
     return state === "queued" || state === "failed";
   }
 
-  async function learnNames(read) {
-    const ids = read.map(({ event }) => event?.sender).filter((id) => id && !names.isKnown(id));
-    if (ids.length) await names.find([...new Set([chat, ...ids])]);
+  function authorsOf(read) {
+    return read.map(({ event }) => event?.sender);
   }
 
   // -- drawing -------------------------------------------------------------------------------------------------------

@@ -39,6 +39,13 @@ export class Names {
     );
   }
 
+  /** Find the authors of messages in a chat: the members of a chatroom come with the chatroom. */
+  async findIn(chat, ids) {
+    const unknown = () => [...new Set(ids)].filter((id) => id && !this.isKnown(id));
+    if (!this.isKnown(chat) || unknown().length) await this.find([chat]);
+    await this.find(unknown());
+  }
+
   isKnown(id) {
     return id === FILEHELPER || this.#names.has(id);
   }

@@ -42,7 +42,7 @@ function open(frame) {
   async function refresh() {
     const isNews = reading();
     const found = (await call("GET", `/accounts/${number}/recalled?limit=${limit}`)).recalled;
-    await names.find([...new Set(found.flatMap(({ event }) => [event.chat, event.data.original?.sender]))]);
+    for (const { event } of found) await names.findIn(event.chat, [event.data.original?.sender]);
     if (!isOpen || !isNews()) return;
     const more = button(t("more"), () => {
       limit += PAGE;
