@@ -1,4 +1,4 @@
-"""Clients of a sandbox in process: every request is counted, and time is the world's."""
+"""Clients of a sandbox in process: every request is counted, and clients use the world's clock."""
 
 from __future__ import annotations
 
@@ -65,19 +65,19 @@ class LogIn(Protocol):
 
 @pytest.fixture
 def counted(sandbox: SandboxCore) -> Counted:
-    """Carries the requests of every client of a test that brings no carrier of its own."""
+    """The transport of every client of a test that has no transport of its own; it counts requests."""
     return Counted(Loopback(sandbox))
 
 
 @pytest.fixture
 def usual_journal() -> Journal | None:
-    """What a client of a test keeps that brings no journal of its own; a test file may say otherwise."""
+    """The journal of a client that has none of its own; a test file may replace it."""
     return None
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[SqliteJournal]:
-    """A journal in a file, for as many clients as a test makes."""
+    """A journal in a file, which all clients of a test can use."""
     journal = SqliteJournal(tmp_path / "kept.journal")
     yield journal
     asyncio.run(journal.close())
@@ -104,7 +104,7 @@ def new_client(world: World, counted: Counted, usual_journal: Journal | None) ->
 
 @pytest.fixture
 def phone_of(world: World) -> Callable[[str], Callable[[QrCode], object]]:
-    """The phone of an account, which scans and confirms the newest code."""
+    """Return a function that scans and confirms the newest code by the phone of an account."""
 
     def phone(who: str) -> Callable[[QrCode], object]:
         def show(code: QrCode) -> None:
@@ -145,8 +145,8 @@ def log_in(
 
 
 async def take(client: AsyncClient, count: int, *, include_all: bool = False, consumer: str = "events") -> list[Event]:
-    """Read this many events, say that they are done with, and stop properly."""
-    # A wound clock runs ahead while a journal's thread waits for its turn, so this is long; a hang ends with the test.
+    """Read this many events, acknowledge them, and stop normally."""
+    # The virtual clock runs ahead while a journal's thread waits, so this is long; a hang ends with the test.
     async with asyncio.timeout(600), client.events(consumer, include_all=include_all) as events:
         taken = [await anext(events) for _ in range(count)]
         await events.ack()

@@ -1,7 +1,7 @@
 """
 A program that is killed: it listens, or sends once, with a saved login and a journal.
 
-Arguments: what to do, the server, the folder of the login, and the moment at which it kills itself.
+Arguments: the task, the server, the folder of the login, and the moment at which it kills itself.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def tell(**what: object) -> None:
 
 
 class KillingTransport(Http11Transport):
-    """Kills its process at a call: before it leaves, or when its answer is there."""
+    """Kills its process at a call: before the request is sent, or when its answer has arrived."""
 
     def __init__(self, moment: str) -> None:
         super().__init__(Timeouts())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def cell(uin: int = 0) -> Cell:
-    """Return the cell of an account that is logged in, or of none."""
+    """Return the session of an account, with or without a login."""
     profile, hosts = choose("web", None, ())
     login = Login(profile_name=profile.name, server=None, hosts=hosts, user_id="@me" if uin else "")
     return Cell(msgspec.structs.replace(login, credentials=Credentials(uin=str(uin))), time.time)
@@ -35,7 +35,7 @@ async def test_without_a_login_there_is_no_part(tmp_path: Path) -> None:
     await storage.close()
 
 
-async def test_without_a_journal_there_is_no_part_but_there_are_states() -> None:
+async def test_without_a_journal_there_are_states_only() -> None:
     storage = AccountStorage(None, cell(7))
     assert not storage.has_journal
     with pytest.raises(NoJournal, match="journal="):
@@ -44,7 +44,7 @@ async def test_without_a_journal_there_is_no_part_but_there_are_states() -> None
     assert await storage.states().state("pace") == b"1"
 
 
-async def test_a_journal_that_it_has_opened_is_opened_again_after_close(tmp_path: Path) -> None:
+async def test_a_journal_given_as_a_path_is_opened_again_after_close(tmp_path: Path) -> None:
     storage = AccountStorage(tmp_path / "a.journal", cell(7))
     await storage.states().change_state("pace", lambda _: b"1")
     await storage.close()
@@ -64,7 +64,7 @@ async def test_without_a_login_the_latest_part_is_that_of_the_last_account(tmp_p
     await later.close()
 
 
-def test_news_are_told_once() -> None:
+def test_changes_are_reported_once() -> None:
     storage = AccountStorage(None, cell(7))
     news = storage.news
     storage.notify()
@@ -73,5 +73,5 @@ def test_news_are_told_once() -> None:
     assert not storage.news.is_set()
 
 
-def test_its_repr_names_no_account() -> None:
+def test_the_repr_names_no_account() -> None:
     assert repr(AccountStorage(None, cell(7))) == "AccountStorage(has_journal=False)"

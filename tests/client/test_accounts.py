@@ -55,20 +55,20 @@ async def log_in(accounts: Accounts, world: World, account: str, who: str) -> li
     return steps
 
 
-async def test_a_login_tells_its_steps(new_accounts: NewAccounts, world: World) -> None:
+async def test_the_steps_of_a_login_are_reported(new_accounts: NewAccounts, world: World) -> None:
     async with new_accounts() as accounts:
         assert await log_in(accounts, world, "work", "me") == ["code", "scanned", "confirmed"]
         assert (await accounts.open("work")).account.nickname == "小明"
 
 
-async def test_a_saved_login_that_is_alive_needs_no_code(new_accounts: NewAccounts, world: World) -> None:
+async def test_a_valid_saved_login_needs_no_code(new_accounts: NewAccounts, world: World) -> None:
     async with new_accounts() as accounts:
         await log_in(accounts, world, "work", "me")
     async with new_accounts() as accounts:
         assert await log_in(accounts, world, "work", "me") == ["confirmed"]
 
 
-async def test_a_cancelled_login_is_told_and_another_code_is_shown(new_accounts: NewAccounts, world: World) -> None:
+async def test_a_cancelled_login_is_reported_and_another_code_is_shown(new_accounts: NewAccounts, world: World) -> None:
     steps = []
 
     async def cancel_each_code(accounts: Accounts) -> None:
@@ -96,7 +96,7 @@ async def test_leaving_the_loop_cancels_the_login(new_accounts: NewAccounts, wor
         assert accounts.client().state is LoginState.NEW
 
 
-async def test_two_accounts_write_to_each_other_and_keep_their_own_journals(
+async def test_two_accounts_write_to_each_other_and_have_their_own_journals(
     new_accounts: NewAccounts, world: World
 ) -> None:
     async with new_accounts() as accounts:
@@ -147,7 +147,7 @@ async def test_an_encrypted_login_is_listed_without_its_content(new_accounts: Ne
         assert (await accounts.open("work")).account.nickname == "小明"
 
 
-async def test_any_store_can_hold_the_logins(new_accounts: NewAccounts, world: World, tmp_path: Path) -> None:
+async def test_logins_can_be_in_any_store(new_accounts: NewAccounts, world: World, tmp_path: Path) -> None:
     stores: dict[Path, LoginMemory] = defaultdict(LoginMemory)
     for _ in range(2):
         async with new_accounts(login_store=stores.__getitem__) as accounts:
@@ -167,7 +167,7 @@ async def test_a_login_that_cannot_be_opened_is_unreadable(
     assert found.state == "unreadable"
 
 
-async def test_changes_of_state_come_with_the_name_of_the_account(new_accounts: NewAccounts, world: World) -> None:
+async def test_changes_of_state_have_the_name_of_the_account(new_accounts: NewAccounts, world: World) -> None:
     changes: list[tuple[str, LoginState]] = []
 
     def note(account: str, change: StateChange) -> None:

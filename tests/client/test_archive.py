@@ -50,12 +50,12 @@ if TYPE_CHECKING:
 SENT_BY = {
     "image": "webwxsendmsgimg", "video": "webwxsendvideomsg", "file": "webwxsendappmsg", "sticker": "webwxsendemoticon",
 }  # fmt: skip
-"""The call that sends each kind on."""
+"""The call that forwards each kind."""
 
 PICTURES_ONLY = Keep()
 
 KEYLESS = Options(picture_content="hash")
-"""Pictures come without their keys."""
+"""Options by which pictures have no keys."""
 
 PICTURES = {"webwxgetmsgimg"}
 
@@ -89,7 +89,7 @@ def keeping(
 
 
 async def drain(client: AsyncClient) -> None:
-    """Read all waiting events, and wait for their archived media."""
+    """Read all waiting events, and wait until their media are archived."""
     async with asyncio.timeout(30):
         async for _ in client.events(follow=False):
             pass
@@ -128,7 +128,7 @@ class Quiet(Counted):
 # -- recalled pictures -----------------------------------------------------------------------------------------------
 
 
-async def test_a_picture_recalled_200_ms_later_is_there_and_goes_on_though_the_server_has_it_no_longer(
+async def test_a_picture_that_was_recalled_after_200_ms_is_archived_and_can_be_forwarded(
     keeping: Keeping, world: World, sandbox: SandboxCore, tmp_path: Path
 ) -> None:
     world.options = KEYLESS
@@ -149,13 +149,13 @@ async def test_a_picture_recalled_200_ms_later_is_there_and_goes_on_though_the_s
     assert notice.original == image
     assert receipt.way == "by_upload"
     assert last(world, "me", "filehelper").medium.md5 == md5(PNG)
-    assert PICTURES.isdisjoint(quiet.calls), "nothing is asked for that is here"
+    assert PICTURES.isdisjoint(quiet.calls), "archived media cause no request"
     assert await client.download(image) == PNG
     path = await client.download_to(image, tmp_path)
     assert (path.name, path.read_bytes()) == (f"{image.message_id}.png", PNG)
 
 
-async def test_without_keeping_it_is_gone_and_that_is_said(keeping: Keeping, world: World) -> None:
+async def test_a_recalled_picture_that_is_not_archived_is_an_error(keeping: Keeping, world: World) -> None:
     world.options = KEYLESS
     client = await keeping(None)
     world.picture("ahua", "me", PNG)
@@ -168,7 +168,7 @@ async def test_without_keeping_it_is_gone_and_that_is_said(keeping: Keeping, wor
         await client.download(image)
 
 
-async def test_a_picture_that_was_recalled_before_it_could_be_fetched_is_gone_and_listening_goes_on(
+async def test_a_picture_that_was_recalled_before_its_download_is_lost_and_events_continue(
     keeping: Keeping, world: World, journal: SqliteJournal
 ) -> None:
     world.options = KEYLESS
@@ -187,7 +187,7 @@ async def test_a_picture_that_was_recalled_before_it_could_be_fetched_is_gone_an
         await client.forward(recalled.notice, "filehelper")
 
 
-async def test_what_was_kept_outlives_the_process_and_the_login(
+async def test_archived_media_survive_the_process_and_the_login(
     keeping: Keeping, world: World, tmp_path: Path, counted: Counted, phone_of: Callable[[str], Callable[..., object]]
 ) -> None:
     world.options, store = KEYLESS, LoginMemory()
@@ -213,7 +213,7 @@ async def test_what_was_kept_outlives_the_process_and_the_login(
         await other.close()
 
 
-# -- what is kept ----------------------------------------------------------------------------------------------------
+# -- what is archived ------------------------------------------------------------------------------------------------
 
 
 async def send_all(world: World) -> dict[str, WorldMessage]:
@@ -227,7 +227,7 @@ async def send_all(world: World) -> dict[str, WorldMessage]:
 
 
 @pytest.mark.parametrize("kinds", [None, ("video", "voice", "file", "sticker"), ("voice",)])
-async def test_pictures_are_kept_and_whatever_else_is_asked_for(
+async def test_pictures_are_archived_and_other_kinds_on_request(
     kinds: tuple[MediaKind, ...] | None, keeping: Keeping, world: World, journal: SqliteJournal
 ) -> None:
     client = await keeping(Keep() if kinds is None else Keep(kinds=kinds))
@@ -239,14 +239,14 @@ async def test_pictures_are_kept_and_whatever_else_is_asked_for(
     assert states == {kind: "kept" if kind in (kinds or ("image",)) else None for kind in sent}
 
 
-async def test_everything_that_was_kept_goes_on_after_its_recall(keeping: Keeping, world: World) -> None:
+async def test_every_archived_kind_can_be_forwarded_after_its_recall(keeping: Keeping, world: World) -> None:
     client = await keeping(Keep(kinds=MEDIA_KINDS))
     sent = await send_all(world)
     messages = [event async for event in client.events(include_all=False, follow=False)]
     for kind, shown in zip(sent, messages, strict=True):
         world.recall("ahua", "me", sent[kind].id)
         if kind in SENT_BY:
-            world.refuse_next(SENT_BY[kind], -1)  # its keys have died as well
+            world.refuse_next(SENT_BY[kind], -1)  # Its keys are no longer valid.
         receipt = await client.forward(shown, "Boss")
         arrived = last(world, "lilei", "xiaoming")
 
@@ -254,9 +254,7 @@ async def test_everything_that_was_kept_goes_on_after_its_recall(keeping: Keepin
         assert arrived.medium.md5 == sent[kind].medium.md5
 
 
-async def test_nothing_is_kept_unless_it_is_asked_for(
-    keeping: Keeping, world: World, counted: Counted, tmp_path: Path
-) -> None:
+async def test_nothing_is_archived_by_default(keeping: Keeping, world: World, counted: Counted, tmp_path: Path) -> None:
     client = await keeping(None)
     world.picture("ahua", "me", PNG)
     await drain(client)
@@ -265,12 +263,14 @@ async def test_nothing_is_kept_unless_it_is_asked_for(
     assert files(tmp_path) == []
 
 
-def test_media_are_kept_beside_a_journal_only() -> None:
+def test_the_archive_needs_a_journal() -> None:
     with pytest.raises(NoJournal):
         AsyncClient(server=SERVER, keep=Keep())
 
 
-async def test_only_the_chats_that_are_named_are_kept(keeping: Keeping, world: World, journal: SqliteJournal) -> None:
+async def test_only_media_of_the_named_chats_are_archived(
+    keeping: Keeping, world: World, journal: SqliteJournal
+) -> None:
     client = await keeping(Keep(chats=("Boss", "周末爬山")))
     pictures = [
         world.picture("lilei", "me", PNG),
@@ -296,7 +296,7 @@ async def test_an_unknown_name_is_logged_once_and_without_the_name(
 
 
 @pytest.mark.parametrize("kind", ["image", "file"])
-async def test_what_is_too_large_is_passed_over(
+async def test_media_above_the_size_limit_are_not_archived(
     kind: MediaKind, keeping: Keeping, world: World, journal: SqliteJournal, counted: Counted, tmp_path: Path
 ) -> None:
     client = await keeping(Keep(kinds=(kind,), max_size=1_000))
@@ -305,11 +305,11 @@ async def test_what_is_too_large_is_passed_over(
 
     assert await state(client, journal, large) == "too_large"
     assert list((tmp_path / "kept.journal.kept").glob("*")) == []
-    if kind == "file":  # a message tells its file's size
+    if kind == "file":  # The message has the size of its file.
         assert "webwxgetmedia" not in counted.calls
 
 
-async def test_what_was_kept_first_makes_room(
+async def test_the_oldest_media_are_deleted_to_make_space(
     keeping: Keeping, world: World, journal: SqliteJournal, tmp_path: Path
 ) -> None:
     client = await keeping(Keep(max_total=2 * len(PNG)))
@@ -322,7 +322,7 @@ async def test_what_was_kept_first_makes_room(
     assert len(files(tmp_path)) == 2
 
 
-async def test_bytes_are_kept_for_so_many_days(
+async def test_media_are_deleted_after_the_days_of_the_setting(
     keeping: Keeping, world: World, journal: SqliteJournal, tmp_path: Path
 ) -> None:
     client = await keeping(Keep(days=0.1))
@@ -340,7 +340,7 @@ async def test_bytes_are_kept_for_so_many_days(
     assert await client.find_message(old.id) is not None
 
 
-async def test_what_is_kept_is_its_owner_s_alone(keeping: Keeping, world: World, tmp_path: Path) -> None:
+async def test_archived_files_are_private(keeping: Keeping, world: World, tmp_path: Path) -> None:
     client = await keeping()
     world.picture("ahua", "me", PNG)
     await drain(client)
@@ -349,7 +349,9 @@ async def test_what_is_kept_is_its_owner_s_alone(keeping: Keeping, world: World,
     assert [stat.S_IMODE(each.stat().st_mode) for each in (folder, *folder.iterdir())] == [0o700, 0o600]
 
 
-async def test_progress_of_what_was_kept_is_told_on_the_loop(keeping: Keeping, world: World, counted: Counted) -> None:
+async def test_progress_of_an_archived_file_is_reported_on_the_loop(
+    keeping: Keeping, world: World, counted: Counted
+) -> None:
     client = await keeping(Keep(kinds=("file",)))
     content = bytes(CHUNK_SIZE + 1)
     world.file("ahua", "me", content, "a.bin")
@@ -358,7 +360,7 @@ async def test_progress_of_what_was_kept_is_told_on_the_loop(keeping: Keeping, w
     progress: list[tuple[int, int]] = []
 
     def tell(done: int, size: int) -> None:
-        asyncio.get_running_loop()  # raises in another thread
+        asyncio.get_running_loop()  # Raises in another thread.
         progress.append((done, size))
 
     assert await client.download(file, progress=tell) == content
@@ -366,7 +368,7 @@ async def test_progress_of_what_was_kept_is_told_on_the_loop(keeping: Keeping, w
     assert counted.calls == []
 
 
-async def test_purging_a_message_deletes_what_it_showed(keeping: Keeping, world: World, tmp_path: Path) -> None:
+async def test_purging_a_message_deletes_its_media(keeping: Keeping, world: World, tmp_path: Path) -> None:
     client = await keeping()
     world.picture("ahua", "me", PNG)
     world.picture("lilei", "me", JPEG)
@@ -376,7 +378,7 @@ async def test_purging_a_message_deletes_what_it_showed(keeping: Keeping, world:
     assert files(tmp_path) == [JPEG]
 
 
-async def test_what_is_kept_can_be_purged_alone(keeping: Keeping, world: World, tmp_path: Path) -> None:
+async def test_media_can_be_purged_without_their_messages(keeping: Keeping, world: World, tmp_path: Path) -> None:
     client = await keeping()
     message = world.picture("ahua", "me", PNG)
     await drain(client)
@@ -387,7 +389,7 @@ async def test_what_is_kept_can_be_purged_alone(keeping: Keeping, world: World, 
     assert await client.find_message(message.id) is not None
 
 
-async def test_what_was_damaged_is_not_given(keeping: Keeping, world: World, tmp_path: Path, counted: Counted) -> None:
+async def test_damaged_media_are_not_returned(keeping: Keeping, world: World, tmp_path: Path, counted: Counted) -> None:
     client = await keeping()
     message = world.picture("ahua", "me", PNG)
     await drain(client)
@@ -399,7 +401,7 @@ async def test_what_was_damaged_is_not_given(keeping: Keeping, world: World, tmp
     assert counted.calls == ["webwxgetmsgimg"]
 
 
-# -- how it is fetched -----------------------------------------------------------------------------------------------
+# -- downloads -------------------------------------------------------------------------------------------------------
 
 
 class Held(Counted):
@@ -409,7 +411,7 @@ class Held(Counted):
         super().__init__(inner)
         self.go = asyncio.Event()
         self.most = 0
-        """Downloads at a time, at most."""
+        """Maximum number of downloads at a time."""
         self._now = 0
 
     async def send(self, request: Request) -> Response:
@@ -424,7 +426,7 @@ class Held(Counted):
             self._now -= 1
 
 
-async def test_events_are_given_while_downloads_hang_two_at_a_time(
+async def test_events_are_delivered_while_two_downloads_hang(
     keeping: Keeping, world: World, sandbox: SandboxCore, tmp_path: Path
 ) -> None:
     held = Held(Loopback(sandbox))
@@ -443,7 +445,7 @@ async def test_events_are_given_while_downloads_hang_two_at_a_time(
     assert held.most == 2
 
 
-async def test_what_was_being_fetched_when_it_ended_is_fetched_the_next_time(
+async def test_an_interrupted_download_is_made_by_the_next_process(
     keeping: Keeping, world: World, sandbox: SandboxCore, tmp_path: Path
 ) -> None:
     held, store = Held(Loopback(sandbox)), LoginMemory()
@@ -460,13 +462,13 @@ async def test_what_was_being_fetched_when_it_ended_is_fetched_the_next_time(
 
 
 async def keep_by_hand(part: AccountJournal, entry: Entry, now: float) -> None:
-    """Keep what an entry shows, and acknowledge nothing, as a process does that is killed in between."""
+    """Archive the media of an entry without acknowledging it, as a process that is killed in between."""
     with part.media.begin() as (file, path):
         file.write(PNG)
         await part.media.add(entry, path, time=now, max_total=2**30)
 
 
-async def test_what_a_killed_process_had_kept_but_not_acknowledged_is_not_asked_for_again(
+async def test_media_archived_by_a_killed_process_are_not_downloaded_again(
     keeping: Keeping, world: World, journal: SqliteJournal, counted: Counted, tmp_path: Path
 ) -> None:
     world.options, store = KEYLESS, LoginMemory()
@@ -489,7 +491,7 @@ async def test_what_a_killed_process_had_kept_but_not_acknowledged_is_not_asked_
     assert files(tmp_path) == [PNG]
 
 
-async def test_two_pictures_with_one_id_are_both_kept(
+async def test_two_pictures_with_one_id_are_both_archived(
     keeping: Keeping, world: World, journal: SqliteJournal, tmp_path: Path
 ) -> None:
     store = LoginMemory()
@@ -515,7 +517,7 @@ async def test_two_pictures_with_one_id_are_both_kept(
 
 
 class FailingDownloads(Counted):
-    """Fails so many downloads."""
+    """Fails this many downloads."""
 
     def __init__(self, inner: Transport, failure: Exception | None, times: int) -> None:
         super().__init__(inner)
@@ -542,7 +544,7 @@ class FailingDownloads(Counted):
     ],
     ids=["not there yet", "never there", "no network", "never in time"],
 )
-async def test_a_download_that_fails_is_tried_again_and_for_ever_only_without_a_network(
+async def test_a_failed_download_is_tried_again_and_without_a_network_unlimited(
     failure: Exception | None, times: int, becomes: str, keeping: Keeping, world: World, sandbox: SandboxCore,
     journal: SqliteJournal
 ) -> None:  # fmt: skip
@@ -558,7 +560,7 @@ async def test_a_download_that_fails_is_tried_again_and_for_ever_only_without_a_
     assert unwell.calls.count("failed") == times
 
 
-async def test_an_outage_uses_up_no_tries(
+async def test_an_outage_does_not_count_as_attempts(
     keeping: Keeping, world: World, sandbox: SandboxCore, journal: SqliteJournal
 ) -> None:
     not_there_yet = FailingDownloads(Loopback(sandbox), None, TRIES - 1)
@@ -572,7 +574,7 @@ async def test_an_outage_uses_up_no_tries(
     assert became == "kept"
 
 
-async def test_a_mistake_of_ours_is_told_by_its_kind(
+async def test_an_unexpected_exception_is_logged_by_its_class(
     keeping: Keeping, world: World, sandbox: SandboxCore, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = await keeping(transport=FailingDownloads(Loopback(sandbox), ZeroDivisionError("a secret"), 1))
@@ -587,7 +589,7 @@ async def test_a_program_that_reads_one_event_can_wait_for_its_media(
     keeping: Keeping, world: World, tmp_path: Path
 ) -> None:
     client = await keeping()
-    await client.wait_for_kept()  # nothing is read yet, so there is nothing to wait for
+    await client.wait_for_kept()  # Nothing was read yet, so there is nothing to wait for.
     async with asyncio.timeout(20), client.events(include_all=False) as events:
         for turn in range(3):
             world.picture("ahua", "me", PNG + bytes([turn]))
@@ -621,21 +623,21 @@ async def test_a_reader_of_waiting_events_does_not_wait_for_the_network(
     assert files(tmp_path) == [PNG]
 
 
-async def test_a_disk_that_takes_nothing_is_waited_for(keeping: Keeping, world: World, tmp_path: Path) -> None:
+async def test_a_disk_that_cannot_be_written_is_tried_again(keeping: Keeping, world: World, tmp_path: Path) -> None:
     folder = tmp_path / "kept.journal.kept"
-    folder.touch()  # where a folder should be
+    folder.touch()  # In place of a folder.
     client = await keeping()
     async with asyncio.timeout(20), client.events(include_all=False) as events:
         world.picture("ahua", "me", PNG)
         await anext(events)
-        await client.wait_for_kept()  # until it has failed, and is not given up
+        await client.wait_for_kept()  # Until it has failed, without being given up.
         folder.unlink()
         await until(lambda: bool(files(tmp_path)))
 
     assert files(tmp_path) == [PNG]
 
 
-async def test_listening_goes_on_while_another_process_holds_the_archive(
+async def test_events_are_delivered_while_another_process_has_the_archive(
     keeping: Keeping, world: World, journal: SqliteJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = await keeping()
@@ -661,7 +663,7 @@ async def test_the_first_consumer_of_a_new_journal_gets_all_entries_despite_an_a
     assert event.text == "stored before anybody has read"
 
 
-async def test_an_end_of_the_login_ends_the_keeping_with_it_and_is_no_mistake(
+async def test_the_end_of_the_login_ends_the_archiving_without_an_error(
     keeping: Keeping, world: World, sandbox: SandboxCore, caplog: pytest.LogCaptureFixture
 ) -> None:
     held = Held(Loopback(sandbox))
@@ -680,7 +682,7 @@ async def test_an_end_of_the_login_ends_the_keeping_with_it_and_is_no_mistake(
     assert "The media archive has stopped" not in caplog.text
 
 
-async def test_a_bot_sends_a_recalled_picture_on(
+async def test_a_bot_forwards_a_recalled_picture(
     keeping: Keeping, world: World, sandbox: SandboxCore, tmp_path: Path
 ) -> None:
     world.options = KEYLESS

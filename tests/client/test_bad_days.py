@@ -1,7 +1,7 @@
 """
 The SDK under every fault of the catalogue, over a real port, on a virtual clock.
 
-Two friends write while a client listens and sends; a fault hits some of its calls and ends; afterwards every message
+Two friends write while a client listens and sends; a fault affects some of its calls and ends; afterwards every message
 has been delivered once, in order, and every send has its true outcome.
 """
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     MakeWorld = Callable[..., World]
 
 HITS = 3
-"""How many calls a fault spoils."""
+"""Number of calls that a fault affects."""
 
 
 class LoopClock:
@@ -68,7 +68,7 @@ class LoopClock:
 
 @dataclass
 class Day:
-    """A server on a port, a client, and what it heard and sent."""
+    """A server on a port, a client, and its received events and sends."""
 
     world: World
     served: RunningSandbox
@@ -110,7 +110,7 @@ class Day:
         try:
             await self.client.send_text("filehelper", text)
             self.sent[text] = "sent"
-        except (TransportError, ProtocolError, ApiError) as error:  # nothing here is refused locally
+        except (TransportError, ProtocolError, ApiError) as error:  # Nothing here is refused locally.
             self.sent[text] = type(error).__name__
 
     @property
@@ -121,7 +121,7 @@ class Day:
         return set(self.said) <= set(self.texts) or self.ended is not None
 
     def outbox(self) -> list[str]:
-        """What File Transfer Helper shows on the phone."""
+        """The messages that the phone shows in File Transfer Helper."""
         chat = self.world.inbox("me").get("filehelper")
         return [message.text for message in chat.messages] if chat else []
 
@@ -140,7 +140,7 @@ def on_a_day(
     journal: Path | None = None,
     tls: bool = False,
 ) -> None:
-    """Open a server and a client, live through a day, and close everything."""
+    """Open a server and a client, run a scenario, and close everything."""
 
     async def run() -> None:
         async with AsyncExitStack() as stack:
@@ -169,12 +169,12 @@ OPTIONS: dict[str, dict[str, str | int | float | bool]] = {
     "refused": {"seconds": 5},
     "cut_batch": {"most": 0},
 }
-"""Where the defaults would only take longer."""
+"""Options where the defaults would only take longer."""
 
 ENDS = {
     "evicted": "evicted",
     "phone_logout": "phone",
-    "ret:ret=-14": "ticket",  # the first time it gets a new key, the second time it is over
+    "ret:ret=-14": "ticket",  # The first refusal is followed by a new key, the second by the end of the login.
     "ret:ret=1100": "phone",
     "ret:ret=1101": "evicted",
     "ret:ret=1102": "cookie",
@@ -201,7 +201,7 @@ VARIANTS = (
     *("sticky_selector:selector=1", "sticky_selector:selector=9", "shrunk_key:keep=2", "continue_run:size=2"),
     *("wrong_clock:seconds=-86400", "wrong_length:by=-5", "garbage_status:line=0 -", "wrong_charset:charset=gbk"),
 )
-"""Options that make another day of a fault."""
+"""Options with which a fault behaves differently."""
 
 TLS = {str(kind.__struct_config__.tag) for kind in CATALOGUE["TLS"]}
 
@@ -212,9 +212,9 @@ OUT_OF_ORDER = {"shuffled_batch"}
 
 
 def check(day: Day, name: str) -> None:
-    """Compare what was written with what was heard, and what was sent with what is on the phone."""
+    """Compare the written messages with the received ones, and the sends with the phone."""
     heard = [text for text in day.texts if not text.endswith(" of 300")]
-    assert len(heard) == len(set(heard)), "something was delivered twice"
+    assert len(heard) == len(set(heard)), "a message was delivered twice"
     expected = day.said if day.ended is None else day.said[: len(heard)]
     for chat in ("me", "周末爬山"):
         said, got = ([text for text in texts if text.startswith(chat)] for texts in (expected, heard))
@@ -231,7 +231,7 @@ def check(day: Day, name: str) -> None:
 
 
 async def spoil(day: Day, text: str) -> None:
-    """Live through a day on which a fault hits the poll, the fetch and the send, each some times."""
+    """Run a scenario in which a fault affects the poll, the fetch and the send, each several times."""
     await day.log_in()
     listening = asyncio.create_task(day.listen())
     day.say()
@@ -248,7 +248,7 @@ async def spoil(day: Day, text: str) -> None:
         await asyncio.sleep(20)
     async with asyncio.timeout(3600):
         while day.ended is None and not all(rule.is_used_up for rule in rules):
-            await day.send()  # one that hits new connections may need more of them
+            await day.send()  # A fault of new connections may need more of them.
             await asyncio.sleep(20)
     day.world.faults.reset()
     day.say()
@@ -268,26 +268,24 @@ ENDPOINTS_OF: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("phone_offline", "no_message_id"), ("webwxsendmsg",)),
     "reset_at_connect": ("",),
 }
-"""The calls that a fault hits here, where it is not for all."""
+"""The calls that a fault affects here, if not all."""
 
 LIVED = [
     name
     for name, section in _SECTIONS.items()
     if section in {"Any call", "Poll and sync", "Connection"} or name in {"phone_offline", "rotated_cookies", *ENDS}
 ]
-"""Faults of whatever a client does all day. The others are of single verbs, and have tests of their own below."""
+"""Faults of the calls that a client always makes. The others affect single methods, and have their own tests below."""
 
 
 @pytest.mark.parametrize("text", [*LIVED, *VARIANTS])
-def test_nothing_is_lost_or_comes_twice_on_a_day_with(text: str, make_world: MakeWorld) -> None:
+def test_no_message_is_lost_or_duplicated_by(text: str, make_world: MakeWorld) -> None:
     on_a_day(make_world, lambda day: lived(day, text))
 
 
 @pytest.mark.verify
 @pytest.mark.parametrize("text", LIVED)
-def test_nothing_is_lost_or_comes_twice_with_a_journal_on_a_day_with(
-    text: str, make_world: MakeWorld, tmp_path: Path
-) -> None:
+def test_no_message_is_lost_or_duplicated_with_a_journal_by(text: str, make_world: MakeWorld, tmp_path: Path) -> None:
     on_a_day(make_world, lambda day: lived(day, text), journal=tmp_path / "me.journal")
 
 
@@ -297,18 +295,18 @@ async def lived(day: Day, text: str) -> None:
     assert (day.ended.reason if day.ended else None) == ENDS.get(text)
 
 
-# -- the faults of single verbs --------------------------------------------------------------------------------------
+# -- the faults of single methods ------------------------------------------------------------------------------------
 
 MEDIA = [name for name, section in _SECTIONS.items() if section == "Media"]
 CONTACTS = [name for name, section in _SECTIONS.items() if section == "Contacts"]
 
 
-def test_every_fault_of_the_menu_is_lived_through_here() -> None:
+def test_every_fault_of_the_catalogue_is_tested_here() -> None:
     assert {*LIVED, *MEDIA, *CONTACTS, *TLS, "no_ticket"} == set(FAULTS)
 
 
 @pytest.mark.parametrize("name", MEDIA)
-def test_a_medium_comes_whole_or_not_at_all_on_a_day_with(name: str, make_world: MakeWorld) -> None:
+def test_a_download_is_complete_or_fails_with(name: str, make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
         await day.log_in()
         day.world.picture("ahua", "me", PNG)
@@ -328,7 +326,7 @@ def test_a_medium_comes_whole_or_not_at_all_on_a_day_with(name: str, make_world:
 
 
 @pytest.mark.parametrize("name", CONTACTS)
-def test_contacts_are_listed_or_it_is_said_why_not_on_a_day_with(name: str, make_world: MakeWorld) -> None:
+def test_contacts_are_listed_or_an_error_is_raised_with(name: str, make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
         await day.log_in()
         rule = day.world.faults.add(FaultRule(fault=name, times=HITS, options=OPTIONS.get(name, {})))
@@ -373,7 +371,7 @@ VERBS: dict[str, Callable[[AsyncClient, Receipt, Contact], Coroutine[Any, Any, o
 
 
 @pytest.mark.parametrize("fault", ["foreign_json", 'foreign_json:body={"Ret":0}', "foreign_json:body={}", "no_ret"])
-def test_no_verb_succeeds_where_the_answer_does_not_say_so(fault: str, make_world: MakeWorld) -> None:
+def test_no_method_succeeds_without_a_successful_answer(fault: str, make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
         await day.log_in()
         receipt = await day.client.send_text("阿华", "hi")
@@ -386,7 +384,7 @@ def test_no_verb_succeeds_where_the_answer_does_not_say_so(fault: str, make_worl
             except (ProtocolError, SendOutcomeUnknown):
                 continue
             done.append(name)
-        assert done == (["download_avatar"] if fault == "no_ret" else []), "a picture's answer has no Ret"
+        assert done == (["download_avatar"] if fault == "no_ret" else []), "the answer for a picture has no Ret"
 
     on_a_day(make_world, live)
 
@@ -406,7 +404,7 @@ def test_a_login_without_its_ticket_sends_no_file_until_it_has_one(make_world: M
     on_a_day(make_world, live)
 
 
-def test_a_recall_that_does_not_say_of_what_costs_nothing(make_world: MakeWorld) -> None:
+def test_a_recall_without_a_message_id_affects_no_other_item(make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
         await day.log_in()
         rule = day.world.faults.add(FaultRule(fault="recall_without_id", times=HITS))
@@ -455,10 +453,10 @@ def test_a_server_in_trouble_is_asked_twelve_times_a_minute_at_most(storm: str, 
         await until(day.has_heard_all)
         rules = [day.world.faults.add(rule) for rule in STORMS[storm]]
         asked = [0]
-        for minute in range(1, 5):  # after five, a client that is refused everything starts again, and says so
+        for minute in range(1, 5):  # After five attempts a client that is always refused starts again, and reports it.
             await asyncio.sleep(60)
             asked.append(max(rule.hits for rule in rules))
-            # The polls that bring nothing are the guard's first tries; they come in the first minute only.
+            # Polls without changes are the first attempts of the guard, in the first minute only.
             assert asked[minute] - asked[minute - 1] <= 12
         assert asked[-1] > 10
         day.world.faults.reset()
@@ -471,7 +469,7 @@ def test_a_server_in_trouble_is_asked_twelve_times_a_minute_at_most(storm: str, 
     on_a_day(make_world, live)
 
 
-def test_what_comes_half_a_minute_into_a_storm_is_handed_out_within_five_seconds(make_world: MakeWorld) -> None:
+def test_a_message_during_a_storm_is_delivered_within_five_seconds(make_world: MakeWorld) -> None:
     async def live(day: Day) -> None:
         await day.log_in()
         rule = day.world.faults.add("sticky_selector")

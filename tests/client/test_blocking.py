@@ -60,26 +60,26 @@ def public(kind: type) -> dict[str, object]:
 
 
 class TestParity:
-    def test_both_clients_have_the_same_verbs(self) -> None:
+    def test_both_clients_have_the_same_methods(self) -> None:
         assert set(public(Client)) == set(public(AsyncClient))
 
     @pytest.mark.parametrize("name", [*(name for name, v in public(AsyncClient).items() if callable(v)), "__init__"])
-    def test_a_verb_has_the_same_parameters(self, name: str) -> None:
+    def test_a_method_has_the_same_parameters(self, name: str) -> None:
         one, other = (inspect.signature(getattr(kind, name)).parameters for kind in (AsyncClient, Client))
 
         assert list(other.values()) == list(one.values())
 
     @pytest.mark.parametrize("name", public(AsyncClient))
-    def test_a_verb_shows_the_full_docstring_in_blocking_words(self, name: str) -> None:
+    def test_a_method_has_the_full_docstring_in_blocking_words(self, name: str) -> None:
         shown = inspect.getdoc(getattr(Client, name))
         assert shown
         assert shown == inspect.getdoc(getattr(AsyncClient, name)).replace("`async with`", "`with`")
 
-    def test_both_classes_explain_their_parameters_alike(self) -> None:
+    def test_both_classes_have_the_same_docstrings_of_parameters(self) -> None:
         assert inspect.getdoc(Client) == inspect.getdoc(AsyncClient)
 
     @pytest.mark.parametrize("name", public(AsyncClient))
-    def test_what_returns_does_so_without_await(self, name: str) -> None:
+    def test_results_are_returned_without_await(self, name: str) -> None:
         assert not inspect.iscoroutinefunction(getattr(Client, name))
 
 
@@ -121,7 +121,7 @@ def test_state_changes_and_the_steps_of_a_login_are_reported(world: World, sandb
 
     def step(name: str) -> None:
         steps.append(name)
-        world.confirm()  # the client knows by now that the code was scanned
+        world.confirm()  # The client knows by now that the code was scanned.
 
     changes: list[StateChange] = []
     steps: list[str] = []
@@ -133,7 +133,7 @@ def test_state_changes_and_the_steps_of_a_login_are_reported(world: World, sandb
     assert [change.state.value for change in changes] == ["logging_in", "online", "logged_out"]
 
 
-def test_a_client_that_is_given_a_path_leaves_nothing_but_the_journal(
+def test_a_client_with_a_path_leaves_only_the_journal(
     world: World, sandbox: SandboxCore, phone_of: Callable[[str], Callable[[QrCode], object]], tmp_path: Path
 ) -> None:
     path, store = tmp_path / "me.journal", LoginMemory()
@@ -149,7 +149,7 @@ def test_a_client_that_is_given_a_path_leaves_nothing_but_the_journal(
         assert len(client.list_sends()) == 3
 
 
-def test_a_client_that_is_given_a_path_can_be_used_after_it_was_closed(
+def test_a_client_with_a_path_can_be_used_after_it_was_closed(
     world: World, sandbox: SandboxCore, phone_of: Callable[[str], Callable[[QrCode], object]], tmp_path: Path
 ) -> None:
     client = Client(
@@ -164,7 +164,7 @@ def test_a_client_that_is_given_a_path_can_be_used_after_it_was_closed(
     assert [each.name for each in tmp_path.iterdir()] == ["me.journal"]
 
 
-def test_an_error_comes_out_as_it_is(log_in: Callable[..., Client]) -> None:
+def test_an_error_is_raised_unchanged(log_in: Callable[..., Client]) -> None:
     with log_in() as client, pytest.raises(EmptyText):
         client.send_text("filehelper", "")
 
@@ -191,7 +191,7 @@ class TestWithAJournal:
             client.login(show_qr=phone_of("me"))
             yield client
 
-    def test_the_past_is_read_without_await(self, world: World, client: Client) -> None:
+    def test_the_history_is_read_without_await(self, world: World, client: Client) -> None:
         receipt = client.send_text("阿华", "hi", key="1")
 
         assert client.send_text("阿华", "hi", key="1") == receipt
@@ -218,12 +218,12 @@ def test_clients_in_two_threads_share_one_loop(world: World, log_in: Callable[..
     assert len([thread for thread in threading.enumerate() if thread.name == "webwx"]) == 1
 
 
-def test_a_client_is_shown_without_its_keys(log_in: Callable[..., Client]) -> None:
+def test_the_repr_of_a_client_has_no_key(log_in: Callable[..., Client]) -> None:
     assert repr(log_in()) == "Client(Login(web, logged in))"
 
 
 class Interrupting:
-    """Presses Ctrl-C once a call is on its way, and never answers it."""
+    """Sends Ctrl-C during a call, and never answers the call."""
 
     def __init__(self, inner: Transport, endpoint: str) -> None:
         self.cancelled = threading.Event()
@@ -238,7 +238,7 @@ class Interrupting:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             for _ in range(5):
-                await asyncio.sleep(0)  # as a connection that takes its time to close
+                await asyncio.sleep(0)  # As a connection that takes some time to close.
             self.cancelled.set()
             raise
         raise AssertionError("nothing sets that event")
@@ -259,7 +259,7 @@ class TestCtrlC:
         assert carrier.cancelled.is_set()
         assert client.send_text("filehelper", "hi").message_id
 
-    def test_cancels_waiting_for_events_and_saves_what_is_left(
+    def test_cancels_waiting_for_events_and_saves_the_remaining_ones(
         self, log_in: Callable[..., Client], sandbox: SandboxCore, world: World
     ) -> None:
         carrier = Interrupting(Loopback(sandbox), "synccheck")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from webwx.storage.sqlite.journal import SqliteJournal
 
 
-def test_events_that_were_not_taken_are_kept(
+def test_events_that_were_not_taken_are_stored(
     world: World, sandbox: SandboxCore, phone_of: Callable[[str], Callable[[QrCode], object]]
 ) -> None:
     store = LoginMemory()
@@ -46,7 +46,7 @@ def client(
 
 
 class TestEventStream:
-    def test_what_was_left_comes_again_until_it_is_acknowledged(self, world: World, client: Client) -> None:
+    def test_an_event_is_redelivered_until_it_is_acknowledged(self, world: World, client: Client) -> None:
         for number in range(3):
             world.say("ahua", "me", str(number))
         got = []
@@ -62,12 +62,12 @@ class TestEventStream:
             ("1", False),
         ]
 
-    def test_a_loop_that_was_left_by_break_can_be_followed_by_another(self, world: World, client: Client) -> None:
+    def test_another_loop_can_follow_a_loop_that_ended_by_break(self, world: World, client: Client) -> None:
         world.say("ahua", "me", "hi")
         for _ in range(3):
             for event in client.events(include_all=False):
                 assert isinstance(event, TextMessage)
                 break
 
-    def test_its_repr_shows_no_event(self, client: Client) -> None:
+    def test_the_repr_shows_no_event(self, client: Client) -> None:
         assert repr(client.events()) == "BlockingEventStream()"

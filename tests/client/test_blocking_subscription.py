@@ -31,7 +31,7 @@ def client(
 
 def test_a_subscription_delivers_until_an_event_is_acknowledged(world: World, client: Client) -> None:
     with client.subscribe("reader", follow=False):
-        pass  # so that the consumer is known before anything is said
+        pass  # The consumer must exist before the first message.
     world.say("ahua", "me", "first")
     world.say("ahua", "me", "second")
     with client.subscribe("reader", follow=False) as subscription:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def world(world: World) -> World:
-    """As everywhere, and with a stranger who is in a chatroom of ours."""
+    """The default world, and a stranger who is in a chatroom of the account."""
     world.add_person("陌生人", "stranger")
     world.add_chatroom("读书会", ["me", "ahua", "stranger"], "books")
     return world
@@ -72,7 +72,7 @@ async def test_a_chatroom_without_a_name_shows_its_members(log_in: LogIn) -> Non
     assert admission.chatroom.display_name == "小明, 阿华, 张三"
 
 
-async def test_a_person_who_is_no_friend_is_not_added_and_named(log_in: LogIn) -> None:
+async def test_a_person_who_is_not_a_friend_is_not_added_and_named(log_in: LogIn) -> None:
     client = await log_in()
     [stranger] = [each for each in client.contacts.resolve("读书会").members if each.nickname == "陌生人"]
     created = await client.create_chatroom(["阿华", stranger, "张三"], name="电影")
@@ -98,7 +98,7 @@ async def test_a_person_who_has_blocked_the_account_is_not_added_and_named(log_i
     assert [client.contacts.resolve(each).nickname for each in added.added] == ["张三"]
 
 
-async def test_too_few(log_in: LogIn, counted: Counted) -> None:
+async def test_a_chatroom_with_too_few_members_is_refused(log_in: LogIn, counted: Counted) -> None:
     client = await log_in()
     with pytest.raises(TooFewMembers):
         await client.create_chatroom(["阿华", client.contacts.resolve(client.account.id)])
@@ -106,7 +106,7 @@ async def test_too_few(log_in: LogIn, counted: Counted) -> None:
     assert counted.calls == []
 
 
-async def test_too_often(log_in: LogIn, world: World) -> None:
+async def test_too_many_changes_are_refused(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.refuse_next("webwxcreatechatroom", 1205)
     with pytest.raises(RateLimited):
@@ -123,11 +123,13 @@ async def test_members_are_added(log_in: LogIn) -> None:
 
 
 @pytest.mark.parametrize(("before", "is_invited"), [(38, False), (39, True), (40, True)])
-async def test_a_large_chatroom_is_invited_to(log_in: LogIn, world: World, before: int, is_invited: bool) -> None:
+async def test_people_are_invited_to_a_large_chatroom(
+    log_in: LogIn, world: World, before: int, is_invited: bool
+) -> None:
     crowd = [world.add_person(f"人{number}").id for number in range(before - 1)]
     world.add_chatroom("大群", ["me", *crowd])
     client, friend = await log_in(), await log_in("ahua")
-    # The chatroom's members may not be known yet: then they are looked at first.
+    # The members of the chatroom may be unknown; then they are looked up first.
     client.contacts.put(client.contacts.change(client.contacts.resolve("大群").id, members=()))
     admission = await client.add_members("大群", ["阿华"])
 
@@ -141,14 +143,14 @@ async def test_a_large_chatroom_is_invited_to(log_in: LogIn, world: World, befor
         assert joined == [] or joined[0].is_by_code
 
 
-async def test_a_chatroom_that_has_become_large_is_invited_to_after_all(
+async def test_people_are_invited_to_a_chatroom_that_became_large(
     log_in: LogIn, world: World, counted: Counted
 ) -> None:
     world.options = Options(large_chatrooms="invited")
     client, friend = await log_in(), await log_in("lilei")
     room = client.contacts.resolve("读书会")
     crowd = [world.add_person(f"人{number}") for number in range(37)]
-    world.chatrooms["books"].add(crowd)  # and this login has not looked since
+    world.chatrooms["books"].add(crowd)  # This login has not looked it up since.
     admission = await client.add_members(room, ["Boss"])
 
     assert (admission.added, admission.refused) == ((), ())
@@ -158,7 +160,7 @@ async def test_a_chatroom_that_has_become_large_is_invited_to_after_all(
     assert isinstance((await take(friend, 1))[0], LinkMessage)
 
 
-async def test_members_are_removed_and_looked_at(log_in: LogIn, counted: Counted) -> None:
+async def test_members_are_removed_and_the_removal_is_checked(log_in: LogIn, counted: Counted) -> None:
     me, friend = await log_in(), await log_in("ahua")
     room = friend.contacts.resolve("周末爬山")
     left = await me.remove_members("周末爬山", ["阿华"])
@@ -172,7 +174,7 @@ async def test_members_are_removed_and_looked_at(log_in: LogIn, counted: Counted
         await friend.send_text(room.id, "喂")
 
 
-async def test_the_owner_alone_removes(log_in: LogIn, world: World) -> None:
+async def test_only_the_owner_removes_members(log_in: LogIn, world: World) -> None:
     client = await log_in("ahua")
     with pytest.raises(ApiError):
         await client.remove_members("周末爬山", ["李雷"])
@@ -180,14 +182,14 @@ async def test_the_owner_alone_removes(log_in: LogIn, world: World) -> None:
     assert len(world.chatrooms["hiking"].members) == 4
 
 
-async def test_a_removal_that_the_looks_do_not_show_has_failed(log_in: LogIn, world: World) -> None:
+async def test_a_removal_that_a_check_does_not_confirm_has_failed(log_in: LogIn, world: World) -> None:
     client = await log_in()
-    world.refuse_next("webwxupdatechatroom", 1)  # the number of a removal that worked, and nothing was done
+    world.refuse_next("webwxupdatechatroom", 1)  # The return code of a successful removal, but nothing was done.
     with pytest.raises(ApiError, match="still in the chatroom"):
         await client.remove_members("周末爬山", ["阿华"])
 
 
-async def test_a_removal_that_incomplete_looks_do_not_show_is_in_doubt(log_in: LogIn, world: World) -> None:
+async def test_a_removal_with_an_incomplete_check_has_an_unknown_outcome(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.faults.add("lost_members")
     with pytest.raises(SendOutcomeUnknown, match="may or may not"):
@@ -205,7 +207,7 @@ async def test_a_new_name_reaches_all_members(log_in: LogIn, world: World) -> No
     assert [(event.by, event.name) for event in events if isinstance(event, ChatroomRenamed)] == [("小明", "周末游泳")]
 
 
-async def test_a_member_who_leaves_is_gone_on_both_sides(log_in: LogIn) -> None:
+async def test_a_chatroom_that_was_left_is_gone_on_both_sides(log_in: LogIn) -> None:
     me, friend = await log_in(), await log_in("ahua")
     await me.leave_chatroom("周末爬山")
     changed = [event for event in await take(friend, 2, include_all=True) if isinstance(event, ContactChanged)]
@@ -215,7 +217,7 @@ async def test_a_member_who_leaves_is_gone_on_both_sides(log_in: LogIn) -> None:
     assert members(changed[0].contact) == ["阿华", "张三", "李雷"]
 
 
-async def test_a_person_is_no_chatroom(log_in: LogIn, counted: Counted) -> None:
+async def test_the_id_of_a_person_is_refused(log_in: LogIn, counted: Counted) -> None:
     client = await log_in()
     with pytest.raises(UnknownContact, match="not a chatroom"):
         await client.rename_chatroom("阿华", "x")
@@ -234,7 +236,7 @@ async def test_a_person_is_no_chatroom(log_in: LogIn, counted: Counted) -> None:
         lambda client: client.leave_chatroom("@@room"),
     ],
 )
-async def test_file_transfer_helper_has_no_chatrooms_and_says_so_before_any_request(
+async def test_on_file_transfer_helper_chatrooms_are_refused_before_any_request(
     log_in: LogIn, counted: Counted, attempt: Callable[[AsyncClient], Awaitable[object]]
 ) -> None:
     client = await log_in(host="filehelper")

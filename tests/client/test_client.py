@@ -38,7 +38,7 @@ async def test_the_main_job(world: World, log_in: LogIn) -> None:
     assert (text.message_id, text.text, text.is_self) == (receipt.message_id, "你好😀 <br/> & co\n第二行", False)
 
     for _ in range(3):
-        world.say("ahua", "me", "在吗")  # which their own client hears of too
+        world.say("ahua", "me", "在吗")  # Their own client receives it as well.
     assert world.inbox("me")["ahua"].unread == 3
     await me.mark_read("阿华")
     assert world.inbox("me")["ahua"].unread == 0
@@ -63,7 +63,7 @@ async def test_the_main_job(world: World, log_in: LogIn) -> None:
 
 
 class TestFileTransferHelper:
-    async def test_has_one_chat_and_every_verb_for_it(self, log_in: LogIn, world: World, counted: Counted) -> None:
+    async def test_has_one_chat_and_every_method_for_it(self, log_in: LogIn, world: World, counted: Counted) -> None:
         client = await log_in(host="filehelper")
         assert client.account.host == "filehelper"
         receipt = await client.send_text("filehelper", "hi")
@@ -76,7 +76,7 @@ class TestFileTransferHelper:
         ]  # fmt: skip
         assert await client.download(picture) == PNG
 
-    async def test_has_no_contacts_and_says_so_before_any_request(self, log_in: LogIn, counted: Counted) -> None:
+    async def test_refuses_contacts_before_any_request(self, log_in: LogIn, counted: Counted) -> None:
         client = await log_in(host="filehelper")
 
         with pytest.raises(NotOnThisHost, match="host 'web'"):

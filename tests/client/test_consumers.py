@@ -21,7 +21,7 @@ def usual_journal(journal: SqliteJournal) -> SqliteJournal:
     return journal
 
 
-async def test_a_consumer_is_listed_and_forgotten(log_in: LogIn, world: World) -> None:
+async def test_a_consumer_is_listed_and_deleted(log_in: LogIn, world: World) -> None:
     client = await log_in()
     async with client.subscribe("bot", follow=False) as subscription:
         world.say("ahua", "me", "hi")

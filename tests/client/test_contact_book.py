@@ -1,4 +1,4 @@
-"""The contacts of a login outlive the process: beside the login, and in the journal."""
+"""The contacts of a login survive the process: beside the login, and in the journal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from webwx.storage.sqlite.journal import SqliteJournal
 
 
-async def test_changes_that_came_by_sync_are_stored_when_the_client_closes(
+async def test_changes_by_sync_are_stored_when_the_client_closes(
     log_in: LogIn, new_client: NewClient, world: World
 ) -> None:
     store = LoginMemory()
@@ -44,7 +44,7 @@ async def test_a_logout_deletes_the_stored_contacts(log_in: LogIn, world: World)
     await client.logout()
     await client.close()
 
-    assert len(await store.load_contacts()) == 1, "only File Transfer Helper"
+    assert len(await store.load_contacts()) == 1, "File Transfer Helper is the only contact"
 
 
 async def test_contacts_are_read_from_the_journal_if_it_has_any(
@@ -79,4 +79,4 @@ async def test_all_contacts_are_read_in_another_thread(
     with calls_of_this_thread() as calls, suppress(MediaUnavailable):
         await READS[name](client)
 
-    assert len(list(filter(is_query, calls))) <= 4  # two lookups
+    assert len(list(filter(is_query, calls))) <= 4  # Two lookups.

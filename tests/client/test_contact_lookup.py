@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """Knows all contacts but the excluded ones, and records each call and its time."""
+    """Has all contacts but the excluded ones, and records each call and its time."""
 
     def __init__(self, *, unknown: Collection[str] = ()) -> None:
         self.calls: list[tuple[float, list[ContactKey]]] = []
@@ -46,7 +46,7 @@ class Server:
         await until(lambda: not len(self.lookups))
 
 
-def test_wishes_of_a_moment_are_one_call() -> None:
+def test_requests_at_the_same_time_are_one_call() -> None:
     async def work() -> None:
         server = Server()
         for who in ("@a", "@b", "@a"):
@@ -61,7 +61,7 @@ def test_wishes_of_a_moment_are_one_call() -> None:
     run_with_virtual_clock(work)
 
 
-def test_a_thousand_take_twenty_calls_a_second_apart() -> None:
+def test_a_thousand_lookups_are_twenty_calls_one_second_apart() -> None:
     async def work() -> None:
         server = Server()
         for number in range(1_000):
@@ -74,7 +74,7 @@ def test_a_thousand_take_twenty_calls_a_second_apart() -> None:
     run_with_virtual_clock(work)
 
 
-def test_a_second_passes_between_calls_also_when_nothing_was_wished_for_in_between() -> None:
+def test_calls_are_a_second_apart_also_after_an_idle_time() -> None:
     async def work() -> None:
         server = Server()
         server.lookups.ask("@a")
@@ -100,7 +100,7 @@ def test_an_id_in_a_running_call_is_not_requested_again() -> None:
     run_with_virtual_clock(work)
 
 
-def test_the_unknown_are_asked_for_twice_and_never_again() -> None:
+def test_unknown_ids_are_requested_twice_only() -> None:
     async def work() -> None:
         server = Server(unknown={"@ghost"})
         for _ in range(3):
@@ -131,7 +131,7 @@ def test_an_id_that_was_omitted_once_is_looked_up_again() -> None:
 
 
 @pytest.mark.verify
-def test_wishes_are_unique_and_bounded_and_all_are_met() -> None:
+def test_requests_are_unique_and_bounded() -> None:
     async def work() -> None:
         server = Server()
         for _ in range(2):
@@ -148,7 +148,7 @@ def test_wishes_are_unique_and_bounded_and_all_are_met() -> None:
     run_with_virtual_clock(work)
 
 
-def test_nothing_is_kept_of_wishes_that_were_met() -> None:
+def test_no_memory_is_used_for_completed_lookups() -> None:
     async def work() -> None:
         async def look_up(keys: Sequence[ContactKey]) -> Collection[str]:
             return {key.user_name for key in keys}
@@ -165,13 +165,13 @@ def test_nothing_is_kept_of_wishes_that_were_met() -> None:
         finally:
             tracemalloc.stop()
 
-        assert kept < most / 3  # an emptied dict keeps its table
+        assert kept < most / 3  # An emptied dict keeps its table.
 
     run_with_virtual_clock(work)
 
 
 @pytest.mark.verify
-def test_the_memory_for_the_unknown_is_bounded() -> None:
+def test_the_memory_for_unknown_ids_is_bounded() -> None:
     async def work() -> None:
         everybody = [f"@{number}" for number in range(MOST_MISSING + 50)]
         server = Server(unknown=everybody)
@@ -189,7 +189,7 @@ def test_the_memory_for_the_unknown_is_bounded() -> None:
     run_with_virtual_clock(work)
 
 
-def test_after_a_refusal_it_waits_a_minute_and_asks_for_the_others() -> None:
+def test_a_refusal_is_followed_by_a_pause_of_a_minute_and_the_other_ids() -> None:
     async def work() -> None:
         server = Server()
         server.failures = [RateLimited("too often")]
@@ -203,7 +203,7 @@ def test_after_a_refusal_it_waits_a_minute_and_asks_for_the_others() -> None:
     run_with_virtual_clock(work)
 
 
-def test_the_end_of_the_login_ends_all_wishes() -> None:
+def test_the_end_of_the_login_cancels_all_lookups() -> None:
     async def work() -> None:
         server = Server()
         server.failures = [LoggedOut("gone", reason="phone")]
@@ -217,7 +217,7 @@ def test_the_end_of_the_login_ends_all_wishes() -> None:
     run_with_virtual_clock(work)
 
 
-def test_closing_gives_up_what_is_wished_for() -> None:
+def test_closing_cancels_all_lookups() -> None:
     async def work() -> None:
         server = Server()
         await server.lookups.close()

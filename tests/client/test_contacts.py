@@ -41,10 +41,10 @@ def contacts_of(client: AsyncClient) -> set[str]:
     return {contact.nickname for contact in client.contacts}
 
 
-# -- the whole list --------------------------------------------------------------------------------------------------
+# -- the complete list -----------------------------------------------------------------------------------------------
 
 
-async def test_ten_thousand_contacts_come_by_pages(world: World, counted: Counted) -> None:
+async def test_ten_thousand_contacts_are_fetched_by_pages(world: World, counted: Counted) -> None:
     for number in range(10_000):
         world.befriend("me", world.add_person(f"friend {number}").id)
     dice = random.Random(1)
@@ -66,7 +66,7 @@ async def test_ten_thousand_contacts_come_by_pages(world: World, counted: Counte
     assert counted.calls.count("webwxgetcontact") > 5
 
 
-async def test_contacts_are_fetched_by_pages_and_kept_for_the_next_process(
+async def test_contacts_are_fetched_by_pages_and_stored_for_the_next_process(
     log_in: LogIn, new_client: NewClient, world: World
 ) -> None:
     world.options = Options(contact_page_size=2)
@@ -107,7 +107,7 @@ async def test_an_account_without_chatrooms_has_none(log_in: LogIn, world: World
     assert counted.calls == ["webwxgetcontact"]
 
 
-def test_chatrooms_that_only_the_phone_lists_are_learnt_from_it(make_world: Callable[..., World]) -> None:
+def test_chatrooms_that_only_the_phone_lists_are_looked_up(make_world: Callable[..., World]) -> None:
     world = make_world(options=Options(chatrooms="recent"))
     for number in range(300):
         world.add_chatroom(f"群{number}", ["me", "ahua"])
@@ -130,10 +130,10 @@ def test_chatrooms_that_only_the_phone_lists_are_learnt_from_it(make_world: Call
     run_with_virtual_clock(work)
 
 
-async def test_a_chatroom_is_learnt_from_a_message_in_it(make_world: Callable[..., World]) -> None:
+async def test_a_chatroom_is_looked_up_after_a_message_in_it(make_world: Callable[..., World]) -> None:
     world = make_world(options=Options(chatrooms="recent"))
     client, _ = await logged_in(world)
-    await take(client, 1, include_all=True)  # what the phone lists, and it is not among that
+    await take(client, 1, include_all=True)  # The list of the phone does not include it.
     world.chatrooms["books"] = WorldChatroom(
         id="books", name="读书会", members=[world.person("me"), world.person("ahua")]
     )
@@ -146,11 +146,11 @@ async def test_a_chatroom_is_learnt_from_a_message_in_it(make_world: Callable[..
     assert known.kind == "chatroom"
 
 
-# -- a list that lacks a contact -------------------------------------------------------------------------------------
+# -- an incomplete list ----------------------------------------------------------------------------------------------
 
 
 class LosesAPage(Counted):
-    """Answers for the second page of contacts with something else."""
+    """Answers the request for the second page of contacts with something else."""
 
     body = b""
 
@@ -200,7 +200,7 @@ async def test_an_incomplete_list_is_reported_and_removes_no_contact(
     assert before - {"李雷"} == {each.nickname for each in await kept_in(journal, client)}
 
 
-async def test_a_broken_contact_of_the_list_removes_no_contact(
+async def test_a_malformed_contact_of_the_list_removes_no_contact(
     log_in: LogIn, world: World, sandbox: SandboxCore, journal: SqliteJournal
 ) -> None:
     carrier = LosesAPage(Loopback(sandbox))
@@ -213,11 +213,11 @@ async def test_a_broken_contact_of_the_list_removes_no_contact(
     assert before == contacts_of(client) == {each.nickname for each in await kept_in(journal, client)}
 
 
-async def test_who_becomes_a_friend_while_the_list_comes_stays_one(
+async def test_a_friend_added_during_the_listing_stays_a_friend(
     log_in: LogIn, world: World, sandbox: SandboxCore
 ) -> None:
     class Meeting(Counted):
-        """Adds a contact once the list was fetched."""
+        """Adds a contact after the list was fetched."""
 
         async def send(self, request: Request) -> Response:
             response = await super().send(request)
@@ -235,7 +235,7 @@ async def test_who_becomes_a_friend_while_the_list_comes_stays_one(
 @pytest.mark.parametrize(
     ("fault", "is_incomplete"), [("lost_members", True), ("lost_members:most=0", True), ("cut_batch:most=0", False)]
 )
-async def test_members_that_were_not_listed_are_members_still(
+async def test_members_that_were_not_listed_stay_members(
     log_in: LogIn, world: World, journal: SqliteJournal, fault: str, is_incomplete: bool
 ) -> None:
     client = await log_in(journal=journal)
@@ -257,9 +257,7 @@ async def test_members_that_were_not_listed_are_members_still(
     assert (len(now.members), now.is_incomplete) == (3, False)
 
 
-async def test_a_login_does_without_a_complete_list(
-    log_in: LogIn, world: World, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_login_needs_no_complete_list(log_in: LogIn, world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.faults.add("null_list:times=1")
     client = await log_in()
 
@@ -267,10 +265,10 @@ async def test_a_login_does_without_a_complete_list(
     assert "李雷" in {each.nickname for each in await client.list_contacts()}
 
 
-# -- a few of them ---------------------------------------------------------------------------------------------------
+# -- lookups ---------------------------------------------------------------------------------------------------------
 
 
-async def test_people_are_fetched_by_id_and_the_unknown_are_named(log_in: LogIn, counted: Counted) -> None:
+async def test_people_are_fetched_by_id_and_unknown_ids_are_named(log_in: LogIn, counted: Counted) -> None:
     client = await log_in()
     boss = client.contacts.find(remark="Boss")
     client.contacts.remove(boss.id)
@@ -282,7 +280,7 @@ async def test_people_are_fetched_by_id_and_the_unknown_are_named(log_in: LogIn,
     assert client.contacts.get(boss.id) == boss
 
 
-# -- met in messages -------------------------------------------------------------------------------------------------
+# -- senders of messages ---------------------------------------------------------------------------------------------
 
 
 async def logged_in(world: World, *, host: str | None = None) -> tuple[AsyncClient, Counted]:
@@ -292,7 +290,7 @@ async def logged_in(world: World, *, host: str | None = None) -> tuple[AsyncClie
     return client, counted
 
 
-def test_hundreds_of_unknown_members_cost_few_calls_and_no_delay(make_world: Callable[..., World]) -> None:
+def test_hundreds_of_unknown_members_need_few_calls_and_cause_no_delay(make_world: Callable[..., World]) -> None:
     world = make_world(options=Options(batch_size=2_000))
     talkers = [world.add_person(f"talker {number}") for number in range(300)]
 
@@ -316,7 +314,7 @@ def test_hundreds_of_unknown_members_cost_few_calls_and_no_delay(make_world: Cal
     run_with_virtual_clock(work)
 
 
-def test_members_that_the_chatroom_already_shows_are_not_asked_for(make_world: Callable[..., World]) -> None:
+def test_known_members_of_a_chatroom_are_not_looked_up(make_world: Callable[..., World]) -> None:
     world = make_world()
     world.add_person("陌生人", "stranger")
     world.add_chatroom("读书会", ["stranger", "me"], "books")
@@ -348,14 +346,14 @@ def test_no_contact_is_looked_up_on_file_transfer_helper(world: World) -> None:
 # -- changes by sync -------------------------------------------------------------------------------------------------
 
 
-async def test_a_deleted_friend_is_gone_and_what_comes_from_there_still_arrives(log_in: LogIn, world: World) -> None:
+async def test_a_deleted_friend_is_removed_and_their_messages_still_arrive(log_in: LogIn, world: World) -> None:
     client = await log_in()
     ahua = client.contacts.find(nickname="阿华")
     world.unfriend("me", "ahua")
     assert ContactDeleted(id=ahua.id) in await take(client, 2, include_all=True)
     with pytest.raises(UnknownContact):
         client.contacts.find(nickname="阿华")
-    world.person("me").friends["ahua"] = ""  # the platform delivers what was on its way
+    world.person("me").friends["ahua"] = ""  # The platform delivers messages that were sent before.
     world.say("ahua", "me", "在吗")
     message = (await take(client, 1))[0]
 
@@ -366,7 +364,9 @@ async def test_a_deleted_friend_is_gone_and_what_comes_from_there_still_arrives(
     assert met.kind == "stranger"
 
 
-async def test_members_come_by_either_list_of_a_sync(log_in: LogIn, counted: Counted, world: World) -> None:
+async def test_changes_of_members_are_read_from_both_lists_of_a_sync(
+    log_in: LogIn, counted: Counted, world: World
+) -> None:
     class Moving:
         """Moves changed contacts to the list that was never observed with entries."""
 
@@ -397,7 +397,7 @@ async def test_members_come_by_either_list_of_a_sync(log_in: LogIn, counted: Cou
 # -- remark and pin --------------------------------------------------------------------------------------------------
 
 
-async def test_a_remark_is_known_here_and_on_the_phone(log_in: LogIn, new_client: NewClient, world: World) -> None:
+async def test_a_remark_is_set_here_and_on_the_phone(log_in: LogIn, new_client: NewClient, world: World) -> None:
     store = LoginMemory()
     client = await log_in(store=store)
     changed = await client.set_remark("阿华", "花")
@@ -409,7 +409,7 @@ async def test_a_remark_is_known_here_and_on_the_phone(log_in: LogIn, new_client
     assert client.contacts.find(remark="花") == other.contacts.find(remark="花") == changed
 
 
-async def test_an_empty_remark_takes_it_away(log_in: LogIn, world: World) -> None:
+async def test_an_empty_remark_removes_it(log_in: LogIn, world: World) -> None:
     client = await log_in()
     await client.set_remark("Boss", "")
 
@@ -428,7 +428,7 @@ async def test_pinning_keeps_the_remark(log_in: LogIn, world: World) -> None:
     assert world.person("me").pinned == set()
 
 
-async def test_a_chatroom_is_pinned_too_and_every_list_says_so(log_in: LogIn) -> None:
+async def test_a_chatroom_is_pinned_in_every_list(log_in: LogIn) -> None:
     client = await log_in()
     await client.set_pinned("周末爬山")
     await client.list_contacts()
@@ -462,7 +462,7 @@ async def test_avatars_of_people_chatrooms_and_members(log_in: LogIn, counted: C
     assert counted.calls == ["webwxgeticon", "webwxgetheadimg", "webwxgeticon"]
 
 
-async def test_an_avatar_that_does_not_come(log_in: LogIn, world: World) -> None:
+async def test_a_missing_avatar_is_an_error(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.refuse_next("webwxgeticon", 1205)
     with pytest.raises(MediaUnavailable):
@@ -511,7 +511,7 @@ async def test_a_request_is_accepted_once(log_in: LogIn, world: World, stranger:
         await client.accept_friend(request)
 
 
-async def test_people_are_named_by_an_id_too_and_never_by_an_unknown_name(log_in: LogIn, stranger: WorldPerson) -> None:
+async def test_people_are_named_by_an_id_and_unknown_names_are_refused(log_in: LogIn, stranger: WorldPerson) -> None:
     client = await log_in()
     [member] = [each for each in client.contacts.resolve("周末爬山").members if each.nickname == "陌生人"]
     await client.add_friend(str(member.id))
@@ -522,9 +522,7 @@ async def test_people_are_named_by_an_id_too_and_never_by_an_unknown_name(log_in
 # -- recent chats ----------------------------------------------------------------------------------------------------
 
 
-async def test_recent_chats_come_newest_first_with_names_and_cost_no_message(
-    log_in: LogIn, world: World, stranger: WorldPerson
-) -> None:
+async def test_recent_chats_are_newest_first_with_names(log_in: LogIn, world: World, stranger: WorldPerson) -> None:
     client = await log_in()
     world.say("stranger", "hiking", "嗨")
     world.say("lilei", "me", "在吗")
@@ -551,7 +549,7 @@ async def test_file_transfer_helper_has_one_recent_chat(log_in: LogIn) -> None:
     assert [chat.id for chat in await client.list_chats()] == ["filehelper"]
 
 
-# -- where there are none --------------------------------------------------------------------------------------------
+# -- File Transfer Helper --------------------------------------------------------------------------------------------
 
 REQUEST = FriendRequest(
     message_id="1", chat=ContactId("fmessage"), sender=None, is_self=False, time=0, content="",
@@ -571,7 +569,7 @@ REQUEST = FriendRequest(
         lambda client: client.accept_friend(REQUEST),
     ],
 )
-async def test_file_transfer_helper_has_no_people_and_says_so_before_any_request(
+async def test_on_file_transfer_helper_contacts_are_refused_before_any_request(
     log_in: LogIn, counted: Counted, attempt: Callable[[AsyncClient], Awaitable[object]]
 ) -> None:
     client = await log_in(host="filehelper")
@@ -581,7 +579,7 @@ async def test_file_transfer_helper_has_no_people_and_says_so_before_any_request
     assert counted.calls == []
 
 
-async def test_the_device_id_is_one_and_no_key(log_in: LogIn) -> None:
+async def test_the_device_id_has_the_platforms_form_and_is_no_key(log_in: LogIn) -> None:
     store = LoginMemory()
     client = await log_in(store=store)
     saved = await store.load()

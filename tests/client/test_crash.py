@@ -1,4 +1,4 @@
-"""Processes that are killed, stopped, or have another clock, against a sandbox on a port."""
+"""Processes that are killed or stopped, or have another clock, against a sandbox on a port."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 PROGRAM = Path(__file__).with_name("program.py")
 
 PATIENCE = 30.0
-"""Seconds for a process to say something or to end."""
+"""Seconds for a process to print something or to end."""
 
 
 class Stage:
@@ -72,7 +72,7 @@ class Stage:
             return fork.wait(), [json.loads(line) for line in printed.splitlines()]
 
     async def find_send(self, key: str) -> Outgoing | None:
-        """Look into the outbox as another process would."""
+        """Read the outbox as another process would."""
         client = self.client()
         await client.resume()
         return await client.find_send(key=key)
@@ -90,7 +90,7 @@ async def stage(make_world: Callable[..., World], tmp_path: Path, forks: Forks) 
 
 
 @pytest.mark.parametrize("count", [5, 100], ids=["few", "many"])
-async def test_a_message_that_was_being_handled_at_a_kill_comes_again_and_no_other(stage: Stage, count: int) -> None:
+async def test_after_a_kill_only_the_unfinished_message_is_redelivered(stage: Stage, count: int) -> None:
     texts = [*map(str, range(count - 1)), "end"]
     for text in texts:
         stage.world.say("ahua", "me", text)
@@ -106,7 +106,7 @@ async def test_a_message_that_was_being_handled_at_a_kill_comes_again_and_no_oth
 
 
 @pytest.mark.verify
-async def test_twenty_kills_lose_nothing_and_flag_what_comes_again(stage: Stage) -> None:
+async def test_twenty_kills_lose_nothing_and_every_repetition_is_marked(stage: Stage) -> None:
     texts = [str(number) for number in range(20)]
     all_lines: list[dict[str, Any]] = []
     for text in texts:
@@ -133,7 +133,7 @@ async def test_twenty_kills_lose_nothing_and_flag_what_comes_again(stage: Stage)
         ("after webwxsendappmsg", "file", "unknown"),
     ],
 )
-async def test_a_send_that_was_killed_goes_on_with_its_id_or_stays_in_doubt(
+async def test_a_send_interrupted_by_a_kill_continues_with_its_id_or_stays_unknown(
     stage: Stage, moment: str, key: str, state: str
 ) -> None:
     code, _ = await stage.run("send", moment)
@@ -147,18 +147,18 @@ async def test_a_send_that_was_killed_goes_on_with_its_id_or_stays_in_doubt(
     expected = {"unknown": True} if state == "unknown" else {"client_id": killed.client_id}
     assert {"kind": key, **expected} in lines
     received = stage.world.inbox("ahua")["xiaoming"].messages
-    assert len(received) == 2  # the text and the file, once each
+    assert len(received) == 2  # The text and the file, once each.
 
 
 @pytest.mark.verify
-async def test_a_process_that_was_stopped_for_long_has_what_came_meanwhile(stage: Stage) -> None:
+async def test_a_process_that_was_stopped_for_a_long_time_gets_the_missed_messages(stage: Stage) -> None:
     stage.world.say("ahua", "me", "before")
     process = await stage.start("listen")
     assert process.stdout is not None
     async with asyncio.timeout(PATIENCE):
         await process.stdout.readline()
         process.send_signal(signal.SIGSTOP)
-        await asyncio.sleep(3)  # of a stop there is no shorter picture
+        await asyncio.sleep(3)  # A stop cannot be simulated for a shorter time.
         stage.world.say("ahua", "me", "end")
         process.send_signal(signal.SIGCONT)
         async with asyncio.timeout(5):
@@ -170,7 +170,7 @@ async def test_a_process_that_was_stopped_for_long_has_what_came_meanwhile(stage
 
 @pytest.mark.verify
 @pytest.mark.parametrize("offset", ["+3600", "-3600", "+86400", "-86400"])
-async def test_a_clock_that_is_wrong_costs_nothing(stage: Stage, offset: str) -> None:
+async def test_a_wrong_clock_loses_no_message(stage: Stage, offset: str) -> None:
     for text in ("0", "1", "end"):
         stage.world.say("ahua", "me", text)
     stage.world.wind(60)

@@ -1,4 +1,4 @@
-"""Dead letters as events: listed, and delivered once more, beside other readers."""
+"""Dead letters as events: listed and revived while other readers run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def give_up(client: AsyncClient, world: World, *said: str) -> list[int]:
     return numbers
 
 
-async def test_they_are_listed_as_events_the_newest_first(log_in: LogIn, world: World) -> None:
+async def test_dead_letters_are_listed_as_events_newest_first(log_in: LogIn, world: World) -> None:
     client = await log_in()
     first, second = await give_up(client, world, "one", "two")
 
@@ -74,7 +74,7 @@ async def test_a_waiting_reader_gets_a_revived_one_at_once(log_in: LogIn, world:
         assert await client.revive(number)
         (given,) = await waiting
         assert (given.entry.number, given.entry.attempt) == (number, 2)
-        assert asyncio.get_running_loop().time() - begun < LOOK_EVERY  # it did not have to look
+        assert asyncio.get_running_loop().time() - begun < LOOK_EVERY  # It did not have to poll.
         feed.ack(number)
     assert await client.list_dead_letters() == []
     assert not await client.revive(number)
@@ -89,7 +89,7 @@ async def test_a_waiting_reader_gets_one_that_another_client_revives(
     async with client.subscribe("bot") as feed:
         waiting = asyncio.ensure_future(feed.take())
         await asyncio.sleep(0.05)
-        async with new_client(journal=elsewhere) as other:  # no account is logged in there
+        async with new_client(journal=elsewhere) as other:  # No account is logged in there.
             assert [each.event.number for each in await other.list_dead_letters()] == [number]
             assert await other.revive(number)
         async with asyncio.timeout(20):
@@ -98,7 +98,7 @@ async def test_a_waiting_reader_gets_one_that_another_client_revives(
     await elsewhere.close()
 
 
-async def test_without_a_journal_it_is_said_that_there_is_none(log_in: LogIn) -> None:
+async def test_without_a_journal_dead_letters_are_an_error(log_in: LogIn) -> None:
     client = await log_in(journal=None)
     with pytest.raises(NoJournal):
         await client.list_dead_letters()
@@ -106,7 +106,7 @@ async def test_without_a_journal_it_is_said_that_there_is_none(log_in: LogIn) ->
         await client.revive(1)
 
 
-def test_the_client_to_call_has_them_too(log_in: LogIn, world: World, journal: SqliteJournal) -> None:
+def test_the_blocking_client_has_the_same_methods(log_in: LogIn, world: World, journal: SqliteJournal) -> None:
     async def work() -> list[int]:
         return await give_up(await log_in(), world, "one")
 

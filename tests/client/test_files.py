@@ -122,7 +122,7 @@ for moment in range(1, 100):
     if not status:
         break
 """
-"""Keeps a file again and again, in processes that are killed at the first call to the system, the second, and so on."""
+"""Stores a file repeatedly, in processes that are killed at the first system call, the second, and so on."""
 
 
 def can_have_nameless_files(folder: Path) -> bool:
@@ -139,7 +139,7 @@ def everything(root: Path) -> dict[str, bytes]:
 
 class TestNames:
     @pytest.mark.parametrize("name", HOSTILE)
-    def test_a_hostile_name_stays_inside_and_touches_nothing_else(self, tmp_path: Path, name: str) -> None:
+    def test_a_hostile_name_stays_inside_the_folder(self, tmp_path: Path, name: str) -> None:
         folder = tmp_path / "in"
         folder.mkdir()
         (tmp_path / "x").write_bytes(b"outside")
@@ -174,10 +174,10 @@ class TestNames:
             (100 * "汉", 66 * "汉"),
         ],
     )
-    def test_what_becomes_of_a_name(self, name: str, safe: str) -> None:
+    def test_a_name_is_cleaned(self, name: str, safe: str) -> None:
         assert files.safe_name(name) == safe
 
-    def test_a_second_file_of_one_name_gets_a_number_and_so_on(self, tmp_path: Path) -> None:
+    def test_further_files_of_one_name_get_numbers(self, tmp_path: Path) -> None:
         place = files.Place(tmp_path)
         names = []
         for content in (b"1", b"2", b"3"):
@@ -188,7 +188,7 @@ class TestNames:
         assert names == ["a.tar.gz", "a.tar (2).gz", "a.tar (3).gz"]
         assert everything(tmp_path) == dict(zip(names, (b"1", b"2", b"3"), strict=True))
 
-    def test_a_long_name_has_room_for_its_number(self, tmp_path: Path) -> None:
+    def test_a_long_name_is_shortened_for_its_number(self, tmp_path: Path) -> None:
         place = files.Place(tmp_path)
         for _ in range(2):
             with place.begin() as file:
@@ -198,7 +198,7 @@ class TestNames:
         assert len(kept.name.encode()) <= 200
 
     @pytest.mark.parametrize("target", ["elsewhere", "nowhere"])
-    def test_a_link_that_waits_there_is_not_followed(self, tmp_path: Path, target: str) -> None:
+    def test_an_existing_link_is_not_followed(self, tmp_path: Path, target: str) -> None:
         folder = tmp_path / "in"
         folder.mkdir()
         (tmp_path / "elsewhere").write_bytes(b"outside")
@@ -214,7 +214,7 @@ class TestNames:
 
 
 class TestPlace:
-    def test_a_file_is_its_owners_alone(self, tmp_path: Path) -> None:
+    def test_a_file_is_private(self, tmp_path: Path) -> None:
         place = files.Place(tmp_path)
         with place.begin() as file:
             assert stat.S_IMODE(os.fstat(file.fileno()).st_mode) == 0o600
@@ -222,14 +222,14 @@ class TestPlace:
 
         assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 
-    def test_what_was_not_kept_is_gone(self, tmp_path: Path) -> None:
+    def test_an_unfinished_file_is_deleted(self, tmp_path: Path) -> None:
         with files.Place(tmp_path).begin() as file:
             file.write(b"half")
 
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("has_nameless_files", [True, False])
-    def test_a_name_appears_with_the_whole_file(
+    def test_a_name_appears_with_the_complete_file(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_nameless_files: bool
     ) -> None:
         if not has_nameless_files:
@@ -246,7 +246,7 @@ class TestPlace:
 
     @pytest.mark.skipif(not hasattr(os, "fork"), reason="no other system kills without a word")
     @pytest.mark.parametrize("has_nameless_files", [True, False])
-    def test_a_killed_process_leaves_the_whole_file_or_none(self, tmp_path: Path, has_nameless_files: bool) -> None:
+    def test_a_killed_process_leaves_the_complete_file_or_none(self, tmp_path: Path, has_nameless_files: bool) -> None:
         done = subprocess.run(
             [sys.executable, "-c", KILLED_AT_EACH_CALL, tmp_path, str(has_nameless_files)],
             check=True, capture_output=True, text=True,
@@ -258,9 +258,7 @@ class TestPlace:
         if has_nameless_files and can_have_nameless_files(tmp_path):
             assert {each[0] for each in found} == {"a.txt"}
 
-    def test_a_file_system_without_links_is_written_to_all_the_same(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_file_system_without_links_is_supported(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(*_: object, **__: object) -> None:
             raise OSError(errno.EPERM, "Operation not permitted")
 
@@ -274,7 +272,7 @@ class TestPlace:
 
         assert everything(tmp_path) == {"a.txt": b"1", "a (2).txt": b"2"}
 
-    def test_a_path_is_taken_as_it_is_and_never_written_over(self, tmp_path: Path) -> None:
+    def test_a_path_is_used_unchanged_and_never_overwritten(self, tmp_path: Path) -> None:
         place = files.Place(tmp_path / "CON .txt")
         with place.begin() as file:
             assert place.keep(file, "another") == tmp_path / "CON .txt"
@@ -304,11 +302,11 @@ class TestPlace:
                 file.write(content)
                 assert place.find_copy(file, "a.txt") == (name and tmp_path / name)
 
-    def test_there_must_be_a_folder(self, tmp_path: Path) -> None:
+    def test_a_missing_folder_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(NoSuchFile):
             files.Place(tmp_path / "no" / "a")
 
-    def test_a_folder_that_has_gone_is_told(self, tmp_path: Path) -> None:
+    def test_a_deleted_folder_is_an_error(self, tmp_path: Path) -> None:
         (tmp_path / "in").mkdir()
         place = files.Place(tmp_path / "in")
         (tmp_path / "in").rmdir()
@@ -316,14 +314,14 @@ class TestPlace:
         with pytest.raises(LocalStateError), place.begin():
             pass
 
-    def test_a_name_that_cannot_be_written_is_told(self, tmp_path: Path) -> None:
+    def test_a_name_that_cannot_be_written_is_an_error(self, tmp_path: Path) -> None:
         place = files.Place(tmp_path / (300 * "a"))
         with place.begin() as file, pytest.raises(LocalStateError, match="cannot be written"):
             place.keep(file, "a")
 
 
 class TestPreparing:
-    def test_a_file_is_known_by_its_digest_and_date(self, tmp_path: Path) -> None:
+    def test_a_file_has_a_digest_and_a_date(self, tmp_path: Path) -> None:
         path = tmp_path / "报告.pdf"
         path.write_bytes(b"%PDF")
         os.utime(path, (1560000000, 1560000000))
@@ -339,7 +337,7 @@ class TestPreparing:
         assert files.prepare_video(b"\0\0\0\x18ftyp", "").name == "video.mp4"
         assert files.prepare_file(b"x", "").name == "file"
 
-    def test_a_stream_is_known_by_its_digest_and_has_the_name_of_the_file_it_reads(self, tmp_path: Path) -> None:
+    def test_a_stream_has_a_digest_and_the_name_of_its_file(self, tmp_path: Path) -> None:
         path = tmp_path / "报告.pdf"
         path.write_bytes(b"%PDF")
         with path.open("rb") as stream, files.at_hand(stream) as source:
@@ -349,7 +347,7 @@ class TestPreparing:
         assert ready.md5 == hashlib.md5(b"%PDF").hexdigest()
 
     @pytest.mark.parametrize("name", [None, 0, "<stdin>"])
-    def test_a_stream_that_reads_no_file_gets_a_name_of_its_kind(self, name: object) -> None:
+    def test_a_stream_without_a_file_gets_a_name_of_its_kind(self, name: object) -> None:
         stream = io.BytesIO(b"GIF89a")
         if name is not None:
             stream.name = name  # type: ignore[attr-defined]  # as a pipe's and stdin's are
@@ -365,7 +363,7 @@ class TestPreparing:
             def read(self, size: int) -> object:
                 return given
 
-        # What no type checker would let through is the point.
+        # The point is a value that a type checker refuses.
         with files.at_hand(Odd()) as source, pytest.raises(InvalidRequest, match=message):  # type: ignore[arg-type]
             files.prepare_file(source, "")
 
@@ -376,7 +374,7 @@ class TestPreparing:
             (io.UnsupportedOperation("read"), "UnsupportedOperation"),
         ],
     )
-    def test_a_stream_that_breaks_is_told(self, error: OSError, reason: str) -> None:
+    def test_a_stream_that_fails_is_an_error(self, error: OSError, reason: str) -> None:
         class Broken:
             def read(self, size: int) -> bytes:
                 raise error
@@ -385,7 +383,7 @@ class TestPreparing:
             files.prepare_file(source, "")
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
-    def test_a_full_disk_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_full_disk_is_an_error(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tempfile, "TemporaryFile", partial(Path("/dev/full").open, "w+b"))
         with (
             pytest.raises(LocalStateError, match="temporary file: No space"),
@@ -393,7 +391,7 @@ class TestPreparing:
         ):
             files.prepare_file(source, "")
 
-    def test_no_place_for_a_temporary_file_is_told(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_a_missing_temporary_folder_is_an_error(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
         with pytest.raises(LocalStateError, match="temporary file"), files.at_hand(io.BytesIO(b"x")):
             pass

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 
 class TestForward:
-    async def test_a_recalled_picture_goes_on_though_its_bytes_are_gone(self, log_in: LogIn, world: World) -> None:
+    async def test_a_recalled_picture_is_forwarded_although_its_bytes_are_gone(
+        self, log_in: LogIn, world: World
+    ) -> None:
         client = await log_in()
         world.picture("ahua", "周末爬山", PNG)
         world.recall("ahua", "周末爬山")
@@ -34,7 +36,7 @@ class TestForward:
 
         assert last(world, "lilei", "xiaoming").medium.md5 == md5(PNG)
 
-    async def test_an_own_recalled_picture_goes_on_too(self, log_in: LogIn, world: World) -> None:
+    async def test_an_own_recalled_picture_is_forwarded(self, log_in: LogIn, world: World) -> None:
         world.options = Options(echo="on")
         client = await log_in()
         receipt = await client.send_image("阿华", JPEG)
@@ -55,7 +57,7 @@ class TestForward:
 
         assert counted.calls == ["webwxsendmsgimg"]
 
-    async def test_a_text_goes_on_as_it_was_written(self, log_in: LogIn, world: World) -> None:
+    async def test_a_text_is_forwarded_unchanged(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.say("ahua", "me", "<br/> & 你好\n😀")
         [text] = await take(client, 1)
@@ -63,7 +65,7 @@ class TestForward:
 
         assert last(world, "me", "filehelper").text == "<br/> & 你好\n😀"
 
-    async def test_a_location_goes_on_with_its_place_and_name(self, log_in: LogIn, world: World) -> None:
+    async def test_a_location_is_forwarded_with_its_place_and_name(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.send("ahua", "me", contents.location(22.5, 113.25, "深圳市示例路", "[某店]"))
         [place] = await take(client, 1)
@@ -85,7 +87,7 @@ class TestForward:
         ],
         ids=["picture", "video", "sticker", "file"],
     )
-    async def test_media_go_on_by_their_content_in_one_call(
+    async def test_media_are_forwarded_by_their_content_in_one_call(
         self, log_in: LogIn, world: World, counted: Counted, send: Callable[[World], WorldMessage], call: str
     ) -> None:
         client = await log_in()
@@ -110,7 +112,7 @@ class TestForward:
         ],
         ids=["picture", "moving picture", "video", "sticker", "file"],
     )
-    async def test_media_whose_keys_have_died_go_on_by_download_and_upload(
+    async def test_media_with_expired_keys_are_forwarded_by_download_and_upload(
         self, log_in: LogIn, world: World, send: Callable[[World], WorldMessage], call: str
     ) -> None:
         client = await log_in()
@@ -124,7 +126,7 @@ class TestForward:
         assert (sent.medium.md5, sent.text) == (arrived.medium.md5, arrived.text)
 
     @pytest.mark.parametrize("form", ["hash", "keyless"])
-    async def test_a_picture_without_keys_goes_on_by_download_and_upload(
+    async def test_a_picture_without_keys_is_forwarded_by_download_and_upload(
         self, log_in: LogIn, world: World, form: str
     ) -> None:
         world.options = Options(picture_content=form)
@@ -136,7 +138,7 @@ class TestForward:
         assert receipt.way == "by_upload"
         assert last(world, "me", "filehelper").medium.md5 == md5(PNG)
 
-    async def test_a_recalled_picture_without_keys_cannot_go_on(
+    async def test_a_recalled_picture_without_keys_cannot_be_forwarded(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         world.options = Options(picture_content="hash")
@@ -150,7 +152,7 @@ class TestForward:
             await client.forward(image, "filehelper")
         assert set(counted.calls) == {"webwxgetmsgimg"}
 
-    async def test_another_refusal_is_told_and_nothing_is_downloaded(
+    async def test_another_refusal_is_raised_and_nothing_is_downloaded(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         client = await log_in()
@@ -163,7 +165,7 @@ class TestForward:
             await client.forward(image, "filehelper")
         assert counted.calls == ["webwxsendmsgimg"]
 
-    async def test_a_refused_text_is_not_taken_for_one_with_media(self, log_in: LogIn, world: World) -> None:
+    async def test_a_refused_text_is_not_downloaded(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.say("ahua", "me", "hi")
         [text] = await take(client, 1)
@@ -182,7 +184,7 @@ class TestForward:
         ],
         ids=lambda content: content.kind,
     )
-    async def test_what_cannot_go_on_is_refused_before_any_request(
+    async def test_a_kind_that_cannot_be_forwarded_is_refused_before_any_request(
         self, log_in: LogIn, world: World, counted: Counted, content: MessageContent
     ) -> None:
         client = await log_in()

@@ -60,7 +60,7 @@ class TestHostileMessages:
         "</content_template></sysmsgtemplate></sysmsg>"
     ).format("$a$" * 26_000, "x" * 80_000)
 
-    async def test_explode_neither_when_they_come_nor_when_they_are_read_back(
+    async def test_do_not_grow_when_they_arrive_or_are_read_again(
         self, log_in: LogIn, world: World, new_client: NewClient
     ) -> None:
         store = LoginMemory()
@@ -79,7 +79,7 @@ class TestHostileMessages:
 
 
 class TestHistory:
-    async def test_is_what_was_said_and_sent_in_the_order_of_time(
+    async def test_has_received_and_sent_messages_in_the_order_of_time(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         client = await log_in()
@@ -93,7 +93,7 @@ class TestHistory:
         assert isinstance(messages[1], Outgoing)
         assert counted.calls == []
 
-    async def test_leaves_out_the_phone_and_the_contacts(self, log_in: LogIn, world: World) -> None:
+    async def test_has_no_phone_activity_and_no_changes_of_contacts(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.befriend("xiaoming", "ahua", remark="花")
         world.say("ahua", "me", "hi")
@@ -101,7 +101,7 @@ class TestHistory:
 
         assert said(await client.history()) == ["hi"]
 
-    async def test_of_a_chat_holds_no_other(self, log_in: LogIn, world: World) -> None:
+    async def test_of_a_chat_has_no_other_chat(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.say("ahua", "me", "1")
         world.say("lilei", "me", "2")
@@ -114,7 +114,7 @@ class TestHistory:
             await client.history("unknown")
 
     @pytest.mark.parametrize("limit", [1, 2, 3, 4, 7])
-    async def test_comes_by_pages_each_once(self, log_in: LogIn, world: World, limit: int) -> None:
+    async def test_has_pages_with_each_message_once(self, log_in: LogIn, world: World, limit: int) -> None:
         client = await log_in()
         for number in range(10):
             world.wind(1)
@@ -128,7 +128,7 @@ class TestHistory:
 
         assert [text for page in reversed(pages) for text in page] == list("0123456789")
 
-    async def test_on_later_pages_has_the_sends_of_then(self, log_in: LogIn, world: World) -> None:
+    async def test_on_later_pages_has_the_sends_of_that_time(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         await converse(client, world, 4)
         newest = await client.history(limit=4)
@@ -148,7 +148,7 @@ class TestHistory:
 
         assert said(await client.history(since=times[1], until=times[2])) == ["1", "2"]
 
-    async def test_has_a_send_that_came_back_once(self, log_in: LogIn, world: World) -> None:
+    async def test_has_a_send_once_although_it_was_delivered_back(self, log_in: LogIn, world: World) -> None:
         world.options = Options(echo="on")
         client = await log_in()
         await client.send_text("阿华", "hi")
@@ -158,7 +158,7 @@ class TestHistory:
         assert isinstance(event, TextMessage)
         assert event.is_self
 
-    async def test_has_what_may_have_been_sent_and_not_what_was_refused(
+    async def test_has_sends_with_an_unknown_outcome_and_no_refused_ones(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         client = await log_in()
@@ -171,7 +171,7 @@ class TestHistory:
 
         assert said(await client.history()) == ["perhaps"]
 
-    async def test_goes_back_beyond_the_login(
+    async def test_includes_earlier_logins(
         self, log_in: LogIn, world: World, counted: Counted, phone_of: Phone
     ) -> None:
         client = await log_in()
@@ -211,7 +211,7 @@ class TestHistory:
 
 
 class TestSearch:
-    async def test_finds_words_in_what_was_said_and_sent(self, log_in: LogIn, world: World) -> None:
+    async def test_finds_words_in_received_and_sent_messages(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.say("ahua", "me", "明天的备份 finished")
         await take(client, 1)
@@ -290,7 +290,7 @@ async def test_a_reader_with_its_own_position_reads_events_in_the_order_of_arriv
     assert len(counted.calls) == calls
 
 
-async def test_an_event_of_the_past_is_the_event_of_then(log_in: LogIn, world: World) -> None:
+async def test_an_event_of_the_past_equals_the_delivered_one(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.say("ahua", "hiking", "hi")
     [event] = await take(client, 1)
@@ -299,7 +299,7 @@ async def test_an_event_of_the_past_is_the_event_of_then(log_in: LogIn, world: W
 
 
 class TestEchoes:
-    async def test_what_was_sent_here_is_told_from_what_the_phone_sent(self, log_in: LogIn, world: World) -> None:
+    async def test_own_sends_are_distinguished_from_those_of_the_phone(self, log_in: LogIn, world: World) -> None:
         world.options = Options(echo="on")
         client = await log_in()
         await client.send_text("filehelper", "from here")
@@ -309,7 +309,9 @@ class TestEchoes:
 
         assert [await client.was_sent_here(event) for event in (echo, own, other)] == [True, False, False]
 
-    async def test_a_send_on_its_way_is_waited_for(self, log_in: LogIn, world: World, journal: SqliteJournal) -> None:
+    async def test_a_recall_waits_for_a_send_in_flight(
+        self, log_in: LogIn, world: World, journal: SqliteJournal
+    ) -> None:
         world.options = Options(echo="on")
         client = await log_in()
         receipt = await client.send_text("filehelper", "from here")
@@ -318,7 +320,7 @@ class TestEchoes:
         send = await client.find_send(client_id=receipt.client_id)
         assert send is not None
         outbox = journal.account(client.account.uin).outbox
-        # As it is between the moment when the server has it and the one when its answer is here.
+        # The moment after the server has stored the message and before its answer arrives.
         await outbox.settle(send.number, "queued", time=1.0)
         assert await outbox.sending(send.number, 2.0, send.chat)
         asking = asyncio.create_task(client.was_sent_here(echo))
@@ -330,7 +332,7 @@ class TestEchoes:
 
 
 class TestPeople:
-    async def test_of_an_earlier_login_are_found_by_the_ids_of_then(
+    async def test_of_an_earlier_login_are_found_by_their_old_ids(
         self, log_in: LogIn, world: World, new_client: NewClient, phone_of: Phone
     ) -> None:
         client = await log_in()
@@ -349,9 +351,7 @@ class TestPeople:
 
 
 class TestLettingGo:
-    async def test_everything_is_written_out_oldest_first_and_each_thing_once(
-        self, log_in: LogIn, world: World
-    ) -> None:
+    async def test_an_export_is_oldest_first_with_each_item_once(self, log_in: LogIn, world: World) -> None:
         world.options = Options(echo="on")
         client = await log_in()
         await client.send_text("阿华", "comes back")
@@ -362,7 +362,7 @@ class TestLettingGo:
 
         assert [text for text in texts if text] == ["comes back", "hello", "does not, yet"]
 
-    async def test_a_chat_is_deleted_with_what_was_sent_there(self, log_in: LogIn, world: World) -> None:
+    async def test_a_chat_is_deleted_with_its_sends(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         await converse(client, world, 1)
         await client.send_text("filehelper", "stays")
@@ -372,7 +372,7 @@ class TestLettingGo:
         assert await client.purge_history("阿华") == 2
         assert said(await client.history()) == ["stays"]
 
-    async def test_a_send_is_forgotten_with_its_key(self, log_in: LogIn, counted: Counted) -> None:
+    async def test_a_send_is_deleted_with_its_key(self, log_in: LogIn, counted: Counted) -> None:
         client = await log_in()
         counted.lose_answers("webwxsendmsg")
         with pytest.raises(SendOutcomeUnknown):

@@ -1,4 +1,4 @@
-"""Contacts across logins: ids are new each time, the history stays, and nothing goes to a stranger."""
+"""Contacts across logins: ids are new each time, the history stays, and no message goes to the wrong person."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ScriptedTransport = "tuple[Callable[[], Awaitable[AsyncClient]], World]"
 async def make_world_with(
     make_world: Callable[..., World], journal: SqliteJournal
 ) -> AsyncIterator[Callable[[Options], ScriptedTransport]]:
-    """Return a world with other behaviour, and a function that logs its first account in with the journal."""
+    """Return a world with other options, and a function that logs in its first account with the journal."""
 
     def make(options: Options) -> ScriptedTransport:
         world = make_world(options=options)
@@ -88,10 +88,10 @@ async def number(client: AsyncClient, nickname: str) -> int:
     return (await client.who(nickname)).number
 
 
-# -- the history stays -----------------------------------------------------------------------------------------------
+# -- history ---------------------------------------------------------------------------------------------------------
 
 
-async def test_after_a_new_login_the_history_is_still_on_the_same_contact(log_in: LogIn, world: World) -> None:
+async def test_after_a_new_login_the_history_belongs_to_the_same_contact(log_in: LogIn, world: World) -> None:
     client = await log_in()
     before = {each.nickname: each.id for each in client.contacts}
     world.say("ahua", "me", "in the first login")
@@ -103,7 +103,7 @@ async def test_after_a_new_login_the_history_is_still_on_the_same_contact(log_in
     world.wind(60)
     again = await log_in()
     world.say("ahua", "me", "in the second login")
-    await take(again, 2)  # the gap, too
+    await take(again, 2)  # The gap as well.
 
     assert all(each.id != before[each.nickname] for each in again.contacts if each.id.startswith("@"))
     assert numbers == {each.name: each.number for each in await again.list_identities()}
@@ -116,7 +116,7 @@ async def test_after_a_new_login_the_history_is_still_on_the_same_contact(log_in
     assert [send.text for send in await again.list_sends(chat=ahua)] == ["an answer"]
 
 
-async def test_a_new_nickname_is_the_same_person(log_in: LogIn, world: World) -> None:
+async def test_a_person_with_a_new_nickname_is_recognised(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.say("ahua", "me", "hi")
     await take(client, 1)
@@ -148,7 +148,7 @@ async def test_a_person_with_the_name_of_a_removed_contact_has_a_separate_histor
     assert said(await again.history(gone)) == ["from the first one"]
 
 
-async def test_a_name_that_two_had_in_turn_is_refused_and_their_numbers_are_told(log_in: LogIn, world: World) -> None:
+async def test_a_name_that_two_people_had_in_turn_is_refused_with_their_numbers(log_in: LogIn, world: World) -> None:
     numbers = []
     for who in ("one", "two"):
         world.add_person("老王", who)
@@ -166,7 +166,7 @@ async def test_a_name_that_two_had_in_turn_is_refused_and_their_numbers_are_told
     assert said(await client.history(numbers[1]))[-1] == "from two"
 
 
-async def test_what_was_said_before_there_was_a_ledger_is_found_by_the_name(
+async def test_messages_from_before_identities_are_found_by_the_name(
     log_in: LogIn, world: World, tmp_path: Path
 ) -> None:
     client = await log_in()
@@ -174,14 +174,14 @@ async def test_what_was_said_before_there_was_a_ledger_is_found_by_the_name(
     await take(client, 1)
     await client.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "kept.journal")) as file, file:
-        file.execute("DELETE FROM links")  # as if it had known no contact then
+        file.execute("DELETE FROM links")  # As if the journal had known no contact at that time.
         file.execute("DELETE FROM identities")
     again = await log_in()
 
     assert said(await again.history("阿华")) == ["long ago"]
 
 
-# -- nothing goes to a stranger --------------------------------------------------------------------------------------
+# -- old ids ---------------------------------------------------------------------------------------------------------
 
 Verb = "Callable[[AsyncClient, To], Awaitable[object]]"
 
@@ -221,7 +221,7 @@ async def test_an_old_id_whose_owner_is_gone_is_refused_before_any_request(
     earlier, gone = contact(client, "阿华"), await client.who("阿华")
     world.unfriend("me", "ahua")
     world.change_profile("ahua", nickname="another name")
-    world.add_person("阿华", "impostor")  # with the name of a contact who is gone
+    world.add_person("阿华", "impostor")  # With the name of a contact who was removed.
     world.befriend("me", "impostor", remark="阿华")
     again = await log_in()
 
@@ -231,7 +231,7 @@ async def test_an_old_id_whose_owner_is_gone_is_refused_before_any_request(
     assert counted.calls == []
 
 
-async def test_history_of_an_old_id_is_never_a_stranger_s(log_in: LogIn, world: World) -> None:
+async def test_history_of_an_old_id_never_belongs_to_another_person(log_in: LogIn, world: World) -> None:
     client = await log_in()
     earlier, gone = contact(client, "阿华"), await client.who("阿华")
     world.say("ahua", "me", "from the first one")
@@ -258,7 +258,7 @@ async def test_an_old_id_of_a_present_contact_leads_to_the_same_person(
     numbered = await client.who(earlier)
     world.change_profile("ahua", nickname="春天的花")
     again = await log_in()
-    world.add_person("阿华", "impostor")  # who has the name of then
+    world.add_person("阿华", "impostor")  # The person with the earlier name.
     world.befriend("me", "impostor")
     await take(again, 1, include_all=True)
     await again.list_contacts()
@@ -288,7 +288,7 @@ async def test_an_old_id_of_a_chatroom_leads_to_the_same_chatroom(log_in: LogIn,
     assert "to all" in [message.text for message in world.inbox("lilei")["hiking"].messages]
 
 
-async def test_who_calls_himself_by_an_old_id_is_never_taken_for_its_owner(
+async def test_a_contact_whose_name_is_an_old_id_is_not_its_owner(
     log_in: LogIn, world: World, counted: Counted
 ) -> None:
     client = await log_in()
@@ -326,7 +326,7 @@ async def test_a_number_needs_a_journal_and_an_identity(log_in: LogIn, counted: 
     assert counted.calls == []
 
 
-async def test_a_contact_that_another_process_has_met_is_known(
+async def test_a_contact_that_another_process_looked_up_is_known(
     log_in: LogIn, new_client: NewClient, world: World
 ) -> None:
     store = LoginMemory()
@@ -348,7 +348,7 @@ async def test_a_contact_that_another_process_has_met_is_known(
     assert last(world, "second", "xiaoming").text == "hi"
 
 
-async def test_a_contact_without_a_number_that_another_process_has_met_is_fetched_as_well(
+async def test_a_contact_without_a_number_of_another_process_is_looked_up(
     log_in: LogIn, new_client: NewClient, world: World
 ) -> None:
     store = LoginMemory()
@@ -364,11 +364,11 @@ async def test_a_contact_without_a_number_that_another_process_has_met_is_fetche
     await client.get_contacts([sender])
     await client.close()
 
-    with pytest.raises(RecipientRejected):  # by the platform, since they are no friends
+    with pytest.raises(RecipientRejected):  # By the platform, since they are not friends.
         await other.send_text(sender, "hi")
 
 
-# -- what was begun in an earlier login ------------------------------------------------------------------------------
+# -- sends of an earlier login ---------------------------------------------------------------------------------------
 
 
 async def test_a_message_of_an_earlier_login_is_recalled_in_the_same_chat(log_in: LogIn, world: World) -> None:
@@ -380,7 +380,7 @@ async def test_a_message_of_an_earlier_login_is_recalled_in_the_same_chat(log_in
     assert last(world, "ahua", "xiaoming").is_recalled
 
 
-async def test_nor_is_one_recalled_from_a_chat_that_is_gone(log_in: LogIn, world: World, counted: Counted) -> None:
+async def test_a_message_in_a_deleted_chat_cannot_be_recalled(log_in: LogIn, world: World, counted: Counted) -> None:
     client = await log_in()
     receipt = await client.send_text("阿华", "oops")
     world.unfriend("me", "ahua")
@@ -391,7 +391,7 @@ async def test_nor_is_one_recalled_from_a_chat_that_is_gone(log_in: LogIn, world
     assert counted.calls == []
 
 
-async def test_a_send_that_did_not_leave_goes_to_the_same_person_in_the_next_login(log_in: LogIn, world: World) -> None:
+async def test_a_queued_send_goes_to_the_same_person_in_the_next_login(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.refuse_next("webwxsendmsg", 1205)
     with pytest.raises(RateLimited, match="1205"):
@@ -404,7 +404,7 @@ async def test_a_send_that_did_not_leave_goes_to_the_same_person_in_the_next_log
 
 
 @pytest.mark.parametrize("how", ["by its key", "by its number"])
-async def test_a_lost_answer_is_settled_though_the_send_was_begun_in_an_earlier_login(
+async def test_an_unknown_outcome_of_an_earlier_login_is_settled(
     log_in: LogIn, world: World, counted: Counted, how: str
 ) -> None:
     world.options = Options(echo="on")
@@ -426,7 +426,7 @@ async def test_a_lost_answer_is_settled_though_the_send_was_begun_in_an_earlier_
     assert send.receipt.chat == contact(again, "阿华").id
 
 
-async def test_a_keyed_send_that_was_done_gives_its_receipt_though_the_chat_is_gone(
+async def test_a_completed_keyed_send_returns_its_receipt_although_the_chat_is_deleted(
     log_in: LogIn, world: World, counted: Counted
 ) -> None:
     client = await log_in()
@@ -451,17 +451,17 @@ async def test_a_keyed_send_that_was_done_gives_its_receipt_though_the_chat_is_g
         await again.send_text(earlier, "hi", key="4")
 
 
-# -- evidence that is stored -----------------------------------------------------------------------------------------
+# -- stored evidence -------------------------------------------------------------------------------------------------
 
 
-async def test_each_contact_gets_a_number_when_the_journal_learns_of_a_login(
+async def test_each_contact_gets_a_number_at_the_first_login_with_the_journal(
     log_in: LogIn, new_client: NewClient, world: World
 ) -> None:
     store = LoginMemory()
     await log_in(store=store, journal=None)
     client = new_client(store=store)
     await client.resume()
-    assert await client.list_identities() == [], "the journal does not know this login yet"
+    assert await client.list_identities() == [], "this login is not in the journal yet"
     world.say("ahua", "me", "hi")
     await take(client, 1)
 
@@ -470,7 +470,7 @@ async def test_each_contact_gets_a_number_when_the_journal_learns_of_a_login(
     }
 
 
-async def test_who_is_added_later_gets_a_number(log_in: LogIn, world: World) -> None:
+async def test_a_contact_that_is_added_later_gets_a_number(log_in: LogIn, world: World) -> None:
     client = await log_in()
     count = len(await client.list_identities())
     world.add_person("新人", "new")
@@ -484,7 +484,9 @@ async def test_who_is_added_later_gets_a_number(log_in: LogIn, world: World) -> 
     assert (await client.who("同事")).number == newcomer.number
 
 
-async def test_real_ids_that_the_phone_tells_are_proof(make_world_with: Callable[..., ScriptedTransport]) -> None:
+async def test_permanent_ids_from_the_phone_are_certain_evidence(
+    make_world_with: Callable[..., ScriptedTransport],
+) -> None:
     client_of, world = make_world_with(Options(picture_versions="zero", real_ids="sent"))
     world.say("zhangsan", "me", "so the phone has this chat in its list")
     client = await client_of()
@@ -498,14 +500,14 @@ async def test_real_ids_that_the_phone_tells_are_proof(make_world_with: Callable
     assert "wxid" in {reason.what for reason in (await again.why(known))[0].reasons}
 
 
-async def test_real_ids_in_another_order_are_proof_of_nothing(
+async def test_permanent_ids_in_another_order_are_no_evidence(
     make_world: Callable[..., World], journal: SqliteJournal
 ) -> None:
     world = make_world(options=Options(picture_versions="zero", real_ids="sent"))
     world.say("zhangsan", "me", "so the phone has this chat in its list")
 
     class Shuffled(Loopback):
-        """Swaps the real ids of the first two recent chats."""
+        """Swaps the permanent ids of the first two recent chats."""
 
         async def send(self, request: Request) -> Response:
             response = await super().send(request)
@@ -547,10 +549,10 @@ async def test_an_uncertain_match_is_reported_and_not_used(make_world_with: Call
     assert all(not isinstance(event, IdentityAmbiguous) for event in await again.history())
 
 
-# -- the verbs -------------------------------------------------------------------------------------------------------
+# -- methods ---------------------------------------------------------------------------------------------------------
 
 
-async def test_why_gives_the_contacts_of_each_login_with_the_reasons(log_in: LogIn) -> None:
+async def test_the_links_of_an_identity_have_their_reasons(log_in: LogIn) -> None:
     client = await log_in()
     again = await log_in()
     first, second = contact(client, "阿华").id, contact(again, "阿华").id
@@ -577,7 +579,7 @@ async def test_a_wrongly_matched_contact_is_split_permanently(log_in: LogIn, wor
         await again.split_identity(known, "@unknown")
 
 
-async def test_who_knows_people_by_everything_that_names_them(log_in: LogIn, new_client: NewClient) -> None:
+async def test_identities_are_found_by_every_name_and_id(log_in: LogIn, new_client: NewClient) -> None:
     client = await log_in()
     boss = contact(client, "李雷")
     known = await client.who(boss)
@@ -605,7 +607,7 @@ async def test_a_reply_to_an_event_of_an_earlier_login_reaches_its_author_or_fai
     client = await log_in()
     world.say("ahua", "me", "ping")
     async with client.events("bot", include_all=False) as events:
-        await anext(events)  # and the process dies before it is done with that
+        await anext(events)  # The process dies before it has acknowledged the event.
     await client.close()
     world.change_profile("ahua", nickname="春天的花")
     world.add_person("阿华", "impostor")

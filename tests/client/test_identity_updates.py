@@ -1,4 +1,4 @@
-"""Matching contacts with identities in the background; the tests of identities meet the rest."""
+"""Identity matching in the background; the other cases are in the tests of identities."""
 
 from __future__ import annotations
 

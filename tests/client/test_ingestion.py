@@ -43,7 +43,7 @@ def usual_journal(journal: SqliteJournal) -> Journal:
 
 
 class Replaying(Counted):
-    """Answers every fetch with all that was ever fetched, after what is new."""
+    """Answers every fetch with the new items and all earlier ones."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -64,7 +64,7 @@ class Replaying(Counted):
 
 
 class TestWhatIsStored:
-    async def test_is_not_given_again_when_the_server_repeats_it_after_a_restart(
+    async def test_is_delivered_once_although_the_server_repeats_it_after_a_restart(
         self, log_in: LogIn, new_client: NewClient, world: World, sandbox: SandboxCore
     ) -> None:
         carrier, store = Replaying(Loopback(sandbox)), LoginMemory()
@@ -82,8 +82,8 @@ class TestWhatIsStored:
         async with following.events(include_all=False, follow=False) as events:
             assert [event async for event in events] == []
 
-    async def test_is_there_after_a_crash(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
-        """Nothing is closed, and the saved login was last written at the login."""
+    async def test_is_stored_after_a_crash(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
+        """Nothing is closed, and the login was saved only once, at the login."""
         store = LoginMemory()
         client = await log_in(store=store)
         saved = await store.load()
@@ -114,7 +114,7 @@ class TestWhatIsStored:
         assert texts(got) == ["0", "1", "2"]
         assert all(event.backlog for event in got)
 
-    async def test_a_burst_is_in_the_history_as_soon_as_it_was_delivered(self, log_in: LogIn, world: World) -> None:
+    async def test_a_burst_is_in_the_history_once_it_is_delivered(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         said = [str(number) for number in range(100)]
         async with client.subscribe("one") as feed:
@@ -124,7 +124,7 @@ class TestWhatIsStored:
             assert texts(await client.history("阿华", limit=100)) == said
 
     @pytest.mark.parametrize("ahead", [3_600.0, -3_600.0, 86_400.0, -86_400.0])
-    async def test_is_told_from_what_is_new_by_the_servers_clock(
+    async def test_is_distinguished_from_new_messages_by_the_servers_clock(
         self, new_client: NewClient, world: World, phone_of: Phone, ahead: float
     ) -> None:
         client = new_client(clock=lambda: world.now + ahead)
@@ -142,7 +142,7 @@ class TestWhatIsStored:
         assert texts(got) == [*said, "new"]
         assert [event.backlog for event in got] == [True] * 20 + [False]
 
-    async def test_is_told_right_while_the_clock_jumps(
+    async def test_is_recognised_while_the_clock_jumps(
         self, new_client: NewClient, world: World, phone_of: Phone
     ) -> None:
         ahead = 0.0
@@ -159,27 +159,27 @@ class TestWhatIsStored:
         assert [event.backlog for event in got] == [False] * 3
 
     @pytest.mark.parametrize("later", [1_500, pytest.param(20_000, marks=pytest.mark.verify)])
-    async def test_shows_the_original_of_a_recall_however_old(
+    async def test_has_the_original_of_a_recall_of_any_age(
         self, log_in: LogIn, new_client: NewClient, world: World, later: int
     ) -> None:
         store = LoginMemory()
         client = await log_in(store=store)
         old = world.say("ahua", "me", "old")
-        for number in range(later):  # more than the memory of a client without a journal
+        for number in range(later):  # More than a client without a journal remembers.
             world.say("lilei", "me", str(number))
         [first, *_] = await take(client, later + 1)
         await client.close()
         following = new_client(store=store)
         await following.resume()
         world.wind(3 * 3_600)
-        old.time = world.now  # too old for a recall on the platform
+        old.time = world.now  # Too old for a recall on the platform.
         world.recall("ahua", "me", old.id)
         [recalled] = await take(following, 1)
 
         assert isinstance(recalled, MessageRecalled)
         assert recalled.original == msgspec.structs.replace(first, backlog=False)
 
-    async def test_comes_with_a_gap_after_another_login(
+    async def test_has_a_gap_after_another_login(
         self, log_in: LogIn, new_client: NewClient, world: World, phone_of: Phone
     ) -> None:
         store = LoginMemory()
@@ -199,7 +199,7 @@ class TestWhatIsStored:
         assert gap.until - gap.since >= 3_600
         assert texts([message]) == ["2"]
 
-    async def test_holds_what_was_pending_before_there_was_a_journal(
+    async def test_has_the_pending_items_from_before_the_journal(
         self, log_in: LogIn, new_client: NewClient, world: World
     ) -> None:
         store = LoginMemory()
@@ -216,7 +216,7 @@ class TestWhatIsStored:
         assert saved is not None
         assert saved.pending == ()
 
-    async def test_holds_no_key(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
+    async def test_has_no_key(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
         client = await log_in()
         for name in ("hiking", "other"):
             if name == "other":
@@ -230,7 +230,7 @@ class TestWhatIsStored:
         for secret in world.issued:
             assert secret.encode() not in content
 
-    async def test_a_gap_is_told_once(
+    async def test_a_gap_is_reported_once(
         self, log_in: LogIn, new_client: NewClient, world: World, phone_of: Phone
     ) -> None:
         store = LoginMemory()
@@ -255,25 +255,25 @@ def _files(folder: Path) -> list[Path]:
 
 
 class TestContacts:
-    async def test_a_friend_who_is_gone_is_gone_in_the_next_process_and_what_he_said_stays(
+    async def test_a_deleted_friend_is_deleted_in_the_next_process_and_the_messages_stay(
         self, log_in: LogIn, new_client: NewClient, world: World
     ) -> None:
         store = LoginMemory()
         client = await log_in(store=store)
         gone = client.contacts.find(nickname="阿华").id
         world.say("ahua", "me", "hi")
-        await take(client, 2, include_all=True)  # the client looks up the sender of a message that it does not know
+        await take(client, 2, include_all=True)  # The client looks up the unknown sender of a message.
         world.unfriend("me", "ahua")
         await take(client, 1, include_all=True)
         with pytest.raises(UnknownContact):
             client.contacts.resolve("阿华")
-        following = new_client(store=store)  # and the first is never closed
+        following = new_client(store=store)  # The first client is never closed.
         await following.resume()
 
         assert following.contacts.get(gone) is None
         assert texts([e for e in await following.history(gone) if isinstance(e, Event)]) == ["hi"]
 
-    async def test_a_change_is_known_before_anybody_reads_of_it(
+    async def test_a_change_of_a_contact_is_applied_before_its_event_is_read(
         self, log_in: LogIn, new_client: NewClient, world: World
     ) -> None:
         store = LoginMemory()
@@ -292,10 +292,10 @@ class TestContacts:
 
 
 class TestAFullDisk:
-    async def test_loses_nothing_and_is_got_over_by_itself(
+    async def test_loses_nothing_and_ends_by_itself(
         self, log_in: LogIn, world: World, sandbox: SandboxCore, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """The server delivers nothing twice, so what was fetched and could not be stored has to be held."""
+        """The server delivers each item once, so fetched items that could not be stored must be held."""
         counted = DeliversOnce(Loopback(sandbox))
         client = await log_in(transport=counted)
         await take(client, 1, include_all=True)
@@ -305,7 +305,7 @@ class TestAFullDisk:
         async with client.events(include_all=False) as events:
             waiting = asyncio.ensure_future(anext(events))
             async with asyncio.timeout(20):
-                # What opens on a full disk may fail, if the writer of identities has just found that it is full.
+                # Opening on a full disk may fail, if the writer of identities has just failed.
                 while "synccheck" not in counted.calls:  # noqa: ASYNC110 - no event reports it
                     await asyncio.sleep(0.001)
             try:
@@ -323,10 +323,10 @@ class TestAFullDisk:
         assert texts(got) == ["0", "1", "2"]
         assert client.state is LoginState.ONLINE
         warnings = [line.getMessage() for line in caplog.records if line.levelno == logging.WARNING]
-        # The writer of identities, if it runs just then, reports its own failure.
+        # The writer of identities reports its own failure if it runs just then.
         assert sum("The journal cannot be written" in line for line in warnings) == 1
 
-    async def test_at_the_start_is_told(self, log_in: LogIn, tmp_path: Path) -> None:
+    async def test_at_the_start_is_an_error(self, log_in: LogIn, tmp_path: Path) -> None:
         (tmp_path / "folder.journal").mkdir()
         journal = SqliteJournal(tmp_path / "folder.journal")
         with pytest.raises(StorageError):

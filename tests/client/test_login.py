@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 
 class TestLogin:
-    async def test_tells_who_is_logged_in(self, new_client: NewClient, world: World, phone_of: Phone) -> None:
+    async def test_returns_the_account(self, new_client: NewClient, world: World, phone_of: Phone) -> None:
         world.person("me").nickname = "A&B <3"
         client = new_client()
         account = await client.login(show_qr=phone_of("me"))
@@ -72,14 +72,14 @@ class TestLogin:
         assert account == client.account
         assert (account.nickname, account.host, account.uin) == ("A&B <3", "web", world.person("me").uin)
 
-    async def test_knows_all_contacts_afterwards(self, log_in: LogIn) -> None:
+    async def test_loads_all_contacts(self, log_in: LogIn) -> None:
         client = await log_in()
 
         assert client.contacts.find(remark="Boss").nickname == "李雷"
         [room] = [contact for contact in client.contacts if contact.kind == "chatroom"]
         assert [member.nickname for member in room.members] == ["小明", "阿华", "张三", "李雷"]
 
-    async def test_goes_on_with_a_saved_login_by_one_request(
+    async def test_continues_with_a_saved_login_by_one_request(
         self, log_in: LogIn, new_client: NewClient, counted: Counted, tmp_path: Path
     ) -> None:
         store = LoginFile(tmp_path / "me.json")
@@ -106,7 +106,7 @@ class TestLogin:
 
         assert len({code.url for code in shown}) == 3
 
-    async def test_gives_up_after_so_many_codes(self, new_client: NewClient, world: World) -> None:
+    async def test_fails_after_several_expired_codes(self, new_client: NewClient, world: World) -> None:
         shown: list[QrCode] = []
 
         def show(code: QrCode) -> None:
@@ -129,15 +129,17 @@ class TestLogin:
 
         assert len(shown) == 2
 
-    async def test_one_code_outlives_many_polls(self, new_client: NewClient, world: World, counted: Counted) -> None:
+    async def test_one_code_is_valid_for_many_polls(
+        self, new_client: NewClient, world: World, counted: Counted
+    ) -> None:
         shown: list[QrCode] = []
         later(world, (50, world.scan), (100, world.confirm))
         await new_client().login(show_qr=shown.append)
 
         assert len(shown) == 1
-        assert counted.calls.count("login") == 4  # waiting, scanned, waiting, confirmed
+        assert counted.calls.count("login") == 4  # Waiting, scanned, waiting, confirmed.
 
-    async def test_a_lost_poll_is_asked_again(self, new_client: NewClient, counted: Counted, phone_of: Phone) -> None:
+    async def test_a_lost_poll_is_repeated(self, new_client: NewClient, counted: Counted, phone_of: Phone) -> None:
         shown: list[QrCode] = []
         counted.lose_answers("login")
         confirm = phone_of("me")
@@ -145,7 +147,7 @@ class TestLogin:
 
         assert len(shown) == 1
 
-    async def test_a_refused_account_is_told_and_nothing_is_saved(
+    async def test_a_refused_account_is_an_error_and_nothing_is_saved(
         self, new_client: NewClient, world: World, phone_of: Phone
     ) -> None:
         store = LoginMemory()
@@ -167,7 +169,7 @@ class TestLogin:
         ],
         ids=["cut in a key", "cut in a number", "cut in a tag", "broken gzip", "cut gzip", "web page"],
     )
-    async def test_a_ticket_that_cannot_be_read_is_a_typed_error_over_real_http(
+    async def test_a_malformed_ticket_is_a_typed_error_over_real_http(
         self, ticket: bytes, encoding: str, kind: type[WxError]
     ) -> None:
         store = LoginMemory()
@@ -189,18 +191,18 @@ class TestLogin:
             await new_client().login(show_qr=phone_of("me"))
         assert counted.calls == ["jslogin", "login"]
 
-    async def test_stays_at_the_server_though_it_names_a_real_host(
+    async def test_stays_at_the_given_server_although_the_redirect_names_a_real_host(
         self, new_client: NewClient, world: World, phone_of: Phone
     ) -> None:
         world.options = Options(redirect_origin="https://wx2.qq.com")
 
         assert (await new_client().login(show_qr=phone_of("me"))).nickname == "小明"
 
-    def test_a_snapshot_without_an_account_is_no_login(
+    def test_a_snapshot_without_an_account_is_an_error(
         self, new_client: NewClient, world: World, phone_of: Phone
     ) -> None:
         store = LoginMemory()
-        world.refuse_next("webwxinit", 0, times=100)  # an empty answer that claims to be fine
+        world.refuse_next("webwxinit", 0, times=100)  # An empty answer with Ret 0.
 
         with (
             asyncio.Runner(loop_factory=VirtualClockLoop) as runner,
@@ -209,7 +211,7 @@ class TestLogin:
             runner.run(new_client(store=store).login(show_qr=phone_of("me")))
         assert asyncio.run(store.load()) is None
 
-    async def test_draws_the_code_where_it_mixes_with_no_result(
+    async def test_draws_the_code_on_stderr(
         self, new_client: NewClient, world: World, capsys: pytest.CaptureFixture[str]
     ) -> None:
         world.options = Options(auto_confirm=True)
@@ -230,7 +232,7 @@ class TestResumeAndLogout:
         assert counted.calls == []
         assert await client.check() == account
 
-    async def test_resume_without_a_saved_login_says_so(self, new_client: NewClient) -> None:
+    async def test_resume_without_a_saved_login_is_an_error(self, new_client: NewClient) -> None:
         with pytest.raises(NotLoggedIn):
             await new_client().resume()
 
@@ -244,13 +246,13 @@ class TestResumeAndLogout:
         with pytest.raises(NotLoggedIn):
             _ = client.account
 
-    async def test_close_leaves_the_login_alive(self, log_in: LogIn, world: World) -> None:
+    async def test_close_leaves_the_login_valid(self, log_in: LogIn, world: World) -> None:
         async with await log_in():
             pass
 
         assert world.logins.live(world.person("me")) is not None
 
-    async def test_a_client_shows_no_key(self, log_in: LogIn, world: World) -> None:
+    async def test_the_repr_of_a_client_shows_no_key(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
 
         assert repr(client) == "AsyncClient(Login(web, logged in))"
@@ -279,7 +281,7 @@ class TestThePush:
         assert account.nickname == "小明"
         assert (await client.send_text("filehelper", "hi")).message_id
 
-    async def test_is_not_tried_unless_wished_for(
+    async def test_is_not_tried_unless_requested(
         self, ended: LoginMemory, new_client: NewClient, counted: Counted, phone_of: Phone
     ) -> None:
         await new_client(store=ended).login(show_qr=phone_of("me"))
@@ -308,7 +310,7 @@ class TestThePush:
 
         assert await new_client(store=ended).login(show_qr=phone_of("me"), on_push=pytest.fail)
 
-    async def test_is_not_there_on_file_transfer_helper(
+    async def test_is_not_tried_on_file_transfer_helper(
         self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted, phone_of: Phone
     ) -> None:
         store = LoginMemory()
@@ -320,7 +322,7 @@ class TestThePush:
 
 
 class RecordingTransport(Counted):
-    """Keeps the requests that it passes on."""
+    """Forwards requests and keeps a list of them."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -366,14 +368,14 @@ class TestTheDesktop:
 
 
 class Script(Counted):
-    """Answers the first polls of a login by a script, and passes on everything else."""
+    """Answers the first polls of a login by a script, and forwards all other calls."""
 
     def __init__(self, inner: Transport, *codes: int) -> None:
         super().__init__(inner)
         self._codes = list(codes)
 
     async def send(self, request: Request) -> Response:
-        assert len(self.calls) < 100, "it asks and asks"
+        assert len(self.calls) < 100, "too many polls"
         if request.endpoint == LOGIN_POLL.name and self._codes:
             self.calls.append(request.endpoint)
             return LOGIN_POLL.encode_reply(PollReply(code=self._codes.pop(0)))
@@ -393,11 +395,11 @@ def test_waiting_and_scanned_in_any_order_need_one_code(
 
     assert len(shown) == 1
     assert carrier.calls.count("webwxnewloginpage") == 1
-    assert waited >= 2  # a server that repeats itself is not asked at full speed
+    assert waited >= 2  # A server that repeats itself is not polled at full speed.
 
 
 @pytest.mark.parametrize("code", [400, 999])
-async def test_codes_that_lead_nowhere_are_bounded(new_client: NewClient, sandbox: SandboxCore, code: int) -> None:
+async def test_the_number_of_codes_is_limited(new_client: NewClient, sandbox: SandboxCore, code: int) -> None:
     shown: list[QrCode] = []
     client = new_client(transport=Script(Loopback(sandbox), code, code, code))
 
@@ -427,7 +429,7 @@ class TestTemporaryFailures:
 
     @pytest.fixture
     def show(self, shown: list[QrCode], phone_of: Phone) -> Callable[[QrCode], object]:
-        """A phone that confirms each code."""
+        """Confirm each code by a phone."""
         confirm = phone_of("me")
         return lambda code: (shown.append(code), confirm(code))
 
@@ -482,7 +484,7 @@ class TestTemporaryFailures:
 
         assert carrier.calls == ["webwxinit"] * 4
 
-    def test_that_do_not_end_are_raised_in_the_end(
+    def test_that_do_not_end_are_raised_after_some_time(
         self, new_client: NewClient, sandbox: SandboxCore, virtual_runner: asyncio.Runner
     ) -> None:
         carrier = FaultyTransport(Loopback(sandbox), jslogin=[PAGE] * 100)
@@ -493,7 +495,7 @@ class TestTemporaryFailures:
         assert 4 <= len(carrier.calls) <= 10
         assert client.state is LoginState.NEW
 
-    def test_that_do_not_end_are_borne_by_a_patient_login(
+    def test_that_do_not_end_are_retried_by_a_patient_login(
         self,
         new_client: NewClient,
         sandbox: SandboxCore,
@@ -523,7 +525,7 @@ class TestTemporaryFailures:
             ("webwxinit", Response(body=b'{"BaseResponse":{"Ret":3}}'), LoggedOut),
         ],
     )  # fmt: skip
-    async def test_are_no_others(
+    async def test_do_not_include_other_errors(
         self,
         new_client: NewClient,
         sandbox: SandboxCore,
@@ -538,7 +540,7 @@ class TestTemporaryFailures:
             await new_client(transport=carrier).login(show_qr=phone_of("me"))
         assert carrier.calls.count(endpoint) == 1
 
-    def test_of_polls_that_are_answered_at_once_do_not_make_us_ask_at_full_speed(
+    def test_of_polls_do_not_cause_polls_at_full_speed(
         self, new_client: NewClient, sandbox: SandboxCore, virtual_runner: asyncio.Runner, world: World
     ) -> None:
         async def scan_later() -> None:
@@ -579,10 +581,10 @@ async def test_the_steps_of_a_login_are_reported(new_client: NewClient, world: W
     assert steps == ["shown", "expired", "shown", "scanned", "cancelled", "shown", "scanned"]
 
 
-async def test_a_login_is_checked_without_taking_anything(
+async def test_checking_a_login_takes_no_event(
     log_in: LogIn, new_client: NewClient, world: World, sandbox: SandboxCore
 ) -> None:
-    """The server delivers nothing twice."""
+    """The server delivers each item once."""
     store, carrier = LoginMemory(), DeliversOnce(Loopback(sandbox))
     client = await log_in(store=store, transport=carrier)
     await take(client, 1, include_all=True)
@@ -598,7 +600,7 @@ async def test_a_login_is_checked_without_taking_anything(
     assert message.text == "hi"
 
 
-async def test_the_device_has_an_id_of_its_own(log_in: LogIn, counted: Counted) -> None:
+async def test_the_device_has_its_own_id(log_in: LogIn, counted: Counted) -> None:
     store = LoginMemory()
     await log_in(store=store)
     login = (await store.load()).login
@@ -608,7 +610,7 @@ async def test_the_device_has_an_id_of_its_own(log_in: LogIn, counted: Counted) 
 
 
 def damage(path: Path, content: bytes | None) -> None:
-    """Put something in a login's place: these bytes, or a folder."""
+    """Replace a login's file by these bytes, or by a folder."""
     if content is None:
         path.mkdir(mode=0o700)
     else:
@@ -639,7 +641,7 @@ async def test_a_login_that_others_can_read_is_neither_used_nor_replaced(
     assert counted.calls == []
 
 
-async def test_a_login_that_could_not_be_saved_is_not_asked_for(
+async def test_a_login_that_could_not_be_saved_is_an_error_before_a_code(
     new_client: NewClient, tmp_path: Path, counted: Counted, memory_keyring: MemoryKeyring
 ) -> None:
     keyring.set_keyring(ReadOnlyKeyring())
@@ -650,7 +652,7 @@ async def test_a_login_that_could_not_be_saved_is_not_asked_for(
     assert counted.calls == []
 
 
-async def test_a_passphrase_in_the_keyring_comes_with_a_login_and_goes_with_it(
+async def test_a_passphrase_in_the_keyring_is_created_and_deleted_with_a_login(
     log_in: LogIn, new_client: NewClient, tmp_path: Path, memory_keyring: MemoryKeyring
 ) -> None:
     store = LoginFile(tmp_path / "me.json", passphrase=KeyringPassphrase("me"))
@@ -664,7 +666,7 @@ async def test_a_passphrase_in_the_keyring_comes_with_a_login_and_goes_with_it(
     assert memory_keyring.entries == {}
 
 
-async def test_a_host_that_was_added_is_followed_and_saved(world: World, counted: Counted, phone_of: Phone) -> None:
+async def test_an_allowed_host_is_followed_and_saved(world: World, counted: Counted, phone_of: Phone) -> None:
     world.options = Options(redirect_origin="https://wx9.qq.com")
     store = LoginMemory()
     client = AsyncClient(
@@ -683,14 +685,14 @@ class TestOnThePlatformsOwnNames:
 
     @pytest.fixture
     async def store(self, world: World, carrier: RecordingTransport, phone_of: Phone, tmp_path: Path) -> LoginFile:
-        """A login that began on wx.qq.com and ended on wx8.qq.com."""
+        """The store of a login that began on wx.qq.com and ended on wx8.qq.com."""
         store = LoginFile(tmp_path / "me.json")
         async with AsyncClient(host="web", store=store, transport=carrier, clock=world.clock.now) as client:
             await client.login(show_qr=phone_of("me"))
             await take(client, 1, include_all=True)
         return store
 
-    async def test_all_that_follows_goes_to_the_redirects_family_and_so_after_a_restart(
+    async def test_later_calls_go_to_the_family_of_the_redirect_also_after_a_restart(
         self, world: World, carrier: RecordingTransport, store: LoginFile
     ) -> None:
         begun = len(carrier.requests)
@@ -732,7 +734,7 @@ class TestOnThePlatformsOwnNames:
         assert read_cookie_header(send.header("Cookie"))["webwx_data_ticket"] == "wx8.qq.com"
 
 
-async def test_the_exchange_may_be_sent_on(
+async def test_the_ticket_exchange_may_be_redirected(
     new_client: NewClient, world: World, counted: Counted, phone_of: Phone
 ) -> None:
     world.options = Options(exchange_origin=SERVER)

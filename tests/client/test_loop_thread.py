@@ -30,7 +30,7 @@ def test_the_result_of_a_coroutine_is_returned() -> None:
     assert run(double(21)) == 42
 
 
-def test_an_error_is_raised_as_it_is() -> None:
+def test_an_error_is_raised_unchanged() -> None:
     with pytest.raises(ValueError, match="test"):
         run(fail())
 

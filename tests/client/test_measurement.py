@@ -1,4 +1,4 @@
-"""What a monitor is shown of an account, before, during and after its login."""
+"""The measurements of an account, before, during and after its login."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Media both ways: every kind arrives byte for byte, or there is a typed error and no file."""
+"""Media in both directions: every kind arrives byte for byte, or there is a typed error and no file."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class RecordingTransport(Counted):
         self.requests: list[Request] = []
         self.answers: dict[str, list[Response | Exception]] = {}
         self.meddlers: dict[str, Callable[[], object]] = {}
-        """What happens on this machine just before a call is answered for the first time."""
+        """Action on this machine just before a call is answered for the first time."""
 
     async def send(self, request: Request) -> Response:
         self.requests.append(request)
@@ -124,7 +124,7 @@ class Endless(Counted):
 
 
 class Timed(RecordingTransport):
-    """Keeps when each call was made, by the loop's clock."""
+    """Records the time of each call by the loop's clock."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -145,7 +145,7 @@ def sizes_of(folder: Path) -> list[int]:
 
 class TestSending:
     @pytest.mark.parametrize("content", [PNG, JPEG])
-    async def test_a_picture_arrives_whole_from_a_path_from_bytes_and_from_a_stream(
+    async def test_a_picture_from_a_path_from_bytes_and_from_a_stream_arrives_completely(
         self, log_in: LogIn, world: World, tmp_path: Path, content: bytes
     ) -> None:
         client = await log_in()
@@ -167,7 +167,7 @@ class TestSending:
             (AsyncClient.send_file, "file", b"anything", ["webwxuploadmedia", "webwxsendappmsg"]),
         ],
     )
-    async def test_each_kind_goes_by_its_own_call(
+    async def test_each_kind_has_its_own_call(
         self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path,
         send: Callable[..., Awaitable[object]],
         kind: str, content: bytes, calls: list[str],
@@ -183,7 +183,7 @@ class TestSending:
             assert counted.calls == calls
             assert (arrived.kind, arrived.medium.md5) == (kind, md5(content))
 
-    async def test_a_sticker_that_the_platform_knows_needs_no_upload(
+    async def test_a_known_sticker_needs_no_upload(
         self, log_in: LogIn, world: World, counted: RecordingTransport
     ) -> None:
         client = await log_in()
@@ -207,19 +207,17 @@ class TestSending:
             LARGE,
         ],
     )
-    async def test_a_file_of_any_size_arrives_whole(
+    async def test_a_file_of_any_size_arrives_completely(
         self, log_in: LogIn, world: World, tmp_path: Path, size: int
     ) -> None:
         client = await log_in()
         path = tmp_path / "x.bin"
-        path.write_bytes(random.Random(1).randbytes(size))  # no two chunks are alike
+        path.write_bytes(random.Random(1).randbytes(size))  # All chunks differ.
         await client.send_file("filehelper", path)
 
         assert last(world, "me", "filehelper").medium.md5 == md5(path.read_bytes())
 
-    async def test_a_file_without_bytes_is_not_begun(
-        self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path
-    ) -> None:
+    async def test_an_empty_file_is_refused(self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path) -> None:
         client = await log_in()
         path = tmp_path / "x.bin"
         path.touch()
@@ -228,7 +226,7 @@ class TestSending:
                 await client.send_file("filehelper", source)
         assert counted.calls == []
 
-    async def test_files_sent_at_once_do_not_mix(self, log_in: LogIn, sandbox: SandboxCore) -> None:
+    async def test_concurrent_files_do_not_mix(self, log_in: LogIn, sandbox: SandboxCore) -> None:
         carrier = FourAtOnce(Loopback(sandbox))
         client = await log_in(transport=carrier)
         contents = [PNG + bytes([number]) * 600_000 for number in range(4)]
@@ -239,7 +237,7 @@ class TestSending:
         assert len(set(ids[:4])) == len(set(ids[4:])) == 4
         assert [await client.download(receipt) for receipt in receipts] == contents
 
-    async def test_every_upload_has_an_id_of_its_own_and_all_its_chunks_share_it(
+    async def test_each_upload_has_its_own_id_for_all_its_chunks(
         self, log_in: LogIn, counted: RecordingTransport
     ) -> None:
         client = await log_in()
@@ -250,9 +248,7 @@ class TestSending:
 
         assert ids[0] == ids[1] != ids[2] == ids[3]
 
-    async def test_no_name_or_file_can_hold_the_boundary_for_each_upload_draws_one(
-        self, log_in: LogIn, counted: RecordingTransport
-    ) -> None:
+    async def test_each_upload_has_a_random_boundary(self, log_in: LogIn, counted: RecordingTransport) -> None:
         client = await log_in()
         for _ in range(2):
             await client.send_file("filehelper", b"anything")
@@ -261,9 +257,9 @@ class TestSending:
         ]
 
         assert first != second
-        assert all(re.fullmatch(r"-+\w+Boundary[0-9a-f]{32}", each) for each in (first, second))  # 128 bits by lot
+        assert all(re.fullmatch(r"-+\w+Boundary[0-9a-f]{32}", each) for each in (first, second))  # 128 random bits.
 
-    async def test_progress_is_told_after_each_chunk(self, log_in: LogIn) -> None:
+    async def test_progress_is_reported_after_each_chunk(self, log_in: LogIn) -> None:
         progress: list[tuple[int, int]] = []
         size = 2 * CHUNK_SIZE + 1
         await (await log_in()).send_file("filehelper", bytes(size), progress=lambda *now: progress.append(now))
@@ -279,7 +275,7 @@ class TestFileNames:
     )  # fmt: skip
 
     @pytest.mark.parametrize("name", NAMES)
-    async def test_arrive_intact_through_a_strict_parser_and_break_nothing(
+    async def test_are_decoded_unchanged_by_a_strict_parser(
         self, log_in: LogIn, world: World, counted: RecordingTransport, name: str
     ) -> None:
         client = await log_in()
@@ -304,7 +300,7 @@ class TestFileNames:
 
 class TestLargeFiles:
     @pytest.mark.parametrize(("host", "call"), [(None, "webwxuploadmedia"), ("filehelper", "webwxuploadmediaparallel")])
-    async def test_are_announced_first_and_carry_the_signature(
+    async def test_are_announced_first_and_have_the_signature(
         self, log_in: LogIn, world: World, counted: RecordingTransport, host: str | None, call: str
     ) -> None:
         world.options = Options(large_files="strict")
@@ -328,7 +324,7 @@ class TestLargeFiles:
         assert last(world, "me", "filehelper").text == "mine.bin"
         assert progress == [(LARGE, LARGE)]
 
-    async def test_a_refused_announcement_ends_it(
+    async def test_a_refused_announcement_is_an_error(
         self, log_in: LogIn, world: World, counted: RecordingTransport
     ) -> None:
         client = await log_in()
@@ -354,7 +350,9 @@ class TestLargeFiles:
 
 
 class TestAFailedChunk:
-    async def test_is_repeated_and_not_the_file(self, log_in: LogIn, world: World, counted: RecordingTransport) -> None:
+    async def test_is_repeated_without_the_rest_of_the_file(
+        self, log_in: LogIn, world: World, counted: RecordingTransport
+    ) -> None:
         client = await log_in()
         content = random.Random(1).randbytes(4 * CHUNK_SIZE)
         counted.answers["webwxuploadmedia"] = [ConnectFailed("no"), ConnectFailed("no")]
@@ -364,7 +362,7 @@ class TestAFailedChunk:
         assert counted.calls == ["webwxuploadmedia"] * (5 + 4) + ["webwxsendappmsg"]
         assert last(world, "me", "filehelper").medium.md5 == md5(content)
 
-    async def test_in_the_middle_is_repeated_and_none_before_it(
+    async def test_in_the_middle_is_repeated_without_the_earlier_ones(
         self, log_in: LogIn, world: World, counted: RecordingTransport
     ) -> None:
         client = await log_in()
@@ -380,7 +378,9 @@ class TestAFailedChunk:
         assert chunks == ["0", "1", "2", "2", "2", "3"]
         assert last(world, "me", "filehelper").medium.md5 == md5(content)
 
-    async def test_ends_it_after_five_repeats(self, log_in: LogIn, world: World, counted: RecordingTransport) -> None:
+    async def test_ends_the_upload_after_five_repetitions(
+        self, log_in: LogIn, world: World, counted: RecordingTransport
+    ) -> None:
         client = await log_in()
         world.refuse_next("webwxuploadmedia", -1, times=99)
 
@@ -388,7 +388,7 @@ class TestAFailedChunk:
             await client.send_file("filehelper", PNG)
         assert counted.calls == ["webwxuploadmedia"] * 6
 
-    async def test_may_have_arrived_unless_it_was_the_last(
+    async def test_may_be_complete_unless_it_was_the_last(
         self, log_in: LogIn, world: World, counted: RecordingTransport
     ) -> None:
         client = await log_in()
@@ -416,7 +416,7 @@ class TestAFailedChunk:
         assert counted.calls == ["webwxuploadmedia"]
 
     @pytest.mark.parametrize(("ret", "kind"), [(1205, RateLimited), (1, ApiError), (1101, LoggedOut)])
-    async def test_of_another_number_is_not_repeated(
+    async def test_with_another_return_code_is_not_repeated(
         self, log_in: LogIn, world: World, counted: RecordingTransport, ret: int, kind: type[WxError]
     ) -> None:
         client = await log_in()
@@ -447,7 +447,7 @@ class TestAFailedChunk:
 
 
 class TestARefusedSend:
-    async def test_of_a_dead_upload_is_uploaded_once_more(
+    async def test_of_an_expired_upload_is_uploaded_again(
         self, log_in: LogIn, world: World, counted: RecordingTransport
     ) -> None:
         client = await log_in()
@@ -458,7 +458,7 @@ class TestARefusedSend:
         assert len(world.inbox("me")["filehelper"].messages) == 1
 
     @pytest.mark.parametrize(("ret", "sends"), [(-1, 2), (1205, 1)])
-    async def test_is_told_in_the_end(
+    async def test_is_raised_after_the_second_upload(
         self, log_in: LogIn, world: World, counted: RecordingTransport, ret: int, sends: int
     ) -> None:
         client = await log_in()
@@ -485,7 +485,7 @@ class TestNothingIsSentFor:
             (lambda client: client.send_file("unknown", b"x"), UnknownContact),
         ],
     )  # fmt: skip
-    async def test_bad_bytes(
+    async def test_invalid_bytes_are_refused(
         self,
         log_in: LogIn,
         counted: RecordingTransport,
@@ -501,7 +501,7 @@ class TestNothingIsSentFor:
     @pytest.mark.parametrize(
         ("size", "kind"), [(None, NoSuchFile), (0, EmptyFile), (5, NotAPicture), (MAX_IMAGE + 1, TooLarge)]
     )
-    async def test_a_bad_path(
+    async def test_an_invalid_path_is_refused(
         self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path, size: int | None, kind: type[WxError]
     ) -> None:
         client = await log_in()
@@ -515,7 +515,9 @@ class TestNothingIsSentFor:
                 await client.send_image("filehelper", image)
         assert counted.calls == []
 
-    async def test_a_video_of_21_mib(self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path) -> None:
+    async def test_a_video_of_21_mib_is_refused(
+        self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path
+    ) -> None:
         client = await log_in()
         path = tmp_path / "x.mp4"
         path.write_bytes(MP4 + bytes(21 * 1024 * 1024))
@@ -524,7 +526,7 @@ class TestNothingIsSentFor:
             await client.send_video("filehelper", path)
         assert counted.calls == []
 
-    async def test_a_folder(self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path) -> None:
+    async def test_a_folder_is_refused(self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path) -> None:
         client = await log_in()
 
         with pytest.raises(NoSuchFile, match="is no file"):
@@ -533,7 +535,7 @@ class TestNothingIsSentFor:
 
 
 class EndlessStream:
-    """A stream without an end, which counts what it has given."""
+    """A stream without an end, which counts the bytes that were read."""
 
     def __init__(self, start: bytes) -> None:
         self.given = 0
@@ -546,7 +548,7 @@ class EndlessStream:
 
 
 class GatedStream:
-    """A stream of three bytes that gives none before it is let."""
+    """A stream of three bytes that waits until a test releases it."""
 
     def __init__(self) -> None:
         self.reads = 0
@@ -562,7 +564,7 @@ class GatedStream:
 
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[BinaryIO]:
-    """The files without a name that streams were poured into."""
+    """The temporary files of streams."""
     made: list[BinaryIO] = []
     make = tempfile.TemporaryFile
 
@@ -576,7 +578,7 @@ def kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[BinaryIO]:
 
 
 class TestAStream:
-    async def test_arrives_whole_from_where_it_stands_and_nothing_is_left(
+    async def test_arrives_completely_from_its_present_position_and_leaves_no_file(
         self, log_in: LogIn, world: World, tmp_path: Path, kept: list[BinaryIO]
     ) -> None:
         client = await log_in()
@@ -585,7 +587,7 @@ class TestAStream:
         stream.seek(7)
 
         def look(done: int, whole: int) -> None:
-            assert inside(tmp_path) == []  # it has no name
+            assert inside(tmp_path) == []  # The file has no name.
             assert not kept[0].closed
 
         await client.send_file("filehelper", stream, name="备份.sql", progress=look)
@@ -594,7 +596,7 @@ class TestAStream:
         assert (sent.medium.md5, sent.text) == (md5(content), "备份.sql")
         assert ([file.closed for file in kept], stream.closed) == ([True], False)
 
-    async def test_of_a_pipe_arrives_whole(self, log_in: LogIn, world: World) -> None:
+    async def test_of_a_pipe_arrives_completely(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         out, into = os.pipe()
         os.write(into, b"pg_dump")
@@ -604,7 +606,7 @@ class TestAStream:
 
         assert last(world, "me", "filehelper").medium.md5 == md5(b"pg_dump")
 
-    async def test_of_an_upload_that_is_not_known_any_more_is_uploaded_once_more(
+    async def test_of_an_expired_upload_is_uploaded_again(
         self, log_in: LogIn, world: World, counted: RecordingTransport
     ) -> None:
         client = await log_in()
@@ -622,7 +624,7 @@ class TestAStream:
             (AsyncClient.send_video, MP4, MAX_VIDEO),
         ],
     )
-    async def test_that_is_too_large_is_read_to_the_first_byte_too_many(
+    async def test_that_is_too_large_is_read_up_to_the_limit(
         self, log_in: LogIn, counted: RecordingTransport, kept: list[BinaryIO],
         send: Callable[..., Awaitable[object]], start: bytes,
         limit: int,
@@ -635,7 +637,7 @@ class TestAStream:
         assert (limit + 1, []) == (stream.given, counted.calls)
         assert [file.closed for file in kept] == [True]
 
-    async def test_of_as_much_as_there_may_be_is_sent(self, log_in: LogIn, world: World) -> None:
+    async def test_of_the_maximum_size_is_sent(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         content = PNG[:64] + bytes(MAX_IMAGE - 64)
         await client.send_image("filehelper", io.BytesIO(content))
@@ -646,7 +648,7 @@ class TestAStream:
         ("stream", "kind"),
         [(io.BytesIO(), EmptyFile), (io.BytesIO(b"hello"), NotAPicture), (io.StringIO("x"), InvalidRequest)],
     )
-    async def test_that_cannot_be_sent_leaves_nothing(
+    async def test_that_cannot_be_sent_leaves_no_file(
         self, log_in: LogIn, counted: RecordingTransport, kept: list[BinaryIO], stream: io.BytesIO, kind: type[WxError]
     ) -> None:
         client = await log_in()
@@ -656,7 +658,7 @@ class TestAStream:
         assert counted.calls == []
         assert [file.closed for file in kept] == [True]
 
-    async def test_of_a_cancelled_send_is_let_go_of(
+    async def test_of_a_cancelled_send_is_closed(
         self, log_in: LogIn, counted: RecordingTransport, kept: list[BinaryIO]
     ) -> None:
         client = await log_in()
@@ -674,7 +676,7 @@ class TestAStream:
 
 
 class TestWithoutTheFileHostsCookie:
-    """Everything is refused that would have been sent without its ticket, and nothing else is."""
+    """Every request that would need its ticket is refused, and no other request is."""
 
     @pytest.fixture
     def store(self) -> LoginMemory:
@@ -710,7 +712,7 @@ class TestWithoutTheFileHostsCookie:
             await send(client)
         assert counted.calls == []
 
-    async def test_no_file_is_asked_for_and_a_picture_is(
+    async def test_a_file_is_not_requested_and_a_picture_is(
         self, client: AsyncClient, world: World, counted: RecordingTransport, tmp_path: Path
     ) -> None:
         world.faults.add("no_ticket")
@@ -738,7 +740,7 @@ KINDS: dict[str, tuple[Callable[[World], WorldMessage], bytes, str]] = {
 
 class TestDownloading:
     @pytest.mark.parametrize("kind", KINDS)
-    async def test_each_kind_comes_as_bytes_and_into_a_folder(
+    async def test_each_kind_is_downloaded_as_bytes_and_into_a_folder(
         self, log_in: LogIn, world: World, tmp_path: Path, kind: str
     ) -> None:
         send, content, extension = KINDS[kind]
@@ -752,7 +754,7 @@ class TestDownloading:
         assert path.name == (sent.text or f"{sent.id}{extension}")
 
     @pytest.mark.parametrize("kind", KINDS)
-    async def test_nothing_is_never_taken_for_something(
+    async def test_an_empty_body_is_never_accepted(
         self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path, kind: str
     ) -> None:
         client = await log_in()
@@ -768,7 +770,7 @@ class TestDownloading:
         assert len(counted.calls) == 3
         assert inside(tmp_path) == []
 
-    async def test_a_sticker_of_the_store_costs_no_request(
+    async def test_a_sticker_of_the_store_is_refused_without_a_request(
         self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path
     ) -> None:
         client = await log_in()
@@ -782,7 +784,7 @@ class TestDownloading:
         assert inside(tmp_path) == []
 
     @pytest.mark.parametrize("kind", KINDS)
-    async def test_what_is_there_after_a_while_is_taken(
+    async def test_a_file_that_is_available_later_is_downloaded(
         self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path, kind: str
     ) -> None:
         send, content, _ = KINDS[kind]
@@ -805,7 +807,7 @@ class TestDownloading:
         ],
         ids=["a page", "a refusal", "not found"],
     )
-    async def test_anything_else_is_an_error_and_no_file(
+    async def test_another_answer_is_an_error_and_leaves_no_file(
         self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path, kind: str, answer: Response
     ) -> None:
         client = await log_in()
@@ -826,7 +828,7 @@ class TestDownloading:
         ],
         ids=["length", "range"],
     )
-    async def test_less_than_was_announced_is_asked_for_again(
+    async def test_a_truncated_body_is_requested_again(
         self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path, cut: Response
     ) -> None:
         client = await log_in()
@@ -857,7 +859,7 @@ class TestDownloading:
         first, *others = [when for name, when in carrier.when if name == "webwxgetmsgimg"]
         assert [when - first for when in others] == [7, 7 + 14]
 
-    async def test_a_range_that_is_all_of_it_is_taken(
+    async def test_a_range_with_the_complete_file_is_accepted(
         self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path
     ) -> None:
         client = await log_in()
@@ -871,7 +873,7 @@ class TestDownloading:
         assert path.read_bytes() == MP4
 
     @pytest.mark.parametrize("other", [b"shorter", b"an other"], ids=["size", "md5"])
-    async def test_a_file_that_is_another_is_an_error(
+    async def test_another_file_is_an_error(
         self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path, other: bytes
     ) -> None:
         client = await log_in()
@@ -883,7 +885,7 @@ class TestDownloading:
             await client.download_to(message, tmp_path)
         assert inside(tmp_path) == []
 
-    async def test_ten_of_one_batch_downloaded_at_once_later_are_ten(
+    async def test_ten_concurrent_downloads_of_one_batch_succeed(
         self, log_in: LogIn, world: World, tmp_path: Path
     ) -> None:
         client = await log_in()
@@ -896,7 +898,7 @@ class TestDownloading:
         assert [path.read_bytes() for path in reversed(paths)] == contents
 
     @pytest.mark.verify
-    async def test_an_endless_body_is_cut_at_the_cap_and_leaves_no_file(
+    async def test_an_endless_body_ends_at_the_limit_and_leaves_no_file(
         self, log_in: LogIn, world: World, sandbox: SandboxCore, tmp_path: Path
     ) -> None:
         client = await log_in(transport=Endless(Loopback(sandbox)))
@@ -913,14 +915,14 @@ class TestDownloading:
             await client.download(message, progress=lambda done, _: progress.append(done))
         assert progress[-1] == MAX_IN_MEMORY
 
-    async def test_a_log_out_in_place_of_it_is_one(self, log_in: LogIn, counted: RecordingTransport) -> None:
+    async def test_a_logout_instead_of_a_file_is_a_logout(self, log_in: LogIn, counted: RecordingTransport) -> None:
         client = await log_in()
         counted.answers["webwxgetmsgimg"] = [Response(body=b'{"BaseResponse":{"Ret":1102,"ErrMsg":""}}')]
 
         with pytest.raises(LoggedOut):
             await client.download("1")
 
-    async def test_progress_is_told_and_starts_over_with_a_new_try(
+    async def test_progress_is_reported_and_starts_again_with_each_attempt(
         self, log_in: LogIn, world: World, counted: RecordingTransport
     ) -> None:
         client = await log_in()
@@ -931,7 +933,7 @@ class TestDownloading:
 
         assert progress == [(8, 8)]
 
-    async def test_a_cancelled_one_leaves_nothing(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
+    async def test_a_cancelled_download_leaves_no_file(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
         client = await log_in()
         world.file("ahua", "me", b"the file", "a.txt")
         [message] = await take(client, 1)
@@ -958,7 +960,7 @@ class TestDownloading:
         assert not any(seen)
         assert sizes_of(tmp_path) == [3 * CHUNK_SIZE]
 
-    async def test_a_large_file_is_not_served_by_a_switch(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
+    async def test_by_an_option_a_large_file_is_not_served(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
         world.options = Options(large_files="strict")
         client = await log_in()
         world.file("ahua", "me", bytes(LARGE), "large.bin")
@@ -979,7 +981,7 @@ class TestDownloading:
         assert (await client.download_thumbnail(video.message_id)).startswith(b"\xff\xd8\xff")
 
     @pytest.mark.parametrize(("to", "kind"), [("no/folder/x", NoSuchFile), ("taken", InvalidRequest)])
-    async def test_a_bad_place_is_refused_before_any_request(
+    async def test_an_invalid_target_is_refused_before_any_request(
         self, log_in: LogIn, world: World, counted: RecordingTransport, tmp_path: Path, to: str, kind: type[WxError]
     ) -> None:
         client = await log_in()
@@ -990,7 +992,7 @@ class TestDownloading:
         assert counted.calls == []
         assert (tmp_path / "taken").read_bytes() == b"mine"
 
-    async def test_a_path_is_taken_to_the_letter(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
+    async def test_a_path_is_used_unchanged(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
         client = await log_in()
         sent = world.picture("ahua", "me", PNG)
 
@@ -1035,7 +1037,10 @@ class TestDownloading:
     async def test_a_file_that_is_replaced_while_it_is_uploaded_arrives_as_it_was(
         self, log_in: LogIn, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for settled in ("SETTLED_AFTER", "SETTLED_AFTER_COARSE"):  # a replaced file that was settled is refused
+        for settled in (
+            "SETTLED_AFTER",
+            "SETTLED_AFTER_COARSE",
+        ):  # A replaced file whose times are old enough is refused.
             monkeypatch.setattr(file_chunks, settled, math.inf)
         client = await log_in()
         path, content = tmp_path / "x.bin", random.Random(1).randbytes(3 * CHUNK_SIZE)
@@ -1049,7 +1054,7 @@ class TestDownloading:
         await client.send_file("filehelper", path, progress=replace)
         assert last(world, "me", "filehelper").medium.md5 == md5(content)
 
-    async def test_a_chunk_is_repeated_as_it_was_though_the_file_was_rewritten(
+    async def test_a_chunk_is_repeated_unchanged_although_the_file_was_rewritten(
         self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path
     ) -> None:
         client = await log_in()
@@ -1064,7 +1069,7 @@ class TestDownloading:
         chunks = [bytes(each.filename.content) for each in uploads]
         assert chunks == [bytes(CHUNK_SIZE)] * 2
 
-    async def test_a_file_that_shrinks_while_it_is_uploaded_is_noticed(
+    async def test_a_file_that_shrinks_during_its_upload_is_an_error(
         self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path
     ) -> None:
         client = await log_in()

@@ -36,7 +36,7 @@ async def logged_in(client: AsyncClient, phone_of: Callable[[str], Callable[[QrC
     return client
 
 
-async def test_events_come_once_and_are_found_again(logged_in: AsyncClient, world: World) -> None:
+async def test_events_are_delivered_once_and_can_be_found(logged_in: AsyncClient, world: World) -> None:
     world.say("ahua", "me", "你好世界")
     (event,) = await take(logged_in, 1)
     assert isinstance(event, TextMessage)
@@ -44,12 +44,12 @@ async def test_events_come_once_and_are_found_again(logged_in: AsyncClient, worl
     (following,) = await take(logged_in, 1)
 
     assert isinstance(following, TextMessage)
-    assert following.text == "早上好", "what was acknowledged does not come again"
+    assert following.text == "早上好", "an acknowledged event is not delivered again"
     assert [each.text for each in await logged_in.search("世界") if isinstance(each, TextMessage)] == ["你好世界"]
     assert await logged_in.history(chat=event.chat, limit=2) == [event, following]
 
 
-async def test_a_keyed_send_leaves_once(logged_in: AsyncClient, world: World, counted: Counted) -> None:
+async def test_a_keyed_send_is_sent_once(logged_in: AsyncClient, world: World, counted: Counted) -> None:
     counted.calls.clear()
     first = await logged_in.send_text("阿华", "daily report", key="daily")
     again = await logged_in.send_text("阿华", "daily report", key="daily")
@@ -60,9 +60,9 @@ async def test_a_keyed_send_leaves_once(logged_in: AsyncClient, world: World, co
     assert [row.state for row in await logged_in.list_sends()] == ["sent"]
 
 
-async def test_a_recalled_picture_is_still_there(logged_in: AsyncClient, world: World) -> None:
+async def test_a_recalled_picture_is_archived(logged_in: AsyncClient, world: World) -> None:
     world.picture("ahua", "me", PNG)
-    *_, image = [event async for event in logged_in.events(follow=False)]  # waits for the picture as well
+    *_, image = [event async for event in logged_in.events(follow=False)]  # This waits for the picture as well.
     world.recall("ahua", "me")
     *_, notice = [event async for event in logged_in.events(follow=False)]
 

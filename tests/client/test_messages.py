@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 class TestSending:
-    async def test_a_receipt_has_what_a_recall_needs(self, log_in: LogIn, world: World) -> None:
+    async def test_a_receipt_has_the_fields_for_a_recall(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         receipt = await client.send_text("Boss", "hi")
 
@@ -68,13 +68,13 @@ class TestSending:
         assert len(world.inbox("lilei")["xiaoming"].messages) == 3
 
     @pytest.mark.parametrize("text", ["@fil@/etc/passwd", "@img@~/.ssh/id_rsa", "-", "<msg/>"])
-    async def test_text_is_text(self, log_in: LogIn, world: World, counted: Counted, text: str) -> None:
+    async def test_text_is_sent_unchanged(self, log_in: LogIn, world: World, counted: Counted, text: str) -> None:
         await (await log_in()).send_text("filehelper", text)
 
         assert last(world, "me", "filehelper").text == text
         assert counted.calls == ["webwxsendmsg"]
 
-    async def test_a_send_whose_answer_was_lost_is_in_doubt_and_not_repeated(
+    async def test_a_send_with_a_lost_answer_has_an_unknown_outcome_and_is_not_repeated(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         client = await log_in()
@@ -85,13 +85,13 @@ class TestSending:
         assert counted.calls == ["webwxsendmsg"]
         assert len(world.inbox("ahua")["xiaoming"].messages) == 1
 
-    async def test_many_sends_at_once_have_distinct_ids(self, log_in: LogIn) -> None:
+    async def test_concurrent_sends_have_different_ids(self, log_in: LogIn) -> None:
         client = await log_in()
         receipts = await asyncio.gather(*(client.send_text("filehelper", str(number)) for number in range(64)))
 
         assert len({receipt.client_id for receipt in receipts}) == 64
 
-    async def test_ids_go_on_growing_in_the_next_process(self, log_in: LogIn, new_client: NewClient) -> None:
+    async def test_ids_continue_to_grow_in_the_next_process(self, log_in: LogIn, new_client: NewClient) -> None:
         store = LoginMemory()
         async with await log_in(store=store) as first:
             earlier = await first.send_text("filehelper", "1")
@@ -131,7 +131,7 @@ class TestNothingIsSentFor:
             (lambda client: client.forward(RECALLED, "filehelper"), NotForwardable),
         ],
     )  # fmt: skip
-    async def test_bad_input(
+    async def test_invalid_input_is_refused_before_any_request(
         self, log_in: LogIn, counted: Counted, attempt: Callable[[AsyncClient], Awaitable[object]], kind: type[WxError]
     ) -> None:
         client = await log_in()
@@ -156,7 +156,7 @@ class TestNothingIsSentFor:
             lambda client: anext(client.events()),
         ],
     )
-    async def test_anything_before_the_login(
+    async def test_calls_before_the_login_are_refused(
         self, new_client: NewClient, counted: Counted, attempt: Callable[[AsyncClient], Awaitable[object]]
     ) -> None:
         with pytest.raises(NotLoggedIn):
@@ -165,7 +165,7 @@ class TestNothingIsSentFor:
 
 
 class TestRecall:
-    async def test_after_119_seconds_still_works(self, log_in: LogIn, world: World) -> None:
+    async def test_after_119_seconds_succeeds(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         receipt = await client.send_text("阿华", "oops")
         world.wind(119)
@@ -174,7 +174,7 @@ class TestRecall:
         assert last(world, "ahua", "xiaoming").is_recalled
 
     @pytest.mark.parametrize(("seconds", "calls"), [(121, ["webwxrevokemsg"]), (123, [])])
-    async def test_after_two_minutes_the_message_stays(
+    async def test_after_two_minutes_is_refused(
         self, log_in: LogIn, world: World, counted: Counted, seconds: float, calls: list[str]
     ) -> None:
         client = await log_in()
@@ -188,7 +188,7 @@ class TestRecall:
         assert not last(world, "ahua", "xiaoming").is_recalled
 
     @pytest.mark.parametrize(("age", "kind"), [(119, RecallExpired), (10, RecallRefused)])
-    async def test_what_the_server_refuses_is_told_by_the_receipts_age(
+    async def test_a_refusal_is_explained_by_the_age_of_the_receipt(
         self, log_in: LogIn, world: World, age: float, kind: type[WxError]
     ) -> None:
         client = await log_in()
@@ -199,7 +199,7 @@ class TestRecall:
             await client.recall(msgspec.structs.replace(receipt, time=world.now - age))
         assert not last(world, "ahua", "xiaoming").is_recalled
 
-    async def test_of_another_persons_message_is_refused_and_it_stays(self, log_in: LogIn, world: World) -> None:
+    async def test_of_another_persons_message_is_refused(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         theirs = world.say("ahua", "me", "mine")
         chat = client.contacts.resolve("阿华").id
@@ -215,9 +215,7 @@ class TestRecall:
         with pytest.raises(RecallRefused):
             await client.recall(Receipt(message_id=message_id, client_id="1", chat=ContactId("@a"), time=world.now))
 
-    async def test_an_id_that_was_rounded_on_its_way_is_refused_and_the_message_stays(
-        self, log_in: LogIn, world: World
-    ) -> None:
+    async def test_with_a_rounded_id_is_refused(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         receipt = await client.send_text("阿华", "oops")
         rounded = str(int(float(receipt.message_id)))
@@ -236,7 +234,7 @@ class TestRecall:
             await client.recall(receipt)
 
     @pytest.mark.parametrize("to", ["阿华", "周末爬山", "filehelper"])
-    async def test_works_from_another_process_by_the_receipt_alone(
+    async def test_succeeds_in_another_process_by_the_receipt_alone(
         self, log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path, to: str
     ) -> None:
         async with await log_in(store=LoginFile(tmp_path / "me.json")) as first:
@@ -249,18 +247,16 @@ class TestRecall:
 
 
 class TestTheOutbox:
-    async def test_knows_what_was_taken_back(self, log_in: LogIn, journal: SqliteJournal) -> None:
+    async def test_marks_the_recalled_sends(self, log_in: LogIn, journal: SqliteJournal) -> None:
         client = await log_in(journal=journal)
         receipt = await client.send_text("阿华", "a slip", key="1")
         await client.recall(receipt)
         [send] = await client.list_sends()
 
         assert (send.state, send.receipt) == ("recalled", receipt)
-        assert await client.send_text("阿华", "a slip", key="1") == receipt  # what was done under a key is done
+        assert await client.send_text("阿华", "a slip", key="1") == receipt  # A completed key stays completed.
 
-    async def test_its_sends_are_recalled_as_they_are(
-        self, log_in: LogIn, world: World, journal: SqliteJournal
-    ) -> None:
+    async def test_entries_can_be_recalled(self, log_in: LogIn, world: World, journal: SqliteJournal) -> None:
         client = await log_in(journal=journal)
         receipt = await client.send_text("阿华", "a slip")
         send = await client.find_send(message_id=receipt.message_id)
@@ -269,7 +265,7 @@ class TestTheOutbox:
 
         assert last(world, "ahua", "xiaoming").is_recalled
 
-    async def test_what_did_not_leave_cannot_be_recalled(
+    async def test_a_queued_send_cannot_be_recalled(
         self, log_in: LogIn, journal: SqliteJournal, counted: Counted
     ) -> None:
         client = await log_in(journal=journal)
@@ -280,7 +276,7 @@ class TestTheOutbox:
 
         assert counted.calls == []
 
-    async def test_a_text_that_has_not_left_is_sent_under_its_own_id(
+    async def test_a_retry_of_a_queued_text_keeps_its_client_id(
         self, log_in: LogIn, journal: SqliteJournal, counted: Counted
     ) -> None:
         client = await log_in(journal=journal)
@@ -293,7 +289,7 @@ class TestTheOutbox:
         assert await client.retry_send(row.number) == receipt
         assert counted.calls == ["webwxsendmsg"]
 
-    async def test_sends_nothing_again_that_is_no_text_or_is_not_there_or_in_doubt(
+    async def test_a_retry_of_another_kind_or_state_is_refused(
         self, log_in: LogIn, journal: SqliteJournal, counted: Counted
     ) -> None:
         client = await log_in(journal=journal)
@@ -337,7 +333,7 @@ class TestQueuedTexts:
 
         assert (await client.queue_text("filehelper", "later")).state == "queued"
 
-    async def test_nothing_is_queued_that_could_not_be_sent(
+    async def test_an_invalid_text_is_not_queued(
         self, log_in: LogIn, new_client: NewClient, journal: SqliteJournal
     ) -> None:
         client = await log_in(journal=journal)

@@ -1,4 +1,4 @@
-"""Without a journal: fetched items are saved with the login until they are delivered."""
+"""Without a journal, fetched items are saved with the login until they are delivered."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def virtual_runner() -> Iterator[asyncio.Runner]:
 
 
 class Full(LoginMemory):
-    """Keeps a login where there is room at times."""
+    """A store that sometimes has no space for a login."""
 
     is_full = False
 
@@ -67,15 +67,15 @@ class TestWithoutAJournal:
         await events.aclose()
 
         assert saved.login.fetch_key != before.login.fetch_key
-        assert len(saved.pending) == 4  # with the phone's greeting
+        assert len(saved.pending) == 4  # With the phone's greeting.
         assert len((await store.load()).pending) == 2
 
     @pytest.mark.parametrize(("count", "is_asked"), [(AHEAD_FROM, True), (AHEAD_FROM - 1, False)])
-    async def test_the_next_poll_is_on_its_way_while_many_are_handed_out_and_not_for_a_few(
+    async def test_the_next_poll_runs_during_the_delivery_of_many_events_and_not_of_a_few(
         self, log_in: LogIn, world: World, counted: Counted, count: int, is_asked: bool
     ) -> None:
         client = await log_in()
-        await take(client, 1, include_all=True)  # the phone's greeting
+        await take(client, 1, include_all=True)  # The phone's greeting.
         for number in range(count):
             world.say("ahua", "me", str(number))
         async with client.events() as events:
@@ -87,7 +87,7 @@ class TestWithoutAJournal:
         assert after == ["synccheck"] * is_asked
         assert texts([first, *rest]) == [str(number) for number in range(count)]
 
-    async def test_a_poll_on_its_way_ends_with_its_stream(self, log_in: LogIn, world: World) -> None:
+    async def test_a_running_poll_ends_with_its_stream(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         await take(client, 1, include_all=True)
         for number in range(AHEAD_FROM):
@@ -97,7 +97,7 @@ class TestWithoutAJournal:
         assert [task for task in asyncio.all_tasks() if "_check" in repr(task)] == []
         assert texts(await take(client, AHEAD_FROM - 1)) == [str(number) for number in range(1, AHEAD_FROM)]
 
-    async def test_a_failed_one_is_not_reported_when_its_stream_ends(
+    async def test_a_failed_poll_is_not_reported_when_its_stream_ends(
         self, log_in: LogIn, world: World, counted: Counted, caplog: pytest.LogCaptureFixture
     ) -> None:
         client = await log_in()
@@ -115,7 +115,7 @@ class TestWithoutAJournal:
 
         assert "never retrieved" not in caplog.text
 
-    def test_a_poll_on_its_way_that_fails_is_made_again(
+    def test_a_running_poll_that_fails_is_repeated(
         self, log_in: LogIn, world: World, counted: Counted, virtual_runner: asyncio.Runner
     ) -> None:
         async def read(client: AsyncClient) -> list[Event]:
@@ -132,7 +132,7 @@ class TestWithoutAJournal:
 
         assert texts(virtual_runner.run(read(client))) == [*map(str, range(AHEAD_FROM)), "after"]
 
-    async def test_that_were_not_taken_are_taken_by_the_next_process(
+    async def test_are_delivered_by_the_next_process(
         self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted, tmp_path: Path
     ) -> None:
         path = tmp_path / "me.json"
@@ -153,7 +153,7 @@ class TestWithoutAJournal:
     async def test_a_batch_that_could_not_be_saved_is_held_and_not_fetched_again(
         self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:
-        """The server delivers nothing twice."""
+        """The server delivers each item once."""
         store, carrier = Full(), DeliversOnce(Loopback(sandbox))
         client = await log_in(store=store, transport=carrier)
         await take(client, 1, include_all=True)
@@ -166,7 +166,7 @@ class TestWithoutAJournal:
 
         assert texts(await take(client, 1)) == ["hi"]
 
-    async def test_go_on_where_a_loop_was_left_by_break(self, log_in: LogIn, world: World) -> None:
+    async def test_continue_after_a_loop_that_ended_by_break(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         got: list[Event] = []
         for number in range(3):

@@ -1,4 +1,4 @@
-"""The interval between polls: none while messages come, and longer with each round that brings nothing."""
+"""The interval between polls: 0 while messages arrive, and longer with each round without changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def change_contacts(interval: PollInterval, *, batches: int, each: int = 1) -> N
             interval.count_contact_change()
 
 
-def test_it_doubles_with_each_idle_poll_from_the_second_on_up_to_the_longest(interval: PollInterval) -> None:
+def test_the_interval_doubles_with_each_idle_poll_up_to_a_maximum(interval: PollInterval) -> None:
     seconds = []
     for _ in range(9):
         interval.count_idle_poll()
@@ -43,7 +43,7 @@ def test_a_batch_of_other_items_counts_half(interval: PollInterval) -> None:
     assert interval.seconds == 1
 
 
-def test_a_message_or_a_held_poll_resets_it(interval: PollInterval) -> None:
+def test_a_message_or_a_held_poll_resets_the_interval(interval: PollInterval) -> None:
     for reset in (lambda: interval.count_batch(messages=1, others=3), interval.reset):
         for _ in range(6):
             interval.count_idle_poll()
@@ -54,7 +54,7 @@ def test_a_message_or_a_held_poll_resets_it(interval: PollInterval) -> None:
         assert not interval.is_long_idle
 
 
-def test_few_changes_of_contacts_count_half_and_lead_to_no_more_than_four_seconds(interval: PollInterval) -> None:
+def test_few_changes_of_contacts_count_half_up_to_four_seconds(interval: PollInterval) -> None:
     change_contacts(interval, batches=3)
     assert interval.seconds == 0
     change_contacts(interval, batches=1)
@@ -64,7 +64,7 @@ def test_few_changes_of_contacts_count_half_and_lead_to_no_more_than_four_second
     assert interval.is_long_idle
 
 
-def test_many_changes_of_contacts_in_each_batch_need_none(interval: PollInterval) -> None:
+def test_many_changes_of_contacts_need_no_interval(interval: PollInterval) -> None:
     change_contacts(interval, batches=10_000, each=MANY_CHANGES)
 
     assert interval.seconds == 0
@@ -81,7 +81,7 @@ def test_a_batch_with_a_message_and_a_change_of_a_contact_counts_as_one_with_a_m
     assert interval.seconds == 1
 
 
-def test_few_changes_of_contacts_do_not_shorten_it(interval: PollInterval) -> None:
+def test_few_changes_of_contacts_do_not_shorten_the_interval(interval: PollInterval) -> None:
     for _ in range(6):
         interval.count_idle_poll()
     before = interval.seconds

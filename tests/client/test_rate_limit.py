@@ -17,7 +17,7 @@ EVEN = RateLimit(jitter=0)
 
 
 def moments(rate_limit: RateLimit, kind: Kind, number: int, *, state: LimiterState | None = None) -> list[float]:
-    """Return the seconds after which actions leave, each requested as soon as the one before has left."""
+    """Return the times in seconds at which actions are made, each requested as soon as the one before is made."""
     state, now, left, rng = state or LimiterState(), NOW, list[float](), random.Random(22)
     for _ in range(number):
         state, reservation = state.reserve(rate_limit, kind, now, rng.random())
@@ -37,10 +37,10 @@ def holds(limit: Limit, left: list[float]) -> bool:
 
 
 class TestAReservation:
-    def test_of_a_burst_is_at_once_and_the_next_ones_are_spaced(self) -> None:
+    def test_of_a_burst_is_at_once_and_later_ones_are_spaced(self) -> None:
         assert moments(EVEN, "messages", 8) == [0, 0, 0, 0, 0, 1.5, 3.0, 4.5]
 
-    def test_is_had_twenty_times_a_minute(self) -> None:
+    def test_is_made_twenty_times_a_minute(self) -> None:
         left = moments(EVEN, "messages", 41)
         assert (left[19], left[20], left[39], left[40]) == (22.5, 60, 82.5, 120)
 
@@ -49,7 +49,7 @@ class TestAReservation:
         rate_limit = RateLimit()
         assert holds(limit_of(rate_limit, kind), moments(rate_limit, kind, 120))
 
-    def test_comes_later_by_chance_when_it_has_to_wait_at_all(self) -> None:
+    def test_has_a_random_delay_if_it_must_wait(self) -> None:
         left = moments(RateLimit(), "messages", 15)
         steps = [later - earlier for earlier, later in pairwise(left[4:])]
 
@@ -57,7 +57,7 @@ class TestAReservation:
         assert all(1.5 <= step <= 2.0 for step in steps)
         assert len(set(steps)) == len(steps)
 
-    def test_of_one_kind_takes_none_from_another(self) -> None:
+    def test_of_one_kind_does_not_count_for_another(self) -> None:
         state = LimiterState()
         for _ in range(5):
             state, _ = state.reserve(EVEN, "messages", NOW, 0)
@@ -74,13 +74,13 @@ class TestAReservation:
             ("friend_requests", [0, 60, 120, 180]),
         ],
     )
-    def test_of_what_people_take_notice_of_comes_slowly(self, kind: Kind, left: list[float]) -> None:
+    def test_of_friend_requests_and_chatrooms_is_spaced_widely(self, kind: Kind, left: list[float]) -> None:
         assert moments(EVEN, kind, len(left)) == left
 
-    def test_of_a_day_is_remembered_for_a_day(self) -> None:
+    def test_of_a_day_counts_for_a_day(self) -> None:
         assert moments(EVEN, "friend_requests", 11)[10] == 86_400
 
-    def test_is_never_before_one_that_was_had_earlier(self) -> None:
+    def test_is_never_before_an_earlier_one(self) -> None:
         state, had, rng = LimiterState(), list[float](), random.Random(22)
         for _ in range(60):
             state, reservation = state.reserve(RateLimit(), "messages", NOW, rng.random())
@@ -89,7 +89,7 @@ class TestAReservation:
         assert had == sorted(had)
         assert holds(limit_of(RateLimit(), "messages"), had)
 
-    def test_that_is_given_back_is_had_by_the_next_one(self) -> None:
+    def test_that_is_given_back_is_used_by_the_next_one(self) -> None:
         state = LimiterState()
         for _ in range(6):
             state, reservation = state.reserve(EVEN, "messages", NOW, 0)
@@ -97,7 +97,7 @@ class TestAReservation:
 
         assert state.reserve(EVEN, "messages", NOW, 0)[1].wait == 1.5
 
-    def test_of_a_burst_that_is_given_back_leaves_the_others_theirs(self) -> None:
+    def test_of_a_burst_that_is_given_back_does_not_affect_the_others(self) -> None:
         state = LimiterState()
         for _ in range(3):
             state, _ = state.reserve(EVEN, "messages", NOW, 0)
@@ -108,7 +108,7 @@ class TestAReservation:
 
 
 class TestAClock:
-    def test_that_is_set_back_makes_nothing_wait_longer(self) -> None:
+    def test_that_is_set_back_makes_no_wait_longer(self) -> None:
         state = LimiterState()
         for _ in range(6):
             state, _ = state.reserve(EVEN, "messages", NOW, 0)
@@ -120,7 +120,7 @@ class TestAClock:
 
         assert state.reserve(EVEN, "messages", NOW - 86_400, 0)[1].wait == FIRST_PAUSE
 
-    def test_that_is_set_ahead_ends_what_waits(self) -> None:
+    def test_that_is_set_ahead_ends_waits(self) -> None:
         state = LimiterState().refused(NOW, 0.5)
 
         assert state.reserve(EVEN, "messages", NOW + 86_400, 0)[1].wait == 0
@@ -144,10 +144,10 @@ class TestARefusal:
         assert pauses == [10, 20, 40, 80, 160, 320, 640, 1280, *[LONGEST_PAUSE] * 4]
 
     @pytest.mark.parametrize(("jitter", "pause"), [(0.0, 9), (1.0, 11)])
-    def test_makes_them_wait_for_a_time_that_differs(self, jitter: float, pause: float) -> None:
+    def test_makes_every_kind_wait_for_a_random_time(self, jitter: float, pause: float) -> None:
         assert math.isclose(LimiterState().refused(NOW, jitter).paused_until - NOW, pause, abs_tol=1e-5)
 
-    def test_of_what_had_left_before_says_nothing_new(self) -> None:
+    def test_of_an_action_made_before_the_pause_changes_nothing(self) -> None:
         state = LimiterState().refused(NOW, 0.5)
 
         assert state.refused(NOW + 1, 0.5).paused_until == state.paused_until
@@ -157,16 +157,16 @@ class TestARefusal:
         state = LimiterState().refused(NOW, 0.5)
         after = NOW + FIRST_PAUSE
 
-        assert state.succeeded(NOW + 1).refusals == 1  # that one had left before
+        assert state.succeeded(NOW + 1).refusals == 1  # That one was made before.
         assert state.succeeded(after).refusals == 0
         assert state.succeeded(after).refused(after, 0.5).paused_until == after + FIRST_PAUSE
 
-    def test_is_followed_by_no_burst(self) -> None:
+    def test_is_not_followed_by_a_burst(self) -> None:
         state = LimiterState().refused(NOW, 0.5)
 
         assert moments(EVEN, "messages", 3, state=state) == [10, 11.5, 13]
 
-    def test_puts_a_place_off_that_lay_in_its_pause(self) -> None:
+    def test_postpones_a_reservation_within_its_pause(self) -> None:
         state, _ = LimiterState().reserve(EVEN, "friend_requests", NOW, 0)
         state, reservation = state.reserve(EVEN, "friend_requests", NOW, 0)
         state = state.refused(reservation.at, 0.5)
@@ -175,7 +175,7 @@ class TestARefusal:
         assert reservation.at == NOW + 70
 
 
-def test_limiter_state_comes_out_of_its_json_as_it_was() -> None:
+def test_limiter_state_is_equal_after_json() -> None:
     state, _ = LimiterState().refused(NOW + 0.1, 0.3).reserve(RateLimit(), "messages", NOW + 0.2, 0.7)
 
     assert msgspec.json.decode(msgspec.json.encode(state), type=LimiterState) == state

@@ -42,7 +42,7 @@ Test = Callable[..., Coroutine[Any, Any, None]]
 
 
 def on_virtual_clock(test: Test) -> Callable[..., None]:
-    """Run a test on a loop whose clock jumps, but not while a journal writes."""
+    """Run a test on a loop whose clock jumps, except while a journal writes."""
 
     @functools.wraps(test)
     def run(*arguments: Any, **fixtures: Any) -> None:
@@ -53,20 +53,20 @@ def on_virtual_clock(test: Test) -> Callable[..., None]:
 
 
 def seconds() -> float:
-    """The time that has passed on the loop of this test."""
+    """Return the seconds that have passed on the loop of this test."""
     return asyncio.get_running_loop().time()
 
 
 class Watched(Counted):
-    """Notes when each request arrives, and lets the platform say "too often" where a test wants it."""
+    """Records when each request arrives, and refuses requests as too frequent where a test says so."""
 
     def __init__(self, sandbox: SandboxCore) -> None:
         super().__init__(Loopback(sandbox))
         self.times: list[tuple[str, float]] = []
         self.refuses_each = 0
-        """Each so many requests of a message one is refused as too often."""
+        """Every such number of message requests, one is refused as too frequent."""
         self.answers: dict[str, list[Response]] = {}
-        """What is answered to a call instead of what the platform says."""
+        """Answers to calls that replace those of the platform."""
         self.held: asyncio.Event | None = None
         """Holds a message that has arrived."""
         self.arrived = asyncio.Event()
@@ -91,7 +91,7 @@ class Watched(Counted):
 
 
 class Stage:
-    """Clients of one account, as if each were a process."""
+    """Clients of one account that behave like separate processes."""
 
     def __init__(self, world: World, carrier: Watched, folder: Path) -> None:
         self.world = world
@@ -136,7 +136,7 @@ class Stage:
         return client
 
     def texts(self) -> list[str]:
-        """What has arrived on the phone, in order."""
+        """The texts on the phone, in order."""
         inbox = self.world.inbox("ahua")
         return [message.text for message in inbox["xiaoming"].messages] if "xiaoming" in inbox else []
 
@@ -147,7 +147,7 @@ def stage(world: World, sandbox: SandboxCore, tmp_path: Path) -> Stage:
 
 
 async def stored(client: AsyncClient, key: str) -> Outgoing:
-    """Wait until a send stands in the outbox."""
+    """Wait until a send is stored in the outbox."""
     while (send := await client.find_send(key=key)) is None:
         pass
     return send
@@ -160,7 +160,7 @@ async def send_many(client: AsyncClient, texts: list[str]) -> None:
 class TestSends:
     @pytest.mark.parametrize("has_journal", [True, False])
     @on_virtual_clock
-    async def test_two_hundred_arrive_in_order_though_each_tenth_is_refused(
+    async def test_two_hundred_texts_arrive_in_order_although_every_tenth_is_refused(
         self, stage: Stage, has_journal: bool
     ) -> None:
         async with stage:
@@ -182,7 +182,7 @@ class TestSends:
                 assert len(await client.list_sends("sent", limit=999)) == 200
 
     @on_virtual_clock
-    async def test_what_was_refused_goes_again_under_its_client_id(self, stage: Stage) -> None:
+    async def test_a_refused_send_is_repeated_with_its_client_id(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process()
             stage.world.refuse_next("webwxsendmsg", 1205, times=3)
@@ -192,7 +192,7 @@ class TestSends:
             assert stage.carrier.calls.count("webwxsendmsg") == 4
             assert (send.state, send.client_id, send.ret) == ("sent", receipt.client_id, 0)
             assert [why for _, why in stage.waits] == ["refused"] * 3
-            assert 63 <= seconds() <= 79  # 10, 20 and 40, each a tenth more or less
+            assert 63 <= seconds() <= 79  # 10, 20 and 40 seconds, each up to a tenth more or less.
             rate_limit_state = await client.rate_limit_state()
             assert rate_limit_state is not None
             assert rate_limit_state.refusals == 0
@@ -206,7 +206,7 @@ class TestSends:
                 *(send_many(client, [f"{who}{number}" for number in range(8)]) for who, client in enumerate(clients))
             )
 
-            # The clock may jump between one's turn and its request, so that two arrive at one moment.
+            # The clock may jump between a reservation and its request, so that two arrive at the same time.
             limit = limit_of(RateLimit(), "messages")._replace(burst=6)
             assert holds(limit, stage.carrier.of("webwxsendmsg"))
             for who in "01":
@@ -214,18 +214,18 @@ class TestSends:
                 assert own == [f"{who}{number}" for number in range(8)]
 
     @on_virtual_clock
-    async def test_no_process_waits_behind_the_whole_queue_of_another(self, stage: Stage) -> None:
+    async def test_a_process_does_not_wait_for_the_whole_queue_of_another(self, stage: Stage) -> None:
         async with stage:
             bot, script = await stage.process(), await stage.process()
             busy = asyncio.create_task(send_many(bot, [str(number) for number in range(19)]))
-            await asyncio.sleep(2)  # the burst is out, and one more
+            await asyncio.sleep(2)  # The burst is used, and one more.
             await script.send_text("阿华", "urgent")
 
             assert stage.texts().index("urgent") <= 8
             await busy
 
     @on_virtual_clock
-    async def test_a_pause_outlives_its_process(self, stage: Stage) -> None:
+    async def test_a_pause_survives_its_process(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(RateLimit(patience=1))
             stage.world.refuse_next("webwxsendmsg", 1205)
@@ -247,11 +247,11 @@ class TestSends:
             assert stage.texts() == ["hi"]
 
     @on_virtual_clock
-    async def test_a_pause_of_another_process_holds_what_waits_already(self, stage: Stage) -> None:
+    async def test_a_pause_by_another_process_delays_waiting_sends(self, stage: Stage) -> None:
         async with stage:
             one, other = await stage.process(), await stage.process()
             await send_many(one, [str(number) for number in range(5)])
-            waiting = asyncio.create_task(one.send_text("阿华", "late"))  # for a second and a half
+            waiting = asyncio.create_task(one.send_text("阿华", "late"))  # For one and a half seconds.
             await until(lambda: bool(stage.waits))
             stage.world.refuse_next("webwxstatusnotify", 1205)
             with pytest.raises(RateLimited):
@@ -263,7 +263,7 @@ class TestSends:
             assert [reason for _, reason in stage.waits] == ["rate_limit", "refused"]
 
     @on_virtual_clock
-    async def test_of_a_client_without_a_pace_leave_at_once(self, stage: Stage) -> None:
+    async def test_of_a_client_without_a_rate_limit_are_sent_at_once(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(None)
             await send_many(client, [str(number) for number in range(30)])
@@ -278,7 +278,7 @@ class TestSends:
 
 class TestAWait:
     @on_virtual_clock
-    async def test_that_is_cancelled_leaves_the_send_queued_and_gives_its_place_back(self, stage: Stage) -> None:
+    async def test_that_is_cancelled_leaves_the_send_queued_and_frees_its_reservation(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(RateLimit(jitter=0))
             await send_many(client, [str(number) for number in range(5)])
@@ -317,7 +317,7 @@ class TestAWait:
             assert stage.texts() == ["first"]
 
     @on_virtual_clock
-    async def test_that_is_too_long_is_refused_with_a_time_to_come_back(self, stage: Stage) -> None:
+    async def test_that_is_too_long_is_refused_with_the_next_possible_time(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(RateLimit(burst=1, spacing=30, jitter=0, patience=20))
             await client.send_text("阿华", "1")
@@ -331,7 +331,7 @@ class TestAWait:
             await asyncio.sleep(15)
             await client.send_text("阿华", "2", key="2")
             assert stage.texts() == ["1", "2"]
-            assert seconds() == pytest.approx(30, abs=1)  # no place was taken by what did not wait for it
+            assert seconds() == pytest.approx(30, abs=1)  # The refused send took no reservation.
 
     @on_virtual_clock
     async def test_behind_others_counts_as_well(self, stage: Stage) -> None:
@@ -380,7 +380,7 @@ class TestAWait:
             assert seconds() == pytest.approx(1.5, abs=0.2)
 
     @on_virtual_clock
-    async def test_is_told(self, stage: Stage) -> None:
+    async def test_is_reported(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process(RateLimit(burst=1, spacing=12, jitter=0))
             await client.send_text("阿华", "1")
@@ -391,7 +391,7 @@ class TestAWait:
 
 class TestAnUpload:
     @on_virtual_clock
-    async def test_that_is_refused_is_made_anew_and_its_media_id_is_never_used(self, stage: Stage) -> None:
+    async def test_that_is_refused_is_uploaded_again_and_its_media_id_is_never_used(self, stage: Stage) -> None:
         async with stage:
             client = await stage.process()
             stolen = b'{"BaseResponse":{"Ret":1205,"ErrMsg":""},"MediaId":"@crypt_somebody_elses"}'
@@ -439,7 +439,7 @@ class TestALineOfThePlatform:
         ],
     )
     @on_virtual_clock
-    async def test_is_a_refusal_when_it_says_too_often(
+    async def test_of_too_frequent_operations_is_a_refusal(
         self, stage: Stage, world: World, line: str, refusals: int
     ) -> None:
         async with stage:
@@ -455,7 +455,7 @@ class TestALineOfThePlatform:
             assert rate_limit_state.refusals == refusals
 
     @on_virtual_clock
-    async def test_is_one_refusal_however_often_its_batch_cannot_be_stored(self, stage: Stage, world: World) -> None:
+    async def test_is_one_refusal_although_its_batch_is_stored_repeatedly(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process()
             async with client.events(include_all=False) as events:
@@ -466,7 +466,7 @@ class TestALineOfThePlatform:
                         "CREATE TRIGGER stop BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'not now'); END"
                     )
                     world.delivery.tell(world.people["xiaoming"], "ahua", contents.system("操作太频繁，请稍后再试"))
-                    # Storing it is tried again and again; within one pause a second refusal would not show.
+                    # Storing is tried repeatedly; within one pause a second refusal would not be visible.
                     await asyncio.sleep(12 * FIRST_PAUSE)
                     assert client.state is LoginState.DEGRADED
                     file.execute("DROP TRIGGER stop")
@@ -478,7 +478,7 @@ class TestALineOfThePlatform:
 
 
 class Disk(LimiterMemory):
-    """Where standings are kept until it is full."""
+    """A store of limiter states that becomes full."""
 
     is_full = False
 
@@ -490,7 +490,7 @@ class Disk(LimiterMemory):
 
 class TestAFullDisk:
     @on_virtual_clock
-    async def test_lets_nothing_leave(self) -> None:
+    async def test_prevents_every_send(self) -> None:
         disk, done = Disk(), list[int]()
         disk.is_full = True
 
@@ -502,7 +502,7 @@ class TestAFullDisk:
         assert done == []
 
     @on_virtual_clock
-    async def test_makes_no_failure_of_what_has_left(self) -> None:
+    async def test_does_not_fail_a_completed_send(self) -> None:
         disk = Disk()
         limiter = RateLimiter(RateLimit(), lambda: disk, seconds)
         await limiter.refused()
@@ -514,7 +514,7 @@ class TestAFullDisk:
         assert await limiter.run("messages", act) == "sent"
 
     @on_virtual_clock
-    async def test_leaves_a_refusal_what_it_is(self) -> None:
+    async def test_does_not_change_a_refusal(self) -> None:
         disk = Disk()
         disk.is_full = True
         await RateLimiter(RateLimit(), lambda: disk, seconds).refused()
@@ -522,7 +522,7 @@ class TestAFullDisk:
 
 class TestOtherChanges:
     @on_virtual_clock
-    async def test_of_each_kind_wait_for_their_own_pace(self, stage: Stage, world: World) -> None:
+    async def test_of_each_kind_have_their_own_rate_limit(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process(RateLimit(jitter=0))
             room = (await client.create_chatroom(["阿华", "张三"])).chatroom
@@ -556,7 +556,7 @@ class TestOtherChanges:
             assert client.contacts.find(remark="A").nickname == "阿华"
 
     @on_virtual_clock
-    async def test_a_refusal_of_what_has_no_pace_holds_what_has_one(self, stage: Stage, world: World) -> None:
+    async def test_a_refusal_of_an_unlimited_call_delays_limited_ones(self, stage: Stage, world: World) -> None:
         async with stage:
             client = await stage.process()
             world.refuse_next("webwxgetcontact", 1205)

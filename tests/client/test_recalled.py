@@ -1,4 +1,4 @@
-"""Recalls: found at any age, from any login and by any person."""
+"""Recalls of messages of any age, from any login and by any person."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def drain(client: AsyncClient) -> None:
         pass
 
 
-async def test_recalls_are_listed_the_newest_first_with_what_they_were_about(
+async def test_recalls_are_listed_newest_first_with_their_messages(
     log_in: LogIn, world: World, journal: SqliteJournal
 ) -> None:
     client = await log_in(journal=journal)
@@ -44,12 +44,12 @@ async def test_recalls_are_listed_the_newest_first_with_what_they_were_about(
         await client.list_recalled("unknown")
 
 
-async def test_it_needs_a_journal(log_in: LogIn) -> None:
+async def test_recalls_need_a_journal(log_in: LogIn) -> None:
     with pytest.raises(NoJournal):
         await (await log_in()).list_recalled()
 
 
-async def test_a_member_s_recall_in_a_chatroom_is_found_thousands_of_messages_and_two_logins_later(
+async def test_a_recall_in_a_chatroom_is_found_after_thousands_of_messages_and_two_logins(
     log_in: LogIn, world: World, journal: SqliteJournal
 ) -> None:
     world.options = Options(batch_size=500)
@@ -79,9 +79,7 @@ async def test_a_member_s_recall_in_a_chatroom_is_found_thousands_of_messages_an
     assert last(world, "me", "filehelper").medium.md5 == md5(PNG)
 
 
-async def test_the_event_of_a_recall_has_an_original_that_came_long_before(
-    log_in: LogIn, world: World, journal: SqliteJournal
-) -> None:
+async def test_the_event_of_a_recall_has_an_old_original(log_in: LogIn, world: World, journal: SqliteJournal) -> None:
     world.options = Options(batch_size=500)
     client = await log_in(journal=journal)
     slip = world.say("ahua", "me", "a slip")
@@ -107,7 +105,7 @@ async def test_the_event_of_a_recall_has_an_original_that_came_long_before(
         ("card", "none"),
     ],
 )
-async def test_each_recall_says_whether_the_message_can_be_sent_on(
+async def test_each_recall_shows_whether_its_message_can_be_forwarded(
     kind: str, way: str, log_in: LogIn, world: World, journal: SqliteJournal
 ) -> None:
     client = await log_in(journal=journal)
@@ -136,9 +134,7 @@ async def test_each_recall_says_whether_the_message_can_be_sent_on(
     assert recalled.way == way
 
 
-async def test_grey_lines_that_are_no_recalls_are_passed_over_however_many(
-    log_in: LogIn, world: World, journal: SqliteJournal
-) -> None:
+async def test_any_number_of_other_notices_is_skipped(log_in: LogIn, world: World, journal: SqliteJournal) -> None:
     client = await log_in(journal=journal)
     world.recall("ahua", "me", world.say("ahua", "me", "a slip").id)
     for number in range(450):

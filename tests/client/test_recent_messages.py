@@ -15,13 +15,13 @@ def text(message_id: str, content: str = "hi", chat: ContactId = CHAT) -> TextMe
     )
 
 
-def test_what_comes_twice_is_new_once() -> None:
+def test_a_repeated_message_is_new_once() -> None:
     recent = RecentMessages()
 
     assert [recent.is_new(text(each)) for each in ("1", "2", "1")] == [True, True, False]
 
 
-def test_messages_whose_ids_have_met_are_two() -> None:
+def test_different_messages_with_one_id_are_two() -> None:
     recent = RecentMessages()
     assert recent.is_new(text("1"))
 
@@ -29,7 +29,7 @@ def test_messages_whose_ids_have_met_are_two() -> None:
     assert recent.is_new(text("1", chat=ContactId("@other")))
 
 
-def test_a_recall_is_no_message_of_that_id() -> None:
+def test_a_recall_is_not_a_message_of_its_id() -> None:
     recent = RecentMessages()
     recall = MessageRecalled(message_id="1", chat=CHAT, is_self=False, time=1, text="", content="hi")
     assert recent.is_new(text("1"))
@@ -38,7 +38,7 @@ def test_a_recall_is_no_message_of_that_id() -> None:
     assert not recent.is_new(recall)
 
 
-def test_as_many_are_remembered_as_it_says_and_not_for_ever() -> None:
+def test_a_limited_number_of_messages_is_remembered() -> None:
     recent = RecentMessages()
     for number in range(2 * SEEN):
         recent.is_new(text(str(number)))
@@ -65,5 +65,5 @@ def test_the_newest_of_those_with_one_id_is_found() -> None:
     assert recent.find("1") == text("1", "new")
 
 
-def test_shows_nothing() -> None:
+def test_the_repr_shows_no_message() -> None:
     assert repr(RecentMessages()) == "RecentMessages()"

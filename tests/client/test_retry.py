@@ -1,4 +1,4 @@
-"""Retry with exponential backoff: how long the delays are, what is repeated and what is raised."""
+"""Retry with exponential backoff: the length of delays, and which errors are repeated or raised."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_caller_sees_each_failure_and_decides_whether_to_go_on() -> None:
     run_with_virtual_clock(work)
 
 
-def test_success_costs_no_wait() -> None:
+def test_success_causes_no_wait() -> None:
     async def work() -> None:
         assert await retry(failing(), StorageError) == "done"
         assert asyncio.get_running_loop().time() == 0

@@ -1,4 +1,4 @@
-"""Background jobs: when they run, that they never run twice at a time, and how they end."""
+"""Background jobs: when they run, that no job runs twice at a time, and how they end."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from webwx.client.scheduler import JobScheduler
 
 
 class Recorder:
-    """A job that notes when it ran."""
+    """A job that records when it ran."""
 
     def __init__(self, *following: float | None, takes: float = 0.0) -> None:
         self.times: list[float] = []
-        """When a run began, by the loop's clock."""
+        """Start of each run, by the loop's clock."""
         self.ended: list[float] = []
-        """When a run ended."""
+        """End of each run."""
         self._following = list(following)
         self._takes = takes
 

@@ -1,4 +1,7 @@
-"""Sends with a journal: stored before the first attempt, never twice under one key, settled by sync if in doubt."""
+"""
+Sends with a journal: stored before the first attempt, never sent twice under one key, settled by sync after a lost
+answer.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ def usual_journal(journal: SqliteJournal) -> Journal:
 
 
 class Failing(Counted):
-    """Fails a set number of times before a request has left, or holds a request that has arrived."""
+    """Fails a number of times before a request is sent, or holds a request that has arrived."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -62,7 +65,7 @@ class Failing(Counted):
         self.arrived = asyncio.Event()
         self.held: asyncio.Event | None = None
         self.loses = False
-        """What is held is lost in the end."""
+        """The answer to the held request is lost in the end."""
         self.client_ids: list[str] = []
 
     async def send(self, request: Request) -> Response:
@@ -102,7 +105,7 @@ async def only_send(client: AsyncClient) -> Outgoing:
 
 
 class TestARow:
-    async def test_holds_the_receipt_of_what_was_sent(self, log_in: LogIn) -> None:
+    async def test_has_the_receipt_of_a_completed_send(self, log_in: LogIn) -> None:
         client = await log_in()
         receipt = await client.send_text("阿华", "hi")
         send = await only_send(client)
@@ -111,7 +114,7 @@ class TestARow:
         assert send.receipt == receipt
         assert send.client_id == receipt.client_id
 
-    async def test_is_sent_in_the_file_once_the_outcomes_are_stored(self, log_in: LogIn, tmp_path: Path) -> None:
+    async def test_has_the_state_sent_once_the_outcome_is_stored(self, log_in: LogIn, tmp_path: Path) -> None:
         client = await log_in()
         await client.send_text("阿华", "hi")
         await client.store_outcomes()
@@ -119,7 +122,9 @@ class TestARow:
         with contextlib.closing(sqlite3.connect(tmp_path / "kept.journal")) as file:
             assert file.execute("SELECT state FROM outbox").fetchall() == [("sent",)]
 
-    async def test_recalls_in_the_next_process(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
+    async def test_can_be_recalled_by_the_next_process(
+        self, log_in: LogIn, new_client: NewClient, world: World
+    ) -> None:
         store = LoginMemory()
         async with await log_in(store=store) as client:
             await client.send_text("阿华", "oops", key="1")
@@ -132,7 +137,7 @@ class TestARow:
 
         assert last(world, "ahua", "xiaoming").is_recalled
 
-    async def test_is_there_before_the_first_byte_leaves(self, log_in: LogIn, failing: Failing) -> None:
+    async def test_is_stored_before_the_first_byte_is_sent(self, log_in: LogIn, failing: Failing) -> None:
         client = await log_in(transport=failing)
         failing.held = asyncio.Event()
         sending = asyncio.create_task(client.send_text("阿华", "hi"))
@@ -153,7 +158,7 @@ class TestARow:
             (1205, RateLimited, "queued"),
         ],
     )
-    async def test_says_how_the_platform_refused(
+    async def test_has_the_refusal_of_the_platform(
         self, log_in: LogIn, world: World, ret: int, kind: type[ApiError], state: str
     ) -> None:
         client = await log_in()
@@ -164,7 +169,7 @@ class TestARow:
 
         assert (send.state, send.ret) == (state, ret)
 
-    async def test_of_what_never_left_waits(self, log_in: LogIn, failing: Failing) -> None:
+    async def test_of_a_send_that_was_not_transmitted_is_queued(self, log_in: LogIn, failing: Failing) -> None:
         client = await log_in(transport=failing)
         failing.unreachable = 1
         with pytest.raises(ConnectFailed):
@@ -172,7 +177,7 @@ class TestARow:
 
         assert (await only_send(client)).state == "queued"
 
-    async def test_of_a_cancelled_send_is_in_doubt(self, log_in: LogIn, failing: Failing) -> None:
+    async def test_of_a_cancelled_send_is_unknown(self, log_in: LogIn, failing: Failing) -> None:
         client = await log_in(transport=failing)
         failing.held = asyncio.Event()
         sending = asyncio.create_task(client.send_text("阿华", "hi"))
@@ -183,19 +188,19 @@ class TestARow:
 
         assert (await only_send(client)).state == "unknown"
 
-    async def test_of_a_send_that_is_cancelled_while_it_is_stored_has_left_nothing(
+    async def test_of_a_send_that_is_cancelled_while_it_is_stored_is_not_transmitted(
         self, log_in: LogIn, world: World
     ) -> None:
         client = await log_in()
         sending = asyncio.create_task(client.send_text("阿华", "hi"))
-        await asyncio.sleep(0)  # from here on a thread stores it
+        await asyncio.sleep(0)  # From here on a thread stores it.
         sending.cancel()
         await asyncio.wait([sending])
 
         assert [send.state for send in await client.list_sends()] == ["queued"]
         assert texts(world) == []
 
-    async def test_is_not_made_for_what_cannot_be_sent(self, log_in: LogIn, tmp_path: Path) -> None:
+    async def test_is_not_stored_for_invalid_input(self, log_in: LogIn, tmp_path: Path) -> None:
         client = await log_in()
         for attempt, kind in (
             (client.send_text("unknown", "hi"), UnknownContact),
@@ -207,7 +212,7 @@ class TestARow:
 
         assert await client.list_sends() == []
 
-    async def test_is_made_for_every_verb(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
+    async def test_is_stored_for_every_method(self, log_in: LogIn, world: World, tmp_path: Path) -> None:
         client = await log_in()
         world.picture("ahua", "me", PNG)
         [picture] = await take(client, 1)
@@ -233,7 +238,7 @@ class TestARow:
             ("image", "", "sent"),
         ]
 
-    async def test_keeps_its_id_when_the_platform_knows_the_upload_no_more(
+    async def test_keeps_its_client_id_when_the_upload_has_expired(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         client = await log_in()
@@ -244,7 +249,7 @@ class TestARow:
         assert counted.calls.count("webwxsendmsgimg") == 2
         assert (send.state, send.client_id) == ("sent", receipt.client_id)
 
-    async def test_is_one_for_a_forward_that_takes_two_ways(self, log_in: LogIn, world: World) -> None:
+    async def test_is_one_for_a_forward_by_content_and_then_by_upload(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.picture("ahua", "me", PNG)
         [picture] = await take(client, 1)
@@ -254,8 +259,8 @@ class TestARow:
         assert receipt.way == "by_upload"
         assert (await only_send(client)).receipt == receipt
 
-    async def test_of_an_upload_that_broke_waits(self, log_in: LogIn, counted: Counted) -> None:
-        """Nothing has reached anybody, whatever became of the upload."""
+    async def test_of_a_failed_upload_is_queued(self, log_in: LogIn, counted: Counted) -> None:
+        """No message has arrived, whatever the outcome of the upload is."""
         client = await log_in()
         counted.lose_answers("webwxuploadmedia", times=9)
         with pytest.raises(SendOutcomeUnknown):
@@ -263,7 +268,7 @@ class TestARow:
 
         assert (await only_send(client)).state == "queued"
 
-    async def test_that_cannot_be_stored_keeps_a_send_from_leaving(
+    async def test_that_cannot_be_stored_prevents_the_send(
         self, log_in: LogIn, counted: Counted, journal: SqliteJournal
     ) -> None:
         client = await log_in()
@@ -294,7 +299,7 @@ class TestAKey:
         assert await following.send_text("阿华", "hi", key="1") == receipt
         assert texts(world) == ["hi"]
 
-    async def test_sends_once_when_asked_twice_at_once(self, log_in: LogIn, world: World) -> None:
+    async def test_sends_once_in_two_concurrent_calls(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         receipts = await asyncio.gather(*(client.send_text("阿华", "hi", key="1") for _ in range(8)))
 
@@ -302,9 +307,7 @@ class TestAKey:
         assert texts(world) == ["hi"]
 
     @pytest.mark.parametrize("kind", ["text", "sticker"])
-    async def test_waits_for_a_send_that_is_under_way(
-        self, log_in: LogIn, failing: Failing, world: World, kind: str
-    ) -> None:
+    async def test_waits_for_a_send_in_flight(self, log_in: LogIn, failing: Failing, world: World, kind: str) -> None:
         client = await log_in(transport=failing)
         sticker = world.sticker("ahua", "me", GIF).medium.md5
 
@@ -334,7 +337,7 @@ class TestAKey:
         assert counted.calls == []
 
     @pytest.mark.parametrize("ret", [1204, 1205, -1])
-    async def test_of_what_was_refused_goes_on_with_the_same_id(
+    async def test_of_a_refused_send_is_sent_again_with_the_same_id(
         self, log_in: LogIn, world: World, failing: Failing, ret: int
     ) -> None:
         client = await log_in(transport=failing)
@@ -346,7 +349,7 @@ class TestAKey:
         assert failing.client_ids == [receipt.client_id] * 2
         assert (await only_send(client)).state == "sent"
 
-    async def test_of_what_never_left_goes_on_with_the_same_id(self, log_in: LogIn, failing: Failing) -> None:
+    async def test_of_a_queued_send_is_sent_with_the_same_id(self, log_in: LogIn, failing: Failing) -> None:
         client = await log_in(transport=failing)
         failing.unreachable = 1
         with pytest.raises(ConnectFailed):
@@ -355,9 +358,7 @@ class TestAKey:
 
         assert failing.client_ids == [receipt.client_id] * 2
 
-    async def test_of_what_may_have_been_sent_sends_nothing(
-        self, log_in: LogIn, world: World, counted: Counted
-    ) -> None:
+    async def test_of_an_unknown_outcome_sends_nothing(self, log_in: LogIn, world: World, counted: Counted) -> None:
         client = await log_in()
         counted.lose_answers("webwxsendmsg")
         for _ in range(3):
@@ -382,7 +383,9 @@ class TestAKey:
 
 
 class TestALostAnswer:
-    async def test_leaves_one_message_and_a_doubt(self, log_in: LogIn, world: World, counted: Counted) -> None:
+    async def test_leaves_one_message_and_an_unknown_outcome(
+        self, log_in: LogIn, world: World, counted: Counted
+    ) -> None:
         client = await log_in()
         counted.lose_answers("webwxsendmsg", times=9)
         with pytest.raises(SendOutcomeUnknown):
@@ -402,7 +405,7 @@ class TestALostAnswer:
             ("no_message_id", True),
         ],
     )
-    async def test_may_be_one_that_cannot_be_read_and_is_never_called_sent(
+    async def test_may_be_malformed_and_is_never_reported_as_sent(
         self, log_in: LogIn, world: World, counted: Counted, fault: str, arrives: bool
     ) -> None:
         client = await log_in()
@@ -418,7 +421,7 @@ class TestALostAnswer:
         assert texts(world) == (["once"] if arrives else [])
         assert (await only_send(client)).state == "unknown"
 
-    async def test_is_no_doubt_any_more_once_the_message_comes_back(
+    async def test_is_settled_once_the_message_is_delivered_back(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         world.options = Options(echo="on")
@@ -436,7 +439,7 @@ class TestALostAnswer:
         assert send.receipt.message_id == last(world, "ahua", "xiaoming").id
         assert await client.send_text("阿华", "a&b\n<c>", key="1") == send.receipt
 
-    async def test_is_no_doubt_at_all_when_the_message_has_come_back_before(
+    async def test_is_settled_at_once_if_the_message_was_delivered_before(
         self, log_in: LogIn, world: World, failing: Failing
     ) -> None:
         world.options = Options(echo="on")
@@ -449,7 +452,7 @@ class TestALostAnswer:
 
         assert (await sending).message_id == echo.message_id
 
-    async def test_is_no_doubt_either_when_the_send_was_begun_in_an_earlier_login(
+    async def test_is_settled_for_a_send_of_an_earlier_login(
         self, log_in: LogIn, world: World, failing: Failing
     ) -> None:
         world.options = Options(echo="on")
@@ -459,13 +462,13 @@ class TestALostAnswer:
         client = await log_in(transport=failing)
         failing.held, failing.loses = asyncio.Event(), True
         sending = asyncio.create_task(client.send_text("阿华", "hi", key="1"))
-        *_, echo = await take(client, 2)  # the gap, too
+        *_, echo = await take(client, 2)  # The gap as well.
         assert isinstance(echo, TextMessage)
         failing.held.set()
 
         assert (await sending).message_id == echo.message_id
 
-    async def test_is_not_settled_by_what_another_send_left(
+    async def test_is_not_settled_by_the_message_of_another_send(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         world.options = Options(echo="on")
@@ -480,19 +483,19 @@ class TestALostAnswer:
         assert [send.state for send in await client.list_sends()] == ["unknown", "sent"]
 
     @pytest.mark.parametrize(("chat", "text"), [("filehelper", "ok"), ("阿华", "OK")])
-    async def test_is_not_settled_by_something_else(
+    async def test_is_not_settled_by_a_different_message(
         self, log_in: LogIn, world: World, counted: Counted, chat: str, text: str
     ) -> None:
         client = await log_in()
         counted.lose_answers("webwxsendmsg")
         with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "ok")
-        world.say("me", chat, text)  # on the phone
+        world.say("me", chat, text)  # On the phone.
         await take(client, 1)
 
         assert (await only_send(client)).state == "unknown"
 
-    async def test_is_not_settled_by_what_was_said_before(self, log_in: LogIn, world: World, counted: Counted) -> None:
+    async def test_is_not_settled_by_an_earlier_message(self, log_in: LogIn, world: World, counted: Counted) -> None:
         client = await log_in()
         world.say("me", "阿华", "ok")
         await take(client, 1)
@@ -503,7 +506,7 @@ class TestALostAnswer:
 
         assert (await only_send(client)).state == "unknown"
 
-    async def test_is_repeated_with_the_same_id_where_the_server_folds_repeats(
+    async def test_is_repeated_with_the_same_id_where_the_server_detects_duplicates(
         self, log_in: LogIn, world: World, failing: Failing
     ) -> None:
         world.options = Options(fold_repeats=True)
@@ -515,7 +518,7 @@ class TestALostAnswer:
         assert texts(world) == ["hi"]
         assert receipt.message_id == last(world, "ahua", "xiaoming").id
 
-    async def test_is_repeated_by_its_key_where_the_server_folds_repeats(
+    async def test_is_repeated_by_its_key_where_the_server_detects_duplicates(
         self, log_in: LogIn, new_client: NewClient, world: World, failing: Failing
     ) -> None:
         world.options = Options(fold_repeats=True)
@@ -532,7 +535,7 @@ class TestALostAnswer:
         assert texts(world) == ["hi"]
         assert receipt.message_id == last(world, "ahua", "xiaoming").id
 
-    async def test_stays_a_doubt_when_its_repeat_is_none(
+    async def test_stays_unknown_when_the_repetition_is_not_sent(
         self, log_in: LogIn, new_client: NewClient, counted: Counted
     ) -> None:
         store = LoginMemory()
@@ -557,8 +560,10 @@ class TestALostAnswer:
         assert len(failing.client_ids) == 4
         assert (await only_send(client)).state == "unknown"
 
-    async def test_stays_a_doubt_when_a_repeat_is_refused(self, log_in: LogIn, world: World, failing: Failing) -> None:
-        """The first one may have been delivered."""
+    async def test_stays_unknown_when_a_repetition_is_refused(
+        self, log_in: LogIn, world: World, failing: Failing
+    ) -> None:
+        """The first attempt may have been delivered."""
         client = await log_in(transport=failing, dedupe_by_client_id=True)
         failing.held, failing.loses = asyncio.Event(), True
         sending = asyncio.create_task(client.send_text("阿华", "hi"))

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 
 class HoldsPolls(Counted):
-    """Holds the answers to polls back."""
+    """Holds the answers to polls."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -79,9 +79,7 @@ async def read_all(subscription: Subscription) -> None:
 
 class TestTheEndOfALogin:
     @pytest.mark.parametrize("ret", [-14, 1100, 1101, 1102])
-    async def test_any_call_that_says_so_stops_every_other(
-        self, log_in: LogIn, world: World, counted: Counted, ret: int
-    ) -> None:
+    async def test_by_any_call_stops_every_other(self, log_in: LogIn, world: World, counted: Counted, ret: int) -> None:
         client = await log_in()
         world.refuse_next("webwxsendmsg", ret)
         with pytest.raises(LoggedOut) as first:
@@ -95,7 +93,7 @@ class TestTheEndOfALogin:
             assert (again.value.reason, str(again.value)) == (first.value.reason, str(first.value))
         assert counted.calls == []
 
-    async def test_is_told_by_the_long_poll(self, log_in: LogIn, world: World) -> None:
+    async def test_is_reported_by_the_long_poll(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         await take(client, 1, include_all=True)
         world.log_out("me")
@@ -104,7 +102,7 @@ class TestTheEndOfALogin:
             await take(client, 1)
         assert caught.value.reason == "phone"
 
-    async def test_a_login_elsewhere_evicts(self, log_in: LogIn) -> None:
+    async def test_may_come_from_a_login_elsewhere(self, log_in: LogIn) -> None:
         first = await log_in()
         await log_in()
 
@@ -112,7 +110,7 @@ class TestTheEndOfALogin:
             await first.send_text("filehelper", "hi")
         assert caught.value.reason == "evicted"
 
-    async def test_leaves_what_is_pending_to_be_read(
+    async def test_leaves_pending_events_readable(
         self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted
     ) -> None:
         store = LoginMemory()
@@ -173,7 +171,7 @@ class TestTheEndOfALogin:
         assert client.state is LoginState.ONLINE
         assert (await client.send_text("filehelper", "hi")).message_id
 
-    async def test_a_saved_login_that_has_died_meanwhile_is_followed_by_a_new_code(
+    async def test_of_a_saved_login_is_followed_by_a_new_code(
         self, log_in: LogIn, new_client: NewClient, world: World, phone_of: Phone
     ) -> None:
         store = LoginMemory()
@@ -185,7 +183,7 @@ class TestTheEndOfALogin:
 
         assert len(shown) == 1
 
-    async def test_is_not_written_over_a_newer_login(self, log_in: LogIn) -> None:
+    async def test_does_not_replace_a_newer_login(self, log_in: LogIn) -> None:
         store, newer = LoginMemory(), LoginMemory()
         old = await log_in(store=store)
         await log_in(store=newer)
@@ -197,7 +195,7 @@ class TestTheEndOfALogin:
         assert await store.load() == await newer.load()
 
 
-async def test_no_handler_of_the_process_is_touched(log_in: LogIn) -> None:
+async def test_no_signal_handler_of_the_process_is_changed(log_in: LogIn) -> None:
     def handlers() -> list[object]:
         loop = asyncio.get_running_loop()
         signals = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
@@ -221,7 +219,7 @@ async def test_without_a_transport_it_uses_the_network(unused_port: int) -> None
     ("host", "server"),
     [("wx9.qq.com", None), ("evil.example", None), (None, "sandbox.test"), (None, "http://u:p@sandbox.test")],
 )
-def test_a_host_that_is_none_is_refused_at_once(host: str | None, server: str | None) -> None:
+def test_an_invalid_host_is_refused_at_once(host: str | None, server: str | None) -> None:
     with pytest.raises(NotOnThisHost):
         AsyncClient(host=host, server=server)
 
@@ -280,8 +278,8 @@ class TestADistantStore:
         world.refuse_next("webwxinit", -14)
         store.load_gate = gate
         sending = asyncio.ensure_future(client.send_text("filehelper", "hi"))
-        await asyncio.sleep(0)  # the send waits for the saved login
-        await client.check()  # saves a new key
+        await asyncio.sleep(0)  # The send waits for the saved login.
+        await client.check()  # This saves a new key.
         gate.set()
         await sending
 
@@ -308,7 +306,7 @@ class TestAKeyThatIsTooOld:
     def carrier(self, sandbox: SandboxCore) -> Renewing:
         return Renewing(Loopback(sandbox))
 
-    async def test_is_renewed_once_and_the_call_may_be_made_again(
+    async def test_is_renewed_once_and_the_call_is_repeated(
         self, log_in: LogIn, world: World, carrier: Renewing
     ) -> None:
         store = LoginMemory()
@@ -337,7 +335,7 @@ class TestAKeyThatIsTooOld:
         assert caught.value.reason == "ticket"
         assert client.state is LoginState.LOGGED_OUT
 
-    async def test_that_has_no_newer_one_ends_the_login(self, log_in: LogIn, world: World) -> None:
+    async def test_without_a_newer_one_ends_the_login(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.refuse_next("webwxsendmsg", -14)
 
@@ -374,7 +372,7 @@ class TestAKeyThatIsTooOld:
 
 class TestTheReason:
     @pytest.mark.parametrize(("ret", "reason"), [(1100, "phone"), (1101, "evicted"), (1103, "evicted"), (3, "evicted")])
-    async def test_is_what_the_code_says(self, log_in: LogIn, world: World, ret: int, reason: str) -> None:
+    async def test_follows_from_the_code(self, log_in: LogIn, world: World, ret: int, reason: str) -> None:
         client = await log_in()
         world.refuse_next("webwxinit", ret)
 
@@ -421,7 +419,7 @@ class TestTheReason:
         assert caught.value.reason == "restored_session_expired"
         assert (await store.load()).ended.reason == "restored_session_expired"
 
-    async def test_1102_later_on_does_not(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
+    async def test_1102_later_has_another_explanation(self, log_in: LogIn, new_client: NewClient, world: World) -> None:
         store = LoginMemory()
         await log_in(store=store)
         client = new_client(store=store)
@@ -435,7 +433,7 @@ class TestTheReason:
 
 
 class YieldingTransport(Counted):
-    """Runs other tasks before it passes a call on."""
+    """Runs other tasks before it forwards a call."""
 
     async def send(self, request: Request) -> Response:
         await asyncio.sleep(0)
@@ -443,7 +441,9 @@ class YieldingTransport(Counted):
 
 
 class TestTheHook:
-    async def test_is_called_once_with_all_that_is_known(self, world: World, counted: Counted, phone_of: Phone) -> None:
+    async def test_is_called_once_with_the_reason_and_times(
+        self, world: World, counted: Counted, phone_of: Phone
+    ) -> None:
         ends: list[LoggedOut] = []
         client = AsyncClient(server=SERVER, transport=counted, clock=world.clock.now, on_logged_out=ends.append)
         await client.login(show_qr=phone_of("me"))
@@ -460,7 +460,7 @@ class TestTheHook:
         await client.login(show_qr=phone_of("me"))
         assert client.state is LoginState.ONLINE
 
-    async def test_is_called_once_though_several_calls_are_told_at_once(
+    async def test_is_called_once_although_several_calls_fail(
         self, world: World, sandbox: SandboxCore, phone_of: Phone
     ) -> None:
         reported: list[LoggedOut] = []
@@ -488,9 +488,7 @@ class TestTheHook:
 
         assert client.state is LoginState.ONLINE
 
-    async def test_is_not_called_when_we_log_out_ourselves(
-        self, world: World, counted: Counted, phone_of: Phone
-    ) -> None:
+    async def test_is_not_called_for_our_own_logout(self, world: World, counted: Counted, phone_of: Phone) -> None:
         client = AsyncClient(server=SERVER, transport=counted, clock=world.clock.now, on_logged_out=pytest.fail)
         await client.login(show_qr=phone_of("me"))
         await client.logout()
@@ -519,15 +517,15 @@ VERBS: dict[str, Callable[[AsyncClient], Coroutine[Any, Any, object]]] = {
     "webwxcreatechatroom": lambda client: client.create_chatroom(["阿华", "张三"]),
     "webwxverifyuser": lambda client: client.add_friend("李雷", "hi"),
 }
-"""A verb for each of these calls, that makes it first."""
+"""The method that makes each of these calls first."""
 
 ONCE = {"webwxsync", "webwxsendmsg", "webwxuploadmedia", "webwxcreatechatroom", "webwxverifyuser"}
-"""Calls that are made once: sends, and what the sync loop repeats by itself."""
+"""Calls that are made once: sends, and those that the sync loop repeats itself."""
 
 
 class TestACodeThatNobodyKnows:
     @pytest.mark.parametrize("endpoint", VERBS)
-    async def test_is_told_after_three_repeats_or_at_once_and_logged_once(
+    async def test_is_raised_after_three_repetitions_or_at_once_and_logged_once(
         self, log_in: LogIn, world: World, counted: Counted, endpoint: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         client = await log_in()
@@ -542,7 +540,7 @@ class TestACodeThatNobodyKnows:
         assert client.state is LoginState.ONLINE
         assert said(caplog) == [f"{endpoint} was answered with the unknown ret 424242; please report it."]
 
-    async def test_that_passes_is_not_told_and_logged_once(
+    async def test_that_ends_is_not_raised_and_logged_once(
         self, log_in: LogIn, world: World, counted: Counted, caplog: pytest.LogCaptureFixture
     ) -> None:
         client = await log_in()
@@ -553,7 +551,7 @@ class TestACodeThatNobodyKnows:
         assert len(said(caplog)) == 1
 
     @pytest.mark.parametrize("ret", [-1, -2, 1, 1200, 1205])
-    async def test_is_the_only_one_that_is_met_with_patience(
+    async def test_is_the_only_code_that_is_repeated(
         self, log_in: LogIn, world: World, counted: Counted, caplog: pytest.LogCaptureFixture, ret: int
     ) -> None:
         client = await log_in()
@@ -564,7 +562,7 @@ class TestACodeThatNobodyKnows:
         assert counted.calls == ["webwxstatusnotify"]
         assert said(caplog) == []
 
-    def test_is_not_answered_at_full_speed(self, sandbox: SandboxCore, world: World, phone_of: Phone) -> None:
+    def test_is_not_repeated_at_full_speed(self, sandbox: SandboxCore, world: World, phone_of: Phone) -> None:
         carrier = Counted(Loopback(sandbox))
         client = AsyncClient(server=SERVER, transport=carrier, clock=world.clock.now, timeouts=Timeouts(retry=5))
         with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
@@ -590,12 +588,12 @@ class TestACodeThatNobodyKnows:
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What the client has written to the log."""
+    """The log messages of the client."""
     return [record.getMessage() for record in caplog.records if record.name == "webwx.client"]
 
 
 class TestProcessesSideBySide:
-    async def test_a_sender_uses_the_key_that_the_listener_has_got(self, log_in: LogIn, new_client: NewClient) -> None:
+    async def test_a_sender_uses_the_key_that_the_listener_received(self, log_in: LogIn, new_client: NewClient) -> None:
         store = LoginMemory()
         await log_in(store=store)
         sender = new_client(store=store)
@@ -609,7 +607,7 @@ class TestProcessesSideBySide:
 
         assert (await store.load()).login.credentials.skey == "@crypt_new"
 
-    async def test_a_sender_that_ends_does_not_take_back_how_far_the_listener_is(
+    async def test_a_sender_that_ends_does_not_change_the_position_of_the_listener(
         self, log_in: LogIn, new_client: NewClient, world: World
     ) -> None:
         store = LoginMemory()
@@ -624,7 +622,7 @@ class TestProcessesSideBySide:
 
         assert (await store.load()).login.fetch_key == reached
 
-    async def test_what_one_is_told_stops_the_other_without_a_request(
+    async def test_a_logout_in_one_process_stops_the_other_without_a_request(
         self, log_in: LogIn, new_client: NewClient, world: World, counted: Counted
     ) -> None:
         store = LoginMemory()
@@ -641,7 +639,7 @@ class TestProcessesSideBySide:
         assert caught.value.reason == "phone"
         assert counted.calls == []
 
-    async def test_two_processes_that_send_at_once_never_use_an_id_twice(self, tmp_path: Path) -> None:
+    async def test_two_concurrent_processes_never_use_an_id_twice(self, tmp_path: Path) -> None:
         path = tmp_path / "me.json"
         await LoginFile(path).save(SavedLogin(login=LOGIN))
         senders = [
@@ -650,7 +648,7 @@ class TestProcessesSideBySide:
             )
             for _ in range(2)
         ]
-        assert [sender.stdout.readline() for sender in senders] == ["ready\n"] * 2  # both know the same login now
+        assert [sender.stdout.readline() for sender in senders] == ["ready\n"] * 2  # Both have the same login now.
         for sender in senders:
             sender.stdin.write("go\n")
             sender.stdin.flush()
@@ -695,7 +693,7 @@ def unused_port() -> int:
 
 
 class TestTheLibraryLeavesTheProcessAlone:
-    async def test_a_server_that_is_not_there_is_an_error_and_no_exit(self, unused_port: int) -> None:
+    async def test_an_unreachable_server_is_an_error(self, unused_port: int) -> None:
         async with AsyncClient(server=f"http://127.0.0.1:{unused_port}") as client:
             with pytest.raises(ConnectFailed):
                 await client.login()
@@ -725,6 +723,6 @@ class TestTheLibraryLeavesTheProcessAlone:
 
 
 @pytest.mark.parametrize("proxy", ["127.0.0.1:3128", "socks5://127.0.0.1:1080", "http://127.0.0.1:3128/path"])
-def test_a_proxy_that_cannot_be_one_is_refused_at_once(proxy: str) -> None:
+def test_an_invalid_proxy_is_refused_at_once(proxy: str) -> None:
     with pytest.raises(InvalidSettings, match="The proxy's address"):
         AsyncClient(proxy=proxy)

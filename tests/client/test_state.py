@@ -1,4 +1,4 @@
-"""The state machine of a login: failures of the network degrade it, only an answer of the platform ends it."""
+"""The state machine of a login: failures of the network degrade it, and only an answer of the platform ends it."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class TestLoggingIn:
             assert liveness.state is LoginState.LOGGING_IN
         assert liveness.state is LoginState.ONLINE
 
-    def test_that_fails_leaves_nothing_behind(self) -> None:
+    def test_that_fails_restores_the_earlier_state(self) -> None:
         liveness = Liveness()
         with pytest.raises(KeyError), liveness.logging_in():
             raise KeyError
         assert liveness.state is LoginState.NEW
 
-    def test_goes_on_when_the_saved_login_turns_out_to_have_ended(self) -> None:
+    def test_continues_when_the_saved_login_has_ended(self) -> None:
         liveness = Liveness()
         with liveness.logging_in():
             liveness.restored()
@@ -74,7 +74,7 @@ class TestFailures:
         assert liveness.state is LoginState.DEGRADED
         liveness.require()
 
-    def test_are_forgotten_with_the_next_good_answer(self) -> None:
+    def test_are_reset_by_the_next_success(self) -> None:
         liveness = online()
         for _ in range(DEGRADED_AFTER):
             liveness.failed()
@@ -83,13 +83,13 @@ class TestFailures:
         liveness.failed()
         assert liveness.state is LoginState.ONLINE
 
-    def test_after_a_long_silence_one_is_enough(self) -> None:
+    def test_after_a_long_silence_one_failure_is_enough(self) -> None:
         liveness = online()
         liveness.failed(is_stale=True)
 
         assert liveness.state is LoginState.DEGRADED
 
-    def test_when_nothing_can_be_stored_good_answers_mend_nothing(self) -> None:
+    def test_of_the_journal_are_not_reset_by_answers(self) -> None:
         liveness = online()
         assert liveness.cannot_store()
         assert not liveness.cannot_store()
@@ -100,7 +100,7 @@ class TestFailures:
         assert not liveness.stored()
         assert liveness.state is LoginState.ONLINE
 
-    def test_a_stored_batch_does_not_mend_what_the_network_does(self) -> None:
+    def test_of_the_network_are_not_reset_by_a_stored_batch(self) -> None:
         liveness = online()
         for _ in range(DEGRADED_AFTER):
             liveness.failed()
@@ -110,9 +110,9 @@ class TestFailures:
 
 
 class TestFailedFetches:
-    """Polls may go well all the while."""
+    """Polls may succeed at the same time."""
 
-    def test_degrade_a_login_after_three_in_a_row_whatever_polls_say(self) -> None:
+    def test_degrade_a_login_after_three_in_a_row_despite_polls(self) -> None:
         liveness = online()
         states = []
         for _ in range(DEGRADED_AFTER):
@@ -124,7 +124,7 @@ class TestFailedFetches:
         assert states == [ONLINE, ONLINE, DEGRADED]
         assert liveness.state is DEGRADED
 
-    def test_are_mended_by_a_fetch_alone(self) -> None:
+    def test_are_reset_by_a_fetch_only(self) -> None:
         liveness = online()
         liveness.fetch_failed(is_certain=True)
         assert not liveness.can_fetch
@@ -150,7 +150,7 @@ class TestReports:
         changes.clear()
         return liveness
 
-    def test_name_the_new_state_the_one_before_and_the_cause(
+    def test_have_the_new_state_the_previous_one_and_the_cause(
         self, liveness: Liveness, changes: list[StateChange]
     ) -> None:
         error = Timeout("synccheck: no answer in time.")
@@ -164,9 +164,7 @@ class TestReports:
             StateChange(state=ONLINE, before=DEGRADED),
         ]
 
-    def test_name_the_state_before_a_login_that_has_succeeded(
-        self, liveness: Liveness, changes: list[StateChange]
-    ) -> None:
+    def test_have_the_state_before_a_successful_login(self, liveness: Liveness, changes: list[StateChange]) -> None:
         end = ended()
         liveness.ended(end)
         with liveness.logging_in():
@@ -178,7 +176,7 @@ class TestReports:
             StateChange(state=ONLINE, before=LOGGED_OUT),
         ]
 
-    def test_are_made_of_the_first_failure_of_each_login(self, liveness: Liveness, changes: list[StateChange]) -> None:
+    def test_report_the_first_failure_of_each_login(self, liveness: Liveness, changes: list[StateChange]) -> None:
         error = Timeout("login: no answer in time.")
         for _ in range(2):
             changes.clear()
@@ -191,9 +189,7 @@ class TestReports:
                 StateChange(state=ONLINE, before=ONLINE),
             ]
 
-    def test_are_made_of_a_journal_that_fails_during_an_outage_too(
-        self, liveness: Liveness, changes: list[StateChange]
-    ) -> None:
+    def test_report_a_journal_that_fails_during_an_outage(self, liveness: Liveness, changes: list[StateChange]) -> None:
         liveness.failed(Timeout("synccheck: no answer in time."), is_stale=True)
         liveness.cannot_store(StorageError("The disk is full."))
         liveness.cannot_store(StorageError("The disk is full."))
@@ -232,7 +228,7 @@ class TestReports:
 
 
 class TestTheEnd:
-    def test_is_final_and_told_once(self) -> None:
+    def test_is_final_and_reported_once(self) -> None:
         liveness = online()
         liveness.answered(5.0)
 
@@ -242,7 +238,7 @@ class TestTheEnd:
         liveness.answered(6.0)
         assert liveness.state is LoginState.LOGGED_OUT
 
-    def test_is_raised_again_with_all_it_says(self) -> None:
+    def test_is_raised_again_with_all_its_fields(self) -> None:
         liveness = online()
         liveness.answered(5.0)
         liveness.ended(ended())
@@ -252,7 +248,7 @@ class TestTheEnd:
         again = caught.value
         assert (again.reason, again.endpoint, again.ret, again.last_ok_at) == ("phone", "synccheck", 1100, 5.0)
 
-    def test_by_ourselves_leaves_nothing_to_raise(self) -> None:
+    def test_by_our_own_logout_raises_nothing(self) -> None:
         liveness = online()
         liveness.left()
 

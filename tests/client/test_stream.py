@@ -38,7 +38,7 @@ def say(world: World, *said: str) -> None:
 
 
 async def first(client: AsyncClient, *, ack: bool = False) -> Event:
-    """Read one event, and leave."""
+    """Read one event, and leave the loop."""
     async with client.events(include_all=False) as events:
         event = await anext(events)
         if ack:
@@ -46,7 +46,7 @@ async def first(client: AsyncClient, *, ack: bool = False) -> Event:
     return event
 
 
-async def test_what_was_left_comes_again_and_says_so(log_in: LogIn, world: World) -> None:
+async def test_an_unacknowledged_event_is_redelivered_and_marked(log_in: LogIn, world: World) -> None:
     client = await log_in()
     say(world, "1", "2")
     one = await first(client)
@@ -58,7 +58,7 @@ async def test_what_was_left_comes_again_and_says_so(log_in: LogIn, world: World
     assert 0 < one.number == again.number < two.number
 
 
-async def test_the_next_one_ends_the_one_before(log_in: LogIn, new_client: NewClient, world: World) -> None:
+async def test_a_new_stream_ends_the_previous_one(log_in: LogIn, new_client: NewClient, world: World) -> None:
     store = LoginMemory()
     client = await log_in(store=store)
     say(world, "1", "2", "3")
@@ -74,7 +74,7 @@ async def test_the_next_one_ends_the_one_before(log_in: LogIn, new_client: NewCl
 
 
 @pytest.mark.parametrize("way", ["with", "aclosing", "break"])
-async def test_can_be_left_in_any_way_and_another_goes_on(log_in: LogIn, world: World, way: str) -> None:
+async def test_another_stream_continues_after_any_end_of_the_loop(log_in: LogIn, world: World, way: str) -> None:
     client = await log_in()
     got: list[str] = []
 
@@ -104,7 +104,7 @@ async def test_can_be_left_in_any_way_and_another_goes_on(log_in: LogIn, world: 
     assert got == ["1", "2", "3"]
 
 
-async def test_an_ack_before_anything_came_does_nothing(log_in: LogIn, world: World) -> None:
+async def test_an_ack_before_the_first_event_does_nothing(log_in: LogIn, world: World) -> None:
     client = await log_in()
     say(world, "1")
     stream = client.events(include_all=False)
@@ -114,7 +114,7 @@ async def test_an_ack_before_anything_came_does_nothing(log_in: LogIn, world: Wo
     await stream.aclose()
 
 
-async def test_quiet_events_are_done_with_when_they_are_left_out(log_in: LogIn, world: World) -> None:
+async def test_skipped_events_are_acknowledged(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.befriend("xiaoming", "ahua", remark="花")
     say(world, "1")
@@ -123,7 +123,7 @@ async def test_quiet_events_are_done_with_when_they_are_left_out(log_in: LogIn, 
         assert [event async for event in events] == []
 
 
-async def test_without_following_ends_when_nothing_waits(log_in: LogIn, world: World, counted: object) -> None:
+async def test_without_follow_ends_when_no_event_waits(log_in: LogIn, world: World, counted: object) -> None:
     client = await log_in()
     say(world, "1", "2")
     got = [text(event) async for event in client.events(include_all=False, follow=False)]
@@ -142,7 +142,7 @@ async def test_ends_when_the_client_is_closed(log_in: LogIn, world: World) -> No
     assert [event async for event in stream] == []
 
 
-async def test_what_is_stored_can_be_read_after_the_end_of_the_login(log_in: LogIn, world: World) -> None:
+async def test_stored_events_can_be_read_after_the_end_of_the_login(log_in: LogIn, world: World) -> None:
     client = await log_in()
     say(world, "1", "2")
     await first(client, ack=True)
@@ -170,13 +170,13 @@ async def test_a_wait_that_is_cancelled_loses_nothing(log_in: LogIn, world: Worl
 
 
 async def first_quiet(client: AsyncClient) -> None:
-    """Read the phone's greeting away."""
+    """Read the phone's greeting."""
     async with client.events() as events:
         await anext(events)
         await events.ack()
 
 
-def test_shows_nothing(log_in: LogIn) -> None:
+def test_the_repr_shows_no_event(log_in: LogIn) -> None:
     async def work() -> str:
         return repr((await log_in()).events())
 

@@ -36,7 +36,7 @@ def usual_journal(journal: SqliteJournal) -> Journal:
 
 
 class TestReaders:
-    async def test_have_a_place_each(self, log_in: LogIn, world: World) -> None:
+    async def test_have_their_own_cursors(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         async with client.subscribe("one") as one, client.subscribe("other") as other:
             for number in range(5):
@@ -54,7 +54,7 @@ class TestReaders:
 
         assert counted.calls.count("webwxsync") <= 2
 
-    async def test_go_on_when_one_of_them_ends(self, log_in: LogIn, world: World) -> None:
+    async def test_continue_when_one_of_them_ends(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         async with client.subscribe("one") as one:
             async with client.subscribe("other"):
@@ -62,7 +62,7 @@ class TestReaders:
             world.say("ahua", "me", "hi")
             assert len(await take_texts(one, 1)) == 1
 
-    async def test_end_the_sync_with_the_last_of_them(self, log_in: LogIn, counted: Counted) -> None:
+    async def test_end_the_sync_when_the_last_one_ends(self, log_in: LogIn, counted: Counted) -> None:
         client = await log_in()
         async with client.subscribe("one"):
             while "synccheck" not in counted.calls:  # noqa: ASYNC110 - no event reports it
@@ -72,7 +72,7 @@ class TestReaders:
 
         assert counted.calls == []
 
-    async def test_of_one_name_are_one_at_a_time(self, log_in: LogIn) -> None:
+    async def test_of_one_name_can_be_open_once(self, log_in: LogIn) -> None:
         client = await log_in()
         async with client.subscribe("one"):
             with pytest.raises(AlreadyRunning):
@@ -84,7 +84,7 @@ class TestReaders:
         with pytest.raises(InvalidRequest, match="reserved for the media archive"):
             await (await log_in()).subscribe("keep").open()
 
-    async def test_of_another_process_are_kept_out(self, log_in: LogIn, new_client: NewClient) -> None:
+    async def test_of_one_name_in_another_process_are_refused(self, log_in: LogIn, new_client: NewClient) -> None:
         store = LoginMemory()
         client = await log_in(store=store)
         other = new_client(store=store)
@@ -99,7 +99,7 @@ class TestReaders:
         with pytest.raises(NotLoggedIn):
             await new_client().subscribe("one").open()
 
-    async def test_of_whom_one_was_away_find_everything_on_their_return(self, log_in: LogIn, world: World) -> None:
+    async def test_that_were_closed_get_all_missed_events(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         async with client.subscribe("away"):
             pass
@@ -112,7 +112,7 @@ class TestReaders:
 
         assert texts(got) == [str(number) for number in range(1_000)]
 
-    async def test_that_stop_can_still_acknowledge_and_read_again(
+    async def test_that_stop_can_acknowledge_and_read_again(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         client = await log_in()
@@ -132,7 +132,7 @@ class TestReaders:
         with pytest.raises(StorageError, match="not open"):
             feed.ack(1)
 
-    async def test_give_up_and_get_it_once_more(self, log_in: LogIn, world: World) -> None:
+    async def test_give_up_an_event_and_get_it_again_when_revived(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.say("ahua", "me", "hi")
         async with client.subscribe("one") as feed:
@@ -145,12 +145,12 @@ class TestReaders:
 
 
 @pytest.mark.parametrize("follow", [False, True])
-async def test_only_one_that_follows_has_room_made_in_the_log(log_in: LogIn, tmp_path: Path, follow: bool) -> None:
+async def test_only_one_that_stays_open_reserves_space_in_the_log(log_in: LogIn, tmp_path: Path, follow: bool) -> None:
     async with (await log_in()).subscribe("one", follow=follow):
         assert (log_of(tmp_path / "kept.journal").stat().st_size >= ROOM) is follow
 
 
-def test_shows_its_name(log_in: LogIn) -> None:
+def test_the_repr_shows_the_name(log_in: LogIn) -> None:
     async def work() -> str:
         return repr((await log_in()).subscribe("one"))
 

@@ -11,7 +11,7 @@ from webwx.client.suspend import SLEPT_FOR, pause, until_wake
 
 
 class SuspendableClock:
-    """A clock that goes with the loop's, and ahead of it by whatever the machine has slept."""
+    """A clock that runs with the loop's, plus the time of suspends."""
 
     slept = 0.0
 
@@ -32,7 +32,7 @@ def test_a_wait_ends_when_the_machine_wakes() -> None:
 
 
 @pytest.mark.parametrize("drift", [SLEPT_FOR - 1, -3600.0, -86_400.0])
-def test_a_clock_that_is_set_back_or_drifts_ends_none(drift: float) -> None:
+def test_a_clock_that_is_set_back_or_drifts_ends_no_wait(drift: float) -> None:
     async def work() -> None:
         wall, loop = SuspendableClock(), asyncio.get_running_loop()
         loop.call_later(60, setattr, wall, "slept", drift)
@@ -43,7 +43,7 @@ def test_a_clock_that_is_set_back_or_drifts_ends_none(drift: float) -> None:
     run_with_virtual_clock(work)
 
 
-def test_a_wait_of_no_length_leaves_nothing_behind() -> None:
+def test_a_wait_of_zero_seconds_leaves_no_task() -> None:
     async def work() -> None:
         for _ in range(3):
             async with until_wake(SuspendableClock()):
@@ -55,7 +55,7 @@ def test_a_wait_of_no_length_leaves_nothing_behind() -> None:
     run_with_virtual_clock(work)
 
 
-def test_all_who_wait_are_woken_and_who_comes_afterwards_is_not() -> None:
+def test_all_present_waits_end_and_later_ones_do_not() -> None:
     async def work() -> None:
         wall, other, loop = SuspendableClock(), SuspendableClock(), asyncio.get_running_loop()
         woken: list[float] = []
@@ -81,7 +81,7 @@ def test_all_who_wait_are_woken_and_who_comes_afterwards_is_not() -> None:
     run_with_virtual_clock(work)
 
 
-def test_a_second_sleep_before_the_first_was_noticed_by_all_does_no_harm() -> None:
+def test_two_suspends_in_a_row_end_each_wait_once() -> None:
     async def work() -> None:
         wall, loop = SuspendableClock(), asyncio.get_running_loop()
 
@@ -90,7 +90,7 @@ def test_a_second_sleep_before_the_first_was_noticed_by_all_does_no_harm() -> No
                 try:
                     await asyncio.sleep(600)
                 finally:
-                    await asyncio.sleep(20)  # it has something to tidy up
+                    await asyncio.sleep(20)  # This wait has a cleanup to do.
 
         waiting = asyncio.ensure_future(wait())
         await asyncio.sleep(1)
@@ -104,7 +104,7 @@ def test_a_second_sleep_before_the_first_was_noticed_by_all_does_no_harm() -> No
     run_with_virtual_clock(work)
 
 
-def test_what_was_raised_comes_out() -> None:
+def test_an_error_of_the_wait_is_raised() -> None:
     async def work() -> None:
         with pytest.raises(KeyError):
             async with until_wake(SuspendableClock()):
@@ -113,7 +113,7 @@ def test_what_was_raised_comes_out() -> None:
     run_with_virtual_clock(work)
 
 
-def test_a_pause_ends_early_after_a_sleep() -> None:
+def test_a_pause_ends_early_after_a_suspend() -> None:
     async def work() -> None:
         wall, loop = SuspendableClock(), asyncio.get_running_loop()
         await pause(30, wall)

@@ -32,7 +32,7 @@ def usual_journal(journal: SqliteJournal) -> Journal:
     return journal
 
 
-def test_is_read_as_it_was_written() -> None:
+def test_is_equal_after_it_was_stored() -> None:
     position = Position(fetch_key=sync_key(1, 2), check_key=sync_key(3))
 
     assert Position.unpack(position.pack()) == position
@@ -45,7 +45,7 @@ def test_of_another_program_is_refused(packed: bytes) -> None:
 
 
 class Watching(Counted):
-    """Keeps the keys that were fetched with."""
+    """Records the keys of fetches."""
 
     def __init__(self, inner: Transport) -> None:
         super().__init__(inner)
@@ -79,7 +79,7 @@ async def test_follows_the_journal_and_not_the_saved_login(
     assert new.login.fetch_key != old.login.fetch_key
 
 
-async def test_goes_on_in_the_saved_login_without_the_journal(
+async def test_continues_from_the_saved_login_without_the_journal(
     log_in: LogIn, new_client: NewClient, world: World
 ) -> None:
     store = LoginMemory()
@@ -107,9 +107,7 @@ async def test_is_not_needed_for_changes_of_contacts(log_in: LogIn, new_client: 
     assert third.contacts.find(remark="花").nickname == "阿华"
 
 
-async def test_begins_with_a_login_that_was_made_without_the_journal(
-    log_in: LogIn, new_client: NewClient, world: World
-) -> None:
+async def test_begins_with_a_login_from_before_the_journal(log_in: LogIn, new_client: NewClient, world: World) -> None:
     store = LoginMemory()
     await log_in(store=store, journal=None)
     following = new_client(store=store)

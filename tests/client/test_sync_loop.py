@@ -65,7 +65,7 @@ def usual_journal(request: pytest.FixtureRequest) -> Journal | None:
 
 @pytest.fixture
 def virtual_runner(usual_journal: Journal | None) -> Iterator[asyncio.Runner]:
-    """Runs on a loop whose clock jumps, but not while a journal writes."""
+    """Run on a loop whose clock jumps, except while a journal writes."""
     with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         yield runner
 
@@ -86,12 +86,12 @@ class Repeating(Counted):
 
 
 class Edited(Counted):
-    """Changes what webwxsync answers on its way."""
+    """Changes the answers of webwxsync."""
 
     def __init__(self, inner: Transport, edit: Callable[[SyncReply], SyncReply]) -> None:
         super().__init__(inner)
         self.skeys: list[str] = []
-        """With which every fetch was made."""
+        """The keys of all fetches."""
         self._edit = edit
 
     async def send(self, request: Request) -> Response:
@@ -104,7 +104,7 @@ class Edited(Counted):
 
 
 class RepeatedBatch(Counted):
-    """Never gives another key than the one that was asked with, and so the same batch again and again."""
+    """Never returns another key than that of the request, and so the same batch repeatedly."""
 
     async def send(self, request: Request) -> Response:
         response = await super().send(request)
@@ -116,7 +116,7 @@ class RepeatedBatch(Counted):
 
 
 class AlwaysSomething(Counted):
-    """Always says that there is something to fetch."""
+    """Always reports something to fetch."""
 
     async def send(self, request: Request) -> Response:
         if request.endpoint != "synccheck":
@@ -126,7 +126,7 @@ class AlwaysSomething(Counted):
 
 
 class EndlessContactChanges(Counted):
-    """Says at once that something waits, and changes a contact with every fetch, under a key that moves."""
+    """Reports changes at once, and changes a contact with every fetch, under a new key."""
 
     _fetches = 0
 
@@ -150,12 +150,12 @@ class EndlessContactChanges(Counted):
 
 
 def _moved(key: SyncKey, by: int) -> SyncKey:
-    """Count with a number that the server does not know, and ignores."""
+    """Count with a counter that the server does not know, and ignores."""
     return msgspec.structs.replace(key, count=len(key.list) + 1, list=(*key.list, KeyValue(key=9_000, val=by)))
 
 
 class Cut(Counted):
-    """Cuts what webwxsync answers off: at byte 0, at byte `stride`, at twice that, and so on to the end."""
+    """Truncates the answers of webwxsync: at byte 0, at byte `stride`, at twice that, and so on to the end."""
 
     def __init__(self, inner: Transport, store: LoginMemory, stride: int) -> None:
         super().__init__(inner)
@@ -163,7 +163,7 @@ class Cut(Counted):
         self.is_cutting = False
         self.length = self.whole = 0
         self.positions: set[tuple[str, str, int]] = set()
-        """Every key that was asked with, the key that was saved then, and how much was saved beside it."""
+        """Each requested key, the key saved at that time, and the number of items saved beside it."""
         self._store = store
 
     async def send(self, request: Request) -> Response:
@@ -180,7 +180,7 @@ class Cut(Counted):
 
 
 class Poisoned(Counted):
-    """Puts a broken item, byte for byte, behind the first message that webwxsync brings."""
+    """Puts a malformed item after the first message of an answer of webwxsync."""
 
     def __init__(self, inner: Transport, poison: bytes) -> None:
         super().__init__(inner)
@@ -195,7 +195,7 @@ class Poisoned(Counted):
 
 
 class TestEvents:
-    async def test_come_in_order_each_once_over_many_batches(self, log_in: LogIn, world: World) -> None:
+    async def test_are_delivered_once_and_in_order_over_many_batches(self, log_in: LogIn, world: World) -> None:
         world.options = Options(batch_size=2)
         client = await log_in()
         for number in range(7):
@@ -203,10 +203,10 @@ class TestEvents:
 
         assert texts(await take(client, 7)) == list("0123456")
 
-    async def test_a_batch_that_says_more_is_followed_by_a_fetch_at_once(
+    async def test_a_batch_with_a_continue_flag_is_followed_by_a_fetch_at_once(
         self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:
-        """A full batch of two says that more waits."""
+        """A full batch has two messages here."""
 
         def say_more(reply: SyncReply) -> SyncReply:
             return msgspec.structs.replace(reply, continue_flag=int(len(reply.add_msg_list) == 2))
@@ -214,7 +214,7 @@ class TestEvents:
         carrier = Edited(Loopback(sandbox), say_more)
         world.options = Options(batch_size=2)
         client = await log_in(transport=carrier)
-        await take(client, 1, include_all=True)  # the phone's greeting
+        await take(client, 1, include_all=True)  # The phone's greeting.
         carrier.calls.clear()
         for number in range(5):
             world.say("ahua", "me", str(number))
@@ -223,9 +223,7 @@ class TestEvents:
         assert carrier.calls[:4] == ["synccheck", "webwxsync", "webwxsync", "webwxsync"]
         assert "webwxsync" not in carrier.calls[4:]
 
-    async def test_a_batch_delivered_twice_is_handed_out_once(
-        self, log_in: LogIn, world: World, sandbox: SandboxCore
-    ) -> None:
+    async def test_a_repeated_batch_is_delivered_once(self, log_in: LogIn, world: World, sandbox: SandboxCore) -> None:
         client = await log_in(transport=Repeating(Loopback(sandbox)))
         events = client.events(include_all=False)
         world.say("ahua", "me", "1")
@@ -238,7 +236,7 @@ class TestEvents:
         assert [type(event) for event in got] == [TextMessage, MessageRecalled, TextMessage]
         assert texts(got) == ["1", "2"]
 
-    async def test_of_the_phone_and_of_contacts_are_left_out_when_asked(self, log_in: LogIn, world: World) -> None:
+    async def test_of_the_phone_and_of_contacts_are_left_out_on_request(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.say("ahua", "me", "1")
 
@@ -256,18 +254,18 @@ class TestEvents:
             (lambda world: world.close_chat("me", "ahua"), "left"),
         ],
     )
-    async def test_of_the_phone_say_what_it_did_with_which_chat(
+    async def test_of_the_phone_have_an_action_and_a_chat(
         self, log_in: LogIn, world: World, act: Callable[[World], None], action: str
     ) -> None:
         client = await log_in()
-        await take(client, 1, include_all=True)  # the phone's greeting
+        await take(client, 1, include_all=True)  # The phone's greeting.
         act(world)
         [activity] = await take(client, 1, include_all=True)
 
         assert isinstance(activity, PhoneActivity)
         assert (activity.action, activity.chat) == (action, client.contacts.resolve("阿华").id)
 
-    async def test_of_a_deleted_friend_take_him_off_the_list(self, log_in: LogIn, world: World) -> None:
+    async def test_of_a_deleted_friend_remove_the_contact(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         world.unfriend("me", "ahua")
         await take(client, 2, include_all=True)
@@ -275,7 +273,7 @@ class TestEvents:
         with pytest.raises(UnknownContact):
             client.contacts.resolve("阿华")
 
-    async def test_own_messages_come_back_where_the_platform_echoes(self, log_in: LogIn, world: World) -> None:
+    async def test_own_messages_are_delivered_where_the_platform_echoes_them(self, log_in: LogIn, world: World) -> None:
         world.options = Options(echo="on")
         client = await log_in()
         receipt = await client.send_text("阿华", "hi")
@@ -305,13 +303,11 @@ class TestEvents:
 
         others = [event for event in heard if not event.is_self]
         assert texts(others) == ["first", "last"]
-        # The echo of the answer may come before the next message or after it.
+        # The echo of the answer may arrive before the next message or after it.
         assert sorted(texts(heard)) == ["first", "first", "from the phone", "from this client", "last"]
         assert [each.text for each in world.inbox("ahua")["xiaoming"].messages].count("first") == 2
 
-    async def test_a_change_that_brings_nothing_is_asked_for_once(
-        self, log_in: LogIn, world: World, counted: Counted
-    ) -> None:
+    async def test_a_silent_change_is_fetched_once(self, log_in: LogIn, world: World, counted: Counted) -> None:
         """A client that polls with the fetch key would get an answer at once for ever."""
         world.options = Options(silent_changes=True)
         client = await log_in()
@@ -329,13 +325,13 @@ class TestEvents:
     ) -> None:
         carrier = AlwaysSomething(Loopback(sandbox))
         client = virtual_runner.run(log_in(transport=carrier))
-        virtual_runner.run(listen(client, 0.9))  # it ends in a pause, so no batch is left to store
+        virtual_runner.run(listen(client, 0.9))  # It ends in a pause, so no batch is left to store.
         carrier.calls.clear()
         virtual_runner.run(listen(client, 0.9))
 
         assert carrier.calls == ["synccheck", "webwxsync"] * 2
 
-    async def test_a_server_that_delivers_the_same_for_ever_is_not_asked_at_full_speed(
+    async def test_a_server_that_repeats_one_batch_is_not_asked_at_full_speed(
         self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:
         carrier = RepeatedBatch(Loopback(sandbox))
@@ -360,7 +356,7 @@ class TestEvents:
         assert carrier.skeys[0] != "@crypt_new"
         assert carrier.skeys[1] == (await store.load()).login.credentials.skey == "@crypt_new"
 
-    async def test_a_lost_fetch_is_asked_again_and_loses_nothing(
+    async def test_a_lost_fetch_is_repeated_and_loses_nothing(
         self, log_in: LogIn, world: World, counted: Counted
     ) -> None:
         client = await log_in()
@@ -370,7 +366,7 @@ class TestEvents:
         assert texts(await take(client, 1)) == ["hi"]
         assert counted.calls.count("webwxsync") == 2
 
-    async def test_are_not_brought_back_by_a_process_that_only_sends(
+    async def test_are_not_lost_by_a_process_that_only_sends(
         self, log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path
     ) -> None:
         path = tmp_path / "me.json"
@@ -388,7 +384,7 @@ class TestEvents:
 
         assert texts(await take(after, 1)) == ["2"]
 
-    async def test_a_chat_first_heard_of_can_be_answered(self, log_in: LogIn, world: World) -> None:
+    async def test_a_new_chat_can_be_answered(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         client.contacts.remove(client.contacts.find(nickname="阿华").id)
         world.say("ahua", "me", "hi")
@@ -398,7 +394,7 @@ class TestEvents:
 
         assert last(world, "ahua", "xiaoming").text == "hello"
 
-    async def test_one_that_cannot_be_read_costs_no_other(
+    async def test_a_malformed_message_affects_no_other(
         self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:
         def spoil(reply: SyncReply) -> SyncReply:
@@ -435,7 +431,7 @@ class TestEvents:
         assert counted.calls == ["synccheck", "webwxsync"]
         assert client.state is LoginState.LOGGED_OUT
 
-    async def test_an_error_without_a_key_moves_nothing(
+    async def test_an_error_without_a_key_keeps_the_stored_key(
         self, log_in: LogIn, world: World, sandbox: SandboxCore
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
@@ -449,7 +445,7 @@ class TestEvents:
         later_on.cancel()
 
     @pytest.mark.parametrize("selector", [*range(1, 10), 10, 99])
-    async def test_any_selector_leads_to_the_messages(
+    async def test_any_selector_but_0_leads_to_a_fetch(
         self, log_in: LogIn, world: World, sandbox: SandboxCore, selector: int
     ) -> None:
         carrier = Garbled(Loopback(sandbox))
@@ -460,7 +456,9 @@ class TestEvents:
 
         assert texts(await take(client, 1)) == ["hi"]
 
-    async def test_a_burst_comes_whole_and_in_order(self, log_in: LogIn, world: World, sandbox: SandboxCore) -> None:
+    async def test_a_burst_is_delivered_completely_and_in_order(
+        self, log_in: LogIn, world: World, sandbox: SandboxCore
+    ) -> None:
         dice = random.Random(9)
         client = await log_in()
         await take(client, 1, include_all=True)
@@ -479,7 +477,7 @@ class TestEvents:
         for who, theirs in said.items():
             assert [text for text in got if text.startswith(who)] == theirs
 
-    async def test_no_clock_makes_one_too_old(self, log_in: LogIn, world: World) -> None:
+    async def test_messages_of_any_age_are_delivered(self, log_in: LogIn, world: World) -> None:
         client = await log_in()
         for number in range(10):
             world.say("ahua", "me", str(number))
@@ -502,12 +500,12 @@ POISON: dict[str, tuple[bytes, str]] = {
 
 
 class TestPoison:
-    """One item that is hard to read costs neither itself nor any other, nor the next process that reads it."""
+    """A poison item affects neither itself, nor other items, nor the next process that reads it."""
 
     async def read(self, log_in: LogIn, new_client: NewClient, world: World, poison: bytes, path: Path) -> list[Event]:
-        """Fetch three messages in one process, and read the poisoned one and the last in the next."""
+        """Fetch three messages in one process; read the poison item and the last message in the next."""
         client = await log_in(store=LoginFile(path))
-        await take(client, 1, include_all=True)  # the phone's greeting
+        await take(client, 1, include_all=True)  # The phone's greeting.
         await client.close()
         item = b'{"MsgId":"7","MsgType":1,"FromUserName":"@a",' + poison + b"}"
         first = new_client(store=LoginFile(path), transport=Poisoned(Loopback(SandboxCore(world)), item))
@@ -522,7 +520,7 @@ class TestPoison:
         return taken
 
     @pytest.mark.parametrize("poison", POISON)
-    async def test_is_delivered_and_so_is_the_next_message(
+    async def test_is_delivered_and_the_next_message_as_well(
         self, log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path, poison: str
     ) -> None:
         content, text = POISON[poison]
@@ -530,7 +528,7 @@ class TestPoison:
 
         assert texts(taken) == ["first", text, "last"]
 
-    async def test_raw_control_characters_are_delivered_and_saved_as_they_are(
+    async def test_raw_control_characters_are_delivered_and_saved_unchanged(
         self, log_in: LogIn, new_client: NewClient, world: World, tmp_path: Path
     ) -> None:
         content = b'"Content":"a%sb"' % CONTROLS
@@ -540,7 +538,7 @@ class TestPoison:
 
 
 class Garbled(Counted):
-    """Answers long polls with given responses, and passes all other calls on."""
+    """Answers long polls with given responses, and forwards all other calls."""
 
     def __init__(self, inner: Transport, *answers: Response | Exception, endpoint: str = SYNCCHECK.name) -> None:
         super().__init__(inner)
@@ -560,7 +558,7 @@ class Garbled(Counted):
 
 
 async def listen(client: AsyncClient, seconds: float) -> None:
-    """Listen for so many seconds of the loop's clock."""
+    """Listen for this many seconds of the loop's clock."""
     stream = client.events()
     try:
         async with asyncio.timeout(seconds):
@@ -595,7 +593,7 @@ class TestBadDays:
         indirect=["usual_journal"],
         ids=["html", "html, journal", "empty", "503", "ret -1", "unknown ret", "timeout", "broken", "refused"],
     )
-    def test_trouble_neither_ends_the_login_nor_makes_us_ask_at_full_speed(
+    def test_faults_neither_end_the_login_nor_cause_polls_at_full_speed(
         self, log_in: LogIn, sandbox: SandboxCore, virtual_runner: asyncio.Runner, answer: Response | Exception
     ) -> None:
         carrier = Garbled(Loopback(sandbox))
@@ -612,7 +610,7 @@ class TestBadDays:
 
     @pytest.mark.parametrize("hours", [4, pytest.param(24, marks=pytest.mark.verify)])
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
-    def test_a_server_that_never_delivers_what_it_announces_is_endured_for_hours(
+    def test_a_server_that_never_delivers_what_it_announces_is_polled_for_hours(
         self, log_in: LogIn, sandbox: SandboxCore, hours: int
     ) -> None:
         carrier = AlwaysSomething(Loopback(sandbox))
@@ -624,7 +622,7 @@ class TestBadDays:
 
     @pytest.mark.parametrize("stride", [13, pytest.param(1, marks=pytest.mark.verify)])
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
-    def test_a_batch_cut_anywhere_moves_nothing_and_the_whole_one_delivers_each_once(
+    def test_a_truncated_batch_moves_no_key_and_the_complete_one_delivers_each_once(
         self, log_in: LogIn, world: World, sandbox: SandboxCore, stride: int
     ) -> None:
         store = LoginMemory()
@@ -640,7 +638,7 @@ class TestBadDays:
 
         with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
             client = runner.run(log_in(transport=carrier, store=store))
-            runner.run(take(client, 1, include_all=True))  # the phone's greeting
+            runner.run(take(client, 1, include_all=True))  # The phone's greeting.
             before = str(runner.run(store.load()).login.fetch_key)
             for number in range(3):
                 world.say("ahua", "me", f"你好 <{number}> 😀")
@@ -652,7 +650,7 @@ class TestBadDays:
         assert carrier.positions == {(before, before, 0)}
         assert texts(taken) == ["你好 <0> 😀", "你好 <1> 😀", "你好 <2> 😀", "after"]
 
-    def test_a_dead_session_that_still_announces_ends_at_the_next_send(
+    def test_an_ended_session_whose_polls_succeed_ends_at_the_next_send(
         self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         announced = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=2))
@@ -675,7 +673,7 @@ class TestBadDays:
 
     @pytest.mark.parametrize("hours", [4, pytest.param(24, marks=pytest.mark.verify)])
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
-    def test_hours_without_news_make_us_send_nothing(
+    def test_hours_without_changes_cause_no_send(
         self, log_in: LogIn, world: World, counted: Counted, virtual_runner: asyncio.Runner, hours: int
     ) -> None:
         client = virtual_runner.run(log_in())
@@ -692,7 +690,7 @@ class TestBadDays:
     @pytest.mark.parametrize(
         ("usual_journal", "outages"), [("without a journal", 3), ("with a journal", 1)], indirect=["usual_journal"]
     )
-    def test_after_outages_what_came_meanwhile_is_there_at_once_and_the_age_tells(
+    def test_after_an_outage_missed_messages_arrive_at_once_and_last_sync_at_shows_the_age(
         self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner, outages: int
     ) -> None:
         carrier = Hanging(Loopback(sandbox), Timeouts().poll)
@@ -727,17 +725,19 @@ class TestBadDays:
             assert virtual_runner.run(outage()) <= Timeouts().poll + 36
             assert client.state is LoginState.ONLINE
 
-    def test_a_poll_is_given_up_ten_seconds_after_it_should_have_been_answered(self) -> None:
+    def test_a_poll_times_out_ten_seconds_after_its_hold_time(self) -> None:
         assert Timeouts().poll == POLL_HOLD + 10
 
-    def test_the_last_sync_is_told(self, log_in: LogIn, world: World, virtual_runner: asyncio.Runner) -> None:
+    def test_the_time_of_the_last_sync_is_available(
+        self, log_in: LogIn, world: World, virtual_runner: asyncio.Runner
+    ) -> None:
         client = virtual_runner.run(log_in())
         assert client.last_sync_at is None
         virtual_runner.run(take(client, 1, include_all=True))
         assert client.last_sync_at is not None
         assert client.last_sync_at <= world.now
 
-    def test_a_poll_that_hangs_while_the_machine_sleeps_is_made_again_at_once(
+    def test_a_poll_that_hangs_during_a_suspend_is_repeated_at_once(
         self, new_client: NewClient, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner, phone_of: Phone
     ) -> None:
         carrier = Hanging(Loopback(sandbox), 10 * MINUTE)
@@ -753,7 +753,7 @@ class TestBadDays:
                 await carrier.hung.wait()
                 carrier.hangs = False
                 world.say("ahua", "me", "hi")
-                world.clock.wind(300)  # the wall's clock alone goes on
+                world.clock.wind(300)  # Only the system clock goes on.
                 woken = loop.time()
                 await waiting
             return loop.time() - woken
@@ -761,10 +761,12 @@ class TestBadDays:
         assert virtual_runner.run(sleep_meanwhile()) <= 6
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
-    def test_garbage_in_place_of_an_answer_never_ends_the_login(
+    def test_a_malformed_answer_never_ends_the_login(
         self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
-        """What the transport makes of a status line `HTTP/1.1 0`: tests/transport/conformance/test_answers.py."""
+        """
+        The error that the transport raises for a status line `HTTP/1.1 0`: tests/transport/conformance/test_answers.py.
+        """
         garbage = TransportError("synccheck: the connection broke (BadStatusLine).")
         nothing = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=0))
         carrier = Garbled(Loopback(sandbox), *[garbage] * 50, nothing, *[garbage] * 50)
@@ -777,7 +779,7 @@ class TestBadDays:
         assert texts(virtual_runner.run(take(client, 1))) == ["hi"]
         assert client.state is LoginState.ONLINE
 
-    def test_a_key_that_the_server_refuses_for_long_is_replaced_and_the_gap_is_told(
+    def test_a_key_that_is_refused_for_a_long_time_is_replaced_with_a_gap(
         self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
@@ -803,7 +805,7 @@ class TestBadDays:
         assert gap.since <= gap.until
         assert texts([message]) == ["hi"]
 
-    def test_a_batch_that_stays_too_large_is_reported_and_passed_over(
+    def test_a_batch_that_stays_too_large_is_reported_and_skipped(
         self,
         log_in: LogIn,
         sandbox: SandboxCore,
@@ -834,12 +836,12 @@ class TestBadDays:
         assert texts([message]) == ["hi"]
         assert carrier.calls.count(WEBWXSYNC.name) < 20
         reports = [line for line in caplog.messages if "its items are given up" in line]
-        assert 1 <= len(reports) <= 2  # not each of its fetches; after the gap one more is under way
+        assert 1 <= len(reports) <= 2  # Not each of its fetches; after the gap one more has begun.
         assert reports[0] == (
             "webwxsync: the answer is larger than 16 bytes. It is fetched again; after 300 s its items are given up."
         )
 
-    def test_a_batch_that_was_too_large_for_a_while_is_not_passed_over(
+    def test_a_batch_that_was_too_large_for_a_short_time_is_not_skipped(
         self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
@@ -855,7 +857,7 @@ class TestBadDays:
 
         assert texts([virtual_runner.run(read())]) == ["hi"]
 
-    def test_a_key_that_is_refused_now_and_then_is_kept(
+    def test_a_key_that_is_refused_sometimes_is_kept(
         self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
@@ -880,7 +882,7 @@ REFUSED_FOR_NOW = Response(
     b'"ModChatRoomMemberList":[],"ContinueFlag":0,"SyncKey":{"Count":0,"List":[]},"SKey":"",'
     b'"SyncCheckKey":{"Count":0,"List":[]}}'
 )
-"""What was seen for two hours, on the official page as well."""
+"""An answer that was observed for two hours, also on the official page."""
 
 
 NOTHING_NEW = SYNCCHECK.encode_reply(CheckReply(retcode=0, selector=0))
@@ -890,7 +892,7 @@ class TestARefusalThatPasses:
     @pytest.mark.parametrize(
         ("usual_journal", "minutes"), [("without a journal", 120), ("with a journal", 10)], indirect=["usual_journal"]
     )
-    def test_ret_3_of_a_fetch_is_waited_for_degraded_and_told_in_one_line(
+    def test_ret_3_of_a_fetch_degrades_the_login_and_is_logged_once(
         self,
         log_in: LogIn,
         sandbox: SandboxCore,
@@ -917,7 +919,7 @@ class TestARefusalThatPasses:
         assert [line.getMessage() for line in caplog.records][-1] == "The connection is restored."
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
-    def test_ret_3_of_a_poll_is_waited_for_as_well(
+    def test_ret_3_of_a_poll_degrades_the_login(
         self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         carrier = Garbled(Loopback(sandbox))
@@ -932,7 +934,7 @@ class TestARefusalThatPasses:
         assert texts(virtual_runner.run(take(client, 1))) == ["hi"]
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
-    def test_while_fetches_fail_one_follows_each_poll_so_that_their_end_is_noticed(
+    def test_while_fetches_fail_each_poll_is_followed_by_one(
         self, log_in: LogIn, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner
     ) -> None:
         fetches = Garbled(Loopback(sandbox), endpoint=WEBWXSYNC.name)
@@ -949,7 +951,7 @@ class TestARefusalThatPasses:
         assert carrier.calls == ["synccheck", "webwxsync"]
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
-    def test_fetches_that_fail_while_polls_go_well_degrade_the_state_until_one_goes_well(
+    def test_failing_fetches_degrade_the_state_until_one_succeeds(
         self, new_client: NewClient, sandbox: SandboxCore, world: World, virtual_runner: asyncio.Runner, phone_of: Phone
     ) -> None:
         changes: list[StateChange] = []
@@ -971,7 +973,7 @@ class TestARefusalThatPasses:
 
 
 class TestNonsense:
-    """A server that answers at once and brings nothing is asked less and less often."""
+    """A server that answers at once without changes is called less and less often."""
 
     @pytest.fixture(params=["nothing waits", "something waits", "a contact changes"])
     def carrier(self, request: pytest.FixtureRequest, sandbox: SandboxCore) -> Counted:
@@ -985,7 +987,7 @@ class TestNonsense:
                 return EndlessContactChanges(loopback)
 
     @pytest.mark.parametrize("usual_journal", ["without a journal"], indirect=True)
-    def test_is_asked_a_bounded_number_of_times_and_messages_still_come(
+    def test_is_called_a_limited_number_of_times_and_messages_arrive(
         self, log_in: LogIn, world: World, virtual_runner: asyncio.Runner, carrier: Counted
     ) -> None:
         client = virtual_runner.run(log_in(transport=carrier))
@@ -1008,13 +1010,13 @@ class TestNonsense:
             return loop.time() - said
 
         is_about_contacts = isinstance(carrier, EndlessContactChanges)
-        # Rounds that change contacts are two calls each, and no more than four seconds apart.
+        # Rounds that change contacts are two calls each, and at most four seconds apart.
         assert first <= (50 if is_about_contacts else 30)
         assert later_on <= (330 if is_about_contacts else 70)
         assert virtual_runner.run(wait_for_message()) <= (5 if is_about_contacts else 31)
 
     @pytest.mark.parametrize("usual_journal", ["with a journal"], indirect=True)
-    def test_is_asked_a_bounded_number_of_times_with_a_journal(
+    def test_is_called_a_limited_number_of_times_with_a_journal(
         self, log_in: LogIn, virtual_runner: asyncio.Runner, carrier: Counted
     ) -> None:
         client = virtual_runner.run(log_in(transport=carrier))
@@ -1024,7 +1026,7 @@ class TestNonsense:
 
         assert len(carrier.calls) <= (50 if isinstance(carrier, EndlessContactChanges) else 30)
 
-    def test_that_never_ends_ends_for_one_who_only_takes_what_waits(
+    def test_does_not_prevent_the_end_of_a_stream_without_follow(
         self, log_in: LogIn, sandbox: SandboxCore, virtual_runner: asyncio.Runner
     ) -> None:
         async def read() -> None:
@@ -1039,7 +1041,7 @@ class TestNonsense:
 
 
 class Hanging(Counted):
-    """Holds polls as if the connection had died silently, until they time out."""
+    """Holds polls until they time out, as after a silent loss of the connection."""
 
     def __init__(self, inner: Transport, patience: float) -> None:
         super().__init__(inner)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def work_for_long(_: bytes = b"") -> bytes:
-    """Do what takes real time, beside the loop."""
+    """Work for some real time outside the loop."""
     return hashlib.pbkdf2_hmac("sha256", b"", b"", 200_000)
 
 
-def test_its_clock_stands_still_while_a_journal_is_at_work(tmp_path: Path) -> None:
+def test_the_clock_stands_still_while_a_journal_works(tmp_path: Path) -> None:
     async def work() -> None:
         loop = asyncio.get_running_loop()
         journal = SqliteJournal(tmp_path / "me.journal")
@@ -34,7 +34,7 @@ def test_its_clock_stands_still_while_a_journal_is_at_work(tmp_path: Path) -> No
     run_with_virtual_clock(work)
 
 
-def test_its_clock_stands_still_while_an_executor_is_at_work() -> None:
+def test_the_clock_stands_still_while_an_executor_works() -> None:
     async def work() -> None:
         loop = asyncio.get_running_loop()
         sleeping = asyncio.create_task(asyncio.sleep(600))

@@ -97,14 +97,14 @@ class SteppedLoop(asyncio.SelectorEventLoop):
 
     @classmethod
     def run(cls, work: Callable[[SteppedLoop], Coroutine[Any, Any, None]]) -> None:
-        """Run something on such a loop."""
+        """Run a coroutine on such a loop."""
         loop = cls()
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(work(loop))
 
 
 def run_with_virtual_clock(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run something on such a loop."""
+    """Run a coroutine on such a loop."""
     with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         runner.run(work())
 
