@@ -24,11 +24,11 @@ async def test_an_identity_is_listed_and_explained_over_two_logins(online: Runni
             assert explained["identity"] == boss
             assert len({link["contact_id"] for link in explained["links"]}) == 2
             assert {"what", "weight", "agrees"} == explained["links"][0]["reasons"][0].keys()
-        missing = await client.get(f"{IDENTITIES}/nobody")
+        missing = await client.get(f"{IDENTITIES}/unknown")
         assert (missing.status_code, missing.json()["code"]) == (422, "unknown-contact")
 
 
-async def test_a_contact_that_was_taken_for_another_is_split_and_merged_again(online: Running) -> None:
+async def test_a_wrongly_matched_contact_is_split_and_merged_again(online: Running) -> None:
     online.world.log_out("me")
     while (await online.port.account(1).check()).state != "logged_out":
         pass

@@ -143,7 +143,7 @@ async def merge_identities(
     responses=_CHANGES,
 )  # fmt: skip
 async def split_identity(number: AccountNumber, data: JSONBody[ContactToSplit], port: InjectedPort) -> IdentityView:
-    """Give a contact an identity of its own for good, and return that."""
+    """Move a contact to an identity of its own permanently, and return that identity."""
     return view_of_identity(await port.account(number).split_identity(data.identity, data.contact_id))
 
 
