@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import mimetypes
-import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Annotated
 
 from litestar import Response, Router, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, HeaderParameter, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.documented import problems
+from webwx.gateway.api.media_answer import ANY_TYPE, MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
 from webwx.gateway.api.parameters import AccountNumber, IdempotencyKey, InjectedPort, Limit
 from webwx.gateway.api.representations import view_of_event, view_of_outgoing, view_of_sent
-from webwx.gateway.port import AccountEvent, AccountPort, DownloadedMedia
+from webwx.gateway.port import AccountEvent, AccountPort
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import Event
 from webwx.protocol.media import image_type
@@ -26,13 +22,6 @@ from webwx.representations.events import EventView
 from webwx.representations.messages import Forwarding, HistoryEntry, HistoryPage, RecalledEntry, RecalledPage
 from webwx.representations.sends import SendView
 from webwx.storage.base import Outgoing
-
-_ANY = "application/octet-stream"
-
-_PIECE = 256 * 1024
-"""Bytes of a file that are read at a time."""
-
-_RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})")
 
 Chat = Annotated[str | None, QueryParameter(description="Number, name or id of a chat; default: all chats")]
 
@@ -127,40 +116,18 @@ async def recall_message(number: AccountNumber, event: FromPath[int], port: Inje
 
 @get(
     "/accounts/{account:str}/messages/{event:int}/media", scope="read:media", summary="Download media",
-    responses={
-        **problems(404, 416, 424, 502, 503, 504),
-        200: ResponseSpec(bytes, generate_examples=False, media_type=_ANY, description="The file"),
-        206: ResponseSpec(bytes, generate_examples=False, media_type=_ANY, description="A part"),
-        304: ResponseSpec(None, generate_examples=False, description="Not changed"),
-    },
+    responses={**problems(404, 416, 424, 502, 503, 504), **MEDIA_ANSWERS},
 )  # fmt: skip
 async def download_media(
     number: AccountNumber,
     event: FromPath[int],
     port: InjectedPort,
-    wanted_range: Annotated[str | None, HeaderParameter(name="Range")] = None,
-    if_none_match: Annotated[str | None, HeaderParameter(name="If-None-Match")] = None,
+    wanted_range: MediaRange = None,
+    if_none_match: MediaTag = None,
 ) -> Stream | Response[bytes]:
     """Download the media of a message; `Range` continues a broken download. They are kept after the first one."""
     media = await port.account(number).media(event)
-    path = media.path
-    size, start = await asyncio.to_thread(_look_at, path)
-    tag = f'"{number}-{event}-{size}"'
-    headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=86400"}
-    if if_none_match is not None and tag in if_none_match:
-        return Response(b"", status_code=304, headers=headers)
-    headers["Content-Disposition"] = _disposition(path.name)
-    first, last = range_of(wanted_range, size) or (0, size - 1)
-    is_part = (first, last) != (0, size - 1)
-    if is_part:
-        headers["Content-Range"] = f"bytes {first}-{last}/{size}"
-    headers["Content-Length"] = str(last - first + 1)
-    media_type = image_type(start) or mimetypes.guess_type(path.name)[0] or _ANY
-    if media_type.startswith("text/") or "xml" in media_type or "script" in media_type:
-        media_type = _ANY  # what strangers have sent never becomes a page
-    return Stream(
-        _pieces(media, first, last), media_type=media_type, headers=headers, status_code=206 if is_part else 200
-    )
+    return await answer_media(media, f"{number}-{event}", wanted_range, if_none_match)
 
 
 @get(
@@ -173,56 +140,8 @@ async def download_media(
 async def show_thumbnail(number: AccountNumber, event: FromPath[int], port: InjectedPort) -> Response[bytes]:
     """Return the thumbnail of a picture, a video, a link or a location."""
     picture = await port.account(number).thumbnail(event)
-    media_type = image_type(picture[:32]) or _ANY
+    media_type = image_type(picture[:32]) or ANY_TYPE
     return Response(picture, media_type=media_type, headers={"Cache-Control": "private, max-age=86400"})
-
-
-def _look_at(path: Path) -> tuple[int, bytes]:
-    with path.open("rb") as file:
-        return path.stat().st_size, file.read(32)
-
-
-def range_of(header: str | None, size: int) -> tuple[int, int] | None:
-    """
-    Return the first and the last byte that a request wants; None for the whole file.
-
-    Several ranges and other units are answered with the whole file, as RFC 9110 allows.
-
-    Raises:
-        GatewayProblem: The range is outside of the file.
-    """
-    found = _RANGE.fullmatch((header or "").strip())
-    if found is None or not (found[1] or found[2]):
-        return None
-    if found[1]:
-        first, last = int(found[1]), min(int(found[2]) if found[2] else size - 1, size - 1)
-    else:
-        first, last = max(0, size - int(found[2])), size - 1
-    if first > last:
-        raise GatewayProblem("range-not-satisfiable", f"The file has {size} bytes.")
-    return first, last
-
-
-def _disposition(name: str) -> str:
-    """Return the header of a download; a browser never shows the file in place."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name) or "file"
-    encoded = "".join(
-        chr(byte) if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "._-") else f"%{byte:02X}"
-        for byte in name.encode("utf-8", "replace")
-    )
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
-
-
-async def _pieces(media: DownloadedMedia, first: int, last: int) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(media.path.open, "rb")
-    try:
-        await asyncio.to_thread(file.seek, first)
-        rest = last - first + 1
-        while rest > 0 and (piece := await asyncio.to_thread(file.read, min(_PIECE, rest))):
-            rest -= len(piece)
-            yield piece
-    finally:
-        file.close()
 
 
 messages_router = Router(
