@@ -27,6 +27,7 @@ from webwx.gateway.api.fallback import fallback_router
 from webwx.gateway.api.health import health_router
 from webwx.gateway.api.identities import identities_router
 from webwx.gateway.api.incoming_files import incoming_files_router
+from webwx.gateway.api.links import opened_links_router, shared_links_router
 from webwx.gateway.api.logins import logins_router
 from webwx.gateway.api.messages import messages_router
 from webwx.gateway.api.monitoring import monitoring_router
@@ -37,6 +38,7 @@ from webwx.gateway.api.uploads import uploads_router
 from webwx.gateway.api.webhooks import webhooks_router
 from webwx.gateway.auth import Access, Caller, FailedKeys
 from webwx.gateway.bots import HostedBots
+from webwx.gateway.capability_links import CapabilityLinks
 from webwx.gateway.config import GatewayConfig
 from webwx.gateway.console import console_router
 from webwx.gateway.fallback import Fallback, channels_of
@@ -108,6 +110,7 @@ class Gateway:
         self.access = Access(
             self.keys, self.sessions, port, lambda: self.config.limits.requests_per_minute, self.failed_keys
         )
+        self.links = CapabilityLinks(records, self.keys, clock)
         self.streams = OpenStreams(self.access.is_current)
         self._audit = AuditLog(records, port, clock)
         self._outgoing = outgoing or OutgoingClient()
@@ -179,6 +182,7 @@ class Gateway:
                         identities_router,
                         incoming_files_router,
                         logins_router,
+                        shared_links_router,
                         messages_router,
                         receivers_router,
                         sends_router,
@@ -190,6 +194,7 @@ class Gateway:
                 calls_router,
                 documents_router,
                 monitoring_router,
+                opened_links_router,
                 console_router,
             ],
             guards=[self.access.check],
@@ -205,6 +210,7 @@ class Gateway:
                     lambda: FileSources(self.uploads, self._outgoing, self.config.limits), sync_to_thread=False
                 ),
                 "uploads": Provide(lambda: self.uploads, sync_to_thread=False),
+                "links": Provide(lambda: self.links, sync_to_thread=False),
                 "keys": Provide(lambda: self.keys, sync_to_thread=False),
                 "number": Provide(self._number, sync_to_thread=False),
                 "port": Provide(self._port, sync_to_thread=False),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from webwx.gateway.notify.request import HookAnswer
     from webwx.gateway.reception import Reception
 
-_OWN_PATHS = ("/api/", "/console/", "/docs", "/healthz", "/metrics", "/openapi.json", "/readyz")
+_OWN_PATHS = ("/api/", "/console/", "/docs", "/healthz", "/m/", "/metrics", "/openapi.json", "/q/", "/readyz")
 """Beginnings of paths that are never a receiver's."""
 _MOST_PARTS = 100
 """Parts of a multipart body."""

@@ -18,7 +18,7 @@ async def test_the_description_names_every_route_of_the_api(running: Running) ->
     assert schema["openapi"].startswith("3.1")
     routes = {re.sub(r":\w+\}", "}", route.path) for route in running.gateway.routes.routes if "/api/" in route.path}
     http_routes = {path for path in routes if "/ws" not in path}
-    assert set(schema["paths"]) == http_routes | {"/healthz", "/readyz", "/metrics"}
+    assert set(schema["paths"]) == http_routes | {"/healthz", "/readyz", "/metrics", "/m/{token}/{name}", "/q/{token}"}
     for operations in schema["paths"].values():
         for operation in operations.values():
             assert operation["description"]

@@ -1,0 +1,108 @@
+"""
+Links that open one thing of one account without a key: the media of a message, or the code of a login.
+
+A token is random, is stored as its hash, and expires. A link ends with the key that made it, so a deleted key leaves
+nothing open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from webwx.gateway.auth import CONSOLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.gateway.auth import Caller
+    from webwx.gateway.keys import KeyRing
+    from webwx.storage.base import RecordStore
+
+_KIND = "link"
+"""Kind of the records."""
+
+LinkedThing = Literal["media", "login_code"]
+
+LINK_SECONDS: dict[LinkedThing, float] = {"media": 24 * 3600.0, "login_code": 300.0}
+"""Seconds for which a link is valid."""
+
+
+class StoredLink(msgspec.Struct, frozen=True, kw_only=True):
+    """What a link opens."""
+
+    opens: LinkedThing
+    account: int
+    """Number of the account."""
+    event: int = 0
+    """Number of the message's event; 0 for a login."""
+    owner: str
+    """Id of the key that made it, or `console`."""
+    expires_at: float
+    """Seconds since 1970."""
+
+
+class NewLink(NamedTuple):
+    """A link that was just made, with its token, which is not stored."""
+
+    token: str
+    link: StoredLink
+
+    def __repr__(self) -> str:
+        return f"NewLink({self.link.opens})"
+
+
+class CapabilityLinks:
+    """
+    The links, stored as records.
+
+    Args:
+        records: The records.
+        keys: The keys that make them.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(self, records: RecordStore, keys: KeyRing, clock: Callable[[], float]) -> None:
+        self._records = records
+        self._keys = keys
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return "CapabilityLinks()"
+
+    async def create(self, opens: LinkedThing, caller: Caller, account: int, event: int = 0) -> NewLink:
+        """Store a link of a caller, and return it with its token, the only time that it is known."""
+        await self._delete_expired()
+        token, now = secrets.token_urlsafe(16), self._clock()
+        link = StoredLink(
+            opens=opens, account=account, event=event, owner=caller.id, expires_at=now + LINK_SECONDS[opens]
+        )
+        await self._records.put(_KIND, _hash(token), msgspec.json.encode(link), version=0, time=now)
+        return NewLink(token, link)
+
+    async def find(self, opens: LinkedThing, token: str) -> StoredLink | None:
+        """Return what a token opens; None if it is unknown or expired, opens another thing, or lost its key."""
+        record = await self._records.get(_KIND, _hash(token))
+        link = None if record is None else msgspec.json.decode(record.body, type=StoredLink)
+        if link is None or link.opens != opens or self._clock() >= link.expires_at:
+            return None
+        return link if await self._is_owned(link) else None
+
+    async def _is_owned(self, link: StoredLink) -> bool:
+        if link.owner == CONSOLE:
+            return True
+        key = await self._keys.get(link.owner)
+        has_expired = key is not None and key.expires_at is not None and self._clock() >= key.expires_at
+        return key is not None and not has_expired and key.reaches(link.account)
+
+    async def _delete_expired(self) -> None:
+        for record in await self._records.find(_KIND):
+            if self._clock() >= msgspec.json.decode(record.body, type=StoredLink).expires_at:
+                await self._records.delete(_KIND, record.id)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
