@@ -24,11 +24,7 @@ async def test_an_identity_is_listed_and_explained_over_two_logins(online: Runni
             assert explained["identity"] == boss
             assert len({link["contact_id"] for link in explained["links"]}) == 2
             assert {"what", "weight", "agrees"} == explained["links"][0]["reasons"][0].keys()
-<<<<<<< HEAD
         missing = await client.get(f"{IDENTITIES}/unknown")
-=======
-        missing = await client.get(f"{IDENTITIES}/absent")
->>>>>>> 71f78c30 (Show the label of an account on the page about the gateway)
         assert (missing.status_code, missing.json()["code"]) == (422, "unknown-contact")
 
 
