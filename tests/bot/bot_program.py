@@ -1,8 +1,8 @@
 """
 The same as `program.py`, by a `Bot` and its `run`: `python bot_program.py SERVER FOLDER`.
 
-What a text asks for is done: `hang` never ends, `slow` takes a while, `block` holds up the loop for ever, `die` ends
-the process, and `answer …` is answered.
+A text selects what the handler does: `hang` never ends, `slow` takes a while, `block` blocks the loop for ever, `die`
+ends the process, and `answer …` is answered.
 """
 
 from __future__ import annotations

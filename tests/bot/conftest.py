@@ -46,7 +46,7 @@ class OpenClient(Protocol):
 
 @pytest.fixture
 def counted(sandbox: SandboxCore) -> Counted:
-    """Carries the requests of every client of a test that brings no carrier of its own."""
+    """The transport of every client of a test that has no transport of its own; it counts requests."""
     return Counted(Loopback(sandbox))
 
 
@@ -62,7 +62,9 @@ def open_client(world: World, counted: Counted, tmp_path: Path) -> OpenClient:
             world.scan("me")
             world.confirm()
 
-        journal = SqliteJournal(tmp_path / "private" / "me.journal", retention_days=0)  # the world lives in the past
+        journal = SqliteJournal(
+            tmp_path / "private" / "me.journal", retention_days=0
+        )  # The world's time is in the past.
         try:
             async with AsyncClient(
                 server=SERVER, store=store or LoginMemory(), transport=transport or counted, clock=world.clock.now,
@@ -82,7 +84,7 @@ def webwx_world(make_world: Callable[..., World]) -> World:
     return make_world(clock=SystemClock())
 
 
-# -- handlers at work --------------------------------------------------------------------------------------------------
+# -- running handlers --------------------------------------------------------------------------------------------------
 
 
 async def until(is_so: Callable[[], bool]) -> None:
@@ -96,7 +98,7 @@ async def until(is_so: Callable[[], bool]) -> None:
 async def running(bot: Bot, client: AsyncClient) -> AsyncIterator[asyncio.Task[None]]:
     """Run a bot in the background, and stop it at the end."""
     async with client.subscribe(bot.name, follow=False):
-        pass  # so that the consumer is known before anything is said
+        pass  # The consumer must exist before the first message.
     task = asyncio.create_task(bot.start())
     try:
         yield task
@@ -108,7 +110,7 @@ async def running(bot: Bot, client: AsyncClient) -> AsyncIterator[asyncio.Task[N
 
 
 async def handing_out(way: str, client: AsyncClient, handler: Any, **choices: Any) -> None:
-    """Deliver all events to one handler without end: by `deliver`, or by a bot with this handler only."""
+    """Deliver all events to one handler until the end: by `deliver`, or by a bot with only this handler."""
     if way == "deliver":
         await deliver(client, handler, **choices)
         return
@@ -134,7 +136,7 @@ def delivering(request: pytest.FixtureRequest) -> Delivering:
     @asynccontextmanager
     async def delivering(client: AsyncClient, handler: Any, **choices: Any) -> AsyncIterator[asyncio.Task[None]]:
         async with client.subscribe(choices.get("consumer", "bot"), follow=False):
-            pass  # so that the consumer is known before anything is said
+            pass  # The consumer must exist before the first message.
         task = asyncio.create_task(handing_out(request.param, client, handler, **choices))
         try:
             yield task
@@ -147,11 +149,11 @@ def delivering(request: pytest.FixtureRequest) -> Delivering:
     return delivering
 
 
-# -- a server in a process of its own --------------------------------------------------------------------------------
+# -- a server in another process -------------------------------------------------------------------------------------
 
 
 class Server:
-    """A sandbox in a process of its own."""
+    """A sandbox in another process."""
 
     def __init__(self, first_line: dict[str, str]) -> None:
         self.url = first_line["url"]

@@ -1,9 +1,9 @@
 """
-A bot in a process of its own: `python program.py SERVER FOLDER`.
+A bot in its own process: `python program.py SERVER FOLDER`.
 
-It writes down each call of its handler before and after its work, one JSON object on a line, so that a kill between any
-two instructions leaves the truth behind. What a text asks for is done: `hang` never ends, `slow` takes a while, `die`
-ends the process, and `answer …` is answered. SIGTERM cancels the delivery, as the documentation shows.
+It records each call of its handler before and after its work, one JSON object per line, so that the record is right
+after a kill between any two instructions. A text selects what the handler does: `hang` never ends, `slow` takes a
+while, `die` ends the process, and `answer …` is answered. SIGTERM cancels the delivery, as the documentation shows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class EventLogFile:
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def note(self, what: str, ctx: Context | SyncContext, event: TextMessage) -> None:
-        """Write that a call has begun or ended."""
+        """Record that a call has begun or ended."""
         fields = {
             "what": what, "pid": os.getpid(), "number": event.number, "text": event.text, "chat": event.chat,
             "attempt": ctx.attempt, "redelivered": ctx.redelivered,

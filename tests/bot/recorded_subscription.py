@@ -23,7 +23,7 @@ ME = ContactId("@me")
 def delivered(
     number: int, chat: str = "@friend", *, attempt: int = 1, redelivered: bool = False, crashes: int = 0
 ) -> Delivered:
-    """Make the text `number` of a chat."""
+    """Return the text `number` of a chat."""
     fields = {"MsgId": str(number), "FromUserName": chat, "ToUserName": ME, "MsgType": 1, "Content": str(number)}
     item = Item(kind="message", raw=msgspec.Raw(msgspec.json.encode(fields)))
     entry = Entry(
@@ -50,10 +50,10 @@ class RecordedSubscription(Subscription):
         self.poisoned: set[int] = set()
         """Entries with a poison marker."""
         self.unstored: set[int] = set()
-        """Entries that were acknowledged since the last write that was waited for."""
+        """Entries that were acknowledged since the last write that was awaited."""
         self.is_stopped = False
         self.storage_errors = 0
-        """Number of calls that raise, from the next one on."""
+        """Number of calls that raise an error, beginning with the next one."""
         self.end: Exception | None = None
         """Error that is raised once no entry is left."""
         self.count = len(entries)
@@ -132,7 +132,7 @@ async def run_until_done(queues: ChatQueues, subscription: RecordedSubscription)
     """Run queues until every entry of a subscription is acknowledged or a dead letter."""
     running = asyncio.ensure_future(queues.run())
     while not running.done() and len(set(subscription.acked)) + len(subscription.dead) < subscription.count:  # noqa: ASYNC110 - as in `until`
-        await asyncio.sleep(0.2)  # of wound time, mostly
+        await asyncio.sleep(0.2)  # Mostly of the virtual clock.
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -88,7 +88,7 @@ class TestWords:
         assert levelled("Ａ" * 100) == "a" * 100
         assert levelled("Ａ" * 101) == "Ａ" * 101
 
-    def test_case_and_width_make_no_difference(self) -> None:
+    def test_case_and_width_are_ignored(self) -> None:
         assert levelled("／ＨＥＬＰ") == levelled("/help") == "/help"
 
 
@@ -162,7 +162,7 @@ class TestTypes:
             (int, "5 6", "多了一个词：“6”。"),
         ],
     )
-    def test_reason_is_given_in_chinese_as_well(self, annotation: object, text: str, reason: str) -> None:
+    def test_reason_exists_in_chinese(self, annotation: object, text: str, reason: str) -> None:
         with pytest.raises(WrongArguments) as error:
             of_type(annotation).convert(text)
         assert error.value.in_language("zh") == reason
@@ -184,7 +184,7 @@ class TestParameters:
             ("5 line\n\nline", [5, "line\n\nline"]),
         ],
     )
-    def test_last_text_takes_the_rest_as_it_was_written(self, text: str, values: list[object]) -> None:
+    def test_last_text_takes_the_rest_unchanged(self, text: str, values: list[object]) -> None:
         assert arguments(remind).convert(text) == values
 
     @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ class TestParameters:
             ("tea 5", "minutes: 'tea' is not a whole number."),
         ],
     )
-    def test_missing_word_is_named(self, text: str, reason: str) -> None:
+    def test_error_names_a_missing_word(self, text: str, reason: str) -> None:
         with pytest.raises(WrongArguments) as error:
             arguments(remind).convert(text)
         assert str(error.value) == reason
@@ -230,7 +230,7 @@ class TestParameters:
         with pytest.raises(WrongArguments, match="too many"):
             Arguments(remind, []).convert("x")
 
-    def test_usage_shows_what_is_required_and_what_repeats(self) -> None:
+    def test_usage_shows_required_and_repeated_words(self) -> None:
         def handler(state: Literal["on", "off"], size: Size, day: date, *rest: str) -> None:
             raise AssertionError
 

@@ -51,7 +51,7 @@ def phone_of(world: World) -> Callable[..., object]:
 
 
 def noting(bot: Bot) -> list[str]:
-    """Make a bot record all texts that it gets, and answer `ping`."""
+    """Make a bot record all texts that it receives, and answer `ping`."""
     texts: list[str] = []
 
     @bot.on(TextMessage)
@@ -64,7 +64,7 @@ def noting(bot: Bot) -> list[str]:
 
 
 class TestLogOut:
-    async def test_a_login_that_ends_every_48_hours_is_renewed_and_the_history_is_whole(
+    async def test_a_login_that_ends_every_48_hours_is_renewed_and_the_history_is_complete(
         self, open_client: OpenClient, world: World
     ) -> None:
         async with open_client() as client:
@@ -77,7 +77,7 @@ class TestLogOut:
 
             @bot.on_logged_out
             def gone_too(reason: LoggedOut) -> None:
-                raise ZeroDivisionError  # which is logged, and that is all
+                raise ZeroDivisionError  # It is logged, and has no other effect.
 
             ids = set[str]()
             async with running(bot, client) as task:
@@ -131,7 +131,9 @@ class TestLogOut:
             with pytest.raises(LoginTimeout):
                 await task
 
-    async def test_without_a_new_login_its_end_is_the_bots_end(self, open_client: OpenClient, world: World) -> None:
+    async def test_without_a_new_login_the_end_of_the_login_ends_the_bot(
+        self, open_client: OpenClient, world: World
+    ) -> None:
         reasons: list[LoggedOut] = []
         async with open_client() as client:
             bot = Bot(client=client, relogin=False)
@@ -144,7 +146,7 @@ class TestLogOut:
                 await task
         assert [each.reason for each in reasons] == ["phone"]
 
-    async def test_a_network_that_fails_on_the_way_to_a_new_login_is_waited_for(
+    async def test_a_network_failure_during_a_new_login_is_retried(
         self, open_client: OpenClient, world: World, sandbox: SandboxCore
     ) -> None:
         class Broken(Counted):
@@ -167,7 +169,7 @@ class TestLogOut:
                 world.say("ahua", "me", "1")
                 await until(lambda: texts == ["1"])
 
-    async def test_attempt_interrupted_by_the_end_is_no_failure_and_is_repeated(
+    async def test_attempt_interrupted_by_the_end_is_repeated_and_not_a_failure(
         self, open_client: OpenClient, world: World
     ) -> None:
         errors, calls = list[object](), list[int]()
@@ -214,7 +216,7 @@ class TestStart:
         assert texts == ["1"]
         assert carrier.calls[:2] == ["webwxinit"] * 2
 
-    async def test_a_client_that_is_not_logged_in_is(self, world: World, counted: Counted, tmp_path: Path) -> None:
+    async def test_a_client_without_a_login_is_logged_in(self, world: World, counted: Counted, tmp_path: Path) -> None:
         journal = SqliteJournal(tmp_path / "me.journal", retention_days=0)
         async with AsyncClient(server=SERVER, transport=counted, clock=world.clock.now, journal=journal) as client:
             ready: list[tuple[Bot, AsyncClient]] = []
@@ -226,12 +228,10 @@ class TestStart:
             await until(lambda: texts == ["1"])
             task.cancel()
             await asyncio.wait([task])
-            assert client.state is LoginState.ONLINE  # it is not ours to close
+            assert client.state is LoginState.ONLINE  # The client was passed in, so the bot does not close it.
         await journal.close()
 
-    async def test_of_a_client_that_is_logged_in_the_server_is_asked_nothing(
-        self, open_client: OpenClient, counted: Counted
-    ) -> None:
+    async def test_a_client_with_a_login_causes_no_request(self, open_client: OpenClient, counted: Counted) -> None:
         async with open_client() as client:
             counted.calls.clear()
             asked: list[list[str]] = []
@@ -272,11 +272,11 @@ class TestStart:
         ],
         ids=lambda choice: next(iter(choice)),
     )  # fmt: skip
-    def test_a_number_that_leaves_nothing_to_do_is_refused(self, choice: dict[str, Any]) -> None:
+    def test_a_limit_of_zero_is_refused(self, choice: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match=next(iter(choice))):
             Bot(**choice)
 
-    async def test_no_bot_at_all_is_refused(self) -> None:
+    async def test_a_start_without_a_bot_is_refused(self) -> None:
         with pytest.raises(ValueError, match="There is no bot to run"):
             await start()
 
@@ -392,7 +392,7 @@ class TestSeveral:
             await until(lambda: texts[1] == ["to other", "still here"])
             assert not task.done()
             task.cancel()
-            with pytest.raises(LoggedOut):  # the first error, once all have ended
+            with pytest.raises(LoggedOut):  # The first error, after all have ended.
                 await task
         await journal.close()
 
@@ -407,7 +407,7 @@ class TestSeveral:
             texts = [noting(bot) for bot in bots]
             for bot in bots:
                 async with client.subscribe(bot.name, follow=False):
-                    pass  # so that both are known before anything is said
+                    pass  # Both consumers must exist before the first message.
             task = asyncio.create_task(start(*bots))
             world.say("ahua", "me", "before")
             await until(lambda: texts == [["before"], ["before"]])
@@ -442,7 +442,7 @@ class TestSeveral:
 
 
 class TestRun:
-    def test_while_a_program_is_loaded_for_its_bots_none_is_started(self) -> None:
+    def test_no_bot_starts_while_its_program_is_loaded(self) -> None:
         one, other = Bot(), Bot(name="other")
         with loading() as found:
             one.run()
@@ -462,7 +462,7 @@ class TestRun:
             output, errors = process.communicate(timeout=20)
         assert (process.returncode, output, errors) == (0, "ended well\n", "")
 
-    def test_a_signal_that_is_ignored_from_the_start_stays_ignored(self, server: Server, tmp_path: Path) -> None:
+    def test_an_ignored_signal_stays_ignored(self, server: Server, tmp_path: Path) -> None:
         ignoring = (
             "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
         )
@@ -474,9 +474,7 @@ class TestRun:
             output, errors = process.communicate(timeout=20)
         assert (process.returncode, output, errors) == (0, "ended well\n", "")
 
-    def test_a_loop_that_nothing_reaches_is_interrupted_by_the_third_signal(
-        self, server: Server, tmp_path: Path
-    ) -> None:
+    def test_the_third_signal_interrupts_a_blocked_loop(self, server: Server, tmp_path: Path) -> None:
         with program(server, tmp_path) as process:
             server.say("ahua", "block")
             wait_until((tmp_path / "diary.jsonl").read_text, process)

@@ -72,7 +72,7 @@ class GatedHandler(RecordingHandler):
 
 
 class TestOrder:
-    async def test_a_chat_is_handled_one_by_one_in_the_order_of_arrival(self) -> None:
+    async def test_a_chat_is_handled_in_the_order_of_arrival(self) -> None:
         inside: list[int] = []
         most = 0
 
@@ -88,7 +88,7 @@ class TestOrder:
         assert most == 1
         assert list(range(1, 50)) == subscription.acked
 
-    def test_a_chat_that_waits_keeps_no_other_waiting(self) -> None:
+    def test_a_waiting_chat_does_not_delay_another(self) -> None:
         async def work() -> None:
             handle = GatedHandler("@slow")
             subscription = RecordedSubscription(
@@ -103,7 +103,7 @@ class TestOrder:
 
         run_with_virtual_clock(work)
 
-    async def test_entries_without_a_chat_have_a_queue_of_their_own(self) -> None:
+    async def test_entries_without_a_chat_have_their_own_queue(self) -> None:
         handle = GatedHandler("")
         subscription = RecordedSubscription(delivered(1, ""), delivered(2, ""), delivered(3, "@a"))
         running = asyncio.create_task(ChatQueues(subscription, handle).run())
@@ -115,7 +115,7 @@ class TestOrder:
         await end(running)
 
     async def test_chats_take_turns(self) -> None:
-        """A long queue in one chat does not come before what others have said after its first."""
+        """A long queue in one chat does not delay later entries of other chats."""
         subscription = RecordedSubscription(
             *(delivered(number, "@loud") for number in range(1, 10)), delivered(10, "@quiet")
         )
@@ -133,7 +133,7 @@ class TestOrder:
 
 
 class TestTasks:
-    async def test_a_handler_that_never_waits_costs_no_task_per_entry(self) -> None:
+    async def test_a_handler_that_never_waits_needs_no_task_per_entry(self) -> None:
         made = 0
         loop = asyncio.get_running_loop()
 
@@ -152,7 +152,7 @@ class TestTasks:
         assert made < 10
 
     async def test_a_queue_of_fast_handlers_gives_others_their_turn(self) -> None:
-        """Work of half a second in steps of half a millisecond; other tasks run after each step."""
+        """Half a second of work in steps of half a millisecond; other tasks run after each step."""
         loop = asyncio.get_running_loop()
         turns = 0
 
@@ -173,7 +173,7 @@ class TestTasks:
         assert turns > 500
         await end(running)
 
-    def test_workers_of_a_burst_do_not_stay(self) -> None:
+    def test_workers_end_after_a_burst(self) -> None:
         async def work() -> None:
             handle = GatedHandler(*(f"@{number}" for number in range(500)))
             subscription = RecordedSubscription(*(delivered(number + 1, f"@{number}") for number in range(500)))
@@ -190,7 +190,7 @@ class TestTasks:
 
 
 class NotesMarkers(RecordingHandler):
-    """A handler that takes a second, and notes which entries have a poison marker, and how many calls run."""
+    """A handler that takes a second, and records the entries with a poison marker and the number of running calls."""
 
     def __init__(self, subscription: RecordedSubscription) -> None:
         super().__init__()
@@ -324,9 +324,7 @@ class TestFailures:
         [ValueError, type("Odd", (BaseException,), {}), asyncio.CancelledError, SystemExit, GeneratorExit, MemoryError],
         ids=lambda error: error.__name__,
     )
-    def test_an_entry_that_fails_is_tried_again_and_given_up_whatever_is_raised(
-        self, error: type[BaseException]
-    ) -> None:
+    def test_any_exception_is_retried_and_then_given_up(self, error: type[BaseException]) -> None:
         async def work() -> None:
             seen = RecordingHandler()
 
@@ -397,7 +395,7 @@ class TestFailures:
 
         run_with_virtual_clock(work)
 
-    def test_other_chats_go_on_while_one_waits_for_its_next_attempt(self) -> None:
+    def test_other_chats_continue_while_one_waits_for_its_next_attempt(self) -> None:
         async def work() -> None:
             loop = asyncio.get_running_loop()
             done: dict[int, float] = {}
@@ -432,10 +430,10 @@ class TestFailures:
             "bot: event 41 failed (attempt 1 of 2): ValueError at test_chat_queues.py:…."
         )
         assert second.startswith("bot: event 41 is a dead letter after 2 failures; the last one was ValueError at ")
-        assert 'raise ValueError("text of a private message")' in first  # the source line, but not the message
+        assert 'raise ValueError("text of a private message")' in first  # The source line, but not the message.
         assert first.splitlines()[-1] == "ValueError"
 
-    def test_an_interrupt_is_not_the_handlers(self) -> None:
+    def test_an_interrupt_is_not_a_failure_of_the_handler(self) -> None:
         async def work() -> None:
             async def handle(entry: Delivered, attempt: int) -> None:
                 raise KeyboardInterrupt
@@ -448,7 +446,7 @@ class TestFailures:
         with pytest.raises(KeyboardInterrupt):
             run_with_virtual_clock(work)
 
-    def test_an_attempt_from_an_earlier_process_counts_on(self) -> None:
+    def test_an_attempt_of_an_earlier_process_counts(self) -> None:
         async def work() -> None:
             seen = RecordingHandler()
 
@@ -479,7 +477,7 @@ class TestFailures:
 
         run_with_virtual_clock(work)
 
-    def test_a_journal_that_fails_is_tried_again_and_no_attempt_is_lost(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_failing_journal_is_tried_again_and_no_attempt_is_lost(self, caplog: pytest.LogCaptureFixture) -> None:
         async def work() -> None:
             seen = RecordingHandler()
 
@@ -497,7 +495,7 @@ class TestFailures:
 
         run_with_virtual_clock(work)
         failures = [record for record in caplog.records if "the journal fails" in record.getMessage()]
-        assert len(failures) == 3  # once for each time that it began to fail
+        assert len(failures) == 3  # Once for each time that it began to fail.
 
     async def test_internal_error_is_raised_by_run(self) -> None:
         class Broken(RecordedSubscription):
@@ -509,7 +507,7 @@ class TestFailures:
 
 
 class TestSlow:
-    def test_a_handler_of_more_than_30_s_is_reported_once(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_handler_that_runs_longer_than_30_s_is_reported_once(self, caplog: pytest.LogCaptureFixture) -> None:
         async def work() -> None:
             async def handle(entry: Delivered, attempt: int) -> None:
                 await asyncio.sleep({1: 29.0, 2: 600.0}[entry.entry.number])
@@ -538,7 +536,7 @@ class TestSlow:
 
         run_with_virtual_clock(work)
 
-    def test_handler_that_returns_in_spite_of_the_time_limit_has_succeeded(self) -> None:
+    def test_handler_that_returns_after_the_time_limit_has_succeeded(self) -> None:
         async def work() -> None:
             async def handle(entry: Delivered, attempt: int) -> None:
                 try:
@@ -554,7 +552,7 @@ class TestSlow:
 
 
 class TestRoom:
-    def test_no_more_than_the_bound_is_in_memory(self) -> None:
+    def test_the_number_of_entries_in_memory_is_bounded(self) -> None:
         async def work() -> None:
             handle = GatedHandler(*(f"@{number}" for number in range(40)))
             subscription = RecordedSubscription(*(delivered(number + 1, f"@{number % 40}") for number in range(400)))
@@ -570,8 +568,11 @@ class TestRoom:
 
         run_with_virtual_clock(work)
 
-    def test_a_chat_whose_handler_hangs_does_not_use_up_the_room_of_others(self) -> None:
-        """Ten thousand wait in one chat, room is for a hundred, and another chat's is handled within two seconds."""
+    def test_a_chat_whose_handler_hangs_does_not_use_the_space_of_others(self) -> None:
+        """
+        Ten thousand entries wait in one chat, a hundred fit into memory, and another chat is handled within two
+        seconds.
+        """
 
         async def work() -> None:
             loop = asyncio.get_running_loop()
@@ -628,8 +629,8 @@ class TestRoom:
 
         run_with_virtual_clock(work)
 
-    def test_a_queue_that_moves_is_not_put_down(self) -> None:
-        """A long queue of fast handlers is full at every look, and still nothing need be read twice."""
+    def test_a_queue_with_progress_is_not_deferred(self) -> None:
+        """A long queue of fast handlers is full at every check, but no entry must be read twice."""
 
         async def work() -> None:
             async def handle(entry: Delivered, attempt: int) -> None:
@@ -643,7 +644,7 @@ class TestRoom:
 
 
 class TestEnd:
-    def test_running_handlers_end_and_nothing_more_is_taken(self) -> None:
+    def test_running_handlers_end_and_no_more_entries_are_taken(self) -> None:
         async def work() -> None:
             handle = GatedHandler("@slow")
             subscription = RecordedSubscription(delivered(1, "@slow"), delivered(2, "@slow"))
@@ -662,7 +663,7 @@ class TestEnd:
 
         run_with_virtual_clock(work)
 
-    def test_after_ten_seconds_a_handler_is_cancelled_and_its_entry_comes_again(self) -> None:
+    def test_after_ten_seconds_a_handler_is_cancelled_and_its_entry_is_redelivered(self) -> None:
         async def work() -> None:
             loop = asyncio.get_running_loop()
             handle = GatedHandler("@slow")
@@ -695,7 +696,7 @@ class TestEnd:
 
         run_with_virtual_clock(work)
 
-    def test_a_handler_that_will_not_end_is_left_behind(self) -> None:
+    def test_a_handler_that_ignores_cancellation_does_not_delay_the_end(self) -> None:
         async def work() -> None:
             loop = asyncio.get_running_loop()
             is_let_go = False
@@ -718,7 +719,7 @@ class TestEnd:
 
         run_with_virtual_clock(work)
 
-    def test_no_further_attempt_is_waited_for(self) -> None:
+    def test_the_end_does_not_wait_for_further_attempts(self) -> None:
         async def work() -> None:
             loop = asyncio.get_running_loop()
 
@@ -756,10 +757,13 @@ class TestEnd:
     room=st.integers(1, 40),
     attempts=st.integers(1, 4),
 )
-def test_whatever_handlers_do_each_entry_is_done_with_once_and_in_order(
+def test_each_entry_is_acknowledged_once_and_in_order_for_any_handler(
     seed: int, count: int, chats: int, room: int, attempts: int
 ) -> None:
-    """Handlers return, wait, fail and cancel themselves at random; the journal fails; more arrives meanwhile."""
+    """
+    Handlers return, wait, fail and cancel themselves at random; the journal fails; more entries arrive at the same
+    time.
+    """
 
     async def work() -> None:
         dice = random.Random(seed)
@@ -825,6 +829,6 @@ def test_whatever_handlers_do_each_entry_is_done_with_once_and_in_order(
     ],
 )
 def test_last_attempt_is_marked_before_it_fails(attempt: int, fields: dict[str, Any], expected: bool) -> None:
-    """What an end or a crash cut short was no failure, so it is not counted."""
+    """An attempt that an end or a crash interrupted is not a failure, so it is not counted."""
     entry = msgspec.structs.replace(delivered(1).entry, attempt=attempt, **fields)
     assert is_last_attempt(entry, attempt, 3) is expected

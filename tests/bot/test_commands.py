@@ -1,4 +1,4 @@
-"""Commands: which handler they choose, what it is called with, and where usage and help are answered."""
+"""Commands: how they select a handler and its arguments, and where usage and help are sent."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def make_bot(client: AsyncClient, heard: list[object], **choices: Any) -> Bot:
 
 
 async def heard_from(world: World, heard: list[object], *texts: str, sender: str = "ahua", to: str = "me") -> None:
-    """Say texts, and wait until a last one was handled."""
+    """Send texts, and wait until the last one was handled."""
     for text in (*texts, "end"):
         world.say(sender, to, text)
     await until(lambda: heard[-1:] == ["end"])
@@ -65,7 +65,7 @@ async def heard_from(world: World, heard: list[object], *texts: str, sender: str
 
 
 class TestCalls:
-    async def test_words_behind_the_name_are_arguments(self, open_client: OpenClient, world: World) -> None:
+    async def test_words_after_the_name_are_arguments(self, open_client: OpenClient, world: World) -> None:
         heard: list[object] = []
         async with open_client() as client, running(make_bot(client, heard), client):
             await heard_from(
@@ -78,9 +78,7 @@ class TestCalls:
             )
         assert heard == [(5, "tea is ready"), (5, "喝茶"), (6, "tea"), ("/", "cook", ("fish", "hot pot"))]
 
-    async def test_texts_that_are_no_command_of_the_bot_go_to_other_handlers(
-        self, open_client: OpenClient, world: World
-    ) -> None:
+    async def test_other_texts_go_to_other_handlers(self, open_client: OpenClient, world: World) -> None:
         texts = [
             "/unknown",
             "remind 5",
@@ -104,7 +102,7 @@ class TestCalls:
             await heard_from(world, heard, "@小明\u2005/cook fish", "@小明 ／remind 5 x  y", "@小明", to="hiking")
         assert heard == [("/", "cook", ("fish",)), (5, "x  y"), "@小明"]
 
-    async def test_prefixes_are_chosen_by_the_bot(self, open_client: OpenClient, world: World) -> None:
+    async def test_prefixes_are_set_by_the_bot(self, open_client: OpenClient, world: World) -> None:
         heard: list[object] = []
         async with (
             open_client() as client,
@@ -215,7 +213,7 @@ class TestHelp:
             ]
 
     @pytest.mark.parametrize("question", ["/help remind", "／help ／提醒"])
-    async def test_help_with_a_name_shows_other_names_and_the_whole_docstring(
+    async def test_help_with_a_name_shows_aliases_and_the_complete_docstring(
         self, open_client: OpenClient, world: World, question: str
     ) -> None:
         heard: list[object] = []
@@ -236,7 +234,9 @@ class TestHelp:
                 said(world, "me", "filehelper")[-1].splitlines()[-1] == "/帮助 [command…]: 列出命令，或说明其中一个。"
             )
 
-    async def test_program_with_a_help_command_of_its_own_keeps_it(self, open_client: OpenClient, world: World) -> None:
+    async def test_a_help_command_of_the_program_replaces_the_built_in_one(
+        self, open_client: OpenClient, world: World
+    ) -> None:
         heard: list[object] = []
         async with open_client() as client:
             bot = Bot(client=client, commands=Commands(help=("help", "帮助")))
@@ -283,7 +283,7 @@ class TestMistakes:
             Bot().on(command=command)
 
     @pytest.mark.parametrize("command", [5, ("a", 5), None, ["a"]], ids=repr)
-    def test_name_that_is_no_text_is_refused(self, command: Any) -> None:
+    def test_name_that_is_not_text_is_refused(self, command: Any) -> None:
         with pytest.raises(TypeError, match=r"command= cannot be"):
             Bot().on(command=command)
 
@@ -313,7 +313,7 @@ class TestMistakes:
             ({"allow": ""}, "allow= cannot be ''"),
         ],
     )
-    def test_choices_that_make_no_sense_are_refused(self, choices: Any, error: str) -> None:
+    def test_invalid_options_of_commands_are_refused(self, choices: Any, error: str) -> None:
         with pytest.raises(ValueError, match=error):
             Commands(**choices)
 

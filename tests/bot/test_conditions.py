@@ -1,4 +1,4 @@
-"""Filters that combine with `&`, `|` and `~`, and the reasons that they give for the log."""
+"""Filters that combine with `&`, `|` and `~`, and their reasons in the log."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def message(text: str, chat: str = "@ahua") -> TextMessage:
 
 
 async def reason(filter_: Filter, event: Event) -> str:
-    """Return why an event does not match; for filters that need no client."""
+    """Return why an event does not match a filter that needs no client."""
     context: Any = None
     return await reason_of(filter_.condition, context, event)
 
@@ -74,7 +74,9 @@ class TestCombinations:
         ],
         ids=repr,
     )
-    async def test_combination_says_which_part_did_not_match(self, filter_: Filter, text: str, expected: str) -> None:
+    async def test_the_reason_names_the_part_that_did_not_match(
+        self, filter_: Filter, text: str, expected: str
+    ) -> None:
         assert await reason(filter_, message(text)) == expected
 
     @pytest.mark.parametrize("keyword", ["text", "regex", "chat", "sender", "group", "mentions_me", "state"])
@@ -84,7 +86,7 @@ class TestCombinations:
         assert await reason(filter_, Event()) == f"{keyword}= does not match"
         assert await reason(~filter_, Event()) == ""
 
-    def test_filter_shows_how_it_is_composed(self) -> None:
+    def test_the_repr_of_a_filter_shows_its_parts(self) -> None:
         assert repr(~Filter(is_loud, chat="阿华") | is_long) == "Filter((~(is_loud & chat=) | is_long))"
 
     async def test_filter_can_be_written_above_a_function(self) -> None:
@@ -96,7 +98,7 @@ class TestCombinations:
 
 
 class TestInBots:
-    async def test_filters_choose_the_handler(self, open_client: OpenClient, world: World) -> None:
+    async def test_filters_select_the_handler(self, open_client: OpenClient, world: World) -> None:
         heard: list[str] = []
         from_friends = Filter(chat=("阿华", "李雷"))
         async with open_client() as client:
@@ -145,7 +147,7 @@ class TestInBots:
                 await until(lambda: len(heard) == 2)
         assert heard == ["first: 1", "asked: 2"]
 
-    async def test_debug_log_says_which_part_did_not_match(
+    async def test_debug_log_names_the_part_that_did_not_match(
         self, open_client: OpenClient, world: World, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO, "webwx.bot")
@@ -179,7 +181,7 @@ class TestMistakes:
             (("text",), {}, "'text' is not callable"),
         ],
     )
-    def test_argument_that_is_no_filter_is_refused(
+    def test_argument_that_is_not_a_filter_is_refused(
         self, arguments: tuple[Any, ...], keywords: dict[str, Any], error: str
     ) -> None:
         with pytest.raises(TypeError, match=error):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def text_from(client: AsyncClient, nickname: str, number: int = 7) -> TextMessage:
-    """Make an event as the journal's number `number`."""
+    """Return an event with this number in the journal."""
     chat = client.contacts.find(nickname=nickname).id
     return TextMessage(
         number=number, message_id="1", chat=chat, sender=chat, is_self=False, time=0, content="在吗？", text="在吗？"
@@ -38,7 +38,7 @@ def context(client: AsyncClient, event: Event, *, consumer: str = "bot", attempt
 
 
 @pytest.mark.parametrize("name", ["send_text", "send_image", "send_video", "send_sticker", "send_file", "forward"])
-def test_a_verb_is_the_clients_but_for_the_key(name: str) -> None:
+def test_a_method_equals_the_clients_except_for_the_key(name: str) -> None:
     from webwx.client.client import AsyncClient
 
     its = inspect.signature(getattr(AsyncClient, name)).parameters
@@ -48,7 +48,7 @@ def test_a_verb_is_the_clients_but_for_the_key(name: str) -> None:
 
 
 class TestKeys:
-    async def test_a_handler_called_again_sends_nothing_twice(self, open_client: OpenClient, world: World) -> None:
+    async def test_a_repeated_handler_sends_nothing_twice(self, open_client: OpenClient, world: World) -> None:
         async with open_client() as client:
             event = text_from(client, "阿华")
             ctx = context(client, event)
@@ -67,7 +67,7 @@ class TestKeys:
             assert len(world.inbox("ahua")["xiaoming"].messages) == 5
             assert len(world.inbox("zhangsan")["xiaoming"].messages) == 2
 
-    async def test_replies_with_media_go_into_the_chat_of_the_event_and_are_sent_once(
+    async def test_replies_with_media_go_to_the_chat_of_the_event_and_are_sent_once(
         self, open_client: OpenClient, world: World
     ) -> None:
         async with open_client() as client:
@@ -88,7 +88,7 @@ class TestKeys:
             with pytest.raises(UnknownContact, match="A timer or another account has no chat"):
                 await context(client, Event()).reply_image(PNG)
 
-    async def test_the_same_words_twice_in_one_call_are_two_sends(self, open_client: OpenClient, world: World) -> None:
+    async def test_two_equal_replies_in_one_call_are_two_sends(self, open_client: OpenClient, world: World) -> None:
         async with open_client() as client:
             ctx = context(client, text_from(client, "阿华"))
             assert await ctx.reply("!") != await ctx.reply("!")
@@ -102,7 +102,7 @@ class TestKeys:
                 await context(client, text_from(client, "阿华", number), consumer=consumer).reply("!")
             assert len(world.inbox("ahua")["xiaoming"].messages) == 3
 
-    async def test_a_send_whose_answer_was_lost_stays_unknown_and_is_not_repeated(
+    async def test_a_send_with_a_lost_answer_stays_unknown_and_is_not_repeated(
         self, open_client: OpenClient, world: World, counted: Counted
     ) -> None:
         async with open_client() as client:
@@ -129,7 +129,7 @@ class TestVerbs:
             await ctx.forward(ctx.event, "张三")
             assert last(world, "zhangsan", "xiaoming").text == "在吗？"
 
-    async def test_reply_to_a_recall_goes_into_its_chat(self, open_client: OpenClient, world: World) -> None:
+    async def test_reply_to_a_recall_goes_to_its_chat(self, open_client: OpenClient, world: World) -> None:
         async with open_client() as client:
             chat = client.contacts.find(nickname="阿华").id
             gone = MessageRecalled(number=3, message_id="1", chat=chat, is_self=False, time=0, text="", content="")

@@ -1,4 +1,4 @@
-"""Conversations: what has a state of its own, across logins, and how handlers share one."""
+"""Conversations: which events share a state, across logins, and the order of handlers with one state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Talk(Steps):
 
 
 def counting(state_key: StateKey = "chat") -> Bot:
-    """Return a bot that says how many messages it had with one state."""
+    """Return a bot that replies with the number of messages in one state."""
     bot = Bot(state_key=state_key)
 
     @bot.on(TextMessage)
@@ -62,7 +62,7 @@ def test_each_person_of_a_chatroom_has_a_state_with_the_key_person(
         assert webwx_friend.hears("d 1")
 
 
-def test_a_function_chooses_the_state(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
+def test_a_function_selects_the_state(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
     other = webwx_sandbox.person("lilei")
     with webwx_sandbox.running(counting(lambda _: "all")):
         webwx_friend.say("a")

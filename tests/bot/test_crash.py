@@ -59,11 +59,11 @@ class Bot:
         path = self._folder / "diary.jsonl"
         if not path.exists():
             return []
-        whole, _, _ = path.read_text("utf-8").rpartition("\n")  # the last line may be in the midst of being written
+        whole, _, _ = path.read_text("utf-8").rpartition("\n")  # The last line may be incomplete.
         return [json.loads(line) for line in whole.splitlines()]
 
     def calls(self, text: str) -> list[tuple[int, bool]]:
-        """Return attempt and mark of each call for a text."""
+        """Return attempt and redelivery mark of each call for a text."""
         return [
             (each["attempt"], each["redelivered"])
             for each in self.diary
@@ -108,7 +108,7 @@ class Bot:
             time.sleep(0.01)
 
     def check(self, texts: dict[str, list[str]]) -> dict[str, int]:
-        """Check that all events were acknowledged, in order, and that each repeated call is marked as such."""
+        """Check that all events were acknowledged in order, and that each repeated call is marked as redelivered."""
         diary = self.diary
         seen: set[str] = set()
         repeated = 0
@@ -132,7 +132,7 @@ def bot(request: pytest.FixtureRequest, server: Server, tmp_path: Path, canary: 
     return Bot(request.param, server, tmp_path, canary, forks)
 
 
-def test_killed_inside_its_handler_the_message_comes_again_and_the_one_before_does_not(
+def test_a_message_is_redelivered_after_a_kill_in_its_handler_and_the_previous_one_is_not(
     bot: Bot, server: Server
 ) -> None:
     with bot.running() as process:
@@ -140,7 +140,7 @@ def test_killed_inside_its_handler_the_message_comes_again_and_the_one_before_do
         bot.wait(lambda: bot.done("answer before") == 1)
         server.say("ahua", "hang")
         bot.wait(lambda: len(bot.calls("hang")) == 1)
-        for text in ("meanwhile", "and then"):  # each carries what was acknowledged before it
+        for text in ("meanwhile", "and then"):  # Each has the acknowledgement of the one before.
             server.say("lilei", text)
             bot.wait(lambda text=text: bot.done(text) == 1)
         process.kill()
@@ -162,9 +162,7 @@ def die(bot: Bot) -> None:
         assert process.wait(PATIENCE) == -signal.SIGKILL
 
 
-def test_an_event_that_kills_its_process_each_time_becomes_a_dead_letter_and_no_other_does(
-    bot: Bot, server: Server
-) -> None:
+def test_only_an_event_that_always_kills_its_process_becomes_a_dead_letter(bot: Bot, server: Server) -> None:
     with bot.running():
         server.say("ahua", "before")
         bot.wait(lambda: bot.done("before") == 1)
@@ -198,10 +196,10 @@ def test_after_a_kill_only_events_in_handlers_are_redelivered(bot: Bot, server: 
         assert not {each["text"] for each in calls} & done
         again = {each["text"] for each in calls if each["redelivered"]}
         assert again >= {each["text"] for each in calls if each["text"] in called}
-        # A thread may end the process just as each of the two other chats has its handler called.
+        # A thread may end the process just when the handlers of the two other chats are called.
         assert len(again - called) <= 2
         called |= {each["text"] for each in calls}
-    assert len(called) < 81, "it died while others were waiting"
+    assert len(called) < 81, "the process died while others were waiting"
 
 
 @pytest.mark.verify
@@ -215,7 +213,7 @@ def test_revived_event_that_crashes_again_does_so_twice_more(bot: Bot, server: S
     with bot.running() as process:
         bot.wait(lambda: len(bot.dead_letters()) == 1)
         assert bot.revive(bot.number("die"))
-        assert process.wait(PATIENCE) == -signal.SIGKILL  # it reached the one that is running
+        assert process.wait(PATIENCE) == -signal.SIGKILL  # It reached the running process.
     die(bot)
     with bot.running():
         bot.wait(lambda: len(bot.dead_letters()) == 1)
@@ -225,7 +223,7 @@ def test_revived_event_that_crashes_again_does_so_twice_more(bot: Bot, server: S
 
 
 @pytest.mark.verify
-def test_handler_that_hangs_beside_it_is_not_given_up(bot: Bot, server: Server) -> None:
+def test_handler_that_hangs_at_the_same_time_is_not_given_up(bot: Bot, server: Server) -> None:
     with bot.running():
         server.say("zhangsan", "before")
         bot.wait(lambda: bot.done("before") == 1)
@@ -280,11 +278,11 @@ def test_second_signal_ends_at_once_and_running_events_are_redelivered(bot: Bot,
         bot.wait(lambda: bot.done("done") == 1 and len(bot.calls("hang")) == 1)
         begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.5)  # another process, which has no virtual clock
+        time.sleep(0.5)  # Another process, which has no virtual clock.
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
-        assert time.monotonic() - begun < 8  # the drain's ten seconds were not waited for
+        assert time.monotonic() - begun < 8  # The ten seconds of the drain did not pass.
     with bot.running():
         bot.wait(lambda: len(bot.calls("hang")) == 2)
     assert bot.calls("done") == [(1, False)]
@@ -307,7 +305,7 @@ def test_a_handler_that_hangs_is_cancelled_after_ten_seconds(bot: Bot, server: S
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("bot", PROGRAMS[1:], indirect=True, ids=["bot"])
 def test_sigterm_at_random_moments_under_load_loses_nothing_and_answers_nothing_twice(bot: Bot, server: Server) -> None:
-    """The soak does it with `deliver`, and far more often."""
+    """The soak test does the same with `deliver`, and much more often."""
     dice, took = random.Random(13), list[float]()
     texts: dict[str, list[str]] = {"ahua": [], "lilei": [], "zhangsan": []}
     for _ in range(10):
@@ -316,7 +314,7 @@ def test_sigterm_at_random_moments_under_load_loses_nothing_and_answers_nothing_
                 sender = dice.choice(list(texts))
                 texts[sender].append(f"{dice.choice(['slow', 'answer', 'note'])} {sender} {len(texts[sender])}")
                 server.say(sender, texts[sender][-1])
-            time.sleep(dice.random() * 0.05)  # another process, which has no virtual clock
+            time.sleep(dice.random() * 0.05)  # Another process, which has no virtual clock.
             process.send_signal(signal.SIGTERM)
             took.append(end(process))
     with bot.running() as process:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class RecordingHandler:
-    """A handler that records its calls, and acts as the text asks for."""
+    """A handler that records its calls, and acts as the text says."""
 
     def __init__(self, **reactions: Callable[[Context], Any]) -> None:
         self.events: list[Event] = []
@@ -93,7 +93,7 @@ async def test_changes_of_contacts_are_delivered_only_with_include_all(
             assert any(isinstance(event, ContactChanged) for event in everything.events)
 
 
-async def test_each_consumer_gets_everything_and_has_a_place_of_its_own(
+async def test_each_consumer_gets_every_event_and_has_its_own_cursor(
     open_client: OpenClient, delivering: Delivering, world: World
 ) -> None:
     async with open_client() as client:
@@ -108,9 +108,7 @@ async def test_each_consumer_gets_everything_and_has_a_place_of_its_own(
             await until(lambda: other.texts == ["1", "2"])
 
 
-async def test_one_consumer_is_read_from_one_place(
-    open_client: OpenClient, delivering: Delivering, world: World
-) -> None:
+async def test_a_consumer_can_be_open_once(open_client: OpenClient, delivering: Delivering, world: World) -> None:
     async with open_client() as client:
         heard = RecordingHandler()
         async with delivering(client, heard):
@@ -160,7 +158,7 @@ class TestFailures:
             assert letter.error.startswith(type(error).__name__)
         assert f"event {letter.event.number} is a dead letter" in caplog.text
 
-    async def test_a_dead_letter_can_be_handed_out_once_more(
+    async def test_a_dead_letter_can_be_revived(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         async with open_client() as client:
@@ -236,10 +234,10 @@ class TestHangingHandlers:
             assert not task.done()
         gaps = [later - earlier for earlier, later in pairwise(carrier.polls)]
         assert max(gaps) < 30
-        if not is_plain:  # a thread's time cannot be wound; tests/bot/test_load.py measures it
-            assert max(late) < 30  # a poll's length at most: it was handled before the next one ended
+        if not is_plain:  # The time of a thread cannot be virtual; tests/bot/test_load.py measures it.
+            assert max(late) < 30  # The duration of a poll at most: the event was handled before the next poll ended.
 
-    async def test_a_handler_that_takes_long_gets_its_event_once(
+    async def test_a_slow_handler_gets_its_event_once(
         self, open_client: OpenClient, delivering: Delivering, world: World, sandbox: SandboxCore
     ) -> None:
         door = asyncio.Event()
@@ -276,7 +274,7 @@ class TestHangingHandlers:
             await until(lambda: sorted(heard.texts) == ["done", "slow"])
             task.cancel()
             await let_others_run()
-            task.cancel()  # as if the process had ended here
+            task.cancel()  # As if the process had ended here.
             await asyncio.wait([task])
         async with open_client(store=store) as client:
             again = RecordingHandler()
@@ -291,7 +289,7 @@ class TestAbsence:
     async def test_events_that_arrived_between_two_runs_are_delivered(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
-        """The account is synced for another consumer meanwhile; a thousand wait for the one that is away."""
+        """The account is synced for another consumer; a thousand events wait for the one that is not open."""
         async with open_client() as client:
             heard = RecordingHandler()
             async with delivering(client, heard):
@@ -325,7 +323,7 @@ class TestAbsence:
 
 
 class TestTheProcess:
-    async def test_nothing_global_is_installed(
+    async def test_deliver_changes_no_global_state(
         self, open_client: OpenClient, delivering: Delivering, world: World
     ) -> None:
         def look() -> list[object]:
@@ -360,7 +358,7 @@ assert before == look()
 
 class TestReceivedText:
     @pytest.mark.parametrize("text", ["🌚 🌝🌚 🌝🌚 🌝", "退出wechat4u", "/restart", "/quit"])
-    async def test_no_text_is_a_command(
+    async def test_no_text_is_treated_as_a_command(
         self, open_client: OpenClient, delivering: Delivering, world: World, text: str
     ) -> None:
         async with open_client() as client:
@@ -451,7 +449,7 @@ class TestPlainFunctions:
         done, heard, counts = threading.Event(), list[str](), DeliveryCounts()
 
         def wait(ctx: SyncContext, event: TextMessage) -> None:
-            done.wait(1.5)  # a thread's time cannot be wound, and limits are looked at once a second
+            done.wait(1.5)  # The time of a thread cannot be virtual, and limits are checked once a second.
             heard.append(event.text)
 
         async with open_client() as client, delivering(client, wait, time_limit=0.1, counts=counts):
@@ -464,7 +462,9 @@ class TestPlainFunctions:
 async def test_contacts_are_read_by_eight_threads_while_two_change(
     open_client: OpenClient, delivering: Delivering, world: World, changes: int
 ) -> None:
-    """Eight plain functions read by id and by name, again and again, while one is renamed and one comes and goes."""
+    """
+    Eight plain functions read by id and by name repeatedly, while one contact is renamed and one is added and removed.
+    """
     is_over = threading.Event()
     failures, reads, counts = list[str](), dict[str, int](), DeliveryCounts()
     for number in range(200):
@@ -474,7 +474,7 @@ async def test_contacts_are_read_by_eight_threads_while_two_change(
 
     def read(ctx: SyncContext, event: TextMessage) -> None:
         contacts = ctx.client.contacts
-        while not is_over.wait(0.0005):  # eight that never rest would keep the loop from its turn
+        while not is_over.wait(0.0005):  # Eight threads that never wait would block the loop.
             ids = [contact.id for contact in contacts]
             if len(ids) != len(set(ids)):
                 failures.append("a person twice")
@@ -494,7 +494,7 @@ async def test_contacts_are_read_by_eight_threads_while_two_change(
                 world.say(f"reader{number}", "me", str(number))
             await until(lambda: len(reads) == 8)
             try:
-                sys.setswitchinterval(1e-5)  # so that threads meet each other at more places
+                sys.setswitchinterval(1e-5)  # Threads switch at more places.
                 for number in range(changes):
                     world.befriend("me", "ahua", remark=f"华{number}")
                     (world.befriend if number % 2 else world.unfriend)("me", "zhangsan")

@@ -115,7 +115,7 @@ class TestOwnMessages:
                 texts.append(message.text)
 
             async with client.subscribe(bot.name, follow=False):
-                pass  # so that the consumer is known, and nothing polls yet: that would let two minutes pass
+                pass  # The consumer exists, and no poll runs: a poll would let two minutes pass.
             receipt = await client.send_text("阿华", "ours")
             await client.recall(receipt)
             world.say("me", "ahua", "the phone's")
@@ -125,7 +125,7 @@ class TestOwnMessages:
 
 
 async def all_came_back(client: AsyncClient, *texts: str) -> None:
-    """Wait until the sync has brought what was sent."""
+    """Wait until the sync has delivered all sends."""
     missing = set(texts)
     async with asyncio.timeout(10):
         while missing:
@@ -134,7 +134,7 @@ async def all_came_back(client: AsyncClient, *texts: str) -> None:
 
 
 class TestMiddleware:
-    async def test_middleware_wraps_the_handler_the_first_one_outermost(
+    async def test_middleware_wraps_the_handler_and_the_first_one_is_outermost(
         self, open_client: OpenClient, world: World
     ) -> None:
         steps: list[str] = []
@@ -327,13 +327,13 @@ class TestFailures:
                 world.say("ahua", "me", "hang")
                 await until(lambda: begun == ["hang"])
                 task.cancel()
-                await let_others_run()  # so that the second is not the first
+                await let_others_run()  # So that the second call is not the first of its process.
         assert (errors, bot.counts.failed) == ([], 0)
 
 
 class TestLoops:
     async def test_refused_reply_is_no_failure_of_the_handler(self, open_client: OpenClient, world: World) -> None:
-        """Its chat is silenced from then on, one event reports that, and other chats are not affected."""
+        """The chat is stopped from then on, one event reports that, and other chats are not affected."""
         loops, heard = list[LoopDetected](), list[str]()
         async with open_client() as client:
             bot = Bot(client=client, replies_per_minute=3)
@@ -376,7 +376,7 @@ class TestLoops:
             @bot.on(LoopDetected)
             def loop(ctx: SyncContext, event: LoopDetected) -> None:
                 loops.append(event)
-                raise ZeroDivisionError  # which is logged
+                raise ZeroDivisionError  # This is logged.
 
             async with running(bot, client):
                 world.say("ahua", "me", "?")
@@ -461,7 +461,7 @@ class TestKeys:
             world.say("ahua", "me", "?")
             await door.wait()
             task.cancel()
-            await let_others_run()  # so that the second is not the first
+            await let_others_run()  # So that the second call is not the first of its process.
         async with open_client(store=store) as client, running(make(client), client):
             await until(lambda: last(world, "ahua", "xiaoming").text == "2")
         assert said(world, "ahua", "xiaoming") == ["1", "2"]

@@ -1,4 +1,4 @@
-"""Debug mode: one line for each event, and why handlers did not match."""
+"""Debug mode: one line for each event, with the reason why other handlers did not match."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def a_bot_with_five_handlers(bot: Bot) -> None:
 
 
 def without_prefix(record: str) -> list[str]:
-    """Return the lines of a record with its numbers left out and handlers called by their own names."""
+    """Return the lines of a record without its numbers, and with the plain names of handlers."""
     return [re.sub(r"\d+", "N", line).replace("a_bot_with_five_handlers.<locals>.", "") for line in record.splitlines()]
 
 
@@ -58,7 +58,7 @@ async def logged(open_client: OpenClient, world: World, caplog: pytest.LogCaptur
     return [record.getMessage() for record in caplog.records if record.name == "webwx.bot"]
 
 
-async def test_an_event_is_one_line_with_its_handler_and_why_the_others_did_not_match(
+async def test_an_event_is_one_line_with_its_handler_and_the_reasons_of_the_others(
     open_client: OpenClient, world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     records = await logged(open_client, world, caplog, debug=True)

@@ -46,6 +46,6 @@ def test_a_description_is_the_type_and_the_line_that_raised() -> None:
     assert describe(caught()) == f"KeyError at test_failures.py:{line}"
 
 
-def test_no_line_of_a_message_can_pass_for_a_log_record() -> None:
+def test_no_line_of_a_message_can_imitate_a_log_record() -> None:
     error = ValueError("one\n2026-01-01 INFO webwx.bot: two")
     assert trace(error, with_messages=True).endswith("\nValueError: one\n    2026-01-01 INFO webwx.bot: two")

@@ -44,7 +44,7 @@ async def taken(
     return texts
 
 
-async def test_a_text_is_compared_to_the_letter(open_client: OpenClient, world: World) -> None:
+async def test_a_text_is_compared_exactly(open_client: OpenClient, world: World) -> None:
     said = [("ahua", "me", text) for text in ("ping", "Ping", "ping ", "pinging", "ping\n", "<b>&amp;")]
     async with open_client() as client:
         assert await taken(client, world, said, text="ping") == ["ping"]
@@ -105,7 +105,7 @@ class TestWhom:
         async with open_client() as client:
             assert await taken(client, world, list(self.SAID), **keywords) == expected
 
-    async def test_a_contact_an_id_and_a_number_mean_the_same_person(
+    async def test_a_contact_an_id_and_a_number_name_the_same_person(
         self, open_client: OpenClient, world: World
     ) -> None:
         async with open_client() as client:
@@ -114,7 +114,7 @@ class TestWhom:
             for who in (ahua, ahua.id, number, await client.who(number)):
                 assert await taken(client, world, list(self.SAID), sender=who) == ["a", "c"]
 
-    async def test_a_contact_of_an_earlier_login_means_the_same_person(
+    async def test_a_contact_of_an_earlier_login_names_the_same_person(
         self, open_client: OpenClient, world: World
     ) -> None:
         async with open_client() as client:
@@ -170,7 +170,7 @@ class TestMentions:
             assert await taken(client, world, said, mentions_me=True) == ([text] if is_meant else [])
             assert await taken(client, world, said, mentions_me=False) == ([] if is_meant else [text])
 
-    async def test_a_card_that_was_renamed_meanwhile_counts(self, open_client: OpenClient, world: World) -> None:
+    async def test_a_mention_by_a_changed_display_name_matches(self, open_client: OpenClient, world: World) -> None:
         room = world.chatroom(world.person("me"), "hiking")
         async with open_client() as client:
             room.names["xiaoming"] = "队长"
@@ -179,7 +179,7 @@ class TestMentions:
                 "@队长\u2005?"
             ]
 
-    async def test_other_members_names_are_no_mention(self, open_client: OpenClient, world: World) -> None:
+    async def test_names_of_other_members_are_not_a_mention(self, open_client: OpenClient, world: World) -> None:
         world.chatroom(world.person("me"), "hiking").names["lilei"] = "队长"
         async with open_client() as client:
             assert await taken(client, world, [("ahua", "hiking", "@队长\u2005?")], mentions_me=True) == []
@@ -240,7 +240,7 @@ class TestMistakes:
         ],
         ids=lambda value: value if isinstance(value, str) else None,
     )
-    def test_wrong_argument_of_on_raises_where_it_is_written(
+    def test_invalid_argument_of_on_raises_at_its_line(
         self, error: type[Exception], says: str, event_types: tuple[Any, ...], keywords: dict[str, Any]
     ) -> None:
         with pytest.raises(error, match=says):

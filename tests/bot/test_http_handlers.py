@@ -104,7 +104,7 @@ def test_values_are_injected_as_for_other_handlers_and_routers_have_their_own(we
         assert msgspec.json.decode(running.request("GET", "/builds").body) == ["hello", "first", "小明"]
 
 
-def test_a_body_that_does_not_fit_is_the_callers_mistake_and_no_failure(
+def test_a_body_of_the_wrong_type_is_an_error_of_the_caller(
     webwx_sandbox: Sandbox,
 ) -> None:
     bot = Bot()
@@ -161,7 +161,7 @@ def test_a_handler_that_takes_too_long_is_cancelled(webwx_sandbox: Sandbox) -> N
         running.request("POST", "/slow")
 
 
-async def test_without_a_gateway_a_bot_says_that_they_are_not_called(
+async def test_without_a_gateway_a_bot_warns_that_they_are_not_called(
     open_client: OpenClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with open_client() as client:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import AsyncIterator, Iterator  # the bot reads these annotations at run time
+from collections.abc import AsyncIterator, Iterator  # The bot reads these annotations at run time.
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -39,14 +39,14 @@ class CornerShop(Shop):
 
 
 class Named(Protocol):
-    """What a value has to have."""
+    """A protocol with an attribute."""
 
     name: str
 
 
 @typing.runtime_checkable
 class Closing(Protocol):
-    """What a value has to do."""
+    """A protocol with a method."""
 
     def close(self) -> None: ...
 
@@ -199,11 +199,11 @@ class TestChoice:
         assert await values_of(router, Callable()) == {"any_shop": shop}
 
     @pytest.mark.parametrize("value", ["a text", 5, [], Shop, len, None], ids=repr)
-    def test_value_whose_type_says_nothing_needs_a_name(self, value: object) -> None:
+    def test_value_of_a_general_type_needs_a_name(self, value: object) -> None:
         with pytest.raises(TypeError, match=r"by its type; give it a name"):
             Router().provide(value)
 
-    def test_a_name_is_provided_once(self) -> None:
+    def test_a_name_can_be_provided_once(self) -> None:
         router = Router()
         router.provide(shop=Shop())
         with pytest.raises(ValueError, match="provides shop already"):
@@ -260,7 +260,7 @@ class TestFactories:
                 await until(lambda: heard == ["HEY"])
 
     @pytest.mark.parametrize("is_asynchronous", [False, True])
-    async def test_what_stands_behind_yield_runs_after_the_handler_and_sees_its_failure(
+    async def test_the_code_after_yield_runs_after_the_handler_and_gets_its_failure(
         self, open_client: OpenClient, world: World, is_asynchronous: bool
     ) -> None:
         steps: list[str] = []
@@ -330,7 +330,7 @@ class TestCalls:
         router.provide(client=shop)
         assert await values_of(router, handler) == {"client": shop}
 
-    async def test_middleware_and_handler_share_a_value_which_a_refusal_never_makes(
+    async def test_middleware_and_handler_share_a_value_which_is_not_made_for_a_refused_event(
         self, open_client: OpenClient, world: World
     ) -> None:
         made, seen = list[Shop](), list[object]()

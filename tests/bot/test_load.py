@@ -1,4 +1,4 @@
-"""Delivery under load, against a sandbox in another process: its cost for other chats, the loop and the memory."""
+"""Delivery under load, against a sandbox in another process: its effect on other chats, the loop and the memory."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class PollRecorder(Counted):
 
 
 @pytest.fixture(autouse=True)
-def _nothing_of_others_is_looked_through() -> Iterator[None]:
-    """Keep the garbage collector from what a long run of tests has left, which takes it a quarter of a second."""
+def _without_earlier_objects() -> Iterator[None]:
+    """Exclude the objects of earlier tests from garbage collection, which would take a quarter of a second."""
     gc.collect()
     gc.freeze()
     yield
@@ -82,7 +82,7 @@ async def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
 
 
 async def watch_lag(lags: list[float]) -> None:
-    """Record by how much each of many short sleeps was too long."""
+    """Record the lateness of each of many short sleeps."""
     while True:
         begun = time.perf_counter()
         await asyncio.sleep(0.01)
@@ -106,7 +106,7 @@ by_both = pytest.mark.parametrize("way", ["deliver", "bot"])
     [("deliver", False), ("deliver", True), ("bot", False), ("bot", True)],
     ids=["asynchronous", "plain", "bot", "plain-bot"],
 )
-async def test_one_handler_hangs_and_others_are_as_quick_as_ever(
+async def test_a_handler_that_hangs_does_not_slow_others(
     client: AsyncClient,
     server: Server,
     noted: PollRecorder,
@@ -114,7 +114,7 @@ async def test_one_handler_hangs_and_others_are_as_quick_as_ever(
     is_plain: bool,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Twenty seconds of 50 messages a second here, of which one chat's handler hangs all the time."""
+    """Twenty seconds of 50 messages per second, during which the handler of one chat hangs."""
     door, gate = asyncio.Event(), threading.Event()
     waited, lags = list[float](), list[float]()
 
@@ -163,18 +163,18 @@ async def test_one_handler_hangs_and_others_are_as_quick_as_ever(
             f"other chats {milliseconds(waited)}; loop lag {milliseconds(lags)}"
         )
     assert gap < 30
-    assert percentile(waited, 99) < 1  # the goal is 0.2; a loaded machine must not fail for it
+    assert percentile(waited, 99) < 1  # The goal is 0.2; a loaded machine must not fail.
     assert percentile(lags, 99) < 0.1  # 0.02
 
 
 @by_both
-async def test_nothing_blocks_the_loop_in_a_whole_scenario(
+async def test_the_loop_is_never_blocked_in_a_complete_scenario(
     way: str, client: AsyncClient, server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     loop = asyncio.get_running_loop()
     loop.set_debug(True)
-    loop.slow_callback_duration = 0.2  # the goal is 0.1; a loaded machine must not fail for it
+    loop.slow_callback_duration = 0.2  # The goal is 0.1; a loaded machine must not fail.
     caplog.set_level(logging.WARNING, "asyncio")
     lags, said = list[float](), 300
     receipts = 0
@@ -212,15 +212,17 @@ async def test_nothing_blocks_the_loop_in_a_whole_scenario(
 
 
 @by_both
-async def test_messages_and_new_logins_leave_nothing_behind(
+async def test_messages_and_new_logins_do_not_grow_memory(
     way: str,
     client: AsyncClient,
     server: Server,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Scaled: 4,000 messages and 20 logins; `make soak` does the rest."""
-    caplog.set_level(logging.WARNING, "webwx")  # pytest keeps each line of the log, which is ten times what we do
+    """Reduced to 4,000 messages and 20 logins; `make soak` does the rest."""
+    caplog.set_level(
+        logging.WARNING, "webwx"
+    )  # pytest keeps each line of the log, which needs ten times the memory of the bot.
     counts = DeliveryCounts()
 
     async def handler(ctx: Context, event: Event) -> None:
@@ -263,4 +265,4 @@ async def test_messages_and_new_logins_leave_nothing_behind(
     with capsys.disabled():
         print(f"\nF6: {counts.delivered} events, 25 logins: {growth:+.2f} MiB of Python objects")
     assert growth < 1
-    await until(lambda: tasks() <= idle, seconds=10)  # lookups and introductions end by themselves
+    await until(lambda: tasks() <= idle, seconds=10)  # Lookups and announcements end by themselves.

@@ -72,7 +72,7 @@ def test_reply_after_the_twentieth_within_a_minute_is_refused_and_reported_once(
     run_with_virtual_clock(main)
 
 
-def test_answers_at_an_easy_pace_are_never_refused() -> None:
+def test_slow_answers_are_never_refused() -> None:
     async def main() -> None:
         guard = LoopGuard()
         for _ in range(200):
@@ -82,19 +82,19 @@ def test_answers_at_an_easy_pace_are_never_refused() -> None:
     run_with_virtual_clock(main)
 
 
-def test_other_chats_go_on() -> None:
+def test_other_chats_continue() -> None:
     async def main() -> None:
         guard = LoopGuard()
         await reach_limit(guard)
         assert not guard.allows(message())
         assert guard.allows(message(OTHER))
         guard.check_reply(message(OTHER), OTHER)
-        answered(guard, message(OTHER), 100)  # no answers: another chat caused them
+        answered(guard, message(OTHER), 100)  # These are not answers: another chat caused them.
 
     run_with_virtual_clock(main)
 
 
-def test_the_chat_is_back_once_nothing_has_come_there_for_a_minute() -> None:
+def test_the_chat_is_answered_again_after_a_minute_without_messages() -> None:
     async def main() -> None:
         guard = LoopGuard()
         await reach_limit(guard)
@@ -108,7 +108,7 @@ def test_the_chat_is_back_once_nothing_has_come_there_for_a_minute() -> None:
     run_with_virtual_clock(main)
 
 
-def test_chats_that_were_cut_off_come_back_in_any_order() -> None:
+def test_stopped_chats_are_answered_again_in_any_order() -> None:
     async def main() -> None:
         guard = LoopGuard(1)
         for chat in (CHAT, OTHER):
@@ -143,7 +143,7 @@ def test_replies_to_backlog_and_other_events_are_not_counted(event: Event) -> No
     run_with_virtual_clock(main)
 
 
-def test_in_filehelper_oneself_is_the_other_one() -> None:
+def test_in_filehelper_messages_of_the_account_count() -> None:
     async def main() -> None:
         guard, event = LoopGuard(1), message(FILEHELPER, is_self=True)
         guard.check_reply(event, FILEHELPER)
@@ -162,7 +162,7 @@ def test_limit_of_zero_disables_the_guard() -> None:
 
 
 def test_memory_does_not_grow_with_the_number_of_chats(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, "webwx.bot")  # what pytest keeps of the log would grow
+    caplog.set_level(logging.CRITICAL, "webwx.bot")  # Otherwise pytest's copy of the log would grow.
 
     async def main() -> None:
         guard = LoopGuard(2)
@@ -170,7 +170,7 @@ def test_memory_does_not_grow_with_the_number_of_chats(caplog: pytest.LogCapture
             if number == 1000:
                 tracemalloc.start()
             chat = ContactId(f"@{number}")
-            with suppress(ReplyLimitReached):  # the canary would remember what `raises` has caught
+            with suppress(ReplyLimitReached):  # The canary would store what `raises` has caught.
                 for _ in range(number % 4):
                     guard.check_reply(message(chat), chat)
             if number % 40 == 0:
@@ -183,7 +183,7 @@ def test_memory_does_not_grow_with_the_number_of_chats(caplog: pytest.LogCapture
     run_with_virtual_clock(main)
 
 
-def test_the_event_can_be_written_as_json_as_any_other() -> None:
+def test_the_event_can_be_written_as_json() -> None:
     async def main() -> None:
         loops: list[LoopDetected] = []
         await reach_limit(LoopGuard(on_loop=loops.append))
@@ -196,7 +196,7 @@ def test_the_event_can_be_written_as_json_as_any_other() -> None:
 
 
 class Echo:
-    """A bot that answers everything with the same words, and records reported loops."""
+    """A bot that answers everything with the same text, and records reported loops."""
 
     def __init__(self, client: AsyncClient) -> None:
         self.loops: list[LoopDetected] = []
@@ -222,7 +222,7 @@ async def echo(world: World, sandbox: SandboxCore, who: str, folder: Path) -> As
         world.scan(who)
         world.confirm()
 
-    journal = SqliteJournal(folder / f"{who}.journal", retention_days=0)  # the world lives in the past
+    journal = SqliteJournal(folder / f"{who}.journal", retention_days=0)  # The world's time is in the past.
     async with AsyncClient(
         server=SERVER, transport=Loopback(sandbox), clock=world.clock.now, timeouts=Timeouts(retry=0), journal=journal
     ) as client:
@@ -236,7 +236,7 @@ async def echo(world: World, sandbox: SandboxCore, who: str, folder: Path) -> As
     await journal.close()
 
 
-def test_two_echo_bots_stop_after_twenty_answers_and_both_go_on(
+def test_two_echo_bots_stop_after_twenty_answers_and_both_continue(
     world: World, sandbox: SandboxCore, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def replies(who: str, chat: str) -> list[str]:
@@ -261,7 +261,7 @@ def test_two_echo_bots_stop_after_twenty_answers_and_both_go_on(
             await until(lambda: len(replies("zhangsan", "xiaoming")) == 2)
             assert len(replies("ahua", "xiaoming")) == 20
             assert (len(mine.loops), theirs.loops) == (1, [])
-            assert caplog.text.count("The bot replied 20 times in one chat within") == 1  # later they start again
+            assert caplog.text.count("The bot replied 20 times in one chat within") == 1  # Later they start again.
             for each in (mine, theirs):
                 assert (each.bot.counts.failed, each.bot.counts.dead) == (0, 0)
 

@@ -96,7 +96,7 @@ async def test_account_has_one_state_and_its_sends(open_client: OpenClient) -> N
     assert value(samples, "webwx_account_poll_seconds", account="2") >= 0
 
 
-async def test_text_holds_no_name_and_no_id(open_client: OpenClient) -> None:
+async def test_text_has_no_name_and_no_id(open_client: OpenClient) -> None:
     metrics = Metrics()
     async with open_client() as client:
         metrics.add_account(client)

@@ -41,7 +41,7 @@ PROGRAM = Path(__file__).with_name("timer_program.py")
 
 @pytest.fixture
 def webwx_world(make_world: Callable[..., World]) -> World:
-    """The usual world, whose secrets the canary knows, at the present time."""
+    """The default world, whose secrets the canary knows, at the present time."""
     return make_world(clock=SystemClock())
 
 
@@ -80,7 +80,7 @@ def test_handler_is_called_once_after_the_delay_in_the_chat_with_the_data(
         assert friend.hears_nothing()
 
 
-def test_call_that_was_due_while_no_process_ran_is_made_once_at_the_next_start(
+def test_call_due_while_no_process_ran_is_made_once_at_the_next_start(
     kit: Sandbox, friend: PhoneUser, clock: Clock
 ) -> None:
     bot = reminding()
@@ -94,7 +94,7 @@ def test_call_that_was_due_while_no_process_ran_is_made_once_at_the_next_start(
         assert friend.hears_nothing()
 
 
-def test_timer_continues_in_the_next_login_though_its_chat_has_another_id(
+def test_timer_continues_in_the_next_login_although_its_chat_has_another_id(
     kit: Sandbox, friend: PhoneUser, account: PhoneUser, clock: Clock
 ) -> None:
     bot = Bot()
@@ -114,7 +114,7 @@ def test_timer_continues_in_the_next_login_though_its_chat_has_another_id(
         kit.do(lambda world: world.log_out(account.id))
         clock.wind(minutes=1)
         friend.say("milk")
-        assert friend.hears("timers: 2, True"), "that of the login before is in this chat, too"
+        assert friend.hears("timers: 2, True"), "the timer of the previous login is in this chat as well"
         clock.wind(minutes=11)
         assert friend.hears("remember: tea, True")
         assert friend.hears("remember: milk, True")
@@ -142,7 +142,7 @@ def test_handler_that_is_repeated_makes_one_timer(kit: Sandbox, friend: PhoneUse
         assert friend.hears_nothing()
 
 
-def test_call_that_a_crash_interrupts_is_made_again_and_repeats_no_send(
+def test_call_that_a_crash_interrupts_is_repeated_without_a_second_send(
     kit: Sandbox, friend: PhoneUser, clock: Clock
 ) -> None:
     calls = list[int]()
@@ -193,7 +193,7 @@ def test_call_that_crashes_each_process_is_given_up(
                 friend.say("tea")
             clock.wind(minutes=11)
             running.kill()
-    assert len(calls) == 2, "in the process where it was due, and once more"
+    assert len(calls) == 2, "in the process where it was due, and once again"
     assert "the timer 1 is given up after 1 interrupted or failed attempts" in caplog.text
 
 
@@ -314,7 +314,7 @@ def test_timer_of_another_chat_and_of_none(kit: Sandbox, friend: PhoneUser, cloc
         clock.wind(minutes=2)
         clock.wind(minutes=10)
         assert friend.hears("hello")
-    assert listed == [0, 2], "that of the chat, and the one whose handler runs"
+    assert listed == [0, 2], "the timer of the chat, and the one whose handler runs"
 
 
 def test_many_calls_that_are_due_at_once_are_all_made(kit: Sandbox, friend: PhoneUser, clock: Clock) -> None:
@@ -342,7 +342,7 @@ def test_many_calls_that_are_due_at_once_are_all_made(kit: Sandbox, friend: Phon
     assert (sorted(done), most) == (list(range(3 * AT_ONCE)), AT_ONCE)
 
 
-def test_timer_waits_for_a_handler_that_the_program_does_not_have(
+def test_timer_without_a_handler_waits_for_it(
     kit: Sandbox, friend: PhoneUser, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     with kit.running(reminding()):
@@ -389,7 +389,7 @@ def test_no_timer_is_lost_or_doubled_by_processes_that_are_killed(
                 texts.append(f"{kill}-{number}")
                 server.say("ahua", texts[-1])
             if kill < KILLS:
-                time.sleep(rng.uniform(0, 0.15))  # the moment of the kill
+                time.sleep(rng.uniform(0, 0.15))  # The moment of the kill.
             else:
                 deadline = time.monotonic() + 120
                 while (left := asyncio.run(left_in(tmp_path)))[0] or sum(left[1].values()) < len(texts):
@@ -406,10 +406,10 @@ def test_no_timer_is_lost_or_doubled_by_processes_that_are_killed(
     assert sum(sends.values()) == len(texts), "each text made one timer, and each timer one send"
 
 
-# -- mistakes --------------------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------------------------
 
 
-def test_mistakes_are_refused_where_they_are_made(kit: Sandbox, friend: PhoneUser) -> None:
+def test_invalid_calls_raise_at_their_line(kit: Sandbox, friend: PhoneUser) -> None:
     bot = Bot()
     errors = list[str]()
 

@@ -29,7 +29,7 @@ class Survey(Steps):
 
 
 def asking(*, timeout: float | None = None, **choices: float) -> Bot:
-    """Return a bot that asks two questions when it hears "ask", and repeats other texts."""
+    """Return a bot that asks two questions after the text "ask", and repeats other texts."""
     bot = Bot(**choices)  # type: ignore[arg-type]  # only numbers are chosen
 
     @bot.on(TextMessage, text="ask")
@@ -45,7 +45,7 @@ def asking(*, timeout: float | None = None, **choices: float) -> Bot:
     return bot
 
 
-def test_the_answers_reach_the_handler_that_waits_and_no_other(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
+def test_the_answers_reach_only_the_waiting_handler(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
     with webwx_sandbox.running(asking()) as running:
         for said, answer in (("ask", "name?"), ("阿华", "age?"), ("30", "阿华 is 30"), ("x", "other: x")):
             webwx_friend.say(said)
@@ -117,7 +117,7 @@ def test_only_the_author_of_the_event_answers_in_a_chatroom(
         assert webwx_friend.hears("other: 李雷", chat=webwx_chatroom)
 
 
-def test_what_is_no_text_is_no_answer_and_is_handled_afterwards(
+def test_another_kind_of_message_is_no_answer_and_is_handled_afterwards(
     webwx_sandbox: Sandbox, webwx_friend: PhoneUser
 ) -> None:
     bot = asking()
@@ -208,7 +208,7 @@ def test_the_answers_of_a_dead_letter_are_acknowledged(
         assert webwx_friend.hears_nothing()
 
 
-def test_the_end_of_the_bot_cancels_the_question_and_the_next_start_begins_anew(
+def test_the_end_of_the_bot_cancels_the_question_and_the_next_start_repeats_the_handler(
     webwx_sandbox: Sandbox, webwx_friend: PhoneUser
 ) -> None:
     bot, errors = asking(), list[str]()
@@ -225,7 +225,7 @@ def test_the_end_of_the_bot_cancels_the_question_and_the_next_start_begins_anew(
     webwx_friend.say("30")
     with webwx_sandbox.running(bot):
         assert webwx_friend.hears("阿华 is 30")
-        assert webwx_friend.hears_nothing(), "no question is sent again"
+        assert webwx_friend.hears_nothing(), "no question is sent twice"
     assert errors == []
     assert bot.counts.failed == 0
 
@@ -297,7 +297,7 @@ def test_the_answers_are_stored_with_the_state(webwx_sandbox: Sandbox, webwx_fri
         assert webwx_friend.hears_nothing()
 
 
-def test_an_answer_finds_room_when_every_place_in_memory_is_taken_by_a_handler_that_waits(
+def test_an_answer_arrives_although_waiting_handlers_fill_the_memory(
     webwx_sandbox: Sandbox, webwx_friend: PhoneUser
 ) -> None:
     with webwx_sandbox.running(asking(in_flight=1)):
@@ -341,6 +341,6 @@ async def test_without_a_bot_nothing_can_be_asked(open_client: OpenClient, world
         await asyncio.wait([delivering])
 
 
-def test_a_dialogue_shows_nothing_of_its_answers() -> None:
+def test_the_repr_of_a_dialogue_shows_no_answer() -> None:
     dialogue = Dialogue(TextMessage(message_id="1", chat="@a", sender="@a", is_self=False, time=0, content="", text=""))
     assert repr(dialogue) == "Dialogue(0 answers)"

@@ -1,4 +1,4 @@
-"""Choice of the handler for an event: the first that matches, in the order of the program."""
+"""Selection of the handler for an event: the first that matches, in the order of the program."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def noting(heard: list[str], name: str) -> Callable[[Context, Event], Awaitable[None]]:
-    """Make a handler that records its name and its events."""
+    """Return a handler that records its name and its events."""
 
     async def handler(ctx: Context, event: Event) -> None:
         heard.append(f"{name}: {getattr(event, 'text', type(event).__name__)}")
@@ -56,7 +56,7 @@ def tried_for(router: Router, kind: type[Event]) -> list[str]:
 
 
 class TestOrder:
-    async def test_the_first_that_fits_gets_an_event_and_no_other(self, open_client: OpenClient, world: World) -> None:
+    async def test_only_the_first_matching_handler_gets_an_event(self, open_client: OpenClient, world: World) -> None:
         heard: list[str] = []
         async with open_client() as client:
             bot = Bot(client=client)
@@ -81,21 +81,21 @@ class TestOrder:
         assert repr(bot) == "Bot('bot')"
         assert repr(first) == "Router(2 handlers)"
 
-    def test_a_router_that_is_included_twice_is_asked_twice_which_changes_nothing(self) -> None:
+    def test_a_router_may_be_included_twice(self) -> None:
         bot, router = Bot(), Router()
         router.on(TextMessage)(named("one"))
         bot.include(router)
         bot.include(router)
         assert tried_for(bot, TextMessage) == ["one", "one"]
 
-    def test_no_router_includes_itself(self) -> None:
+    def test_a_router_cannot_include_itself(self) -> None:
         one, other = Router(), Router()
         one.include(other)
         for router in (one, other):
             with pytest.raises(ValueError, match="cannot include itself"):
                 router.include(one)
 
-    def test_one_function_may_be_for_several_things(self) -> None:
+    def test_one_function_may_be_several_handlers(self) -> None:
         router = Router()
         handler = router.on(TextMessage, text="a")(router.on(ImageMessage)(named("both")))
         assert handler.__qualname__ == "both"
@@ -103,13 +103,13 @@ class TestOrder:
 
 
 class TestKinds:
-    def test_a_handler_without_a_kind_is_for_messages(self) -> None:
+    def test_a_handler_without_an_event_class_gets_messages(self) -> None:
         router = Router()
         router.on()(named("any"))
         for kind, expected in ((TextMessage, ["any"]), (MemberJoined, ["any"]), (MessageRecalled, [])):
             assert tried_for(router, kind) == expected
 
-    def test_a_kind_means_all_that_are_of_it(self) -> None:
+    def test_an_event_class_includes_its_subclasses(self) -> None:
         router = Router()
         router.on(SystemMessage)(named("grey"))
         router.on(ImageMessage, FileMessage)(named("media"))
@@ -125,7 +125,7 @@ class TestKinds:
         router.on(kind)(named("its own"))
         assert tried_for(router, kind) == ["its own"]
 
-    def test_a_field_that_a_kind_does_not_have_leaves_its_events_out(self) -> None:
+    def test_an_event_without_the_field_of_a_keyword_does_not_match(self) -> None:
         router = Router()
         router.on(Event, group=True)(named("group"))
         router.on(Message, text="ping")(named("text"))
@@ -214,7 +214,7 @@ class TestFilters:
 
 
 class TestMistakes:
-    def test_handler_with_a_wrong_signature_is_named_in_the_error(self) -> None:
+    def test_error_names_a_handler_with_a_wrong_signature(self) -> None:
         def handler(message: Message) -> None:
             raise AssertionError
 
@@ -294,7 +294,7 @@ class TestFileTransferHelper:
         assert Handler(named("handler"), event_types, (), keywords).unreachable(self.ACCOUNT) == reason
 
 
-async def test_match_of_a_handler_whose_filter_refuses_is_not_left_to_the_next_one(
+async def test_the_match_of_a_refused_handler_is_not_passed_to_the_next_one(
     open_client: OpenClient, world: World
 ) -> None:
     matches: list[object] = []

@@ -32,19 +32,19 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def webwx_world(make_world: Callable[..., World]) -> World:
-    """The usual world, whose secrets the canary knows."""
+    """The default world, whose secrets the canary knows."""
     return make_world(clock=SystemClock())
 
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Save logins and journals of accounts in the folder of the test."""
+    """The folder of the test for logins and journals of accounts."""
     monkeypatch.setenv("WEBWX_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("WEBWX_CONFIG", str(tmp_path / "none.toml"))
 
 
 async def logged_in_bot(sandbox: Sandbox, account: str, person: str, router: Router) -> Bot:
-    """Log an account in, and make its bot."""
+    """Log an account in, and return its bot."""
     store = Settings.read(account=account, server=sandbox.url).login_file()
     async with AsyncClient(server=sandbox.url, store=store) as client:
         await client.login(show_qr=lambda _: sandbox.person(person).confirms_login())
@@ -132,6 +132,6 @@ async def test_context_outside_of_a_bot_has_no_other_account(open_client: OpenCl
             context(client, text_from(client, "阿华")).account("work")
 
 
-def test_bots_with_clients_of_their_own_have_no_names() -> None:
+def test_bots_with_their_own_clients_have_no_account_names() -> None:
     with pytest.raises(InvalidRequest, match="there is none with a name"):
         RunningAccounts().client_of("work")

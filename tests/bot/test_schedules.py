@@ -15,11 +15,11 @@ from webwx.bot.timers import TimerRegistry
 
 
 async def tick(ctx: object) -> None:
-    """Do nothing, at the right time."""
+    """Do nothing."""
 
 
 def dues(schedule: Schedule, since: datetime, days: int) -> list[str]:
-    """Return the time of day at which a timer is due after some days, by the local clock."""
+    """Return the times of day at which a timer is due over some days, by the local clock."""
     moment, until = since.timestamp(), (since + timedelta(days=days)).timestamp()
     found = []
     while (moment := schedule.following(moment, 0)) < until:
@@ -37,19 +37,19 @@ def schedule_of(at: str, timezone: str) -> Daily:
     return schedule
 
 
-def test_a_time_that_the_clock_leaps_over_comes_right_after() -> None:
+def test_a_time_that_the_clock_skips_is_due_right_afterwards() -> None:
     since = datetime(2026, 3, 7, tzinfo=ZoneInfo("America/New_York"))
     expected = ["07 02:30:00 EST", "08 03:00:00 EDT", "09 02:30:00 EDT"]
     assert dues(schedule_of("02:30", "America/New_York"), since, 3) == expected
 
 
-def test_a_time_that_comes_twice_is_due_with_the_first() -> None:
+def test_a_time_that_occurs_twice_is_due_once() -> None:
     since = datetime(2026, 10, 31, tzinfo=ZoneInfo("America/New_York"))
     expected = ["31 01:30:00 EDT", "01 01:30:00 EDT", "02 01:30:00 EST"]
     assert dues(schedule_of("01:30", "America/New_York"), since, 3) == expected
 
 
-def test_a_day_that_a_zone_leaves_out_is_made_up_for_at_its_end() -> None:
+def test_a_time_on_a_skipped_day_is_due_at_its_end() -> None:
     since = datetime(2011, 12, 29, tzinfo=ZoneInfo("Pacific/Apia"))
     expected = ["29 08:30:00 -10", "31 00:00:00 +14", "31 08:30:00 +14"]
     assert dues(schedule_of("08:30", "Pacific/Apia"), since, 3) == expected
@@ -65,7 +65,7 @@ def cron(expression: str, zone: ZoneInfo | None = NEW_YORK) -> Cron:
 
 
 def test_cron_expression_is_due_at_its_times() -> None:
-    since = datetime(2026, 6, 5, 16, 50, tzinfo=NEW_YORK)  # a Friday
+    since = datetime(2026, 6, 5, 16, 50, tzinfo=NEW_YORK)  # A Friday.
     expected = ["08 16:00:00 EDT", "08 16:15:00 EDT", "08 16:30:00 EDT", "08 16:45:00 EDT"]
     assert dues(cron("*/15 16 * * mon-fri"), since, 3) == expected
 
@@ -75,7 +75,7 @@ def test_cron_expression_with_six_fields_begins_with_the_second() -> None:
     assert dues(cron("30 0 9 * * *"), since, 1) == ["06 09:00:30 EDT"]
 
 
-def test_cron_time_that_the_clock_leaps_over_comes_right_after() -> None:
+def test_cron_time_that_the_clock_skips_is_due_right_afterwards() -> None:
     since = datetime(2026, 3, 7, tzinfo=NEW_YORK)
     assert dues(cron("30 2 * * *"), since, 3) == ["07 02:30:00 EST", "08 03:00:00 EDT", "09 02:30:00 EDT"]
 
@@ -95,7 +95,7 @@ def test_hourly_cron_expression_follows_elapsed_time_through_both_changes() -> N
         assert all(after - before == 3600.0 for before, after in pairwise(times))
 
 
-def test_a_moment_in_the_second_of_two_equal_hours_leads_forward() -> None:
+def test_a_time_in_the_second_of_two_equal_hours_is_followed_by_a_later_one() -> None:
     second = datetime(2026, 11, 1, 1, 10, tzinfo=NEW_YORK, fold=1).timestamp()
     due = cron("45 1 * * *").following(second, 0.0)
     assert datetime(2026, 11, 2, 1, 45, tzinfo=NEW_YORK) == datetime.fromtimestamp(due, NEW_YORK)
@@ -112,7 +112,7 @@ def test_a_moment_in_the_second_of_two_equal_hours_leads_forward() -> None:
         ("0 0 29 2 *", (2024, 2, 29, 0, 0)),
     ],
 )
-def test_latest_time_is_found_however_rare_it_is(expression: str, latest: tuple[int, ...]) -> None:
+def test_latest_time_of_a_rare_schedule_is_found(expression: str, latest: tuple[int, ...]) -> None:
     now = datetime(2026, 6, 5, 12, 30, 7, tzinfo=NEW_YORK)
     found = cron(expression).latest(now.timestamp(), 0.0)
     assert datetime(*latest, tzinfo=NEW_YORK) == datetime.fromtimestamp(found, NEW_YORK)  # type: ignore[arg-type,misc]  # five numbers

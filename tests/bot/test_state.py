@@ -1,4 +1,4 @@
-"""The state of a conversation: what a handler reads and changes, and what is stored of it."""
+"""The state of a conversation: what a handler reads and changes, and what is stored."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def survey() -> Bot:
     return bot
 
 
-def test_a_survey_goes_from_step_to_step(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
+def test_a_survey_passes_through_its_steps(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
     with webwx_sandbox.running(survey()):
         for said, answer in (
             ("survey", "name?"), ("survey", "age?"), ("30", "survey is 30"), ("survey", "name?"), ("stop", "stopped"),
@@ -87,7 +87,7 @@ def test_a_restart_continues_in_the_middle(webwx_sandbox: Sandbox, webwx_friend:
         assert webwx_friend.hears("阿华 is 30")
 
 
-def test_each_chat_has_a_state_of_its_own(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
+def test_each_chat_has_its_own_state(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
     other = webwx_sandbox.person("lilei")
     with webwx_sandbox.running(survey()):
         webwx_friend.say("survey")
@@ -122,7 +122,7 @@ def test_a_handler_that_fails_changes_nothing_and_is_repeated_with_the_same_stat
     assert seen == [{}, {"count": 1}, {"count": 1}, {"count": 1}, {"count": 2}]
 
 
-def test_a_dead_letter_leaves_the_state_as_it_was(
+def test_a_dead_letter_does_not_change_the_state(
     webwx_sandbox: Sandbox, webwx_friend: PhoneUser, webwx_clock: Clock
 ) -> None:
     bot = Bot(attempts=2)
@@ -163,7 +163,7 @@ def test_a_killed_process_has_stored_the_state_with_the_event(webwx_sandbox: San
         assert webwx_friend.hears("3")
 
 
-def test_several_calls_at_once_are_one_use_of_the_state(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
+def test_concurrent_calls_of_one_handler_share_its_state(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
     bot = Bot()
 
     @bot.on(TextMessage)
@@ -198,7 +198,7 @@ def test_wrong_arguments_are_refused(webwx_sandbox: Sandbox, webwx_friend: Phone
     assert len(errors) == 3
 
 
-def test_a_state_that_outlives_its_handler_is_refused(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
+def test_a_state_cannot_be_used_after_its_handler(webwx_sandbox: Sandbox, webwx_friend: PhoneUser) -> None:
     bot = Bot()
     kept: list[ConversationState] = []
 
@@ -271,6 +271,6 @@ def test_an_event_class_without_a_chat_cannot_have_a_state() -> None:
         Router().on(ContactDeleted, state=None)
 
 
-def test_a_wrong_choice_of_steps_is_refused_where_it_is_written() -> None:
+def test_an_invalid_choice_of_steps_raises_at_its_line() -> None:
     with pytest.raises(TypeError, match=r"state= cannot be 'Survey\.age'; give a step"):
         Router().on(MessageRecalled, state="Survey.age")  # type: ignore[call-overload]  # what is refused

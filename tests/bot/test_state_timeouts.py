@@ -1,4 +1,4 @@
-"""Time-outs of conversations: called once, also after a restart, and not after an answer."""
+"""Timeouts of conversations: called once, also after a restart, and not after an answer."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def quiz(*, fails: int = 0) -> Bot:
     return bot
 
 
-def test_a_time_out_calls_its_handler_once(webwx_sandbox: Sandbox, webwx_friend: PhoneUser, webwx_clock: Clock) -> None:
+def test_a_timeout_calls_its_handler_once(webwx_sandbox: Sandbox, webwx_friend: PhoneUser, webwx_clock: Clock) -> None:
     with webwx_sandbox.running(quiz()):
         webwx_friend.say("quiz")
         assert webwx_friend.hears("first?")
@@ -67,7 +67,7 @@ def test_a_time_out_calls_its_handler_once(webwx_sandbox: Sandbox, webwx_friend:
         assert webwx_friend.hears("at 'Quiz.second' {'asked': 1}")
 
 
-def test_a_new_step_replaces_the_time_out(webwx_sandbox: Sandbox, webwx_friend: PhoneUser, webwx_clock: Clock) -> None:
+def test_a_new_step_replaces_the_timeout(webwx_sandbox: Sandbox, webwx_friend: PhoneUser, webwx_clock: Clock) -> None:
     with webwx_sandbox.running(quiz()):
         webwx_friend.say("quiz")
         assert webwx_friend.hears("first?")
@@ -79,7 +79,7 @@ def test_a_new_step_replaces_the_time_out(webwx_sandbox: Sandbox, webwx_friend: 
         assert webwx_friend.hears("at 'Quiz.second' {'asked': 1}")
 
 
-def test_a_time_out_without_a_handler_ends_the_conversation(
+def test_a_timeout_without_a_handler_ends_the_conversation(
     webwx_sandbox: Sandbox, webwx_friend: PhoneUser, webwx_clock: Clock
 ) -> None:
     with webwx_sandbox.running(quiz()):
@@ -91,7 +91,7 @@ def test_a_time_out_without_a_handler_ends_the_conversation(
         assert webwx_friend.hears("at '' {}")
 
 
-def test_a_time_out_while_no_process_runs_comes_after_the_start(
+def test_a_timeout_while_no_process_runs_is_handled_after_the_start(
     webwx_sandbox: Sandbox, webwx_friend: PhoneUser, webwx_clock: Clock
 ) -> None:
     with webwx_sandbox.running(quiz()):
@@ -105,7 +105,7 @@ def test_a_time_out_while_no_process_runs_comes_after_the_start(
         assert webwx_friend.hears_nothing()
 
 
-def test_a_time_out_that_fails_is_repeated_and_sends_nothing_twice(
+def test_a_timeout_that_fails_is_repeated_and_sends_nothing_twice(
     webwx_sandbox: Sandbox, webwx_friend: PhoneUser, webwx_clock: Clock
 ) -> None:
     with webwx_sandbox.running(quiz(fails=2)):
@@ -118,7 +118,7 @@ def test_a_time_out_that_fails_is_repeated_and_sends_nothing_twice(
         assert webwx_friend.hears("at 'Quiz.second' {'asked': 1}")
 
 
-def test_a_time_out_that_fails_each_time_is_given_up_and_changes_nothing_else(
+def test_a_timeout_that_always_fails_is_given_up_and_changes_nothing_else(
     webwx_sandbox: Sandbox, webwx_friend: PhoneUser, webwx_clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     with webwx_sandbox.running(quiz(fails=9)):
@@ -127,13 +127,13 @@ def test_a_time_out_that_fails_each_time_is_given_up_and_changes_nothing_else(
         webwx_clock.wind(minutes=20)
         assert webwx_friend.hears("too late at Quiz.first {'asked': 1}")
         webwx_friend.say("x")
-        assert webwx_friend.hears("second?"), "it is still at the first step"
+        assert webwx_friend.hears("second?"), "the conversation is still at the first step"
 
     assert caplog.text.count("the time-out of a state failed") == 3
     assert "attempt 3 of 3" in caplog.text
 
 
-def test_a_time_out_whose_process_dies_is_repeated_and_sends_nothing_twice(
+def test_a_timeout_whose_process_dies_is_repeated_and_sends_nothing_twice(
     webwx_sandbox: Sandbox, webwx_friend: PhoneUser, webwx_clock: Clock
 ) -> None:
     bot, calls = Bot(), list[int]()
@@ -162,7 +162,7 @@ def test_a_time_out_whose_process_dies_is_repeated_and_sends_nothing_twice(
     assert len(calls) == 2
 
 
-def test_many_time_outs_at_once(webwx_sandbox: Sandbox, webwx_clock: Clock) -> None:
+def test_many_simultaneous_timeouts(webwx_sandbox: Sandbox, webwx_clock: Clock) -> None:
     people = [webwx_sandbox.add_person(f"friend {number}") for number in range(20)]
     with webwx_sandbox.running(quiz()):
         for person in people:
@@ -174,7 +174,7 @@ def test_many_time_outs_at_once(webwx_sandbox: Sandbox, webwx_clock: Clock) -> N
             assert person.hears("too late at Quiz.first {'asked': 1}")
 
 
-def test_each_person_of_a_chatroom_has_a_time_out_there(
+def test_each_person_of_a_chatroom_has_their_own_timeout(
     webwx_sandbox: Sandbox, webwx_friend: PhoneUser, webwx_chatroom: Chatroom, webwx_clock: Clock
 ) -> None:
     bot = Bot(state_key="person")
@@ -197,7 +197,7 @@ def test_each_person_of_a_chatroom_has_a_time_out_there(
         assert webwx_friend.hears("too late: b", chat=webwx_chatroom)
 
 
-def test_a_time_out_survives_a_new_login(webwx_sandbox: Sandbox, webwx_friend: PhoneUser, webwx_clock: Clock) -> None:
+def test_a_timeout_survives_a_new_login(webwx_sandbox: Sandbox, webwx_friend: PhoneUser, webwx_clock: Clock) -> None:
     with webwx_sandbox.running(quiz()):
         webwx_friend.say("quiz")
         assert webwx_friend.hears("first?")

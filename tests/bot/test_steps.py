@@ -47,12 +47,12 @@ def test_a_class_lists_its_steps_after_those_of_its_base() -> None:
         ((LongSurvey.city, None), {"LongSurvey.city", ""}),
     ],
 )
-def test_a_choice_of_steps(choice: Any, names: set[str]) -> None:
+def test_valid_choices_of_steps(choice: Any, names: set[str]) -> None:
     assert step_names(choice) == names
 
 
 @pytest.mark.parametrize("choice", ["Survey.age", int, 3, (Survey.age, "x")])
-def test_something_else_is_no_choice(choice: Any) -> None:
+def test_another_value_is_not_a_choice_of_steps(choice: Any) -> None:
     with pytest.raises(TypeError, match="state= cannot be"):
         step_names(choice)
 

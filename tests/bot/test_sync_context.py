@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 class TestParity:
     VERBS = sorted(name for name in vars(Context) if not name.startswith("_"))
 
-    def test_a_plain_function_has_all_that_an_asynchronous_handler_has_and_a_way_to_wait(self) -> None:
+    def test_a_plain_function_has_every_method_of_an_asynchronous_handler(self) -> None:
         assert {*self.VERBS, "wait"} == {name for name in dir(SyncContext) if not name.startswith("_")}
 
     @pytest.mark.parametrize("name", [name for name in VERBS if inspect.isfunction(getattr(Context, name))])
-    def test_a_verb_has_the_same_parameters_and_is_not_awaited(self, name: str) -> None:
+    def test_a_method_has_the_same_parameters_and_is_not_awaited(self, name: str) -> None:
         one, other = getattr(Context, name), getattr(SyncContext, name)
         assert str(inspect.signature(one)) == str(inspect.signature(other)).replace("SyncContext", "Context")
-        assert inspect.iscoroutinefunction(one) or name == "account"  # which sends nothing and so waits for nothing
+        assert inspect.iscoroutinefunction(one) or name == "account"  # It sends nothing, and so does not wait.
         assert not inspect.iscoroutinefunction(other)
 
     @pytest.mark.parametrize("name", [name for name in VERBS if inspect.getdoc(getattr(Context, name))])
-    def test_a_verb_says_the_same_of_itself(self, name: str) -> None:
+    def test_a_method_has_the_same_docstring(self, name: str) -> None:
         one, other = (inspect.getdoc(getattr(kind, name)) or "" for kind in (Context, SyncContext))
         assert other.partition("\n")[0] == one.partition("\n")[0]
 
@@ -49,7 +49,7 @@ class TestPlainFunctions:
         ctx = SyncContext(context(client, text_from(client, "阿华"), attempt=2), asyncio.get_running_loop())
         return await asyncio.to_thread(work, ctx)
 
-    async def test_the_verbs_wait(self, open_client: OpenClient, world: World) -> None:
+    async def test_the_methods_wait_for_their_results(self, open_client: OpenClient, world: World) -> None:
         def work(ctx: SyncContext) -> None:
             ctx.mark_read()
             receipt = ctx.reply("在")
@@ -76,7 +76,7 @@ class TestPlainFunctions:
             with pytest.raises(UnknownContact):
                 await self.in_a_thread(client, lambda ctx: ctx.send_text("unknown", "?"))
 
-    async def test_it_says_the_same_of_the_event(self, open_client: OpenClient) -> None:
+    async def test_the_fields_of_the_event_are_the_same(self, open_client: OpenClient) -> None:
         async with open_client() as client:
             values = await self.in_a_thread(
                 client,

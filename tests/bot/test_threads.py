@@ -16,7 +16,7 @@ from webwx.bot.threads import Threads, is_any_at_work, is_asynchronous, wait_for
 
 @pytest.fixture
 def gate() -> threading.Event:
-    """What the test's functions wait for."""
+    """An event for which the functions of a test wait."""
     return threading.Event()
 
 
@@ -34,13 +34,13 @@ async def test_exception_of_a_function_is_raised_where_it_is_awaited(error: Base
     threads = Threads(1)
     with pytest.raises(BaseException) as caught:
         await threads.run(fail)
-    # A coroutine may not end with a StopIteration, so Python wraps that one.
+    # A coroutine may not end with a StopIteration, so Python wraps it.
     assert error in {caught.value, caught.value.__cause__}
     assert await threads.run(lambda: 7) == 7
     threads.end()
 
 
-async def test_many_run_at_once_up_to_the_limit(gate: threading.Event) -> None:
+async def test_many_functions_run_at_once_up_to_the_limit(gate: threading.Event) -> None:
     begun: list[int] = []
 
     def wait() -> int:
@@ -87,7 +87,7 @@ async def test_threads_are_used_again() -> None:
     threads.end()
 
 
-async def test_cancelled_call_that_has_not_begun_is_never_made(gate: threading.Event) -> None:
+async def test_cancelled_call_that_has_not_started_is_never_made(gate: threading.Event) -> None:
     begun = []
     threads = Threads(1)
     first = asyncio.ensure_future(threads.run(lambda: gate.wait(10)))
@@ -102,7 +102,7 @@ async def test_cancelled_call_that_has_not_begun_is_never_made(gate: threading.E
     threads.end()
 
 
-def test_a_function_that_never_returns_does_not_keep_the_process() -> None:
+def test_a_function_that_never_returns_does_not_prevent_the_end_of_the_process() -> None:
     program = """
 import asyncio, threading
 from webwx.bot.threads import Threads

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from webwx.sandbox.world import World
 
 HOUR = 3600.0
-NOON = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()  # a Tuesday
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC).timestamp()  # A Tuesday.
 
 
 class TimerJournal:
@@ -45,7 +45,7 @@ class TimerJournal:
     def __init__(self) -> None:
         self.states: dict[str, bytes] = {}
         self.storage_errors = 0
-        """Number of the next calls that fail."""
+        """Number of the next calls that raise an error."""
 
     async def state(self, name: str) -> bytes:
         self._store()
@@ -63,25 +63,25 @@ class TimerJournal:
 
 
 class Stage:
-    """A wall clock that can be set, and a record of calls with their times."""
+    """A system clock that a test can set, and a record of calls with their times."""
 
     def __init__(self, kept: Any = None, at: float = NOON) -> None:
         self.kept = kept or TimerJournal()
         self.table = TimerRegistry()
         self.at = at
         self.calls: list[tuple[float, str]] = []
-        """By the wall clock, in seconds after noon; each with its key."""
+        """Calls by the system clock, in seconds after noon, each with its key."""
         self.clock: Callable[[], float] = self.now
-        """What timers are given."""
+        """Values that are passed to timers."""
         self._begun = asyncio.get_running_loop().time()
 
     def now(self) -> float:
-        """The wall clock."""
+        """Return the time of the system clock."""
         return self.at + asyncio.get_running_loop().time() - self._begun
 
     @property
     def times(self) -> list[int]:
-        """Times of the calls, in whole seconds after noon."""
+        """Return the times of the calls, in whole seconds after noon."""
         return [round(time) for time, _ in self.calls]
 
     @property
@@ -89,14 +89,14 @@ class Stage:
         return [key for _, key in self.calls]
 
     async def call(self, timer: Timer, key: str) -> None:
-        """What a bot does: call the handler."""
+        """Call the handler, as a bot does."""
         self.calls.append((self.now() - NOON, key))
         if asyncio.iscoroutinefunction(timer.handler):
             await timer.handler(None)
 
     @asynccontextmanager
     async def process(self) -> AsyncIterator[None]:
-        """A process that has these timers, and ends as on SIGTERM."""
+        """Run a process with these timers, which ends as on SIGTERM."""
         timers = Timers(self.table.timers, self.kept, self.call, bot="bot", clock=self.clock)
         running = asyncio.ensure_future(timers.run())
         try:
@@ -117,7 +117,7 @@ def played(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def tick(ctx: object) -> None:
-    """Do nothing, at the right time."""
+    """Do nothing."""
 
 
 # -- every -----------------------------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def test_restart_does_not_restart_the_interval() -> None:
 
 
 @pytest.mark.parametrize("jump", [-86_400, -HOUR, -1, 1, HOUR, 86_400])
-def test_every_goes_by_elapsed_time_when_the_clock_is_set(jump: float) -> None:
+def test_every_follows_elapsed_time_when_the_clock_is_set(jump: float) -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.every(minutes=5)(tick)
@@ -184,7 +184,7 @@ def test_no_timer_is_stuck_when_the_clock_was_set_back_between_two_processes(jum
     played(main)
 
 
-def test_a_clock_that_stands_still_gives_each_call_a_key_of_its_own() -> None:
+def test_each_call_has_its_own_key_although_the_clock_stands_still() -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.every(minutes=5)(tick)
@@ -201,7 +201,7 @@ def test_an_interval_of_less_than_a_second_is_refused(interval: dict[str, float]
         TimerRegistry().every(**interval)
 
 
-# -- a due time that passed ------------------------------------------------------------------------------------------
+# -- missed due times ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("catch_up", "expected"), [(False, [300, 1200]), (True, [300, 1100, 1200])])
@@ -230,7 +230,7 @@ def test_daily_timer_with_catch_up_is_called_once(catch_up: bool, expected: list
     played(main)
 
 
-def test_a_timer_that_is_new_has_missed_nothing() -> None:
+def test_a_new_timer_has_no_missed_calls() -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.daily("08:30", timezone="UTC", catch_up=True)(tick)
@@ -270,11 +270,11 @@ WHEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", ["every", "daily"])
-def test_a_call_that_a_dead_process_left_unfinished_is_made_again_once_under_its_name(kind: str) -> None:
+def test_a_call_that_a_dead_process_left_unfinished_is_repeated_once_with_its_key(kind: str) -> None:
     played(killed_while_calling(kind))
 
 
-def test_a_call_that_was_left_unfinished_long_ago_is_skipped_as_others_are() -> None:
+def test_a_call_that_was_left_unfinished_long_ago_is_skipped() -> None:
     async def main() -> None:
         stage = Stage()
 
@@ -290,7 +290,7 @@ def test_a_call_that_was_left_unfinished_long_ago_is_skipped_as_others_are() -> 
     played(main)
 
 
-def test_after_the_end_of_a_login_the_call_is_made_again_by_the_next_one() -> None:
+def test_a_call_interrupted_by_the_end_of_a_login_is_repeated_in_the_next_one() -> None:
     async def main() -> None:
         stage = Stage()
 
@@ -345,7 +345,7 @@ async def test_timer_continues_in_the_next_process_with_a_real_journal(tmp_path:
     assert len(keys) == 1
 
 
-# -- at work ---------------------------------------------------------------------------------------------------------
+# -- running ---------------------------------------------------------------------------------------------------------
 
 
 def test_handler_is_not_called_while_its_previous_call_is_running(
@@ -415,7 +415,7 @@ def test_failing_journal_is_retried_until_it_succeeds() -> None:
             stage.kept.storage_errors = 3
             await until(lambda: len(stage.calls) == 1)
             assert 301 < stage.times[0] < 310
-            stage.kept.storage_errors = 3  # now it is the next call that cannot be noted
+            stage.kept.storage_errors = 3  # Now the next call cannot be recorded.
             await asyncio.sleep(500)
         assert [601 < time < 610 for time in stage.times[1:]] == [True]
 
@@ -429,7 +429,7 @@ def test_without_timers_run_waits_until_it_is_cancelled() -> None:
     played(main)
 
 
-def test_timers_are_asked_no_more_often_than_needed() -> None:
+def test_timers_are_checked_no_more_often_than_needed() -> None:
     async def main() -> None:
         stage, asked = Stage(), 0
 
@@ -459,7 +459,7 @@ def test_daily_follows_the_wall_clock_of_its_time_zone() -> None:
     played(main)
 
 
-def test_daily_can_be_left_out_on_some_weekdays() -> None:
+def test_daily_can_exclude_weekdays() -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.daily("12:30", timezone="UTC", weekdays=("fri", "mon"))(tick)
@@ -470,7 +470,7 @@ def test_daily_can_be_left_out_on_some_weekdays() -> None:
 
 
 @pytest.mark.parametrize("jump", [-86_400, -7200, -2])
-def test_a_clock_that_is_set_back_over_the_time_does_not_call_again(jump: float) -> None:
+def test_a_clock_that_is_set_back_causes_no_second_call(jump: float) -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.daily("12:05", timezone="UTC")(tick)
@@ -483,7 +483,7 @@ def test_a_clock_that_is_set_back_over_the_time_does_not_call_again(jump: float)
     played(main)
 
 
-def test_a_clock_that_is_set_on_over_the_time_calls_within_a_minute_and_once() -> None:
+def test_a_clock_that_is_set_ahead_causes_one_call_within_a_minute() -> None:
     async def main() -> None:
         stage = Stage()
         stage.table.daily("08:30", timezone="UTC")(tick)
@@ -498,7 +498,7 @@ def test_a_clock_that_is_set_on_over_the_time_calls_within_a_minute_and_once() -
     played(main)
 
 
-def test_a_clock_that_was_years_ahead_leaves_no_daily_timer_stuck() -> None:
+def test_a_daily_timer_continues_after_a_clock_that_was_years_ahead() -> None:
     async def main() -> None:
         stage = Stage(at=NOON + 1000 * 86_400)
         stage.table.daily("12:05", timezone="UTC")(tick)
@@ -611,7 +611,7 @@ def test_both_kinds_of_handlers_can_send_and_errors_are_reported_without_an_even
 
 
 def test_sends_of_a_crashed_process_are_not_repeated(open_client: OpenClient, world: World) -> None:
-    world.options = Options(hold_seconds=0.01)  # so that polls let no hours pass
+    world.options = Options(hold_seconds=0.01)  # So that polls let no hours pass.
 
     async def main(loop: SteppedLoop) -> None:
         store = LoginMemory()
@@ -670,7 +670,7 @@ def test_second_timer_of_the_same_name_is_refused() -> None:
     table.every(minutes=5, name="second")(tick)
 
 
-def test_whatever_can_be_called_can_be_a_timer() -> None:
+def test_any_callable_can_be_a_timer() -> None:
     table = TimerRegistry()
     table.every(minutes=5)(partial(tick))
     assert table.timers[0].name == "partial every 300 s"

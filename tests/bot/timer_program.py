@@ -1,5 +1,5 @@
 """
-A bot with one-shot timers in a process of its own: `python timer_program.py SERVER FOLDER`.
+A bot with one-shot timers in its own process: `python timer_program.py SERVER FOLDER`.
 
 Each text makes a timer, which answers it a moment later.
 """
@@ -26,7 +26,7 @@ bot = Bot(
 
 @bot.timer()
 async def answer(ctx: Context, text: str) -> None:
-    with suppress(SendOutcomeUnknown):  # a kill interrupted the send
+    with suppress(SendOutcomeUnknown):  # A kill interrupted the send.
         await ctx.reply(f"late {text}")
 
 
