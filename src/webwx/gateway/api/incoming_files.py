@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -27,9 +28,9 @@ InjectedIncomingFiles = NamedDependency[SkipValidation[IncomingFiles]]
 _RuleName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 _Folder = Annotated[str, msgspec.Meta(max_length=400)]
 _Pattern = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-_Chats = Annotated[tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=200)], ...], msgspec.Meta(max_length=50)]
-_RuleAccounts = Annotated[tuple[int, ...], msgspec.Meta(min_length=1, max_length=1000)]
-_Kinds = Annotated[tuple[MediaKind, ...], msgspec.Meta(min_length=1, max_length=5)]
+_Chats = Annotated[list[Annotated[str, msgspec.Meta(min_length=1, max_length=200)]], msgspec.Meta(max_length=50)]
+_RuleAccounts = Annotated[list[int], msgspec.Meta(min_length=1, max_length=1000)]
+_Kinds = Annotated[list[MediaKind], msgspec.Meta(min_length=1, max_length=5)]
 
 
 class IncomingFileRuleView(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +78,8 @@ class IncomingFileRuleToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid
     `{kind}` and `{number}`.
     """
     accounts: _RuleAccounts | None = None
-    chats: _Chats = ()
-    kinds: _Kinds = ("file", "image", "video")
+    chats: _Chats = []
+    kinds: _Kinds = msgspec.field(default_factory=lambda: ["file", "image", "video"])
     is_self: bool | None = None
     max_bytes: int = 100 * 1024 * 1024
 
@@ -150,13 +151,19 @@ async def _view_of_rule(rule: IncomingFileRule, files: IncomingFiles) -> Incomin
     )  # fmt: skip
 
 
+def _fields_of(data: IncomingFileRuleToCreate | IncomingFileRuleChange) -> dict[str, Any]:
+    """Return the fields that were given, as a rule stores them."""
+    given = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not msgspec.UNSET}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
 def _require_all_accounts(caller: Caller) -> None:
     """A key that is bound to accounts may not write to the disk of all."""
     if caller.accounts is not None:
         raise GatewayProblem("forbidden", "A key that is bound to accounts cannot manage rules of incoming files.")
 
 
-def _check_rule_accounts(port: GatewayPort, accounts: tuple[int, ...] | None) -> None:
+def _check_rule_accounts(port: GatewayPort, accounts: Collection[int] | None) -> None:
     for account in accounts or ():
         if port.find_account(str(account)) is None:
             raise GatewayProblem("not-found", f"There is no account {account}.")
@@ -191,8 +198,7 @@ async def create_incoming_file_rule(
     if not incoming_files.root:
         raise GatewayProblem("conflict", "Set 'root' of [incoming_files] in gateway.toml, and restart the gateway.")
     _check_rule_accounts(port, data.accounts)
-    fields: dict[str, Any] = msgspec.structs.asdict(data)
-    rule = await rules.create(IncomingFileRule(id="", created_at=0, **fields))
+    rule = await rules.create(IncomingFileRule(id="", created_at=0, **_fields_of(data)))
     audited.target = rule.id
     await incoming_files.apply(rule.id)
     return await _view_of_rule(rule, incoming_files)
@@ -212,8 +218,7 @@ async def change_incoming_file_rule(
 ) -> IncomingFileRuleView:
     """Change some fields of a rule; its position stays, and what waits for another attempt is tried at once."""
     _require_all_accounts(caller)
-    given = msgspec.structs.asdict(data)
-    changes = {name: value for name, value in given.items() if value is not msgspec.UNSET}
+    changes = _fields_of(data)
     _check_rule_accounts(port, changes.get("accounts"))
     changed = await rules.change(rule_id, lambda each: msgspec.structs.replace(each, **changes))
     if changed is None:
