@@ -17,7 +17,7 @@ from tests.storage.arrivals import (
     messages,
     opened,
 )
-from tests.storage_contract.engines import ENGINES, make
+from tests.storage_contract.engines import make
 
 from webwx.errors import AlreadyRunning
 
@@ -353,46 +353,55 @@ STEP = st.one_of(
 )
 
 
-@pytest.mark.parametrize("name", ENGINES)
+async def play(engine: StorageEngine, steps: list[tuple[str, int]]) -> None:
+    """Check after any steps that no entry is lost and every repetition is marked."""
+    journal, account, consumer = await reopened(engine)
+    stored, given, open_entries, acked = 0, set[int](), list[int](), set[int]()
+    for verb, count in [*steps, ("crash", 0)]:
+        match verb:
+            case "ingest":
+                await account.ingest(arrival(*messages(stored + 1, count)))
+                stored += count
+            case "take":
+                for entry in await consumer.take(count):
+                    assert entry.number not in acked
+                    assert entry.redelivered or entry.number not in given
+                    given.add(entry.number)
+                    open_entries.append(entry.number)
+            case "ack" if open_entries:
+                number = open_entries.pop(count % len(open_entries))
+                consumer.ack(number)
+                acked.add(number)
+            case "crash" | "close":
+                await consumer.flush()
+                if verb == "crash" and engine.survives:
+                    await engine.kill(journal)
+                else:
+                    await engine.end(journal, consumer)
+                journal, account, consumer = await reopened(engine)
+                open_entries.clear()
+    left: list[int] = []
+    while more := await consumer.take(100):
+        left += numbers(more)
+    assert left == [number for number in range(1, stored + 1) if number not in acked]
+    await journal.close()
+
+
+@pytest.mark.parametrize("name", ["sqlite", "memory"])
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=30))
 def test_in_any_order_of_events_no_entry_is_lost_and_every_repetition_is_marked(
     name: str, steps: list[tuple[str, int]], tmp_path: Path
 ) -> None:
-    async def play(engine: StorageEngine) -> None:
-        journal, account, consumer = await reopened(engine)
-        stored, given, open_entries, acked = 0, set[int](), list[int](), set[int]()
-        for verb, count in [*steps, ("crash", 0)]:
-            match verb:
-                case "ingest":
-                    await account.ingest(arrival(*messages(stored + 1, count)))
-                    stored += count
-                case "take":
-                    for entry in await consumer.take(count):
-                        assert entry.number not in acked
-                        assert entry.redelivered or entry.number not in given
-                        given.add(entry.number)
-                        open_entries.append(entry.number)
-                case "ack" if open_entries:
-                    number = open_entries.pop(count % len(open_entries))
-                    consumer.ack(number)
-                    acked.add(number)
-                case "crash" | "close":
-                    await consumer.flush()
-                    if verb == "crash" and engine.survives:
-                        await engine.kill(journal)
-                    else:
-                        await engine.end(journal, consumer)
-                    journal, account, consumer = await reopened(engine)
-                    open_entries.clear()
-        left: list[int] = []
-        while more := await consumer.take(100):
-            left += numbers(more)
-        assert left == [number for number in range(1, stored + 1) if number not in acked]
-        await journal.close()
-
     with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
-        asyncio.run(play(make(name, Path(folder))))
+        asyncio.run(play(make(name, Path(folder)), steps))
+
+
+@pytest.mark.verify
+@settings(max_examples=15)  # a kill of a server's sessions takes long
+@given(steps=st.lists(STEP, max_size=30))
+def test_the_same_holds_on_a_server(steps: list[tuple[str, int]]) -> None:
+    asyncio.run(play(make("postgres", Path()), steps))
 
 
 async def test_a_revived_dead_letter_notifies_its_consumer_although_nothing_arrives(account: AccountJournal) -> None:
