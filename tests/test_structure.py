@@ -63,6 +63,7 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "storage/postgres/journal.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/links.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/lookup.py": "tests/storage_contract holds it to what every storage engine does",
+    "storage/postgres/records.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/outbox.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/retention.py": "tests/storage_contract holds it to what every storage engine does",
     "storage/postgres/timers.py": "tests/storage_contract holds it to what every storage engine does",

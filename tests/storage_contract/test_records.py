@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.postgres import new_schema
 
 from webwx.errors import RecordChanged, StorageError
 from webwx.storage.open import open_records
@@ -20,10 +21,16 @@ AUDIT_ENTRIES = 5
 """Entries of the audit log that stay in these tests."""
 
 
-@pytest.fixture(params=["sqlite", "memory"])
+def place(name: str, folder: Path) -> str | Path:
+    """Return a new place for records of an engine."""
+    if name == "postgres":
+        return new_schema().url
+    return "memory:" if name == "memory" else folder / "state" / "gateway.db"
+
+
+@pytest.fixture(params=["sqlite", "memory", pytest.param("postgres", marks=pytest.mark.verify)])
 async def records(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RecordStore]:
-    place = "memory:" if request.param == "memory" else tmp_path / "state" / "gateway.db"
-    opened = open_records(place, audit_entries=AUDIT_ENTRIES)
+    opened = open_records(place(request.param, tmp_path), audit_entries=AUDIT_ENTRIES)
     yield opened
     await opened.close()
 
@@ -91,8 +98,10 @@ async def test_closed_records_raise(records: RecordStore) -> None:
         await records.get("key", "a")
 
 
-async def test_another_process_reads_the_stored_records(tmp_path: Path) -> None:
-    one, other = open_records(tmp_path / "gateway.db"), open_records(tmp_path / "gateway.db")
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.verify)])
+async def test_another_process_reads_the_stored_records(tmp_path: Path, engine: str) -> None:
+    shared = place(engine, tmp_path)
+    one, other = open_records(shared), open_records(shared)
     await one.put("key", "a", b"1", version=0, time=1.0)
 
     assert [each.id for each in await other.find("key")] == ["a"]
@@ -116,6 +125,12 @@ async def test_a_backup_is_complete_and_replaces_no_file(tmp_path: Path) -> None
     await copy.close()
 
 
-async def test_records_in_memory_have_no_backup(tmp_path: Path) -> None:
-    with pytest.raises(StorageError):
-        await open_records("memory:").backup(tmp_path / "copy.db")
+@pytest.mark.parametrize(
+    ("engine", "reason"),
+    [("memory", "in memory"), pytest.param("postgres", "pg_dump", marks=pytest.mark.verify)],
+)
+async def test_records_without_a_file_have_no_backup(tmp_path: Path, engine: str, reason: str) -> None:
+    records = open_records(place(engine, tmp_path))
+    with pytest.raises(StorageError, match=reason):
+        await records.backup(tmp_path / "copy.db")
+    await records.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from tests.postgres import new_schema
 from tests.saved import LOGIN
 
 from webwx.errors import AlreadyRunning
@@ -18,8 +19,10 @@ from webwx.model.contacts import Contact, ContactId
 from webwx.model.events import Item
 from webwx.storage.base import Ended, SavedLogin
 from webwx.storage.login import LoginFile, LoginMemory
+from webwx.storage.postgres.logins import PostgresLogins
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from webwx.storage.base import LoginStore
@@ -32,12 +35,22 @@ SAVED = SavedLogin(
 CONTACTS = Contacts([Contact(id=ContactId("@a"), nickname="张三😀", remark="Boss")])
 
 
-@pytest.fixture(params=["file", "encrypted file", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> LoginStore:
-    if request.param == "memory":
-        return LoginMemory()
-    passphrase = "correct horse battery staple" if request.param == "encrypted file" else None
-    return LoginFile(tmp_path / "me.json", passphrase=passphrase)
+@pytest.fixture(
+    params=[
+        "file",
+        "encrypted file",
+        "memory",
+        *(pytest.param(name, marks=pytest.mark.verify) for name in ("postgres", "encrypted postgres")),
+    ]
+)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[LoginStore]:
+    passphrase = "correct horse battery staple" if request.param.startswith("encrypted") else None
+    if request.param.endswith("postgres"):
+        logins = PostgresLogins(new_schema().url)
+        yield logins.login("me", passphrase=passphrase)
+        await logins.close()
+    else:
+        yield LoginMemory() if request.param == "memory" else LoginFile(tmp_path / "me.json", passphrase=passphrase)
 
 
 async def test_a_saved_login_can_be_loaded(store: LoginStore) -> None:

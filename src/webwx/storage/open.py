@@ -91,7 +91,13 @@ def open_records(url: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTR
         from webwx.storage.memory.records import MemoryRecordStore
 
         return MemoryRecordStore(audit_entries=audit_entries)
-    if "://" in place:
+    scheme, separator, _ = place.partition("://")
+    if scheme in _POSTGRES and separator:
+        _require_driver()
+        from webwx.storage.postgres.records import PostgresRecordStore
+
+        return PostgresRecordStore(place, audit_entries=audit_entries)
+    if separator:
         raise InvalidSettings(f"No records can be opened at {place!r}; use a path or memory:.")
     from webwx.storage.sqlite.records import SqliteRecordStore
 

@@ -366,6 +366,10 @@ class SessionLocks:
             await asyncio.sleep(_AGAIN)
         return True
 
+    def holds(self, key: int) -> bool:
+        """Return whether this object holds a lock; called in any thread."""
+        return key in self._held
+
     async def release(self, key: int) -> None:
         """Release a lock."""
         async with self._turn:
@@ -397,6 +401,12 @@ class SessionLocks:
 def new_lock() -> int:
     """Return the key of a new lock, which no other database object has."""
     return secrets.randbits(63)
+
+
+def no_fence(account: int) -> Fence:
+    """Raise `NotOwner`: a database of records or logins changes no account."""
+    del account
+    raise NotOwner("Records and logins belong to no account.")
 
 
 async def hold(connection: Connection, fence: Fence) -> None:

@@ -1,0 +1,275 @@
+"""
+Saved logins in a PostgreSQL database.
+
+With a passphrase a login is encrypted before it leaves the process, as in a file, so the database and its backups do
+not give access to the account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from webwx.errors import AlreadyRunning, InvalidLogin
+from webwx.model.address_book import Contacts
+from webwx.model.contacts import Contact
+from webwx.storage.base import LOGIN_VERSION, SavedLogin
+from webwx.storage.encryption import UNREADABLE, Seal, read_sealed
+from webwx.storage.postgres.database import PostgresDatabase, new_lock, no_fence
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from webwx.storage.passphrase import Passphrase
+    from webwx.storage.postgres.database import Connection
+
+T = TypeVar("T")
+
+
+class PostgresLogins:
+    """
+    The saved logins of one database.
+
+    Args:
+        url: The URL of the database, as for `psql`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = PostgresDatabase(url, no_fence)
+
+    def __repr__(self) -> str:
+        return f"PostgresLogins({self._database!r})"
+
+    def login(self, name: str, *, passphrase: str | Passphrase | None = None) -> PostgresLogin:
+        """
+        Return the login with a name, which need not exist yet.
+
+        Args:
+            name: Name of the login, such as an account name with the server or profile.
+            passphrase: Encrypts the login and its contacts; needs `webwx[crypto]`.
+
+        Raises:
+            StorageError: `webwx[crypto]` is not installed, or the passphrase is empty.
+        """
+        return PostgresLogin(name, self._database, None if passphrase is None else Seal(passphrase))
+
+    async def close(self) -> None:
+        """Close the connections; later calls raise `StorageError`."""
+        await self._database.close()
+
+
+class PostgresLogin:
+    """A login in a row; `LoginStore` states the guarantees."""
+
+    def __init__(self, name: str, database: PostgresDatabase, seal: Seal | None) -> None:
+        self._name = name
+        self._database = database
+        self._seal = seal
+
+    def __repr__(self) -> str:
+        return "PostgresLogin(***)"
+
+    async def load(self) -> SavedLogin | None:
+        """
+        Return the saved login, or None.
+
+        Raises:
+            InvalidLogin: The passphrase is wrong, or the row is damaged or of another version. A damaged one is
+                renamed, so later calls return None.
+        """
+        content = await self._database.read(lambda db: self._content(db, "login"))
+        try:
+            return await asyncio.to_thread(self._decoded, content)
+        except _DamagedRow:
+            return await self._load_or_set_aside()
+
+    async def prepare(self) -> None:
+        """
+        Prepare for `save`: create the row and, with a keyring, the passphrase.
+
+        Raises:
+            StorageError: The database cannot be written, or the keyring failed.
+        """
+        if self._seal is not None:
+            await asyncio.to_thread(self._seal.prepare)
+        await self._change(self._make)
+
+    async def save(self, saved: SavedLogin) -> None:
+        """Store a new login, replacing an earlier one."""
+        await self.prepare()
+        content = await asyncio.to_thread(self._encoded, msgspec.json.encode(saved))
+        await self._change(
+            lambda db: db.execute("UPDATE saved_logins SET login = $2 WHERE name = $1", self._name, content)
+        )
+
+    async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
+        """
+        Replace the saved login by the result of a function of it; do nothing if there is none.
+
+        Raises:
+            InvalidLogin: The saved login cannot be read, as in `load`.
+            StorageError: The login cannot be written.
+        """
+
+        async def store(db: Connection) -> _DamagedRow | None:
+            content = await self._content(db, "login", " FOR UPDATE")
+            try:
+                saved = await asyncio.to_thread(self._decoded, content)
+            except _DamagedRow as damage:
+                return damage
+            if saved is not None:
+                changed = await asyncio.to_thread(self._encoded, msgspec.json.encode(change(saved)))
+                await db.execute("UPDATE saved_logins SET login = $2 WHERE name = $1", self._name, changed)
+            return None
+
+        if await self._change(store) is not None:
+            await self._load_or_set_aside()
+
+    async def reserve_id(self, at_least: int) -> int:
+        """Return the lowest id, at least `at_least`, that was not returned to any process before."""
+
+        async def reserve(db: Connection) -> int:
+            await self._make(db)
+            made: int = await db.fetchval(
+                "UPDATE saved_logins SET last_id = greatest(last_id + 1, $2) WHERE name = $1 RETURNING last_id",
+                self._name, at_least,
+            )  # fmt: skip
+            return made
+
+        return await self._change(reserve)
+
+    async def clear(self) -> None:
+        """
+        Delete the login and its contacts, and the passphrase from the keyring.
+
+        Raises:
+            StorageError: The row, or the passphrase in the keyring, cannot be deleted.
+        """
+        await self._change(
+            lambda db: db.execute("UPDATE saved_logins SET login = NULL, contacts = NULL WHERE name = $1", self._name)
+        )
+        if self._seal is not None:
+            await asyncio.to_thread(self._seal.remove)
+
+    @contextlib.asynccontextmanager
+    async def syncing(self) -> AsyncIterator[None]:
+        """
+        Hold the sync lock of this login on all machines; it ends with the process, even after a crash.
+
+        Raises:
+            AlreadyRunning: Another sync loop holds it; its process id is known if it is in this process.
+        """
+        lock = await self._change(self._make)
+        locks = self._database.locks
+        if not await self._database.run(lambda: locks.take(lock)):
+            if locks.holds(lock):
+                raise AlreadyRunning("This process is already syncing this login.", pid=os.getpid())
+            raise AlreadyRunning("Another process is syncing this login.")
+        try:
+            yield
+        finally:
+            await self._database.run(lambda: locks.release(lock))
+
+    async def load_contacts(self) -> Contacts:
+        """Return the contacts that are stored beside the login; no contacts if they cannot be read."""
+        content = await self._database.read(lambda db: self._content(db, "contacts"))
+        return await asyncio.to_thread(self._decoded_contacts, content)
+
+    def _decoded_contacts(self, content: bytes | None) -> Contacts:
+        if content is None:
+            return Contacts()
+        try:
+            return Contacts.packed(msgspec.json.decode(self._opened(content), type=list[Contact]))
+        except (InvalidLogin, *UNREADABLE):
+            return Contacts()
+
+    async def save_contacts(self, contacts: Contacts) -> None:
+        """Store the contacts beside the login, replacing earlier ones."""
+
+        def encoded() -> bytes:
+            return self._encoded(b"[" + b",".join(map(msgspec.json.encode, contacts)) + b"]")
+
+        content = await asyncio.to_thread(encoded)
+
+        async def store(db: Connection) -> None:
+            await self._make(db)
+            await db.execute("UPDATE saved_logins SET contacts = $2 WHERE name = $1", self._name, content)
+
+        await self._change(store)
+
+    async def _change(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        async def store(db: Connection) -> T:
+            async with db.transaction():
+                return await job(db)
+
+        return await self._database.run(lambda: self._database.changing(store))
+
+    async def _make(self, db: Connection) -> int:
+        """Create the row if it is missing, and return the key of its lock."""
+        await db.execute(
+            "INSERT INTO saved_logins (name, lock) VALUES ($1, $2) ON CONFLICT DO NOTHING", self._name, new_lock()
+        )
+        lock: int = await db.fetchval("SELECT lock FROM saved_logins WHERE name = $1", self._name)
+        return lock
+
+    async def _content(self, db: Connection, column: str, locked: str = "") -> bytes | None:
+        query = f"SELECT {column} FROM saved_logins WHERE name = $1{locked}"  # noqa: S608 - two columns
+        content: bytes | None = await db.fetchval(query, self._name)
+        return content
+
+    async def _load_or_set_aside(self) -> SavedLogin | None:
+        """Read the row under its lock; copy a damaged one to another name and clear it."""
+
+        async def read(db: Connection) -> SavedLogin | str | None:
+            content = await self._content(db, "login", " FOR UPDATE")
+            try:
+                return self._decoded(content)
+            except _DamagedRow as damage:
+                aside = f"{self._name}.invalid-{int(time.time())}"
+                await db.execute(
+                    "INSERT INTO saved_logins (name, login, lock)"
+                    " SELECT $2, login, $3 FROM saved_logins WHERE name = $1 ON CONFLICT DO NOTHING",
+                    self._name, aside, new_lock(),
+                )  # fmt: skip
+                await db.execute("UPDATE saved_logins SET login = NULL WHERE name = $1", self._name)
+                return f"The saved login {damage}; it was renamed to {aside!r}, so log in again."
+
+        found = await self._change(read)
+        if isinstance(found, str):
+            raise InvalidLogin(found)
+        return found
+
+    def _decoded(self, content: bytes | None) -> SavedLogin | None:
+        if content is None:
+            return None
+        try:
+            saved = msgspec.json.decode(self._opened(content), type=SavedLogin)
+        except UNREADABLE:
+            raise _DamagedRow("is damaged") from None
+        if saved.version != LOGIN_VERSION:
+            raise _DamagedRow(f"has version {saved.version}, this webwx reads {LOGIN_VERSION}")
+        return saved
+
+    def _opened(self, content: bytes) -> bytes:
+        sealed = read_sealed(content)
+        if sealed is None:
+            if self._seal is not None and content.startswith(b"{"):
+                raise InvalidLogin(
+                    "The saved login is not encrypted, though a passphrase was given; delete it and log in again."
+                )
+            return content
+        if self._seal is None:
+            raise InvalidLogin("The saved login is encrypted; give its passphrase.")
+        return self._seal.open(sealed)
+
+    def _encoded(self, content: bytes) -> bytes:
+        return content if self._seal is None else self._seal.close(content)
+
+
+class _DamagedRow(Exception):
+    """The row does not hold a valid login; the text is the reason."""

@@ -1,0 +1,128 @@
+"""Records of a service and its audit log in a PostgreSQL database, which several gateways may share."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from webwx.errors import RecordChanged, StorageError
+from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, StoredRecord
+from webwx.storage.postgres.database import PostgresDatabase, no_fence
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from webwx.storage.postgres.database import Connection
+
+_COLUMNS = "kind, id, version, body, changed_at"
+
+
+class PostgresRecordStore:
+    """
+    Records in a database.
+
+    Args:
+        url: The URL of the database, as for `psql`.
+        audit_entries: Entries of the audit log that stay.
+    """
+
+    def __init__(self, url: str, *, audit_entries: int = AUDIT_ENTRIES) -> None:
+        self._database = PostgresDatabase(url, no_fence)
+        self._audit_entries = audit_entries
+
+    def __repr__(self) -> str:
+        return f"PostgresRecordStore({self._database!r})"
+
+    async def find(self, kind: str) -> list[StoredRecord]:
+        """Return all records of a kind, in the order of their ids."""
+        query = f'SELECT {_COLUMNS} FROM records WHERE kind = $1 ORDER BY id COLLATE "C"'  # noqa: S608 - columns only
+        return [_record(row) for row in await self._database.read(lambda db: db.fetch(query, kind))]
+
+    async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
+        """Return a record; None if there is none."""
+        query = f"SELECT {_COLUMNS} FROM records WHERE kind = $1 AND id = $2"  # noqa: S608 - columns only
+        row = await self._database.read(lambda db: db.fetchrow(query, kind, id))
+        return None if row is None else _record(row)
+
+    async def put(self, kind: str, id: str, body: bytes, *, version: int, time: float) -> StoredRecord:  # noqa: A002
+        """Store a record, and return it with its new version."""
+
+        async def store(db: Connection) -> bool:
+            if version:
+                changed = await db.fetchval(
+                    "UPDATE records SET version = version + 1, body = $3, changed_at = $4"
+                    " WHERE kind = $1 AND id = $2 AND version = $5 RETURNING true",
+                    kind, id, body, time, version,
+                )  # fmt: skip
+            else:
+                changed = await db.fetchval(
+                    "INSERT INTO records VALUES ($1, $2, 1, $3, $4) ON CONFLICT DO NOTHING RETURNING true",
+                    kind, id, body, time,
+                )  # fmt: skip
+            return changed is not None
+
+        if not await self._database.run(lambda: self._database.changing(store)):
+            raise _changed(kind)
+        return StoredRecord(kind=kind, id=id, version=version + 1, body=body, changed_at=time)
+
+    async def delete(self, kind: str, id: str, *, version: int | None = None) -> bool:  # noqa: A002
+        """Delete a record, and return whether there was one."""
+        gone = await self._database.run(
+            lambda: self._database.changing(
+                lambda db: db.fetchval(
+                    "DELETE FROM records WHERE kind = $1 AND id = $2 AND ($3::bigint IS NULL OR version = $3)"
+                    " RETURNING true",
+                    kind, id, version,
+                )
+            )
+        )  # fmt: skip
+        if gone is None and version is not None:
+            raise _changed(kind)
+        return gone is not None
+
+    async def append_audit(
+        self, actor: str, action: str, *, target: str = "", detail: str = "", time: float
+    ) -> AuditEntry:
+        """Append an entry to the audit log, and return it."""
+
+        async def append(db: Connection) -> int:
+            async with db.transaction():
+                # One writer at a time, so that the numbers become visible in their order.
+                await db.execute("LOCK TABLE audit IN SHARE ROW EXCLUSIVE MODE")
+                number: int = await db.fetchval(
+                    "INSERT INTO audit (time, actor, action, target, detail) VALUES ($1, $2, $3, $4, $5)"
+                    " RETURNING number",
+                    time, actor, action, target, detail,
+                )  # fmt: skip
+                await db.execute("DELETE FROM audit WHERE number <= $1", number - self._audit_entries)
+            return number
+
+        number = await self._database.run(lambda: self._database.changing(append))
+        return AuditEntry(number=number, time=time, actor=actor, action=action, target=target, detail=detail)
+
+    async def audit(self, *, before: int | None = None, limit: int = 100) -> list[AuditEntry]:
+        """Return entries of the audit log, the newest first."""
+        rows = await self._database.read(
+            lambda db: db.fetch(
+                "SELECT number, time, actor, action, target, detail FROM audit"
+                " WHERE $1::bigint IS NULL OR number < $1 ORDER BY number DESC LIMIT $2",
+                before, limit,
+            )
+        )  # fmt: skip
+        return [AuditEntry(**dict(row.items())) for row in rows]
+
+    async def backup(self, path: str | os.PathLike[str]) -> None:
+        """Raise `StorageError`: the database has its own backups."""
+        raise StorageError(f"A database cannot be copied to {os.fspath(path)}; back it up with pg_dump.")
+
+    async def close(self) -> None:
+        """Close the records; later calls raise `StorageError`."""
+        await self._database.close()
+
+
+def _record(row: asyncpg.Record) -> StoredRecord:
+    return StoredRecord(**dict(row.items()))
+
+
+def _changed(kind: str) -> RecordChanged:
+    return RecordChanged(f"The {kind} was changed or deleted meanwhile; read it again.")

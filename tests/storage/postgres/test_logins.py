@@ -1,0 +1,80 @@
+"""Saved logins in PostgreSQL: encrypted, and a damaged one is kept under another name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from tests.saved import LOGIN
+
+from webwx.errors import AlreadyRunning, InvalidLogin
+from webwx.model.address_book import Contacts
+from webwx.model.contacts import Contact, ContactId
+from webwx.storage.base import SavedLogin
+from webwx.storage.postgres.logins import PostgresLogins
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.postgres import TemporarySchema
+
+pytestmark = pytest.mark.verify
+
+SAVED = SavedLogin(login=LOGIN)
+
+
+@pytest.fixture
+async def logins(schema: TemporarySchema) -> AsyncIterator[PostgresLogins]:
+    logins = PostgresLogins(schema.url)
+    yield logins
+    await logins.close()
+
+
+async def test_an_encrypted_login_is_unreadable_without_its_passphrase(
+    schema: TemporarySchema, logins: PostgresLogins
+) -> None:
+    store = logins.login("me", passphrase="right")
+    await store.save(SAVED)
+    await store.save_contacts(Contacts([Contact(id=ContactId("@ann"), nickname="Ann")]))
+
+    stored = bytes.fromhex(schema.execute("SELECT encode(login || contacts, 'hex') FROM saved_logins"))
+    assert LOGIN.credentials.skey.encode() not in stored
+    assert b"Ann" not in stored
+    for passphrase, reason in ((None, "is encrypted; give its passphrase"), ("wrong", "the passphrase is wrong")):
+        other = logins.login("me", passphrase=passphrase)
+        with pytest.raises(InvalidLogin, match=reason):
+            await other.load()
+        assert len(await other.load_contacts()) == len(Contacts())
+    assert await logins.login("me", passphrase="right").load() == SAVED
+
+
+async def test_a_login_that_is_not_encrypted_is_refused_with_a_passphrase(logins: PostgresLogins) -> None:
+    await logins.login("me").save(SAVED)
+    with pytest.raises(InvalidLogin, match="not encrypted, though a passphrase was given"):
+        await logins.login("me", passphrase="right").load()
+
+
+@pytest.mark.parametrize("content", [b"{", msgspec.json.encode(msgspec.structs.replace(SAVED, version=99))])
+async def test_a_damaged_login_is_renamed_once(schema: TemporarySchema, logins: PostgresLogins, content: bytes) -> None:
+    store = logins.login("me")
+    await store.save(SAVED)
+    schema.execute(f"UPDATE saved_logins SET login = decode('{content.hex()}', 'hex')")
+
+    with pytest.raises(InvalidLogin, match=r"it was renamed to 'me\.invalid-"):
+        await store.load()
+    assert await store.load() is None
+    assert schema.execute("SELECT encode(login, 'hex') FROM saved_logins WHERE name <> 'me'").strip() == content.hex()
+
+
+async def test_another_process_does_not_sync_the_same_login(schema: TemporarySchema, logins: PostgresLogins) -> None:
+    other = PostgresLogins(schema.url)
+    async with logins.login("me").syncing():
+        with pytest.raises(AlreadyRunning) as caught:
+            await other.login("me").syncing().__aenter__()
+        async with other.login("you").syncing():
+            pass
+    async with other.login("me").syncing():
+        pass
+    await other.close()
+    assert caught.value.pid is None
