@@ -182,6 +182,13 @@ async def test_an_invalid_webhook_is_refused(online: Running, fields: dict[str, 
         assert (await client.post(WEBHOOKS, json=body)).status_code == status
 
 
+async def test_a_webhook_serves_all_accounts_again(online: Running) -> None:
+    async with online.client("webhooks") as client:
+        made = (await created(client, accounts=[1]))["webhook"]
+        changed = await client.patch(f"{WEBHOOKS}/{made['id']}", json={"accounts": None})
+        assert (made["accounts"], changed.json()["accounts"]) == ([1], None)
+
+
 async def test_a_key_reaches_the_webhooks_of_its_accounts(online: Running) -> None:
     other = (await online.port.add_account("other")).number
     async with online.client("webhooks") as client:
@@ -190,6 +197,8 @@ async def test_a_key_reaches_the_webhooks_of_its_accounts(online: Running) -> No
     async with online.client("webhooks", accounts=(other,)) as client:
         own = (await created(client))["webhook"]
         assert own["accounts"] == [other]
+        again = await client.patch(f"{WEBHOOKS}/{own['id']}", json={"accounts": None})
+        assert again.json()["accounts"] == [other]
         assert [each["id"] for each in (await client.get(WEBHOOKS)).json()["webhooks"]] == [own["id"]]
         assert (await client.patch(f"{WEBHOOKS}/{own['id']}", json={"accounts": [1]})).status_code == 404
         for which in (of_all, of_both, "absent"):

@@ -116,7 +116,8 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     name: _WebhookName | msgspec.UnsetType = msgspec.UNSET
     url: str | msgspec.UnsetType = msgspec.UNSET
-    accounts: _Accounts | msgspec.UnsetType = msgspec.UNSET
+    accounts: _Accounts | msgspec.UnsetType | None = msgspec.UNSET
+    """Numbers of accounts; null: all that the key reaches."""
     types: _Filter | msgspec.UnsetType = msgspec.UNSET
     chats: _Filter | msgspec.UnsetType = msgspec.UNSET
     is_self: bool | msgspec.UnsetType | None = msgspec.UNSET
@@ -344,6 +345,8 @@ async def change_webhook(
     given = msgspec.structs.asdict(data)
     changes = {name: value for name, value in given.items() if value is not msgspec.UNSET}
     _check_accounts(port, caller, changes.get("accounts"))
+    if data.accounts is None:
+        changes["accounts"] = caller.accounts
     _check_report(caller, reports=bool(changes.get("report")))
     if changes.get("enabled"):
         changes |= {"disabled_reason": "", "failing_since": 0.0}
