@@ -7,5 +7,14 @@ import { events } from "./events.js";
 import { keys } from "./keys.js";
 import { outbox } from "./outbox.js";
 import { recalled } from "./recalled.js";
+import { webhooks } from "./webhooks.js";
 
-export const SCREENS = [accounts, chats, recalled, events, outbox, keys];
+export const SCREENS = [
+  accounts,
+  chats,
+  recalled,
+  events,
+  outbox,
+  webhooks,
+  keys,
+];

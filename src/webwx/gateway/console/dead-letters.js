@@ -1,0 +1,70 @@
+// Events that consumers have given up, of all accounts, with a button that delivers one again.
+
+import { hasJournal, listAccounts } from "./account-list.js";
+import { call } from "./api.js";
+import { t } from "./dead-letters-words.js";
+import { button, fill, h } from "./dom.js";
+import { ago } from "./states.js";
+import { table } from "./table.js";
+
+/** Make the list; `show(consumers)` reads it for these consumers. It is empty without dead letters. */
+export function deadLetters(frame) {
+  const element = h("section", { class: "dead-letters" });
+  const list = table({
+    label: t("deadLetters"),
+    columns: [
+      { title: t("time"), cell: ({ letter }) => ago(letter.time), kind: "is-narrow" },
+      { title: t("consumer"), cell: ({ consumer }) => consumer },
+      { title: t("event"), cell: ({ letter }) => [letter.event.type, h("div", { class: "hint" }, letter.event.id)] },
+      { title: t("why"), cell: ({ letter }) => letter.error },
+      { title: "", cell: revival, kind: "is-narrow" },
+    ],
+    key: ({ consumer, letter }) => `${consumer}/${letter.event.id}`,
+    none: () => h("div"),
+  });
+  let shown = [];
+
+  function revival({ account, consumer, letter }) {
+    const path = `/accounts/${account.number}/consumers/${encodeURIComponent(consumer)}/dead-letters`;
+    const revive = button(
+      t("revive"),
+      () =>
+        frame.act(
+          async () => {
+            await call("POST", `${path}/${letter.event.number}/revive`);
+            frame.tell(t("revived"));
+            await show(shown);
+          },
+          { by: revive },
+        ),
+      { kind: "is-small", picture: "retry" },
+    );
+    return revive;
+  }
+
+  async function show(consumers) {
+    shown = consumers;
+    const accounts = (await listAccounts()).filter(hasJournal);
+    const pairs = accounts.flatMap((account) => consumers.map((consumer) => ({ account, consumer })));
+    const found = await Promise.all(
+      pairs.map(async ({ account, consumer }) => {
+        const path = `/accounts/${account.number}/consumers/${encodeURIComponent(consumer)}/dead-letters`;
+        const { dead_letters: letters } = await call("GET", path);
+        return letters.map((letter) => ({ account, consumer, letter }));
+      }),
+    );
+    const all = found.flat().sort((one, other) => other.letter.time.localeCompare(one.letter.time));
+    list.show(all);
+    if (all.length === 0) fill(element);
+    else {
+      fill(
+        element,
+        h("h3", { class: "part-title" }, t("deadLetters")),
+        h("p", { class: "hint" }, t("deadLettersHint")),
+        list.element,
+      );
+    }
+  }
+
+  return { element, show };
+}

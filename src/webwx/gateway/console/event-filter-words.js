@@ -1,0 +1,16 @@
+// Words of the fields that say whose events count.
+
+import { wordsOf } from "./words.js";
+
+export const t = wordsOf({
+  chats: ["Chats", "聊天"],
+  chatsHint: [
+    "Names or ids with commas between them, such as filehelper for File Transfer Helper; empty: all.",
+    "名称或编号，用逗号分隔，例如 filehelper 表示“文件传输助手”；留空表示全部。",
+  ],
+  author: ["Written by", "发送者"],
+  anyone: ["anyone", "任何人"],
+  others: ["others", "其他人"],
+  me: ["me", "我自己"],
+  accounts: ["Accounts", "账号"],
+});

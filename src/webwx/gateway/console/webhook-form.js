@@ -1,0 +1,65 @@
+// The form of a webhook: to create one, and to change it.
+
+import { listAccounts } from "./account-list.js";
+import { call } from "./api.js";
+import { eventFilter } from "./event-filter.js";
+import { choice, field, formDialog, partsOf, textInput, tick } from "./forms.js";
+import { t } from "./webhooks-words.js";
+
+const NEW = {
+  name: "",
+  url: "",
+  types: ["message.*"],
+  chats: [],
+  is_self: null,
+  accounts: null,
+  format: "event",
+  ordering: "chat",
+  report: false,
+  allow_private: false,
+};
+
+/** Open the form; `done(answer)` gets the API's answer. `webhook` is the one to change, or null for a new one. */
+export async function openWebhookForm(frame, webhook, done) {
+  const present = webhook ?? NEW;
+  const name = textInput(present.name, { required: true, maxlength: "100", autofocus: true });
+  const url = textInput(present.url, { required: true, type: "url", placeholder: "https://" });
+  const isPrivate = tick(t("allowPrivate"), present.allow_private);
+  const types = textInput(present.types.join(", "));
+  const filter = eventFilter(await listAccounts(), present);
+  const format = choice(
+    [
+      ["event", t("formatEvent")],
+      ["cloudevents", t("formatCloud")],
+    ],
+    present.format,
+  );
+  const ordering = choice(
+    ["chat", "account", "none"].map((each) => [each, t(`ordering_${each}`)]),
+    present.ordering,
+  );
+  const report = tick(t("report"), present.report);
+  const content = [
+    field(t("name"), name),
+    field(t("url"), url),
+    isPrivate.element,
+    field(t("types"), types, t("typesHint")),
+    filter.elements,
+    field(t("format"), format),
+    field(t("ordering"), ordering, t("orderingHint")),
+    report.element,
+  ];
+  formDialog(frame, webhook ? webhook.name : t("newWebhook"), webhook ? t("save") : t("create"), content, async () => {
+    const body = {
+      name: name.value.trim(),
+      url: url.value.trim(),
+      types: partsOf(types.value),
+      format: format.value,
+      ordering: ordering.value,
+      report: report.isTicked(),
+      allow_private: isPrivate.isTicked(),
+      ...filter.body(),
+    };
+    done(await (webhook ? call("PATCH", `/webhooks/${webhook.id}`, body) : call("POST", "/webhooks", body)));
+  });
+}
