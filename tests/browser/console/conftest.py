@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest_asyncio
@@ -11,7 +12,7 @@ from tests.browser.console.console_user import PATIENCE, ServedGateway
 
 from webwx.client.accounts import Accounts
 from webwx.gateway.app import Gateway
-from webwx.gateway.config import GatewayConfig, ListenTable
+from webwx.gateway.config import FallbackTable, GatewayConfig, IncomingFilesTable, ListenTable
 from webwx.gateway.local import LocalGateway
 from webwx.gateway.serve import listen, serve
 from webwx.storage.account_folder import AccountFolder
@@ -33,7 +34,12 @@ async def gateway(served: RunningSandbox, tmp_path: Path) -> AsyncIterator[Serve
         lambda on_state: Accounts(tmp_path, server=served.url, on_state=on_state),
         AccountFolder(tmp_path), records, server=served.url,
     )  # fmt: skip
-    config = GatewayConfig(listen=ListenTable(port=0))
+    root = tmp_path / "incoming"
+    root.mkdir()
+    config = GatewayConfig(
+        listen=ListenTable(port=0), incoming_files=IncomingFilesTable(root=str(root), keep_free=0),
+        fallback=FallbackTable(command=(sys.executable, "-c", "import sys; sys.stdin.read()")),
+    )  # fmt: skip
     gateway, listener, ready = Gateway(config, records, port, tmp_path / "files"), listen(config), asyncio.Event()
     serving = asyncio.ensure_future(serve(gateway, listener, ready.set))
     await ready.wait()

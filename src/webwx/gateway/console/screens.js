@@ -7,6 +7,7 @@ import { events } from "./events.js";
 import { keys } from "./keys.js";
 import { outbox } from "./outbox.js";
 import { recalled } from "./recalled.js";
+import { receivers } from "./receivers.js";
 import { webhooks } from "./webhooks.js";
 
 export const SCREENS = [
@@ -15,6 +16,7 @@ export const SCREENS = [
   recalled,
   events,
   outbox,
+  receivers,
   webhooks,
   keys,
 ];

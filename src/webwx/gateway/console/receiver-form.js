@@ -1,0 +1,71 @@
+// The form of a receiver: to create one, and to change it.
+
+import { accountName, listAccounts } from "./account-list.js";
+import { call, Problem } from "./api.js";
+import { fill, h } from "./dom.js";
+import { choice, field, formDialog, textInput, tick } from "./forms.js";
+import { t } from "./receivers-words.js";
+
+/** Kinds whose clients sign their requests. */
+const SIGNED = ["github", "grafana", "json"];
+
+/** Open the form; `done(answer)` gets the API's answer. `receiver` is the one to change, or null for a new one. */
+export async function openReceiverForm(frame, receiver, done) {
+  const [accounts, { kinds }] = await Promise.all([listAccounts(), call("GET", "/receiver-kinds")]);
+  if (accounts.length === 0) throw new Problem(0, { detail: t("needAccount") });
+  const kind = choice(
+    kinds.map((each) => [each, t(`kind_${each}`)]),
+    receiver?.kind ?? "ntfy",
+  );
+  const name = textInput(receiver?.name ?? "", { required: true, maxlength: "100", autofocus: true });
+  const account = choice(
+    accounts.map((each) => [each.number, accountName(each)]),
+    receiver?.account ?? accounts[0].number,
+  );
+  const to = textInput(receiver?.to ?? "filehelper", { required: true, maxlength: "200" });
+  const limits = { type: "number", min: "1", max: "60", required: true };
+  const perMinute = textInput(receiver?.messages_per_minute ?? 10, limits);
+  const zone = textInput(receiver?.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone, { maxlength: "200" });
+  const holds = tick(t("holds"), receiver?.holds ?? true);
+  const secret = textInput("", { maxlength: "200" });
+  const template = h("textarea", { class: "input", rows: "3" });
+  template.value = receiver?.template ?? "";
+  const allowsGet = tick(t("allowsGet"), receiver?.allows_get ?? false);
+  const own = h("div", { class: "form" });
+
+  function showOwn() {
+    const hint = receiver?.has_secret ? t("secretKept") : t("secretHint");
+    fill(
+      own,
+      SIGNED.includes(kind.value) && field(t("secret"), secret, hint),
+      kind.value === "json" && [field(t("template"), template, t("templateHint")), allowsGet.element],
+    );
+  }
+
+  kind.addEventListener("change", showOwn);
+  showOwn();
+  const content = [
+    field(t("name"), name),
+    !receiver && field(t("kind"), kind),
+    !receiver && accounts.length > 1 && field(t("account"), account),
+    field(t("to"), to, t("toHint")),
+    field(t("perMinute"), perMinute, t("perMinuteHint")),
+    field(t("zone"), zone, t("zoneHint")),
+    holds.element,
+    own,
+  ];
+  const [title, words] = receiver ? [receiver.name, t("save")] : [t("newReceiver"), t("create")];
+  formDialog(frame, title, words, content, async () => {
+    const body = {
+      name: name.value.trim(),
+      to: to.value.trim(),
+      messages_per_minute: Number(perMinute.value),
+      zone: zone.value.trim(),
+      holds: holds.isTicked(),
+    };
+    if (SIGNED.includes(kind.value) && secret.value) body.secret = secret.value;
+    if (kind.value === "json") Object.assign(body, { template: template.value, allows_get: allowsGet.isTicked() });
+    if (receiver) done(await call("PATCH", `/receivers/${receiver.id}`, body));
+    else done(await call("POST", "/receivers", { ...body, kind: kind.value, account: Number(account.value) }));
+  });
+}

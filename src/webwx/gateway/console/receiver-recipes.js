@@ -1,0 +1,161 @@
+// How each kind of client is pointed at a receiver: the address, a command that works at once, and what to enter in the
+// tools themselves.
+
+import { copyable } from "./copyable.js";
+import { h } from "./dom.js";
+import { t } from "./receivers-words.js";
+
+const lines = (...all) => all.join("\n");
+
+/** A command that posts JSON. */
+function post(url, body, header = "Content-Type: application/json") {
+  return `curl -H '${header}' -d '${JSON.stringify(body)}' '${url}'`;
+}
+
+/** A program that posts JSON. */
+function python(url, body) {
+  return lines("import requests", "", `requests.post("${url}", json=${JSON.stringify(body)})`);
+}
+
+/**
+ * Recipes of a kind as [tool, text], from {base, host, token, url, hook}: `base` is the origin of the gateway, `host` its
+ * host and port, `url` where the vendor's clients send to, and `hook` the path that every kind has.
+ */
+const RECIPES = {
+  wecom: ({ url }) => [
+    ["curl", post(url, { msgtype: "text", text: { content: "hello" } })],
+    ["Grafana, contact point WeCom: URL", url],
+    ["Python", python(url, { msgtype: "markdown", markdown: { content: "**hello**" } })],
+  ],
+
+  bark: ({ base, url, token }) => [
+    ["curl", post(url, { device_key: token, title: "Backup", body: "finished" })],
+    ["curl, GET", `curl '${base}/${token}/Backup/finished'`],
+    ["Bark: server, device key", lines(base, token)],
+  ],
+
+  serverchan: ({ url }) => [
+    ["curl", `curl --data-urlencode 'title=Backup' --data-urlencode 'desp=**finished**' '${url}'`],
+    ["Python", python(url, { title: "Backup", desp: "finished" })],
+  ],
+
+  pushplus: ({ base, token }) => [
+    ["curl", post(`${base}/send`, { token, title: "Backup", content: "finished", template: "txt" })],
+    ["Python", python(`${base}/send`, { token, title: "Backup", content: "finished" })],
+  ],
+
+  ntfy: ({ base, url, token }) => [
+    ["curl", `curl -H 'Title: Backup' -d 'finished' '${url}'`],
+    ["ntfy publish", `ntfy publish --title Backup '${url}' finished`],
+    ["ntfy publish, any topic", `ntfy publish --token '${token}' '${base}/backups' finished`],
+  ],
+
+  gotify: ({ base, url, token }) => [
+    ["curl", `curl --data-urlencode 'title=Backup' --data-urlencode 'message=finished' '${url}'`],
+    ["gotify push", `gotify push --url '${base}' --token '${token}' --title Backup finished`],
+    ["Gotify: server, token", lines(base, token)],
+  ],
+
+  slack: ({ url }) => [
+    ["curl", post(url, { text: "hello *phone*" })],
+    [
+      "Alertmanager, alertmanager.yml",
+      lines("receivers:", "  - name: phone", "    slack_configs:", `      - api_url: ${url}`, '        channel: "#alerts"'),
+    ],
+    [
+      "Python, slack_sdk",
+      lines("from slack_sdk.webhook import WebhookClient", "", `WebhookClient("${url}").send(text="hello")`),
+    ],
+  ],
+
+  apprise: ({ base, host, hook, url, token }) => {
+    const end = base.startsWith("https") ? "s" : "";
+    return [
+      ["curl", post(url, { title: "Backup", body: "finished", type: "success" })],
+      ["apprise", `apprise -t Backup -b finished 'apprise${end}://${host}/${token}'`],
+      ["apprise, json://", `apprise -t Backup -b finished 'json${end}://${host}${hook}'`],
+    ];
+  },
+
+  alertmanager: ({ url }) => [
+    [
+      "Alertmanager, alertmanager.yml",
+      lines(
+        "route:",
+        "  receiver: phone",
+        "receivers:",
+        "  - name: phone",
+        "    webhook_configs:",
+        `      - url: ${url}`,
+      ),
+    ],
+    ["curl", post(url, { version: "4", status: "firing", alerts: [ALERT] })],
+  ],
+
+  grafana: ({ url }) => [
+    ["Grafana, contact point Webhook: URL", url],
+    [
+      "Grafana, provisioning/alerting/phone.yaml",
+      lines(
+        "apiVersion: 1",
+        "contactPoints:",
+        "  - name: phone",
+        "    receivers:",
+        "      - uid: phone",
+        "        type: webhook",
+        "        settings:",
+        `          url: ${url}`,
+      ),
+    ],
+    ["curl", post(url, { orgId: 1, status: "firing", title: "DiskFull", message: "95 %", alerts: [ALERT] })],
+  ],
+
+  github: ({ url }) => [
+    ["GitHub, Settings, Webhooks: Payload URL", url],
+    [
+      "gh",
+      lines(
+        "gh api repos/OWNER/REPO/hooks -f name=web -F active=true -f 'events[]=push' \\",
+        `  -f 'config[url]=${url}' -f 'config[content_type]=json' -f 'config[secret]=SECRET'`,
+      ),
+    ],
+  ],
+
+  json: ({ url }) => [
+    ["curl", post(url, { title: "Backup", text: "finished" })],
+    ["curl, form", `curl --data-urlencode 'text=finished' '${url}'`],
+    ["Python", python(url, { title: "Backup", text: "finished" })],
+  ],
+
+  cloudevents: ({ url }) => [
+    ["curl", post(url, CLOUD_EVENT, "Content-Type: application/cloudevents+json")],
+    ["Knative, Trigger", lines("spec:", "  subscriber:", `    uri: ${url}`)],
+  ],
+};
+
+const ALERT = {
+  status: "firing",
+  labels: { alertname: "DiskFull", severity: "critical" },
+  annotations: { summary: "95 %" },
+};
+
+const CLOUD_EVENT = {
+  specversion: "1.0",
+  id: "1",
+  source: "/backup",
+  type: "backup.finished",
+  data: { message: "finished" },
+};
+
+/** Show the address of a receiver and its recipes. `path` and `hook` are paths of this gateway that hold the token. */
+export function recipes(kind, { token, path, hook }) {
+  const base = location.origin;
+  const at = { base, host: location.host, token, url: base + path, hook };
+  return h(
+    "div",
+    { class: "recipes" },
+    copyable(t("address"), at.url),
+    (RECIPES[kind]?.(at) ?? []).map(([tool, text]) => copyable(tool, text)),
+    hook !== path && copyable(t("otherAddress"), base + hook),
+  );
+}
