@@ -4,6 +4,7 @@
 import { accounts } from "./accounts.js";
 import { chats } from "./chats.js";
 import { events } from "./events.js";
+import { incomingFiles } from "./incoming-files.js";
 import { keys } from "./keys.js";
 import { outbox } from "./outbox.js";
 import { recalled } from "./recalled.js";
@@ -18,5 +19,6 @@ export const SCREENS = [
   outbox,
   receivers,
   webhooks,
+  incomingFiles,
   keys,
 ];

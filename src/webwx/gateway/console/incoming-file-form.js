@@ -1,0 +1,57 @@
+// The form of a rule that saves incoming files: to create one, and to change it.
+
+import { listAccounts } from "./account-list.js";
+import { call } from "./api.js";
+import { eventFilter } from "./event-filter.js";
+import { field, formDialog, textInput, ticks } from "./forms.js";
+import { t } from "./incoming-files-words.js";
+
+const KINDS = ["file", "image", "video", "voice", "sticker"];
+const MEGABYTE = 1024 * 1024;
+
+const NEW = {
+  name: "",
+  folder: "",
+  pattern: "{date} {name}",
+  chats: ["filehelper"],
+  is_self: null,
+  accounts: null,
+  kinds: ["file", "image", "video"],
+  max_bytes: 100 * MEGABYTE,
+};
+
+/** Open the form; `done(rule)` gets the API's answer. `rule` is the one to change, or null for a new one. */
+export async function openRuleForm(frame, root, rule, done) {
+  const present = rule ?? NEW;
+  const name = textInput(present.name, { required: true, maxlength: "100", autofocus: true });
+  const folder = textInput(present.folder, { maxlength: "400" });
+  const pattern = textInput(present.pattern, { required: true, maxlength: "200" });
+  const filter = eventFilter(await listAccounts(), present);
+  const kinds = ticks(
+    t("kinds"),
+    KINDS.map((kind) => [kind, t(kind)]),
+    present.kinds,
+  );
+  const limits = { type: "number", min: "0.001", max: "1024", step: "any", required: true };
+  const megabytes = textInput(present.max_bytes / MEGABYTE, limits);
+  const content = [
+    field(t("name"), name),
+    field(t("folder"), folder, t("folderHint", { root })),
+    field(t("pattern"), pattern, t("patternHint")),
+    filter.elements,
+    kinds.element,
+    field(t("megabytes"), megabytes),
+  ];
+  formDialog(frame, rule ? rule.name : t("newRule"), rule ? t("save") : t("create"), content, async () => {
+    const body = {
+      name: name.value.trim(),
+      folder: folder.value.trim(),
+      pattern: pattern.value.trim(),
+      kinds: kinds.values(),
+      max_bytes: Math.round(Number(megabytes.value) * MEGABYTE),
+      ...filter.body(),
+    };
+    const path = "/incoming-file-rules";
+    done(await (rule ? call("PATCH", `${path}/${rule.id}`, body) : call("POST", path, body)));
+  });
+}
