@@ -4,6 +4,7 @@
 import { accounts } from "./accounts.js";
 import { chats } from "./chats.js";
 import { events } from "./events.js";
+import { health } from "./health.js";
 import { incomingFiles } from "./incoming-files.js";
 import { keys } from "./keys.js";
 import { outbox } from "./outbox.js";
@@ -21,4 +22,5 @@ export const SCREENS = [
   webhooks,
   incomingFiles,
   keys,
+  health,
 ];

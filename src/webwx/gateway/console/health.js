@@ -1,0 +1,200 @@
+// The screen of the health: each account's sync, rate limit and outbox, what waits for which reader, and the audit log.
+
+import { accountName, hasJournal, isOnline, listAccounts } from "./account-list.js";
+import { call } from "./api.js";
+import { confirm } from "./confirm.js";
+import { copyable } from "./copyable.js";
+import { deadLetters } from "./dead-letters.js";
+import { button, fill, h } from "./dom.js";
+import { duration } from "./formats.js";
+import { t } from "./health-words.js";
+import { live } from "./live.js";
+import { empty } from "./overlays.js";
+import { ago, load } from "./states.js";
+import { table } from "./table.js";
+
+export const health = { name: "health", picture: "pulse", title: () => t("health"), open };
+
+/** States of sends that need attention. */
+const BAD = ["failed", "unknown"];
+
+/** Entries of the audit log that are read at a time. */
+const ENTRIES = 20;
+
+function open(frame) {
+  const cards = h("ul", { class: "cards is-tiled" });
+  const readers = consumerTable();
+  const given = deadLetters(frame);
+  const log = auditLog(frame);
+  const about = h("section", { class: "card" });
+  const holder = h("div", { class: "parts" });
+  const again = button(t("refresh"), () => frame.act(refresh, { by: again }), { picture: "retry" });
+  fill(frame.body, h("div", {}, again), holder);
+
+  async function refresh() {
+    const accounts = await listAccounts();
+    const [states, { version }] = await Promise.all([
+      Promise.all(accounts.map((account) => call("GET", `/accounts/${account.number}/health`))),
+      call("GET", "/version"),
+    ]);
+    fill(
+      cards,
+      accounts.map((account, index) => accountCard(account, states[index])),
+    );
+    const consumers = await readers.refresh(accounts.filter(hasJournal));
+    await given.show(consumers);
+    await log.refresh();
+    fill(
+      about,
+      h("h3", {}, t("gateway")),
+      h("p", {}, `${t("version")}: ${version}`),
+      h("p", {}, h("a", { href: "/docs", target: "_blank", rel: "noopener" }, t("reference"))),
+      copyable(t("backup"), "webwx serve backup FOLDER"),
+      button(
+        t("signOut"),
+        () => confirm(frame, { title: t("signOutTitle"), hint: t("signOutHint"), words: t("signOut") }, endSessions),
+        { kind: "is-danger" },
+      ),
+    );
+    fill(holder, cards, readers.element, given.element, about, log.element);
+  }
+
+  async function endSessions() {
+    await call("DELETE", "/console/session?all=true");
+    await listAccounts(); // it is refused, which shows that the session has ended
+  }
+
+  frame.act(() => load(frame, holder, refresh));
+  const endStates = live.on("account.state", () => frame.act(refresh, { isOfUser: false }));
+  return { leave: endStates };
+}
+
+// -- accounts --------------------------------------------------------------------------------------------------------
+
+function accountCard(account, state) {
+  const age = state.sync_age_seconds;
+  return h(
+    "li",
+    { class: "card" },
+    h("h3", {}, accountName(account)),
+    h(
+      "p",
+      { class: "state" },
+      h("span", { class: isOnline(account) ? "dot is-on" : "dot" }),
+      h("span", {}, t(account.state)),
+      h("span", { class: "hint" }, ago(account.since)),
+    ),
+    account.error && h("p", { class: "hint" }, account.error),
+    h("p", { class: "hint" }, age === null ? t("notSynced") : t("synced", { age: duration(age) })),
+    !state.is_journal_readable && hasJournal(account) && h("p", { class: "alert" }, t("journalBroken")),
+    state.rate_limit && rateLimit(state.rate_limit),
+    Object.keys(state.sends).length > 0 &&
+      h(
+        "p",
+        { class: "line", "aria-label": t("sends") },
+        Object.entries(state.sends).map(([name, n]) =>
+          h("span", { class: BAD.includes(name) ? "pill is-bad" : "pill" }, t(`state_${name}`, { n })),
+        ),
+      ),
+  );
+}
+
+function rateLimit(limit) {
+  const wait = limit.wait_seconds > 0 ? t("mayWait", { time: duration(limit.wait_seconds) }) : t("maySend");
+  return [
+    h("p", { class: "hint" }, wait),
+    limit.paused_until && h("p", { class: "hint" }, t("paused"), " ", ago(limit.paused_until)),
+    h(
+      "ul",
+      { class: "meters" },
+      limit.actions.map(({ kind, used, most }) =>
+        h(
+          "li",
+          {},
+          h("span", { class: "hint" }, t(kind)),
+          h("meter", { min: "0", max: most, high: most * 0.8, value: used, "aria-label": t(kind) }),
+          h("span", { class: "hint" }, t("of", { used, most })),
+        ),
+      ),
+    ),
+  ];
+}
+
+// -- consumers -------------------------------------------------------------------------------------------------------
+
+function consumerTable() {
+  const list = table({
+    label: t("consumers"),
+    columns: [
+      { title: t("consumer"), cell: ({ consumer }) => consumer.name },
+      { title: t("account"), cell: ({ account }) => accountName(account) },
+      { title: t("waiting"), cell: ({ consumer }) => String(consumer.waiting), kind: "is-narrow" },
+      { title: t("deadLetters"), cell: ({ consumer }) => String(consumer.dead_letters), kind: "is-narrow" },
+    ],
+    key: ({ account, consumer }) => `${account.number}/${consumer.name}`,
+    none: () => empty("wire", t("noConsumers"), t("consumersHint")),
+  });
+  const element = h(
+    "section",
+    {},
+    h("h3", { class: "part-title" }, t("consumers")),
+    h("p", { class: "hint" }, t("consumersHint")),
+    list.element,
+  );
+
+  /** Read the consumers of these accounts, and return the names of those that have dead letters. */
+  async function refresh(accounts) {
+    const found = await Promise.all(
+      accounts.map(async (account) => {
+        const { consumers } = await call("GET", `/accounts/${account.number}/consumers`);
+        return consumers.map((consumer) => ({ account, consumer }));
+      }),
+    );
+    list.show(found.flat());
+    const failed = found.flat().filter(({ consumer }) => consumer.dead_letters > 0);
+    return [...new Set(failed.map(({ consumer }) => consumer.name))];
+  }
+
+  return { element, refresh };
+}
+
+// -- the audit log ---------------------------------------------------------------------------------------------------
+
+function auditLog(frame) {
+  const list = table({
+    label: t("audit"),
+    columns: [
+      { title: t("time"), cell: (entry) => ago(entry.time), kind: "is-narrow" },
+      { title: t("actor"), cell: (entry) => entry.actor, kind: "is-narrow" },
+      { title: t("action"), cell: (entry) => entry.action },
+      { title: t("target"), cell: ({ target, detail }) => [target, detail && h("div", { class: "hint" }, detail)] },
+    ],
+    key: (entry) => entry.number,
+    none: () => empty("clock", t("noAudit")),
+  });
+  const more = button(t("more"), () => frame.act(readMore, { by: more }), { kind: "is-quiet" });
+  const element = h("section", {}, h("h3", { class: "part-title" }, t("audit")), list.element, more);
+  let shown = [];
+
+  async function read(query) {
+    return (await call("GET", `/audit?${new URLSearchParams({ limit: ENTRIES, ...query })}`)).entries;
+  }
+
+  function show(entries, read) {
+    shown = entries;
+    list.show(shown);
+    more.hidden = read.length < ENTRIES;
+  }
+
+  async function readMore() {
+    const entries = await read({ before: shown.at(-1).number });
+    show([...shown, ...entries], entries);
+  }
+
+  async function refresh() {
+    const entries = await read({});
+    show(entries, entries);
+  }
+
+  return { element, refresh };
+}

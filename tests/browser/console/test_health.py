@@ -1,0 +1,90 @@
+"""The screen of the health: accounts, consumers, the audit log, and the end of all sessions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.browser.console.console_user import button, open_screen
+
+if TYPE_CHECKING:
+    from tests.browser.console.console_user import ServedGateway
+
+    from webwx.sandbox.world import World
+
+pytestmark = pytest.mark.verify
+
+
+async def test_the_health_shows_accounts_consumers_and_who_changed_what(console: Any, gateway: ServedGateway) -> None:
+    key = await gateway.gateway.keys.create("grafana", ("read",))
+    for number in range(25):
+        await gateway.gateway.records.append_audit("console", "key.create", target=f"key-{number}", time=number)
+    await open_screen(console, "Health")
+    card = console.get_by_role("listitem").filter(has_text="home")
+    await card.get_by_text("online", exact=True).wait_for()
+    await card.get_by_text("Last sync").wait_for()
+    await console.get_by_role("table", name="Consumers").get_by_text("gateway", exact=True).wait_for()
+    log = console.get_by_role("table", name="Audit log")
+    await log.get_by_text("key-24").wait_for()
+    await button(console, "Show more").focus()
+    await console.keyboard.press("Enter")
+    await log.get_by_text("key-0", exact=True).wait_for()
+    assert key.text not in await console.content()
+
+
+async def test_an_account_that_is_logged_out_is_shown_at_once(
+    console: Any, gateway: ServedGateway, world: World
+) -> None:
+    await open_screen(console, "Health")
+    card = console.get_by_role("listitem").filter(has_text="home")
+    await card.get_by_text("online", exact=True).wait_for()
+    world.log_out("me")
+    await gateway.gateway.port.account(1).check()
+    await card.get_by_text("logged out", exact=True).wait_for()
+
+
+async def test_a_dead_letter_is_delivered_again(console: Any, gateway: ServedGateway, world: World) -> None:
+    account = gateway.gateway.port.account(1)
+    async with account.consume("bot") as consumer:
+        world.say("ahua", "me", "too hard")
+        for event in await consumer.take():
+            await consumer.give_up(event.event.number, "ValueError in bot.py:7")
+    await open_screen(console, "Health")
+    letter = console.get_by_role("table", name="Dead letters").get_by_role("row").filter(has_text="ValueError")
+    await letter.get_by_role("button", name="Deliver again").click()
+    await console.get_by_text("The event is delivered again.").wait_for()
+    await letter.wait_for(state="detached")
+
+
+async def test_all_sessions_end_after_a_question(console: Any, open_console: Any) -> None:
+    other = await open_console()
+    await other.get_by_text("Live", exact=True).wait_for()
+    await open_screen(console, "Health")
+    await button(console, "End all sessions").click()
+    question = console.get_by_role("dialog", name="End the sessions of all browsers?")
+    await console.keyboard.press("Enter")  # Cancel has the focus
+    await question.wait_for(state="detached")
+    await button(console, "End all sessions").click()
+    await button(question, "End all sessions").click()
+    for page in (console, other):
+        await page.get_by_role("heading", name="This browser has no session").wait_for()
+
+
+async def test_a_failure_is_explained_and_can_be_tried_again(console: Any) -> None:
+    await console.route("**/api/v1/version", lambda route: route.abort())
+    await open_screen(console, "Health")
+    await console.get_by_role("alert").filter(has_text="The gateway does not answer.").wait_for()
+    await console.unroute("**/api/v1/version")
+    await button(console, "Try again").click()
+    await console.get_by_role("heading", name="Audit log").wait_for()
+
+
+async def test_the_screen_is_chinese_and_fits_a_narrow_dark_window(
+    open_console: Any, gateway: ServedGateway, world: World
+) -> None:
+    await gateway.log_in(world)
+    page = await open_console(locale="zh-CN", viewport={"width": 360, "height": 640}, color_scheme="dark")
+    await page.goto(f"{gateway.url}/#/health")
+    await page.get_by_role("heading", name="审计日志").wait_for()
+    await page.get_by_text("上次同步").wait_for()
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
