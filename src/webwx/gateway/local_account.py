@@ -297,7 +297,7 @@ class LocalAccount:
     async def _send_text(self, to: str | int, content: TextContent, key: str, wait: float) -> Sent:
         task = self._track(self.client.send_text(to, content.text, key=key))
         if await self._is_decided(task, wait):
-            return await self._sent(task.result(), key)
+            return _sent(task.result())
         row = await self.client.find_send(key=key)
         if row is None:
             task.cancel()
@@ -313,7 +313,7 @@ class LocalAccount:
             if await self._is_decided(task, wait):
                 receipt = task.result()
                 await self._kept.delete(kept)
-                return await self._sent(receipt, key)
+                return _sent(receipt)
             row = await self.client.queue_file(to, content.name, kind=content.kind, key=key)
         except WxError:
             task.cancel()
@@ -325,12 +325,6 @@ class LocalAccount:
         """Return whether a send has an outcome after some seconds: not if it is still queued and may leave later."""
         done, _ = await asyncio.wait([task], timeout=wait)
         return bool(done) and not isinstance(task.exception(), _QUEUED)
-
-    async def _sent(self, receipt: Receipt, key: str) -> Sent:
-        if not key.startswith(OWN_KEY):  # its caller may ask again, also after a kill
-            with contextlib.suppress(StorageError):  # the journal logs the error; it was sent all the same
-                await self.client.store_outcomes()
-        return Sent(client_id=receipt.client_id, state="sent", receipt=receipt)
 
     async def _promise_file(self, row: Outgoing, kept: str) -> Sent:
         """Leave a file to the background, if it is not sent and nothing has left it there already."""
@@ -699,6 +693,10 @@ class LocalConsumer:
     async def give_up(self, number: int, error: str) -> None:
         """Make an event a dead letter."""
         await self._subscription.give_up(number, error)
+
+
+def _sent(receipt: Receipt) -> Sent:
+    return Sent(client_id=receipt.client_id, state="sent", receipt=receipt)
 
 
 def _own_key() -> str:

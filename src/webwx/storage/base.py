@@ -538,7 +538,8 @@ class Outbox(Protocol):
         Store the outcome of an attempt; `queued` if provably nothing was transmitted, or the platform's rate limit hit.
 
         `sent` may be stored in a later transaction, a few milliseconds after this returns. Every method of this journal
-        sees the outcome at once; if the process dies before it is stored, the send is `unknown`.
+        sees the outcome at once, and a kill of the process does not lose it, where the system allows that. A power
+        failure may lose it until then, and the send is `unknown`.
         """
         ...
 

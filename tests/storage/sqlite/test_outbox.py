@@ -125,6 +125,52 @@ async def test_the_first_reader_sees_that_the_outcome_is_unknown(account: Sqlite
     await other.close()
 
 
+KILLED = """
+import asyncio, os, signal, sys
+from webwx import ContactId, Receipt, SqliteJournal
+
+async def main():
+    journal = SqliteJournal(sys.argv[1])
+    for uin in (1, 2):
+        outbox = journal.account(uin).outbox
+        await outbox.add(client_id="lost", chat="@friend", kind="text", text="x", key="lost", time=1.0, state="sending")
+        for number in range(int(sys.argv[2])):
+            row = await outbox.add(
+                client_id=str(number), chat="@friend", kind="text", text="x", key=str(number), time=1.0, state="sending"
+            )
+            receipt = Receipt(message_id=str(number), client_id=row.client_id, chat=ContactId("@friend"), time=1.0)
+            await outbox.settle(row.number, "sent", time=1.0, receipt=receipt)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, an outcome is stored before it is returned")
+@pytest.mark.parametrize("count", [1, 1_000])
+async def test_an_outcome_that_is_not_stored_yet_survives_a_kill(path: Path, count: int) -> None:
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, str(path), str(count))
+    await killed.wait()
+    async with SqliteJournal(path) as journal:
+        for uin in (1, 2):
+            outbox = journal.account(uin).outbox
+            found = await outbox.find(SendQuery(key=str(count - 1)))
+            assert [(row.state, row.receipt and row.receipt.message_id) for row in found] == [("sent", str(count - 1))]
+            assert (await outbox.count()).get("sending", 0) == 0
+        assert [row.state for row in await outbox.find(SendQuery(key="lost"))] == ["unknown"]
+    assert list(path.parent.glob(".*sender*")) == []
+
+
+async def test_a_lookup_by_key_waits_for_no_outcome(account: SqliteAccount) -> None:
+    row = await account.outbox.add(
+        client_id="1", chat=FRIEND, kind="text", text="x", key="daily", time=NOW, state="sending"
+    )
+    await account.outbox.settle(row.number, "sent", time=NOW, receipt=receipt("1"))
+    found = await find_send(account.outbox, key="daily")
+    assert found is not None
+    assert (found.state, found.receipt) == ("sent", receipt("1"))
+
+
 async def test_lock_files_of_dead_processes_are_removed_by_the_next_writer(path: Path) -> None:
     for _ in range(3):
         other = await asyncio.create_subprocess_exec(

@@ -120,7 +120,7 @@ class SqliteJournal:
 
     def _connect(self) -> sqlite3.Connection:
         db = connect(self._path)
-        self._senders.remove_dead()
+        self._senders.remove_dead(db)
         return db
 
     def account(self, uin: int) -> SqliteAccount:

@@ -2,7 +2,11 @@
 An account's sends, as rows that are stored before anything is transmitted.
 
 A row in state `sending` belongs to the process that sends it, which holds a lock file as long as it runs. If the lock
-is free, that process has died, and the outcome of the send is unknown.
+is free, that process has died.
+
+The outcome of a send is stored in a later transaction, which no caller waits for. Until then it stands in the lock file
+of its process, so a kill loses no outcome: the process that finds the lock free reads the file. Without an outcome
+there, the outcome of the send is unknown.
 """
 
 from __future__ import annotations
@@ -13,7 +17,11 @@ import glob
 import logging
 import os
 import secrets
+import sys
+import threading
 from typing import TYPE_CHECKING, Literal, TypeVar
+
+import msgspec
 
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
@@ -21,7 +29,7 @@ from webwx.model.messages import Receipt
 from webwx.protocol.codec import clean_text
 from webwx.storage.base import Outgoing
 from webwx.storage.locks import take_lock
-from webwx.storage.sqlite.bulk import as_list, select
+from webwx.storage.sqlite.bulk import as_list, select, select_numbers
 
 if TYPE_CHECKING:
     import sqlite3
@@ -41,10 +49,74 @@ _COLUMNS = (
 
 _log = logging.getLogger("webwx.storage")
 
+_LONG = 64 * 1024
+"""Bytes of a file of outcomes beyond which those that are stored are removed from it."""
+
 _WITH_KEY = "key = ? AND key <> ''"
 """The second half states the condition of the index by key, without which SQLite does not use it."""
 
 _WITH_MESSAGE_ID = "json_extract(receipt, '$.message_id') = ?"
+
+
+class OutcomeNotes:
+    """
+    Receipts that are not stored yet, in the lock file of the process that got them.
+
+    Args:
+        handle: The open lock file.
+    """
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+        self._guard = threading.Lock()
+        """Sends may be made in several event loops, each in a thread of its own."""
+        self._waiting: dict[int, bytes] = {}
+        self._end = 0
+
+    def add(self, number: int, receipt: str | None) -> bool:
+        """Write the receipt of a send; return False if this system or this disk cannot."""
+        line = msgspec.json.encode([number, receipt]) + b"\n"
+        with self._guard:
+            if not self._write(line, self._end):
+                return False
+            self._waiting[number] = line
+            self._end += len(line)
+        return True
+
+    def remove(self, number: int) -> None:
+        """Forget the receipt of a send, which is stored now; a long file is shortened."""
+        with self._guard:
+            self._waiting.pop(number, None)
+            if self._end > _LONG:
+                left = b"".join(self._waiting.values())
+                if self._write(left, 0):
+                    self._end = len(left)
+                    with contextlib.suppress(OSError):
+                        os.ftruncate(self._handle, self._end)
+
+    def close(self) -> None:
+        """Write nothing more: the handle is closed, and its number may belong to another file soon."""
+        with self._guard:
+            self._handle = -1
+
+    def _write(self, content: bytes, at: int) -> bool:
+        if sys.platform == "win32":  # where the locked part of a file cannot be read by others
+            return False
+        try:
+            return os.pwrite(self._handle, content, at) == len(content)
+        except OSError:
+            return False
+
+
+def read_notes(path: Path) -> dict[int, str | None]:
+    """Return the receipts in the lock file of a dead process, by the numbers of the sends."""
+    receipts: dict[int, str | None] = {}
+    with contextlib.suppress(OSError):
+        for line in path.read_bytes().splitlines():
+            with contextlib.suppress(msgspec.DecodeError):  # the rest of an older line
+                number, receipt = msgspec.json.decode(line, type=tuple[int, str | None])
+                receipts[number] = receipt
+    return receipts
 
 
 class Senders:
@@ -54,16 +126,19 @@ class Senders:
         self._journal = journal
         self._own = ""
         self._lock: int | None = None
+        self.notes: OutcomeNotes | None = None
+        """The outcomes that are not stored yet; None before the first send."""
 
     def own(self) -> str:
         """Return this process's name, and hold its lock from now on."""
         while self._lock is None:  # another process may check the file before it is locked, and delete it
             self._own = secrets.token_hex(8)
             self._lock = take_lock(self._path(self._own))
+            self.notes = None if self._lock is None else OutcomeNotes(self._lock)
         return self._own
 
     def is_alive(self, name: str) -> bool:
-        """Return whether a process is still running; delete the lock file of a dead one."""
+        """Return whether a process is still running."""
         if name == self._own and self._lock is not None:
             return True
         path = self._path(name)
@@ -72,23 +147,38 @@ class Senders:
         lock = take_lock(path)
         if lock is None:
             return True
-        path.unlink(missing_ok=True)
         os.close(lock)
         return False
 
-    def remove_dead(self) -> None:
-        """Delete the lock files of processes that ended without closing the journal."""
+    def settle(self, db: sqlite3.Connection, name: str) -> None:
+        """Store the outcomes of all sends that a dead process has begun, and delete its lock file."""
+        receipts = read_notes(self._path(name))
+        for number in select_numbers(db, "SELECT number FROM outbox WHERE state = 'sending' AND owner = ?", (name,)):
+            if number in receipts:
+                db.execute(
+                    "UPDATE outbox SET state = 'sent', owner = '', receipt = ? WHERE number = ?",
+                    (receipts[number], number),
+                )
+        db.execute("UPDATE outbox SET state = 'unknown', owner = '' WHERE state = 'sending' AND owner = ?", (name,))
+        self._path(name).unlink(missing_ok=True)
+
+    def remove_dead(self, db: sqlite3.Connection) -> None:
+        """Delete the lock files of processes that ended without closing the journal, and left no send to settle."""
         prefix = self._path("").name
         for path in self._journal.parent.glob(f"{glob.escape(prefix)}*"):
+            name = path.name.removeprefix(prefix)
             with contextlib.suppress(StorageError, OSError):  # another process may do the same
-                self.is_alive(path.name.removeprefix(prefix))
+                if not self.is_alive(name) and not _has_begun(db, name):
+                    path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Release the lock, and delete its file."""
         if self._lock is not None:
             self._path(self._own).unlink(missing_ok=True)
+            if self.notes is not None:
+                self.notes.close()
             os.close(self._lock)
-            self._lock = None
+            self._lock = self.notes = None
 
     def _path(self, name: str) -> Path:
         return self._journal.with_name(f".{self._journal.name}.sender-{name}")
@@ -150,9 +240,10 @@ class SqliteOutbox:
         self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
         receipt: Receipt | None = None, ret: int = 0,
     ) -> None:  # fmt: skip
-        """Store the outcome of an attempt; `sent` is stored in a later transaction."""
+        """Store the outcome of an attempt; `sent` is stored in a later transaction, and outlives a kill until then."""
         account = await self._account()
         written = None if receipt is None else receipt.to_json()
+        notes = self._senders.notes
 
         def store(db: sqlite3.Connection) -> None:
             db.execute(
@@ -161,8 +252,13 @@ class SqliteOutbox:
                 (state, written, ret, time, account, number),
             )
 
-        if state == "sent":
-            self._writer.do_soon(store).add_done_callback(_report)
+        if state == "sent" and notes is not None and notes.add(number, written):
+
+            def settled(stored: asyncio.Future[None]) -> None:
+                if _is_stored(stored):
+                    notes.remove(number)
+
+            self._writer.do_soon(store).add_done_callback(settled)
         else:
             await self._writer.do(store)
 
@@ -177,7 +273,14 @@ class SqliteOutbox:
         condition += " ORDER BY number DESC LIMIT ?"
         values.append(query.limit)
 
-        return await self._read(account, lambda db: _select(db, account, condition, *values))
+        def read(db: sqlite3.Connection) -> list[Outgoing]:
+            return _select(db, account, condition, *values)
+
+        if not query.states and query.message_id is None:
+            found = await self._reader.do(read)
+            if all(row.state != "sending" for row in found):  # an outcome that is not stored yet is of a `sending` one
+                return found
+        return await self._read(account, read)
 
     async def count(self) -> dict[State, int]:
         """Return the number of sends in each state that any has; a send that a dead process left is `unknown`."""
@@ -225,17 +328,21 @@ class SqliteOutbox:
 
     def _settle_dead(self, db: sqlite3.Connection, account: int) -> None:
         for owner in self._dead(db, account):
-            db.execute(
-                "UPDATE outbox SET state = 'unknown', owner = '' WHERE account = ? AND state = 'sending' AND owner = ?",
-                (account, owner),
-            )
+            self._senders.settle(db, owner)
 
 
-def _report(stored: asyncio.Future[None]) -> None:
-    """Log a failure to store an outcome."""
+def _has_begun(db: sqlite3.Connection, name: str) -> bool:
+    """Return whether a process has left a send of which no outcome is stored."""
+    left = db.execute("SELECT 1 FROM outbox WHERE state = 'sending' AND owner = ? LIMIT 1", (name,)).fetchone()
+    return left is not None
+
+
+def _is_stored(stored: asyncio.Future[None]) -> bool:
+    """Return whether an outcome was stored, and log a failure."""
     error = None if stored.cancelled() else stored.exception()
     if error is not None:
-        _log.warning("The outcome of a send could not be stored, so its state will be unknown: %s", error)
+        _log.warning("The outcome of a send could not be stored, so its state may be unknown: %s", error)
+    return error is None and not stored.cancelled()
 
 
 def _condition(query: SendQuery) -> tuple[str, list[object]]:
