@@ -63,6 +63,7 @@ async def test_a_text_is_sent_by_enter_and_recalled(console: Any, world: World) 
     assert texts(world, "me", "filehelper") == ["hello <b>phone</b>\nsecond line"]
     assert await field(console).input_value() == ""
 
+    await chat(console, "^File Transfer Helper, hello").wait_for()
     await sent.get_by_text("left to recall it").wait_for()
     await button(console, "Recall").focus()
     await console.keyboard.press("Enter")
@@ -111,7 +112,7 @@ async def test_messages_arrive_while_the_page_is_open(console: Any, world: World
     world.say("ahua", "me", "are you there?")
     await chat(console, "阿华, 1 new").click()
     await message(console, "are you there?").wait_for()
-    await chat(console, "阿华$").wait_for()
+    await chat(console, "^阿华, are you there").wait_for()
     await button(console, "Mark as read").click()
     await console.get_by_text("Marked as read on the phone").wait_for()
 
@@ -143,6 +144,8 @@ async def test_another_account_is_chosen(console: Any, gateway: ServedGateway, w
     await gateway.log_in(world, "work", "ahua")
     await open_screen(console, "Chats")
     await console.get_by_label("Account").select_option("work · 阿华")
+    await console.wait_for_url("**/#/chats/2")
+    await console.get_by_text("Live", exact=True).wait_for()
     world.say("me", "ahua", "to the other account")
     await chat(console, "小明, 1 new").click()
     await message(console, "to the other account").wait_for()
@@ -310,7 +313,7 @@ async def test_messages_are_found_in_all_chats_and_in_one(console: Any, world: W
     await chat(console, "阿华, the backup is ready").wait_for()
     assert await chat(console, "backup list").count() == 0
     await console.keyboard.press("Escape")
-    await chat(console, "^File Transfer Helper$").wait_for()
+    await chat(console, "周末爬山").wait_for()
     await search.fill("no such words")
     await console.get_by_text("Nothing found").wait_for()
 

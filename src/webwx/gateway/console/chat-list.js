@@ -8,11 +8,15 @@ import { inWords, noticeWords } from "./message-content.js";
 import { face, FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
 import { Rows } from "./rows.js";
+import { answersInOrder } from "./states.js";
 
 /** Milliseconds without a key after which messages are searched. */
 const TYPING = 250;
 
 const FOUND = 50;
+
+/** Newest messages of all chats from which the last line of each chat is taken. */
+const LAST_LINES = 200;
 
 /**
  * Make the list. `names` are the account's, `openChat(id)` opens a chat, `openMessage(chat, time)` goes to a message, and
@@ -21,8 +25,11 @@ const FOUND = 50;
 export function chatList({ account, names, openChat, openMessage, act }) {
   const path = `/accounts/${account}`;
   const unread = new Map();
+  const lastLines = new Map(); // by chat: {line, time}
   const helper = { id: FILEHELPER, is_pinned: false };
+  const reading = answersInOrder();
   let chats = [helper];
+  let moved = []; // chats with a message since the latest reading has begun: its answer may be older
   let selected = null;
   let scope = null; // the chat in which messages are searched; null for all
   let found = { words: "", rows: [], isDone: true };
@@ -49,9 +56,18 @@ export function chatList({ account, names, openChat, openMessage, act }) {
 
   /** Read the recent chats. File Transfer Helper is always one of them. */
   async function refresh() {
+    const isNews = reading();
+    moved = [];
+    const { entries } = await call("GET", `${path}/messages?limit=${LAST_LINES}`);
+    for (const { chat, line, time } of entries.map(hit).reverse()) {
+      if (!(lastLines.get(chat)?.time > time)) lastLines.set(chat, { line, time });
+    }
+    draw();
     const recent = (await call("GET", `${path}/chats`)).chats;
     names.learn(recent);
+    if (!isNews()) return;
     chats = recent.some(({ id }) => id === FILEHELPER) ? recent : [helper, ...recent];
+    moved.forEach(toTop);
     draw();
   }
 
@@ -126,7 +142,7 @@ export function chatList({ account, names, openChat, openMessage, act }) {
       scope && iconButton("close", t("everywhere"), () => searchIn(null)),
     );
     const recent = chats
-      .map(({ id, is_pinned: isPinned }) => ({ key: id, chat: id, name: names.of(id), isPinned, line: "" }))
+      .map(({ id, is_pinned: isPinned }) => ({ key: id, chat: id, name: names.of(id), isPinned, ...lastLines.get(id) }))
       .filter(({ name }) => !words || (!scope && name.toLowerCase().includes(words)));
     const all = [...recent, ...found.rows];
     if (all.length) {
@@ -140,7 +156,7 @@ export function chatList({ account, names, openChat, openMessage, act }) {
   function render(row, node) {
     const count = row.isMessage ? 0 : (unread.get(row.chat) ?? 0);
     const time = row.time ? shortTime(row.time, Date.now() / 1000) : "";
-    const said = [row.name, row.line, time, count && t("unread", { n: count }), row.isPinned && t("pinned")];
+    const said = [row.name, count && t("unread", { n: count }), row.line, time, row.isPinned && t("pinned")];
     set(node, "aria-label", said.filter(Boolean).join(", "));
     fill(
       node,
@@ -170,10 +186,26 @@ export function chatList({ account, names, openChat, openMessage, act }) {
       { id: event.chat, name: event.chat_name },
       { id: event.sender, name: event.sender_name },
     ]);
-    const chat = chats.find(({ id }) => id === event.chat) ?? { id: event.chat, is_pinned: false };
-    chats = [chat, ...chats.filter((each) => each !== chat)];
+    bringUp(hit({ event }));
     if (!event.is_self && event.chat !== selected) unread.set(event.chat, (unread.get(event.chat) ?? 0) + 1);
     draw();
+  }
+
+  /** A message was sent from this page. */
+  function hearSent(chat, line) {
+    bringUp({ chat, line, time: Date.now() / 1000 });
+    draw();
+  }
+
+  function bringUp({ chat: id, line, time }) {
+    lastLines.set(id, { line, time });
+    moved.push(id);
+    toTop(id);
+  }
+
+  function toTop(id) {
+    const chat = chats.find((each) => each.id === id) ?? { id, is_pinned: false };
+    chats = [chat, ...chats.filter((each) => each !== chat)];
   }
 
   function select(chat) {
@@ -183,5 +215,5 @@ export function chatList({ account, names, openChat, openMessage, act }) {
   }
 
   draw();
-  return { element, refresh, hear, select, searchIn, focus: () => rows.focus() };
+  return { element, refresh, hear, hearSent, select, searchIn, focus: () => rows.focus() };
 }

@@ -8,6 +8,7 @@ import { fill, h } from "./dom.js";
 import { live } from "./live.js";
 import { Names } from "./names.js";
 import { empty } from "./overlays.js";
+import { pendingSends } from "./pending-sends.js";
 import { go, note } from "./place.js";
 import { load } from "./states.js";
 
@@ -111,6 +112,13 @@ function open(frame) {
     if (view.chat) view.talk.refresh();
   }
 
+  /** Read what may have been missed before the connection was there. */
+  function readAgain() {
+    if (!view) return;
+    frame.act(view.list.refresh, { isOfUser: false });
+    if (view.chat) view.talk.refresh();
+  }
+
   function start(parts) {
     frame.act(() => load(frame, frame.body, () => begin(parts)), { isOfUser: false });
   }
@@ -118,7 +126,8 @@ function open(frame) {
   const ends = [
     live.on("event", hear),
     live.on("account.state", hearState),
-    live.on("state", (state) => state === "open" && view?.chat && view.talk.refresh()),
+    pendingSends.on(({ account, chat, text, isDone }) => isDone && account === view?.number && view.list.hearSent(chat, text)),
+    live.on("state", (state) => state === "open" && readAgain()),
   ];
   start(frame.parts);
   return {

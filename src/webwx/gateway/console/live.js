@@ -26,6 +26,7 @@ class Live extends EventTarget {
 
   connect() {
     this.close();
+    this.#become("connecting");
     const source = new EventSource(address(`/events/stream${this.#cursor && `?${new URLSearchParams({ after: this.#cursor })}`}`));
     this.#source = source;
     source.addEventListener("open", () => this.#become("open"));
