@@ -1,0 +1,112 @@
+"""The connections: a restart of the server, errors, and unfinished jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.storage.arrivals import FRIEND, OWN, arrival, everything, ids, messages, opened
+
+from webwx.errors import AlreadyRunning, StorageError
+from webwx.storage.open import is_any_at_work
+from webwx.storage.postgres import database
+from webwx.storage.postgres.journal import PostgresJournal
+
+if TYPE_CHECKING:
+    from tests.postgres import TemporarySchema
+
+verify = pytest.mark.verify
+
+
+@verify
+async def test_after_a_crash_of_the_server_the_journal_goes_on_by_itself(
+    schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOOK_EVERY", 0.01)
+    async with PostgresJournal(schema.url) as journal:
+        account = await opened(journal, 1)
+        await account.ingest(arrival(*messages(1, 3)))
+        consumer = await account.consumer("bot")
+        assert len(await consumer.take()) == 3
+        schema.cluster.stop()
+        consumer.ack(1)
+        with pytest.raises(StorageError, match="cannot be written"):
+            await account.ingest(arrival(*messages(4, 1)))
+        with pytest.raises(StorageError, match="cannot be read"):
+            await account.state("pace")
+        schema.cluster.start()
+
+        assert await account.ingest(arrival(*messages(4, 1))) == 1
+        await consumer.flush()
+        async with PostgresJournal(schema.url) as other:
+            with pytest.raises(AlreadyRunning):
+                await other.account(1).consumer("bot")
+        await consumer.close()
+        reopened = await account.consumer("bot")
+        assert ids(await reopened.take()) == ["2", "3", "4"]
+
+
+@verify
+async def test_a_send_of_a_process_whose_connection_was_lost_is_not_settled_by_others(
+    schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOOK_EVERY", 0.01)
+    async with PostgresJournal(schema.url) as journal, PostgresJournal(schema.url) as other:
+        outbox = journal.account(1).outbox
+        row = await outbox.add(client_id="1", chat=FRIEND, kind="text", text="x", key="", time=1.0, state="sending")
+        schema.cluster.stop()
+        schema.cluster.start()
+        held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+        while not schema.execute(held).startswith("1"):  # noqa: ASYNC110 - no event announces it
+            await asyncio.sleep(0.01)
+
+        assert await other.account(1).outbox.count() == {"sending": 1}
+        await outbox.settle(row.number, "sent", time=2.0)
+        assert await other.account(1).outbox.count() == {"sent": 1}
+
+
+@verify
+async def test_an_error_shows_neither_the_password_nor_a_stored_value(schema: TemporarySchema) -> None:
+    url = schema.url.replace("@/", ":hunter2@/")
+    async with PostgresJournal(url) as journal:
+        account = await opened(journal, 1)
+        await account.outbox.add(client_id="secret-id", chat=FRIEND, kind="text", text="x", key="", time=1.0)
+        with pytest.raises(StorageError) as caught:
+            await account.outbox.add(client_id="secret-id", chat=FRIEND, kind="text", text="x", key="", time=1.0)
+
+    assert "hunter2" not in f"{journal!r} {caught.value}"
+    assert "secret-id" not in str(caught.value)
+
+
+async def test_a_server_that_does_not_exist_is_named_in_the_error() -> None:
+    async with PostgresJournal("postgresql://me:hunter2@/wx?host=/nowhere") as journal:
+        with pytest.raises(StorageError, match="The journal in the database 'wx' on /nowhere cannot be read") as caught:
+            await journal.accounts()
+    assert "hunter2" not in str(caught.value)
+
+
+@verify
+async def test_a_virtual_clock_waits_for_unfinished_jobs(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        account = await opened(journal, 1)
+        assert not is_any_at_work()
+        storing = asyncio.ensure_future(account.ingest(arrival(*messages(1, 1))))
+        await asyncio.sleep(0)
+        assert is_any_at_work()
+        await storing
+    assert not is_any_at_work()
+
+
+@verify
+async def test_a_call_that_is_cancelled_is_stored_all_the_same(schema: TemporarySchema) -> None:
+    async with PostgresJournal(schema.url) as journal:
+        account = await opened(journal, 1)
+        storing = asyncio.ensure_future(account.ingest(arrival(*messages(1, 2))))
+        await asyncio.sleep(0)
+        storing.cancel()
+        await asyncio.gather(storing, return_exceptions=True)
+    async with PostgresJournal(schema.url) as journal:
+        account = journal.account(1)
+        await account.position(OWN)
+        assert ids(await everything(account)) == ["1", "2"]
