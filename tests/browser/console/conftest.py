@@ -11,6 +11,7 @@ import pytest_asyncio
 from tests.browser.console.console_user import PATIENCE, ServedGateway
 
 from webwx.client.accounts import Accounts
+from webwx.client.rate_limit import RateLimit
 from webwx.gateway.app import Gateway
 from webwx.gateway.config import FallbackTable, GatewayConfig, IncomingFilesTable, ListenTable
 from webwx.gateway.local import LocalGateway
@@ -31,7 +32,10 @@ async def gateway(served: RunningSandbox, tmp_path: Path) -> AsyncIterator[Serve
     """A gateway without accounts."""
     records = open_records(tmp_path / "gateway.db")
     port = LocalGateway(
-        lambda on_state: Accounts(tmp_path, server=served.url, on_state=on_state),
+        lambda on_state: Accounts(
+            tmp_path, server=served.url, on_state=on_state,
+            rate_limit=RateLimit(spacing=0, jitter=0, messages_per_minute=1000, uploads_per_hour=1000),
+        ),
         AccountFolder(tmp_path), records, server=served.url,
     )  # fmt: skip
     root = tmp_path / "incoming"

@@ -7,12 +7,25 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.browser.console.console_user import button, open_screen
 
+from webwx.gateway.port import TextContent
+
 if TYPE_CHECKING:
     from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
 
 pytestmark = pytest.mark.verify
+
+
+async def test_the_health_counts_what_was_sent_against_the_rate_limit(console: Any, gateway: ServedGateway) -> None:
+    await open_screen(console, "Health")
+    meter = console.get_by_role("meter", name="Messages in a minute")
+    assert await meter.get_attribute("value") == "0"
+    await gateway.gateway.port.account(1).send("filehelper", TextContent(text="t"))
+    await button(console, "Refresh").click()
+    await console.get_by_text("1 of 1000").wait_for()
+    await console.get_by_text("1 sent").wait_for()
+    await console.get_by_text("A message may be sent now.").wait_for()
 
 
 async def test_the_health_shows_accounts_consumers_and_who_changed_what(console: Any, gateway: ServedGateway) -> None:
