@@ -13,8 +13,8 @@ from webwx.storage.identity_matching import LinkedContact, compare, judge, with_
 from webwx.storage.postgres.links import (
     ALWAYS,
     NEWEST_LINKS,
+    PostgresLink,
     StoredFinding,
-    StoredLink,
     note_newest_login,
     read_links,
     write_links,
@@ -104,7 +104,7 @@ async def _link(db: Connection, call: _IdentifyRequest, compared: Comparison) ->
         judge, seen, faces, compared.taken, is_complete=call.is_complete, may_wait=call.may_wait
     )
     identified: list[Identified] = []
-    links: list[StoredLink] = []
+    links: list[PostgresLink] = []
     made: list[tuple[int, str]] = []
     last = await db.fetchval("SELECT last_identity FROM accounts WHERE account = $1", call.account)
     for each, (finding, waits) in verdicts.items():
@@ -123,7 +123,7 @@ async def _link(db: Connection, call: _IdentifyRequest, compared: Comparison) ->
             by=finding.by, confidence=finding.confidence, reasons=finding.reasons, candidates=finding.candidates
         )
         links.append(
-            StoredLink(
+            PostgresLink(
                 call.login_of(each), each, number, name, digest, msgspec.json.encode(evidence),
                 msgspec.json.encode(found), call.time,
             )

@@ -24,8 +24,8 @@ from webwx.storage.postgres.evidence import identify, login_of
 from webwx.storage.postgres.links import (
     ALWAYS,
     NEWEST_LINKS,
+    PostgresLink,
     StoredFinding,
-    StoredLink,
     links_of_id,
     links_of_number,
     note_newest_login,
@@ -165,7 +165,7 @@ async def _note_real_id(
     return found
 
 
-async def _reconsider(db: Connection, account: int, link: StoredLink, wxid: str) -> Identified | None:
+async def _reconsider(db: Connection, account: int, link: PostgresLink, wxid: str) -> Identified | None:
     """Link a contact whose real id is known now to the identity that has this id, if that is another one."""
     rows = await db.fetch(
         "SELECT DISTINCT l.number FROM real_ids r JOIN links l USING (account, login, id)"
@@ -188,7 +188,7 @@ async def _reconsider(db: Connection, account: int, link: StoredLink, wxid: str)
     return Identified(contact_id=link.id, number=number, by="certain", candidates=(link.number,))
 
 
-async def _bears_another(db: Connection, account: int, link: StoredLink, wxid: str) -> bool:
+async def _bears_another(db: Connection, account: int, link: PostgresLink, wxid: str) -> bool:
     """Return whether the identity of a link has another real id in another login."""
     found: bool = await db.fetchval(
         "SELECT EXISTS (SELECT FROM links l JOIN real_ids r USING (account, login, id)"
@@ -198,7 +198,7 @@ async def _bears_another(db: Connection, account: int, link: StoredLink, wxid: s
     return found
 
 
-async def _is_free(db: Connection, account: int, number: int, link: StoredLink) -> bool:
+async def _is_free(db: Connection, account: int, number: int, link: PostgresLink) -> bool:
     """Return whether an identity may take over a link: it has none in that login, and the user did not split them."""
     in_the_way: bool = await db.fetchval(
         "SELECT EXISTS (SELECT FROM links WHERE account = $1 AND number = $2 AND login = $3"
@@ -208,7 +208,7 @@ async def _is_free(db: Connection, account: int, number: int, link: StoredLink) 
     return not in_the_way
 
 
-async def _move(db: Connection, account: int, link: StoredLink, number: int, found: StoredFinding) -> None:
+async def _move(db: Connection, account: int, link: PostgresLink, number: int, found: StoredFinding) -> None:
     """Move a link to another identity."""
     await db.execute(
         "UPDATE links SET number = $4, found = $5 WHERE account = $1 AND login = $2 AND id = $3",

@@ -34,7 +34,7 @@ class StoredFinding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     candidates: tuple[int, ...] = ()
 
 
-class StoredLink(NamedTuple):
+class PostgresLink(NamedTuple):
     """A link, as it is stored."""
 
     login: int
@@ -57,26 +57,26 @@ class StoredLink(NamedTuple):
         return msgspec.json.decode(self.found, type=StoredFinding)
 
 
-async def read_links(db: Connection, account: int, condition: str, *values: object) -> list[StoredLink]:
+async def read_links(db: Connection, account: int, condition: str, *values: object) -> list[PostgresLink]:
     """Read the links of an account that meet a condition, the newest first; its values are `$2` and so on."""
     rows = await db.fetch(
         f"SELECT {_FIELDS} FROM links WHERE account = $1 AND {condition} ORDER BY login DESC, seen_at DESC, link DESC",
         account, *values,
     )  # fmt: skip
-    return [StoredLink(*row.values()) for row in rows]
+    return [PostgresLink(*row.values()) for row in rows]
 
 
-async def links_of_id(db: Connection, account: int, contact_id: str) -> list[StoredLink]:
+async def links_of_id(db: Connection, account: int, contact_id: str) -> list[PostgresLink]:
     """Read the links of an id in all logins, the newest first."""
     return await read_links(db, account, "id = $2", contact_id)
 
 
-async def links_of_number(db: Connection, account: int, number: int) -> list[StoredLink]:
+async def links_of_number(db: Connection, account: int, number: int) -> list[PostgresLink]:
     """Read the links of an identity, the newest first."""
     return await read_links(db, account, "number = $2", number)
 
 
-async def write_links(db: Connection, account: int, links: Sequence[StoredLink]) -> None:
+async def write_links(db: Connection, account: int, links: Sequence[PostgresLink]) -> None:
     """Store links in their order; a known one is replaced and becomes the last one."""
     if not links:
         return
