@@ -145,6 +145,10 @@ class LocalGateway:
         """Return all accounts, in the order of their numbers."""
         return [await account.status() for _, account in sorted(self._by_number.items())]
 
+    async def list_numbers(self) -> list[int]:
+        """Return the numbers of all accounts, in their order."""
+        return sorted(self._by_number)
+
     async def add_account(self, name: str) -> LocalAccount:
         """Add an account; return the existing one with that name."""
         check_account_name(name)

@@ -429,6 +429,10 @@ class GatewayPort(Protocol):
         """Return all accounts, in the order of their numbers."""
         ...
 
+    async def list_numbers(self) -> list[int]:
+        """Return the numbers of all accounts, in their order."""
+        ...
+
     async def add_account(self, name: str) -> AccountPort:
         """
         Add an account, which is not logged in yet; return the existing one with that name.

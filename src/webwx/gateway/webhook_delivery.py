@@ -291,8 +291,8 @@ class WebhookDelivery:
     async def _begin(self, webhook: StoredWebhook) -> WebhookRun:
         self._health.begin(webhook)
         run = self._runs[webhook.id] = WebhookRun(webhook, self._port, self._events, self._retries, self._disable)
-        for status in await self._port.list_accounts():
-            run.serve(status.number)
+        for number in await self._port.list_numbers():
+            run.serve(number)
         return run
 
     async def _disable(self, webhook: StoredWebhook, told: AccountEvent) -> None:

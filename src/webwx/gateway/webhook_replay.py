@@ -49,10 +49,10 @@ async def events_between(
         GatewayProblem: They are too many.
     """
     found = []
-    for status in await port.list_accounts():
-        if not webhook.serves(status.number):
+    for number in await port.list_numbers():
+        if not webhook.serves(number):
             continue
-        async for told in _events_between(port.account(status.number), since, until):
+        async for told in _events_between(port.account(number), since, until):
             if webhook.wants(told):
                 found.append(told)
             if len(found) > MOST_REPLAYED:

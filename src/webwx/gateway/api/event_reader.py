@@ -139,7 +139,7 @@ async def chosen_accounts(port: GatewayPort, caller: Caller, wanted: str | None)
         GatewayProblem: There is no such account, or the caller does not reach it.
     """
     if wanted is None:
-        return [status.number for status in await port.list_accounts() if caller.reaches(status.number)]
+        return [number for number in await port.list_numbers() if caller.reaches(number)]
     numbers = []
     for which in wanted.split(","):
         number = port.find_account(which.strip())

@@ -90,7 +90,7 @@ async def _account_of(port: GatewayPort, caller: Caller, which: str | None) -> i
         if number is None or not caller.reaches(number):
             raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
         return number
-    reached = [status.number for status in await port.list_accounts() if caller.reaches(status.number)]
+    reached = [number for number in await port.list_numbers() if caller.reaches(number)]
     if len(reached) != 1:
         what = "reaches no account" if not reached else "reaches several accounts; add ?account=NAME"
         raise GatewayProblem("not-found", f"The key {what}.")

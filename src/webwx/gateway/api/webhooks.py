@@ -425,11 +425,11 @@ async def list_lost_deliveries(
     """Return the events that were given up after their last attempt, the latest first."""
     webhook = await _reached(webhooks, caller, webhook_id)
     found: list[LostDeliveryView] = []
-    for status in await port.list_accounts():
-        if webhook.serves(status.number):
+    for number in await port.list_numbers():
+        if webhook.serves(number):
             with contextlib.suppress(NotLoggedIn):  # there was never a login, so there is no event
-                letters = await port.account(status.number).list_dead_letters(webhook.consumer, limit=limit)
-                found += (_view_of_letter(status.number, letter) for letter in letters)
+                letters = await port.account(number).list_dead_letters(webhook.consumer, limit=limit)
+                found += (_view_of_letter(number, letter) for letter in letters)
     return LostDeliveryList(dead_letters=sorted(found, key=lambda each: each.time, reverse=True)[:limit])
 
 
