@@ -31,7 +31,7 @@ LINK_SECONDS: dict[LinkedThing, float] = {"media": 24 * 3600.0, "login_code": 30
 """Seconds for which a link is valid."""
 
 
-class StoredLink(msgspec.Struct, frozen=True, kw_only=True):
+class SharedLink(msgspec.Struct, frozen=True, kw_only=True):
     """What a link opens."""
 
     opens: LinkedThing
@@ -49,7 +49,7 @@ class NewLink(NamedTuple):
     """A link that was just made, with its token, which is not stored."""
 
     token: str
-    link: StoredLink
+    link: SharedLink
 
     def __repr__(self) -> str:
         return f"NewLink({self.link.opens})"
@@ -77,21 +77,21 @@ class CapabilityLinks:
         """Store a link of a caller, and return it with its token, the only time that it is known."""
         await self._delete_expired()
         token, now = secrets.token_urlsafe(16), self._clock()
-        link = StoredLink(
+        link = SharedLink(
             opens=opens, account=account, event=event, owner=caller.id, expires_at=now + LINK_SECONDS[opens]
         )
         await self._records.put(_KIND, _hash(token), msgspec.json.encode(link), version=0, time=now)
         return NewLink(token, link)
 
-    async def find(self, opens: LinkedThing, token: str) -> StoredLink | None:
+    async def find(self, opens: LinkedThing, token: str) -> SharedLink | None:
         """Return what a token opens; None if it is unknown or expired, opens another thing, or lost its key."""
         record = await self._records.get(_KIND, _hash(token))
-        link = None if record is None else msgspec.json.decode(record.body, type=StoredLink)
+        link = None if record is None else msgspec.json.decode(record.body, type=SharedLink)
         if link is None or link.opens != opens or self._clock() >= link.expires_at:
             return None
         return link if await self._is_owned(link) else None
 
-    async def _is_owned(self, link: StoredLink) -> bool:
+    async def _is_owned(self, link: SharedLink) -> bool:
         if link.owner == CONSOLE:
             return True
         key = await self._keys.get(link.owner)
@@ -100,7 +100,7 @@ class CapabilityLinks:
 
     async def _delete_expired(self) -> None:
         for record in await self._records.find(_KIND):
-            if self._clock() >= msgspec.json.decode(record.body, type=StoredLink).expires_at:
+            if self._clock() >= msgspec.json.decode(record.body, type=SharedLink).expires_at:
                 await self._records.delete(_KIND, record.id)
 
 

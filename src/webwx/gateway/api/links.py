@@ -19,7 +19,7 @@ from webwx.gateway.api.documented import problems
 from webwx.gateway.api.media_answer import MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
 from webwx.gateway.api.parameters import AccountNumber, InjectedCaller, InjectedPort
 from webwx.gateway.auth import FailedKeys
-from webwx.gateway.capability_links import CapabilityLinks, LinkedThing, NewLink, StoredLink
+from webwx.gateway.capability_links import CapabilityLinks, LinkedThing, NewLink, SharedLink
 from webwx.gateway.front import client_address
 from webwx.gateway.port import GatewayPort, LoginStatus
 from webwx.gateway.problems import GatewayProblem
@@ -101,7 +101,7 @@ async def _opened(
     request: Request[Any, Any, Any],
     failed_keys: FailedKeys,
     port: GatewayPort,
-) -> StoredLink:
+) -> SharedLink:
     """
     Return what a token opens.
 
