@@ -121,6 +121,23 @@ def test_a_dead_letter_is_listed_and_retried(me: Shell, sandbox: Sandbox) -> Non
     assert me.run("journal", "dead").stdout == ""
 
 
+def test_a_consumer_is_listed_and_deleted(me: Shell, sandbox: Sandbox) -> None:
+    (number,) = kept(me, sandbox, "poison")
+    give_up(me, number, "old \x1b[31m bot")
+    listed = {line["name"]: line for line in me.run("journal", "consumers", "--json").lines}
+    assert listed["old \x1b[31m bot"]["dead_letters"] == 1
+    assert listed["old \x1b[31m bot"]["waiting"] == 0
+    shown = me.run("journal", "consumers").stdout
+    assert "0 waiting, 1 given up" in shown
+    assert "\x1b" not in shown
+    assert me.run("journal", "forget", "old \x1b[31m bot").code == 2
+    done = me.run("journal", "forget", "old \x1b[31m bot", "--yes", "--json")
+    assert done.line == {"deleted": True, "consumer": "old \x1b[31m bot"}
+    again = me.run("journal", "forget", "old \x1b[31m bot", "--yes")
+    assert (again.code, "'webwx journal consumers' lists them" in again.stderr) == (2, True)
+    assert "dead" not in me.run("journal", "dead", "--consumer", "old \x1b[31m bot").stdout
+
+
 def test_a_journal_is_deleted_when_no_process_uses_it(me: Shell, sandbox: Sandbox) -> None:
     kept(me, sandbox, "geheim")
     with me.start("listen", "--json") as listening:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import click
+import msgspec
 
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.history import DATED, people_in
 from webwx.cli.messages import clock_time, describe
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import example_text, limit_option, with_common_options
-from webwx.cli.output import printable_json
+from webwx.cli.output import printable, printable_json
 from webwx.cli.session import Session, command
 from webwx.cli.times import EXAMPLES, Moment
 from webwx.model.serialization import to_builtins
@@ -202,6 +203,39 @@ async def revive(session: Session, number: int, consumer: str) -> None:
         if not await client.revive(number, consumer=clean_text(consumer)):
             raise BadInput(f"Consumer {consumer!r} has no dead letter {number}; 'webwx journal dead' lists them.")
     session.output.result(f"Event {number} will be handled again.", revived=True, number=number)
+
+
+@command("consumers", group=journal, examples=("webwx journal consumers --json",))
+async def consumers(session: Session) -> None:
+    """
+    List the readers of the journal, with their positions.
+
+    Each bot, each webhook of the gateway, 'listen' and 'receive' have a consumer of their own.
+    """
+    _require_journal(session)
+    async with session.reading() as client:
+        for each in await client.list_consumers():
+            letters = f", {each.dead_letters:,} given up" if each.dead_letters else ""
+            line = f"{printable(each.name)}  up to {each.acked:,}, {each.waiting:,} waiting{letters}"
+            session.output.line(line, msgspec.structs.asdict(each))
+
+
+@command("forget", group=journal, examples=("webwx journal forget old-bot", "webwx journal forget old-bot --yes"))
+@click.argument("consumer")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+async def forget(session: Session, consumer: str, yes: bool) -> None:
+    """
+    Delete a consumer that is not used any more.
+
+    Its position, its dead letters and the state of its conversations are deleted; messages stay. A bot that runs under
+    this name later begins with new messages.
+    """
+    _require_journal(session)
+    _confirm(f"Delete the position and the dead letters of {consumer!r}?", yes=yes)
+    async with session.reading(in_place=True) as client:
+        if not await client.forget_consumer(clean_text(consumer)):
+            raise BadInput(f"There is no consumer {consumer!r}; 'webwx journal consumers' lists them.")
+    session.output.result(f"Deleted the consumer {consumer!r}.", deleted=True, consumer=consumer)
 
 
 def _require_journal(session: Session) -> None:
