@@ -22,6 +22,8 @@ SOURCE = ROOT / "src" / "webwx"
 TESTS = ROOT / "tests"
 
 WITHOUT_A_TEST_OF_ITS_OWN = {
+    "client/components.py": "a composition without logic; every test of the client uses it",
+    "client/event_source.py": "a choice between two streams; tests/client/test_stream.py reads both",
     "gateway/reception.py": "tests/gateway/test_hooks.py sends it requests over HTTP",
     "gateway/notify/answers.py": "a table without logic; tests/gateway/notify/test_registry.py meets each answer",
     "gateway/notify/notification.py": "values without logic; the tests of messages and receivers use them",

@@ -8,42 +8,11 @@ session. The arguments are checked before anything is sent, and no method repeat
 from __future__ import annotations
 
 import time
-from contextlib import AsyncExitStack
-from functools import partial
 from typing import TYPE_CHECKING
 
-from webwx.client.account_storage import AccountStorage
-from webwx.client.archive import MediaArchive
-from webwx.client.chatrooms import Chatrooms
-from webwx.client.consumers import StoredConsumers
-from webwx.client.contact_book import ContactBook
-from webwx.client.contacts import ContactDirectory
-from webwx.client.dead_letters import DeadLetter, DeadLetters
-from webwx.client.forward import Forwarder
-from webwx.client.history import MessageHistory
-from webwx.client.identities import AccountIdentities
-from webwx.client.identity_updates import IdentityUpdates
-from webwx.client.ingestion import Ingestion
-from webwx.client.login import AccountLogin, print_code
-from webwx.client.measurement import Measurements
-from webwx.client.media import MediaTransfers
-from webwx.client.messages import Messages
-from webwx.client.pending import PendingEvents
-from webwx.client.poll_interval import PollInterval
-from webwx.client.rate_limiter import NoRateLimit, RateLimiter
-from webwx.client.recalled import Recalled, RecalledMessages
-from webwx.client.sender import Sender
-from webwx.client.session import ClientSession
-from webwx.client.stream import EventStream, fetched_stream, stored_stream
-from webwx.client.subscription import Subscription
-from webwx.client.sync_cursor import SyncCursor
-from webwx.client.sync_loop import SyncLoop
-from webwx.errors import NoJournal
-from webwx.model.login import Login
-from webwx.protocol.hosts import check_proxy, choose
-from webwx.storage.login import LoginMemory
-from webwx.transport.default import default_transport
-from webwx.transport.runner import Cell, Timeouts
+from webwx.client.components import local_components
+from webwx.client.login import print_code
+from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
     import os
@@ -52,14 +21,17 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Literal, Self
 
+    from webwx.client.dead_letters import DeadLetter
     from webwx.client.files import Source
     from webwx.client.identities import To
     from webwx.client.login import LoginStep
     from webwx.client.measurement import AccountMeasurement
     from webwx.client.media import Progress
     from webwx.client.rate_limit import RateLimit, RateLimitState, WaitReason
-    from webwx.client.rate_limiter import Limiter
+    from webwx.client.recalled import Recalled
     from webwx.client.state import LoginState, StateChange
+    from webwx.client.stream import EventStream
+    from webwx.client.subscription import Subscription
     from webwx.errors import LoggedOut
     from webwx.model.address_book import Contacts
     from webwx.model.archive import Keep
@@ -128,56 +100,24 @@ class AsyncClient:
         rate_limit: RateLimit | None = None,
         on_wait: Callable[[float, WaitReason], object] | None = None,
     ) -> None:
-        profile, hosts = choose(host, server, allowed_hosts)
-        if proxy is not None:
-            check_proxy(proxy)
-        if keep is not None and journal is None:
-            raise NoJournal("keep= needs a journal; give the client one, such as journal='me.journal'.")
-        blank = Login(profile_name=profile.name, server=server and hosts.main, hosts=hosts, allowed_hosts=allowed_hosts)
-        store = store or LoginMemory()
-        cell = Cell(blank, clock, reserve=store.reserve_id)
-        storage = AccountStorage(journal, cell)
-        limiter: Limiter = (
-            NoRateLimit() if rate_limit is None else RateLimiter(rate_limit, storage.states, clock, on_wait)
-        )
-        session = ClientSession(
-            cell, store, transport=transport,
-            make_transport=partial(default_transport, timeouts, proxy=proxy, ca_file=ca_file),
-            timeouts=timeouts, clock=clock, limiter=limiter, on_state=on_state, on_logged_out=on_logged_out,
+        components = local_components(
+            host=host, server=server, store=store, transport=transport, timeouts=timeouts, clock=clock, proxy=proxy,
+            ca_file=ca_file, allowed_hosts=allowed_hosts, desktop=desktop, on_logged_out=on_logged_out,
+            on_state=on_state, journal=journal, keep=keep, dedupe_by_client_id=dedupe_by_client_id,
+            rate_limit=rate_limit, on_wait=on_wait,
         )  # fmt: skip
-        book = ContactBook(session, storage)
-        updates = IdentityUpdates(session, storage, book)
-        identities = AccountIdentities(session, storage, book, updates)
-        directory = ContactDirectory(session, storage, book, identities, updates, limiter)
-        sender = Sender(session, storage, limiter, dedupes=dedupe_by_client_id)
-        media = MediaTransfers(session, storage, identities, sender, limiter)
-        history = MessageHistory(book, identities, updates)
-        cursor = SyncCursor(session, storage, book, updates)
-        interval = PollInterval()
-        self._pending = None if storage.has_journal else PendingEvents(session, book, directory, interval)
-        batches = self._pending or Ingestion(session, storage, book, directory, updates, sender, limiter, interval)
-        archive = None if keep is None else partial(MediaArchive, session, storage, book, media, keep)
-        self._sync = SyncLoop(session, storage, cursor, batches, interval, archive)
-        self._session = session
-        self._storage = storage
-        self._limiter = limiter
-        self._book = book
-        self._updates = updates
-        self._identities = identities
-        self._directory = directory
-        self._chatrooms = Chatrooms(session, book, directory, identities, limiter)
-        self._messages = Messages(session, identities, updates, sender)
-        self._media = media
-        self._forwarder = Forwarder(session, identities, sender, media)
-        self._history = history
-        self._recalled = RecalledMessages(history, updates)
-        self._dead_letters = DeadLetters(history, updates)
-        self._consumers = StoredConsumers(updates)
-        self._measurements = Measurements(session, self._sync, updates, limiter)
-        self._account_login = AccountLogin(session, storage, book, directory, cursor, desktop, self._forget)
+        self._components = components
+        self._session = components.session
+        self._identities = components.identities
+        self._directory = components.directory
+        self._chatrooms = components.chatrooms
+        self._messages = components.messages
+        self._media = components.media
+        self._history = components.history
+        self._events = components.events
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._session.login!r})"
+        return f"{type(self).__name__}({self._components.describe()})"
 
     async def __aenter__(self) -> Self:
         return self
@@ -189,20 +129,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Save the state, and close all connections and files; the login stays valid."""
-        async with AsyncExitStack() as closing:  # runs from the last line to the first, also after errors
-            closing.push_async_callback(self._storage.close)
-            closing.push_async_callback(self._session.close)
-            closing.push_async_callback(self._updates.done)
-            closing.push_async_callback(self._directory.close)
-            closing.push_async_callback(self._sync.stop)
-
-    def _forget(self) -> None:
-        """Drop all state of the login, because ids are new in the next login."""
-        self._session.forget()
-        self._book.forget()
-        self._updates.forget()
-        self._directory.forget()
-        self._sync.forget()
+        await self._components.close()
 
     @property
     def account(self) -> Account:
@@ -212,12 +139,12 @@ class AsyncClient:
         Raises:
             NotLoggedIn: There is no login.
         """
-        return self._session.login.account
+        return self._session.account
 
     @property
     def state(self) -> LoginState:
         """State of the login; only an answer of the platform ends it, never a failure of the network."""
-        return self._session.liveness.state
+        return self._session.state
 
     @property
     def last_sync_at(self) -> float | None:
@@ -226,7 +153,7 @@ class AsyncClient:
 
         While events are read and the state is ONLINE it is never older than a minute and a half.
         """
-        return self._session.liveness.last_sync_at
+        return self._session.last_sync_at
 
     async def rate_limit_state(self) -> RateLimitState | None:
         """
@@ -240,7 +167,7 @@ class AsyncClient:
             StorageError: The journal cannot be read.
 
         """
-        return await self._limiter.state()
+        return await self._components.limiter.state()
 
     async def measure(self) -> AccountMeasurement:
         """
@@ -248,7 +175,7 @@ class AsyncClient:
 
         It can be called before a login and after its end as well, and raises no error.
         """
-        return await self._measurements.measure()
+        return await self._components.measurements.measure()
 
     # -- login ---------------------------------------------------------------------------------------------------------
 
@@ -288,7 +215,7 @@ class AsyncClient:
         webwxbatchgetcontact
 
         """
-        return await self._account_login.login(
+        return await self._components.login.login(
             show_qr=show_qr, max_codes=max_codes, on_push=on_push, on_step=on_step, is_patient=is_patient
         )
 
@@ -301,7 +228,7 @@ class AsyncClient:
             InvalidLogin: The saved login cannot be read.
             StorageError: The journal cannot be read.
         """
-        return await self._account_login.resume()
+        return await self._components.login.resume()
 
     async def check(self) -> Account:
         """
@@ -313,7 +240,7 @@ class AsyncClient:
         Wire: webwxinit
 
         """
-        return await self._account_login.check()
+        return await self._components.login.check()
 
     async def logout(self) -> None:
         """
@@ -326,7 +253,7 @@ class AsyncClient:
         Wire: webwxlogout
 
         """
-        await self._account_login.logout()
+        await self._components.login.logout()
 
     # -- contacts ------------------------------------------------------------------------------------------------------
 
@@ -338,7 +265,7 @@ class AsyncClient:
     @property
     def contacts(self) -> Contacts:
         """All known contacts of this login; a lookup by id is immediate, a lookup by name uses an index."""
-        return self._book.contacts
+        return self._components.book.contacts
 
     async def list_contacts(self) -> list[Contact]:
         """
@@ -988,7 +915,7 @@ class AsyncClient:
         Wire: webwxsendmsg, webwxsendmsgimg, webwxsendvideomsg, webwxsendemoticon, webwxsendappmsg
 
         """
-        return await self._forwarder.forward(message, to, key=key)
+        return await self._components.forwarder.forward(message, to, key=key)
 
     # -- history -------------------------------------------------------------------------------------------------------
 
@@ -1121,7 +1048,7 @@ class AsyncClient:
         Raises:
             StorageError: The outcomes cannot be stored.
         """
-        await self._storage.store_outcomes()
+        await self._components.storage.store_outcomes()
 
     async def was_sent_here(self, message: Message | MessageRecalled) -> bool:
         """
@@ -1209,7 +1136,7 @@ class AsyncClient:
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
-        return await self._recalled.list_recalled(chat, limit=limit)
+        return await self._components.recalled.list_recalled(chat, limit=limit)
 
     async def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
         """
@@ -1223,7 +1150,7 @@ class AsyncClient:
             NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
-        return await self._dead_letters.list_dead_letters(consumer=consumer, limit=limit)
+        return await self._components.dead_letters.list_dead_letters(consumer=consumer, limit=limit)
 
     async def revive(self, number: int, *, consumer: str = "bot") -> bool:
         """
@@ -1240,7 +1167,7 @@ class AsyncClient:
             NoJournal: There is no journal.
             StorageError: The journal cannot be written.
         """
-        return await self._dead_letters.revive(number, consumer=consumer)
+        return await self._components.dead_letters.revive(number, consumer=consumer)
 
     async def list_consumers(self) -> list[ConsumerPosition]:
         """
@@ -1250,7 +1177,7 @@ class AsyncClient:
             NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
-        return await self._consumers.list_consumers()
+        return await self._components.consumers.list_consumers()
 
     async def forget_consumer(self, name: str) -> bool:
         """
@@ -1266,7 +1193,7 @@ class AsyncClient:
             AlreadyRunning: The consumer is open, in this process or another one.
             StorageError: The journal cannot be written.
         """
-        return await self._consumers.forget_consumer(name)
+        return await self._components.consumers.forget_consumer(name)
 
     # -- events ------------------------------------------------------------------------------------------------------
 
@@ -1300,9 +1227,7 @@ class AsyncClient:
         Wire: synccheck, webwxsync
 
         """
-        if self._pending is not None:
-            return fetched_stream(self._session, self._sync, self._pending, include_all=include_all, follow=follow)
-        return stored_stream(self._session, self.subscribe(consumer, follow=follow), include_all=include_all)
+        return self._events.events(consumer, include_all=include_all, follow=follow)
 
     def subscribe(self, consumer: str, *, follow: bool = True, shows: bool = False) -> Subscription:
         """
@@ -1318,7 +1243,7 @@ class AsyncClient:
                 counts as shown, and is marked `redelivered` when it is delivered again.
 
         """
-        return Subscription(self._sync, self._storage, self._history, consumer, follow=follow, shows=shows)
+        return self._events.subscribe(consumer, follow=follow, shows=shows)
 
     async def wait_for_kept(self) -> None:
         """
@@ -1328,4 +1253,4 @@ class AsyncClient:
         rest is fetched at the next start, if the platform still has it. The call does not wait for media that need the
         network or the disk to recover, and returns at once without `keep=` or a stream of events.
         """
-        await self._sync.wait_for_archive()
+        await self._events.wait_for_kept()

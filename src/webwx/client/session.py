@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from webwx.client.rate_limiter import Limiter
+    from webwx.client.state import LoginState
     from webwx.flows.call import Flow
-    from webwx.model.login import Login
+    from webwx.model.login import Account, Login
     from webwx.protocol.http import Buffer, Pause, Read
     from webwx.storage.base import LoginStore
     from webwx.transport.runner import Cell, Timeouts, Transport
@@ -102,6 +103,26 @@ class ClientSession:
     def login(self) -> Login:
         """The present login, an immutable value that each change replaces."""
         return self._cell.login
+
+    @property
+    def account(self) -> Account:
+        """
+        The account that is logged in.
+
+        Raises:
+            NotLoggedIn: There is no login.
+        """
+        return self._cell.login.account
+
+    @property
+    def state(self) -> LoginState:
+        """State of the login."""
+        return self.liveness.state
+
+    @property
+    def last_sync_at(self) -> float | None:
+        """Time of the last successful poll or fetch: seconds since 1970 (server's clock); None before the first one."""
+        return self.liveness.last_sync_at
 
     # -- running flows -----------------------------------------------------------------------------------------------
 

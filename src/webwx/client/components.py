@@ -1,0 +1,170 @@
+"""The composition of a client: its components, each of which gets what it needs in its constructor."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from webwx.client.account_storage import AccountStorage
+from webwx.client.archive import MediaArchive
+from webwx.client.chatrooms import Chatrooms
+from webwx.client.consumers import StoredConsumers
+from webwx.client.contact_book import ContactBook
+from webwx.client.contacts import ContactDirectory
+from webwx.client.dead_letters import DeadLetters
+from webwx.client.event_source import EventSource
+from webwx.client.forward import Forwarder
+from webwx.client.history import MessageHistory
+from webwx.client.identities import AccountIdentities
+from webwx.client.identity_updates import IdentityUpdates
+from webwx.client.ingestion import Ingestion
+from webwx.client.login import AccountLogin
+from webwx.client.measurement import Measurements
+from webwx.client.media import MediaTransfers
+from webwx.client.messages import Messages
+from webwx.client.pending import PendingEvents
+from webwx.client.poll_interval import PollInterval
+from webwx.client.rate_limiter import NoRateLimit, RateLimiter
+from webwx.client.recalled import RecalledMessages
+from webwx.client.sender import Sender
+from webwx.client.session import ClientSession
+from webwx.client.sync_cursor import SyncCursor
+from webwx.client.sync_loop import SyncLoop
+from webwx.errors import NoJournal
+from webwx.model.login import Login
+from webwx.protocol.hosts import check_proxy, choose
+from webwx.storage.login import LoginMemory
+from webwx.transport.default import default_transport
+from webwx.transport.runner import Cell
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Awaitable, Callable
+
+    from webwx.client.rate_limit import RateLimit, WaitReason
+    from webwx.client.rate_limiter import Limiter
+    from webwx.client.state import StateChange
+    from webwx.errors import LoggedOut
+    from webwx.model.archive import Keep
+    from webwx.protocol.hosts import Desktop
+    from webwx.storage.base import Journal, LoginStore
+    from webwx.transport.runner import Timeouts, Transport
+
+
+class Components(NamedTuple):
+    """What the methods of a client delegate to."""
+
+    describe: Callable[[], str]
+    """Returns what identifies the client, without secrets."""
+    close: Callable[[], Awaitable[None]]
+    session: ClientSession
+    login: AccountLogin
+    book: ContactBook
+    directory: ContactDirectory
+    identities: AccountIdentities
+    chatrooms: Chatrooms
+    messages: Messages
+    media: MediaTransfers
+    forwarder: Forwarder
+    storage: AccountStorage
+    history: MessageHistory
+    recalled: RecalledMessages
+    dead_letters: DeadLetters
+    consumers: StoredConsumers
+    events: EventSource
+    limiter: Limiter
+    measurements: Measurements
+
+
+def local_components(
+    *,
+    host: str | None,
+    server: str | None,
+    store: LoginStore | None,
+    transport: Transport | None,
+    timeouts: Timeouts,
+    clock: Callable[[], float],
+    proxy: str | None,
+    ca_file: str | os.PathLike[str] | None,
+    allowed_hosts: tuple[str, ...],
+    desktop: Desktop | None,
+    on_logged_out: Callable[[LoggedOut], object] | None,
+    on_state: Callable[[StateChange], object] | None,
+    journal: Journal | str | os.PathLike[str] | None,
+    keep: Keep | None,
+    dedupe_by_client_id: bool,
+    rate_limit: RateLimit | None,
+    on_wait: Callable[[float, WaitReason], object] | None,
+) -> Components:
+    """
+    Return the components of a client with a login of its own; for the arguments see `AsyncClient`.
+
+    Raises:
+        NotOnThisHost: There is no such host, or the server is no address.
+        InvalidSettings: The proxy is no address.
+        NoJournal: `keep` without a journal.
+    """
+    profile, hosts = choose(host, server, allowed_hosts)
+    if proxy is not None:
+        check_proxy(proxy)
+    if keep is not None and journal is None:
+        raise NoJournal("keep= needs a journal; give the client one, such as journal='me.journal'.")
+    blank = Login(profile_name=profile.name, server=server and hosts.main, hosts=hosts, allowed_hosts=allowed_hosts)
+    store = store or LoginMemory()
+    cell = Cell(blank, clock, reserve=store.reserve_id)
+    storage = AccountStorage(journal, cell)
+    limiter: Limiter = NoRateLimit() if rate_limit is None else RateLimiter(rate_limit, storage.states, clock, on_wait)
+    session = ClientSession(
+        cell, store, transport=transport,
+        make_transport=partial(default_transport, timeouts, proxy=proxy, ca_file=ca_file),
+        timeouts=timeouts, clock=clock, limiter=limiter, on_state=on_state, on_logged_out=on_logged_out,
+    )  # fmt: skip
+    book = ContactBook(session, storage)
+    updates = IdentityUpdates(session, storage, book)
+    identities = AccountIdentities(session, storage, book, updates)
+    directory = ContactDirectory(session, storage, book, identities, updates, limiter)
+    sender = Sender(session, storage, limiter, dedupes=dedupe_by_client_id)
+    media = MediaTransfers(session, storage, identities, sender, limiter)
+    history = MessageHistory(book, identities, updates)
+    cursor = SyncCursor(session, storage, book, updates)
+    interval = PollInterval()
+    pending = None if storage.has_journal else PendingEvents(session, book, directory, interval)
+    batches = pending or Ingestion(session, storage, book, directory, updates, sender, limiter, interval)
+    archive = None if keep is None else partial(MediaArchive, session, storage, book, media, keep)
+    sync = SyncLoop(session, storage, cursor, batches, interval, archive)
+
+    def forget() -> None:
+        """Drop all state of the login, because ids are new in the next login."""
+        for component in (session, book, updates, directory, sync):
+            component.forget()
+
+    async def close() -> None:
+        async with AsyncExitStack() as closing:  # runs from the last line to the first, also after errors
+            closing.push_async_callback(storage.close)
+            closing.push_async_callback(session.close)
+            closing.push_async_callback(updates.done)
+            closing.push_async_callback(directory.close)
+            closing.push_async_callback(sync.stop)
+
+    return Components(
+        describe=lambda: repr(session.login),
+        close=close,
+        session=session,
+        login=AccountLogin(session, storage, book, directory, cursor, desktop, forget),
+        book=book,
+        directory=directory,
+        identities=identities,
+        chatrooms=Chatrooms(session, book, directory, identities, limiter),
+        messages=Messages(session, identities, updates, sender),
+        media=media,
+        forwarder=Forwarder(session, identities, sender, media),
+        storage=storage,
+        history=history,
+        recalled=RecalledMessages(history, updates),
+        dead_letters=DeadLetters(history, updates),
+        consumers=StoredConsumers(updates),
+        events=EventSource(session, sync, storage, history, pending),
+        limiter=limiter,
+        measurements=Measurements(session, sync, updates, limiter),
+    )
