@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from webwx.errors import ConnectFailed as ConnectFailed
     from webwx.errors import EmptyFile as EmptyFile
     from webwx.errors import EmptyText as EmptyText
+    from webwx.errors import GatewayFailed as GatewayFailed
+    from webwx.errors import GatewayRefused as GatewayRefused
     from webwx.errors import InvalidCursor as InvalidCursor
     from webwx.errors import InvalidLogin as InvalidLogin
     from webwx.errors import InvalidRequest as InvalidRequest
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
     from webwx.errors import NotForwardable as NotForwardable
     from webwx.errors import NotLoggedIn as NotLoggedIn
     from webwx.errors import NotOnThisHost as NotOnThisHost
+    from webwx.errors import NotThroughGateway as NotThroughGateway
     from webwx.errors import ProtocolError as ProtocolError
     from webwx.errors import ProxyFailed as ProxyFailed
     from webwx.errors import RateLimited as RateLimited
@@ -198,10 +201,11 @@ _HOMES = {
     "client.stream": ("EventStream",),
     "client.subscription": ("Delivered", "Subscription"),
     "errors": (
-        "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText",
-        "InvalidCursor", "InvalidLogin", "InvalidRequest", "InvalidSettings", "LocalStateError", "LoggedOut",
-        "LoginRefused", "LoginTimeout", "MediaUnavailable", "NoAnswer", "NoJournal", "NoSuchFile",
-        "NotAPicture", "NotForwardable", "NotLoggedIn", "NotOnThisHost", "ProtocolError", "ProxyFailed",
+        "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "GatewayFailed",
+        "GatewayRefused", "InvalidCursor", "InvalidLogin", "InvalidRequest", "InvalidSettings", "LocalStateError",
+        "LoggedOut", "LoginRefused", "LoginTimeout", "MediaUnavailable", "NoAnswer", "NoJournal", "NoSuchFile",
+        "NotAPicture", "NotForwardable", "NotLoggedIn", "NotOnThisHost", "NotThroughGateway", "ProtocolError",
+        "ProxyFailed",
         "RateLimitReached", "RateLimited", "RecallExpired", "RecallRefused", "RecipientRejected",
         "RecordChanged", "ReplyLimitReached", "SendOutcomeUnknown", "StaleContact", "StorageError",
         "TextTooLong", "Timeout", "TlsError", "TooFewMembers", "TooLarge", "TransportError",

@@ -10,6 +10,8 @@ Every exception that webwx raises.
     │   ├── TooFewMembers        a chatroom needs two other members
     │   ├── NotForwardable       the message has no content that can be forwarded
     │   ├── NotOnThisHost        the chosen host does not offer this call
+    │   ├── NotThroughGateway    a client of a gateway does not offer this call
+    │   ├── GatewayRefused       the gateway refused the request itself, such as its key (.code)
     │   ├── NoJournal            the call needs a journal and the client has none
     │   ├── InvalidCursor        the text is damaged, or no cursor over accounts
     │   ├── ReplyLimitReached    the bot has replied too often in one chat
@@ -28,6 +30,7 @@ Every exception that webwx raises.
     │   │   └── ProxyFailed      the proxy cannot be reached, or refused CONNECT; nothing was sent
     │   ├── TlsError             the server's certificate is not valid; nothing was sent
     │   ├── Timeout              no answer in time
+    │   ├── GatewayFailed        the gateway cannot carry out the request now, or has failed
     │   ├── UnsafeRedirect       a redirect to an unknown host; nothing was sent there
     │   └── SendOutcomeUnknown   the request may or may not have been carried out; check before you repeat it
     ├── ProtocolError            an answer arrived that is not what the protocol says
@@ -105,6 +108,19 @@ class NotForwardable(InvalidRequest):
 
 class NotOnThisHost(InvalidRequest):
     """The chosen host does not offer this call; the text of the error names a host that does."""
+
+
+class NotThroughGateway(InvalidRequest):
+    """A client of a gateway does not offer this call; a client with a login of its own does."""
+
+
+class GatewayRefused(InvalidRequest):
+    """The gateway refused the request itself: its key, its scope, or the thing that it names."""
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        """Code of the gateway's problem, such as `forbidden` or `not-found`."""
 
 
 class NoJournal(InvalidRequest):
@@ -193,6 +209,10 @@ class TlsError(TransportError):
 
 class Timeout(TransportError):
     """No answer came in time."""
+
+
+class GatewayFailed(TransportError):
+    """The gateway cannot carry out the request now, or has failed."""
 
 
 class UnsafeRedirect(TransportError):

@@ -70,8 +70,14 @@ class Client:
         rate_limit: Rate limit of the account, shared by all processes of the journal; by default calls are sent at once
             and a refusal as too frequent (1205) is raised.
         on_wait: Called with the seconds and the reason, `rate_limit` or `refused`, when a call has to wait.
+        gateway: Origin of a gateway, such as `http://127.0.0.1:8791`: the client uses an account of it, which is logged
+            in there. Only `key`, `account`, `timeouts`, `clock`, `proxy` and `ca_file` can be combined with it; a
+            method that the gateway does not offer raises `NotThroughGateway`.
+        key: Key of the gateway.
+        account: Name or number of the gateway's account; None: the only one that the key reaches.
 
     Raises:
+        TypeError: `gateway` without `key`, or with an argument that is for a login of its own.
         NotOnThisHost: There is no such host, or the server is no address.
         InvalidSettings: The proxy is no address.
         NoJournal: `keep` without a journal.
@@ -97,6 +103,9 @@ class Client:
         dedupe_by_client_id: bool = False,
         rate_limit: RateLimit | None = None,
         on_wait: Callable[[float, WaitReason], object] | None = None,
+        gateway: str | None = None,
+        key: str | None = None,
+        account: str | None = None,
     ) -> None:
         self._client = AsyncClient(
             host=host,
@@ -116,6 +125,9 @@ class Client:
             dedupe_by_client_id=dedupe_by_client_id,
             rate_limit=rate_limit,
             on_wait=on_wait,
+            gateway=gateway,
+            key=key,
+            account=account,
         )
 
     def __repr__(self) -> str:

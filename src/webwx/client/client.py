@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from webwx.client.components import local_components
+from webwx.client.components import local_components, remote_components
 from webwx.client.login import print_code
 from webwx.transport.runner import Timeouts
 
@@ -72,8 +72,14 @@ class AsyncClient:
         rate_limit: Rate limit of the account, shared by all processes of the journal; by default calls are sent at once
             and a refusal as too frequent (1205) is raised.
         on_wait: Called with the seconds and the reason, `rate_limit` or `refused`, when a call has to wait.
+        gateway: Origin of a gateway, such as `http://127.0.0.1:8791`: the client uses an account of it, which is logged
+            in there. Only `key`, `account`, `timeouts`, `clock`, `proxy` and `ca_file` can be combined with it; a
+            method that the gateway does not offer raises `NotThroughGateway`.
+        key: Key of the gateway.
+        account: Name or number of the gateway's account; None: the only one that the key reaches.
 
     Raises:
+        TypeError: `gateway` without `key`, or with an argument that is for a login of its own.
         NotOnThisHost: There is no such host, or the server is no address.
         InvalidSettings: The proxy is no address.
         NoJournal: `keep` without a journal.
@@ -99,13 +105,31 @@ class AsyncClient:
         dedupe_by_client_id: bool = False,
         rate_limit: RateLimit | None = None,
         on_wait: Callable[[float, WaitReason], object] | None = None,
+        gateway: str | None = None,
+        key: str | None = None,
+        account: str | None = None,
     ) -> None:
-        components = local_components(
-            host=host, server=server, store=store, transport=transport, timeouts=timeouts, clock=clock, proxy=proxy,
-            ca_file=ca_file, allowed_hosts=allowed_hosts, desktop=desktop, on_logged_out=on_logged_out,
-            on_state=on_state, journal=journal, keep=keep, dedupe_by_client_id=dedupe_by_client_id,
-            rate_limit=rate_limit, on_wait=on_wait,
-        )  # fmt: skip
+        if gateway is None:
+            if key is not None or account is not None:
+                raise TypeError("key= and account= are for a gateway; give its address with gateway=.")
+            components = local_components(
+                host=host, server=server, store=store, transport=transport, timeouts=timeouts, clock=clock, proxy=proxy,
+                ca_file=ca_file, allowed_hosts=allowed_hosts, desktop=desktop, on_logged_out=on_logged_out,
+                on_state=on_state, journal=journal, keep=keep, dedupe_by_client_id=dedupe_by_client_id,
+                rate_limit=rate_limit, on_wait=on_wait,
+            )  # fmt: skip
+        else:
+            local = (
+                host, server, store, transport, desktop, on_logged_out, on_state, journal, keep, rate_limit, on_wait,
+            )  # fmt: skip
+            if key is None or allowed_hosts or dedupe_by_client_id or any(each is not None for each in local):
+                raise TypeError(
+                    "With gateway= a client needs key=, and takes account=, timeouts=, clock=, proxy= and ca_file= "
+                    "only; everything else is decided by the gateway."
+                )
+            components = remote_components(
+                gateway=gateway, key=key, account=account, timeouts=timeouts, clock=clock, proxy=proxy, ca_file=ca_file
+            )
         self._components = components
         self._session = components.session
         self._identities = components.identities

@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from webwx.client.account_storage import AccountStorage
 from webwx.client.archive import MediaArchive
 from webwx.client.chatrooms import Chatrooms
@@ -27,6 +29,14 @@ from webwx.client.pending import PendingEvents
 from webwx.client.poll_interval import PollInterval
 from webwx.client.rate_limiter import NoRateLimit, RateLimiter
 from webwx.client.recalled import RecalledMessages
+from webwx.client.remote.calls import GatewayCalls
+from webwx.client.remote.contacts import RemoteChatrooms, RemoteContacts
+from webwx.client.remote.events import RemoteEvents
+from webwx.client.remote.history import RemoteDeadLetters, RemoteHistory, RemoteRecalled
+from webwx.client.remote.media import RemoteMedia
+from webwx.client.remote.messages import RemoteMessages
+from webwx.client.remote.missing import Missing
+from webwx.client.remote.session import RemoteLogin, RemoteSession
 from webwx.client.sender import Sender
 from webwx.client.session import ClientSession
 from webwx.client.sync_cursor import SyncCursor
@@ -49,6 +59,7 @@ if TYPE_CHECKING:
     from webwx.model.archive import Keep
     from webwx.protocol.hosts import Desktop
     from webwx.storage.base import Journal, LoginStore
+    from webwx.transport.aiohttp_transport import AiohttpTransport
     from webwx.transport.runner import Timeouts, Transport
 
 
@@ -58,23 +69,23 @@ class Components(NamedTuple):
     describe: Callable[[], str]
     """Returns what identifies the client, without secrets."""
     close: Callable[[], Awaitable[None]]
-    session: ClientSession
-    login: AccountLogin
-    book: ContactBook
-    directory: ContactDirectory
-    identities: AccountIdentities
-    chatrooms: Chatrooms
-    messages: Messages
-    media: MediaTransfers
-    forwarder: Forwarder
-    storage: AccountStorage
-    history: MessageHistory
-    recalled: RecalledMessages
-    dead_letters: DeadLetters
-    consumers: StoredConsumers
-    events: EventSource
-    limiter: Limiter
-    measurements: Measurements
+    session: ClientSession | RemoteSession
+    login: AccountLogin | RemoteLogin
+    book: ContactBook | Missing
+    directory: ContactDirectory | RemoteContacts
+    identities: AccountIdentities | RemoteContacts
+    chatrooms: Chatrooms | RemoteChatrooms
+    messages: Messages | RemoteMessages
+    media: MediaTransfers | RemoteMedia
+    forwarder: Forwarder | RemoteMessages
+    storage: AccountStorage | Missing
+    history: MessageHistory | RemoteHistory
+    recalled: RecalledMessages | RemoteRecalled
+    dead_letters: DeadLetters | RemoteDeadLetters
+    consumers: StoredConsumers | Missing
+    events: EventSource | RemoteEvents
+    limiter: Limiter | Missing
+    measurements: Measurements | Missing
 
 
 def local_components(
@@ -167,4 +178,58 @@ def local_components(
         events=EventSource(session, sync, storage, history, pending),
         limiter=limiter,
         measurements=Measurements(session, sync, updates, limiter),
+    )
+
+
+_LONGEST_TRANSFER = 3600.0
+"""Seconds for an upload to a gateway, and between two pieces of a download from it."""
+
+
+def remote_components(
+    *,
+    gateway: str,
+    key: str,
+    account: str | None,
+    timeouts: Timeouts,
+    clock: Callable[[], float],
+    proxy: str | None,
+    ca_file: str | os.PathLike[str] | None,
+) -> Components:
+    """
+    Return the components of a client that uses the account of a gateway; for the arguments see `AsyncClient`.
+
+    Raises:
+        InvalidSettings: The gateway or the proxy is no address, or the key is empty.
+    """
+    if proxy is not None:
+        check_proxy(proxy)
+
+    def make_transport() -> AiohttpTransport:
+        from webwx.transport.aiohttp_transport import AiohttpTransport  # a client with its own login rarely needs it
+
+        patient = msgspec.structs.replace(timeouts, bulk=max(timeouts.bulk, _LONGEST_TRANSFER))
+        return AiohttpTransport(patient, proxy=proxy, ca_file=ca_file)
+
+    calls = GatewayCalls(gateway, key, account, make_transport, timeouts.retry)
+    session, messages, contacts = RemoteSession(calls, clock), RemoteMessages(calls), RemoteContacts(calls)
+    return Components(
+        describe=lambda: repr(calls),
+        close=calls.close,
+        session=session,
+        login=RemoteLogin(session),
+        book=Missing(),
+        directory=contacts,
+        identities=contacts,
+        chatrooms=RemoteChatrooms(calls),
+        messages=messages,
+        media=RemoteMedia(calls, messages),
+        forwarder=messages,
+        storage=Missing(),
+        history=RemoteHistory(calls),
+        recalled=RemoteRecalled(calls),
+        dead_letters=RemoteDeadLetters(calls),
+        consumers=Missing(),
+        events=RemoteEvents(calls, timeouts.retry),
+        limiter=Missing(),
+        measurements=Missing(),
     )

@@ -107,7 +107,8 @@ def problem_of(error: WxError) -> Problem:
         retry_after = error.retry_after or _RETRY_LATER
     return Problem(
         type=_path(code), title=_title(type(error)), status=int(outcome_of(error).status), code=code,
-        detail=str(error), retry_after=retry_after,
+        detail=str(error), retry_after=retry_after, reason=getattr(error, "reason", ""),
+        endpoint=getattr(error, "endpoint", ""), ret=getattr(error, "ret", None),
     )  # fmt: skip
 
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import msgspec
+
+from webwx.model.contacts import Admission, Contact, ContactId, Member
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from webwx.model.contacts import Kind
 
 Who = str | int
 """A remark, a nickname, an id, or the number of a contact."""
@@ -97,3 +106,23 @@ class AdmissionView(msgspec.Struct, frozen=True, kw_only=True):
     added: list[str]
     invited: list[str]
     refused: list[str]
+
+
+# -- as values of the library ------------------------------------------------------------------------------------------
+
+
+def contact_of(view: ContactView, members: Iterable[MemberView] = ()) -> Contact:
+    """Return a contact with what the API shows of it."""
+    return Contact(
+        id=ContactId(view.id), nickname=view.nickname, remark=view.remark, alias=view.alias,
+        kind=cast("Kind", view.kind), is_pinned=view.is_pinned, is_owner=view.is_owner,
+        members=tuple(Member(id=ContactId(member.id), nickname=member.name) for member in members),
+    )  # fmt: skip
+
+
+def admission_of(view: AdmissionView) -> Admission:
+    """Return the result of adding people to a chatroom."""
+    return Admission(
+        chatroom=contact_of(view.chatroom), added=tuple(map(ContactId, view.added)),
+        invited=tuple(map(ContactId, view.invited)), refused=tuple(map(ContactId, view.refused)),
+    )  # fmt: skip

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 
+from webwx.errors import ProtocolError
+from webwx.model.events import AnyEvent
 from webwx.model.messages import Event
 from webwx.model.serialization import to_builtins
 
@@ -137,3 +139,47 @@ class EventsView(msgspec.Struct, frozen=True, kw_only=True):
     """Cursor for the next page."""
     lost: bool
     """Events between the given cursor and this page were deleted before they were read."""
+
+
+# -- and back ----------------------------------------------------------------------------------------------------------
+
+_TAGS = {shown: tag for tag, shown in _TYPES.items()}
+"""Tag of an event, by its type in the API."""
+
+_BLANK = {"content": "", "media_id": "", "ticket": ""}
+"""The fields of several kinds of events that never leave and have no default."""
+
+_BLANK_OF = {"quarantined_message": {"raw": ""}}
+"""The same for one kind of event, by its tag."""
+
+
+def event_of(view: EventView) -> AnyEvent:
+    """
+    Return the event that the API shows; its fields that never leave the gateway are empty.
+
+    Raises:
+        ProtocolError: The event is not one that this version knows.
+    """
+    tag = _TAGS.get(view.type)
+    fields = {
+        **_filled(view.data), **_BLANK_OF.get(tag or "", {}), "event": tag, "number": view.number,
+        "redelivered": view.redelivered,
+        "chat": view.chat or "", "sender": view.sender, "is_self": view.is_self,
+        "time": 0 if view.time is None else int(view.time.timestamp()),
+    }  # fmt: skip
+    try:
+        event: AnyEvent = msgspec.convert(fields, AnyEvent)
+    except (msgspec.ValidationError, RecursionError):
+        raise ProtocolError(f"The gateway's event {view.type!r} is not known here; is it another version?") from None
+    return event
+
+
+def _filled(value: Any) -> Any:
+    """Return a value of JSON whose objects have the fields that never leave, empty."""
+    match value:
+        case dict():
+            return {**_BLANK, **{name: _filled(each) for name, each in value.items()}}
+        case list():
+            return [_filled(each) for each in value]
+        case _:
+            return value

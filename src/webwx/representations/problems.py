@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 
 import msgspec
 
-from webwx.errors import WxError
+from webwx import errors
+from webwx.errors import (
+    AnswerTooLarge,
+    ApiError,
+    GatewayFailed,
+    GatewayRefused,
+    LoggedOut,
+    RateLimited,
+    RateLimitReached,
+    WxError,
+)
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -24,6 +35,12 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happened to this request, and what to do next."""
     retry_after: float | None = None
     """Seconds after which the request may succeed."""
+    reason: str = ""
+    """Why the login has ended, as in `LoggedOut.reason`."""
+    endpoint: str = ""
+    """Name of the platform's call that was refused."""
+    ret: int | None = None
+    """The platform's error code."""
     errors: tuple[str, ...] = ()
     """One sentence for each part of the request that is invalid."""
 
@@ -31,3 +48,59 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def code_of(kind: type[WxError]) -> str:
     """Return the code of a class of errors: its name in lower case, with hyphens."""
     return re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower()
+
+
+_KINDS = {code_of(kind): kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, WxError)}
+"""The errors of the library by their codes."""
+
+_LATER = 60.0
+"""Seconds to wait after a refusal that names none."""
+
+
+def error_of_answer(status: int, body: bytes) -> WxError:
+    """Return the error of an answer that is no success."""
+    found = read_problem(body)
+    if found is not None:
+        return error_of_problem(found)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return GatewayFailed(f"The gateway, or a proxy before it, has answered {status}.")
+    return GatewayRefused(f"The gateway, or a proxy before it, has answered {status}.", code=str(status))
+
+
+def error_of_problem(problem: Problem) -> WxError:
+    """Return the error of the library for a problem of a gateway."""
+    text, kind = problem.detail or problem.title, _KINDS.get(problem.code)
+    if kind is None:
+        if problem.status == HTTPStatus.TOO_MANY_REQUESTS:
+            return RateLimitReached(text, retry_after=problem.retry_after or _LATER)
+        if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return GatewayFailed(text)
+        return GatewayRefused(text, code=problem.code)
+    if issubclass(kind, LoggedOut):
+        return kind(text, reason=problem.reason, endpoint=problem.endpoint, ret=problem.ret)
+    if issubclass(kind, ApiError):
+        refused = kind(text, endpoint=problem.endpoint, ret=problem.ret)
+        if isinstance(refused, RateLimited):
+            refused.retry_after = problem.retry_after
+        return refused
+    if issubclass(kind, RateLimitReached):
+        return kind(text, retry_after=problem.retry_after or _LATER)
+    if issubclass(kind, AnswerTooLarge):
+        return kind(text, endpoint=problem.endpoint)
+    return kind(text)
+
+
+def is_unavailable(status: int, body: bytes) -> bool:
+    """Return whether an answer says that nothing was done: the gateway is just starting, stopping, or overloaded."""
+    if status not in {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}:
+        return False
+    found = read_problem(body)
+    return found is None or found.code == "unavailable"
+
+
+def read_problem(body: bytes) -> Problem | None:
+    """Return the problem in a body; None if there is none."""
+    try:
+        return msgspec.json.decode(body, type=Problem)
+    except (msgspec.DecodeError, RecursionError):
+        return None

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import msgspec
+
+from webwx.errors import ProtocolError
+from webwx.model.contacts import ContactId
+from webwx.model.messages import Receipt
+from webwx.storage.base import Outgoing
+
+if TYPE_CHECKING:
+    from webwx.storage.base import State
 
 MediaKind = Literal["image", "video", "file", "sticker"]
 
@@ -28,6 +36,8 @@ class SendView(msgspec.Struct, frozen=True, kw_only=True):
 class OutboxEntry(SendView, frozen=True, kw_only=True):
     """A send of the outbox, with its content."""
 
+    number: int
+    """Number of the send in its account."""
     kind: str
     """Kind of content: `text`, `image`, `file`, …"""
     text: str
@@ -101,3 +111,27 @@ class UploadView(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     """How it is sent by default: `image`, `video` or `file`; known once it is complete."""
     expires_at: datetime
+
+
+# -- as values of the library ------------------------------------------------------------------------------------------
+
+
+def receipt_of(sent: SendView) -> Receipt:
+    """
+    Return the receipt of a send.
+
+    Raises:
+        ProtocolError: It was not sent.
+    """
+    if sent.message_id is None or sent.chat is None or sent.time is None:
+        raise ProtocolError(f"The gateway has no receipt of the send; its state is {sent.state!r}.")
+    return Receipt(message_id=sent.message_id, client_id=sent.id, chat=ContactId(sent.chat), time=sent.time.timestamp())
+
+
+def outgoing_of(entry: OutboxEntry) -> Outgoing:
+    """Return a send of the outbox; its key stays in the gateway."""
+    return Outgoing(
+        number=entry.number, client_id=entry.id, chat=ContactId(entry.chat or ""), kind=entry.kind, text=entry.text,
+        state=cast("State", entry.state), receipt=receipt_of(entry) if entry.message_id is not None else None,
+        ret=entry.ret, created_at=entry.created_at.timestamp(), changed_at=entry.changed_at.timestamp(),
+    )  # fmt: skip

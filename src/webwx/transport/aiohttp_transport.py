@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -21,20 +22,23 @@ from aiohttp.http_exceptions import ContentEncodingError
 
 from webwx.protocol.http import Response
 from webwx.transport.addresses import proxy_place
-from webwx.transport.failures import Failures
+from webwx.transport.failures import Failures, HandshakeRefused
 from webwx.transport.request_head import write_head
 from webwx.transport.runner import MAX_BODY, Timeouts
 from webwx.transport.tls import CertificatesUnreadable, trusting
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from webwx.errors import WxError
     from webwx.protocol.http import Body, Request
 
 _log = logging.getLogger("webwx.transport")
 
+
+_HEARTBEAT = 20.0
+"""Seconds between two pings of a WebSocket, which find a lost connection."""
 
 _AT_ONCE = 1024 * 1024
 """Maximum size in bytes of a body that is written in one piece."""
@@ -79,14 +83,61 @@ class AiohttpTransport:
             return response
         raise failure  # here, so that it does not hold the library's error, which quotes addresses and answers
 
-    async def _carry(self, request: Request, failures: Failures) -> Response:
+    async def send_pieces(self, request: Request, pieces: AsyncIterator[bytes], size: int) -> Response:
+        """
+        Send a request whose body is produced piece by piece and is never in memory as a whole.
+
+        Args:
+            request: The request, without a body.
+            pieces: The body.
+            size: Size of the body in bytes.
+
+        Raises: As `Transport.send`, and what the body raises.
+        """
+        site = write_head(request).site
+        failures = Failures(request.endpoint, f"{site.host}:{site.port}", proxy_place(self._proxy))
+        announced = request.with_headers(("Content-Length", str(size)))
+        try:
+            return await self._carry(announced, failures, pieces)
+        except (aiohttp.ClientError, OSError, ValueError, CertificatesUnreadable) as error:
+            failure = _failure(error, failures)
+        raise failure
+
+    @asynccontextmanager
+    async def open_socket(self, request: Request) -> AsyncIterator[TextSocket]:
+        """
+        Open a WebSocket, and close it at the end.
+
+        Raises:
+            HandshakeRefused: The server did not accept it.
+            TransportError: There is no connection.
+        """
+        site = write_head(request).site
+        failures = Failures(request.endpoint, f"{site.host}:{site.port}", proxy_place(self._proxy))
+        try:
+            socket = await self._open().ws_connect(
+                yarl.URL(request.url, encoded=True), headers=request.headers, heartbeat=_HEARTBEAT,
+                max_msg_size=MAX_BODY[request.patience],
+            )  # fmt: skip
+        except aiohttp.WSServerHandshakeError as refused:
+            raise HandshakeRefused(refused.status) from None
+        except (aiohttp.ClientError, OSError, ValueError, CertificatesUnreadable) as error:
+            raise _failure(error, failures) from None
+        try:
+            yield TextSocket(socket, failures)
+        finally:
+            await socket.close()
+
+    async def _carry(
+        self, request: Request, failures: Failures, pieces: AsyncIterator[bytes] | None = None
+    ) -> Response:
         loop, until = asyncio.get_running_loop(), partial(self._timeouts.until, request.patience)
         began = loop.time()
         async with asyncio.timeout_at(until(began, began, 0)) as limit, self._open().request(
             request.method,
             yarl.URL(request.url, encoded=True),
             headers=request.headers,
-            data=_payload(request.body),
+            data=_payload(request.body) if pieces is None else pieces,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=None),
         ) as answer:  # fmt: skip
@@ -126,6 +177,47 @@ class AiohttpTransport:
                 trust_env=False,
             )
         return self._session
+
+
+class TextSocket:
+    """
+    An open WebSocket that carries texts.
+
+    Args:
+        socket: The library's socket.
+        failures: The errors of its connection.
+    """
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse, failures: Failures) -> None:
+        self._socket = socket
+        self._failures = failures
+
+    async def send(self, text: str) -> None:
+        """
+        Send a text.
+
+        Raises:
+            TransportError: The connection is lost.
+        """
+        try:
+            await self._socket.send_str(text)
+        except (aiohttp.ClientError, OSError):
+            raise self._failures.broken_off() from None
+
+    async def receive(self) -> str | None:
+        """
+        Return the next text; None when the server has closed the connection.
+
+        Raises:
+            TransportError: The connection is lost.
+        """
+        message = await self._socket.receive()
+        if message.type is aiohttp.WSMsgType.TEXT:
+            text: str = message.data
+            return text
+        if message.type is aiohttp.WSMsgType.ERROR:
+            raise self._failures.broken_off()
+        return None
 
 
 class _NotConnected(aiohttp.ClientError):

@@ -16,6 +16,19 @@ from webwx.errors import (
 )
 
 
+class HandshakeRefused(Exception):
+    """
+    A server did not accept a WebSocket.
+
+    Args:
+        status: The status of its answer.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 class Failures(NamedTuple):
     """The errors of one request."""
 

@@ -33,8 +33,9 @@ def view_of_sent(sent: Sent) -> SendView:
 def view_of_outgoing(row: Outgoing) -> OutboxEntry:
     """Return a send of the outbox."""
     return OutboxEntry(
-        id=row.client_id, state=row.state, kind=row.kind, text=row.text, created_at=moment(row.created_at),
-        changed_at=moment(row.changed_at), ret=row.ret, **{"chat": row.chat, **_of_receipt(row.receipt)},
+        id=row.client_id, state=row.state, number=row.number, kind=row.kind, text=row.text,
+        created_at=moment(row.created_at), changed_at=moment(row.changed_at), ret=row.ret,
+        **{"chat": row.chat, **_of_receipt(row.receipt)},
     )  # fmt: skip
 
 

@@ -1,0 +1,286 @@
+"""
+Calls of a gateway's HTTP API: addresses, the key, retries, and the errors of the library in place of problems.
+
+A call is retried if that is safe: one that only reads, and a change that has an idempotency key.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+import msgspec
+
+from webwx.client.retry import Backoff, retry
+from webwx.errors import (
+    ConnectFailed,
+    GatewayFailed,
+    InvalidSettings,
+    ProtocolError,
+    SendOutcomeUnknown,
+    TlsError,
+    TransportError,
+)
+from webwx.protocol.hosts import mistake_in
+from webwx.protocol.http import Patience, Request
+from webwx.representations.accounts import AccountView, ReachedAccounts
+from webwx.representations.problems import error_of_answer, is_unavailable
+from webwx.transport.failures import HandshakeRefused
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from webwx.protocol.http import Response, Sink
+    from webwx.transport.aiohttp_transport import AiohttpTransport, TextSocket
+    from webwx.transport.download_sink import DownloadSink
+
+T = TypeVar("T")
+
+API = "/api/v1"
+
+_TRIES = 4
+"""Attempts at a call that may be repeated."""
+
+_PRINTABLE = re.compile(r"[!-~]+")
+"""Keys that a header can hold as they are."""
+
+_NOTHING_DONE = (ConnectFailed, TlsError, GatewayFailed)
+"""Errors after which the gateway has changed nothing."""
+
+
+class GatewayCalls:
+    """
+    Calls of one gateway for one account.
+
+    Args:
+        gateway: Origin of the gateway, such as `http://127.0.0.1:8791`.
+        key: A key of the gateway.
+        account: Name or number of the account; None: the only one that the key reaches.
+        make_transport: Makes the transport, in the event loop that uses it.
+        retry_after: Seconds until a failed call is retried the first time.
+
+    Raises:
+        InvalidSettings: The address is no origin, or the key is empty.
+    """
+
+    def __init__(
+        self,
+        gateway: str,
+        key: str,
+        account: str | None,
+        make_transport: Callable[[], AiohttpTransport],
+        retry_after: float,
+    ) -> None:
+        mistake = mistake_in(gateway)
+        if mistake:
+            raise InvalidSettings(f"gateway= is no address: it {mistake}; write one like http://127.0.0.1:8791.")
+        if not key or not key.isascii() or not key.isprintable():
+            raise InvalidSettings("key= needs a key of the gateway; 'webwx serve key create' makes one.")
+        parts = urlsplit(gateway)
+        self.place = parts.netloc
+        """Host and port of the gateway."""
+        self._origin = f"{parts.scheme}://{parts.netloc}"
+        self._authorization = ("Authorization", f"Bearer {key}")
+        self._account = account
+        self._number: int | None = None
+        self._make_transport = make_transport
+        self._retry_after = retry_after
+        self._transport: AiohttpTransport | None = None
+
+    def __repr__(self) -> str:
+        return f"GatewayCalls({self.place})"
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._transport is not None:
+            await self._transport.close()
+            self._transport = None
+
+    # -- the account -------------------------------------------------------------------------------------------------
+
+    async def account(self) -> str:
+        """
+        Return the name or number of the account.
+
+        Raises:
+            InvalidSettings: The key reaches several accounts, or none.
+        """
+        if self._account is None:
+            reached = await self.get("/accounts", ReachedAccounts)
+            if len(reached.accounts) != 1:
+                names = ", ".join(repr(each.name) for each in reached.accounts) or "none"
+                raise InvalidSettings(f"The key reaches {names}; name one account with account=.")
+            self._account = str(reached.accounts[0].number)
+        return self._account
+
+    async def number(self) -> int:
+        """Return the number of the account."""
+        if self._number is None:
+            self._number = (await self.get(await self.path(), AccountView)).number
+        return self._number
+
+    async def path(self, *parts: str | int) -> str:
+        """Return the path of something that belongs to the account."""
+        return "/".join(["/accounts", *(quote(str(part), safe="") for part in (await self.account(), *parts))])
+
+    # -- calls -------------------------------------------------------------------------------------------------------
+
+    async def get(self, path: str, kind: type[T], query: Mapping[str, object] | None = None) -> T:
+        """Return the answer of a call that only reads; a parameter that is None is left out."""
+        answer = await self._call("GET", path, query=query)
+        return self._decode(answer, kind)
+
+    async def post(
+        self,
+        path: str,
+        kind: type[T],
+        body: object = None,
+        *,
+        key: str = "",
+        prefer: str = "",
+        query: Mapping[str, object] | None = None,
+    ) -> T:
+        """
+        Return the answer of a call that changes something.
+
+        Args:
+            path: Path below the API's.
+            kind: Type of the answer.
+            body: Encoded as JSON; None: no body.
+            key: Idempotency key, which makes the call one that can be repeated.
+            prefer: Header `Prefer`.
+            query: Parameters; one that is None is left out.
+        """
+        headers = [("Idempotency-Key", key if _PRINTABLE.fullmatch(key) else quote(key))] if key else []
+        headers += [("Prefer", prefer)] if prefer else []
+        answer = await self._call("POST", path, body=body, headers=headers, query=query, can_repeat=bool(key))
+        return self._decode(answer, kind)
+
+    async def change(self, method: str, path: str, kind: type[T], body: object = None) -> T:
+        """Return the answer of a change that has no idempotency key; `None` is the type of no answer."""
+        return self._decode(await self._call(method, path, body=body), kind)
+
+    async def download(self, path: str, sink: DownloadSink) -> None:
+        """Download something into a sink; once bytes have arrived, a lost connection is not retried."""
+        request = self._request("GET", path, sink=sink)
+        answer = await self._opened().send(request)
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise error_of_answer(answer.status, sink.start)
+
+    async def upload(self, path: str, pieces: Callable[[], AsyncIterator[bytes]], size: int, kind: type[T]) -> T:
+        """
+        Upload a file in pieces.
+
+        Args:
+            path: Path and query below the API's.
+            pieces: Returns the pieces from the beginning.
+            size: Size in bytes.
+            kind: Type of the answer.
+        """
+        request = self._request("POST", path, headers=[("Content-Type", "application/octet-stream")])
+        answer = await self._repeated(lambda: self._opened().send_pieces(request, pieces(), size), can_repeat=True)
+        return self._decode(answer, kind)
+
+    @asynccontextmanager
+    async def open_socket(self, path: str) -> AsyncIterator[TextSocket]:
+        """
+        Open a WebSocket, and close it at the end.
+
+        Raises:
+            GatewayRefused: The key does not allow it.
+            TransportError: There is no connection.
+        """
+        try:
+            async with self._opened().open_socket(self._request("GET", path)) as socket:
+                yield socket
+        except HandshakeRefused as refused:
+            raise error_of_answer(refused.status, b"") from None
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        headers: list[tuple[str, str]] | None = None,
+        query: Mapping[str, object] | None = None,
+        can_repeat: bool = False,
+    ) -> Response:
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        where = f"{path}?{urlencode(given)}" if given else path
+        request = self._request(method, where, body=body, headers=headers, patience=Patience.POLL)
+        is_read = method == "GET"
+        return await self._repeated(
+            lambda: self._opened().send(request), can_repeat=can_repeat or is_read, is_read=is_read
+        )
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        headers: list[tuple[str, str]] | None = None,
+        patience: Patience = Patience.BULK,
+        sink: Sink | None = None,
+    ) -> Request:
+        content = b"" if body is None else msgspec.json.encode(body)
+        more = [("Content-Type", "application/json")] if content else []
+        return Request(
+            endpoint="gateway", method=method, url=f"{self._origin}{API}{path}",
+            headers=(self._authorization, *more, *(headers or ())), body=content, patience=patience, sink=sink,
+        )  # fmt: skip
+
+    def _opened(self) -> AiohttpTransport:
+        if self._transport is None:
+            self._transport = self._make_transport()
+        return self._transport
+
+    async def _repeated(
+        self, send: Callable[[], Awaitable[Response]], *, can_repeat: bool, is_read: bool = False
+    ) -> Response:
+        """
+        Return the answer of a call; repeat it after a failure that can pass.
+
+        Args:
+            send: Makes the call once.
+            can_repeat: The call reads only, or has an idempotency key.
+            is_read: The call reads only.
+
+        Raises:
+            SendOutcomeUnknown: The answer to a change was lost.
+        """
+
+        async def attempt() -> Response:
+            answer = await send()
+            if is_unavailable(answer.status, answer.body):
+                raise error_of_answer(answer.status, answer.body)
+            return answer
+
+        def is_worth_it(error: TransportError, failures: int) -> bool:
+            return failures < _TRIES and (can_repeat or isinstance(error, _NOTHING_DONE))
+
+        try:
+            answer = await retry(
+                attempt, TransportError, is_worth_it=is_worth_it, backoff=Backoff(self._retry_after, longest=5.0)
+            )
+        except _NOTHING_DONE:
+            raise
+        except TransportError as error:
+            if is_read:
+                raise
+            raise SendOutcomeUnknown(
+                f"The gateway's answer was lost, so it is not known whether this was done: {error}"
+            ) from None
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise error_of_answer(answer.status, answer.body)
+        return answer
+
+    def _decode(self, answer: Response, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(answer.body or b"null", type=kind)
+        except (msgspec.DecodeError, RecursionError):
+            raise ProtocolError("The gateway's answer is not what its API says; is it another version?") from None

@@ -1,0 +1,177 @@
+"""Contacts and chatrooms of an account of a gateway."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from webwx.client.remote.missing import missing
+from webwx.errors import NotThroughGateway
+from webwx.model.contacts import Contact
+from webwx.model.identities import Identity
+from webwx.representations.contacts import (
+    AdmissionView,
+    ChatList,
+    ChatroomChange,
+    ChatroomToCreate,
+    ContactChange,
+    ContactDetails,
+    ContactPage,
+    ContactView,
+    FriendToAdd,
+    People,
+    admission_of,
+    contact_of,
+)
+from webwx.transport.download_sink import DownloadSink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from webwx.client.identities import To
+    from webwx.client.remote.calls import GatewayCalls
+    from webwx.model.contacts import Admission, Member
+    from webwx.model.messages import FriendRequest, Person
+
+_PAGE = 1000
+"""Number of contacts that are read at a time."""
+
+_LARGEST_PICTURE = 16 * 1024 * 1024
+
+
+def recipient_of(to: object) -> str | int:
+    """
+    Return how a request names a contact: by its number, its id or its name.
+
+    Raises:
+        NotThroughGateway: It is none of these.
+    """
+    match to:
+        case str() | int():
+            return to
+        case Identity():
+            return to.number
+        case Contact():
+            return to.id
+        case _:
+            found = getattr(to, "id", "")
+            if not found:
+                raise NotThroughGateway("The gateway finds a contact by its number, its id or its name.")
+            return str(found)
+
+
+class RemoteContacts:
+    """
+    Contacts of an account of a gateway.
+
+    Args:
+        calls: Calls of the gateway.
+    """
+
+    def __init__(self, calls: GatewayCalls) -> None:
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing(name)
+
+    async def list_contacts(self) -> list[Contact]:
+        """Return all contacts, ordered by their names."""
+        found: list[Contact] = []
+        after: str | None = None
+        while True:
+            page = await self._calls.get(
+                await self._calls.path("contacts"), ContactPage, {"limit": _PAGE, "after": after}
+            )
+            found += [contact_of(view) for view in page.contacts]
+            after = page.next
+            if after is None:
+                return found
+
+    async def list_chats(self) -> list[Contact]:
+        """Return the recent chats, the newest first."""
+        listed = await self._calls.get(await self._calls.path("chats"), ChatList)
+        return [contact_of(view) for view in listed.chats]
+
+    async def find_contact(self, which: To) -> Contact:
+        """Find a contact, with its members if it is a chatroom."""
+        path = await self._calls.path("contacts", recipient_of(which))
+        details = await self._calls.get(path, ContactDetails)
+        return contact_of(details.contact, details.members)
+
+    async def set_remark(self, contact: To, remark: str) -> Contact:
+        """Set the remark of a contact."""
+        return await self._change(contact, ContactChange(remark=remark))
+
+    async def set_pinned(self, contact: To, is_pinned: bool) -> Contact:
+        """Pin a chat to the top of the list, or unpin it."""
+        return await self._change(contact, ContactChange(pinned=is_pinned))
+
+    async def _change(self, contact: To, change: ContactChange) -> Contact:
+        path = await self._calls.path("contacts", recipient_of(contact))
+        return contact_of(await self._calls.change("PATCH", path, ContactView, change))
+
+    async def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
+        """Download the picture of a person or a chatroom."""
+        if met_in is not None:
+            raise NotThroughGateway("A client of a gateway has no met_in=; it finds pictures of contacts only.")
+        content = io.BytesIO()
+        path = await self._calls.path("contacts", recipient_of(who), "avatar")
+        await self._calls.download(path, DownloadSink(content, _LARGEST_PICTURE))
+        return content.getvalue()
+
+    async def add_friend(self, person: To | Person | Member, greeting: str) -> None:
+        """Send a friend request."""
+        body = FriendToAdd(to=recipient_of(person), greeting=greeting)
+        await self._calls.change("POST", await self._calls.path("friend-requests"), type(None), body)
+
+    async def accept_friend(self, request: FriendRequest) -> None:
+        """Accept a friend request, by the number of its event."""
+        path = await self._calls.path("friend-requests", request.number, "accept")
+        await self._calls.change("POST", path, type(None))
+
+
+class RemoteChatrooms:
+    """
+    Chatrooms of an account of a gateway.
+
+    Args:
+        calls: Calls of the gateway.
+    """
+
+    def __init__(self, calls: GatewayCalls) -> None:
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing(name)
+
+    async def create_chatroom(self, people: Iterable[To | Member], *, name: str) -> Admission:
+        """Create a chatroom."""
+        body = ChatroomToCreate(members=[recipient_of(each) for each in people], name=name)
+        path = await self._calls.path("chatrooms")
+        return admission_of(await self._calls.change("POST", path, AdmissionView, body))
+
+    async def add_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
+        """Add friends to a chatroom."""
+        body = People(members=[recipient_of(each) for each in people])
+        path = await self._calls.path("chatrooms", recipient_of(chatroom), "members")
+        return admission_of(await self._calls.change("POST", path, AdmissionView, body))
+
+    async def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
+        """Remove members from a chatroom, one after the other."""
+        removed: ContactView | None = None
+        for each in people:
+            path = await self._calls.path("chatrooms", recipient_of(chatroom), "members", recipient_of(each))
+            removed = await self._calls.change("DELETE", path, ContactView)
+        if removed is None:
+            details = await self._calls.get(await self._calls.path("contacts", recipient_of(chatroom)), ContactDetails)
+            removed = details.contact
+        return contact_of(removed)
+
+    async def rename_chatroom(self, chatroom: To, name: str) -> Contact:
+        """Rename a chatroom."""
+        path = await self._calls.path("chatrooms", recipient_of(chatroom))
+        return contact_of(await self._calls.change("PATCH", path, ContactView, ChatroomChange(name=name)))
+
+    async def leave_chatroom(self, chatroom: To) -> None:
+        """Leave a chatroom."""
+        await self._calls.change("DELETE", await self._calls.path("chatrooms", recipient_of(chatroom)), type(None))

@@ -1,0 +1,150 @@
+"""Files through a gateway: streamed to it before they are sent, and streamed from it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from webwx.client import files
+from webwx.client.remote.messages import number_of
+from webwx.client.remote.missing import missing
+from webwx.errors import NotThroughGateway
+from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE
+from webwx.protocol.http import Read
+from webwx.representations.sends import FileToSend, UploadView
+from webwx.transport.download_sink import DownloadSink
+from webwx.transport.file_chunks import FileChunks
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from webwx.client.files import AtHand, Source
+    from webwx.client.identities import To
+    from webwx.client.media import Progress
+    from webwx.client.remote.calls import GatewayCalls
+    from webwx.client.remote.messages import RemoteMessages
+    from webwx.flows.media import Upload
+    from webwx.model.messages import Message, Receipt
+    from webwx.representations.sends import MediaKind
+
+_MD5 = re.compile(r"[0-9a-f]{32}")
+
+_IN_MEMORY = 64 * 1024 * 1024
+"""Greatest size of a download that is returned as bytes."""
+
+
+class RemoteMedia:
+    """
+    Uploads to a gateway, and downloads from it.
+
+    Args:
+        calls: Calls of the gateway.
+        messages: Sends the uploads.
+    """
+
+    def __init__(self, calls: GatewayCalls, messages: RemoteMessages) -> None:
+        self._calls = calls
+        self._messages = messages
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing(name)
+
+    async def send_image(
+        self, to: To, image: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+    ) -> Receipt:
+        """Send a picture; a GIF is sent as a sticker."""
+        return await self._send(to, "image", image, files.prepare_image, name, progress, key)
+
+    async def send_video(
+        self, to: To, video: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+    ) -> Receipt:
+        """Send a video."""
+        return await self._send(to, "video", video, files.prepare_video, name, progress, key)
+
+    async def send_sticker(
+        self, to: To, sticker: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+    ) -> Receipt:
+        """Send a GIF as a sticker."""
+        if isinstance(sticker, str) and _MD5.fullmatch(sticker):
+            raise NotThroughGateway("A client of a gateway sends a sticker as a GIF, not by its md5.")
+        return await self._send(to, "sticker", sticker, files.prepare_sticker, name, progress, key)
+
+    async def send_file(
+        self, to: To, file: Source, *, name: str = "", progress: Progress | None = None, key: str = ""
+    ) -> Receipt:
+        """Send a file of any kind."""
+        return await self._send(to, "file", file, files.prepare_file, name, progress, key)
+
+    async def _send(
+        self,
+        to: To,
+        kind: MediaKind,
+        source: Source,
+        prepare: Callable[[AtHand, str], Upload],
+        name: str,
+        progress: Progress | None,
+        key: str,
+    ) -> Receipt:
+        with files.at_hand(source) as readable:
+            file = await asyncio.to_thread(prepare, readable, name)
+            upload = await self._upload(file, progress)
+        try:
+            wanted = FileToSend(upload_id=upload.upload_id, name=file.name, kind=kind)
+            return await self._messages.send_upload(to, wanted, key=key)
+        finally:
+            await self._calls.change("DELETE", f"/uploads/{upload.upload_id}", type(None))
+
+    async def _upload(self, file: Upload, progress: Progress | None) -> UploadView:
+        """Stream a file to the gateway; no more than a piece of it is in memory."""
+        query = urlencode({"name": file.name})
+        return await self._calls.upload(f"/uploads?{query}", lambda: _pieces(file, progress), file.size, UploadView)
+
+    # -- downloads ---------------------------------------------------------------------------------------------------
+
+    async def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
+        """Return the media of a message."""
+        content = io.BytesIO()
+        await self._download(message, DownloadSink(content, _IN_MEMORY, _counting(message, progress)))
+        return content.getvalue()
+
+    async def download_to(
+        self, message: Message | Receipt | str, to: str | os.PathLike[str], *, progress: Progress | None = None
+    ) -> Path:
+        """Save the media of a message into a file, and return its path."""
+        place = await asyncio.to_thread(files.Place, to)
+        with place.begin() as file:
+            sink = DownloadSink(file, MAX_FILE, _counting(message, progress))
+            await self._download(message, sink)
+            await asyncio.sleep(0)  # a cancelled call ends here and leaves no file
+            named = getattr(message, "name", "") or f"{number_of(message)}{files.extension_of(sink.start)}"
+            return place.keep(file, named)
+
+    async def _download(self, message: Message | Receipt | str, sink: DownloadSink) -> None:
+        await self._calls.download(await self._calls.path("messages", number_of(message), "media"), sink)
+
+    async def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
+        """Return the thumbnail of a message."""
+        content = io.BytesIO()
+        path = await self._calls.path("messages", number_of(message), "thumbnail")
+        await self._calls.download(path, DownloadSink(content, _IN_MEMORY))
+        return content.getvalue()
+
+
+def _counting(message: object, progress: Progress | None) -> Callable[[int], object] | None:
+    size = getattr(message, "size", 0)
+    return None if progress is None else lambda done: progress(done, size)
+
+
+async def _pieces(file: Upload, progress: Progress | None) -> AsyncIterator[bytes]:
+    """Yield a file in pieces, and refuse to yield the last one if the file was changed meanwhile."""
+    md5 = file.md5 if isinstance(file.source, str) else ""
+    async with FileChunks(file.size, md5, file.look) as chunks:
+        for start in range(0, file.size, CHUNK_SIZE):
+            yield bytes(await chunks.read(Read(source=file.source, start=start, size=CHUNK_SIZE)))
+            if progress is not None:
+                progress(min(start + CHUNK_SIZE, file.size), file.size)

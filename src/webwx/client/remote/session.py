@@ -1,0 +1,107 @@
+"""The account of a gateway, as far as the gateway shows it: its name, its state, and whether it can be used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from webwx.client.remote.missing import missing
+from webwx.client.state import LoginState
+from webwx.errors import NotLoggedIn
+from webwx.model.contacts import ContactId
+from webwx.model.login import Account
+from webwx.representations.accounts import AccountView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.client.remote.calls import GatewayCalls
+
+_LOGGED_IN = frozenset((LoginState.ONLINE, LoginState.DEGRADED))
+
+
+class RemoteSession:
+    """
+    The session of an account that a gateway keeps logged in.
+
+    Args:
+        calls: Calls of the gateway.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(self, calls: GatewayCalls, clock: Callable[[], float]) -> None:
+        self.clock = clock
+        self._calls = calls
+        self._seen: AccountView | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing(name)
+
+    def __repr__(self) -> str:
+        return repr(self._calls)
+
+    @property
+    def account(self) -> Account:
+        """
+        The account, as `login`, `resume` or `check` found it last. Its id and uin are not known here.
+
+        Raises:
+            NotLoggedIn: None of them was called, or the account is logged out.
+        """
+        seen = self._seen
+        if seen is None or seen.nickname is None or self.state not in _LOGGED_IN:
+            raise NotLoggedIn(
+                "The account of the gateway is not known yet, or is logged out; call login() or resume()."
+            )
+        return Account(nickname=seen.nickname, id=ContactId(""), uin=0, host=seen.host or "")
+
+    @property
+    def state(self) -> LoginState:
+        """The state when it was last asked for; NEW before."""
+        return LoginState.NEW if self._seen is None else LoginState(self._seen.state)
+
+    @property
+    def last_sync_at(self) -> float | None:
+        """Time of the last successful poll or fetch when it was last asked for: seconds since 1970."""
+        at = None if self._seen is None else self._seen.last_sync_at
+        return None if at is None else at.timestamp()
+
+    async def refresh(self) -> Account:
+        """
+        Ask the gateway for the account.
+
+        Raises:
+            NotLoggedIn: The account is logged out there.
+        """
+        self._seen = await self._calls.get(await self._calls.path(), AccountView)
+        if self.state not in _LOGGED_IN:
+            raise NotLoggedIn(
+                "The account is not logged in at the gateway; log it in there, in its console or with 'webwx login'."
+            )
+        return self.account
+
+
+class RemoteLogin:
+    """
+    Logins of an account of a gateway: the gateway makes them, and this only looks whether the account is logged in.
+
+    Args:
+        session: The account.
+    """
+
+    def __init__(self, session: RemoteSession) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing(name)
+
+    async def login(self, **_: object) -> Account:
+        """Return the account if it is logged in at the gateway; no code is shown here."""
+        return await self._session.refresh()
+
+    async def resume(self) -> Account:
+        """Return the account if it is logged in at the gateway."""
+        return await self._session.refresh()
+
+    async def check(self) -> Account:
+        """Return the account if the gateway considers it logged in."""
+        return await self._session.refresh()

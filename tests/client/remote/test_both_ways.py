@@ -1,0 +1,190 @@
+"""One scenario for both: what a program does with an account is the same through a gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.gateway.api.test_messages import PNG
+
+from webwx.errors import (
+    EmptyText,
+    NoSuchFile,
+    NotAPicture,
+    RecallRefused,
+    UnknownContact,
+)
+from webwx.model.messages import ImageMessage, MessageRecalled, Receipt, TextMessage
+from webwx.storage.base import Outgoing
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Sandbox
+
+    from webwx.client.client import AsyncClient
+    from webwx.client.stream import EventStream
+    from webwx.model.messages import Event
+
+
+async def next_event(stream: EventStream, kind: type[Event], text: str | None = None) -> Event:
+    """Return the next event of a class, and of a text."""
+    async with asyncio.timeout(20):
+        async for event in stream:
+            if isinstance(event, kind) and text in {None, getattr(event, "text", None)}:
+                return event
+    raise AssertionError("The stream has ended.")
+
+
+async def begin_reader(client: AsyncClient, sandbox: Sandbox) -> None:
+    """Make a consumer known, because it begins with events that arrive from then on."""
+    async with client.events("reader") as stream:
+        hearing = asyncio.ensure_future(next_event(stream, TextMessage, "is it known?"))
+        while not hearing.done():
+            sandbox.say("ahua", "me", "is it known?")
+            await asyncio.wait([hearing], timeout=0.1)
+        await hearing
+        await stream.ack()
+
+
+def texts(sandbox: Sandbox, who: str, chat: str) -> list[str]:
+    return [message["text"] for message in sandbox.chat(who, chat)["messages"]]
+
+
+async def test_texts_are_sent_once_per_key_and_recalled(client: AsyncClient, sandbox: Sandbox) -> None:
+    receipt = await client.send_text("阿华", "hello")
+    assert isinstance(receipt, Receipt)
+    assert (bool(receipt.message_id), len(receipt.client_id)) == (True, 17)
+    again = [await client.send_text("阿华", "once", key="报告/1 b") for _ in range(2)]
+    assert again[0].message_id == again[1].message_id
+    assert texts(sandbox, "ahua", "xiaoming")[-2:] == ["hello", "once"]
+    await client.recall(receipt)
+    assert sandbox.chat("ahua", "xiaoming")["messages"][-2]["recalled"]
+    with pytest.raises(RecallRefused):
+        await client.recall(Receipt(message_id="1", client_id=receipt.client_id, chat=receipt.chat, time=receipt.time))
+
+
+async def test_mistakes_raise_the_same_errors(client: AsyncClient, tmp_path: Path) -> None:
+    with pytest.raises(UnknownContact, match="nobody"):
+        await client.send_text("nobody", "hello")
+    with pytest.raises(EmptyText):
+        await client.send_text("阿华", "")
+    with pytest.raises(NoSuchFile):
+        await client.send_file("阿华", tmp_path / "absent.txt")
+    with pytest.raises(NotAPicture):
+        await client.send_image("阿华", b"no picture")
+    with pytest.raises(UnknownContact):
+        await client.find_contact("nobody")
+
+
+async def test_events_are_read_by_a_consumer_that_continues_where_it_was(client: AsyncClient, sandbox: Sandbox) -> None:
+    await begin_reader(client, sandbox)
+    async with client.events("reader") as stream:
+        sandbox.say("ahua", "me", "first")
+        first = await next_event(stream, TextMessage, "first")
+        await stream.ack()
+        sandbox.say("ahua", "me", "second")
+        second = await next_event(stream, TextMessage, "second")
+    assert isinstance(first, TextMessage)
+    assert (first.is_self, second.number > first.number, first.redelivered) == (False, True, False)
+
+    # The second one was not acknowledged, so it comes again, marked; the first one does not.
+    async with client.events("reader") as stream:
+        event = await next_event(stream, TextMessage)
+        assert isinstance(event, TextMessage)
+        assert (event.text, event.redelivered) == ("second", True)
+
+    read = await client.read_events(first.number - 1, limit=2)
+    assert [event.number for event in read] == [first.number, first.number + 1]
+
+
+async def test_a_picture_is_received_forwarded_and_seen_after_its_recall(
+    client: AsyncClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    await begin_reader(client, sandbox)
+    async with client.events("reader") as stream:
+        sandbox.control("picture", to="me", name="dot.png", content=base64.b64encode(PNG).decode(), **{"from": "ahua"})
+        picture = await next_event(stream, ImageMessage)
+        assert isinstance(picture, ImageMessage)
+        content = await client.download(picture)
+        saved = await client.download_to(picture, tmp_path)
+        assert saved.read_bytes() == content
+        await client.forward(picture, "filehelper")
+        sandbox.control("recall", to="me", **{"from": "ahua"})
+        await next_event(stream, MessageRecalled)
+        [recalled] = await client.list_recalled(limit=1)
+        assert recalled.notice.message_id == picture.message_id
+    assert sandbox.chat("me", "filehelper")["messages"][-1]["kind"] == "image"
+
+
+async def test_files_are_sent_from_paths_bytes_and_streams(
+    client: AsyncClient, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = tmp_path / "报告.txt"
+    path.write_bytes(b"a report" * 100_000)
+    moved: list[tuple[int, int]] = []
+    await client.send_file("filehelper", path, progress=lambda done, size: moved.append((done, size)))
+    await client.send_file("filehelper", io.BytesIO(b"streamed"), name="stream.txt")
+    await client.send_image("filehelper", PNG, name="dot.png")
+    assert moved[-1] == (800_000, 800_000)
+    kinds = [(message["kind"], message["text"]) for message in sandbox.chat("me", "filehelper")["messages"]]
+    assert kinds[-3:] == [("file", "报告.txt"), ("file", "stream.txt"), ("image", "")]
+
+
+async def test_history_and_search_find_messages_and_sends(client: AsyncClient, sandbox: Sandbox) -> None:
+    await begin_reader(client, sandbox)
+    async with client.events("reader") as stream:
+        sandbox.say("ahua", "me", "the invoice is ready")
+        await next_event(stream, TextMessage, "the invoice is ready")
+    await client.send_text("阿华", "invoice paid")
+    found = await client.search("invoice")
+    assert {getattr(each, "text", "") for each in found} >= {"the invoice is ready", "invoice paid"}
+    *_, last = await client.history("阿华", limit=5)
+    assert last.text == "invoice paid"  # type: ignore[union-attr]
+    assert isinstance(last, Outgoing | TextMessage)
+    [message] = [each for each in found if isinstance(each, TextMessage) and not each.is_self]
+    assert await client.find_message(message.number) == message
+    assert await client.find_message(10**9) is None
+    [newest, *_] = await client.list_sends(limit=1)
+    assert (newest.text, newest.state, newest.kind) == ("invoice paid", "sent", "text")
+    assert await client.find_send(client_id=newest.client_id) == newest
+    assert await client.find_send(client_id="0") is None
+
+
+async def test_contacts_and_chats_are_found_and_changed(client: AsyncClient) -> None:
+    ahua = await client.find_contact("阿华")
+    assert (ahua.nickname, ahua.kind) == ("阿华", "friend")
+    assert ahua.id in {each.id for each in await client.list_contacts()}
+    assert await client.list_chats()
+    await client.mark_read(ahua)
+    assert (await client.set_remark(ahua, "邻居")).remark == "邻居"
+    assert (await client.find_contact("邻居")).id == ahua.id
+    assert (await client.set_pinned(ahua)).is_pinned
+    assert await client.download_avatar(ahua)
+    await client.set_remark(ahua, "")
+
+
+async def test_chatrooms_are_created_renamed_and_left(client: AsyncClient) -> None:
+    made = await client.create_chatroom(["阿华", "张三"], name="计划")
+    room = made.chatroom
+    assert (room.nickname, room.kind) == ("计划", "chatroom")
+    renamed = await client.rename_chatroom(room, "新计划")
+    assert renamed.nickname == "新计划"
+    await client.leave_chatroom(renamed)
+
+
+async def test_a_text_can_be_queued(client: AsyncClient) -> None:
+    queued = await client.queue_text("filehelper", "later", key="later")
+    assert (queued.kind, queued.text) == ("text", "later")
+    assert await client.find_send(client_id=queued.client_id) is not None
+
+
+async def test_the_account_is_known_after_login(client: AsyncClient) -> None:
+    account = await client.login()
+    assert (account.nickname, account.host) == ("小明", "web")
+    assert client.account.nickname == "小明"
+    assert client.state.value == "online"
+    assert (await client.check()).nickname == "小明"

@@ -1,0 +1,25 @@
+"""Contacts of the API become contacts of the library again."""
+
+from __future__ import annotations
+
+from webwx.gateway.api.contacts import view_of_contact
+from webwx.model.contacts import Admission, Contact, ContactId, Member
+from webwx.representations.contacts import AdmissionView, MemberView, admission_of, contact_of
+
+ROOM = Contact(
+    id=ContactId("@@room"), nickname="计划", remark="plan", kind="chatroom", is_pinned=True, is_owner=True,
+    members=(Member(id=ContactId("@a"), nickname="阿华"),),
+)  # fmt: skip
+
+
+def test_a_chatroom_comes_back_with_its_members() -> None:
+    members = [MemberView(id=member.id, name=member.name) for member in ROOM.members]
+    assert contact_of(view_of_contact(ROOM), members) == ROOM
+
+
+def test_an_admission_comes_back() -> None:
+    view = AdmissionView(chatroom=view_of_contact(ROOM), added=["@a"], invited=["@b"], refused=["@c"])
+    admission = admission_of(view)
+    assert isinstance(admission, Admission)
+    assert (admission.added, admission.invited, admission.refused) == (("@a",), ("@b",), ("@c",))
+    assert admission.chatroom.id == "@@room"

@@ -1,0 +1,48 @@
+"""Events of the API become the events of the library again, without what never leaves the gateway."""
+
+from __future__ import annotations
+
+import typing
+
+import msgspec
+import pytest
+from tests.samples import sample
+
+from webwx.errors import ProtocolError
+from webwx.gateway.api.representations import view_of_event
+from webwx.gateway.port import AccountEvent
+from webwx.model.events import AnyEvent
+from webwx.model.messages import Event, MessageRecalled, TextMessage
+from webwx.model.serialization import to_builtins
+from webwx.representations.events import PRIVATE_FIELDS, EventView, event_of, public
+
+KINDS: tuple[type[Event], ...] = typing.get_args(AnyEvent)
+
+
+def over_the_wire(event: Event) -> Event:
+    shown = msgspec.json.encode(view_of_event(AccountEvent(account=1, event=event)))
+    return event_of(msgspec.json.decode(shown, type=EventView))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_event_comes_back_without_its_private_fields(kind: type[Event]) -> None:
+    event = sample(kind, lambda name: "" if name in PRIVATE_FIELDS else "x")
+    back = over_the_wire(event)
+    assert type(back) is kind
+    assert public(to_builtins(back)) == public(to_builtins(event))
+
+
+def test_a_recalled_message_comes_back_with_its_original() -> None:
+    original = sample(TextMessage, lambda name: "x")
+    recall = MessageRecalled(
+        message_id="1", chat=original.chat, is_self=False, time=7, text="recalled", content="", original=original
+    )
+    back = over_the_wire(recall)
+    assert isinstance(back, MessageRecalled)
+    assert back.original == msgspec.structs.replace(original, content="")
+
+
+def test_an_event_of_a_later_version_is_named() -> None:
+    view = view_of_event(AccountEvent(account=1, event=sample(TextMessage)))
+    with pytest.raises(ProtocolError, match="hologram"):
+        event_of(msgspec.structs.replace(view, type="message.hologram"))
