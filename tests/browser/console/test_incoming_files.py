@@ -57,6 +57,13 @@ async def test_a_rule_that_is_not_valid_is_explained_in_its_form(console: Any) -
     await form.get_by_role("alert").filter(has_text="'folder' is a path below the root").wait_for()
 
 
+async def test_without_a_root_the_screen_says_what_to_set(console: Any) -> None:
+    await console.route("**/incoming-file-rules", lambda route: route.fulfill(json={"root": None, "rules": []}))
+    await open_screen(console, "Incoming files")
+    await console.get_by_text("No folder is set up").wait_for()
+    await console.get_by_text("[incoming_files]").wait_for()
+
+
 async def test_a_rule_is_changed_disabled_and_deleted(console: Any) -> None:
     await create(console)
     await button(console, "Edit").click()

@@ -52,6 +52,12 @@ async def test_a_webhook_is_created_by_form_and_its_deliveries_appear(
         assert await receiver.texts(1) == ["hello <b>webhook</b>"]
         await console.get_by_text("Events that are sent again: 1.").wait_for()
         await console.get_by_role("row").filter(has_text="sent again").wait_for()
+        await button(console, "Send a period again").click()
+        period = console.get_by_role("dialog", name="Send a period again")
+        await period.get_by_label("From").wait_for()
+        await console.keyboard.press("Enter")  # the last hour
+        assert await receiver.texts(1) == ["hello <b>webhook</b>"]
+        await period.wait_for(state="detached")
     assert secret not in await console.content()
 
 
