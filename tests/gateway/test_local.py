@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.gateway.conftest import SERVER
 
+from webwx.client.accounts import Accounts
 from webwx.errors import InvalidCursor, InvalidSettings
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import TextMessage
+from webwx.transport.loopback import Loopback
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import Running, StartGateway
 
     from webwx.gateway.port import AccountEvent
+    from webwx.sandbox.core import SandboxCore
 
 
 def texts(events: list[AccountEvent]) -> list[str]:
@@ -85,3 +90,43 @@ async def test_logins_of_another_server_are_no_accounts_of_this_gateway(start_ga
     (folder / "accounts" / "work" / "sandbox.test.json").rename(folder / "logins" / "wx.qq.com.json")
     async with start_gateway() as running:
         assert [status.name for status in await running.port.list_accounts()] == ["work"]
+
+
+async def log_in_beside(running: Running, sandbox: SandboxCore, name: str, who: str = "me") -> None:
+    """Log an account in as another process does, such as `webwx login`."""
+    accounts = Accounts(running.folder, server=SERVER, transport=Loopback(sandbox))
+    async for progress in accounts.log_in(name):
+        match progress.step:
+            case "code":
+                running.world.scan(who)
+            case "scanned":
+                running.world.confirm()
+            case _:
+                pass
+    await accounts.close()
+
+
+async def test_an_account_that_another_process_logs_in_is_opened(running: Running, sandbox: SandboxCore) -> None:
+    await log_in_beside(running, sandbox, "work")
+    await running.port.adopt_logins()
+    await running.until_online("work")
+    assert [status.name for status in await running.port.list_accounts()] == ["work"]
+
+
+async def test_a_login_that_has_ended_is_renewed_by_another_process(online: Running, sandbox: SandboxCore) -> None:
+    online.world.log_out("me")
+    account = online.port.account(1)
+    async with asyncio.timeout(20):
+        await account.check()
+        while account.syncing.is_set():  # noqa: ASYNC110 - the sync loop notices it a moment later
+            await asyncio.sleep(0.01)
+    await log_in_beside(online, sandbox, "default")
+    await online.port.adopt_logins()
+    await online.until_online("default")
+    assert (await account.status()).state == "online"
+
+
+async def test_an_account_that_was_removed_stays_removed(online: Running) -> None:
+    await online.port.remove_account(1)
+    await online.port.adopt_logins()
+    assert await online.port.list_accounts() == []

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from webwx.errors import RecordChanged
+from webwx.errors import RecordChanged, WxError
 from webwx.gateway.bots import HostedBots
 from webwx.gateway.config import LimitsTable
 from webwx.gateway.kept_files import KeptFiles
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
     from webwx.gateway.port import AccountEvent, AccountStatus
     from webwx.storage.account_folder import AccountFolder
     from webwx.storage.base import RecordStore
+
+_log = logging.getLogger("webwx.gateway")
+
+_LOOK_EVERY = 2.0
+"""Seconds between two looks for logins that other processes have saved."""
 
 _ACCOUNT, _NUMBERS = "account", "numbers"
 """Kinds of records: an account by its name, and the highest number that was given."""
@@ -85,7 +91,9 @@ class LocalGateway:
         self._bots = bots or HostedBots()
         self._clock = clock
         self._media = MediaCache(folder.home / "gateway-media", limits, clock)
-        self._trimming: asyncio.Future[NoReturn] | None = None
+        self._tasks: list[asyncio.Future[NoReturn]] = []
+        self._saved_at: dict[str, int] = {}
+        """Time of the last known change of each saved login, in nanoseconds."""
         self._by_number: dict[int, LocalAccount] = {}
         self._news = asyncio.Event()
         """Set, and replaced, when events were stored."""
@@ -98,18 +106,39 @@ class LocalGateway:
 
     async def start(self) -> None:
         """Open the saved accounts and begin to sync."""
-        self._trimming = asyncio.ensure_future(self._media.run())
         for record in await self._records.find(_ACCOUNT):
             stored = msgspec.json.decode(record.body, type=_StoredAccount)
             await self._open(stored.number, record.id, stored.label)
-        for saved in await asyncio.to_thread(self._accounts.list_accounts):
-            if saved.path == self._folder.login_path(saved.account, host=self._host, server=self._server):
-                await self.add_account(saved.account)
+        await self.adopt_logins()
+        self._tasks = [asyncio.ensure_future(self._media.run()), asyncio.ensure_future(self._keep_adopting())]
+
+    async def adopt_logins(self) -> None:
+        """Open the accounts whose logins another process, such as `webwx login`, has saved since the last call."""
+        before, self._saved_at = self._saved_at, await asyncio.to_thread(self._find_saved)
+        for name, saved_at in self._saved_at.items():
+            if before.get(name) != saved_at:
+                (await self.add_account(name)).renew()
+
+    async def _keep_adopting(self) -> NoReturn:
+        while True:
+            await asyncio.sleep(_LOOK_EVERY)
+            try:
+                await self.adopt_logins()
+            except WxError as error:
+                _log.warning("a saved login cannot be opened: %s", error)
+
+    def _find_saved(self) -> dict[str, int]:
+        found = {}
+        for name, path in self._folder.login_paths():
+            if path == self._folder.login_path(name, host=self._host, server=self._server):
+                with contextlib.suppress(FileNotFoundError):  # it was just deleted
+                    found[name] = path.stat().st_mtime_ns
+        return found
 
     async def close(self) -> None:
         """Finish sends in progress, store all positions, and close the accounts."""
-        if self._trimming is not None:
-            self._trimming.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self._bots.close()
         await asyncio.gather(*(account.close() for account in self._by_number.values()))
         await self._accounts.close()
@@ -185,6 +214,8 @@ class LocalGateway:
         await self._bots.close_account(account)
         await account.close()
         await self._records.delete(_ACCOUNT, account.name)
+        found = await asyncio.to_thread(self._find_saved)
+        self._saved_at[account.name] = found.get(account.name, 0)  # its own last change does not bring it back
         return True
 
     def find_account(self, which: str) -> int | None:

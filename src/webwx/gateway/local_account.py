@@ -169,6 +169,10 @@ class LocalAccount:
         if tasks:
             await asyncio.wait(tasks)
 
+    def renew(self) -> None:
+        """Read the saved login again once the present one has ended, because another process has replaced it."""
+        self._is_renewed.set()
+
     def note_state(self, change: StateChange) -> None:
         """Store a change of the client's state."""
         self._since = self._clock()
@@ -208,6 +212,9 @@ class LocalAccount:
             except WxError as error:  # the saved login cannot be read; a new one replaces it
                 self._set_error(str(error))
             await self._is_renewed.wait()
+            if self.client.state is LoginState.LOGGED_OUT:  # otherwise the new login was made by this client
+                with contextlib.suppress(WxError):
+                    await self.client.resume()
 
     async def _take_all(self, subscription: Subscription) -> None:
         self._set_error(None)

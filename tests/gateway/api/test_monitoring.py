@@ -22,10 +22,11 @@ async def test_a_living_gateway_answers_without_a_key(running: Running) -> None:
 
 async def test_readiness_can_require_that_every_account_is_online(running: Running) -> None:
     async with running.anonymous() as client:
+        assert (await client.get("/readyz?require=online")).status_code == 503
         await running.port.add_account("mine")
         assert (await client.get("/readyz")).status_code == 200
         answer = await client.get("/readyz?require=online")
-        assert (answer.status_code, answer.text) == (503, "An account is not online.")
+        assert (answer.status_code, answer.text) == (503, "An account is not online, or there is none.")
         await running.log_in("mine")
         assert (await client.get("/readyz?require=online")).status_code == 200
 

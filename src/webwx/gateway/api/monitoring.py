@@ -37,7 +37,7 @@ async def show_readiness(
     bots: InjectedBots,
     require: Annotated[
         Literal["online", "bots"] | None,
-        QueryParameter(description="`online`: every account has to be online, too. `bots`: every bot has to run, too"),
+        QueryParameter(description="`online`: every account is online, and there is one. `bots`: every bot runs"),
     ] = None,
 ) -> Response[str]:
     """Return in one line whether the database can be read and, on request, whether accounts are online or bots run."""
@@ -45,8 +45,8 @@ async def show_readiness(
         await records.audit(limit=1)
     except StorageError:
         return Response("The database cannot be read.", status_code=503)
-    if require == "online" and any(status.state != "online" for status in await port.list_accounts()):
-        return Response("An account is not online.", status_code=503)
+    if require == "online" and {status.state for status in await port.list_accounts()} != {"online"}:
+        return Response("An account is not online, or there is none.", status_code=503)
     if require == "bots" and any(run.state != "running" for run in bots.runs):
         return Response("A bot does not run.", status_code=503)
     return Response("ok")
