@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from webwx.storage.login import LoginFile
 
 KEYS = ("home", "account", "server", "host", "proxy", "passphrase_from", "retention_days", "rate_limit", "keep")
-"""Settings of every source: keys of the file and, with `WEBWX_` before the name in capitals, variables."""
+"""Names of settings: keys of the file, and in capitals with the prefix `WEBWX_` names of variables."""
 
 
 SECRET_FILES = ("WEBWX_PASSPHRASE_FILE", "WEBWX_PROXY_FILE")

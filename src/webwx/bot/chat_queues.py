@@ -170,7 +170,7 @@ class ChatQueues:
         self._waiting_for_isolation: deque[_ChatQueue] = deque()
         """Ready queues whose first entry needs isolation; they come before the others, one by one."""
         self._isolated: _ChatQueue | None = None
-        """The queue that is handled in isolation now; no other one is begun."""
+        """The queue that is handled in isolation; no other queue is started meanwhile."""
         self._waiting_for_retry: dict[_ChatQueue, asyncio.TimerHandle] = {}
         """Queues whose first entry has failed and waits for another attempt."""
         self._workers: set[asyncio.Task[None]] = set()

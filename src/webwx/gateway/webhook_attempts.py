@@ -32,7 +32,7 @@ _STORE_EVERY = 0.25
 """Seconds for which attempts are collected before they are stored."""
 
 _KIND = "webhook-attempts"
-"""Prefix of the kinds of the records: the pages of each webhook are a kind of their own."""
+"""Prefix of a kind of record; the pages of attempts at each webhook are records of a separate kind."""
 
 AttemptOrigin = Literal["journal", "replay", "notice", "test"]
 """

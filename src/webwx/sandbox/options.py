@@ -69,7 +69,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Origin to which the ticket exchange redirects each login once, by `redirecturl`; empty: no redirect."""
     exchange_status: Literal["by version", "moved"] = "by version"
     """
-    Whether a ticket exchange with `fun=new` or `version=v2` has status 200, or every exchange 301 without a Location.
+    Status of a ticket exchange: `by version` is 200 with `fun=new` or `version=v2`, `moved` is always 301 without a
+    Location.
     """
     exchange_location: str = ""
     """Address to which the ticket exchange redirects a browser, with no keys in its answer; empty: no redirect."""

@@ -1,7 +1,7 @@
 """
-Archived media: the bytes in pieces in a table, a row for each message, and copies on this machine to read.
+Archived media: a table with the bytes in pieces, a row for each message, and local copies for reading.
 
-The pieces belong to one account, so the lock of its row orders their deletion and their reuse.
+All pieces belong to one account, so the lock on the account's row orders deletion and reuse.
 """
 
 from __future__ import annotations
