@@ -53,7 +53,7 @@ class Commands:
     def __post_init__(self) -> None:
         prefixes = self.all_prefixes
         if not prefixes or any(each.split() not in ([], [each]) for each in prefixes):
-            raise ValueError(f"prefixes= cannot be {self.prefixes!r}; give one such as '/', or several in a tuple.")
+            raise ValueError(f"prefixes= cannot be {self.prefixes!r}; pass one such as '/', or several in a tuple.")
         if self.help != ():
             as_names(self.help)
         if self.language not in TEXTS:

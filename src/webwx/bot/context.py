@@ -48,7 +48,7 @@ else:
     M = TypeVar("M", covariant=True)  # a default, which only type checkers need, is part of Python from 3.13 on
 
 Ask = Callable[[Event, Callable[[], Awaitable[object]], float | None], Awaitable[TextMessage]]
-"""Sends the question of an event's handler by a function, and returns the answer, for which it waits some seconds."""
+"""Sends a handler's question by the given function, waits some seconds for the answer, and returns it."""
 
 
 class Context(
@@ -65,7 +65,7 @@ class Context(
     event: Event
     """The event; an empty `Event` in a timer."""
     key: str
-    """Prefix of the keys of its sends; for a send with `ctx.client`, use one such as `f"{ctx.key}/mine"`."""
+    """Prefix of the keys of its sends; for a send with `ctx.client`, pass a key such as `f"{ctx.key}/mine"`."""
     attempt: int = 1
     """Number of times that the handler was called with this event, this call included."""
     is_last_attempt: bool = False

@@ -174,7 +174,7 @@ class HttpRoutes:
 
     @property
     def paths(self) -> list[str]:
-        """All paths."""
+        """Paths of all handlers."""
         return sorted({path for _, path in self._found})
 
 

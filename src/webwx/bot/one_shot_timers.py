@@ -39,10 +39,10 @@ AT_ONCE = 16
 """Greatest number of calls that run at the same time."""
 
 _LOOK = 60.0
-"""Greatest number of seconds between two looks at the wall clock, which may be set at any time."""
+"""Maximum number of seconds between two checks of the system clock, which may be set at any time."""
 
 _LISTED = 10_000
-"""Greatest number of timers that are read for a list."""
+"""Maximum number of timers in a list."""
 
 _log = logging.getLogger("webwx.bot")
 

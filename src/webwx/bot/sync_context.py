@@ -63,7 +63,7 @@ class SyncContext(Generic[M]):
 
     @property
     def key(self) -> str:
-        """Prefix of the keys of its sends; for a send with `ctx.client`, use one such as `f"{ctx.key}/mine"`."""
+        """Prefix of the keys of its sends; for a send with `ctx.client`, pass a key such as `f"{ctx.key}/mine"`."""
         return self._context.key
 
     @property

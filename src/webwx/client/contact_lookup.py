@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
 DELAY = 0.2
-"""Seconds for which ids are collected; the page waits as long."""
+"""Seconds for which ids are collected before a call, as on the official page."""
 
 INTERVAL = 1.0
 """Seconds between two calls."""
@@ -105,7 +105,7 @@ class ContactLookup:
         return self._delay() if self._wanted else None
 
     def _settle(self, found: Collection[str]) -> None:
-        """Look up once more the ids that the answer left out."""
+        """Look up again the ids that were missing in the answer."""
         for key in self._asked:
             name = key.user_name
             if name in found:

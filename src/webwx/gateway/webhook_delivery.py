@@ -126,7 +126,7 @@ class WebhookRun:
                 return
 
     async def _deliver_account(self, number: int) -> None:
-        """Deliver the events of an account through every end of its login, until it is removed."""
+        """Deliver the events of an account across its logins, until the account is removed."""
         renewed, opened = self._renewed[number], self._opened[number]
         while True:
             renewed.clear()

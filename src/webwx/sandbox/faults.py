@@ -88,7 +88,7 @@ CONNECTION_FAULTS = (AtConnect, AtRequest, AtAnswer, Throttle, Repeat, NoFault)
 _PLACES: dict[type, str] = {Handshake: "TLS", ConnectionFault: "connection", AnswerFault: "answer"}
 
 _EXCLUSIVE_KINDS: tuple[type, ...] = (AtRequest, AtAnswer, Repeat)
-"""Groups of kinds of which only one fault can happen to a request."""
+"""Groups of kinds; only one fault of a group can happen to a request."""
 
 
 # -- rules and descriptions ------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def open_records(url: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTR
 
     Args:
         url: A path; or `memory:`, for new records that end with the process.
-        audit_entries: Entries of the audit log that stay.
+        audit_entries: Maximum number of entries in the audit log.
 
     Raises:
         InvalidSettings: No engine supports such a URL.

@@ -29,8 +29,9 @@ BUFFER = 64 * 1024
 
 _RECORD = 16 * 1024
 """
-Size in bytes of the largest TLS record. OpenSSL reads one record at a time and returns all of it if the buffer is as
-large, so that no data stays back that the loop would not see. A full record is usually followed by another.
+Size in bytes of the largest TLS record. OpenSSL reads one record at a time; with a buffer of this size it returns the
+complete record, so that no decrypted data stays in OpenSSL, where the loop cannot see it. A full record is usually
+followed by another.
 """
 
 _READS = 16

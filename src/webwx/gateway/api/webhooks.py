@@ -464,10 +464,10 @@ async def replay_events(
     caller: InjectedCaller,
 ) -> Replay:
     """
-    Send events of the journal again in the background, each once and with its id, whatever became of them before.
+    Send events of the journal again in the background: each once, with its id, whether or not it was delivered before.
 
-    The position of the webhook stays, and its new events are sent meanwhile. The deliveries show what came of each
-    event; one that fails is not tried again. The end of the gateway ends a replay.
+    The position of the webhook does not change, and new events are sent at the same time. The deliveries list the
+    outcome of each event; a failed one is not tried again. A replay ends when the gateway ends.
     """
     webhook = await _reached(webhooks, caller, webhook_id)
     if (data.ids is None) == (data.since is None) or (data.ids is not None and data.until is not None):
