@@ -68,8 +68,8 @@ async def test_texts_are_sent_once_per_key_and_recalled(client: AsyncClient, san
 
 
 async def test_mistakes_raise_the_same_errors(client: AsyncClient, tmp_path: Path) -> None:
-    with pytest.raises(UnknownContact, match="nobody"):
-        await client.send_text("nobody", "hello")
+    with pytest.raises(UnknownContact, match="unknown"):
+        await client.send_text("unknown", "hello")
     with pytest.raises(EmptyText):
         await client.send_text("阿华", "")
     with pytest.raises(NoSuchFile):
@@ -77,7 +77,7 @@ async def test_mistakes_raise_the_same_errors(client: AsyncClient, tmp_path: Pat
     with pytest.raises(NotAPicture):
         await client.send_image("阿华", b"no picture")
     with pytest.raises(UnknownContact):
-        await client.find_contact("nobody")
+        await client.find_contact("unknown")
 
 
 async def test_events_are_read_by_a_consumer_that_continues_where_it_was(client: AsyncClient, sandbox: Sandbox) -> None:
