@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
@@ -67,8 +68,9 @@ async def serving(metrics: Metrics, address: Address) -> AsyncIterator[str]:
     try:
         server = await asyncio.start_server(answer, address.host, address.port, limit=_LONGEST)
     except OSError as error:
-        reason = (error.strerror or str(error)).rpartition(": ")[2].rstrip(".")
-        raise CommandFailed(f"--metrics cannot use {address}: {reason}.") from None
+        # asyncio puts a sentence of its own in place of the system's text; a name that is not found has a negative number.
+        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+        raise CommandFailed(f"--metrics cannot use {address}: {reason.lower()}.") from None
     async with server:
         port = server.sockets[0].getsockname()[1]
         yield f"http://{Address(address.host, port)}/metrics"
