@@ -31,6 +31,8 @@ STATELESS: Final = "stateless"
 """Ours again, without the conversation state that the case is about."""
 JOURNALLESS: Final = "journalless"
 """Ours again, without a journal."""
+DRIVER: Final = "driver"
+"""The driver of the database alone, with the statement that the case is about."""
 
 PREPARE = "prepare"
 """Named in place of a variant: the case's `prepare`."""

@@ -11,14 +11,14 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from benchmarks.case import FLOOR, JOURNALLESS, OURS, PEER, SDK, STATELESS
+from benchmarks.case import DRIVER, FLOOR, JOURNALLESS, OURS, PEER, SDK, STATELESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from benchmarks.harness import Round
 
-Beside = Literal["floor", "itchat-uos", "sdk", "stateless", "journalless", ""]
+Beside = Literal["floor", "itchat-uos", "sdk", "stateless", "journalless", "driver", ""]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +178,7 @@ MEASURES: tuple[Measure, ...] = (
     _own("accounts", "loop lag p99, ms", "lag_p99_ms", 5),
     _own("accounts", "resident memory, MB", "mb", 130, carries_over=True),
     Measure(case="logins", name="time / without journal", figure="seconds", over=JOURNALLESS, at_most=2),
+    _time("postgres-ingest", DRIVER, at_most=2),
     Measure(
         case="gateway-send", name="p50 beyond the client's own, ms", figure="p50_ms", over=SDK, is_difference=True,
         at_most=1.0, carries_over=False,

@@ -114,6 +114,11 @@ def _programs() -> Path | None:
     return Path(program).parent if program else None
 
 
+def is_installed() -> bool:
+    """Return whether PostgreSQL is installed."""
+    return _programs() is not None
+
+
 @cache
 def cluster() -> TemporaryCluster | None:
     """Return the cluster of this process; None if PostgreSQL is not installed."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import accounts, day, files, gateway, growth, imports, login, receive, sends, stages
+from benchmarks.cases import accounts, day, files, gateway, growth, imports, login, postgres, receive, sends, stages
 
-_MODULES = (sends, receive, login, files, accounts, gateway, imports, day, stages, growth)
+_MODULES = (sends, receive, login, files, accounts, gateway, imports, day, stages, postgres, growth)
 
 CASES = {case.name: case for module in _MODULES for case in module.CASES}

@@ -56,7 +56,7 @@ def ingest(run: Run) -> Figures:
     sqlite3.connect = partial(sqlite3.connect, factory=Timed)  # type: ignore[assignment]  # its overloads
     from webwx import ContactId, SqliteJournal
 
-    arrivals = list(map(_arrival, bodies(run.world)))
+    arrivals = list(map(arrival_of, bodies(run.world)))
 
     async def main() -> Figures:
         path = run.folder / "stage.journal"
@@ -97,7 +97,7 @@ def ingest(run: Run) -> Figures:
     return asyncio.run(main())
 
 
-def _arrival(body: bytes) -> Arrival:
+def arrival_of(body: bytes) -> Arrival:
     """Make of an answer what a client makes of it."""
     from webwx import ContactId
     from webwx.model.events import Item, identify
@@ -153,7 +153,7 @@ def _given(world: World) -> list[Delivered]:
     from webwx.client.subscription import Delivered
     from webwx.storage.base import Entry
 
-    arrived = [each for body in bodies(world) for each in _arrival(body).items]
+    arrived = [each for body in bodies(world) for each in arrival_of(body).items]
     own = ContactId(own_id(1))
     return [
         Delivered(

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.case import PEER
 from benchmarks.cases import CASES
 from benchmarks.harness import run_once
+from tests.postgres import is_installed
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(120)]
 
@@ -24,6 +25,8 @@ KINDS = {
 def test_a_run_returns_figures(name: str, variant: str, tmp_path: Path) -> None:
     if variant == PEER:
         pytest.importorskip("itchat", reason="the peer is of the group `interop`")
+    if name.startswith("postgres") and not is_installed():
+        pytest.skip("PostgreSQL is not installed")
     case = CASES[name]
     if case.prepare is not None:
         run_once(case, "prepare", tmp_path, scale=TINY)

@@ -51,6 +51,9 @@ LONGEST_TOKEN = 500
 _MOST_TOKENS, _MOST_REPEATS = 16_000, 250
 """Limits of positions in a text, and of those of one token; PostgreSQL drops positions beyond 16,383 and 255."""
 
+_ITEM_COLUMNS = 12
+"""Number of columns of an item."""
+
 _log = logging.getLogger("webwx.storage")
 
 _PLACE_OF = {kind: place for place, kind in enumerate(KINDS)}
@@ -131,7 +134,7 @@ class AppendedBatch(NamedTuple):
     conflicts: int
 
 
-class _Append:
+class Append:
     """A batch that waits to be appended."""
 
     def __init__(self, fence: Fence, login: int, own_id: ContactId, arrival: Arrival) -> None:
@@ -218,7 +221,7 @@ class Appender:
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
-        self._waiting: dict[int, deque[_Append]] = {}
+        self._waiting: dict[int, deque[Append]] = {}
         """Batches by account, in the order of their calls."""
         self._alone: set[int] = set()
         """Accounts that are being appended by a statement of their own."""
@@ -232,7 +235,7 @@ class Appender:
             NotOwner: Another process owns the account.
             StorageError: The batch was not stored, or may not have been.
         """
-        job = _Append(fence, login, own_id, arrival)
+        job = Append(fence, login, own_id, arrival)
         self._waiting.setdefault(fence.account, deque()).append(job)
         self._work_soon()
         return await job.done
@@ -251,7 +254,7 @@ class Appender:
         finally:
             self._is_working = False
 
-    async def _append_alone(self, job: _Append) -> None:
+    async def _append_alone(self, job: Append) -> None:
         """Append a batch to an account whose row is locked by another transaction."""
         try:
             while await self._try([job], APPEND_ONE):
@@ -260,11 +263,11 @@ class Appender:
             self._alone.discard(job.fence.account)
             self._work_soon()
 
-    def _next(self) -> list[_Append]:
+    def _next(self) -> list[Append]:
         jobs = [jobs[0] for account, jobs in self._waiting.items() if account not in self._alone]
         return jobs[:MOST_ACCOUNTS]
 
-    async def _try(self, jobs: list[_Append], statement: str) -> list[_Append]:
+    async def _try(self, jobs: list[Append], statement: str) -> list[Append]:
         """Append the batches that can be appended now, and return those whose account is locked."""
         try:
             busy, again = await self._database.changing(lambda db: _append(db, jobs, statement))
@@ -284,27 +287,29 @@ class Appender:
 
 async def append_now(db: Connection, fence: Fence, login: int, own_id: ContactId, arrival: Arrival) -> AppendedBatch:
     """Append a batch in the transaction of the caller, which has locked the account."""
-    job = _Append(fence, login, own_id, arrival)
+    job = Append(fence, login, own_id, arrival)
     while not job.done.done():
         await _append(db, [job], APPEND_ONE)
     return await job.done
 
 
-async def _append(db: Connection, jobs: list[_Append], statement: str) -> tuple[list[_Append], list[_Append]]:
-    """Append batches; return those whose account is locked, and those that are to be appended again."""
+def columns_of(jobs: Sequence[Append]) -> list[list[object]]:
+    """Return the parameters of a statement that appends batches: one list for each column."""
     rows = [row for job in jobs for row in job.rows]
-    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(12)]
-    account, kind, flags, start, length, digest, at, message_id, chat, raw, words, has_namesake = columns
-    found = await db.fetch(
-        statement,
+    return [
         [job.fence.account for job in jobs], [job.fence.epoch for job in jobs], [job.login for job in jobs],
         [job.position for job in jobs], [job.time for job in jobs], [job.digest for job in jobs],
         [job.body for job in jobs],
-        account, kind, flags, start, length, digest, at, message_id, chat, raw, words, has_namesake,
-    )  # fmt: skip
+        *([list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(_ITEM_COLUMNS)]),
+    ]  # fmt: skip
+
+
+async def _append(db: Connection, jobs: list[Append], statement: str) -> tuple[list[Append], list[Append]]:
+    """Append batches; return those whose account is locked, and those that are to be appended again."""
+    found = await db.fetch(statement, *columns_of(jobs))
     answers = {row["account"]: row for row in found}
-    busy: list[_Append] = []
-    again: list[_Append] = []
+    busy: list[Append] = []
+    again: list[Append] = []
     offset = 1
     for job in jobs:
         answer, first = answers[job.fence.account], offset
