@@ -75,6 +75,7 @@ class Gateway:
 
     def __init__(self, folder: Path, server: str) -> None:
         self.url = ""
+        self._log = folder / "gateway.log"
         self._environment = {**os.environ, "WEBWX_HOME": str(folder), "WEBWX_SERVER": server}
         self._process: asyncio.subprocess.Process | None = None
 
@@ -89,12 +90,16 @@ class Gateway:
         return printed.decode()
 
     async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            WEBWX, "serve", "--port", "0", "--json", env=self._environment, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                WEBWX, "serve", "--port", "0", "--json", env=self._environment, stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )  # fmt: skip
         assert self._process.stdout is not None
-        self.url = json.loads(await self._process.stdout.readline())["url"]
+        line = await self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"The gateway did not start: {self._log.read_text()[-2000:]}")
+        self.url = json.loads(line)["url"]
 
     async def end(self, *, is_kill: bool) -> int:
         """End it, and return its exit code."""
