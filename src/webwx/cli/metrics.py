@@ -68,7 +68,7 @@ async def serving(metrics: Metrics, address: Address) -> AsyncIterator[str]:
     try:
         server = await asyncio.start_server(answer, address.host, address.port, limit=_LONGEST)
     except OSError as error:
-        # asyncio puts a sentence of its own in place of the system's text; a name that is not found has a negative number.
+        # asyncio replaces the system's text by its own; the number of an unknown name is negative.
         reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
         raise CommandFailed(f"--metrics cannot use {address}: {reason.lower()}.") from None
     async with server:
