@@ -66,13 +66,13 @@ class EventReader:
         return [told for told in found.events if self.wants(type_of(told.event))], found.cursor, found.lost
 
     async def follow(
-        self, cursor: str | None, stream: OpenStream, notices: AsyncGenerator[WebhookNotice, None]
+        self, cursor: str, stream: OpenStream, notices: AsyncGenerator[WebhookNotice, None]
     ) -> AsyncGenerator[AccountEvent | AccountStatus | WebhookNotice | Reset | None, None]:
         """
         Yield events without end, changes of states, events of the gateway itself, and None as a heartbeat.
 
         Args:
-            cursor: Position to continue from; None: only new events. With an invalid one, `Reset` is the first item.
+            cursor: Position to continue from. With an invalid one, `Reset` is the first item.
             stream: Says when to end.
             notices: The events of the gateway itself that the reader may have.
         """
@@ -81,7 +81,7 @@ class EventReader:
         noticed = asyncio.ensure_future(anext(notices))
         ended = asyncio.ensure_future(stream.ended.wait())
         try:
-            position = await self._port.newest_cursor(self._accounts) if cursor is None else cursor
+            position = cursor
             while not stream.ended.is_set():
                 try:
                     page = await self._port.read_events(self._accounts, position, limit=_PAGE)

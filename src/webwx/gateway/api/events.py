@@ -102,7 +102,10 @@ async def stream_events(
     reader = EventReader(port, numbers, patterns_of(types))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     watched = notices.watch(caller.accounts if accounts is None else numbers)
-    followed = reader.follow(last_event_id or after, stream, watched)
+    cursor = last_event_id or after
+    if cursor is None:  # found before the answer begins, so all that is stored after that is in the stream
+        cursor = await port.newest_cursor(numbers)
+    followed = reader.follow(cursor, stream, watched)
     return Stream(_server_sent(followed), media_type="text/event-stream", headers=headers)
 
 
