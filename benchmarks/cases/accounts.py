@@ -163,7 +163,7 @@ def _several(name: str, friends: int, count: int) -> Case:
 
 CASES = (
     Case(
-        name="memory", about="5,000 friends, above what the imports take", world=World(friends=5_000),
+        name="memory", about="5,000 friends, without the memory of the imports", world=World(friends=5_000),
         variants={OURS: ours_one, PEER: peer_one},
     ),
     _several("account-100", 100, 50),

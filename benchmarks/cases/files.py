@@ -143,11 +143,11 @@ def _cases(mb: int) -> tuple[Case, ...]:
     up, down = World(file_size=mb * MB), World(file_size=mb * MB, files=1)
     return (
         Case(
-            name=f"upload-{mb}", about=f"a file of {mb} MB, its MD5 included but for the floor", world=up,
+            name=f"upload-{mb}", about=f"a file of {mb} MB, with its MD5 except for the floor", world=up,
             variants={FLOOR: floor_up, OURS: ours_up, PEER: peer_up},
         ),
         Case(
-            name=f"download-{mb}", about=f"a file of {mb} MB to the disk, its MD5 included but for the peer",
+            name=f"download-{mb}", about=f"a file of {mb} MB to the disk, with its MD5 except for the peer",
             world=down, variants={FLOOR: floor_down, OURS: ours_down, PEER: peer_down},
         ),
     )  # fmt: skip

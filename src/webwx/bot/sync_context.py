@@ -142,7 +142,7 @@ class SyncContext(Generic[M]):
         """
         Send a text into the chat of the event, and return the next text of the event's author in that chat.
 
-        The answer goes to no other handler. It is acknowledged together with the event, and is given again when the
+        The answer goes to no other handler. It is acknowledged together with the event, and is returned again when the
         handler is called again. While the handler waits, its time limit pauses, and the other events of the chat wait.
 
         The wait does not survive a restart: the event is delivered again, and the handler starts again, without sending

@@ -528,7 +528,7 @@ class AsyncClient:
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: No contact has a name, several have it, or it is no chatroom; nothing was sent.
+            UnknownContact: A name is unknown, ambiguous, or not that of a chatroom; nothing was sent.
             RecipientRejected: This account is no member of the chatroom.
             RateLimited: Too many changes.
             SendOutcomeUnknown: The answer was lost.
@@ -555,7 +555,7 @@ class AsyncClient:
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: No contact has a name, several have it, or it is no chatroom; nothing was sent.
+            UnknownContact: A name is unknown, ambiguous, or not that of a chatroom; nothing was sent.
             ApiError: A member is still there: only the owner can remove members.
             SendOutcomeUnknown: The answer was lost, or the member list fetched afterwards was incomplete.
 
@@ -570,7 +570,7 @@ class AsyncClient:
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: No contact has a name, several have it, or it is no chatroom; nothing was sent.
+            UnknownContact: A name is unknown, ambiguous, or not that of a chatroom; nothing was sent.
             ApiError: This account may not rename the chatroom.
             SendOutcomeUnknown: The answer was lost.
 

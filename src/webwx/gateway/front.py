@@ -44,8 +44,8 @@ class Front:
     Args:
         app: The application that handles what passes.
         config: The gateway's configuration.
-        serves_vendor: Returns whether a request with a vendor's host name is for a receiver, from the host name, the
-            method and the path: clients with a fixed host name come through a proxy.
+        serves_vendor: Function of a host name, a method and a path that returns whether a receiver serves the request.
+            Clients with a fixed host name of a vendor reach the gateway through a proxy.
     """
 
     def __init__(

@@ -73,7 +73,7 @@ OWN_KEY = "gateway-"
 _LOGGED_IN = frozenset((LoginState.ONLINE, LoginState.DEGRADED))
 
 _QUEUED = (ConnectFailed, TlsError)
-"""Errors after which a send stays queued in the outbox, and may leave later."""
+"""Errors after which a send stays queued in the outbox, and may be made later."""
 
 
 class LocalAccount:

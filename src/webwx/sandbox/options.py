@@ -61,9 +61,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Contacts in one answer of webwxgetcontact."""
     redirect_origin: str = ""
     """
-    Origin that a confirmed login is redirected to, as for an account of another family.
+    Origin to which a confirmed login is redirected, as for an account of another family.
 
-    Empty: the host that the login asked for; on one plain origin that origin.
+    Empty: the host of the login's request, or the only origin of a sandbox without TLS.
     """
     exchange_origin: str = ""
     """Origin to which the ticket exchange redirects each login once, by `redirecturl`; empty: no redirect."""

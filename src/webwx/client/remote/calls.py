@@ -283,4 +283,4 @@ class GatewayCalls:
         try:
             return msgspec.json.decode(answer.body or b"null", type=kind)
         except (msgspec.DecodeError, RecursionError):
-            raise ProtocolError("The gateway's answer is not what its API says; is it another version?") from None
+            raise ProtocolError("The gateway's answer does not match its API; it may have another version.") from None

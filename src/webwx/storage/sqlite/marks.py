@@ -75,8 +75,8 @@ class Marks:
 
         Args:
             token: Token of the last opening, from the journal.
-            acked: All entries up to this number are acknowledged, by the journal.
-            started: Entries up to this number may have been delivered, by the journal.
+            acked: All entries up to this number are acknowledged, according to the journal.
+            started: Entries up to this number may have been delivered, according to the journal.
         """
         head = self._bytes[:_BASE]
         base = int.from_bytes(self._bytes[_BASE : _BASE + 8], "little")
