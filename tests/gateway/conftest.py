@@ -1,4 +1,4 @@
-"""A gateway in this process, with a sandbox in place of the platform: requests go through the real application."""
+"""A gateway in this process, with a sandbox instead of the platform: requests use the real application."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _quiet_parser() -> None:
 
 class HoldingLoopback:
     """
-    Carries requests to a sandbox in this process, and holds long polls until something happens.
+    Carries requests to a sandbox in this process, and holds long polls until there is a change.
 
     The sandbox's clock stands still meanwhile, so messages do not become too old for a recall on a busy machine.
     """
@@ -178,7 +178,7 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[WebhookReceiver]:
-    """A program of another one that receives webhooks."""
+    """Another program, which receives webhooks."""
     async with webhook_receiver() as receiver:
         yield receiver
 

@@ -1,4 +1,4 @@
-"""The assembled gateway: start, stop, and what never stands in a log or an answer."""
+"""The complete gateway: start, stop, and secrets that never are in a log or an answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.gateway.conftest import Running, StartGateway
 
 
-async def test_no_key_stands_in_a_log_or_an_error(online: Running, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_key_is_in_a_log_or_an_error(online: Running, caplog: pytest.LogCaptureFixture) -> None:
     text = await online.key("send")
     secret = text.rpartition("_")[2]
     with caplog.at_level(logging.DEBUG):

@@ -1,4 +1,4 @@
-"""Who may call what: every route with every wrong key, and what slows down a guesser."""
+"""Authorization: every route with every wrong key, and the limit for wrong keys."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def handlers_of(running: Running) -> Iterator[tuple[str, str, HTTPRouteHandler]]
 
 
 def filled(path: str, account: str) -> str:
-    """Return a path with an account, and something for every other parameter."""
+    """Return a path with an account number and a value for every other parameter."""
     return re.sub(r"\{\w+:\w+\}", "1", path.replace("{account:str}", account))
 
 
 def code_of(answer: httpx.Response) -> str:
-    """Return the code of a refusal; an answer to HEAD has no body, so by its status."""
+    """Return the code of a refusal; for HEAD, whose answer has no body, return the code of the status."""
     if answer.request.method != "HEAD":
         return str(answer.json()["code"])
     assert not answer.content
@@ -62,11 +62,11 @@ PUBLIC = {
 """All routes that need no key."""
 
 OF_BOTS = {"/bots/{name:str}/{path:path}"}
-"""The route whose requests and answers the bots decide."""
+"""The route whose requests and answers depend on the bots."""
 
 
 async def wrong_keys(running: Running) -> dict[str, str]:
-    """Return keys that were right once, or somewhere else."""
+    """Return keys that were valid earlier, or are valid elsewhere."""
     keys = running.gateway.keys
     deleted = await running.key("admin")
     await keys.delete(deleted.split("_")[1])
@@ -80,7 +80,7 @@ async def wrong_keys(running: Running) -> dict[str, str]:
     }  # fmt: skip
 
 
-async def test_no_route_answers_a_wrong_key(running: Running) -> None:
+async def test_every_route_refuses_a_wrong_key(running: Running) -> None:
     await running.port.add_account("mine")
     bearers = [{"Authorization": f"Bearer {key}"} for key in (await wrong_keys(running)).values()]
     for attempt, header in enumerate(({}, {"Authorization": "Basic eDp5"}, *bearers)):
@@ -93,7 +93,7 @@ async def test_no_route_answers_a_wrong_key(running: Running) -> None:
                 assert (answer.status_code, code_of(answer)) == (401, "unauthorized"), (method, path)
 
 
-async def test_the_description_of_the_api_has_exactly_the_routes_that_are_walked_here(running: Running) -> None:
+async def test_the_description_of_the_api_has_exactly_the_routes_of_these_tests(running: Running) -> None:
     async with running.anonymous() as client:
         paths = (await client.get("/openapi.json")).json()["paths"]
     described = {(method.upper(), path) for path, operations in paths.items() for method in operations}
@@ -107,7 +107,7 @@ async def test_the_description_of_the_api_has_exactly_the_routes_that_are_walked
     assert hidden <= PUBLIC | OF_BOTS
 
 
-async def test_no_route_answers_a_key_without_its_scope(running: Running) -> None:
+async def test_every_route_refuses_a_key_without_its_scope(running: Running) -> None:
     await running.port.add_account("mine")
     for method, path, handler in handlers_of(running):
         scope = needed(handler)
@@ -119,7 +119,7 @@ async def test_no_route_answers_a_key_without_its_scope(running: Running) -> Non
                 assert (answer.status_code, code_of(answer)) == (403, "forbidden"), (method, path, other)
 
 
-async def test_no_route_reaches_an_account_of_another_key(running: Running) -> None:
+async def test_every_route_refuses_an_account_of_another_key(running: Running) -> None:
     mine, other = await running.port.add_account("mine"), await running.port.add_account("other")
     async with running.client("admin", accounts=(mine.number,)) as client:
         for method, path, _ in handlers_of(running):
@@ -151,7 +151,7 @@ async def test_a_session_of_the_console_reaches_everything_and_changes_need_its_
         assert (await client.get("/api/v1/accounts")).status_code == 401
 
 
-async def test_a_wrong_key_is_not_rescued_by_a_session(running: Running) -> None:
+async def test_a_wrong_key_is_refused_despite_a_session(running: Running) -> None:
     token = await running.gateway.sessions.exchange(await running.gateway.sessions.create_code())
     headers = {"Cookie": f"{COOKIE}={token}", "Authorization": "Bearer x"}
     async with running.anonymous(headers=headers) as client:
@@ -161,7 +161,7 @@ async def test_a_wrong_key_is_not_rescued_by_a_session(running: Running) -> None
 # -- limits ----------------------------------------------------------------------------------------------------------
 
 
-async def test_an_address_with_wrong_keys_has_to_wait_and_a_right_key_still_works(running: Running) -> None:
+async def test_an_address_with_wrong_keys_must_wait_and_a_valid_key_still_works(running: Running) -> None:
     async with running.anonymous(headers={"Authorization": "Bearer x"}) as guesser:
         statuses = [(await guesser.get("/api/v1/accounts")).status_code for _ in range(FREE_FAILURES + 1)]
         assert statuses == [401] * FREE_FAILURES + [429]
@@ -199,7 +199,7 @@ async def test_a_key_has_its_own_rate(start_gateway: StartGateway) -> None:
             assert (await other.get("/api/v1/accounts")).status_code == 200
 
 
-def test_free_requests_come_back_with_time() -> None:
+def test_free_requests_are_restored_with_time() -> None:
     now = [0.0]
     rate = RequestRate(lambda: now[0])
     for _ in range(60):

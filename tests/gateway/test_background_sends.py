@@ -1,4 +1,4 @@
-"""Promised sends: in order, through failures that pass, and through the end of a process."""
+"""Promised sends: in order, despite temporary failures and the end of a process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Outbox:
-    """Makes sends, or raises what a test has put in."""
+    """Makes sends, or raises the errors of a test."""
 
     def __init__(self) -> None:
         self.made: list[int] = []
@@ -58,7 +58,7 @@ async def test_promised_sends_are_made_in_order_and_once() -> None:
     assert await records.find("promise") == []
 
 
-async def test_after_a_failure_that_passes_the_order_stays() -> None:
+async def test_the_order_stays_after_a_temporary_failure() -> None:
     records, outbox = open_records("memory:"), Outbox()
     outbox.failures[1] = [ConnectFailed("no network")]
     async with at_work(records, outbox) as sends:
@@ -71,7 +71,7 @@ async def test_after_a_failure_that_passes_the_order_stays() -> None:
     assert outbox.made == [1, 2]
 
 
-async def test_a_refused_send_does_not_hold_up_the_next_one() -> None:
+async def test_a_refused_send_does_not_delay_the_next_one() -> None:
     records, outbox = open_records("memory:"), Outbox()
     outbox.failures[1] = [RecipientRejected("not a friend")]
     async with at_work(records, outbox) as sends:
@@ -82,7 +82,7 @@ async def test_a_refused_send_does_not_hold_up_the_next_one() -> None:
     assert outbox.made == [2]
 
 
-async def test_promises_outlive_the_process_and_belong_to_one_account() -> None:
+async def test_promised_sends_survive_the_process_and_belong_to_one_account() -> None:
     records, outbox = open_records("memory:"), Outbox()
     for account, numbers in ((1, (10, 9)), (11, (4,))):
         sends = BackgroundSends(account, records, outbox.send, lambda: 0.0)

@@ -1,4 +1,4 @@
-"""Bots inside a gateway: on which accounts they run, what ends them and what does not."""
+"""Bots inside a gateway: on which accounts they run, and when they end."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ async def test_a_bot_that_cannot_run_is_retried_and_does_not_end_the_others(
     assert "The bot one on account 1" in caplog.text
 
 
-async def test_events_in_hand_are_finished_before_the_account_closes(start_gateway: StartGateway) -> None:
+async def test_running_handlers_end_before_the_account_closes(start_gateway: StartGateway) -> None:
     bot, has_begun, may_end = Bot(server=SERVER), asyncio.Event(), asyncio.Event()
 
     @bot.on(TextMessage, text="work")
@@ -155,7 +155,7 @@ async def test_events_in_hand_are_finished_before_the_account_closes(start_gatew
     await until_heard(running, "done")
 
 
-async def test_an_account_that_is_removed_takes_its_bots_with_it(start_gateway: StartGateway) -> None:
+async def test_the_bots_of_a_removed_account_end(start_gateway: StartGateway) -> None:
     bots = HostedBots([AssignedBot(echo())])
     async with start_gateway(bots=bots) as running:
         await running.log_in()

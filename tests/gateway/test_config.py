@@ -1,4 +1,4 @@
-"""The configuration file, and what the gateway refuses to listen on."""
+"""The configuration file, and the addresses that the gateway refuses to listen on."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_port_has_sixteen_bits() -> None:
 
 
 @pytest.mark.parametrize("content", ["[listen]\nprot = 1", "[listen]\nport = 'x'", "[listen", "\udc80"])
-def test_a_file_with_a_mistake_is_refused(tmp_path: Path, content: str) -> None:
+def test_an_invalid_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "gateway.toml"
     path.write_bytes(content.encode("utf-8", "surrogateescape"))
     with pytest.raises(InvalidSettings, match=r"gateway\.toml"):

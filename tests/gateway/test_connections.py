@@ -1,4 +1,4 @@
-"""Limits of connections: their number, large headers, slow requests and readers, and bytes that are no HTTP."""
+"""Limits of connections: their number, large headers, slow requests and readers, and bytes that are not HTTP."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ POST = b"POST /api/v1/console/session HTTP/1.1\r\nHost: localhost\r\nContent-Typ
 
 
 async def drip(address: tuple[str, int], start: bytes, piece: bytes) -> None:
-    """Send a beginning, and then a piece again and again until the server closes the connection."""
+    """Send a beginning, and then a piece repeatedly until the server closes the connection."""
     reader, writer = await asyncio.open_connection(*address)
     writer.write(start)
     ended = asyncio.ensure_future(reader.read())
@@ -54,7 +54,7 @@ async def drip(address: tuple[str, int], start: bytes, piece: bytes) -> None:
 
 
 async def answer_to(address: tuple[str, int], *pieces: bytes) -> bytes:
-    """Send bytes, and return all that comes until the server closes the connection."""
+    """Send bytes, and return all that is received until the server closes the connection."""
     reader, writer = await asyncio.open_connection(*address)
     for piece in pieces:
         writer.write(piece)
@@ -76,7 +76,7 @@ async def test_a_header_that_is_too_large_is_refused(start_gateway: StartGateway
     assert fits.startswith(b"HTTP/1.1 200")
 
 
-async def test_a_request_that_does_not_go_on_is_ended(start_gateway: StartGateway) -> None:
+async def test_a_request_that_stalls_is_ended(start_gateway: StartGateway) -> None:
     post = b"POST /api/v1/notify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc"
     async with address_of(start_gateway, LimitsTable(patience=0.05)) as address:
         assert (await answer_to(address, GET)).startswith(b"HTTP/1.1 408")
@@ -85,19 +85,21 @@ async def test_a_request_that_does_not_go_on_is_ended(start_gateway: StartGatewa
         assert (await answer_to(address, GET + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 200")
 
 
-async def test_a_body_that_comes_byte_by_byte_is_ended(start_gateway: StartGateway) -> None:
+async def test_a_body_that_arrives_byte_by_byte_is_ended(start_gateway: StartGateway) -> None:
     async with address_of(start_gateway, LimitsTable(patience=0.3)) as address:
         await drip(address, POST + b"Content-Length: 1000000\r\n\r\n", b" ")
 
 
-async def test_the_body_of_a_request_that_is_answered_keeps_no_connection(start_gateway: StartGateway) -> None:
+async def test_an_unfinished_body_of_an_answered_request_does_not_keep_the_connection(
+    start_gateway: StartGateway,
+) -> None:
     refused = b"POST /api/v1/notify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\n"
     async with address_of(start_gateway, LimitsTable(patience=0.3)) as address:
         await drip(address, refused, b"x" * 1000)
 
 
 @pytest.mark.parametrize("piece", [b"X-A: 1\r\n", b"aaaa"], ids=["many", "long"])
-async def test_trailers_are_as_limited_as_headers(start_gateway: StartGateway, piece: bytes) -> None:
+async def test_trailers_have_the_same_limit_as_headers(start_gateway: StartGateway, piece: bytes) -> None:
     chunked = POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n \r\n0\r\n"
     async with address_of(start_gateway, LimitsTable(header=2000)) as address:
         await drip(address, chunked, piece)
@@ -134,7 +136,7 @@ async def test_connections_above_the_limit_are_refused_at_once_and_then_again_ac
         b"\r\n" * 100 + b"x\r\n\r\n",
     ],
 )
-async def test_what_is_no_request_is_refused_and_the_next_one_answered(
+async def test_a_malformed_request_is_refused_and_the_next_one_answered(
     start_gateway: StartGateway, garbage: bytes
 ) -> None:
     async with address_of(start_gateway, LimitsTable(patience=0.2)) as address:

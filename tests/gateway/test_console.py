@@ -1,4 +1,4 @@
-"""The files of the console: they load nothing from elsewhere, make no markup of text, and have all their words."""
+"""The files of the console: they load nothing from other hosts, make no markup from text, and have all their texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WORD = re.compile(r'^  "?(\w+)"?: \[\s*(".*?"),\s*(".*?"),?\s*\],$', re.MULTILIN
 
 
 def words_in(script: str) -> set[str]:
-    """Return the keys of the words of a script, each with two languages."""
+    """Return the keys of the texts in a script, each in two languages."""
     return {found[1] for found in WORD.finditer(script)}
 
 
@@ -25,12 +25,12 @@ def test_no_file_names_another_host_or_makes_markup_of_text() -> None:
         assert re.findall(forbidden, text) == [], name
 
 
-def test_the_page_has_no_script_and_no_style_of_its_own() -> None:
+def test_the_page_has_no_inline_script_and_no_inline_style() -> None:
     html = FILES["index.html"].read_text("utf-8")
     assert re.findall(r"<style|<script(?![^>]* src=)|\son\w+=|\sstyle=", html) == []
 
 
-def test_whatever_the_files_load_is_there() -> None:
+def test_all_loaded_files_exist() -> None:
     for name, file in FILES.items():
         wanted = re.findall(r'from "\./([\w.-]+)"|/console/([\w.-]+\.\w+)', file.read_text("utf-8"))
         assert {"".join(each) for each in wanted} <= set(FILES), name
@@ -43,7 +43,7 @@ def test_every_picture_that_is_named_is_in_the_icons() -> None:
         assert {"".join(each) for each in named} <= icons, name
 
 
-def test_every_word_that_a_screen_uses_has_both_languages() -> None:
+def test_every_text_of_a_screen_exists_in_both_languages() -> None:
     common = words_in(SCRIPTS["words.js"])
     for name, script in SCRIPTS.items():
         for imported, alias, source in re.findall(

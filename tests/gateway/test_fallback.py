@@ -87,7 +87,7 @@ async def test_a_channel_that_fails_is_tried_again(running: Running) -> None:
 
 
 def fallback_of(running: Running, channel: Channel, pauses: list[float]) -> Fallback:
-    """Return a fallback that notes its pauses and makes none."""
+    """Return a fallback that records its pauses without waiting."""
 
     async def sleep(seconds: float) -> None:
         pauses.append(seconds)
@@ -99,7 +99,7 @@ def fallback_of(running: Running, channel: Channel, pauses: list[float]) -> Fall
     ("command", "reason"),
     [(("/no/such/program",), "cannot be started"), ((sys.executable, "-c", "raise SystemExit(3)"), "code 3")],
 )
-async def test_a_command_that_fails_says_why(command: tuple[str, ...], reason: str) -> None:
+async def test_the_failure_of_a_command_has_a_reason(command: tuple[str, ...], reason: str) -> None:
     with pytest.raises(ChannelFailed, match=reason):
         await CommandChannel(command).send("s", "t")
 

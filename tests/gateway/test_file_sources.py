@@ -1,4 +1,4 @@
-"""The file of a send: from an upload, from the request, or from a URL, and gone after the send."""
+"""The file of a send: from an upload, from the request, or from a URL; it is deleted after the send."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_content_in_the_request_is_stored_for_its_send(sources: FileSource
 
 
 @pytest.mark.parametrize("data", ["", "not base64!", "YQ"])
-async def test_content_that_is_empty_or_no_base64_is_refused(sources: FileSources, tmp_path: Path, data: str) -> None:
+async def test_content_that_is_empty_or_not_base64_is_refused(sources: FileSources, tmp_path: Path, data: str) -> None:
     with pytest.raises(GatewayProblem) as refused:
         async with sources.inline(data, "k"):
             pass
@@ -104,7 +104,7 @@ async def test_a_url_that_is_not_public_is_refused(tmp_path: Path, url: str) -> 
                 pass
 
 
-async def test_no_url_is_fetched_unless_the_configuration_says_so(tmp_path: Path) -> None:
+async def test_no_url_is_fetched_unless_the_configuration_allows_it(tmp_path: Path) -> None:
     uploads = UploadStore(open_records("memory:"), tmp_path / "uploads", lambda: 0.0)
     async with OutgoingClient() as outgoing:
         with pytest.raises(GatewayProblem) as refused:

@@ -33,7 +33,7 @@ def front(running: Running) -> Front:
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:8791", "localhost:8791", "LOCALHOST", "[::1]:8791", "wx.example.org", "wx.example.org:443"]
 )
-def test_the_own_names_pass(front: Front, host: str) -> None:
+def test_the_gateways_own_names_are_accepted(front: Front, host: str) -> None:
     front.check(scope_of(host=host))
 
 
@@ -44,7 +44,7 @@ def test_other_names_are_refused(front: Front, host: str) -> None:
     assert refused.value.code == "wrong-host"
 
 
-def test_a_vendors_name_passes_under_its_paths_only(front: Front) -> None:
+def test_a_vendors_name_is_accepted_for_its_paths_only(front: Front) -> None:
     front.check(scope_of("/cgi-bin/webhook/send", host="qyapi.weixin.qq.com"))
     with pytest.raises(GatewayProblem):
         front.check(scope_of("/api/v1/accounts", host="qyapi.weixin.qq.com"))
@@ -65,7 +65,7 @@ def test_pages_of_the_gateway_and_of_allowed_sites_may_call_it(front: Front, ori
 @pytest.mark.parametrize(
     "origin", ["null", "http://evil.example", "http://127.0.0.1:9999", "https://dash.example.org.x"]
 )
-def test_pages_of_other_sites_may_not(front: Front, origin: str) -> None:
+def test_pages_of_other_sites_are_refused(front: Front, origin: str) -> None:
     with pytest.raises(GatewayProblem) as refused:
         front.check(scope_of(host="127.0.0.1:8791", origin=origin))
     assert refused.value.code == "bad-origin"

@@ -1,4 +1,4 @@
-"""Requests to receivers, as they arrive over HTTP, and what of them is passed on to the API."""
+"""Requests to receivers over HTTP, and the requests that are passed on to the API."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_the_token_may_be_in_the_body(online: Running) -> None:
     assert await texts(online) == ["b"]
 
 
-async def test_a_short_path_belongs_to_the_vendor_whose_token_it_has(online: Running) -> None:
+async def test_a_short_path_belongs_to_the_vendor_of_its_token(online: Running) -> None:
     ntfy, bark = await token_of(online, "ntfy"), await token_of(online, "bark")
     async with online.anonymous() as sender:
         assert (await sender.post(f"/{ntfy}", content="from ntfy")).json()["event"] == "message"
@@ -53,7 +53,7 @@ async def test_a_short_path_belongs_to_the_vendor_whose_token_it_has(online: Run
     assert await texts(online) == ["from ntfy", "from bark"]
 
 
-async def test_the_api_keeps_its_paths(online: Running) -> None:
+async def test_paths_of_the_api_are_not_taken_by_receivers(online: Running) -> None:
     async with online.anonymous() as sender:
         assert (await sender.get("/api/v1/accounts")).status_code == 401
         assert (await sender.get("/openapi.json")).status_code in {200, 401}
@@ -172,7 +172,7 @@ def test_only_a_vendors_paths_belong_to_its_host_name() -> None:
     assert not is_vendor_request("example.org", "POST", "/services/T/B/x")
 
 
-async def test_what_real_clients_send_arrives(online: Running) -> None:
+async def test_requests_of_real_clients_arrive(online: Running) -> None:
     rows = json.loads((Path(__file__).parent / "notify" / "recorded.json").read_text("utf-8"))
     [row] = [row for row in rows if row["client"] == "apprise-json"]
     token = await token_of(online, "apprise")

@@ -1,4 +1,4 @@
-"""Files of sends: kept although the given file is deleted, until they are deleted themselves."""
+"""Files of sends: they are kept after the given file is deleted, until they are deleted themselves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def given(tmp_path: Path) -> Path:
     return path
 
 
-async def test_a_kept_file_outlives_the_given_one_and_takes_no_space(given: Path, tmp_path: Path) -> None:
+async def test_a_kept_file_survives_the_given_one_and_takes_no_space(given: Path, tmp_path: Path) -> None:
     files = KeptFiles(tmp_path / "sends" / "1")
     name = await files.keep(given)
     assert files.path(name).samefile(given)
@@ -33,7 +33,7 @@ async def test_a_kept_file_outlives_the_given_one_and_takes_no_space(given: Path
     assert not files.path(name).exists()
 
 
-async def test_what_a_killed_process_has_left_is_deleted(given: Path, tmp_path: Path) -> None:
+async def test_files_of_a_killed_process_are_deleted(given: Path, tmp_path: Path) -> None:
     files = KeptFiles(tmp_path / "sends")
     await files.delete_all_but([])
     promised, left = await files.keep(given), await files.keep(given)
@@ -42,6 +42,6 @@ async def test_what_a_killed_process_has_left_is_deleted(given: Path, tmp_path: 
     assert not files.path(left).exists()
 
 
-async def test_a_file_that_is_gone_is_reported(tmp_path: Path) -> None:
+async def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="cannot be kept"):
         await KeptFiles(tmp_path / "sends").keep(tmp_path / "gone")

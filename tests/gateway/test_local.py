@@ -42,7 +42,7 @@ async def test_a_number_is_never_used_twice(running: Running) -> None:
     assert (await running.port.add_account("a")).number == 2
 
 
-async def test_events_are_read_from_a_cursor_on(online: Running) -> None:
+async def test_events_after_a_cursor_are_read(online: Running) -> None:
     cursor = await online.port.newest_cursor([1])
     assert not await online.port.wait_for_events([1], cursor, wait=0)
     for text in ("1", "2", "3"):
@@ -82,7 +82,7 @@ async def test_changes_of_a_state_are_reported(running: Running) -> None:
     await states.aclose()
 
 
-async def test_logins_of_another_server_are_no_accounts_of_this_gateway(start_gateway: StartGateway) -> None:
+async def test_logins_of_another_server_are_not_accounts_of_this_gateway(start_gateway: StartGateway) -> None:
     async with start_gateway() as running:
         await running.log_in("work")
         folder = running.folder

@@ -1,4 +1,4 @@
-"""One account of the gateway: it is synced as long as it is logged in, through every end of a login."""
+"""One account of the gateway: it is synced while it is logged in, across its logins."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def picture(folder: Path, kind: MediaKind = "image", content: bytes = PNG) -> MediaContent:
-    """Return a picture in a file of its own."""
+    """Return a picture in a new file."""
     path = folder / "upload"
     path.write_bytes(content)
     path.chmod(0o600)
@@ -33,7 +33,7 @@ def picture(folder: Path, kind: MediaKind = "image", content: bytes = PNG) -> Me
 
 
 async def until_settled(account: LocalAccount, client_id: str) -> State:
-    """Wait until nothing is left to the background, and return the state of a send."""
+    """Wait until no background send is left, and return the state of a send."""
     async with asyncio.timeout(20):
         while (await account.status()).queued:  # noqa: ASYNC110 - no event marks the end of the last send
             await asyncio.sleep(0)
@@ -56,7 +56,7 @@ async def log_out(running: Running) -> None:
         pass
 
 
-async def test_it_is_synced_again_after_a_new_login(online: Running) -> None:
+async def test_an_account_is_synced_again_after_a_new_login(online: Running) -> None:
     account = online.port.account(1)
     online.world.log_out("me")
     assert (await account.check()).state == "logged_out"
@@ -87,7 +87,7 @@ async def test_two_gateways_do_not_sync_one_account(start_gateway: StartGateway)
             assert "syncing this login" in str((await account.status()).error)
 
 
-async def test_what_is_not_there_is_said(online: Running) -> None:
+async def test_missing_objects_are_errors(online: Running) -> None:
     account = online.port.account(1)
     for what in (account.forward(999, "filehelper"), account.recall_message(999), account.media(999)):
         with pytest.raises(GatewayProblem):
@@ -163,7 +163,7 @@ async def test_a_file_that_cannot_be_sent_fails_in_the_background(online: Runnin
     assert kept_files(online) == []
 
 
-async def test_an_interrupted_upload_is_made_again(online: Running, counted: Counted, tmp_path: Path) -> None:
+async def test_an_interrupted_upload_is_repeated(online: Running, counted: Counted, tmp_path: Path) -> None:
     account = online.port.account(1)
     counted.lose_answers("webwxuploadmedia")
     sent = await account.enqueue_file("filehelper", picture(tmp_path, "file"), key="cat")

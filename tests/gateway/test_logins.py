@@ -35,7 +35,7 @@ async def test_every_watcher_sees_the_steps_and_the_end(running: Running) -> Non
     assert [status.state async for status in account.watch_login()] == ["confirmed"]
 
 
-async def test_a_login_in_progress_is_not_begun_twice(running: Running) -> None:
+async def test_a_login_in_progress_is_not_started_twice(running: Running) -> None:
     account = await running.port.add_account("default")
     first = await account.begin_login("qr")
     assert await account.begin_login("qr") is first
@@ -46,7 +46,7 @@ async def test_a_login_in_progress_is_not_begun_twice(running: Running) -> None:
     assert (status.state, status.error) == ("failed", "The login was stopped.")
 
 
-async def test_a_login_that_nobody_confirms_fails(running: Running) -> None:
+async def test_an_unconfirmed_login_fails(running: Running) -> None:
     account = await running.port.add_account("default")
     await account.begin_login("qr")
     async for status in account.watch_login():

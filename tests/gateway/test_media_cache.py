@@ -1,4 +1,4 @@
-"""Downloaded media: kept up to a limit of bytes and age, the oldest removed first, never one in use."""
+"""Downloaded media: stored up to a limit of bytes and age; the oldest are removed first, except files in use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Downloads:
-    """A cache with room for 300 bytes and ten days, and the downloads of files of 100 bytes."""
+    """A cache with a limit of 300 bytes and ten days, and downloads of files of 100 bytes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -87,7 +87,7 @@ async def test_files_beyond_the_limit_of_age_are_removed_also_after_a_restart(do
     assert downloads.kept == ["2"]
 
 
-async def test_changed_limits_hold_from_then_on(downloads: Downloads) -> None:
+async def test_changed_limits_apply_at_once(downloads: Downloads) -> None:
     for number in (1, 2, 3):
         await downloads.get(number)
     downloads.limits = LimitsTable(media=100, media_days=10)
@@ -95,7 +95,7 @@ async def test_changed_limits_hold_from_then_on(downloads: Downloads) -> None:
     assert downloads.kept == ["4"]
 
 
-async def test_a_failed_download_leaves_nothing_that_is_served(downloads: Downloads) -> None:
+async def test_a_failed_download_leaves_no_file(downloads: Downloads) -> None:
     async def fail(folder: Path) -> Path:
         (folder / ".part").write_bytes(b"half")
         raise MediaUnavailable("gone")

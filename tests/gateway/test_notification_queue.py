@@ -1,4 +1,4 @@
-"""Messages of receivers on their way to the outbox: bursts, logins that end, restarts, files."""
+"""Messages of receivers before they reach the outbox: bursts, logins that end, restarts, files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def texts(running: Running) -> list[str]:
 
 
 class Clock:
-    """A clock that only the test moves: that of the world goes on with every poll."""
+    """A clock that only the test moves; the world's clock advances with every poll."""
 
     def __init__(self) -> None:
         self.now = 1_795_826_421.0
@@ -37,7 +37,7 @@ class Clock:
 
 
 def queue_of(running: Running, clock: Clock) -> NotificationQueue:
-    """Return a queue of its own, which sends held messages only when the test flushes it."""
+    """Return a new queue, which sends held messages only when the test flushes it."""
     gateway = running.gateway
     return NotificationQueue(gateway.port, gateway.records, gateway.receivers, gateway.notifications.folder, clock)
 
@@ -61,7 +61,7 @@ async def test_a_burst_becomes_one_digest(online: Running) -> None:
     assert [line[12:] for line in lines[1:]] == ["alert 2", "alert 3", "alert 4"]
 
 
-async def test_what_arrives_while_logged_out_is_held_and_shows_its_age(start_gateway: StartGateway) -> None:
+async def test_a_message_that_arrives_while_logged_out_is_held_and_shows_its_age(start_gateway: StartGateway) -> None:
     async with start_gateway() as running:
         await running.log_in()
         receiver = await receiver_of(running)
@@ -69,7 +69,7 @@ async def test_what_arrives_while_logged_out_is_held_and_shows_its_age(start_gat
         await running.gateway.notifications.put(receiver, OutgoingMessage("disk full"), "k")
         assert await texts(running) == []
         running.world.wind(2 * 3600)
-    async with start_gateway() as running:  # held messages outlive the process
+    async with start_gateway() as running:  # held messages survive the process
         assert running.gateway.notifications.waiting(receiver.id) == 1
         await running.log_in()
         await running.gateway.notifications.flush()
@@ -80,7 +80,7 @@ async def test_what_arrives_while_logged_out_is_held_and_shows_its_age(start_gat
         assert len(await texts(running)) == 1
 
 
-async def test_a_receiver_may_refuse_instead(running: Running) -> None:
+async def test_a_receiver_may_refuse_messages_while_logged_out(running: Running) -> None:
     await running.log_in()
     receiver = await receiver_of(running, holds=False)
     await running.port.account(1).log_out()
@@ -101,7 +101,7 @@ async def test_text_and_files_are_sent_in_order_and_once(online: Running) -> Non
     assert list(queue.folder.iterdir()) == []
 
 
-async def test_a_picture_is_sent_as_one_and_a_broken_one_as_a_file(online: Running) -> None:
+async def test_a_picture_is_sent_as_a_picture_and_an_invalid_one_as_a_file(online: Running) -> None:
     receiver = await receiver_of(online)
     queue = queue_of(online, Clock())
     whole = AttachedFile(name="a.bin", content=jpeg())
@@ -113,7 +113,7 @@ async def test_a_picture_is_sent_as_one_and_a_broken_one_as_a_file(online: Runni
     assert [row.state for row in rows if row.text == "b.png"] == ["sent"]
 
 
-async def test_a_deleted_receivers_messages_are_forgotten(online: Running) -> None:
+async def test_the_messages_of_a_deleted_receiver_are_deleted(online: Running) -> None:
     receiver = await receiver_of(online, messages_per_minute=1)
     clock = Clock()
     queue = queue_of(online, clock)

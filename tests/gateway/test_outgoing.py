@@ -89,7 +89,7 @@ async def test_a_redirect_is_not_followed(server: HookServer) -> None:
     assert len(server.requests) == 1
 
 
-async def test_only_the_beginning_of_an_answer_is_read(server: HookServer) -> None:
+async def test_an_answer_is_read_up_to_a_limit(server: HookServer) -> None:
     server.answer = b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
     async with OutgoingClient() as client:
         answer = await client.post(f"http://127.0.0.1:{server.port}/", b"", {}, allow_private=True)
@@ -103,7 +103,7 @@ async def test_a_proxy_of_the_environment_is_not_used(server: HookServer, monkey
     assert answer.status == 200
 
 
-async def test_a_server_that_is_not_there_is_a_failure_in_one_sentence() -> None:
+async def test_an_unreachable_server_is_an_error_in_one_sentence() -> None:
     listener = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     listener.close()
@@ -113,7 +113,7 @@ async def test_a_server_that_is_not_there_is_a_failure_in_one_sentence() -> None
             await client.post(f"http://127.0.0.1:{port}/secret", b"", {}, allow_private=True)
 
 
-async def test_an_answer_that_breaks_off_is_a_failure_without_the_url(server: HookServer) -> None:
+async def test_a_truncated_answer_is_an_error_without_the_url(server: HookServer) -> None:
     server.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nab"
     async with OutgoingClient() as client:
         with pytest.raises(TransportError, match="no complete answer") as failed:

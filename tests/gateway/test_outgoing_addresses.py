@@ -89,7 +89,7 @@ def test_a_private_host_is_allowed_on_request() -> None:
     assert read_target("http://localhost:9000/", allow_private=True).host == "localhost"
 
 
-def test_the_sentence_and_the_target_hold_no_part_of_the_url() -> None:
+def test_the_error_and_the_target_have_no_part_of_the_url() -> None:
     with pytest.raises(AddressRefused) as refused:
         read_target("http://user:secret@example.com/")
     assert "secret" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""Records that one process changes: put again and again, also after another one has changed them."""
+"""Records that one process changes: stored repeatedly, also after another process has changed them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every error is a problem of RFC 9457, also the framework's and unforeseen ones."""
+"""Every error is a problem of RFC 9457, including unexpected ones and those of the framework."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def test_an_error_of_the_library_has_its_name_as_code(error: errors.WxError, cod
     assert (found.detail, found.retry_after) == (str(error), None)
 
 
-def test_a_refusal_as_too_frequent_says_when_to_come_back() -> None:
+def test_a_rate_limit_has_the_next_possible_time() -> None:
     assert problem_of(errors.RateLimitReached("Wait.", retry_after=7.5)).retry_after == 7.5
     assert problem_of(errors.RateLimited("Wait.")).retry_after == 60.0
 
 
-def test_there_is_a_page_for_every_code() -> None:
+def test_every_code_has_a_page() -> None:
     pages = error_pages()
     assert set(KINDS) <= set(pages)
     assert pages["text-too-long"][0] == 422
@@ -54,7 +54,7 @@ async def test_unknown_paths_and_methods_are_problems(running: Running) -> None:
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'{"name": 1}', b'{"name": "a", "other": 1}', b"\xff"])
-async def test_a_body_that_does_not_fit_is_a_problem(running: Running, body: bytes) -> None:
+async def test_a_body_of_the_wrong_type_is_a_problem(running: Running, body: bytes) -> None:
     async with running.client("admin") as client:
         answer = await client.post("/api/v1/accounts", content=body, headers={"Content-Type": "application/json"})
 
@@ -68,7 +68,7 @@ async def test_a_body_above_the_limit_is_refused(running: Running) -> None:
     assert (answer.status_code, answer.json()["code"]) == (413, "too-large")
 
 
-async def test_an_unforeseen_error_is_logged_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_unexpected_error_is_logged_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
     @get("/")
     async def fail() -> None:
         raise ZeroDivisionError("a secret")

@@ -27,7 +27,7 @@ def test_tokens_have_the_forms_that_clients_check() -> None:
     assert digest_of("T1/B2/x3") == digest_of("T1B2x3")
 
 
-async def test_another_processs_change_is_seen_after_a_second() -> None:
+async def test_a_change_by_another_process_is_read_after_a_second() -> None:
     records, now = open_records("memory:"), [100.0]
     one, other = (Receivers(records, lambda: now[0]) for _ in range(2))
     template = StoredReceiver(id="", name="n", kind="json", account=1, digest="", created_at=0)

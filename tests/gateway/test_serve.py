@@ -1,4 +1,4 @@
-"""The listener: what it opens, and what systemd hears."""
+"""The listener: its addresses, and its messages to systemd."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def test_a_free_port_is_opened_and_its_address_shown() -> None:
         assert listener.url == f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
 
 
-def test_nothing_is_opened_that_would_show_keys_to_a_network() -> None:
+def test_an_address_that_would_show_keys_to_a_network_is_refused() -> None:
     with pytest.raises(InvalidSettings):
         listen(GatewayConfig(listen=ListenTable(host="0.0.0.0", port=0)))
 
 
-async def test_it_serves_until_it_is_cancelled(start_gateway: StartGateway) -> None:
+async def test_the_gateway_serves_until_it_is_cancelled(start_gateway: StartGateway) -> None:
     ready = asyncio.Event()
     async with start_gateway() as running:
         listener = listen(GatewayConfig(listen=ListenTable(port=0)))
@@ -59,7 +59,7 @@ async def test_a_certificate_that_cannot_be_read_is_refused(start_gateway: Start
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
-async def test_a_hangup_calls_back() -> None:
+async def test_sighup_calls_the_callback() -> None:
     heard = asyncio.Event()
     on_hangup(heard.set)
     os.kill(os.getpid(), signal.SIGHUP)
@@ -81,7 +81,7 @@ def test_a_low_limit_of_open_files_is_raised() -> None:
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="systemd listens on such a socket")
-def test_systemd_hears_the_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_systemd_gets_the_state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     notify_systemd("READY=1")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "s"))

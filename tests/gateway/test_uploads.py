@@ -50,19 +50,21 @@ async def test_an_upload_is_stored_and_belongs_to_its_caller(uploads: UploadStor
     assert files_in(tmp_path) == []
 
 
-async def test_the_kind_is_seen_in_the_content(uploads: UploadStore) -> None:
+async def test_the_kind_is_recognised_by_the_content(uploads: UploadStore) -> None:
     for content, kind in ((MP4, "video"), (b"text", "file")):
         assert (await uploads.add(pieces(content), name="x", owner="k", limit=10**6)).kind == kind
 
 
 async def broken(*parts: bytes) -> AsyncIterator[bytes]:
-    """Yield pieces, and then fail as a broken connection does."""
+    """Yield pieces, and then raise the error of a lost connection."""
     for part in parts:
         yield part
     raise ConnectionResetError
 
 
-async def test_what_is_too_large_empty_or_broken_leaves_no_file(uploads: UploadStore, tmp_path: Path) -> None:
+async def test_an_upload_that_is_too_large_empty_or_interrupted_leaves_no_file(
+    uploads: UploadStore, tmp_path: Path
+) -> None:
     await uploads.add(pieces(b"abc"), name="x", owner="k", limit=3)
     for content in (b"abcd", b""):
         with pytest.raises(GatewayProblem):
@@ -73,7 +75,7 @@ async def test_what_is_too_large_empty_or_broken_leaves_no_file(uploads: UploadS
     assert len(files_in(tmp_path)) == 1
 
 
-async def test_an_upload_of_a_known_length_comes_in_parts(uploads: UploadStore) -> None:
+async def test_an_upload_of_a_known_length_can_have_parts(uploads: UploadStore) -> None:
     upload = await uploads.begin(name="a.png", owner="k", length=len(PNG))
     assert (await uploads.offset(upload), upload.is_complete) == (0, False)
     upload = await uploads.append(upload, pieces(PNG[:50], PNG[50:100]), offset=0, keeps_part=True)
@@ -87,7 +89,7 @@ async def test_an_upload_of_a_known_length_comes_in_parts(uploads: UploadStore) 
     assert uploads.path(upload.id).read_bytes() == PNG
 
 
-async def test_a_broken_part_is_kept_only_if_it_needs_no_check(uploads: UploadStore) -> None:
+async def test_an_interrupted_part_is_kept_only_if_it_needs_no_check(uploads: UploadStore) -> None:
     upload = await uploads.begin(name="x", owner="k", length=10)
     for keeps_part, offset in ((False, 0), (True, 4)):
         with pytest.raises(StorageError):

@@ -1,4 +1,4 @@
-"""The stored attempts at webhooks: the newest first, by page, the latest ones only, and after a restart."""
+"""The stored attempts at webhooks: newest first, by page, limited in number, and available after a restart."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_only_the_latest_attempts_are_stored(records: RecordStore) -> None
     assert found == [f"1-{number}" for number in reversed(range(MOST_ATTEMPTS))]
 
 
-async def test_the_attempts_at_a_deleted_webhook_are_forgotten(records: RecordStore) -> None:
+async def test_the_attempts_at_a_deleted_webhook_are_deleted(records: RecordStore) -> None:
     log = log_of(records)
     await log.append("w", attempt("1-1"))
     await log.close()

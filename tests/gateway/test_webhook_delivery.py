@@ -1,4 +1,4 @@
-"""Events reach a real HTTP server: in order, signed, again after a failure, and from the stored position on."""
+"""Events are sent to a real HTTP server: in order, signed, repeated after a failure, and from the stored position."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_a_failed_event_is_sent_again_with_its_id_before_the_next_of_its_c
     assert [first <= pause <= 1.2 * first for first, pause in zip((1, 2), pauses.seconds, strict=True)] == [True, True]
 
 
-async def test_a_failing_chat_does_not_hold_up_another_one(
+async def test_a_failing_chat_does_not_delay_another_one(
     start_gateway: StartGateway, receiver: WebhookReceiver
 ) -> None:
     pauses = Pauses(lasts=True)
@@ -64,9 +64,7 @@ async def test_a_failing_chat_does_not_hold_up_another_one(
         assert await receiver.texts(2) == ["broken", "after it"]
 
 
-async def test_a_server_that_is_busy_is_left_alone_as_long_as_it_asks(
-    start_gateway: StartGateway, receiver: WebhookReceiver
-) -> None:
+async def test_retry_after_of_a_busy_server_is_followed(start_gateway: StartGateway, receiver: WebhookReceiver) -> None:
     pauses, answers = Pauses(), iter(["429 Slow\r\nRetry-After: 77", "503 Later\r\nRetry-After: 9999", "200 OK"])
     receiver.answer = lambda _: next(answers)
     async with start_gateway(sleep=pauses) as running:
@@ -95,7 +93,7 @@ async def test_after_the_last_attempt_an_event_is_a_dead_letter_and_the_next_one
         assert await receiver.texts(1) == ["broken"]
 
 
-async def test_a_restart_continues_where_the_last_run_stopped(
+async def test_a_restart_continues_from_the_stored_position(
     start_gateway: StartGateway, receiver: WebhookReceiver
 ) -> None:
     pauses = Pauses(lasts=True)
@@ -195,7 +193,7 @@ async def test_more_waiting_events_than_fit_in_memory_are_sent_in_order(
         assert await receiver.texts(151) == ["0", *map(str, range(150))]
 
 
-async def test_a_deleted_webhook_gets_nothing_more(online: Running, receiver: WebhookReceiver) -> None:
+async def test_a_deleted_webhook_gets_no_events(online: Running, receiver: WebhookReceiver) -> None:
     webhook = await added(online, receiver)
     await online.gateway.webhooks.delete(webhook.id)
     await online.gateway.deliveries.apply(webhook.id)

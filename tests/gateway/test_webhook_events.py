@@ -1,4 +1,4 @@
-"""Single deliveries: what is acknowledged, tried again and given up."""
+"""Single deliveries: which events are acknowledged, tried again and given up."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ async def taken(running: Running, consumer: EventConsumer) -> AccountEvent:
             consumer.ack(told.event.number)
 
 
-async def test_an_accepted_event_is_acknowledged_and_not_taken_again(online: Running, deliveries: Deliveries) -> None:
+async def test_an_accepted_event_is_acknowledged_and_not_delivered_again(
+    online: Running, deliveries: Deliveries
+) -> None:
     account = online.port.account(1)
     async with account.consume(CONSUMER) as consumer:
         told = await taken(online, consumer)
@@ -112,7 +114,7 @@ async def test_410_ends_a_delivery_and_the_event_stays(
     assert [each.event.number for each in again] == [told.event.number]
 
 
-async def test_a_repeated_event_is_sent_once_whatever_the_answer(
+async def test_a_replayed_event_is_sent_once_for_any_answer(
     online: Running, deliveries: Deliveries, receiver: WebhookReceiver
 ) -> None:
     receiver.answer = lambda _: "500 No"

@@ -1,4 +1,4 @@
-"""Which events wait for a failing one: those of its chat, of its account, or none."""
+"""Events that wait for a failing one: those of its chat, of its account, or none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         ("none", ["of its chat", "of another chat"], ["broken"]),
     ],
 )
-async def test_a_failing_event_holds_up_what_is_ordered_with_it(
+async def test_a_failing_event_delays_events_of_the_same_order(
     start_gateway: StartGateway,
     receiver: WebhookReceiver,
     ordering: WebhookOrdering,
@@ -48,7 +48,7 @@ async def test_a_failing_event_holds_up_what_is_ordered_with_it(
 
 
 @pytest.mark.parametrize("ordering", ["chat", "account", "none"])
-async def test_more_events_than_are_held_ready_are_all_sent(
+async def test_more_events_than_fit_in_memory_are_all_sent(
     start_gateway: StartGateway, receiver: WebhookReceiver, ordering: WebhookOrdering
 ) -> None:
     pauses = Pauses(lasts=True)

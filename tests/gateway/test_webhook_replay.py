@@ -101,7 +101,7 @@ async def test_an_invalid_replay_is_refused(
     assert receiver.requests.empty()
 
 
-async def test_a_disabled_webhook_replays_nothing(online: Running, receiver: WebhookReceiver) -> None:
+async def test_a_disabled_webhook_cannot_replay(online: Running, receiver: WebhookReceiver) -> None:
     webhook = await added(online, receiver, enabled=False)
     async with online.client("webhooks") as client:
         assert (await replay(client, webhook, **{"from": "2020-01-01T00:00:00Z"})).status_code == 409

@@ -1,4 +1,4 @@
-"""The stored times of next attempts: they grow, end, and outlive the process."""
+"""The stored times of next attempts: the pauses grow and end, and the times survive the process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def retries_of(records: RecordStore, now: float) -> WebhookRetries:
     return retries
 
 
-async def test_the_time_of_the_next_attempt_outlives_the_process(records: RecordStore) -> None:
+async def test_the_time_of_the_next_attempt_survives_the_process(records: RecordStore) -> None:
     first = await retries_of(records, 1000.0)
     assert first.pause(PLACE) == 0
     assert await first.postpone(WEBHOOK, PLACE, 1, asked=70) == 1070
@@ -55,7 +55,7 @@ async def test_after_the_last_attempt_no_time_is_stored(records: RecordStore) ->
     assert not (await retries_of(records, 1000.0)).is_waiting("w")
 
 
-async def test_the_times_of_one_webhook_are_forgotten(records: RecordStore) -> None:
+async def test_the_times_of_a_deleted_webhook_are_deleted(records: RecordStore) -> None:
     retries = await retries_of(records, 1000.0)
     for place in (PLACE, EventPlace("w", 2, 7), EventPlace("other", 1, 7)):
         await retries.postpone(WEBHOOK, place, 1, asked=70)

@@ -1,4 +1,4 @@
-"""Single requests: what is sent, and what is noted of the answer."""
+"""Single requests: what is sent, and what is stored of the answer."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def webhook(receiver: WebhookReceiver, form: WebhookFormat = "event") -> StoredW
     )
 
 
-async def test_an_attempt_notes_its_event_and_the_answer(sender: WebhookSender, receiver: WebhookReceiver) -> None:
+async def test_an_attempt_has_its_event_and_the_answer(sender: WebhookSender, receiver: WebhookReceiver) -> None:
     receiver.answer = lambda _: "503 Later\r\nRetry-After: 30"
     made = await sender.send(webhook(receiver), TOLD, origin="replay")
     request = await receiver.requests.get()

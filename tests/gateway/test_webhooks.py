@@ -32,7 +32,7 @@ def webhook(**fields: Any) -> StoredWebhook:
     )
 
 
-async def test_a_webhook_is_stored_with_a_secret_that_stands_in_no_repr(webhooks: Webhooks) -> None:
+async def test_a_webhook_is_stored_with_a_secret_that_is_in_no_repr(webhooks: Webhooks) -> None:
     made = await webhooks.create(webhook())
     assert is_webhook_secret(made.secret)
     assert await webhooks.get(made.webhook.id) == made.webhook
@@ -88,7 +88,7 @@ async def test_the_number_of_webhooks_is_limited(webhooks: Webhooks) -> None:
         ({"is_self": True}, False),
     ],
 )
-def test_filters_choose_events(fields: dict[str, Any], is_wanted: bool) -> None:
+def test_filters_select_events(fields: dict[str, Any], is_wanted: bool) -> None:
     event = TextMessage(message_id="1", chat="@a", sender="@a", is_self=False, time=1, text="t", content="t")
     assert webhook(**fields).wants(AccountEvent(account=1, event=event, chat_name="阿华")) is is_wanted
 

@@ -1,4 +1,4 @@
-"""A program of another one that receives webhooks over HTTP."""
+"""Another program, which receives webhooks over HTTP."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class WebhookReceiver:
         self.url = ""
 
     async def texts(self, count: int) -> list[str]:
-        """Return the texts of so many requests."""
+        """Return the texts of this many requests."""
         async with asyncio.timeout(20):
             return [(await self.requests.get()).text for _ in range(count)]
 
@@ -60,7 +60,7 @@ class WebhookReceiver:
 
 
 class Pauses:
-    """A sleep that notes its seconds, and lasts until it is released."""
+    """A sleep that records its seconds, and lasts until it is released."""
 
     def __init__(self, *, lasts: bool = False) -> None:
         self.seconds: list[float] = []

@@ -55,7 +55,7 @@ async def gateway(served: RunningSandbox, tmp_path: Path) -> AsyncIterator[Serve
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_console(chromium: Any, gateway: ServedGateway) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    """Open the console in a browser of its own; at the end no page may have written an error."""
+    """Open the console in a new browser; at the end it fails if a page has logged an error."""
     opened: list[Any] = []
     wrongs: list[str] = []
 

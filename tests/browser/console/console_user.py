@@ -1,4 +1,4 @@
-"""What the tests of all screens of the console do."""
+"""Common actions of the tests of all screens."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 PATIENCE = 15_000
-"""Milliseconds until what should appear has to be there."""
+"""Time limit in milliseconds for an element to appear."""
 
 
 class ServedGateway:
-    """A gateway on a port, with its accounts at a sandbox."""
+    """A gateway on a port, whose accounts use a sandbox."""
 
     def __init__(self, gateway: Gateway, url: str) -> None:
         self.gateway = gateway

@@ -1,4 +1,4 @@
-"""The screen of the chats: messages are read, sent, found and recalled, and what is not sent is explained."""
+"""The screen of the chats: messages are read, sent, found and recalled, and failures are explained."""
 
 from __future__ import annotations
 
@@ -318,7 +318,7 @@ async def test_messages_are_found_in_all_chats_and_in_one(console: Any, world: W
     await console.get_by_text("Nothing found").wait_for()
 
 
-async def test_the_chats_say_why_they_cannot_be_loaded(console: Any) -> None:
+async def test_a_failure_to_load_the_chats_is_explained(console: Any) -> None:
     await console.route("**/api/v1/accounts", lambda route: route.abort())
     await open_screen(console, "Chats")
     await console.get_by_text("This could not be loaded").wait_for()

@@ -28,7 +28,7 @@ def texts(world: World) -> list[str]:
 
 
 async def send(gateway: ServedGateway, text: str) -> None:
-    """Send a text as a program does, whatever becomes of it."""
+    """Send a text as a program does, with any outcome."""
     with contextlib.suppress(WxError):  # the outbox has the outcome
         await gateway.gateway.port.account(1).send("filehelper", TextContent(text=text))
 
@@ -89,7 +89,7 @@ async def test_a_refused_send_can_be_repeated_and_a_second_refusal_is_explained(
     assert texts(world) == ["stubborn"]
 
 
-async def test_the_outbox_of_no_account_says_what_to_do(open_console: Any) -> None:
+async def test_an_outbox_without_an_account_shows_the_next_step(open_console: Any) -> None:
     page = await open_console()
     await open_screen(page, "Outbox")
     await button(page, "Open accounts").click()

@@ -1,4 +1,4 @@
-"""The screen of the recalled messages: what was in them, and how they are forwarded."""
+"""The screen of the recalled messages: their content, and how they are forwarded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.verify
 
 
 async def seen(page: Any, words: str) -> None:
-    """Wait until the gateway has received a message: it is among the live events."""
+    """Wait until the gateway has received a message, which is then among the live events."""
     await open_screen(page, "Live events")
     await page.get_by_role("option").filter(has_text=words).first.wait_for()
 

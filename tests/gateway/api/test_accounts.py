@@ -1,4 +1,4 @@
-"""Accounts: list, add, remove, and what a key that is bound to accounts sees of them."""
+"""Accounts: list, add, remove, and the accounts that a bound key reaches."""
 
 from __future__ import annotations
 

@@ -46,13 +46,13 @@ async def test_a_key_is_created_changed_rotated_and_deleted_and_all_is_in_the_au
         {"name": "a", "scopes": ["read"], "networks": ["here"]}, {"scopes": ["read"]},
     ],
 )  # fmt: skip
-async def test_a_key_that_makes_no_sense_is_refused(running: Running, body: dict[str, object]) -> None:
+async def test_an_invalid_key_is_refused(running: Running, body: dict[str, object]) -> None:
     async with running.client("admin") as client:
         assert (await client.post(KEYS, json=body)).status_code in {400, 422}
         assert len((await client.get(KEYS)).json()["keys"]) == 1
 
 
-async def test_a_key_for_some_accounts_makes_no_key(running: Running) -> None:
+async def test_a_key_for_some_accounts_cannot_create_keys(running: Running) -> None:
     async with running.client("admin", accounts=(1,)) as client:
         answer = await client.post(KEYS, json={"name": "a", "scopes": ["admin"]})
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")

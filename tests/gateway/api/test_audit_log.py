@@ -1,4 +1,4 @@
-"""What is in the audit log, and with which key it was done."""
+"""The entries of the audit log, each with its key."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHANGES: list[tuple[str, str, Any, str, str]] = [
     ("PATCH", f"{ACCOUNT}/contacts/filehelper", {"pinned": True}, "contact.change", "1/filehelper"),
     ("POST", f"{ACCOUNT}/logout", None, "login.end", "1"),
 ]
-"""Successful changes that need nothing from the one before, each with its action and target."""
+"""Successful changes that are independent of each other, each with its action and target."""
 
 
 async def entries_of(client: httpx.AsyncClient) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ async def test_each_change_is_one_entry_with_its_key_and_without_a_text(online: 
     assert "a private text" not in str(entries)
 
 
-async def test_a_created_thing_is_named_by_its_id(running: Running) -> None:
+async def test_an_entry_names_a_created_object_by_its_id(running: Running) -> None:
     async with running.client("admin") as client:
         created = (await client.post("/api/v1/keys", json={"name": "a", "scopes": ["read", "send"]})).json()
         hook = (await client.post("/api/v1/webhooks", json=HOOK)).json()
@@ -66,7 +66,7 @@ async def test_a_created_thing_is_named_by_its_id(running: Running) -> None:
     assert hook["secret"] not in str(entries)
 
 
-async def test_reading_and_failed_changes_are_no_entries(online: Running) -> None:
+async def test_reads_and_failed_changes_make_no_entries(online: Running) -> None:
     async with online.client("admin") as client:
         await client.get("/api/v1/accounts")
         await client.post("/api/v1/keys", json={"name": "a", "scopes": ["all"]})

@@ -72,7 +72,7 @@ async def test_the_idempotency_key_of_a_request_makes_its_sends_the_same_ones(de
     assert first.json()["id"] == second.json()["id"]
 
 
-async def test_what_has_no_handler_or_fails_is_a_problem(deploying: Running) -> None:
+async def test_a_request_without_a_handler_or_with_a_failing_one_is_a_problem(deploying: Running) -> None:
     async with deploying.client("bots") as client:
         for path, status, code in (
             ("/bots/deployer/absent", 404, "not-found"),
@@ -90,7 +90,7 @@ async def test_what_has_no_handler_or_fails_is_a_problem(deploying: Running) -> 
         assert (large.status_code, large.json()["code"]) == (413, "too-large")
 
 
-async def test_a_bot_on_several_accounts_is_chosen_by_the_account_and_a_key_reaches_its_own_only(
+async def test_the_account_selects_a_bot_and_a_key_reaches_its_own_accounts_only(
     deploying: Running,
 ) -> None:
     await deploying.log_in("other", who="ahua")
@@ -106,14 +106,14 @@ async def test_a_bot_on_several_accounts_is_chosen_by_the_account_and_a_key_reac
         assert (await client.post("/bots/deployer/deploy?account=2", content="1")).status_code == 404
 
 
-async def test_a_bot_that_is_stopping_answers_that_it_does_not_run(deploying: Running) -> None:
+async def test_a_stopping_bot_is_reported_as_not_running(deploying: Running) -> None:
     async with deploying.client("bots") as client:
         deploying.gateway.begin_closing()
         answer = await client.post("/bots/deployer/deploy", content="1")
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
-async def test_bots_are_listed_measured_and_required_by_monitors(deploying: Running) -> None:
+async def test_bots_are_listed_measured_and_part_of_readiness(deploying: Running) -> None:
     async with deploying.client("read") as client:
         [listed] = (await client.get("/api/v1/bots")).json()["bots"]
         assert (listed["name"], listed["account"], listed["state"], listed["error"]) == ("deployer", 1, "running", None)

@@ -1,4 +1,4 @@
-"""Which events a reader reads."""
+"""The events that a reader selects."""
 
 from __future__ import annotations
 

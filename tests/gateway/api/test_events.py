@@ -28,7 +28,7 @@ def texts(events: list[dict[str, Any]]) -> list[str]:
 
 
 async def read_until(client: Any, count: int, **query: Any) -> tuple[list[dict[str, Any]], str]:
-    """Read pages until there are so many texts; return all events and the last cursor."""
+    """Read pages until there are this many texts; return all events and the last cursor."""
     events: list[dict[str, Any]] = []
     while len(texts(events)) < count:
         page = (await client.get(EVENTS, params={"wait": 20, **query})).json()
@@ -96,7 +96,7 @@ class EventSource:
         self._reader = reader
 
     async def next(self) -> dict[str, str]:
-        """Return the fields of the next event that is no comment."""
+        """Return the fields of the next event, without comments."""
         fields: dict[str, str] = {}
         while True:
             line = (await self._reader.readline()).decode().rstrip("\r\n")
@@ -148,7 +148,7 @@ async def test_a_stream_continues_after_its_last_event(online: Running) -> None:
     assert [first, *rest] == ["1", "2", "3"]
 
 
-async def test_a_stream_says_that_its_cursor_is_of_no_use(online: Running) -> None:
+async def test_a_stream_reports_an_unusable_cursor(online: Running) -> None:
     damaged = {"Last-Event-ID": "damaged"}
     async with port_of(online) as address, event_source(address, await online.key("events"), **damaged) as source:
         fields = await source.next()
@@ -212,7 +212,7 @@ async def receive_texts(socket: ClientConnection, count: int, *, acks: bool = Fa
 
 
 async def socket_until_closed(socket: ClientConnection) -> AsyncIterator[str | bytes]:
-    """Yield what a server sends until it closes the socket, for whatever reason."""
+    """Yield the messages of a server until it closes the socket."""
     with contextlib.suppress(ConnectionClosed):
         while True:
             yield await socket.recv()
@@ -238,7 +238,7 @@ async def test_a_socket_continues_from_a_cursor(online: Running) -> None:
     assert (first, second) == ("1", "2")
 
 
-async def test_a_consumer_gets_again_what_it_did_not_acknowledge(online: Running) -> None:
+async def test_a_consumer_gets_unacknowledged_events_again(online: Running) -> None:
     key = await online.key("events")
     hello = json.dumps({"op": "hello", "consumer": "accounting"})
     async with port_of(online) as address:
@@ -266,7 +266,7 @@ async def test_a_consumer_gets_again_what_it_did_not_acknowledge(online: Running
         ('{"op": "hello", "after": "damaged"}', None),
     ],
 )
-async def test_a_socket_that_says_something_wrong_is_closed(online: Running, hello: str, code: int | None) -> None:
+async def test_a_socket_with_an_invalid_message_is_closed(online: Running, hello: str, code: int | None) -> None:
     async with port_of(online) as address, socket_to(address, await online.key("events")) as socket:
         await socket.send(hello)
         if code is None:
@@ -276,7 +276,7 @@ async def test_a_socket_that_says_something_wrong_is_closed(online: Running, hel
         assert socket.close_code == code
 
 
-async def test_a_socket_without_a_right_key_is_not_opened(online: Running) -> None:
+async def test_a_socket_without_a_valid_key_is_not_opened(online: Running) -> None:
     async with port_of(online) as address:
         for key in ("x", await online.key("send")):
             with pytest.raises(InvalidStatus):

@@ -90,7 +90,7 @@ async def test_the_progress_is_streamed_to_its_end(running: Running) -> None:
     assert steps[-3:] == ["code", "scanned", "confirmed"]
 
 
-async def test_the_end_of_a_login_is_checked_and_made(online: Running) -> None:
+async def test_a_login_is_checked_and_ended(online: Running) -> None:
     async with online.client("login", "read") as client:
         assert (await client.post("/api/v1/accounts/1/check")).json()["state"] == "online"
         assert (await client.post("/api/v1/accounts/1/logout")).status_code == 204

@@ -64,7 +64,7 @@ async def test_a_recall_is_listed_with_its_message(online: Running) -> None:
     assert entry["event"]["data"]["original"]["text"] == "never mind"
 
 
-async def test_media_are_downloaded_whole_in_part_and_not_again(online: Running) -> None:
+async def test_media_are_downloaded_completely_in_part_and_conditionally(online: Running) -> None:
     number = await picture(online)
     async with online.client("read:media") as client:
         whole = await client.get(f"{MESSAGES}/{number}/media")

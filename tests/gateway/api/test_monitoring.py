@@ -1,4 +1,4 @@
-"""What monitors ask."""
+"""Requests of monitors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.gateway.conftest import Running
 
 
-async def test_a_living_gateway_answers_without_a_key(running: Running) -> None:
+async def test_liveness_needs_no_key(running: Running) -> None:
     async with running.anonymous() as client:
         answer = await client.get("/healthz")
     assert (answer.status_code, answer.text) == (200, "ok")
@@ -38,7 +38,7 @@ async def test_a_gateway_whose_database_cannot_be_read_is_not_ready(running: Run
     assert (answer.status_code, answer.text) == (503, "The database cannot be read.")
 
 
-async def test_metrics_are_of_the_accounts_that_the_key_reaches_and_hold_no_name(online: Running) -> None:
+async def test_metrics_include_the_accounts_of_the_key_and_no_names(online: Running) -> None:
     await online.port.add_account("other")
     async with online.client("read", accounts=(1,)) as client:
         answer = await client.get("/metrics")
@@ -52,7 +52,7 @@ async def test_metrics_are_of_the_accounts_that_the_key_reaches_and_hold_no_name
 
 @pytest.mark.verify
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-async def test_promtool_finds_no_fault_in_the_metrics(online: Running) -> None:
+async def test_promtool_accepts_the_metrics(online: Running) -> None:
     async with online.client("read") as client:
         await online.log_in("other", "阿华")
         text = (await client.get("/metrics")).content

@@ -1,4 +1,4 @@
-"""The send of one line of curl."""
+"""A send by one line of curl."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 FORM = "application/x-www-form-urlencoded"
 
 
-async def test_what_curl_sends_arrives_at_file_transfer_helper(online: Running) -> None:
+async def test_a_text_of_curl_arrives_at_file_transfer_helper(online: Running) -> None:
     async with online.client("send:filehelper") as client:
         answer = await client.post("/api/v1/notify", content="backup finished", headers={"Content-Type": FORM})
 
@@ -23,7 +23,7 @@ async def test_what_curl_sends_arrives_at_file_transfer_helper(online: Running) 
     assert online.world.inbox("me")["filehelper"].messages[-1].text == "backup finished"
 
 
-async def test_with_a_key_it_is_sent_once(online: Running) -> None:
+async def test_a_text_with_a_key_is_sent_once(online: Running) -> None:
     async with online.client("send") as client:
         for _ in range(2):
             answer = await client.post("/api/v1/notify", json={"text": "once"}, headers={"Idempotency-Key": "1"})
@@ -71,7 +71,7 @@ def test_the_text_of_a_body(body: bytes, content_type: str, text: str) -> None:
         (b"<a/>", "application/xml", "unsupported-media-type"),
     ],
 )
-def test_a_body_that_cannot_be_read(body: bytes, content_type: str, code: str) -> None:
+def test_an_invalid_body_is_refused(body: bytes, content_type: str, code: str) -> None:
     with pytest.raises(GatewayProblem) as refused:
         text_of(body, content_type)
     assert refused.value.code == code

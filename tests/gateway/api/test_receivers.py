@@ -48,7 +48,7 @@ async def test_a_new_token_replaces_the_old_one(online: Running) -> None:
         assert (await sender.post(renewed["hook"], json={"text": "a"})).status_code == 200
 
 
-async def test_the_test_button_sends_a_message(online: Running) -> None:
+async def test_a_test_sends_a_message(online: Running) -> None:
     async with online.client("receivers") as client:
         made = await created(client)
         answer = await client.post(f"/api/v1/receivers/{made['receiver']['id']}/test")

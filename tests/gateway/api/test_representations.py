@@ -1,4 +1,4 @@
-"""What the API shows of events: dotted types, times of RFC 3339, and no key of the platform."""
+"""Events as the API shows them: dotted types, times of RFC 3339, and no key of the platform."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KINDS: tuple[type[Event], ...] = typing.get_args(AnyEvent)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_every_event_has_a_type_and_shows_nothing_private(kind: type[Event]) -> None:
+def test_every_event_has_a_type_and_no_private_field(kind: type[Event]) -> None:
     event = sample(kind, lambda name: SECRET if name in PRIVATE_FIELDS else "x")
     shown = msgspec.json.encode(view_of_event(AccountEvent(account=1, event=event))).decode()
 
@@ -33,7 +33,7 @@ def test_types_are_unique() -> None:
     assert len(set(EVENT_TYPES)) == len(EVENT_TYPES) == len(KINDS) + 3
 
 
-def test_the_original_of_a_recall_stays_and_that_of_a_location_does_not() -> None:
+def test_a_recall_has_its_original_and_a_location_does_not() -> None:
     location = sample(LocationMessage, lambda name: "x")
     recall = MessageRecalled(
         message_id="1", chat=location.chat, is_self=False, time=7, text="recalled", content="<xml/>", original=location

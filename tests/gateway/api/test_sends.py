@@ -1,4 +1,4 @@
-"""Sends and their honest states: sent, queued, unknown, refused, logged out."""
+"""Sends and their states: sent, queued, unknown, refused, logged out."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_a_second_request_with_the_same_key_sends_nothing(online: Running)
         ({"to": "filehelper", "text": "a" * 16_001}, "text-too-long"),
     ],
 )
-async def test_what_cannot_be_sent_is_422(online: Running, counted: Counted, body: dict[str, str], code: str) -> None:
+async def test_an_invalid_send_is_422(online: Running, counted: Counted, body: dict[str, str], code: str) -> None:
     async with online.client("send") as client:
         answer = await client.post(MESSAGES, json=body)
 
@@ -103,7 +103,7 @@ async def test_without_a_login_it_is_424(running: Running) -> None:
     assert (answer.status_code, answer.json()["code"]) == (424, "not-logged-in")
 
 
-async def test_a_send_that_need_not_be_waited_for_is_stored_and_sent_soon(online: Running) -> None:
+async def test_a_send_without_waiting_is_stored_and_sent_soon(online: Running) -> None:
     async with online.client("send", "read") as client:
         answer = await client.post(
             MESSAGES, json={"to": "filehelper", "text": "soon"}, headers={"Prefer": "respond-async"}
@@ -144,7 +144,7 @@ async def test_a_sent_message_is_recalled(online: Running) -> None:
     assert online.world.inbox("lilei")["xiaoming"].messages[0].is_recalled
 
 
-async def test_a_key_for_file_transfer_helper_sends_nowhere_else(online: Running) -> None:
+async def test_a_key_for_file_transfer_helper_sends_to_no_other_chat(online: Running) -> None:
     async with online.client("send:filehelper") as client:
         assert (await client.post(MESSAGES, json={"to": "filehelper", "text": "a"})).status_code == 201
         answer = await client.post(MESSAGES, json={"to": "Boss", "text": "a"})
@@ -152,7 +152,7 @@ async def test_a_key_for_file_transfer_helper_sends_nowhere_else(online: Running
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
-async def test_a_file_comes_with_the_request(online: Running) -> None:
+async def test_a_file_may_be_in_the_request(online: Running) -> None:
     file = {"data": base64.b64encode(PNG).decode(), "name": "cat.png"}
     async with online.client("send") as client:
         for prefer, status in (("wait=25", 201), ("respond-async", 202)):
@@ -206,5 +206,5 @@ async def test_a_reply_is_refused_because_the_web_protocol_has_none(online: Runn
         ("wait=999", LONGEST_WAIT),
     ],
 )
-def test_how_long_a_request_waits(prefer: str | None, seconds: float) -> None:
+def test_the_time_limit_of_a_request(prefer: str | None, seconds: float) -> None:
     assert wait_of(prefer) == seconds

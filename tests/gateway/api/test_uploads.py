@@ -1,4 +1,4 @@
-"""Files over the API: uploaded, sent once, by their caller only."""
+"""Files over the API: uploaded, and sent once by their caller only."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ async def test_an_event_after_the_creation_is_sent_and_listed(online: Running) -
     assert "hello" not in str(listed)
 
 
-async def test_a_test_at_an_address_that_cannot_be_reached_says_why(online: Running) -> None:
+async def test_a_test_of_an_unreachable_address_has_a_reason(online: Running) -> None:
     async with webhook_receiver() as receiver:
         url = receiver.url
     async with online.client("admin") as client:
@@ -63,7 +63,7 @@ async def test_a_test_at_an_address_that_cannot_be_reached_says_why(online: Runn
     assert tested["error"]
 
 
-async def test_deliveries_are_paged_and_outlive_the_gateway(start_gateway: StartGateway) -> None:
+async def test_deliveries_are_paged_and_survive_the_gateway(start_gateway: StartGateway) -> None:
     async with webhook_receiver() as receiver:
         async with start_gateway() as running, running.client("admin") as client:
             made = await created(client, url=receiver.url, allow_private=True)
@@ -105,7 +105,7 @@ async def test_only_an_admin_reads_the_answer_of_a_server(online: Running) -> No
     assert shown == ["<h1>", None]
 
 
-async def test_an_event_that_was_given_up_is_listed_and_sent_once_more(start_gateway: StartGateway) -> None:
+async def test_an_event_that_was_given_up_is_listed_and_can_be_sent_again(start_gateway: StartGateway) -> None:
     async with webhook_receiver() as receiver, start_gateway(sleep=Pauses()) as running:
         receiver.answer = lambda _: "500 No"
         await running.log_in()

@@ -1,4 +1,4 @@
-"""One exchange with the receivers, as an HTTP layer would make it: from a raw request to the vendor's answer."""
+"""One exchange with the receivers, as the HTTP layer makes it: from a raw request to the vendor's answer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from webwx.gateway.notify.registry import RECEIVERS, candidates, read
 from webwx.gateway.notify.request import HookAnswer, HookRequest
 
 TOKEN = "Tk5mQ2vX8rB1nZ7cW3yL0pA9sD4fG6hJ"
-"""Token of the only receiver there is."""
+"""Token of the only receiver."""
 NOW = 1_795_826_421.0
 """2026-11-28 00:40:21 UTC"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """What became of a request."""
+    """The outcome of a request."""
 
     answer: HookAnswer
     notification: Notification | None = None

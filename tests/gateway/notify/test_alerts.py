@@ -1,4 +1,4 @@
-"""What Alertmanager's and Grafana's alerts have in common: severity, counts, lines and the key of a group."""
+"""The common part of alerts from Alertmanager and Grafana: severity, counts, lines and the key of a group."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def alert(severity: str = "", status: str = "firing", **more: Any) -> dict[str, 
         ([{}], Severity.CRITICAL),
     ],
 )
-def test_the_highest_severity_that_fires_counts(alerts: list[dict[str, Any]], severity: Severity) -> None:
+def test_the_highest_firing_severity_counts(alerts: list[dict[str, Any]], severity: Severity) -> None:
     assert severity is severity_of(alerts)
 
 

@@ -1,4 +1,4 @@
-"""Apprise: its server, its schemes, files, and what it is refused."""
+"""Apprise: its server, its schemes, files, and refused requests."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def test_the_id_of_a_request_is_its_idempotency_key() -> None:
     assert done.notification.idempotency_key == "i"
 
 
-def test_this_is_no_relay() -> None:
+def test_a_request_to_other_services_is_refused() -> None:
     headers = {"x-apprise-config-id": TOKEN}
     assert post("apprise", "/notify", {"body": "b", "urls": "json://x"}, headers=headers).answer.status == 403
 
 
 @pytest.mark.parametrize(("hops", "status"), [("0", 200), ("1", 200), ("2", 406), ("x", 406), ("9" * 5000, 406)])
-def test_a_request_that_was_passed_on_often_is_refused(hops: str, status: int) -> None:
+def test_a_request_that_was_forwarded_too_often_is_refused(hops: str, status: int) -> None:
     done = post("apprise", NOTIFY, {"body": "b"}, headers={"x-apprise-recursion-count": hops})
     assert status == done.answer.status
 

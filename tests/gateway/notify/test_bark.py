@@ -39,7 +39,7 @@ def test_an_encrypted_message_is_refused() -> None:
 
 
 @pytest.mark.parametrize("keys", [[TOKEN, "other"], f"{TOKEN}, other"])
-def test_of_several_keys_the_answer_names_the_one_used(keys: object) -> None:
+def test_the_answer_names_the_used_one_of_several_keys(keys: object) -> None:
     done = post("bark", "/push", {"device_keys": keys, "body": "b"})
     assert done.json["data"] == [
         {"device_key": TOKEN, "code": 200},

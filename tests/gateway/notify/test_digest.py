@@ -1,4 +1,4 @@
-"""Bursts become digests: nothing is lost, the order is kept, and the rate holds."""
+"""Bursts become digests: no message is lost, the order stays, and the rate limit is kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_first_messages_are_sent_and_the_rest_is_collected() -> None:
     assert (folded, burst.collected, burst.due_at(RULE)) == ((2, 3), (), None)
 
 
-def test_a_quiet_period_makes_room_again() -> None:
+def test_single_messages_are_sent_again_after_a_quiet_period() -> None:
     burst: Burst[int] = Burst()
     for number in range(2):
         burst, _ = burst.offer(number, 0.0, RULE)
@@ -39,7 +39,7 @@ def test_a_quiet_period_makes_room_again() -> None:
     some.sampled_from([1.0, 10.0, 60.0]),
     some.randoms(use_true_random=False),
 )
-def test_nothing_is_lost_the_order_is_kept_and_the_rate_holds(
+def test_no_message_is_lost_the_order_stays_and_the_rate_limit_is_kept(
     pauses: list[int], messages: int, period: float, rng: object
 ) -> None:
     rule = DigestRule(messages, period)

@@ -25,7 +25,7 @@ TARGET = f"/hooks/json/{TOKEN}"
         ({"a": "x" * 2000}, '{\n  "a": "' + "x" * 1490 + "…"),
     ],
 )
-def test_usual_names_are_found(body: object, text: str) -> None:
+def test_usual_field_names_are_found(body: object, text: str) -> None:
     assert text == post("json", TARGET, body).text
 
 
@@ -34,7 +34,7 @@ def test_a_template_shapes_the_message() -> None:
     assert post("json", TARGET, {"build": {"name": "web", "state": "ok"}}, options=options).text == "web: ok"
 
 
-def test_a_text_is_sent_as_it_is() -> None:
+def test_a_text_is_sent_unchanged() -> None:
     assert post("json", f"{TARGET}?title=T", "any text", headers={"content-type": "text/plain"}).text == "T\n\nany text"
 
 

@@ -15,7 +15,7 @@ from tests.gateway.notify.exchange import TOKEN, post
         (f"/hooks/gotify/{TOKEN}/message", {}),
     ],
 )
-def test_the_token_may_be_in_four_places(target: str, headers: dict[str, str]) -> None:
+def test_the_token_may_be_in_any_of_four_places(target: str, headers: dict[str, str]) -> None:
     assert post("gotify", target, {"message": "m"}, headers=headers).answer.status == 200
 
 

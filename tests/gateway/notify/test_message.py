@@ -29,7 +29,7 @@ def test_a_notification_is_composed(notification: Notification, text: str) -> No
     assert text == compose(notification).text
 
 
-def test_a_text_of_16000_characters_stays_whole() -> None:
+def test_a_text_of_16000_characters_is_not_shortened() -> None:
     assert compose(Notification(text="字" * 16_000)) == OutgoingMessage("字" * 16_000)
 
 

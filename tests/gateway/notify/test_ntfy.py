@@ -98,7 +98,7 @@ def basic(text: str) -> str:
     "authorization",
     [f"Bearer {TOKEN}", basic(f"user:{TOKEN}"), basic(f"{TOKEN}:None"), f"Basic {TOKEN}"],
 )
-def test_a_token_may_stand_beside_any_topic(authorization: str) -> None:
+def test_a_token_may_be_beside_any_topic(authorization: str) -> None:
     assert post("ntfy", "/alerts", "b", headers={"Authorization": authorization}).text == "b"
     encoded = base64.urlsafe_b64encode(authorization.encode()).decode().rstrip("=")
     assert post("ntfy", f"/alerts?auth={encoded}", "b").text == "b"

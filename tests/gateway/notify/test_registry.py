@@ -1,4 +1,4 @@
-"""Every receiver through the same questions, and every request that a real client was seen to send."""
+"""The same questions to every receiver, and the recorded requests of real clients."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Question:
     """Target with the token as `TOKEN`, or without one."""
     body: Any
     success: object
-    """Status, and the part of the answer that clients look at."""
+    """Status, and the part of the answer that clients check."""
     wrong_token: object
     empty_body: Any = None
     """A body that has no text; None if the vendor has none."""
     empty: object = None
-    """Answer to it."""
+    """Answer to that body."""
     headers: dict[str, str] = field(default_factory=dict)
 
     def target_of(self, token: str) -> str:
@@ -116,7 +116,7 @@ def matches(expected: object, status: int, body: bytes) -> bool:
     return expected == (status, {name: answer[name] for name in expected[1]})
 
 
-def test_every_receiver_is_questioned() -> None:
+def test_every_receiver_has_a_question() -> None:
     assert set(RECEIVERS) == {question.kind for question in QUESTIONS}
 
 
@@ -171,7 +171,7 @@ def test_an_invalid_body_is_refused_and_not_shown(question: Question, body: byte
 
 
 @every_receiver
-def test_a_full_queue_says_when_to_try_again(question: Question) -> None:
+def test_a_full_queue_has_the_next_possible_time(question: Question) -> None:
     answer = refused(question.kind, question.target_of(TOKEN), RefusalReason.RATE_LIMITED, retry_after=30)
     assert (answer.status, answer.headers["retry-after"]) == (429, "30")
 
@@ -201,7 +201,7 @@ def test_an_idempotency_key_is_read(question: Question) -> None:
 
 
 @every_receiver
-def test_nothing_shows_the_token_or_the_text(question: Question) -> None:
+def test_no_log_or_repr_shows_the_token_or_the_text(question: Question) -> None:
     done = post(question.kind, question.target_of(TOKEN), question.body_of(TOKEN), headers=question.headers)
     assert TOKEN not in repr(done)
     assert "hello" not in repr(done)
@@ -276,7 +276,7 @@ def test_the_most_specific_path_comes_first(method: str, path: str, kinds: list[
     assert kinds == [candidate.receiver.kind for candidate in candidates(method, path)]
 
 
-def test_a_vendors_host_name_is_known() -> None:
+def test_a_vendors_host_name_is_recognised() -> None:
     assert kinds_of_host("qyapi.weixin.qq.com:443") == ["wecom"]
     assert kinds_of_host("12.push.ft07.com") == ["serverchan"]
     assert kinds_of_host("push.ft07.com") == kinds_of_host("evil.example") == kinds_of_host("") == []

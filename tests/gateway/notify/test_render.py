@@ -158,7 +158,7 @@ def test_any_text_can_be_rendered(source: str) -> None:
 
 
 @given(some.text(alphabet=some.characters(categories=["L", "N"]), min_size=1, max_size=100))
-def test_a_text_without_markup_stays_as_it_is(source: str) -> None:
+def test_a_text_without_markup_is_not_changed(source: str) -> None:
     assert source == markdown_text(source).text == html_text(source).text == mrkdwn_text(source)
 
 

@@ -86,6 +86,6 @@ def test_an_application_gets_an_access_token_and_sends() -> None:
     assert (done.text, done.json["errcode"], done.json["msgid"]) == ("a", 0, "7")
 
 
-def test_an_application_with_a_wrong_token_fetches_another() -> None:
+def test_an_application_with_an_expired_token_gets_a_new_one() -> None:
     assert b"42001" in refused("wecom", "/cgi-bin/message/send", RefusalReason.UNKNOWN_TOKEN).body
     assert b"40001" in refused("wecom", "/cgi-bin/gettoken", RefusalReason.UNKNOWN_TOKEN, method="GET").body
