@@ -10,6 +10,7 @@ from tests.client.conftest import PNG
 
 from webwx.client.state import LoginState, StateChange
 from webwx.errors import InvalidRequest, NotAPicture, SendOutcomeUnknown
+from webwx.gateway.background_sends import FILES, TEXTS
 from webwx.gateway.port import MediaContent, TextContent
 from webwx.gateway.problems import GatewayProblem
 
@@ -173,3 +174,15 @@ async def test_an_interrupted_upload_is_repeated(online: Running, counted: Count
             await asyncio.sleep(0)
     assert await until_settled(account, sent.client_id) == "sent"
     assert sent_files(online) == 1
+
+
+async def test_a_removed_account_leaves_nothing_for_the_background(online: Running, tmp_path: Path) -> None:
+    await log_out(online)
+    account = online.port.account(1)
+    await account.enqueue_file("filehelper", picture(tmp_path))
+    await account.enqueue("filehelper", "later")
+    assert (await account.status()).queued == 2
+    await online.port.remove_account(1)
+
+    assert kept_files(online) == []
+    assert await online.gateway.records.find(FILES) == await online.gateway.records.find(TEXTS) == []

@@ -117,6 +117,12 @@ class BackgroundSends:
         self._waiting[promise.number] = promise
         self.wake()
 
+    async def withdraw(self) -> None:
+        """Delete all promises, because the account is removed; the sends stay in the outbox."""
+        for number in list(self._waiting):
+            await self._records.delete(self._kind, self._record_id(number))
+            del self._waiting[number]
+
     def wake(self) -> None:
         """Try the first promise now, because the account may be able to send again."""
         self._wake.set()

@@ -213,6 +213,7 @@ class LocalGateway:
             return False
         await self._bots.close_account(account)
         await account.close()
+        await account.withdraw()
         await self._records.delete(_ACCOUNT, account.name)
         found = await asyncio.to_thread(self._find_saved)
         self._saved_at[account.name] = found.get(account.name, 0)  # its own last change does not bring it back

@@ -173,6 +173,12 @@ class LocalAccount:
         """Read the saved login again once the present one has ended, because another process has replaced it."""
         self._is_renewed.set()
 
+    async def withdraw(self) -> None:
+        """Delete what is only for the background, after `close`, because the account is removed from the gateway."""
+        for promised in (self._promised, self._promised_files):
+            await promised.withdraw()
+        await self._kept.delete_all_but(())
+
     def note_state(self, change: StateChange) -> None:
         """Store a change of the client's state."""
         self._since = self._clock()

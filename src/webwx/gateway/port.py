@@ -453,7 +453,11 @@ class GatewayPort(Protocol):
         ...
 
     async def remove_account(self, number: int) -> bool:
-        """Remove an account from the gateway; its journal stays. Return whether there was one."""
+        """
+        Remove an account from the gateway, and return whether there was one.
+
+        Its login and its journal stay; what it would have sent in the background stays `queued` in the outbox.
+        """
         ...
 
     def find_account(self, which: str) -> int | None:

@@ -78,7 +78,11 @@ async def change_account(
 
 @delete("/accounts/{account:str}", scope="admin", summary="Remove an account", responses=problems(404, 503))
 async def remove_account(number: AccountNumber, port: InjectedPort, audited: InjectedAudited) -> None:
-    """Remove an account from the gateway. Its login and its messages stay on the disk."""
+    """
+    Remove an account from the gateway. Its login and its messages stay on the disk.
+
+    Sends in the background are not made any more.
+    """
     audited.target = str(number)  # the number of a removed account is not found any more
     await port.remove_account(number)
 
