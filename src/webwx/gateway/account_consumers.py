@@ -131,8 +131,8 @@ class RunningConsumers:
     async def begin(self, owner: str, consumers: AccountConsumers) -> None:
         """Begin to read the events of all accounts."""
         self._running[owner] = consumers
-        for status in await self._port.list_accounts():
-            consumers.serve(status.number)
+        for number in await self._port.list_numbers():
+            consumers.serve(number)
 
     async def end(self, owner: str) -> None:
         """Stop the consumers of an owner, if it has any."""
