@@ -29,6 +29,7 @@ from webwx.representations.times import moment, optional_moment
 InjectedWebhooks = NamedDependency[SkipValidation[Webhooks]]
 InjectedDeliveries = NamedDependency[SkipValidation[WebhookDelivery]]
 
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _WebhookName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 _Filter = Annotated[tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=200)], ...], msgspec.Meta(max_length=50)]
 _Accounts = Annotated[tuple[int, ...], msgspec.Meta(min_length=1, max_length=1000)]
@@ -200,9 +201,9 @@ class ReplayToBegin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     ids: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MOST_REPLAYED)] | None = None
     """Ids of events, in the order in which they are sent."""
-    since: datetime | None = msgspec.field(default=None, name="from")
+    since: _Moment | None = msgspec.field(default=None, name="from")
     """Not written before this time."""
-    until: datetime | None = msgspec.field(default=None, name="to")
+    until: _Moment | None = msgspec.field(default=None, name="to")
     """Not written after this time; null: now."""
 
 
