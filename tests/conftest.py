@@ -10,6 +10,7 @@ import gc
 import logging
 import random
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -133,6 +134,12 @@ def pytest_configure() -> None:
 
     # pytest has no hook for what `pytest.raises` catches, and most of our errors end there.
     pytest.ExceptionInfo.fill_unfilled = hear_and_catch  # type: ignore[method-assign]
+
+
+def pytest_unconfigure() -> None:
+    """End the temporary cluster, also in a worker of pytest-xdist, which ends without the functions of `atexit`."""
+    if (postgres := sys.modules.get("tests.postgres")) is not None:
+        postgres.end_cluster()
 
 
 def pytest_collection_finish() -> None:

@@ -126,9 +126,17 @@ def cluster() -> TemporaryCluster | None:
     if programs is None:
         return None
     started = TemporaryCluster(programs)
-    atexit.register(started.remove)
+    atexit.register(end_cluster)
     started.execute("CREATE EXTENSION btree_gin")
     return started
+
+
+def end_cluster() -> None:
+    """Stop and delete the cluster of this process, if it was started."""
+    started = cluster() if cluster.cache_info().currsize else None
+    if started is not None:
+        started.remove()
+        cluster.cache_clear()
 
 
 _numbers = itertools.count(1)

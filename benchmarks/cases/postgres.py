@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from benchmarks.answers import own_id
@@ -11,6 +12,8 @@ from benchmarks.case import DRIVER, OURS, Case, Figures, Run, World
 from benchmarks.cases.stages import arrival_of, bodies
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from webwx.storage.base import Arrival
 
 
@@ -19,10 +22,15 @@ def _messages(run: Run) -> list[Arrival]:
     return [arrival_of(body) for body in bodies(run.world)]
 
 
-def _url() -> str:
-    from tests.postgres import new_schema
+@contextmanager
+def _server() -> Iterator[str]:
+    """Run a temporary server, and return the URL of an empty schema."""
+    from tests.postgres import end_cluster, new_schema
 
-    return new_schema().url
+    try:
+        yield new_schema().url
+    finally:
+        end_cluster()
 
 
 def ingest(run: Run) -> Figures:
@@ -30,8 +38,8 @@ def ingest(run: Run) -> Figures:
     from webwx import ContactId
     from webwx.storage.postgres.journal import PostgresJournal
 
-    async def main() -> Figures:
-        messages, url = _messages(run), _url()
+    async def main(url: str) -> Figures:
+        messages = _messages(run)
         async with PostgresJournal(url, retention_days=0) as journal:
             accounts = [journal.account(uin) for uin in range(1, run.case.count + 1)]
             for account in accounts:
@@ -48,7 +56,8 @@ def ingest(run: Run) -> Figures:
         assert stored == len(messages)
         return _figures(run, meter.figures)
 
-    return asyncio.run(main())
+    with _server() as url:
+        return asyncio.run(main(url))
 
 
 def driver(run: Run) -> Figures:
@@ -59,8 +68,8 @@ def driver(run: Run) -> Figures:
     from webwx.storage.postgres.entries import APPEND_ALL, Append, columns_of
     from webwx.storage.postgres.journal import PostgresJournal, owned_by_all
 
-    async def main() -> Figures:
-        own, url, count = ContactId(own_id(1)), _url(), run.case.count
+    async def main(url: str) -> Figures:
+        own, count = ContactId(own_id(1)), run.case.count
         async with PostgresJournal(url) as journal:
             for uin in range(1, count + 1):
                 await journal.account(uin).open_login(own, b"", time.time(), [])
@@ -81,7 +90,8 @@ def driver(run: Run) -> Figures:
         assert stored == len(jobs)
         return _figures(run, meter.figures)
 
-    return asyncio.run(main())
+    with _server() as url:
+        return asyncio.run(main(url))
 
 
 def _figures(run: Run, figures: Figures) -> Figures:
