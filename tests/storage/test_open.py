@@ -51,5 +51,5 @@ async def test_each_journal_in_memory_is_a_new_one(path: Path, monkeypatch: pyte
 
 @pytest.mark.parametrize("url", ["mysql://here/journal", "sqlite://here/me.journal", "://"])
 def test_a_url_of_an_unknown_engine_is_refused_with_the_valid_ones(url: str) -> None:
-    with pytest.raises(InvalidSettings, match="use a path, sqlite:///PATH or memory:"):
+    with pytest.raises(InvalidSettings, match="use a path, sqlite:///PATH, postgresql://HOST/DATABASE or memory:"):
         open_journal(url)

@@ -31,7 +31,8 @@ def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTI
 
     Args:
         url: A path; or `sqlite:///` and a path (with a fourth slash if that is absolute); or `memory:`, for a new
-            journal that ends with the process.
+            journal that ends with the process; or `postgresql://` and a host and a database, as for `psql`, which
+            needs `webwx[postgres]`.
         retention_days: Days after which entries and sends are deleted; 0 keeps everything.
 
     Raises:
@@ -50,7 +51,10 @@ def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTI
         return PostgresJournal(place, retention_days=retention_days)
     if separator:
         if scheme != "sqlite" or not rest.startswith("/"):
-            raise InvalidSettings(f"No journal can be opened at {place!r}; use a path, sqlite:///PATH or memory:.")
+            raise InvalidSettings(
+                f"No journal can be opened at {place!r}; use a path, sqlite:///PATH, "
+                "postgresql://HOST/DATABASE or memory:."
+            )
         place = unquote(rest[1:])
     return open_journal_file(place, retention_days=retention_days)
 
@@ -80,7 +84,8 @@ def open_records(url: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTR
     Return the records at a URL. Their file is created when it is first needed.
 
     Args:
-        url: A path; or `memory:`, for new records that end with the process.
+        url: A path; or `memory:`, for new records that end with the process; or `postgresql://` and a host and a
+            database, as for `psql`, which needs `webwx[postgres]`.
         audit_entries: Maximum number of entries in the audit log.
 
     Raises:
@@ -98,7 +103,9 @@ def open_records(url: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTR
 
         return PostgresRecordStore(place, audit_entries=audit_entries)
     if separator:
-        raise InvalidSettings(f"No records can be opened at {place!r}; use a path or memory:.")
+        raise InvalidSettings(
+            f"No records can be opened at {place!r}; use a path, postgresql://HOST/DATABASE or memory:."
+        )
     from webwx.storage.sqlite.records import SqliteRecordStore
 
     return SqliteRecordStore(place, audit_entries=audit_entries)
