@@ -69,7 +69,7 @@ async def serving(metrics: Metrics, address: Address) -> AsyncIterator[str]:
         server = await asyncio.start_server(answer, address.host, address.port, limit=_LONGEST)
     except OSError as error:
         # asyncio replaces the system's text by its own; the number of an unknown name is negative.
-        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else error.strerror or str(error)
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
         raise CommandFailed(f"--metrics cannot use {address}: {reason.lower()}.") from None
     async with server:
         port = server.sockets[0].getsockname()[1]
