@@ -66,9 +66,7 @@ def test_a_copy_under_sends_is_restored_with_all_that_was_there(me: Shell, sandb
         assert len(call(f"{url}/receivers", key)[1]["receivers"]) == 1
         assert len(call(f"{url}/webhooks", key)[1]["webhooks"]) == 1
         _, page = call(f"{url}/accounts/1/messages?limit=500", key)
-        texts = {
-            (entry["event"]["data"] if entry["event"] else entry["send"]).get("text") for entry in page["entries"]
-        }
+        texts = {(entry["event"]["data"] if entry["event"] else entry["send"]).get("text") for entry in page["entries"]}
         assert {*before, "before the copy", "after the restore"} <= texts
         assert call(f"{url}/notify", key, b"again")[0] == 201
     assert archived(home) == archived(tmp_path / "old") != []

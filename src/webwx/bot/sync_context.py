@@ -332,7 +332,7 @@ class SyncContext(Generic[M]):
 
         Args:
             handler: As for `call_later`.
-            at: The time; without a time zone it is of the machine's.
+            at: The time; without a time zone, it is in the machine's.
             data: As for `call_later`.
             chat: As for `call_later`.
             name: As for `call_later`.

@@ -102,7 +102,7 @@ class SyncState:
         self.fetched_at = 0.0
         """Time of the last successful fetch: seconds since 1970 (server's clock)."""
         self.round_began: Moment | None = None
-        """Begin of the last round."""
+        """Time at which the last round began."""
         self.held = 0.0
         """Seconds that the server held the last poll."""
         self.has_more = False

@@ -153,7 +153,7 @@ class WebhookRun:
             await renewed.wait()
 
     async def _deliver_events(self, account: AccountPort, consumer: EventConsumer, renewed: asyncio.Event) -> None:
-        """Deliver until the login ends, and then what needs no retry."""
+        """Deliver events until the login ends, and afterwards the waiting events that need no retry."""
         try:
             async with asyncio.TaskGroup() as group:
                 queues = WebhookQueues(

@@ -472,7 +472,7 @@ async def replay_events(
     """
     webhook = await _reached(webhooks, caller, webhook_id)
     if (data.ids is None) == (data.since is None) or (data.ids is not None and data.until is not None):
-        raise GatewayProblem("bad-request", "A replay has either 'ids', or 'from' and perhaps 'to'.")
+        raise GatewayProblem("bad-request", "A replay has either 'ids', or 'from' and optionally 'to'.")
     if data.ids is not None:
         events = await events_by_id(port, webhook, data.ids)
     else:

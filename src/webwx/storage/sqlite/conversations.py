@@ -66,7 +66,10 @@ def read_deadlines(db: sqlite3.Connection, consumer: int, limit: int) -> list[Co
 def delete_conversations(
     db: sqlite3.Connection, *, before: float = 0, account: int | None = None, chats: Collection[str] = ()
 ) -> None:
-    """Delete conversations of an account (default: all) whose last change and deadline are before a time, of chats."""
+    """
+    Delete conversations, of one account or of all, whose last change and deadline are before a time and that belong to
+    chats.
+    """
     condition, values = "TRUE", list[object]()
     if account is not None:
         condition += " AND consumer IN (SELECT consumer FROM consumers WHERE account = ?)"

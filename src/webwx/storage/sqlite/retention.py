@@ -100,8 +100,8 @@ class Retention:
         """
         Return the time before which entries are too old, in seconds since 1970.
 
-        Times in the file come from the server's clock. That clock may be behind the local one; if it ever ran ahead by
-        years, nothing may be deleted because of that.
+        Times in the file come from the server's clock. That clock may be behind the local one. If it once ran ahead by
+        years, that must not delete anything.
         """
         (newest,) = db.execute("SELECT time FROM batches ORDER BY batch DESC LIMIT 1").fetchone() or (0.0,)
         return min(time.time(), float(newest)) - self._seconds
