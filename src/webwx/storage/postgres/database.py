@@ -30,7 +30,7 @@ from webwx.storage.postgres.schema import migrate
 from webwx.storage.postgres.text import decode_text, encode_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator
     from typing import TypeAlias
 
     from webwx.storage.base import Fence
@@ -149,6 +149,7 @@ class PostgresDatabase:
                 done.set_result(await job())
             except BaseException as error:  # noqa: BLE001 - raised in the caller
                 done.set_exception(error)
+                done.exception()  # the caller may be gone, and then nothing asks for it
             with contextlib.suppress(RuntimeError):  # the caller's loop has ended
                 caller.call_soon_threadsafe(_settle, answer, done)
 
@@ -259,7 +260,7 @@ class PostgresDatabase:
         try:
             return await self._with_connection(job)
         except _LOST:
-            with self._explained("read"):
+            with self.explained("read"):
                 return await self._with_connection(job)
         except (asyncpg.PostgresError, OSError, TimeoutError) as error:
             raise self._failure("read", error) from None
@@ -277,7 +278,7 @@ class PostgresDatabase:
 
     async def changing(self, job: Callable[[Connection], Awaitable[T]]) -> T:
         """Run a job that takes care of its transaction and its fence, called in the thread of the connections."""
-        with self._explained("written"):
+        with self.explained("written"):
             return await self._with_connection(job)
 
     async def _with_connection(self, job: Callable[[Connection], Awaitable[T]]) -> T:
@@ -322,7 +323,8 @@ class PostgresDatabase:
         return connection
 
     @contextlib.contextmanager
-    def _explained(self, verb: str) -> Any:
+    def explained(self, verb: str) -> Iterator[None]:
+        """Raise an error of the driver as a `StorageError`."""
         try:
             yield
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
@@ -351,8 +353,9 @@ class SessionLocks:
         async with self._turn:
             if key in self._held:  # the database would give the same session its lock again
                 return False
-            connection = await self._connected()
-            is_free: bool = await connection.fetchval("SELECT pg_try_advisory_lock($1)", key)
+            with self._database.explained("written"):
+                connection = await self._connected()
+                is_free: bool = await connection.fetchval("SELECT pg_try_advisory_lock($1)", key)
             if is_free:
                 self._held.add(key)
             return is_free
@@ -376,7 +379,8 @@ class SessionLocks:
             if key in self._held:
                 self._held.discard(key)
                 if self._connection is not None and not self._connection.is_closed():
-                    await self._connection.fetchval("SELECT pg_advisory_unlock($1)", key)
+                    with self._database.explained("written"):
+                        await self._connection.fetchval("SELECT pg_advisory_unlock($1)", key)
 
     async def renew(self) -> None:
         """Take the locks again if the connection was lost."""
