@@ -40,7 +40,7 @@ class Deliveries:
         self.attempts = AttemptLog(owned)
         self.retries = WebhookRetries(owned, now, Pauses(), random.Random(1))
         health = WebhookHealth(running.port, gateway.webhooks, gateway.notices, now)
-        self.events = WebhookEvents(WebhookSender(client, now), self.attempts, self.retries, health)
+        self.events = WebhookEvents(WebhookSender(lambda: client, now), self.attempts, self.retries, health)
 
     async def statuses(self) -> list[int | None]:
         return [each.status for each in await self.attempts.read(self.webhook.id, limit=100)]

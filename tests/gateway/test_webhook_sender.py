@@ -31,7 +31,7 @@ TOLD = AccountEvent(account=2, event=msgspec.structs.replace(TEXT, number=7), at
 @pytest.fixture
 async def sender() -> AsyncIterator[WebhookSender]:
     async with OutgoingClient() as client:
-        yield WebhookSender(client, lambda: NOW)
+        yield WebhookSender(lambda: client, lambda: NOW)
 
 
 def webhook(receiver: WebhookReceiver, form: WebhookFormat = "event") -> StoredWebhook:
