@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 
 class Components(NamedTuple):
-    """What the methods of a client delegate to."""
+    """Components to which the methods of a client delegate."""
 
     describe: Callable[[], str]
     """Returns what identifies the client, without secrets."""

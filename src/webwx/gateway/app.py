@@ -263,6 +263,6 @@ class Gateway:
 
 
 def _caller(scope: Scope) -> Caller:
-    """Return who makes the request, as `Access` has found it."""
+    """Return the caller of a request, whom `Access` has identified."""
     caller: Caller = scope["user"]
     return caller

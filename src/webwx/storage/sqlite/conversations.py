@@ -66,10 +66,7 @@ def read_deadlines(db: sqlite3.Connection, consumer: int, limit: int) -> list[Co
 def delete_conversations(
     db: sqlite3.Connection, *, before: float = 0, account: int | None = None, chats: Collection[str] = ()
 ) -> None:
-    """
-    Delete conversations, of one account or of all, whose last change and deadline are before a time and that belong to
-    chats.
-    """
+    """Delete conversations by their last change and deadline, by account and by chat; without conditions, all."""
     condition, values = "TRUE", list[object]()
     if account is not None:
         condition += " AND consumer IN (SELECT consumer FROM consumers WHERE account = ?)"
