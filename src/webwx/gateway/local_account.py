@@ -158,7 +158,7 @@ class LocalAccount:
         works = (self._sync(), self._promised.run(), self._promised_files.run())
         self._tasks = [loop.create_task(work) for work in works]
 
-    async def close(self, *, patience: float = 10.0) -> None:
+    async def close(self, *, patience: float = 8.0) -> None:
         """Wait for sends in progress, and stop everything."""
         await self._logins.cancel()
         if self._sending:
@@ -698,6 +698,10 @@ class LocalConsumer:
     def ack(self, number: int) -> None:
         """Acknowledge an event by its number."""
         self._subscription.ack(number)
+
+    async def flush(self) -> None:
+        """Return once every acknowledgement is stored."""
+        await self._subscription.flush()
 
     async def failed(self, number: int, error: str) -> int:
         """Store a failed attempt at an event, and return the number of failed attempts."""

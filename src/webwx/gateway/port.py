@@ -152,6 +152,10 @@ class EventConsumer(Protocol):
         """Acknowledge an event by its number; it is not delivered to this consumer again."""
         ...
 
+    async def flush(self) -> None:
+        """Return once every acknowledgement is stored."""
+        ...
+
     async def failed(self, number: int, error: str) -> int:
         """Store a failed attempt at an event, and return the number of failed attempts, counted across restarts."""
         ...

@@ -27,6 +27,8 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="ack", 
     """A message of a client with a consumer: an event is handled."""
 
     number: int
+    confirm: bool = False
+    """Whether the answer `acknowledged` is sent once this and all earlier acknowledgements are stored."""
 
 
 class EventFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="event"):
@@ -40,7 +42,16 @@ class EventFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag=
 class OtherFrame(msgspec.Struct, frozen=True, kw_only=True):
     """Anything else for a client."""
 
-    op: Literal["ready", "reset", "account.state", "webhook.disabled", "webhook.failing", "webhook.test", "error"]
+    op: Literal[
+        "ready",
+        "reset",
+        "account.state",
+        "webhook.disabled",
+        "webhook.failing",
+        "webhook.test",
+        "acknowledged",
+        "error",
+    ]
     cursor: str | None = None
     data: object = None
 

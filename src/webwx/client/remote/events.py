@@ -15,7 +15,7 @@ import msgspec
 from webwx.client.remote.missing import missing
 from webwx.client.retry import Backoff
 from webwx.client.stream import EventStream
-from webwx.errors import NotThroughGateway, ProtocolError, TransportError
+from webwx.errors import NotThroughGateway, ProtocolError, StorageError, TransportError
 from webwx.model.events import is_quiet
 from webwx.representations.consumers import Ack, EventFrame, Hello, OtherFrame
 from webwx.representations.events import event_of
@@ -54,7 +54,7 @@ class RemoteEvents:
         if not follow:
             raise NotThroughGateway("A client of a gateway has no follow=False; read_events ends with the last event.")
         reading = _Reading(self._calls, consumer, self._retry_after, include_all=include_all)
-        return EventStream(reading.events(), reading.acknowledge)
+        return EventStream(reading.events(), reading.confirm)
 
 
 class _Reading:
@@ -69,6 +69,8 @@ class _Reading:
         self._yielded = 0
         """Number of the event that was yielded and is not acknowledged; 0: none."""
         self._acknowledged: deque[int] = deque(maxlen=_REMEMBERED)
+        self._waiting: deque[EventFrame | OtherFrame] = deque()
+        """Frames that arrived while a confirmation was waited for."""
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Yield events until the reader goes, or an error that does not pass."""
@@ -90,11 +92,9 @@ class _Reading:
 
     async def _frames(self, socket: TextSocket) -> AsyncGenerator[Event, None]:
         """Yield the events that are to be shown; acknowledge the others."""
-        while (text := await socket.receive()) is not None:
-            frame = _frame_of(text)
+        self._waiting.clear()
+        while (frame := await self._next_frame(socket)) is not None:
             if isinstance(frame, OtherFrame):
-                if frame.op == "error":
-                    _raise(frame.data)
                 self._backoff.reset()
                 continue
             event = event_of(frame.event)
@@ -105,6 +105,18 @@ class _Reading:
                 self._yielded = event.number
                 yield event
 
+    async def _next_frame(self, socket: TextSocket) -> EventFrame | OtherFrame | None:
+        """Return the next frame; None at the end of the connection."""
+        if self._waiting:
+            return self._waiting.popleft()
+        text = await socket.receive()
+        if text is None:
+            return None
+        frame = _frame_of(text)
+        if isinstance(frame, OtherFrame) and frame.op == "error":
+            _raise(frame.data)
+        return frame
+
     async def acknowledge(self) -> None:
         """Acknowledge the event that was yielded last."""
         number, self._yielded = self._yielded, 0
@@ -112,9 +124,32 @@ class _Reading:
             self._acknowledged.append(number)
             await self._send_ack(number)
 
-    async def _send_ack(self, number: int) -> None:
+    async def confirm(self) -> None:
+        """
+        Acknowledge the event that was yielded last, and return once the gateway has stored it.
+
+        Raises:
+            StorageError: The connection was lost before; the event may be delivered again.
+        """
+        number, socket = self._yielded, self._socket
+        if not number:
+            return
+        self._yielded = 0
+        try:
+            await self._send_ack(number, confirm=True)
+            while socket is not None and (text := await socket.receive()) is not None:
+                frame = _frame_of(text)
+                if isinstance(frame, OtherFrame) and frame.op == "acknowledged":
+                    self._acknowledged.append(number)
+                    return
+                self._waiting.append(frame)
+        except TransportError:
+            pass
+        raise StorageError("The connection to the gateway was lost before the acknowledgement was confirmed.")
+
+    async def _send_ack(self, number: int, *, confirm: bool = False) -> None:
         if self._socket is not None:
-            await self._socket.send(msgspec.json.encode(Ack(number=number)).decode())
+            await self._socket.send(msgspec.json.encode(Ack(number=number, confirm=confirm)).decode())
 
 
 def _frame_of(text: str) -> EventFrame | OtherFrame:

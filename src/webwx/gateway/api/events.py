@@ -266,6 +266,9 @@ class _Consuming:
                 self._unacknowledged.discard(ack.number)
                 self._consumer.ack(ack.number)
                 self._has_room.set()
+            if ack.confirm:
+                await self._consumer.flush()
+                await _send(self._socket, OtherFrame(op="acknowledged", data=ack.number))
 
 
 async def _send(socket: WebSocket[Caller, None, State], frame: EventFrame | OtherFrame) -> None:
