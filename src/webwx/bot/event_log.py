@@ -78,7 +78,7 @@ class EventLog:
 
 
 def _origin(context: Context) -> str:
-    """Return who an event is from and, in a chatroom, where, such as ` from 阿华 in 家人群`."""
+    """Return the sender of an event and, if it is in a chatroom, the name of that, such as ` from 阿华 in 家人群`."""
     event, client = context.event, context.client
     if getattr(event, "is_self", False):
         return " from this account"

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from webwx.storage.base import RecordStore
 
 LARGE_AT_ONCE = 4
-"""Requests with a body above `MAX_BODY` that are in memory at once; others wait."""
+"""Maximum number of requests in memory with a body above `MAX_BODY`; others wait."""
 
 _log = logging.getLogger("webwx.gateway")
 

@@ -252,12 +252,12 @@ class WebhookDelivery:
         return self._retries.is_waiting(webhook_id)
 
     async def test(self, webhook: StoredWebhook) -> WebhookAttempt:
-        """Send an event of the type `webhook.test` once, and return what came of it."""
+        """Send an event of the type `webhook.test` once, and return the outcome."""
         return await self._events.test(webhook, webhook.new_notice("webhook.test", time=self._clock()))
 
     def replay(self, webhook_id: str, events: Sequence[AccountEvent]) -> None:
         """
-        Send events to a webhook again, once each, in the background; its position stays.
+        Send events to a webhook again, once each, in the background; its position does not change.
 
         Raises:
             GatewayProblem: The webhook is disabled, or an earlier replay is not finished.

@@ -389,7 +389,7 @@ async def rotate_webhook(
 async def test_webhook(
     webhook_id: FromPath[str], webhooks: InjectedWebhooks, deliveries: InjectedDeliveries, caller: InjectedCaller
 ) -> DeliveryView:
-    """Send an event of the type `webhook.test` once, and return what came of it."""
+    """Send an event of the type `webhook.test` once, and return the outcome."""
     webhook = await _reached(webhooks, caller, webhook_id)
     return _view_of_attempt(await deliveries.test(webhook), caller)
 
