@@ -217,7 +217,7 @@ def _word_type(annotation: object) -> WordType | None:
 
 
 def _one_of(values: dict[str, object], others: dict[str, object] | None = None) -> WordType:
-    """Return the type of a word that is one of some words; the usage shows the first ones only."""
+    """Return the type of a word with fixed choices; the usage shows only the first ones."""
     found = {levelled(word): value for word, value in ((others or {}) | values).items()}
 
     def convert(word: str) -> object:

@@ -141,7 +141,7 @@ class _QueuedCall:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self.outcome: asyncio.Future[BaseException | None] = self._loop.create_future()
-        """Resolved with the exception, as a result because a future refuses some exceptions; None: there is none."""
+        """Future whose result is the exception of the call, or None; a future refuses some exceptions as its own."""
 
     def run(self) -> None:
         error: BaseException | None = None

@@ -90,7 +90,7 @@ class AccountIdentities:
         return await (await self._readable_part()).identities.links(identity.number)
 
     async def merge_identities(self, one: To, other: To) -> Identity:
-        """Merge two identities for good; the first one's number stays."""
+        """Merge two identities permanently; the number of the first one stays."""
         first, second = await self.who(one), await self.who(other)
         return await (await self._readable_part()).identities.merge(first.number, second.number)
 

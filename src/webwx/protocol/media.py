@@ -277,7 +277,7 @@ class FileDownloadRequest(Wire, frozen=True, kw_only=True):
     pass_ticket: InQuery[str] = ""
     webwx_data_ticket: InQuery[str] = ""
     sid: InQuery[str] = ""
-    """File Transfer Helper only."""
+    """Sent by File Transfer Helper only."""
     mmweb_appid: InQuery[str] = ""
 
     def __repr__(self) -> str:

@@ -284,7 +284,7 @@ class AppRequest(Wire, frozen=True, kw_only=True):
     fun: InQuery[str] = "async"
     f: InQuery[str] = "json"
     mod: InQuery[str] = ""
-    """`desktop` in that profile."""
+    """`desktop` in the profile of that name."""
     pass_ticket: InQuery[str] = ""
     credentials: Credentials = msgspec.field(name="BaseRequest", default=Credentials())
     msg: OutgoingApp

@@ -53,7 +53,7 @@ class PostgresLink(NamedTuple):
 
     @property
     def how(self) -> StoredFinding:
-        """How it was found."""
+        """How the identity of the contact was found."""
         return msgspec.json.decode(self.found, type=StoredFinding)
 
 
