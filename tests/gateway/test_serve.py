@@ -27,6 +27,16 @@ def test_a_free_port_is_opened_and_its_address_shown() -> None:
         assert listener.url == f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
 
 
+def test_a_connection_sends_the_second_part_of_an_answer_at_once() -> None:
+    listener = listen(GatewayConfig(listen=ListenTable(port=0)))
+    with listener.socket as listening:
+        listening.setblocking(True)
+        with socket.create_connection(listening.getsockname()):
+            accepted, _ = listening.accept()
+            with accepted:
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_an_address_that_would_show_keys_to_a_network_is_refused() -> None:
     with pytest.raises(InvalidSettings):
         listen(GatewayConfig(listen=ListenTable(host="0.0.0.0", port=0)))
