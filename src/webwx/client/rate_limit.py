@@ -96,7 +96,7 @@ class Limit(NamedTuple):
     most: int
     """Maximum number of actions within `period`."""
     period: float
-    """Length of that window in seconds."""
+    """Length of the window of time in seconds."""
     spacing: float
     """Minimum seconds between two actions."""
     burst: int = 1

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.gateway")
 
 _REOPEN = 5.0
-"""Seconds until a consumer is opened again that another process, or a disk, has prevented."""
+"""Seconds before another attempt to open a consumer, after another process or a disk error prevented it."""
 
 
 class AccountConsumers:

@@ -40,7 +40,7 @@ class EventFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag=
 
 
 class OtherFrame(msgspec.Struct, frozen=True, kw_only=True):
-    """Anything else for a client."""
+    """Any other message to a client."""
 
     op: Literal[
         "ready",
