@@ -74,7 +74,7 @@ class CapabilityLinks:
         return "CapabilityLinks()"
 
     async def create(self, opens: LinkedThing, caller: Caller, account: int, event: int = 0) -> NewLink:
-        """Store a link of a caller, and return it with its token, the only time that it is known."""
+        """Store a link of a caller, and return it with its token, which is not stored."""
         await self._delete_expired()
         token, now = secrets.token_urlsafe(16), self._clock()
         link = SharedLink(

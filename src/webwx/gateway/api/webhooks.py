@@ -197,7 +197,7 @@ class LostDeliveryList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayToBegin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which events to send again: some ids, or those of a time that the webhook wants."""
+    """Events to send again: the given ids, or all events of a period that the webhook wants."""
 
     ids: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MOST_REPLAYED)] | None = None
     """Ids of events, in the order in which they are sent."""

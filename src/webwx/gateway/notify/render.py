@@ -146,7 +146,7 @@ class _TextWriter(HTMLParser):
         self._lines: list[str] = []
         self._line: list[str] = []
         self._prefixes: list[str] = []
-        """Of each open quote and list item, what its lines begin with."""
+        """The beginning of the lines in each open quote and list item."""
         self._bullet = ""
         """Prefix of the next line only: the sign of a list item."""
         self._lists: list[_List] = []
