@@ -113,7 +113,7 @@ class BotRun:
             self._task.cancel()
 
     async def wait(self) -> None:
-        """Return once it has ended."""
+        """Return once the bot has ended."""
         await asyncio.wait([self._task])
 
     async def _run(self) -> None:

@@ -182,7 +182,7 @@ def _explained(seconds: float) -> Iterator[None]:
 
 
 class _RefusedByCheck(OSError):
-    """A refusal on its way through the connector, which passes on only this kind of error."""
+    """A refusal as an `OSError`, the only kind of error that the connector forwards."""
 
 
 class _CheckedResolver(AbstractResolver):

@@ -79,8 +79,8 @@ def read_loosely(text: str) -> Element | None:
     """
     Parse XML as it really arrives; None if nothing in it can be parsed.
 
-    A chatroom's prefix, raw `&` and `<` in a title, control characters, a truncated end and text after the root lose
-    only themselves. What `read_xml` refuses for safety is refused here too.
+    A chatroom's prefix, raw `&` and `<` in a title, control characters, a truncated end and text after the root do not
+    affect the other elements. What `read_xml` refuses for safety is refused here too.
     """
     text = text[text.find("<") :] if "<" in text else ""
     root = _parse(text, keeps_rest=False)

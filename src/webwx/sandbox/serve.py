@@ -285,11 +285,11 @@ class _HttpConnection(asyncio.Protocol):
         self._http.data_received(data)
 
     def eof_received(self) -> bool | None:
-        """Pass on that the client has no more to send."""
+        """Forward the end of the client's data."""
         return self._http.eof_received()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Pass on the end."""
+        """Forward the end of the connection."""
         self._disarm()
         self._http.connection_lost(error)
 
