@@ -247,7 +247,7 @@ class NotificationQueue:
     # -- what is held ------------------------------------------------------------------------------------------------
 
     async def flush(self) -> None:
-        """Send what is held, is due, and belongs to an account that is online."""
+        """Send held messages that are due and whose account is online."""
         async with self._flushing:
             for receiver_id in list(self._bursts):
                 receiver = await self._receivers.get(receiver_id)
