@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def journal(path: Path) -> AsyncIterator[SqliteJournal]:
-    journal = SqliteJournal(path)
+    journal = SqliteJournal(path, retention_days=0)
     yield journal
     await journal.close()
 

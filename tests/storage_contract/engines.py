@@ -26,7 +26,7 @@ class StorageEngine(Protocol):
     survives: bool
     """Whether a journal survives its process and several processes may open it at once."""
 
-    def open(self, *, retention_days: float = 90) -> Journal:
+    def open(self, *, retention_days: float = 0) -> Journal:
         """Return a journal of this place; an engine that survives its process returns a new object at each call."""
         ...
 
@@ -56,7 +56,7 @@ class SqliteEngine:
     def url(self) -> str:
         return str(self.path)
 
-    def open(self, *, retention_days: float = 90) -> SqliteJournal:
+    def open(self, *, retention_days: float = 0) -> SqliteJournal:
         return SqliteJournal(self.path, retention_days=retention_days)
 
     async def end(self, journal: Journal, consumer: Consumer) -> None:
@@ -78,7 +78,7 @@ class MemoryEngine:
     def __init__(self) -> None:
         self._ended: MemoryJournal | None = None
 
-    def open(self, *, retention_days: float = 90) -> MemoryJournal:
+    def open(self, *, retention_days: float = 0) -> MemoryJournal:
         journal, self._ended = self._ended, None
         return journal or MemoryJournal(retention_days=retention_days)
 
@@ -103,7 +103,7 @@ class PostgresEngine:
     def url(self) -> str:
         return self.schema.url
 
-    def open(self, *, retention_days: float = 90) -> PostgresJournal:
+    def open(self, *, retention_days: float = 0) -> PostgresJournal:
         return PostgresJournal(self.url, retention_days=retention_days)
 
     async def end(self, journal: Journal, consumer: Consumer) -> None:

@@ -96,7 +96,7 @@ async def converse(journal: Journal, count: str) -> None:
 
 async def main(url: str, verb: str, *words: str) -> None:
     """Run the requested task, then print that it has ended."""
-    journal = open_journal(url)
+    journal = open_journal(url, retention_days=0)
     verbs = {"send": send, "hold": hold, "leave": leave, "forget": forget, "store": store, "converse": converse}
     await verbs[verb](journal, *words)
     await journal.close()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 async def path(tmp_path: Path) -> Path:
     """A journal with two sends and a consumer."""
     path = tmp_path / "a ?#.journal"
-    journal = SqliteJournal(path)
+    journal = SqliteJournal(path, retention_days=0)
     account = journal.account(1)
     for client_id in ("1", "2"):
         await account.outbox.add(client_id=client_id, chat=FILEHELPER, kind="text", text="geheim", key="", time=1.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from webwx.storage.base import Outgoing
 
-NOW = 1_764_012_345.123456
+NOW = int(time.time()) + 0.123456
+"""Recent, because old sends are deleted."""
 
 
 async def added(
@@ -90,7 +92,7 @@ import asyncio, sys
 from webwx import SqliteJournal
 
 async def main():
-    outbox = SqliteJournal(sys.argv[1]).account(int(sys.argv[2])).outbox
+    outbox = SqliteJournal(sys.argv[1], retention_days=0).account(int(sys.argv[2])).outbox
     for number, state in enumerate(("queued", "sending", "sent"), 1):
         row = await outbox.add(client_id=f"9{number}", chat="@friend", kind="text", text="x", key=state, time=1.0)
         if state != "queued":
@@ -130,7 +132,7 @@ import asyncio, os, signal, sys
 from webwx import ContactId, Receipt, SqliteJournal
 
 async def main():
-    journal = SqliteJournal(sys.argv[1])
+    journal = SqliteJournal(sys.argv[1], retention_days=0)
     for uin in (1, 2):
         outbox = journal.account(uin).outbox
         await outbox.add(client_id="lost", chat="@friend", kind="text", text="x", key="lost", time=1.0, state="sending")
