@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from webwx.settings import Settings
 
 EXTRAS = (
-    "cronsim", "cryptography", "keyring", "litestar", "markdown-it-py", "multipart", "prometheus-client", "trustme",
-    "uvicorn", "websockets", "winloop" if sys.platform == "win32" else "uvloop",
+    "asyncpg", "cronsim", "cryptography", "keyring", "litestar", "markdown-it-py", "multipart", "prometheus-client",
+    "trustme", "uvicorn", "websockets", "winloop" if sys.platform == "win32" else "uvloop",
 )  # fmt: skip
 """Optional dependencies."""
 
 PACKAGES = ("aiohappyeyeballs", "aiohttp", "click", "httptools", "isal", "msgspec", "segno", *EXTRAS)
-"""Required dependencies, as pyproject.toml names them."""
+"""All dependencies, as pyproject.toml names them."""
 
 VARIABLES = (
     "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LC_ALL", "NO_COLOR", "NO_PROXY", "PYTHONIOENCODING", "PYTHONUTF8",
