@@ -72,8 +72,8 @@ def main() -> int:
 
     # SIGTERM ends started processes as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    told = report.read(options.out)
-    results: dict[str, list[Round]] = {name: case["rounds"] for name, case in told.get("cases", {}).items()}
+    earlier = report.read(options.out)
+    results: dict[str, list[Round]] = {name: case["rounds"] for name, case in earlier.get("cases", {}).items()}
     ran: dict[str, list[Round]] = {}
     code = 0
     try:
@@ -93,7 +93,7 @@ def main() -> int:
     except KeyboardInterrupt:
         progress("Interrupted; what is there is written.")
         code = INTERRUPTED
-    cases = told.get("cases", {}) | report.as_json(CASES, ran)
+    cases = earlier.get("cases", {}) | report.as_json(CASES, ran)
     report.write(options.out, {"cases": cases, "measures": report.values(results, results)})
     now, baseline = report.values(results, ran), report.read(BASELINE)
     if options.compare:

@@ -1,5 +1,5 @@
 """
-One run of one variant, in a process of its own: told on the command line, and what it measured comes back on stdout.
+One run of one variant in its own process: arguments on the command line, figures on stdout.
 
     python -m benchmarks.actor '{"case": "sends", "variant": "ours", ...}'
 """
@@ -18,18 +18,18 @@ from benchmarks.machine import allow_connections, use_core
 
 def main() -> None:
     """Run it."""
-    told = json.loads(sys.argv[1])
+    arguments = json.loads(sys.argv[1])
     # Whatever is measured may write to stdout.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     use_core(1)
     allow_connections()
-    case = CASES[told["case"]].scaled(told["scale"])
+    case = CASES[arguments["case"]].scaled(arguments["scale"])
     run = Run(
-        case=case, port=told["port"], control=told["control"], ca_file=told["ca_file"],
-        folder=Path(told["folder"]), shared=Path(told["shared"]),
+        case=case, port=arguments["port"], control=arguments["control"], ca_file=arguments["ca_file"],
+        folder=Path(arguments["folder"]), shared=Path(arguments["shared"]),
     )  # fmt: skip
-    work = case.prepare if told["variant"] == PREPARE else case.variants[told["variant"]]
+    work = case.prepare if arguments["variant"] == PREPARE else case.variants[arguments["variant"]]
     assert work is not None
     answers.write(json.dumps(work(run)) + "\n")
     answers.flush()

@@ -142,12 +142,12 @@ class Run:
         return dataclasses.replace(self, case=dataclasses.replace(self.case, world=world), **where)
 
     def ask_server(self, word: str) -> dict[str, Any]:
-        """Say a word to the server, beside the protocol: `release` what waits, or just tell how it is."""
+        """Send a command to the server, outside the protocol: `release` what waits, or `tell` its state."""
         with socket.create_connection(("127.0.0.1", self.control)) as line:
             line.sendall(f"{word}\n".encode())
             with line.makefile() as answer:
-                told: dict[str, Any] = json.loads(answer.readline())
-        return told
+                state: dict[str, Any] = json.loads(answer.readline())
+        return state
 
     def meter(self) -> Meter:
         """Measure a block of this run; what waits at the server is released when it begins."""
@@ -176,6 +176,6 @@ class Meter:
             "seconds": seconds,
             "cpu": cpu,
             "server_cpu": self._run.ask_server("tell")["cpu"] - self._server,
-            # Linux counts pages for each core by itself, and may tell of a smaller "most" than it told of before.
+            # Linux counts pages for each core by itself, and may report a smaller maximum than before.
             "peak_growth": max(0.0, peak() - self._peak),
         }

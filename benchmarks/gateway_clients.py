@@ -22,8 +22,8 @@ from benchmarks.machine import allow_connections, use_core
 _END_OF_HEAD = b"\r\n\r\n"
 
 
-def _say(told: object) -> None:
-    sys.stdout.write(json.dumps(told) + "\n")
+def _say(value: object) -> None:
+    sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()
 
 

@@ -64,8 +64,14 @@ def run_once(case: Case, variant: str, folder: Path, *, scale: float = 1.0) -> F
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as own, server(case.scaled(scale).world, Path(own)) as where:
-        told = {"case": case.name, "variant": variant, "scale": scale, "folder": own, "shared": str(folder)} | where
-        command = [sys.executable, "-m", "benchmarks.actor", json.dumps(told)]
+        arguments = {
+            "case": case.name,
+            "variant": variant,
+            "scale": scale,
+            "folder": own,
+            "shared": str(folder),
+        } | where
+        command = [sys.executable, "-m", "benchmarks.actor", json.dumps(arguments)]
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, cwd=ROOT, timeout=LONGEST, start_new_session=True,

@@ -54,11 +54,11 @@ AXES: dict[str, tuple[str, tuple[Panel, ...]]] = {
 """What is drawn, by axis: how the axis is called, and its panels."""
 
 
-def points(told: dict[str, Any], axis: str, figure: str) -> list[Point]:
+def points(results: dict[str, Any], axis: str, figure: str) -> list[Point]:
     """Return the medians of a figure along an axis."""
     found = []
     for case in CASES.values():
-        rounds = told["cases"].get(case.name, {}).get("rounds", [])
+        rounds = results["cases"].get(case.name, {}).get("rounds", [])
         if case.axis == axis and rounds:
             found.append((case.at, statistics.median(each["ours"][figure] for each in rounds)))
     return found
@@ -94,8 +94,8 @@ def _panel(title: str, line: list[Point], axis: str) -> Iterator[str]:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
     yield f'<polyline points="{path}" fill="none" stroke="#07c160" stroke-width="2"/>'
     for (x, y), (at, value) in zip(placed, line, strict=True):
-        told = f"<title>{_short(at)}: {_short(value)}</title>"
-        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#07c160">{told}</circle>'
+        title = f"<title>{_short(at)}: {_short(value)}</title>"
+        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="#07c160">{title}</circle>'
 
 
 def _round_up(value: float) -> float:
@@ -116,10 +116,10 @@ def _short(value: float) -> str:
 def main() -> None:
     """Draw what was measured."""
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "bench.json"
-    told = json.loads(source.read_text(encoding="utf-8"))
+    results = json.loads(source.read_text(encoding="utf-8"))
     FOLDER.mkdir(exist_ok=True)
     for axis, (name, panels) in AXES.items():
-        lines = [(panel.title, points(told, axis, panel.figure)) for panel in panels]
+        lines = [(panel.title, points(results, axis, panel.figure)) for panel in panels]
         if all(line for _, line in lines):
             (FOLDER / f"{axis}.svg").write_text(draw(lines, name), encoding="utf-8")
             print(FOLDER / f"{axis}.svg")

@@ -86,15 +86,15 @@ def values(results: Mapping[str, Sequence[Round]], cases: Collection[str]) -> di
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Read what was written; nothing when there is none."""
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return told
+    """Return the JSON of a file; an empty object if there is no file."""
+    figures: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return figures
 
 
-def write(path: Path, told: object) -> None:
+def write(path: Path, value: object) -> None:
     """Write JSON that can be read, and compared line by line."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def compare(now: Mapping[str, float], baseline: Mapping[str, float], tolerance: float) -> tuple[list[str], bool]:

@@ -91,9 +91,9 @@ class Line:
         content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
         head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookies}\r\nContent-Length: {len(content)}\r\n"
         self._writer.write(head.encode() + b"\r\n" + content)
-        told = await self._reader.readuntil(b"\r\n\r\n")
-        length = re.search(rb"(?i)content-length: (\d+)", told)
-        return told + (await self._reader.readexactly(int(length[1])) if length else b"")
+        received = await self._reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: (\d+)", received)
+        return received + (await self._reader.readexactly(int(length[1])) if length else b"")
 
     def close(self) -> None:
         """Hang up."""
@@ -117,9 +117,9 @@ class Account:
         """Go through a login that confirms itself, and learn who the friends are."""
         line = self._line
         uuid = found(rb'uuid = "([^"]+)"', await line.ask("GET", "/jslogin?appid=wx782c26e4c19acffb", ""))
-        while b"window.code=200" not in (told := await line.ask("GET", f"{API}/login?uuid={uuid}&tip=0", "")):
+        while b"window.code=200" not in (answer := await line.ask("GET", f"{API}/login?uuid={uuid}&tip=0", "")):
             pass
-        ticket = found(rb'redirect_uri="http://[^/]+([^"]+)"', told)
+        ticket = found(rb'redirect_uri="http://[^/]+([^"]+)"', answer)
         keys = await line.ask("GET", f"{ticket}&fun=new&version=v2", "")
         self._cookies = "; ".join(f"{name.decode()}" for name in re.findall(rb"Set-Cookie: ([^;]+)", keys))
         self._base = {"Uin": 0, "Sid": found(rb"<wxsid>(.*?)<", keys), "Skey": "", "DeviceID": "e1"}
@@ -133,9 +133,9 @@ class Account:
         while True:
             key = "|".join(f"{pair['Key']}_{pair['Val']}" for pair in self._key["List"])
             path = f"{API}/synccheck?sid={quote(str(self._base['Sid']), safe='')}&synckey={quote(key)}"
-            told = await self._poll.ask("GET", path, self._cookies)
+            answer = await self._poll.ask("GET", path, self._cookies)
             now = time.perf_counter()
-            if b'selector:"0"' in told:
+            if b'selector:"0"' in answer:
                 continue
             wish = {"BaseRequest": self._base, "SyncKey": self._key, "rr": 1}
             fetched = parsed(await self._line.ask("POST", f"{API}/webwxsync", self._cookies, wish))

@@ -85,14 +85,14 @@ class Client:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    async def told(self) -> dict[str, Any]:
+    async def read_line(self) -> dict[str, Any]:
         """Return its next line."""
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
             raise AssertionError("A program at the gateway has ended; what it wrote is above.")
-        told: dict[str, Any] = json.loads(line)
-        return told
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def go(self) -> None:
         """Send it a line, which lets it continue."""
@@ -132,11 +132,11 @@ def through_the_api(run: Run) -> Figures:
         async with started(run) as gateway:
             given = {"port": gateway.number, "key": gateway.key, "count": case.count, "in_flight": case.in_flight}
             async with client("send", warm=-(-WARM // case.in_flight) * case.in_flight, **given) as sender:
-                await sender.told()
+                await sender.read_line()
                 with run.meter() as meter:
                     sender.go()
-                    told = await sender.told()
-        return _figures(meter.figures | {"seconds": told["seconds"]}, case.count, told["waits"])
+                    measured = await sender.read_line()
+        return _figures(meter.figures | {"seconds": measured["seconds"]}, case.count, measured["waits"])
 
     return asyncio.run(main())
 
@@ -179,7 +179,7 @@ def to_webhooks(run: Run) -> Figures:
 
         requests = run.world.texts * WEBHOOKS
         async with started(run) as gateway, client("receive", requests=requests) as receiver:
-            url = f"http://127.0.0.1:{(await receiver.told())['port']}/"
+            url = f"http://127.0.0.1:{(await receiver.read_line())['port']}/"
             for number in range(WEBHOOKS):
                 webhook = StoredWebhook(
                     id="", secret="", created_at=0, name=str(number), url=url, types=("message.text",),
@@ -189,7 +189,7 @@ def to_webhooks(run: Run) -> Figures:
                 await gateway.gateway.deliveries.apply(made.webhook.id)
             with run.meter() as meter:
                 begun = time.monotonic()
-                seconds = (await receiver.told())["at"] - begun
+                seconds = (await receiver.read_line())["at"] - begun
         return meter.figures | {
             "seconds": seconds,
             "per_second": requests / seconds,
@@ -218,10 +218,10 @@ def to_readers(run: Run) -> Figures:
         async with started(run) as gateway:
             given = {"port": gateway.number, "key": gateway.key, "readers": run.case.count, "texts": run.world.texts}
             async with client("read", **given) as readers:
-                await readers.told()
+                await readers.read_line()
                 del stored[:]
                 with run.meter() as meter:
-                    arrived = (await readers.told())["arrived"]
+                    arrived = (await readers.read_line())["arrived"]
         waits = sorted(at - begun for each in arrived for at, begun in zip(each, stored, strict=True))
         return meter.figures | {
             "p50_ms": statistics.median(waits) * 1000,
@@ -239,7 +239,7 @@ def idle(run: Run) -> Figures:
         async with started(run, accounts=run.case.count) as gateway:
             given = {"port": gateway.number, "key": gateway.key, "readers": READERS, "texts": 0}
             async with client("read", **given) as readers:
-                await readers.told()
+                await readers.read_line()
                 await asyncio.sleep(run.world.hold * 0.2)  # until what follows a login is done
                 with run.meter() as meter:
                     await asyncio.sleep(run.world.hold * 1.2)

@@ -125,9 +125,9 @@ class Running:
                 await self.port.wait_for_events([account], cursor, wait=20)
                 page = await self.port.read_events([account], cursor, limit=500)
                 cursor = page.cursor
-                for told in page.events:
-                    if isinstance(told.event, TextMessage) and told.event.text == text:
-                        return told
+                for account_event in page.events:
+                    if isinstance(account_event.event, TextMessage) and account_event.event.text == text:
+                        return account_event
 
     async def until_online(self, name: str) -> None:
         """Wait until an account reads its events."""

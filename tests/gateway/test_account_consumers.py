@@ -35,10 +35,10 @@ class Reader:
             if self.failures:
                 self.failures -= 1
                 raise StorageError("The disk is full.")
-            for told in batch:
-                if isinstance(told.event, TextMessage):
-                    self.texts.put_nowait((account.number, told.event.text))
-                consumer.ack(told.event.number)
+            for account_event in batch:
+                if isinstance(account_event.event, TextMessage):
+                    self.texts.put_nowait((account.number, account_event.event.text))
+                consumer.ack(account_event.event.number)
 
     async def _sleep(self, seconds: float) -> None:
         assert seconds > 0

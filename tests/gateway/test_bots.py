@@ -169,7 +169,7 @@ async def test_a_handler_can_act_with_another_account_of_the_gateway(start_gatew
 
     @bot.on(TextMessage, text="tell them")
     async def tell(ctx: Context, message: TextMessage) -> None:
-        await ctx.account("second").send_text("filehelper", "told")
+        await ctx.account("second").send_text("filehelper", "forwarded")
 
     bots = HostedBots([AssignedBot(bot)])
     async with start_gateway(bots=bots) as running:
@@ -177,7 +177,7 @@ async def test_a_handler_can_act_with_another_account_of_the_gateway(start_gatew
         await running.log_in("second", who="ahua")
         await until_running(bots.runs[0])
         running.world.say("ahua", "me", "tell them")
-        await until_heard(running, "told", who="ahua", chat="filehelper")
+        await until_heard(running, "forwarded", who="ahua", chat="filehelper")
 
 
 # -- what is refused before the start ----------------------------------------------------------------------------------

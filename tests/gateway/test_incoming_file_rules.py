@@ -22,7 +22,7 @@ def rule(**fields: Any) -> IncomingFileRule:
     return IncomingFileRule(**{"id": "r", "name": "n", "folder": "", "created_at": 0} | fields)
 
 
-def told(event: Message, **names: str) -> AccountEvent:
+def account_event_of(event: Message, **names: str) -> AccountEvent:
     return AccountEvent(account=1, event=event, **names)
 
 
@@ -39,11 +39,11 @@ def told(event: Message, **names: str) -> AccountEvent:
     ],
 )
 def test_a_rule_matches_by_kind_chat_and_author(fields: dict[str, Any], is_wanted: bool) -> None:
-    assert rule(**fields).wants(told(IMAGE, chat_name="阿华")) is is_wanted
+    assert rule(**fields).wants(account_event_of(IMAGE, chat_name="阿华")) is is_wanted
 
 
 def test_a_message_without_a_file_matches_no_rule() -> None:
-    assert not rule().wants(told(TextMessage(**FIELDS, text="t")))
+    assert not rule().wants(account_event_of(TextMessage(**FIELDS, text="t")))
 
 
 def test_a_rule_serves_its_accounts_or_all() -> None:
@@ -61,7 +61,7 @@ def test_a_rule_serves_its_accounts_or_all() -> None:
     ],
 )
 def test_a_name_has_the_extension_and_no_folder(pattern: str, received: str, name: str) -> None:
-    event = told(IMAGE, chat_name="/etc/passwd", sender_name="李/\\雷")
+    event = account_event_of(IMAGE, chat_name="/etc/passwd", sender_name="李/\\雷")
     made = rule(pattern=pattern).file_name(event, received)
     assert made.lstrip("_") == name.lstrip("_")
     assert "/" not in made
@@ -69,13 +69,13 @@ def test_a_name_has_the_extension_and_no_folder(pattern: str, received: str, nam
 
 
 def test_a_name_has_the_day_and_the_time_of_the_message() -> None:
-    made = rule(pattern="{date} {time}").file_name(told(IMAGE), "a.png")
+    made = rule(pattern="{date} {time}").file_name(account_event_of(IMAGE), "a.png")
     assert made.startswith("2023-11-1")
     assert len(made) == len("2023-11-14 22-13-20.png")
 
 
 def test_a_name_without_any_character_is_still_a_name() -> None:
-    assert rule(pattern="{chat}").file_name(told(IMAGE), "a.png") == "file.png"
+    assert rule(pattern="{chat}").file_name(account_event_of(IMAGE), "a.png") == "file.png"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def texts(events: list[AccountEvent]) -> list[str]:
-    return [told.event.text for told in events if isinstance(told.event, TextMessage)]
+    return [account_event.event.text for account_event in events if isinstance(account_event.event, TextMessage)]
 
 
 async def test_an_account_is_found_by_number_and_name(running: Running) -> None:
@@ -52,7 +52,9 @@ async def test_events_after_a_cursor_are_read(online: Running) -> None:
         await online.port.wait_for_events([1], page.cursor, wait=20)
 
     assert texts(page.events) == ["1", "2", "3"]
-    assert {told.chat_name for told in page.events if isinstance(told.event, TextMessage)} == {"阿华"}
+    assert {
+        account_event.chat_name for account_event in page.events if isinstance(account_event.event, TextMessage)
+    } == {"阿华"}
     assert (await online.port.read_events([1], page.cursor, limit=100)).events == []
     first = await online.port.read_events([1], cursor, limit=1)
     rest = await online.port.read_events([1], first.cursor, limit=100)

@@ -61,10 +61,10 @@ async def taken(running: Running, consumer: EventConsumer) -> AccountEvent:
     """Return a text that waits for a consumer."""
     running.world.say("ahua", "me", "hello")
     while True:
-        for told in await consumer.take():
-            if getattr(told.event, "text", "") == "hello":
-                return told
-            consumer.ack(told.event.number)
+        for account_event in await consumer.take():
+            if getattr(account_event.event, "text", "") == "hello":
+                return account_event
+            consumer.ack(account_event.event.number)
 
 
 async def test_an_accepted_event_is_acknowledged_and_not_delivered_again(
@@ -72,10 +72,10 @@ async def test_an_accepted_event_is_acknowledged_and_not_delivered_again(
 ) -> None:
     account = online.port.account(1)
     async with account.consume(CONSUMER) as consumer:
-        told = await taken(online, consumer)
-        assert await deliveries.events.deliver(deliveries.webhook, told, consumer)
+        account_event = await taken(online, consumer)
+        assert await deliveries.events.deliver(deliveries.webhook, account_event, consumer)
     async with account.consume(CONSUMER) as consumer:
-        assert (await taken(online, consumer)).event.number > told.event.number
+        assert (await taken(online, consumer)).event.number > account_event.event.number
     assert await deliveries.statuses() == [200]
 
 
@@ -85,15 +85,15 @@ async def test_a_refused_event_has_a_next_attempt_until_the_last_one(
     receiver.answer = lambda _: "500 No"
     account, webhook = online.port.account(1), deliveries.webhook
     async with account.consume(CONSUMER) as consumer:
-        told = await taken(online, consumer)
+        account_event = await taken(online, consumer)
         for _ in PRIVATE_PAUSES:
-            assert not await deliveries.events.deliver(webhook, told, consumer)
-            assert deliveries.retries.pause(place_of(webhook, told)) > 0
-        assert await deliveries.events.deliver(webhook, told, consumer)
-        assert deliveries.retries.pause(place_of(webhook, told)) == 0
+            assert not await deliveries.events.deliver(webhook, account_event, consumer)
+            assert deliveries.retries.pause(place_of(webhook, account_event)) > 0
+        assert await deliveries.events.deliver(webhook, account_event, consumer)
+        assert deliveries.retries.pause(place_of(webhook, account_event)) == 0
     [letter] = await account.list_dead_letters(CONSUMER, limit=10)
     latest, before = await deliveries.attempts.read("w", limit=2)
-    assert letter.event.number == told.event.number
+    assert letter.event.number == account_event.event.number
     assert (latest.next_attempt_at, before.next_attempt_at is None) == (None, False)
 
 
@@ -103,15 +103,15 @@ async def test_410_ends_a_delivery_and_the_event_stays(
     receiver.answer = lambda _: "410 Gone"
     account = online.port.account(1)
     async with account.consume(CONSUMER) as consumer:
-        told = await taken(online, consumer)
+        account_event = await taken(online, consumer)
         with pytest.raises(EndpointGone) as gone:
-            await deliveries.events.deliver(deliveries.webhook, told, consumer)
+            await deliveries.events.deliver(deliveries.webhook, account_event, consumer)
         with pytest.raises(EndpointGone):
-            await deliveries.events.repeat(deliveries.webhook, told)
-    assert gone.value.told == told
+            await deliveries.events.repeat(deliveries.webhook, account_event)
+    assert gone.value.account_event == account_event
     async with account.consume(CONSUMER) as consumer:
         again = await consumer.take()
-    assert [each.event.number for each in again] == [told.event.number]
+    assert [each.event.number for each in again] == [account_event.event.number]
 
 
 async def test_a_replayed_event_is_sent_once_for_any_answer(
@@ -120,8 +120,8 @@ async def test_a_replayed_event_is_sent_once_for_any_answer(
     receiver.answer = lambda _: "500 No"
     account = online.port.account(1)
     async with account.consume(CONSUMER) as consumer:
-        told = await taken(online, consumer)
-    made = await deliveries.events.repeat(deliveries.webhook, msgspec.structs.replace(told, attempt=1))
+        account_event = await taken(online, consumer)
+    made = await deliveries.events.repeat(deliveries.webhook, msgspec.structs.replace(account_event, attempt=1))
     assert (made.origin, made.status, made.number) == ("replay", 500, 1)
     assert await deliveries.statuses() == [500]
 

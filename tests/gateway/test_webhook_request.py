@@ -23,7 +23,7 @@ from webwx.gateway.webhooks import StoredWebhook, new_secret
 from webwx.model.messages import TextMessage
 
 
-def told(text: str) -> AccountEvent:
+def account_event_of(text: str) -> AccountEvent:
     event = TextMessage(
         message_id="1", chat="@a", sender="@a", is_self=False, time=1_700_000_000, text=text, content=text
     )  # fmt: skip
@@ -39,7 +39,7 @@ def headers(body: bytes, *secrets: str, now: float | None = None) -> dict[str, s
 
 def test_the_library_of_standard_webhooks_accepts_each_signature_of_a_rotation() -> None:
     new, earlier = new_secret(), new_secret()
-    body = body_of(told("hi"), "event")
+    body = body_of(account_event_of("hi"), "event")
     for secret in (new, earlier):
         assert Webhook(secret).verify(body, headers(body, new, earlier))["data"]["text"] == "hi"
     with pytest.raises(WebhookVerificationError):
@@ -52,17 +52,17 @@ def test_the_library_of_standard_webhooks_accepts_each_signature_of_a_rotation()
 
 @pytest.mark.parametrize("form", ["event", "cloudevents"])
 def test_a_long_text_is_cut(form: str) -> None:
-    body = body_of(told("长" * 400_000), form)  # type: ignore[arg-type]
+    body = body_of(account_event_of("长" * 400_000), form)  # type: ignore[arg-type]
     event = msgspec.json.decode(body)
     event = event if form == "event" else event["data"]
     assert len(body) <= MAX_BODY
     assert (event["truncated"], event["id"], set(event["data"]["text"])) == (True, "2-7", {"长"})
-    assert "truncated" not in msgspec.json.decode(body_of(told("short"), "event"))
+    assert "truncated" not in msgspec.json.decode(body_of(account_event_of("short"), "event"))
 
 
 def test_a_cloud_event_has_the_event_as_its_data() -> None:
-    event = msgspec.json.decode(body_of(told("hi"), "cloudevents"))
-    assert event.pop("data") == msgspec.json.decode(body_of(told("hi"), "event"))
+    event = msgspec.json.decode(body_of(account_event_of("hi"), "cloudevents"))
+    assert event.pop("data") == msgspec.json.decode(body_of(account_event_of("hi"), "event"))
     assert event == {
         "specversion": "1.0", "id": "2-7", "source": "/accounts/2", "type": "webwx.message.text",
         "datacontenttype": "application/json", "time": "2023-11-14T22:13:20Z",

@@ -130,12 +130,12 @@ async def run(run: Run) -> Figures:
     finally:
         await served.close()
     repeated = sum(len(ids) - 1 for ids in notes.webhook_ids.values())
-    told = (
+    figures = (
         f"{kills} kills; {len(notes.statuses):,} sends, {play.said:,} messages of friends, "
         f"{sum(map(len, notes.webhook_ids.values())):,} webhooks ({repeated:,} repeated), "
         f"{len(notes.stream_ids):,} streamed events; {len(problems)} problems"
     )
-    return Figures(told, tuple(problems))
+    return Figures(figures, tuple(problems))
 
 
 class _Play:

@@ -85,27 +85,28 @@ class IncomingFileRule(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether files of an account are saved."""
         return self.accounts is None or account in self.accounts
 
-    def wants(self, told: AccountEvent) -> bool:
+    def wants(self, account_event: AccountEvent) -> bool:
         """Return whether the file of an event of one of its accounts is saved."""
-        event = told.event
+        event = account_event.event
         if media_kind_of(event) not in self.kinds:
             return False
-        if self.chats and getattr(event, "chat", None) not in self.chats and told.chat_name not in self.chats:
+        if self.chats and getattr(event, "chat", None) not in self.chats and account_event.chat_name not in self.chats:
             return False
         return self.is_self is None or bool(getattr(event, "is_self", False)) == self.is_self
 
-    def file_name(self, told: AccountEvent, received: str) -> str:
+    def file_name(self, account_event: AccountEvent, received: str) -> str:
         """
         Return the name for the file of an event, with the extension of the received name.
 
         No part of it is a folder: separators in names of people become `_`.
         """
         path = Path(received)
-        written = datetime.fromtimestamp(getattr(told.event, "time", 0), UTC).astimezone()
+        written = datetime.fromtimestamp(getattr(account_event.event, "time", 0), UTC).astimezone()
         values = {
-            "name": path.stem, "date": f"{written:%Y-%m-%d}", "time": f"{written:%H-%M-%S}", "chat": told.chat_name,
-            "sender": told.sender_name, "account": str(told.account), "kind": media_kind_of(told.event) or "",
-            "number": str(told.event.number),
+            "name": path.stem, "date": f"{written:%Y-%m-%d}", "time": f"{written:%H-%M-%S}",
+            "chat": account_event.chat_name, "sender": account_event.sender_name,
+            "account": str(account_event.account), "kind": media_kind_of(account_event.event) or "",
+            "number": str(account_event.event.number),
         }  # fmt: skip
         filled = _PLACEHOLDER.sub(lambda match: re.sub(r"[/\\]", "_", values[match[1]]), self.pattern)
         return safe_name(f"{filled.strip() or 'file'}{path.suffix}")

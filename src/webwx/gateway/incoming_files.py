@@ -211,68 +211,68 @@ class IncomingFileSaver:
             async with asyncio.TaskGroup() as group:
                 tasks: set[asyncio.Task[None]] = set()
                 while batch := await consumer.take():
-                    for told in batch:
-                        if self._rule.wants(told):
+                    for account_event in batch:
+                        if self._rule.wants(account_event):
                             await self._room.acquire()
-                            task = group.create_task(self._save(account, consumer, told))
+                            task = group.create_task(self._save(account, consumer, account_event))
                             tasks.add(task)
                             task.add_done_callback(tasks.discard)
                             task.add_done_callback(lambda _: self._room.release())
                         else:
-                            consumer.ack(told.event.number)
+                            consumer.ack(account_event.event.number)
                 for task in tasks:
                     task.cancel()
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
 
-    async def _save(self, account: AccountPort, consumer: EventConsumer, told: AccountEvent) -> None:
+    async def _save(self, account: AccountPort, consumer: EventConsumer, account_event: AccountEvent) -> None:
         """Save a file, or make its event a dead letter after several attempts."""
-        number, tries = told.event.number, 0
-        is_repeated = told.attempt > 1 or told.event.redelivered
+        number, tries = account_event.event.number, 0
+        is_repeated = account_event.attempt > 1 or account_event.event.redelivered
         while True:
             try:
                 async with self._slots:
-                    saved, size = await self._copy(account, told, is_repeated=is_repeated)
+                    saved, size = await self._copy(account, account_event, is_repeated=is_repeated)
             except FileTooLarge:
-                await self._note(told, "too_large")
+                await self._note(account_event, "too_large")
                 break
             except (LoggedOut, NotLoggedIn):
                 raise
             except _PASSING as error:
-                await self._note(told, "retrying", error=str(error))
+                await self._note(account_event, "retrying", error=str(error))
                 pause = PAUSES[min(tries, len(PAUSES) - 1)]
             except (WxError, GatewayProblem) as error:
                 failures = await consumer.failed(number, type(error).__name__)
                 if failures > len(PAUSES):
                     await consumer.give_up(number, type(error).__name__)
-                    await self._note(told, "failed", error=str(error))
+                    await self._note(account_event, "failed", error=str(error))
                     _log.warning("Rule %s has given up a file (%s).", self._rule.id, type(error).__name__)
                     return
-                await self._note(told, "retrying", error=str(error))
+                await self._note(account_event, "retrying", error=str(error))
                 pause = PAUSES[failures - 1]
             else:
-                await self._note(told, "saved", name=saved.name, size=size)
+                await self._note(account_event, "saved", name=saved.name, size=size)
                 break
             await self._sleep(pause)
             tries, is_repeated = tries + 1, True
         consumer.ack(number)
 
-    async def _copy(self, account: AccountPort, told: AccountEvent, *, is_repeated: bool) -> tuple[Path, int]:
-        if getattr(told.event, "size", 0) > self._rule.max_bytes:
+    async def _copy(self, account: AccountPort, account_event: AccountEvent, *, is_repeated: bool) -> tuple[Path, int]:
+        if getattr(account_event.event, "size", 0) > self._rule.max_bytes:
             raise FileTooLarge
-        media = await account.media(told.event.number)
-        name = self._rule.file_name(told, media.path.name)
+        media = await account.media(account_event.event.number)
+        name = self._rule.file_name(account_event, media.path.name)
         return await asyncio.to_thread(
             self._folder.save, media.path, name, self._rule.max_bytes, is_repeated=is_repeated
         )  # fmt: skip
 
     async def _note(
-        self, told: AccountEvent, outcome: FileOutcome, *, name: str = "", size: int = 0, error: str = ""
+        self, account_event: AccountEvent, outcome: FileOutcome, *, name: str = "", size: int = 0, error: str = ""
     ) -> None:
-        size = size or getattr(told.event, "size", 0)
+        size = size or getattr(account_event.event, "size", 0)
         file = IncomingFile(
-            account=told.account, number=told.event.number, outcome=outcome, time=self._clock(), name=name, size=size,
-            chat_name=told.chat_name, error=error,
+            account=account_event.account, number=account_event.event.number, outcome=outcome, time=self._clock(),
+            name=name, size=size, chat_name=account_event.chat_name, error=error,
         )  # fmt: skip
         await self._outcomes.add(self._rule.id, file)
 

@@ -250,9 +250,9 @@ class LocalGateway:
             if after < account.newest:
                 found = await account.read_events(after, limit=limit)
                 is_lost = is_lost or bool(after and found and found[0].event.number > after + 1)
-                for told in found:
-                    numbers[number] = told.event.number
-                    events.append(msgspec.structs.replace(told, cursor=encode_cursor(numbers)))
+                for account_event in found:
+                    numbers[number] = account_event.event.number
+                    events.append(msgspec.structs.replace(account_event, cursor=encode_cursor(numbers)))
                 after = found[-1].event.number if found else account.newest
             numbers[number] = after
         return EventPage(events=events, cursor=encode_cursor(numbers), lost=is_lost)

@@ -624,7 +624,7 @@ class LocalAccount:
     async def read_events(self, after: int, *, limit: int) -> list[AccountEvent]:
         """Return the events after a number, in the order of arrival; none before the first login."""
         if self._recent and self._recent[0].event.number <= after + 1:
-            return [told for told in self._recent if told.event.number > after][:limit]
+            return [account_event for account_event in self._recent if account_event.event.number > after][:limit]
         try:
             events = await self.client.read_events(after, limit=limit)
         except NotLoggedIn:

@@ -117,12 +117,12 @@ class WebhookRun:
         return task
 
     async def _send_again(self, events: Sequence[AccountEvent]) -> None:
-        for told in events:
+        for account_event in events:
             try:
                 async with self._slots:
-                    await self._events.repeat(self.webhook, told)
+                    await self._events.repeat(self.webhook, account_event)
             except EndpointGone:
-                await self._disable(self.webhook, told)
+                await self._disable(self.webhook, account_event)
                 return
 
     async def _deliver_account(self, number: int) -> None:
@@ -136,7 +136,7 @@ class WebhookRun:
                     opened.set()
                     await self._deliver_events(account, consumer, renewed)
             except EndpointGone as gone:
-                await self._disable(self.webhook, gone.told)
+                await self._disable(self.webhook, gone.account_event)
                 return
             except GatewayProblem:  # the account was removed
                 return
@@ -168,11 +168,11 @@ class WebhookRun:
 
     async def _take_all(self, consumer: EventConsumer, queues: WebhookQueues) -> None:
         while batch := await consumer.take():
-            for told in batch:
-                if self.webhook.wants(told):
-                    await queues.put(told)
+            for account_event in batch:
+                if self.webhook.wants(account_event):
+                    await queues.put(account_event)
                 else:
-                    consumer.ack(told.event.number)
+                    consumer.ack(account_event.event.number)
 
 
 class WebhookDelivery:
@@ -295,8 +295,8 @@ class WebhookDelivery:
             run.serve(number)
         return run
 
-    async def _disable(self, webhook: StoredWebhook, told: AccountEvent) -> None:
-        await self._health.disable(webhook, told)
+    async def _disable(self, webhook: StoredWebhook, account_event: AccountEvent) -> None:
+        await self._health.disable(webhook, account_event)
         await self.apply(webhook.id)
 
     async def _watch_accounts(self) -> NoReturn:

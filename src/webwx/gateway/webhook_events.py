@@ -24,17 +24,17 @@ class EndpointGone(Exception):
     A server has answered 410: it wants no more events.
 
     Args:
-        told: The event that it was sent.
+        account_event: The event that it was sent.
     """
 
-    def __init__(self, told: AccountEvent) -> None:
+    def __init__(self, account_event: AccountEvent) -> None:
         super().__init__()
-        self.told = told
+        self.account_event = account_event
 
 
-def place_of(webhook: StoredWebhook, told: AccountEvent) -> EventPlace:
+def place_of(webhook: StoredWebhook, account_event: AccountEvent) -> EventPlace:
     """Return what identifies an event that is sent to a webhook."""
-    return EventPlace(webhook.id, told.account, told.event.number)
+    return EventPlace(webhook.id, account_event.account, account_event.event.number)
 
 
 class WebhookEvents:
@@ -56,14 +56,18 @@ class WebhookEvents:
         self._retries = retries
         self._health = health
 
-    async def deliver(self, webhook: StoredWebhook, told: AccountEvent, consumer: EventConsumer) -> bool:
+    async def deliver(self, webhook: StoredWebhook, account_event: AccountEvent, consumer: EventConsumer) -> bool:
         """
         Make one attempt at an event of a consumer, and return False if another one follows.
 
         Raises:
             EndpointGone: The server wants no more events.
         """
-        made, number, place = await self._sender.send(webhook, told), told.event.number, place_of(webhook, told)
+        made, number, place = (
+            await self._sender.send(webhook, account_event),
+            account_event.event.number,
+            place_of(webhook, account_event),
+        )
         if made.is_delivered:
             consumer.ack(number)
             await self._attempts.append(webhook.id, made)
@@ -72,25 +76,25 @@ class WebhookEvents:
             return True
         if made.status == HTTPStatus.GONE:
             await self._attempts.append(webhook.id, made)
-            raise EndpointGone(told)
+            raise EndpointGone(account_event)
         failures = await consumer.failed(number, made.outcome)
         due = await self._retries.postpone(webhook, place, failures, made.asked)
         await self._attempts.append(webhook.id, msgspec.structs.replace(made, next_attempt_at=due))
         if due is None:
             await consumer.give_up(number, made.outcome)
-            await self._health.note_given_up(webhook, told, made.outcome)
+            await self._health.note_given_up(webhook, account_event, made.outcome)
         return due is None
 
-    async def repeat(self, webhook: StoredWebhook, told: AccountEvent) -> WebhookAttempt:
+    async def repeat(self, webhook: StoredWebhook, account_event: AccountEvent) -> WebhookAttempt:
         """
         Send an event again, once, whatever its consumer knows of it.
 
         Raises:
             EndpointGone: The server wants no more events.
         """
-        made = await self._attempts.append(webhook.id, await self._sender.send(webhook, told, origin="replay"))
+        made = await self._attempts.append(webhook.id, await self._sender.send(webhook, account_event, origin="replay"))
         if made.status == HTTPStatus.GONE:
-            raise EndpointGone(told)
+            raise EndpointGone(account_event)
         return made
 
     async def test(self, webhook: StoredWebhook, notice: WebhookNotice) -> WebhookAttempt:

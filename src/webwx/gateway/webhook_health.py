@@ -65,19 +65,25 @@ class WebhookHealth:
             self._failing.discard(webhook_id)
             await self._change(webhook_id, failing_since=0.0)
 
-    async def note_given_up(self, webhook: StoredWebhook, told: AccountEvent, outcome: str) -> None:
+    async def note_given_up(self, webhook: StoredWebhook, account_event: AccountEvent, outcome: str) -> None:
         """Note that the last attempt at an event has failed."""
-        _log.warning("Webhook %s: event %s-%s is given up. %s", webhook.id, told.account, told.event.number, outcome)
+        _log.warning(
+            "Webhook %s: event %s-%s is given up. %s",
+            webhook.id,
+            account_event.account,
+            account_event.event.number,
+            outcome,
+        )
         if webhook.id not in self._failing:
             self._failing.add(webhook.id)
             await self._change(webhook.id, failing_since=self._clock())
-            await self._report(webhook, told, "webhook.failing", f"An event was given up. {outcome}")
+            await self._report(webhook, account_event, "webhook.failing", f"An event was given up. {outcome}")
 
-    async def disable(self, webhook: StoredWebhook, told: AccountEvent) -> None:
+    async def disable(self, webhook: StoredWebhook, account_event: AccountEvent) -> None:
         """Disable a webhook whose server wants no more events."""
         _log.warning("Webhook %s is disabled. %s", webhook.id, _GONE)
         await self._change(webhook.id, enabled=False, disabled_reason=_GONE)
-        await self._report(webhook, told, "webhook.disabled", _GONE)
+        await self._report(webhook, account_event, "webhook.disabled", _GONE)
 
     async def _change(self, webhook_id: str, **fields: float | bool | str) -> None:
         while True:
@@ -87,14 +93,14 @@ class WebhookHealth:
                 continue
             return
 
-    async def _report(self, webhook: StoredWebhook, told: AccountEvent, kind: NoticeType, reason: str) -> None:
+    async def _report(self, webhook: StoredWebhook, account_event: AccountEvent, kind: NoticeType, reason: str) -> None:
         self._notices.publish(webhook.new_notice(kind, time=self._clock(), reason=reason))
         if not webhook.report:
             return
-        event = f"{told.account}-{told.event.number}"
+        event = f"{account_event.account}-{account_event.event.number}"
         state = kind.removeprefix("webhook.")
         try:
-            await self._port.account(told.account).enqueue(
+            await self._port.account(account_event.account).enqueue(
                 FILEHELPER,
                 f"Webhook {webhook.name!r} is {state}: {reason}",
                 key=f"webhook-{webhook.id}-{state}-{event}",

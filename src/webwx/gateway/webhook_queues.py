@@ -38,8 +38,10 @@ class _Queue:
         self.is_paused = False
         """Its first event has failed and waits for its next attempt."""
 
-    def put(self, told: AccountEvent) -> None:
-        self.events.append(told.event.number if self.is_paused and len(self.events) >= _IN_MEMORY else told)
+    def put(self, account_event: AccountEvent) -> None:
+        self.events.append(
+            account_event.event.number if self.is_paused and len(self.events) >= _IN_MEMORY else account_event
+        )
 
     def shrink(self) -> None:
         """Keep only the numbers of the later events."""
@@ -91,17 +93,17 @@ class WebhookQueues:
         self._has_room = asyncio.Event()
         self._count(0)
 
-    async def put(self, told: AccountEvent) -> None:
+    async def put(self, account_event: AccountEvent) -> None:
         """Append an event to its queue, once there is room."""
         await self._has_room.wait()
-        key = self._key_of(told)
+        key = self._key_of(account_event)
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = _Queue()
             task = self._group.create_task(self._deliver_all(key, queue))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        queue.put(told)
+        queue.put(account_event)
         if not queue.is_paused:
             self._count(1)
 
@@ -114,37 +116,37 @@ class WebhookQueues:
         for task in self._tasks:
             task.cancel()
 
-    def _key_of(self, told: AccountEvent) -> str | int:
+    def _key_of(self, account_event: AccountEvent) -> str | int:
         match self._webhook.ordering:
             case "chat":
-                return str(getattr(told.event, "chat", None) or "")
+                return str(getattr(account_event.event, "chat", None) or "")
             case "account":
                 return ""
             case "none":
-                return told.event.number
+                return account_event.event.number
 
     async def _deliver_all(self, key: str | int, queue: _Queue) -> None:
         while queue.events:
             waiting = queue.events[0]
-            told = waiting if isinstance(waiting, AccountEvent) else await self._account.find_event(waiting)
-            if told is not None:  # otherwise it was deleted from the journal meanwhile
-                await self._deliver(queue, told)
+            account_event = waiting if isinstance(waiting, AccountEvent) else await self._account.find_event(waiting)
+            if account_event is not None:  # otherwise it was deleted from the journal meanwhile
+                await self._deliver(queue, account_event)
             queue.events.popleft()
             self._count(-1)
         del self._queues[key]
         self._count(0)
 
-    async def _deliver(self, queue: _Queue, told: AccountEvent) -> None:
+    async def _deliver(self, queue: _Queue, account_event: AccountEvent) -> None:
         """Send an event until it is accepted or given up."""
-        place = place_of(self._webhook, told)
+        place = place_of(self._webhook, account_event)
         while True:
             pause = self._retries.pause(place)
             if pause:
                 await self._pause(queue, pause)
             async with self._slots:
-                if await self._events.deliver(self._webhook, told, self._consumer):
+                if await self._events.deliver(self._webhook, account_event, self._consumer):
                     return
-            told = msgspec.structs.replace(told, attempt=told.attempt + 1)
+            account_event = msgspec.structs.replace(account_event, attempt=account_event.attempt + 1)
 
     async def _pause(self, queue: _Queue, seconds: float) -> None:
         queue.is_paused = True

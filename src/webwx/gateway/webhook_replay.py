@@ -30,12 +30,12 @@ async def events_by_id(port: GatewayPort, webhook: StoredWebhook, ids: Collectio
     found = []
     for event_id in dict.fromkeys(ids):
         account, _, number = event_id.partition("-")
-        told = None
+        account_event = None
         if _is_number(account) and _is_number(number) and webhook.serves(int(account)):
-            told = await port.account(int(account)).find_event(int(number))
-        if told is None:
+            account_event = await port.account(int(account)).find_event(int(number))
+        if account_event is None:
             raise GatewayProblem("not-found", "One of the ids is of no event of the webhook's accounts.")
-        found.append(told)
+        found.append(account_event)
     return found
 
 
@@ -52,9 +52,9 @@ async def events_between(
     for number in await port.list_numbers():
         if not webhook.serves(number):
             continue
-        async for told in _events_between(port.account(number), since, until):
-            if webhook.wants(told):
-                found.append(told)
+        async for account_event in _events_between(port.account(number), since, until):
+            if webhook.wants(account_event):
+                found.append(account_event)
             if len(found) > MOST_REPLAYED:
                 raise GatewayProblem("conflict", f"The time has more than {MOST_REPLAYED} events; name a shorter one.")
     return found
@@ -67,8 +67,8 @@ async def _events_between(account: AccountPort, since: float, until: float) -> A
             page = await account.list_events(after, since=since, until=until, limit=_PAGE)
         except NotLoggedIn:  # there was never a login, so there is no event
             return
-        for told in page:
-            yield told
+        for account_event in page:
+            yield account_event
         if len(page) < _PAGE:
             return
         after = page[-1].event.number

@@ -54,10 +54,10 @@ def _user_agent() -> str:
     return f"webwx/{version('webwx')}"  # which reads a file
 
 
-def body_of(told: AccountEvent, form: WebhookFormat) -> bytes:
+def body_of(account_event: AccountEvent, form: WebhookFormat) -> bytes:
     """Return an event as a body; a longer text is cut, and the event has `truncated` then."""
-    view = view_of_event(told)
-    source = f"/accounts/{told.account}"
+    view = view_of_event(account_event)
+    source = f"/accounts/{account_event.account}"
     body = _encode(msgspec.to_builtins(view), form, source)
     for length in _CUTS:
         if len(body) <= MAX_BODY:

@@ -35,12 +35,13 @@ class WebhookSender:
         self._clock = clock
 
     async def send(
-        self, webhook: StoredWebhook, told: AccountEvent, *, origin: AttemptOrigin = "journal"
+        self, webhook: StoredWebhook, account_event: AccountEvent, *, origin: AttemptOrigin = "journal"
     ) -> WebhookAttempt:
         """Make one attempt at an event."""
         return await self._post(
-            webhook, body_of(told, webhook.format), event=f"{told.account}-{told.event.number}",
-            type=type_of(told.event), account=told.account, attempt=told.attempt, origin=origin,
+            webhook, body_of(account_event, webhook.format),
+            event=f"{account_event.account}-{account_event.event.number}", type=type_of(account_event.event),
+            account=account_event.account, attempt=account_event.attempt, origin=origin,
         )  # fmt: skip
 
     async def send_notice(

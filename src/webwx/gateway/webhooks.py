@@ -96,12 +96,12 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
         """Return whether events of an account are sent."""
         return self.accounts is None or account in self.accounts
 
-    def wants(self, told: AccountEvent) -> bool:
+    def wants(self, account_event: AccountEvent) -> bool:
         """Return whether an event of one of its accounts is sent."""
-        event = told.event
+        event = account_event.event
         if self.types and not any(fnmatchcase(type_of(event), pattern) for pattern in self.types):
             return False
-        if self.chats and getattr(event, "chat", None) not in self.chats and told.chat_name not in self.chats:
+        if self.chats and getattr(event, "chat", None) not in self.chats and account_event.chat_name not in self.chats:
             return False
         return self.is_self is None or bool(getattr(event, "is_self", False)) == self.is_self
 

@@ -99,6 +99,6 @@ async def picture(online: Running) -> int:
         await online.port.wait_for_events([1], cursor, wait=20)
         page = await online.port.read_events([1], cursor, limit=100)
         cursor = page.cursor
-        for told in page.events:
-            if type(told.event).__name__ == "ImageMessage":
-                return told.event.number
+        for account_event in page.events:
+            if type(account_event.event).__name__ == "ImageMessage":
+                return account_event.event.number

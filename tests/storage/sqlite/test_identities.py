@@ -70,7 +70,7 @@ def version_2(path: Path) -> None:
         db.execute("PRAGMA user_version = 2")
         db.execute("INSERT INTO accounts (account, uin) VALUES (1, '1')")
         for login in (1, 2, 3):
-            row = (login, 1, f"@me-{login}", b"", NOW + login, NOW + login, b"told")
+            row = (login, 1, f"@me-{login}", b"", NOW + login, NOW + login, b"listed")
             db.execute(
                 "INSERT INTO logins (login, account, own_id, position, opened_at, last_at, listed)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",

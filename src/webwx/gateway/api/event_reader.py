@@ -63,7 +63,11 @@ class EventReader:
             await stream.run(self._port.wait_for_events(self._accounts, found.cursor, wait=wait))
             stream.require_valid()
             found = await self._port.read_events(self._accounts, found.cursor, limit=limit)
-        return [told for told in found.events if self.wants(type_of(told.event))], found.cursor, found.lost
+        return (
+            [account_event for account_event in found.events if self.wants(type_of(account_event.event))],
+            found.cursor,
+            found.lost,
+        )
 
     async def follow(
         self, cursor: str, stream: OpenStream, notices: AsyncGenerator[WebhookNotice, None]
@@ -91,9 +95,9 @@ class EventReader:
                     continue
                 if page.lost:
                     yield Reset(cursor=page.events[0].cursor if page.events else page.cursor)
-                for told in page.events:
-                    if self.wants(type_of(told.event)) and not stream.ended.is_set():
-                        yield told
+                for account_event in page.events:
+                    if self.wants(type_of(account_event.event)) and not stream.ended.is_set():
+                        yield account_event
                 position = page.cursor
                 if page.events:
                     continue

@@ -75,7 +75,7 @@ async def read_events(
     """Return events after a cursor, those of each account in the order of arrival; without a cursor from the oldest."""
     reader = EventReader(port, await chosen_accounts(port, caller, accounts), patterns_of(types))
     events, cursor, is_lost = await reader.page(after or "", stream, limit=limit, wait=wait)
-    return EventsView(events=[view_of_event(told) for told in events], next=cursor, lost=is_lost)
+    return EventsView(events=[view_of_event(account_event) for account_event in events], next=cursor, lost=is_lost)
 
 
 @get("/events/stream", scope="events", summary="Follow events (SSE)", responses=problems(404, 503))
@@ -248,15 +248,15 @@ class _Consuming:
     async def send_all(self) -> None:
         """Send events, and wait while too many are not acknowledged."""
         while batch := await self._consumer.take():
-            for told in batch:
+            for account_event in batch:
                 await self._has_room.wait()
-                if is_wanted(type_of(told.event), self._types):
-                    self._unacknowledged.add(told.event.number)
+                if is_wanted(type_of(account_event.event), self._types):
+                    self._unacknowledged.add(account_event.event.number)
                     if len(self._unacknowledged) >= _WINDOW:
                         self._has_room.clear()
-                    await _send(self._socket, EventFrame(event=view_of_event(told), cursor=""))
+                    await _send(self._socket, EventFrame(event=view_of_event(account_event), cursor=""))
                 else:
-                    self._consumer.ack(told.event.number)
+                    self._consumer.ack(account_event.event.number)
 
     async def receive_acknowledgements(self) -> None:
         """Acknowledge each event that the client names; one that was not sent to it is ignored."""

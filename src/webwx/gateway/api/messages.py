@@ -28,10 +28,10 @@ Chat = Annotated[str | None, QueryParameter(description="Number, name or id of a
 Before = Annotated[int | None, QueryParameter(ge=1, description="Only events with a lower number")]
 
 
-def _entry(account: AccountPort, told: Event | Outgoing) -> HistoryEntry:
-    if isinstance(told, Outgoing):
-        return HistoryEntry(send=view_of_outgoing(told))
-    return HistoryEntry(event=view_of_event(AccountEvent(account=account.number, event=told)))
+def _entry(account: AccountPort, entry: Event | Outgoing) -> HistoryEntry:
+    if isinstance(entry, Outgoing):
+        return HistoryEntry(send=view_of_outgoing(entry))
+    return HistoryEntry(event=view_of_event(AccountEvent(account=account.number, event=entry)))
 
 
 @get("/accounts/{account:str}/messages", scope="read", summary="Read messages", responses=problems(404, 422, 424, 503))
@@ -52,9 +52,9 @@ async def read_messages(
         found = await account.search(q, chat=which, limit=limit, before=before)
     else:
         found = (await account.history(which, limit=limit, before=before, since=since, until=until))[::-1]
-    numbers = [told.number for told in found if isinstance(told, Event)]
+    numbers = [entry.number for entry in found if isinstance(entry, Event)]
     return HistoryPage(
-        entries=[_entry(account, told) for told in found],
+        entries=[_entry(account, entry) for entry in found],
         before=min(numbers) if numbers and len(found) >= limit else None,
     )
 

@@ -14,13 +14,14 @@ if TYPE_CHECKING:
     from webwx.model.messages import Receipt
 
 
-def view_of_event(told: AccountEvent) -> EventView:
+def view_of_event(account_event: AccountEvent) -> EventView:
     """Return an event as the API shows it."""
-    event = told.event
+    event = account_event.event
     return EventView(
-        id=f"{told.account}-{event.number}", number=event.number, account=told.account, type=type_of(event),
-        time=optional_moment(getattr(event, "time", None)), chat=getattr(event, "chat", None) or None,
-        chat_name=told.chat_name, sender=getattr(event, "sender", None), sender_name=told.sender_name,
+        id=f"{account_event.account}-{event.number}", number=event.number, account=account_event.account,
+        type=type_of(event), time=optional_moment(getattr(event, "time", None)),
+        chat=getattr(event, "chat", None) or None, chat_name=account_event.chat_name,
+        sender=getattr(event, "sender", None), sender_name=account_event.sender_name,
         is_self=bool(getattr(event, "is_self", False)), redelivered=event.redelivered, data=fields_of(event),
     )  # fmt: skip
 

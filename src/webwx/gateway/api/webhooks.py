@@ -447,8 +447,8 @@ async def revive_lost_delivery(
 ) -> None:
     """Send an event once more that was given up; if that fails, it is given up again."""
     webhook = await _reached(webhooks, caller, webhook_id)
-    (told,) = await events_by_id(port, webhook, (event_id,))
-    if not await port.account(told.account).revive(webhook.consumer, told.event.number):
+    (account_event,) = await events_by_id(port, webhook, (event_id,))
+    if not await port.account(account_event.account).revive(webhook.consumer, account_event.event.number):
         raise GatewayProblem("not-found", "This event was not given up.")
 
 

@@ -13,9 +13,9 @@ import { t } from "./words.js";
 
 const heading = h("h2", { class: "screen-title", tabindex: "-1" });
 const alert = h("p", { class: "alert", role: "alert" });
-const told = h("p", { class: "told", role: "status" });
+const done = h("p", { class: "done", role: "status" });
 const body = h("div", { class: "screen-body" });
-const main = h("main", { id: "screen", tabindex: "-1" }, heading, alert, told, body);
+const main = h("main", { id: "screen", tabindex: "-1" }, heading, alert, done, body);
 const connection = h("span", { class: "connection", role: "status" });
 
 let links = new Map();
@@ -36,7 +36,7 @@ function report(error) {
 async function act(action, { isOfUser = true, by = null } = {}) {
   if (isOfUser) {
     fill(alert);
-    fill(told);
+    fill(done);
   }
   if (by) by.disabled = true;
   try {
@@ -52,7 +52,7 @@ async function act(action, { isOfUser = true, by = null } = {}) {
 
 /** Show that an action was done. */
 function tell(words) {
-  fill(told, words);
+  fill(done, words);
 }
 
 // -- screens ---------------------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ function follow({ isFirst = false } = {}) {
   for (const [each, link] of links) set(link, "aria-current", each === screen ? "page" : null);
   links.get(screen).scrollIntoView({ block: "nearest", inline: "nearest" });
   fill(alert);
-  fill(told);
+  fill(done);
   fill(body);
   fill(heading, screen.title());
   main.dataset.screen = screen.name;

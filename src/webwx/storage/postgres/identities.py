@@ -75,8 +75,8 @@ class PostgresIdentityStore:
             if digest is None or digest != listed:
                 found += await identify(db, self._account, own_id, contacts, digest=digest, time=time)
             for each in noted:
-                told = await _note_real_id(db, self._account, login, *each)
-                found += [] if told is None else [told]
+                changed = await _note_real_id(db, self._account, login, *each)
+                found += [] if changed is None else [changed]
             return found
 
         return await self._database.write(self._account, store)

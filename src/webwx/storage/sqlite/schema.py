@@ -192,7 +192,7 @@ CREATE TABLE kept (
 );
 CREATE INDEX kept_message ON kept (account, message_id);
 CREATE INDEX kept_digest ON kept (digest) WHERE digest <> '';
--- digest of its contacts, when they were last told in full
+-- digest of its contacts, when the list was last complete
 ALTER TABLE logins ADD COLUMN listed BLOB;
 CREATE TABLE identities (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
