@@ -42,7 +42,7 @@ async def test_a_file_that_cannot_be_saved_is_explained(console: Any, world: Wor
     await create(console)
     (tmp_path / "incoming").rmdir()
     world.file("ahua", "me", b"x", "a.txt")
-    await console.get_by_text("is tried again", exact=True).wait_for()
+    await console.get_by_text("will be retried", exact=True).wait_for()
     await console.get_by_text("disk that is not mounted").wait_for()
     await console.get_by_text("failing", exact=True).wait_for()
 

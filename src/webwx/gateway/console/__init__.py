@@ -1,4 +1,4 @@
-"""The console: the page of the gateway in a browser. It acts through the API alone, with the cookie of its session."""
+"""The console: the page of the gateway in a browser. The page uses only the API, with the cookie of its session."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TYPES = {
     "css": "text/css; charset=utf-8",
     "svg": "image/svg+xml",
 }
-"""Media types of the page's files, by the end of their names."""
+"""Media types of the files of the page, by their suffixes."""
 
 FILES: dict[str, Traversable] = SHARED_FILES | {
     file.name: file for file in files(__package__).iterdir() if file.name.rpartition(".")[2] in _TYPES

@@ -9,7 +9,7 @@ import { t } from "./words.js";
 
 const KEY = "webwx.account";
 
-/** Return all accounts; their events are followed from now on. */
+/** Return all accounts, and follow their events from now on. */
 export async function listAccounts() {
   const { accounts } = await call("GET", "/accounts");
   live.cover(accounts.map((account) => account.number));
@@ -20,7 +20,7 @@ export function isOnline(account) {
   return account.state === "online" || account.state === "degraded";
 }
 
-/** Whether the account has a journal to read: it was logged in, now or earlier. */
+/** Whether the account was ever logged in, so that it has a journal to read. */
 export function hasJournal(account) {
   return account.state !== "new";
 }
@@ -53,7 +53,7 @@ export function showState(element, account) {
   fill(element, h("span", { class: isOnline(account) ? "dot is-on" : "dot" }), t(account.state));
 }
 
-/** Show why an account has nothing to show, and return whether it is so. */
+/** Show why an account has no content, if it has none; return whether it has none. */
 export function isWithoutAccount(holder, account) {
   if (account && hasJournal(account)) return false;
   const open = button(t("openAccounts"), () => go("accounts"), { picture: "device" });

@@ -1,9 +1,9 @@
-// Requests to the gateway. The session's cookie is HttpOnly; the header shows that no other site made the request.
+// Requests to the gateway. The cookie of the session is HttpOnly; the header proves that no other site made the request.
 
 const BASE = "/api/v1";
 const OWN = { "webwx-console": "1" };
 
-/** A refusal of the gateway; `message` is its sentence, `status` the HTTP status, `code` the name of the error. */
+/** An error of the gateway: `message` is a sentence, `status` the HTTP status, `code` the name of the error. */
 export class Problem extends Error {
   constructor(status, { detail, title, code } = {}) {
     super(detail || title || `HTTP ${status}`);
@@ -28,7 +28,7 @@ export async function call(method, path, body = undefined, headers = {}) {
 }
 
 /**
- * Upload a file. `report(part)` is called with the part that is transmitted, from 0 to 1. Returns {done, cancel}: `done` is
+ * Upload a file. `report(part)` is called with the transmitted part, from 0 to 1. Returns {done, cancel}: `done` is
  * a promise of the upload, and null after a cancellation.
  */
 export function upload(file, report) {

@@ -10,17 +10,17 @@ import { empty } from "./overlays.js";
 import { Rows } from "./rows.js";
 import { answersInOrder } from "./states.js";
 
-/** Milliseconds without a key after which messages are searched. */
+/** Milliseconds after the last key press until messages are searched. */
 const TYPING = 250;
 
 const FOUND = 50;
 
-/** Newest messages of all chats from which the last line of each chat is taken. */
+/** Number of the newest messages of all chats in which the last line of each chat is looked up. */
 const LAST_LINES = 200;
 
 /**
- * Make the list. `names` are the account's, `openChat(id)` opens a chat, `openMessage(chat, time)` goes to a message, and
- * `act` shows failures.
+ * Make the list. `names` has the names of the account's contacts, `openChat(id)` opens a chat, `openMessage(chat, time)`
+ * goes to a message, and `act` shows failures.
  */
 export function chatList({ account, names, openChat, openMessage, act }) {
   const path = `/accounts/${account}`;
@@ -29,7 +29,7 @@ export function chatList({ account, names, openChat, openMessage, act }) {
   const helper = { id: FILEHELPER, is_pinned: false };
   const reading = answersInOrder();
   let chats = [helper];
-  let moved = []; // chats with a message since the latest reading has begun: its answer may be older
+  let moved = []; // chats with a message since the latest request began; its answer may be older
   let selected = null;
   let scope = null; // the chat in which messages are searched; null for all
   let found = { words: "", rows: [], isDone: true };
@@ -109,7 +109,7 @@ export function chatList({ account, names, openChat, openMessage, act }) {
     return { key: `event ${event.id}`, isMessage: true, chat: event.chat, time: Date.parse(event.time) / 1000, line };
   }
 
-  /** Search in one chat from now on; in all for null. */
+  /** Search in one chat from now on; null: in all chats. */
   function searchIn(chat) {
     scope = chat;
     typed();
@@ -179,7 +179,7 @@ export function chatList({ account, names, openChat, openMessage, act }) {
 
   // -- what changes --------------------------------------------------------------------------------------------------
 
-  /** A message has arrived: its chat goes to the top, and counts it if it is not open. */
+  /** A message has arrived: move its chat to the top, and count the message if the chat is not open. */
   function hear(event) {
     if (!event.chat || !event.sender) return;
     names.learn([
@@ -191,7 +191,7 @@ export function chatList({ account, names, openChat, openMessage, act }) {
     draw();
   }
 
-  /** A message was sent from this page. */
+  /** Move the chat of a message that was sent from this page to the top. */
   function hearSent(chat, line) {
     bringUp({ chat, line, time: Date.now() / 1000 });
     draw();

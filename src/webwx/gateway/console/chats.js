@@ -17,7 +17,7 @@ export const chats = { name: "chats", picture: "chats", title: () => t("chats"),
 const narrow = matchMedia("(max-width: 760px)");
 
 function open(frame) {
-  let view = null; // what is shown of the chosen account
+  let view = null; // the list and the conversation of the chosen account
   let isOpen = true;
 
   const nothing = h("section", { class: "pane nothing" }, empty("chats", t("noChatOpen"), t("noChatOpenHint")));
@@ -82,7 +82,7 @@ function open(frame) {
     await talk.open(chat, time);
   }
 
-  /** Show no conversation; in a narrow window the list comes back. */
+  /** Close the conversation; a narrow window shows the list again. */
   function close() {
     const { list, opened, stage } = view;
     view.chat = "";
@@ -108,11 +108,11 @@ function open(frame) {
   function hearState(account) {
     if (!view || account.number !== view.number) return;
     showState(view.state, account);
-    if (isOnline(account)) frame.act(view.list.refresh); // which takes a sentence about the lost login away
+    if (isOnline(account)) frame.act(view.list.refresh); // this removes the sentence about the ended login
     if (view.chat) view.talk.refresh();
   }
 
-  /** Read what may have been missed before the connection was there. */
+  /** Read again what may have changed before the connection was open. */
   function readAgain() {
     if (!view) return;
     frame.act(view.list.refresh, { isOfUser: false });

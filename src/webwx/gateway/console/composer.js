@@ -1,4 +1,4 @@
-// The field to write in, and files that are picked, pasted or dropped.
+// The field for new messages, and files that are picked, pasted or dropped.
 
 import { t } from "./chats-words.js";
 import { fill, h, iconButton, raisesKeyboard, set } from "./dom.js";
@@ -7,8 +7,8 @@ import { LARGEST, pendingSends } from "./pending-sends.js";
 const drafts = new Map();
 
 /**
- * Make the field. `refuse(words)` shows why a file is not sent, `sent` is called after each send, and `toMessages` for the
- * key Up in the empty field.
+ * Make the field. `refuse(words)` shows why a file is not sent, `sent` is called after each send, and `toMessages` when
+ * the key Up is pressed in the empty field.
  */
 export function composer({ account, refuse, sent, toMessages }) {
   let chat = "";
@@ -38,7 +38,7 @@ export function composer({ account, refuse, sent, toMessages }) {
     hint,
   );
 
-  /** Write to a chat; the draft of the one before is kept. */
+  /** Write to a chat; the draft for the previous chat is kept. */
   function writeTo(id, words) {
     if (chat) drafts.set(`${account}/${chat}`, text.value);
     chat = id;
@@ -55,7 +55,7 @@ export function composer({ account, refuse, sent, toMessages }) {
     sendButton.disabled = !text.value.trim();
   }
 
-  /** Enter sends, Shift and Enter start a line; while an input method composes, Enter is its own. */
+  /** Enter sends, Shift and Enter start a line; while an input method composes, Enter belongs to the input method. */
   function press(event) {
     if (event.isComposing) return;
     if (event.key === "ArrowUp" && !text.value) {
@@ -93,7 +93,7 @@ export function composer({ account, refuse, sent, toMessages }) {
     sent();
   }
 
-  /** Put a text back that was not sent. */
+  /** Put a text that was not sent back into the field. */
   function edit(words) {
     text.value = [words, text.value].filter(Boolean).join("\n");
     grow();
@@ -110,7 +110,7 @@ export function composer({ account, refuse, sent, toMessages }) {
   };
 }
 
-/** Take files that are dropped on an element, and show that before they are let go. */
+/** Accept files that are dropped on an element, and highlight it while files are dragged over it. */
 function dropZone(target, words, take) {
   const veil = h("div", { class: "drop-veil", hidden: true });
   target.append(veil);

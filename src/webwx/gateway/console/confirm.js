@@ -1,10 +1,10 @@
-// A question before something that cannot be taken back.
+// A question before an action that cannot be undone.
 
 import { button, h } from "./dom.js";
 import { dialog } from "./overlays.js";
 import { t } from "./words.js";
 
-/** Ask, and do it when `words` are clicked; Cancel has the keyboard. */
+/** Ask, and call `doing` when the button with `words` is clicked; the button Cancel has the focus. */
 export function confirm(frame, { title, hint, words }, doing) {
   dialog(title, (close) => [
     h("p", { class: "hint" }, hint),

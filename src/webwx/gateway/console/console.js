@@ -30,8 +30,8 @@ function report(error) {
 }
 
 /**
- * Run an action, and show its failure. An action of the user takes earlier sentences away, and disables its button
- * meanwhile. Returns whether it has succeeded.
+ * Run an action, and show its failure. An action of the user first clears earlier messages, and disables its button
+ * until it has ended. Returns whether it has succeeded.
  */
 async function act(action, { isOfUser = true, by = null } = {}) {
   if (isOfUser) {
@@ -57,7 +57,7 @@ function tell(words) {
 
 // -- screens ---------------------------------------------------------------------------------------------------------
 
-/** Show the screen of the address. A screen that is open already may move by itself. */
+/** Show the screen of the address. A screen that is open already may handle the change itself. */
 function follow({ isFirst = false } = {}) {
   const { name, parts } = place();
   const screen = SCREENS.find((each) => each.name === name) ?? SCREENS[0];
@@ -156,7 +156,7 @@ async function endSession() {
   showSignedOut();
 }
 
-/** Exchange the one-time code of the link for a session, and take it out of the address. */
+/** Exchange the one-time code of the link for a session, and remove it from the address. */
 async function signIn() {
   const code = new URLSearchParams(location.hash.slice(1)).get("code");
   if (!code) return;

@@ -1,4 +1,4 @@
-// A conversation: its messages and sends, the newest in view, older ones on demand, and what can be done with them.
+// A conversation: its messages and sends, the newest in view and older ones on demand, with the actions on them.
 
 import { call } from "./api.js";
 import { t } from "./chats-words.js";
@@ -13,26 +13,26 @@ import { pendingSends } from "./pending-sends.js";
 import { addressOf } from "./place.js";
 import { answersInOrder, load } from "./states.js";
 
-/** Entries that are read at a time. */
+/** Number of entries that are read at a time. */
 const PAGE = 50;
 
-/** Seconds in which WeChat recalls a message. */
+/** Seconds after sending in which WeChat allows a recall. */
 const RECALL_WINDOW = 120;
 
-/** Seconds of silence after which the time stands between two messages. */
+/** Seconds between two messages from which the time is shown between them. */
 const GAP = 300;
 
-/** Pixels from an end of the conversation that count as being there. */
+/** Distance in pixels at which the conversation counts as scrolled to its end. */
 const NEAR = 80;
 
-/** Entries on the page before all but the newest are put away. */
+/** Number of entries on the page at which all but the newest are removed. */
 const MOST = 400;
 const KEPT = 150;
 
-/** Milliseconds after which sends that are on their way are read again. */
+/** Milliseconds after which sends in progress are read again. */
 const LOOK_AGAIN = 2000;
 
-/** Sends of the outbox among which those are looked for that were not sent. */
+/** Number of the newest sends in which unsent ones are looked for. */
 const OUTBOX = 200;
 
 /**
@@ -47,8 +47,8 @@ export function conversation({ frame, account, names, back, searchIn }) {
   let until = 0; // the newest time to show, in seconds; 0: up to now
   let isAtEnd = true;
   let isOpen = true;
-  let renewal = null; // the reading of the newest entries; one at a time
-  let isStale = false; // there was news during it
+  let renewal = null; // the request for the newest entries; one at a time
+  let isStale = false; // something changed during this request
   let lookTimer = 0;
   const nodes = new Map();
   const reading = answersInOrder();
@@ -92,7 +92,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     else write.focus();
   }
 
-  /** Mark the message that was searched for: the last one of the window. */
+  /** Mark the message that was searched for, which is the last one shown. */
   function showFound() {
     const found = messages().at(-1);
     found?.classList.add("is-found");
@@ -111,7 +111,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     return `${path}/messages?${new URLSearchParams({ chat, limit: PAGE, ...more })}`;
   }
 
-  /** Read the newest entries again. What was loaded before stays, unless there is a gap between. */
+  /** Read the newest entries again. Earlier entries stay on the page, unless there is a gap between both. */
   async function readNewest() {
     const [shown, time] = [chat, until];
     const isNews = reading();
@@ -131,7 +131,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     lookAgain();
   }
 
-  /** Put all but the newest entries away; they are read again on demand. */
+  /** Remove all but the newest entries from the page; they are read again on demand. */
   function putAway() {
     const kept = entries.slice(-KEPT);
     const oldest = kept.find(({ event }) => event);
@@ -156,7 +156,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     scroller.scrollTop = scroller.scrollHeight - height;
   }
 
-  /** Read again because something has changed; during a reading, once more after it. */
+  /** Read again because something has changed; during a request, read once more after it. */
   function refresh() {
     if (!chat || until) return;
     if (renewal) {
@@ -172,7 +172,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     });
   }
 
-  /** Look again at sends that are on their way: there is no event for their end. */
+  /** Read sends in progress again, because no event reports their outcome. */
   function lookAgain() {
     clearTimeout(lookTimer);
     const isOnWay = [...entries, ...waiting].some(({ send }) => send?.state === "sending" || send?.state === "queued");
@@ -223,7 +223,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     if (isAtEnd) toEnd();
   }
 
-  /** Return the node of a key; it is made again if its state has changed. */
+  /** Return the node with a key; it is created again if its state has changed. */
   function nodeFor(key, state, make) {
     const old = nodes.get(key);
     if (old?.state === state) return old.node;
@@ -233,7 +233,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     return node;
   }
 
-  /** Put nodes into the log without moving those that are there: they are announced once, and keep the focus. */
+  /** Put nodes into the log without moving the existing ones, which are announced only once and keep the focus. */
   function arrange(wanted) {
     const kept = new Set(wanted);
     for (const [key, { node }] of nodes) if (!kept.has(node)) nodes.delete(key);
@@ -350,7 +350,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     return button(words, act, { kind: "is-small", picture });
   }
 
-  /** A button for a request after which the messages are read again. */
+  /** Make a button for a request after which the messages are read again. */
   function action(words, picture, request) {
     const made = small(words, picture, () =>
       frame.act(
@@ -366,7 +366,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
 
   // -- recall --------------------------------------------------------------------------------------------------------
 
-  /** The button to recall a message, and the time that is left for it; nothing for an old message. */
+  /** Make the button to recall a message, with the time that is left; nothing for an old message. */
   function recallLine(at, request) {
     if (Date.now() / 1000 - at > RECALL_WINDOW) return null;
     const recall = action(t("recall"), "recall", () => call("POST", request));
@@ -394,7 +394,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     if (!until) jump.hidden = true;
   }
 
-  /** Go to the newest message, also from a window into the past. */
+  /** Go to the newest message, also when older messages are shown. */
   function toNewest() {
     if (until) {
       open(chat);
@@ -443,7 +443,7 @@ export function conversation({ frame, account, names, back, searchIn }) {
     fill(refused, words);
   }
 
-  /** An event of this account has arrived. */
+  /** Handle an event of this account. */
   function hear(event) {
     if (event.chat !== chat) return;
     if (!isAtEnd) jump.hidden = false;

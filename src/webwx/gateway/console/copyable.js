@@ -3,7 +3,7 @@
 import { button, fill, h } from "./dom.js";
 import { t } from "./words.js";
 
-/** Show a text with a button that copies it; where a page may not copy, as without TLS, the button selects the text. */
+/** Show a text with a button that copies it, or selects it where a page may not copy, such as without TLS. */
 export function copyable(label, text) {
   const box = h("pre", { tabindex: "0", "aria-label": label }, text);
   const words = `${t("copy")}: ${label}`;

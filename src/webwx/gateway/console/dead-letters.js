@@ -7,7 +7,7 @@ import { button, fill, h } from "./dom.js";
 import { ago } from "./states.js";
 import { table } from "./table.js";
 
-/** Make the list; `show(consumers)` reads it for these consumers. It is empty without dead letters. */
+/** Make the list; `show(consumers)` reads the dead letters of these consumers. Without dead letters nothing is shown. */
 export function deadLetters(frame) {
   const element = h("section", { class: "dead-letters" });
   const list = table({

@@ -1,4 +1,4 @@
-// The requests to one webhook and what came of them, with a button that sends an event again.
+// The requests to one webhook and their outcomes, with a button that sends an event again.
 
 import { call } from "./api.js";
 import { button, fill, h } from "./dom.js";
@@ -11,7 +11,7 @@ import { table } from "./table.js";
 /** Number of deliveries that are read at a time. */
 const PAGE = 25;
 
-/** Make the list of the webhook with this path of the API. Returns {element, refresh()}. */
+/** Make the list for the webhook at a path of the API. Returns {element, refresh()}. */
 export function deliveries(frame, path) {
   const list = table({
     label: t("deliveries"),
@@ -101,7 +101,7 @@ function outcome(made) {
   ];
 }
 
-/** Return a time as the field of a day and a time has it. */
+/** Return a time in the format of an input of the type `datetime-local`. */
 function local(milliseconds) {
   const offset = new Date(milliseconds).getTimezoneOffset() * 60_000;
   return new Date(milliseconds - offset).toISOString().slice(0, 16);

@@ -1,4 +1,4 @@
-// Words of the fields that say whose events count.
+// Words of the fields that select events.
 
 import { wordsOf } from "./words.js";
 

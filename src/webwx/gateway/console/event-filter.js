@@ -1,4 +1,4 @@
-// The fields of a form that say whose events count: chats, author and accounts. Webhooks and rules of files have them.
+// The fields of a form that select events by chats, author and accounts, for webhooks and rules of incoming files.
 
 import { accountName } from "./account-list.js";
 import { t } from "./event-filter-words.js";

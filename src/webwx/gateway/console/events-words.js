@@ -5,7 +5,7 @@ import { wordsOf } from "./words.js";
 export const t = wordsOf({
   events: ["Live events", "实时事件"],
   hint: [
-    "Everything that the gateway stores while this page is open, the newest first; at most {n} are kept. Programs read the same events by /api/v1/events.",
+    "All events that the gateway stores while this page is open, the newest first; at most {n} are shown. Programs read the same events by /api/v1/events.",
     "此页面打开期间网关存储的所有事件，最新的在前，最多保留 {n} 条。程序可通过 /api/v1/events 读取相同的事件。",
   ],
   type: ["Type", "类型"],

@@ -99,7 +99,7 @@ function open(frame) {
   }
 
   function isWanted({ type, account, event }) {
-    if (!event) return true; // a gap concerns every filter
+    if (!event) return true; // a gap passes every filter
     const wanted = fields.account.value;
     if (wanted && String(account) !== wanted) return false;
     if (!fits(type, fields.type.value.trim())) return false;
@@ -165,7 +165,7 @@ function open(frame) {
   };
 }
 
-/** Whether a type fits a pattern: `*` is any text, and a pattern without it is a part of the type. */
+/** Whether a type matches a pattern: `*` stands for any text, and a pattern without `*` matches a part of the type. */
 function fits(type, pattern) {
   if (!pattern.includes("*")) return type.includes(pattern);
   const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));

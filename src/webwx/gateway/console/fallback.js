@@ -1,4 +1,4 @@
-// How the owner is reached when a login ends: what is set up, and a test of it.
+// The fallback, which reports the end of a login: its channels, and a test of them.
 
 import { call } from "./api.js";
 import { copyable } from "./copyable.js";

@@ -8,7 +8,7 @@ import { t } from "./words.js";
 
 let fields = 0;
 
-/** A control with its label above it, and perhaps a hint below. */
+/** Make a control with its label above it, and an optional hint below. */
 export function field(label, control, hint = null) {
   fields += 1;
   control.id = `field-${fields}`;
@@ -23,7 +23,7 @@ export function textInput(value, props = {}) {
   return control;
 }
 
-/** A choice from [value, words]. */
+/** Make a list to select from [value, words]. */
 export function choice(options, chosen) {
   return h(
     "select",
@@ -32,13 +32,13 @@ export function choice(options, chosen) {
   );
 }
 
-/** A box to tick, with its words beside it. */
+/** Make a checkbox with its words beside it. */
 export function tick(words, isTicked) {
   const box = h("input", { type: "checkbox", checked: isTicked });
   return { element: h("label", { class: "tick" }, box, words), isTicked: () => box.checked };
 }
 
-/** Boxes to tick, from [value, words]; `values()` are those of the ticked ones. */
+/** Make checkboxes from [value, words]; `values()` returns the values of the checked ones. */
 export function ticks(legend, options, ticked) {
   const boxes = options.map(([value, words]) => ({ value, ...tick(words, ticked.includes(value)) }));
   return {
@@ -47,7 +47,7 @@ export function ticks(legend, options, ticked) {
   };
 }
 
-/** Return the parts of a text with commas or lines between them. */
+/** Return the parts of a text, which are separated by commas or line breaks. */
 export function partsOf(text) {
   return text
     .split(/[\n,，、]/)
@@ -55,7 +55,7 @@ export function partsOf(text) {
     .filter(Boolean);
 }
 
-/** Open a dialog with a form. `submit` does what it is for; a failure stands in the dialog, which stays open then. */
+/** Open a dialog with a form, which calls `submit`; after a failure the dialog shows the error and stays open. */
 export function formDialog(frame, title, words, content, submit) {
   dialog(title, (close) => {
     const alert = h("p", { class: "alert", role: "alert" });

@@ -1,4 +1,4 @@
-// The screen of the health: each account's sync, rate limit and outbox, what waits for which reader, and the audit log.
+// The screen of the health: the sync, rate limit and outbox of each account, the consumers, and the audit log.
 
 import { accountName, hasJournal, isOnline, listAccounts } from "./account-list.js";
 import { call } from "./api.js";
@@ -18,7 +18,7 @@ export const health = { name: "health", picture: "pulse", title: () => t("health
 /** States of sends that need attention. */
 const BAD = ["failed", "unknown"];
 
-/** Entries of the audit log that are read at a time. */
+/** Number of entries of the audit log that are read at a time. */
 const ENTRIES = 20;
 
 function open(frame) {
@@ -61,7 +61,7 @@ function open(frame) {
 
   async function endSessions() {
     await call("DELETE", "/console/session?all=true");
-    await listAccounts(); // it is refused, which shows that the session has ended
+    await listAccounts(); // this is refused, and the page then shows that the session has ended
   }
 
   frame.act(() => load(frame, holder, refresh));

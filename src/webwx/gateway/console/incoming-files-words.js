@@ -59,6 +59,6 @@ export const t = wordsOf({
   outcome: ["Outcome", "结果"],
   saved: ["saved", "已保存"],
   too_large: ["too large", "文件过大"],
-  retrying: ["is tried again", "稍后重试"],
+  retrying: ["will be retried", "稍后重试"],
   failed: ["given up", "已放弃"],
 });

@@ -1,4 +1,4 @@
-// The screen of the incoming files: rules that save them to a folder, and what became of the latest ones.
+// The screen of the incoming files: rules that save them to a folder, and the outcomes for the latest files.
 
 import { call } from "./api.js";
 import { confirm } from "./confirm.js";
@@ -16,7 +16,7 @@ import { table } from "./table.js";
 
 export const incomingFiles = { name: "files", picture: "folder", title: () => t("incomingFiles"), open };
 
-/** Milliseconds after an event until its file is looked for. */
+/** Milliseconds after an event until the outcome for its file is read. */
 const SAVING = 1000;
 
 const EXAMPLE = `[incoming_files]

@@ -1,9 +1,9 @@
-// The events of all accounts as they are stored: one connection for all screens. After a break it continues behind the
-// last event; what the gateway has deleted meanwhile is announced as `reset`.
+// The events of all accounts as they are stored, over one connection for all screens. A new connection continues after the
+// last event; `reset` reports that the gateway has deleted later events.
 
 import { address } from "./api.js";
 
-/** Milliseconds until a connection is tried again that the browser has given up. */
+/** Milliseconds until a new connection is opened after the browser has given one up. */
 const RETRY = 2000;
 
 class Live extends EventTarget {
@@ -15,8 +15,8 @@ class Live extends EventTarget {
   #timer = 0;
 
   /**
-   * Call `listener(detail)` for each `event`, `account.state` or `reset`, or for a change of the connection: `state`;
-   * `refused`: the gateway has not accepted it. Returns a function that ends this.
+   * Call `listener(detail)` for each `event`, `account.state` or `reset`, for a change of the connection (`state`), or when
+   * the gateway refuses the connection (`refused`). Returns a function that ends this.
    */
   on(kind, listener) {
     const hear = ({ detail }) => listener(detail);
@@ -42,7 +42,7 @@ class Live extends EventTarget {
     });
   }
 
-  /** Include these accounts: the stream has those that were there when it began. */
+  /** Include these accounts: a stream has only the accounts that existed when it began. */
   cover(numbers) {
     const isNew = numbers.some((number) => !this.#accounts.has(number));
     this.#accounts = new Set(numbers);

@@ -1,4 +1,4 @@
-// The content of one message, by its kind. Text becomes text nodes; an address is shown and never followed.
+// The content of one message, by its kind. Texts become text nodes; an address is shown as text and never loaded.
 
 import { address } from "./api.js";
 import { h, icon } from "./dom.js";
@@ -24,7 +24,7 @@ export function kindOf(type) {
   return type.slice(type.indexOf(".") + 1);
 }
 
-/** Whether an event is a line between messages: a notice, a recall, a gap. */
+/** Whether an event is shown as a line between messages: a notice, a recall or a gap. */
 export function isNotice(event) {
   return event.type === "message.recalled" || !event.sender;
 }
@@ -41,7 +41,7 @@ export function mediaOf(event) {
   return address(`/accounts/${event.account}/messages/${event.number}/media`);
 }
 
-/** Return a message in one line, for lists and those who hear it. */
+/** Return a message in one line, for lists and screen readers. */
 export function inWords(type, data) {
   const kind = kindOf(type);
   if (kind === "text" || kind === "quote") return data.text ?? "";
@@ -120,7 +120,7 @@ function card({ kind, data }) {
   );
 }
 
-/** The content of a send: its text, or the name of its file. */
+/** Return the content of a send: its text, or the name of its file. */
 export function sentContent({ kind, text }) {
   if (kind === "text") return words(text);
   const picture = { image: "picture", video: "video", sticker: "sticker" }[kind] ?? "file";

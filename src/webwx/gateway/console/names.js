@@ -1,4 +1,4 @@
-// Names and faces of the contacts of one account.
+// Names and avatars of the contacts of one account.
 
 import { call } from "./api.js";
 import { h, icon } from "./dom.js";
@@ -16,18 +16,18 @@ export class Names {
     this.account = account;
   }
 
-  /** Store names: of contacts or members, each {id, name}. */
+  /** Store the names of contacts or members, each {id, name}. */
   learn(named) {
     for (const { id, name } of named) if (name) this.#names.set(id, name);
   }
 
-  /** Return the name of a contact; the words for an unknown one if there is none. */
+  /** Return the name of a contact, or the words for an unknown contact. */
   of(id) {
     if (id === FILEHELPER) return t("filehelper");
     return this.#names.get(id) ?? t("unknownContact");
   }
 
-  /** Ask the gateway once for each contact without a name, and for the members of chatrooms; some stay unknown. */
+  /** Request each contact without a name once, and the members of chatrooms; some contacts stay unknown. */
   async find(ids) {
     const wanted = ids.filter((id) => id && id !== FILEHELPER && !this.#asked.has(id));
     for (const id of wanted) this.#asked.add(id);
@@ -51,7 +51,7 @@ export class Names {
   }
 }
 
-/** A colour and a letter for a contact; its name stands beside it. */
+/** Make a coloured letter for a contact; its name is shown beside it. */
 export function face(id, name, size = "") {
   if (id === FILEHELPER) return h("span", { class: `avatar ${size} is-builtin`, "aria-hidden": "true" }, icon("file"));
   const { segment: letter } = letters.segment(name.trim() || "?").containing(0);

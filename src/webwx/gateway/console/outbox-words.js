@@ -15,7 +15,7 @@ export const t = wordsOf({
   when: ["Stored", "保存时间"],
   actions: ["Actions", "操作"],
   none: ["No sends", "没有发送记录"],
-  noneHint: ["What is sent from here appears in this list.", "从这里发送的消息会出现在此列表中。"],
+  noneHint: ["Messages that are sent from here appear in this list.", "从这里发送的消息会出现在此列表中。"],
   noneFits: ["No send has this state", "没有此状态的记录"],
   refresh: ["Refresh", "刷新"],
   retry: ["Send again", "重新发送"],

@@ -1,4 +1,4 @@
-// The screen of the outbox: each send with its state, why it is in it, and what can be done about it.
+// The screen of the outbox: each send with its state, the reason for the state, and the actions on it.
 
 import { accountField, isWithoutAccount, listAccounts, pickAccount } from "./account-list.js";
 import { call, newKey } from "./api.js";
@@ -19,10 +19,10 @@ export const outbox = { name: "outbox", picture: "outbox", title: () => t("outbo
 const STATES = ["queued", "sending", "sent", "failed", "unknown", "recalled"];
 const PAGE = 100;
 
-/** The most that the gateway lists. */
+/** Maximum number of sends that the gateway lists. */
 const MOST = 1000;
 
-/** Milliseconds after which sends that are on their way are read again. */
+/** Milliseconds after which sends in progress are read again. */
 const LOOK_AGAIN = 2000;
 
 function open(frame) {

@@ -1,5 +1,5 @@
-// Sends of this page that the outbox does not show yet: files on their way to the gateway, requests without an answer, and
-// refusals. They outlive the screen, so an upload goes on while another screen is open.
+// Sends of this page that the outbox does not show yet: uploads in progress, requests without an answer, and
+// refused sends. They do not belong to a screen, so an upload continues while another screen is open.
 
 import { call, newKey, Problem, upload } from "./api.js";
 import { sentence } from "./states.js";
@@ -12,7 +12,7 @@ const CLOCKS_DIFFER = 5000;
 
 class PendingSends extends EventTarget {
   #byPlace = new Map();
-  /** Sentences of refusals by the id of the send: the outbox stores only the code. */
+  /** Reasons of refusals by the id of the send, because the outbox stores only the code. */
   reasons = new Map();
 
   /** Return the pending sends to a chat of an account, the oldest first. */
@@ -20,7 +20,7 @@ class PendingSends extends EventTarget {
     return this.#byPlace.get(`${account}/${chat}`) ?? [];
   }
 
-  /** Call `listener` for each change; `isDone` of its argument says that the history has news. Returns what ends this. */
+  /** Call `listener` for each change; `isDone` of its argument says that the history has news. Returns a function that ends it. */
   on(listener) {
     const hear = ({ detail }) => listener(detail);
     this.addEventListener("changed", hear);
@@ -37,13 +37,13 @@ class PendingSends extends EventTarget {
     this.#begin({ account, chat, kind: "file", text: file.name, size: file.size, file });
   }
 
-  /** Try a refused or unanswered send again. One without an answer keeps its key: it is sent once in any case. */
+  /** Try a refused or unanswered send again. An unanswered send keeps its idempotency key, so it is sent only once. */
   again(pending) {
     if (pending.state === "refused") pending.key = newKey();
     this.#go(pending);
   }
 
-  /** Cancel an upload, or put a send away that was not made. */
+  /** Cancel an upload, or discard a send that was not made. */
   drop(pending) {
     pending.cancel?.();
     this.#remove(pending);
@@ -80,7 +80,7 @@ class PendingSends extends EventTarget {
     }
   }
 
-  /** Upload the file, and return whether it was not cancelled. */
+  /** Upload the file; return false if the upload was cancelled. */
   async #upload(pending) {
     const { done, cancel } = upload(pending.file, (part) => {
       pending.part = part;
@@ -124,7 +124,7 @@ class PendingSends extends EventTarget {
     }
   }
 
-  /** The outbox has it from now on. */
+  /** Remove a send that the outbox shows from now on. */
   #settle(pending) {
     this.#remove(pending);
     this.#changed({ ...pending, isDone: true });

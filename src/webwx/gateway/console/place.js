@@ -1,5 +1,5 @@
-// Where the console is: a screen, and what it shows. It stands in the fragment of the address, `#/chats/1/filehelper`, so
-// a reload comes back and the browser's Back works.
+// The place in the console: a screen, and what it shows. It is the fragment of the address, such as `#/chats/1/filehelper`,
+// so that a reload shows it again and the button Back of the browser works.
 
 /** Return the name of the screen in the address, and the parts after it. */
 export function place() {
@@ -17,7 +17,7 @@ export function go(name, ...parts) {
   location.hash = addressOf(name, ...parts);
 }
 
-/** Write what is shown into the address, without an entry in the history of the browser. */
+/** Write the place into the address, without an entry in the history of the browser. */
 export function note(name, ...parts) {
   history.replaceState(null, "", addressOf(name, ...parts));
 }

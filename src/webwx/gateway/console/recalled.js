@@ -1,4 +1,4 @@
-// The screen of recalled messages: what was in them, and a click that sends it to File Transfer Helper.
+// The screen of recalled messages: their content, and a button that sends it to File Transfer Helper.
 
 import { accountField, isWithoutAccount, listAccounts, pickAccount } from "./account-list.js";
 import { call, newKey } from "./api.js";

@@ -1,5 +1,5 @@
-// How each kind of client is pointed at a receiver: the address, a command that works at once, and what to enter in the
-// tools themselves.
+// How to configure each kind of client for a receiver: the address, a command to try it, and what to enter in the
+// tools.
 
 import { copyable } from "./copyable.js";
 import { h } from "./dom.js";
@@ -19,7 +19,7 @@ function python(url, body) {
 
 /**
  * Recipes of a kind as [tool, text], from {base, host, token, url, hook}: `base` is the origin of the gateway, `host` its
- * host and port, `url` where the vendor's clients send to, and `hook` the path that every kind has.
+ * host and port, `url` the address for the clients of the vendor, and `hook` the address of the form that every kind has.
  */
 const RECIPES = {
   wecom: ({ url }) => [

@@ -26,7 +26,7 @@ function open(frame) {
   return { move };
 }
 
-/** Show the token of a receiver, the only time that it is known. */
+/** Show the token of a receiver, which cannot be read later. */
 function showAddress({ receiver, ...made }) {
   dialog(
     t("createdTitle", { name: receiver.name }),

@@ -2,7 +2,7 @@
 
 import { live } from "./live.js";
 
-/** Events that are kept. */
+/** Maximum number of events that are kept. */
 export const MOST = 500;
 
 class RecordedEvents extends EventTarget {

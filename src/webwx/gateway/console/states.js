@@ -1,4 +1,4 @@
-// What stands where something loads or could not be loaded, and times that stay right.
+// What the page shows while content loads or after a failure, and times that are kept up to date.
 
 import { Problem } from "./api.js";
 import { button, fill, h } from "./dom.js";
@@ -6,7 +6,7 @@ import { language } from "./language.js";
 import { empty } from "./overlays.js";
 import { t } from "./words.js";
 
-/** Milliseconds after which all shown times are counted again. */
+/** Milliseconds after which all shown times are updated. */
 const COUNT = 15_000;
 
 const STEPS = [
@@ -28,8 +28,8 @@ export function loading() {
 }
 
 /**
- * Run `doing`, which fills `holder`. Until then it says that it loads; after a failure it says why, with a button to try
- * again. An ended session is left to the frame.
+ * Run `doing`, which fills `holder`. Until then `holder` shows that it loads; after a failure it shows the reason, with a
+ * button to try again. The frame handles an ended session.
  */
 export async function load(frame, holder, doing) {
   fill(holder, loading());
@@ -44,8 +44,8 @@ export async function load(frame, holder, doing) {
 }
 
 /**
- * Keep the answers of several readings of the same thing in order. Call what this returns when a reading begins; call what
- * that returns when the answer is there: false means that the answer of a later reading is shown already.
+ * Keep the answers of several requests for the same content in order. Call the returned function when a request begins; it
+ * returns a function to call when the answer has arrived, which returns false if a later answer is shown already.
  */
 export function answersInOrder() {
   let begun = 0;
@@ -61,7 +61,7 @@ export function answersInOrder() {
   };
 }
 
-/** A time of RFC 3339 as its distance from now, with the exact time as its title; nothing for null. */
+/** Show an RFC 3339 time as its distance from now, with the exact time as its title; nothing for null. */
 export function ago(time) {
   if (!time) return null;
   const exact = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });

@@ -4,7 +4,7 @@ import { fill, h, keepFocus } from "./dom.js";
 
 /**
  * Make a table. `columns` are {title, cell(item), kind}: `cell` returns text or elements, `kind` is a class of the cell.
- * `key(item)` names a row. Returns {element, show(items)}; `none()` makes what stands there without rows.
+ * `key(item)` names a row. Returns {element, show(items)}; `none()` makes what is shown without rows.
  */
 export function table({ label, columns, key, none }) {
   const body = h("tbody");

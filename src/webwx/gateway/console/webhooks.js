@@ -1,4 +1,4 @@
-// The screen of the webhooks: the list, and for each one its deliveries and what it has given up.
+// The screen of the webhooks: the list, and for each webhook its deliveries and its dead letters.
 
 import { call, Problem } from "./api.js";
 import { confirm } from "./confirm.js";
@@ -16,7 +16,7 @@ import { t } from "./webhooks-words.js";
 
 export const webhooks = { name: "webhooks", picture: "hook", title: () => t("webhooks"), open };
 
-/** Milliseconds after an event until its delivery is looked for. */
+/** Milliseconds after an event until its delivery is read. */
 const DELIVERY = 1000;
 
 function open(frame) {
