@@ -1,7 +1,7 @@
 """
 HTTP handlers of a bot: functions that a gateway calls for requests, registered with `@bot.on_http("/deploy")`.
 
-The gateway checks the key and the size of a request before it calls one; a bot without a gateway has no HTTP.
+The gateway checks the key and the size of a request before it calls one; a bot without a gateway gets no HTTP requests.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A request that a gateway has received for a bot."""
 
     method: str = "POST"
-    """Such as `POST`."""
+    """Method, such as `POST`."""
     path: str
     """Path below the bot's, such as `/deploy`."""
     query: Mapping[str, str] = {}
-    """Parameters of the query; of a repeated one the last."""
+    """Parameters of the query; of a repeated parameter, the last value."""
     headers: Mapping[str, str] = {}
     """Headers by their names in lower case, without those that hold credentials."""
     body: bytes = b""
     key: str
-    """Idempotency key: that of the request, or a random one."""
+    """Idempotency key of the request, or a random one."""
     caller: str = ""
-    """Id of the key with which the request was made."""
+    """Id of the API key of the request."""
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.path}, {len(self.body)} bytes)"
@@ -77,7 +77,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
         try:
             return msgspec.json.decode(self.body, type=kind)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise InvalidBody(f"The body does not fit: {error}.") from None
+            raise InvalidBody(f"The body does not have the expected form: {error}.") from None
 
 
 class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,10 +98,10 @@ class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 def response_of(result: object) -> HttpResponse:
     """
-    Return the answer for what a handler returned: a text, None, an answer, or anything that can be written as JSON.
+    Return the answer for the result of a handler: a text, None, an answer, or a value that can be encoded as JSON.
 
     Raises:
-        TypeError: It cannot be written as JSON.
+        TypeError: The result cannot be encoded as JSON.
     """
     match result:
         case HttpResponse():
@@ -121,7 +121,7 @@ class HttpHandler:
     Args:
         function: Called with a context and the request.
         path: Path below the bot's, such as `/deploy`.
-        methods: Methods that it takes.
+        methods: Methods of the requests that it handles.
 
     Raises:
         TypeError: The function cannot be called with a context and a request.
@@ -145,7 +145,7 @@ class HttpRoutes:
     The HTTP handlers of a bot by method and path.
 
     Args:
-        handlers: The handlers, each with the plan of its injected parameters; None: it has none.
+        handlers: The handlers, each with the plan of its injected parameters; None without such parameters.
 
     Raises:
         ValueError: Two of them have the same method and path.

@@ -1,4 +1,4 @@
-"""The composition of a client: its components, each of which gets what it needs in its constructor."""
+"""The composition of a client from its components; each component gets its dependencies in its constructor."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Components(NamedTuple):
     """Components to which the methods of a client delegate."""
 
     describe: Callable[[], str]
-    """Returns what identifies the client, without secrets."""
+    """Returns a description of the client, without secrets."""
     close: Callable[[], Awaitable[None]]
     session: ClientSession | RemoteSession
     login: AccountLogin | RemoteLogin
@@ -151,7 +151,7 @@ def local_components(
             component.forget()
 
     async def close() -> None:
-        async with AsyncExitStack() as closing:  # runs from the last line to the first, also after errors
+        async with AsyncExitStack() as closing:  # calls them from the last line to the first, also after errors
             closing.push_async_callback(storage.close)
             closing.push_async_callback(session.close)
             closing.push_async_callback(updates.done)

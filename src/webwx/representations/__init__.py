@@ -1,5 +1,5 @@
 """
-The bodies of the gateway's HTTP API: what its server writes and reads, and its clients as well.
+The bodies of the requests and answers of the gateway's HTTP API.
 
-Each exists once, in this layer below both.
+The gateway and its Python client both use these structs, so each body is defined once.
 """

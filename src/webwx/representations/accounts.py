@@ -1,4 +1,4 @@
-"""Accounts."""
+"""Accounts as the API shows them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """An account."""
 
     number: int
-    """The account's number; never used twice."""
+    """The account's number; it is never reused."""
     name: str
     """The account's name on this machine, which never changes."""
     label: str

@@ -11,12 +11,12 @@ from webwx.representations.events import EventView
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="hello", forbid_unknown_fields=True):
-    """The first message of a client: which events it reads, and from where."""
+    """The first message of a client: it selects the events to send, and the position to begin at."""
 
     after: str | None = None
     """Cursor to continue from; null: only new events."""
     consumer: str | None = None
-    """Name of a consumer, whose position is stored; it reads one account."""
+    """Name of a consumer, whose position is stored; a consumer reads one account only."""
     accounts: list[str] | None = None
     """Numbers or names; null: all."""
     types: list[str] = []
@@ -24,11 +24,11 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="hell
 
 
 class Ack(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="ack", forbid_unknown_fields=True):
-    """A message of a client with a consumer: an event is handled."""
+    """A message of a client with a consumer, which acknowledges an event."""
 
     number: int
     confirm: bool = False
-    """Whether the answer `acknowledged` is sent once this and all earlier acknowledgements are stored."""
+    """Whether to answer `acknowledged` once this and all earlier acknowledgements are stored."""
 
 
 class EventFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="event"):
@@ -36,7 +36,7 @@ class EventFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag=
 
     event: EventView
     cursor: str
-    """Cursor after it; empty for a consumer."""
+    """Cursor after this event; empty for a consumer."""
 
 
 class OtherFrame(msgspec.Struct, frozen=True, kw_only=True):

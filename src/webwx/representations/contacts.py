@@ -28,7 +28,7 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     """A person, an official account or a chatroom."""
 
     id: str
-    """Valid in this login only; store the number instead."""
+    """Id of the contact in this login only; store the number instead."""
     name: str
     """The name to show."""
     nickname: str
@@ -38,7 +38,7 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     is_pinned: bool
     is_owner: bool
-    """A chatroom of the account's own."""
+    """Whether it is a chatroom that the account owns."""
     member_count: int
 
 
@@ -46,7 +46,7 @@ class ContactDetails(msgspec.Struct, frozen=True, kw_only=True):
     """A contact with its number."""
 
     number: int
-    """The same in every login."""
+    """Number of the contact, the same in every login."""
     contact: ContactView
     members: list[MemberView]
 
@@ -66,10 +66,10 @@ class ChatList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContactChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Changes of a contact; a missing field stays."""
+    """Changes of a contact; a missing field is not changed."""
 
     remark: str | None = None
-    """The account's own name; empty to remove it."""
+    """The account's own name for the contact; empty to remove it."""
     pinned: bool | None = None
 
 
@@ -100,7 +100,7 @@ class People(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class AdmissionView(msgspec.Struct, frozen=True, kw_only=True):
-    """Who came into a chatroom, and who did not."""
+    """The result of adding people to a chatroom."""
 
     chatroom: ContactView
     added: list[str]
@@ -112,7 +112,7 @@ class AdmissionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def contact_of(view: ContactView, members: Iterable[MemberView] = ()) -> Contact:
-    """Return a contact with what the API shows of it."""
+    """Return a contact with the fields that the API shows."""
     return Contact(
         id=ContactId(view.id), nickname=view.nickname, remark=view.remark, alias=view.alias,
         kind=cast("Kind", view.kind), is_pinned=view.is_pinned, is_owner=view.is_owner,

@@ -1,4 +1,4 @@
-"""Events as the API shows them: dotted types, an envelope that is the same for all, and no key of the platform."""
+"""Events as the API shows them: dotted types, an envelope that is the same for all, and no keys of the platform."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webwx.model.serialization import to_builtins
 PRIVATE_FIELDS = frozenset({
     "attr_status", "avatar_key", "content", "encrypted_name", "media_id", "raw", "real_ids", "scene", "ticket", "uin",
 })  # fmt: skip
-"""Fields that never leave: the delivered content holds the keys of media, and a ticket accepts a friend request."""
+"""Private fields, which the API never shows: the content contains media keys, and a ticket accepts a friend request."""
 
 
 _TYPES = {
@@ -75,17 +75,17 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     """An event."""
 
     id: str
-    """Unique: the account's number and the event's."""
+    """Unique id: the number of the account and the number of the event."""
     number: int
-    """Number of the event in its account, growing in the order of arrival."""
+    """Number of the event in its account; it grows in the order of arrival."""
     account: int
     """Number of the account."""
     type: str
     """Kind of the event, such as `message.text`."""
     time: datetime | None
-    """Time at which it was written; null for what has no time."""
+    """Time of the event; null if it has none."""
     chat: str | None
-    """Id of the chat in this login; null for what belongs to none."""
+    """Id of the chat in this login; null if the event belongs to none."""
     chat_name: str
     """Name of the chat to show."""
     sender: str | None
@@ -93,9 +93,9 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     sender_name: str
     """Name of the author to show."""
     is_self: bool
-    """Written by this account, here or on another device."""
+    """Whether this account has written it, here or on another device."""
     redelivered: bool
-    """The reader may have received it before."""
+    """Whether the reader may have received it before."""
     data: dict[str, Any]
     """The fields of this kind of event."""
 
@@ -110,13 +110,13 @@ _IN_ENVELOPE = frozenset({"event", "number", "redelivered", "chat", "sender", "i
 
 
 def fields_of(event: Event) -> dict[str, Any]:
-    """Return the fields of one kind of event, without those that the envelope has and those that never leave."""
+    """Return the fields of one kind of event, without those of the envelope and the private ones."""
     fields: dict[str, Any] = public(to_builtins(event))
     return {name: value for name, value in fields.items() if name not in _IN_ENVELOPE}
 
 
 def public(value: Any) -> Any:
-    """Return a value of JSON without the fields that never leave, at any depth."""
+    """Return a JSON value without the private fields, at any depth."""
     match value:
         case dict():
             return {name: public(each) for name, each in value.items() if not _is_private(name, each)}
@@ -144,18 +144,18 @@ class EventsView(msgspec.Struct, frozen=True, kw_only=True):
 # -- and back ----------------------------------------------------------------------------------------------------------
 
 _TAGS = {shown: tag for tag, shown in _TYPES.items()}
-"""Tag of an event, by its type in the API."""
+"""Tag of an event by its type in the API."""
 
 _BLANK = {"content": "", "media_id": "", "ticket": ""}
-"""The fields of several kinds of events that never leave and have no default."""
+"""Values for the private fields of several kinds of events that have no default."""
 
 _BLANK_OF = {"quarantined_message": {"raw": ""}}
-"""The same for one kind of event, by its tag."""
+"""Values for the private fields of one kind of event, by its tag."""
 
 
 def event_of(view: EventView) -> AnyEvent:
     """
-    Return the event that the API shows; its fields that never leave the gateway are empty.
+    Return the event that the API shows; its private fields are empty.
 
     Raises:
         ProtocolError: The event is not one that this version knows.
@@ -170,12 +170,12 @@ def event_of(view: EventView) -> AnyEvent:
     try:
         event: AnyEvent = msgspec.convert(fields, AnyEvent)
     except (msgspec.ValidationError, RecursionError):
-        raise ProtocolError(f"The gateway's event {view.type!r} is not known here; is it another version?") from None
+        raise ProtocolError(f"The gateway sent an unknown event {view.type!r}; it may have another version.") from None
     return event
 
 
 def _filled(value: Any) -> Any:
-    """Return a value of JSON whose objects have the fields that never leave, empty."""
+    """Return a JSON value whose objects have the private fields, empty."""
     match value:
         case dict():
             return {**_BLANK, **{name: _filled(each) for name, each in value.items()}}

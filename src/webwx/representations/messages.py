@@ -10,7 +10,7 @@ from webwx.representations.sends import OutboxEntry
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """An event, or a send that did not come back as an event."""
+    """An event, or a send that the journal does not have as an event."""
 
     event: EventView | None = None
     send: OutboxEntry | None = None
@@ -25,7 +25,7 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecalledEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A recall, and how its message can still be forwarded."""
+    """A recall, and the way to forward its message."""
 
     event: EventView
     way: str
@@ -39,6 +39,6 @@ class RecalledPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Forwarding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where to forward a message."""
+    """The recipient to whom a message is forwarded."""
 
     to: Who

@@ -1,4 +1,4 @@
-"""Errors as problems of RFC 9457. The code of an error of the library is the name of its class."""
+"""Errors as problems of RFC 9457; the code of an error of the library is derived from the name of its class."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _LATER = 60.0
 
 
 def error_of_answer(status: int, body: bytes) -> WxError:
-    """Return the error of an answer that is no success."""
+    """Return the error for an answer without success."""
     found = read_problem(body)
     if found is not None:
         return error_of_problem(found)
@@ -91,7 +91,7 @@ def error_of_problem(problem: Problem) -> WxError:
 
 
 def is_unavailable(status: int, body: bytes) -> bool:
-    """Return whether an answer says that nothing was done: the gateway is just starting, stopping, or overloaded."""
+    """Return whether an answer means that nothing was done, because the gateway is starting, stopping or overloaded."""
     if status not in {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}:
         return False
     found = read_problem(body)

@@ -1,4 +1,4 @@
-"""Sends and uploads."""
+"""Sends and uploads as the API shows them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SendView(msgspec.Struct, frozen=True, kw_only=True):
     """A send."""
 
     id: str
-    """The same for all attempts."""
+    """Id of the send, the same for all attempts."""
     state: str
     """`queued`, `sending`, `sent`, `failed`, `unknown` or `recalled`."""
     message_id: str | None = None
@@ -30,7 +30,7 @@ class SendView(msgspec.Struct, frozen=True, kw_only=True):
     chat: str | None = None
     """Id of the receiver in the login of the send."""
     time: datetime | None = None
-    """Time at which the platform accepted it."""
+    """Time at which the platform accepted the message."""
 
 
 class OutboxEntry(SendView, frozen=True, kw_only=True):
@@ -62,9 +62,9 @@ class FileToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     url: str | None = None
     """Public address from which the gateway fetches the file, if its configuration allows that."""
     name: str | None = None
-    """Name for the receiver; null: that of the upload, or at the end of the URL."""
+    """File name for the recipient; null: the name of the upload, or the last part of the URL."""
     kind: MediaKind | None = None
-    """How to send it; null: by its content."""
+    """Kind of message; null: detected from the content."""
 
     def __repr__(self) -> str:
         return "FileToSend(***)"
@@ -98,18 +98,18 @@ class SendList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UploadView(msgspec.Struct, frozen=True, kw_only=True):
-    """An upload, to be named in a message."""
+    """An upload that a message can contain."""
 
     upload_id: str
     name: str
     bytes: int
-    """Size of the whole file."""
+    """Size of the whole file in bytes."""
     offset: int
-    """Number of bytes that have arrived: where a request continues."""
+    """Number of bytes that have arrived; the next request continues there."""
     is_complete: bool
     media_type: str
     kind: str
-    """How it is sent by default: `image`, `video` or `file`; known once it is complete."""
+    """Kind of message by default: `image`, `video` or `file`; known once the upload is complete."""
     expires_at: datetime
 
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 
 def moment(seconds: float) -> datetime:
-    """Return a time of day in milliseconds."""
+    """Return a time in UTC, rounded to milliseconds."""
     return datetime.fromtimestamp(round(seconds, 3), tz=UTC)
 
 
 def optional_moment(seconds: float | None) -> datetime | None:
-    """Return a time of day; None for no time, which some values write as 0."""
+    """Return a time in UTC; None for None and for 0, which means no time."""
     return moment(seconds) if seconds else None

@@ -1,10 +1,10 @@
 """
-A copy of a whole folder of accounts, while other processes use it.
+Copies of a whole folder of accounts while other processes use it.
 
-Databases are copied as snapshots, every other file is replaced atomically by those who write it. The order makes the
-copy consistent: a login comes before its journal, so what the login counts as fetched is in the journal; the gateway's
-records come before the journals, so a message that is held there may be in an outbox too, where its key is known; and
-a journal comes before its archived media.
+Databases are copied as snapshots; all other files are only ever replaced atomically, so each can be copied as it is.
+The order makes the copy consistent. A login is copied before its journal, so everything that the login counts as
+fetched is in the journal. The gateway's records are copied before the journals: a held message may then be in an outbox
+as well, and the outbox recognizes its key. A journal is copied before its archived media.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _RECORDS, _JOURNAL = ".db", ".journal"
-"""Endings of databases."""
+"""Suffixes of databases."""
 
 _OF_A_DATABASE = ("-wal", "-shm")
-"""Endings of the files that a database has beside it while it is open."""
+"""Suffixes of the files beside an open database."""
 
 
 async def back_up(home: Path, target: Path) -> int:
@@ -58,7 +58,7 @@ def _checked_files(home: Path, target: Path) -> list[Path]:
 
 
 def _files(home: Path) -> Iterator[Path]:
-    """Yield the files in the order in which they are copied; hidden ones are locks and unfinished files."""
+    """Yield the files in the order of copying, without hidden files, which are locks and unfinished files."""
     found = [
         path
         for path in sorted(home.rglob("*"))

@@ -1,5 +1,5 @@
 """
-The components of a client that uses a gateway: they call its HTTP API in place of the platform.
+The components of a client that uses a gateway: they call the HTTP API of the gateway instead of the platform.
 
-Each offers the methods of the component of the same topic, as far as the API has them.
+Each component has those methods of its counterpart in `client` that the API supports.
 """

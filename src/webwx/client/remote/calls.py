@@ -1,7 +1,7 @@
 """
-Calls of a gateway's HTTP API: addresses, the key, retries, and the errors of the library in place of problems.
+Calls of a gateway's HTTP API. Problems in the answers are raised as errors of the library.
 
-A call is retried if that is safe: one that only reads, and a change that has an idempotency key.
+A call is retried if that is safe: it only reads, or it has an idempotency key.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ T = TypeVar("T")
 API = "/api/v1"
 
 _TRIES = 4
-"""Attempts at a call that may be repeated."""
+"""Maximum number of attempts at a call that may be repeated."""
 
 _PRINTABLE = re.compile(r"[!-~]+")
-"""Keys that a header can hold as they are."""
+"""Pattern of the keys that a header can contain unchanged."""
 
 _NOTHING_DONE = (ConnectFailed, TlsError, GatewayFailed)
-"""Errors after which the gateway has changed nothing."""
+"""Errors that mean that the gateway has changed nothing."""
 
 
 class GatewayCalls:
@@ -123,7 +123,7 @@ class GatewayCalls:
         return self._number
 
     async def path(self, *parts: str | int) -> str:
-        """Return the path of something that belongs to the account."""
+        """Return the path of a resource of the account."""
         return "/".join(["/accounts", *(quote(str(part), safe="") for part in (await self.account(), *parts))])
 
     # -- calls -------------------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ class GatewayCalls:
             path: Path below the API's.
             kind: Type of the answer.
             body: Encoded as JSON; None: no body.
-            key: Idempotency key, which makes the call one that can be repeated.
+            key: Idempotency key; a call that has one can be repeated.
             prefer: Header `Prefer`.
             query: Parameters; one that is None is left out.
         """
@@ -160,11 +160,11 @@ class GatewayCalls:
         return self._decode(answer, kind)
 
     async def change(self, method: str, path: str, kind: type[T], body: object = None) -> T:
-        """Return the answer of a change that has no idempotency key; `None` is the type of no answer."""
+        """Return the answer of a change that has no idempotency key; the type `None` means an answer without a body."""
         return self._decode(await self._call(method, path, body=body), kind)
 
     async def download(self, path: str, sink: DownloadSink) -> None:
-        """Download something into a sink; once bytes have arrived, a lost connection is not retried."""
+        """Download a resource into a sink; the call is not retried once bytes have arrived."""
         request = self._request("GET", path, sink=sink)
         answer = await self._opened().send(request)
         if answer.status >= HTTPStatus.BAD_REQUEST:
@@ -243,7 +243,7 @@ class GatewayCalls:
         self, send: Callable[[], Awaitable[Response]], *, can_repeat: bool, is_read: bool = False
     ) -> Response:
         """
-        Return the answer of a call; repeat it after a failure that can pass.
+        Return the answer of a call; repeat it after a temporary failure.
 
         Args:
             send: Makes the call once.
@@ -273,7 +273,7 @@ class GatewayCalls:
             if is_read:
                 raise
             raise SendOutcomeUnknown(
-                f"The gateway's answer was lost, so it is not known whether this was done: {error}"
+                f"The answer of the gateway was lost, so the outcome is unknown: {error}"
             ) from None
         if answer.status >= HTTPStatus.BAD_REQUEST:
             raise error_of_answer(answer.status, answer.body)

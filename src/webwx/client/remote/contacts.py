@@ -41,7 +41,7 @@ _LARGEST_PICTURE = 16 * 1024 * 1024
 
 def recipient_of(to: object) -> str | int:
     """
-    Return how a request names a contact: by its number, its id or its name.
+    Return a contact as a request names it: by its number, its id or its name.
 
     Raises:
         NotThroughGateway: It is none of these.
@@ -56,7 +56,7 @@ def recipient_of(to: object) -> str | int:
         case _:
             found = getattr(to, "id", "")
             if not found:
-                raise NotThroughGateway("The gateway finds a contact by its number, its id or its name.")
+                raise NotThroughGateway("A gateway finds a contact by its number, its id or its name only.")
             return str(found)
 
 
@@ -113,7 +113,7 @@ class RemoteContacts:
     async def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
         """Download the picture of a person or a chatroom."""
         if met_in is not None:
-            raise NotThroughGateway("A client of a gateway has no met_in=; it finds pictures of contacts only.")
+            raise NotThroughGateway("A client of a gateway downloads pictures of contacts only, without met_in=.")
         content = io.BytesIO()
         path = await self._calls.path("contacts", recipient_of(who), "avatar")
         await self._calls.download(path, DownloadSink(content, _LARGEST_PICTURE))

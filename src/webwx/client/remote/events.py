@@ -50,15 +50,17 @@ class RemoteEvents:
         raise missing(name)
 
     def events(self, consumer: str, *, include_all: bool, follow: bool) -> EventStream:
-        """Yield the events of a consumer without end; a request for the next one acknowledges the one before."""
+        """Yield the events of a consumer without end; a request for the next event acknowledges the previous one."""
         if not follow:
-            raise NotThroughGateway("A client of a gateway has no follow=False; read_events ends with the last event.")
+            raise NotThroughGateway(
+                "A client of a gateway does not support follow=False; use read_events, which ends with the last event."
+            )
         reading = _Reading(self._calls, consumer, self._retry_after, include_all=include_all)
         return EventStream(reading.events(), reading.confirm)
 
 
 class _Reading:
-    """One stream of a consumer, over one connection after the other."""
+    """One stream of a consumer, which continues over a new connection when one is lost."""
 
     def __init__(self, calls: GatewayCalls, consumer: str, retry_after: float, *, include_all: bool) -> None:
         self._calls = calls
@@ -70,10 +72,10 @@ class _Reading:
         """Number of the event that was yielded and is not acknowledged; 0: none."""
         self._acknowledged: deque[int] = deque(maxlen=_REMEMBERED)
         self._waiting: deque[EventFrame | OtherFrame] = deque()
-        """Frames that arrived while a confirmation was waited for."""
+        """Frames that arrived during the wait for a confirmation."""
 
     async def events(self) -> AsyncGenerator[Event, None]:
-        """Yield events until the reader goes, or an error that does not pass."""
+        """Yield events until the reader stops or a permanent error occurs."""
         account = await self._calls.account()
         hello = msgspec.json.encode(Hello(consumer=self._consumer, accounts=[account])).decode()
         while True:
@@ -91,7 +93,7 @@ class _Reading:
             await self._backoff.pause()
 
     async def _frames(self, socket: TextSocket) -> AsyncGenerator[Event, None]:
-        """Yield the events that are to be shown; acknowledge the others."""
+        """Yield the events for the reader; acknowledge the others."""
         self._waiting.clear()
         while (frame := await self._next_frame(socket)) is not None:
             if isinstance(frame, OtherFrame):
@@ -129,7 +131,7 @@ class _Reading:
         Acknowledge the event that was yielded last, and return once the gateway has stored it.
 
         Raises:
-            StorageError: The connection was lost before; the event may be delivered again.
+            StorageError: The connection was lost before the confirmation; the event may be delivered again.
         """
         number, socket = self._yielded, self._socket
         if not number:
@@ -158,7 +160,7 @@ def _frame_of(text: str) -> EventFrame | OtherFrame:
             return msgspec.json.decode(text, type=EventFrame)
         return msgspec.json.decode(text, type=OtherFrame)
     except (msgspec.DecodeError, RecursionError):
-        raise ProtocolError("The gateway's frame is not what its API says; is it another version?") from None
+        raise ProtocolError("The gateway sent an unknown frame; it may have another version.") from None
 
 
 class _Op(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Messages, recalls and sends of a gateway's journal."""
+"""Queries for messages, recalls and sends in the journal of a gateway."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from webwx.storage.base import Outgoing, State
 
 _PAGE = 1000
-"""Number of results of one request at most."""
+"""Maximum number of results of one request."""
 
 
 class RemoteHistory:
     """
-    The journal of an account of a gateway, to read.
+    Reads the journal of an account of a gateway.
 
     Args:
         calls: Calls of the gateway.
@@ -72,7 +72,7 @@ class RemoteHistory:
     async def find_message(self, which: str | int) -> Event | None:
         """Find a received event by its number."""
         if not isinstance(which, int):
-            raise NotThroughGateway("The gateway finds a message by its number, not by the platform's id.")
+            raise NotThroughGateway("A gateway finds a message by its number, not by the platform's id.")
         try:
             return event_of(await self._calls.get(await self._calls.path("messages", which), EventView))
         except GatewayRefused as refused:
@@ -83,7 +83,9 @@ class RemoteHistory:
     async def read_events(self, after: int, *, since: float, until: float, limit: int) -> list[Event]:
         """Return the events after a number, in the order of arrival."""
         if since or until:
-            raise NotThroughGateway("A client of a gateway has no since= and until= of read_events; history has both.")
+            raise NotThroughGateway(
+                "A client of a gateway does not support since= and until= of read_events; use history, which has both."
+            )
         account = await self._calls.number()
         page = await self._calls.get(
             "/events", EventsView,
@@ -94,7 +96,7 @@ class RemoteHistory:
     async def list_sends(self, *states: State, chat: To | None, limit: int) -> list[Outgoing]:
         """Return the sends of the outbox, the newest first."""
         if chat is not None:
-            raise NotThroughGateway("A client of a gateway has no chat= of list_sends.")
+            raise NotThroughGateway("A client of a gateway does not support chat= of list_sends.")
         path = await self._calls.path("sends")
         found: list[Outgoing] = []
         for state in states or (None,):
@@ -107,7 +109,7 @@ class RemoteHistory:
     ) -> Outgoing | None:
         """Find a send of the outbox by its client id."""
         if key or number or message_id:
-            raise NotThroughGateway("The gateway finds a send by its client_id.")
+            raise NotThroughGateway("A gateway finds a send by its client_id only.")
         try:
             return outgoing_of(await self._calls.get(await self._calls.path("sends", client_id), OutboxEntry))
         except GatewayRefused as refused:

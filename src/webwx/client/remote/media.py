@@ -1,4 +1,4 @@
-"""Files through a gateway: streamed to it before they are sent, and streamed from it."""
+"""Uploads of files to a gateway, which sends them, and downloads of media from it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _MD5 = re.compile(r"[0-9a-f]{32}")
 
 _IN_MEMORY = 64 * 1024 * 1024
-"""Greatest size of a download that is returned as bytes."""
+"""Maximum size of a download that is returned as bytes."""
 
 
 class RemoteMedia:
@@ -100,7 +100,7 @@ class RemoteMedia:
             await self._calls.change("DELETE", f"/uploads/{upload.upload_id}", type(None))
 
     async def _upload(self, file: Upload, progress: Progress | None) -> UploadView:
-        """Stream a file to the gateway; no more than a piece of it is in memory."""
+        """Stream a file to the gateway, with one piece at a time in memory."""
         query = urlencode({"name": file.name})
         return await self._calls.upload(f"/uploads?{query}", lambda: _pieces(file, progress), file.size, UploadView)
 

@@ -1,4 +1,4 @@
-"""Sends of texts through a gateway, and what can be done with a sent or a received message."""
+"""Sends, recalls, forwards and read marks through a gateway."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class RemoteMessages:
 
     async def send(self, message: MessageToSend, key: str) -> Receipt:
         """
-        Send a message, under a random key if it has none, so that a lost answer is asked for again.
+        Send a message, with a random idempotency key if it has none, so that it can be repeated after a lost answer.
 
         Raises:
             SendOutcomeUnknown: The gateway has stored the send, and has not finished it in time.
@@ -61,7 +61,7 @@ class RemoteMessages:
             if sent.message_id is not None:
                 return receipt_of(sent)
         raise SendOutcomeUnknown(
-            f"The gateway has not finished the send in time (state {sent.state!r}); it goes on, and find_send shows it."
+            f"The gateway has not finished the send in time (state {sent.state!r}); find_send shows the outcome later."
         )
 
     async def queue_text(self, to: To, text: str, *, key: str = "") -> Outgoing:
@@ -96,9 +96,9 @@ def number_of(message: object) -> int:
     Return the number of an event in the gateway's journal.
 
     Raises:
-        NotThroughGateway: It has none: it is no event, or was not read from the gateway.
+        NotThroughGateway: The object is not an event, or was not read from the gateway.
     """
     number = getattr(message, "number", 0)
     if not number:
-        raise NotThroughGateway("The gateway finds a message by its number; pass an event that was read from it.")
+        raise NotThroughGateway("A gateway finds a message by its number; pass an event that was read from it.")
     return int(number)

@@ -8,14 +8,14 @@ from webwx.errors import NotThroughGateway
 
 
 class Missing:
-    """Stands for a component that a gateway does not offer: to use one of its methods raises `NotThroughGateway`."""
+    """Replaces a component that a gateway does not offer: each of its methods raises `NotThroughGateway`."""
 
     def __getattr__(self, name: str) -> Any:
         raise missing(name)
 
 
 def missing(name: str) -> Exception:
-    """Return the error of an attribute that is not there; Python's own protocols ask for some, and expect theirs."""
+    """Return the error for a missing attribute; for a special name it is the `AttributeError` that Python expects."""
     if name.startswith("_"):
         return AttributeError(name)
     return NotThroughGateway(

@@ -1,4 +1,4 @@
-"""The account of a gateway, as far as the gateway shows it: its name, its state, and whether it can be used."""
+"""The account of a gateway: its name and its state, as the gateway shows them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RemoteSession:
     @property
     def account(self) -> Account:
         """
-        The account, as `login`, `resume` or `check` found it last. Its id and uin are not known here.
+        The account as `login`, `resume` or `check` last returned it. A gateway does not show its id and uin.
 
         Raises:
             NotLoggedIn: None of them was called, or the account is logged out.
@@ -56,12 +56,12 @@ class RemoteSession:
 
     @property
     def state(self) -> LoginState:
-        """The state when it was last asked for; NEW before."""
+        """The state at the last request for it; NEW before the first request."""
         return LoginState.NEW if self._seen is None else LoginState(self._seen.state)
 
     @property
     def last_sync_at(self) -> float | None:
-        """Time of the last successful poll or fetch when it was last asked for: seconds since 1970."""
+        """Time of the last successful poll or fetch, at the last request for it: seconds since 1970."""
         at = None if self._seen is None else self._seen.last_sync_at
         return None if at is None else at.timestamp()
 
@@ -82,7 +82,7 @@ class RemoteSession:
 
 class RemoteLogin:
     """
-    Logins of an account of a gateway: the gateway makes them, and this only looks whether the account is logged in.
+    Checks whether an account is logged in at a gateway; the gateway itself makes the logins.
 
     Args:
         session: The account.

@@ -3,8 +3,8 @@ Consumers of an account's entries, and their cursors.
 
 A cursor has three stored parts. `acked`: all entries up to this number are acknowledged. `ahead`: later entries that
 are acknowledged too. `started`: entries up to this number may have been delivered. `started` is stored by the statement
-that reads the entries, so after a crash every entry that was delivered and not acknowledged comes again as
-`redelivered`.
+that reads the entries, so after a crash every entry that was delivered but not acknowledged is delivered again
+as `redelivered`.
 
 Acknowledgements, and changes of conversations, are stored together a few milliseconds later. Only one process has a
 consumer open: it holds an advisory lock, which ends with its connection. A process whose connection was lost may still
@@ -80,12 +80,12 @@ class OpenedCursor(NamedTuple):
 
 
 class _Changes(NamedTuple):
-    """What one transaction stores of a consumer."""
+    """The changes of a consumer that one transaction stores."""
 
     acked: int
     is_open: bool
     started: int | None
-    """The new value of `started`, lower than before; None: it stays."""
+    """The new, lower value of `started`; None: no change."""
     acks: list[int]
     crashes: dict[int, int]
     conversations: dict[str, ConversationRow]
@@ -213,7 +213,7 @@ class PostgresConsumer:
         self._crashes_to_store: dict[int, int] = {}
         """Crash counts that are not stored; 0 deletes the row."""
         self._changed: dict[str, ConversationRow] = {}
-        """Conversations that are not stored, by their keys."""
+        """Changed conversations that are not stored, by their keys."""
         self._in_flight: _Changes | None = None
         """Changes that are being stored."""
         self._is_open = True

@@ -2,7 +2,7 @@
 The contacts of one login: rows in the database, and a packed copy in memory for lookups.
 
 A lookup is synchronous, so it never waits for the network: a roster holds the contacts of its login, compressed, and
-takes over the changes that this process stores.
+applies the changes that this process stores.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class PostgresRoster:
         """Do nothing: the contacts are packed already."""
 
     def change(self, contacts: Iterable[Contact], deleted: Iterable[str]) -> None:
-        """Take over changes that were stored."""
+        """Apply changes that were stored."""
         for contact in contacts:
             if contact.id in self.ids:
                 self._changed[contact.id] = contact

@@ -59,7 +59,7 @@ _SETTINGS = {
     "jit": "off",
     # A stopped process must not keep the lock of an account.
     "idle_in_transaction_session_timeout": "15s",
-    # The locks of a machine that has disappeared end after half a minute.
+    # The locks of an unreachable machine end after half a minute.
     "tcp_keepalives_idle": "15",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
@@ -109,7 +109,7 @@ class PostgresDatabase:
 
     @property
     def is_at_work(self) -> bool:
-        """A job is not finished."""
+        """Whether a job is not finished."""
         return self._unfinished > 0
 
     async def read(self, job: Callable[[Connection], Awaitable[T]]) -> T:
@@ -149,7 +149,7 @@ class PostgresDatabase:
                 done.set_result(await job())
             except BaseException as error:  # noqa: BLE001 - raised in the caller
                 done.set_exception(error)
-                done.exception()  # the caller may be gone, and then nothing asks for it
+                done.exception()  # the caller may be gone; this marks the exception as retrieved
             with contextlib.suppress(RuntimeError):  # the caller's loop has ended
                 caller.call_soon_threadsafe(_settle, answer, done)
 
@@ -226,7 +226,7 @@ class PostgresDatabase:
         self.start(self._counted(job))
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Start a coroutine for which nothing waits; `close` waits for its end."""
+        """Start a coroutine in the background; `close` waits for its end."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,11 +1,13 @@
 """
 Entries as rows: how batches are appended, and how entries are read.
 
-All accounts that wait are appended by one statement. It locks the row of each account, checks its epoch, and gives the
-numbers. It sees what was committed when it began, so two checks follow the lock: an account to which another process
-has appended meanwhile is left out and appended again, and so is one whose items are partly known, then without these
-items. A row that is locked by another transaction is not waited for, because that would hold up all other accounts;
-such an account is appended by a statement of its own.
+One statement appends the waiting batches of all accounts. It locks the row of each account, checks its epoch, and
+assigns the numbers. It sees only what was committed when it began, so two checks follow the lock. An account to which
+another process has appended meanwhile is left out, and its batch is appended again. An account whose batch has items
+that are stored already is left out too, and its batch is appended again without these items.
+
+The statement does not wait for a row that another transaction has locked, because all other accounts would wait as
+well; the batches of such an account are appended by a separate statement.
 """
 
 from __future__ import annotations

@@ -46,14 +46,14 @@ class _IdentifyRequest(NamedTuple):
 async def identify(
     db: Connection, account: int, own_id: ContactId, contacts: Iterable[Contact], *, digest: bytes | None, time: float
 ) -> list[Identified]:
-    """Match contacts with identities; `digest` is the digest of all contacts of the login, if these are all."""
+    """Match contacts with identities; `digest` is the digest of a complete list of contacts, else None."""
     login, listed = await login_of(db, account, own_id)
     is_complete = digest is not None
     # Before the first complete list of a login, a contact that is still missing may fit better.
     may_wait = not is_complete and listed is None
     call = _IdentifyRequest(account, login, own_id, is_complete=is_complete, may_wait=may_wait, time=time)
     if not is_complete and next(iter(contacts), None) is None:
-        return []  # because reading the links takes time for each contact of the login
+        return []  # without reading the links, which takes time for each contact
     if is_complete:
         await db.execute("UPDATE logins SET listed = $2 WHERE login = $1", login, digest)
     identified: list[Identified] = []
@@ -64,7 +64,7 @@ async def identify(
             some = (each for each in contacts if (each.kind == "chatroom") is is_room)
             return compare(some, own_id, linked)
 
-        # In another thread: with thousands of contacts it takes long.
+        # This runs in another thread, because it takes long with thousands of contacts.
         comparison = await asyncio.to_thread(compared)
         await _refresh(db, call, comparison.changed)
         if comparison.seen:

@@ -66,7 +66,7 @@ class PostgresIdentityStore:
         digest = await asyncio.to_thread(digest_of_all, contacts) if complete else None
         if digest is not None and not noted:
             _, listed = await self._database.read(lambda db: login_of(db, self._account, own_id))
-            if listed == digest:  # mostly all contacts are known, and then nothing is written
+            if listed == digest:  # usually no contact has changed, and nothing is written
                 return []
 
         async def store(db: Connection) -> list[Identified]:
@@ -150,8 +150,8 @@ async def _note_real_id(
         account, current, contact_id, wxid,
     )  # fmt: skip
     if not noted:
-        return None  # the phone sends the same ones again and again
-    if link is None:  # `listed` no longer matches, so the next complete list is compared, with this id
+        return None  # the phone repeats the same real ids
+    if link is None:  # clear `listed`, so that the next complete list is compared with this id
         await db.execute("UPDATE logins SET listed = '' WHERE account = $1 AND listed IS NOT NULL", account)
         return None
     found = await _reconsider(db, account, link, wxid)

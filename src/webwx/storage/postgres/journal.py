@@ -123,7 +123,7 @@ class PostgresJournal:
         """Close all consumers, store pending changes, and close the journal."""
         try:
             for consumer in tuple(self._consumers):
-                with contextlib.suppress(StorageError):  # entries whose acknowledgement was not stored come again
+                with contextlib.suppress(StorageError):  # entries without a stored acknowledgement are delivered again
                     await consumer.close()
         finally:
             await self._database.close()
@@ -243,7 +243,7 @@ class PostgresAccount:
         Raises:
             AlreadyRunning: The consumer is open, in this process or another one.
         """
-        del stays, shows  # commits cannot be made faster here, and every taken entry counts as passed to a handler
+        del stays, shows  # `stays` cannot make commits faster here, and every taken entry counts as shown
         name = clean_text(name)
         self._require_closed(name)
         known = await self._database.run(

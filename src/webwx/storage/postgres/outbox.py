@@ -36,7 +36,7 @@ _NEXT = "UPDATE accounts SET last_send = last_send + 1 WHERE account = $1 RETURN
 
 class PostgresSender:
     """
-    The lock by which other processes see that this one is still sending; used in the thread of the connections.
+    The lock that shows other processes that this one is still sending; used in the thread of the connections.
 
     Args:
         database: The database.
@@ -137,8 +137,8 @@ class PostgresOutbox:
         """
         Store the outcome of an attempt.
 
-        Only the process that has sent can know it, so a process that owns the account no more stores it as well, unless
-        the send was begun again under a higher epoch.
+        Only the process that has sent knows the outcome. It is stored even if the process no longer owns the account,
+        unless the send was begun again under a higher epoch.
         """
         begun = self._begun.pop(number, None)
         epoch = self._database.fence_of(self._account).epoch if begun is None else begun

@@ -115,7 +115,7 @@ class PostgresRetention:
         for row in rows:
             try:
                 await self._expire_account(row["account"], limit)
-            except NotOwner:  # its owner does it
+            except NotOwner:  # its owner deletes them
                 continue
 
     async def _expire_account(self, account: int, limit: float) -> None:

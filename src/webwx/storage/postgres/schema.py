@@ -1,8 +1,8 @@
 """
 The journal's tables in PostgreSQL, and their migrations.
 
-A migration only adds tables, columns and indexes, so that a process of the version before can go on beside a newer one.
-Every table of an account begins with the account's number. A unique column of text of any length is indexed by its
+A migration only adds tables, columns and indexes, so that a process of the previous version can continue beside a newer
+one. Every table of an account begins with the account's number. A unique column of text of any length is indexed by its
 digest (`webwx_key`), because an index takes a third of a page at most.
 """
 
