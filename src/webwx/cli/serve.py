@@ -1,4 +1,4 @@
-"""`webwx serve`: the gateway, and what it needs before it runs."""
+"""`webwx serve`: the command that runs the gateway, and the commands that set it up."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def serve(
     """
     Serve all accounts of this machine to other programs, over HTTP.
 
-    Programs call the API at /api/v1 with a key of 'webwx serve key create'. Open the printed link in a browser to log
+    Programs call the API at /api/v1 with a key from 'webwx serve key create'. Open the printed link in a browser to log
     accounts in. Only this machine can connect, unless TLS or a proxy is set up. SIGHUP rereads the limits.
     """
     context = click.get_current_context()
@@ -207,7 +207,7 @@ def _load_bots(session: Session, config: GatewayConfig, path: Path, targets: tup
     from webwx.gateway.bots import AssignedBot, check_bots
 
     os.environ.update(as_environment(click.get_current_context().ensure_object(Given)))
-    settings = session.settings  # a mistake in them is reported before a user's program runs
+    settings = session.settings  # invalid settings are reported before a user's program runs
     assigned = [AssignedBot(bot) for bot in find_bots(session, [split_target(target) for target in targets])]
     for table in config.bots:
         file = path.parent / table.file
@@ -234,7 +234,7 @@ def _read_config(path: Path) -> GatewayConfig:
 def _with_options(
     config: GatewayConfig, port: int | None, address: str | None, behind_proxy: str | None
 ) -> GatewayConfig:
-    """Return the configuration with the options of the command, which win."""
+    """Return the configuration; the options of the command take precedence over the file."""
     given = {"port": port, "host": address, "behind_proxy": behind_proxy}
     changed = {name: value for name, value in given.items() if value is not None}
     listen = msgspec.convert(msgspec.structs.asdict(config.listen) | changed, type(config.listen))
@@ -382,7 +382,7 @@ def key() -> None:
         "webwx serve key create --name backup --scopes send:filehelper --days 365 --json",
     ),
 )
-@click.option("--name", required=True, help="Name that reminds you of the program.")
+@click.option("--name", required=True, help="Name of the program that uses the key.")
 @click.option(
     "--scopes",
     required=True,
@@ -392,14 +392,14 @@ def key() -> None:
 )
 @click.option("--accounts", metavar="LIST", help="Numbers of accounts, separated by commas.  [default: all]")
 @click.option("--days", type=click.FloatRange(0, min_open=True), help="Days until the key expires.  [default: never]")
-@click.option("--network", "networks", multiple=True, metavar="CIDR", help="Accept it only from there; repeatable.")
+@click.option("--network", "networks", multiple=True, metavar="CIDR", help="Network that may use the key; repeatable.")
 async def create(
     session: Session, name: str, scopes: str, accounts: str | None, days: float | None, networks: tuple[str, ...]
 ) -> None:
     """
     Create a key and print it.
 
-    The key is shown this once; only its hash is stored.
+    The key is shown only once; the gateway stores only its hash.
     """
     try:
         numbers = None if accounts is None else tuple(int(each) for each in accounts.split(","))
@@ -439,7 +439,7 @@ async def delete(session: Session, key_id: str) -> None:
 
 
 @command("rotate", group=key, examples=("webwx serve key rotate 8hT2kQ9x --hours 24",))
-@click.option("--hours", type=click.FloatRange(0), default=24.0, show_default=True, help="Hours the old one works.")
+@click.option("--hours", type=click.FloatRange(0), default=24.0, show_default=True, help="Hours the old key works.")
 @click.argument("key_id", metavar="ID")
 async def rotate(session: Session, key_id: str, hours: float) -> None:
     """Replace a key's secret and print the new key."""

@@ -1,8 +1,8 @@
 """
-Consumers of the journals of several accounts, kept open through every end of a login.
+Consumers of the journals of several accounts, opened again after each new login.
 
-A webhook or a rule has one consumer in the journal of each of its accounts, so its position is stored there, and a
-restart or an absence loses nothing.
+A webhook or a rule has one consumer in the journal of each of its accounts, so its position is stored there, and no
+event is lost by a restart or while an account is logged out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class AccountConsumers:
     Args:
         name: Name of the consumer.
         port: The accounts.
-        serves: Returns whether an account belongs to them.
+        serves: Returns whether the events of an account are to be read.
         work: Called with an account and its open consumer; it returns, or raises `LoggedOut`, when the login has ended.
         sleep: Waits for some seconds.
     """
@@ -71,12 +71,12 @@ class AccountConsumers:
             self._renewed[account].set()
 
     async def until_open(self) -> None:
-        """Return once there is a position in each account that is logged in."""
+        """Return once the consumer has a position in the journal of each account that is logged in."""
         for opened in self._opened.values():
             await opened.wait()
 
     async def stop(self) -> None:
-        """Stop; the next run continues with what is not acknowledged."""
+        """Stop; the next run continues with the unacknowledged events."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -84,7 +84,7 @@ class AccountConsumers:
             await asyncio.wait(tasks)
 
     async def _read_account(self, number: int) -> None:
-        """Read the events of an account through every end of its login, until it is removed."""
+        """Read the events of an account, again after each new login, until the account is removed."""
         renewed, opened = self._renewed[number], self._opened[number]
         while True:
             renewed.clear()

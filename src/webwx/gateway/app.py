@@ -82,9 +82,9 @@ class Gateway:
         folder: Folder for files that wait to be sent.
         bots: The bots that run on the accounts; default: none.
         clock: Returns seconds since 1970.
-        sleep: Waits for some seconds until a webhook is called, or a file saved, again.
-        rng: Spreads calls of webhooks.
-        outgoing: Fetches files that sends name by their URLs.
+        sleep: Waits for some seconds before a webhook is called again, or a file is saved again.
+        rng: Lengthens the pauses between attempts at webhooks.
+        outgoing: Fetches the files of sends that have a URL.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Gateway:
         self.fallback = Fallback(port, self.notifications, channels_of(config.fallback))
         self._background: list[asyncio.Future[NoReturn]] = []
         self.routes = self._assemble()
-        """The application behind the checks of hosts and origins, with its table of routes."""
+        """The application with its table of routes, without the checks of hosts and origins."""
         reception = Reception(self.receivers, self.notifications, records, folder, clock)
         self.app = Front(Hooks(self.routes, reception), config, is_vendor_request)
         """The application to serve."""

@@ -1,9 +1,9 @@
 """
-Who calls, and whether the caller may.
+Authentication and authorization of requests.
 
-A handler names the scope that it needs, `scope="read"`, or is public, `is_public=True`; a handler that says neither is
-refused, so a forgotten scope opens nothing. An account in the path has to be one that the caller reaches; another one
-looks like one that does not exist.
+A handler names the scope that it needs, `scope="read"`, or is public, `is_public=True`; a handler that has neither
+refuses all requests, so a forgotten scope gives no access. The caller has to reach the account in the path; any other
+account is answered like one that does not exist.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ CONSOLE = "console"
 """Id of the caller that has a session of the console."""
 
 FREE_FAILURES = 5
-"""Wrong keys of one address in a row that are answered at once."""
+"""Number of consecutive wrong keys of an address before it has to wait."""
 
 _LONGEST_PAUSE = 300.0
-"""Seconds at most for which wrong keys of an address are refused without a look at them."""
+"""Maximum number of seconds for which an address has to wait."""
 
 _REMEMBERED = 10_000
 """Number of addresses with wrong keys that are remembered."""
@@ -48,7 +48,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who makes a request."""
+    """The caller of a request."""
 
     id: str
     """Id of the key, or `console`."""
@@ -58,7 +58,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     """IP address."""
     proof: str = ""
-    """Digest of the secret or session with which it came."""
+    """Digest of the secret or session by which the caller was identified."""
 
     def __repr__(self) -> str:
         return f"Caller({self.id})"
@@ -74,9 +74,10 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 class FailedKeys:
     """
-    Wrong keys and codes by address: after some in a row, the address has to wait, twice as long after each further one.
+    Counts wrong keys and codes by address.
 
-    A right one is accepted meanwhile, because programs of one machine share an address.
+    After several in a row, each one doubles the time that the address has to wait.
+    A valid key is accepted meanwhile, because several programs may share an address.
 
     Args:
         clock: Returns seconds; only differences matter.
@@ -110,7 +111,7 @@ class FailedKeys:
             )
 
     def forgive(self, address: str) -> None:
-        """Forget the wrong keys of an address, after a right one."""
+        """Forget the wrong keys of an address, after a valid one."""
         self._failures.pop(address, None)
 
 
@@ -153,7 +154,7 @@ class RequestRate:
 
 class Access:
     """
-    Decides about every request that reached a handler.
+    Checks each request for a handler before the handler runs.
 
     Args:
         keys: The keys.
@@ -199,7 +200,7 @@ class Access:
 
     async def identify(self, connection: Connection) -> Caller:
         """
-        Return who calls.
+        Return the caller of a request.
 
         Raises:
             GatewayProblem: There is no key, a wrong one, or too many wrong ones came from this address.

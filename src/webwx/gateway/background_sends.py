@@ -1,5 +1,5 @@
 """
-Sends that the gateway has promised: they are stored in the outbox, and made in the background until they are done.
+Promised sends: they are stored in the outbox, and the gateway makes them in the background after its answer.
 
 A promise is a record, so it outlives the process. Only sends with such a record are made here: another program may
 have queued sends of its own in the same outbox.
@@ -36,10 +36,10 @@ TEXTS, FILES = "promise", "promise.file"
 """Kinds of the records. Files have a queue of their own, so that no text waits for an upload."""
 
 _RETRY = 30.0
-"""Seconds until the first promise is tried again after a failure that can pass."""
+"""Seconds until the first promise is tried again after a temporary failure."""
 
 _PASSING = (ConnectFailed, TlsError, RateLimited, RateLimitReached, LoggedOut, NotLoggedIn, StorageError)
-"""Errors after which a send has provably not left, and may leave later."""
+"""Errors after which the message was certainly not sent, and may be sent later."""
 
 
 class Promise(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,7 +61,7 @@ class BackgroundSends:
         send: Makes a send.
         clock: Returns seconds since 1970.
         kind: Kind of the records.
-        settled: Called with a send that is done, with any outcome, after its record was deleted.
+        settled: Called with a promise after its send has an outcome and its record was deleted.
     """
 
     def __init__(

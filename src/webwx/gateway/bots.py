@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.gateway")
 
 RESERVED_NAMES = frozenset({"gateway"})
-"""Names of consumers that the gateway has itself."""
+"""Names of the gateway's own consumers."""
 
 _RETRY = 5.0
 """Seconds until a run begins again after an error, for example because another process runs the bot."""
 
 RunState = Literal["waiting", "running", "failed", "ended"]
 """
-`waiting`: until the account is logged in. `failed`: the error is retried. `ended`: the bot does not begin again: its
-login has ended and it has `relogin=False`, or there was an internal error.
+`waiting`: the account is not logged in. `failed`: the bot is started again after an error. `ended`: it is not started
+again, because its login has ended and it has `relogin=False`, or because of an internal error.
 """
 
 
@@ -246,7 +246,9 @@ def _check_bot(assigned: AssignedBot, host: str | None, server: str | None) -> N
     if bot.name in RESERVED_NAMES:
         raise InvalidSettings(f"{which} has a name that the gateway uses itself; give it another with name=.")
     if bot.account is not None and assigned.accounts not in {(), (bot.account,)}:
-        raise InvalidSettings(f"{which} names the account {bot.account!r} itself, and the configuration another one.")
+        raise InvalidSettings(
+            f"{which} names the account {bot.account!r} itself, but the configuration names another one."
+        )
     settings = bot.settings()
     if choose(settings.host, settings.server) != choose(host, server):
         raise InvalidSettings(

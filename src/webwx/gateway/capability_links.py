@@ -1,8 +1,8 @@
 """
 Links that open one thing of one account without a key: the media of a message, or the code of a login.
 
-A token is random, is stored as its hash, and expires. A link ends with the key that made it, so a deleted key leaves
-nothing open.
+A token is random, is stored as its hash, and expires. A link ends with the key that made it, so it is
+enough to delete the key.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class CapabilityLinks:
         return NewLink(token, link)
 
     async def find(self, opens: LinkedThing, token: str) -> SharedLink | None:
-        """Return what a token opens; None if it is unknown or expired, opens another thing, or lost its key."""
+        """Return the link of a token; None if it is unknown, expired or of another kind, or its key is deleted."""
         record = await self._records.get(_KIND, _hash(token))
         link = None if record is None else msgspec.json.decode(record.body, type=SharedLink)
         if link is None or link.opens != opens or self._clock() >= link.expires_at:

@@ -42,7 +42,7 @@ EXAMPLE = """\
 # media = 2147483648        # bytes of downloaded media that are kept; the oldest are removed first
 # media_days = 30           # days that they are kept at most
 # header = 16384            # bytes of a request's header
-# patience = 15             # seconds for a request's header and between two pieces of its body; an answer has 4 times
+# patience = 15             # seconds for a request's header and between two pieces of its body; 4 times for an answer
 # connections = 1000        # open connections
 # requests_per_minute = 1200    # per key; 0: no limit
 
@@ -155,7 +155,7 @@ class IncomingFilesTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """The table `[incoming_files]`: where rules may save files that arrive in chats."""
 
     root: str = ""
-    """An existing folder that has the folders of all rules; empty: no file is saved."""
+    """An existing folder that contains the folders of all rules; empty: no file is saved."""
     keep_free: int = 1024 * 1024 * 1024
     """Bytes that stay free on its disk."""
 
@@ -208,7 +208,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         if not 0 <= self.listen.port <= 65_535:
             raise InvalidSettings(f"{self.listen.port} is no port; use a number from 1 to 65535, or 0 for any.")
         if self.incoming_files.root and not Path(self.incoming_files.root).is_absolute():
-            raise InvalidSettings("'root' of [incoming_files] is an absolute path, such as '/srv/wechat'.")
+            raise InvalidSettings("'root' of [incoming_files] has to be an absolute path, such as '/srv/wechat'.")
 
 
 def is_loopback(host: str) -> bool:

@@ -1,5 +1,5 @@
 """
-Connections of HTTP with limits that uvicorn does not have: their number, the size of a header, and times.
+HTTP connections with limits that uvicorn does not have: on their number, the size of a header, and times.
 
 A client that sends its header byte by byte, stops in the middle of a body, or never reads its answer would hold a
 connection for ever.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 _SLOWEST_BODY = 1000
-"""Bytes per second of a body on average, apart from the first seconds."""
+"""Minimum average number of bytes per second of a body, after the first seconds."""
 
 _READING = 4
 """How many times longer a client may take for an answer than for a request."""
@@ -40,7 +40,7 @@ class LimitedConnection(HttpToolsProtocol):
         config: The server's configuration.
         server_state: State of the server.
         app_state: State of the application.
-        header: Bytes of a header at most, and of everything else between two pieces of a body.
+        header: Maximum number of bytes of a header, and of everything between two pieces of a body.
         patience: Seconds for a header and between two pieces of a body; four times as many to take an answer.
     """
 
@@ -60,7 +60,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._unparsed = 0
         """Bytes that were received since the end of a header or of a piece of a body."""
         self._slowest_end = 0.0
-        """Time by which the body has to go on, so that it is not too slow on average."""
+        """Time by which the next piece of the body has to arrive to reach the minimum average."""
         self._deadline: asyncio.TimerHandle | None = None
         self._reader_deadline: asyncio.TimerHandle | None = None
 
@@ -148,7 +148,7 @@ class LimitedConnection(HttpToolsProtocol):
             self._reader_deadline = None
 
     def _give_up(self) -> None:
-        if self.flow.read_paused:  # the application is slow, and not the client
+        if self.flow.read_paused:  # the application is slow, not the client
             self._wait(self._patience)
         elif not self.transport.is_closing():
             self._close_with(_TOO_SLOW if self._unparsed else b"")

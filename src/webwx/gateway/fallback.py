@@ -1,5 +1,5 @@
 """
-Another way to reach the owner when a login ends, because WeChat no longer does: a command, a webhook or a mail.
+Reports of ended logins to the owner by a command, a webhook or a mail, because WeChat cannot deliver them.
 
 The text names the account and how many messages wait for it, never a message.
 """
@@ -47,11 +47,11 @@ class ChannelFailed(Exception):
 
 
 class FallbackChannel(Protocol):
-    """A way to reach the owner."""
+    """A channel to the owner."""
 
     @property
     def name(self) -> ChannelName:
-        """Name of the way, as the API shows it."""
+        """Name of the channel, as the API shows it."""
         ...
 
     async def send(self, subject: str, text: str) -> None:
@@ -200,7 +200,7 @@ class Fallback:
 
     Args:
         port: The accounts.
-        queue: Knows how many messages wait.
+        queue: Counts the waiting messages.
         channels: The channels.
         sleep: Waits for a number of seconds.
     """
@@ -217,7 +217,7 @@ class Fallback:
         self._channels = channels
         self._sleep = sleep
         self._reported: set[int] = set()
-        """Numbers of the accounts whose end was reported since their last login."""
+        """Numbers of the accounts whose logged-out state was reported since their last login."""
         self._sending: set[asyncio.Task[None]] = set()
 
     @property
@@ -226,7 +226,7 @@ class Fallback:
         return [channel.name for channel in self._channels]
 
     async def send_test(self) -> dict[ChannelName, str]:
-        """Send a test text on every channel, once, and return why each failed: empty for one that did not."""
+        """Send a test text once on every channel, and return the error of each; empty after a success."""
         return dict(await asyncio.gather(*map(self._try, self._channels)))
 
     async def _try(self, channel: FallbackChannel) -> tuple[ChannelName, str]:
@@ -237,7 +237,7 @@ class Fallback:
         return channel.name, ""
 
     async def run(self) -> NoReturn:
-        """Report, without end."""
+        """Report each end of a login, without end."""
         changes = self._port.watch_states()
         try:
             while True:
@@ -248,7 +248,7 @@ class Fallback:
                 task.cancel()
 
     async def note(self, status: AccountStatus) -> None:
-        """Begin to report an account whose login has ended; forget that after its next login."""
+        """Begin to report an account whose login has ended; after its next login the next end is reported again."""
         if status.state == "online":
             self._reported.discard(status.number)
         elif status.state == "logged_out" and status.number not in self._reported:

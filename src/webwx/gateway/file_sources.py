@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 class FileSources:
     """
-    Finds files of sends. A file that was no upload is stored as one until the context of its send ends.
+    Finds files of sends. A file from the request or a URL is stored as an upload until the context of its send ends.
 
     Args:
         uploads: The uploads.
@@ -56,7 +56,7 @@ class FileSources:
     @asynccontextmanager
     async def inline(self, data: str, owner: str) -> AsyncIterator[StoredUpload]:
         """
-        Store a content in base64.
+        Store content that the request has in base64.
 
         Raises:
             GatewayProblem: It is not base64, or empty.

@@ -2,7 +2,7 @@
 The first check of every request and upgrade: its host name and its origin.
 
 A web page can make a browser call a server on this machine. Its requests carry the page's origin, or a host name that
-an attacker's name server resolves to this machine; neither passes here. The check comes before any handler, so it
+an attacker's name server resolves to this machine; both are refused here. The check comes before any handler, so it
 covers unknown paths as well.
 """
 
@@ -81,7 +81,7 @@ class Front:
             raise GatewayProblem("wrong-host", "Use the address that 'webwx serve' prints, or add the name to 'hosts'.")
         for name, value in scope["headers"]:
             if name == b"origin" and not self._is_own(value.decode("latin-1").lower(), host):
-                raise GatewayProblem("bad-origin", "Pages of other sites have to be in 'origins'.")
+                raise GatewayProblem("bad-origin", "Pages of other sites are refused, except those in 'origins'.")
 
     def _is_served(self, name: str, scope: HTTPScope | WebSocketScope) -> bool:
         if name in self._hosts or is_loopback(name):

@@ -1,9 +1,9 @@
 """
-The receivers' side of the gateway as an ASGI application in front of the API.
+An ASGI application that answers requests to receivers, in front of the API.
 
-The API's routes are the framework's. A receiver's path is not one route: `/send` and `/<anything>` belong to several
-vendors at once, and the token decides, which may be in the body. So this application asks `Reception` first, and passes
-on every request that is for no receiver.
+The framework cannot route these requests: several vendors use paths such as `/send` and `/<anything>`, and only
+the token, which may be in the body, identifies the receiver. So this application asks `Reception` first, and passes on
+every request that is for no receiver.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from webwx.gateway.reception import Reception
 
 _OWN_PATHS = ("/api/", "/console/", "/docs", "/healthz", "/m/", "/metrics", "/openapi.json", "/q/", "/readyz")
-"""Beginnings of paths that are never a receiver's."""
+"""Prefixes of paths that never belong to a receiver."""
 _MOST_PARTS = 100
-"""Parts of a multipart body."""
+"""Maximum number of parts of a multipart body."""
 
 
 class Hooks:
@@ -63,7 +63,7 @@ class Hooks:
 
 
 def is_vendor_request(host: str, method: str, path: str) -> bool:
-    """Return whether a host name is a vendor's and the path one of its receiver's."""
+    """Return whether a host name is that of a vendor, and a receiver of this vendor has the path."""
     kinds = kinds_of_host(host)
     return bool(kinds) and bool(candidates(method, path, kinds))
 

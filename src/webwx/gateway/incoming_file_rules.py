@@ -1,5 +1,5 @@
 """
-Rules that save incoming files: which files of which chats, and in which folder under which name.
+Rules that save incoming files. A rule selects files by chat and kind, and sets their folder and names.
 
 The configuration file names the root of all folders. Without a root no rule can be made, so a key alone never allows a
 caller to write to the disk.
@@ -32,7 +32,7 @@ RULE_KIND = "incoming-file-rule"
 """Kind of the records."""
 
 MOST_RULES = 50
-"""Number of rules at most, because each one reads every event of its accounts."""
+"""Maximum number of rules; each rule reads every event of its accounts."""
 
 _MEDIA: dict[type[Event], MediaKind] = {
     FileMessage: "file",
@@ -43,11 +43,11 @@ _MEDIA: dict[type[Event], MediaKind] = {
 }
 
 PLACEHOLDERS = ("name", "date", "time", "chat", "sender", "account", "kind", "number")
-"""What a pattern of a name may contain, in braces."""
+"""Placeholders of a name pattern, which has them in braces."""
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _DEEPEST = 8
-"""Folders below the root that a rule may name one inside the other."""
+"""Maximum depth of a folder below the root."""
 
 
 class IncomingFileRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,9 +66,9 @@ class IncomingFileRule(msgspec.Struct, frozen=True, kw_only=True):
     """Names or ids of the chats whose files are saved; empty: all."""
     kinds: tuple[MediaKind, ...] = ("file", "image", "video")
     is_self: bool | None = None
-    """Save only what the account has sent from another device, or only what others have; None: both."""
+    """True: only files that the account has sent from another device. False: only those of others. None: both."""
     max_bytes: int = 100 * 1024 * 1024
-    """Size of a file at most; a larger one is not saved."""
+    """Maximum size of a file in bytes; a larger file is not saved."""
     enabled: bool = True
     created_at: float
     """Seconds since 1970."""
@@ -184,7 +184,7 @@ def check_rule(rule: IncomingFileRule) -> None:
     for placeholder in _PLACEHOLDER.findall(rule.pattern):
         if placeholder not in PLACEHOLDERS:
             known = ", ".join(f"{{{each}}}" for each in PLACEHOLDERS)
-            raise InvalidRequest(f"A pattern has no placeholder {{{placeholder}}}; it may have {known}.")
+            raise InvalidRequest(f"There is no placeholder {{{placeholder}}}; a pattern may have {known}.")
     if rule.accounts == ():
         raise InvalidRequest("'accounts' is an empty list; name an account, or leave it out for all.")
     if not rule.kinds:

@@ -2,8 +2,8 @@
 Saving of incoming files by rules.
 
 Each rule is a consumer of the journal of each of its accounts. A file is written under a temporary name and appears
-whole; it never replaces another one and never leaves its folder. A file that cannot be saved is tried again: without
-end while the disk or the network prevents it, otherwise until it becomes a dead letter.
+whole; it never replaces another one and never leaves its folder. A file that cannot be saved is tried again:
+without a limit while the disk or the network prevents it, otherwise until it becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ REMEMBERED_FILES = 100
 """Number of the latest files of each rule that are remembered."""
 
 _PASSING = (LocalStateError, RateLimited, TransportError)
-"""Errors that say nothing about the file; it is tried again without end."""
+"""Errors that the file has not caused; it is tried again without a limit."""
 
 _AT_ONCE = 2
 """Number of files of a rule that are fetched at the same time."""
@@ -57,7 +57,7 @@ FileOutcome = Literal["saved", "too_large", "retrying", "failed"]
 
 
 class IncomingFile(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of an incoming file."""
+    """The outcome for an incoming file."""
 
     account: int
     number: int
@@ -68,10 +68,10 @@ class IncomingFile(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
     """Name in the rule's folder; empty if it was not saved."""
     size: int = 0
-    """Bytes; 0 if they are not known."""
+    """Size in bytes; 0 if it is unknown."""
     chat_name: str = ""
     error: str = ""
-    """Why it was not saved."""
+    """Why the file was not saved."""
 
     def __repr__(self) -> str:
         return f"IncomingFile({self.account}-{self.number}, {self.outcome})"
@@ -140,7 +140,7 @@ class FileFolder:
             source: The file.
             name: Its name in the folder; a number is added if it is taken.
             limit: Bytes at most.
-            is_repeated: An earlier attempt may have saved the file; a copy with its content is returned then.
+            is_repeated: An earlier attempt may have saved the file; an existing copy with its content is returned.
 
         Raises:
             FileTooLarge: The file is larger than the limit.
@@ -162,7 +162,7 @@ class FileFolder:
         return saved, size
 
     def _prepare(self, size: int) -> None:
-        """Make the folder, unless it lies outside of the root or its disk is full."""
+        """Create the folder; refuse one outside of the root, or on a disk that is too full."""
         if not self._root.is_dir():
             raise LocalStateError("The root of incoming files is no folder; it may be on a disk that is not mounted.")
         if not self._folder.resolve().is_relative_to(self._root.resolve()):
@@ -181,7 +181,7 @@ class IncomingFileSaver:
     Args:
         rule: The rule.
         folder: Its folder.
-        outcomes: Remembers what became of each file.
+        outcomes: Stores the outcome for each file.
         clock: Returns seconds since 1970.
         sleep: Waits for some seconds.
     """
@@ -305,7 +305,7 @@ class IncomingFiles:
         self._clock = clock
         self._sleep = sleep
         self.outcomes = IncomingFileOutcomes(records)
-        """What became of the latest files."""
+        """The outcomes for the latest files."""
         self._running = RunningConsumers(port)
         self._applying = asyncio.Lock()
 
@@ -314,7 +314,7 @@ class IncomingFiles:
 
     @property
     def root(self) -> str:
-        """The folder that has the folders of all rules; empty: no file is saved."""
+        """The folder that contains the folders of all rules; empty: no file is saved."""
         return self._table.root
 
     async def start(self) -> None:
@@ -338,7 +338,7 @@ class IncomingFiles:
                 await self._begin(rule)
 
     async def close(self) -> None:
-        """Stop; the next start continues with what is not saved."""
+        """Stop; the next start continues with the files that are not saved."""
         await self._running.close()
 
     async def _begin(self, rule: IncomingFileRule) -> None:

@@ -1,7 +1,7 @@
 """
 Files of sends, kept until their sends are settled.
 
-A kept file is a second name of the given one, so it costs no space, and the given one may be deleted meanwhile.
+A kept file is a hard link to the given file, so it needs no space, and the given file may be deleted meanwhile.
 """
 
 from __future__ import annotations

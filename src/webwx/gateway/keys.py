@@ -1,5 +1,5 @@
 """
-The keys of the gateway: who may call it, for which accounts, and for what.
+The API keys of the gateway, each with its scopes and accounts.
 
 A key is `wxk_<id>_<secret>`. Only the hash of the secret is stored, so a key is shown once, when it is created or
 rotated. Its scopes and accounts come from the stored key, never from a request.
@@ -48,7 +48,7 @@ KIND = "key"
 _FORM = re.compile(r"wxk_([A-Za-z0-9]{8})_([A-Za-z0-9]{43})")
 
 _FRESH = 1.0
-"""Seconds for which a key is used without reading its record again, which another process may have changed."""
+"""Seconds after which the record of a key is read again, because another process may have changed it."""
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,7 +134,7 @@ class KeyRing:
         requests_per_minute: int | None = None,
     ) -> NewKey:
         """
-        Create a key, and return it with its text, the only time that it is known.
+        Create a key, and return it with its text, which cannot be read later.
 
         Raises:
             InvalidRequest: There is no such scope or network, or no scope at all.

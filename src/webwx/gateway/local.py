@@ -1,7 +1,7 @@
 """
 The port with clients in this process: the accounts of one folder, the same as those of the command line.
 
-Each account has a number, which is stored and never used twice, because names of accounts may be given again.
+Each account has a stored number, which is never reused: a new account may have the name of a removed one.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.gateway")
 
 _LOOK_EVERY = 2.0
-"""Seconds between two looks for logins that other processes have saved."""
+"""Seconds between two checks for logins that other processes have saved."""
 
 _ACCOUNT, _NUMBERS = "account", "numbers"
-"""Kinds of records: an account by its name, and the highest number that was given."""
+"""Kinds of records: an account by its name, and the highest number of an account."""
 
 
 class _GivenNumber(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class LocalGateway:
     The accounts of one folder, with clients in this process.
 
     Args:
-        make_accounts: Makes the accounts from the function that gets each change of a client's state.
+        make_accounts: Creates the accounts; its argument is called with each change of a client's state.
         folder: The folder of the accounts.
         records: Stores the numbers of the accounts, and promised sends.
         host: Profile or host of the logins, as for `Accounts`.
@@ -216,7 +216,7 @@ class LocalGateway:
         await account.withdraw()
         await self._records.delete(_ACCOUNT, account.name)
         found = await asyncio.to_thread(self._find_saved)
-        self._saved_at[account.name] = found.get(account.name, 0)  # its own last change does not bring it back
+        self._saved_at[account.name] = found.get(account.name, 0)  # so that its saved login does not add it again
         return True
 
     def find_account(self, which: str) -> int | None:

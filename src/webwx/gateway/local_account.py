@@ -62,13 +62,13 @@ CONSUMER = "gateway"
 """Name of the consumer that keeps the account synced."""
 
 _RETRY = 5.0
-"""Seconds until the sync is tried again after another process, or a disk, has prevented it."""
+"""Seconds until the sync is tried again after another process or a disk error has prevented it."""
 
 _RECENT = 500
 """Number of the newest events that are kept in memory."""
 
 OWN_KEY = "gateway-"
-"""Prefix of the keys of sends for which the caller gave none; it is not shown."""
+"""Prefix of the keys of sends for which the caller gave none; the API does not show these keys."""
 
 _LOGGED_IN = frozenset((LoginState.ONLINE, LoginState.DEGRADED))
 
@@ -109,7 +109,7 @@ class LocalAccount:
         self.label = ""
         """The name that the user wants to see; empty: `name`."""
         self._recent: deque[AccountEvent] = deque(maxlen=_RECENT)
-        """The newest events without a gap between them, so that many readers need no read of the journal each."""
+        """The newest events without a gap between them, so that not every reader has to read the journal."""
         self.newest = 0
         """Number of the newest event that is stored, as far as is known."""
         self.syncing = asyncio.Event()
@@ -174,7 +174,7 @@ class LocalAccount:
         self._is_renewed.set()
 
     async def withdraw(self) -> None:
-        """Delete what is only for the background, after `close`, because the account is removed from the gateway."""
+        """Delete the promises of background sends, after `close`, because the account is removed from the gateway."""
         for promised in (self._promised, self._promised_files):
             await promised.withdraw()
         await self._kept.delete_all_but(())
@@ -202,7 +202,7 @@ class LocalAccount:
         return client
 
     async def _sync(self) -> NoReturn:
-        """Keep the account synced, through every end of a login."""
+        """Keep the account synced, again after each new login."""
         while True:
             self._is_renewed.clear()
             try:
@@ -236,7 +236,7 @@ class LocalAccount:
             self.syncing.clear()
 
     def _remember(self, event: Event) -> None:
-        if event.redelivered:  # to the consumer of the gateway, not to its readers
+        if event.redelivered:  # true for the consumer of the gateway, but not for its readers
             event = msgspec.structs.replace(event, redelivered=False)
         if self._recent and self._recent[-1].event.number != event.number - 1:
             self._recent.clear()
@@ -335,12 +335,12 @@ class LocalAccount:
         return await self._promise_file(row, kept)
 
     async def _is_decided(self, task: asyncio.Task[Receipt], wait: float) -> bool:
-        """Return whether a send has an outcome after some seconds: not if it is still queued and may leave later."""
+        """Return whether a send has an outcome after some seconds; False if it is queued and may be sent later."""
         done, _ = await asyncio.wait([task], timeout=wait)
         return bool(done) and not isinstance(task.exception(), _QUEUED)
 
     async def _promise_file(self, row: Outgoing, kept: str) -> Sent:
-        """Leave a file to the background, if it is not sent and nothing has left it there already."""
+        """Promise to send a file in the background, unless it was sent or this was promised already."""
         if row.state in {"queued", "sending"} and row.number not in self._promised_files:
             await self._promised_files.add(Promise(row.number, kept))
         else:
@@ -378,7 +378,7 @@ class LocalAccount:
         Refuse a key that belongs to a send with other content.
 
         Raises:
-            GatewayProblem: The kind, the text or file name, or the recipient is another one.
+            GatewayProblem: The kind, the text or file name, or the recipient differs.
         """
         with contextlib.suppress(NotLoggedIn):
             row = await self.client.find_send(key=key)

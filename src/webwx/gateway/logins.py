@@ -21,7 +21,7 @@ _FINAL = frozenset({"confirmed", "failed"})
 
 class LoginWatch:
     """
-    One account's logins; one at a time.
+    The logins of one account, one at a time.
 
     Args:
         begin: Begins a login; the argument says whether to ask the phone of an earlier login.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TRIM_EVERY = 3600.0
-"""Seconds between two looks for files that are too old."""
+"""Seconds between two checks for files that are too old."""
 
 _DAY = 86_400.0
 
@@ -54,7 +54,7 @@ class MediaCache:
         self._turns: WeakValueDictionary[Path, asyncio.Lock] = WeakValueDictionary()
         """Locks of the messages whose media are looked up or downloaded now, by their folder."""
         self._size = 0
-        """Bytes of the cache at the last look, and those downloaded since."""
+        """Bytes of the cache at the last check, and those downloaded since."""
         self._trimming = asyncio.Lock()
 
     def __repr__(self) -> str:

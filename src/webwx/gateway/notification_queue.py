@@ -1,9 +1,9 @@
 """
 From a notification to the outbox: at once, or held and combined.
 
-A text for an account that is online goes into the outbox before its sender gets an answer. What has to wait is stored
-as a record first: the rest of a burst, files, and everything that arrives while the account is logged out. Held
-messages leave in their order, several as one digest, and show when they arrived.
+A text for an account that is online goes into the outbox before its sender gets an answer. The rest of a
+burst, files, and everything that arrives while the account is logged out are stored as records and held. Held messages
+are sent in their order, several as one digest, with the times of their arrival.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.gateway")
 
 MOST_HELD = 500
-"""Messages that are held for one receiver; further ones are refused until some have left."""
+"""Messages that are held for one receiver; further ones are refused until some were sent."""
 REMEMBERED_SECONDS = 7 * 24 * 3600.0
-"""How long the idempotency key of a held message is remembered after it has left."""
+"""Seconds for which the idempotency key of a held message is remembered after the message was sent."""
 
 _HELD, _DONE = "held", "notified"
-"""Kinds of records: a held message, and the key of one that has left."""
+"""Kinds of records: a held message, and the key of one that was sent."""
 _RETRY = 30.0
 """Seconds until held messages are tried again."""
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
-"""Beginnings of the pictures that a phone shows."""
+"""First bytes of the picture formats that a phone shows."""
 
 
 class HeldFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,11 +81,11 @@ class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 class NotificationQueue:
     """
-    Takes the messages of all receivers, and brings each into the outbox of its account.
+    Accepts the messages of all receivers, and stores each in the outbox of its account.
 
     Args:
         port: The accounts.
-        records: Stores what waits.
+        records: Stores the held messages.
         receivers: The receivers.
         folder: Folder for the files of held messages.
         clock: Returns seconds since 1970.
@@ -130,7 +130,7 @@ class NotificationQueue:
     # -- life --------------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Read what an earlier process has held, and begin to send it."""
+        """Read the held messages of an earlier process, and begin to send them."""
         for record in await self._records.find(_HELD):
             receiver = record.id.partition("/")[0]
             message = msgspec.json.decode(record.body, type=HeldMessage)
@@ -142,7 +142,7 @@ class NotificationQueue:
         self._tasks = [loop.create_task(self._run()), loop.create_task(self._watch())]
 
     async def close(self) -> None:
-        """Stop; what is held stays stored."""
+        """Stop; held messages stay stored."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -313,7 +313,7 @@ class NotificationQueue:
                 (self.folder / file.path).unlink(missing_ok=True)
 
     async def _drop(self, receiver_id: str) -> None:
-        """Forget what is held for a receiver that was deleted."""
+        """Delete the held messages of a receiver that was deleted."""
         for each in self._bursts.pop(receiver_id).collected:
             await self._records.delete(_HELD, _record_id(receiver_id, each))
             for file in each.files:

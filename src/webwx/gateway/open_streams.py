@@ -33,7 +33,7 @@ class OpenStream:
     A stream or a long poll of one caller.
 
     Args:
-        caller: Who reads it.
+        caller: The caller that reads it.
     """
 
     def __init__(self, caller: Caller) -> None:
@@ -74,13 +74,13 @@ class OpenStreams:
     All open streams of a gateway.
 
     Args:
-        is_current: Returns whether a caller still has the key or session, and the rights, with which it came.
+        is_current: Returns whether a caller still has the key or session, and the rights, with which it was identified.
     """
 
     def __init__(self, is_current: Callable[[Caller], Awaitable[bool]]) -> None:
         self._is_current = is_current
         self._streams: WeakSet[OpenStream] = WeakSet()
-        """Each is held by its handler, and leaves the set with it."""
+        """The open streams; a stream leaves the set when its handler ends."""
         self._wake = asyncio.Event()
         self.is_closing = False
         """The server stops, so no stream stays open."""

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     """Returns the addresses of a host name, which are tried in their order."""
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds for the name and the connection."""
+"""Seconds to resolve the name and to connect."""
 
 TOTAL_TIMEOUT = 15.0
 """Seconds for a whole request."""
@@ -44,7 +44,7 @@ _PIECE = 256 * 1024
 """Bytes of a file that are read at a time."""
 
 MAX_ANSWER = 2_000
-"""Bytes of an answer that are read."""
+"""Maximum number of bytes of an answer that are read."""
 
 _MOST_CONNECTIONS = 100
 
@@ -149,7 +149,7 @@ class OutgoingClient:
         await self._closing.aclose()
 
     def _session(self, *, allow_private: bool) -> aiohttp.ClientSession:
-        """Return the session of one rule; a connection is never used under another rule."""
+        """Return the session that allows or refuses private networks; the two never share a connection."""
         session = self._sessions.get(allow_private)
         if session is None:
             connector = aiohttp.TCPConnector(

@@ -1,7 +1,7 @@
 """
 Which addresses the gateway may connect to.
 
-A URL of a webhook is text of a user. Without a check, a program with a key could make the gateway send requests to
+Users choose the URLs of webhooks. Without a check, a program with a key could make the gateway send requests to
 services that trust this machine or its network, such as a router or the metadata service of a cloud. So every address
 of a name is checked, and the connection is made to a checked address, not to the name once more.
 """
@@ -81,7 +81,7 @@ def read_target(url: str, *, allow_private: bool = False) -> Target:
 
 
 def read_address(host: str) -> IPv4Address | IPv6Address | None:
-    """Return the address that a host of a URL is; None if it is a name."""
+    """Return the host of a URL as an address; None if it is a name."""
     try:
         return ip_address(host.partition("%")[0])
     except ValueError:
@@ -106,7 +106,7 @@ def check_addresses(addresses: Sequence[IPv4Address | IPv6Address], *, allow_pri
 
 
 def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address that an IPv6 address stands for, if it does."""
+    """Return the IPv4 address that is embedded in an IPv6 address; otherwise the address itself."""
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64 or (address in _IPV4_COMPATIBLE and int(address) > 1):
@@ -116,6 +116,6 @@ def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
 
 
 def _is_never_allowed(address: IPv4Address | IPv6Address) -> bool:
-    """Return whether an address has no server behind it, or the metadata service of a cloud."""
+    """Return whether an address never belongs to a server, or is that of a metadata service of a cloud."""
     is_reserved = address.is_reserved and not address.is_loopback
     return address.is_multicast or address.is_unspecified or address.is_link_local or is_reserved

@@ -1,4 +1,4 @@
-"""Records that only one process changes at a time, so it need not read a version before each change."""
+"""Records that only one process changes, so it does not read the version of a record before each change."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class OwnedRecords:
             StorageError: It was not stored, or may not have been.
         """
         key = (kind, record_id)
-        version = self._versions.pop(key, None)  # unknown again if this raises
+        version = self._versions.pop(key, None)  # if this raises, the stored version is unknown
         if version is None:
             found = await self._records.get(kind, record_id)
             version = 0 if found is None else found.version

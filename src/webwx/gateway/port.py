@@ -1,5 +1,5 @@
 """
-The port of the handlers: everything that the gateway's HTTP side may ask of the accounts.
+The port of the handlers: all operations on accounts that the HTTP handlers of the gateway use.
 
 No handler uses `Accounts` or `AsyncClient`. `local` implements the port with clients in this process; an implementation
 that reaches accounts in other processes needs no change to a handler. All values can be sent over a network.
@@ -64,7 +64,7 @@ class LoginStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     state: Literal["waiting", "code", "pushed", "scanned", "confirmed", "expired", "cancelled", "failed"]
     number: int = 0
-    """Number of the step, growing during one login."""
+    """Number of the step; it grows during a login."""
     code: str | None = None
     """The text inside the QR code, while there is one to scan."""
     error: str | None = None
@@ -96,7 +96,7 @@ Content = TextContent | MediaContent
 
 
 class DownloadedMedia(msgspec.Struct, frozen=True, kw_only=True, weakref=True):
-    """The media of a message; the file stays as long as this object exists, also if others are removed."""
+    """The media of a message; the file stays as long as this object exists, even if other files are removed."""
 
     path: Path
     """Path of the file, readable by this process."""
@@ -106,7 +106,7 @@ class DownloadedMedia(msgspec.Struct, frozen=True, kw_only=True, weakref=True):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """A send as far as it has come: `queued`, `sending` or `sent`; other outcomes are raised."""
+    """The present state of a send: `queued`, `sending` or `sent`; other outcomes are raised."""
 
     client_id: str
     """Id of the send, the same for all attempts."""
@@ -219,8 +219,8 @@ class AccountPort(Protocol):
             to: A remark, a nickname, an id, `filehelper`, or the number of an identity.
             content: What to send.
             key: Idempotency key: a second send with the same key is the same send.
-            wait: Seconds after which the send is left to the background, which continues it also in a later process;
-                it is `queued` or `sending` then. The given file may be deleted as soon as this returns.
+            wait: Seconds after which the send continues in the background, even in a later process; the result is then
+                `queued` or `sending`. The given file may be deleted as soon as this returns.
 
         Raises:
             GatewayProblem: The key belongs to a send with other content.
@@ -335,11 +335,11 @@ class AccountPort(Protocol):
         ...
 
     async def merge_identities(self, one: str | int, other: str | int) -> Identity:
-        """Merge two identities for good; the first one's number stays."""
+        """Merge two identities permanently; the merged identity has the number of the first one."""
         ...
 
     async def split_identity(self, which: str | int, contact_id: str) -> Identity:
-        """Unlink a contact from an identity for good, and return the identity that it has now."""
+        """Unlink a contact from an identity permanently, and return its new identity."""
         ...
 
     async def set_remark(self, which: str | int, remark: str) -> Contact:
@@ -394,8 +394,8 @@ class AccountPort(Protocol):
 
         Args:
             after: Only events with a higher number.
-            since: Not written before this time: seconds since 1970.
-            until: Not written after this time; 0 for no limit.
+            since: Time of the earliest event: seconds since 1970.
+            until: Time of the latest event; 0 for no limit.
             limit: Number of events at most.
         """
         ...
@@ -439,7 +439,7 @@ class GatewayPort(Protocol):
 
     async def add_account(self, name: str) -> AccountPort:
         """
-        Add an account, which is not logged in yet; return the existing one with that name.
+        Add an account without logging it in; return the existing account if it has this name.
 
         Raises:
             InvalidSettings: The name is not valid for an account.
@@ -460,7 +460,7 @@ class GatewayPort(Protocol):
         """
         Remove an account from the gateway, and return whether there was one.
 
-        Its login and its journal stay; what it would have sent in the background stays `queued` in the outbox.
+        Its login and its journal stay; its background sends stay `queued` in the outbox.
         """
         ...
 

@@ -44,7 +44,7 @@ KINDS: dict[str, Kind] = {
     "unauthorized": Kind(HTTPStatus.UNAUTHORIZED, "The request has no valid key."),
     "forbidden": Kind(HTTPStatus.FORBIDDEN, "The key does not have the scope that this request needs."),
     "bad-origin": Kind(HTTPStatus.FORBIDDEN, "A page of another site may not call the gateway."),
-    "not-found": Kind(HTTPStatus.NOT_FOUND, "There is no such thing here, or the key does not reach it."),
+    "not-found": Kind(HTTPStatus.NOT_FOUND, "There is no such object, or the key does not reach it."),
     "method-not-allowed": Kind(HTTPStatus.METHOD_NOT_ALLOWED, "This address does not have this method."),
     "not-acceptable": Kind(HTTPStatus.NOT_ACCEPTABLE, "The answer is not available in an accepted media type."),
     "conflict": Kind(HTTPStatus.CONFLICT, "The present state does not allow this."),
@@ -65,7 +65,7 @@ KINDS: dict[str, Kind] = {
     "internal-error": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "The gateway failed; its log says where."),
     "unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The gateway cannot do this now."),
 }
-"""The kinds of errors by their codes, beside the errors of the library."""
+"""The kinds of errors by their codes, in addition to the errors of the library."""
 
 
 class GatewayProblem(Exception):
@@ -161,7 +161,7 @@ _BY_STATUS = {int(kind.status): code for code, kind in reversed(KINDS.items())}
 
 
 def _answer_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
-    """Answer what the framework refuses: an unknown path, a wrong method, a body that does not fit its struct."""
+    """Answer a request that the framework refuses: an unknown path, a wrong method, or an invalid body."""
     del request
     code = _BY_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal-error")
     errors = tuple(_sentences(error.extra)) if error.status_code == HTTPStatus.BAD_REQUEST else ()

@@ -1,5 +1,5 @@
 """
-The receivers of the gateway: addresses to which programs of others send notifications, each with a token of its own.
+The receivers of the gateway: addresses to which other programs send notifications, each with its own token.
 
 Only the hash of a token is stored, so a token is shown once, when its receiver is created or the token is replaced. The
 secret of signatures is stored as it is, because checking a signature needs it.
@@ -39,10 +39,10 @@ SIGNED = ("github", "grafana", "json")
 """Kinds whose clients sign their requests."""
 
 SHORTEST_TOKEN = 20
-"""Characters of a token that the owner chooses."""
+"""Minimum length of a token that the owner chooses."""
 
 _FRESH = 1.0
-"""Seconds for which the receivers are used without reading their records again."""
+"""Seconds after which the records of the receivers are read again."""
 
 _CHOSEN = re.compile(rf"[A-Za-z0-9_-]{{{SHORTEST_TOKEN},200}}")
 _LETTERS = string.ascii_letters + string.digits
@@ -58,7 +58,7 @@ _ADDRESSES = {
     "slack": "/services/{token}",
     "apprise": "/notify/{token}",
 }
-"""Where the vendor's clients send to; other kinds have `/hooks/<kind>/<token>`."""
+"""Paths to which the clients of a vendor send; other kinds have `/hooks/<kind>/<token>`."""
 
 
 class StoredReceiver(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class StoredReceiver(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Name for people, such as `grafana`."""
     kind: str
-    """Which clients it understands: a key of `RECEIVERS`."""
+    """Kind of the clients whose requests it understands: a key of `RECEIVERS`."""
     account: int
     """Number of the account that sends."""
     to: str | int = FILEHELPER
@@ -88,16 +88,16 @@ class StoredReceiver(msgspec.Struct, frozen=True, kw_only=True):
     zone: str = ""
     """IANA name of the zone of times that are shown; empty: UTC."""
     messages_per_minute: int = 10
-    """Messages that are sent one by one in a minute; the others become one digest."""
+    """Number of messages that are sent one by one in a minute; further ones are combined into a digest."""
     holds: bool = True
-    """Whether messages are kept while the account is logged out; otherwise they are refused."""
+    """Whether messages are held while the account is logged out; otherwise they are refused."""
 
     def __repr__(self) -> str:
         return f"StoredReceiver({self.id}, {self.kind})"
 
     @property
     def rule(self) -> DigestRule:
-        """When messages are folded into a digest."""
+        """The rule that combines messages into a digest."""
         return DigestRule(self.messages_per_minute, 60.0)
 
     @property
@@ -107,7 +107,7 @@ class StoredReceiver(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def options(self) -> ReceiverOptions:
-        """What the receiver's reader needs to know."""
+        """The options with which requests are read."""
         return ReceiverOptions(
             secret=self.secret, signature_header=self.signature_header.lower(),
             timestamp_header=self.timestamp_header.lower(),
@@ -157,7 +157,7 @@ class Receivers:
 
     async def create(self, receiver: StoredReceiver, token: str = "") -> NewReceiver:
         """
-        Store a receiver, and return it with its token, the only time that it is known.
+        Store a receiver, and return it with its token, which cannot be read later.
 
         Args:
             receiver: The receiver; its id, digest and time are replaced.
@@ -200,7 +200,7 @@ class Receivers:
         return changed
 
     async def rotate(self, receiver_id: str) -> NewReceiver | None:
-        """Replace the token of a receiver, and return both; None for an unknown id. The old token ends at once."""
+        """Replace the token of a receiver at once, and return both; None for an unknown id."""
         receiver = await self.get(receiver_id)
         if receiver is None:
             return None
@@ -221,7 +221,7 @@ class Receivers:
             self._by_digest = {(each.kind, each.digest): each for each in await self.find()}
             self._read_at = now
         for token in tokens:
-            # A dictionary's comparison is no leak here: it compares digests, which a sender cannot choose.
+            # No comparison in constant time is needed: these are digests, which a sender cannot choose.
             receiver = self._by_digest.get((kind, digest_of(token)))
             if receiver is not None:
                 return FoundReceiver(receiver, token)

@@ -1,9 +1,9 @@
 """
-Requests to receivers: which receiver, with which token, and what it answers.
+Requests to receivers: finds the receiver by the token of a request, and returns its answer.
 
-Vendors use the same short paths, and some clients put the token into the body. So the token decides: the path names the
-candidates, and the first one whose token belongs to a stored receiver reads the request. The body is read before that
-only where it may hold the token, and then no more than `MAX_BODY` of it.
+Several vendors use the same short paths, and some clients put the token into the body. So the path selects candidates,
+and the first candidate whose token belongs to a stored receiver reads the request. The body is read before that only if
+it may contain the token, and then at most `MAX_BODY` bytes of it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ REQUESTS_PER_MINUTE = 600
 """Requests of one receiver in a minute."""
 
 _LONG = 8 * 1024
-"""Bytes of a body that is read outside of the event loop's thread: rendering takes longest."""
+"""Size in bytes from which a body is read in another thread, because rendering it takes long."""
 _NO_OPTIONS = ReceiverOptions()
 _UPLOAD = "hook-upload"
 """Kind of the records of uploaded files."""
@@ -104,7 +104,7 @@ class Reception:
 
     Args:
         receivers: The receivers.
-        queue: Takes their messages.
+        queue: Accepts their messages.
         records: Stores which files were uploaded.
         folder: Folder for uploaded files.
         clock: Returns seconds since 1970.
@@ -153,7 +153,7 @@ class Reception:
         except Refusal as refusal:
             return candidate.receiver.refused(request, refusal, self._clock())
 
-    # -- who is meant ------------------------------------------------------------------------------------------------
+    # -- the receiver ------------------------------------------------------------------------------------------------
 
     async def _match(
         self, head: HookHead, found: list[Candidate], body: ReceivedBody
@@ -185,7 +185,7 @@ class Reception:
             refusal = Refusal(RefusalReason.RATE_LIMITED, problem.detail, retry_after=_seconds(problem))
         return candidate.receiver.refused(request, refusal, self._clock())
 
-    # -- what it says ------------------------------------------------------------------------------------------------
+    # -- the message ------------------------------------------------------------------------------------------------
 
     async def _receive(
         self, candidate: Candidate, request: HookRequest, found: FoundReceiver | None, body: ReceivedBody
@@ -270,7 +270,7 @@ def _may_be_large(request: HookRequest) -> bool:
 
 
 def _tokens(candidate: Candidate, request: HookRequest) -> tuple[str, ...]:
-    """Return the possible tokens; none where the body that holds them was not read, or is of another kind."""
+    """Return the possible tokens; none if the body that has them was not read, or has another media type."""
     try:
         return candidate.receiver.tokens(request)
     except Refusal:

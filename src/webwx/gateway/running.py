@@ -1,4 +1,4 @@
-"""The gateway that runs on a folder: at most one, known to the commands of the same folder by its lock file."""
+"""The gateway of a folder: at most one runs, and commands on the same folder find it by its lock file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _LOCK = "gateway.lock"
 
 _LONGEST = 4096
-"""Bytes that are read of a lock file."""
+"""Maximum number of bytes that are read from a lock file."""
 
 
 class RunningGateway(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,9 +26,9 @@ class RunningGateway(msgspec.Struct, frozen=True, kw_only=True):
 
     pid: int
     url: str
-    """Its address, as programs of this machine use it."""
+    """Its address for programs of this machine."""
     browser_url: str
-    """Its address for a browser: behind a proxy, the proxy's."""
+    """Its address for a browser; behind a proxy, the address of the proxy."""
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """
 The listener: uvicorn with the gateway's limits, started and stopped without losing anything.
 
-The order of the end: no new connection, streams end, requests in progress finish, then the accounts close.
+At the end it accepts no more connections, ends the streams, finishes the requests in progress and closes the accounts.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _BACKLOG = 256
 """Connections that may wait to be accepted."""
 
 _LONGEST_FRAME = 1024 * 1024
-"""Bytes of a WebSocket message from a client."""
+"""Maximum number of bytes of a WebSocket message from a client."""
 
 _IDLE = 15
 """Seconds after which an idle connection is closed."""
 
 _DESCRIPTORS = 8_192
-"""Open files that the gateway may need: connections of clients, and of each account a few and its journal."""
+"""Number of open files that the gateway may need: connections, and a few files for each account."""
 
 
 class Listener(NamedTuple):
@@ -64,8 +64,8 @@ def listen(config: GatewayConfig) -> Listener:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     opened = socket.create_server((host, config.listen.port), family=family, backlog=_BACKLOG)
     opened.setblocking(False)
-    # Inherited by its connections. An answer is written in two parts, and without this the second one would wait 40 ms
-    # for the client's acknowledgement of the first one.
+    # Inherited by its connections. An answer is written in two parts, and without this option the second one would
+    # wait up to 40 ms for the acknowledgement of the first one.
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = opened.getsockname()[1]
     shown = "127.0.0.1" if host in {"0.0.0.0", "localhost"} else "[::1]" if host == "::" else host  # noqa: S104
@@ -144,7 +144,7 @@ class _GatewayServer(uvicorn.Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept connections, and report it."""
+        """Begin to accept connections, and call `on_ready`."""
         await super().startup(sockets)
         if self.started:
             notify_systemd("READY=1")

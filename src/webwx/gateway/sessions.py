@@ -1,8 +1,8 @@
 """
 Sessions of the console: a one-time code becomes a cookie.
 
-The code stands in the fragment of a link, which browsers send to no server and put into no referrer. The page exchanges
-it for an HttpOnly cookie. Codes and sessions are stored as hashes, so a restart ends no session.
+The code is in the fragment of a link, which browsers do not send to servers or put into the `Referer` header. The page
+exchanges it for an HttpOnly cookie. Codes and sessions are stored as hashes, so a restart ends no session.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COOKIE = "webwx_session"
 """Name of the cookie."""
 
 HEADER = "webwx-console"
-"""Header that a change by the console carries: a page of another site cannot set it without permission."""
+"""Header of each change by the console; a page of another site cannot set it without permission."""
 
 SESSION_SECONDS = 12 * 3600.0
 """Seconds for which a session is valid."""
@@ -33,7 +33,7 @@ CODE_SECONDS = 600.0
 _CODE, _SESSION = "console.code", "console.session"
 
 _FRESH = 1.0
-"""Seconds for which a session is used without reading its record again."""
+"""Seconds after which the record of a session is read again."""
 
 
 class _Expiry(msgspec.Struct, frozen=True):

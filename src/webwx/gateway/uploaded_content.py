@@ -1,4 +1,4 @@
-"""The content of an upload on its way to the disk: its digest is checked, and a file of a form is found, in pieces."""
+"""Checks on the content of an upload as it arrives in pieces: the digest, and the file of a form."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/]{43}=):")
 FORM = "multipart/form-data"
 
 _MOST_PARTS = 100
-"""Parts of a multipart body."""
+"""Maximum number of parts of a multipart body."""
 
 
 def digest_of(header: str | None) -> bytes | None:

@@ -2,8 +2,8 @@
 Files that programs upload before they send them.
 
 A file is streamed to the disk in bounded memory, under a random name in a folder of its own; the name that the program
-gave is only stored beside it. An upload belongs to its caller, and is deleted after a day. One whose length was
-announced may come in several requests: the size of its file says how far it has come, also after a crash.
+gave is only stored beside it. An upload belongs to its caller, and is deleted after a day. An upload whose
+length was announced may arrive in several requests: it continues at the size of its file, also after a crash.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LIFETIME = 24 * 3600.0
 """Seconds after which an upload is deleted."""
 
 _START = 32
-"""Bytes at the beginning of a file that show what it is."""
+"""Number of bytes at the beginning of a file from which its type is detected."""
 
 
 class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,10 +125,10 @@ class UploadStore:
             upload: An upload that is not complete.
             stream: Pieces of the content.
             offset: Number of bytes that the caller has uploaded before.
-            keeps_part: Keep what has arrived if the stream raises before its end.
+            keeps_part: Keep the bytes that have arrived if the stream raises before its end.
 
         Raises:
-            GatewayProblem: The offset is another one, another request is uploading, or the content is too long.
+            GatewayProblem: The offset is wrong, another request is uploading, or the content is too long.
             StorageError: The file cannot be written.
         """
         turn = self._turns.setdefault(upload.id, asyncio.Lock())
@@ -165,7 +165,7 @@ class UploadStore:
         return upload
 
     async def _complete(self, upload: StoredUpload) -> StoredUpload:
-        """Store that all content of an upload has arrived, and what it is."""
+        """Store that all content of an upload has arrived, and its type."""
         start = await asyncio.to_thread(_beginning, self.path(upload.id))
         is_image, has_video = image_type(start), is_video(start)
         media_type = is_image or ("video/mp4" if has_video else "application/octet-stream")

@@ -1,8 +1,8 @@
 """
-The attempts at webhooks: what came of each request, the latest ones of each webhook, stored as records.
+The latest attempts at each webhook with their outcomes, stored as records.
 
 A record is a page of attempts, and the attempts of a fraction of a second are stored together, because a busy webhook
-makes many. A crash loses these from the list, and nothing else: the journal stores which events were delivered.
+makes many. A crash loses only these attempts, and no delivery: the journal stores which events were delivered.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ _KIND = "webhook-attempts"
 
 AttemptOrigin = Literal["journal", "replay", "notice", "test"]
 """
-Why an event was sent. `journal`: it is the next one. `replay`: a caller asked for it again. `notice`: the gateway
-reports the state of another webhook. `test`: a caller asked for a test.
+Why an event was sent. `journal`: it is a new one. `replay`: a caller has requested it again. `notice`: the gateway
+reports the state of another webhook. `test`: a caller has requested a test.
 """
 
 
 class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One request to a webhook, and what came of it."""
+    """One request to a webhook, and its outcome."""
 
     number: int = 0
-    """Position among the attempts of the webhook, from 1; 0 before it is in the list."""
+    """Number of the entry in the list of the webhook, from 1; 0 before it is in the list."""
     event: str
     """Id of the event."""
     type: str
     """Type of the event."""
     account: int
-    """Number of the account; 0 for what belongs to none."""
+    """Number of the account; 0 if the event belongs to none."""
     attempt: int
     """Number of the attempt, from 1."""
     origin: AttemptOrigin = "journal"
@@ -64,7 +64,7 @@ class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     error: str = ""
     """Why there was no answer."""
     asked: float = 0.0
-    """Seconds that the server has asked to wait."""
+    """Seconds to wait, as the server has requested."""
     answer: str = ""
     """The beginning of the answer; empty for a webhook that may have a private address."""
     next_attempt_at: float | None = None
@@ -80,7 +80,7 @@ class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     @property
     def outcome(self) -> str:
-        """What came of it, as a sentence."""
+        """The outcome as a sentence."""
         return self.error or f"The server answered {self.status}."
 
 
@@ -143,7 +143,7 @@ class AttemptLog:
         return f"AttemptLog({len(self._by_webhook)} webhooks)"
 
     async def append(self, webhook_id: str, attempt: WebhookAttempt) -> WebhookAttempt:
-        """Append an attempt, and return it with its number; it is stored a little later."""
+        """Append an attempt, and return it with its number; it is stored within a second."""
         attempts = self._by_webhook.get(webhook_id) or await self._load(webhook_id)
         attempt = attempts.append(attempt)
         if self._storing is None or self._storing.done():
@@ -189,7 +189,7 @@ class AttemptLog:
         return {int(record.id): _PAGES.decode(record.body) for record in await self._records.find(_kind_of(webhook_id))}
 
     async def _store_later(self) -> None:
-        """Store everything, also what is added meanwhile."""
+        """Store all attempts, including those that are appended meanwhile."""
         while any(attempts.unstored or attempts.superfluous for attempts in self._by_webhook.values()):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._closing.wait(), _STORE_EVERY)

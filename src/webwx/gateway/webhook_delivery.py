@@ -1,9 +1,9 @@
 """
 Delivery of events to webhooks.
 
-Each webhook is a consumer of the journal of each of its accounts, so its position is stored there, and a restart or an
-absence loses nothing. An event that fails is tried again at stored times, and only the later events of its queue wait
-for it; after the last attempt it is a dead letter.
+Each webhook is a consumer of the journal of each of its accounts, so its position is stored there, and no event is lost
+by a restart or while an account is logged out. An event that fails is tried again at stored times, and only the later
+events of its queue wait for it; after the last attempt it is a dead letter.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.gateway")
 
 _REOPEN = 5.0
-"""Seconds until a consumer is opened again that another process, or a disk, has prevented."""
+"""Seconds until a consumer is opened again after another process or a disk error has prevented it."""
 
 
 class WebhookRun:
@@ -49,8 +49,8 @@ class WebhookRun:
         webhook: The webhook.
         port: The accounts.
         events: Makes single attempts.
-        retries: Says when the next attempt is.
-        disable: Called with the event after which the server wants no more.
+        retries: Stores the time of the next attempt.
+        disable: Called with the event to which the server has answered 410.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class WebhookRun:
         self._others: set[asyncio.Task[None]] = set()
 
     def serve(self, account: int) -> None:
-        """Deliver the events of an account, if they are not delivered already."""
+        """Begin to deliver the events of an account, unless this has begun already."""
         if not self.webhook.serves(account):
             return
         task = self._tasks.get(account)
@@ -87,7 +87,7 @@ class WebhookRun:
             self._renewed[account].set()
 
     async def until_open(self) -> None:
-        """Return once the webhook has a position in each account that is logged in."""
+        """Return once the webhook has a position in the journal of each account that is logged in."""
         for opened in self._opened.values():
             await opened.wait()
 
@@ -103,7 +103,7 @@ class WebhookRun:
         self._begin(self._events.report(self.webhook, notice))
 
     async def stop(self) -> None:
-        """Stop; what is not delivered is delivered by the next run."""
+        """Stop; the next run delivers the remaining events."""
         tasks = [task for task in (*self._tasks.values(), *self._others) if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -183,10 +183,10 @@ class WebhookDelivery:
         port: The accounts.
         webhooks: The webhooks.
         records: Stores attempts and their times.
-        notices: Gets reports about webhooks that fail.
+        notices: Passes on reports about webhooks that fail.
         clock: Returns seconds since 1970.
         sleep: Waits for some seconds until the next attempt.
-        rng: Spreads the attempts.
+        rng: Lengthens the pauses between attempts.
     """
 
     def __init__(
@@ -232,8 +232,8 @@ class WebhookDelivery:
         """
         Deliver to a webhook as it is stored now; stop if it was disabled or deleted.
 
-        A new webhook gets every event that arrives after this call, of the accounts that are logged in. What waits for
-        its next attempt is sent at once.
+        A new webhook gets every event that arrives after this call, of the accounts that are logged in. Events that
+        wait for their next attempt are sent at once.
         """
         async with self._applying:
             run = self._runs.pop(webhook_id, None)
@@ -269,7 +269,7 @@ class WebhookDelivery:
             raise GatewayProblem("conflict", "An earlier replay of this webhook is not finished.")
 
     async def close(self) -> None:
-        """Stop all deliveries; the next start continues with what was not delivered."""
+        """Stop all deliveries; the next start continues with the remaining events."""
         for watching in self._watching:
             watching.cancel()
         if self._watching:
@@ -308,7 +308,7 @@ class WebhookDelivery:
         raise AssertionError("The states of the accounts have no end.")
 
     async def _watch_notices(self) -> NoReturn:
-        """Report what happens to a webhook to the other ones."""
+        """Report the failures of a webhook to the other webhooks."""
         async for notice in self._notices.watch():
             for run in self._runs.values():
                 if run.webhook.wants_notice(notice):

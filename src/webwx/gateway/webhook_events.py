@@ -1,4 +1,4 @@
-"""Deliveries of single events to webhooks: the attempt, what is stored of it, and what follows from it."""
+"""Delivery of single events to webhooks: makes an attempt, stores it, and schedules the next one after a failure."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 class EndpointGone(Exception):
     """
-    A server has answered 410: it wants no more events.
+    The server has answered 410, so it is sent no more events.
 
     Args:
-        account_event: The event that it was sent.
+        account_event: The event that was sent.
     """
 
     def __init__(self, account_event: AccountEvent) -> None:
@@ -33,7 +33,7 @@ class EndpointGone(Exception):
 
 
 def place_of(webhook: StoredWebhook, account_event: AccountEvent) -> EventPlace:
-    """Return what identifies an event that is sent to a webhook."""
+    """Return the place of an event that is sent to a webhook."""
     return EventPlace(webhook.id, account_event.account, account_event.event.number)
 
 
@@ -43,9 +43,9 @@ class WebhookEvents:
 
     Args:
         sender: Sends the requests.
-        attempts: Stores what came of them.
-        retries: Says when the next attempt is.
-        health: Notes what fails.
+        attempts: Stores the attempts.
+        retries: Stores the time of the next attempt.
+        health: Stores which webhooks fail.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class WebhookEvents:
         Make one attempt at an event of a consumer, and return False if another one follows.
 
         Raises:
-            EndpointGone: The server wants no more events.
+            EndpointGone: The server has answered 410.
         """
         made, number, place = (
             await self._sender.send(webhook, account_event),
@@ -87,10 +87,10 @@ class WebhookEvents:
 
     async def repeat(self, webhook: StoredWebhook, account_event: AccountEvent) -> WebhookAttempt:
         """
-        Send an event again, once, whatever its consumer knows of it.
+        Send an event again, once, without a change of its consumer.
 
         Raises:
-            EndpointGone: The server wants no more events.
+            EndpointGone: The server has answered 410.
         """
         made = await self._attempts.append(webhook.id, await self._sender.send(webhook, account_event, origin="replay"))
         if made.status == HTTPStatus.GONE:

@@ -1,8 +1,9 @@
 """
-What the gateway does about a webhook whose server fails.
+The state of webhooks whose server fails, and reports about it.
 
 After the last attempt at an event the webhook is `failing`, until an event is delivered again. The answer 410 disables
-it. Both are reported on the other channels, and by a line in File Transfer Helper if the webhook says so.
+it. Both are reported on the event streams and to other webhooks, and in File Transfer Helper if the webhook has
+`report`.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ _GONE = "The server answered 410."
 
 class WebhookHealth:
     """
-    Which webhooks fail.
+    Stores which webhooks fail, and reports changes.
 
     Args:
         port: The accounts.
         webhooks: The webhooks.
-        notices: Gets the reports.
+        notices: Passes on the reports.
         clock: Returns seconds since 1970.
     """
 
@@ -80,7 +81,7 @@ class WebhookHealth:
             await self._report(webhook, account_event, "webhook.failing", f"An event was given up. {outcome}")
 
     async def disable(self, webhook: StoredWebhook, account_event: AccountEvent) -> None:
-        """Disable a webhook whose server wants no more events."""
+        """Disable a webhook whose server has answered 410."""
         _log.warning("Webhook %s is disabled. %s", webhook.id, _GONE)
         await self._change(webhook.id, enabled=False, disabled_reason=_GONE)
         await self._report(webhook, account_event, "webhook.disabled", _GONE)

@@ -1,8 +1,8 @@
 """
 Events of the gateway itself: a webhook fails, or is disabled.
 
-No journal has them. They are shown on the event streams and sent to the other webhooks while the gateway runs, and the
-state of a webhook can be read at any time.
+They are not in a journal. They are shown on the event streams and sent to the other webhooks while the gateway runs,
+and the state of a webhook can be read at any time.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class WebhookNotice(msgspec.Struct, frozen=True, kw_only=True):
     """What happened, as a sentence."""
 
     def is_for(self, accounts: Collection[int] | None) -> bool:
-        """Return whether a reader of some accounts (None: all) may have it: one that reads all of the webhook's."""
+        """Return whether readers of some accounts (None: all) may receive it: they need all accounts of the webhook."""
         return accounts is None or (self.accounts is not None and set(self.accounts) <= set(accounts))
 
 
 class NoticeContent(msgspec.Struct, frozen=True, kw_only=True):
-    """Which webhook it is about."""
+    """The webhook that an event is about."""
 
     webhook: str
     """Id of the webhook."""
@@ -64,7 +64,7 @@ class NoticeView(msgspec.Struct, frozen=True, kw_only=True):
     type: NoticeType
     time: datetime
     account: Literal[0] = 0
-    """It belongs to no account."""
+    """Always 0, because the event belongs to no account."""
     data: NoticeContent
 
 
@@ -75,7 +75,7 @@ def view_of_notice(notice: WebhookNotice) -> NoticeView:
 
 
 class WebhookNotices:
-    """Passes events of the gateway to the readers of this moment."""
+    """Passes events of the gateway to its connected readers."""
 
     def __init__(self) -> None:
         self._watchers: set[asyncio.Queue[WebhookNotice]] = set()
@@ -89,7 +89,7 @@ class WebhookNotices:
             watcher.put_nowait(notice)
 
     async def watch(self, accounts: Collection[int] | None = None) -> AsyncGenerator[WebhookNotice, None]:
-        """Yield each event from now on that a reader of some accounts (None: all) may have."""
+        """Yield each event from now on that readers of some accounts (None: all) may receive."""
         queue: asyncio.Queue[WebhookNotice] = asyncio.Queue()
         self._watchers.add(queue)
         try:

@@ -21,13 +21,13 @@ MOST_REQUESTS = 8
 """Number of requests to one webhook at the same time."""
 
 MOST_READY = 1_000
-"""Number of events that are ready to be sent, beyond which no more are read."""
+"""Number of events ready to be sent at which no more events are read."""
 
 MOST_QUEUES = 2_000
-"""Number of queues, beyond which no more events are read; without an order each event has a queue of its own."""
+"""Number of queues at which no more events are read; without an order each event has a queue of its own."""
 
 _IN_MEMORY = 100
-"""Number of events in memory of a queue that waits for its next attempt; of the others only their numbers are."""
+"""Number of events of a paused queue that stay in memory; of its later events only the numbers stay."""
 
 
 class _Queue:
@@ -63,7 +63,7 @@ class WebhookQueues:
         account: The account.
         consumer: The open consumer.
         events: Makes single attempts.
-        retries: Says when the next attempt is.
+        retries: Stores the time of the next attempt.
         slots: Limits the requests of the webhook.
         group: Runs the tasks.
     """
@@ -112,7 +112,7 @@ class WebhookQueues:
         await self._is_idle.wait()
 
     def cancel(self) -> None:
-        """Stop the tasks; what is not delivered stays unacknowledged."""
+        """Stop the tasks; the remaining events stay unacknowledged."""
         for task in self._tasks:
             task.cancel()
 

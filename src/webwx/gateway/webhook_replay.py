@@ -1,4 +1,4 @@
-"""Which events a replay sends to a webhook again, from the journals of its accounts."""
+"""Selection of the events that a replay sends to a webhook again, from the journals of its accounts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from webwx.gateway.webhooks import StoredWebhook
 
 MOST_REPLAYED = 1_000
-"""Number of events of a replay at most."""
+"""Maximum number of events of a replay."""
 
 _PAGE = 500
 """Number of events that are read from a journal at a time."""
@@ -25,7 +25,7 @@ async def events_by_id(port: GatewayPort, webhook: StoredWebhook, ids: Collectio
     Return events by their ids, such as `1-7`, whether or not the webhook wants their type.
 
     Raises:
-        GatewayProblem: An id is of no event of the webhook's accounts.
+        GatewayProblem: The accounts of the webhook have no event with one of the ids.
     """
     found = []
     for event_id in dict.fromkeys(ids):
@@ -34,7 +34,7 @@ async def events_by_id(port: GatewayPort, webhook: StoredWebhook, ids: Collectio
         if _is_number(account) and _is_number(number) and webhook.serves(int(account)):
             account_event = await port.account(int(account)).find_event(int(number))
         if account_event is None:
-            raise GatewayProblem("not-found", "One of the ids is of no event of the webhook's accounts.")
+            raise GatewayProblem("not-found", "The accounts of the webhook have no event with one of these ids.")
         found.append(account_event)
     return found
 
@@ -43,10 +43,10 @@ async def events_between(
     port: GatewayPort, webhook: StoredWebhook, since: float, until: float
 ) -> list[AccountEvent]:  # fmt: skip
     """
-    Return the events of a time that the webhook wants, those of each account in the order of arrival.
+    Return the events of a period that the webhook wants; those of each account are in the order of arrival.
 
     Raises:
-        GatewayProblem: They are too many.
+        GatewayProblem: There are too many.
     """
     found = []
     for number in await port.list_numbers():
@@ -56,7 +56,7 @@ async def events_between(
             if webhook.wants(account_event):
                 found.append(account_event)
             if len(found) > MOST_REPLAYED:
-                raise GatewayProblem("conflict", f"The time has more than {MOST_REPLAYED} events; name a shorter one.")
+                raise GatewayProblem("conflict", f"The period has over {MOST_REPLAYED} events; choose a shorter one.")
     return found
 
 

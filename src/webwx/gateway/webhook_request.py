@@ -1,4 +1,4 @@
-"""What a webhook sends, and when it tries again: the body, the headers of Standard Webhooks 1.0, and the pauses."""
+"""Requests to webhooks: the body, the headers of Standard Webhooks 1.0, and the pauses between attempts."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from webwx.gateway.webhooks import WebhookFormat
 
 MAX_BODY = 256_000
-"""Bytes of a body at most; longer texts in it are cut."""
+"""Maximum number of bytes of a body; the texts of a longer one are cut."""
 
 PAUSES = (5.0, 300.0, 1800.0, 7200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Seconds after each failed attempt: the schedule of Standard Webhooks."""
 
 PRIVATE_PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, *PAUSES[1:])
-"""Seconds after each failed attempt at a private address, whose program often only restarts."""
+"""Seconds after each failed attempt at a private address, where the program is often only restarting."""
 
 LONGEST_RETRY_AFTER = 3600.0
-"""Seconds at most for which a Retry-After header is followed."""
+"""Maximum number of seconds of a Retry-After header."""
 
 _JITTER = 0.2
-"""Part of a pause by which it is longer at most, so that many deliveries do not come at once."""
+"""Maximum part of a pause that is added to it, so that many deliveries do not arrive at the same time."""
 
 _BUSY = (429, 503)
 """Statuses whose Retry-After is followed."""
@@ -51,11 +51,11 @@ _MEDIA_TYPES: dict[WebhookFormat, str] = {
 
 @lru_cache(maxsize=1)
 def _user_agent() -> str:
-    return f"webwx/{version('webwx')}"  # which reads a file
+    return f"webwx/{version('webwx')}"  # reading the version opens a file
 
 
 def body_of(account_event: AccountEvent, form: WebhookFormat) -> bytes:
-    """Return an event as a body; a longer text is cut, and the event has `truncated` then."""
+    """Return an event as a body; an event whose texts were cut to fit has `truncated`."""
     view = view_of_event(account_event)
     source = f"/accounts/{account_event.account}"
     body = _encode(msgspec.to_builtins(view), form, source)
@@ -83,7 +83,7 @@ def _encode(event: dict[str, Any], form: WebhookFormat, source: str) -> bytes:
 
 
 def _shortened(value: Any, length: int) -> Any:
-    """Return a value of JSON whose texts have a length at most."""
+    """Return a JSON value with its texts cut to a maximum length."""
     match value:
         case str():
             return value[:length]
@@ -127,7 +127,7 @@ def pause_after(failures: int, *, is_private: bool, asked: float, rng: Random) -
     Args:
         failures: Number of failed attempts.
         is_private: The address may be a private one.
-        asked: Seconds that the server has asked for.
+        asked: Seconds to wait, as the server has requested.
         rng: Lengthens the pause by up to a fifth.
     """
     pauses = PRIVATE_PAUSES if is_private else PAUSES
@@ -137,7 +137,7 @@ def pause_after(failures: int, *, is_private: bool, asked: float, rng: Random) -
 
 
 def asked_pause(status: int, retry_after: str | None, now: float) -> float:
-    """Return the seconds that a server asks to wait, at most an hour; 0 if it does not ask."""
+    """Return the seconds to wait that a server has requested, at most an hour; 0 if it has requested none."""
     if status not in _BUSY or retry_after is None:
         return 0.0
     text = retry_after.strip()

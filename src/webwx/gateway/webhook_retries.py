@@ -1,5 +1,5 @@
 """
-When a failed event is sent to a webhook again.
+The times at which failed events are sent to webhooks again.
 
 The time of each next attempt is a record, so a restart continues the schedule of an event.
 """
@@ -54,7 +54,7 @@ class WebhookRetries:
         records: Stores them.
         clock: Returns seconds since 1970.
         sleep: Waits for some seconds.
-        rng: Spreads the attempts.
+        rng: Lengthens the pauses between attempts.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class WebhookRetries:
         return any(place.webhook == webhook_id for place in self._due)
 
     def pause(self, place: EventPlace) -> float:
-        """Return the seconds until the next attempt at an event; 0 if no attempt has failed, or the time has come."""
+        """Return the seconds until the next attempt at an event; 0 if no attempt has failed, or the next one is due."""
         due = self._due.get(place)
         return 0.0 if due is None else max(0.0, due - self._clock())
 
@@ -95,13 +95,13 @@ class WebhookRetries:
 
     async def postpone(self, webhook: StoredWebhook, place: EventPlace, failures: int, asked: float) -> float | None:
         """
-        Store when the next attempt at an event is, and return it; None after the last one.
+        Store the time of the next attempt at an event, and return it; None after the last attempt.
 
         Args:
             webhook: The webhook.
             place: The event.
             failures: Number of failed attempts.
-            asked: Seconds that the server has asked to wait.
+            asked: Seconds to wait, as the server has requested.
         """
         pause = self.pause_after(webhook, failures, asked)
         if pause is None:
@@ -112,11 +112,11 @@ class WebhookRetries:
         return due
 
     async def settle(self, place: EventPlace) -> None:
-        """Forget the time of an event, after its last attempt."""
+        """Delete the time of an event, because no attempt follows."""
         if self._due.pop(place, None) is not None:
             await self._records.delete(_KIND, place.name)
 
     async def forget(self, webhook_id: str) -> None:
-        """Forget the times of all events of a webhook, so that they are sent at once."""
+        """Delete the times of all events of a webhook, so that they are sent at once."""
         for place in [place for place in self._due if place.webhook == webhook_id]:
             await self.settle(place)

@@ -47,7 +47,7 @@ class WebhookSender:
     async def send_notice(
         self, webhook: StoredWebhook, notice: WebhookNotice, *, origin: AttemptOrigin, attempt: int = 1
     ) -> WebhookAttempt:
-        """Make one attempt at an event of the gateway itself, which no journal has."""
+        """Make one attempt at an event of the gateway itself, which is not in a journal."""
         return await self._post(
             webhook, body_of_notice(notice, webhook.format), event=notice.id, type=notice.type, account=0,
             attempt=attempt, origin=origin,

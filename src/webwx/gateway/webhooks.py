@@ -31,7 +31,7 @@ WEBHOOK_KIND = "webhook"
 """Kind of the records."""
 
 MOST_WEBHOOKS = 100
-"""Number of webhooks at most, because each one reads every event of its accounts."""
+"""Maximum number of webhooks; each webhook reads every event of its accounts."""
 
 OVERLAP = 24 * 3600.0
 """Seconds after a rotation in which requests are signed with the earlier secret too."""
@@ -64,7 +64,7 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
     chats: tuple[str, ...] = ()
     """Names or ids of the chats whose events are sent; empty: all."""
     is_self: bool | None = None
-    """Send only what the account has written, or only what others have; None: both."""
+    """True: only what the account itself has written. False: only what others have written. None: both."""
     format: WebhookFormat = "event"
     ordering: WebhookOrdering = "chat"
     report: bool = False
@@ -73,7 +73,7 @@ class StoredWebhook(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the host may be in a private network or on this machine."""
     enabled: bool = True
     disabled_reason: str = ""
-    """Why the gateway has disabled it; empty if it has not."""
+    """Why the gateway has disabled the webhook; empty if it has not."""
     failing_since: float = 0
     """Time at which an event was given up, if none was delivered since: seconds since 1970; 0 for none."""
     created_at: float
@@ -186,7 +186,7 @@ class Webhooks:
         return await self._values.change(webhook_id, change)
 
     async def rotate(self, webhook_id: str) -> NewWebhook | None:
-        """Replace the secret of a webhook; None for an unknown id. The earlier secret signs too for `OVERLAP`."""
+        """Replace the secret of a webhook; None for an unknown id. The earlier secret is used as well for `OVERLAP`."""
         secret, until = new_secret(), self._clock() + OVERLAP
         changed = await self.change(
             webhook_id,

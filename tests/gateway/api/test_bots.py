@@ -125,7 +125,7 @@ async def test_bots_are_listed_measured_and_part_of_readiness(deploying: Running
         deploying.world.log_out("me")
         await until(lambda: deploying.gateway.bots.runs[0].state == "waiting")
         answer = await client.get("/readyz?require=bots")
-        assert (answer.status_code, answer.text) == (503, "A bot does not run.")
+        assert (answer.status_code, answer.text) == (503, "A bot is not running.")
     async with deploying.client("read", accounts=(2,)) as client:
         assert (await client.get("/api/v1/bots")).json()["bots"] == []
         assert "deployer" not in (await client.get("/metrics")).text

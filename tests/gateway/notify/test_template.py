@@ -43,7 +43,7 @@ def test_a_list_or_text_is_called_value() -> None:
     ("template", "reason"),
     [
         ("{% for a in b %}", "no `endfor`"),
-        ("{% endfor %}", "ends no loop"),
+        ("{% endfor %}", "without a loop"),
         ("{% if a %}", "only tags"),
         ("{{ a() | upper }}", "A field is"),
         ("{{ a..b }}", "A path is"),

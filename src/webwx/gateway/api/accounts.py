@@ -24,7 +24,7 @@ class AccountToAdd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Changes of an account; a missing field stays."""
+    """Changes of an account; a missing field is not changed."""
 
     label: Annotated[str, msgspec.Meta(max_length=100)] | msgspec.UnsetType = msgspec.UNSET
     """The name to show; empty: the account's own name."""
@@ -50,7 +50,7 @@ async def list_accounts(port: InjectedPort, caller: InjectedCaller) -> ReachedAc
 async def add_account(
     data: JSONBody[AccountToAdd], port: InjectedPort, caller: InjectedCaller, audited: InjectedAudited
 ) -> AccountView:
-    """Add an account, which is not logged in yet; an existing one with that name is returned."""
+    """Add an account without logging it in; return the existing account if it has this name."""
     if caller.accounts is not None:
         raise GatewayProblem("forbidden", "A key that is bound to accounts cannot add one.")
     account = await port.add_account(data.name)
@@ -70,7 +70,7 @@ async def show_account(number: AccountNumber, port: InjectedPort) -> AccountView
 async def change_account(
     number: AccountNumber, data: JSONBody[AccountChange], port: InjectedPort
 ) -> AccountView:  # fmt: skip
-    """Change the name to show. The account's own name names its files and stays."""
+    """Change the label of an account. Its name does not change, because its files have that name."""
     if data.label is not msgspec.UNSET:
         await port.label_account(number, data.label)
     return view_of_account(await port.account(number).status())
@@ -81,9 +81,9 @@ async def remove_account(number: AccountNumber, port: InjectedPort, audited: Inj
     """
     Remove an account from the gateway. Its login and its messages stay on the disk.
 
-    Sends in the background are not made any more.
+    Its background sends are no longer made.
     """
-    audited.target = str(number)  # the number of a removed account is not found any more
+    audited.target = str(number)  # after the removal the number cannot be looked up
     await port.remove_account(number)
 
 

@@ -37,7 +37,7 @@ class KeyView(msgspec.Struct, frozen=True, kw_only=True):
     networks: list[str]
     """Networks from which it is accepted; empty: all."""
     requests_per_minute: int | None
-    """Null: the gateway's limit."""
+    """Null: the limit of the gateway's configuration."""
     created_at: datetime
     expires_at: datetime | None
 
@@ -71,7 +71,7 @@ class KeyToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Changes of a key; a missing field stays."""
+    """Changes of a key; a missing field is not changed."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | msgspec.UnsetType = msgspec.UNSET
     scopes: list[Scope] | msgspec.UnsetType = msgspec.UNSET
@@ -117,7 +117,7 @@ def view_of_key(key: ApiKey) -> KeyView:
 
 
 def _require_unbound(caller: Caller) -> None:
-    """A key that is bound to accounts may not make one that reaches further."""
+    """Refuse a key that is bound to accounts, because it could create one that reaches all."""
     if caller.accounts is not None:
         raise GatewayProblem("forbidden", "A key that is bound to accounts cannot manage keys.")
 
@@ -133,7 +133,7 @@ async def list_keys(caller: InjectedCaller, keys: InjectedKeys) -> KeyPage:
 async def create_key(
     data: JSONBody[KeyToCreate], caller: InjectedCaller, keys: InjectedKeys, audited: InjectedAudited
 ) -> CreatedKey:
-    """Create a key. The answer is the only one that shows it."""
+    """Create a key. Only this answer shows it."""
     _require_unbound(caller)
     made = await keys.create(
         data.name, data.scopes, accounts=None if data.accounts is None else tuple(data.accounts),
@@ -180,7 +180,7 @@ async def rotate_key(
     keys: InjectedKeys,
     hours: Annotated[float, QueryParameter(ge=0, le=8760, description="Hours that the old secret works")] = 24,
 ) -> CreatedKey:
-    """Replace a key's secret. The answer is the only one that shows it."""
+    """Replace a key's secret. Only this answer shows the new key."""
     _require_unbound(caller)
     made = await keys.rotate(key_id, overlap=hours * 3600)
     if made is None:
@@ -203,7 +203,7 @@ async def read_audit(
     before: Annotated[int | None, QueryParameter(ge=1, description="Only entries with a lower number")] = None,
     limit: Limit = 100,
 ) -> AuditPage:
-    """Return what was changed, when, and with which key; never texts or secrets."""
+    """Return the changes with their times and keys; texts and secrets are not recorded."""
     _require_unbound(caller)
     found = await records.audit(before=before, limit=limit)
     return AuditPage(
@@ -250,7 +250,7 @@ async def end_session(
     sessions: InjectedSessions,
     everywhere: Annotated[bool, QueryParameter(name="all", description="End all sessions")] = False,
 ) -> Response[None]:
-    """End this session, or all."""
+    """End this session, or all sessions."""
     if everywhere:
         await sessions.end_all()
     elif token := request.cookies.get(COOKIE):

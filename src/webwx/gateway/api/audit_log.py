@@ -1,8 +1,8 @@
 """
 The audit log: one entry for each change that a caller has made.
 
-The entry is made here for every route, so no handler can forget it; a handler only adds what the path does not say. It
-never holds a secret or a text.
+Entries are written here for every route, so no handler can forget one; a handler only adds what is not in the path. An
+entry never contains a secret or the text of a message.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.gateway")
 
 _STATE = "webwx_change"
-"""Where the change of a request is kept in its scope."""
+"""Key of the change in the ASGI scope of its request."""
 
 _OF_SENDS = frozenset({"send", "send:filehelper"})
-"""Scopes of changes that the outbox stores itself; their entries are written behind the answer."""
+"""Scopes of sends, which the outbox stores as well; their entries are written after the answer."""
 
 InjectedRecords = NamedDependency[SkipValidation[RecordStore]]
 
 
 class AuditedChange:
-    """What an entry says beside the path of its request."""
+    """What an entry contains in addition to the path of its request."""
 
     def __init__(self) -> None:
         self.target: str | None = None
@@ -60,7 +60,7 @@ class AuditLog:
     Writes the entries.
 
     Args:
-        records: The records.
+        records: Stores the entries.
         port: The accounts; an entry has an account's number, also if the path has its name.
         clock: Returns seconds since 1970.
     """
@@ -105,7 +105,7 @@ class AuditLog:
         try:
             await writing
         except StorageError as error:
-            _log.warning("the audit log lacks a send: %s", error)
+            _log.warning("A send was not recorded in the audit log: %s", error)
 
     def _target(self, scope: Scope) -> str:
         """Return the parameters of the path, with an account's number."""

@@ -18,7 +18,7 @@ from webwx.gateway.bots import BotRun, HostedBots, RunState
 from webwx.gateway.problems import GatewayProblem
 
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
-"""Headers that a handler does not get."""
+"""Headers that are not passed to a handler."""
 
 _HEADERS = {"Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'; sandbox"}
 """Headers of a handler's answer; a page that it returns has no access to the console."""
@@ -32,7 +32,7 @@ class BotView(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the account."""
     state: RunState
     """
-    `waiting`: until the account is logged in. `failed`: the error is retried. `ended`: the bot does not begin again.
+    `waiting`: the account is not logged in. `failed`: the bot is started again. `ended`: the bot is not started again.
     """
     error: str | None
     """Why it has failed or ended."""
@@ -41,7 +41,7 @@ class BotView(msgspec.Struct, frozen=True, kw_only=True):
     failed_attempts: int
     dead_letters: int
     in_flight: int
-    """Number of events in memory, handled or waiting."""
+    """Number of events in memory that are being handled or wait for it."""
     paths: list[str]
     """Paths of its HTTP handlers below `/bots/<name>`."""
 
@@ -87,9 +87,9 @@ async def call_bot(
     if not methods:
         raise GatewayProblem("not-found", "The bot has no handler for this path.")
     if request.method not in methods:
-        raise GatewayProblem("method-not-allowed", f"The path has {', '.join(methods)}.")
+        raise GatewayProblem("method-not-allowed", f"The path accepts {', '.join(methods)}.")
     if not run.is_serving:
-        raise GatewayProblem("unavailable", "The bot does not run now.")
+        raise GatewayProblem("unavailable", "The bot is not running now.")
     headers = {name.lower(): value for name, value in request.headers.items() if name.lower() not in _CREDENTIALS}
     answer = await run.bot.answer_http(
         HttpRequest(
@@ -106,7 +106,7 @@ def find_run(bots: HostedBots, caller: Caller, name: str, account: str | None) -
 
     Args:
         bots: The bots.
-        caller: Who calls.
+        caller: The caller.
         name: Name of the bot.
         account: Number or name of the account; None: the only one.
 
@@ -127,6 +127,6 @@ def find_run(bots: HostedBots, caller: Caller, name: str, account: str | None) -
 
 
 calls_router = Router("/", route_handlers=[call_bot])
-"""The routes beside the API."""
+"""The routes outside of `/api/v1`."""
 
 bots_router = Router("/", route_handlers=[list_bots], tags=["bots"])

@@ -35,7 +35,7 @@ class ConsumerPage(msgspec.Struct, frozen=True, kw_only=True):
 
 @get("/accounts/{account:str}/consumers", scope="read", summary="List consumers", responses=problems(404, 424, 503))
 async def list_consumers(number: AccountNumber, port: InjectedPort) -> ConsumerPage:
-    """Return the consumers of an account, those of bots, webhooks and the command line included."""
+    """Return the consumers of an account, including those of bots, webhooks and the command line."""
     return ConsumerPage(
         consumers=[
             ConsumerView(
@@ -51,7 +51,7 @@ async def list_consumers(number: AccountNumber, port: InjectedPort) -> ConsumerP
     responses=problems(404, 409, 424, 503),
 )  # fmt: skip
 async def delete_consumer(number: AccountNumber, consumer: FromPath[str], port: InjectedPort) -> None:
-    """Delete a consumer with its position and its dead letters. One that is open is not deleted: 409."""
+    """Delete a consumer with its position and its dead letters. An open one is refused with 409."""
     if not await port.account(number).forget_consumer(consumer):
         raise GatewayProblem("not-found", "There is no such consumer.")
 

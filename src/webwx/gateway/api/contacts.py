@@ -50,7 +50,7 @@ async def list_contacts(
     port: InjectedPort,
     q: Annotated[str | None, QueryParameter(description="Part of a name or of the alias")] = None,
     kind: Annotated[str | None, QueryParameter(description="`friend`, `chatroom`, `official`, ...")] = None,
-    after: Annotated[str | None, QueryParameter(description="`next` of the page before")] = None,
+    after: Annotated[str | None, QueryParameter(description="`next` of the previous page")] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200,
 ) -> ContactPage:
     """Return the contacts of the present login."""
@@ -179,7 +179,7 @@ async def add_members(
 async def remove_member(
     number: AccountNumber, who: FromPath[str], member: FromPath[str], port: InjectedPort
 ) -> ContactView:
-    """Remove a member from a chatroom of the account's own."""
+    """Remove a member from a chatroom that the account owns."""
     return view_of_contact(await port.account(number).remove_members(which_of(who), [which_of(member)]))
 
 

@@ -10,7 +10,7 @@ from webwx.gateway.problems import MEDIA_TYPE
 from webwx.representations.problems import Problem
 
 _ALWAYS = (400, 401, 403, 421, 429)
-"""Statuses that the checks before a handler can answer."""
+"""Statuses of the checks before a handler."""
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
@@ -18,7 +18,7 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
     Return the documentation of problems, as the argument `responses` of a handler.
 
     Args:
-        statuses: The statuses that only this handler answers.
+        statuses: Further statuses with which the handler answers.
     """
     return {
         status: ResponseSpec(

@@ -1,4 +1,4 @@
-"""A reader of events of several accounts: what pages, streams and WebSockets share."""
+"""The reader of events of several accounts, which pages, streams and WebSockets use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from webwx.gateway.webhook_notices import WebhookNotice
 
 HEARTBEAT = 15.0
-"""Seconds after which a stream without events shows that it is alive."""
+"""Seconds without events after which a stream has a heartbeat."""
 
 _PAGE = 200
 """Number of events of each account that a stream reads at a time."""
@@ -37,7 +37,7 @@ class Reset(msgspec.Struct, frozen=True, kw_only=True):
 
 class EventReader:
     """
-    Reads events of some accounts from a cursor on.
+    Reads the events of some accounts after a cursor.
 
     Args:
         port: The accounts.
@@ -73,12 +73,12 @@ class EventReader:
         self, cursor: str, stream: OpenStream, notices: AsyncGenerator[WebhookNotice, None]
     ) -> AsyncGenerator[AccountEvent | AccountStatus | WebhookNotice | Reset | None, None]:
         """
-        Yield events without end, changes of states, events of the gateway itself, and None as a heartbeat.
+        Yield events, changes of states and events of the gateway itself, without end; None is a heartbeat.
 
         Args:
             cursor: Position to continue from. With an invalid one, `Reset` is the first item.
-            stream: Says when to end.
-            notices: The events of the gateway itself that the reader may have.
+            stream: Has an event that is set when reading must end.
+            notices: The events of the gateway itself that the reader may receive.
         """
         states = self._port.watch_states()
         changed = asyncio.ensure_future(anext(states))
@@ -136,7 +136,7 @@ async def chosen_accounts(port: GatewayPort, caller: Caller, wanted: str | None)
 
     Args:
         port: The accounts.
-        caller: Who reads.
+        caller: The caller.
         wanted: Numbers or names, separated by commas; None for all.
 
     Raises:

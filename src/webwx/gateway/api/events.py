@@ -1,7 +1,8 @@
 """
 Events: by page, as a stream of server-sent events, and over a WebSocket.
 
-Every way reads the journal, so a reader that was away misses nothing. A page and a stream have the same opaque cursor.
+All three read the journal, so a reader that was disconnected misses nothing. Pages and streams have the same opaque
+cursor.
 A WebSocket may name a consumer, whose position the journal stores: it acknowledges events by their numbers.
 """
 
@@ -43,7 +44,7 @@ _LONGEST_WAIT = 25.0
 """Seconds for which a page may wait for an event."""
 
 _WINDOW = 500
-"""Number of events that a consumer may have without an acknowledgement."""
+"""Number of unacknowledged events at which a consumer is sent no more."""
 
 _GOING_AWAY = 1012
 """Close code of a WebSocket: the service restarts."""
@@ -58,7 +59,7 @@ After = Annotated[str | None, QueryParameter(description="Cursor to continue fro
 InjectedNotices = NamedDependency[SkipValidation[WebhookNotices]]
 
 _Item = AccountEvent | AccountStatus | WebhookNotice | Reset | None
-"""What a stream has; None is a heartbeat."""
+"""An item of a stream; None is a heartbeat."""
 
 
 @get("/events", scope="events", summary="Read events by page", responses=problems(404, 422, 503))
@@ -72,7 +73,7 @@ async def read_events(
     limit: Limit = 100,
     wait: Annotated[float, QueryParameter(ge=0, le=_LONGEST_WAIT, description="Seconds to wait for an event")] = 0,
 ) -> EventsView:
-    """Return events after a cursor, those of each account in the order of arrival; without a cursor from the oldest."""
+    """Return events after a cursor, or the oldest ones; those of each account are in the order of arrival."""
     reader = EventReader(port, await chosen_accounts(port, caller, accounts), patterns_of(types))
     events, cursor, is_lost = await reader.page(after or "", stream, limit=limit, wait=wait)
     return EventsView(events=[view_of_event(account_event) for account_event in events], next=cursor, lost=is_lost)
@@ -103,7 +104,7 @@ async def stream_events(
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     watched = notices.watch(caller.accounts if accounts is None else numbers)
     cursor = last_event_id or after
-    if cursor is None:  # found before the answer begins, so all that is stored after that is in the stream
+    if cursor is None:  # read before the answer begins, so the stream has every later event
         cursor = await port.newest_cursor(numbers)
     followed = reader.follow(cursor, stream, watched)
     return Stream(_server_sent(followed), media_type="text/event-stream", headers=headers)
@@ -145,7 +146,7 @@ async def socket_events(
     stream: InjectedStream,
     notices: InjectedNotices,
 ) -> None:
-    """Send events over a WebSocket; the first message of the client says which."""
+    """Send events over a WebSocket; the first message of the client selects them."""
     await socket.accept()
     try:
         first = await stream.run(socket.receive_text())
@@ -189,7 +190,7 @@ async def _send_positioned(
     stream: OpenStream,
     notices: AsyncGenerator[WebhookNotice, None],
 ) -> None:
-    """Send events from a cursor on, until the client goes or the server stops."""
+    """Send the events after a cursor until the client disconnects or the server stops."""
     cursor = hello.after
     if cursor is None:
         cursor = await port.newest_cursor(numbers)
@@ -229,7 +230,7 @@ async def _send_consumed(
 
 class _Consuming:
     """
-    The events of one consumer on their way to a client.
+    Sends the events of one consumer to a client, and receives the acknowledgements.
 
     Args:
         socket: The client.
@@ -276,7 +277,7 @@ async def _send(socket: WebSocket[Caller, None, State], frame: EventFrame | Othe
 
 
 async def _until_gone(socket: WebSocket[Caller, None, State]) -> None:
-    """Ignore what a client without a consumer sends, until it goes."""
+    """Ignore the messages of a client without a consumer until it disconnects."""
     while True:
         await socket.receive_text()
 

@@ -1,4 +1,4 @@
-"""How the owner is reached when a login ends: what the configuration names, and a test of it."""
+"""The fallback, which reports the end of a login to the owner: its channels, and a test of them."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ InjectedFallback = NamedDependency[SkipValidation[Fallback]]
 
 
 class FallbackView(msgspec.Struct, frozen=True, kw_only=True):
-    """How the owner is reached when a login ends."""
+    """The channels that report the end of a login to the owner."""
 
     channels: list[ChannelName]
-    """Empty: the owner is not told."""
+    """Empty: nothing is reported."""
 
 
 class TestedChannel(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a test."""
+    """The outcome of the test of a channel."""
 
     channel: ChannelName
     error: str
-    """Why it has failed; empty if it has not."""
+    """Why the test has failed; empty if it has succeeded."""
 
 
 class TestedFallback(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the tests of all channels."""
+    """The outcomes of the tests of all channels."""
 
     results: list[TestedChannel]
 

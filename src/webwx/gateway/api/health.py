@@ -1,4 +1,4 @@
-"""The health of accounts in numbers, for people and programs that show it; `/metrics` has the same for Prometheus."""
+"""The health of accounts as numbers; `/metrics` has the same numbers in the format of Prometheus."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LimitedActionsView(msgspec.Struct, frozen=True, kw_only=True):
     used: int
     """Number of actions in the last period."""
     most: int
-    """Number of actions in a period at most."""
+    """Maximum number of actions in a period."""
     period_seconds: int
 
 
@@ -73,7 +73,7 @@ async def show_version() -> VersionView:
 
 @get("/accounts/{account:str}/health", scope="read", summary="Show the health of an account", responses=problems(404))
 async def show_account_health(number: AccountNumber, port: InjectedPort) -> HealthView:
-    """Return how old the last sync of an account is, how many sends are in which state, and what may be sent now."""
+    """Return the age of the last sync of an account, the counts of its sends by state, and its rate limit."""
     account = port.account(number)
     measured, status = await account.measure(), await account.status()
     try:

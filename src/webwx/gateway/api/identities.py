@@ -23,10 +23,10 @@ class IdentityView(msgspec.Struct, frozen=True, kw_only=True):
     """A person or a chatroom, the same in every login."""
 
     number: int
-    """Never used again."""
+    """Number of the identity; it is never reused."""
     kind: IdentityKind
     name: str
-    """The name that was shown last."""
+    """The latest name to show."""
 
 
 class IdentityList(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class IdentityList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReasonView(msgspec.Struct, frozen=True, kw_only=True):
-    """An attribute that spoke for or against a match."""
+    """An attribute that counted for or against a match."""
 
     what: str
     """Name of the attribute, such as `remark`."""
@@ -53,14 +53,14 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Name of the contact in that login."""
     by: By
-    """`certain`: by a unique attribute. `matched`: by weighing. `hand`: by the owner. Otherwise it was new."""
+    """`certain`: by a unique attribute. `matched`: by weights. `hand`: by the owner. Others: a new identity."""
     confidence: float
-    """0 to 1."""
+    """Confidence in the match, from 0 to 1."""
     reasons: list[ReasonView]
     candidates: list[int]
-    """Numbers of identities that also were possible."""
+    """Numbers of other identities that were possible."""
     seen_at: datetime
-    """Time at which it was matched or changed last."""
+    """Time of the last match or change."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,11 +77,11 @@ class IdentitiesToMerge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     into: Who
     """The identity whose number stays."""
     other: Who
-    """The identity whose number means the first one from then on."""
+    """The identity to merge into it; its number then finds the merged identity."""
 
 
 class ContactToSplit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A contact that is not who it was taken for."""
+    """A contact that is linked to the wrong identity."""
 
     identity: Who
     contact_id: str
@@ -109,7 +109,7 @@ async def list_identities(
     port: InjectedPort,
     name: Annotated[str, QueryParameter(description="A display name, nickname or remark; default: all")] = "",
 ) -> IdentityList:
-    """Return the people and chatrooms of all logins, also those that are no contacts any more."""
+    """Return the people and chatrooms of all logins, including those that are no longer contacts."""
     return IdentityList(
         identities=[view_of_identity(each) for each in await port.account(number).list_identities(name)]
     )
@@ -134,7 +134,7 @@ async def explain_identity(number: AccountNumber, who: FromPath[str], port: Inje
 async def merge_identities(
     number: AccountNumber, data: JSONBody[IdentitiesToMerge], port: InjectedPort
 ) -> IdentityView:  # fmt: skip
-    """Make two identities one for good; the history of both is one then."""
+    """Merge two identities permanently, with their histories."""
     return view_of_identity(await port.account(number).merge_identities(data.into, data.other))
 
 

@@ -1,4 +1,4 @@
-"""Rules that save files of chats to a folder of this machine, and what they have saved."""
+"""Rules that save the files of chats to a folder of this machine, and the outcomes for the latest files."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class IncomingFileRuleView(msgspec.Struct, frozen=True, kw_only=True):
     """Names or ids of the chats whose files are saved; empty: all."""
     kinds: tuple[MediaKind, ...]
     is_self: bool | None
-    """Save only what the account has sent from another device, or only what others have; null: both."""
+    """True: only files that the account has sent from another device. False: only those of others. Null: both."""
     max_bytes: int
-    """Size of a file at most; a larger one is not saved."""
+    """Maximum size of a file in bytes; a larger file is not saved."""
     state: Literal["active", "failing", "disabled", "no_root"]
     """`failing`: a file waits for another attempt. `no_root`: the configuration names no folder."""
     consumer: str
-    """Name of its consumer, which has its dead letters."""
+    """Name of the consumer that has the dead letters of the rule."""
     created_at: datetime
 
 
@@ -62,7 +62,7 @@ class IncomingFileRuleList(msgspec.Struct, frozen=True, kw_only=True):
     """The rules, the oldest first."""
 
     root: str | None
-    """The folder of this machine that has the folders of all rules; null: the configuration names none."""
+    """The folder of this machine that contains the folders of all rules; null: none is configured."""
     rules: list[IncomingFileRuleView]
 
 
@@ -88,7 +88,7 @@ class IncomingFileRuleToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid
 
 
 class IncomingFileRuleChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to change of a rule; a missing field stays as it is."""
+    """Changes of a rule; a missing field is not changed."""
 
     name: _RuleName | msgspec.UnsetType = msgspec.UNSET
     folder: _Folder | msgspec.UnsetType = msgspec.UNSET
@@ -99,14 +99,14 @@ class IncomingFileRuleChange(msgspec.Struct, frozen=True, kw_only=True, forbid_u
     is_self: bool | msgspec.UnsetType | None = msgspec.UNSET
     max_bytes: int | msgspec.UnsetType = msgspec.UNSET
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
-    """False: save nothing; the position stays, and true continues there."""
+    """False: save nothing and keep the position. True: continue from the position."""
 
     def __repr__(self) -> str:
         return "IncomingFileRuleChange(***)"
 
 
 class IncomingFileView(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a file."""
+    """The outcome for a file."""
 
     account: int
     number: int
@@ -117,14 +117,14 @@ class IncomingFileView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Name in the rule's folder; empty if it was not saved."""
     size: int
-    """Bytes; 0 if they are not known."""
+    """Size in bytes; 0 if it is unknown."""
     chat_name: str
     error: str
-    """Why it was not saved."""
+    """Why the file was not saved."""
 
 
 class IncomingFileList(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the latest hundred files of a rule, the newest first."""
+    """The outcomes for the latest hundred files of a rule, the newest first."""
 
     files: list[IncomingFileView]
 
@@ -158,7 +158,7 @@ def _fields_of(data: IncomingFileRuleToCreate | IncomingFileRuleChange) -> dict[
 
 
 def _require_all_accounts(caller: Caller) -> None:
-    """A key that is bound to accounts may not write to the disk of all."""
+    """Refuse a key that is bound to accounts, because rules write to the disk that all accounts share."""
     if caller.accounts is not None:
         raise GatewayProblem("forbidden", "A key that is bound to accounts cannot manage rules of incoming files.")
 
@@ -216,7 +216,7 @@ async def change_incoming_file_rule(
     port: InjectedPort,
     caller: InjectedCaller,
 ) -> IncomingFileRuleView:
-    """Change some fields of a rule; its position stays, and what waits for another attempt is tried at once."""
+    """Change some fields of a rule. It keeps its position, and waiting files are tried again at once."""
     _require_all_accounts(caller)
     changes = _fields_of(data)
     _check_rule_accounts(port, changes.get("accounts"))
@@ -251,7 +251,7 @@ async def delete_incoming_file_rule(
 async def list_incoming_files(
     rule_id: FromPath[str], rules: InjectedRules, incoming_files: InjectedIncomingFiles, caller: InjectedCaller
 ) -> IncomingFileList:
-    """Return what became of the latest files of a rule, the newest first."""
+    """Return the outcomes for the latest files of a rule, the newest first."""
     _require_all_accounts(caller)
     if await rules.get(rule_id) is None:
         raise GatewayProblem("not-found", "There is no such rule.")

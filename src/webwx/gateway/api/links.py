@@ -1,4 +1,4 @@
-"""Links that open one thing without a key: media of a message for a day, or the code of a login for five minutes."""
+"""Links that work without a key: to the media of a message for a day, or to the code of a login for five minutes."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ InjectedLinks = NamedDependency[SkipValidation[CapabilityLinks]]
 InjectedFailures = NamedDependency[SkipValidation[FailedKeys]]
 
 _REFRESH = 3
-"""Seconds after which a browser looks at the login again."""
+"""Seconds after which a browser reloads the page of a login."""
 
 
 class LinkToShare(msgspec.Struct, frozen=True, kw_only=True):
-    """A link that opens one thing without a key; who has it can open that thing, and nothing else."""
+    """A link that opens the media of one message or the code of one login without a key, and nothing else."""
 
     url: str
     expires_at: datetime
@@ -103,10 +103,10 @@ async def _opened(
     port: GatewayPort,
 ) -> SharedLink:
     """
-    Return what a token opens.
+    Return the link with a token.
 
     Raises:
-        GatewayProblem: It opens nothing; guesses are slowed down like wrong keys.
+        GatewayProblem: There is no such link; guesses are slowed down like wrong keys.
     """
     link = await links.find(opens, token)
     if link is None or port.find_account(str(link.account)) is None:
@@ -150,7 +150,7 @@ async def open_login_link(
     links: InjectedLinks,
     failed_keys: InjectedFailures,
 ) -> Response[str]:
-    """Return a page with the code of the login in progress, which looks for a new one by itself."""
+    """Return a page with the code of the login in progress; it reloads itself to show each new code."""
     link = await _opened(links, "login_code", token, request, failed_keys, port)
     body = page_of(port.account(link.account).login())
     return Response(body, media_type=MediaType.HTML, headers={"Cache-Control": "no-store"})
@@ -163,7 +163,7 @@ _TEXTS = {
     "confirmed": ("The account is logged in.", "账号已登录。"),
     "none": ("There is no code to scan now.", "现在没有可扫描的二维码。"),
 }
-"""What the page says by the state of the login, in English and Chinese."""
+"""Text of the page by the state of the login, in English and Chinese."""
 
 
 def page_of(status: LoginStatus | None) -> str:
@@ -179,4 +179,4 @@ def page_of(status: LoginStatus | None) -> str:
 
 
 opened_links_router = Router("/", route_handlers=[open_media_link, open_login_link])
-"""What the links open, beside the API."""
+"""The routes that links open, outside of `/api/v1`."""

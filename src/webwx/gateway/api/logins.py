@@ -30,7 +30,7 @@ _FORMS: dict[str, Form] = {
     "text/x-ansi": "terminal",
     "application/json": "json",
 }
-"""Forms of a code by media type."""
+"""Formats of a code by media type."""
 
 _NOT_STORED = {"Cache-Control": "no-store"}
 
@@ -47,7 +47,7 @@ class LoginView(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["none", "waiting", "code", "pushed", "scanned", "confirmed", "expired", "cancelled", "failed"]
     """`code`: scan the code. `pushed`: confirm on the phone. `confirmed` and `failed` end the login."""
     step: int
-    """Number of the step, growing during one login."""
+    """Number of the step; it grows during a login."""
     has_code: bool
     """Whether there is a code to scan, at `login/qr`."""
     error: str | None

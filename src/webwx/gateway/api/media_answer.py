@@ -1,4 +1,4 @@
-"""The answer with the media of a message: whole or in part, never shown in place by a browser."""
+"""The answer with the media of a message, whole or in part; a browser downloads it and never shows it as a page."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def answer_media(
     headers["Content-Length"] = str(last - first + 1)
     media_type = image_type(start) or mimetypes.guess_type(path.name)[0] or ANY_TYPE
     if media_type.startswith("text/") or "xml" in media_type or "script" in media_type:
-        media_type = ANY_TYPE  # what strangers have sent never becomes a page
+        media_type = ANY_TYPE  # content from other people is never served as a page
     return Stream(
         _pieces(media, first, last), media_type=media_type, headers=headers, status_code=206 if is_part else 200
     )
@@ -99,7 +99,7 @@ def range_of(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 def _disposition(name: str) -> str:
-    """Return the header of a download; a browser never shows the file in place."""
+    """Return the header `Content-Disposition` of a download; a browser never shows the file as a page."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name) or "file"
     encoded = "".join(
         chr(byte) if chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in "._-") else f"%{byte:02X}"

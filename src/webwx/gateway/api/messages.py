@@ -125,7 +125,7 @@ async def download_media(
     wanted_range: MediaRange = None,
     if_none_match: MediaTag = None,
 ) -> Stream | Response[bytes]:
-    """Download the media of a message; `Range` continues a broken download. They are kept after the first one."""
+    """Download the media of a message; `Range` continues a broken download. The gateway caches the file."""
     media = await port.account(number).media(event)
     return await answer_media(media, f"{number}-{event}", wanted_range, if_none_match)
 

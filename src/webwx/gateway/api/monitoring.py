@@ -1,4 +1,4 @@
-"""What monitors ask: whether the gateway lives, whether it is ready, and its metrics."""
+"""Routes for monitoring: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def show_health() -> str:
     "/readyz", is_public=True, media_type=MediaType.TEXT, summary="Check that the gateway can work",
     responses={
         **problems(),
-        503: ResponseSpec(str, generate_examples=False, media_type="text/plain", description="It cannot"),
+        503: ResponseSpec(str, generate_examples=False, media_type="text/plain", description="Not ready"),
     },
 )  # fmt: skip
 async def show_readiness(
@@ -48,7 +48,7 @@ async def show_readiness(
     if require == "online" and {status.state for status in await port.list_accounts()} != {"online"}:
         return Response("An account is not online, or there is none.", status_code=503)
     if require == "bots" and any(run.state != "running" for run in bots.runs):
-        return Response("A bot does not run.", status_code=503)
+        return Response("A bot is not running.", status_code=503)
     return Response("ok")
 
 

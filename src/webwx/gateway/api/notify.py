@@ -1,5 +1,5 @@
 """
-`POST /api/v1/notify`: the send of one line of `curl`, to File Transfer Helper.
+`POST /api/v1/notify`: send a text to File Transfer Helper with one `curl` command.
 
     curl -H "Authorization: Bearer $KEY" -d "backup finished" http://127.0.0.1:8791/api/v1/notify
 """

@@ -19,10 +19,10 @@ InjectedBots: TypeAlias = NamedDependency[SkipValidation[HostedBots]]
 """The bots that run inside the gateway."""
 
 InjectedCaller: TypeAlias = NamedDependency[SkipValidation[Caller]]
-"""Who makes the request."""
+"""The caller of the request."""
 
 InjectedStream: TypeAlias = NamedDependency[SkipValidation[OpenStream]]
-"""The request as a stream or a long poll, which may have to end."""
+"""The request as a stream or a long poll; it ends when the server stops or the key becomes invalid."""
 
 AccountNumber: TypeAlias = NamedDependency[SkipValidation[int]]
 """Number of the account in the path, which the caller reaches."""

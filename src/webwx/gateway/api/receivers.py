@@ -1,4 +1,4 @@
-"""Receivers: addresses to which programs of others send notifications."""
+"""Receivers: addresses to which other programs send notifications."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class ReceiverView(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     kind: str
-    """Which clients it understands."""
+    """Kind of the clients whose requests it understands."""
     path: str
-    """Where the clients of this kind send to: a path of this gateway, with `{token}` in place of the token."""
+    """Path of this gateway to which the clients of this kind send, with `{token}` in place of the token."""
     account: int
     """Number of the account that sends."""
     to: str | int
@@ -56,11 +56,11 @@ class ReceiverView(msgspec.Struct, frozen=True, kw_only=True):
     allows_get: bool
     zone: str
     messages_per_minute: int
-    """Messages that are sent one by one in a minute; the others become one digest."""
+    """Number of messages that are sent one by one in a minute; further ones are combined into a digest."""
     rule: str
-    """When messages are folded, in words."""
+    """Sentence that states when messages are combined."""
     holds: bool
-    """Whether messages are kept while the account is logged out."""
+    """Whether messages are held while the account is logged out."""
     waiting: int
     """Messages that wait for a digest, or for the account."""
 
@@ -72,14 +72,14 @@ class ReceiverList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreatedReceiver(msgspec.Struct, frozen=True, kw_only=True):
-    """A receiver with its token, which is shown this once."""
+    """A receiver with its token, which only this answer shows."""
 
     receiver: ReceiverView
     token: str
     path: str
-    """Where the clients of this kind send to: a path of this gateway, with the token in the vendor's place."""
+    """Path of this gateway to which the clients of this kind send, with the token."""
     hook: str
-    """The path with the token that every kind has."""
+    """Path of the form that every kind accepts, with the token."""
 
     def __repr__(self) -> str:
         return f"CreatedReceiver({self.receiver.id})"
@@ -108,7 +108,7 @@ class ReceiverToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class ReceiverChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to change of a receiver; a missing field stays as it is."""
+    """Changes of a receiver; a missing field is not changed."""
 
     name: _Name | msgspec.UnsetType = msgspec.UNSET
     to: str | int | msgspec.UnsetType = msgspec.UNSET
@@ -126,7 +126,7 @@ class ReceiverChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class TestedReceiver(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a test message."""
+    """The outcome of a test message."""
 
     waiting: int
     """Messages of the receiver that wait; 0: the test message is in the outbox."""
@@ -192,7 +192,7 @@ async def create_receiver(
     audited: InjectedAudited,
     caller: InjectedCaller,
 ) -> CreatedReceiver:
-    """Create a receiver, and return its token and addresses, the only time that they are known."""
+    """Create a receiver, and return it with its token and addresses; only this answer shows the token."""
     _require_account(port, caller, data.account)
     fields: dict[str, Any] = {name: value for name, value in msgspec.structs.asdict(data).items() if name != "token"}
     made = await receivers.create(StoredReceiver(id="", digest="", created_at=0, **fields), data.token)
@@ -241,7 +241,7 @@ async def change_receiver(
 async def rotate_receiver(
     receiver_id: FromPath[str], receivers: InjectedReceivers, caller: InjectedCaller
 ) -> CreatedReceiver:
-    """Replace the token of a receiver; the old one ends at once."""
+    """Replace the token of a receiver; the old token becomes invalid at once."""
     await _reached(receivers, caller, receiver_id)
     made = await receivers.rotate(receiver_id)
     if made is None:

@@ -1,4 +1,4 @@
-"""How the API shows values: times of RFC 3339, events with dotted types, and no key of the platform."""
+"""Conversion of values to the form of the API: RFC 3339 times, event types with dots, no keys of the platform."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def view_of_event(account_event: AccountEvent) -> EventView:
 
 
 def view_of_sent(sent: Sent) -> SendView:
-    """Return a send as far as it has come."""
+    """Return the present state of a send as the API shows it."""
     return SendView(id=sent.client_id, state=sent.state, **_of_receipt(sent.receipt))
 
 

@@ -32,7 +32,7 @@ from webwx.model.contacts import FILEHELPER, Member
 from webwx.representations.sends import FileToSend, MessageToSend, OutboxEntry, SendList, SendView
 
 LONGEST_WAIT = 25.0
-"""Seconds for which a request waits for the outcome of its send, unless it prefers fewer."""
+"""Seconds for which a request waits for the outcome of its send, unless its header `Prefer` says otherwise."""
 
 _MENTION_END = "\u2005"
 """Character that the app puts behind the name of a mention."""
@@ -65,7 +65,7 @@ def require_recipient(caller: Caller, to: str | int) -> None:
 
 
 def answer_send(sent: Sent) -> Response[SendView]:
-    """Return 201 for a message that was sent, and 202 for one that waits or is on its way."""
+    """Return 201 for a message that was sent, and 202 for one that is queued or being sent."""
     is_sent = sent.state in {"sent", "recalled"}
     return Response(view_of_sent(sent), status_code=HTTP_201_CREATED if is_sent else HTTP_202_ACCEPTED)
 
@@ -119,7 +119,7 @@ async def _send_file(
     Send a file.
 
     Raises:
-        GatewayProblem: The file is named in no way or in several, or is not there.
+        GatewayProblem: There is not exactly one source of the file, or the file does not exist.
     """
     match file:
         case FileToSend(upload_id=str(upload_id), data=None, url=None):

@@ -1,8 +1,8 @@
 """
 Uploads: files of up to 1 GiB, streamed to the disk before they are sent.
 
-A file comes in one request, as the whole body or as the file of a form. Or its length is announced first, in
-`Upload-Length`, and it comes in any number of requests, each of which names the offset at which it continues.
+A file is uploaded in one request, as the whole body or as the file of a form. Or the first request has only the length
+of the file, in `Upload-Length`, and any number of requests append to the file, each with the offset where it continues.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ async def upload_file(
     Stream a file to the gateway, as the whole body or as the file of a form.
 
     With `Upload-Length` the body is empty, and `PATCH` of the address in `Location` adds the content in any number of
-    requests. A file can be sent for a day, by the same key.
+    requests. The same key can send the file for a day.
     """
     limit, sha256 = config.limits.upload, digest_of(content_digest)
     if upload_length is not None:
@@ -132,7 +132,7 @@ async def continue_upload(
     """
     Add the body to an upload that was begun with `Upload-Length`.
 
-    If the connection breaks, `HEAD` says how much has arrived; with `Content-Digest` nothing of a broken request stays.
+    If the connection breaks, `HEAD` says how much has arrived; with `Content-Digest`, a broken request adds nothing.
     """
     upload, sha256 = await _found(uploads, upload_id, caller), digest_of(content_digest)
     if upload.is_complete:
@@ -145,7 +145,7 @@ async def continue_upload(
 
 @get("/uploads/{upload_id:str}", scope="send:filehelper", summary="Show an upload", responses=problems(404, 503))
 async def show_upload(upload_id: FromPath[str], caller: InjectedCaller, uploads: InjectedUploads) -> UploadView:
-    """Return an upload of this key, and how far it has come."""
+    """Return an upload of this key, with the number of bytes that have arrived."""
     upload = await _found(uploads, upload_id, caller)
     return view_of_upload(upload, await uploads.offset(upload))
 

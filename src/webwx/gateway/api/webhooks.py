@@ -48,7 +48,7 @@ class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
     chats: tuple[str, ...]
     """Names or ids of the chats whose events are sent; empty: all."""
     is_self: bool | None
-    """Send only what the account has written, or only what others have; null: both."""
+    """True: only what the account itself has written. False: only what others have written. Null: both."""
     format: WebhookFormat
     ordering: WebhookOrdering
     """Which events wait for each other: those of a chat, of an account, or none."""
@@ -66,7 +66,7 @@ class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
     failing_since: datetime | None
     """Time at which an event was given up, if none was delivered since."""
     consumer: str
-    """Name of its consumer, which has its dead letters."""
+    """Name of the consumer that has the dead letters of the webhook."""
     created_at: datetime
 
 
@@ -77,7 +77,7 @@ class WebhookList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CreatedWebhook(msgspec.Struct, frozen=True, kw_only=True):
-    """A webhook with its secret, which is shown this once."""
+    """A webhook with its secret, which only this answer shows."""
 
     webhook: WebhookView
     secret: str
@@ -99,7 +99,7 @@ class WebhookToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     chats: _Filter = ()
     """Names or ids of chats; empty: all."""
     is_self: bool | None = None
-    """Send only what the account has written, or only what others have; null: both."""
+    """True: only what the account itself has written. False: only what others have written. Null: both."""
     format: WebhookFormat = "event"
     ordering: WebhookOrdering = "chat"
     """Which events wait for each other: those of a chat, of an account, or none."""
@@ -113,7 +113,7 @@ class WebhookToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to change of a webhook; a missing field stays as it is."""
+    """Changes of a webhook; a missing field is not changed."""
 
     name: _WebhookName | msgspec.UnsetType = msgspec.UNSET
     url: str | msgspec.UnsetType = msgspec.UNSET
@@ -130,27 +130,27 @@ class WebhookChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     allow_private: bool | msgspec.UnsetType = msgspec.UNSET
     """Allow a host in a private network or on this machine; needs the scope `admin`."""
     enabled: bool | msgspec.UnsetType = msgspec.UNSET
-    """False: send nothing; the position stays, and true continues there."""
+    """False: send nothing and keep the position. True: continue from the position."""
 
     def __repr__(self) -> str:
         return "WebhookChange(***)"
 
 
 class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
-    """One request to a webhook, and what came of it."""
+    """One request to a webhook, and its outcome."""
 
     number: int
-    """Position among the attempts of the webhook, growing."""
+    """Number of the delivery; it grows with each attempt at any event of the webhook."""
     event: str
     """Id of the event, the same for all attempts."""
     type: str
     """Type of the event."""
     account: int
-    """Number of the account; 0 for what belongs to none."""
+    """Number of the account; 0 if the event belongs to none."""
     attempt: int
     """Number of the attempt, from 1."""
     origin: AttemptOrigin
-    """`journal`: its turn had come. `replay`, `test`: a caller asked for it. `notice`: it is about another webhook."""
+    """`journal`: a new event. `replay`, `test`: at the request of a caller. `notice`: about another webhook."""
     time: datetime
     milliseconds: int
     """Duration of the request."""
@@ -161,7 +161,7 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     """Why there was no answer."""
     answer: str | None
-    """The beginning of the answer; only for the scope `admin`, and never of a private address."""
+    """The beginning of the answer; null without the scope `admin`, empty if private addresses are allowed."""
     next_attempt_at: datetime | None
     """Time of the next attempt; null if none follows."""
 
@@ -185,7 +185,7 @@ class LostDeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     """Number of the account."""
     attempts: int
     error: str
-    """What came of the last attempt."""
+    """Outcome of the last attempt."""
     time: datetime
     """Time of the last attempt."""
 
@@ -202,9 +202,9 @@ class ReplayToBegin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ids: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=MOST_REPLAYED)] | None = None
     """Ids of events, in the order in which they are sent."""
     since: _Moment | None = msgspec.field(default=None, name="from")
-    """Not written before this time."""
+    """Time of the earliest event."""
     until: _Moment | None = msgspec.field(default=None, name="to")
-    """Not written after this time; null: now."""
+    """Time of the latest event; null: now."""
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
@@ -306,7 +306,7 @@ async def create_webhook(
     caller: InjectedCaller,
 ) -> CreatedWebhook:
     """
-    Create a webhook, which gets the events from now on, and return its secret, the only time that it is shown.
+    Create a webhook, which gets the events from now on, and return its secret, which only this answer shows.
 
     It gets the events of its accounts whether or not the key has the scope `events`.
     """
@@ -341,7 +341,7 @@ async def change_webhook(
     port: InjectedPort,
     caller: InjectedCaller,
 ) -> WebhookView:
-    """Change some fields of a webhook; its position stays, and what waits for a retry is sent at once."""
+    """Change some fields of a webhook. It keeps its position, and events that wait for a retry are sent at once."""
     await _reached(webhooks, caller, webhook_id)
     given = msgspec.structs.asdict(data)
     changes = {name: value for name, value in given.items() if value is not msgspec.UNSET}
@@ -489,7 +489,7 @@ async def delete_webhook(
     deliveries: InjectedDeliveries,
     caller: InjectedCaller,
 ) -> None:
-    """Delete a webhook; what waits for it is not sent."""
+    """Delete a webhook; its waiting events are not sent."""
     await _reached(webhooks, caller, webhook_id)
     await webhooks.delete(webhook_id)
     await deliveries.apply(webhook_id)

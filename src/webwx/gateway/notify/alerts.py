@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 MOST_ALERTS = 10
-"""Alerts of a group that are shown."""
+"""Maximum number of alerts of a group that are shown."""
 REPEAT_SECONDS = 3600
-"""Period in which the same state of a group counts as a repeated request; later it is a reminder."""
+"""Seconds in which the same state of a group counts as a repeated request; later it counts as a reminder."""
 
 _SEVERITIES = {
     "critical": Severity.CRITICAL,

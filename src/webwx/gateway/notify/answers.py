@@ -1,4 +1,4 @@
-"""Answers of the receivers whose clients look at the status only."""
+"""Answers of the receivers whose clients check only the status."""
 
 from __future__ import annotations
 

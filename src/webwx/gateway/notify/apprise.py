@@ -1,8 +1,8 @@
 """
 Apprise: its API server (`/notify/<key>`), its schemes `json://`, `form://` and `xml://`, and `signal://`.
 
-The schemes reach `/hooks/apprise/<token>`; from apprise 2.3 its own scheme sends the key in a header. A request that
-brings its own list of addresses to notify is refused: this is no relay.
+The schemes reach `/hooks/apprise/<token>`; from apprise 2.3 its own scheme sends the key in a header. A request with a
+list of addresses to notify is refused, because the gateway sends nothing to them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 MOST_FORWARDS = 1
-"""Apprise servers that may have passed a request on."""
+"""Maximum number of Apprise servers that have forwarded a request."""
 
 _SEVERITIES = {"failure": Severity.CRITICAL, "warning": Severity.WARNING, "success": Severity.GOOD}
 _STATUS = {
@@ -105,7 +105,7 @@ class Apprise:
         return json_answer({"error": None})
 
     def refused(self, request: HookRequest, refusal: Refusal, now: float) -> HookAnswer:
-        """Answer the status that the API server uses."""
+        """Answer with the status that the API server uses."""
         del now
         headers = retry_headers(refusal)
         if request.route.action == "signal":
@@ -164,7 +164,7 @@ def _rendered(text: str, format_: str) -> Rendered:
 
 
 def _attachments(values: list[object]) -> tuple[list[AttachedFile], tuple[str, ...]]:
-    """Return the files in a JSON body, and the addresses of others."""
+    """Return the files in a JSON body, and the addresses of files that are not in it."""
     files: list[AttachedFile] = []
     addresses: list[str] = []
     for value in values:

@@ -72,7 +72,7 @@ class Bark:
         )
 
     def accepted(self, request: HookRequest, stored: StoredMessage) -> HookAnswer:
-        """Answer code 200; of several device keys, say which one was used."""
+        """Answer with code 200, and for several device keys with the result of each."""
         answer: dict[str, object] = {"code": 200, "message": "success", "timestamp": int(stored.at)}
         keys = _device_keys(_fields(request)) if "token" not in request.values else []
         if keys:
@@ -81,7 +81,7 @@ class Bark:
         return json_answer(answer)
 
     def refused(self, request: HookRequest, refusal: Refusal, now: float) -> HookAnswer:
-        """Answer the status as code."""
+        """Answer with the status as code."""
         del request
         status = _STATUS.get(refusal.reason, 400)
         answer = {"code": status, "message": refusal.detail, "timestamp": int(now)}
@@ -99,7 +99,7 @@ def _device_keys(fields: Mapping[str, object]) -> list[str]:
 
 
 def _fields(request: HookRequest) -> dict[str, object]:
-    """Return all fields: of the query, of the body and of the path, of which later ones win."""
+    """Return all fields; those of the path override those of the body, which override those of the query."""
     body: Mapping[str, object] = {}
     if request.media_type == "application/json":
         body = request.json_object() if request.body else {}

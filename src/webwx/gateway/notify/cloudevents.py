@@ -35,7 +35,7 @@ class CloudEvents:
         return path_or_authorization(request)
 
     def read(self, request: HookRequest, options: ReceiverOptions, now: float) -> Reading:
-        """Read an event or a batch, or agree to receive events from an origin."""
+        """Read an event or a batch, or answer a request for permission to send events."""
         del options, now
         if request.method == "OPTIONS":
             origin = request.header("webhook-request-origin")

@@ -1,9 +1,9 @@
 """
-Bursts folded into digests: at most a number of messages in a period, the rest collected and sent as one.
+Digests of bursts: up to a number of messages in a period are sent one by one, the others as one digest.
 
-The state is a value. Offer each notification with the time; what comes back is to be sent now. When `due_at` has come,
-`flush` returns the digest of all that was collected. A digest counts as one message of its period, so a burst that
-goes on becomes one digest per period.
+The state is a value. `offer` returns whether to send a message now; otherwise it is collected. At the time `due_at`,
+`flush` returns all collected messages for one digest. A digest counts as one message of its period, so a long burst
+becomes one digest per period.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ class DigestRule(NamedTuple):
     """When messages are combined into one."""
 
     messages: int = 10
-    """Messages sent one by one in a period; at least 1."""
+    """Maximum number of messages that are sent one by one in a period; at least 1."""
     period: float = 60.0
-    """Seconds of a period."""
+    """Length of a period in seconds."""
 
     def __str__(self) -> str:
         return f"at most {self.messages} messages in {self.period:g} s, the rest as one digest"
@@ -34,15 +34,15 @@ class DigestRule(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Burst(Generic[Item]):
-    """What a receiver has sent in the last period, and what it has collected."""
+    """The messages that a receiver has sent in the last period, and those that it has collected."""
 
     sent: tuple[float, ...] = ()
     """Times of the messages of the last period."""
     collected: tuple[Item, ...] = ()
-    """What waits for the next digest, oldest first."""
+    """Messages that wait for the next digest, the oldest first."""
 
     def due_at(self, rule: DigestRule) -> float | None:
-        """Return the time at which the collected ones may be sent; None when there are none."""
+        """Return the time at which the collected messages may be sent; None if there are none."""
         if not self.collected:
             return None
         return self.sent[-rule.messages] + rule.period if len(self.sent) >= rule.messages else 0.0
@@ -55,7 +55,7 @@ class Burst(Generic[Item]):
         return replace(self, sent=(*sent, now)), True
 
     def flush(self, now: float, rule: DigestRule) -> tuple[Burst[Item], tuple[Item, ...]]:
-        """Return the next state, and what goes into a digest now; empty before it is due."""
+        """Return the next state, and the messages of the digest; none before the digest is due."""
         due_at = self.due_at(rule)
         if due_at is None or now < due_at:
             return self, ()
@@ -70,11 +70,11 @@ class Collected(NamedTuple):
 
     message: OutgoingMessage
     at: float
-    """When its request arrived, in seconds since 1970."""
+    """Time at which its request arrived: seconds since 1970."""
 
 
 def digest(items: Sequence[Collected], rule: DigestRule, zone: tzinfo) -> OutgoingMessage:
-    """Fold messages into one, in their order; a single one stays as it is. The first line states the rule."""
+    """Combine messages into one, in their order; a single message is not changed. The first line states the rule."""
     if len(items) == 1:
         return items[0].message
     lines = [f"{len(items)} messages ({rule})"]

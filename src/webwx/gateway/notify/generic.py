@@ -1,4 +1,4 @@
-"""Generic JSON, forms and texts, shaped by a template, or by the names that fields usually have."""
+"""Generic JSON, forms and texts, shown by a template or by the usual names of fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from webwx.gateway.notify.template import Template
 
 LONGEST_JSON = 1500
-"""Characters of JSON that is shown as it is."""
+"""Maximum number of characters of JSON that is shown without a template."""
 
 _TITLES = ("title", "subject", "name", "event")
 _TEXTS = ("text", "message", "content", "body", "msg", "description", "summary")
@@ -39,12 +39,12 @@ class GenericJson:
         return path_or_authorization(request)
 
     def read(self, request: HookRequest, options: ReceiverOptions, now: float) -> Reading:
-        """Read a message; a GET is read from its query, where the receiver allows that."""
+        """Read a message, or the query of a GET if the receiver allows that."""
         if options.secret:
             check_standard_webhook(request, options.secret, now)
         if request.method == "GET":
             if not options.allows_get:
-                raise Refusal(RefusalReason.FORBIDDEN, "This receiver does not take a message from an address.")
+                raise Refusal(RefusalReason.FORBIDDEN, "This receiver does not accept a message in the query of a GET.")
             return read_json(dict(request.query), options.template)
         if request.media_type in {"application/x-www-form-urlencoded", "multipart/form-data"}:
             found = read_json(request.form(), options.template)

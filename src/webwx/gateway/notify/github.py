@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MOST_COMMITS = 10
-"""Commits of a push that are shown."""
+"""Maximum number of commits of a push that are shown."""
 LONGEST_BODY = 1000
-"""Characters of a comment or description that are shown."""
+"""Maximum number of characters of a comment or description that are shown."""
 
 _CONCLUSIONS = {"success": Severity.GOOD, "failure": Severity.CRITICAL, "timed_out": Severity.CRITICAL}
 

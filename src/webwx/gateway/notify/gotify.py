@@ -68,7 +68,7 @@ class Gotify:
         )
 
     def accepted(self, request: HookRequest, stored: StoredMessage) -> HookAnswer:
-        """Answer the message with its number and time."""
+        """Answer with the message, its number and its time."""
         fields = _fields(request)
         priority = string(fields, "priority")
         return json_answer(
@@ -83,7 +83,7 @@ class Gotify:
         )
 
     def refused(self, request: HookRequest, refusal: Refusal, now: float) -> HookAnswer:
-        """Answer the status and a sentence."""
+        """Answer with the status and a sentence."""
         del request, now
         status, error = _ERRORS.get(refusal.reason, (400, "Bad Request"))
         answer = {"error": error, "errorCode": status, "errorDescription": refusal.detail}

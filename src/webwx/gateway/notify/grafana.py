@@ -18,9 +18,9 @@ from webwx.gateway.notify.request import HookAnswer, HookRequest, HookRoute, inn
 SIGNATURE_HEADER = "x-grafana-alerting-signature"
 """Header of the signature, unless the receiver names another."""
 TOLERANCE = 300.0
-"""Seconds by which a signed time may differ."""
+"""Maximum difference in seconds between a signed time and the present."""
 MOST_LINKS = 3
-"""Links below the text."""
+"""Maximum number of links below the text."""
 
 
 class Grafana:
@@ -35,7 +35,7 @@ class Grafana:
         return path_or_authorization(request)
 
     def read(self, request: HookRequest, options: ReceiverOptions, now: float) -> Reading:
-        """Read a notification; one with a payload of the owner's own is read like generic JSON."""
+        """Read a notification; a custom payload is read like generic JSON."""
         if options.secret:
             _check_signature(request, options, now)
         payload = request.json_object()

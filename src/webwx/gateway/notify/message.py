@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from webwx.gateway.notify.notification import Notification
 
 LONGEST_TEXT = 16_000
-"""Characters of a text that is sent whole."""
+"""Maximum number of characters of a text that is sent whole."""
 SHORTENED_TEXT = 15_800
-"""Characters that are kept of a longer one."""
+"""Number of characters of a longer text that are sent."""
 LATE_SECONDS = 120
 """Seconds in the queue after which a message shows its age."""
 
@@ -42,7 +42,7 @@ def compose(notification: Notification) -> OutgoingMessage:
 
 
 def shorten(message: OutgoingMessage) -> OutgoingMessage:
-    """Cut a text that is too long, and add the whole as a file."""
+    """Cut a text that is too long, and add the whole text as a file."""
     if len(message.text) <= LONGEST_TEXT:
         return message
     whole = AttachedFile(name="message.txt", content=message.text.encode(), media_type="text/plain")
@@ -51,12 +51,12 @@ def shorten(message: OutgoingMessage) -> OutgoingMessage:
 
 def with_age(message: OutgoingMessage, queued_at: float, now: float, zone: tzinfo = UTC) -> OutgoingMessage:
     """
-    Put the age of a message that is late in front of its text.
+    Put the age of a late message in front of its text.
 
     Args:
         message: The message.
-        queued_at: When the request arrived, in seconds since 1970.
-        now: When the message is sent, in seconds since 1970.
+        queued_at: Time at which the request arrived: seconds since 1970.
+        now: Time at which the message is sent: seconds since 1970.
         zone: Zone of the time that is shown.
     """
     late = now - queued_at

@@ -1,4 +1,4 @@
-"""What a receiver reads from a request: a notification with plain text, files and a severity."""
+"""Notifications, which receivers read from requests: plain text, files and a severity."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class Severity(enum.Enum):
-    """How urgent a notification is; the value is the sign in front of its first line."""
+    """The severity of a notification; the value is the sign in front of the first line."""
 
     NONE = ""
     CRITICAL = "🔴"

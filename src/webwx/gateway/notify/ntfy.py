@@ -1,7 +1,8 @@
 """
-ntfy: the body of `POST /<topic>` is the text, and headers or the query hold the rest.
+ntfy: the body of `POST /<topic>` is the text, and headers or the query contain the other fields.
 
-The topic is the receiver's token, or any name beside a token in the Authorization header. Subscribing is not offered.
+The topic is the token of the receiver, or any name if the token is in the Authorization header. Subscribing is not
+supported.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_UPLOAD = 100 * 1024 * 1024
-"""Bytes of a file in a PUT."""
+"""Maximum number of bytes of a file in a PUT."""
 LONGEST_MESSAGE = 4096
-"""Bytes of a body that is a text; a longer one is a file, as ntfy has it."""
+"""Maximum number of bytes of a body that is read as a text; a longer one is a file, as in ntfy."""
 KEPT_SECONDS = 12 * 3600
-"""Seconds until `expires` in an answer."""
+"""Seconds until the time `expires` in an answer."""
 EMPTY_MESSAGE = "triggered"
-"""Text of a message without one, as ntfy has it."""
+"""Text of a message without a text, as in ntfy."""
 
 _PUBLISH = ("POST", "PUT")
 _PRIORITIES = {"min": 1, "low": 2, "default": 3, "high": 4, "max": 5, "urgent": 5}
@@ -123,7 +124,7 @@ class Ntfy:
         )
 
     def accepted(self, request: HookRequest, stored: StoredMessage) -> HookAnswer:
-        """Answer the message as ntfy publishes it."""
+        """Answer with the message as ntfy publishes it."""
         fields, content = _published(request)
         text, files = _text_and_files(fields["message"], content, fields["filename"])
         answer: dict[str, object] = {
@@ -143,7 +144,7 @@ class Ntfy:
         return json_answer(answer)
 
     def refused(self, request: HookRequest, refusal: Refusal, now: float) -> HookAnswer:
-        """Answer ntfy's code, the status and a sentence."""
+        """Answer with ntfy's code, the status and a sentence."""
         del request, now
         status, code, message = _ERRORS.get(refusal.reason, (400, 40000, ""))
         answer = {"code": code, "http": status, "error": message or refusal.detail}
@@ -180,7 +181,7 @@ def _flat(value: object) -> str:
 
 def _alias(headers: Mapping[str, str], query: Mapping[str, str], names: tuple[str, ...]) -> str:
     found = [headers.get(name, "") for name in names] + [query.get(name, "") for name in names]
-    # RFC 9218 uses the same header for something else, which browsers and proxies send.
+    # RFC 9218 uses the same header for another purpose, and browsers and proxies send it.
     is_other = names[1] == "priority"
     return next((value for value in found if value and not (is_other and value.startswith("u="))), "")
 

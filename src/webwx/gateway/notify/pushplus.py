@@ -50,12 +50,12 @@ class PushPlus:
         return Notification(title=string(fields, "title"), text=rendered.text, files=rendered.pictures)
 
     def accepted(self, request: HookRequest, stored: StoredMessage) -> HookAnswer:
-        """Answer code 200 with the message's number."""
+        """Answer with code 200 and the number of the message."""
         del request
         return json_answer({"code": 200, "msg": "请求成功", "data": str(stored.number)})
 
     def refused(self, request: HookRequest, refusal: Refusal, now: float) -> HookAnswer:
-        """Answer code 903 for a wrong token, otherwise 999."""
+        """Answer with code 903 for a wrong token, otherwise with 999."""
         del request, now
         code, message = _CODES.get(refusal.reason, (_OTHER_CODE, refusal.detail))
         answer = {"code": code, "msg": message, "data": None}
@@ -80,7 +80,7 @@ def _rendered(template: str, content: object) -> Rendered:
             try:
                 return Rendered(text=_pretty(decode_json(content)))
             except Refusal:
-                return Rendered(text=content)  # a text that is no JSON is still worth reading
+                return Rendered(text=content)  # a text that is not JSON is shown as it is
         case "txt":
             return Rendered(text=content)
         case _:

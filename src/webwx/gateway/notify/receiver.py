@@ -1,4 +1,4 @@
-"""The contract of a receiver, and what the owner of one sets."""
+"""The contract of receivers, and their options."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ReceiverOptions:
-    """What the owner sets for one receiver."""
+    """Options of one receiver, which its owner sets."""
 
     secret: str = ""
     """Secret of signatures; with one, a request without a valid signature is refused."""
@@ -37,12 +37,12 @@ class ReceiverOptions:
 
 
 class StoredMessage(NamedTuple):
-    """Where the outbox stored a message."""
+    """The number and time of a stored message."""
 
     number: int
     """Number of the message, at least 1."""
     at: float
-    """When it was stored, in seconds since 1970."""
+    """Time at which it was stored: seconds since 1970."""
 
 
 class FileUpload(NamedTuple):
@@ -50,7 +50,7 @@ class FileUpload(NamedTuple):
 
     attachment: AttachedFile
     seconds: float
-    """How long the file can be used."""
+    """Seconds for which the file can be used."""
     answer: Callable[[str, float], HookAnswer]
     """Builds the answer from the file's id and the time, in seconds since 1970."""
 
@@ -69,7 +69,7 @@ class Receiver(Protocol):
 
     @property
     def hosts(self) -> frozenset[str]:
-        """Host names of the vendor, for clients that cannot change theirs."""
+        """Host names of the vendor, for clients with a fixed host name."""
         ...
 
     @property
@@ -78,7 +78,7 @@ class Receiver(Protocol):
         ...
 
     def tokens(self, request: HookRequest) -> tuple[str, ...]:
-        """Return what may be the token, most likely first; empty if the request needs none, such as a ping."""
+        """Return the possible tokens, the most likely first; none if the request needs no token, such as a ping."""
         ...
 
     def read(self, request: HookRequest, options: ReceiverOptions, now: float) -> Reading:

@@ -22,10 +22,10 @@ class RefusalReason(enum.Enum):
 
 class Refusal(Exception):
     """
-    A request that sends nothing.
+    A refused request, for which no message is sent.
 
     Args:
-        reason: Which answer the sender gets.
+        reason: The reason, which selects the answer.
         detail: A sentence for the sender; it never contains text of the request.
         retry_after: Seconds after which the same request may succeed.
     """

@@ -1,4 +1,4 @@
-"""All receivers, and which of them may answer a request."""
+"""All kinds of receivers, and the selection of those that may answer a request."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ RECEIVERS: dict[str, Receiver] = {
 """Every receiver by its kind."""
 
 LONGEST_KEY = 255
-"""Characters of an idempotency key."""
+"""Maximum number of characters of an idempotency key."""
 
 _NAME = re.compile(r"\\\{(\w+)\\\}")
 
 
 class Candidate(NamedTuple):
-    """A receiver whose route fits a path."""
+    """A receiver whose route matches a path."""
 
     receiver: Receiver
     route: HookRoute
     values: dict[str, str]
-    """Segments that the route names."""
+    """Values of the named segments of the route."""
 
 
 def _pattern(route: HookRoute) -> re.Pattern[str]:

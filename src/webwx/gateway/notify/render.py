@@ -1,9 +1,9 @@
 """
-Markdown, HTML and Slack's mrkdwn as readable plain text: a chat shows no markup.
+Rendering of Markdown, HTML and Slack's mrkdwn as plain text, because a chat shows no markup.
 
-Markdown becomes HTML first, so that one set of rules serves both. Time is linear in the source: a longer source than
-`LONGEST_SOURCE` is not parsed and stays as it is, nesting ends at `DEEPEST`, and Markdown has no reference links, with
-which a short source could repeat a long address thousands of times.
+Markdown is first converted to HTML, so that one set of rules serves both. The time is linear in the length of the
+source: a source longer than `LONGEST_SOURCE` is not rendered, nesting ends at `DEEPEST`, and Markdown has no reference
+links, because with them a short source could repeat a long address thousands of times.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
 LONGEST_SOURCE = 20_000
-"""Characters of a source that is parsed."""
+"""Maximum number of characters of a source that is rendered."""
 DEEPEST = 6
-"""Lists and quotes inside each other that are shown as such."""
+"""Maximum depth of nested lists and quotes."""
 LONGEST_LINE = 60
-"""Characters of a link's text and address that stand on one line."""
+"""Maximum number of characters of a link's text and address on one line."""
 
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 _BLOCKS = _HEADINGS | {
@@ -47,7 +47,7 @@ _DATA_URI = re.compile(r"data:image/(png|jpeg|gif|webp);base64,", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Rendered:
-    """Plain text, and the pictures that stood in its source."""
+    """Plain text, and the pictures of its source."""
 
     text: str
     pictures: tuple[AttachedFile, ...] = ()
@@ -56,7 +56,7 @@ class Rendered:
 def clean(text: str) -> str:
     """Unify line ends; remove control characters, blanks at line ends and all but two of several empty lines."""
     text = _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    # The pattern for blanks would try every start inside a long run of them, so lines are stripped one by one.
+    # Lines are stripped one by one, because a pattern for blanks takes quadratic time on a long run of them.
     lines = [line.rstrip(" \t") for line in text.split("\n")]
     return _BLANK_LINES.sub("\n\n\n", "\n".join(lines)).strip("\n")
 
@@ -70,7 +70,7 @@ def one_line(text: str) -> str:
 
 
 def markdown_text(source: str) -> Rendered:
-    """Render Markdown, with tables and the HTML that stands in it."""
+    """Render Markdown, with the tables and the HTML in it."""
     if len(source) > LONGEST_SOURCE:
         return Rendered(text=clean(source))
     return _render(_markdown().render(source.replace("\x00", "")), spaced=True)
@@ -96,7 +96,7 @@ def html_text(source: str) -> Rendered:
 
 def _render(source: str, *, spaced: bool) -> Rendered:
     writer = _TextWriter(spaced=spaced)
-    # The parser would search to the end of the source for the end of each tag that has none.
+    # For each unclosed tag, the parser would search to the end of the source.
     writer.feed(_OPEN_TAG.sub("&lt;", _without_comments(source)))
     writer.close()
     return writer.finish()
@@ -137,7 +137,7 @@ class _TextWriter(HTMLParser):
     Writes the text of HTML line by line.
 
     Args:
-        spaced: Put an empty line between paragraphs, as Markdown's source has it.
+        spaced: Put an empty line between paragraphs, as in Markdown.
     """
 
     def __init__(self, *, spaced: bool) -> None:
@@ -146,18 +146,18 @@ class _TextWriter(HTMLParser):
         self._lines: list[str] = []
         self._line: list[str] = []
         self._prefixes: list[str] = []
-        """The beginning of the lines in each open quote and list item."""
+        """Prefixes of the lines in each open quote and list item."""
         self._bullet = ""
         """Prefix of the next line only: the sign of a list item."""
         self._lists: list[_List] = []
         self._blank_after: str | None = None
-        """Prefix of the line after which an empty one is wanted; None when none is."""
+        """Prefix of the line that an empty line must follow; None if there is no such line."""
         self._dropped = ""
         """Open element whose content is dropped."""
         self._preformatted = 0
         self._heading = 0
         self._link: tuple[str, int, int] | None = None
-        """Address, and number of lines and pieces at its start."""
+        """Address of the open link, and the numbers of lines and pieces at its start."""
         self._tables: list[_Table] = []
         self._cell: list[str] | None = None
         self._pictures: list[AttachedFile] = []
@@ -451,7 +451,7 @@ def _mrkdwn_marks(source: str) -> str:
 
 
 def _restore(text: str, shown: list[str]) -> str:
-    """Put the links back; they stood aside because their addresses may contain marks."""
+    """Put the links back, which were removed because their addresses may contain marks."""
     pieces = text.split("\x00")
     return "".join(piece for pair in zip(pieces, [*shown, ""], strict=True) for piece in pair)
 

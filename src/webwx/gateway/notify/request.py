@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from webwx.gateway.notify.notification import AttachedFile
 
 MAX_BODY = 1024 * 1024
-"""Bytes of a body without files."""
+"""Maximum number of bytes of a body without files."""
 MAX_BODY_WITH_FILES = 20 * 1024 * 1024
-"""Bytes of a body with files."""
+"""Maximum number of bytes of a body with files."""
 MAX_FIELDS = 1000
-"""Fields of a form or a query."""
+"""Maximum number of fields of a form or a query."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -33,21 +33,21 @@ class HookRoute(NamedTuple):
     """Path with `{names}` for segments, such as `/send/{token}`."""
     methods: tuple[str, ...] = ("POST",)
     action: str = "send"
-    """What the receiver does with the request."""
+    """Name of what the receiver does with the request."""
     max_bytes: int = MAX_BODY
-    """Bytes of the largest body."""
+    """Maximum number of bytes of the body."""
     is_public: bool = False
     """Whether the request needs no token, such as a ping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class HookRequest:
-    """One request to a receiver. It has no representation: its path, headers and body hold tokens and texts."""
+    """One request to a receiver. Its repr shows no fields, because they contain tokens and texts."""
 
     route: HookRoute
-    """HookRoute that matched."""
+    """The route that matched."""
     values: Mapping[str, str] = field(default_factory=dict)
-    """Segments that the route names, without percent-encoding."""
+    """Values of the named segments of the route, without percent-encoding."""
     token: str = ""
     """Token by which the receiver was found; empty before that."""
     method: str = "POST"
@@ -73,11 +73,11 @@ class HookRequest:
         return self.media_type == "multipart/form-data"
 
     def header(self, *names: str) -> str:
-        """Return the first of these headers that is there; empty when none is."""
+        """Return the first of these headers that the request has; empty if it has none."""
         return next((self.headers[name] for name in names if self.headers.get(name)), "")
 
     def query_value(self, *names: str) -> str:
-        """Return the first of these query parameters that is there; empty when none is."""
+        """Return the first of these query parameters that the request has; empty if it has none."""
         return _first(dict(self.query), names)
 
     def text(self) -> str:
@@ -126,7 +126,7 @@ def decode_json(body: bytes | str) -> object:
 
 
 def decode_form(body: bytes) -> dict[str, str]:
-    """Decode an urlencoded form; of a field that occurs twice the last value counts."""
+    """Decode an urlencoded form; of a repeated field, return the last value."""
     try:
         pairs = parse_qsl(decode_text(body), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:
@@ -153,7 +153,7 @@ def inner(value: Mapping[str, object], name: str) -> dict[str, object]:
 
 
 def string(value: Mapping[str, object], *names: str) -> str:
-    """Return the first of these fields that holds something, as text; empty when none does."""
+    """Return the first of these fields that is not empty, as text; empty if all are."""
     return next((shown for name in names if (shown := as_string(value.get(name)))), "")
 
 
@@ -194,5 +194,5 @@ def text_answer(text: str, status: int = 200, headers: Mapping[str, str] | None 
 
 
 def retry_headers(refusal: Refusal) -> dict[str, str]:
-    """Return the header that says when to try again, if the refusal does."""
+    """Return the header `Retry-After`, if the refusal has a time."""
     return {"retry-after": str(refusal.retry_after)} if refusal.retry_after else {}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 DEEPEST_RICH_TEXT = 8
-"""Elements of rich text inside each other."""
+"""Maximum depth of nested elements of rich text."""
 
 _ANSWERS = {
     RefusalReason.UNKNOWN_TOKEN: (404, "no_service"),
@@ -53,7 +53,7 @@ class Slack:
         return (values.get("token") or "".join(values[name] for name in ("team", "hook", "secret")),)
 
     def read(self, request: HookRequest, options: ReceiverOptions, now: float) -> Reading:
-        """Read a message; where there are blocks, the text beside them is only for notifications and is left out."""
+        """Read a message; the text beside blocks is left out, because Slack uses it for notifications only."""
         del options, now
         if request.media_type in {"application/x-www-form-urlencoded", "multipart/form-data"}:
             payload = as_object(decode_json(request.form().get("payload", "")))
@@ -73,7 +73,7 @@ class Slack:
         return text_answer("ok")
 
     def refused(self, request: HookRequest, refusal: Refusal, now: float) -> HookAnswer:
-        """Answer Slack's word for the error."""
+        """Answer with Slack's name of the error."""
         del request, now
         status, word = _ANSWERS.get(refusal.reason, (400, "invalid_payload"))
         return text_answer(word, status, retry_headers(refusal))

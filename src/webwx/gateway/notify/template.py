@@ -1,5 +1,5 @@
 """
-Templates for generic JSON: fields, loops and defaults, and no code.
+Templates for generic JSON, with fields, loops and defaults, but without code.
 
     {{ build.name }}: {{ build.status | default("unknown") }}
     {% for test in build.failed %}- {{ test.name }}
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LONGEST_TEMPLATE = 16 * 1024
-"""Characters of a template."""
+"""Maximum number of characters of a template."""
 LONGEST_OUTPUT = 64 * 1024
-"""Characters of an output; what follows is cut off."""
+"""Maximum number of characters of the output; the rest is cut off."""
 MOST_STEPS = 20_000
-"""Parts of the template that are written, loops counted each time."""
+"""Maximum number of template parts that are written; the parts of a loop count in each iteration."""
 DEEPEST_LOOP = 3
-"""Loops inside each other."""
+"""Maximum depth of nested loops."""
 
 _TAG = re.compile(r"\{\{([^{}]*)\}\}|\{%([^{}%]*)%\}")
 _FIELD = re.compile(r'\s*([^\s|"]+)\s*(?:\|\s*default\(\s*"([^"]*)"\s*\)\s*)?\Z')
@@ -45,7 +45,7 @@ class TemplateField(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """A part that is written once for each item of a list."""
+    """A part of a template that is written once for each item of a list."""
 
     name: str
     path: tuple[str, ...]
@@ -58,7 +58,7 @@ class Template(NamedTuple):
     parts: tuple[str | TemplateField | Loop, ...]
 
     def render(self, value: object) -> str:
-        """Fill in the fields of a decoded JSON value; a list or a text is called `value`."""
+        """Fill in the fields of a decoded JSON value; a value that is not an object is the field `value`."""
         scope = value if isinstance(value, dict) else {"value": value}
         writer = _TemplateWriter()
         writer.write(self.parts, [scope])
@@ -84,14 +84,14 @@ def parse_template(source: str) -> Template:
             open_parts[-1].append(_field(tag[1]))
         elif tag[2].strip() == "endfor":
             if not open_loops:
-                raise InvalidTemplate("`endfor` ends no loop.")
+                raise InvalidTemplate("There is an `endfor` without a loop.")
             parts = tuple(open_parts.pop())
             open_parts[-1].append(Loop(*open_loops.pop(), parts))
         else:
             open_loops.append(_loop(tag[2]))
             open_parts.append([])
             if len(open_loops) > DEEPEST_LOOP:
-                raise InvalidTemplate(f"At most {DEEPEST_LOOP} loops stand inside each other.")
+                raise InvalidTemplate(f"At most {DEEPEST_LOOP} loops can be nested.")
     if open_loops:
         raise InvalidTemplate(f"The loop over {'.'.join(open_loops[-1][1])} has no `endfor`.")
     open_parts[-1].append(source[at:])
@@ -114,7 +114,7 @@ def _loop(source: str) -> tuple[str, tuple[str, ...]]:
 
 def _path(source: str) -> tuple[str, ...]:
     if not _PATH.match(source):
-        raise InvalidTemplate("A path is names or numbers with dots between them.")
+        raise InvalidTemplate("A path is a list of names or numbers, separated by dots.")
     return tuple(source.split("."))
 
 

@@ -1,8 +1,8 @@
 """
 The group robot of WeCom (企业微信), and its application messages, as Alertmanager and Grafana send them.
 
-Errors are answered with status 200 and an `errcode`, as WeCom does, except those after which a client should try
-again. The access token of an application is the receiver's token itself.
+Errors are answered with status 200 and an `errcode`, as WeCom does, except those after which a client should retry. The
+access token of an application is the token of the receiver.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 UPLOAD_SECONDS = 3 * 24 * 3600.0
-"""How long an uploaded file can be sent."""
+"""Seconds for which an uploaded file can be sent."""
 TOKEN_SECONDS = 7200
-"""Validity that the answer states for an access token."""
+"""Validity of an access token in seconds, as the answer states it."""
 MOST_ARTICLES = 8
-"""Articles of a `news` message."""
+"""Maximum number of articles of a `news` message."""
 
 _ERRORS = {
     RefusalReason.UNKNOWN_TOKEN: (93000, "invalid webhook url"),
@@ -81,7 +81,7 @@ class WeCom:
         msgtype = string(body, "msgtype")
         notification = _notification(msgtype, inner(body, msgtype))
         if notification.is_empty and msgtype == "text":
-            return _answer({})  # some clients send an empty text beside the real message, and expect success
+            return _answer({})  # some clients send an empty text in addition to the message, and expect success
         return notification
 
     def accepted(self, request: HookRequest, stored: StoredMessage) -> HookAnswer:
