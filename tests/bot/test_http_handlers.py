@@ -183,7 +183,7 @@ async def _take(ctx: Context, message: TextMessage) -> None: ...
 async def test_a_bot_that_does_not_run_answers_nothing() -> None:
     bot = Bot()
     bot.on_http("/deploy")(_deploy)
-    with pytest.raises(InvalidRequest, match="does not run"):
+    with pytest.raises(InvalidRequest, match="is not running"):
         await bot.answer_http(HttpRequest(path="/deploy", key="a"))
 
 

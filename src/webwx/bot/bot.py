@@ -183,7 +183,7 @@ class Bot(Router, TimerRegistry):
         self._state_key = state_key
         self._listeners = Listeners()
         self._dispatch: Dispatch | None = None
-        """Calls the handlers; None while the bot does not run."""
+        """Calls the handlers; None while the bot is not running."""
 
     def __repr__(self) -> str:
         return f"Bot({self.name!r})"
@@ -299,7 +299,7 @@ class Bot(Router, TimerRegistry):
         An error of the handler is logged, passed to the `on_error` functions, and raised.
         """
         if self._dispatch is None:
-            raise InvalidRequest(f"The bot {self.name!r} does not run.")
+            raise InvalidRequest(f"The bot {self.name!r} is not running.")
         return await self._dispatch.answer_http(request)
 
     def _check_handlers(self) -> None:

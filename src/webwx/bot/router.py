@@ -437,7 +437,7 @@ class Handler:
         )
 
     def takes_all_of(self, other: Handler) -> bool:
-        """Return whether this handler matches every event that another one matches, as far as filters tell."""
+        """Return whether this handler certainly matches every event that another handler matches."""
         return (
             all(issubclass(kind, self.event_types) for kind in other.event_types)
             and (self.takes_own or not other.takes_own)

@@ -286,7 +286,7 @@ class Timers:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._ahead = 0.0
-        """Difference between the loop's clock and a time since 1970 that does not follow changes of the wall clock."""
+        """Seconds to add to the loop's time to get the time since 1970, without later changes of the wall clock."""
         self._failure: asyncio.Future[None]
         self._scheduler = JobScheduler(self._fail)
 

@@ -162,11 +162,11 @@ def _file_facts(path: Path) -> str:
     return f"{facts.st_size} bytes, mode {stat.S_IMODE(facts.st_mode):o}"
 
 
-# -- what may be said of a thing -------------------------------------------------------------------------------------
+# -- values without private data -------------------------------------------------------------------------------------
 
 
 def scrubbed(path: Path) -> str:
-    """Return a path with the home folder abbreviated; for a path outside it, only that it is outside."""
+    """Return a path with the home folder abbreviated; a path outside of the home folder is not shown."""
     home = Path.home()
     if home == home.parent or not path.is_relative_to(home):
         return "(outside the home folder)"
@@ -174,7 +174,7 @@ def scrubbed(path: Path) -> str:
 
 
 def server_kind(url: str | None) -> str:
-    """Return only whether an address is on this machine."""
+    """Return the scheme of an address, and whether it is on this machine."""
     if url is None:
         return "none"
     parts = urlsplit(url)

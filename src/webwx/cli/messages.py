@@ -287,7 +287,7 @@ _RECALLS_SEARCHED = 1_000
 
 
 async def _find_recalled(client: AsyncClient, which: str) -> Event:
-    """Find a recalled message by the number or id of the message or of the recall; without a name, the last one."""
+    """Find a recalled message by the number or id of the message or its recall; default: the last recalled message."""
     recalls = [one.notice for one in await client.list_recalled(limit=_RECALLS_SEARCHED if which else 1)]
     if not recalls:
         raise BadInput("The journal has no recalled message.")

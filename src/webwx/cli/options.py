@@ -1,8 +1,8 @@
 """
-The options that every command takes, before or after its name; the one nearest to the end wins.
+The options that every command accepts, before or after its name; of a repeated option the last one counts.
 
 Commands do not receive them as arguments. They are collected in one `Given`, parsed from the outermost command inwards,
-so that the innermost one has the last word.
+so that the innermost one takes precedence.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ async def push(
     the file message.txt.
     """
     if len(words) > 1:
-        raise click.UsageError("Pass one TEXT, in quotes if it has spaces, or none and the text on stdin")
+        raise click.UsageError("Pass one TEXT, in quotes if it has spaces, or pass the text on stdin")
     text = checked_text(words[0], "TEXT") if words else await read_text(session.output)
     rendered = _rendered(text) if is_markdown else Rendered(text=text)
     message = compose(

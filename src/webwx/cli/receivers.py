@@ -47,7 +47,7 @@ def receiver() -> None:
         'webwx serve receiver create --name builds --kind json --template "{{ build.name }}: {{ build.state }}"',
     ),
 )
-@click.option("--name", required=True, help="Name that reminds you of the program.")
+@click.option("--name", required=True, help="Name of the program that uses the receiver.")
 @click.option(
     "--kind",
     required=True,
@@ -74,7 +74,7 @@ async def create(
     """
     Create a receiver and print its address.
 
-    The address contains the token, which is shown this once; only its hash is stored.
+    The address contains the token, which is shown only once; the gateway stores only its hash.
     """
     from webwx.gateway.receivers import StoredReceiver, address_of
 

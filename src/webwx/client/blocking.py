@@ -818,7 +818,7 @@ class Client:
 
         Raises:
             MediaUnavailable: The media are recalled, expired or not available yet, or the message has none.
-            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was requested.
+            InvalidLogin: The message is a file, and the login has no cookie of the file host; nothing was requested.
             ProtocolError: The media are larger than 64 MiB.
             LoggedOut: The login ended.
 
@@ -837,8 +837,8 @@ class Client:
 
         Args:
             message: As for `download`.
-            to: A folder, where the file gets a safe form of its sender's name for it, or a generated name; or the path
-                of a file that does not exist yet.
+            to: A folder, or the path of a file that does not exist yet. In a folder the file gets the name that its
+                sender gave it, without unsafe characters, or a generated name.
             progress: Called with the number of transferred bytes and the total; a total of 0: the size is unknown.
 
         Raises:
@@ -846,7 +846,7 @@ class Client:
             NoSuchFile: There is no such folder; nothing was requested.
             InvalidRequest: The path exists already; nothing was requested.
             LocalStateError: The file cannot be written.
-            InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was requested.
+            InvalidLogin: The message is a file, and the login has no cookie of the file host; nothing was requested.
             ProtocolError: The media are larger than 1 GiB.
             LoggedOut: The login ended.
 

@@ -114,7 +114,7 @@ def list_details(login: Login, keys: Iterable[ContactKey], now: float) -> Flow[l
     Fetch details without decoding them; contacts that the server omits twice are missing.
 
     Raises:
-        ProtocolError: An answer has no list, or fewer contacts than it says.
+        ProtocolError: An answer has no list, or fewer contacts than its count.
 
     Wire: webwxbatchgetcontact
     """
@@ -144,7 +144,7 @@ def _get_batch(login: Login, keys: Sequence[ContactKey], now: float) -> Flow[lis
     )  # fmt: skip
     reply = yield from call(BATCHGETCONTACT, request, login.hosts)
     if not isinstance(reply.contact_list, list) or len(reply.contact_list) < reply.count:
-        raise ProtocolError(f"{BATCHGETCONTACT.name}: the answer has fewer contacts than it says.")
+        raise ProtocolError(f"{BATCHGETCONTACT.name}: the answer has fewer contacts than its count.")
     return reply.contact_list
 
 

@@ -275,7 +275,7 @@ def download(login: Login, message: Message | str, sink: DownloadTarget, data_ti
     Raises:
         MediaUnavailable: The media are recalled, expired or not available yet, or the body is something else; for a
             sticker of the store, before any request.
-        InvalidLogin: The login has no cookie of the file host, and it is a file; nothing was requested.
+        InvalidLogin: The message is a file, and the login has no cookie of the file host; nothing was requested.
         LoggedOut: The login ended.
 
     Wire: webwxgetmsgimg, webwxgetvoice, webwxgetvideo, webwxgetmedia, webwxgetpubliclinkimg

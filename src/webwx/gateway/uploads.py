@@ -218,7 +218,7 @@ async def _append(path: Path, stream: AsyncIterator[bytes], room: int) -> int:
             async for piece in stream:
                 size += len(piece)
                 if size > room:
-                    raise GatewayProblem("too-large", f"There is room for {room} bytes.")
+                    raise GatewayProblem("too-large", f"The content is too large; there is room for {room} bytes.")
                 await asyncio.to_thread(file.write, piece)
         finally:
             await asyncio.to_thread(file.close)

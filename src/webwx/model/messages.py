@@ -513,7 +513,7 @@ class MemberJoined(SystemMessage, frozen=True, kw_only=True, tag="member_joined"
     names: tuple[str | None, ...]
     """Names as shown by the platform; None is this account."""
     by: str | None = None
-    """Member who invited them, or whose code they scanned. None is this account, or unknown if this account joined."""
+    """Member who invited them, or whose code they scanned. None: this account, or unknown if this account joined."""
     is_by_code: bool = False
     """Whether they scanned the chatroom's code."""
 

@@ -57,9 +57,9 @@ class UploadTicket(Wire, frozen=True, kw_only=True):
     to_user_name: str = ""
     file_md5: str = ""
     aes_key: str | msgspec.UnsetType = msgspec.field(name="AESKey", default=msgspec.UNSET)
-    """From `webwxcheckupload`, above 25 MiB."""
+    """AES key from `webwxcheckupload`, for files above 25 MiB."""
     signature: str | msgspec.UnsetType = msgspec.UNSET
-    """From `webwxcheckupload`, above 25 MiB."""
+    """Signature from `webwxcheckupload`, for files above 25 MiB."""
 
     def __repr__(self) -> str:
         return "UploadTicket(***)"

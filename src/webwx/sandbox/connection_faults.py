@@ -129,7 +129,7 @@ class AtRequest(ConnectionFault, frozen=True, kw_only=True):
     """A request that is read and not executed."""
 
     def steps(self) -> Steps:
-        """Return the steps in place of an answer."""
+        """Return the steps that replace an answer."""
         raise NotImplementedError  # each fault of this kind has steps of its own
 
 

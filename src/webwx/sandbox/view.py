@@ -84,7 +84,7 @@ class ViewedWorld(Protocol):
 
 
 class View:
-    """The world in the names of one session."""
+    """The world with the ids that one session sees."""
 
     def __init__(self, world: ViewedWorld, session: WebSession) -> None:
         self._world = world

@@ -303,7 +303,7 @@ TimerOutcome = Literal["done", "failed", "cancelled"]
 
 
 class StoredTimer(msgspec.Struct, frozen=True, kw_only=True):
-    """A call of a bot's handler that is due once."""
+    """A scheduled call of a bot's handler."""
 
     number: int
     bot: str
@@ -1016,7 +1016,7 @@ class StoredRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 AUDIT_ENTRIES = 100_000
-"""Entries of the audit log that stay."""
+"""Maximum number of entries in the audit log; older ones are deleted."""
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):

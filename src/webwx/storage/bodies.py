@@ -1,5 +1,5 @@
 """
-The stored bodies of batches, shared by the engines that store them: how items are located in a body.
+The stored form of the bodies of batches, which several engines use, and the location of items in a body.
 
 An item is found in the body by its exact bytes. An item that was repaired when it was decoded has other bytes, so it is
 stored beside the body.

@@ -271,7 +271,7 @@ class CPythonConnection(Connection):
     # -- what a task asks --------------------------------------------------------------------------------------------
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the loop that reads it."""
+        """Return the event loop of the connection."""
         return self.loop
 
     def add_done_callback(self, fn: Callable[[Any], object], /, *, context: Context) -> None:

@@ -1,4 +1,4 @@
-"""Chinese texts of the protocol page; the meanings of fields are in the source, in English."""
+"""Chinese texts of the protocol page. The descriptions of fields come from the source and stay in English."""
 
 from __future__ import annotations
 

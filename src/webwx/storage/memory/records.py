@@ -15,7 +15,7 @@ class MemoryRecordStore:
     Records that end with the process.
 
     Args:
-        audit_entries: Entries of the audit log that stay.
+        audit_entries: Maximum number of entries in the audit log.
     """
 
     def __init__(self, *, audit_entries: int = AUDIT_ENTRIES) -> None:

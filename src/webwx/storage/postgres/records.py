@@ -23,7 +23,7 @@ class PostgresRecordStore:
 
     Args:
         url: The URL of the database, as for `psql`.
-        audit_entries: Entries of the audit log that stay.
+        audit_entries: Maximum number of entries in the audit log.
     """
 
     def __init__(self, url: str, *, audit_entries: int = AUDIT_ENTRIES) -> None:

@@ -188,7 +188,7 @@ async def purge(
 
 
 async def _doomed(db: Connection, account: int, before: float, chats: list[str]) -> list[int]:
-    """Return the entries to purge: older than a time, or of some chats, or both."""
+    """Return the numbers of the entries to purge: those older than a time, or of some chats, or both."""
     query = "SELECT number FROM entries WHERE account = $1 AND batch <> 0 AND ($2::float8 = 0 OR time < $2)"
     if not chats:
         rows = await db.fetch(f"{query} ORDER BY number", account, before)

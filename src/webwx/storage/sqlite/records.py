@@ -56,7 +56,7 @@ class SqliteRecordStore:
 
     Args:
         path: The file; it and its folder are created when they are needed.
-        audit_entries: Entries of the audit log that stay.
+        audit_entries: Maximum number of entries in the audit log.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTRIES) -> None:
