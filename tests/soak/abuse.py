@@ -353,12 +353,15 @@ async def _abuse(gateway: Gateway, run: Run) -> Counter[str]:
     async def crowd() -> None:
         """Now and then, open more connections than are allowed."""
         while time.monotonic() < end:
-            async with contextlib.AsyncExitStack() as opened:
-                for _ in range(CONNECTIONS + 200):
-                    with contextlib.suppress(OSError):
-                        _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
-                        opened.callback(writer.transport.abort)
-                        counts["crowd"] += 1
+            opened: list[asyncio.StreamWriter] = []  # one that is not referenced closes its connection
+            for _ in range(CONNECTIONS + 200):
+                with contextlib.suppress(OSError):
+                    _, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+                    opened.append(writer)
+                    counts["crowd"] += 1
+            await asyncio.sleep(1)  # the gateway has accepted or refused all of them
+            for writer in opened:
+                writer.transport.abort()
             await asyncio.sleep(3)
 
     await asyncio.gather(crowd(), *(attack(name, number) for name in ATTACKS for number in range(ATTACKERS)))
