@@ -102,7 +102,11 @@ class EventReader:
                 if page.events:
                     continue
                 news = asyncio.ensure_future(self._port.wait_for_events(self._accounts, position, wait=HEARTBEAT))
-                done, _ = await asyncio.wait({news, changed, noticed, ended}, return_when=asyncio.FIRST_COMPLETED)
+                try:
+                    done, _ = await asyncio.wait({news, changed, noticed, ended}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    if not news.done():
+                        await _cancel(news)
                 if changed in done:
                     status = changed.result()
                     changed = asyncio.ensure_future(anext(states))
@@ -113,9 +117,7 @@ class EventReader:
                     noticed = asyncio.ensure_future(anext(notices))
                     if self.wants(notice.type):
                         yield notice
-                if news not in done:
-                    await _cancel(news)
-                elif not news.result():
+                if news in done and not news.result():
                     yield None
         finally:
             for task in (changed, noticed, ended):
