@@ -85,20 +85,29 @@ async def serve(gateway: Gateway, listener: Listener, on_ready: Callable[[], obj
     Raises:
         InvalidSettings: The certificate or its key cannot be used.
     """
-    allow_descriptors()
     server = _GatewayServer(_uvicorn_config(gateway), on_ready, gateway.begin_closing)
     await gateway.start()
     try:
-        serving = asyncio.ensure_future(server.serve(sockets=[listener.socket]))
-        try:
-            await asyncio.shield(serving)
-        except asyncio.CancelledError:
-            notify_systemd("STOPPING=1")
-            server.should_exit = True
-            await serving
-            raise
+        await _run(server, listener)
     finally:
         await gateway.close()
+
+
+async def serve_started(gateway: Gateway, listener: Listener, on_ready: Callable[[], object]) -> None:
+    """As `serve`, for a gateway that its owner has started and will close."""
+    await _run(_GatewayServer(_uvicorn_config(gateway), on_ready, gateway.begin_closing), listener)
+
+
+async def _run(server: _GatewayServer, listener: Listener) -> None:
+    allow_descriptors()
+    serving = asyncio.ensure_future(server.serve(sockets=[listener.socket]))
+    try:
+        await asyncio.shield(serving)
+    except asyncio.CancelledError:
+        notify_systemd("STOPPING=1")
+        server.should_exit = True
+        await serving
+        raise
 
 
 def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:

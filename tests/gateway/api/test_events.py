@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from webwx.gateway.config import GatewayConfig, ListenTable
-from webwx.gateway.serve import listen, serve
+from webwx.gateway.serve import listen, serve_started
 from webwx.gateway.webhooks import StoredWebhook
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ async def port_of(running: Running) -> AsyncIterator[str]:
     """Serve on a free port; yield the host and the port."""
     ready = asyncio.Event()
     listener = listen(GatewayConfig(listen=ListenTable(port=0)))
-    server = asyncio.ensure_future(serve(running.gateway, listener, ready.set))
+    server = asyncio.ensure_future(serve_started(running.gateway, listener, ready.set))
     await ready.wait()
     try:
         yield listener.url.removeprefix("http://")
