@@ -12,6 +12,7 @@ ahead, behind one that is not acknowledged, have no mark; once there is room for
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 from pathlib import Path
@@ -64,6 +65,7 @@ class Marks:
         boot = _read_boot()
         mapped = _map(handle) if boot else None
         self._boot = boot.ljust(_BOOT)
+        self._handle = handle
         self._bytes: mmap.mmap | bytearray = bytearray(_LENGTH) if mapped is None else mapped
         self._base = 0
         self._unmarked_to = 0
@@ -78,12 +80,12 @@ class Marks:
             acked: All entries up to this number are acknowledged, according to the journal.
             started: Entries up to this number may have been delivered, according to the journal.
         """
-        head = self._bytes[:_BASE]
-        base = int.from_bytes(self._bytes[_BASE : _BASE + 8], "little")
+        stored = self._read_all()
+        head, base = stored[:_BASE], int.from_bytes(stored[_BASE : _BASE + 8], "little")
         if len(token) != TOKEN or head != self._head(token) or base > acked:
             return Left(acked, acked)
         numbers = range(acked + 1, min(started, base + SIZE) + 1)
-        marks = {number: self._bytes[_HEAD + number % SIZE] for number in numbers}
+        marks = {number: stored[_HEAD + number % SIZE] for number in numbers}
         return Left(
             acked,
             max(acked, base + SIZE),
@@ -101,7 +103,7 @@ class Marks:
             handed_out: Later entries that may have been delivered.
         """
         self._bytes[: len(_MAGIC)] = bytes(len(_MAGIC))  # invalid until the end, in case this process dies meanwhile
-        self._bytes[_HEAD:_LENGTH] = bytes(SIZE)
+        self._clear()
         self._set_base(acked)
         for number in handed_out:
             self.hand_out(number)
@@ -137,6 +139,20 @@ class Marks:
         if isinstance(self._bytes, mmap.mmap):
             self._bytes.close()
         self._bytes = bytearray(_LENGTH)
+
+    def _read_all(self) -> bytes:
+        """Read the file without the mapping, whose pages count as memory of the process once they are read."""
+        with contextlib.suppress(OSError):
+            if isinstance(self._bytes, mmap.mmap):
+                return os.pread(self._handle, _LENGTH, 0)
+        return bytes(self._bytes)
+
+    def _clear(self) -> None:
+        """Remove all marks, also without the mapping: a consumer that is idle uses few of its pages."""
+        with contextlib.suppress(OSError):
+            if isinstance(self._bytes, mmap.mmap) and os.pwrite(self._handle, bytes(SIZE), _HEAD) == SIZE:
+                return
+        self._bytes[_HEAD:_LENGTH] = bytes(SIZE)
 
     def _set_base(self, base: int) -> None:
         self._bytes[_BASE : _BASE + 8] = base.to_bytes(8, "little")
