@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from itertools import islice, product
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
@@ -240,14 +240,13 @@ class Conversations:
         chat: ContactId | None = getattr(event, "chat", None)
         if not chat:
             raise UnknownContact(f"This {type(event).__name__} has no chat, and so no state.")
-        ids = [chat]
-        if self._key == "person":
-            ids.append(getattr(event, "sender", None) or chat)
-        lasting = [self._lasting_ids.get(each) or await self._find_lasting_id(each) for each in ids]
-        choices = [
-            (one,) if one == contact_id else (one, contact_id) for one, contact_id in zip(lasting, ids, strict=True)
-        ]
-        return ["/".join(each) for each in product(*choices)]
+        place = self._lasting_ids.get(chat) or await self._find_lasting_id(chat)
+        if self._key == "chat":
+            return [place] if place == chat else [place, chat]
+        author = getattr(event, "sender", None) or chat
+        person = self._lasting_ids.get(author) or await self._find_lasting_id(author)
+        # The first key has both lasting ids, and the last one neither.
+        return [f"{one}/{other}" for one in dict.fromkeys((place, chat)) for other in dict.fromkeys((person, author))]
 
     async def _find_lasting_id(self, contact_id: ContactId) -> str:
         """Return the number of a contact's identity, because ids are new at each login; without one, the id."""
