@@ -291,6 +291,7 @@ async def test_streams_and_sockets_show_that_a_webhook_was_disabled(online: Runn
         port_of(online) as address, event_source(address, key) as source, socket_to(address, key) as socket,
     ):  # fmt: skip
         await socket.send('{"op": "hello"}')
+        assert (await receive(socket))["op"] == "ready"
         online.world.say("ahua", "me", "both read now")
         await source.next_text()
         await receive_texts(socket, 1)
