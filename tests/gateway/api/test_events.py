@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.serve import listen, serve_started
 from webwx.gateway.webhooks import StoredWebhook
+from webwx.storage.cursors import decode_cursor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -130,9 +131,11 @@ async def event_source(address: str, key: str, **headers: str) -> AsyncIterator[
     assert b" 200 " in await reader.readline()
     while (await reader.readline()).strip() != b": connected":
         pass
-    yield EventSource(reader)
-    writer.close()
-    await writer.wait_closed()
+    try:
+        yield EventSource(reader)
+    finally:
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_a_stream_continues_after_its_last_event(online: Running) -> None:
@@ -153,7 +156,9 @@ async def test_a_stream_reports_an_unusable_cursor(online: Running) -> None:
     async with port_of(online) as address, event_source(address, await online.key("events"), **damaged) as source:
         fields = await source.next()
         assert fields["event"] == "reset"
-        assert json.loads(fields["data"])["cursor"] == await online.port.newest_cursor([1])
+        position = decode_cursor(json.loads(fields["data"])["cursor"])
+        newest = decode_cursor(await online.port.newest_cursor([1]))  # an event of the login may be stored meanwhile
+        assert position.get(1, 0) <= newest.get(1, 0)
 
 
 async def test_a_stream_shows_the_end_of_a_login(online: Running) -> None:
