@@ -197,7 +197,7 @@ def check_methods(methods: Collection[str]) -> frozenset[str]:
     Return the methods of a handler.
 
     Raises:
-        ValueError: There is none, or one is unknown.
+        ValueError: No method is given, or a method is unknown.
     """
     unknown = [each for each in methods if each not in METHODS]
     if isinstance(methods, str) or unknown or not methods:

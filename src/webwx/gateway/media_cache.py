@@ -118,7 +118,7 @@ class MediaCache:
 
 
 def _only_file(folder: Path) -> Path | None:
-    """Return the complete file in a folder; None if there is none."""
+    """Return the complete file in a folder; None if the folder has no complete file."""
     if not folder.is_dir():
         return None
     return next((path for path in folder.iterdir() if not path.name.startswith(".")), None)

@@ -68,7 +68,7 @@ class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     answer: str = ""
     """The beginning of the answer; empty for a webhook that may have a private address."""
     next_attempt_at: float | None = None
-    """Time of the next attempt: seconds since 1970; None if there is none."""
+    """Time of the next attempt: seconds since 1970; None if no attempt follows."""
 
     def __repr__(self) -> str:
         return f"WebhookAttempt({self.event}, {self.attempt}, {self.status})"

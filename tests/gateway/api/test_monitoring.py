@@ -26,7 +26,7 @@ async def test_readiness_can_require_that_every_account_is_online(running: Runni
         await running.port.add_account("mine")
         assert (await client.get("/readyz")).status_code == 200
         answer = await client.get("/readyz?require=online")
-        assert (answer.status_code, answer.text) == (503, "An account is not online, or there is none.")
+        assert (answer.status_code, answer.text) == (503, "An account is not online, or the gateway has no account.")
         await running.log_in("mine")
         assert (await client.get("/readyz?require=online")).status_code == 200
 

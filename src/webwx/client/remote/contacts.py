@@ -44,7 +44,7 @@ def recipient_of(to: object) -> str | int:
     Return a contact as a request names it: by its number, its id or its name.
 
     Raises:
-        NotThroughGateway: It is none of these.
+        NotThroughGateway: The value has none of these types.
     """
     match to:
         case str() | int():

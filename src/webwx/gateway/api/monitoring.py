@@ -46,7 +46,7 @@ async def show_readiness(
     except StorageError:
         return Response("The database cannot be read.", status_code=503)
     if require == "online" and {status.state for status in await port.list_accounts()} != {"online"}:
-        return Response("An account is not online, or there is none.", status_code=503)
+        return Response("An account is not online, or the gateway has no account.", status_code=503)
     if require == "bots" and any(run.state != "running" for run in bots.runs):
         return Response("A bot is not running.", status_code=503)
     return Response("ok")
