@@ -122,3 +122,23 @@ async def test_a_promised_file_is_reported_once_its_send_is_settled() -> None:
     texts = BackgroundSends(1, records, outbox.send, lambda: 0.0)
     await texts.load()
     assert len(texts) == 0
+
+
+async def test_a_promise_counts_until_its_file_was_reported() -> None:
+    records = open_records("memory:")
+    reports: asyncio.Queue[str] = asyncio.Queue()
+    may_return = asyncio.Event()
+
+    async def report(promise: Promise) -> None:
+        reports.put_nowait(promise.file)
+        await may_return.wait()
+
+    sends = BackgroundSends(1, records, Outbox().send, lambda: 0.0, kind=FILES, settled=report)
+    await sends.add(Promise(1, "file-1"))
+    task = asyncio.ensure_future(sends.run())
+    assert await asyncio.wait_for(reports.get(), 20) == "file-1"
+    assert len(sends) == 1
+    may_return.set()
+    await until_empty(sends)
+    task.cancel()
+    await asyncio.wait([task])

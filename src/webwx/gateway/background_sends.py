@@ -61,7 +61,8 @@ class BackgroundSends:
         send: Makes a send.
         clock: Returns seconds since 1970.
         kind: Kind of the records.
-        settled: Called with a promise after its send has an outcome and its record was deleted.
+        settled: Called with a promise after its send has an outcome and its record was deleted; it counts as waiting
+            until this returns.
     """
 
     def __init__(
@@ -148,9 +149,9 @@ class BackgroundSends:
             await self._records.delete(self._kind, self._record_id(promise.number))
         except StorageError:
             return False
-        del self._waiting[promise.number]
         if self._settled is not None:
             await self._settled(promise)
+        del self._waiting[promise.number]
         return True
 
     def _record_id(self, number: int) -> str:
