@@ -82,7 +82,7 @@ class Gateway:
         folder: Folder for files that wait to be sent.
         bots: The bots that run on the accounts; default: none.
         clock: Returns seconds since 1970.
-        sleep: Waits for some seconds before a webhook is called again, or a file is saved again.
+        sleep: Waits for some seconds: until a webhook is called again, a file is saved again, or a client is too slow.
         rng: Lengthens the pauses between attempts at webhooks.
         outgoing: Fetches the files of sends that have a URL.
     """
@@ -111,7 +111,7 @@ class Gateway:
             self.keys, self.sessions, port, lambda: self.config.limits.requests_per_minute, self.failed_keys
         )
         self.links = CapabilityLinks(records, self.keys, clock)
-        self.streams = OpenStreams(self.access.is_current)
+        self.streams = OpenStreams(self.access.is_current, sleep)
         self._audit = AuditLog(records, port, clock)
         self._outgoing = outgoing or OutgoingClient()
         self.uploads = UploadStore(records, folder / "uploads", clock)

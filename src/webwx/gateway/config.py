@@ -42,7 +42,8 @@ EXAMPLE = """\
 # media = 2147483648        # bytes of downloaded media that are kept; the oldest are removed first
 # media_days = 30           # days that they are kept at most
 # header = 16384            # bytes of a request's header
-# patience = 15             # seconds for a request's header and between two pieces of its body; 4 times for an answer
+# patience = 15             # seconds for a header, between two pieces of a body, and for the first message of a
+                            # WebSocket; four times as many to take an answer
 # connections = 1000        # open connections
 # requests_per_minute = 1200    # per key; 0: no limit
 
@@ -110,8 +111,8 @@ class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Bytes of a request's header."""
     patience: float = 15.0
     """
-    Seconds that a client has for a request's header and between two pieces of its body, and four times as many to take
-    an answer.
+    Seconds that a client has for a request's header, between two pieces of its body, and for the first message of a
+    WebSocket; four times as many to take an answer.
     """
     connections: int = 1000
     """Number of open connections."""

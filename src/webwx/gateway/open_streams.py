@@ -34,10 +34,12 @@ class OpenStream:
 
     Args:
         caller: The caller that reads it.
+        sleep: Waits for some seconds.
     """
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, sleep: Callable[[float], Awaitable[object]]) -> None:
         self.caller = caller
+        self._sleep = sleep
         self.ended = asyncio.Event()
         """Set when the stream has to end."""
         self.is_refused = False
@@ -56,17 +58,32 @@ class OpenStream:
         if self.is_refused:
             raise GatewayProblem("unauthorized", "The key was deleted, rotated or changed, or has expired.")
 
-    async def run(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """Run a coroutine; cancel it and return None if the stream has to end first."""
+    async def run(self, work: Coroutine[Any, Any, T], within: float | None = None) -> T | None:
+        """
+        Run a coroutine; cancel it and return None if the stream has to end first.
+
+        Args:
+            work: The coroutine.
+            within: Seconds for the coroutine; None: no limit.
+
+        Raises:
+            TimeoutError: The coroutine did not end in time.
+        """
         task = asyncio.ensure_future(work)
-        ended = asyncio.ensure_future(self.ended.wait())
+        limits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self.ended.wait())]
+        if within is not None:
+            limits.append(asyncio.ensure_future(self._sleep(within)))
         try:
-            await asyncio.wait({task, ended}, return_when=asyncio.FIRST_COMPLETED)
-            return task.result() if task.done() else None
+            await asyncio.wait({task, *limits}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            if self.ended.is_set():
+                return None
+            raise TimeoutError
         finally:
-            task.cancel()
-            ended.cancel()
-            await asyncio.wait({task, ended})
+            for each in (task, *limits):
+                each.cancel()
+            await asyncio.wait({task, *limits})
 
 
 class OpenStreams:
@@ -75,10 +92,16 @@ class OpenStreams:
 
     Args:
         is_current: Returns whether a caller still has the key or session, and the rights, with which it was identified.
+        sleep: Waits for some seconds, which a stream allows for the work of its client.
     """
 
-    def __init__(self, is_current: Callable[[Caller], Awaitable[bool]]) -> None:
+    def __init__(
+        self,
+        is_current: Callable[[Caller], Awaitable[bool]],
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         self._is_current = is_current
+        self._sleep = sleep
         self._streams: WeakSet[OpenStream] = WeakSet()
         """The open streams; a stream leaves the set when its handler ends."""
         self._wake = asyncio.Event()
@@ -93,7 +116,7 @@ class OpenStreams:
 
     def open(self, caller: Caller) -> OpenStream:
         """Return a new stream of a caller."""
-        stream = OpenStream(caller)
+        stream = OpenStream(caller, self._sleep)
         if self.is_closing:
             stream.ended.set()
         self._streams.add(stream)

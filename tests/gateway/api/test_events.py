@@ -8,10 +8,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.gateway.webhook_receiver import Pauses
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from webwx.gateway.config import GatewayConfig, ListenTable
+from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
 from webwx.gateway.serve import listen, serve_started
 from webwx.gateway.webhooks import StoredWebhook
 from webwx.storage.cursors import decode_cursor
@@ -19,9 +20,13 @@ from webwx.storage.cursors import decode_cursor
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tests.gateway.conftest import Running
+    from tests.gateway.conftest import Running, StartGateway
 
 EVENTS = "/api/v1/events"
+
+NOTICE = StoredWebhook(
+    id="w", secret="", created_at=0, name="n", url="https://h.example/", accounts=(1,)
+).new_notice("webhook.disabled", time=1000.0, reason="r")  # fmt: skip
 
 
 def texts(events: list[dict[str, Any]]) -> list[str]:
@@ -281,6 +286,23 @@ async def test_a_socket_with_an_invalid_message_is_closed(online: Running, hello
         assert socket.close_code == code
 
 
+async def test_a_socket_that_never_sends_its_first_message_is_closed(start_gateway: StartGateway) -> None:
+    pauses = Pauses(lasts=True)
+    async with start_gateway(sleep=pauses) as running, port_of(running) as address:
+        key = await running.key("events")
+        async with socket_to(address, key) as silent, socket_to(address, key) as early:
+            await early.send('{"op": "hello"}')
+            assert (await receive(early))["op"] == "ready"
+            await pauses.begun.wait()
+            pauses.released.set()
+            await silent.wait_closed()
+            assert (silent.close_code, silent.close_reason) == (4408, "hello-timeout")
+            running.gateway.notices.publish(NOTICE)
+            assert (await receive(early))["op"] == "webhook.disabled"
+
+    assert set(pauses.seconds) == {LimitsTable().patience}
+
+
 async def test_a_socket_without_a_valid_key_is_not_opened(online: Running) -> None:
     async with port_of(online) as address:
         for key in ("x", await online.key("send")):
@@ -290,7 +312,6 @@ async def test_a_socket_without_a_valid_key_is_not_opened(online: Running) -> No
 
 
 async def test_streams_and_sockets_show_that_a_webhook_was_disabled(online: Running) -> None:
-    webhook = StoredWebhook(id="w", secret="", created_at=0, name="n", url="https://h.example/", accounts=(1,))
     key = await online.key("events")
     async with (
         port_of(online) as address, event_source(address, key) as source, socket_to(address, key) as socket,
@@ -300,7 +321,7 @@ async def test_streams_and_sockets_show_that_a_webhook_was_disabled(online: Runn
         online.world.say("ahua", "me", "both read now")
         await source.next_text()
         await receive_texts(socket, 1)
-        online.gateway.notices.publish(webhook.new_notice("webhook.disabled", time=1000.0, reason="r"))
+        online.gateway.notices.publish(NOTICE)
         fields = await source.next()
         frame = await receive(socket)
     assert (fields["event"], "id" in fields) == ("webhook.disabled", False)

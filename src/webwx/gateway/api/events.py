@@ -30,7 +30,7 @@ from webwx.gateway.api.event_reader import (
     is_wanted,
     patterns_of,
 )
-from webwx.gateway.api.parameters import InjectedCaller, InjectedPort, InjectedStream, Limit
+from webwx.gateway.api.parameters import InjectedCaller, InjectedConfig, InjectedPort, InjectedStream, Limit
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.auth import Caller
 from webwx.gateway.open_streams import OpenStream
@@ -48,6 +48,9 @@ _WINDOW = 500
 
 _GOING_AWAY = 1012
 """Close code of a WebSocket: the service restarts."""
+
+_NO_HELLO = 4408
+"""Close code of a WebSocket whose client did not send its first message in time; 408 is the status for HTTP."""
 
 Accounts = Annotated[str | None, QueryParameter(description="Numbers or names, separated by commas; default: all")]
 
@@ -145,11 +148,16 @@ async def socket_events(
     caller: InjectedCaller,
     stream: InjectedStream,
     notices: InjectedNotices,
+    config: InjectedConfig,
 ) -> None:
     """Send events over a WebSocket; the first message of the client selects them."""
     await socket.accept()
     try:
-        first = await stream.run(socket.receive_text())
+        try:
+            first = await stream.run(socket.receive_text(), within=config.limits.patience)
+        except TimeoutError:
+            await socket.close(_NO_HELLO, "hello-timeout")
+            return
         stream.require_valid()
         if first is None:
             await socket.close(_GOING_AWAY, "restart")

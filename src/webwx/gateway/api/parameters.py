@@ -9,6 +9,7 @@ from litestar.params import HeaderParameter, QueryParameter, SkipValidation
 
 from webwx.gateway.auth import Caller
 from webwx.gateway.bots import HostedBots
+from webwx.gateway.config import GatewayConfig
 from webwx.gateway.open_streams import OpenStream
 from webwx.gateway.port import GatewayPort
 
@@ -20,6 +21,9 @@ InjectedBots: TypeAlias = NamedDependency[SkipValidation[HostedBots]]
 
 InjectedCaller: TypeAlias = NamedDependency[SkipValidation[Caller]]
 """The caller of the request."""
+
+InjectedConfig: TypeAlias = NamedDependency[SkipValidation[GatewayConfig]]
+"""The configuration, with the limits that SIGHUP has reread."""
 
 InjectedStream: TypeAlias = NamedDependency[SkipValidation[OpenStream]]
 """The request as a stream or a long poll; it ends when the server stops or the key becomes invalid."""

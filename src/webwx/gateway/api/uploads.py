@@ -18,9 +18,8 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import FromPath, HeaderParameter, QueryParameter, SkipValidation
 
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import InjectedCaller
+from webwx.gateway.api.parameters import InjectedCaller, InjectedConfig
 from webwx.gateway.auth import Caller
-from webwx.gateway.config import GatewayConfig
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.uploaded_content import FORM, FormFile, boundary_of, checked, digest_of
 from webwx.gateway.uploads import StoredUpload, UploadStore
@@ -28,7 +27,6 @@ from webwx.representations.sends import UploadView
 from webwx.representations.times import moment
 
 InjectedUploads = NamedDependency[SkipValidation[UploadStore]]
-InjectedConfig = NamedDependency[SkipValidation[GatewayConfig]]
 
 ContentDigest = Annotated[
     str | None, HeaderParameter(name="Content-Digest", description="`sha-256=:…:` of this request's body")
