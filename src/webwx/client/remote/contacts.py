@@ -6,6 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from webwx.client.remote.missing import missing
+from webwx.client.remote.pages import read_pages
 from webwx.errors import NotThroughGateway
 from webwx.model.contacts import Contact
 from webwx.model.identities import Identity
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from webwx.client.remote.calls import GatewayCalls
     from webwx.model.contacts import Admission, Member
     from webwx.model.messages import FriendRequest, Person
-
-_PAGE = 1000
-"""Number of contacts that are read at a time."""
 
 _LARGEST_PICTURE = 16 * 1024 * 1024
 
@@ -76,16 +74,13 @@ class RemoteContacts:
 
     async def list_contacts(self) -> list[Contact]:
         """Return all contacts, ordered by their names."""
-        found: list[Contact] = []
-        after: str | None = None
-        while True:
-            page = await self._calls.get(
-                await self._calls.path("contacts"), ContactPage, {"limit": _PAGE, "after": after}
-            )
-            found += [contact_of(view) for view in page.contacts]
-            after = page.next
-            if after is None:
-                return found
+        path = await self._calls.path("contacts")
+
+        async def read(after: str | None, limit: int) -> tuple[list[Contact], str | None]:
+            page = await self._calls.get(path, ContactPage, {"limit": limit, "after": after})
+            return [contact_of(view) for view in page.contacts], page.next
+
+        return await read_pages(read)
 
     async def list_chats(self) -> list[Contact]:
         """Return the recent chats, the newest first."""

@@ -8,6 +8,7 @@ from webwx.client.dead_letters import DeadLetter
 from webwx.client.recalled import Recalled
 from webwx.client.remote.contacts import recipient_of
 from webwx.client.remote.missing import missing
+from webwx.client.remote.pages import PAGE, read_pages
 from webwx.errors import GatewayRefused, NotThroughGateway
 from webwx.model.messages import MessageRecalled
 from webwx.representations.consumers import DeadLetterPage
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from webwx.model.messages import Event
     from webwx.representations.messages import HistoryEntry
     from webwx.storage.base import Outgoing, State
-
-_PAGE = 1000
-"""Maximum number of results of one request."""
 
 
 class RemoteHistory:
@@ -56,18 +54,13 @@ class RemoteHistory:
         self, chat: To | None, limit: int, before: int | None, query: dict[str, object]
     ) -> list[Event | Outgoing]:
         """Return messages and sends, the newest first, in as many pages as necessary."""
-        found: list[Event | Outgoing] = []
-        which = None if chat is None else recipient_of(chat)
-        while len(found) < limit:
-            page = await self._calls.get(
-                await self._calls.path("messages"), HistoryPage,
-                {"chat": which, "before": before, "limit": min(limit - len(found), _PAGE), **query},
-            )  # fmt: skip
-            found += [_value_of(entry) for entry in page.entries]
-            before = page.before
-            if before is None:
-                break
-        return found
+        path, which = await self._calls.path("messages"), None if chat is None else recipient_of(chat)
+
+        async def read(before: int | None, limit: int) -> tuple[list[Event | Outgoing], int | None]:
+            page = await self._calls.get(path, HistoryPage, {"chat": which, "before": before, "limit": limit, **query})
+            return [_value_of(entry) for entry in page.entries], page.before
+
+        return await read_pages(read, begin=before, limit=limit)
 
     async def find_message(self, which: str | int) -> Event | None:
         """Find a received event by its number."""
@@ -89,7 +82,7 @@ class RemoteHistory:
         account = await self._calls.number()
         page = await self._calls.get(
             "/events", EventsView,
-            {"accounts": account, "after": encode_cursor({account: after}) or None, "limit": min(limit, _PAGE)},
+            {"accounts": account, "after": encode_cursor({account: after}) or None, "limit": min(limit, PAGE)},
         )  # fmt: skip
         return [event_of(view) for view in page.events]
 
@@ -100,7 +93,7 @@ class RemoteHistory:
         path = await self._calls.path("sends")
         found: list[Outgoing] = []
         for state in states or (None,):
-            listed = await self._calls.get(path, SendList, {"state": state, "limit": min(limit, _PAGE)})
+            listed = await self._calls.get(path, SendList, {"state": state, "limit": min(limit, PAGE)})
             found += [outgoing_of(entry) for entry in listed.sends]
         return sorted(found, key=lambda row: row.created_at, reverse=True)[:limit]
 
@@ -136,7 +129,7 @@ class RemoteRecalled:
         """Return the recalls, the newest first."""
         which = None if chat is None else recipient_of(chat)
         page = await self._calls.get(
-            await self._calls.path("recalled"), RecalledPage, {"chat": which, "limit": min(limit, _PAGE)}
+            await self._calls.path("recalled"), RecalledPage, {"chat": which, "limit": min(limit, PAGE)}
         )
         return [
             Recalled(notice=notice, way=cast("Literal['by_content', 'by_upload', 'none']", entry.way))
@@ -162,7 +155,7 @@ class RemoteDeadLetters:
     async def list_dead_letters(self, *, consumer: str, limit: int) -> list[DeadLetter]:
         """Return the dead letters of a consumer, the newest first."""
         path = await self._calls.path("consumers", consumer, "dead-letters")
-        page = await self._calls.get(path, DeadLetterPage, {"limit": min(limit, _PAGE)})
+        page = await self._calls.get(path, DeadLetterPage, {"limit": min(limit, PAGE)})
         return [
             DeadLetter(
                 consumer=consumer, attempts=each.attempts, error=each.error, time=each.time.timestamp(),
