@@ -23,6 +23,8 @@ TESTS = ROOT / "tests"
 
 WITHOUT_A_TEST_OF_ITS_OWN = {
     "client/components.py": "a composition without logic; every test of the client uses it",
+    "client/delivered.py": "a value without logic; the tests of subscriptions use it",
+    "client/journal_reader.py": "tests/client/test_subscription.py tests it through a subscription",
     "client/event_source.py": "a choice between two streams; tests/client/test_stream.py reads both",
     "client/remote/contacts.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
     "client/remote/history.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",

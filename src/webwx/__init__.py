@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from webwx.client.blocking_subscription import BlockingSubscription as BlockingSubscription
     from webwx.client.client import AsyncClient as AsyncClient
     from webwx.client.dead_letters import DeadLetter as DeadLetter
+    from webwx.client.delivered import Delivered as Delivered
     from webwx.client.identities import To as To
     from webwx.client.measurement import AccountMeasurement as AccountMeasurement
     from webwx.client.rate_limit import RateLimit as RateLimit
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from webwx.client.state import LoginState as LoginState
     from webwx.client.state import StateChange as StateChange
     from webwx.client.stream import EventStream as EventStream
-    from webwx.client.subscription import Delivered as Delivered
     from webwx.client.subscription import Subscription as Subscription
     from webwx.errors import AlreadyRunning as AlreadyRunning
     from webwx.errors import AnswerTooLarge as AnswerTooLarge
@@ -193,13 +193,14 @@ _HOMES = {
     "client.blocking_stream": ("BlockingEventStream",),
     "client.blocking_subscription": ("BlockingSubscription",),
     "client.dead_letters": ("DeadLetter",),
+    "client.delivered": ("Delivered",),
     "client.recalled": ("Recalled",),
     "client.identities": ("To",),
     "client.measurement": ("AccountMeasurement",),
     "client.rate_limit": ("RateLimit", "RateLimitState"),
     "client.state": ("LoginState", "StateChange"),
     "client.stream": ("EventStream",),
-    "client.subscription": ("Delivered", "Subscription"),
+    "client.subscription": ("Subscription",),
     "errors": (
         "AlreadyRunning", "AnswerTooLarge", "ApiError", "ConnectFailed", "EmptyFile", "EmptyText", "GatewayFailed",
         "GatewayRefused", "InvalidCursor", "InvalidLogin", "InvalidRequest", "InvalidSettings", "LocalStateError",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from webwx.client.subscription import Delivered, Subscription
+from webwx.client.delivered import Delivered
+from webwx.client.subscription import Subscription
 from webwx.errors import StorageError
 from webwx.model.contacts import ContactId
 from webwx.model.events import Item, event_from_item

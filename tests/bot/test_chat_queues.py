@@ -24,7 +24,7 @@ from webwx.errors import LoggedOut
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from webwx.client.subscription import Delivered
+    from webwx.client.delivered import Delivered
 
     Handle = Callable[[Delivered, int], Awaitable[object]]
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from webwx.client.subscription import Delivered, Subscription
+    from webwx.client.delivered import Delivered
+    from webwx.client.subscription import Subscription
     from webwx.model.login import QrCode
     from webwx.model.messages import Event
     from webwx.sandbox.core import SandboxCore

@@ -33,7 +33,8 @@ from webwx.model.messages import TextMessage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from webwx.client.subscription import Delivered, Subscription
+    from webwx.client.delivered import Delivered
+    from webwx.client.subscription import Subscription
     from webwx.model.messages import Event
     from webwx.storage.base import Entry
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from webwx.client.client import AsyncClient
-    from webwx.client.subscription import Delivered
+    from webwx.client.delivered import Delivered
     from webwx.model.messages import Event
 
     AsyncHandler = Callable[[Context, Event], Awaitable[object]]

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from webwx.bot.running_accounts import RunningAccounts
     from webwx.bot.timers import Timer
     from webwx.client.client import AsyncClient
-    from webwx.client.subscription import Delivered
+    from webwx.client.delivered import Delivered
     from webwx.errors import LoggedOut
     from webwx.model.contacts import ContactId
     from webwx.model.events import LoopDetected

@@ -14,7 +14,7 @@ from webwx.errors import InvalidRequest
 from webwx.model.messages import Event, TextMessage
 
 if TYPE_CHECKING:
-    from webwx.client.subscription import Delivered
+    from webwx.client.delivered import Delivered
 
 
 class Dialogue:

@@ -38,7 +38,7 @@ from webwx.model.messages import (
 
 if TYPE_CHECKING:
     from webwx.client.client import AsyncClient
-    from webwx.client.subscription import Delivered
+    from webwx.client.delivered import Delivered
 
 TRIES = 3
 """Runs in which the platform returns no media, or an invalid answer, before a download is given up."""

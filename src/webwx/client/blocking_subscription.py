@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from webwx.client.subscription import Delivered
+    from webwx.client.delivered import Delivered
 
 
 class BlockingSubscription:

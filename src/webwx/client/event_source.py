@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from webwx.client.journal_reader import JournalReader
 from webwx.client.stream import fetched_stream, stored_stream
 from webwx.client.subscription import Subscription
 
@@ -52,7 +53,9 @@ class EventSource:
 
     def subscribe(self, consumer: str, *, follow: bool, shows: bool) -> Subscription:
         """Return a subscription of a consumer, not yet opened."""
-        return Subscription(self._sync, self._storage, self._history, consumer, follow=follow, shows=shows)
+        return Subscription(
+            JournalReader(self._sync, self._storage, self._history, consumer, follow=follow, shows=shows)
+        )
 
     async def wait_for_kept(self) -> None:
         """Return once the received media are archived or given up."""

@@ -1,8 +1,4 @@
-"""
-Subscriptions: the events of a journal for one consumer, with acknowledgements by number.
-
-While a subscription is open, its account is synced in the background.
-"""
+"""The reader of a subscription: it takes the events of a consumer from the journal."""
 
 from __future__ import annotations
 
@@ -11,16 +7,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from webwx.client.delivered import Delivered
 from webwx.client.retry import retry
 from webwx.errors import InvalidRequest, StorageError
-from webwx.model.messages import Event
-from webwx.storage.base import ARCHIVE_CONSUMER, Entry
+from webwx.storage.base import ARCHIVE_CONSUMER
 from webwx.storage.lookup import find_entry
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
-    from types import TracebackType
-    from typing import Self
 
     from webwx.client.account_storage import AccountStorage
     from webwx.client.history import MessageHistory
@@ -30,19 +24,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Delivered(msgspec.Struct, frozen=True, gc=False):
-    """An entry of the journal and its event."""
-
-    entry: Entry
-    event: Event
-
-
-class Subscription:
+class JournalReader:
     """
-    A consumer of one account's events; `AsyncClient.subscribe` returns it, and it is open inside `async with`.
-
-    Every event that was taken has to be acknowledged by its number. An unacknowledged event is delivered again, to this
-    process or another one, with `redelivered` set if it may have been handled.
+    Reads the events of one consumer of the journal; `Subscription` states the guarantees.
 
     Args:
         sync: The account's sync loop.
@@ -73,33 +57,15 @@ class Subscription:
         self._is_synced = False
 
     def __repr__(self) -> str:
-        return f"Subscription({self.name!r})"
+        return f"JournalReader({self.name!r})"
 
     @property
     def part(self) -> AccountJournal:
         """The account's part of the journal."""
         return self._storage.part()
 
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
     async def open(self) -> None:
-        """
-        Open the consumer and begin to sync.
-
-        Raises:
-            NotLoggedIn: There is no login.
-            NoJournal: The client has no journal.
-            InvalidRequest: The name is reserved for the media archive.
-            AlreadyRunning: Another process is syncing this login, or this consumer is open already.
-            StorageError: The journal cannot be read.
-        """
+        """Open the consumer and begin to sync."""
         sync = self._sync
         if self.name == ARCHIVE_CONSUMER:
             raise InvalidRequest(f"The name {ARCHIVE_CONSUMER!r} is reserved for the media archive; choose another.")
@@ -121,16 +87,7 @@ class Subscription:
                 sync.start()
 
     async def take(self, limit: int = 100) -> list[Delivered]:
-        """
-        Return the next entries in the order of arrival; wait until there is one.
-
-        An empty list means that no more will come: the subscription was stopped, the client was closed, or no entry
-        waits and this subscription does not follow.
-
-        Raises:
-            LoggedOut: The login has ended, and no entry waits.
-            StorageError: The journal cannot be read; a subscription that follows waits until it can.
-        """
+        """Return the next entries in the order of arrival; wait until there is one."""
         sync, storage, consumer = self._sync, self._storage, self._opened()
         while self._is_synced:
             work, news = sync.work, storage.news
@@ -210,12 +167,7 @@ class Subscription:
             await self._leave()
 
     async def close(self, *, unseen_from: int = 0) -> None:
-        """
-        Stop, store all acknowledgements, and close the consumer. A second call does nothing.
-
-        Args:
-            unseen_from: Number of the first entry that was taken and not handed to a handler; 0: all were.
-        """
+        """Stop, store all acknowledgements, and close the consumer. A second call does nothing."""
         # Another subscription of this consumer waits here until it is closed.
         async with self._sync.joining:
             consumer, self._consumer = self._consumer, None

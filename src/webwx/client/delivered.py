@@ -1,0 +1,15 @@
+"""What a subscription delivers."""
+
+from __future__ import annotations
+
+import msgspec
+
+from webwx.model.messages import Event
+from webwx.storage.base import Entry
+
+
+class Delivered(msgspec.Struct, frozen=True, gc=False):
+    """An entry of the journal and its event."""
+
+    entry: Entry
+    event: Event
