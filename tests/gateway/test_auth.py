@@ -1,13 +1,15 @@
-"""Authorization: every route with every wrong key, and the limit for wrong keys."""
+"""Authorization: every route and every WebSocket with every wrong key, and the limit for wrong keys."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from litestar.routes import HTTPRoute
+from litestar.routes import HTTPRoute, WebSocketRoute
 
 from webwx.gateway.auth import FREE_FAILURES, FailedKeys, RequestRate
 from webwx.gateway.config import GatewayConfig, LimitsTable
@@ -18,7 +20,7 @@ from webwx.gateway.sessions import COOKIE, HEADER
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from litestar.handlers import HTTPRouteHandler
+    from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
     from tests.gateway.conftest import Running, StartGateway
 
 
@@ -29,6 +31,44 @@ def handlers_of(running: Running) -> Iterator[tuple[str, str, HTTPRouteHandler]]
             for handler in route.route_handlers:
                 for method in handler.http_methods - {"OPTIONS"}:
                     yield str(method), route.path, handler
+
+
+def sockets_of(running: Running) -> Iterator[tuple[str, WebsocketRouteHandler]]:
+    """Yield the path and the handler of every route of WebSockets."""
+    for route in running.gateway.routes.routes:
+        if isinstance(route, WebSocketRoute):
+            yield route.path, route.route_handler
+
+
+async def upgrade(
+    running: Running, path: str, headers: dict[str, str], *, hello: str = "no hello", address: str = "127.0.0.1"
+) -> list[dict[str, Any]]:
+    """Ask for a WebSocket, and send a first message; return what the gateway sends until it closes the WebSocket."""
+    sent: list[dict[str, Any]] = []
+    received = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": hello}]
+    lines = {"host": "127.0.0.1", **{name.lower(): value for name, value in headers.items()}}
+
+    async def receive() -> Any:
+        if not received:
+            await asyncio.Event().wait()
+        return received.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope: Any = {
+        "type": "websocket", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "ws", "path": path,
+        "raw_path": path.encode(), "root_path": "", "query_string": b"", "client": (address, 50_000),
+        "headers": [(name.encode(), value.encode()) for name, value in lines.items()], "subprotocols": [],
+        "server": ("127.0.0.1", 8791), "state": {},
+    }  # fmt: skip
+    await running.gateway.app(scope, receive, send)
+    return sent
+
+
+def is_refused(sent: list[dict[str, Any]]) -> bool:
+    """Return whether an upgrade was refused before the WebSocket was open, which is status 403 on the port."""
+    return [message["type"] for message in sent] == ["websocket.close"]
 
 
 def filled(path: str, account: str) -> str:
@@ -44,13 +84,14 @@ def code_of(answer: httpx.Response) -> str:
     return {401: "unauthorized", 403: "forbidden", 404: "not-found"}[answer.status_code]
 
 
-def needed(handler: HTTPRouteHandler) -> Any:
+def needed(handler: HTTPRouteHandler | WebsocketRouteHandler) -> Any:
     return handler.opt.get("scope")
 
 
 async def test_every_route_names_its_scope_or_is_public(running: Running) -> None:
     for _, path, handler in handlers_of(running):
         assert handler.opt.get("is_public") or needed(handler) in SCOPES, path
+    assert {path: needed(handler) for path, handler in sockets_of(running)} == {"/api/v1/events/ws": "events"}
     assert {path for _, path, handler in handlers_of(running) if handler.opt.get("is_public")} == PUBLIC
 
 
@@ -91,6 +132,9 @@ async def test_every_route_refuses_a_wrong_key(running: Running) -> None:
                 ) as client:
                     answer = await client.request(method, filled(path, "mine"))
                 assert (answer.status_code, code_of(answer)) == (401, "unauthorized"), (method, path)
+        for path, _ in sockets_of(running):
+            sent = await upgrade(running, filled(path, "mine"), header, address=f"10.{attempt}.9.9")
+            assert is_refused(sent), path
 
 
 async def test_the_description_of_the_api_has_exactly_the_routes_of_these_tests(running: Running) -> None:
@@ -117,6 +161,11 @@ async def test_every_route_refuses_a_key_without_its_scope(running: Running) -> 
                 async with running.anonymous(headers={"Authorization": f"Bearer {key.text}"}) as client:
                     answer = await client.request(method, filled(path, "mine"))
                 assert (answer.status_code, code_of(answer)) == (403, "forbidden"), (method, path, other)
+    for path, socket_handler in sockets_of(running):
+        for other in SCOPES:
+            key = await running.gateway.keys.create("other", [other])
+            sent = await upgrade(running, filled(path, "mine"), {"Authorization": f"Bearer {key.text}"})
+            assert is_refused(sent) is not key.key.allows(needed(socket_handler)), (path, other)
 
 
 async def test_every_route_refuses_an_account_of_another_key(running: Running) -> None:
@@ -127,6 +176,14 @@ async def test_every_route_refuses_an_account_of_another_key(running: Running) -
                 for which in (other.name, str(other.number), "absent"):
                     answer = await client.request(method, filled(path, which))
                     assert (answer.status_code, code_of(answer)) == (404, "not-found"), (method, path)
+    key = await running.key("admin", accounts=(mine.number,))
+    for path, _ in sockets_of(running):
+        for which in (other.name, str(other.number), "absent"):
+            for consumer in (None, "shared"):
+                hello = json.dumps({"op": "hello", "accounts": [which], "consumer": consumer})
+                sent = await upgrade(running, path, {"Authorization": f"Bearer {key}"}, hello=hello)
+                assert [message["type"].partition(".")[2] for message in sent] == ["accept", "send", "close"]
+                assert json.loads(sent[1]["text"])["data"]["code"] == "not-found"
 
 
 async def test_an_unknown_parameter_of_the_query_is_refused(running: Running) -> None:
@@ -147,8 +204,14 @@ async def test_a_session_of_the_console_reaches_everything_and_changes_need_its_
         refused = await client.post("/api/v1/accounts", json={"name": "a"})
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
         assert (await client.post("/api/v1/accounts", json={"name": "a"}, headers={HEADER: "1"})).status_code == 201
+        sockets = [path for path, _ in sockets_of(running)]
+        opened = [await upgrade(running, path, {"Cookie": f"{COOKIE}={token}"}) for path in sockets]
         await running.gateway.sessions.end_all()
         assert (await client.get("/api/v1/accounts")).status_code == 401
+        ended = [await upgrade(running, path, {"Cookie": f"{COOKIE}={token}"}) for path in sockets]
+    assert {(is_refused(first), is_refused(second)) for first, second in zip(opened, ended, strict=True)} == {
+        (False, True)
+    }
 
 
 async def test_a_wrong_key_is_refused_despite_a_session(running: Running) -> None:
@@ -156,6 +219,16 @@ async def test_a_wrong_key_is_refused_despite_a_session(running: Running) -> Non
     headers = {"Cookie": f"{COOKIE}={token}", "Authorization": "Bearer x"}
     async with running.anonymous(headers=headers) as client:
         assert (await client.get("/api/v1/accounts")).status_code == 401
+    for path, _ in sockets_of(running):
+        assert is_refused(await upgrade(running, path, headers)), path
+
+
+async def test_every_socket_refuses_a_page_of_another_site_and_a_foreign_host(running: Running) -> None:
+    headers = {"Authorization": f"Bearer {await running.key('admin')}"}
+    for path, _ in sockets_of(running):
+        assert not is_refused(await upgrade(running, path, headers))
+        assert is_refused(await upgrade(running, path, headers | {"Origin": "https://evil.example"})), path
+        assert is_refused(await upgrade(running, path, headers | {"Host": "evil.example"})), path
 
 
 # -- limits ----------------------------------------------------------------------------------------------------------
