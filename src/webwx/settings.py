@@ -137,7 +137,7 @@ class Settings:
 
     @property
     def effective_rate_limit(self) -> RateLimit | None:
-        """The rate limit of a client with these settings; None without one."""
+        """The rate limit of a client with these settings; None for no limit."""
         is_on = not self.server if self.rate_limit is None else self.rate_limit == "on"
         return self.limits if is_on else None
 

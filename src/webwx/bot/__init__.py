@@ -1,1 +1,1 @@
-"""What runs on top of a client: events to handlers, each once and in order, whatever they do."""
+"""Bots: a client's events go to handlers, each once and in order, also after failures and crashes."""

@@ -1,8 +1,8 @@
 """
-Arguments of commands: the words behind a command, converted to the types of a handler's parameters.
+Arguments of commands: the words after a command, converted to the types of a handler's parameters.
 
-Words are separated by blanks of any kind; one with blanks in it stands in quotes. A last parameter of type `str` takes
-the rest of the text as it was written, and `*names` takes all remaining words.
+Words are separated by blanks of any kind; a word that contains blanks is written in quotes. A last parameter of type
+`str` takes the rest of the text as it was written, and `*names` takes all remaining words.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from webwx.bot.command_texts import Language
 
 LONGEST_WORD = 100
-"""Characters of a name or of a value that is no text; to normalize a long text takes its length squared in steps."""
+"""Maximum length of a name, and of a value that is not a text; the time to normalize a text is quadratic."""
 
 _WORD = re.compile(r"""(?:"([^"]*)"|'([^']*)'|“([^“”]*)”|‘([^‘’]*)’|「([^「」]*)」|＂([^＂]*)＂)(?!\S)\s*|(\S+)\s*""")
-"""A word in quotes or without them, and the blanks behind it."""
+"""Pattern of a word, with or without quotes, and the blanks after it."""
 
 _BOOLEANS = {
     "yes": True, "y": True, "true": True, "on": True, "1": True, "是": True, "开": True, "对": True,
@@ -59,10 +59,10 @@ Texts = dict[str, str]
 
 class WrongArguments(Exception):
     """
-    The words behind a command do not fit its parameters.
+    The words after a command do not fit its parameters.
 
     Args:
-        explain: Returns which word it is, for the person who wrote it, in a language.
+        explain: Returns a sentence in a language, for the author of the command, that names the wrong word.
     """
 
     def __init__(self, explain: Callable[[Texts], str]) -> None:
@@ -70,7 +70,7 @@ class WrongArguments(Exception):
         self._explain = explain
 
     def in_language(self, language: Language) -> str:
-        """Return which word it is."""
+        """Return the sentence that names the wrong word."""
         return self._explain(TEXTS[language])
 
 
@@ -82,14 +82,14 @@ class CommandCall(msgspec.Struct, frozen=True):
     name: str
     """The name, in lower case."""
     text: str = ""
-    """What stands behind the name."""
+    """The text after the name."""
 
 
 # -- words -----------------------------------------------------------------------------------------------------------
 
 
 def levelled(word: str) -> str:
-    """Return a word without differences of case and width, as in `／ＨＥＬＰ`; a longer one stays as it is."""
+    """Return a word in lower case and normal width: `／ＨＥＬＰ` becomes `/help`; a very long word is not changed."""
     return word if len(word) > LONGEST_WORD else unicodedata.normalize("NFKC", word).casefold()
 
 
@@ -138,9 +138,9 @@ class WordType:
         self.convert = convert
         """Returns the value of a word, or raises `ValueError`."""
         self.expected = expected
-        """Returns what a word has to be, such as `a whole number`, in a language."""
+        """Returns a description of valid words in a language, such as `a whole number`."""
         self.label = label
-        """What the usage shows in place of the parameter's name."""
+        """Text that the usage shows in place of the parameter's name."""
 
 
 def _narrow(word: str) -> str:
@@ -276,23 +276,23 @@ class Argument:
         self._type = word_type
         self.name: str = parameter.name
         self.is_variadic: bool = parameter.kind is parameter.VAR_POSITIONAL
-        """Whether it takes all remaining words."""
+        """Whether the parameter takes all remaining words."""
         self.takes_rest: bool = is_last and not self.is_variadic and word_type is _TYPES[str]
-        """Whether it takes the rest of the text."""
+        """Whether the parameter takes the rest of the text."""
         self._has_default = parameter.default is not parameter.empty
         self._is_optional = NoneType in typing.get_args(annotation)
         self.default: object = parameter.default if self._has_default else None
-        """The value without a word."""
+        """Default value, for a call without a word for the parameter."""
         self.is_required: bool = not (self._has_default or self._is_optional or self.is_variadic)
 
     @property
     def usage(self) -> str:
-        """How to write it, such as `<minutes>` or `[text…]`."""
+        """The parameter in a usage, such as `<minutes>` or `[text…]`."""
         label = (self._type.label or self.name) + ("…" if self.takes_rest or self.is_variadic else "")
         return f"<{label}>" if self.is_required else f"[{label}]"
 
     def missing(self) -> WrongArguments:
-        """Return the error for a call without a word for it."""
+        """Return the error for a call without a word for the parameter."""
         return WrongArguments(lambda texts: texts["missing"].format(name=self.name))
 
     def convert(self, word: str) -> object:
@@ -300,7 +300,7 @@ class Argument:
         Return the value of a word, or of the rest of the text.
 
         Raises:
-            WrongArguments: It does not fit.
+            WrongArguments: The word does not fit.
         """
         try:
             return self._type.convert(word)
@@ -316,7 +316,7 @@ class Arguments:
 
     Args:
         function: The handler.
-        parameters: Its positional parameters behind the context and the event.
+        parameters: Its positional parameters after the context and the event.
 
     Raises:
         TypeError: A word cannot be converted to a parameter's type.
@@ -327,14 +327,14 @@ class Arguments:
             Argument(function, each, is_last=number == len(parameters)) for number, each in enumerate(parameters, 1)
         ]
         self.usage: str = " ".join(each.usage for each in self._arguments)
-        """How to write them, such as `<minutes> <text…>`."""
+        """The parameters in a usage, such as `<minutes> <text…>`."""
 
     def convert(self, text: str) -> list[object]:
         """
         Return the arguments of a call.
 
         Raises:
-            WrongArguments: A word is missing, does not fit, or is one too many.
+            WrongArguments: A word is missing or does not fit, or there are too many words.
         """
         values: list[object] = []
         words = Words(text)

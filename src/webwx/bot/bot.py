@@ -91,14 +91,14 @@ class Bot(Router, TimerRegistry):
         relogin: Log in again when the login ends. False: the bot ends with the login.
         attempts: Number of attempts after which an event becomes a dead letter.
         time_limit: Seconds after which an asynchronous handler is cancelled, which counts as a failure.
-        in_flight: Greatest number of events in memory.
-        threads: Greatest number of plain functions that run at the same time.
+        in_flight: Maximum number of events in memory.
+        threads: Maximum number of plain functions that run at the same time.
         replies_per_minute: Replies in one chat within a minute that the loop guard allows; 0: no limit.
-        state_key: What has its own state: each `chat`, each `person` in each chat, or the text that a function
-            returns for an event, such as one key for all chats.
-        commands: Prefixes of commands, and the chats in which usage and help are answered.
+        state_key: The scope of a state: each `chat`, each `person` in each chat, or each text that a function of the
+            event returns.
+        commands: Prefixes of commands, and the chats in which the bot answers with usage and help.
         debug: Log one line per event with its handler and why others did not match, and the messages of exceptions.
-            These lines hold names and may hold text of a chat; by default logs hold neither.
+            These lines contain names and may contain text of a chat; without `debug`, logs contain neither.
 
     Raises:
         TypeError: A client was passed together with another setting of the account.
@@ -151,9 +151,9 @@ class Bot(Router, TimerRegistry):
         self.name: str = name
         """Name of the bot's consumer in the journal."""
         self.counts: DeliveryCounts = DeliveryCounts()
-        """Number of events by what became of them."""
+        """Number of events by outcome."""
         self.timer_counts: TimerCounts = TimerCounts()
-        """Number of calls of timers by what became of them."""
+        """Number of calls of timers by outcome."""
         self.account: str | None = account
         """Name of the saved login; None: the setting's value, and every account of a gateway."""
         self.host: str | None = host
@@ -163,7 +163,7 @@ class Bot(Router, TimerRegistry):
         self.keep: Keep | None = keep
         """Media that are archived when they arrive; None: the setting's value."""
         self.commands: Commands = commands
-        """Prefixes of commands, and the chats in which usage and help are answered."""
+        """Prefixes of commands, and the chats in which the bot answers with usage and help."""
         self.conversations: Conversations | None = None
         """The bot's conversations, once it runs."""
         self.debug: bool = debug
@@ -262,7 +262,7 @@ class Bot(Router, TimerRegistry):
 
     @property
     def own_client_settings(self) -> tuple[str, ...]:
-        """The arguments that make the bot's own client, and mean nothing where the account has a client already."""
+        """The arguments for the bot's own client; they are unused where the account has a client already."""
         given = {
             "client": self._client, "store": self._store, "journal": self._journal, "rate_limit": self.rate_limit,
             "keep": self.keep,
@@ -283,8 +283,8 @@ class Bot(Router, TimerRegistry):
         The handlers of HTTP requests, by method and path.
 
         Raises:
-            ValueError: Two of them have the same method and path.
-            TypeError: Nothing provides a parameter of one.
+            ValueError: Two handlers have the same method and path.
+            TypeError: No value is provided for a parameter of a handler.
         """
         return HttpRoutes(self.http_handlers())
 
@@ -294,7 +294,7 @@ class Bot(Router, TimerRegistry):
 
         Raises:
             LookupError: No handler has this method and path.
-            InvalidRequest: The bot does not run, or the handler cannot use the body.
+            InvalidRequest: The bot is not running, or the handler cannot use the body.
 
         An error of the handler is logged, passed to the `on_error` functions, and raised.
         """
@@ -303,7 +303,7 @@ class Bot(Router, TimerRegistry):
         return await self._dispatch.answer_http(request)
 
     def _check_handlers(self) -> None:
-        """Raise an error if a decorator was not applied, or nothing provides a parameter of a function."""
+        """Raise an error if a decorator was not applied, or no value is provided for a parameter of a function."""
         check_commands(self.handlers())
         _ = self.http_routes  # raises for two handlers of one path, and for a parameter that nothing provides
         dict(self.call_plans())
@@ -434,7 +434,7 @@ class Bot(Router, TimerRegistry):
 
 
 class _LoginSource(Protocol):
-    """A client, and what logs it in."""
+    """A client, and the way in which it is logged in."""
 
     client: AsyncClient
 
@@ -444,7 +444,7 @@ class _LoginSource(Protocol):
 
 
 class _SharedClient:
-    """A client that all bots of an account share; one of them at a time logs it in."""
+    """A client that all bots of an account share; one bot at a time logs it in."""
 
     def __init__(self, client: AsyncClient) -> None:
         self.client = client
@@ -458,7 +458,7 @@ class _SharedClient:
 
 
 class _AwaitedClient:
-    """A client that something else logs in."""
+    """A client that another part of the program logs in."""
 
     def __init__(self, client: AsyncClient, wait_for_login: Callable[[], Awaitable[object]]) -> None:
         self.client = client
@@ -479,7 +479,7 @@ async def serve(
     on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: None,
 ) -> None:
     """
-    Run a bot on an account whose logins are made elsewhere, until this is cancelled or the account is logged out here.
+    Run a bot on an account whose logins are made elsewhere, until a cancellation or a log-out here.
 
     Args:
         bot: The bot, whose functions were checked by `check`.
@@ -519,14 +519,14 @@ async def start(
 
     Raises:
         ValueError: There is no bot, two bots of one account have the same name, or a decorator of `on` was not applied.
-        TypeError: Nothing provides a parameter of a handler or of another function of a bot.
+        TypeError: No value is provided for a parameter of a handler or of another function of a bot.
         InvalidSettings: A setting is invalid.
-        LoginTimeout: No login code was confirmed.
+        LoginTimeout: No login code was confirmed in time.
         LoggedOut: The login ended, and the bot has `relogin=False`.
         AlreadyRunning: Another process is syncing this login, or runs a bot of that name.
         NoJournal: The client that was passed has no journal.
 
-    For others see `AsyncClient.login`.
+    For further errors see `AsyncClient.login`.
 
     """
     check(*bots, client=client)
@@ -570,7 +570,7 @@ def check(*bots: Bot, client: AsyncClient | None = None) -> None:
 
     Raises:
         ValueError: There is no bot, two bots of one account have the same name, or a decorator of `on` was not applied.
-        TypeError: Nothing provides a parameter of a handler or of another function of a bot.
+        TypeError: No value is provided for a parameter of a handler or of another function of a bot.
         InvalidSettings: A setting is invalid.
     """
     if not bots:
@@ -596,7 +596,7 @@ def run(*bots: Bot, on_ready: Callable[[Bot, AsyncClient], object] = lambda *_: 
     Raises:
         RuntimeError: This thread runs an event loop already.
 
-    For others see `start`.
+    For further errors see `start`.
 
     """
     found = _loading.get()
@@ -618,7 +618,7 @@ def _is_in_loop() -> bool:
 
 @contextmanager
 def loading() -> Iterator[list[Bot]]:
-    """Collect the bots of a program that is loaded: while this is open, `run` starts no bot and adds it to the list."""
+    """Collect the bots of a program while it is loaded: inside the block, `run` only adds its bots to the list."""
     found: list[Bot] = []
     token = _loading.set(found)
     try:
@@ -677,7 +677,7 @@ def _cancelled_by_signals(task: asyncio.Task[Any]) -> Iterator[list[int]]:
 
 
 _MAX_SIGNALS = 2
-"""Signals after which the next one interrupts the event loop, because no cancellation reaches it."""
+"""Number of signals that cancel; the next one interrupts the event loop, which a cancellation may not reach."""
 
 
 async def _log_end(bot: Bot, work: Coroutine[Any, Any, None], *, is_one_of_several: bool) -> None:
@@ -692,12 +692,12 @@ async def _log_end(bot: Bot, work: Coroutine[Any, Any, None], *, is_one_of_sever
 
 
 async def _until_first_ends(*work: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines until one of them ends, then cancel the others. Each cancellation of this is passed on."""
+    """Run coroutines until one of them ends, then cancel the others; pass on each cancellation of this call."""
     await _run_side_by_side(work, is_end_of_all=True)
 
 
 async def _until_all_end(*work: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines until all have ended. Each cancellation of this is passed on."""
+    """Run coroutines until all have ended; pass on each cancellation of this call."""
     await _run_side_by_side(work, is_end_of_all=False)
 
 

@@ -1,14 +1,14 @@
 """
-Chat queues: hand the entries of one subscription to one handler.
+Chat queues: pass the entries of one subscription to one handler.
 
 Each chat has a queue: one of its entries is handled at a time, in the order of arrival. The queues of several chats are
-handled concurrently. There is no task per entry: workers take queues that are ready, and each starts one more worker
-before it calls the handler. A handler that never waits costs no turn of the event loop, and one that waits for long
+handled concurrently. There is no task per entry: workers take queues that are ready, and each worker starts one more
+before it calls the handler. A handler that never waits needs no turn of the event loop, and a handler that waits long
 delays no other chat.
 
-The number of entries in memory is bounded. When it has been at its limit for a second, entries that wait behind others
-of their chat are deferred: only their number is kept, and they are read from the journal again when their turn comes.
-So a chat whose handler hangs does not use up the room of all others.
+The number of entries in memory is bounded. When the limit has been reached for a second, entries that wait behind
+others of their chat are deferred: only their number is kept, and they are read from the journal again when their turn
+comes. So a chat whose handler hangs does not use up the room of all others.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 
 
 MAX_IN_FLIGHT = 1_000
-"""Greatest number of entries in memory: those being handled and those waiting in a queue."""
+"""Maximum number of entries in memory: those being handled and those waiting in a queue."""
 
 MAX_DEFERRED = 100_000
-"""Greatest number of deferred entries; further ones are left in the journal."""
+"""Maximum number of deferred entries; further entries stay in the journal."""
 
 SLOW_AFTER = 30.0
 """Seconds after which a running handler is logged as slow."""
@@ -55,13 +55,13 @@ DRAIN_TIMEOUT = 10.0
 """Seconds that running handlers may take to end when the queues stop."""
 
 ISOLATION_TIME = 5.0
-"""Seconds for which a handler is called in isolation at most: nothing else is begun meanwhile."""
+"""Maximum number of seconds in isolation, in which no other handler is started."""
 
 _ISOLATED_FROM = 2
-"""Crashes of processes from which on an entry is handled in isolation: it may be a poison message."""
+"""Number of crashes from which on an entry is handled in isolation, because it may be a poison message."""
 
 _GIVEN_UP_FROM = 3
-"""Crashes from which on an entry is given up: one of these processes handled it in isolation."""
+"""Number of crashes from which on an entry is given up; one of these crashes happened in isolation."""
 
 _TIME_SLICE = 0.0001
 """Seconds of uninterrupted work after which a worker lets other tasks run, such as the one that takes new entries."""
@@ -96,7 +96,7 @@ class DeliveryCounts(msgspec.Struct, kw_only=True):
 
 
 class _Deferred(NamedTuple):
-    """A deferred entry: what is needed to read it from the journal again."""
+    """A deferred entry: the values that are needed to read it from the journal again."""
 
     number: int
     attempt: int
@@ -105,7 +105,7 @@ class _Deferred(NamedTuple):
 
 
 class _ChatQueue:
-    """Entries of one chat; the first one is being handled, or is the next."""
+    """Entries of one chat; the first one is being handled, or is handled next."""
 
     __slots__ = (
         "attempt", "began_at", "chat", "deferred", "dialogue", "is_reported", "is_timed_out", "waiting", "worker",
@@ -117,11 +117,11 @@ class _ChatQueue:
         self.deferred = 0
         """Number of deferred entries; while there are any, new ones are deferred as well, which keeps their order."""
         self.attempt = 0
-        """Next attempt at the first entry, once one has failed; 0 before."""
+        """Number of the next attempt at the first entry; 0 before an attempt has failed."""
         self.began_at: float | None = None
-        """Time of the call that is running, by the loop's clock; None while it waits for an answer."""
+        """Start of the running call by the loop's clock; None while the handler waits for an answer."""
         self.dialogue: Dialogue | None = None
-        """Questions of the first entry's handler, once it has asked one."""
+        """Questions of the first entry's handler; None before its first question."""
         self.is_reported = False
         self.is_timed_out = False
         self.worker: asyncio.Task[None] | None = None
@@ -135,7 +135,7 @@ class ChatQueues:
         subscription: Source of the entries.
         handle: Called with each entry.
         attempts: Number of attempts after which an entry becomes a dead letter.
-        in_flight: Greatest number of entries in memory.
+        in_flight: Maximum number of entries in memory.
         time_limit: Seconds after which the handler is cancelled, which counts as a failure.
         is_over: Returns whether attempts fail for another reason than the entry, such as the end of the login: then no
             failure is counted, and the entry is delivered again later.
@@ -157,7 +157,7 @@ class ChatQueues:
     ) -> None:
         self.counts: DeliveryCounts = counts or DeliveryCounts()
         self.last_handled: int = 0
-        """Highest number of an entry that the handler was called with."""
+        """Highest number of an entry that was passed to the handler."""
         self._subscription = subscription
         self._handle = handle
         self._attempts = attempts
@@ -193,10 +193,11 @@ class ChatQueues:
 
     async def run(self) -> None:
         """
-        Hand out entries until this is cancelled, or the subscription raises or ends.
+        Pass entries to the handler until this is cancelled, or the subscription raises or ends.
 
-        Then nothing more is taken, running handlers may take ten seconds to end, and the cancellation or the error is
-        raised. A second cancellation ends the wait; entries that were not handled by then are not acknowledged.
+        At the end no more entries are taken, running handlers may take ten seconds to end, and the cancellation or the
+        error is raised. A second cancellation ends the wait; entries that were not handled by then are not
+        acknowledged.
         """
         self._run_task = asyncio.current_task()
         self._scheduler.schedule("sweep", self._sweep, _SWEEP_EVERY)
@@ -229,7 +230,7 @@ class ChatQueues:
             self._start_worker()
 
     def _room(self) -> int:
-        """Return how many more entries may be in memory; those whose handlers wait for an answer do not count."""
+        """Return for how many more entries there is room in memory; entries that wait for an answer do not count."""
         return self._limit + self._places_of_asking - self.counts.in_flight
 
     def _enqueue(self, delivered: Delivered) -> None:
@@ -251,7 +252,7 @@ class ChatQueues:
             self._make_ready(queue)
 
     def _make_ready(self, queue: _ChatQueue) -> None:
-        """Put a queue in line, so that its first entry is handled when its turn comes."""
+        """Add a queue to the ready queues, so that its first entry is handled when its turn comes."""
         first = queue.waiting[0]
         crashes = first.crashes if isinstance(first, _Deferred) else first.entry.crashes
         # An entry whose handler has failed in this process, and did not crash it, needs no isolation any more.
@@ -299,7 +300,7 @@ class ChatQueues:
             worker.add_done_callback(self._task_ended)
 
     def _next_queue(self) -> _ChatQueue | None:
-        """Take the queue whose turn it is; return None when none may begin."""
+        """Take the next ready queue; return None if no queue may start now."""
         if self._isolated is not None:
             return None
         if self._waiting_for_isolation:
@@ -346,7 +347,7 @@ class ChatQueues:
             await waiter
 
     async def _handle_first(self, queue: _ChatQueue, now: float) -> None:
-        """Handle a queue's first entry, and put the queue back in line when more waits."""
+        """Handle a queue's first entry, and make the queue ready again if it has more entries."""
         delivered = queue.waiting[0]
         if isinstance(delivered, _Deferred):
             read = await self._read_first(queue, delivered)
@@ -446,7 +447,7 @@ class ChatQueues:
         self._start_worker()
 
     def _finish_first(self, queue: _ChatQueue) -> None:
-        """Remove a queue's first entry, and put the queue back in line when more waits."""
+        """Remove a queue's first entry, and make the queue ready again if it has more entries."""
         queue.waiting.popleft()
         queue.attempt = 0
         self._finished += 1
@@ -490,12 +491,12 @@ class ChatQueues:
         """
         Send the question of a handler, and return the next text of the event's author in that chat.
 
-        The answer does not wait behind the event in the queue. Meanwhile the handler's time does not count.
+        The answer does not wait behind the event in the queue. The wait does not count as time of the handler.
 
         Args:
             event: The event of the handler, which is being handled.
             send: Sends the question.
-            is_answer: Returns whether a text is an answer; another one is acknowledged.
+            is_answer: Returns whether a text is an answer; other texts are acknowledged.
             timeout: Seconds to wait for an answer; None: until the bot stops.
             limit: The handler's time limit, which pauses.
 
@@ -603,7 +604,7 @@ class ChatQueues:
         return False
 
     async def _end_isolation(self) -> None:
-        """Begin with other entries again."""
+        """Allow other entries to be handled again."""
         if (
             not self._waiting_for_isolation
         ):  # what is begun next stores no marker, and its crash must not count against this entry
@@ -612,7 +613,7 @@ class ChatQueues:
         self._start_worker()
 
     def _end_long_isolation(self, queue: _ChatQueue, seconds: float) -> None:
-        """Begin with other entries beside one that takes long; from now on a crash may be caused by these."""
+        """Handle other entries beside an isolated one that takes long; from now on these may cause a crash as well."""
         if queue is self._isolated and seconds > ISOLATION_TIME:
             self._end_isolation_early(queue)
 
@@ -654,7 +655,7 @@ class ChatQueues:
     # -- stopping ------------------------------------------------------------------------------------------------------
 
     async def _drain(self) -> None:
-        """Wait for running handlers, but for no further attempt."""
+        """Wait for running handlers; start no further attempts."""
         self._is_draining = True
         await self._subscription.stop()
         for queue, timer in self._waiting_for_retry.items():
@@ -709,7 +710,7 @@ def _deferred(delivered: Delivered) -> _Deferred:
 
 
 def _take_waiting(queue: _ChatQueue, dialogue: Dialogue, newest: int) -> Delivered | None:
-    """Remove and return the first waiting entry that arrived after `newest` and may be an answer; None without one."""
+    """Remove and return the first waiting entry after `newest` that may be an answer; None if no entry may be."""
     for place in range(1, len(queue.waiting) - queue.deferred):
         waiting = queue.waiting[place]
         if not isinstance(waiting, _Deferred) and waiting.entry.number > newest and dialogue.fits(waiting):

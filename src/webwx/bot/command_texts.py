@@ -40,4 +40,4 @@ TEXTS: dict[Language, dict[str, str]] = {
         "help": "列出命令，或说明其中一个。",
     },
 }
-"""By language, each text by its key."""
+"""The texts by their keys, for each language."""

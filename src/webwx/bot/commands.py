@@ -1,9 +1,9 @@
 """
 Commands: texts that begin with a prefix and a name, such as `/remind 5 tea`.
 
-The name chooses the handler, and the words behind it become its arguments. Wrong words are answered with the usage, and
-`/help` with a list of the commands, but only in chats that the bot's author allows: other people get no answer that the
-author has not written.
+The name chooses the handler, and the words after the name become its arguments. The bot answers wrong words with the
+usage, and `/help` with a list of the commands. It does so only in chats that its author allows, so other people get no
+text that the author has not written.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ COMMAND_EVENTS = (TextMessage, QuoteMessage)
 @dataclass(frozen=True, kw_only=True)
 class Commands:
     """
-    How a bot takes commands, and where it answers usage and help.
+    The prefixes of a bot's commands, and the chats in which it answers with usage and help.
 
     Raises:
         TypeError: A chat has the wrong type.
-        ValueError: A prefix or a name has a blank in it, there is no prefix, or no such language.
+        ValueError: A prefix or a name has a blank in it, there is no prefix, or the language is unknown.
     """
 
     prefixes: str | tuple[str, ...] = "/"
-    """What stands before a command's name; several in a tuple. Full-width forms, such as `／`, mean the same."""
+    """Text before a command's name; a tuple for several prefixes. Full-width forms, such as `／`, mean the same."""
     allow: To | tuple[To, ...] = FILEHELPER
-    """Chats in which usage and help are answered, in chatrooms only if the account is mentioned; `()`: none."""
+    """Chats in which the bot answers with usage and help, in chatrooms only if it is mentioned; `()`: none."""
     help: str | tuple[str, ...] = "help"
     """Names of the command that lists the commands; `()`: no such command."""
     language: Language = "en"
@@ -77,7 +77,7 @@ def as_names(names: object) -> tuple[str, ...]:
     Return the names of a command as a tuple.
 
     Raises:
-        TypeError: They are no texts.
+        TypeError: A name is not a text.
         ValueError: The tuple is empty, or a name is empty or has a blank in it.
     """
     found = (names,) if isinstance(names, str) else names
@@ -89,7 +89,7 @@ def as_names(names: object) -> tuple[str, ...]:
 
 
 DEFAULT_COMMANDS = Commands()
-"""The prefix `/`, and usage and help in File Transfer Helper only."""
+"""The defaults: the prefix `/`, and answers with usage and help in File Transfer Helper only."""
 
 
 class CommandParser:
@@ -105,7 +105,7 @@ class CommandParser:
         self._forms = sorted(self._prefixes, key=len, reverse=True)  # `//` is found before `/`
 
     def parse(self, client: AsyncClient, event: Event) -> CommandCall | None:
-        """Return the command of an event, before which the account may be mentioned; None without one."""
+        """Return the command of an event, after a mention of the account if there is one; None without a command."""
         if not isinstance(event, COMMAND_EVENTS):
             return None
         text = event.text.lstrip()
@@ -130,7 +130,7 @@ class Command:
     Args:
         function: The handler.
         names: Its name and other names.
-        parameters: The handler's positional parameters behind the context and the event.
+        parameters: The handler's positional parameters after the context and the event.
 
     Raises:
         TypeError: A name is not a text, or a word cannot be converted to a parameter's type.
@@ -153,7 +153,7 @@ class Command:
         return context.command is not None and context.command.name in self.keys
 
     def usage(self, prefix: str) -> str:
-        """Return how to write the command, such as `/remind <minutes> <text…>`."""
+        """Return the usage of the command, such as `/remind <minutes> <text…>`."""
         return f"{prefix}{self.names[0]} {self.arguments.usage}".rstrip()
 
     def summary(self, prefix: str) -> str:
@@ -164,10 +164,10 @@ class Command:
 
 class CommandAnswers:
     """
-    Answers usage and help, in the chats in which that is allowed.
+    Answers with usage and help, in the chats in which this is allowed.
 
     Args:
-        choices: Where that is, and in which language.
+        choices: The chats and the language.
     """
 
     def __init__(self, choices: Commands) -> None:
@@ -176,7 +176,7 @@ class CommandAnswers:
         self._commands: dict[str, Command] = {}
 
     def add(self, command: Command) -> None:
-        """Add a command to the list, unless one of its name is there."""
+        """Add a command to the list, unless the list has a command of this name."""
         self._commands.setdefault(command.names[0], command)
 
     def add_help(self, command: Command) -> None:
@@ -185,13 +185,13 @@ class CommandAnswers:
         self.add(command)
 
     async def is_allowed(self, context: Context, event: Event) -> bool:
-        """Return whether usage and help are answered in the chat of an event."""
+        """Return whether the bot answers with usage and help in the chat of an event."""
         if self._chats is None or not await self._chats.matches(context.client, event):
             return False
         return not is_chatroom(context.chat) or is_account_mentioned(context.client, event)
 
     async def answer_usage(self, context: Context, command: Command, error: WrongArguments) -> None:
-        """Answer how to write a command, if that is allowed."""
+        """Answer with the usage of a command, if this is allowed."""
         if context.command is not None and await self.is_allowed(context, context.event):
             await context.reply(f"{error.in_language(self._language)}\n{command.usage(context.command.prefix)}")
 

@@ -1,7 +1,7 @@
 """
 Conditions: filter functions and keywords that combine with `&`, `|` and `~`.
 
-A condition returns why an event does not match, so that the log of debug mode can say which part of a combination
+A condition returns why an event does not match, so that the log of debug mode can name the part of a combination that
 failed. Only conditions that have to wait return an awaitable.
 """
 
@@ -39,9 +39,9 @@ class Filter:
     """
     A condition on events, which combines with others: `a & b`, `a | b`, `~a`.
 
-    `Filter(is_long, group=True)` has the same filter functions and keywords as `on`, all of which have to match; an
-    event without the field of a keyword does not match. `@Filter` above a function makes a filter of it. One side of
-    `&` and `|` may be a plain filter function.
+    `Filter(is_long, group=True)` has the same filter functions and keywords as `on`, and all have to match. An event
+    without the field of a keyword does not match. `@Filter` above a function makes a filter of it. One side of `&` and
+    `|` may be a plain filter function.
 
     Args:
         functions: Filter functions and other filters.
@@ -90,7 +90,7 @@ def condition_of(filter_: FilterFunction | Filter) -> Condition:
     Return the condition of a filter or of a filter function.
 
     Raises:
-        TypeError: It is neither.
+        TypeError: The object is neither.
     """
     if isinstance(filter_, Filter):
         return filter_.condition

@@ -2,8 +2,8 @@
 The context of a handler: the client's methods for one event, where each send has an idempotency key.
 
 The key consists of the consumer, the event's number, the handler's name in a bot, and the number of sends that this
-call of the handler has made before. So the k-th send of a handler that is called again, after a failure or in another
-process, is the same send: it returns the first receipt, continues if the send has not left yet, or raises
+call of the handler has made before. So if a handler is called again, after a failure or in another process, its k-th
+send is the same send as before: it returns the first receipt, continues if nothing was sent yet, or raises
 `SendOutcomeUnknown`; it never sends twice.
 """
 
@@ -67,27 +67,27 @@ class Context(
     key: str
     """Prefix of the keys of its sends; for a send with `ctx.client`, pass a key such as `f"{ctx.key}/mine"`."""
     attempt: int = 1
-    """Number of times that the handler was called with this event, this call included."""
+    """Number of calls of the handler with this event, this call included."""
     is_last_attempt: bool = False
     """Whether the event becomes a dead letter if this attempt fails."""
     match: M = None  # type: ignore[assignment]  # set before a handler with `regex` is called
-    """The match of the handler's `regex`; None for a handler without one."""
+    """The match of the handler's `regex`; None for a handler without `regex`."""
     command: CommandCall | None = None
-    """The command that the event's text is, whether a handler has it or not; None in a bot without commands."""
+    """The command in the event's text, even if no handler has it; None in a bot without commands."""
     _loop_guard: LoopGuard | None = None
-    """Counts the replies; None: there is no limit."""
+    """Counts the replies; None: no limit."""
     _timers: OneShotTimers | None = None
     """The bot's one-shot timers; None outside a bot."""
     _timer_chat: ContactId = ContactId("")
     """The chat of a one-shot timer; empty for none."""
     _conversation: ConversationTransaction | None = None
-    """Transaction on the state; None: there is no state here."""
+    """Transaction on the state; None: this context has no state."""
     _ask: Ask | None = None
-    """Asks a question; None: only the handler of an event can."""
+    """Asks a question; None: this is not the context of an event's handler."""
     _accounts: RunningAccounts | None = None
     """The accounts of this process; None outside a bot."""
     _others: dict[str, Context] | None = None
-    """Contexts that `account` has returned, by the account's name."""
+    """Contexts that the method `account` has returned, by the account's name."""
     _ordinal: int = 0
     """Number of sends and new timers so far."""
 
@@ -117,10 +117,10 @@ class Context(
     @property
     def state(self) -> ConversationState:
         """
-        The state of the conversation: of the chat, or as `Bot(state_key=...)` says.
+        The state of the conversation: of the chat, or of the scope that `Bot(state_key=...)` sets.
 
         Raises:
-            InvalidRequest: There is no state here: this is a timer, an `on_error` function, or no bot.
+            InvalidRequest: The context has no state: it belongs to a timer or an `on_error` function, or to no bot.
         """
         if self._conversation is None:
             raise InvalidRequest("Only the handler of an event in a bot has a state; a timer and on_error have none.")
@@ -130,8 +130,8 @@ class Context(
         """
         Return a context that acts with another account whose bot runs in this process: `ctx.account("work")`.
 
-        It has no event and no chat, because ids of one account mean nothing to another; a send names its recipient. Its
-        sends have keys that belong to this event, so each is made once, even if the handler is called again.
+        The context has no event and no chat, because ids of one account are unknown to another; so each send names its
+        recipient. Its sends have keys of this event, so each is made once, even if the handler is called again.
 
         Args:
             name: The name that the user chose for the account, as in `Bot(account="work")`.
@@ -158,7 +158,7 @@ class Context(
             UnknownContact: The event has no chat; nothing was sent.
             ReplyLimitReached: The bot replied too often in this chat; nothing was sent. A handler need not catch it.
 
-        For the others see `AsyncClient.send_text`.
+        For further errors see `AsyncClient.send_text`.
 
         """
         return await self.send_text(self.chat, text)
@@ -178,11 +178,12 @@ class Context(
             timeout: Seconds to wait for the answer; None: until the bot stops.
 
         Raises:
-            NoAnswer: There was no answer in time. A handler need not catch it: then the event counts as handled.
+            NoAnswer: There was no answer in time. A handler need not catch it: if it does not, the event counts as
+                handled.
             InvalidRequest: This is not the handler of an event in a bot, or it waits for another answer.
             UnknownContact: The event has no chat; nothing was sent.
 
-        For the others see `reply`.
+        For further errors see `reply`.
 
         """
         if self._ask is None:
@@ -237,7 +238,7 @@ class Context(
 
     async def send_image(self, to: To, image: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
-        Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving.
+        Send a picture: JPEG, PNG, BMP, or a GIF, which is sent as a sticker so that it stays animated.
 
         Raises: As `AsyncClient.send_image`.
 
@@ -275,7 +276,7 @@ class Context(
 
     async def forward(self, message: Event, to: To) -> Receipt:
         """
-        Forward a received message, recalled or not: by the keys in its content, else by download and upload.
+        Forward a received message, recalled or not: by the keys in its content, or else by download and upload.
 
         Raises: As `AsyncClient.forward`.
 
@@ -298,7 +299,7 @@ class Context(
         Raises:
             UnknownContact: The event has no chat.
 
-        For the others see `AsyncClient.mark_read`.
+        For further errors see `AsyncClient.mark_read`.
 
         """
         await self.client.mark_read(self.chat if chat is None else chat)
@@ -349,7 +350,7 @@ class Context(
             hours: Hours of the delay.
             minutes: Minutes of the delay.
             seconds: Seconds of the delay; all four are added.
-            data: Passed to the handler; anything that can be encoded as JSON, decoded again.
+            data: Passed to the handler; anything that can be encoded as JSON; the handler gets the decoded value.
             chat: Chat that the handler's context is for; default: the event's chat, if it has one.
             name: Name by which `list_timers` and `cancel_timers` find the timer; several may have the same.
 
@@ -374,11 +375,11 @@ class Context(
         name: str = "",
     ) -> StoredTimer:
         """
-        Call a handler once at a time, or at once if it has passed; otherwise as `call_later`.
+        Call a handler once at a time, or now if the time has passed; for everything else see `call_later`.
 
         Args:
             handler: As for `call_later`.
-            at: The time; without a time zone, it is in the machine's.
+            at: The time; a value without a time zone is in that of the machine.
             data: As for `call_later`.
             chat: As for `call_later`.
             name: As for `call_later`.
@@ -386,7 +387,7 @@ class Context(
         Raises:
             ValueError: The handler is not registered with this bot.
 
-        For the others see `call_later`.
+        For further errors see `call_later`.
 
         """
         return await self._add_timer(handler, at.timestamp(), data=data, chat=chat, name=name)
@@ -424,7 +425,7 @@ class Context(
         Raises:
             StorageError: A change was not stored.
 
-        For the others see `AsyncClient.find_contact`.
+        For further errors see `AsyncClient.find_contact`.
 
         """
         timers = await self.list_timers(name=name, chat=chat)
@@ -457,7 +458,7 @@ class Context(
         Return the key of the next send.
 
         Raises:
-            ReplyLimitReached: It would be one reply too many; nothing was sent.
+            ReplyLimitReached: The bot replied too often in this chat; nothing was sent.
         """
         self._ordinal += 1
         key = f"{self.key}/{self._ordinal}"

@@ -2,8 +2,9 @@
 The conversations of one bot: their keys, a cache, and a transaction for each handler.
 
 A transaction has a conversation for itself from its first use until it ends. So handlers that share a conversation run
-one after the other, and each sees what the one before has committed, stored or not: the journal stores the commits of a
-consumer in their order. The rows of recent conversations stay in memory, because only this bot changes them.
+one after the other, and each sees the commits of the one before, even before they are stored: the journal stores the
+commits of a consumer in their order. The rows of recent conversations stay in memory, because only this bot changes
+them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 StateKey: TypeAlias = Literal["chat", "person"] | Callable[[Event], str]
 """
-What has a state of its own: each chat, each person in each chat, or what a function returns for an event.
+The scope of a state: each chat, each person in each chat, or each text that a function of the event returns.
 """
 
 CACHED = 10_000
@@ -52,7 +53,7 @@ class CachedConversation:
         self.is_loaded: bool = False
         """Whether the row was read from the journal."""
         self.former_key: str = ""
-        """An earlier key of the row, which the next change replaces; empty for none."""
+        """An earlier key of the row, which the next change replaces; empty if the key is the first one."""
         self.lock: asyncio.Lock = asyncio.Lock()
         self.users: int = 0
         """Number of transactions that hold the conversation or wait for it."""
@@ -64,7 +65,7 @@ class Conversations:
 
     Args:
         client: The account's client.
-        key: What has a state of its own.
+        key: The scope of a state.
     """
 
     def __init__(self, client: AsyncClient, key: StateKey) -> None:
@@ -76,7 +77,7 @@ class Conversations:
         self._is_listed = False
         """Whether the cache was filled with the conversations of the journal."""
         self._has_all = False
-        """Whether each conversation of the journal is in memory, so that another one need not be looked up."""
+        """Whether all conversations of the journal are in memory, so that an unknown key need not be looked up."""
         self._listing = asyncio.Lock()
         self._lasting_ids: dict[ContactId, str] = {}
         self.on_deadline: Callable[[float], object] = lambda _: None
@@ -86,7 +87,7 @@ class Conversations:
         return f"Conversations({len(self._cache)} in memory)"
 
     def open(self, subscription: Subscription) -> None:
-        """Use a subscription, whose consumer stores the conversations; nothing is cached of an earlier one."""
+        """Use a subscription, whose consumer stores the conversations; forget the cache of an earlier subscription."""
         self._subscription = subscription
         self._cache.clear()
         self._is_listed = self._has_all = False
@@ -206,7 +207,7 @@ class Conversations:
         cached.is_loaded = True
 
     async def _read_row(self, key: str) -> ConversationRow | None:
-        """Return the committed row of a key; None without one."""
+        """Return the committed row of a key; None if there is no row."""
         cached = self._cache.get(key)
         if cached is not None and cached.is_loaded:
             return None if cached.row.is_empty else cached.row
@@ -216,7 +217,7 @@ class Conversations:
         return await use_journal(subscription.name, lambda: subscription.conversation(key))
 
     def _forget_oldest(self) -> None:
-        """Remove conversations from memory that were not used for the longest time and are not in use."""
+        """Remove the least recently used conversations from memory, except those in use."""
         oldest = islice(self._cache.items(), max(len(self._cache) - CACHED, 0))
         for key in [key for key, cached in oldest if not cached.users]:
             del self._cache[key]
@@ -226,11 +227,11 @@ class Conversations:
 
     async def _keys_of(self, event: Event) -> list[str]:
         """
-        Return the key of an event's conversation, and then those that it had if a contact had no identity yet.
+        Return the key of an event's conversation, and then the keys that it had before a contact had an identity.
 
         Raises:
             UnknownContact: The event has no chat.
-            TypeError: The bot's own function returned something else than a text.
+            TypeError: The bot's own function did not return a text.
         """
         if callable(self._key):
             key = self._key(event)
@@ -249,7 +250,7 @@ class Conversations:
         return [f"{one}/{other}" for one in dict.fromkeys((place, chat)) for other in dict.fromkeys((person, author))]
 
     async def _find_lasting_id(self, contact_id: ContactId) -> str:
-        """Return the number of a contact's identity, because ids are new at each login; without one, the id."""
+        """Return the number of a contact's identity, because ids change at each login; the id without an identity."""
         lasting: str = contact_id
         if contact_id == self._client.account.id:
             lasting = "me"
@@ -261,7 +262,7 @@ class Conversations:
         return lasting
 
     async def _find_identity(self, contact_id: ContactId) -> str:
-        """Return the number of a contact's identity; the id if it has none, once all contacts are matched."""
+        """Return the number of a contact's identity; once all contacts are matched, the id if no identity was found."""
         found = await find_identity_of(self.opened().part.identities, contact_id)
         if found is None:
             try:
@@ -272,7 +273,7 @@ class Conversations:
 
 
 class ConversationTransaction(msgspec.Struct, eq=False):  # a struct, because there is one per event
-    """The use of one conversation by one handler: what it reads and changes, until the handler has ended."""
+    """One handler's transaction on a conversation, which lasts until the handler has ended."""
 
     _conversations: Conversations
     """The conversations of the bot."""

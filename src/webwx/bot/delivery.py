@@ -40,16 +40,17 @@ async def deliver(
     counts: DeliveryCounts | None = None,
 ) -> None:
     """
-    Call a handler for each event, for ever: events of one chat in their order, those of several chats concurrently.
+    Call a handler for each event, without end: for events of one chat in their order, for several chats concurrently.
 
-    The client needs a journal. An event is acknowledged when the handler has returned. If the handler raises, an exit
-    or a cancellation included, it is called again after a delay; after the last attempt the event becomes a dead
+    The client needs a journal. An event is acknowledged when the handler has returned. If the handler raises (also
+    `SystemExit` or a cancellation), it is called again after a delay; after the last attempt the event becomes a dead
     letter, and the next event of the chat is handled. An event that was not acknowledged when the process ended is
     delivered again, with `redelivered` set.
 
-    When this is cancelled, nothing more is fetched, running handlers may take ten seconds to end, and the
-    acknowledgements are stored; a second cancellation ends it at once. When the client is closed, this returns. It
-    installs no signal handlers: a program that has to stop cleanly on SIGTERM cancels this from its own.
+    When the call is cancelled, no more events are fetched, running handlers may take ten seconds to end, and the
+    acknowledgements are stored; a second cancellation ends the call at once. When the client is closed, the call
+    returns. It installs no signal handlers: a program that has to stop cleanly on SIGTERM cancels the call in a signal
+    handler of its own.
 
     Args:
         client: A client that is logged in.
@@ -59,8 +60,8 @@ async def deliver(
         attempts: Number of attempts after which an event becomes a dead letter.
         time_limit: Seconds after which an asynchronous handler is cancelled, which counts as a failure. A plain
             function cannot be cancelled; it is only logged, like every call that takes longer than 30 s.
-        in_flight: Greatest number of events in memory.
-        threads: Greatest number of plain functions that run at the same time.
+        in_flight: Maximum number of events in memory.
+        threads: Maximum number of plain functions that run at the same time.
         counts: Counters to use.
 
     Raises:

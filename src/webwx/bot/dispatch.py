@@ -1,5 +1,5 @@
 """
-Dispatch: call the handler of each event that the chat queues hand out.
+Dispatch: call the handler of each event that comes from the chat queues.
 
 The handler is called inside the middleware. An error is reported to the `on_error` functions before the chat queue
 counts the failed attempt. There is no task per event.
@@ -60,7 +60,7 @@ _log = logging.getLogger("webwx.bot")
 
 
 class Listeners:
-    """Functions that a bot calls beside its handlers."""
+    """Functions of a bot that are called in addition to its handlers."""
 
     def __init__(self) -> None:
         self.middleware: list[Middleware] = []
@@ -78,10 +78,10 @@ class Dispatch:
         client: The client, which is logged in.
         conversations: The bot's conversations.
         router: The bot's handlers.
-        listeners: Functions to call beside the handlers.
-        commands: How commands are taken.
+        listeners: Functions to call in addition to the handlers.
+        commands: Prefixes of commands, and where the bot answers with usage and help.
         accounts: The accounts of this process.
-        threads: Greatest number of plain functions that run at the same time.
+        threads: Maximum number of plain functions that run at the same time.
         attempts: Number of attempts after which an event becomes a dead letter.
         time_limit: Seconds after which an asynchronous handler is cancelled.
         replies_per_minute: Replies in one chat within a minute that the loop guard allows; 0: no limit.
@@ -111,12 +111,12 @@ class Dispatch:
         self._conversations = conversations
         handlers = tuple(router.handlers())
         self._command_parser = CommandParser(commands.all_prefixes) if any(each.command for each in handlers) else None
-        """None: no handler has a command."""
+        """Parser of commands; None if no handler has a command."""
         self._answers = CommandAnswers(commands)
         self._http_routes = HttpRoutes(router.http_handlers())
         self._routes = Routes((*make_help(handlers, commands.help_names, self._answers), *handlers))
         self._plans = dict(router.call_plans())
-        """Of the handlers that have injected parameters."""
+        """Call plans of the handlers that have injected parameters."""
         self._listeners = listeners
         self._middleware = [(each, router.plan_call(each)) for each in listeners.middleware]
         """Middleware with its plans, the outermost first."""
@@ -149,7 +149,7 @@ class Dispatch:
         Call the handler of an event.
 
         Returns:
-            The event is acknowledged: with the state, which was used.
+            Whether the event was acknowledged already, in one transaction with the state.
         """
         event = delivered.event
         handlers = self._routes.of(type(event))
@@ -266,7 +266,7 @@ class Dispatch:
         return proceed
 
     async def _call_with_injected_values(self, handler: Handler, context: Context) -> None:
-        """Call a handler inside the middleware; either or both have injected values, or the words of a command."""
+        """Call a handler inside the middleware, with injected values for both or with the words of a command."""
         async with CallScope(context) as scope:
             plan = self._plans.get(handler)
             proceed: Proceed
@@ -368,7 +368,7 @@ class Dispatch:
         await self._call_at_due_time(timer.handler, context)
 
     async def call_one_shot(self, handler: OneShotHandler, timer: StoredTimer, chat: ContactId) -> None:
-        """Call the handler of a one-shot timer, in a chat that is empty for none."""
+        """Call the handler of a one-shot timer, with its chat; an empty id for a timer without a chat."""
         attempt = timer.failures + 1
         context = Context(
             self._client, Event(), key=f"{self._name}/timer/{timer.number}", attempt=attempt,
@@ -461,7 +461,7 @@ class Dispatch:
             await self._call_and_log_errors(name, partial(self._call_beside_handlers, listener, again, event, error))
 
     async def _call_and_log_errors(self, name: str, call: Callable[[], Awaitable[object]]) -> None:
-        """Call a function that gets no second attempt, and log what it raises."""
+        """Call a function that gets no second attempt, and log its error."""
         try:
             await call()
         except ReplyLimitReached:
@@ -478,7 +478,7 @@ class Dispatch:
     async def _call_beside_handlers(
         self, function: Callable[..., object], context: Context, *arguments: object
     ) -> None:
-        """Call a function that is no handler with a context, further arguments and its injected values."""
+        """Call a function other than a handler with a context, further arguments and its injected values."""
         plan = self._router.plan_call(function)
         async with CallScope(context) as scope:
             await self._call_injected(scope, plan, function, context, *arguments)
@@ -491,6 +491,6 @@ class Dispatch:
 
 
 def _is_cancelled(error: BaseException) -> bool:
-    """Return whether an error ends the bot and is not a failure of the function that raised it."""
+    """Return whether an error ends the bot, instead of counting as a failure of the function that raised it."""
     task = asyncio.current_task()
     return isinstance(error, KeyboardInterrupt) or (task is not None and task.cancelling() > 0)

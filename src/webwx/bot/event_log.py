@@ -1,4 +1,4 @@
-"""Debug mode's record of one event: which handler got it, how long that took, and why others did not match."""
+"""Debug mode's record of one event: the handler that got it, the time, and why other handlers did not match."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _log = logging.getLogger("webwx.bot")
 
 class EventLog:
     """
-    Collects what happens to one event and logs it when the event is done with.
+    Collects the steps of handling one event, and logs them at the end.
 
     The lines name people and chats, so they are written in debug mode only.
 
@@ -37,11 +37,11 @@ class EventLog:
         self._reasons: dict[Handler, str] = {}
 
     def did_not_match(self, handler: Handler, reason: str) -> None:
-        """Record why a handler was passed over."""
+        """Record why a handler did not match."""
         self._reasons[handler] = reason
 
     def chose(self, handler: Handler) -> None:
-        """Record the handler that the event goes to."""
+        """Record the handler that gets the event."""
         self._chosen = handler
 
     def write(self, seconds: float, outcome: str = "") -> None:
@@ -50,7 +50,7 @@ class EventLog:
 
         Args:
             seconds: The event loop's clock now.
-            outcome: What to add when the handler did not return, such as `failed`.
+            outcome: Text to add if the handler did not return, such as `failed`.
 
         """
         event = self._context.event
@@ -78,7 +78,7 @@ class EventLog:
 
 
 def _origin(context: Context) -> str:
-    """Return the sender of an event and, if it is in a chatroom, the name of that, such as ` from 阿华 in 家人群`."""
+    """Return the sender of an event, with the name of its chatroom if it has one, such as ` from 阿华 in 家人群`."""
     event, client = context.event, context.client
     if getattr(event, "is_self", False):
         return " from this account"

@@ -1,8 +1,8 @@
 """
-What a log line says about an exception that a handler raised.
+Text of log lines about an exception that a handler raised.
 
-Its type, the handler's stack frames and their source lines are always shown. Its message is shown only in debug mode,
-because it may quote a message.
+The type of the exception, the handler's stack frames and their source lines are always shown. The message of the
+exception is shown only in debug mode, because it may quote a message.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _FRAMEWORK = {Path(__file__).parents[1], Path(asyncio.__file__).parent}
-"""Folders whose frames are not the handler's own: this package, and asyncio, which waits for it."""
+"""Folders whose frames are left out: this package, and asyncio, which waits for the handler."""
 
 
 def describe(error: BaseException) -> str:
@@ -33,7 +33,7 @@ def trace(error: BaseException, *, with_messages: bool) -> str:
 
     Args:
         error: The exception.
-        with_messages: Add the messages of the exceptions, which may hold text of a chat.
+        with_messages: Add the messages of the exceptions, which may contain text of a chat.
 
     """
     return "\n".join(line for each in _chain(error) for line in _lines(each, with_messages=with_messages))

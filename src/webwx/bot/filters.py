@@ -63,11 +63,11 @@ class ConditionKeywordsWithoutRegex(TypedDict, total=False):
     sender: To | tuple[To, ...]
     """The message's author is this person, or one of these, in any chat."""
     mentions_me: bool
-    """The text mentions this account, by `@` and its name in the chatroom or its nickname; False: it does not."""
+    """The text mentions this account by `@` and its name in the chatroom or its nickname; False: no mention."""
     group: bool
     """The event's chat is a chatroom; False: it is a chat with one person."""
     state: StepChoice | tuple[StepChoice, ...]
-    """The conversation is at this step, at any step of this class, or at none (None), or at one of several."""
+    """The conversation is at this step, at any step of this class, or at no step (None); a tuple for several."""
 
 
 class ConditionKeywords(ConditionKeywordsWithoutRegex, total=False):
@@ -128,8 +128,8 @@ def make_regex(pattern: object) -> re.Pattern[str]:
     Return the compiled pattern of `regex`.
 
     Raises:
-        TypeError: It is not a pattern for text.
-        ValueError: It cannot be compiled.
+        TypeError: The value is not a pattern for text.
+        ValueError: The pattern cannot be compiled.
     """
     if isinstance(pattern, re.Pattern) and isinstance(pattern.pattern, str):
         return pattern
@@ -146,7 +146,7 @@ def make_flag(keyword: str, value: object) -> bool:
     Return the value of `own` or `backlog`.
 
     Raises:
-        TypeError: It is neither True nor False.
+        TypeError: The value is neither True nor False.
     """
     if not isinstance(value, bool):
         raise TypeError(f"{keyword}= cannot be {value!r}; {_EXPECTED[keyword]}.")
@@ -157,8 +157,8 @@ class ContactFilter:
     """
     The filter of `chat`, `sender` or `allow`.
 
-    A name is looked up for each event, because names change. A name that no contact has, or several have, matches
-    nothing: a stranger who takes a friend's nickname must not be taken for the friend.
+    A name is looked up for each event, because names change. A name that no contact has, or that several have, matches
+    no event: a stranger with a friend's nickname must not count as the friend.
 
     Args:
         keyword: `chat`, `sender`, or `allow`, which means the chat as well.

@@ -1,7 +1,8 @@
 """
 HTTP handlers of a bot: functions that a gateway calls for requests, registered with `@bot.on_http("/deploy")`.
 
-The gateway checks the key and the size of a request before it calls one; a bot without a gateway gets no HTTP requests.
+The gateway checks the key and the size of a request before it calls a handler; a bot without a gateway gets no HTTP
+requests.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
 class InvalidBody(InvalidRequest):
-    """The body of the request is not what the handler expects."""
+    """The body of the request does not have the form that the handler expects."""
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +45,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     query: Mapping[str, str] = {}
     """Parameters of the query; of a repeated parameter, the last value."""
     headers: Mapping[str, str] = {}
-    """Headers by their names in lower case, without those that hold credentials."""
+    """Headers by their names in lower case, without headers that contain credentials."""
     body: bytes = b""
     key: str
     """Idempotency key of the request, or a random one."""
@@ -60,7 +61,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
         The body as text.
 
         Raises:
-            InvalidBody: It is not UTF-8; the gateway answers 422.
+            InvalidBody: The body is not UTF-8; the gateway answers 422.
         """
         try:
             return self.body.decode()
@@ -72,7 +73,7 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
         Return the body, which is JSON, as a type such as a `msgspec.Struct` or `dict[str, str]`.
 
         Raises:
-            InvalidBody: It is not JSON of this type; the gateway answers 422.
+            InvalidBody: The body is not JSON of this type; the gateway answers 422.
         """
         try:
             return msgspec.json.decode(self.body, type=kind)
@@ -145,10 +146,11 @@ class HttpRoutes:
     The HTTP handlers of a bot by method and path.
 
     Args:
-        handlers: The handlers, each with the plan of its injected parameters; None without such parameters.
+        handlers: The handlers, each with the plan of its injected parameters; None for a handler without such
+        parameters.
 
     Raises:
-        ValueError: Two of them have the same method and path.
+        ValueError: Two handlers have the same method and path.
     """
 
     def __init__(self, handlers: Iterable[tuple[HttpHandler, CallPlan | None]]) -> None:
@@ -165,7 +167,7 @@ class HttpRoutes:
         return bool(self._found)
 
     def find(self, method: str, path: str) -> tuple[HttpHandler, CallPlan | None] | None:
-        """Return the handler of a method and path; None without one."""
+        """Return the handler of a method and path; None if there is no handler."""
         return self._found.get((method, path))
 
     def methods_of(self, path: str) -> list[str]:
@@ -183,7 +185,7 @@ def check_path(path: str) -> str:
     Return the path of a handler.
 
     Raises:
-        ValueError: It is invalid.
+        ValueError: The path is invalid.
     """
     if not _PATH.fullmatch(path):
         raise ValueError(

@@ -1,8 +1,9 @@
 """
 Dependency injection: values for the keyword-only parameters of a function.
 
-A parameter gets the value that is provided under its name, else the one value that has its type. A router's own values
-come before those of the routers that include it. The choice is made once, when a bot starts: the result is a call plan.
+A parameter gets the value that is provided under its name, or else the only value that has its type. A router's own
+values take precedence over those of the routers that include it. The choice is made once, when a bot starts: the result
+is a call plan.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class ProvidedValue:
     def __init__(self, value: object) -> None:
         self.value = value
         self.kind: type | None = type(value)
-        """Its type."""
+        """Type of the value."""
 
 
 class Factory:
@@ -58,7 +59,7 @@ class Factory:
     A function that makes a value for one call.
 
     Raises:
-        TypeError: It cannot be called with a context, and not without arguments either.
+        TypeError: The function can be called neither with a context nor without arguments.
     """
 
     def __init__(self, function: Callable[..., object]) -> None:
@@ -71,7 +72,7 @@ class Factory:
 
     @property
     def kind(self) -> type | None:
-        """The type of its values by its annotation; None if that names no class."""
+        """The type of its values by its annotation; None if the annotation is not a class."""
         if isinstance(self._function, type):
             return self._function
         result = resolve_annotation(self._function, getattr(self._function, "__annotations__", {}).get("return"))
@@ -124,11 +125,11 @@ class Providers:
         self._all.append(source)
 
     def named(self, name: str) -> ProvidedValue | Factory | None:
-        """Return what has a name."""
+        """Return the value or factory that is provided under a name."""
         return self._named.get(name)
 
     def of_kind(self, kind: type) -> list[ProvidedValue | Factory]:
-        """Return everything of a type: what has exactly this type, else what has a subtype."""
+        """Return the values and factories of exactly this type; if no value has it, those of a subtype."""
         exact = [each for each in self._all if each.kind is kind]
         return exact or [each for each in self._all if each.kind is not None and _is_subclass(each.kind, kind)]
 
@@ -159,7 +160,7 @@ class InjectedParameters:
             chain: The providers of the function's router, then those of the routers that include it.
 
         Raises:
-            TypeError: Nothing provides a parameter without a default, or several values have its type.
+            TypeError: No value is provided for a parameter without a default, or several values have its type.
         """
         plan = CallPlan()
         for parameter in self._parameters:
@@ -181,7 +182,7 @@ class InjectedParameters:
         return plan
 
     def _find(self, parameter: Parameter, chain: Sequence[Providers]) -> ProvidedValue | Factory | str | None:
-        """Return what provides a parameter; a text is the name of an attribute of the context."""
+        """Return the source of a parameter's value; a text is the name of an attribute of the context."""
         for providers in chain:
             if (named := providers.named(parameter.name)) is not None:
                 return named
@@ -203,7 +204,7 @@ class InjectedParameters:
 
 
 class CallPlan:
-    """Where the value of each injected parameter of a function comes from."""
+    """The source of the value of each injected parameter of a function."""
 
     def __init__(self) -> None:
         self.values: dict[str, object] = {}
@@ -258,7 +259,7 @@ class CallScope:
 
 
 def _class_of(annotation: object) -> type | None:
-    """Return the class that an annotation such as `Database | None` names; None if it names none, several or any."""
+    """Return the class of an annotation such as `Database | None`; None if it has no class, several, or `Any`."""
     if typing.get_origin(annotation) in (Union, UnionType):
         kinds = [each for each in typing.get_args(annotation) if each is not NoneType]
         return _class_of(kinds[0]) if len(kinds) == 1 else None

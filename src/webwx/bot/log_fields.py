@@ -1,9 +1,10 @@
 """
 Fields of log records beside the message: the bot, the event's number, and the chat.
 
-The records of this package have them as attributes, as `logging` adds them with `extra`. While a handler runs, they are
-bound for a formatter that asks for them, which adds them to the records of the handler's own program. The chat is a
-digest of its id: equal for the same chat of one login, and of no use to find out who it is.
+The records of this package have the fields as attributes, which `logging` adds with `extra`. While a handler runs, the
+fields are also bound to its context, if a formatter asked for this; the formatter then adds them to the records of the
+handler's own program. The chat is a digest of its id: equal for the same chat of one login, and it does not reveal the
+chat.
 """
 
 from __future__ import annotations

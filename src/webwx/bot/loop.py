@@ -1,4 +1,4 @@
-"""The event loop of a long-running process: uvloop's where it is installed, else Python's own."""
+"""The event loop of a long-running process: uvloop's if it is installed, otherwise Python's own."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _quick_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 def _has_streams() -> bool:
-    """Return whether all three standard streams are open: uvloop crashes if its own file gets the number of one."""
+    """Return whether all standard streams are open: uvloop crashes if its own file gets the number of a closed one."""
     try:
         for number in range(3):
             os.fstat(number)

@@ -1,8 +1,8 @@
 """
-The loop guard: stop a bot that replies to another bot, before the platform stops it.
+The loop guard: silence a bot that replies to another bot, before the platform blocks the account.
 
-Two bots that reply to each other never end, and the platform treats that as abuse. The guard counts a bot's replies per
-chat: sends into the chat of the event that caused them. A chat with too many replies is silenced until nothing has
+Two bots that reply to each other never stop, and the platform treats this as abuse. The guard counts a bot's replies
+per chat: sends into the chat of the event that caused them. A chat with too many replies is silenced until no event has
 arrived there for a while. Time is the event loop's, which does not change when the wall clock is set.
 """
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from webwx.model.messages import Event
 
 MAX_REPLIES = 20
-"""Replies in one chat within `WINDOW` that are allowed; the next one counts as a loop."""
+"""Maximum number of replies in one chat within `WINDOW`; the next reply counts as a loop."""
 
 WINDOW = 60.0
-"""Seconds in which replies are counted, and without an event in a silenced chat after which it is allowed again."""
+"""Seconds in which replies are counted; a silenced chat is allowed again after as many seconds without an event."""
 
 _log = logging.getLogger("webwx.bot")
 
@@ -38,7 +38,7 @@ class LoopGuard:
     The loop guard of one bot, for one event loop.
 
     Args:
-        limit: Replies in one chat within the window that are allowed; 0: no limit.
+        limit: Maximum number of replies in one chat within the window; 0: no limit.
         window: Seconds.
         on_loop: Called once for each chat that is silenced, during the send that is refused.
     """
@@ -71,10 +71,11 @@ class LoopGuard:
         """
         Count a send that an event has caused, before it leaves.
 
-        A message that was written before the bot started is no reply to the bot, so a reply to it is not counted.
+        A reply to a message that was written before the bot started is not counted, because that message answers no
+        bot.
 
         Raises:
-            ReplyLimitReached: It would be one reply too many in the event's chat, or the chat is silenced already.
+            ReplyLimitReached: The limit is reached in the event's chat, or the chat is silenced already.
         """
         chat = _counted_chat(event)
         if chat is None or to != chat or event.backlog or not self._limit:
@@ -125,7 +126,7 @@ class LoopGuard:
 
 
 def _counted_chat(event: Event) -> ContactId | None:
-    """Return the chat of another person's message; in `filehelper`, also of this account's own."""
+    """Return the chat of another person's message, or of this account's own message in `filehelper`."""
     match event:
         case Message(is_self=is_self, chat=chat) | MessageRecalled(is_self=is_self, chat=chat):
             return chat if not is_self or chat == FILEHELPER else None

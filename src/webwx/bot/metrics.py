@@ -1,8 +1,8 @@
 """
 Metrics: what the bots and accounts of a process do, as text for Prometheus.
 
-Counts are read when the text is made, from where they are kept anyway. Only the seconds of handlers are measured as
-they run, by a middleware. Labels are the bot's name and a number for its account, never a name or an id. The library
+Counts are read from the bots and accounts when the text is made. Only the run times of handlers are measured as they
+run, by a middleware. Labels are the bot's name and a number for its account, never a name or an id. The library
 prometheus-client writes the text; it is imported with the first `Metrics`.
 """
 
@@ -70,7 +70,7 @@ class Metrics:
         self._bots: dict[Bot, str] = {}
         """The bots, each with the number of its account."""
         self._measured: dict[str, AccountMeasurement] = {}
-        """What was measured for the present text, by the number of the account."""
+        """Measurements for the present text, by the number of the account."""
 
     # -- what is measured --------------------------------------------------------------------------------------------
 
@@ -80,16 +80,16 @@ class Metrics:
 
         Args:
             account: The account, such as a client.
-            number: Its number; None: one more than the number of accounts before it.
+            number: Its number; None: the number of accounts after it is added.
         """
         return self._accounts.setdefault(account, str(len(self._accounts) + 1 if number is None else number))
 
     def add_bot(self, bot: Bot, account: AsyncClient | int) -> None:
-        """Add a bot and its account, which may be the number of one that was added; again after each login."""
+        """Add a bot and its account, or the number of an account that was added; call this after each login."""
         self._bots[bot] = str(account) if isinstance(account, int) else self.add_account(account)
 
     def time_handlers(self, bot: Bot) -> None:
-        """Measure the calls of a bot's handlers; the bot does not run yet."""
+        """Measure the calls of a bot's handlers; call this before the bot runs."""
 
         async def measured(_ctx: Context, _event: Event, proceed: Proceed) -> None:
             begun = time.perf_counter()

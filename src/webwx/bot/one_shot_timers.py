@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 AT_ONCE = 16
-"""Greatest number of calls that run at the same time."""
+"""Maximum number of calls that run at the same time."""
 
 _LOOK = 60.0
 """Maximum number of seconds between two checks of the system clock, which may be set at any time."""
@@ -48,7 +48,7 @@ _log = logging.getLogger("webwx.bot")
 
 
 class TimerCounts(msgspec.Struct):
-    """Number of calls of a bot's timers, one-shot or not, by what became of them."""
+    """Number of calls of a bot's timers of both kinds, by outcome."""
 
     done: int = 0
     failed: int = 0
@@ -62,7 +62,8 @@ class OneShotTimers:
         handlers: The handlers that may be called, by their names.
         client: The account's client.
         part: The account's part of the journal.
-        call: Calls a handler for a timer, in a chat that is empty for none; its errors count as failed attempts.
+        call: Calls a handler for a timer with the id of its chat, which is empty without a chat; its errors count as
+            failed attempts.
         bot: The bot's name.
         attempts: Number of attempts after which a call is given up.
         counts: Counters to use.
@@ -90,18 +91,18 @@ class OneShotTimers:
         self._counts = counts
         self._is_debug = debug
         self._news = asyncio.Event()
-        """Set when there may be something else to wait for."""
+        """Set when the earliest due time may have changed."""
         self._running: set[int] = set()
         """Numbers of the timers whose handlers run."""
         self._ended: set[int] = set()
-        """Numbers of the timers whose calls have ended since the last look began."""
+        """Numbers of the timers whose calls have ended since the last query for due timers began."""
         self._skipped: set[int] = set()
         """Numbers of the timers that cannot be called by this process."""
         self._scheduler = JobScheduler(self._fail)
         self._began_at = 0.0
         """Time at which `run` began, in seconds since 1970."""
         self._error: BaseException | None = None
-        """Error of a call that is not its handler's, which ends `run`."""
+        """Error of a call that its handler did not cause; it ends `run`."""
 
     # -- scheduling --------------------------------------------------------------------------------------------------
 
@@ -115,7 +116,7 @@ class OneShotTimers:
             handler: The handler, or its name.
             due_at: Time of the call, in seconds since 1970.
             key: Idempotency key.
-            chat: Chat that the call is for; empty for none.
+            chat: Chat of the call; empty without a chat.
             name: Name for the bot's own use.
             data: Data for the handler, which can be encoded as JSON.
 
@@ -186,7 +187,7 @@ class OneShotTimers:
         self._news.set()
 
     async def _start_due(self) -> float | None:
-        """Start the calls that are due; return the seconds until the next look, None to wait for news."""
+        """Start the calls that are due; return the seconds until the next check, None to wait for a change."""
         self._ended.clear()
         query = TimerQuery(bot=self._bot, limit=AT_ONCE + len(self._skipped) + 1)
         rows = await use_journal(self._bot, lambda: self._store.find(query))
@@ -203,7 +204,7 @@ class OneShotTimers:
         return None
 
     async def _call_handler(self, timer: StoredTimer) -> None:
-        """Call a timer's handler, and store what became of it."""
+        """Call a timer's handler, and store the outcome."""
         try:
             handler = self._handlers.get(timer.handler)
             if handler is None:
@@ -238,7 +239,8 @@ class OneShotTimers:
         """
         Count the attempt at a timer that was due before the start, and return whether to make it.
 
-        A crash may have interrupted it, and if its handler causes the crash, it must not crash every process.
+        A crash may have interrupted the attempt. If the handler itself causes the crash, it must not crash every later
+        process.
         """
         if timer.failures < self._attempts:
             await self._postpone(timer, timer.due_at, timer.failures + 1)

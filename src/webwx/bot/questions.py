@@ -1,8 +1,9 @@
 """
 Questions: texts with which a handler waits for the answer of the event's author, in one call.
 
-An answer is taken out of the chat's queue, is acknowledged together with the event of the handler, and is given again
-when the handler is called again. It is kept in memory only: a restart delivers the event and the answer again.
+An answer is removed from the chat's queue, is acknowledged together with the event of the handler, and is returned
+again when the handler is called again. It is held in memory only: after a restart the event and the answer are
+delivered again.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ class Dialogue:
     The questions of the handler of one event, and their answers.
 
     Args:
-        event: The event; its author answers, or in a chat without an author the other person.
+        event: The event; the answer comes from its author or, for an event without an author, from the other person in
+        the chat.
     """
 
     def __init__(self, event: Event) -> None:
@@ -39,11 +41,11 @@ class Dialogue:
         return f"Dialogue({len(self.answers)} answers)"
 
     def begin_attempt(self) -> None:
-        """Return the same answers again, from the first one on."""
+        """Start again with the first answer."""
         self._next = 0
 
     def next_answer(self) -> Delivered | None:
-        """Return the answer that an earlier attempt had to the next question; None without one."""
+        """Return the answer that an earlier attempt got to the next question; None if there is no such answer."""
         if self._next == len(self.answers):
             return None
         self._next += 1

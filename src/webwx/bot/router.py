@@ -1,8 +1,9 @@
 """
 Routers: choose the handler of an event.
 
-Handlers are tried in the order in which they were registered, a router's own before those of the routers it includes;
-the first one that matches gets the event. Which handlers accept an event class is computed once per class.
+Handlers are tried in the order in which they were registered, a router's own before those of the routers that it
+includes; the first handler that matches gets the event. The handlers that accept an event class are computed once per
+class.
 """
 
 from __future__ import annotations
@@ -177,10 +178,10 @@ class Router:
         Each event goes to the first handler that matches, and to no other.
 
         Args:
-            event_types_and_filters: Event classes, one of which the event must have; without any, every message
-                matches, or every text if there is a `command`. Then filter functions, which are called after the
-                keywords were checked, with the event or with the context and the event, and may be asynchronous.
-                Changes of contacts and activity of the phone go only to handlers that name their class.
+            event_types_and_filters: Event classes, then filter functions. The event must have one of the classes;
+                without a class, every message matches, or every text if there is a `command`. Filter functions are
+                called after the keywords were checked, with the event or with the context and the event, and may be
+                asynchronous. Changes of contacts and phone activity go only to handlers that name their class.
             keywords: Further filters, see `FilterKeywords`.
 
         Raises:
@@ -207,13 +208,13 @@ class Router:
         Register a handler of HTTP requests: `@bot.on_http("/deploy")` above `async def deploy(ctx, request)`.
 
         A gateway calls it for requests to `/bots/<name of the bot>/deploy` with a key that has the scope `bots`; see
-        `webwx serve --bot`. It returns a text, None (204), an `HttpResponse`, or anything that can be written as JSON.
-        A plain function runs in a thread, with a `SyncContext`. Its context has no event and no chat, so a send names
-        its recipient; a request that is repeated with the same `Idempotency-Key` sends nothing twice.
+        `webwx serve --bot`. The handler returns a text, None (204), an `HttpResponse`, or anything that can be written
+        as JSON. A plain function runs in a thread, with a `SyncContext`. Its context has no event and no chat, so a
+        send names its recipient; a request that is repeated with the same `Idempotency-Key` sends nothing twice.
 
         Args:
             path: Path below the bot's, such as `/deploy`.
-            methods: Methods that it takes.
+            methods: Methods of the requests that it handles.
 
         Raises:
             TypeError: The function cannot be called with a context and a request.
@@ -230,7 +231,7 @@ class Router:
 
     def include(self, router: Router) -> None:
         """
-        Try another router's handlers as well, after this router's own and those of routers included before.
+        Try another router's handlers too, after this router's own and those of the routers included before.
 
         Raises:
             TypeError: The argument is not a router.
@@ -264,11 +265,11 @@ class Router:
 
     def provider(self, function: Function) -> Function:
         """
-        Provide what a function makes for each call, under the function's name and by its return annotation.
+        Provide the result of a function, which is called for each call, under its name and its return annotation.
 
         The function is called in the event loop with the context, or without arguments, and may be asynchronous. It may
-        `yield` the value: what stands behind the `yield` runs when the handler has ended, and a failure of the handler
-        is raised at the `yield`.
+        `yield` the value: the code after the `yield` runs when the handler has ended, and a failure of the handler is
+        raised at the `yield`.
 
         Raises:
             TypeError: The function takes other arguments.
@@ -306,7 +307,7 @@ class Router:
             outer: The providers of the routers that include this one, the innermost first.
 
         Raises:
-            TypeError: Nothing provides a parameter.
+            TypeError: No value is provided for a parameter.
         """
         chain = (self._providers, *outer)
         for handler in self._handlers:
@@ -317,13 +318,13 @@ class Router:
 
     def http_handlers(self, outer: tuple[Providers, ...] = ()) -> Iterator[tuple[HttpHandler, CallPlan | None]]:
         """
-        Yield each HTTP handler with the plan of its injected parameters; None if it has none.
+        Yield each HTTP handler with the plan of its injected parameters; None for a handler without such parameters.
 
         Args:
             outer: The providers of the routers that include this one, the innermost first.
 
         Raises:
-            TypeError: Nothing provides a parameter.
+            TypeError: No value is provided for a parameter.
         """
         chain = (self._providers, *outer)
         for handler in self._http_handlers:
@@ -333,10 +334,10 @@ class Router:
 
     def plan_call(self, function: Callable[..., object]) -> CallPlan | None:
         """
-        Return the plan of a function that is no handler; None if it has no injected parameters.
+        Return the plan of a function other than a handler; None if it has no injected parameters.
 
         Raises:
-            TypeError: Nothing provides a parameter.
+            TypeError: No value is provided for a parameter.
         """
         injected = InjectedParameters(function)
         return injected.plan((self._providers,)) if injected else None
@@ -358,20 +359,20 @@ class Handler:
         rule = "A handler is called with a context and an event"
         choices: dict[str, Any] = dict(keywords)
         self.command: Command | None = None
-        """The command whose words are its further arguments; None: the handler is for other events."""
+        """The command whose words are the handler's further arguments; None: a handler without a command."""
         if "command" in choices:
             self.command = Command(function, choices.pop("command"), further_parameters(function, 2, rule))
         else:
             check_injectable(function, 2, rule)
         self.function = function
         self.name: str = name_of(function)
-        """Part of the idempotency keys of its sends."""
+        """Name of the handler, which is part of the idempotency keys of its sends."""
         self.is_plain: bool = not is_asynchronous(function)
-        """Whether it is a plain function, which runs in a thread."""
+        """Whether the handler is a plain function, which runs in a thread."""
         self.injected: InjectedParameters = InjectedParameters(function)
         """The parameters that get injected values."""
         self.is_direct: bool = not (self.is_plain or self.injected or self.command)
-        """Whether `start` is all that is needed to call it."""
+        """Whether a call of the handler needs only `start`."""
         self.event_types: tuple[type[Event], ...] = event_types or (
             (Message,) if self.command is None else (TextMessage,)
         )
@@ -379,7 +380,7 @@ class Handler:
         self.takes_backlog: bool = make_flag("backlog", choices.pop("backlog", True))
         self.regex: re.Pattern[str] | None = make_regex(choices.pop("regex")) if "regex" in choices else None
         self._conditions = (*filters, *((keyword, value) for keyword, value in choices.items()))
-        """The filters beside `own`, `backlog` and `command`."""
+        """The filters except `own`, `backlog` and `command`."""
         self._filters = tuple(_condition(each) for each in filters)
         self._contact_filters = {
             keyword: ContactFilter(keyword, choices.pop(keyword), self.name)
@@ -389,9 +390,9 @@ class Handler:
         self._steps = step_names(choices.pop("state")) if "state" in choices else None
         """Names of the steps that `state` accepts; None: any."""
         self._names = {keyword: names_in(keywords[keyword]) for keyword in self._contact_filters}
-        """The names and ids that `chat` and `sender` give, by keyword."""
+        """The names and ids in `chat` and `sender`, by keyword."""
         self._needs = tuple(keyword for keyword in ("group", "mentions_me") if choices.get(keyword) is True)
-        """Keywords that only match in a chatroom."""
+        """Keywords that match only in a chatroom."""
         self.has_async_filters: bool = bool(self._contact_filters or self._filters or self._steps is not None)
         """Whether some filters may wait; `reason_for_refusal` applies them."""
         checks = {keyword: make_check(keyword, value) for keyword, value in choices.items()}
@@ -413,7 +414,7 @@ class Handler:
 
     def unreachable(self, account: Account) -> str:
         """
-        Return why no event of File Transfer Helper, which has one chat and no contacts, can match; empty if one can.
+        Return why no event of File Transfer Helper (one chat, no contacts) can match; empty if some event can match.
 
         Args:
             account: The account that is logged in there.
@@ -462,7 +463,7 @@ class Handler:
         return self.regex is None or context.match is not None
 
     def reason_for_mismatch(self, context: Context) -> str:
-        """Return which filter `matches` found not to pass, in words for a log."""
+        """Return, as a text for the log, which filter did not pass in `matches`."""
         event = context.event
         if event.backlog and not self.takes_backlog:
             return "backlog= is False and the message is older than this run"
@@ -472,7 +473,7 @@ class Handler:
         return "regex= does not match"
 
     async def reason_for_refusal(self, context: Context) -> str:
-        """Apply the filters that `matches` leaves out; return the one that does not pass, empty if all of them do."""
+        """Apply the filters that `matches` leaves out; return which filter does not pass, empty if all pass."""
         for keyword, contact_filter in self._contact_filters.items():
             if not await contact_filter.matches(context.client, context.event):
                 return f"{keyword}= does not match"
@@ -506,7 +507,7 @@ def check_commands(handlers: Iterable[Handler]) -> None:
 
 
 def make_help(handlers: Iterable[Handler], names: tuple[str, ...], answers: CommandAnswers) -> Iterator[Handler]:
-    """Yield the handler that lists the commands of other handlers, unless all of its names are taken."""
+    """Yield the help handler, which lists the commands of other handlers, unless all of its names are taken."""
     taken = set[str]()
     for each in handlers:
         if each.command is not None:
@@ -542,7 +543,7 @@ class Routes:
 
 
 def _condition(filter_: FilterFunction | Filter) -> Condition:
-    """Return the condition of an argument of `on` that is no event class."""
+    """Return the condition of an argument of `on` that is not an event class."""
     if not callable(filter_) and not isinstance(filter_, Filter):
         raise TypeError(
             f"on() takes event classes, filters and keywords such as text=; got {filter_!r}.{_suggestion(filter_)}"
@@ -551,7 +552,7 @@ def _condition(filter_: FilterFunction | Filter) -> Condition:
 
 
 def _suggestion(value: object) -> str:
-    """Return a question with the event class that a text was probably meant for; empty without one."""
+    """Return a question with the event class that a text was probably meant for; empty if there is no similar class."""
     if not isinstance(value, str):
         return ""
     classes = {kind.__name__.lower(): kind.__name__ for kind in _with_subclasses(Event)}

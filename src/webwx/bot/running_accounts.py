@@ -21,7 +21,7 @@ class RunningAccounts:
         self._clients[name] = client
 
     def remove(self, name: str) -> None:
-        """Remove an account; nothing happens without one of this name."""
+        """Remove an account; do nothing if the name is unknown."""
         self._clients.pop(name, None)
 
     def client_of(self, name: str) -> AsyncClient:

@@ -2,7 +2,7 @@
 Schedules: the times at which a timer is due.
 
 `Every` measures elapsed time, even if the machine's clock is set; `Daily` and `Cron` follow the wall clock of a time
-zone. How cron expressions are read is the library cronsim's work, which follows Debian's cron.
+zone. The library cronsim reads cron expressions, in the way of Debian's cron.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun"
 _DAY = timedelta(days=1)
 
 _CLOCK_WAS_WRONG = 25 * 3600.0
-"""Seconds that a timer's last call may lie in the future by the wall clock; beyond it, the clock was wrong then."""
+"""Maximum number of seconds that a timer's last call may lie in the future; beyond it, the clock was wrong."""
 
 _WINDOWS = (300.0, 7_200.0, 2 * 86_400.0, 62 * 86_400.0, 2 * 366 * 86_400.0, 51 * 366 * 86_400.0)
-"""Seconds in which the latest time of a cron expression is looked for, one window after the other."""
+"""Lengths in seconds of the windows in which the latest time of a cron expression is searched, one after the other."""
 
 _ANY_DAY = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -40,7 +40,7 @@ class Schedule(Protocol):
 
     @property
     def is_wall_clock(self) -> bool:
-        """Whether it follows the wall clock, not elapsed time."""
+        """Whether the schedule follows the wall clock, not elapsed time."""
         ...
 
     @property
@@ -49,11 +49,11 @@ class Schedule(Protocol):
         ...
 
     def latest(self, now: float, last: float) -> float:
-        """Return the latest time at which it was due; not after `last` if it was not due since."""
+        """Return the latest time at which the timer was due; not after `last` if it was not due since."""
         ...
 
     def following(self, now: float, last: float) -> float:
-        """Return the next time at which it is due."""
+        """Return the next time at which the timer is due."""
         ...
 
 
@@ -85,7 +85,7 @@ class Daily:
     zone: tzinfo | None
     """Time zone; None: the machine's."""
     weekdays: frozenset[int]
-    """0 is Monday."""
+    """Numbers of the weekdays; 0 is Monday."""
     is_wall_clock = True
     tolerance = _CLOCK_WAS_WRONG
 
@@ -110,7 +110,7 @@ class Daily:
         return due
 
     def _moment(self, day: date) -> float | None:
-        """Return the time at which it is due on a day; None on a weekday without one."""
+        """Return the time at which the timer is due on a day; None if it is not due on this weekday."""
         if day.weekday() not in self.weekdays:
             return None
         wanted = datetime.combine(day, self.at)
@@ -174,7 +174,7 @@ class Cron:
         return next(self._times(now))
 
     def _times(self, after: float) -> Iterator[float]:
-        """Yield the times at which it is due after a moment."""
+        """Yield the times at which the timer is due after a moment."""
         start = datetime.fromtimestamp(after, MACHINE_ZONE if self._zone is None else self._zone)
         for each in self._times_after(self._fields, start):
             moment = each.timestamp()
@@ -190,7 +190,7 @@ class MachineZone(tzinfo):
         return None if when is None else when.replace(tzinfo=None).astimezone().utcoffset()
 
     def dst(self, when: datetime | None) -> timedelta | None:
-        """Return None: how much of the difference is daylight-saving time is not known."""
+        """Return None: the part of the difference that is daylight-saving time is not known."""
         del when
         return None
 
@@ -207,7 +207,7 @@ MACHINE_ZONE = MachineZone()
 
 
 def _local(moment: float, zone: tzinfo | None) -> datetime:
-    """Return what the wall clock of a time zone shows."""
+    """Return the date and time that the wall clock of a time zone shows."""
     return datetime.fromtimestamp(moment, zone).replace(tzinfo=None)
 
 
@@ -216,10 +216,10 @@ _TIME = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
 
 def parse_time(at: str) -> time_of_day:
     """
-    Return the time of day that a text such as `08:30` names.
+    Return the time of day of a text such as `08:30`.
 
     Raises:
-        ValueError: It names none.
+        ValueError: The text is not a time of day.
     """
     found = _TIME.fullmatch(at) if isinstance(at, str) else None
     if found is not None:

@@ -17,7 +17,7 @@ def check_signature(function: object, count: int, rule: str) -> None:
     Raise an error unless an object can be called with a number of arguments.
 
     Raises:
-        TypeError: It cannot; the text begins with the rule.
+        TypeError: The object cannot be called so; the text of the error begins with the rule.
     """
     if not callable(function):
         raise TypeError(f"{rule}; {function!r} is not callable.")
@@ -33,7 +33,7 @@ def name_of(function: Callable[..., object]) -> str:
 
 
 def accepts_arguments(function: Callable[..., object], count: int) -> bool | None:
-    """Return whether a function takes a number of arguments; None when its signature is not known."""
+    """Return whether a function takes a number of arguments; None if its signature is not known."""
     try:
         inspect.signature(function).bind(*[None] * count)
     except TypeError:
@@ -48,7 +48,7 @@ def check_injectable(function: object, count: int, rule: str) -> None:
     Raise an error unless an object can be called with a number of arguments and injected values.
 
     Raises:
-        TypeError: It cannot; the text begins with the rule.
+        TypeError: The object cannot be called so; the text of the error begins with the rule.
     """
     if not callable(function) or accepts_arguments(function, count) is not False:
         check_signature(function, count, rule)
@@ -68,10 +68,10 @@ def keyword_parameters(function: Callable[..., object]) -> tuple[inspect.Paramet
 
 def further_parameters(function: Callable[..., object], count: int, rule: str) -> tuple[inspect.Parameter, ...]:
     """
-    Return the positional parameters of a function behind the first ones, `*names` included.
+    Return the positional parameters of a function after the first ones, `*names` included.
 
     Raises:
-        TypeError: It does not have this number of positional parameters; the text begins with the rule.
+        TypeError: The function has fewer positional parameters; the text of the error begins with the rule.
     """
     positional = [each for each in _parameters(function, is_keyword_only=False) if each.kind is not each.VAR_KEYWORD]
     if len(positional) < count or any(each.kind is each.VAR_POSITIONAL for each in positional[:count]):
@@ -100,7 +100,7 @@ def resolve_annotation(function: Callable[..., object], annotation: object) -> o
 
 
 def hint_at_unknown_type(function: Callable[..., object], annotation: object) -> str:
-    """Return a sentence for an error about an annotation whose names are unknown at run time; empty if they are not."""
+    """Return a sentence about names in an annotation that are unknown at run time; empty if all are known."""
     if not isinstance(annotation, str) or resolve_annotation(function, annotation) is not None:
         return ""
     return f" Its type {annotation} is unknown at run time; import it outside of `if TYPE_CHECKING:`."

@@ -22,7 +22,8 @@ class ConversationState:
     """
     The step that a conversation has reached, and its values, for an asynchronous handler.
 
-    The first call waits until no other handler uses the same state; then this handler has it until it ends.
+    The first call waits until no other handler uses the same state; then the state belongs to this handler until it
+    ends.
     """
 
     __slots__ = ("_transaction",)
@@ -54,7 +55,7 @@ class ConversationState:
         Raises:
             msgspec.ValidationError: The stored values do not fit the type.
 
-        For the others see `get_step`.
+        For further errors see `get_step`.
 
         """
         values = (await self._transaction.row()).values
@@ -67,12 +68,12 @@ class ConversationState:
         Args:
             step: The new step.
             timeout: Seconds until the conversation times out unless its step is set again: then a handler of
-                `StateTimedOut` is called, and without one the conversation ends. None: it never times out.
+                `StateTimedOut` is called; without such a handler the conversation ends. None: it never times out.
 
         Raises:
             ValueError: The time-out is not positive, or the step belongs to no class.
 
-        For the others see `get_step`.
+        For further errors see `get_step`.
 
         """
         if not step.name:
@@ -90,9 +91,9 @@ class ConversationState:
             values: A `dict`, or a `msgspec.Struct`, dataclass or `TypedDict`, which is stored as a JSON object.
 
         Raises:
-            TypeError: The values are no JSON object.
+            TypeError: The values are not a JSON object.
 
-        For the others see `get_step`.
+        For further errors see `get_step`.
 
         """
         encoded = msgspec.json.encode(values)
@@ -102,12 +103,12 @@ class ConversationState:
 
     async def update_values(self, **values: object) -> None:
         """
-        Replace some values, and keep the others.
+        Replace some values; the other values do not change.
 
         Raises:
             TypeError: A value cannot be written as JSON.
 
-        For the others see `get_step`.
+        For further errors see `get_step`.
 
         """
         stored: dict[str, object] = await self.get_values(dict)

@@ -1,9 +1,10 @@
 """
 Time-outs of conversations: calls of handlers of `StateTimedOut` when a step was not set again in time.
 
-A deadline is stored with the state, and is removed in the transaction that stores what the handler of the time-out has
-changed. So a time-out that was due while no process ran comes at the next start, and one that a crash interrupts comes
-again, with the same keys for its sends. A handler that fails is called again, like the handler of an event.
+A deadline is stored with the state, and is removed in the transaction that stores the changes of the time-out's
+handler. So a time-out that was due while no process ran is handled at the next start, and a time-out that a crash
+interrupts is handled again, with the same keys for its sends. A handler that fails is called again, like the handler of
+an event.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     from webwx.storage.base import ConversationRow
 
 AT_ONCE = 16
-"""Greatest number of time-outs that are handled at the same time, with those that wait for another attempt."""
+"""Maximum number of time-outs that are handled, or wait for another attempt, at the same time."""
 
 _LOOK = 60.0
-"""Greatest number of seconds between two looks at the wall clock, which may be set at any time."""
+"""Maximum number of seconds between two checks of the wall clock, which may be set at any time."""
 
 _log = logging.getLogger("webwx.bot")
 
@@ -67,14 +68,14 @@ class StateTimeouts:
         self._attempts = attempts
         self._is_debug = debug
         self._next = 0.0
-        """No deadline is earlier, in seconds since 1970."""
+        """A time that is not after the earliest deadline: seconds since 1970."""
         self._failures: dict[str, int] = {}
         """Failed attempts at the time-outs that are handled now, by the keys of the conversations."""
         self._news = asyncio.Event()
         """Set when there is an earlier deadline."""
         self._scheduler = JobScheduler(self._fail)
         self._error: BaseException | None = None
-        """Error of a call that is not its handler's, which ends `run`."""
+        """Error of a call that its handler did not cause; it ends `run`."""
 
     async def run(self) -> None:
         """Handle time-outs until this is cancelled; then running handlers may take ten seconds to end."""
@@ -122,7 +123,7 @@ class StateTimeouts:
             self._scheduler.schedule(row.key, partial(self._handle, row))
 
     async def _handle(self, row: ConversationRow) -> float | None:
-        """Handle a time-out; return the seconds until the next attempt, None if there is none."""
+        """Handle a time-out; return the seconds until the next attempt, None if no attempt follows."""
         failures = self._failures[row.key]
         try:
             await self._call(row, failures + 1)

@@ -19,7 +19,7 @@ class Step:
 
     def __init__(self) -> None:
         self.name: str = ""
-        """Its name with that of its class, as in `Survey.age`."""
+        """Name of the step with that of its class, as in `Survey.age`."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = f"{owner.__name__}.{name}"
@@ -60,7 +60,7 @@ def step_names(choices: object) -> frozenset[str]:
         choices: A choice, or several in a tuple.
 
     Raises:
-        TypeError: There is something else.
+        TypeError: A value is not a choice.
         ValueError: A class lists no steps, the tuple is empty, or a step belongs to no class.
     """
     names: set[str] = set()

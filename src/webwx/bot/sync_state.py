@@ -22,7 +22,8 @@ class SyncConversationState:
     """
     The step that a conversation has reached, and its values, for a handler that runs in a thread.
 
-    The first call waits until no other handler uses the same state; then this handler has it until it ends.
+    The first call waits until no other handler uses the same state; then the state belongs to this handler until it
+    ends.
     """
 
     __slots__ = ("_loop", "_state")
@@ -58,7 +59,7 @@ class SyncConversationState:
         Raises:
             msgspec.ValidationError: The stored values do not fit the type.
 
-        For the others see `get_step`.
+        For further errors see `get_step`.
         """
         return self._wait(self._state.get_values(kind))
 
@@ -69,12 +70,12 @@ class SyncConversationState:
         Args:
             step: The new step.
             timeout: Seconds until the conversation times out unless its step is set again: then a handler of
-                `StateTimedOut` is called, and without one the conversation ends. None: it never times out.
+                `StateTimedOut` is called; without such a handler the conversation ends. None: it never times out.
 
         Raises:
             ValueError: The time-out is not positive, or the step belongs to no class.
 
-        For the others see `get_step`.
+        For further errors see `get_step`.
         """
         self._wait(self._state.set_step(step, timeout=timeout))
 
@@ -86,20 +87,20 @@ class SyncConversationState:
             values: A `dict`, or a `msgspec.Struct`, dataclass or `TypedDict`, which is stored as a JSON object.
 
         Raises:
-            TypeError: The values are no JSON object.
+            TypeError: The values are not a JSON object.
 
-        For the others see `get_step`.
+        For further errors see `get_step`.
         """
         self._wait(self._state.set_values(values))
 
     def update_values(self, **values: object) -> None:
         """
-        Replace some values, and keep the others.
+        Replace some values; the other values do not change.
 
         Raises:
             TypeError: A value cannot be written as JSON.
 
-        For the others see `get_step`.
+        For further errors see `get_step`.
         """
         self._wait(self._state.update_values(**values))
 

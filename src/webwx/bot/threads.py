@@ -23,11 +23,11 @@ T = TypeVar("T")
 
 
 THREADS = 64
-"""Greatest number of plain functions that run at the same time."""
+"""Maximum number of plain functions that run at the same time."""
 
 
 def is_asynchronous(function: Callable[..., object]) -> bool:
-    """Return whether a call returns a coroutine; other functions run in a thread."""
+    """Return whether a call of a function returns a coroutine; other functions run in a thread."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004 - an object may be called
 
 
@@ -42,7 +42,7 @@ class _HandlerThread(threading.Thread):
         self.owner = owner
 
     def wake(self, _: object) -> None:
-        """Note that the coroutine has ended that its function waited for."""
+        """Note the end of the coroutine for which the thread's function waited."""
         self.is_waiting = False
 
 
@@ -57,7 +57,7 @@ def is_any_at_work() -> bool:
 
 
 def wait_for(future: Future[T]) -> T:
-    """Wait, in a plain function, for a coroutine in the event loop; return its result or raise its error."""
+    """Wait in a plain function for a coroutine of the event loop, and return its result or raise its error."""
     thread = threading.current_thread()
     if isinstance(thread, _HandlerThread):
         thread.is_waiting = True
@@ -86,7 +86,7 @@ class Threads:
         """
         Run a function in a thread, and return its result.
 
-        If this is cancelled, a function that has not begun is not called; one that runs continues on its own.
+        If the call is cancelled, a function that has not begun is not called; a function that runs continues.
         """
         call = _QueuedCall(function, self._ended)
         self._unfinished += 1
@@ -105,7 +105,7 @@ class Threads:
         Call a handler in a thread, and return its result; its exceptions are raised here.
 
         Raises:
-            TypeError: It returned a coroutine.
+            TypeError: The handler returned a coroutine.
 
         """
         result = await self.run(lambda: function(*arguments, **named))
@@ -115,7 +115,7 @@ class Threads:
         return result
 
     def end(self) -> None:
-        """Release the threads; a thread whose function runs ends when it returns."""
+        """Release the threads; a thread whose function runs ends when the function returns."""
         for _ in self._threads:
             self._calls.put(None)
         self._threads.clear()
@@ -141,7 +141,7 @@ class _QueuedCall:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self.outcome: asyncio.Future[BaseException | None] = self._loop.create_future()
-        """Future whose result is the exception of the call, or None; a future refuses some exceptions as its own."""
+        """Future whose result is the exception of the call, or None: a future cannot raise every exception."""
 
     def run(self) -> None:
         error: BaseException | None = None

@@ -45,7 +45,7 @@ TimerHandler = Callable[["Context"], Awaitable[object]] | Callable[["SyncContext
 Handler = TypeVar("Handler", bound=Callable[..., object])
 
 _LOOK = 60.0
-"""Greatest number of seconds between two looks at the wall clock, which may be set at any time."""
+"""Maximum number of seconds between two checks of the wall clock, which may be set at any time."""
 
 _log = logging.getLogger("webwx.bot")
 
@@ -62,7 +62,7 @@ class Timer:
     schedule: Schedule
     handler: TimerHandler
     catch_up: bool
-    """Whether it is called once for all times that were due while no process ran."""
+    """Whether the handler is called once for all times that were due while no process ran."""
 
 
 class TimerRegistry:
@@ -258,8 +258,8 @@ class Timers:
         timers: The bot's timers.
         part: The account's part of the journal.
         call: Calls a timer's handler; the second argument is the prefix of the keys of its sends. Its errors are
-            logged, and the timer continues; but after `LoggedOut` the call counts as unfinished, and the next `run`
-            repeats it unless the timer is due again by then.
+            logged, and the timer continues; but after `LoggedOut` the call counts as unfinished: the next `run` repeats
+            it, unless the timer is due again by then.
         bot: The bot's name.
         clock: The wall clock, in seconds since 1970.
         counts: Counters to use.
@@ -303,12 +303,12 @@ class Timers:
             await self._scheduler.close(grace=DRAIN_TIMEOUT)
 
     def _fail(self, _: str, error: BaseException) -> None:
-        """End `run` with the error of a timer that is not its handler's."""
+        """End `run` with an error of a timer that its handler did not cause."""
         if not self._failure.done():
             self._failure.set_exception(error)
 
     async def _begin(self, timer: Timer) -> _TimerState:
-        """Continue where the last process was."""
+        """Restore the state of a timer that the last process stored."""
         state = _TimerState(timer)
         kept = await use_journal(self._bot, lambda: self._part.state(self._name(timer)))
         now = self._now(timer)
@@ -329,7 +329,7 @@ class Timers:
         return self._clock() if timer.schedule.is_wall_clock else self._loop.time() + self._ahead
 
     def _due(self, state: _TimerState, now: float) -> float | None:
-        """Return the latest time at which a timer was due and was neither called nor skipped; None without one."""
+        """Return the latest due time of a timer that was neither called nor skipped; None if there is no such time."""
         schedule = state.timer.schedule
         if state.last - now > schedule.tolerance:
             state.last = now
@@ -337,7 +337,7 @@ class Timers:
         return latest if latest > state.last else None
 
     async def _call_if_due(self, state: _TimerState) -> float:
-        """Call a timer's handler if it is due; return the seconds until the next look."""
+        """Call a timer's handler if it is due; return the seconds until the next check."""
         timer = state.timer
         due, state.unfinished = state.unfinished, None
         if due is None:

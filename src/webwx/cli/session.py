@@ -428,7 +428,7 @@ async def read_text(output: Output) -> str:
 
 
 async def read_piped_line() -> str:
-    """Read one line from stdin; empty if there is none, or if stdin is a terminal."""
+    """Read one line from stdin; empty at the end of stdin, or if stdin is a terminal."""
     if sys.stdin is None or sys.stdin.isatty():
         return ""
     return (await _read_stdin(b"\n")).decode(errors="replace").strip()

@@ -1,4 +1,4 @@
-"""One account's part of a journal, and a substitute in memory for clients without one."""
+"""One account's part of a journal, and a substitute in memory for clients without a journal."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class AccountStorage:
 
     def states(self) -> LimiterStore:
         """
-        Return the storage of this account's named states: the journal, or memory if there is none.
+        Return the storage of this account's named states: the journal, or memory for a client without a journal.
 
         Raises:
             NotLoggedIn: There is no login.

@@ -585,7 +585,8 @@ class AsyncClient:
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: No contact has that name, several have it, or it is no chatroom; nothing was sent.
+            UnknownContact: No contact has that name, several have it, or the contact is not a chatroom; nothing was
+                sent.
             SendOutcomeUnknown: The answer was lost.
 
         Wire: webwxupdatechatroom (quitchatroom)
@@ -1048,7 +1049,7 @@ class AsyncClient:
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
     ) -> Outgoing | None:
         """
-        Find a send of the outbox by its key, number or id; None if there is none.
+        Find a send of the outbox by its key, number or id; None if no send matches.
 
         Args:
             key: Key that was passed to `send_text` or another send.
@@ -1089,7 +1090,7 @@ class AsyncClient:
 
     async def forget_send(self, number: int) -> bool:
         """
-        Delete a send from the outbox, which frees its key; return False if there is none or it is in progress.
+        Delete a send from the outbox, which frees its key; return False if there is no such send, or it is in progress.
 
         Raises:
             NoJournal: There is no journal.

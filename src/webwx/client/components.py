@@ -199,7 +199,7 @@ def remote_components(
     Return the components of a client that uses the account of a gateway; for the arguments see `AsyncClient`.
 
     Raises:
-        InvalidSettings: The gateway or the proxy is no address, or the key is empty.
+        InvalidSettings: The gateway or the proxy is not an address, or the key is empty.
     """
     if proxy is not None:
         check_proxy(proxy)

@@ -62,7 +62,7 @@ class ContactLookup:
         return len(self._wanted) + len(self._asked)
 
     def ask(self, contact_id: str, chatroom: str = "") -> None:
-        """Look up a contact soon; `chatroom` is the chatroom of a member who is no friend."""
+        """Look up a contact soon; `chatroom` is the chatroom of a member who is not a friend."""
         is_known = contact_id in self._wanted or any(key.user_name == contact_id for key in self._asked)
         if is_known or self._misses.get(contact_id, 0) >= _TRIES or len(self) >= MOST_WANTED:
             return

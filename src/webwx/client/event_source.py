@@ -1,4 +1,4 @@
-"""Where an account's events come from: its journal, or without one the batches as they are fetched."""
+"""The source of an account's events: its journal, or for a client without a journal the batches as they are fetched."""
 
 from __future__ import annotations
 

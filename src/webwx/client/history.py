@@ -135,7 +135,7 @@ class MessageHistory:
     async def find_send(
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
     ) -> Outgoing | None:
-        """Find a send of the outbox by its key, number or id; None if there is none."""
+        """Find a send of the outbox by its key, number or id; None if no send matches."""
         part = await self._updates.readable_part()
         return await find_send(part.outbox, key=key, number=number, client_id=client_id, message_id=message_id)
 
@@ -153,7 +153,7 @@ class MessageHistory:
             await asyncio.sleep(_LOOK_AGAIN)
 
     async def forget_send(self, number: int) -> bool:
-        """Delete a send from the outbox, which frees its key; return False if there is none or it is in progress."""
+        """Delete a send from the outbox, which frees its key; return False if the send is unknown or in progress."""
         return await (await self._updates.readable_part()).outbox.remove(number)
 
     async def find_people(self, ids: Iterable[str]) -> Contacts:

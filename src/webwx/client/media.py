@@ -244,7 +244,7 @@ class MediaTransfers:
         return await self.fetch(self.download_flow(message), file, limit, size, progress)
 
     async def archived_path(self, message: Message | Receipt | str) -> Path | None:
-        """Return the archived file of a message; None when there is none."""
+        """Return the archived file of a message; None if no file was archived."""
         if not self._storage.has_journal or not self._session.login.user_id:
             return None
         message_id = message if isinstance(message, str) else message.message_id

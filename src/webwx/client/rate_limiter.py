@@ -37,7 +37,7 @@ class LimiterStore(Protocol):
     """Storage of an account's limiter state: its part of a journal, or the memory of one client."""
 
     async def state(self, name: str) -> bytes:
-        """Return the bytes stored under a name; empty if there are none."""
+        """Return the bytes stored under a name; empty if the name is unknown."""
         ...
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
@@ -52,7 +52,7 @@ class LimiterMemory:
         self._states: dict[str, bytes] = {}
 
     async def state(self, name: str) -> bytes:
-        """Return the bytes stored under a name; empty if there are none."""
+        """Return the bytes stored under a name; empty if the name is unknown."""
         return self._states.get(name, b"")
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from webwx.client.identity_updates import IdentityUpdates
 
 _LOOKED_AT = 200
-"""Number of system notices that are read at a time; some are no recalls."""
+"""Number of system notices that are read at a time; not all of them are recalls."""
 
 
 class Recalled(msgspec.Struct, frozen=True, kw_only=True):

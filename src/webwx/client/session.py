@@ -193,7 +193,7 @@ class ClientSession:
             )
 
     def data_ticket(self) -> str:
-        """Return the cookie of the file host; an empty string if there is none."""
+        """Return the cookie of the file host; empty if the host has set no cookie."""
         return self._cell.cookie("webwx_data_ticket", self._cell.login.hosts.file)
 
     # -- time --------------------------------------------------------------------------------------------------------
@@ -219,7 +219,7 @@ class ClientSession:
         self.pending.extend(saved.pending)
 
     async def catch_up(self) -> SavedLogin | None:
-        """Apply the changes that other processes have saved; return the saved login, None if there is none any more."""
+        """Apply the changes that other processes have saved; return the saved login, None if it was deleted."""
         before = self._saved
         saved = await self.store.load()
         if saved is None or saved.login.credentials.sid != self._cell.login.credentials.sid:

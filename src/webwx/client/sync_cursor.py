@@ -38,7 +38,7 @@ class Position(msgspec.Struct, frozen=True, kw_only=True):
         Decode a position from the journal.
 
         Raises:
-            StorageError: The bytes are no position.
+            StorageError: The bytes are not a position.
         """
         try:
             return msgspec.json.decode(packed, type=cls)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.gateway")
 
 _REOPEN = 5.0
-"""Seconds before another attempt to open a consumer, after another process or a disk error prevented it."""
+"""Seconds until a consumer is opened again after a failure, such as a disk error."""
 
 
 class AccountConsumers:

@@ -2,8 +2,8 @@
 Authentication and authorization of requests.
 
 A handler names the scope that it needs, `scope="read"`, or is public, `is_public=True`; a handler that has neither
-refuses all requests, so a forgotten scope gives no access. The caller has to reach the account in the path; any other
-account is answered like one that does not exist.
+refuses all requests, so a forgotten scope gives no access. The caller has to reach the account in the path; for any
+other account the answer is the same as for an account that does not exist.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class FailedKeys:
     """
     Counts wrong keys and codes by address.
 
-    After several in a row, each one doubles the time that the address has to wait.
+    After several wrong keys in a row, each further one doubles the time that the address has to wait.
     A valid key is accepted meanwhile, because several programs may share an address.
 
     Args:
@@ -160,7 +160,7 @@ class Access:
         keys: The keys.
         sessions: The sessions of the console.
         port: Finds the account in a path.
-        requests_per_minute: Returns the limit of a key that has none of its own.
+        requests_per_minute: Returns the limit of a key without a limit of its own.
         failed: Slows down wrong keys.
         clock: Returns seconds; only differences matter.
     """
@@ -261,7 +261,7 @@ class Access:
 
 
 _NOT_IN_QUERY = frozenset({"body", "cookies", "data", "headers", "query", "request", "scope", "socket", "state"})
-"""Parameters that the framework fills from something other than the query."""
+"""Parameters that the framework does not fill from the query."""
 
 
 def query_names(handler: BaseRouteHandler) -> frozenset[str] | None:

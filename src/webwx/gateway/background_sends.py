@@ -137,7 +137,7 @@ class BackgroundSends:
                     await asyncio.wait_for(self._wake.wait(), _RETRY if self._waiting else None)
 
     async def _make_first(self) -> bool:
-        """Make the first promised send; return whether it is done, with any outcome."""
+        """Make the first promised send, and return whether it has an outcome."""
         promise = next(iter(self._waiting.values()))
         try:
             await self._send(promise)

@@ -39,7 +39,7 @@ again, because its login has ended and it has `relogin=False`, or because of an 
 
 
 class AssignedBot(NamedTuple):
-    """A bot, and where it runs."""
+    """A bot and the accounts on which it runs."""
 
     bot: Bot
     accounts: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ class BotRun:
     A bot on one account.
 
     Args:
-        bot: The bot, which runs nowhere else.
+        bot: The bot; no other process may run it.
         account: The account.
         accounts: The accounts with which the bot's functions can act.
         sleep: Waits for some seconds after an error.
@@ -93,7 +93,7 @@ class BotRun:
         self.account = account
         self.state: RunState = "waiting"
         self.error: str | None = None
-        """Why it has failed or ended."""
+        """Why the run has failed or ended."""
         self._accounts = accounts
         self._sleep = sleep
         self._task = asyncio.ensure_future(self._run())
@@ -104,7 +104,7 @@ class BotRun:
 
     @property
     def is_serving(self) -> bool:
-        """Whether it answers HTTP requests: also while the account is logged out."""
+        """Whether the bot answers HTTP requests, which it does while the account is logged out too."""
         return self.state in {"waiting", "running"} and not self._task.cancelling()
 
     def cancel(self) -> None:

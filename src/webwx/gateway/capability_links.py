@@ -32,7 +32,7 @@ LINK_SECONDS: dict[LinkedThing, float] = {"media": 24 * 3600.0, "login_code": 30
 
 
 class SharedLink(msgspec.Struct, frozen=True, kw_only=True):
-    """What a link opens."""
+    """A stored link: the account, and the message or login that it opens."""
 
     opens: LinkedThing
     account: int
@@ -40,7 +40,7 @@ class SharedLink(msgspec.Struct, frozen=True, kw_only=True):
     event: int = 0
     """Number of the message's event; 0 for a login."""
     owner: str
-    """Id of the key that made it, or `console`."""
+    """Id of the key that created the link, or `console`."""
     expires_at: float
     """Seconds since 1970."""
 

@@ -43,7 +43,7 @@ ChannelName = Literal["command", "webhook", "mail"]
 
 
 class ChannelFailed(Exception):
-    """A channel could not reach the owner; the sentence says why."""
+    """A channel could not reach the owner; the message of the error says why."""
 
 
 class FallbackChannel(Protocol):
@@ -59,7 +59,7 @@ class FallbackChannel(Protocol):
         Send a text.
 
         Raises:
-            ChannelFailed: It was not sent.
+            ChannelFailed: The text was not sent.
         """
         ...
 

@@ -59,7 +59,7 @@ class FileSources:
         Store content that the request has in base64.
 
         Raises:
-            GatewayProblem: It is not base64, or empty.
+            GatewayProblem: The content is not base64, or empty.
         """
         try:
             content = base64.b64decode(data, validate=True)

@@ -86,7 +86,7 @@ class StreamedBody:
     The body of a request, read once.
 
     Args:
-        receive: Returns the next part of it.
+        receive: Returns the next part of the body.
         headers: Headers by lower-case name.
     """
 
@@ -126,7 +126,7 @@ def read_multipart(
     Return the fields and the files of a multipart body.
 
     Raises:
-        Refusal: It is no valid multipart body, or a field is not UTF-8.
+        Refusal: The body is not valid multipart, or a field is not UTF-8.
     """
     fields, files = [], []
     try:

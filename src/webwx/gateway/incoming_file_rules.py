@@ -59,7 +59,7 @@ class IncomingFileRule(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     """Path below the root, such as `phone/scans`; empty: the root itself."""
     pattern: str = "{name}"
-    """Name of a file without its extension, which is kept; see `PLACEHOLDERS`."""
+    """Pattern of the names of files; each file keeps its extension. See `PLACEHOLDERS`."""
     accounts: tuple[int, ...] | None = None
     """Numbers of the accounts whose files are saved; None: all, later ones included."""
     chats: tuple[str, ...] = ()

@@ -1,9 +1,9 @@
 """
 Saving of incoming files by rules.
 
-Each rule is a consumer of the journal of each of its accounts. A file is written under a temporary name and appears
-whole; it never replaces another one and never leaves its folder. A file that cannot be saved is tried again:
-without a limit while the disk or the network prevents it, otherwise until it becomes a dead letter.
+Each rule is a consumer of the journal of each of its accounts. A file is written under a temporary name and renamed
+when it is complete; it never replaces another file and is never outside of its folder. A file that cannot be saved is
+tried again: without a limit while the disk or the network prevents it, otherwise until it becomes a dead letter.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class IncomingFile(msgspec.Struct, frozen=True, kw_only=True):
     time: float
     """Time of the outcome: seconds since 1970."""
     name: str = ""
-    """Name in the rule's folder; empty if it was not saved."""
+    """Name of the file in the rule's folder; empty if the file was not saved."""
     size: int = 0
     """Size in bytes; 0 if it is unknown."""
     chat_name: str = ""
@@ -139,7 +139,7 @@ class FileFolder:
         Args:
             source: The file.
             name: Its name in the folder; a number is added if it is taken.
-            limit: Bytes at most.
+            limit: Maximum number of bytes.
             is_repeated: An earlier attempt may have saved the file; an existing copy with its content is returned.
 
         Raises:

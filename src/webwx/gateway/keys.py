@@ -198,7 +198,7 @@ class KeyRing:
 
     async def verify(self, text: str, address: str) -> ApiKey | None:
         """
-        Return the key with a text; None if there is none, it has expired, or it is not for this address.
+        Return the key with a text; None if no key has this text, or the key has expired or is not for this address.
 
         Args:
             text: The whole key, as the caller sent it.
@@ -261,10 +261,10 @@ def check_scopes(scopes: Collection[str]) -> tuple[Scope, ...]:
 
 def check_networks(networks: tuple[str, ...]) -> tuple[str, ...]:
     """
-    Return networks as they are.
+    Check networks, and return them unchanged.
 
     Raises:
-        InvalidRequest: One of them is no network.
+        InvalidRequest: One of the texts is not a network.
     """
     for network in networks:
         try:

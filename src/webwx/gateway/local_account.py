@@ -62,7 +62,7 @@ CONSUMER = "gateway"
 """Name of the consumer that keeps the account synced."""
 
 _RETRY = 5.0
-"""Seconds until the sync is tried again after another process or a disk error has prevented it."""
+"""Seconds until the sync is tried again after a failure, such as a disk error or another process that syncs."""
 
 _RECENT = 500
 """Number of the newest events that are kept in memory."""
@@ -111,7 +111,7 @@ class LocalAccount:
         self._recent: deque[AccountEvent] = deque(maxlen=_RECENT)
         """The newest events without a gap between them, so that not every reader has to read the journal."""
         self.newest = 0
-        """Number of the newest event that is stored, as far as is known."""
+        """Number of the newest stored event that this process knows."""
         self.syncing = asyncio.Event()
         """Set as long as the account polls the platform."""
         self._accounts = accounts
@@ -340,7 +340,7 @@ class LocalAccount:
         return bool(done) and not isinstance(task.exception(), _QUEUED)
 
     async def _promise_file(self, row: Outgoing, kept: str) -> Sent:
-        """Promise to send a file in the background, unless it was sent or this was promised already."""
+        """Promise to send a file in the background, unless it was sent or promised already."""
         if row.state in {"queued", "sending"} and row.number not in self._promised_files:
             await self._promised_files.add(Promise(row.number, kept))
         else:
@@ -350,7 +350,7 @@ class LocalAccount:
     def _upload(
         self, to: str | int, kind: str, kept: str, name: str, key: str
     ) -> Coroutine[Any, Any, Receipt]:  # fmt: skip
-        """Return the coroutine that sends a kept file."""
+        """Return a coroutine that sends a kept file."""
         client, path = self.client, self._kept.path(kept)
         match kind:
             case "image":
@@ -569,11 +569,11 @@ class LocalAccount:
         return await self.client.why(which)
 
     async def merge_identities(self, one: str | int, other: str | int) -> Identity:
-        """Merge two identities for good."""
+        """Merge two identities permanently."""
         return await self.client.merge_identities(one, other)
 
     async def split_identity(self, which: str | int, contact_id: str) -> Identity:
-        """Unlink a contact from an identity for good."""
+        """Unlink a contact from an identity permanently."""
         return await self.client.split_identity(which, contact_id)
 
     async def set_remark(self, which: str | int, remark: str) -> Contact:

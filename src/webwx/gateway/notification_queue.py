@@ -1,9 +1,9 @@
 """
-From a notification to the outbox: at once, or held and combined.
+The queue between notifications and the outbox: messages are stored at once, or held and combined.
 
-A text for an account that is online goes into the outbox before its sender gets an answer. The rest of a
-burst, files, and everything that arrives while the account is logged out are stored as records and held. Held messages
-are sent in their order, several as one digest, with the times of their arrival.
+A text for an account that is online goes into the outbox before its sender gets an answer. Three kinds of messages are
+stored as records and held: the rest of a burst, files, and messages that arrive while the account is logged out. Held
+messages are sent in their order; several are combined into one digest with the times of their arrival.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.gateway")
 
 MOST_HELD = 500
-"""Messages that are held for one receiver; further ones are refused until some were sent."""
+"""Maximum number of held messages of one receiver; further messages are refused until some were sent."""
 REMEMBERED_SECONDS = 7 * 24 * 3600.0
 """Seconds for which the idempotency key of a held message is remembered after the message was sent."""
 
@@ -69,11 +69,11 @@ class HeldMessage(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     at: float
-    """When its request arrived, in seconds since 1970."""
+    """Time at which its request arrived: seconds since 1970."""
     text: str
     files: tuple[HeldFile, ...] = ()
     key: str = ""
-    """Digest of the idempotency key; empty if there was none."""
+    """Digest of the idempotency key; empty without a key."""
 
     def __repr__(self) -> str:
         return f"HeldMessage({self.number})"
@@ -196,8 +196,8 @@ class NotificationQueue:
             key: Idempotency key of its request; a second message with the same key is not stored.
 
         Raises:
-            Refusal: Too many are held, or the account is logged out and the receiver does not hold messages.
-            WxError: It could not be stored.
+            Refusal: Too many messages are held, or the account is logged out and the receiver does not hold messages.
+            WxError: The message could not be stored.
         """
         now = self._clock()
         hashed = hashlib.sha256(f"{receiver.id}/{key}".encode()).hexdigest() if key else ""

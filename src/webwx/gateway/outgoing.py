@@ -50,7 +50,7 @@ _MOST_CONNECTIONS = 100
 
 
 class OutgoingAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a server answered."""
+    """The answer of a server."""
 
     status: int
     retry_after: str | None
@@ -67,7 +67,7 @@ async def resolve(host: str, port: int) -> list[str]:
     Return the addresses of a host name.
 
     Raises:
-        OSError: There is none.
+        OSError: The host name has no address.
     """
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
@@ -149,7 +149,7 @@ class OutgoingClient:
         await self._closing.aclose()
 
     def _session(self, *, allow_private: bool) -> aiohttp.ClientSession:
-        """Return the session that allows or refuses private networks; the two never share a connection."""
+        """Return the session that allows private networks, or the one that refuses them; they share no connections."""
         session = self._sessions.get(allow_private)
         if session is None:
             connector = aiohttp.TCPConnector(

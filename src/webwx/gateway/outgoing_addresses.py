@@ -1,9 +1,9 @@
 """
-Which addresses the gateway may connect to.
+Check of the addresses to which the gateway connects.
 
 Users choose the URLs of webhooks. Without a check, a program with a key could make the gateway send requests to
 services that trust this machine or its network, such as a router or the metadata service of a cloud. So every address
-of a name is checked, and the connection is made to a checked address, not to the name once more.
+of a name is checked, and the connection is made to a checked address; the name is not resolved a second time.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class OwnedRecords:
         Store a record, new or not.
 
         Raises:
-            StorageError: It was not stored, or may not have been.
+            StorageError: The record was not stored, or it is not known whether it was.
         """
         key = (kind, record_id)
         version = self._versions.pop(key, None)  # if this raises, the stored version is unknown

@@ -126,15 +126,15 @@ class EventPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AccountEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event with what a reader outside of the account's process needs to show it."""
+    """An event with the names that a reader in another process needs to show it."""
 
     account: int
     """Number of the account."""
     event: Event
     chat_name: str = ""
-    """Name of the chat to show; empty if the event belongs to none."""
+    """Name of the chat to show; empty if the event belongs to no chat."""
     sender_name: str = ""
-    """Name of the author to show; empty if there is none."""
+    """Name of the author to show; empty without an author."""
     cursor: str = ""
     """Position of a reader of several accounts after this event: opaque; empty for an event of a consumer."""
     attempt: int = 1
@@ -145,7 +145,7 @@ class EventConsumer(Protocol):
     """An open consumer of an account's events."""
 
     async def take(self, limit: int = 100) -> list[AccountEvent]:
-        """Return the next events; wait until there is one. An empty list means that no more will come."""
+        """Return the next events; wait until there is one. An empty list means that no further events will come."""
         ...
 
     def ack(self, number: int) -> None:
@@ -180,7 +180,7 @@ class AccountPort(Protocol):
         ...
 
     async def rate_limit(self) -> RateLimitState | None:
-        """Return what the account's rate limit allows now; None if it has none."""
+        """Return what the account's rate limit allows now; None for an account without a rate limit."""
         ...
 
     # -- login -------------------------------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ class AccountPort(Protocol):
         ...
 
     def login(self) -> LoginStatus | None:
-        """Return the latest login; None if there was none in this process."""
+        """Return the latest login; None if no login was begun in this process."""
         ...
 
     def watch_login(self) -> AsyncGenerator[LoginStatus, None]:
@@ -218,7 +218,7 @@ class AccountPort(Protocol):
         Args:
             to: A remark, a nickname, an id, `filehelper`, or the number of an identity.
             content: What to send.
-            key: Idempotency key: a second send with the same key is the same send.
+            key: Idempotency key; a second call with the same key sends nothing and returns the first send.
             wait: Seconds after which the send continues in the background, even in a later process; the result is then
                 `queued` or `sending`. The given file may be deleted as soon as this returns.
 
@@ -241,7 +241,7 @@ class AccountPort(Protocol):
         ...
 
     async def find_send(self, client_id: str) -> Outgoing | None:
-        """Return a send by its id; None if there is none."""
+        """Return a send by its id; None if no send has this id."""
         ...
 
     async def retry_send(self, client_id: str) -> Sent:
@@ -249,7 +249,7 @@ class AccountPort(Protocol):
         ...
 
     async def forget_send(self, client_id: str) -> bool:
-        """Delete a send from the outbox; return False if there is none or it is in progress."""
+        """Delete a send from the outbox; return False if there is no such send, or it is in progress."""
         ...
 
     # -- messages ----------------------------------------------------------------------------------------------------
@@ -267,7 +267,7 @@ class AccountPort(Protocol):
         ...
 
     async def find_message(self, number: int) -> Event | None:
-        """Return an event by its number; None if there is none."""
+        """Return an event by its number; None if no event has this number."""
         ...
 
     async def recalled(self, chat: str | int | None, *, limit: int) -> list[Recalled]:
@@ -385,7 +385,7 @@ class AccountPort(Protocol):
     # -- events ------------------------------------------------------------------------------------------------------
 
     async def find_event(self, number: int) -> AccountEvent | None:
-        """Return an event by its number, with the names to show; None if there is none."""
+        """Return an event by its number, with the names to show; None if no event has this number."""
         ...
 
     async def list_events(self, after: int, *, since: float, until: float, limit: int) -> list[AccountEvent]:
@@ -396,7 +396,7 @@ class AccountPort(Protocol):
             after: Only events with a higher number.
             since: Time of the earliest event: seconds since 1970.
             until: Time of the latest event; 0 for no limit.
-            limit: Number of events at most.
+            limit: Maximum number of events.
         """
         ...
 
@@ -465,7 +465,7 @@ class GatewayPort(Protocol):
         ...
 
     def find_account(self, which: str) -> int | None:
-        """Return the number of an account by its number or name, written as in a path; None if there is none."""
+        """Return the number of an account by its number or name, written as in a path; None if no account has it."""
         ...
 
     def account(self, number: int) -> AccountPort:

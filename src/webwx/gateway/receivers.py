@@ -68,9 +68,9 @@ class StoredReceiver(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Name for people, such as `grafana`."""
     kind: str
-    """Kind of the clients whose requests it understands: a key of `RECEIVERS`."""
+    """Kind of the clients whose requests the receiver understands: a key of `RECEIVERS`."""
     account: int
-    """Number of the account that sends."""
+    """Number of the account that sends the messages."""
     to: str | int = FILEHELPER
     """Recipient."""
     digest: str
@@ -215,7 +215,7 @@ class Receivers:
         return was_there
 
     async def find_by_token(self, kind: str, tokens: Iterable[str]) -> FoundReceiver | None:
-        """Return the receiver of a kind that has one of the tokens; None if none has."""
+        """Return the receiver of a kind that has one of the tokens; None if no receiver has."""
         now = self._clock()
         if not 0 <= now - self._read_at < _FRESH:
             self._by_digest = {(each.kind, each.digest): each for each in await self.find()}

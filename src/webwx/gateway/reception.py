@@ -62,10 +62,10 @@ class ReceivedBody(Protocol):
         Return the raw body, or the fields and files of a multipart one.
 
         Args:
-            limit: Bytes at most.
+            limit: Maximum number of bytes.
 
         Raises:
-            Refusal: It is larger, or no valid multipart body.
+            Refusal: The body is larger, or not valid multipart.
         """
         ...
 
@@ -158,7 +158,7 @@ class Reception:
     async def _match(
         self, head: HookHead, found: list[Candidate], body: ReceivedBody
     ) -> tuple[Candidate, HookRequest, FoundReceiver | None] | None:
-        """Return the first candidate whose token is known, or that needs none."""
+        """Return the first candidate whose token is known, or that needs no token."""
         for candidate in found:
             request = _request(head, candidate)
             if candidate.route.is_public:
@@ -263,14 +263,14 @@ def _request(head: HookHead, candidate: Candidate) -> HookRequest:
 
 
 def _may_be_large(request: HookRequest) -> bool:
-    """Return whether a body may be above `MAX_BODY`: by its length, or because it states none."""
+    """Return whether a body may be above `MAX_BODY`: its length is larger, or the request does not state it."""
     length = request.header("content-length")
     is_small = length.isdecimal() and len(length) < 12 and int(length) <= MAX_BODY
     return request.route.max_bytes > MAX_BODY and not is_small
 
 
 def _tokens(candidate: Candidate, request: HookRequest) -> tuple[str, ...]:
-    """Return the possible tokens; none if the body that has them was not read, or has another media type."""
+    """Return the possible tokens; an empty list if the body that has them was not read, or has another media type."""
     try:
         return candidate.receiver.tokens(request)
     except Refusal:

@@ -34,7 +34,7 @@ class RunningGateway(msgspec.Struct, frozen=True, kw_only=True):
 @contextlib.contextmanager
 def claim(home: Path, url: str, browser_url: str) -> Iterator[None]:
     """
-    Hold the lock of the folder's gateway; it ends with the process, even after a crash.
+    Hold the lock of the folder's gateway; the lock ends with the process, even after a crash.
 
     Args:
         home: The folder.
@@ -60,7 +60,7 @@ def claim(home: Path, url: str, browser_url: str) -> Iterator[None]:
 
 
 def find_running(home: Path) -> RunningGateway | None:
-    """Return the gateway that runs on a folder; None if there is none."""
+    """Return the gateway that runs on a folder; None if no gateway runs."""
     path = home / _LOCK
     if not path.exists():
         return None

@@ -94,7 +94,7 @@ async def serve(gateway: Gateway, listener: Listener, on_ready: Callable[[], obj
 
 
 async def serve_started(gateway: Gateway, listener: Listener, on_ready: Callable[[], object]) -> None:
-    """As `serve`, for a gateway that its owner has started and will close."""
+    """Serve a gateway as `serve` does; the caller has started it and closes it."""
     await _run(_GatewayServer(_uvicorn_config(gateway), on_ready, gateway.begin_closing), listener)
 
 
@@ -140,7 +140,7 @@ def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
 
 
 class _GatewayServer(uvicorn.Server):
-    """uvicorn without handlers of signals: the caller cancels the coroutine."""
+    """A uvicorn server without signal handlers: the caller cancels the coroutine."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], object], on_end: Callable[[], object]) -> None:
         super().__init__(config)

@@ -19,12 +19,12 @@ class StoredValue(Protocol):
 
     @property
     def id(self) -> str:
-        """Its name, unique among the values of its kind."""
+        """Id of the value, unique among the values of its kind."""
         ...
 
     @property
     def created_at(self) -> float:
-        """Time of its creation: seconds since 1970."""
+        """Time at which the value was created: seconds since 1970."""
         ...
 
 
@@ -42,7 +42,7 @@ class StoredValues(Generic[V]):
         clock: Returns seconds since 1970.
         kind: The kind of their records.
         value_type: Their struct.
-        check: Called with a value before it is stored; it raises `InvalidRequest` for one that is invalid.
+        check: Called with a value before it is stored; it raises `InvalidRequest` if the value is invalid.
     """
 
     def __init__(

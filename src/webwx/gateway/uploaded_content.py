@@ -24,10 +24,10 @@ _MOST_PARTS = 100
 
 def digest_of(header: str | None) -> bytes | None:
     """
-    Return the digest of a header `Content-Digest` (RFC 9530); None without one.
+    Return the digest of a header `Content-Digest` (RFC 9530); None for an empty header.
 
     Raises:
-        GatewayProblem: It is not SHA-256.
+        GatewayProblem: The digest is not SHA-256.
     """
     if header is None:
         return None
@@ -43,10 +43,10 @@ async def checked(stream: AsyncIterator[bytes], sha256: bytes | None) -> AsyncIt
 
     Args:
         stream: The pieces.
-        sha256: The digest that they must have; None: any.
+        sha256: The digest that they must have; None: no check.
 
     Raises:
-        GatewayProblem: They have another digest.
+        GatewayProblem: The pieces have another digest.
     """
     digest = hashlib.sha256()
     async for piece in stream:
@@ -83,7 +83,7 @@ class FormFile:
         Read the body up to the file, and return the name of the file.
 
         Raises:
-            GatewayProblem: The body is no valid form, or has no file.
+            GatewayProblem: The body is not a valid form, or has no file.
         """
         async for event in self._events:
             if isinstance(event, MultipartSegment) and event.filename is not None:
@@ -95,7 +95,7 @@ class FormFile:
         Yield the content of the file, and read the body to its end.
 
         Raises:
-            GatewayProblem: The body is no valid form.
+            GatewayProblem: The body is not a valid form.
         """
         is_in_file = True
         async for event in self._events:

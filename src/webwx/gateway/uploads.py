@@ -49,7 +49,7 @@ class StoredUpload(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     """Size in bytes of the whole file."""
     kind: MediaKind = "file"
-    """How it is sent by default."""
+    """Kind of message that the file becomes by default."""
     media_type: str = "application/octet-stream"
     is_complete: bool = True
     expires_at: float
@@ -84,10 +84,10 @@ class UploadStore:
         Write a stream to a file.
 
         Args:
-            stream: Pieces of the content. If it raises, nothing is stored.
+            stream: Pieces of the content. If the stream raises, nothing is stored.
             name: Name for the receiver.
             owner: Id of the caller.
-            limit: Bytes at most.
+            limit: Maximum number of bytes.
 
         Raises:
             GatewayProblem: The content is empty or too large; nothing is stored.
@@ -109,7 +109,7 @@ class UploadStore:
         Store an upload without content, whose length is known; `append` adds the content.
 
         Raises:
-            StorageError: It cannot be stored.
+            StorageError: The upload cannot be stored.
         """
         upload = msgspec.structs.replace(await self._begin(name, owner), size=length, is_complete=False)
         await self._put(upload)
@@ -180,7 +180,7 @@ class UploadStore:
         await self._records.put(KIND, upload.id, msgspec.json.encode(upload), version=version, time=self._clock())
 
     async def find(self, upload_id: str, owner: str) -> StoredUpload | None:
-        """Return an upload of a caller; None if there is none, or it has expired."""
+        """Return an upload of a caller; None if it does not exist or has expired."""
         record = await self._records.get(KIND, upload_id)
         upload = None if record is None else msgspec.json.decode(record.body, type=StoredUpload)
         if upload is None or upload.owner != owner or self._clock() >= upload.expires_at:

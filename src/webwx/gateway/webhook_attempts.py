@@ -36,8 +36,8 @@ _KIND = "webhook-attempts"
 
 AttemptOrigin = Literal["journal", "replay", "notice", "test"]
 """
-Why an event was sent. `journal`: it is a new one. `replay`: a caller has requested it again. `notice`: the gateway
-reports the state of another webhook. `test`: a caller has requested a test.
+Why an event was sent. `journal`: the event is new. `replay`: a caller has requested the event again. `notice`: the
+gateway reports the state of another webhook. `test`: a caller has requested a test.
 """
 
 
@@ -60,7 +60,7 @@ class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     milliseconds: int
     """Duration of the request."""
     status: int | None = None
-    """Status of the answer; None if there was none."""
+    """Status of the answer; None if no answer arrived."""
     error: str = ""
     """Why there was no answer."""
     asked: float = 0.0
@@ -114,7 +114,7 @@ class _Attempts:
         return attempt
 
     def note_stored(self, page: int, count: int) -> None:
-        """Note that a page was stored with so many attempts."""
+        """Note that a page was stored with a number of attempts."""
         if len(self.pages.get(page, ())) == count:
             self.unstored.discard(page)
             self._forget_stored(max(self.pages))
@@ -157,7 +157,7 @@ class AttemptLog:
         Args:
             webhook_id: The webhook.
             before: Only attempts with a lower number.
-            limit: Number of attempts at most.
+            limit: Maximum number of attempts.
         """
         pages = await self._read_pages(webhook_id)
         if webhook_id in self._by_webhook:
@@ -173,7 +173,7 @@ class AttemptLog:
                 await self._records.delete(_kind_of(webhook_id), _name_of(page))
 
     async def close(self) -> None:
-        """Store what is not stored yet."""
+        """Store the attempts that are not stored yet."""
         self._closing.set()
         if self._storing is not None:
             await self._storing

@@ -92,7 +92,7 @@ class WebhookRun:
             await opened.wait()
 
     def replay(self, events: Sequence[AccountEvent]) -> bool:
-        """Send events again, once each, in the background; return False if others are being replayed."""
+        """Send events again, once each, in the background; return False if another replay is not finished."""
         if self._replay is not None and not self._replay.done():
             return False
         self._replay = self._begin(self._send_again(events))
@@ -186,7 +186,7 @@ class WebhookDelivery:
         notices: Passes on reports about webhooks that fail.
         clock: Returns seconds since 1970.
         sleep: Waits for some seconds until the next attempt.
-        rng: Lengthens the pauses between attempts.
+        rng: Adds a random time to the pauses between attempts.
     """
 
     def __init__(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 class EndpointGone(Exception):
     """
-    The server has answered 410, so it is sent no more events.
+    The server has answered 410, so the gateway sends it no further events.
 
     Args:
         account_event: The event that was sent.

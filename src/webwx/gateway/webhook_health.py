@@ -2,7 +2,7 @@
 The state of webhooks whose server fails, and reports about it.
 
 After the last attempt at an event the webhook is `failing`, until an event is delivered again. The answer 410 disables
-it. Both are reported on the event streams and to other webhooks, and in File Transfer Helper if the webhook has
+it. Both changes are reported on the event streams, to other webhooks, and in File Transfer Helper if the webhook has
 `report`.
 """
 

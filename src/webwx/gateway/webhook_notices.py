@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 NoticeType = Literal["webhook.disabled", "webhook.failing", "webhook.test"]
 """
-`webhook.disabled`: the gateway has disabled a webhook. `webhook.failing`: it has given an event up. `webhook.test`: it
-is sent to one webhook, by its test button.
+`webhook.disabled`: the gateway has disabled a webhook. `webhook.failing`: the gateway has given up an event.
+`webhook.test`: the test button of a webhook was pressed; only this webhook gets the event.
 """
 
 

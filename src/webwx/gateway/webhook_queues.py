@@ -21,10 +21,10 @@ MOST_REQUESTS = 8
 """Number of requests to one webhook at the same time."""
 
 MOST_READY = 1_000
-"""Number of events ready to be sent at which no more events are read."""
+"""Maximum number of events that are ready to be sent; at this number no further events are read."""
 
 MOST_QUEUES = 2_000
-"""Number of queues at which no more events are read; without an order each event has a queue of its own."""
+"""Maximum number of queues; at this number no further events are read. Without an order, each event has a queue."""
 
 _IN_MEMORY = 100
 """Number of events of a paused queue that stay in memory; of its later events only the numbers stay."""
@@ -36,7 +36,7 @@ class _Queue:
     def __init__(self) -> None:
         self.events: deque[AccountEvent | int] = deque()
         self.is_paused = False
-        """Its first event has failed and waits for its next attempt."""
+        """The first event of the queue has failed and waits for its next attempt."""
 
     def put(self, account_event: AccountEvent) -> None:
         self.events.append(

@@ -36,7 +36,7 @@ LONGEST_RETRY_AFTER = 3600.0
 """Maximum number of seconds of a Retry-After header."""
 
 _JITTER = 0.2
-"""Maximum part of a pause that is added to it, so that many deliveries do not arrive at the same time."""
+"""Maximum fraction of a pause that is added at random, so that deliveries do not all arrive at the same time."""
 
 _BUSY = (429, 503)
 """Statuses whose Retry-After is followed."""
@@ -127,8 +127,8 @@ def pause_after(failures: int, *, is_private: bool, asked: float, rng: Random) -
     Args:
         failures: Number of failed attempts.
         is_private: The address may be a private one.
-        asked: Seconds to wait, as the server has requested.
-        rng: Lengthens the pause by up to a fifth.
+        asked: Seconds that the server has requested to wait.
+        rng: Adds a random time of up to a fifth of the pause.
     """
     pauses = PRIVATE_PAUSES if is_private else PAUSES
     if failures > len(pauses):
@@ -137,7 +137,7 @@ def pause_after(failures: int, *, is_private: bool, asked: float, rng: Random) -
 
 
 def asked_pause(status: int, retry_after: str | None, now: float) -> float:
-    """Return the seconds to wait that a server has requested, at most an hour; 0 if it has requested none."""
+    """Return the seconds that a server has requested to wait, at most an hour; 0 without a request."""
     if status not in _BUSY or retry_after is None:
         return 0.0
     text = retry_after.strip()

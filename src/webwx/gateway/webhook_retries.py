@@ -54,7 +54,7 @@ class WebhookRetries:
         records: Stores them.
         clock: Returns seconds since 1970.
         sleep: Waits for some seconds.
-        rng: Lengthens the pauses between attempts.
+        rng: Adds a random time to the pauses between attempts.
     """
 
     def __init__(

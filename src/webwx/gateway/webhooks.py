@@ -186,7 +186,7 @@ class Webhooks:
         return await self._values.change(webhook_id, change)
 
     async def rotate(self, webhook_id: str) -> NewWebhook | None:
-        """Replace the secret of a webhook; None for an unknown id. The earlier secret is used as well for `OVERLAP`."""
+        """Replace the secret of a webhook; None for an unknown id. For `OVERLAP`, both secrets sign the requests."""
         secret, until = new_secret(), self._clock() + OVERLAP
         changed = await self.change(
             webhook_id,

@@ -55,7 +55,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     id: ContactId
     nickname: str = ""
     display_name: str = ""
-    """Their name in this chatroom; empty if they have none."""
+    """Name of the member in this chatroom; empty if the member has set no name."""
 
     @property
     def name(self) -> str:

@@ -248,7 +248,7 @@ class LocationMessage(Message, frozen=True, kw_only=True, tag="location_message"
     label: str
     """Address of the place."""
     name: str = ""
-    """Name of the place; phones send `[位置]` if there is none."""
+    """Name of the place; phones send `[位置]` for a place without a name."""
     map_url: str = ""
     original: str = ""
     """XML of the location, which a forward sends back."""
@@ -386,7 +386,7 @@ class Quoted(msgspec.Struct, frozen=True, kw_only=True):
     message_type: int
     """The platform's `MsgType`."""
     text: str
-    """Text of the message; the title if it is not a text, empty if it has none."""
+    """Text of the message; for other kinds the title, empty without a title."""
     content: str
     """Content in the reply: a text, or XML."""
     chatroom: str = ""
@@ -411,7 +411,7 @@ class HistoryItem(msgspec.Struct, frozen=True, kw_only=True):
     sender_name: str
     """Name of the author, as shown by the platform."""
     text: str
-    """Text of the message; the title if it is not a text, empty if it has none."""
+    """Text of the message; for other kinds the title, empty without a title."""
     time: int = 0
     """Seconds since 1970; 0 if unknown."""
     shown_time: str = ""

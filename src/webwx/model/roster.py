@@ -78,7 +78,7 @@ class Places:
         return [] if first < 0 else [first, *self.again.get(first, ())]
 
     def first(self, text: str) -> int:
-        """Return the first position of a text; -1 if there is none."""
+        """Return the first position of a text; -1 if the text does not occur."""
         wanted, hashes, table, last = hash(text), self._hashes, self._table, self._last
         at = wanted & last
         while (found := table[at]) and hashes[found] != wanted:

@@ -140,7 +140,7 @@ class AppContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_app(xml: str) -> AppContent | None:
-    """Decode an app message, with or without `<msg>`; only its title if the XML is damaged; None if there is none."""
+    """Decode an app message, with or without `<msg>`; only its title if the XML is damaged; None without an app message."""
     root = read_loosely(xml)
     app = root if root is None or root.tag == "appmsg" else root.find("appmsg")
     if root is None or app is None:

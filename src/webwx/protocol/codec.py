@@ -386,7 +386,7 @@ def read_script(body: bytes) -> dict[str, str]:
 
 def tag_text(text: str, tag: str) -> str | None:
     """
-    Return the content of the first `<tag>…</tag>`, without CDATA marks; None if there is none.
+    Return the content of the first `<tag>…</tag>`, without CDATA marks; None if the tag does not occur.
 
     It is for XML that a parser refuses. It is not a regular expression, because a hostile text would make that try
     every `<tag>` up to the end.
@@ -401,7 +401,7 @@ NO_NUMBER = -(2**31)
 
 
 def number(text: str | None, default: int) -> int:
-    """Return a decimal number, or the default if there is none."""
+    """Return a decimal number, or the default if the text is not a number."""
     return int(text) if text is not None and re.fullmatch(r"-?\d{1,18}", text) else default
 
 

@@ -181,7 +181,7 @@ def write_message(tag: str, attributes: Mapping[str, str]) -> str:
 
 def read_attributes(xml: str, tag: str) -> dict[str, str]:
     """
-    Decode the attributes of an element inside `<msg>`, or of `msg` itself; empty if there is none.
+    Decode the attributes of an element inside `<msg>`, or of `msg` itself; empty if there is no such element.
 
     It is for display only: a forward uses `read_image`, which does not accept damaged XML.
     """

@@ -71,7 +71,7 @@ class Jar(msgspec.Struct, frozen=True):
         return f"Jar({', '.join(cookie.name for cookie in self.cookies)})"
 
     def header(self, url: str, now: float) -> str:
-        """Return the `Cookie` header for an address, the most specific cookie first; empty if there is none."""
+        """Return the `Cookie` header for an address, the most specific cookie first; empty if no cookie matches."""
         parts = urlsplit(url)
         host, is_https = parts.hostname or "", parts.scheme == "https"
         fitting, room = [], MAX_HEADER

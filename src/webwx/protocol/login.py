@@ -188,7 +188,7 @@ class TicketRequest(Wire, frozen=True, kw_only=True):
     """Query of the redirect, unchanged: ticket, uuid, lang, scan."""
     fun: InQuery[str] = ""
     version: InQuery[str] = ""
-    """`v2` requests status 200; without it the answer is a 301 without Location."""
+    """`v2` requests status 200; without `v2` the answer is a 301 without Location."""
     mod: InQuery[str] = ""
     """`desktop` in that profile."""
     client_version: Annotated[str, In(Where.HEADER, "client-version")] = ""

@@ -231,7 +231,7 @@ class VoiceDownloadRequest(Wire, frozen=True, kw_only=True):
     message_id: Annotated[str, In(Where.QUERY, "msgid")] = ""
     skey: InQuery[str] = ""
     range: Annotated[str, In(Where.HEADER, "Range")] = ""
-    """`bytes=0-` from the start; a video without it is empty."""
+    """`bytes=0-` for the whole file; without this header a video is empty."""
 
     def __repr__(self) -> str:
         return "VoiceDownloadRequest(***)"
@@ -250,7 +250,7 @@ class VideoDownloadRequest(Wire, frozen=True, kw_only=True):
     message_id: Annotated[str, In(Where.QUERY, "msgid")] = ""
     skey: InQuery[str] = ""
     range: Annotated[str, In(Where.HEADER, "Range")] = ""
-    """`bytes=0-` from the start; a video without it is empty."""
+    """`bytes=0-` for the whole file; without this header a video is empty."""
 
     def __repr__(self) -> str:
         return "VideoDownloadRequest(***)"

@@ -83,7 +83,7 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     """Kind of the event, such as `message.text`."""
     time: datetime | None
-    """Time of the event; null if it has none."""
+    """Time of the event; null for an event without a time."""
     chat: str | None
     """Id of the chat in this login; null if the event belongs to none."""
     chat_name: str

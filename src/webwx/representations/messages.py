@@ -21,7 +21,7 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
 
     entries: list[HistoryEntry]
     before: int | None
-    """Value of `before` for the next page; null if there is none."""
+    """Value of `before` for the next page; null on the last page."""
 
 
 class RecalledEntry(msgspec.Struct, frozen=True, kw_only=True):

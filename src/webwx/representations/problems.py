@@ -99,7 +99,7 @@ def is_unavailable(status: int, body: bytes) -> bool:
 
 
 def read_problem(body: bytes) -> Problem | None:
-    """Return the problem in a body; None if there is none."""
+    """Return the problem in a body; None if the body is not a problem."""
     try:
         return msgspec.json.decode(body, type=Problem)
     except (msgspec.DecodeError, RecursionError):

@@ -36,7 +36,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     kind: Any
     """Its type, such as `str` or `Literal["call", "end"]`."""
     default: Any
-    """Default value; `msgspec.NODEFAULT`: it has none."""
+    """Default value; `msgspec.NODEFAULT` for a parameter without a default."""
     meta: msgspec.Meta
     """Limits of a number, and the marks of `option`, `shown_as` and `Text`."""
 

@@ -95,7 +95,7 @@ class MessageDelivery:
         return message
 
     def find(self, message_id: str) -> WorldMessage | None:
-        """Return a message by id, visible or not; None if there is none."""
+        """Return a message by id, visible or not; None if no message has this id."""
         return self._messages.get(message_id)
 
     @property

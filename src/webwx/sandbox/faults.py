@@ -421,7 +421,7 @@ def steps_of(answer: bytes, hits: Iterable[InjectedFault]) -> Steps:
 
 
 def _place(fault: Fault) -> object:
-    """Return the group that a fault belongs to, of which only one can happen to a request; None if it has none."""
+    """Return the group of a fault; None without a group. Only one fault of a group can happen to a request."""
     if isinstance(fault, AnswerFault):
         return AnswerFault if fault.is_whole else None
     return next((kind for kind in _EXCLUSIVE_KINDS if isinstance(fault, kind)), None)

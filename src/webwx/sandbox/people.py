@@ -232,7 +232,7 @@ class WorldChatroom:
 
     @property
     def title(self) -> str:
-        """Name on phones: that of the chatroom, or those of its members if it has none."""
+        """Name on phones: that of the chatroom or, for a chatroom without a name, the names of its members."""
         return self.name or "、".join(member.nickname for member in self.members)
 
     @property

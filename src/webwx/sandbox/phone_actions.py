@@ -27,7 +27,7 @@ class PhoneActions:
     Args:
         world: The world of the person.
         person: The owner of the phone.
-        chat: World id of the open chat; empty if there is none.
+        chat: World id of the open chat; empty if no chat is open.
         later: Schedules a call after some seconds.
     """
 

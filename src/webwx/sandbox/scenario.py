@@ -282,7 +282,7 @@ class _ScenarioRun:
         Schedule the rest of a script after a pause.
 
         Raises:
-            Impossible: The pause is not valid, or there were too many steps without one.
+            Impossible: The pause is not valid, or there were too many steps without a pause.
         """
         if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
             raise Impossible(f"A script cannot wait for {seconds!r}; yield a number of seconds, 0 or more.")

@@ -26,7 +26,7 @@ class Scheduler:
 
     @property
     def next(self) -> float | None:
-        """Time of the first action, in seconds since 1970; None if there is none."""
+        """Time of the first action, in seconds since 1970; None if no action is scheduled."""
         return self._entries[0][0] if self._entries else None
 
     def add(self, moment: float, action: Action) -> None:

@@ -149,7 +149,7 @@ class World:
         self._watchers.notify(owner, chat)
 
     def tell(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
-        """Append an event to the stream of a person's active web login; do nothing if there is none."""
+        """Append an event to the stream of a person's web login; do nothing if the person is not logged in."""
         if selector in _OF_CONTACTS:
             self.notify_watchers(person.id)
         session = self.logins.live(person)

@@ -117,7 +117,7 @@ class WorldPlan(_WorldFileValue, frozen=True, kw_only=True):
     """A whole world."""
 
     seed: int | None = None
-    """Seed of its faults, its fake contacts and the drawn pictures; without one, faults differ in each run."""
+    """Seed of its faults, its fake contacts and the drawn pictures; without a seed, faults differ in each run."""
     start: datetime | None = None
     """First time of its clock; by default the present time, or a fixed one if the clock stands still."""
     clock: Literal["running", "stopped"] = "running"

@@ -62,7 +62,7 @@ class MediaFiles:
             part.unlink(missing_ok=True)
 
     def find(self, digest: str) -> Path | None:
-        """Return the path of the file with a digest; None if there is none."""
+        """Return the path of the file with a digest; None if no file has this digest."""
         path = self.folder / digest
         return path if digest and path.is_file() else None
 

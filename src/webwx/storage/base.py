@@ -365,7 +365,7 @@ class StoredMedium(msgspec.Struct, frozen=True, kw_only=True):
     exceed the size limit. `unavailable`: the platform did not serve them.
     """
     path: str = ""
-    """Path of the archived file; empty if there is none."""
+    """Path of the archived file; empty if no file was archived."""
     size: int = 0
     """Size in bytes."""
 
@@ -417,7 +417,7 @@ class Consumer(Protocol):
 
     async def take(self, limit: int = 100) -> list[Entry]:
         """
-        Return the next entries in the order of arrival; an empty list if there are none now.
+        Return the next entries in the order of arrival; an empty list if no entry is due now.
 
         One consumer object returns an entry only once, acknowledged or not.
         """
@@ -447,11 +447,11 @@ class Consumer(Protocol):
         ...
 
     async def conversation(self, key: str) -> ConversationRow | None:
-        """Return a conversation as the last `commit` has left it, stored or not; None if there is none."""
+        """Return a conversation as the last `commit` has left it, stored or not; None for an unknown key."""
         ...
 
     async def conversations(self, limit: int = 100) -> list[ConversationRow]:
-        """Return conversations in no particular order, after all calls of `commit` until now; at most so many."""
+        """Return conversations in no particular order, up to a limit, after all calls of `commit` until now."""
         ...
 
     async def deadlines(self, limit: int = 100) -> list[ConversationRow]:
@@ -548,11 +548,11 @@ class Outbox(Protocol):
         ...
 
     async def find(self, query: SendQuery) -> list[Outgoing]:
-        """Return the sends that match a query, the newest first; a send that a dead process left is `unknown`."""
+        """Return the sends that match a query, the newest first; a send whose process has died is `unknown`."""
         ...
 
     async def count(self) -> dict[State, int]:
-        """Return the number of sends in each state that any has; a send that a dead process left is `unknown`."""
+        """Return the number of sends in each state that any has; a send whose process has died is `unknown`."""
         ...
 
     async def remove(self, number: int) -> bool:
@@ -834,7 +834,7 @@ class AccountJournal(Protocol):
         ...
 
     async def state(self, name: str) -> bytes:
-        """Return a small value by its name, stored by any process; empty if there is none."""
+        """Return a small value by its name, stored by any process; empty if the name is unknown."""
         ...
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
@@ -945,7 +945,7 @@ class LoginStore(Protocol):
 
     async def load(self) -> SavedLogin | None:
         """
-        Return the saved login, or None.
+        Return the saved login; None if no login is saved.
 
         Raises:
             InvalidLogin: The saved login cannot be read. A damaged one is moved aside first.
@@ -966,7 +966,7 @@ class LoginStore(Protocol):
         ...
 
     async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
-        """Replace the saved login by the result of a function of it; do nothing if there is none."""
+        """Replace the saved login by the result of a function of it; do nothing if no login is saved."""
         ...
 
     async def reserve_id(self, at_least: int) -> int:
@@ -1050,7 +1050,7 @@ class RecordStore(Protocol):
         ...
 
     async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
-        """Return a record; None if there is none."""
+        """Return a record; None if no record has this id."""
         ...
 
     async def put(self, kind: str, id: str, body: bytes, *, version: int, time: float) -> StoredRecord:  # noqa: A002

@@ -45,7 +45,7 @@ class LoginMemory:
         self._is_syncing = False
 
     async def load(self) -> SavedLogin | None:
-        """Return the saved login, or None."""
+        """Return the saved login; None if no login is saved."""
         return self._saved
 
     async def prepare(self) -> None:
@@ -56,7 +56,7 @@ class LoginMemory:
         self._saved = saved
 
     async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
-        """Replace the saved login by the result of a function of it; do nothing if there is none."""
+        """Replace the saved login by the result of a function of it; do nothing if no login is saved."""
         with self._lock:
             if self._saved is not None:
                 self._saved = change(self._saved)
@@ -118,7 +118,7 @@ class LoginFile:
 
     async def load(self) -> SavedLogin | None:
         """
-        Return the saved login, or None.
+        Return the saved login; None if no login is saved.
 
         Raises:
             InvalidLogin: Others can read or replace the file, the passphrase is wrong, or the file is damaged or of
@@ -153,7 +153,7 @@ class LoginFile:
 
     async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         """
-        Replace the saved login by the result of a function of it; do nothing if there is none.
+        Replace the saved login by the result of a function of it; do nothing if no login is saved.
 
         Raises:
             InvalidLogin: The saved login cannot be read, as in `load`.

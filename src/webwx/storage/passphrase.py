@@ -37,7 +37,7 @@ class Passphrase(Protocol):
 
     def get_or_make(self) -> str:
         """
-        Return the passphrase; generate and store it first if there is none.
+        Return the passphrase; if none is stored, generate and store one first.
 
         Raises:
             StorageError: The passphrase cannot be read or stored.

@@ -239,7 +239,7 @@ class Running:
 
     @property
     def seconds_to_timer(self) -> float | None:
-        """Seconds until the next timer in them; None if there is none."""
+        """Seconds until the next timer of the bots is due; None if they have no timers."""
         return self._loop.seconds_to_timer
 
     @property

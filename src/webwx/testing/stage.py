@@ -17,7 +17,7 @@ class RunningBot(Protocol):
 
     @property
     def seconds_to_timer(self) -> float | None:
-        """Seconds until a timer of the bot is due; None if it has none."""
+        """Seconds until a timer of the bot is due; None if the bot has no timers."""
         ...
 
     def look_at_clock(self) -> None:

@@ -37,7 +37,7 @@ class Failures(NamedTuple):
     place: str = ""
     """Host and port of the server."""
     proxy: str = ""
-    """Host and port of the proxy; empty without one."""
+    """Host and port of the proxy; empty without a proxy."""
 
     # -- nothing was sent --------------------------------------------------------------------------------------------
 

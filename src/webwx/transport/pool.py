@@ -78,7 +78,7 @@ class Pool:
             self._disarm()
 
     def kept(self, site: Site, keep_idle: float, now: float) -> Connection | None:
-        """Return an idle connection to a site that was idle for at most this time; None if there is none."""
+        """Return a connection to a site that was idle for at most this time; None if no connection is left."""
         idle = self._idle[site]
         while idle:
             connection = idle.pop()

@@ -63,7 +63,7 @@ class GatewayCalls:
         retry_after: Seconds until a failed call is retried the first time.
 
     Raises:
-        InvalidSettings: The address is no origin, or the key is empty.
+        InvalidSettings: The address is not an origin, or the key is empty.
     """
 
     def __init__(

@@ -50,7 +50,7 @@ class RemoteMessages:
 
     async def send(self, message: MessageToSend, key: str) -> Receipt:
         """
-        Send a message, with a random idempotency key if it has none, so that it can be repeated after a lost answer.
+        Send a message, so that the call can be repeated after a lost answer: a message without a key gets a random one.
 
         Raises:
             SendOutcomeUnknown: The gateway has stored the send, and has not finished it in time.

@@ -45,7 +45,7 @@ class RemoteSession:
         The account as `login`, `resume` or `check` last returned it. A gateway does not show its id and uin.
 
         Raises:
-            NotLoggedIn: None of them was called, or the account is logged out.
+            NotLoggedIn: None of these methods was called, or the account is logged out.
         """
         seen = self._seen
         if seen is None or seen.nickname is None or self.state not in _LOGGED_IN:
@@ -56,12 +56,12 @@ class RemoteSession:
 
     @property
     def state(self) -> LoginState:
-        """The state at the last request for it; NEW before the first request."""
+        """The state that the gateway last returned; NEW before the first request."""
         return LoginState.NEW if self._seen is None else LoginState(self._seen.state)
 
     @property
     def last_sync_at(self) -> float | None:
-        """Time of the last successful poll or fetch, at the last request for it: seconds since 1970."""
+        """Time of the last successful poll or fetch, as the gateway last returned it: seconds since 1970."""
         at = None if self._seen is None else self._seen.last_sync_at
         return None if at is None else at.timestamp()
 

@@ -70,7 +70,7 @@ async def show_account(number: AccountNumber, port: InjectedPort) -> AccountView
 async def change_account(
     number: AccountNumber, data: JSONBody[AccountChange], port: InjectedPort
 ) -> AccountView:  # fmt: skip
-    """Change the label of an account. Its name does not change, because its files have that name."""
+    """Change the label of an account. The name does not change, because the account's files have it."""
     if data.label is not msgspec.UNSET:
         await port.label_account(number, data.label)
     return view_of_account(await port.account(number).status())
@@ -81,7 +81,7 @@ async def remove_account(number: AccountNumber, port: InjectedPort, audited: Inj
     """
     Remove an account from the gateway. Its login and its messages stay on the disk.
 
-    Its background sends are no longer made.
+    The gateway no longer makes its background sends.
     """
     audited.target = str(number)  # after the removal the number cannot be looked up
     await port.remove_account(number)

@@ -35,9 +35,9 @@ class KeyView(msgspec.Struct, frozen=True, kw_only=True):
     accounts: list[int] | None
     """Numbers of the accounts that the key reaches; null: all."""
     networks: list[str]
-    """Networks from which it is accepted; empty: all."""
+    """Networks from which the key is accepted; empty: all."""
     requests_per_minute: int | None
-    """Null: the limit of the gateway's configuration."""
+    """Maximum number of requests in a minute; null: the limit of the gateway's configuration."""
     created_at: datetime
     expires_at: datetime | None
 

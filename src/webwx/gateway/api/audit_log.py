@@ -38,7 +38,7 @@ InjectedRecords = NamedDependency[SkipValidation[RecordStore]]
 
 
 class AuditedChange:
-    """What an entry contains in addition to the path of its request."""
+    """The content of an entry in addition to the path of its request."""
 
     def __init__(self) -> None:
         self.target: str | None = None

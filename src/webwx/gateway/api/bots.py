@@ -35,13 +35,13 @@ class BotView(msgspec.Struct, frozen=True, kw_only=True):
     `waiting`: the account is not logged in. `failed`: the bot is started again. `ended`: the bot is not started again.
     """
     error: str | None
-    """Why it has failed or ended."""
+    """Why the bot has failed or ended."""
     handled: int
     """Number of events that were handled since the start."""
     failed_attempts: int
     dead_letters: int
     in_flight: int
-    """Number of events in memory that are being handled or wait for it."""
+    """Number of events in memory: those that are being handled, and those that wait."""
     paths: list[str]
     """Paths of its HTTP handlers below `/bots/<name>`."""
 
@@ -108,10 +108,10 @@ def find_run(bots: HostedBots, caller: Caller, name: str, account: str | None) -
         bots: The bots.
         caller: The caller.
         name: Name of the bot.
-        account: Number or name of the account; None: the only one.
+        account: Number or name of the account; None: the only account on which the bot runs.
 
     Raises:
-        GatewayProblem: There is no such bot, or it runs on several accounts.
+        GatewayProblem: There is no such bot, or it runs on several accounts and none is named.
     """
     runs = [
         run

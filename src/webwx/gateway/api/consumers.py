@@ -1,4 +1,4 @@
-"""Consumers, which are readers with a stored position, and their dead letters: events that a reader has given up."""
+"""Consumers (readers with a stored position) and their dead letters (events that failed in every attempt)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class ConsumerView(msgspec.Struct, frozen=True, kw_only=True):
     acknowledged: int
     """All events up to this number are acknowledged."""
     waiting: int
-    """Number of later events that are not acknowledged."""
+    """Number of events after `acknowledged` that are not acknowledged."""
     dead_letters: int
-    """Number of events that it has given up."""
+    """Number of events that the consumer has given up."""
 
 
 class ConsumerPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ async def list_consumers(number: AccountNumber, port: InjectedPort) -> ConsumerP
     responses=problems(404, 409, 424, 503),
 )  # fmt: skip
 async def delete_consumer(number: AccountNumber, consumer: FromPath[str], port: InjectedPort) -> None:
-    """Delete a consumer with its position and its dead letters. An open one is refused with 409."""
+    """Delete a consumer with its position and its dead letters. While the consumer is open, the answer is 409."""
     if not await port.account(number).forget_consumer(consumer):
         raise GatewayProblem("not-found", "There is no such consumer.")
 

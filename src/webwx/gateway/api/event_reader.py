@@ -51,7 +51,7 @@ class EventReader:
         self._types = types
 
     def wants(self, event_type: str) -> bool:
-        """Return whether the reader reads a type."""
+        """Return whether the reader reads events of a type."""
         return is_wanted(event_type, self._types)
 
     async def page(

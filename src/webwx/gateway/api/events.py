@@ -44,7 +44,7 @@ _LONGEST_WAIT = 25.0
 """Seconds for which a page may wait for an event."""
 
 _WINDOW = 500
-"""Number of unacknowledged events at which a consumer is sent no more."""
+"""Maximum number of unacknowledged events that a consumer has been sent."""
 
 _GOING_AWAY = 1012
 """Close code of a WebSocket: the service restarts."""
@@ -99,8 +99,8 @@ async def stream_events(
     Stream events as they are stored (`text/event-stream`).
 
     The `id` of an event is the cursor after it; without a cursor the stream begins with new events. `event: reset`
-    means that events after the given cursor are gone. `event: account.state`, and `event: webhook.disabled` and
-    `event: webhook.failing` about webhooks whose accounts the key reaches, have no id.
+    means that events after the given cursor are gone. Three kinds of events have no id: `account.state`, and
+    `webhook.disabled` and `webhook.failing` for webhooks whose accounts the key reaches.
     """
     numbers = await chosen_accounts(port, caller, accounts)
     reader = EventReader(port, numbers, patterns_of(types))
@@ -268,7 +268,7 @@ class _Consuming:
                     self._consumer.ack(account_event.event.number)
 
     async def receive_acknowledgements(self) -> None:
-        """Acknowledge each event that the client names; one that was not sent to it is ignored."""
+        """Acknowledge each event that the client names; ignore events that were not sent to this client."""
         while True:
             ack = msgspec.json.decode(await self._socket.receive_text(), type=Ack)
             if ack.number in self._unacknowledged:
@@ -295,7 +295,7 @@ async def _ended(stream: OpenStream) -> None:
 
 
 async def _together(*works: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines until the first one ends, and raise what it raised."""
+    """Run coroutines until the first one ends, and raise its error."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -17,7 +17,7 @@ class FallbackView(msgspec.Struct, frozen=True, kw_only=True):
     """The channels that report the end of a login to the owner."""
 
     channels: list[ChannelName]
-    """Empty: nothing is reported."""
+    """Names of the channels; empty: nothing is reported."""
 
 
 class TestedChannel(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class TestedFallback(msgspec.Struct, frozen=True, kw_only=True):
 
 @get("/fallback", scope="admin", summary="Show the fallback", responses=problems())
 async def show_fallback(fallback: InjectedFallback) -> FallbackView:
-    """Return on which channels the end of a login is reported."""
+    """Return the channels that report the end of a login."""
     return FallbackView(channels=fallback.channels)
 
 

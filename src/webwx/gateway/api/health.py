@@ -62,7 +62,7 @@ class HealthView(msgspec.Struct, frozen=True, kw_only=True):
     sends: dict[State, int]
     """Number of stored sends in each state."""
     rate_limit: RateLimitView | None
-    """Null before the first login, for an account without a rate limit, or if the journal cannot be read."""
+    """The rate limit; null before the first login, without a rate limit, or if the journal cannot be read."""
 
 
 @get("/version", scope="read", summary="Show the version", responses=problems())

@@ -53,12 +53,12 @@ class LinkView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Name of the contact in that login."""
     by: By
-    """`certain`: by a unique attribute. `matched`: by weights. `hand`: by the owner. Others: a new identity."""
+    """How it was linked. `certain`: by a unique attribute. `matched`: by weights. `hand`: by the owner. Others: new."""
     confidence: float
     """Confidence in the match, from 0 to 1."""
     reasons: list[ReasonView]
     candidates: list[int]
-    """Numbers of other identities that were possible."""
+    """Numbers of other identities to which the contact could belong."""
     seen_at: datetime
     """Time of the last match or change."""
 
@@ -77,7 +77,7 @@ class IdentitiesToMerge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     into: Who
     """The identity whose number stays."""
     other: Who
-    """The identity to merge into it; its number then finds the merged identity."""
+    """The identity to merge into `into`; afterwards its number finds the merged identity."""
 
 
 class ContactToSplit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

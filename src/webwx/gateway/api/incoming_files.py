@@ -41,7 +41,7 @@ class IncomingFileRuleView(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     """Path below the root."""
     pattern: str
-    """Name of a file without its extension, which is kept."""
+    """Pattern of the names of files; each file keeps its extension."""
     accounts: tuple[int, ...] | None
     """Numbers of the accounts whose files are saved; null: all, later ones included."""
     chats: tuple[str, ...]
@@ -115,7 +115,7 @@ class IncomingFileView(msgspec.Struct, frozen=True, kw_only=True):
     """`too_large`: not saved because of its size. `failed`: given up; the event is a dead letter of the consumer."""
     time: datetime
     name: str
-    """Name in the rule's folder; empty if it was not saved."""
+    """Name of the file in the rule's folder; empty if the file was not saved."""
     size: int
     """Size in bytes; 0 if it is unknown."""
     chat_name: str

@@ -36,7 +36,7 @@ _REFRESH = 3
 
 
 class LinkToShare(msgspec.Struct, frozen=True, kw_only=True):
-    """A link that opens the media of one message or the code of one login without a key, and nothing else."""
+    """A link that opens one thing without a key: the media of a message, or the code of a login."""
 
     url: str
     expires_at: datetime

@@ -125,7 +125,7 @@ async def show_code(
     accept: Annotated[str | None, HeaderParameter(name="Accept")] = None,
     form: Annotated[Form | None, QueryParameter(name="format", description="Overrides `Accept`")] = None,
 ) -> Response[bytes]:
-    """Return the code as PNG (default), SVG, its text, a drawing for a terminal, or JSON; 404 while there is none."""
+    """Return the code as PNG (default), SVG, text, drawing for a terminal, or JSON; 404 while there is no code."""
     status = port.account(number).login()
     if status is None or status.code is None:
         raise GatewayProblem("not-found", "There is no code to scan now.")
@@ -137,7 +137,7 @@ def _accepted(accept: str) -> Form:
     Return the first form that a client accepts.
 
     Raises:
-        GatewayProblem: It accepts none.
+        GatewayProblem: The client accepts none of the forms.
     """
     for each in accept.split(","):
         media_type = each.partition(";")[0].strip().lower()
@@ -204,7 +204,7 @@ async def stop_login(number: AccountNumber, port: InjectedPort) -> None:
     responses=problems(404, 424, 502, 503, 504),
 )  # fmt: skip
 async def end_login(number: AccountNumber, port: InjectedPort) -> None:
-    """End the login here and at the platform. Messages stay."""
+    """End the login here and at the platform. Stored messages are not deleted."""
     await port.account(number).log_out()
 
 

@@ -1,4 +1,4 @@
-"""Messages of the journal: history, search, recalls, media, and what can be done with a message."""
+"""Messages of the journal: history, search, recalls, media, and actions on a message."""
 
 from __future__ import annotations
 

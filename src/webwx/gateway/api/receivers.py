@@ -40,11 +40,11 @@ class ReceiverView(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     name: str
     kind: str
-    """Kind of the clients whose requests it understands."""
+    """Kind of the clients whose requests the receiver understands."""
     path: str
     """Path of this gateway to which the clients of this kind send, with `{token}` in place of the token."""
     account: int
-    """Number of the account that sends."""
+    """Number of the account that sends the messages."""
     to: str | int
     """Recipient."""
     created_at: datetime
@@ -62,7 +62,7 @@ class ReceiverView(msgspec.Struct, frozen=True, kw_only=True):
     holds: bool
     """Whether messages are held while the account is logged out."""
     waiting: int
-    """Messages that wait for a digest, or for the account."""
+    """Number of messages that wait for a digest, or for the account."""
 
 
 class ReceiverList(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +79,7 @@ class CreatedReceiver(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     """Path of this gateway to which the clients of this kind send, with the token."""
     hook: str
-    """Path of the form that every kind accepts, with the token."""
+    """Path `/hooks/<kind>/<token>`, which works for every kind."""
 
     def __repr__(self) -> str:
         return f"CreatedReceiver({self.receiver.id})"
@@ -129,7 +129,7 @@ class TestedReceiver(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a test message."""
 
     waiting: int
-    """Messages of the receiver that wait; 0: the test message is in the outbox."""
+    """Number of messages that wait; 0: the test message is in the outbox."""
 
 
 class ReceiverKinds(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,7 +163,7 @@ async def _reached(receivers: Receivers, caller: Caller, receiver_id: str) -> St
     Return a receiver whose account the caller reaches.
 
     Raises:
-        GatewayProblem: There is none.
+        GatewayProblem: There is no such receiver, or the caller does not reach its account.
     """
     receiver = await receivers.get(receiver_id)
     if receiver is None or not caller.reaches(receiver.account):
@@ -173,7 +173,7 @@ async def _reached(receivers: Receivers, caller: Caller, receiver_id: str) -> St
 
 @get("/receiver-kinds", scope="receivers", summary="List kinds of receivers", responses=problems())
 async def list_receiver_kinds() -> ReceiverKinds:
-    """Return which clients a receiver can understand."""
+    """Return the kinds of clients whose requests a receiver can understand."""
     return ReceiverKinds(kinds=list(RECEIVERS))
 
 

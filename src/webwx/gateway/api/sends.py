@@ -1,4 +1,4 @@
-"""Sends: texts and files, their states, and what to do about them."""
+"""Sends of texts and files: creation, state, retry, recall and deletion."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from webwx.model.contacts import FILEHELPER, Member
 from webwx.representations.sends import FileToSend, MessageToSend, OutboxEntry, SendList, SendView
 
 LONGEST_WAIT = 25.0
-"""Seconds for which a request waits for the outcome of its send, unless its header `Prefer` says otherwise."""
+"""Seconds for which a request waits for the outcome of its send, unless its header `Prefer` sets another time."""
 
 _MENTION_END = "\u2005"
 """Character that the app puts behind the name of a mention."""
@@ -222,7 +222,7 @@ async def recall_send(number: AccountNumber, send_id: FromPath[str], port: Injec
     responses=problems(404, 424, 503),
 )
 async def forget_send(number: AccountNumber, send_id: FromPath[str], port: InjectedPort) -> None:
-    """Delete a send from the outbox, which frees its key. One in progress is not deleted."""
+    """Delete a send from the outbox, which frees its key. A send in progress is not deleted."""
     if not await port.account(number).forget_send(send_id):
         raise GatewayProblem("not-found", "The outbox has no send with this id, or it is in progress.")
 

@@ -167,7 +167,7 @@ async def ask_offset(upload_id: FromPath[str], caller: InjectedCaller, uploads: 
 
 @delete("/uploads/{upload_id:str}", scope="send:filehelper", summary="Delete an upload", responses=problems(404, 503))
 async def delete_upload(upload_id: FromPath[str], caller: InjectedCaller, uploads: InjectedUploads) -> None:
-    """Delete an upload before it expires. Sends of it are not affected."""
+    """Delete an upload before it expires. Sends of this upload are not affected."""
     await _found(uploads, upload_id, caller)
     await uploads.delete(upload_id)
 

@@ -62,7 +62,7 @@ class WebhookView(msgspec.Struct, frozen=True, kw_only=True):
     delivered since) or `disabled`.
     """
     disabled_reason: str
-    """Why the gateway has disabled it; empty if it has not."""
+    """Why the gateway has disabled the webhook; empty if it has not."""
     failing_since: datetime | None
     """Time at which an event was given up, if none was delivered since."""
     consumer: str
@@ -157,7 +157,7 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     delivered: bool
     """The server has accepted the event (2xx)."""
     status: int | None
-    """Status of the answer; null if there was none."""
+    """Status of the answer; null if no answer arrived."""
     error: str
     """Why there was no answer."""
     answer: str | None
@@ -263,7 +263,7 @@ async def _reached(webhooks: Webhooks, caller: Caller, webhook_id: str) -> Store
     Return a webhook whose accounts the caller reaches.
 
     Raises:
-        GatewayProblem: There is none.
+        GatewayProblem: There is no such webhook, or the caller does not reach all of its accounts.
     """
     webhook = await webhooks.get(webhook_id)
     if webhook is None or not _reaches(caller, webhook):
@@ -306,9 +306,9 @@ async def create_webhook(
     caller: InjectedCaller,
 ) -> CreatedWebhook:
     """
-    Create a webhook, which gets the events from now on, and return its secret, which only this answer shows.
+    Create a webhook for the events from now on, and return its secret. No later answer shows the secret.
 
-    It gets the events of its accounts whether or not the key has the scope `events`.
+    The webhook gets the events of its accounts even if the key does not have the scope `events`.
     """
     _check_accounts(port, caller, data.accounts)
     _check_private(caller, is_private=data.allow_private)
@@ -445,7 +445,7 @@ async def revive_lost_delivery(
     port: InjectedPort,
     caller: InjectedCaller,
 ) -> None:
-    """Send an event once more that was given up; if that fails, it is given up again."""
+    """Try once more to send an event that was given up; if this fails, the event is given up again."""
     webhook = await _reached(webhooks, caller, webhook_id)
     (account_event,) = await events_by_id(port, webhook, (event_id,))
     if not await port.account(account_event.account).revive(webhook.consumer, account_event.event.number):

@@ -81,7 +81,7 @@ def _alert(alert: Mapping[str, object], group: Mapping[str, object], zone: tzinf
 
 
 def _time(alert: Mapping[str, object], name: str) -> float | None:
-    """Return a time in seconds since 1970; None for the year 1, which means that there is none."""
+    """Return a time in seconds since 1970; None for the year 1, which stands for "no time"."""
     try:
         at = msgspec.convert(string(alert, name), datetime)
     except msgspec.ValidationError:

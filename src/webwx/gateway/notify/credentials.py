@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def authorization_tokens(header: str) -> tuple[str, ...]:
-    """Return what may be a token: that of `Bearer`, or the password and the user of `Basic`, most likely first."""
+    """Return the possible tokens, the most likely first: that of `Bearer`, or the password and the user of `Basic`."""
     scheme, _, rest = header.strip().partition(" ")
     rest = rest.strip()
     if scheme.lower() != "basic" or not rest:
@@ -38,7 +38,7 @@ def check_hmac(body: bytes, secret: str, signature: str) -> None:
     Check a hexadecimal HMAC-SHA256 in constant time.
 
     Raises:
-        Refusal: It is missing or wrong.
+        Refusal: The signature is missing or wrong.
     """
     expected = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), signature.strip().lower().encode()):
@@ -50,7 +50,7 @@ def check_secret(secret: str, given: str) -> None:
     Compare a secret in constant time.
 
     Raises:
-        Refusal: It is missing or wrong.
+        Refusal: The secret is missing or wrong.
     """
     if not hmac.compare_digest(secret.encode(), given.encode()):
         raise Refusal(RefusalReason.BAD_SIGNATURE)
@@ -69,7 +69,7 @@ def check_standard_webhook(request: HookRequest, secret: str, now: float, tolera
     Check that one of the signatures of Standard Webhooks is right: `v1,<base64 HMAC-SHA256 of id.timestamp.body>`.
 
     Raises:
-        Refusal: It is missing, wrong, or older than the tolerance.
+        Refusal: The signature is missing or wrong, or its time differs by more than the tolerance.
     """
     identifier, timestamp = request.header("webhook-id"), request.header("webhook-timestamp")
     try:

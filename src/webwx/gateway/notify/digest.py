@@ -1,9 +1,9 @@
 """
 Digests of bursts: up to a number of messages in a period are sent one by one, the others as one digest.
 
-The state is a value. `offer` returns whether to send a message now; otherwise it is collected. At the time `due_at`,
-`flush` returns all collected messages for one digest. A digest counts as one message of its period, so a long burst
-becomes one digest per period.
+The state is a value. `offer` returns whether to send a message now; a message that is not sent is collected. At the
+time `due_at`, `flush` returns all collected messages for one digest. A digest counts as one message of its period, so a
+long burst becomes one digest per period.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 
 class DigestRule(NamedTuple):
-    """When messages are combined into one."""
+    """The rule by which messages are combined into one."""
 
     messages: int = 10
     """Maximum number of messages that are sent one by one in a period; at least 1."""
@@ -42,13 +42,13 @@ class Burst(Generic[Item]):
     """Messages that wait for the next digest, the oldest first."""
 
     def due_at(self, rule: DigestRule) -> float | None:
-        """Return the time at which the collected messages may be sent; None if there are none."""
+        """Return the time at which the collected messages may be sent; None if no messages are collected."""
         if not self.collected:
             return None
         return self.sent[-rule.messages] + rule.period if len(self.sent) >= rule.messages else 0.0
 
     def offer(self, item: Item, now: float, rule: DigestRule) -> tuple[Burst[Item], bool]:
-        """Return the next state, and whether to send this item now; otherwise it is collected."""
+        """Return the next state, and whether to send this item now; an item that is not sent is collected."""
         sent = self._recent(now, rule)
         if self.collected or len(sent) >= rule.messages:
             return replace(self, sent=sent, collected=(*self.collected, item)), False

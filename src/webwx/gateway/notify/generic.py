@@ -76,7 +76,7 @@ def read_json(value: object, template: Template | None) -> Notification:
 
 
 def pretty(value: object) -> str:
-    """Return a decoded JSON value with line breaks, cut at `LONGEST_JSON`; empty for an empty one."""
+    """Return a decoded JSON value with line breaks, cut at `LONGEST_JSON`; empty for an empty value."""
     if not value:
         return ""
     if not isinstance(value, dict | list):

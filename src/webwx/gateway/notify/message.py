@@ -1,4 +1,4 @@
-"""The message that a notification becomes: its text within the platform's limit, its files, and its age."""
+"""Conversion of a notification into a message: its text within the platform's limit, its files, and its age."""
 
 from __future__ import annotations
 

@@ -451,7 +451,7 @@ def _mrkdwn_marks(source: str) -> str:
 
 
 def _restore(text: str, shown: list[str]) -> str:
-    """Put the links back, which were removed because their addresses may contain marks."""
+    """Put back the links, which were removed before because their addresses may contain marks."""
     pieces = text.split("\x00")
     return "".join(piece for pair in zip(pieces, [*shown, ""], strict=True) for piece in pair)
 

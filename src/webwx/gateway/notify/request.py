@@ -33,7 +33,7 @@ class HookRoute(NamedTuple):
     """Path with `{names}` for segments, such as `/send/{token}`."""
     methods: tuple[str, ...] = ("POST",)
     action: str = "send"
-    """Name of what the receiver does with the request."""
+    """Name of the receiver's action for the request."""
     max_bytes: int = MAX_BODY
     """Maximum number of bytes of the body."""
     is_public: bool = False
@@ -73,11 +73,11 @@ class HookRequest:
         return self.media_type == "multipart/form-data"
 
     def header(self, *names: str) -> str:
-        """Return the first of these headers that the request has; empty if it has none."""
+        """Return the first of these headers that the request has; empty if the request has none of them."""
         return next((self.headers[name] for name in names if self.headers.get(name)), "")
 
     def query_value(self, *names: str) -> str:
-        """Return the first of these query parameters that the request has; empty if it has none."""
+        """Return the first of these query parameters that the request has; empty if the request has none of them."""
         return _first(dict(self.query), names)
 
     def text(self) -> str:

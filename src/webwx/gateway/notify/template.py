@@ -34,7 +34,7 @@ _PATH = re.compile(r"[^.\s]+(?:\.[^.\s]+)*\Z")
 
 
 class InvalidTemplate(ValueError):
-    """A template that cannot be used; the sentence says why."""
+    """A template that cannot be used; the message of the error says why."""
 
 
 class TemplateField(NamedTuple):
@@ -70,7 +70,7 @@ def parse_template(source: str) -> Template:
     Parse a template.
 
     Raises:
-        InvalidTemplate: It is too long, or a tag is unknown, open or in the wrong place.
+        InvalidTemplate: The template is too long, or a tag is unknown, not closed, or in the wrong place.
     """
     if len(source) > LONGEST_TEMPLATE:
         raise InvalidTemplate(f"A template has at most {LONGEST_TEMPLATE} characters.")

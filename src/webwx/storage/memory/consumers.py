@@ -49,7 +49,7 @@ class MemoryConsumer:
     # -- delivery ----------------------------------------------------------------------------------------------------
 
     async def take(self, limit: int = 100) -> list[Entry]:
-        """Return the next entries in the order of arrival; an empty list if there are none now."""
+        """Return the next entries in the order of arrival; an empty list if no entry is due now."""
         with self._lock:
             return self._take(limit)
 
@@ -136,12 +136,12 @@ class MemoryConsumer:
     # -- conversations -----------------------------------------------------------------------------------------------
 
     async def conversation(self, key: str) -> ConversationRow | None:
-        """Return a conversation as the last `commit` has left it; None if there is none."""
+        """Return a conversation as the last `commit` has left it; None for an unknown key."""
         with self._lock:
             return self._cursor.conversations.get(clean_text(key))
 
     async def conversations(self, limit: int = 100) -> list[ConversationRow]:
-        """Return conversations in no particular order, at most so many."""
+        """Return conversations in no particular order, up to a maximum number."""
         with self._lock:
             return list(islice(self._cursor.conversations.values(), limit))
 

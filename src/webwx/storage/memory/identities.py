@@ -92,7 +92,7 @@ class Identities:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def now(self, number: int) -> int:
-        """Return the number of the identity that a number finds, after merges; 0 if there is none."""
+        """Return the number of the identity that a number finds, after merges; 0 if the number is unknown."""
         person = self.people.get(number)
         return 0 if person is None else person.became or number
 
@@ -283,7 +283,7 @@ class Identities:
         return Identified(contact_id=link.contact_id, number=number, by="certain", candidates=(before,))
 
     def _is_free(self, number: int, link: _MemoryLink) -> bool:
-        """Return whether an identity may take over a link: it has none in that login, and was not split from it."""
+        """Return whether an identity may take over a link: it has none of that login, and was not split from it."""
         has_one = any(each.login == link.login for each in self.by_number.get(number, ()))
         return not has_one and frozenset((number, link.number)) not in self.apart
 
@@ -300,7 +300,7 @@ class Identities:
             del self.by_number[link.number]
 
     def _become(self, gone: int, kept: int) -> None:
-        """Make a number, and all numbers that were merged into it, find another identity."""
+        """Make a number, and all numbers that were merged into it, refer to another identity."""
         people = self.people
         people[kept].first_seen = min(people[kept].first_seen, people[gone].first_seen)
         for number, person in people.items():
@@ -362,7 +362,7 @@ class MemoryIdentityStore:
 
     Args:
         identities: Returns the identities of the account.
-        current: Returns the number of the current login, 0 if there is none.
+        current: Returns the number of the current login; 0 before the first login.
         lock: Held during each call, in another thread, because matching contacts takes long.
     """
 

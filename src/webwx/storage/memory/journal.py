@@ -378,7 +378,7 @@ class MemoryAccount:
         return list(dict.fromkeys(each for _, each in sorted(named, reverse=True)))
 
     async def state(self, name: str) -> bytes:
-        """Return a small value by its name; empty if there is none."""
+        """Return a small value by its name; empty if the name is unknown."""
         with self._lock:
             return self._data().states.get(name, b"")
 
@@ -421,7 +421,7 @@ class MemoryAccount:
         return len(gone)
 
     def _expire(self, newest: float) -> None:
-        """Delete old entries and sends, and unreadable entries above the limit; cheap if there are none."""
+        """Delete old entries and sends, and unreadable entries above the limit; cheap if nothing has to be deleted."""
         data = self._data()
         unreadable = data.entries.quarantine
         if len(unreadable) > QUARANTINE:

@@ -42,7 +42,7 @@ class Sends:
         return len(doomed)
 
     def expire(self, before: float) -> None:
-        """Delete sends that were created before a time; cheap if there are none."""
+        """Delete sends that were created before a time; cheap if there are no such sends."""
         oldest = next(iter(self.rows.values()), None)
         if oldest is not None and oldest.created_at < before:
             self.remove(lambda row: row.created_at < before)

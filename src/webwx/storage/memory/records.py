@@ -33,7 +33,7 @@ class MemoryRecordStore:
         return [record for (of_kind, _), record in sorted(self._records.items()) if of_kind == kind]
 
     async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
-        """Return a record; None if there is none."""
+        """Return a record; None if no record has this id."""
         self._require_open()
         return self._records.get((kind, id))
 

@@ -38,7 +38,7 @@ class ScheduledCalls:
         return True
 
     def expire(self, before: float) -> None:
-        """Delete timers that were settled before a time; cheap if there are none."""
+        """Delete timers that were settled before a time; cheap if there are no such timers."""
         if next(iter(self.settled.values()), before) < before:
             self.remove(before)
 

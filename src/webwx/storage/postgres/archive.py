@@ -56,7 +56,7 @@ class LocalCopies:
         return digest in self._sizes
 
     def find(self, digest: str) -> Path | None:
-        """Return the path of a copy; None if there is none."""
+        """Return the path of a copy; None if no copy has this digest."""
         return self.files.find(digest)
 
     def keep(self, part: Path, digest: str, size: int) -> None:
@@ -157,7 +157,7 @@ class PostgresArchivedMedia:
         )  # fmt: skip
 
     async def _path_of(self, digest: str, size: int) -> Path | None:
-        """Return the path of a copy; write it if there is none yet."""
+        """Return the path of a copy, which is written if it does not exist yet."""
         if digest in self._copies:
             return self._copies.find(digest)
         with self._copies.files.begin() as (file, part):

@@ -228,7 +228,7 @@ class PostgresConsumer:
     # -- delivery ----------------------------------------------------------------------------------------------------
 
     async def take(self, limit: int = 100) -> list[Entry]:
-        """Return the next entries in the order of arrival; an empty list if there are none now."""
+        """Return the next entries in the order of arrival; an empty list if no entry is due now."""
         async with self._taking:
             if self._is_look_due:
                 await self._look_for_revived()
@@ -478,7 +478,7 @@ class PostgresConsumer:
     # -- conversations -----------------------------------------------------------------------------------------------
 
     async def conversation(self, key: str) -> ConversationRow | None:
-        """Return a conversation as the last `commit` has left it, stored or not; None if there is none."""
+        """Return a conversation as the last `commit` has left it, stored or not; None for an unknown key."""
         key = clean_text(key)
         with self._guard:
             storing = self._in_flight.conversations if self._in_flight else {}
@@ -489,7 +489,7 @@ class PostgresConsumer:
         return found[0] if found else None
 
     async def conversations(self, limit: int = 100) -> list[ConversationRow]:
-        """Return conversations in no particular order, after all calls of `commit` until now; at most so many."""
+        """Return conversations in no particular order, up to a limit, after all calls of `commit` until now."""
         await self.flush()
         return await self._conversations("true LIMIT $2", limit)
 

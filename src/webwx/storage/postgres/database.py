@@ -324,7 +324,7 @@ class PostgresDatabase:
 
     @contextlib.contextmanager
     def explained(self, verb: str) -> Iterator[None]:
-        """Raise an error of the driver as a `StorageError`."""
+        """Convert an error of the driver into a `StorageError`."""
         try:
             yield
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:

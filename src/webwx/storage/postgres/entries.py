@@ -51,7 +51,7 @@ LONGEST_TOKEN = 500
 """Limit of characters of a token in `words`; PostgreSQL takes 2,046 bytes."""
 
 _MOST_TOKENS, _MOST_REPEATS = 16_000, 250
-"""Limits of positions in a text, and of those of one token; PostgreSQL drops positions beyond 16,383 and 255."""
+"""Maximum number of positions of a text, and of one token; PostgreSQL drops positions beyond 16,383 and 255."""
 
 _ITEM_COLUMNS = 12
 """Number of columns of an item."""

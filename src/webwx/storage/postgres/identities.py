@@ -45,7 +45,7 @@ class PostgresIdentityStore:
 
     Args:
         account: The account.
-        current: Returns the row of the current login, 0 if there is none.
+        current: Returns the row of the current login; 0 before the first login.
         database: The database.
     """
 
@@ -199,7 +199,7 @@ async def _bears_another(db: Connection, account: int, link: PostgresLink, wxid:
 
 
 async def _is_free(db: Connection, account: int, number: int, link: PostgresLink) -> bool:
-    """Return whether an identity may take over a link: it has none in that login, and the user did not split them."""
+    """Return whether an identity may take over a link: it has no link of that login, and was not split from it."""
     in_the_way: bool = await db.fetchval(
         "SELECT EXISTS (SELECT FROM links WHERE account = $1 AND number = $2 AND login = $3"
         " UNION ALL SELECT FROM apart WHERE account = $1 AND number = $2 AND other = $4)",
@@ -245,7 +245,7 @@ async def _merge(db: Connection, account: int, kept: int, gone: int) -> None:
 
 
 async def _become(db: Connection, account: int, gone: int, kept: int) -> None:
-    """Make a number, and all numbers that were merged into it, find another identity."""
+    """Make a number, and all numbers that were merged into it, refer to another identity."""
     await db.execute(
         "UPDATE identities SET first_seen = least(first_seen,"
         " (SELECT first_seen FROM identities WHERE account = $1 AND number = $2)) WHERE account = $1 AND number = $3",
@@ -282,7 +282,7 @@ async def _new(db: Connection, account: int, kind: IdentityKind, time: float) ->
 
 
 async def _now(db: Connection, account: int, number: int) -> int:
-    """Return the number of the identity that a number finds, after merges; 0 if there is none."""
+    """Return the number of the identity that a number finds, after merges; 0 if the number is unknown."""
     found: int | None = await db.fetchval(
         "SELECT CASE became WHEN 0 THEN number ELSE became END FROM identities WHERE account = $1 AND number = $2",
         account, number,

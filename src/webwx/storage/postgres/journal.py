@@ -369,7 +369,7 @@ class PostgresAccount:
         return list(dict.fromkeys(ContactId(each) for _, each in rows))
 
     async def state(self, name: str) -> bytes:
-        """Return a small value by its name; empty if there is none."""
+        """Return a small value by its name; empty if the name is unknown."""
         return await self._database.read(lambda db: _state(db, self._uin, name))
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:

@@ -76,7 +76,7 @@ class PostgresLogin:
 
     async def load(self) -> SavedLogin | None:
         """
-        Return the saved login, or None.
+        Return the saved login; None if no login is saved.
 
         Raises:
             InvalidLogin: The passphrase is wrong, or the row is damaged or of another version. A damaged one is
@@ -109,7 +109,7 @@ class PostgresLogin:
 
     async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         """
-        Replace the saved login by the result of a function of it; do nothing if there is none.
+        Replace the saved login by the result of a function of it; do nothing if no login is saved.
 
         Raises:
             InvalidLogin: The saved login cannot be read, as in `load`.

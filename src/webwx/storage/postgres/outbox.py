@@ -157,7 +157,7 @@ class PostgresOutbox:
         """Return at once: outcomes are stored immediately."""
 
     async def find(self, query: SendQuery) -> list[Outgoing]:
-        """Return the sends that match a query, the newest first; a send that a dead process left is `unknown`."""
+        """Return the sends that match a query, the newest first; a send whose process has died is `unknown`."""
         condition, values = _condition(query)
         found = f"SELECT * FROM outbox WHERE account = $1{condition} ORDER BY number DESC LIMIT {int(query.limit)}"  # noqa: S608 - no value is put together
 
@@ -168,7 +168,7 @@ class PostgresOutbox:
         return await self._database.read(read)
 
     async def count(self) -> dict[State, int]:
-        """Return the number of sends in each state that any has; a send that a dead process left is `unknown`."""
+        """Return the number of sends in each state that any has; a send whose process has died is `unknown`."""
 
         async def read(db: Connection) -> dict[State, int]:
             await db.execute(_SETTLE_DEAD, self._account, self._sender.key)

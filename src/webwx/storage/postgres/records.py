@@ -39,7 +39,7 @@ class PostgresRecordStore:
         return [_record(row) for row in await self._database.read(lambda db: db.fetch(query, kind))]
 
     async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
-        """Return a record; None if there is none."""
+        """Return a record; None if no record has this id."""
         query = f"SELECT {_COLUMNS} FROM records WHERE kind = $1 AND id = $2"  # noqa: S608 - columns only
         row = await self._database.read(lambda db: db.fetchrow(query, kind, id))
         return None if row is None else _record(row)

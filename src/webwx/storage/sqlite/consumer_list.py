@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def find_consumer(db: sqlite3.Connection, account: int, name: str) -> int | None:
-    """Return the row of a consumer; None if there is none."""
+    """Return the row of a consumer; None if no consumer has this name."""
     found = db.execute("SELECT consumer FROM consumers WHERE account = ? AND name = ?", (account, name)).fetchone()
     return None if found is None else int(found[0])
 

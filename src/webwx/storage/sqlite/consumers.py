@@ -132,7 +132,7 @@ class LiveConsumers:
     def __init__(self) -> None:
         self.consumers: list[SqliteConsumer] = []
         self.head: int | None = None
-        """Number of the last published entry; None if there is none."""
+        """Number of the last published entry; None before the first one."""
         self.has_others = False
         """The file may hold entries that were not published here; used by the writer thread only."""
 
@@ -164,7 +164,7 @@ class _News:
         self.has_room = True
         self._entries: list[Entry] = []
         self._after: int | None = None
-        """The buffer has all entries stored after this number, until it was full; None: it has none."""
+        """The buffer holds all entries after this number, up to its capacity; None: it holds no entries."""
 
     def follow(self, number: int) -> bool:
         """Return whether the buffer continues after an entry without a hole."""
@@ -277,7 +277,7 @@ class SqliteConsumer:
     # -- delivery ----------------------------------------------------------------------------------------------------
 
     async def take(self, limit: int = 100) -> list[Entry]:
-        """Return the next entries in the order of arrival; an empty list if there are none now."""
+        """Return the next entries in the order of arrival; an empty list if no entry is due now."""
         if self._is_look_due:
             await self._look_for_revived()
         if not self._buffer:
@@ -579,7 +579,7 @@ class SqliteConsumer:
     # -- conversations -----------------------------------------------------------------------------------------------
 
     async def conversation(self, key: str) -> ConversationRow | None:
-        """Return a conversation as the last `commit` has left it, stored or not; None if there is none."""
+        """Return a conversation as the last `commit` has left it, stored or not; None for an unknown key."""
         key = clean_text(key)
         with self._guard:
             row = self._changes.get(key) or self._changes_storing.get(key)
@@ -588,7 +588,7 @@ class SqliteConsumer:
         return await self._reader.do(lambda db: read_conversation(db, self.row, key))
 
     async def conversations(self, limit: int = 100) -> list[ConversationRow]:
-        """Return conversations in no particular order, after all calls of `commit` until now; at most so many."""
+        """Return conversations in no particular order, up to a limit, after all calls of `commit` until now."""
         await self.flush()
         return await self._reader.do(lambda db: read_conversations(db, self.row, limit))
 

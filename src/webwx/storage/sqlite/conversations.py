@@ -45,7 +45,7 @@ def read_conversation(db: sqlite3.Connection, consumer: int, key: str) -> Conver
 
 
 def read_conversations(db: sqlite3.Connection, consumer: int, limit: int) -> list[ConversationRow]:
-    """Return conversations of a consumer, at most so many."""
+    """Return conversations of a consumer, up to a maximum number."""
     found = db.execute(
         f"SELECT {_COLUMNS} FROM conversations WHERE consumer = ? LIMIT ?",  # noqa: S608 - columns only
         (consumer, limit),

@@ -53,7 +53,7 @@ class SqliteIdentityStore:
 
     Args:
         account: Returns the account's row.
-        current: Returns the row of the current login, 0 if there is none.
+        current: Returns the row of the current login; 0 before the first login.
         writer: The writer thread.
         reader: The reader thread.
         on_complete: Called in the writer thread when the complete list of a login's contacts was stored.
@@ -248,7 +248,7 @@ def _bears_another(db: sqlite3.Connection, row: LinkRow, wxid: str) -> bool:
 
 
 def _is_free(db: sqlite3.Connection, number: int, row: LinkRow) -> bool:
-    """Return whether an identity may take over a link: it has none in that login, and the user did not split them."""
+    """Return whether an identity may take over a link: it has no link of that login, and was not split from it."""
     in_the_way = db.execute(
         "SELECT 1 FROM links WHERE number = :number AND login = :login"
         " UNION ALL SELECT 1 FROM apart WHERE number = :number AND other = :other",
@@ -296,7 +296,7 @@ def _merge(db: sqlite3.Connection, account: int, kept: int, gone: int) -> None:
 
 
 def _become(db: sqlite3.Connection, gone: int, kept: int) -> None:
-    """Make a number, and all numbers that were merged into it, find another identity."""
+    """Make a number, and all numbers that were merged into it, refer to another identity."""
     db.execute(
         "UPDATE identities SET first_seen = min(first_seen, (SELECT first_seen FROM identities WHERE number = ?))"
         " WHERE number = ?",
@@ -325,7 +325,7 @@ def _new(db: sqlite3.Connection, account: int, kind: IdentityKind, time: float) 
 
 
 def _now(db: sqlite3.Connection, account: int, number: int) -> int:
-    """Return the number of the identity that a number finds, after merges; 0 if there is none."""
+    """Return the number of the identity that a number finds, after merges; 0 if the number is unknown."""
     found = db.execute(
         "SELECT CASE became WHEN 0 THEN number ELSE became END FROM identities WHERE number = ? AND account = ?",
         (number, account),

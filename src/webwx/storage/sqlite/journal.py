@@ -606,7 +606,7 @@ class SqliteAccount:
         return list(dict.fromkeys(ContactId(each) for _, each in rows))
 
     async def state(self, name: str) -> bytes:
-        """Return a small value by its name; empty if there is none."""
+        """Return a small value by its name; empty if the name is unknown."""
         account = await self._account()
         return await self._reader.do(lambda db: _state(db, account, name))
 

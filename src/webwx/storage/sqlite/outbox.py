@@ -267,7 +267,7 @@ class SqliteOutbox:
         await self._writer.catch_up()
 
     async def find(self, query: SendQuery) -> list[Outgoing]:
-        """Return the sends that match a query, the newest first; a send that a dead process left is `unknown`."""
+        """Return the sends that match a query, the newest first; a send whose process has died is `unknown`."""
         account = await self._account()
         condition, values = _condition(query)
         condition += " ORDER BY number DESC LIMIT ?"
@@ -283,7 +283,7 @@ class SqliteOutbox:
         return await self._read(account, read)
 
     async def count(self) -> dict[State, int]:
-        """Return the number of sends in each state that any has; a send that a dead process left is `unknown`."""
+        """Return the number of sends in each state that any has; a send whose process has died is `unknown`."""
         account = await self._account()
         query = "SELECT state, count(*) FROM outbox WHERE account = ? GROUP BY state"
         return await self._read(account, lambda db: dict(db.execute(query, (account,)).fetchall()))
@@ -311,7 +311,7 @@ class SqliteOutbox:
         return await self._writer.do(delete)
 
     def _with_key(self, db: sqlite3.Connection, account: int, key: str) -> Outgoing | None:
-        """Return the send with a key, if there is one; a send that a dead process left is `unknown`."""
+        """Return the send with a key, if there is one; a send whose process has died is `unknown`."""
         is_new = f"SELECT NOT EXISTS (SELECT * FROM outbox WHERE account = ? AND {_WITH_KEY})"  # noqa: S608 - a constant
         if not key or db.execute(is_new, (account, key)).fetchone() == (1,):
             return None

@@ -76,7 +76,7 @@ class SqliteRecordStore:
         return [_record(*row) for row in rows]
 
     async def get(self, kind: str, id: str) -> StoredRecord | None:  # noqa: A002 - the field's name
-        """Return a record; None if there is none."""
+        """Return a record; None if no record has this id."""
         query = "SELECT kind, id, version, body, changed_at FROM records WHERE (kind, id) = (?, ?)"
         row = await self._reader.do(lambda db: db.execute(query, (kind, id)).fetchone())
         return None if row is None else _record(*row)
@@ -155,7 +155,7 @@ class SqliteRecordStore:
 
 
 class _NoJobs:
-    """The background jobs of a file that has none."""
+    """A substitute for the background jobs of a file that needs no jobs."""
 
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
         """Return None: nothing is left to do."""
