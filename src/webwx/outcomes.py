@@ -81,7 +81,7 @@ _OUTCOMES: tuple[tuple[type[WxError], Outcome], ...] = (
     (ProtocolError, Outcome(Exit.FAILED, HTTPStatus.BAD_GATEWAY)),
     (WxError, Outcome(Exit.FAILED, HTTPStatus.INTERNAL_SERVER_ERROR)),
 )
-"""In this order: the first class that matches is used."""
+"""Outcomes by class of error; the first class that matches is used."""
 
 
 def outcome_of(error: WxError) -> Outcome:

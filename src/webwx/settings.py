@@ -68,15 +68,15 @@ class Settings:
     Passphrase that encrypts the saved logins; environment only, so that no list of processes and no backup shows it.
     """
     passphrase_from: Literal["keyring"] | None = None
-    """Where the passphrase of each saved login is stored if none is passed."""
+    """Place of the passphrase of each saved login, if no passphrase is passed."""
     retention_days: float = 90
     """Days after which the journals delete events; 0: never."""
     rate_limit: Literal["on", "off"] | None = None
     """Whether sends and changes wait for the account's rate limit; None means yes, unless a server is set."""
     limits: RateLimit = field(default_factory=RateLimit)
-    """The numbers of that rate limit; set in the file only."""
+    """The numbers of the rate limit; set in the file only."""
     keep: Keep | None = None
-    """Which media are archived when they arrive; None for none."""
+    """The media that are archived when they arrive; None: no media."""
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Source of each setting: `option`, `environment` or `file`; a setting without a source is missing."""
 
@@ -210,7 +210,7 @@ def read_config(path: Path) -> ConfigFile:
     Read the configuration file; a missing file is an empty one.
 
     Raises:
-        InvalidSettings: It cannot be read, or has an unknown key. Values are not repeated.
+        InvalidSettings: The file cannot be read, or has an unknown key. The error contains no values.
     """
     try:
         file = msgspec.toml.decode(path.read_text(encoding="utf-8"), type=ConfigFile)
@@ -260,7 +260,7 @@ def _with_secrets(environment: Mapping[str, str]) -> Mapping[str, str]:
     Return the environment with the variables whose values are in files.
 
     Raises:
-        InvalidSettings: A file cannot be read, or a variable is set as well. The value is not repeated.
+        InvalidSettings: A file cannot be read, or a variable is set as well. The error does not contain the value.
     """
     read = {}
     for variable in SECRET_FILES:
@@ -312,7 +312,7 @@ def _text(value: str | float | tuple[str, ...] | RateLimit | Keep | None) -> str
 
 
 def _keep(chats: str | None, file: str | tuple[str, ...] | Keep | None, *, is_of_file: bool) -> Keep | None:
-    """Return what to archive: any source can set the chats; kinds and sizes only the file's table."""
+    """Return the media to archive: any source can set the chats, but only the file's table sets kinds and sizes."""
     if chats is None or chats == "off":
         return None
     if is_of_file and isinstance(file, Keep):

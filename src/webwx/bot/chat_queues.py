@@ -178,7 +178,7 @@ class ChatQueues:
         self._scheduler = JobScheduler(lambda _, error: self._stop_for(error))
         self._idle: list[asyncio.Future[None]] = []
         self._is_worker_starting = False
-        """A worker was started or woken and has not looked for a queue yet."""
+        """Whether a worker was started or woken, and has not taken a queue yet."""
         self._is_draining = False
         self._is_ended = False
         self._change: asyncio.Future[None] | None = None

@@ -206,7 +206,7 @@ class Dispatch:
     async def _call_first_match(
         self, handlers: tuple[Handler, ...], context: Context, log: EventLog | None = None
     ) -> bool:
-        """Call the first handler that matches, and return whether there was one."""
+        """Call the first handler that matches, and return whether it existed."""
         event = context.event
         is_own = getattr(event, "is_self", False)
         own = event if is_own and isinstance(event, (Message, MessageRecalled)) else None

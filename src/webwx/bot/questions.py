@@ -31,7 +31,7 @@ class Dialogue:
         self.answers: list[Delivered] = []
         """The answers so far, of all attempts."""
         self.is_interrupted = False
-        """The bot stops, so the handler is called again by the next process."""
+        """Whether the bot is stopping, so that the next process calls the handler again."""
         self._author = getattr(event, "sender", None)
         self._next = 0
         """Place of the answer to the next question."""

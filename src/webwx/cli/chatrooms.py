@@ -120,7 +120,7 @@ async def leave(session: Session, room: str) -> None:
 
 
 def _report(output: Output, contacts: Contacts, admission: Admission) -> None:
-    """Return one line that names everyone who joined."""
+    """Return one line with the names of all people who joined."""
     parts = [f"Now: {describe(admission.chatroom)}"]
     for what, ids in (("invited", admission.invited), ("could not be added", admission.refused)):
         if ids:

@@ -1,5 +1,5 @@
 """
-`webwx doctor`: what a bug report needs, safe to publish.
+`webwx doctor`: the facts that a bug report needs, without private data.
 
 The report must not name a person, a machine or a key. Names hide in paths, account names and server addresses, so each
 part prints only the kind of a value, and repeats only values that webwx itself could have written.
@@ -210,7 +210,7 @@ def _version(name: str) -> str | None:
 
 
 def _shown(value: Any) -> list[str]:
-    """Return what stands behind a name, and the lines below it."""
+    """Return a value as text: the rest of its line, and the lines below it."""
     match value:
         case None | []:
             return ["none"]

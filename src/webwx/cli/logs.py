@@ -22,7 +22,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 FORMATS = ("text", "json")
 
 NOTICES = logging.getLogger("webwx.cli")
-"""Logger of what commands print beside their results, with `--log-format json`."""
+"""Logger of everything except results that commands print with `--log-format json`."""
 
 _ATTRIBUTES = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
 """Attributes that every log record has; others were passed as `extra`."""
@@ -109,7 +109,7 @@ def configure_logging(*, is_debugging: bool, is_verbose: bool, log_format: str =
 
 
 def log_to_stderr(*, log_format: str = "text", level: int = logging.WARNING) -> None:
-    """Print the library's log and the notices of commands on stderr, whatever the root logger does; only once."""
+    """Print the library's log and the notices of commands on stderr, independent of the root logger; only once."""
     library = logging.getLogger("webwx")
     if not library.handlers:
         library.addHandler(_handler(log_format, "%(asctime)s %(name)s: %(message)s"))

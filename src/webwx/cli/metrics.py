@@ -26,7 +26,7 @@ _ADDRESS = re.compile(r"(?:(?P<host>[^:\[\]]+|\[[0-9A-Fa-f:.]+\]):)?(?P<port>\d{
 
 
 class Address(NamedTuple):
-    """Where a server listens."""
+    """The address of a listening server."""
 
     host: str
     port: int
@@ -37,10 +37,10 @@ class Address(NamedTuple):
 
 def parse_address(text: str) -> Address:
     """
-    Return the address that `HOST:PORT` or `PORT` names; without a host, it is of this machine only.
+    Return the address of `HOST:PORT` or `PORT`; without a host, only this machine can connect.
 
     Raises:
-        BadInput: It is not an address.
+        BadInput: The text is not an address.
     """
     found = _ADDRESS.fullmatch(text)
     if found is None or int(found["port"]) > 65_535:

@@ -14,7 +14,7 @@ from webwx.cli.session import Session, command
 from webwx.cli.unit import write_unit
 
 _TEMPLATES = Path(__file__).with_name("templates")
-"""Templates of the files, with `.txt` behind their names: a folder for each language, and one for both."""
+"""Templates of the files, whose names end with `.txt`: a folder for each language, and one for both."""
 
 LANGUAGES = ("en", "zh")
 """Languages of the templates."""

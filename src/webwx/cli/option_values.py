@@ -20,11 +20,11 @@ class Given:
     as_json: bool = False
     verbose: bool = False
     log_format: str = "text"
-    """Format of what is printed on stderr: `text`, or `json` for one object per line."""
+    """Format of the output on stderr: `text`, or `json` for one object per line."""
 
     def settings(self) -> Settings:
         """
-        Merge them with the environment and the configuration file.
+        Merge the values with the environment and the configuration file.
 
         Raises:
             InvalidSettings: A value is invalid.

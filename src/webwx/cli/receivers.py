@@ -145,7 +145,7 @@ async def _account(settings: Settings, records: RecordStore) -> int:
     Return the number of the account that sends.
 
     Raises:
-        BadInput: The gateway does not know it.
+        BadInput: The gateway does not know the account.
     """
     from webwx.gateway.local import find_account_number
 

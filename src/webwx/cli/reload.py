@@ -118,7 +118,7 @@ def _first_mistake(paths: Iterable[str]) -> str | None:
 
 
 async def _end(child: Child) -> None:
-    """Shut down the bots."""
+    """End the child process that runs the bots."""
     if child.poll() is not None:
         return
     with _ctrl_c_ignored():  # a second one would leave them behind

@@ -2,7 +2,8 @@
 `webwx run`: run the bots of a Python file with a clean shutdown.
 
 A file is loaded as a module and its bots are found rather than started, so the same file also runs with `python FILE`.
-The common options reach the bots through the environment, where a bot looks for settings that it was not given.
+The common options reach the bots through the environment, from which a bot reads the settings that its program does not
+pass.
 """
 
 from __future__ import annotations
@@ -136,7 +137,7 @@ async def _serve(session: Session, bots: list[Bot], address: Address | None) -> 
     Run bots until they are stopped; serve their metrics if there is an address for them.
 
     Raises:
-        BadInput: They cannot run in one process, or `webwx[metrics]` is not installed.
+        BadInput: The bots cannot run in one process, or `webwx[metrics]` is not installed.
         CommandFailed: The address cannot be used.
     """
     try:
@@ -206,7 +207,7 @@ def find_bots(session: Session, files: list[tuple[Path, str]]) -> list[Bot]:
     Load files and return their bots, each once.
 
     Raises:
-        BadInput: There is no bot, or none of that name.
+        BadInput: There is no bot, or no bot has the given name.
         CommandFailed: A file cannot be loaded.
     """
     loaded: dict[Path, dict[str, Bot]] = {}

@@ -251,7 +251,7 @@ def _welcome(served: RunningSandbox, *, auto_confirm: bool, seed: int | None, st
 
 
 def _tls_notes(tls: TlsAccess | None) -> list[str]:
-    """Return how to connect a client that only uses the real host names."""
+    """Return lines that explain how to connect a client that uses only the real host names."""
     if tls is None:
         return []
     names = f"{len(tls.hosts)} of the platform's own hosts, such as https://wx.qq.com"

@@ -105,7 +105,7 @@ def serve(
 
 
 async def _nothing() -> None:
-    """A subcommand does the work."""
+    """Do nothing: a subcommand does the work."""
 
 
 async def _run(
@@ -182,7 +182,7 @@ def _require_extra() -> None:
     Check that the extra is installed.
 
     Raises:
-        CommandFailed: It is not.
+        CommandFailed: The extra is not installed.
     """
     try:
         import litestar  # noqa: F401 - only whether it is there
@@ -246,7 +246,7 @@ def _listen(config: GatewayConfig) -> Any:
     Open the port.
 
     Raises:
-        CommandFailed: It is not available.
+        CommandFailed: The port is not available.
         InvalidSettings: The address needs TLS or a proxy.
     """
     from webwx.gateway.serve import listen

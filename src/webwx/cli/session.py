@@ -106,7 +106,7 @@ class Session:
 
     @asynccontextmanager
     async def client_on(self, journal: JournalFile) -> AsyncIterator[AsyncClient]:
-        """Return such a client on a journal that is open already."""
+        """Return a client that is not logged in, on a journal that is open already."""
         async with self._client_on(journal) as client:
             yield client
 
@@ -135,7 +135,7 @@ class Session:
         return AlreadyRunning(f"The gateway at {gateway.url} is syncing this login", pid=gateway.pid)
 
     def announce(self, text: str) -> None:
-        """Print on a terminal what a command without results yet is doing."""
+        """Print on a terminal a notice about the work of a command that has no results yet."""
         if sys.stderr is not None and sys.stderr.isatty():
             self.output.remark(text)
 
@@ -201,7 +201,7 @@ class Session:
         Return the journal beside the chosen login; a copy where it cannot be opened, as for `reading`.
 
         Raises:
-            StorageError: It cannot be read.
+            StorageError: The journal cannot be read.
         """
 
         async def read_accounts(stack: AsyncExitStack, path: Path) -> JournalFile:
@@ -273,8 +273,8 @@ def command(
         examples: Lines for the end of its help.
         cls: Class of the command.
         group: Group of the command; `webwx` itself by default.
-        endless: The command runs until it is stopped, so SIGTERM is its regular end; if that depends on an option, it
-            sets it on the session.
+        endless: The command runs until it is stopped, so SIGTERM is its regular end; if this depends on an option, the
+            command sets `is_endless` of the session.
     """
     runner = run_long if endless else asyncio.run
 
@@ -414,7 +414,7 @@ async def read_text(output: Output) -> str:
     Read a text from stdin to its end, without the newline that ends it.
 
     Raises:
-        BadInput: It is not valid UTF-8.
+        BadInput: The text is not valid UTF-8.
     """
     if sys.stdin is None:
         return ""
@@ -457,7 +457,7 @@ def checked_text(text: str, what: str) -> str:
     Return a command-line text in a form that can be sent.
 
     Raises:
-        BadInput: It is not valid UTF-8.
+        BadInput: The text is not valid UTF-8.
     """
     try:
         # Some terminals pass one character as two surrogates; this joins them.

@@ -41,7 +41,7 @@ def write_unit(file: Path, arguments: list[str], environment: Mapping[str, str] 
         file: The bots' file, or the first of several.
         arguments: Arguments of `webwx run`.
         environment: Variables that the service needs too.
-        name: Name of the service behind `webwx-`; default: the file's.
+        name: Name of the service after `webwx-`; default: the file's.
 
     Raises:
         BadInput: A path, an argument or a variable has a line break, which could add settings to the unit.

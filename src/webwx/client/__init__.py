@@ -1,1 +1,1 @@
-"""What scripts import: one client to await, one to call."""
+"""The clients that scripts import: `AsyncClient` with `await`, and `Client` without."""

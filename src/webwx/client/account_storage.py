@@ -34,7 +34,7 @@ class AccountStorage:
         self._journal = journal
         self._cell = cell
         self._parts: dict[int, AccountJournal] = {}
-        """By account."""
+        """Parts of the journal by account."""
         self._states: dict[int, LimiterMemory] = {}
         """Named states of each account, for a client without a journal."""
         self.news: asyncio.Event = asyncio.Event()

@@ -214,7 +214,7 @@ class Accounts:
 
 def read_saved_account(account: str, path: Path) -> SavedAccount:
     """
-    Read a saved login without changing its file. `LoginFile` sets aside what it cannot read.
+    Read a saved login without changing its file, unlike `LoginFile`, which renames a damaged file.
 
     Args:
         account: Name of the account.

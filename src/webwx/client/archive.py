@@ -279,7 +279,7 @@ def _passes(error: WxError) -> bool:
 
 
 def _tell_of_mistake(work: asyncio.Task[None]) -> None:
-    """Log the kind of an unexpected error; the readers of events go on."""
+    """Log the kind of an unexpected error; the readers of events continue."""
     error = None if work.cancelled() else work.exception()
     if error is not None:
         _log.error("The media archive has stopped: %s.", ", ".join(sorted(_kinds(error))))

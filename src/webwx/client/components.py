@@ -112,8 +112,8 @@ def local_components(
     Return the components of a client with a login of its own; for the arguments see `AsyncClient`.
 
     Raises:
-        NotOnThisHost: There is no such host, or the server is no address.
-        InvalidSettings: The proxy is no address.
+        NotOnThisHost: There is no such host, or the server is not an address.
+        InvalidSettings: The proxy is not an address.
         NoJournal: `keep` without a journal.
     """
     profile, hosts = choose(host, server, allowed_hosts)

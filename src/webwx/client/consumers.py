@@ -1,4 +1,4 @@
-"""The consumers of an account's journal: how far each has come, and the deletion of one."""
+"""The consumers of an account's journal: their positions, and the deletion of a consumer."""
 
 from __future__ import annotations
 

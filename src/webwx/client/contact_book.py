@@ -46,7 +46,7 @@ class ContactBook:
                 return contacts.updated(read)
 
     async def load(self) -> None:
-        """Read the contacts of the session's login: from the journal if it has any, else from the saved login."""
+        """Read the contacts of the session's login: from the journal if it has them, otherwise from the saved login."""
         self.contacts = await self._stored()
 
     async def _stored(self) -> Contacts:

@@ -140,7 +140,7 @@ class ContactDirectory:
             self._book.contacts.put(known if now is None else merged(known, now))
 
     async def list_chats(self) -> list[Contact]:
-        """Fetch the recent chats, the newest first. `events` still yields everything that waits."""
+        """Fetch the recent chats, the newest first. No waiting event is consumed."""
         reply = await self._session.run(login_flows.open_session(self._session.login, self._session.now()))
         for contact in contact_flows.read_contacts(reply.contact_list, self._session.login.user_id):
             self._book.contacts.merge(contact)

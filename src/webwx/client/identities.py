@@ -95,7 +95,7 @@ class AccountIdentities:
         return await (await self._readable_part()).identities.merge(first.number, second.number)
 
     async def split_identity(self, which: To, contact_id: str) -> Identity:
-        """Unlink a contact from an identity for good, and return the identity it has now."""
+        """Unlink a contact from an identity permanently, and return its new identity."""
         identity = await self.who(which)
         return await (await self._readable_part()).identities.split(identity.number, ContactId(contact_id))
 

@@ -142,7 +142,7 @@ class _Retries:
 
 class _Display:
     """
-    How a login shows its codes and their progress.
+    The display of a login's codes and their progress.
 
     Args:
         show_qr: Called with each code.
@@ -303,7 +303,7 @@ class AccountLogin:
     async def _wait_for_push(
         self, earlier: Login, on_push: Callable[[], object], display: _Display, retries: _Retries
     ) -> str:
-        """Ask the phone of an earlier login to confirm without a code; return the redirect, empty if it does not."""
+        """Ask the phone of an earlier login to confirm without a code; return the redirect, or an empty text."""
         if not earlier.profile.can_push or earlier.profile_name != self._session.login.profile_name:
             return ""
         uin = Credentials(uin=earlier.credentials.uin)

@@ -1,4 +1,4 @@
-"""What a monitor shows of one account: read when it is asked for, so nothing is counted on the way."""
+"""Measurements of one account for a monitor, read on request: nothing is counted while the account works."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class AccountMeasurement(msgspec.Struct, frozen=True, kw_only=True):
     sends: dict[State, int]
     """Number of stored sends in each state; empty without a journal."""
     is_journal_readable: bool
-    """Whether the journal could be read; if not, there are no sends here, and no wait."""
+    """Whether the journal could be read; if not, `sends` is empty and `rate_limit_wait` is 0."""
 
 
 class Measurements:

@@ -25,7 +25,7 @@ time.
 """
 
 _OTHER_NEWS = 0.5
-"""Weight of a batch without messages and with fewer changes of contacts than that."""
+"""Weight of a batch without messages and with fewer than `MANY_CHANGES` changes of contacts."""
 
 
 class PollInterval:
@@ -43,7 +43,7 @@ class PollInterval:
 
     @property
     def seconds(self) -> float:
-        """Shortest time between the beginnings of two rounds; the first two idle rounds need none."""
+        """Shortest time between the beginnings of two rounds; the first two idle rounds need no interval."""
         idle = int(self._before + self._last)
         return 0.0 if idle < 2 else min(LONGEST, 2.0 ** min(idle - 2, 5))
 

@@ -33,7 +33,7 @@ _SPREAD = 0.1
 
 class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
     """
-    How many actions an account may take; the defaults stay below what is known to be refused.
+    Limits on the actions of an account; the defaults are below the rates at which refusals are known.
 
     Raises:
         ValueError: A number is out of range.
@@ -48,9 +48,9 @@ class RateLimit(msgspec.Struct, frozen=True, kw_only=True):
     messages_per_minute: int = 20
     uploads_per_hour: int = 20
     contact_changes_per_minute: int = 10
-    """Remarks, pins, and accepted friend requests."""
+    """Maximum number of changes of contacts in a minute: remarks, pins, and accepted friend requests."""
     chatroom_changes_per_hour: int = 10
-    """Calls that create, rename or leave a chatroom, or add, invite or remove members."""
+    """Maximum number of calls in an hour that create, rename or leave a chatroom, or change its members."""
     friend_requests_per_day: int = 10
     patience: float | None = None
     """Maximum seconds that a call waits; beyond that it raises `RateLimitReached`. None means no maximum."""

@@ -134,8 +134,9 @@ class RateLimiter:
             act: Runs it; calls `refused` before it raises `RateLimited`.
 
         Raises:
-            RateLimitReached: It would have to wait longer than the rate limit's `patience`.
-            RateLimited: The platform refused it, and the next attempt would have to wait that long.
+            RateLimitReached: The action would have to wait longer than the rate limit's `patience`.
+            RateLimited: The platform refused the action, and the next attempt would have to wait longer than
+                `patience`.
             StorageError: The journal cannot be written.
         """
         loop = asyncio.get_running_loop()

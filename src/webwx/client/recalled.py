@@ -37,7 +37,7 @@ class Recalled(msgspec.Struct, frozen=True, kw_only=True):
     """
     How the message can be forwarded, as in a receipt: by the keys in its content, or by upload of the archived media.
 
-    `none`: it cannot be forwarded any more. Keys may have expired, which only a forward shows.
+    `none`: the message cannot be forwarded any more. Keys may have expired, which only a forward shows.
     """
 
 

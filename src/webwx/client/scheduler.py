@@ -47,7 +47,7 @@ class JobScheduler:
 
     def schedule(self, name: str, job: Job, after: float = 0.0) -> None:
         """
-        Run a job in so many seconds; nothing changes if a job of this name waits or runs.
+        Run a job after a number of seconds; do nothing if a job of this name waits or runs.
 
         A job that may be scheduled while it runs checks for more work before it returns None.
         """

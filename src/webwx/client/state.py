@@ -231,7 +231,7 @@ class Liveness:
         Check that the login has not ended.
 
         Raises:
-            LoggedOut: It has ended; the error has the same reason as the first one.
+            LoggedOut: The login has ended; the error has the same reason as the first one.
         """
         if self.end is None:
             return

@@ -62,10 +62,10 @@ class Subscription:
 
     async def take(self, limit: int = 100) -> list[Delivered]:
         """
-        Return the next entries in the order of arrival; wait until there is one.
+        Return the next entries in the order of arrival; wait until an entry has arrived.
 
-        An empty list means that no more will come: the subscription was stopped, the client was closed, or no entry
-        waits and this subscription does not follow.
+        An empty list means that no further entry will come: the subscription was stopped, the client was closed, or no
+        entry waits and this subscription does not follow.
 
         Raises:
             LoggedOut: The login has ended, and no entry waits.
@@ -130,6 +130,6 @@ class Subscription:
         Stop, store all acknowledgements, and close the consumer. A second call does nothing.
 
         Args:
-            unseen_from: Number of the first entry that was taken and not handed to a handler; 0: all were.
+            unseen_from: Number of the first taken entry that no handler has seen; 0: handlers have seen all entries.
         """
         await self._reader.close(unseen_from=unseen_from)

@@ -63,7 +63,7 @@ def request_code(login: Login, now: float) -> Flow[str]:
     Request a login code and return its uuid.
 
     Raises:
-        ProtocolError: The server sent none, or an invalid one.
+        ProtocolError: The server sent no uuid, or an invalid one.
 
     Wire: jslogin
     """
@@ -80,7 +80,7 @@ def request_code(login: Login, now: float) -> Flow[str]:
 
 def request_push_ticket(earlier: Login) -> Flow[str]:
     """
-    Ask the phone of an earlier login to confirm without a code; return the uuid to poll, empty if it was not asked.
+    Ask the phone of an earlier login to confirm without a code; return the uuid to poll, or an empty text.
 
     The cookies of that login tell the server which device to ask.
 
@@ -145,7 +145,7 @@ def check_profile(login: Login, desktop: Desktop | None) -> None:
     Check that a login of this profile can succeed.
 
     Raises:
-        NotOnThisHost: It is the desktop profile, and its values are missing.
+        NotOnThisHost: The profile is `desktop`, and its values are missing.
     """
     if login.profile.mod and desktop is None:
         raise NotOnThisHost(
@@ -167,7 +167,7 @@ def exchange_ticket(login: Login, redirect_uri: str, device_id: str, desktop: De
         desktop: Additional values of the desktop profile.
 
     Raises:
-        UnsafeRedirect: It names a host that is not the platform's; nothing was sent.
+        UnsafeRedirect: The redirect names a host that is not the platform's; nothing was sent.
         LoginRefused: This account may not log in here; `message` is the platform's text.
         UnexpectedLoginPage: A web page came back; the error contains its text, without possible keys.
         ProtocolError: The answer lacks a field that a session needs; the text names it.

@@ -61,7 +61,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """A file to upload."""
 
     source: str | bytes | BinaryIO
-    """Its path, its bytes, or an open file."""
+    """Path of the file, its bytes, or an open file."""
     name: str
     size: int
     md5: str
@@ -241,7 +241,7 @@ class DownloadTarget(Sink, Protocol):
 
 
 class NotThereYet(MediaUnavailable):
-    """Nothing or not everything arrived; a retry may succeed."""
+    """The body is empty or incomplete; a retry may succeed."""
 
 
 class BrokeOff(NotThereYet):
@@ -359,7 +359,7 @@ def judge_medium(name: str, start: bytes) -> None:
     Raise the exception of a refusal that came instead of media; do nothing for other bytes.
 
     Raises:
-        ApiError: As `judge`, except for Ret -1, which only means that there are no such media.
+        ApiError: As `judge`, except for Ret -1, which only means that these media do not exist.
     """
     refused = _RET.search(start) if not _is_no_refusal(start) else None
     if refused and int(refused[1]) != Ret.SYSTEM_ERROR:

@@ -32,7 +32,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     fetch_key: SyncKey
     check_key: SyncKey
     skey: str
-    """The new skey, or empty."""
+    """The new skey; empty if it has not changed."""
     has_more: bool
     """Whether to fetch again at once."""
     body: bytes = b""

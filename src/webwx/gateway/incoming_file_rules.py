@@ -165,7 +165,7 @@ class IncomingFileRules:
         return await self._values.change(rule_id, change)
 
     async def delete(self, rule_id: str) -> bool:
-        """Delete a rule, and return whether there was one."""
+        """Delete a rule, and return whether it existed."""
         return await self._values.delete(rule_id)
 
 

@@ -187,7 +187,7 @@ class KeyRing:
         return None if key is None else NewKey(key, f"wxk_{key_id}_{secret}")
 
     async def delete(self, key_id: str) -> bool:
-        """Delete a key, and return whether there was one."""
+        """Delete a key, and return whether it existed."""
         was_there = await self._values.delete(key_id)
         self._forget(key_id)
         return was_there

@@ -689,7 +689,7 @@ class LocalConsumer:
         self._subscription = subscription
 
     async def take(self, limit: int = 100) -> list[AccountEvent]:
-        """Return the next events; wait until there is one."""
+        """Return the next events; wait until an event has arrived."""
         return [
             msgspec.structs.replace(self._account.named(delivered.event), attempt=delivered.entry.attempt)
             for delivered in await self._subscription.take(limit)

@@ -49,7 +49,7 @@ class LoginWatch:
         return self.status
 
     async def cancel(self) -> bool:
-        """Stop a login in progress, and return whether there was one."""
+        """Stop a login in progress, and return whether it existed."""
         if not self.is_active or self._task is None:
             return False
         self._task.cancel()

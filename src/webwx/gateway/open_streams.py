@@ -43,7 +43,7 @@ class OpenStream:
         self.ended = asyncio.Event()
         """Set when the stream has to end."""
         self.is_refused = False
-        """The stream has to end because its caller's key is no longer valid."""
+        """Whether the stream has to end because its caller's key is no longer valid."""
 
     def __repr__(self) -> str:
         return f"OpenStream({self.caller.id})"
@@ -106,7 +106,7 @@ class OpenStreams:
         """The open streams; a stream leaves the set when its handler ends."""
         self._wake = asyncio.Event()
         self.is_closing = False
-        """The server stops, so no stream stays open."""
+        """Whether the server is stopping, so that no stream may stay open."""
 
     def __repr__(self) -> str:
         return f"OpenStreams({len(self)})"

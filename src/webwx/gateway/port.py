@@ -122,7 +122,7 @@ class EventPage(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str
     """Position after the last event: opaque."""
     lost: bool = False
-    """Events after the given cursor were deleted before they were read."""
+    """Whether events after the given cursor were deleted before they were read."""
 
 
 class AccountEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +145,7 @@ class EventConsumer(Protocol):
     """An open consumer of an account's events."""
 
     async def take(self, limit: int = 100) -> list[AccountEvent]:
-        """Return the next events; wait until there is one. An empty list means that no further events will come."""
+        """Return the next events; wait until one has arrived. An empty list means that no further events will come."""
         ...
 
     def ack(self, number: int) -> None:
@@ -198,7 +198,7 @@ class AccountPort(Protocol):
         ...
 
     async def cancel_login(self) -> bool:
-        """Stop a login in progress, and return whether there was one."""
+        """Stop a login in progress, and return whether it existed."""
         ...
 
     async def check(self) -> AccountStatus:
@@ -410,7 +410,7 @@ class AccountPort(Protocol):
 
     async def forget_consumer(self, name: str) -> bool:
         """
-        Delete a consumer with its position, and return whether there was one.
+        Delete a consumer with its position, and return whether it existed.
 
         Raises:
             AlreadyRunning: The consumer is open.
@@ -458,7 +458,7 @@ class GatewayPort(Protocol):
 
     async def remove_account(self, number: int) -> bool:
         """
-        Remove an account from the gateway, and return whether there was one.
+        Remove an account from the gateway, and return whether it existed.
 
         Its login and its journal stay; its background sends stay `queued` in the outbox.
         """

@@ -209,7 +209,7 @@ class Receivers:
         return None if changed is None else NewReceiver(changed, token)
 
     async def delete(self, receiver_id: str) -> bool:
-        """Delete a receiver, and return whether there was one."""
+        """Delete a receiver, and return whether it existed."""
         was_there = await self._values.delete(receiver_id)
         self._read_at = float("-inf")
         return was_there

@@ -98,7 +98,7 @@ class StoredValues(Generic[V]):
         return changed
 
     async def delete(self, value_id: str) -> bool:
-        """Delete a value, and return whether there was one."""
+        """Delete a value, and return whether it existed."""
         return await self._records.delete(self._kind, value_id)
 
     async def _put(self, value: V, version: int) -> None:

@@ -36,7 +36,7 @@ class _Queue:
     def __init__(self) -> None:
         self.events: deque[AccountEvent | int] = deque()
         self.is_paused = False
-        """The first event of the queue has failed and waits for its next attempt."""
+        """Whether the first event of the queue has failed and waits for its next attempt."""
 
     def put(self, account_event: AccountEvent) -> None:
         self.events.append(

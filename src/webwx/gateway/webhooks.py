@@ -197,7 +197,7 @@ class Webhooks:
         return None if changed is None else NewWebhook(changed, secret)
 
     async def delete(self, webhook_id: str) -> bool:
-        """Delete a webhook, and return whether there was one."""
+        """Delete a webhook, and return whether it existed."""
         return await self._values.delete(webhook_id)
 
 

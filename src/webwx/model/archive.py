@@ -17,7 +17,7 @@ MEDIA_KINDS: tuple[MediaKind, ...] = ("image", "video", "voice", "file", "sticke
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
-    Which media a client downloads as they arrive, and how much of them it stores beside its journal.
+    The media that a client downloads as they arrive, and the limits on their size beside its journal.
 
     Raises:
         InvalidSettings: No media could match.

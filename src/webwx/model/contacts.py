@@ -67,7 +67,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     """A person, an official account or a chatroom."""
 
     id: ContactId
-    """Valid in this login only."""
+    """Id of the contact, valid in this login only."""
     nickname: str = ""
     """Own name of a person, or name of a chatroom."""
     remark: str = ""
@@ -84,7 +84,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     avatar_key: str = ""
     """For a chatroom: key that the server requires for avatars of members who are not friends."""
     uin: int = 0
-    """Number at the platform; usually 0 for others than the account itself."""
+    """Number at the platform (uin); usually 0, except for the account itself."""
     pinyin: str = ""
     """Pinyin of the nickname, in small letters."""
     remark_pinyin: str = ""
@@ -202,7 +202,7 @@ class _Head(Wire, frozen=True, kw_only=True):
 
 
 class _Members(Wire, frozen=True, kw_only=True):
-    """Fields that say how many members a contact has."""
+    """Fields that state the number of members of a contact."""
 
     member_count: int = 0
     member_list: list[msgspec.Raw] = msgspec.field(default_factory=list)

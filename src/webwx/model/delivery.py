@@ -87,7 +87,7 @@ def read_wire(raw: bytes | msgspec.Raw) -> WireMessage | WireText:
     Decode a delivered message; of a plain text, only the fields that a text needs.
 
     Raises:
-        ProtocolError: It cannot be decoded, or is too large.
+        ProtocolError: The message cannot be decoded, or is too large.
     """
     wire = read_item(raw, WireText)
     return wire if is_text(wire) else read_json(raw, WireMessage)
@@ -98,7 +98,7 @@ def read_item(raw: bytes | msgspec.Raw, kind: type[T]) -> T:
     Decode one delivered item.
 
     Raises:
-        ProtocolError: It cannot be decoded, or is too large.
+        ProtocolError: The item cannot be decoded, or is too large.
     """
     if len(raw) > MAX_ITEM:
         raise ProtocolError(f"it is larger than {MAX_ITEM:,} bytes")
@@ -269,7 +269,7 @@ def _sticker(delivery: Delivery) -> Event:
 # -- people ----------------------------------------------------------------------------------------------------------
 
 _OFFICIAL = 8
-"""Bit of `VerifyFlag`."""
+"""Bit of `VerifyFlag` that marks an official account."""
 
 
 def _person(delivery: Delivery) -> Person:
@@ -492,7 +492,7 @@ def _sysmsg(delivery: Delivery) -> Event:
 
 
 def _from_sysmsg(delivery: Delivery) -> Event | None:
-    """Decode a `<sysmsg>`, which occurs under two message types; None if it is not one."""
+    """Decode a `<sysmsg>`, which occurs under two message types; None for other content."""
     xml = plain_text(delivery.payload)
     if "<sysmsg" not in xml:
         return None

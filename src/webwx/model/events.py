@@ -109,7 +109,7 @@ class IdentityAmbiguous(Event, frozen=True, kw_only=True, tag="identity_ambiguou
     """
 
     identity: int
-    """Its identity number."""
+    """Identity number of the new contact."""
     contact: Contact
     candidates: tuple[int, ...]
     """Identity numbers of the candidates, likeliest first."""
@@ -180,11 +180,11 @@ class Arrived(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Seconds since 1970 (server's clock); 0 if the item has no time."""
     is_self: bool = False
     is_backlog: bool = False
-    """Whether it was written before this process began to sync."""
+    """Whether the message was written before this process began to sync."""
     is_quarantined: bool = False
-    """Whether it could not be decoded."""
+    """Whether the item could not be decoded."""
     is_notice: bool = False
-    """Whether it is a notice, such as a recall."""
+    """Whether the item is a notice, such as a recall."""
 
     @property
     def digest(self) -> int:
@@ -314,7 +314,7 @@ def event_from_json(text: str | bytes) -> AnyEvent:
     Read an event that `event_to_json` wrote.
 
     Raises:
-        ValueError: It is not an event.
+        ValueError: The text is not an event.
     """
     try:
         event: AnyEvent = msgspec.json.decode(text, type=AnyEvent)

@@ -62,9 +62,9 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: IdentityKind
     is_self: bool = False
-    """Whether it is the account itself."""
+    """Whether the contact is the account itself."""
     wxid: str = ""
-    """Real id, if it was seen."""
+    """Real id, if a notice has contained it."""
     uin: int = 0
     alias: str = ""
     remark: str = ""
@@ -81,7 +81,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Members of a chatroom, in order: for each a digest of the nickname, and the number of the identity or 0."""
 
     def filled_from(self, older: Evidence) -> Evidence:
-        """Return this evidence with its empty values filled from an earlier one."""
+        """Return this evidence with its empty values replaced by those of an earlier one."""
         known = {
             name: before
             for name in self.__struct_fields__
@@ -141,7 +141,7 @@ class Identified(msgspec.Struct, frozen=True, kw_only=True):
 
     contact_id: ContactId
     number: int
-    """Number of the identity; 0 while more data is needed."""
+    """Number of the identity; 0 while more data is needed for a match."""
     by: By | Literal["waiting"]
     """
     As in a link. `waiting`: there is a similar identity, and the other contacts, or its members, are not known yet.

@@ -83,7 +83,7 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
         Check that this login has an account.
 
         Raises:
-            NotLoggedIn: It has none.
+            NotLoggedIn: The login has no account.
         """
         if not self.user_id:
             raise NotLoggedIn("There is no login; log in first.")
@@ -134,8 +134,9 @@ class QrCode(msgspec.Struct, frozen=True, kw_only=True):
         Draw the code as text, followed by its address.
 
         Args:
-            colors: Use black on white, independent of the terminal's colours. Without colours it fits a dark terminal.
-            inverted: Swap both: white on black, or, without colours, right for a light terminal.
+            colors: Use black on white, independent of the terminal's colours. Without colours the drawing is for a dark
+                terminal.
+            inverted: Swap the two: white on black or, without colours, a drawing for a light terminal.
         """
         import segno
 

@@ -70,7 +70,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         Read a receipt from JSON; unknown keys are ignored.
 
         Raises:
-            ValueError: It is not a receipt.
+            ValueError: The text is not a receipt.
         """
         try:
             return msgspec.json.decode(text, type=cls)
@@ -84,9 +84,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
     number: int = 0
     """Number in the journal, increasing in the order of arrival; 0 without a journal."""
     redelivered: bool = False
-    """Whether it may have been delivered to this consumer before, by a process that ended before it acknowledged it."""
+    """Whether this consumer may have received the event before, in a process that ended before an acknowledgement."""
     backlog: bool = False
-    """Whether it was written before this process began to sync."""
+    """Whether the message was written before this process began to sync."""
 
 
 class Envelope(TypedDict):
@@ -149,13 +149,13 @@ class ImageMessage(Message, frozen=True, kw_only=True, tag="image_message"):
         The XML that forwards this picture, recalled or not.
 
         Raises:
-            NotForwardable: It arrived without keys; the text of the error names an alternative.
+            NotForwardable: The picture arrived without keys; the text of the error names an alternative.
         """
         return forward_image(xml_text(self.payload))
 
     @property
     def can_forward(self) -> bool:
-        """Whether it arrived with the keys that a forward needs."""
+        """Whether the picture arrived with the keys that a forward needs."""
         try:
             return bool(self.forward_content)
         except NotForwardable:
@@ -175,7 +175,7 @@ class VideoMessage(Message, frozen=True, kw_only=True, tag="video_message"):
     duration: float
     """Length in whole seconds."""
     is_short: bool = False
-    """Whether it was sent as a short video, a kind of older phones."""
+    """Whether the video was sent as a short video, a kind of message of older phones."""
     size: int = 0
     """Size in bytes; 0 if unknown."""
     height: int = 0
@@ -187,7 +187,7 @@ class VideoMessage(Message, frozen=True, kw_only=True, tag="video_message"):
         The XML that forwards this video.
 
         Raises:
-            NotForwardable: It arrived without keys; the text of the error names an alternative.
+            NotForwardable: The video arrived without keys; the text of the error names an alternative.
         """
         xml = xml_text(self.payload)
         keys = read_attributes(xml, "videomsg")
@@ -197,7 +197,7 @@ class VideoMessage(Message, frozen=True, kw_only=True, tag="video_message"):
 
     @property
     def can_forward(self) -> bool:
-        """Whether it arrived with the keys that a forward needs."""
+        """Whether the video arrived with the keys that a forward needs."""
         try:
             return bool(self.forward_content)
         except NotForwardable:
@@ -228,7 +228,7 @@ class FileMessage(Message, frozen=True, kw_only=True, tag="file_message"):
     """Name given by the sender; it is not safe as a path."""
     size: int
     media_id: str
-    """Valid for this account and login; needed to download or forward it."""
+    """Media id, valid for this account and login; a download or a forward needs it."""
     encrypted_name: str = ""
     """Percent-encoded name for the download; older servers do not send it."""
     extension: str = ""
@@ -243,7 +243,7 @@ class LocationMessage(Message, frozen=True, kw_only=True, tag="location_message"
     """A place on the map."""
 
     latitude: float | None
-    """Latitude in the Chinese grid GCJ-02, as the longitude; None if unknown."""
+    """Latitude in the Chinese coordinates GCJ-02, like the longitude; None if unknown."""
     longitude: float | None
     label: str
     """Address of the place."""
@@ -498,13 +498,13 @@ class FriendAdded(SystemMessage, frozen=True, kw_only=True, tag="friend_added"):
 
 
 class FriendConfirmationRequired(SystemMessage, frozen=True, kw_only=True, tag="friend_confirmation_required"):
-    """They have deleted this account from their friends: the message before this line did not reach them."""
+    """The other person has deleted this account: the message before this notice did not arrive."""
 
     name: str
 
 
 class MessageRejected(SystemMessage, frozen=True, kw_only=True, tag="message_rejected"):
-    """They have blocked this account: the message before this line did not reach them."""
+    """The other person has blocked this account: the message before this notice did not arrive."""
 
 
 class MemberJoined(SystemMessage, frozen=True, kw_only=True, tag="member_joined"):
@@ -568,7 +568,7 @@ class UnknownMessage(Message, frozen=True, kw_only=True, tag="unknown_message"):
     message_type: int
     """The platform's `MsgType`."""
     raw: msgspec.Raw = msgspec.Raw(b"{}")
-    """All its fields, as JSON on one line."""
+    """All fields of the message, as JSON on one line."""
 
 
 AnyMessage = (

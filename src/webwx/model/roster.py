@@ -63,7 +63,7 @@ class Places:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Self:
-        """Build it from texts."""
+        """Build the positions from texts."""
         return cls(array("q", map(hash, texts)))
 
     def __contains__(self, text: str) -> bool:
@@ -186,7 +186,7 @@ class PackedRoster:
         self._count = len(self.ids) - sum(map(len, self.ids.again.values()))
         self._read = read
         self._names: tuple[Places, array[int]] | None = None
-        """All names, and the contacts that have each."""
+        """All names, and for each name the contacts that have it."""
         self._is_chatroom = is_chatroom
         # Nothing stored here may refer back to this object: the cycle would outlive the login until garbage collection.
         find = partial(_find, self.ids, records, read)

@@ -20,7 +20,7 @@ def to_json(value: object) -> str:
     Return a value as one line of JSON.
 
     Raises:
-        TypeError: It contains an object without a JSON form, such as a client.
+        TypeError: The value contains an object without a JSON form, such as a client.
     """
     try:
         return msgspec.json.encode(value, enc_hook=_plain).decode()
@@ -34,7 +34,7 @@ def to_builtins(value: object) -> Any:
     Return a value in the form that `to_json` writes, as dicts, lists, texts and numbers.
 
     Raises:
-        TypeError: It contains an object without a JSON form, such as a client.
+        TypeError: The value contains an object without a JSON form, such as a client.
     """
     return msgspec.to_builtins(value, enc_hook=_plain)
 

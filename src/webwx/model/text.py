@@ -99,7 +99,7 @@ def is_mentioned(text: str, names: Iterable[str]) -> bool:
 
 
 def without_mention(text: str, names: Iterable[str]) -> str:
-    """Return what stands behind a mention at the beginning of a text; the whole text without such a mention."""
+    """Return the text after a mention at its beginning; the whole text if it does not begin with a mention."""
     for name in names:
         count = len(name.split())
         words = text.split(maxsplit=count)

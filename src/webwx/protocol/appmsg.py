@@ -26,7 +26,7 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """The file in an app message."""
 
     size: int = 0
-    """`totallen`."""
+    """`totallen`: size of the file in bytes."""
     id: str = ""
     """`attachid`. In a sent file the MediaId of the upload; in a received one `@cdn_…`, which the web cannot use."""
     extension: str = ""
@@ -41,7 +41,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """The message that a reply quotes (`refermsg`)."""
 
     type: int = 0
-    """Its `MsgType`."""
+    """`MsgType` of the quoted message."""
     message_id: str = ""
     """`svrid`."""
     sender: str = ""
@@ -140,7 +140,7 @@ class AppContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_app(xml: str) -> AppContent | None:
-    """Decode an app message, with or without `<msg>`; only its title if the XML is damaged; None without an app message."""
+    """Decode an app message, with or without `<msg>`; only its title if the XML is damaged; None without a message."""
     root = read_loosely(xml)
     app = root if root is None or root.tag == "appmsg" else root.find("appmsg")
     if root is None or app is None:

@@ -46,7 +46,7 @@ class CreateChatroomReply(Reply, frozen=True, kw_only=True):
     member_count: int = 0
     member_list: list[msgspec.Raw] = msgspec.field(default_factory=list)
     chat_room_name: str = ""
-    """Its id in this login."""
+    """Id of the chatroom in this login."""
     black_list: str = ""
     """Ids, joined by commas, of people who have blocked the account."""
 

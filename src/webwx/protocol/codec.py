@@ -63,7 +63,7 @@ class Shape(Protocol):
         Decode a body.
 
         Raises:
-            ProtocolError: It does not have this shape.
+            ProtocolError: The body does not have this shape.
         """
         ...
 
@@ -86,7 +86,7 @@ def read_json(body: bytes | msgspec.Raw, kind: type[T]) -> T:
     Decode JSON into a struct, tolerantly: a body, or a raw item of one. Of two equal keys the last one counts.
 
     Raises:
-        ProtocolError: It is not JSON, is nested too deeply, has too many values, or lacks a required field.
+        ProtocolError: The body is not JSON, is nested too deeply, has too many values, or lacks a required field.
     """
     value = read_sound_json(body, kind)
     if value is not None:
@@ -482,7 +482,7 @@ def _sent(value: msgspec.Struct) -> Iterator[tuple[str, Any]]:
 
 
 class FormShape:
-    """`application/x-www-form-urlencoded`."""
+    """A form: `application/x-www-form-urlencoded`."""
 
     def dump(self, value: msgspec.Struct, *, is_reply: bool) -> tuple[str, Body]:
         """Return the content type and the body."""

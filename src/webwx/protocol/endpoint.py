@@ -108,7 +108,7 @@ def _as_read(reply: type[msgspec.Struct]) -> type[msgspec.Struct]:
 
 class Endpoint(Generic[Q, R]):
     """
-    One call: where it goes, what it carries, what comes back.
+    One call: its address, the fields of its request, and the fields of its reply.
 
     Args:
         name: The last part of its path; what errors, logs and docs/wire.md call it.
@@ -191,7 +191,7 @@ class Endpoint(Generic[Q, R]):
         Fields outside the body of the last request, and that request: most calls of a login differ only in the body.
         """
         self._left_out = dict.fromkeys(self.outside, msgspec.UNSET)
-        """Replacements that leave the fields outside the body out of it."""
+        """Replacements that remove from the body the fields that are sent elsewhere."""
         self._body_type: type[msgspec.Struct] = self.request
         if self.outside:
             self._body_type = msgspec.defstruct(
@@ -249,7 +249,7 @@ class Endpoint(Generic[Q, R]):
         Decode an answer.
 
         Raises:
-            ProtocolError: It is not an answer to this call, or does not say whether the call succeeded.
+            ProtocolError: The body is not an answer to this call, or does not say whether the call succeeded.
         """
         try:
             if self._answers_json:  # it is read whatever its content type, and nearly all answers are JSON

@@ -178,7 +178,7 @@ def single(server: str) -> Hosts:
     Return the hosts of a server that serves all of them.
 
     Raises:
-        NotOnThisHost: It is not an http or https origin.
+        NotOnThisHost: The server is not an http or https origin.
     """
     mistake = mistake_in(server) or ("holds credentials, which are not sent" if "@" in server else "")
     if mistake:
@@ -193,7 +193,7 @@ def check_proxy(address: str) -> None:
     Check the address of a proxy. The error does not contain it, because it may contain a password.
 
     Raises:
-        InvalidSettings: It is not valid.
+        InvalidSettings: The address is not valid.
     """
     if mistake := mistake_in(address):
         raise InvalidSettings(f"The proxy's address is invalid: it {mistake}; write one like http://127.0.0.1:8080.")

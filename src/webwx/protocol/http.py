@@ -127,7 +127,7 @@ class Park(msgspec.Struct, frozen=True, kw_only=True):
     until: float
     """Time at which the poll is answered in any case (server's clock)."""
     account: str = ""
-    """What wakes the poll: an event of this account, or of the login code with this uuid; empty: any event."""
+    """Account, or uuid of a login code, whose events wake the poll; empty: any event."""
 
 
 class Read(msgspec.Struct, frozen=True, kw_only=True):

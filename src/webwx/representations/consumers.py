@@ -18,9 +18,9 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="hell
     consumer: str | None = None
     """Name of a consumer, whose position is stored; a consumer reads one account only."""
     accounts: list[str] | None = None
-    """Numbers or names; null: all."""
+    """Numbers or names of the accounts; null: all."""
     types: list[str] = []
-    """Types or patterns; empty for all."""
+    """Types of events, or patterns of types; empty: all."""
 
 
 class Ack(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="ack", forbid_unknown_fields=True):

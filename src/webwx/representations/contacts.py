@@ -38,7 +38,7 @@ class ContactView(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     is_pinned: bool
     is_owner: bool
-    """Whether it is a chatroom that the account owns."""
+    """Whether the contact is a chatroom that the account owns."""
     member_count: int
 
 

@@ -85,7 +85,7 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     time: datetime | None
     """Time of the event; null for an event without a time."""
     chat: str | None
-    """Id of the chat in this login; null if the event belongs to none."""
+    """Id of the chat in this login; null if the event belongs to no chat."""
     chat_name: str
     """Name of the chat to show."""
     sender: str | None
@@ -93,9 +93,9 @@ class EventView(msgspec.Struct, frozen=True, kw_only=True):
     sender_name: str
     """Name of the author to show."""
     is_self: bool
-    """Whether this account has written it, here or on another device."""
+    """Whether this account has written the message, here or on another device."""
     redelivered: bool
-    """Whether the reader may have received it before."""
+    """Whether the reader may have received the event before."""
     data: dict[str, Any]
     """The fields of this kind of event."""
 
@@ -138,7 +138,7 @@ class EventsView(msgspec.Struct, frozen=True, kw_only=True):
     next: str
     """Cursor for the next page."""
     lost: bool
-    """Events between the given cursor and this page were deleted before they were read."""
+    """Whether events between the given cursor and this page were deleted before they were read."""
 
 
 # -- and back ----------------------------------------------------------------------------------------------------------

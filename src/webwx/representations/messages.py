@@ -29,7 +29,7 @@ class RecalledEntry(msgspec.Struct, frozen=True, kw_only=True):
 
     event: EventView
     way: str
-    """`by_content`, `by_upload`, or `none`: it cannot be forwarded any more."""
+    """`by_content`, `by_upload`, or `none`: the message cannot be forwarded any more."""
 
 
 class RecalledPage(msgspec.Struct, frozen=True, kw_only=True):

@@ -54,7 +54,7 @@ _KINDS = {code_of(kind): kind for kind in vars(errors).values() if isinstance(ki
 """The errors of the library by their codes."""
 
 _LATER = 60.0
-"""Seconds to wait after a refusal that names none."""
+"""Seconds to wait after a refusal that states no time."""
 
 
 def error_of_answer(status: int, body: bytes) -> WxError:

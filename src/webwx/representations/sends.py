@@ -19,7 +19,7 @@ MediaKind = Literal["image", "video", "file", "sticker"]
 
 
 class SendView(msgspec.Struct, frozen=True, kw_only=True):
-    """A send."""
+    """A send: a message of the outbox with its state."""
 
     id: str
     """Id of the send, the same for all attempts."""
@@ -60,7 +60,7 @@ class FileToSend(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     data: str | None = None
     """The content in base64; the whole request is limited like every body, so upload larger files."""
     url: str | None = None
-    """Public address from which the gateway fetches the file, if its configuration allows that."""
+    """Public address from which the gateway fetches the file, if its configuration allows this."""
     name: str | None = None
     """File name for the recipient; null: the name of the upload, or the last part of the URL."""
     kind: MediaKind | None = None
@@ -121,7 +121,7 @@ def receipt_of(sent: SendView) -> Receipt:
     Return the receipt of a send.
 
     Raises:
-        ProtocolError: It was not sent.
+        ProtocolError: The message was not sent.
     """
     if sent.message_id is None or sent.chat is None or sent.time is None:
         raise ProtocolError(f"The gateway has no receipt of the send; its state is {sent.state!r}.")

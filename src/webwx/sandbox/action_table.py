@@ -73,7 +73,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ACTIONS: dict[str, Action] = {}
-"""By name."""
+"""The actions by their names."""
 
 
 def _action(
@@ -189,7 +189,7 @@ def _check_length(text: str) -> None:
 
 @_action("recall", "阿华 me", said="Recalled message {message_id}.")
 def recall(world: World, *, from_: str, to: str, message_id: Annotated[str, shown_as("ID")] = "") -> Answer:
-    """Take back what FROM sent to TO: the message ID, or the last one."""
+    """Recall a message of FROM in the chat TO: the message ID, or the last one."""
     return {"message_id": world.recall(from_, to, message_id).id}
 
 

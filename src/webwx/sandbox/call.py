@@ -201,7 +201,7 @@ def upload_ticket(request: UploadRequest) -> UploadTicket:
     Read the JSON inside an upload.
 
     Raises:
-        Refused: It is unreadable.
+        Refused: The JSON is unreadable.
     """
     try:
         return read_json(request.uploadmediarequest.encode(), UploadTicket)
@@ -214,7 +214,7 @@ def parallel_ticket(request: ParallelUploadRequest) -> ParallelTicket:
     Read the JSON inside a chunk of a parallel upload.
 
     Raises:
-        Refused: It is unreadable.
+        Refused: The JSON is unreadable.
     """
     try:
         return read_json(request.ticket.encode(), ParallelTicket)

@@ -60,7 +60,7 @@ class End(enum.Enum):
     RESET = "reset"
     """Reset: the other side gets an error instead of bytes."""
     SILENCE = "silence"
-    """Kept open, and nothing more is sent."""
+    """Kept open, and no further bytes are sent."""
     STALE = "stale"
     """Kept open, and reset when the next request arrives."""
 

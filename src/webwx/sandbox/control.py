@@ -1,8 +1,8 @@
 """
 The control API: the actions of the phones, over HTTP.
 
-JSON in and out, on the server's own origin, loopback only. Errors are a 4xx with `{"error": one sentence}`, and
-a `code` beside it where the phone's page says it in another language.
+JSON in and out, on the server's own origin, loopback only. An error is a 4xx with `{"error": one sentence}`, and with a
+`code` if the phone's page shows the sentence in another language.
 
     GET  /control/accounts                                     {"accounts": [{"nickname", "id"}]}
     GET  /control/inbox?who=                                   {"nickname", "id", "chats": [chat]}
@@ -11,14 +11,14 @@ a `code` beside it where the phone's page says it in another language.
     GET  /control/wire/exchange?number=                        exchange, with headers and bodies
     POST /control/wire/clear                                   {}
 
-One more for each phone action is in `action_table`, and those for faults are in `fault_routes`.
+The calls of the phone actions are in `action_table`, and those of the faults in `fault_routes`.
 
 A chat is `{"chat", "id", "unread", "messages"}`, a message `{"message_id", "from", "is_self", "kind", "text", "md5",
 "size", "time", "recalled"}`. People are named by nickname, world id or `me`; a chat also by a chatroom's name or
 `filehelper`. `content` is base64; a large file is sent as it is, as `application/octet-stream`, with the other fields
-in the query. An empty `uuid` is the newest code, an empty `message_id` the last message. `state`
-is the whole world in base64, with the keys of every login.
-An exchange has the fields of `traffic.Exchange`; ask with `after` what has changed behind the `last` one answered.
+in the query. An empty `uuid` is the newest code, an empty `message_id` the last message. `state` is the whole world in
+base64, with the keys of every login. An exchange has the fields of `traffic.Exchange`; with `after`, the answer has the
+changes after a number, such as the `last` of an earlier answer.
 """
 
 from __future__ import annotations

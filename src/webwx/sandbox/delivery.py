@@ -32,9 +32,9 @@ class DeliveryWorld(Protocol):
     options: Options
     rng: Random
     people: dict[str, WorldPerson]
-    """By world id."""
+    """People by world id."""
     chatrooms: dict[str, WorldChatroom]
-    """By world id."""
+    """Chatrooms by world id."""
 
     @property
     def now(self) -> float:
@@ -131,7 +131,7 @@ class MessageDelivery:
         Recall a message and notify all who saw it.
 
         Raises:
-            Refused: It is unknown, another person's, recalled before, or older than two minutes.
+            Refused: The message is unknown, another person's, recalled before, or older than two minutes.
         """
         message = self.message(message_id, person)
         room = self._world.chatrooms.get(message.to)

@@ -118,7 +118,7 @@ class WorldPerson:
     pictures: int = 1
     """Number of pictures that this person has had; the last one is shown."""
     portrait: bytes = b""
-    """First picture, if it is a file; empty: it is drawn."""
+    """First picture, if it is a file; empty: the picture is drawn."""
     friends: dict[str, str] = field(default_factory=dict)
     """World ids of this person's friends, each with its remark here. Friendship may be one-sided."""
     blocked: set[str] = field(default_factory=set)
@@ -153,7 +153,7 @@ class WorldPerson:
 
     @property
     def face(self) -> bytes:
-        """Bytes of the picture."""
+        """JPEG, PNG or GIF bytes of the person's picture."""
         return (self.portrait if self.pictures == 1 else b"") or avatar(self.picture)
 
     @property

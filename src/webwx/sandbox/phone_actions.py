@@ -110,7 +110,7 @@ class PhoneActions:
 
         Raises:
             Impossible: There is nothing to recall.
-            Refused: It is too late, or another person's message.
+            Refused: The message is older than two minutes, or another person's.
         """
         return self.world.recall(self.id, message.to if message else self._where(to), message.id if message else None)
 
@@ -121,7 +121,7 @@ class PhoneActions:
         Read a chat without opening it, as from a notification.
 
         Raises:
-            Impossible: There is no such chat, or none is named.
+            Impossible: There is no such chat, or no chat is named.
         """
         self.world.read_chat(self.id, self._where(chat))
 
@@ -130,7 +130,7 @@ class PhoneActions:
         Open a chat.
 
         Raises:
-            Impossible: There is no such chat, or none is named.
+            Impossible: There is no such chat, or no chat is named.
         """
         self.world.open_chat(self.id, self._where(chat))
 
@@ -150,8 +150,8 @@ class PhoneActions:
         Accept a person's request, by default the one of the current message.
 
         Raises:
-            Impossible: There is no such person, or none is named.
-            Refused: They have not asked.
+            Impossible: There is no such person, or no person is named.
+            Refused: The person has not sent a request.
         """
         self.world.accept_friend(self.id, who or self._where(""))
 
@@ -169,7 +169,7 @@ class PhoneActions:
         Put a person on the blacklist, or take them off it.
 
         Raises:
-            Impossible: There is no such person, or it is the actor.
+            Impossible: There is no such person, or the person is the owner of the phone.
         """
         self.world.set_blocked(self.id, who, is_blocked=is_blocked)
 
@@ -207,7 +207,7 @@ class PhoneActions:
         End this person's web login on the phone, as in `ahua.person("me").log_out()`.
 
         Raises:
-            Impossible: There is none.
+            Impossible: The person has no web login.
         """
         self.world.log_out(self.id)
 

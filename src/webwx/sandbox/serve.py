@@ -82,7 +82,7 @@ class TlsAccess(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str
     """Address of the proxy, for HTTPS_PROXY."""
     hosts: list[str]
-    """The names behind it; if they are answered on port 443, as lines of a hosts file."""
+    """The host names behind the proxy; as lines of a hosts file if they are answered on port 443."""
     is_straight: bool = False
     """Whether the names are answered on port 443 too."""
 
@@ -378,7 +378,7 @@ async def _read(incoming: web.Request, limit: int) -> bytes:
     Read a body.
 
     Raises:
-        _BodyTooLarge: It is larger than the limit.
+        _BodyTooLarge: The body is larger than the limit.
         TimeoutError: The client stopped sending it, or sends bytes that are not part of it.
     """
     if (incoming.content_length or 0) > limit:
@@ -434,7 +434,7 @@ class _RequestHandler:
             await page.close(code=WSCloseCode.GOING_AWAY)
 
     async def answer(self, incoming: web.Request) -> web.StreamResponse:
-        """Answer one request, however long it takes."""
+        """Answer one request, also a long poll."""
         if incoming.transport is not None and incoming.transport in self._stale:
             reset(incoming.transport)
             return _AlreadyWritten()

@@ -74,9 +74,9 @@ class ViewedWorld(Protocol):
 
     options: Options
     people: dict[str, WorldPerson]
-    """By world id."""
+    """People by world id."""
     chatrooms: dict[str, WorldChatroom]
-    """By world id."""
+    """Chatrooms by world id."""
     logins: LoginRegistry
 
     def real_id(self, world_id: str) -> str:

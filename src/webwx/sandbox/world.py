@@ -136,8 +136,8 @@ class World:
         """
         Call back whenever a phone changes, with its owner's world id and the chat's.
 
-        Without a chat the contacts changed; without an owner something that concerns everyone: profiles, logins, the
-        clock.
+        An empty chat means that the contacts have changed. An empty owner means that something for all phones has
+        changed: profiles, logins, or the clock.
 
         Returns:
             A function that ends the subscription.
@@ -263,7 +263,7 @@ class World:
         self.notify_watchers()
 
     def set_blocked(self, who: str, other: str, *, is_blocked: bool) -> None:
-        """Put a person on a blacklist, or take them off it. They learn of it only when they try to act."""
+        """Put a person on a blacklist, or remove the person from it. The person notices it only in a later action."""
         person, shunned = self.person(who), self.person(other)
         if person is shunned:
             raise Impossible("A person cannot be on their own blacklist.", "oneself")
@@ -380,7 +380,7 @@ class World:
         End a person's web login on the phone.
 
         Raises:
-            Impossible: There is none.
+            Impossible: The person has no web login.
         """
         self.end(self._login(who), Ret.SESSION_NOT_FOUND)
 
@@ -389,7 +389,7 @@ class World:
         End a person's web login because another client, outside this world, logs in.
 
         Raises:
-            Impossible: There is none.
+            Impossible: The person has no web login.
         """
         self.end(self._login(who), Ret.SESSION_INVALID)
 
@@ -567,7 +567,7 @@ class World:
 
         Raises:
             Impossible: There is nothing to recall.
-            Refused: It is too late, or another person's message.
+            Refused: The message is older than two minutes, or another person's.
         """
         person = self.person(sender)
         if not message_id:

@@ -77,7 +77,7 @@ class ChatroomPlan(_WorldFileValue, frozen=True, kw_only=True):
     name: str = ""
     id: str = ""
     members: list[str] | Literal["everybody"]
-    """The owner first."""
+    """Members of the chatroom, the owner first."""
     names: dict[str, str] = {}
     """Names of members in this chatroom."""
     saved: list[str] | Literal["everybody"] = []
@@ -126,7 +126,7 @@ class WorldPlan(_WorldFileValue, frozen=True, kw_only=True):
     friends: Literal["listed", "everybody"] = "listed"
     """With `everybody`, all listed people are friends of each other."""
     people: list[PersonPlan]
-    """The first is `me`."""
+    """People of the world; the first is `me`."""
     chatrooms: list[ChatroomPlan] = []
     history: list[MessagePlan] = []
     crowd: FakeContacts = FakeContacts()
@@ -145,7 +145,7 @@ def read_world(path: Path) -> WorldPlan:
     Read and validate a file.
 
     Raises:
-        Impossible: It cannot be read or is not a valid world; the sentence names the place.
+        Impossible: The file cannot be read or is not a valid world; the sentence names the place.
     """
     try:
         return msgspec.toml.decode(path.read_bytes(), type=WorldPlan)

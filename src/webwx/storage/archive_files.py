@@ -81,7 +81,7 @@ class MediaFiles:
 
     def names(self) -> set[str]:
         """
-        Return the names of all files except those that may still be being written.
+        Return the names of all files except those that may be incomplete.
 
         Raises:
             StorageError: The folder cannot be read.

@@ -101,7 +101,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """The platform's answer, with the session key removed."""
     items: tuple[Arrived, ...] = ()
     position: bytes | None
-    """Where the next fetch begins (opaque); None for items that did not come from a fetch: the position stays."""
+    """Position of the next fetch (opaque); None if the items did not come from a fetch: it does not change."""
     time: float
     """Time of arrival, in seconds since 1970."""
     own_id: ContactId = ContactId("")
@@ -128,7 +128,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     time: int
     is_backlog: bool = False
     redelivered: bool = False
-    """This consumer may have received the entry before, in a process that has died since."""
+    """Whether this consumer may have received the entry before, in a process that has died since."""
     attempt: int = 1
     """Number of times that this consumer received the entry, as far as is known."""
     crashes: int = 0
@@ -173,7 +173,7 @@ class EntryQuery(msgspec.Struct, frozen=True, kw_only=True):
     until: float = 0
     """Not written after this time; 0 for no limit."""
     limit: int = 50
-    """Number of entries at most."""
+    """Maximum number of entries."""
 
     def __repr__(self) -> str:
         return "EntryQuery(***)"
@@ -204,22 +204,22 @@ class DeadLetterRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConsumerPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a consumer has come."""
+    """The position of a consumer."""
 
     name: str
     acked: int
     """All entries up to this number are acknowledged."""
     waiting: int
-    """Number of later entries that are not acknowledged."""
+    """Number of entries after `acked` that are not acknowledged."""
     dead_letters: int
-    """Number of entries that it has given up."""
+    """Number of entries that the consumer has given up."""
 
 
 class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one conversation of a consumer, such as a survey in one chat."""
 
     key: str
-    """What the state belongs to: a chat, a person in a chat, or anything that the consumer chooses."""
+    """The scope of the state: a chat, a person in a chat, or any text that the consumer chooses."""
     step: str = ""
     """Name of the step that the conversation has reached; empty for none."""
     values: bytes = b""
@@ -227,7 +227,7 @@ class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
     chat: ContactId = ContactId("")
     """The chat of the last change, by its id in the login of that time."""
     deadline: float | None = None
-    """When the conversation times out, in seconds since 1970; None: never."""
+    """Time at which the conversation times out: seconds since 1970; None: never."""
     changed_at: float = 0.0
     """Time of the last change, in seconds since 1970."""
 
@@ -236,7 +236,7 @@ class ConversationRow(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_empty(self) -> bool:
-        """There is nothing to store: as a change, it deletes the conversation."""
+        """Whether the row has neither a step, nor values, nor a deadline; such a change deletes the conversation."""
         return not self.step and not self.values and self.deadline is None
 
 
@@ -293,7 +293,7 @@ class SendQuery(msgspec.Struct, frozen=True, kw_only=True):
     until: float = 0
     """Not stored after this time; 0 for no limit."""
     limit: int = 100
-    """Number of sends at most."""
+    """Maximum number of sends."""
 
     def __repr__(self) -> str:
         return "SendQuery(***)"
@@ -347,7 +347,7 @@ class TimerQuery(msgspec.Struct, frozen=True, kw_only=True):
     due_until: float | None = None
     """Due at this time or before, in seconds since 1970."""
     limit: int = 100
-    """Number of timers at most."""
+    """Maximum number of timers."""
 
     def __repr__(self) -> str:
         return "TimerQuery(***)"
@@ -552,7 +552,7 @@ class Outbox(Protocol):
         ...
 
     async def count(self) -> dict[State, int]:
-        """Return the number of sends in each state that any has; a send whose process has died is `unknown`."""
+        """Return the number of sends in each state that occurs; a send whose process has died is `unknown`."""
         ...
 
     async def remove(self, number: int) -> bool:
@@ -573,7 +573,7 @@ class TimerStore(Protocol):
         time: float,
     ) -> StoredTimer:  # fmt: skip
         """
-        Store a timer, or return the existing timer with the same key, unchanged, whatever became of it.
+        Store a timer, or return the existing timer with the same key, unchanged, in any state.
 
         Args:
             bot: The bot's name.
@@ -637,7 +637,7 @@ class ArchivedMedia(Protocol):
         ...
 
     async def find(self, message_id: str) -> StoredMedium | None:
-        """Return the record of a message's media; None if they were never to be archived."""
+        """Return the record of a message's media; None if the archive has no record of them."""
         ...
 
     async def drop(self, *, before: float = 0) -> int:
@@ -691,7 +691,7 @@ class IdentityStore(Protocol):
 
     async def merge(self, number: int, other: int) -> Identity:
         """
-        Merge two identities into the first one; the second number finds it as well from now on.
+        Merge two identities into the first one; from now on the second number finds it too.
 
         Raises:
             UnknownContact: There is no such identity.
@@ -747,7 +747,7 @@ class AccountJournal(Protocol):
         ...
 
     async def position(self, own_id: ContactId) -> bytes | None:
-        """Return where the next fetch begins, and make this the current login; None if the login is unknown."""
+        """Return the position of the next fetch, and make this the current login; None if the login is unknown."""
         ...
 
     async def ingest(self, arrival: Arrival) -> int:
@@ -912,7 +912,7 @@ class JournalFile(Journal, Protocol):
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
-    """How a login ended."""
+    """The end of a login."""
 
     reason: str
     """Reason code, as in `LoggedOut`."""
@@ -927,7 +927,7 @@ class SavedLogin(msgspec.Struct, frozen=True, kw_only=True):
     pending: tuple[Item, ...] = ()
     """Items that were fetched and saved with the keys, but not delivered yet."""
     ended: Ended | None = None
-    """How the platform ended the login, if it has; pending items can still be read."""
+    """The end of the login by the platform; None while the login is valid. Pending items can be read after it."""
     version: int = LOGIN_VERSION
 
 
@@ -1001,11 +1001,11 @@ class StoredRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A stored value of a service on top of the accounts, such as a key or a receiver."""
 
     kind: str
-    """What the record is, such as `key`."""
+    """Kind of the record, such as `key`."""
     id: str
-    """Its name, unique among the records of its kind."""
+    """Id of the record, unique among the records of its kind."""
     version: int
-    """Number of times that it was stored."""
+    """Number of times that the record was stored."""
     body: bytes
     """The value, usually JSON."""
     changed_at: float
@@ -1027,11 +1027,11 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     time: float
     """Seconds since 1970."""
     actor: str
-    """Who acted: the id of a key, or a part of the service."""
+    """Author of the action: the id of a key, or a part of the service."""
     action: str
-    """What was done, such as `key.create`."""
+    """Name of the action, such as `key.create`."""
     target: str
-    """Id of what was changed; empty for none."""
+    """Id of the object that was changed; may be empty."""
     detail: str
     """One line about the change. It never holds a secret or the text of a message."""
 
@@ -1065,14 +1065,14 @@ class RecordStore(Protocol):
             time: The current time, in seconds since 1970.
 
         Raises:
-            RecordChanged: The stored version is another one.
+            RecordChanged: The stored record has another version.
             StorageError: The record was not stored.
         """
         ...
 
     async def delete(self, kind: str, id: str, *, version: int | None = None) -> bool:  # noqa: A002
         """
-        Delete a record, and return whether there was one.
+        Delete a record, and return whether it existed.
 
         Args:
             kind: The record's kind.
@@ -1080,7 +1080,7 @@ class RecordStore(Protocol):
             version: The version that the caller has read; None: delete any version.
 
         Raises:
-            RecordChanged: The stored version is another one.
+            RecordChanged: The stored record has another version.
         """
         ...
 
@@ -1096,7 +1096,7 @@ class RecordStore(Protocol):
 
         Args:
             before: Only entries with a lower number.
-            limit: Number of entries at most.
+            limit: Maximum number of entries.
         """
         ...
 

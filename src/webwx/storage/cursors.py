@@ -123,7 +123,7 @@ async def read_accounts(
         accounts: The accounts to read. An account that is not in the cursor is read from its beginning; one that is in
             the cursor and not listed keeps its position in the new cursor.
         cursor: The cursor to continue from; empty for the beginning.
-        limit: Number of entries of each account at most, so that a busy account does not delay the others.
+        limit: Maximum number of entries of each account, so that a busy account does not delay the others.
 
     Raises:
         InvalidCursor: The text is not a cursor.

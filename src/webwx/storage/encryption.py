@@ -25,7 +25,7 @@ _COST, _BLOCK, _PARALLEL = 2**15, 8, 1
 """Parameters of scrypt: about a tenth of a second and 32 MiB for each guess."""
 
 _MAX_COST = 2**18
-"""Highest accepted cost: webwx writes no file with more, and computing such a key would take too long."""
+"""Highest accepted cost: webwx never writes a higher one, and deriving such a key would take too long."""
 
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -166,7 +166,7 @@ class Seal:
 
 
 def read_sealed(content: bytes) -> Sealed | None:
-    """Decode an encrypted file; return None if the content is not one."""
+    """Decode an encrypted file; return None if the content is not encrypted."""
     try:
         return msgspec.json.decode(content, type=Sealed)
     except UNREADABLE:

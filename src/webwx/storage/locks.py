@@ -18,7 +18,7 @@ from pathlib import Path
 from webwx.errors import StorageError
 
 _making = threading.Lock()
-"""Two threads never create the same file: one would still have it open when the other has locked it."""
+"""Held while a file is created: otherwise one thread could still have it open when another has locked it."""
 
 
 _REMEDIES = {

@@ -77,7 +77,7 @@ class LoginMemory:
         Hold the sync lock of this login.
 
         Raises:
-            AlreadyRunning: Another sync loop of this process holds it.
+            AlreadyRunning: Another sync loop of this process holds the lock.
         """
         if self._is_syncing:
             raise AlreadyRunning("This process is already syncing this login.", pid=os.getpid())
@@ -202,10 +202,10 @@ class LoginFile:
     @contextlib.asynccontextmanager
     async def syncing(self) -> AsyncIterator[None]:
         """
-        Hold the sync lock of this login on this machine; it ends with the process, even after a crash.
+        Hold the sync lock of this login on this machine; the lock ends with the process, even after a crash.
 
         Raises:
-            AlreadyRunning: Another process holds it; `pid` is its process id.
+            AlreadyRunning: Another process holds the lock; `pid` is its process id.
         """
         handle = self._open_lock("sync")
         try:

@@ -30,7 +30,7 @@ class Passphrase(Protocol):
         Return the passphrase.
 
         Raises:
-            InvalidLogin: There is none, so the saved login cannot be decrypted.
+            InvalidLogin: No passphrase is stored, so the saved login cannot be decrypted.
             StorageError: The passphrase cannot be read.
         """
         ...

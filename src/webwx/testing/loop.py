@@ -83,7 +83,7 @@ class WorldLoop(asyncio.SelectorEventLoop):
 
     @property
     def is_resting(self) -> bool:
-        """Return whether it waits for a timer or for another thread."""
+        """Return whether the loop waits for a timer or for another thread."""
         return self._seen.is_resting
 
     @property

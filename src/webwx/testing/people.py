@@ -130,7 +130,7 @@ class PhoneUser:
 
         Raises:
             Impossible: There is nothing to recall.
-            Refused: It is older than two minutes, or by another person.
+            Refused: The message is older than two minutes, or by another person.
         """
         chat = self._chat_id(to)
         self._stage.do(lambda world: world.recall(self.id, chat, message.id if message else None))
@@ -188,9 +188,9 @@ class PhoneUser:
         the platform's notices, unless `kind="system"` asks for them.
 
         Args:
-            what: Its whole text, or a pattern to search for; None: any.
-            kind: Its kind, such as `image`; None: any.
-            chat: Its chat; default: the chat with the account.
+            what: Whole text of the message, or a pattern to search for; None: any text.
+            kind: Kind of the message, such as `image`; None: any kind.
+            chat: Chat of the message; default: the chat with the account.
 
         Raises:
             MessageNotReceived: The time is over, or the bot has ended. The text lists the messages on the phone.
@@ -212,8 +212,8 @@ class PhoneUser:
         Wait until a message is recalled by its author, and return it.
 
         Args:
-            what: Its text; None: any.
-            chat: Its chat; default: the chat with the account.
+            what: Text of the message; None: any text.
+            chat: Chat of the message; default: the chat with the account.
 
         Raises:
             MessageNotReceived: As `hears`.

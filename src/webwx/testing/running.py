@@ -85,7 +85,7 @@ class StoredState(msgspec.Struct, frozen=True, kw_only=True):
     values: dict[str, Any]
     """The values; empty for none."""
     deadline: float | None
-    """When the conversation times out, in seconds since 1970; None: never."""
+    """Time at which the conversation times out: seconds since 1970; None: never."""
 
     def __repr__(self) -> str:
         return f"StoredState({self.step!r}, {sorted(self.values)})"
@@ -111,7 +111,7 @@ class Running:
         self.account = account
         """World id of their account."""
         self.error: BaseException | None = None
-        """Error that ended them early."""
+        """Error that ended the bots early."""
         self._server = server
         self._store = store
         self._path = journal
@@ -136,9 +136,9 @@ class Running:
         Log in, and return when every bot is ready to receive messages.
 
         Raises:
-            TimeoutError: They are not ready after half a minute, for example because a fault prevents the login.
+            TimeoutError: The bots are not ready after half a minute, for example because a fault prevents the login.
 
-        An error that ends them before that is raised.
+        An error that ends a bot before that is raised.
         """
         for bot in self.bots:
             bot.counts = DeliveryCounts()
@@ -153,7 +153,7 @@ class Running:
         self._fewest = min(self._pass() for _ in range(3))
 
     def end(self) -> None:
-        """Stop them cleanly. A handler that waits for the clock is cancelled, and its event is delivered again."""
+        """Stop the bots cleanly. A handler that waits for the clock is cancelled, and its event is delivered again."""
         self.settle()
         self._cancel()
         if self.events_in_hand:
@@ -162,7 +162,7 @@ class Running:
         self._thread.join(_START)
 
     def kill(self) -> None:
-        """Stop them as a crash does: events that are being handled are delivered again."""
+        """Stop the bots as a crash does: events that are being handled are delivered again."""
         self._cancel()
         self._thread.join(_QUIET)
         self._cancel()
@@ -224,17 +224,17 @@ class Running:
 
     @property
     def is_alive(self) -> bool:
-        """Whether they are running."""
+        """Whether the bots are running."""
         return self._thread.is_alive() and self.error is None
 
     @property
     def calls(self) -> list[str]:
-        """Names of the calls that they have made so far, such as `webwxsendmsg`, in order."""
+        """Names of the calls that the bots have made so far, such as `webwxsendmsg`, in order."""
         return list(self._carrier.calls)
 
     @property
     def complaints(self) -> list[str]:
-        """Messages that they have logged as a warning or an error."""
+        """Log messages of the bots from level WARNING on."""
         return list(self._ear.heard)
 
     @property
@@ -325,7 +325,7 @@ class Running:
         )  # fmt: skip
 
     def look_at_clock(self) -> None:
-        """Notify them that the clock was moved."""
+        """Notify the bots that the clock was moved."""
         with suppress(RuntimeError):  # they have ended
             self._loop.look_at_clock()
 

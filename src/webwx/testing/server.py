@@ -51,7 +51,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Its origin, such as `http://127.0.0.1:8790`."""
+        """Origin of the server, such as `http://127.0.0.1:8790`."""
         return self._served.url
 
     def open(self) -> None:

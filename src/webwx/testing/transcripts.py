@@ -19,7 +19,7 @@ UPDATE = "--update-transcripts"
 
 
 class TranscriptDiffers(AssertionError):
-    """A chat is not what its file says."""
+    """A chat differs from its file."""
 
 
 class TranscriptFiles:
@@ -28,7 +28,7 @@ class TranscriptFiles:
 
     Args:
         folder: Folder of the test file.
-        phone: Whose chat is compared if a call names no phone.
+        phone: The phone whose chat is compared if a call names no phone.
         is_updating: The files are written instead of compared.
     """
 

@@ -92,7 +92,7 @@ class AiohttpTransport:
             pieces: The body.
             size: Size of the body in bytes.
 
-        Raises: As `Transport.send`, and what the body raises.
+        Raises: As `Transport.send`, and the errors of `pieces`.
         """
         site = write_head(request).site
         failures = Failures(request.endpoint, f"{site.host}:{site.port}", proxy_place(self._proxy))

@@ -90,7 +90,7 @@ class Connection:
         self._failure: BaseException | None = None
         """Error to raise instead of an answer."""
         self._is_writing = False
-        """Waiter for writability."""
+        """Whether the loop watches the socket for writability."""
         self.loop.add_reader(line, self._read)
 
     def is_usable(self) -> bool:

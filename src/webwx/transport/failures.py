@@ -81,7 +81,7 @@ class Failures(NamedTuple):
         return Timeout(f"{self.call}: no answer from {self.place} in time.")
 
     def broken_off(self) -> TransportError:
-        """Return the error of an incomplete answer, or none."""
+        """Return the error of an answer that is incomplete or missing."""
         return TransportError(f"{self.call}: the connection broke before the answer was complete.")
 
     def no_http(self) -> TransportError:

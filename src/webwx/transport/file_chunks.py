@@ -33,10 +33,10 @@ SETTLED_AFTER = 0.1
 """Seconds after a change until a further one is sure to have another time: the ticks of kernels are 10 ms at most."""
 
 SETTLED_AFTER_COARSE = 2.5
-"""The same for file systems with ticks of up to two seconds, such as FAT."""
+"""As `SETTLED_AFTER`, for file systems with ticks of up to two seconds, such as FAT."""
 
 _FINE = 10_000_000
-"""Nanoseconds; a time that is not a multiple of this has smaller ticks."""
+"""Nanoseconds; a time that is not a multiple of this comes from a file system with a finer tick."""
 
 Look = tuple[int, int, int, int, int]
 """Fields of a file's stat that a change of the file changes: device, inode, size, content time and inode time."""

@@ -93,7 +93,7 @@ class Pool:
         Open a connection.
 
         Raises:
-            TimeoutError: It took longer than this.
+            TimeoutError: The connection was not open within this time.
             ProxyRefused: The proxy refused CONNECT.
             CertificatesUnreadable: The trusted certificates cannot be read.
             ssl.SSLError: The server's certificate is not valid.
@@ -106,7 +106,7 @@ class Pool:
         return connection
 
     def keep(self, site: Site, connection: Connection, seconds: float) -> None:
-        """Keep a connection for the next request, for this time; close it if it cannot be used again."""
+        """Keep a connection for a next request within this time; close a connection that cannot be used again."""
         if connection.is_usable():
             connection.idle_since = now = self.loop.time()
             self._idle[site].append(connection)

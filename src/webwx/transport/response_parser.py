@@ -46,7 +46,7 @@ class BodyTooLong(Exception):
 
 
 class BodyRejected(Exception):
-    """The body was not accepted, for this reason."""
+    """The body was not accepted; the argument is the reason."""
 
     def __init__(self, reason: BaseException) -> None:
         super().__init__(reason)
@@ -76,7 +76,7 @@ class ResponseParser:
 
     def __init__(self) -> None:
         self.is_whole = True
-        """Whether the answer is complete, or none is expected."""
+        """Whether the answer is complete, or no answer is expected."""
         self.is_last = False
         """Whether the connection cannot be used for another request."""
         self.status = 0
@@ -109,7 +109,7 @@ class ResponseParser:
         Parse the next bytes.
 
         Raises:
-            ResponseError: They are not HTTP.
+            ResponseError: The bytes are not HTTP.
             BodyRejected: The body is too large, cannot be decompressed, or `take` has raised an error.
         """
         is_first, known = not self._is_begun, self._known

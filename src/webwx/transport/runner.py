@@ -32,7 +32,7 @@ USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Ge
 
 
 _A_MILLISECOND = 10_000
-"""Ids of sends."""
+"""Number of ids of sends in a millisecond."""
 
 _A_JUMP = 60.0
 """Seconds by which two clocks must diverge for one of them to have been set."""

@@ -155,7 +155,7 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     milliseconds: int
     """Duration of the request."""
     delivered: bool
-    """The server has accepted the event (2xx)."""
+    """Whether the server has accepted the event (2xx)."""
     status: int | None
     """Status of the answer; null if no answer arrived."""
     error: str

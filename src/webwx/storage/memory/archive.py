@@ -121,7 +121,7 @@ class MemoryArchivedMedia:
         return stored is not None and stored.batch > 0
 
     async def find(self, message_id: str) -> StoredMedium | None:
-        """Return the record of a message's media; None if they were never to be archived."""
+        """Return the record of a message's media; None if the archive has no record of them."""
         message_id = clean_text(message_id)
         with self._lock:
             found = [each for each in self._media.of(self._uin).values() if each.message_id == message_id]

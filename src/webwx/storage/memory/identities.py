@@ -59,7 +59,7 @@ class _MemoryLink:
 
 
 def _newest_first(links: Iterable[_MemoryLink]) -> list[_MemoryLink]:
-    """Return links with the newest first; of two with equal times, the one that was added later."""
+    """Return links, the newest first; of two links with equal times, the one that was added later comes first."""
     return sorted(links, key=lambda link: (link.login, link.seen_at))[::-1]
 
 
@@ -435,7 +435,7 @@ class MemoryIdentityStore:
         return await self._do(read)
 
     async def merge(self, number: int, other: int) -> Identity:
-        """Merge two identities into the first one; the second number finds it as well from now on."""
+        """Merge two identities into the first one; from now on the second number finds it too."""
         current = self._current()
         return await self._do(lambda known: known.merge(current, number, other))
 

@@ -186,7 +186,7 @@ class MemoryAccount:
             self._login = login
 
     async def position(self, own_id: ContactId) -> bytes | None:
-        """Return where the next fetch begins, and make this the current login; None if the login is unknown."""
+        """Return the position of the next fetch, and make this the current login; None if the login is unknown."""
         with self._lock:
             login = self._data().logins.by_id.get(own_id)
             if login is None:

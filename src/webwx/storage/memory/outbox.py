@@ -119,7 +119,7 @@ class MemoryOutbox:
         return await asyncio.to_thread(lambda: list(itertools.islice(filter(is_wanted, reversed(rows)), query.limit)))
 
     async def count(self) -> dict[State, int]:
-        """Return the number of sends in each state that any has."""
+        """Return the number of sends in each state that occurs."""
         with self._lock:
             return dict(Counter(row.state for row in self._sends().rows.values()))
 

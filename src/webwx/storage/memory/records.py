@@ -45,7 +45,7 @@ class MemoryRecordStore:
         return record
 
     async def delete(self, kind: str, id: str, *, version: int | None = None) -> bool:  # noqa: A002
-        """Delete a record, and return whether there was one."""
+        """Delete a record, and return whether it existed."""
         self._require_open()
         if version is not None:
             self._require(kind, id, version)

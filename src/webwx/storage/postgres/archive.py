@@ -139,7 +139,7 @@ class PostgresArchivedMedia:
         await self._database.write(self._account, store)
 
     async def find(self, message_id: str) -> StoredMedium | None:
-        """Return the record of a message's media; None if they were never to be archived."""
+        """Return the record of a message's media; None if the archive has no record of them."""
         row = await self._database.read(
             lambda db: db.fetchrow(
                 "SELECT * FROM media WHERE account = $1"

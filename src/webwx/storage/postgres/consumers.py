@@ -72,7 +72,7 @@ class OpenedCursor(NamedTuple):
     crashes: dict[int, int]
     """Number of crashes by entry, for entries that were handled in isolation."""
     has_crashed: bool
-    """The last process that had the consumer open did not close it."""
+    """Whether the last process that had the consumer open ended without closing it."""
     revived: frozenset[int]
     """Dead letters that are to be delivered again."""
     isolated_to: int
@@ -194,10 +194,10 @@ class PostgresConsumer:
         """Times of the revivals that this consumer has taken or will take, by entry."""
         self._revived: list[int] = []
         self._is_look_due = True
-        """The database must be checked for revived dead letters."""
+        """Whether the database must be checked for revived dead letters."""
         self._is_closed = False
         self._has_ahead = bool(known.ahead)
-        """There may be rows of `ahead`; used in the thread of the connections."""
+        """Whether there may be rows of `ahead`; used in the thread of the connections."""
         self._storing = asyncio.Lock()
         """Held in the thread of the connections while changes are stored."""
         # The attributes below are shared with the thread of the connections.

@@ -180,7 +180,7 @@ class PostgresAccount:
         self._login = (await self._database.write(self._uin, store), own_id)
 
     async def position(self, own_id: ContactId) -> bytes | None:
-        """Return where the next fetch begins, and make this the current login; None if the login is unknown."""
+        """Return the position of the next fetch, and make this the current login; None if the login is unknown."""
         found = await self._database.read(
             lambda db: db.fetchrow(
                 "SELECT login, position FROM logins WHERE account = $1 AND own_id = $2", self._uin, own_id

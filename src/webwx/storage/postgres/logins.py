@@ -159,7 +159,7 @@ class PostgresLogin:
     @contextlib.asynccontextmanager
     async def syncing(self) -> AsyncIterator[None]:
         """
-        Hold the sync lock of this login on all machines; it ends with the process, even after a crash.
+        Hold the sync lock of this login on all machines; the lock ends with the process, even after a crash.
 
         Raises:
             AlreadyRunning: Another sync loop holds it; its process id is known if it is in this process.

@@ -168,7 +168,7 @@ class PostgresOutbox:
         return await self._database.read(read)
 
     async def count(self) -> dict[State, int]:
-        """Return the number of sends in each state that any has; a send whose process has died is `unknown`."""
+        """Return the number of sends in each state that occurs; a send whose process has died is `unknown`."""
 
         async def read(db: Connection) -> dict[State, int]:
             await db.execute(_SETTLE_DEAD, self._account, self._sender.key)

@@ -66,7 +66,7 @@ class PostgresRecordStore:
         return StoredRecord(kind=kind, id=id, version=version + 1, body=body, changed_at=time)
 
     async def delete(self, kind: str, id: str, *, version: int | None = None) -> bool:  # noqa: A002
-        """Delete a record, and return whether there was one."""
+        """Delete a record, and return whether it existed."""
         gone = await self._database.run(
             lambda: self._database.changing(
                 lambda db: db.fetchval(

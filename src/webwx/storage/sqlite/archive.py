@@ -67,7 +67,7 @@ class SqliteArchivedMedia:
         await self._writer.do(store)
 
     async def find(self, message_id: str) -> StoredMedium | None:
-        """Return the record of a message's media; None if they were never to be archived."""
+        """Return the record of a message's media; None if the archive has no record of them."""
         account = await self._account()
         found = await self._reader.do(
             lambda db: select(

@@ -33,7 +33,7 @@ class Checkup(msgspec.Struct, frozen=True, kw_only=True):
     sends: int
     consumers: int
     is_sound: bool
-    """SQLite finds no damage."""
+    """Whether SQLite finds no damage."""
 
 
 def check_up(path: Path) -> Checkup:

@@ -4,7 +4,7 @@ Consumers of an account's entries, and their cursors.
 A cursor has three stored parts. `acked`: all entries up to this number are acknowledged. `ahead`: later entries that
 are acknowledged too. `started`: entries up to this number may have been delivered. After a crash, entries after `acked`
 that were delivered and not acknowledged come again as `redelivered`. `marks` record deliveries and acknowledgements at
-once, so an acknowledged entry does not come again even if the acknowledgement was not stored yet.
+once, so an acknowledged entry is not delivered again even if the acknowledgement was not stored yet.
 
 A consumer that keeps up is served from memory: it receives a batch when the batch is stored, and the same transaction
 advances `started`. A slower consumer reads from the file, and stores `started` in its own transaction before it
@@ -72,7 +72,7 @@ class ConsumerState(NamedTuple):
     crashes: dict[int, int]
     """Number of crashes by entry, for entries that were handled in isolation."""
     has_crashed: bool
-    """The last process that had the consumer open did not close it."""
+    """Whether the last process that had the consumer open ended without closing it."""
     revived: frozenset[int]
     """Dead letters that are to be delivered again."""
     isolated_to: int
@@ -123,7 +123,7 @@ class StoredBatch(NamedTuple):
 
     entries: list[Entry]
     is_after_others: bool
-    """Another process may have stored earlier entries, which were not published here."""
+    """Whether another process may have stored earlier entries, which were not published here."""
 
 
 class LiveConsumers:
@@ -134,7 +134,7 @@ class LiveConsumers:
         self.head: int | None = None
         """Number of the last published entry; None before the first one."""
         self.has_others = False
-        """The file may hold entries that were not published here; used by the writer thread only."""
+        """Whether the file may hold entries that were not published here; used by the writer thread only."""
 
     def publish(self, stored: StoredBatch) -> None:
         """Pass stored entries to the consumers."""
@@ -160,7 +160,7 @@ class _News:
         self.to = 0
         """Number of the last entry that was added."""
         self.is_void = False
-        """The buffer is invalid, and the file must be read: a deletion may have left a gap there."""
+        """Whether the buffer is invalid and the file must be read, because a deletion may have left a gap there."""
         self.has_room = True
         self._entries: list[Entry] = []
         self._after: int | None = None
@@ -229,7 +229,7 @@ class SqliteConsumer:
         self._revivals: dict[int, float] = {}
         """Times of the revivals that this process has delivered or will deliver, by entry."""
         self._is_look_due = True
-        """The file must be checked for revived dead letters."""
+        """Whether the file must be checked for revived dead letters."""
         self._buffer: list[Entry] = []
         """Entries for the next calls of `take`."""
         self.read_to: int = known.acked
@@ -256,13 +256,13 @@ class SqliteConsumer:
         """Acknowledgements in the current transaction."""
         self._has_stored_ahead = bool(known.ahead)
         self._was_all_done = False
-        """No entry after `_acked` was acknowledged when the last transaction was written."""
+        """Whether no entry after `_acked` was acknowledged when the last transaction was written."""
         self._is_notified = False
         self._is_dirty = False
         self._is_dirty_in_flight = False
         self._is_open = True
         self._is_stored_open = False
-        """It is stored that this process has the consumer open, and which entries were in flight in the last crash."""
+        """Whether the file has the opening by this process, and the entries that were in flight in the last crash."""
         self._crashes_to_store: dict[int, int] = dict.fromkeys(unstored & known.crashes.keys(), 0)
         """Crash counts that changed since the last transaction; 0 deletes the row."""
         self._crashes_storing: dict[int, int] = {}

@@ -129,7 +129,7 @@ class SqliteIdentityStore:
 
     async def merge(self, number: int, other: int) -> Identity:
         """
-        Merge two identities into the first one; the second number finds it as well from now on.
+        Merge two identities into the first one; from now on the second number finds it too.
 
         Raises:
             UnknownContact: There is no such identity.

@@ -316,7 +316,7 @@ class SqliteAccount:
         self._login = (login, own_id)
 
     async def position(self, own_id: ContactId) -> bytes | None:
-        """Return where the next fetch begins, and make this the current login; None if the login is unknown."""
+        """Return the position of the next fetch, and make this the current login; None if the login is unknown."""
         account = await self._account()
         found = await self._reader.do(
             lambda db: db.execute(

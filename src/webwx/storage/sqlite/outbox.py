@@ -50,10 +50,10 @@ _COLUMNS = (
 _log = logging.getLogger("webwx.storage")
 
 _LONG = 64 * 1024
-"""Bytes of a file of outcomes beyond which those that are stored are removed from it."""
+"""Size in bytes beyond which stored outcomes are removed from the file of outcomes."""
 
 _WITH_KEY = "key = ? AND key <> ''"
-"""The second half states the condition of the index by key, without which SQLite does not use it."""
+"""Condition for a send by its key; the second half is that of the index, which SQLite does not use otherwise."""
 
 _WITH_MESSAGE_ID = "json_extract(receipt, '$.message_id') = ?"
 
@@ -69,7 +69,7 @@ class OutcomeNotes:
     def __init__(self, handle: int) -> None:
         self._handle = handle
         self._guard = threading.Lock()
-        """Sends may be made in several event loops, each in a thread of its own."""
+        """Lock of the notes, because sends may be made in several event loops, each in its own thread."""
         self._waiting: dict[int, bytes] = {}
         self._end = 0
 
@@ -84,7 +84,7 @@ class OutcomeNotes:
         return True
 
     def remove(self, number: int) -> None:
-        """Forget the receipt of a send, which is stored now; a long file is shortened."""
+        """Remove the receipt of a send that the journal has stored; shorten a long file."""
         with self._guard:
             self._waiting.pop(number, None)
             if self._end > _LONG:
@@ -95,7 +95,7 @@ class OutcomeNotes:
                         os.ftruncate(self._handle, self._end)
 
     def close(self) -> None:
-        """Write nothing more: the handle is closed, and its number may belong to another file soon."""
+        """Write no further receipts: the handle is closed, and its number may soon belong to another file."""
         with self._guard:
             self._handle = -1
 
@@ -283,7 +283,7 @@ class SqliteOutbox:
         return await self._read(account, read)
 
     async def count(self) -> dict[State, int]:
-        """Return the number of sends in each state that any has; a send whose process has died is `unknown`."""
+        """Return the number of sends in each state that occurs; a send whose process has died is `unknown`."""
         account = await self._account()
         query = "SELECT state, count(*) FROM outbox WHERE account = ? GROUP BY state"
         return await self._read(account, lambda db: dict(db.execute(query, (account,)).fetchall()))
@@ -332,7 +332,7 @@ class SqliteOutbox:
 
 
 def _has_begun(db: sqlite3.Connection, name: str) -> bool:
-    """Return whether a process has left a send of which no outcome is stored."""
+    """Return whether a process has left a send without a stored outcome."""
     left = db.execute("SELECT 1 FROM outbox WHERE state = 'sending' AND owner = ? LIMIT 1", (name,)).fetchone()
     return left is not None
 

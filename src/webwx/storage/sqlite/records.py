@@ -92,7 +92,7 @@ class SqliteRecordStore:
         return await self._writer.do(store)
 
     async def delete(self, kind: str, id: str, *, version: int | None = None) -> bool:  # noqa: A002
-        """Delete a record, and return whether there was one."""
+        """Delete a record, and return whether it existed."""
 
         def remove(db: sqlite3.Connection) -> bool:
             if version is not None:
@@ -158,7 +158,7 @@ class _NoJobs:
     """A substitute for the background jobs of a file that needs no jobs."""
 
     def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
-        """Return None: nothing is left to do."""
+        """Return None: there are no jobs."""
         del db, is_idle
         return None
 

@@ -32,13 +32,13 @@ _AGAIN = 0.005
 """Seconds until a retry where SQLite does not wait by itself."""
 
 _LOG = 4_000
-"""Pages of the log that start a checkpoint; a large value copies a page that changes often less often."""
+"""Number of pages in the log at which a checkpoint starts; a large number saves copies of pages that change often."""
 
 ROOM = 8 * 1024 * 1024
 """Bytes of the log that are allocated in advance for a consumer that stays open."""
 
 PLENTY = 32
-"""The log is allocated in advance only if the disk has at least this many times `ROOM` free."""
+"""Multiple of `ROOM` that must be free on the disk for the log to be allocated in advance."""
 
 _CACHE = 384
 """

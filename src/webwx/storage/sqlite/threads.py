@@ -115,7 +115,7 @@ class _JobThread(threading.Thread):
 
     @property
     def is_at_work(self) -> bool:
-        """An item of the queue is not finished."""
+        """Whether an item of the queue is not finished."""
         return self._put_in != self._finished
 
     def put(self, item: _QueuedJob[Any] | _Signal) -> None:
@@ -320,7 +320,7 @@ class Writer(_Worker):
         self._deferred: set[asyncio.Future[Any]] = set()
         """Futures of jobs that wait for the next transaction."""
         self._is_doubtful = False
-        """A commit has failed, and the file was not checked since."""
+        """Whether a commit has failed, and the file was not checked since."""
 
     def join(self, piggyback: PiggybackedWrite) -> None:
         """Add a write to every transaction from now on."""
