@@ -68,7 +68,7 @@ class SyncContext(Generic[M]):
 
     @property
     def attempt(self) -> int:
-        """Number of times that the handler was called with this event, this call included."""
+        """Number of calls of the handler with this event, this call included."""
         return self._context.attempt
 
     @property
@@ -78,12 +78,12 @@ class SyncContext(Generic[M]):
 
     @property
     def match(self) -> M:
-        """The match of the handler's `regex`; None for a handler without one."""
+        """The match of the handler's `regex`; None for a handler without `regex`."""
         return self._context.match
 
     @property
     def command(self) -> CommandCall | None:
-        """The command that the event's text is, whether a handler has it or not; None in a bot without commands."""
+        """The command in the event's text, even if no handler has it; None in a bot without commands."""
         return self._context.command
 
     @property
@@ -104,10 +104,10 @@ class SyncContext(Generic[M]):
     @property
     def state(self) -> SyncConversationState:
         """
-        The state of the conversation: of the chat, or as `Bot(state_key=...)` says.
+        The state of the conversation: of the chat, or of the scope that `Bot(state_key=...)` sets.
 
         Raises:
-            InvalidRequest: There is no state here: this is a timer, an `on_error` function, or no bot.
+            InvalidRequest: The context has no state: it belongs to a timer or an `on_error` function, or to no bot.
         """
         return SyncConversationState(self._context.state, self._loop)
 
@@ -115,8 +115,8 @@ class SyncContext(Generic[M]):
         """
         Return a context that acts with another account whose bot runs in this process: `ctx.account("work")`.
 
-        It has no event and no chat, because ids of one account mean nothing to another; a send names its recipient. Its
-        sends have keys that belong to this event, so each is made once, even if the handler is called again.
+        The context has no event and no chat, because ids of one account are unknown to another; so each send names its
+        recipient. Its sends have keys of this event, so each is made once, even if the handler is called again.
 
         Args:
             name: The name that the user chose for the account, as in `Bot(account="work")`.
@@ -134,7 +134,7 @@ class SyncContext(Generic[M]):
             UnknownContact: The event has no chat; nothing was sent.
             ReplyLimitReached: The bot replied too often in this chat; nothing was sent. A handler need not catch it.
 
-        For the others see `AsyncClient.send_text`.
+        For further errors see `AsyncClient.send_text`.
         """
         return self.wait(self._context.reply(text))
 
@@ -153,11 +153,12 @@ class SyncContext(Generic[M]):
             timeout: Seconds to wait for the answer; None: until the bot stops.
 
         Raises:
-            NoAnswer: There was no answer in time. A handler need not catch it: then the event counts as handled.
+            NoAnswer: There was no answer in time. A handler need not catch it: if it does not, the event counts as
+                handled.
             InvalidRequest: This is not the handler of an event in a bot, or it waits for another answer.
             UnknownContact: The event has no chat; nothing was sent.
 
-        For the others see `reply`.
+        For further errors see `reply`.
         """
         return self.wait(self._context.ask(question, timeout=timeout))
 
@@ -203,7 +204,7 @@ class SyncContext(Generic[M]):
 
     def send_image(self, to: To, image: Source, *, name: str = "", progress: Progress | None = None) -> Receipt:
         """
-        Send a picture: JPEG, PNG, BMP, or a GIF, which goes as a sticker and keeps moving.
+        Send a picture: JPEG, PNG, BMP, or a GIF, which is sent as a sticker so that it stays animated.
 
         Raises: As `AsyncClient.send_image`.
         """
@@ -235,7 +236,7 @@ class SyncContext(Generic[M]):
 
     def forward(self, message: Event, to: To) -> Receipt:
         """
-        Forward a received message, recalled or not: by the keys in its content, else by download and upload.
+        Forward a received message, recalled or not: by the keys in its content, or else by download and upload.
 
         Raises: As `AsyncClient.forward`.
         """
@@ -256,7 +257,7 @@ class SyncContext(Generic[M]):
         Raises:
             UnknownContact: The event has no chat.
 
-        For the others see `AsyncClient.mark_read`.
+        For further errors see `AsyncClient.mark_read`.
         """
         self.wait(self._context.mark_read(chat))
 
@@ -302,7 +303,7 @@ class SyncContext(Generic[M]):
             hours: Hours of the delay.
             minutes: Minutes of the delay.
             seconds: Seconds of the delay; all four are added.
-            data: Passed to the handler; anything that can be encoded as JSON, decoded again.
+            data: Passed to the handler; anything that can be encoded as JSON; the handler gets the decoded value.
             chat: Chat that the handler's context is for; default: the event's chat, if it has one.
             name: Name by which `list_timers` and `cancel_timers` find the timer; several may have the same.
 
@@ -328,11 +329,11 @@ class SyncContext(Generic[M]):
         name: str = "",
     ) -> StoredTimer:
         """
-        Call a handler once at a time, or at once if it has passed; otherwise as `call_later`.
+        Call a handler once at a time, or now if the time has passed; for everything else see `call_later`.
 
         Args:
             handler: As for `call_later`.
-            at: The time; without a time zone, it is in the machine's.
+            at: The time; a value without a time zone is in that of the machine.
             data: As for `call_later`.
             chat: As for `call_later`.
             name: As for `call_later`.
@@ -340,7 +341,7 @@ class SyncContext(Generic[M]):
         Raises:
             ValueError: The handler is not registered with this bot.
 
-        For the others see `call_later`.
+        For further errors see `call_later`.
         """
         return self.wait(self._context.call_at(handler, at, data=data, chat=chat, name=name))
 
@@ -376,6 +377,6 @@ class SyncContext(Generic[M]):
         Raises:
             StorageError: A change was not stored.
 
-        For the others see `AsyncClient.find_contact`.
+        For further errors see `AsyncClient.find_contact`.
         """
         return self.wait(self._context.cancel_timers(name, chat=chat))

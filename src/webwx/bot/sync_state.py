@@ -22,8 +22,7 @@ class SyncConversationState:
     """
     The step that a conversation has reached, and its values, for a handler that runs in a thread.
 
-    The first call waits until no other handler uses the same state; then the state belongs to this handler until it
-    ends.
+    The first call waits until no other handler uses the same state; then this handler has it until it ends.
     """
 
     __slots__ = ("_loop", "_state")

@@ -78,8 +78,8 @@ class Client:
 
     Raises:
         TypeError: `gateway` without `key`, or with an argument that is for a login of its own.
-        NotOnThisHost: There is no such host, or the server is no address.
-        InvalidSettings: The proxy is no address.
+        NotOnThisHost: There is no such host, or the server is not an address.
+        InvalidSettings: The proxy is not an address.
         NoJournal: `keep` without a journal.
     """
 
@@ -244,7 +244,7 @@ class Client:
 
     def check(self) -> Account:
         """
-        Ask the server whether the login is alive. `events` still yields everything, in this and in other processes.
+        Ask the server whether the login is alive. No waiting event is consumed, in this or another process.
 
         Raises:
             LoggedOut: The login has ended.
@@ -292,7 +292,7 @@ class Client:
 
     def list_chats(self) -> list[Contact]:
         """
-        Fetch the recent chats, the newest first. `events` still yields everything that waits.
+        Fetch the recent chats, the newest first. No waiting event is consumed.
 
         Raises:
             LoggedOut: The login ended.
@@ -348,7 +348,7 @@ class Client:
 
         Args:
             who: The person or chatroom.
-            met_in: The chatroom of a member who is no friend.
+            met_in: The chatroom of a member who is not a friend.
 
         Raises:
             NotOnThisHost: File Transfer Helper has no contacts; nothing was sent.
@@ -396,7 +396,7 @@ class Client:
             which: A number, a contact, an id of any login, or a name.
 
         Raises:
-            NoJournal: There is no journal, and so no numbers.
+            NoJournal: There is no journal, which assigns the numbers.
             UnknownContact: No contact has that number, id or name, or several have that name.
             StorageError: The journal cannot be read.
         """
@@ -424,7 +424,7 @@ class Client:
             name: Only identities with this display name, nickname or remark.
 
         Raises:
-            NoJournal: There is no journal, and so no numbers.
+            NoJournal: There is no journal, which assigns the numbers.
             StorageError: The journal cannot be read.
         """
         return run(self._client.list_identities(name))
@@ -437,7 +437,7 @@ class Client:
             which: As for `who`.
 
         Raises:
-            NoJournal: There is no journal, and so no numbers.
+            NoJournal: There is no journal, which assigns the numbers.
             UnknownContact: No contact has that number, id or name, or several have that name.
             StorageError: The journal cannot be read.
         """
@@ -445,31 +445,32 @@ class Client:
 
     def merge_identities(self, one: To, other: To) -> Identity:
         """
-        Merge two identities for good; the first one's number stays.
+        Merge two identities permanently; the number of the first one stays.
 
         Args:
             one: As for `who`.
             other: As for `who`; its number refers to the first identity from now on.
 
         Raises:
-            NoJournal: There is no journal, and so no numbers.
-            UnknownContact: One of both is no known number, id or name, or several contacts have the name.
-            InvalidRequest: Twice the same identity, a person and a chatroom, or two that are both in this login.
+            NoJournal: There is no journal, which assigns the numbers.
+            UnknownContact: One of the two is not a known number, id or name, or several contacts have the name.
+            InvalidRequest: The identities are the same, differ in kind, or both have a contact in this login.
             StorageError: The journal cannot be written.
         """
         return run(self._client.merge_identities(one, other))
 
     def split_identity(self, which: To, contact_id: str) -> Identity:
         """
-        Unlink a contact from an identity for good, and return the identity it has now.
+        Unlink a contact from an identity permanently, and return its new identity.
 
         Args:
             which: The identity to which the contact is linked, as for `who`.
             contact_id: Id of the contact, as in the result of `why`.
 
         Raises:
-            NoJournal: There is no journal, and so no numbers.
-            UnknownContact: No contact has that number, id or name; or the identity never had that id, or no other id.
+            NoJournal: There is no journal, which assigns the numbers.
+            UnknownContact: No contact has that number, id or name; or the identity never had that id, or has no other
+                id.
             StorageError: The journal cannot be written.
         """
         return run(self._client.split_identity(which, contact_id))
@@ -500,7 +501,7 @@ class Client:
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
             UnknownContact: A name is unknown, ambiguous, or not that of a chatroom; nothing was sent.
-            RecipientRejected: This account is no member of the chatroom.
+            RecipientRejected: This account is not a member of the chatroom.
             RateLimited: Too many changes.
             SendOutcomeUnknown: The answer was lost.
 
@@ -552,7 +553,8 @@ class Client:
 
         Raises:
             NotOnThisHost: File Transfer Helper has no chatrooms; nothing was sent.
-            UnknownContact: No contact has that name, several have it, or it is no chatroom; nothing was sent.
+            UnknownContact: No contact has that name, several have it, or the contact is not a chatroom; nothing was
+                sent.
             SendOutcomeUnknown: The answer was lost.
 
         Wire: webwxupdatechatroom (quitchatroom)
@@ -568,8 +570,8 @@ class Client:
                 or an id or contact of an earlier login, which is resolved if the match is certain.
             text: The text; it is sent unchanged, without commands, paths or markup. At most 16,000 characters.
             key: A unique name for this send, which needs a journal: a second call with the same key, in any process,
-                sends nothing twice. After a success it returns the receipt; after a refusal, or if the send never left,
-                it sends again; if the text may have been sent, it raises `SendOutcomeUnknown`.
+                sends nothing twice. After a success it returns the receipt; after a refusal, or if nothing was
+                transmitted, it sends again; if the text may have been sent, it raises `SendOutcomeUnknown`.
 
         Raises:
             NoJournal: A key without a journal; nothing was sent.
@@ -577,7 +579,7 @@ class Client:
             StaleContact: An id of an earlier login without a certain match in this login; nothing was sent.
             EmptyText: The text is empty; nothing was sent.
             TextTooLong: The text exceeds the limit; nothing was sent.
-            RecipientRejected: The receiver is no friend, or this account itself.
+            RecipientRejected: The receiver is not a friend, or is this account itself.
             RateLimited: Too many sends.
             SendOutcomeUnknown: The answer was lost: the text may have been sent, and is not sent again automatically.
             LoggedOut: The login ended; nothing was sent.
@@ -609,7 +611,7 @@ class Client:
 
         Raises:
             NoJournal: There is no journal.
-            InvalidRequest: There is no such send, or it is no text; nothing was sent.
+            InvalidRequest: There is no such send, or it is not a text; nothing was sent.
             StaleContact: The receiver is of an earlier login, without a certain match in this one; nothing was sent.
             SendOutcomeUnknown: The text may have been sent, in this or an earlier attempt.
             LoggedOut: The login ended; nothing was sent.
@@ -651,7 +653,7 @@ class Client:
         Args:
             to: As for `send_text`.
             name: Name of the file for the receiver.
-            kind: Which method will send it.
+            kind: Kind of the message, which decides the method that sends it.
             key: A unique name for this send, as for `send_text`: the existing send with this key is returned unchanged.
 
         Raises:
@@ -741,7 +743,7 @@ class Client:
             NoSuchFile: The path names no readable file; nothing was sent.
             EmptyFile: The file has no bytes; nothing was sent.
             TooLarge: The file has more than 20 MiB; nothing was sent.
-            InvalidRequest: The file is no mp4; nothing was sent.
+            InvalidRequest: The file is not an mp4; nothing was sent.
             UnknownContact: No contact has that name, or several have; nothing was sent.
             LocalStateError: The file changed during the upload; nothing was sent.
             InvalidLogin: The login has no cookie of the file host; nothing was sent.
@@ -768,7 +770,7 @@ class Client:
             NoSuchFile: The path names no readable file; nothing was sent.
             EmptyFile: The file has no bytes; nothing was sent.
             TooLarge: The file has more than 20 MiB; nothing was sent.
-            NotAPicture: The file is no GIF; nothing was sent.
+            NotAPicture: The file is not a GIF; nothing was sent.
             UnknownContact: No contact has that name, or several have; nothing was sent.
             ApiError: The platform knows no sticker with that md5.
             LocalStateError: The file changed during the upload; nothing was sent.
@@ -989,7 +991,7 @@ class Client:
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
     ) -> Outgoing | None:
         """
-        Find a send of the outbox by its key, number or id; None if there is none.
+        Find a send of the outbox by its key, number or id; None if no send matches.
 
         Args:
             key: Key that was passed to `send_text` or another send.
@@ -1030,7 +1032,7 @@ class Client:
 
     def forget_send(self, number: int) -> bool:
         """
-        Delete a send from the outbox, which frees its key; return False if there is none or it is in progress.
+        Delete a send from the outbox, which frees its key; return False if there is no such send, or it is in progress.
 
         Raises:
             NoJournal: There is no journal.
@@ -1121,8 +1123,8 @@ class Client:
         """
         Deliver a dead letter once more, as one new attempt; return whether there was one with this number.
 
-        A running bot gets the event within seconds, in any process; a stopped one gets it at its start. It is handled
-        after the events of its chat that were handled since.
+        A running bot gets the event within seconds, in any process; a stopped bot gets it at its next start. Later
+        events of the chat may have been handled before it.
 
         Args:
             number: Number of the event.
@@ -1166,7 +1168,7 @@ class Client:
 
         With a journal each event is stored before it is yielded, and a request for the next event acknowledges the one
         before. An event that was yielded and not acknowledged is yielded again, marked `redelivered`; no other event is
-        yielded twice. A slow reader, or none, does not delay the sync.
+        yielded twice. A slow or missing reader does not delay the sync.
 
         Without a journal, a batch is saved together with its next position before its first event is yielded. Events
         that were not yielded are yielded first the next time, also in another process with the same store. After a
@@ -1177,7 +1179,8 @@ class Client:
 
         Args:
             consumer: Name of the consumer; each name has its own position in the journal. A new consumer begins with
-                new events, the first one of a journal with all that is there. Without a journal there is one position.
+                new events; only the first consumer of a journal begins with its oldest event. Without a journal there
+                is one position.
             include_all: False leaves out activity of the phone and changes of contacts.
             follow: False ends the stream once no event waits, and after a failure of the network.
 

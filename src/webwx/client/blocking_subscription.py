@@ -46,10 +46,10 @@ class BlockingSubscription:
 
     def take(self, limit: int = 100) -> list[Delivered]:
         """
-        Return the next entries in the order of arrival; wait until there is one.
+        Return the next entries in the order of arrival; wait until an entry has arrived.
 
-        An empty list means that no more will come: the subscription was stopped, the client was closed, or no entry
-        waits and this subscription does not follow.
+        An empty list means that no further entry will come: the subscription was stopped, the client was closed, or no
+        entry waits and this subscription does not follow.
 
         Raises:
             LoggedOut: The login has ended, and no entry waits.
