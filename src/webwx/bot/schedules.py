@@ -73,7 +73,7 @@ class Every:
         return last + math.floor((now - last) / self.seconds) * self.seconds
 
     def following(self, now: float, last: float) -> float:
-        """Return the next time at which it is due."""
+        """Return the next time at which the timer is due."""
         return self.latest(now, last) + self.seconds
 
 

@@ -87,7 +87,7 @@ class JournalReader:
                 sync.start()
 
     async def take(self, limit: int = 100) -> list[Delivered]:
-        """Return the next entries in the order of arrival; wait until there is one."""
+        """Return the next entries in the order of arrival; wait until an entry has arrived."""
         sync, storage, consumer = self._sync, self._storage, self._opened()
         while self._is_synced:
             work, news = sync.work, storage.news
@@ -130,11 +130,11 @@ class JournalReader:
         self._opened().commit(numbers, changes)
 
     async def conversation(self, key: str) -> ConversationRow | None:
-        """Return a conversation as the last `commit` has left it; None if there is none."""
+        """Return a conversation as the last `commit` has left it; None for an unknown key."""
         return await self._opened().conversation(key)
 
     async def conversations(self, limit: int = 100) -> list[ConversationRow]:
-        """Return at most so many conversations, in no particular order."""
+        """Return conversations in no particular order, up to a maximum number."""
         return await self._opened().conversations(limit)
 
     async def deadlines(self, limit: int = 100) -> list[ConversationRow]:

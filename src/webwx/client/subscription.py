@@ -90,11 +90,11 @@ class Subscription:
         self._reader.commit(numbers, changes)
 
     async def conversation(self, key: str) -> ConversationRow | None:
-        """Return a conversation as the last `commit` has left it; None if there is none."""
+        """Return a conversation as the last `commit` has left it; None for an unknown key."""
         return await self._reader.conversation(key)
 
     async def conversations(self, limit: int = 100) -> list[ConversationRow]:
-        """Return at most so many conversations, in no particular order."""
+        """Return conversations in no particular order, up to a maximum number."""
         return await self._reader.conversations(limit)
 
     async def deadlines(self, limit: int = 100) -> list[ConversationRow]:

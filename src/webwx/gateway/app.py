@@ -83,7 +83,7 @@ class Gateway:
         bots: The bots that run on the accounts; default: none.
         clock: Returns seconds since 1970.
         sleep: Waits for some seconds: until a webhook is called again, a file is saved again, or a client is too slow.
-        rng: Lengthens the pauses between attempts at webhooks.
+        rng: Adds a random time to the pauses between attempts at webhooks.
         outgoing: Fetches the files of sends that have a URL.
     """
 

@@ -112,7 +112,7 @@ class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     patience: float = 15.0
     """
     Seconds that a client has for a request's header, between two pieces of its body, and for the first message of a
-    WebSocket; four times as many to take an answer.
+    WebSocket; it has four times as many to read an answer.
     """
     connections: int = 1000
     """Number of open connections."""

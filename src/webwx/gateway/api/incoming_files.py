@@ -74,8 +74,8 @@ class IncomingFileRuleToCreate(msgspec.Struct, frozen=True, kw_only=True, forbid
     """Path below the root, such as `phone/scans`; empty: the root itself."""
     pattern: _Pattern = "{name}"
     """
-    Name of a file without its extension, with `{name}`, `{date}`, `{time}`, `{chat}`, `{sender}`, `{account}`,
-    `{kind}` and `{number}`.
+    Pattern of the names of files, without the extension: text with `{name}`, `{date}`, `{time}`, `{chat}`, `{sender}`,
+    `{account}`, `{kind}` and `{number}`.
     """
     accounts: _RuleAccounts | None = None
     chats: _Chats = []
