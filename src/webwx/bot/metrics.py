@@ -9,14 +9,15 @@ prometheus-client writes the text; it is imported with the first `Metrics`.
 from __future__ import annotations
 
 import time
+from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol
 
 from webwx.client.state import LoginState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from prometheus_client.metrics_core import Metric
+    from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 
     from webwx.bot.bot import Bot
     from webwx.bot.context import Context
@@ -57,6 +58,7 @@ class Metrics:
             ) from None
         self._gauge = metrics_core.GaugeMetricFamily
         self._counter = metrics_core.CounterMetricFamily
+        self._histogram = metrics_core.HistogramMetricFamily
         self.registry: CollectorRegistry = CollectorRegistry()
         """Holds all metrics; further ones can be registered."""
         self._handler_seconds = Histogram(
@@ -69,6 +71,8 @@ class Metrics:
         """The accounts, each with its number."""
         self._bots: dict[Bot, str] = {}
         """The bots, each with the number of its account."""
+        self._histograms: list[HistogramMetricFamily] = []
+        """Histograms that other parts have measured."""
         self._measured: dict[str, AccountMeasurement] = {}
         """Measurements for the present text, by the number of the account."""
 
@@ -100,6 +104,30 @@ class Metrics:
 
         bot.middleware(measured)
 
+    def add_histogram(
+        self,
+        name: str,
+        description: str,
+        labels: tuple[str, ...],
+        limits: Sequence[float],
+        series: Iterable[tuple[tuple[str, ...], Sequence[int], float]],
+    ) -> None:
+        """
+        Add a histogram that was measured elsewhere.
+
+        Args:
+            name: Its name.
+            description: What it measures.
+            labels: Names of its labels.
+            limits: Upper limits of its buckets, without the infinite one.
+            series: For each combination of labels their values, the counts of all buckets, and the sum.
+        """
+        histogram = self._histogram(name, description, labels=labels)
+        bounds = [*(str(limit) for limit in limits), "+Inf"]
+        for values, counts, total in series:
+            histogram.add_metric(values, list(zip(bounds, accumulate(counts), strict=True)), total)
+        self._histograms.append(histogram)
+
     async def text(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
         from prometheus_client import generate_latest
@@ -113,6 +141,7 @@ class Metrics:
         """Yield the metrics that are read now; prometheus-client calls this."""
         yield from self._collect_bots()
         yield from self._collect_accounts()
+        yield from self._histograms
 
     def _collect_bots(self) -> Iterator[Metric]:
         labels = ("account", "bot")

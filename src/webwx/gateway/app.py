@@ -55,6 +55,7 @@ from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import HANDLERS, GatewayProblem
 from webwx.gateway.receivers import Receivers
 from webwx.gateway.reception import Reception
+from webwx.gateway.request_times import RequestTimes
 from webwx.gateway.sessions import ConsoleSessions
 from webwx.gateway.uploads import UploadStore
 from webwx.gateway.webhook_delivery import WebhookDelivery
@@ -132,7 +133,8 @@ class Gateway:
         self.routes = self._assemble()
         """The application with its table of routes, without the checks of hosts and origins."""
         reception = Reception(self.receivers, self.notifications, records, folder, clock)
-        self.app = Front(Hooks(self.routes, reception), config, is_vendor_request)
+        self._times = RequestTimes(Hooks(self.routes, reception))
+        self.app = Front(self._times, config, is_vendor_request)
         """The application to serve."""
 
     def __repr__(self) -> str:
@@ -223,6 +225,7 @@ class Gateway:
                 "notices": Provide(lambda: self.notices, sync_to_thread=False),
                 "fallback": Provide(lambda: self.fallback, sync_to_thread=False),
                 "incoming_files": Provide(lambda: self.incoming_files, sync_to_thread=False),
+                "times": Provide(lambda: self._times, sync_to_thread=False),
                 "rules": Provide(lambda: self.incoming_file_rules, sync_to_thread=False),
             },
             before_send=[self._audit.record],

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 _OWN_PATHS = ("/api/", "/console/", "/docs", "/healthz", "/m/", "/metrics", "/openapi.json", "/q/", "/readyz")
 """Prefixes of paths that never belong to a receiver."""
+
+ROUTE = "receiver"
+"""Template of the route of all requests to receivers, whose paths have tokens."""
+
 _MOST_PARTS = 100
 """Maximum number of parts of a multipart body."""
 
@@ -59,6 +63,7 @@ class Hooks:
         if found is None:
             await self._app(scope, receive, send)
         else:
+            scope["path_template"] = ROUTE
             await _send(send, found)
 
 

@@ -50,12 +50,40 @@ async def test_metrics_include_the_accounts_of_the_key_and_no_names(online: Runn
     assert "小明" not in answer.text
 
 
+async def test_metrics_show_how_long_requests_take_by_route_and_status(running: Running) -> None:
+    async with running.client("admin") as client:
+        for account in ("1", "2"):
+            assert (await client.get(f"/api/v1/accounts/{account}")).status_code == 404
+        assert (await client.request("SECRET", "/absent/secret")).status_code in {404, 405}
+        await client.post("/api/v1/receivers", json={"name": "n", "kind": "gotify", "account": 1, "token": "t" * 20})
+        assert (await client.post("/message?token=wrong", json={"message": "m"})).status_code == 401
+        await client.get("/metrics")
+        text = (await client.get("/metrics")).text
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    samples = families["webwx_http_request_seconds"].samples
+    counts = {
+        (each.labels["method"], each.labels["route"], each.labels["status"]): each.value
+        for each in samples
+        if each.name.endswith("_count")
+    }
+    assert counts["GET", "/api/v1/accounts/{account}", "4xx"] == 2
+    assert counts["GET", "/metrics", "2xx"] == 1
+    assert counts["POST", "receiver", "4xx"] == 1
+    assert [key for key in counts if key[0] == "other"] == [("other", "other", "4xx")]
+    assert "secret" not in text.lower()
+    buckets = [each.value for each in samples if each.name.endswith("_bucket") and each.labels["route"] == "/metrics"]
+    assert buckets == sorted(buckets)
+    assert buckets[-1] == 1
+
+
 @pytest.mark.verify
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
 async def test_promtool_accepts_the_metrics(online: Running) -> None:
     async with online.client("read") as client:
         await online.log_in("other", "阿华")
+        assert (await client.get("/api/v1/accounts")).status_code == 200
         text = (await client.get("/metrics")).content
+    assert b"webwx_http_request_seconds_bucket" in text
     checked = await asyncio.to_thread(
         subprocess.run, ["promtool", "check", "metrics"], input=text, capture_output=True, check=False
     )

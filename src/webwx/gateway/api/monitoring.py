@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from litestar import MediaType, Response, Router, get
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import QueryParameter
+from litestar.params import QueryParameter, SkipValidation
 
 from webwx.bot.metrics import CONTENT_TYPE, Metrics
 from webwx.errors import StorageError
 from webwx.gateway.api.audit_log import InjectedRecords
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import InjectedBots, InjectedCaller, InjectedPort
+from webwx.gateway.request_times import RequestTimes
+
+InjectedTimes = NamedDependency[SkipValidation[RequestTimes]]
 
 
 @get(
@@ -59,8 +63,10 @@ async def show_readiness(
         200: ResponseSpec(str, generate_examples=False, media_type="text/plain", description="Prometheus's format"),
     },
 )  # fmt: skip
-async def show_metrics(port: InjectedPort, caller: InjectedCaller, bots: InjectedBots) -> Response[bytes]:
-    """Return the metrics of the accounts that the key reaches and of their bots, and of the process."""
+async def show_metrics(
+    port: InjectedPort, caller: InjectedCaller, bots: InjectedBots, times: InjectedTimes
+) -> Response[bytes]:
+    """Return the metrics of the accounts that the key reaches, of their bots, of all requests, and of the process."""
     metrics = Metrics()
     for status in await port.list_accounts():
         if caller.reaches(status.number):
@@ -68,6 +74,7 @@ async def show_metrics(port: InjectedPort, caller: InjectedCaller, bots: Injecte
     for run in bots.runs:
         if caller.reaches(run.account.number):
             metrics.add_bot(run.bot, run.account.number)
+    times.add_to(metrics)
     return Response(await metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
