@@ -65,8 +65,9 @@ def driver(run: Run) -> Figures:
     import asyncpg
 
     from webwx import ContactId
+    from webwx.storage.base import Fence
     from webwx.storage.postgres.entries import APPEND_ALL, Append, columns_of
-    from webwx.storage.postgres.journal import PostgresJournal, owned_by_all
+    from webwx.storage.postgres.journal import PostgresJournal
 
     async def main(url: str) -> Figures:
         own, count = ContactId(own_id(1)), run.case.count
@@ -78,7 +79,7 @@ def driver(run: Run) -> Figures:
         rows = await connection.fetch("SELECT account, login FROM logins")
         logins = {row["account"]: row["login"] for row in rows}
         jobs = [
-            Append(owned_by_all(place % count + 1), logins[place % count + 1], own, arrival)
+            Append(Fence(account=place % count + 1, epoch=1), logins[place % count + 1], own, arrival)
             for place, arrival in enumerate(_messages(run))
         ]
         values = [columns_of(jobs[start : start + count]) for start in range(0, len(jobs), count)]

@@ -7,7 +7,7 @@ import selectors
 import time
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
-from webwx.storage.sqlite.threads import is_any_at_work
+from webwx.storage.open import is_any_at_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

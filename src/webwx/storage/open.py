@@ -13,19 +13,23 @@ from urllib.parse import unquote
 
 from webwx.errors import InvalidSettings
 from webwx.storage.base import AUDIT_ENTRIES, RETENTION_DAYS
+from webwx.storage.leases import DEFAULT_TIMES
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from webwx.storage.base import Journal, JournalFile, RecordStore
+    from webwx.storage.leases import ClusterMember, Leases, LeaseTimes
     from webwx.storage.sqlite.checkup import Checkup
 
 _POSTGRES = {"postgresql", "postgres"}
 """Schemes of the URLs of PostgreSQL."""
 
 
-def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> Journal:
+def open_journal(
+    url: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS, member: ClusterMember | None = None
+) -> Journal:
     """
     Return the journal at a URL. Its file is created when it is first needed.
 
@@ -34,6 +38,7 @@ def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTI
             journal that ends with the process; or `postgresql://` and a host and a database, as for `psql`, which
             needs `webwx[postgres]`.
         retention_days: Days after which entries and sends are deleted; 0 keeps everything.
+        member: This process as a worker of a shared database; None: it is none.
 
     Raises:
         InvalidSettings: No engine supports such a URL.
@@ -48,7 +53,7 @@ def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTI
         _require_driver()
         from webwx.storage.postgres.journal import PostgresJournal
 
-        return PostgresJournal(place, retention_days=retention_days)
+        return PostgresJournal(place, retention_days=retention_days, member=member)
     if separator:
         if scheme != "sqlite" or not rest.startswith("/"):
             raise InvalidSettings(
@@ -109,6 +114,27 @@ def open_records(url: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTR
     from webwx.storage.sqlite.records import SqliteRecordStore
 
     return SqliteRecordStore(place, audit_entries=audit_entries)
+
+
+def open_leases(url: str, times: LeaseTimes = DEFAULT_TIMES) -> Leases:
+    """
+    Return the leases of a database that several machines share.
+
+    Args:
+        url: `postgresql://` and a host and a database, as for `psql`; needs `webwx[postgres]`.
+        times: Times of the leases; the same ones for all workers.
+
+    Raises:
+        InvalidSettings: No engine supports such a URL, or the times do not fit together.
+    """
+    times.check()
+    scheme, separator, _ = url.partition("://")
+    if scheme not in _POSTGRES or not separator:
+        raise InvalidSettings(f"Several machines cannot share {url!r}; use postgresql://HOST/DATABASE.")
+    _require_driver()
+    from webwx.storage.postgres.leases import PostgresLeases
+
+    return PostgresLeases(url, times)
 
 
 def check_up(path: Path) -> Checkup:

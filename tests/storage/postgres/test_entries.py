@@ -11,6 +11,7 @@ from tests.storage.arrivals import FRIEND, OWN, arrival, everything, ids, messag
 
 from webwx.storage.base import EntryQuery, Fence, NotOwner
 from webwx.storage.cursors import read_accounts
+from webwx.storage.leases import ClusterMember
 from webwx.storage.postgres.entries import APPEND_ALL, APPEND_ONE, LONG, vector_of
 from webwx.storage.postgres.journal import PostgresJournal
 
@@ -41,7 +42,7 @@ class Ownership:
 @verify
 async def test_a_process_whose_account_was_taken_over_stores_nothing(schema: TemporarySchema) -> None:
     old = Ownership()
-    async with PostgresJournal(schema.url, fence=old.fence) as journal:
+    async with PostgresJournal(schema.url, member=ClusterMember(worker="a", fence=old.fence, timeout=30)) as journal:
         account = await opened(journal, 1)
         await account.ingest(arrival(*messages(1, 2)))
         schema.execute("UPDATE accounts SET epoch = 2")

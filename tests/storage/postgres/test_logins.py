@@ -11,7 +11,8 @@ from tests.saved import LOGIN
 from webwx.errors import AlreadyRunning, InvalidLogin
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
-from webwx.storage.base import SavedLogin
+from webwx.storage.base import Fence, NotOwner, SavedLogin
+from webwx.storage.leases import ClusterMember
 from webwx.storage.postgres.logins import PostgresLogins
 
 if TYPE_CHECKING:
@@ -78,3 +79,16 @@ async def test_another_process_does_not_sync_the_same_login(schema: TemporarySch
         pass
     await other.close()
     assert caught.value.pid is None
+
+
+async def test_a_worker_that_has_lost_the_account_does_not_change_its_login(schema: TemporarySchema) -> None:
+    member = ClusterMember(worker="a", fence=lambda account: Fence(account=account, epoch=2), timeout=5)
+    logins = PostgresLogins(schema.url, member)
+    store = logins.login("me", account=7)
+    await store.save(SAVED)
+    schema.execute("UPDATE accounts SET epoch = 3 WHERE account = 7")
+    for change in (store.save(SAVED), store.update(lambda saved: saved), store.reserve_id(5), store.clear()):
+        with pytest.raises(NotOwner):
+            await change
+    assert await store.load() == SAVED
+    await logins.close()

@@ -248,7 +248,7 @@ class PostgresConsumer:
 
     async def _read(self, limit: int) -> list[Entry]:
         """Read the next entries, and store that they may have been delivered."""
-        epoch = self._database.fence_of(self.account).epoch
+        epoch = (await self._database.fence_of(self.account)).epoch
         known = self._known
         rows = await self._database.changing(
             lambda db: db.fetch(

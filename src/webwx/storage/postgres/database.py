@@ -25,7 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from webwx.errors import StorageError
-from webwx.storage.base import LOOK_EVERY, NotOwner
+from webwx.storage.base import LOOK_EVERY, Fence, NotOwner
 from webwx.storage.postgres.schema import migrate
 from webwx.storage.postgres.text import decode_text, encode_text
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator
     from typing import TypeAlias
 
-    from webwx.storage.base import Fence
+    from webwx.storage.leases import ClusterMember
 
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 
@@ -51,14 +51,17 @@ _EXIT_TIMEOUT = 2.0
 _AGAIN = 0.02
 """Seconds until a lock is tried again."""
 
+_FIRST_EPOCH = 1
+"""Epoch of an account that was never taken over."""
+
+_LONGEST_IDLE = 15.0
+"""Seconds that a transaction may wait for its process."""
+
 _SETTINGS = {
-    "application_name": "webwx",
     "default_transaction_isolation": "read committed",
     # The statements are prepared once for arrays of any length; planning each execution takes half of its time.
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
-    # A stopped process must not keep the lock of an account.
-    "idle_in_transaction_session_timeout": "15s",
     # The locks of an unreachable machine end after half a minute.
     "tcp_keepalives_idle": "15",
     "tcp_keepalives_interval": "5",
@@ -78,16 +81,29 @@ class PostgresDatabase:
 
     Args:
         url: The URL, as for `psql`.
-        fence: Returns the fence of an account, and raises `NotOwner` if this process may not write to it.
+        member: This process as a worker, which writes to its own accounts. None: it writes to accounts that belong to
+            no worker, each under the epoch that the account had when it was first used.
         watch: Called in the thread of the connections every few seconds to check the database.
+        timeout: Seconds until a statement, or an attempt to connect, is given up; default: those of the member, or
+            half a minute.
     """
 
     def __init__(
-        self, url: str, fence: Callable[[int], Fence], *, watch: Callable[[], Awaitable[None]] | None = None
-    ) -> None:
+        self, url: str, member: ClusterMember | None = None, *, watch: Callable[[], Awaitable[None]] | None = None,
+        timeout: float | None = None,
+    ) -> None:  # fmt: skip
         self._url = url
+        self._timeout = timeout or (TIMEOUT if member is None else member.timeout)
+        self._settings = {
+            **_SETTINGS,
+            "application_name": application_of(None if member is None else member.worker),
+            # A stopped process must not keep the lock of an account.
+            "idle_in_transaction_session_timeout": f"{min(self._timeout, _LONGEST_IDLE) * 1_000:.0f}",
+        }
         self._place = _place_of(url)
-        self._fence = fence
+        self._fence = None if member is None else member.fence
+        self._epochs: dict[int, int] = {}
+        """Epoch of each account that this process has used without a fence."""
         self._thread = threading.Thread(target=self._live, name="webwx postgres", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._starting = threading.Lock()
@@ -178,15 +194,6 @@ class PostgresDatabase:
         if self._end():
             await asyncio.to_thread(self._thread.join)
 
-    def fence_of(self, account: int) -> Fence:
-        """
-        Return the fence of an account.
-
-        Raises:
-            NotOwner: This process may not write to the account.
-        """
-        return self._fence(account)
-
     def _close_at_exit(self) -> None:
         if self._end():
             self._thread.join(_EXIT_TIMEOUT)
@@ -265,9 +272,27 @@ class PostgresDatabase:
         except (asyncpg.PostgresError, OSError, TimeoutError) as error:
             raise self._failure("read", error) from None
 
+    async def fence_of(self, account: int) -> Fence:
+        """
+        Return the fence of an account, called in the thread of the connections.
+
+        Raises:
+            NotOwner: This process may not write to the account.
+        """
+        if self._fence is not None:
+            return self._fence(account)
+        if account not in self._epochs:
+            found = await self.reading(
+                lambda db: db.fetchrow("SELECT epoch, worker FROM accounts WHERE account = $1", account)
+            )
+            if found is not None and found["worker"] is not None:
+                raise NotOwner(f"The worker {found['worker']} owns this account.")
+            self._epochs[account] = _FIRST_EPOCH if found is None else found["epoch"]
+        return Fence(account=account, epoch=self._epochs[account])
+
     async def writing(self, account: int, job: Callable[[Connection], Awaitable[T]]) -> T:
         """Do the work of `write`, called in the thread of the connections."""
-        fence = self._fence(account)
+        fence = await self.fence_of(account)
 
         async def store(connection: Connection) -> T:
             async with connection.transaction():
@@ -305,8 +330,9 @@ class PostgresDatabase:
     async def connect(self) -> Connection:
         """Return a new connection to a migrated database."""
         connection = await asyncpg.connect(
-            self._url, timeout=TIMEOUT, command_timeout=TIMEOUT, server_settings=_SETTINGS, statement_cache_size=512
-        )
+            self._url, timeout=self._timeout, command_timeout=self._timeout, server_settings=self._settings,
+            statement_cache_size=512,
+        )  # fmt: skip
         try:
             # An array of `text` takes no codec of its elements, so statements take arrays of `varchar`.
             for kind in ("text", "varchar"):
@@ -331,7 +357,20 @@ class PostgresDatabase:
             raise self._failure(verb, error) from None
 
     def _failure(self, verb: str, error: BaseException) -> StorageError:
-        return StorageError(f"The journal in {self._place} cannot be {verb}: {_explain(error)}")
+        return StorageError(f"The journal in {self._place} cannot be {verb}: {self._explain(error)}")
+
+    def _explain(self, error: BaseException) -> str:
+        """Return a sentence about an error that contains no stored value."""
+        if isinstance(error, asyncpg.PostgresError):
+            code = error.sqlstate or ""
+            if code.startswith(_EXPLAINED):
+                return f"{error}."
+            return f"PostgreSQL refused it ({type(error).__name__}, {code})."
+        if isinstance(error, TimeoutError):
+            return f"no answer within {self._timeout:g} seconds."
+        if isinstance(error, OSError):
+            return f"{error.strerror or 'the connection was lost'}."
+        return "the connection was lost."
 
 
 class SessionLocks:
@@ -407,10 +446,9 @@ def new_lock() -> int:
     return secrets.randbits(63)
 
 
-def no_fence(account: int) -> Fence:
-    """Raise `NotOwner`: a database of records or logins changes no account."""
-    del account
-    raise NotOwner("Records and logins belong to no account.")
+def application_of(worker: str | None) -> str:
+    """Return the name of a worker, or of another process, in the database's list of sessions."""
+    return "webwx" if worker is None else f"webwx {worker}"
 
 
 async def hold(connection: Connection, fence: Fence) -> None:
@@ -451,20 +489,6 @@ def _place_of(url: str) -> str:
     parts = urlsplit(url)
     host = parts.hostname or parse_qs(parts.query).get("host", [""])[0] or "this machine"
     return f"the database {parts.path.strip('/') or 'of the user'!r} on {host}"
-
-
-def _explain(error: BaseException) -> str:
-    """Return a sentence about an error that contains no stored value."""
-    if isinstance(error, asyncpg.PostgresError):
-        code = error.sqlstate or ""
-        if code.startswith(_EXPLAINED):
-            return f"{error}."
-        return f"PostgreSQL refused it ({type(error).__name__}, {code})."
-    if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT:.0f} seconds."
-    if isinstance(error, OSError):
-        return f"{error.strerror or 'the connection was lost'}."
-    return "the connection was lost."
 
 
 _databases: weakref.WeakSet[PostgresDatabase] = weakref.WeakSet()

@@ -2,7 +2,7 @@
 The journal in a PostgreSQL database.
 
 All connections belong to one thread (`database`); the classes here pass it jobs. A process writes to the accounts that
-it owns, and by default it owns all; any process reads any account.
+it owns, or without a fence to those that belong to no worker; any process reads any account.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import Contact, ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import RETENTION_DAYS, Arrival, ConsumerPosition, DeadLetterRow, Entry, Fence, Stats
+from webwx.storage.base import RETENTION_DAYS, Arrival, ConsumerPosition, DeadLetterRow, Entry, Stats
 from webwx.storage.batches import gap_between
 from webwx.storage.postgres.archive import LocalCopies, PostgresArchivedMedia
 from webwx.storage.postgres.consumer_list import forget_consumer, read_consumers
@@ -35,15 +35,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from webwx.storage.base import EntryQuery
+    from webwx.storage.leases import ClusterMember
     from webwx.storage.postgres.database import Connection
-
-_OWN_EPOCH = 1
-"""Epoch of every account for a process that owns all accounts."""
-
-
-def owned_by_all(account: int) -> Fence:
-    """Return the fence of an account for a process that owns all accounts."""
-    return Fence(account=account, epoch=_OWN_EPOCH)
 
 
 class PostgresJournal:
@@ -55,13 +48,13 @@ class PostgresJournal:
     Args:
         url: The URL of the database, as for `psql`; `search_path` in its query chooses a schema.
         retention_days: Days after which entries and sends are deleted; 0 keeps everything.
-        fence: Returns the fence of an account; it raises `NotOwner` if this process may not write to the account.
+        member: This process as a worker, which writes to its own accounts. None: it writes to those without a worker.
     """
 
     def __init__(
-        self, url: str, *, retention_days: float = RETENTION_DAYS, fence: Callable[[int], Fence] = owned_by_all
+        self, url: str, *, retention_days: float = RETENTION_DAYS, member: ClusterMember | None = None
     ) -> None:
-        self._database = PostgresDatabase(url, fence, watch=self._watch)
+        self._database = PostgresDatabase(url, member, watch=self._watch)
         self._appender = Appender(self._database)
         self._sender = PostgresSender(self._database)
         self._copies = LocalCopies()
@@ -159,7 +152,6 @@ class PostgresAccount:
 
     async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
         """Begin a new login; if the account had an earlier one, store a gap."""
-        fence = self._database.fence_of(self._uin)
 
         async def store(db: Connection) -> int:
             before = await db.fetchrow(
@@ -170,11 +162,12 @@ class PostgresAccount:
                 " ON CONFLICT (account, own_id) DO UPDATE SET position = excluded.position RETURNING login",
                 self._uin, own_id, position, time,
             )  # fmt: skip
+            await db.execute("UPDATE accounts SET wanted = true WHERE account = $1 AND NOT wanted", self._uin)
             await keep_contacts(db, login, contacts)
             if before is not None and before["own_id"] != clean_text(own_id):
                 gap = gap_between(before["last_at"], time)
                 arrival = Arrival(body=b"", items=(gap,), position=position, time=time)
-                await append_now(db, fence, login, own_id, arrival)
+                await append_now(db, await self._database.fence_of(self._uin), login, own_id, arrival)
             return login
 
         self._login = (await self._database.write(self._uin, store), own_id)
@@ -202,10 +195,10 @@ class PostgresAccount:
         """
         if self._login is None and not arrival.own_id:
             raise StorageError("There is no current login; call open_login or position first.")
-        fence = self._database.fence_of(self._uin)
         login = None if arrival.own_id else self._login
 
         async def work() -> AppendedBatch:
+            fence = await self._database.fence_of(self._uin)
             row, own_id = login or (await self._row_of(arrival.own_id), arrival.own_id)
             if not arrival.contacts and not arrival.deleted:
                 return await self._appender.append(fence, row, own_id, arrival)

@@ -20,11 +20,12 @@ from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact
 from webwx.storage.base import LOGIN_VERSION, SavedLogin
 from webwx.storage.encryption import UNREADABLE, Seal, read_sealed
-from webwx.storage.postgres.database import PostgresDatabase, new_lock, no_fence
+from webwx.storage.postgres.database import PostgresDatabase, hold, new_lock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
+    from webwx.storage.leases import ClusterMember
     from webwx.storage.passphrase import Passphrase
     from webwx.storage.postgres.database import Connection
 
@@ -37,26 +38,31 @@ class PostgresLogins:
 
     Args:
         url: The URL of the database, as for `psql`.
+        member: This process as a worker; None: it is none.
     """
 
-    def __init__(self, url: str) -> None:
-        self._database = PostgresDatabase(url, no_fence)
+    def __init__(self, url: str, member: ClusterMember | None = None) -> None:
+        self._database = PostgresDatabase(url, member)
 
     def __repr__(self) -> str:
         return f"PostgresLogins({self._database!r})"
 
-    def login(self, name: str, *, passphrase: str | Passphrase | None = None) -> PostgresLogin:
+    def login(
+        self, name: str, *, passphrase: str | Passphrase | None = None, account: int | None = None
+    ) -> PostgresLogin:
         """
         Return the login with a name, which need not exist yet.
 
         Args:
             name: Name of the login, such as an account name with the server or profile.
             passphrase: Encrypts the login and its contacts; needs `webwx[crypto]`.
+            account: The account of the login, if this process owns it: changes raise `NotOwner` once another worker
+                owns it.
 
         Raises:
             StorageError: `webwx[crypto]` is not installed, or the passphrase is empty.
         """
-        return PostgresLogin(name, self._database, None if passphrase is None else Seal(passphrase))
+        return PostgresLogin(name, self._database, None if passphrase is None else Seal(passphrase), account)
 
     async def close(self) -> None:
         """Close the connections; later calls raise `StorageError`."""
@@ -66,8 +72,9 @@ class PostgresLogins:
 class PostgresLogin:
     """A login in a row; `LoginStore` states the guarantees."""
 
-    def __init__(self, name: str, database: PostgresDatabase, seal: Seal | None) -> None:
+    def __init__(self, name: str, database: PostgresDatabase, seal: Seal | None, account: int | None) -> None:
         self._name = name
+        self._account = account
         self._database = database
         self._seal = seal
 
@@ -205,6 +212,8 @@ class PostgresLogin:
     async def _change(self, job: Callable[[Connection], Awaitable[T]]) -> T:
         async def store(db: Connection) -> T:
             async with db.transaction():
+                if self._account is not None:
+                    await hold(db, await self._database.fence_of(self._account))
                 return await job(db)
 
         return await self._database.run(lambda: self._database.changing(store))

@@ -74,7 +74,6 @@ class PostgresOutbox:
     ) -> Outgoing:  # fmt: skip
         """Store a send, or return the existing send with the same key."""
         given = [clean_text(each) for each in (client_id, key, chat, kind, text)]
-        epoch = self._database.fence_of(self._account).epoch
 
         async def store(db: Connection) -> Outgoing:
             if key:
@@ -84,12 +83,15 @@ class PostgresOutbox:
                     known = await self._of_key(db, given[1])
                 if known and (known[0].state, known[0].client_id) != ("sending", given[0]):
                     return known[0]
+            epoch = (await self._database.fence_of(self._account)).epoch
             number: int = await db.fetchval(_NEXT, self._account)
             await db.execute(
                 "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, epoch, sender,"
                 " created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
                 self._account, number, *given, state, epoch, self._sender.key if state == "sending" else 0, time,
             )  # fmt: skip
+            if state == "sending":
+                self._begun[number] = epoch
             return Outgoing(
                 number=number, client_id=given[0], key=given[1], chat=ContactId(given[2]), kind=given[3], text=given[4],
                 state=state, created_at=time, changed_at=time,
@@ -100,10 +102,7 @@ class PostgresOutbox:
                 await self._sender.hold()
             return await self._database.writing(self._account, store)
 
-        row = await self._database.run(work)
-        if state == "sending" and row.client_id == given[0]:
-            self._begun[row.number] = epoch
-        return row
+        return await self._database.run(work)
 
     async def _of_key(self, db: Connection, key: str) -> list[Outgoing]:
         query = "SELECT * FROM outbox WHERE account = $1 AND key <> '' AND webwx_key(key) = webwx_key($2)"
@@ -111,24 +110,23 @@ class PostgresOutbox:
 
     async def sending(self, number: int, time: float, chat: ContactId) -> bool:
         """Set a send to `sending`, and return whether its first byte may be transmitted."""
-        epoch = self._database.fence_of(self._account).epoch
 
         async def store(db: Connection) -> bool:
+            epoch = (await self._database.fence_of(self._account)).epoch
             changed = await db.fetchval(
                 "UPDATE outbox SET state = 'sending', epoch = $5, sender = $6, chat = $4, changed_at = $3"
                 " WHERE account = $1 AND number = $2 AND state IN ('queued', 'failed') RETURNING true",
                 self._account, number, time, chat, epoch, self._sender.key,
             )  # fmt: skip
+            if changed is not None:
+                self._begun[number] = epoch
             return changed is not None
 
         async def work() -> bool:
             await self._sender.hold()
             return await self._database.writing(self._account, store)
 
-        is_begun = await self._database.run(work)
-        if is_begun:
-            self._begun[number] = epoch
-        return is_begun
+        return await self._database.run(work)
 
     async def settle(
         self, number: int, state: Literal["queued", "sent", "failed", "unknown", "recalled"], *, time: float,
@@ -141,10 +139,10 @@ class PostgresOutbox:
         unless the send was begun again under a higher epoch.
         """
         begun = self._begun.pop(number, None)
-        epoch = self._database.fence_of(self._account).epoch if begun is None else begun
         written = None if receipt is None else receipt.to_json().encode()
 
         async def store(db: Connection) -> None:
+            epoch = (await self._database.fence_of(self._account)).epoch if begun is None else begun
             await db.execute(
                 "UPDATE outbox SET state = $3, sender = 0, receipt = $4, message_id = $5, ret = $6, changed_at = $7"
                 " WHERE account = $1 AND number = $2 AND epoch <= $8",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from webwx.errors import RecordChanged, StorageError
 from webwx.storage.base import AUDIT_ENTRIES, AuditEntry, StoredRecord
-from webwx.storage.postgres.database import PostgresDatabase, no_fence
+from webwx.storage.postgres.database import PostgresDatabase
 
 if TYPE_CHECKING:
     import asyncpg
@@ -27,7 +27,7 @@ class PostgresRecordStore:
     """
 
     def __init__(self, url: str, *, audit_entries: int = AUDIT_ENTRIES) -> None:
-        self._database = PostgresDatabase(url, no_fence)
+        self._database = PostgresDatabase(url)
         self._audit_entries = audit_entries
 
     def __repr__(self) -> str:

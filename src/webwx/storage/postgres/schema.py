@@ -261,7 +261,22 @@ CREATE TABLE saved_logins (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1,)
+_VERSION_2 = """
+CREATE TABLE workers (
+    worker text PRIMARY KEY,                    -- new at each start of a process
+    address text NOT NULL,
+    capacity bigint NOT NULL,                   -- number of accounts that it takes at most
+    expires timestamptz NOT NULL,               -- end of its lease
+    draining boolean NOT NULL DEFAULT false     -- it is asked to hand its accounts over
+) WITH (fillfactor = 50);
+ALTER TABLE accounts
+    ADD COLUMN worker text REFERENCES workers,  -- owner of the account
+    ADD COLUMN wanted boolean NOT NULL DEFAULT true,  -- workers take it; false: its login has ended
+    ADD COLUMN taken_at timestamptz;            -- time of the last takeover
+CREATE INDEX accounts_worker ON accounts (worker);
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
 """The statements from each version to the next, beginning with an empty schema."""
 
 VERSION = len(MIGRATIONS)

@@ -1,0 +1,210 @@
+"""
+The contract of leases: which process owns which account of a journal that several machines share.
+
+A process that runs accounts is a worker. It has one row with one lease, which it renews for all its accounts at once;
+every time is by the clock of the database. An account belongs to one worker or to none. Each takeover raises the epoch
+of the account, and changes with an earlier epoch are refused (`base.Fence`), so a worker that does not know yet that it
+has lost an account stores nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import msgspec
+
+from webwx.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from webwx.storage.base import Fence
+
+
+class LeaseTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """Times of a lease, in seconds."""
+
+    lease: float = 15.0
+    """After its last renewal, the lease of a worker expires."""
+    heartbeat: float = 5.0
+    """Between two renewals."""
+
+    @property
+    def usable(self) -> float:
+        """Time after the last renewal at which a worker stops all work, before its lease expires."""
+        return self.lease * 2 / 3
+
+    @property
+    def timeout(self) -> float:
+        """Time after which a call to the database is given up."""
+        return self.lease / 5
+
+    @property
+    def retry(self) -> float:
+        """Time from a failed renewal to the next one."""
+        return self.lease / 30
+
+    @property
+    def claim(self) -> float:
+        """Time between two claims."""
+        return min(0.5, self.lease / 15)
+
+    def check(self) -> None:
+        """
+        Raise an error unless a renewal that is lost can be repeated in time.
+
+        Raises:
+            InvalidSettings: A time is not above zero, or the heartbeat is too slow for the lease.
+        """
+        if not 0 < self.heartbeat <= self.lease / 3:
+            raise InvalidSettings(
+                f"A lease of {self.lease:g} seconds needs a heartbeat of more than 0 and at most {self.lease / 3:g} "
+                f"seconds, not {self.heartbeat:g}."
+            )
+
+
+DEFAULT_TIMES = LeaseTimes()
+
+
+class ClusterMember(NamedTuple):
+    """A worker, as an opener of the shared storage."""
+
+    worker: str
+    """Its id. A takeover ends the database sessions of this worker, and so its locks."""
+    fence: Callable[[int], Fence]
+    """Returns the fence of an account; raises `NotOwner` if the worker may not write to the account."""
+    timeout: float
+    """Seconds until a call to the database is given up."""
+
+    def __repr__(self) -> str:
+        return f"ClusterMember({self.worker!r})"
+
+
+class Renewal(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to a renewed lease."""
+
+    is_draining: bool
+    """The worker is asked to hand all its accounts over."""
+    share: int
+    """Number of accounts that the worker may own; it hands over those beyond it."""
+
+
+class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker, as the database knows it."""
+
+    worker: str
+    """Its id; a new one at each start."""
+    address: str
+    """Where the worker can be reached."""
+    capacity: int
+    """Number of accounts that it takes at most."""
+    is_draining: bool
+    expires_in: float
+    """Seconds until its lease expires; negative if it has expired."""
+    accounts: int
+    """Number of accounts that it owns."""
+
+
+class OwnedAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """An account and its owner."""
+
+    account: int
+    """The account's number at the platform (`uin`)."""
+    worker: str | None
+    """Id of the owner; None for none."""
+    address: str | None
+    """Where the owner can be reached."""
+    epoch: int
+    """Number of takeovers."""
+    is_wanted: bool
+    """Workers take the account. False after its login has ended, until the next login."""
+    taken_at: float | None
+    """Time of the last takeover, in seconds since 1970."""
+
+    def __repr__(self) -> str:
+        return f"OwnedAccount(epoch {self.epoch})"
+
+
+class Leases(Protocol):
+    """
+    The leases of all workers and accounts of one database.
+
+    Each call is given up after the timeout of the object's times. Every method raises `StorageError` if the database
+    does not answer in time; a change may be stored then.
+    """
+
+    async def join(self, worker: str, address: str, capacity: int) -> None:
+        """Add a worker, with a lease that begins now."""
+        ...
+
+    async def renew(self, worker: str) -> Renewal | None:
+        """
+        Renew the lease of a worker, even if it has expired, unless the worker was removed.
+
+        Returns:
+            None if the worker was removed: it owns nothing, and may join again.
+        """
+        ...
+
+    async def held(self, worker: str) -> dict[int, int]:
+        """Return the accounts of a worker and their epochs."""
+        ...
+
+    async def claim(self, worker: str) -> dict[int, int]:
+        """
+        Take accounts that belong to no worker or to one whose lease has expired, up to the worker's share.
+
+        In the same transaction, sends that the earlier owner has begun become `unknown`. A worker whose lease has
+        expired, or that is draining, takes nothing.
+
+        Returns:
+            The accounts that were taken, and their new epochs.
+        """
+        ...
+
+    async def release(self, worker: str, fences: Collection[Fence], *, is_wanted: bool = True) -> None:
+        """
+        Give accounts up, except those that were taken over meanwhile.
+
+        Args:
+            worker: The worker.
+            fences: The accounts.
+            is_wanted: Another worker may take them at once; False: only after the next login.
+        """
+        ...
+
+    async def drain(self, worker: str) -> bool:
+        """Ask a worker to hand all its accounts over, and return whether it exists."""
+        ...
+
+    async def leave(self, worker: str) -> None:
+        """Remove a worker, and give up all its accounts."""
+        ...
+
+    async def owner_of(self, account: int) -> OwnedAccount | None:
+        """Return an account and its owner; None if the account is not known."""
+        ...
+
+    async def workers(self) -> list[WorkerRow]:
+        """Return the workers, those with expired leases included, in the order of their ids."""
+        ...
+
+    async def accounts(self) -> list[OwnedAccount]:
+        """Return all accounts in the order of their numbers."""
+        ...
+
+    async def reset(self) -> int:
+        """
+        Remove all workers, and raise the epochs of all accounts beyond any that a lost server may have stored.
+
+        After a failover to an asynchronous standby, the new server may not know the last takeovers, so it would assign
+        an epoch a second time.
+
+        Returns:
+            The number of accounts.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the connections; later calls raise `StorageError`."""
+        ...

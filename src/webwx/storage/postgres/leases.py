@@ -1,0 +1,229 @@
+"""
+The leases of workers and accounts in a PostgreSQL database.
+
+A claim locks the accounts that it takes and skips those that are locked. Under READ COMMITTED, PostgreSQL evaluates a
+condition again after it has locked a row that was changed meanwhile, but only with the new version of this row: rows of
+other tables stay as the statement saw them when it began. So the condition stands on the account's row alone
+(`FREE`); a condition such as `NOT EXISTS (a live worker)` would let two workers take the same account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from webwx.storage.leases import OwnedAccount, Renewal, WorkerRow
+from webwx.storage.postgres.database import PostgresDatabase, application_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+
+    from webwx.storage.base import Fence
+    from webwx.storage.leases import LeaseTimes
+    from webwx.storage.postgres.database import Connection
+
+T = TypeVar("T")
+
+FREE = "a.worker IS NULL OR a.worker = ANY (ARRAY (SELECT w.worker FROM workers w WHERE w.expires <= now()))"
+"""Condition for an account that a worker may take."""
+
+_SHARE = """
+SELECT CASE WHEN me.draining THEN 0 ELSE least(me.capacity, ceil(
+    (SELECT count(*) FROM accounts WHERE wanted)::numeric * me.capacity
+    / (SELECT sum(w.capacity) FROM workers w WHERE w.expires > now() AND NOT w.draining)
+)) END::bigint FROM workers me WHERE me.worker = $1 AND me.expires > now()
+"""
+"""
+The worker's share: the accounts are divided by the capacities, and rounded up. No row if its lease has expired. The sum
+of all shares is not less than the number of accounts, unless the capacities are exceeded.
+"""
+
+CLAIM = f"""
+WITH free AS MATERIALIZED (
+    SELECT a.account FROM accounts a WHERE a.wanted AND ({FREE})
+    LIMIT (SELECT greatest(0, ({_SHARE}) - (SELECT count(*) FROM accounts WHERE worker = $1)))
+    FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE accounts a SET worker = $1, epoch = a.epoch + 1, taken_at = now() FROM free f WHERE a.account = f.account
+    RETURNING a.account, a.epoch
+), doubtful AS (
+    UPDATE outbox o SET state = 'unknown', sender = 0 FROM taken t
+    WHERE o.account = t.account AND o.state IN ('queued', 'sending') AND o.state = 'sending' AND o.epoch < t.epoch
+)
+SELECT account, epoch FROM taken
+"""  # noqa: S608 - constants
+"""Takes accounts; `$1` is the worker. `state` is named twice because the index of open sends holds both states."""
+
+_DEAD = """
+SELECT w.worker FROM workers w WHERE w.expires <= now() AND w.worker <> $1
+    AND EXISTS (SELECT FROM accounts a WHERE a.worker = w.worker AND a.wanted)
+"""
+
+_END_SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = ANY ($1::text[])"
+"""
+Ends the sessions of dead workers: a stopped process, or one behind a broken network, keeps its sessions, and with them
+the locks of rows and consumers. A worker that is alive connects again.
+"""
+
+_OWNED = """
+SELECT a.account, a.worker, w.address, a.epoch, a.wanted AS is_wanted,
+    extract(epoch FROM a.taken_at)::float8 AS taken_at
+FROM accounts a LEFT JOIN workers w USING (worker)
+"""
+
+_RESET_STEP = 1_000_000
+"""Number of epochs that a reset skips: more than a standby can lag behind."""
+
+_FORGET_AFTER = "1 hour"
+"""Time after which a worker whose lease has expired is removed."""
+
+
+class PostgresLeases:
+    """
+    The leases of one database; `Leases` states the guarantees.
+
+    Args:
+        url: The URL of the database, as for `psql`.
+        times: Times of the leases.
+    """
+
+    def __init__(self, url: str, times: LeaseTimes) -> None:
+        self._database = PostgresDatabase(url, timeout=times.timeout)
+        self._times = times
+
+    def __repr__(self) -> str:
+        return f"PostgresLeases({self._database!r})"
+
+    async def join(self, worker: str, address: str, capacity: int) -> None:
+        """Add a worker, with a lease that begins now; remove workers whose leases have expired long ago."""
+
+        async def store(db: Connection) -> None:
+            await db.execute(
+                "DELETE FROM workers w WHERE expires < now() - $1::text::interval"
+                " AND NOT EXISTS (SELECT FROM accounts a WHERE a.worker = w.worker)",
+                _FORGET_AFTER,
+            )
+            await db.execute(
+                "INSERT INTO workers (worker, address, capacity, expires)"
+                " VALUES ($1, $2, $3, now() + make_interval(secs => $4))",
+                worker, address, capacity, self._times.lease,
+            )  # fmt: skip
+
+        await self._change(store)
+
+    async def renew(self, worker: str) -> Renewal | None:
+        """Renew the lease of a worker; None if it was removed."""
+
+        async def store(db: Connection) -> Renewal | None:
+            is_draining: bool | None = await db.fetchval(
+                "UPDATE workers SET expires = now() + make_interval(secs => $2) WHERE worker = $1 RETURNING draining",
+                worker, self._times.lease,
+            )  # fmt: skip
+            if is_draining is None:
+                return None
+            return Renewal(is_draining=is_draining, share=await db.fetchval(_SHARE, worker) or 0)
+
+        return await self._change(store)
+
+    async def held(self, worker: str) -> dict[int, int]:
+        """Return the accounts of a worker and their epochs."""
+        return await self._read(lambda db: _epochs(db, "SELECT account, epoch FROM accounts WHERE worker = $1", worker))
+
+    async def claim(self, worker: str) -> dict[int, int]:
+        """Take accounts up to the worker's share, and end the sessions of dead workers."""
+
+        async def take(db: Connection) -> dict[int, int]:
+            dead = [row["worker"] for row in await db.fetch(_DEAD, worker)]
+            if dead:
+                await db.execute(_END_SESSIONS, [application_of(each) for each in dead])
+            elif not await db.fetchval("SELECT EXISTS (SELECT FROM accounts WHERE worker IS NULL AND wanted)"):
+                return {}
+            return await _epochs(db, CLAIM, worker)
+
+        return await self._change(take)
+
+    async def release(self, worker: str, fences: Collection[Fence], *, is_wanted: bool = True) -> None:
+        """Give accounts up, except those that were taken over meanwhile."""
+        columns = [each.account for each in fences], [each.epoch for each in fences]
+        await self._change(
+            lambda db: db.execute(
+                "UPDATE accounts a SET worker = NULL, wanted = $4"
+                " FROM unnest($2::bigint[], $3::bigint[]) AS f (account, epoch)"
+                " WHERE a.account = f.account AND a.epoch = f.epoch AND a.worker = $1",
+                worker, *columns, is_wanted,
+            )
+        )  # fmt: skip
+
+    async def drain(self, worker: str) -> bool:
+        """Ask a worker to hand all its accounts over, and return whether it exists."""
+        return await self._change(
+            lambda db: db.fetchval("UPDATE workers SET draining = true WHERE worker = $1 RETURNING true", worker)
+        ) is not None  # fmt: skip
+
+    async def leave(self, worker: str) -> None:
+        """Remove a worker, and give up all its accounts."""
+
+        async def store(db: Connection) -> None:
+            async with db.transaction():
+                await db.execute("UPDATE accounts SET worker = NULL WHERE worker = $1", worker)
+                await db.execute("DELETE FROM workers WHERE worker = $1", worker)
+
+        await self._change(store)
+
+    async def owner_of(self, account: int) -> OwnedAccount | None:
+        """Return an account and its owner; None if the account is not known."""
+        row = await self._read(lambda db: db.fetchrow(f"{_OWNED} WHERE a.account = $1", account))
+        return None if row is None else OwnedAccount(**dict(row.items()))
+
+    async def workers(self) -> list[WorkerRow]:
+        """Return the workers, those with expired leases included, in the order of their ids."""
+        rows = await self._read(
+            lambda db: db.fetch(
+                "SELECT worker, address, capacity, draining AS is_draining,"
+                " extract(epoch FROM expires - now())::float8 AS expires_in,"
+                " (SELECT count(*) FROM accounts a WHERE a.worker = w.worker) AS accounts"
+                ' FROM workers w ORDER BY worker COLLATE "C"'
+            )
+        )
+        return [WorkerRow(**dict(row.items())) for row in rows]
+
+    async def accounts(self) -> list[OwnedAccount]:
+        """Return all accounts in the order of their numbers."""
+        rows = await self._read(lambda db: db.fetch(f"{_OWNED} ORDER BY a.account"))
+        return [OwnedAccount(**dict(row.items())) for row in rows]
+
+    async def reset(self) -> int:
+        """Remove all workers and raise all epochs; return the number of accounts."""
+
+        async def store(db: Connection) -> int:
+            async with db.transaction():
+                rows = await db.fetch(
+                    "UPDATE accounts SET worker = NULL, epoch = epoch + $1 RETURNING account", _RESET_STEP
+                )
+                await db.execute("DELETE FROM workers")
+            return len(rows)
+
+        return await self._change(store)
+
+    async def close(self) -> None:
+        """Close the connections; later calls raise `StorageError`."""
+        await self._database.close()
+
+    async def _read(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        return await self._database.run(lambda: self._limited("read", self._database.reading, job))
+
+    async def _change(self, job: Callable[[Connection], Awaitable[T]]) -> T:
+        return await self._database.run(lambda: self._limited("written", self._database.changing, job))
+
+    async def _limited(
+        self, verb: str, way: Callable[[Callable[[Connection], Awaitable[T]]], Awaitable[T]],
+        job: Callable[[Connection], Awaitable[T]],
+    ) -> T:  # fmt: skip
+        """Run a job within one timeout, an attempt to connect included."""
+        with self._database.explained(verb):
+            async with asyncio.timeout(self._times.timeout):
+                return await way(job)
+
+
+async def _epochs(db: Connection, query: str, worker: str) -> dict[int, int]:
+    return {row["account"]: row["epoch"] for row in await db.fetch(query, worker)}
