@@ -22,6 +22,7 @@ SOURCE = ROOT / "src" / "webwx"
 TESTS = ROOT / "tests"
 
 WITHOUT_A_TEST_OF_ITS_OWN = {
+    "cluster/changes.py": "values without logic; tests/cluster/test_owned_accounts.py meets each of them",
     "client/components.py": "a composition without logic; every test of the client uses it",
     "client/delivered.py": "a value without logic; the tests of subscriptions use it",
     "client/journal_reader.py": "tests/client/test_subscription.py tests it through a subscription",

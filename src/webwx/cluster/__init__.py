@@ -1,0 +1,1 @@
+"""Accounts on several machines: each account has one owner, which is fenced."""

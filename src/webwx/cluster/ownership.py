@@ -1,0 +1,126 @@
+"""
+The port through which a process learns which accounts it owns.
+
+A process runs an account from `Gained` until `Leaving` or `Lost`. It writes to the account's part of the journal under
+the account's fence, which the storage checks, so a process that learns late of a takeover stores nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from webwx.cluster.owned_accounts import OwnedAccounts
+from webwx.storage.base import Fence
+from webwx.storage.leases import OwnedAccount
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+    from webwx.cluster.changes import Change
+
+
+class Ownership(Protocol):
+    """The accounts that this process owns."""
+
+    async def join(self, address: str, *, capacity: int) -> None:
+        """
+        Begin to own accounts.
+
+        Args:
+            address: Where this process can be reached.
+            capacity: Number of accounts that it takes at most.
+
+        Raises:
+            StorageError: The database cannot be reached.
+        """
+        ...
+
+    def changes(self) -> AsyncIterator[Change]:
+        """Yield each change of what is owned, until `leave` has ended; for one reader."""
+        ...
+
+    def fence(self, account: int) -> Fence:
+        """
+        Return the fence of an account; called in any thread.
+
+        Raises:
+            NotOwner: This process does not own the account, or its lease may have expired.
+        """
+        ...
+
+    async def release(self, account: int, *, is_wanted: bool = True) -> None:
+        """
+        Give an account up after its work has ended; nothing happens if it is not owned.
+
+        Args:
+            account: The account.
+            is_wanted: Another process may take it at once; False: only after its next login.
+
+        Raises:
+            StorageError: The database cannot be reached; the account may be gained again.
+        """
+        ...
+
+    async def owner_of(self, account: int) -> OwnedAccount | None:
+        """
+        Return an account and its owner, which may be another process; None if the account is not known.
+
+        Raises:
+            StorageError: The database cannot be reached.
+        """
+        ...
+
+    async def leave(self) -> None:
+        """Announce that all accounts are to be handed over, wait until they are, and own nothing from then on."""
+        ...
+
+
+class SoleOwnership:
+    """
+    Ownership of every account by this process, for ever, with epoch 1: there is no other process.
+
+    Args:
+        accounts: Returns the accounts, such as `Journal.accounts`.
+    """
+
+    def __init__(self, accounts: Callable[[], Awaitable[Iterable[int]]]) -> None:
+        self._accounts = accounts
+        self._owned = OwnedAccounts()
+        self._address = ""
+
+    def __repr__(self) -> str:
+        return "SoleOwnership()"
+
+    async def join(self, address: str, *, capacity: int) -> None:
+        """Own all accounts; the capacity does not matter, because no other process takes the rest."""
+        del capacity
+        self._address = address
+        for account in await self._accounts():
+            self._owned.gain(account, 1)
+
+    def changes(self) -> AsyncIterator[Change]:
+        """Yield each change of what is owned, until `leave` has ended."""
+        return self._owned.changes()
+
+    def fence(self, account: int) -> Fence:
+        """Return the fence of an account."""
+        return Fence(account=account, epoch=1)
+
+    async def release(self, account: int, *, is_wanted: bool = True) -> None:
+        """Give an account up."""
+        del is_wanted
+        self._owned.remove(account)
+
+    async def owner_of(self, account: int) -> OwnedAccount | None:
+        """Return an account and its owner, which is this process."""
+        if account not in await self._accounts():
+            return None
+        return OwnedAccount(
+            account=account, worker="", address=self._address, epoch=1, is_wanted=True, taken_at=None
+        )  # fmt: skip
+
+    async def leave(self) -> None:
+        """Wait until all accounts are released."""
+        self._owned.hand_over(len(self._owned))
+        await self._owned.wait_until_empty()
+        self._owned.end()

@@ -1,0 +1,202 @@
+"""Ownership by a lease: the watchdog, takeovers, shares and draining, in virtual time with a real database."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.client.virtual_loop import run_with_virtual_clock
+from tests.cluster.conftest import add_accounts
+from tests.postgres import TemporarySchema, new_schema
+
+from webwx.cluster.changes import Change, Gained, Leaving, Lost
+from webwx.cluster.leased import LeasedOwnership
+from webwx.storage.base import Fence, NotOwner
+from webwx.storage.leases import LeaseTimes
+from webwx.storage.postgres.leases import PostgresLeases
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+pytestmark = pytest.mark.verify
+
+TIMES = LeaseTimes()
+
+
+class Cluster:
+    """A database with accounts, and the workers that a test opens."""
+
+    def __init__(self, schema: TemporarySchema) -> None:
+        self.schema = schema
+        self.leases = PostgresLeases(schema.url, TIMES)
+
+    async def worker(self, capacity: int = 100) -> Worker:
+        """Return a new worker that has joined."""
+        worker = Worker(LeasedOwnership(self.leases, TIMES))
+        await worker.ownership.join("", capacity=capacity)
+        return worker
+
+    async def expire(self, worker: Worker) -> None:
+        """Let the lease of a worker expire."""
+        expired = f"UPDATE workers SET expires = now() WHERE worker = '{worker.ownership.worker}'"
+        await asyncio.to_thread(self.schema.execute, expired)
+
+
+class Worker:
+    """A reader of an ownership, which releases accounts at once."""
+
+    def __init__(self, ownership: LeasedOwnership) -> None:
+        self.ownership = ownership
+        self.owned: dict[int, int] = {}
+        self.seen: list[Change] = []
+        self.reading = asyncio.ensure_future(self._read())
+
+    async def _read(self) -> None:
+        async for change in self.ownership.changes():
+            self.seen.append(change)
+            match change:
+                case Gained(account=account, epoch=epoch):
+                    self.owned[account] = epoch
+                case Leaving(account=account):
+                    self.owned.pop(account)
+                    await self.ownership.release(account)
+                case Lost(account=account):
+                    self.owned.pop(account)
+
+    async def until(self, count: int) -> None:
+        """Wait until the worker owns so many accounts."""
+        while len(self.owned) != count:  # noqa: ASYNC110 - the virtual clock jumps to the next event
+            await asyncio.sleep(0.01)
+
+    async def leave(self) -> None:
+        await self.ownership.leave()
+        await self.reading
+
+
+def run(test: Callable[[Cluster], Awaitable[None]], accounts: int) -> None:
+    """Run a test with a virtual clock."""
+
+    async def work() -> None:
+        cluster = Cluster(new_schema())
+        await cluster.leases.workers()
+        await asyncio.to_thread(add_accounts, cluster.schema, accounts)
+        await test(cluster)
+        await cluster.leases.close()
+
+    run_with_virtual_clock(work)
+
+
+def test_an_expired_worker_is_taken_over_and_learns_of_it() -> None:
+    async def test(cluster: Cluster) -> None:
+        one = await cluster.worker()
+        await one.until(4)
+        two = await cluster.worker()
+        await one.until(2)
+        await two.until(2)
+        kept = set(one.owned)
+        await cluster.expire(one)
+        await two.until(4)
+        assert {two.owned[account] for account in kept} == {3}
+
+        await one.until(0)
+        assert [each for each in one.seen[-2:] if isinstance(each, Lost)] == one.seen[-2:]
+        with pytest.raises(NotOwner):
+            one.ownership.fence(next(iter(kept)))
+        await one.leave()
+        await two.leave()
+
+    run(test, 4)
+
+
+def test_a_worker_stops_before_its_lease_expires_when_the_database_does_not_answer() -> None:
+    async def test(cluster: Cluster) -> None:
+        loop = asyncio.get_running_loop()
+        one = await cluster.worker()
+        await one.until(3)
+        fence = one.ownership.fence(1)
+        await asyncio.to_thread(cluster.schema.end_sessions)
+        began = loop.time()
+        await one.until(0)
+        assert loop.time() - began <= TIMES.usable
+        with pytest.raises(NotOwner):
+            one.ownership.fence(1)
+
+        await asyncio.to_thread(cluster.schema.allow_sessions)
+        await one.until(3)
+        assert one.ownership.fence(1) == fence, "no other worker has taken it, so it goes on"
+        await one.leave()
+
+    run(test, 3)
+
+
+def test_a_short_failure_of_the_database_changes_nothing() -> None:
+    async def test(cluster: Cluster) -> None:
+        one = await cluster.worker()
+        await one.until(2)
+        await asyncio.to_thread(cluster.schema.end_sessions)
+        await asyncio.sleep(TIMES.heartbeat)
+        await asyncio.to_thread(cluster.schema.allow_sessions)
+        await asyncio.sleep(3 * TIMES.lease)
+        assert [type(each) for each in one.seen] == [Gained, Gained]
+        await one.leave()
+
+    run(test, 2)
+
+
+def test_a_worker_hands_over_what_exceeds_its_share() -> None:
+    async def test(cluster: Cluster) -> None:
+        one = await cluster.worker()
+        await one.until(5)
+        two = await cluster.worker()
+        await one.until(3)
+        await two.until(2)
+        await asyncio.sleep(3 * TIMES.lease)
+        assert (len(one.owned), len(two.owned)) == (3, 2)
+        await one.leave()
+        await two.until(5)
+        await two.leave()
+
+    run(test, 5)
+
+
+def test_a_worker_that_an_administrator_drains_hands_everything_over() -> None:
+    async def test(cluster: Cluster) -> None:
+        one, two = await cluster.worker(), await cluster.worker()
+        await one.until(2)
+        await cluster.leases.drain(one.ownership.worker)
+        await one.until(0)
+        assert one.ownership.is_draining.is_set()
+        await two.until(4)
+        assert not two.ownership.is_draining.is_set()
+        await one.leave()
+        await two.leave()
+
+    run(test, 4)
+
+
+def test_a_worker_joins_again_after_a_reset_with_higher_epochs() -> None:
+    async def test(cluster: Cluster) -> None:
+        one = await cluster.worker()
+        await one.until(2)
+        await cluster.leases.reset()
+        while one.owned.get(1) != 1_000_003:  # noqa: ASYNC110 - the virtual clock jumps to the next event
+            await asyncio.sleep(0.01)
+        assert one.ownership.fence(1) == Fence(account=1, epoch=1_000_003)
+        await one.leave()
+
+    run(test, 2)
+
+
+def test_an_account_that_another_process_took_is_lost_at_the_next_look() -> None:
+    async def test(cluster: Cluster) -> None:
+        one = await cluster.worker()
+        await one.until(2)
+        taken = "UPDATE accounts SET worker = NULL, epoch = epoch + 1, wanted = false WHERE account = 1"
+        await asyncio.to_thread(cluster.schema.execute, taken)
+        one.ownership.look_soon()
+        await one.until(1)
+        assert one.seen[-1] == Lost(account=1)
+        await one.leave()
+
+    run(test, 2)

@@ -1,0 +1,91 @@
+"""What every ownership promises."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.cluster.conftest import add_accounts
+from tests.postgres import new_schema
+
+from webwx.cluster.changes import Gained, Leaving
+from webwx.cluster.leased import LeasedOwnership
+from webwx.cluster.ownership import Ownership, SoleOwnership
+from webwx.storage.base import Fence
+from webwx.storage.leases import LeaseTimes
+from webwx.storage.postgres.leases import PostgresLeases
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ACCOUNTS = (1, 2, 3)
+
+
+async def accounts() -> tuple[int, ...]:
+    return ACCOUNTS
+
+
+@pytest.fixture(params=["sole", pytest.param("leased", marks=pytest.mark.verify)])
+async def ownership(request: pytest.FixtureRequest) -> AsyncIterator[Ownership]:
+    """An ownership that finds three accounts."""
+    if request.param == "sole":
+        yield SoleOwnership(accounts)
+        return
+    schema = new_schema()
+    leases = PostgresLeases(schema.url, LeaseTimes())
+    await leases.workers()
+    add_accounts(schema, len(ACCOUNTS))
+    yield LeasedOwnership(leases, LeaseTimes())
+    await leases.close()
+
+
+async def gained(ownership: Ownership) -> dict[int, int]:
+    """Return the three accounts and their epochs once they are gained."""
+    found: dict[int, int] = {}
+    async for change in ownership.changes():
+        assert isinstance(change, Gained)
+        found[change.account] = change.epoch
+        if len(found) == len(ACCOUNTS):
+            break
+    return found
+
+
+async def test_a_process_gains_all_accounts_that_no_other_owns(ownership: Ownership) -> None:
+    await ownership.join("here", capacity=10)
+    found = await gained(ownership)
+    assert set(found) == set(ACCOUNTS)
+    assert [ownership.fence(each) for each in ACCOUNTS] == [Fence(account=each, epoch=found[each]) for each in ACCOUNTS]
+    owner = await ownership.owner_of(2)
+    assert owner is not None
+    assert (owner.account, owner.address, owner.epoch) == (2, "here", found[2])
+    assert await ownership.owner_of(9) is None
+
+    for account in ACCOUNTS:
+        await ownership.release(account)
+    await ownership.leave()
+
+
+async def test_a_process_that_leaves_waits_until_its_accounts_are_released(ownership: Ownership) -> None:
+    await ownership.join("here", capacity=10)
+    await gained(ownership)
+    released: list[int] = []
+
+    async def hand_over() -> None:
+        async for change in ownership.changes():
+            assert isinstance(change, Leaving)
+            released.append(change.account)
+            await ownership.release(change.account)
+
+    handing_over = asyncio.ensure_future(hand_over())
+    await ownership.leave()
+    await handing_over
+    assert sorted(released) == list(ACCOUNTS)
+
+
+async def test_an_account_can_be_released_twice(ownership: Ownership) -> None:
+    await ownership.join("here", capacity=10)
+    await gained(ownership)
+    for account in ACCOUNTS * 2:
+        await ownership.release(account)
+    await ownership.leave()
