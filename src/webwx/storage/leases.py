@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from webwx.errors import InvalidSettings
+from webwx.storage.base import Journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from webwx.storage.base import Fence
 
@@ -64,6 +65,10 @@ class LeaseTimes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_TIMES = LeaseTimes()
+
+
+NEWS_DELAY = 1.0
+"""Seconds after which a reader of news looks for itself, so that a lost announcement delays it no longer."""
 
 
 class ClusterMember(NamedTuple):
@@ -123,6 +128,19 @@ class OwnedAccount(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"OwnedAccount(epoch {self.epoch})"
+
+
+class SharedJournal(Journal, Protocol):
+    """A journal that several machines share."""
+
+    def moved(self) -> AsyncIterator[set[int]]:
+        """
+        Yield all accounts that have entries, and from then on those that have new ones, stored by any process.
+
+        Entries of workers are announced after some 20 milliseconds, those of other processes within a second. While the
+        database cannot be reached, nothing is yielded.
+        """
+        ...
 
 
 class Leases(Protocol):

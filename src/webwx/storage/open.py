@@ -20,16 +20,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from webwx.storage.base import Journal, JournalFile, RecordStore
-    from webwx.storage.leases import ClusterMember, Leases, LeaseTimes
+    from webwx.storage.leases import ClusterMember, Leases, LeaseTimes, SharedJournal
     from webwx.storage.sqlite.checkup import Checkup
 
 _POSTGRES = {"postgresql", "postgres"}
 """Schemes of the URLs of PostgreSQL."""
 
 
-def open_journal(
-    url: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS, member: ClusterMember | None = None
-) -> Journal:
+def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> Journal:
     """
     Return the journal at a URL. Its file is created when it is first needed.
 
@@ -38,7 +36,6 @@ def open_journal(
             journal that ends with the process; or `postgresql://` and a host and a database, as for `psql`, which
             needs `webwx[postgres]`.
         retention_days: Days after which entries and sends are deleted; 0 keeps everything.
-        member: This process as a worker of a shared database; None: it is none.
 
     Raises:
         InvalidSettings: No engine supports such a URL.
@@ -53,7 +50,7 @@ def open_journal(
         _require_driver()
         from webwx.storage.postgres.journal import PostgresJournal
 
-        return PostgresJournal(place, retention_days=retention_days, member=member)
+        return PostgresJournal(place, retention_days=retention_days)
     if separator:
         if scheme != "sqlite" or not rest.startswith("/"):
             raise InvalidSettings(
@@ -69,6 +66,13 @@ def _require_driver() -> None:
         import asyncpg  # noqa: F401 - checked here, so that the error names the package to install
     except ImportError:
         raise InvalidSettings("PostgreSQL needs the package asyncpg: pip install 'webwx[postgres]'.") from None
+
+
+def _require_shared(url: str) -> None:
+    scheme, separator, _ = url.partition("://")
+    if scheme not in _POSTGRES or not separator:
+        raise InvalidSettings("Several machines can share only a database; use postgresql://HOST/DATABASE.")
+    _require_driver()
 
 
 def open_journal_file(path: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> JournalFile:
@@ -116,6 +120,26 @@ def open_records(url: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTR
     return SqliteRecordStore(place, audit_entries=audit_entries)
 
 
+def open_shared_journal(
+    url: str, *, retention_days: float = RETENTION_DAYS, member: ClusterMember | None = None
+) -> SharedJournal:
+    """
+    Return the journal of a database that several machines share.
+
+    Args:
+        url: `postgresql://` and a host and a database, as for `psql`; needs `webwx[postgres]`.
+        retention_days: Days after which entries and sends are deleted; 0 keeps everything.
+        member: This process as a worker, which writes to its own accounts. None: it writes to those without a worker.
+
+    Raises:
+        InvalidSettings: No engine supports such a URL.
+    """
+    _require_shared(url)
+    from webwx.storage.postgres.journal import PostgresJournal
+
+    return PostgresJournal(url, retention_days=retention_days, member=member)
+
+
 def open_leases(url: str, times: LeaseTimes = DEFAULT_TIMES) -> Leases:
     """
     Return the leases of a database that several machines share.
@@ -128,10 +152,7 @@ def open_leases(url: str, times: LeaseTimes = DEFAULT_TIMES) -> Leases:
         InvalidSettings: No engine supports such a URL, or the times do not fit together.
     """
     times.check()
-    scheme, separator, _ = url.partition("://")
-    if scheme not in _POSTGRES or not separator:
-        raise InvalidSettings(f"Several machines cannot share {url!r}; use postgresql://HOST/DATABASE.")
-    _require_driver()
+    _require_shared(url)
     from webwx.storage.postgres.leases import PostgresLeases
 
     return PostgresLeases(url, times)

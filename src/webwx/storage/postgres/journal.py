@@ -25,12 +25,13 @@ from webwx.storage.postgres.entries import QUARANTINED, AppendedBatch, Appender,
 from webwx.storage.postgres.identities import PostgresIdentityStore
 from webwx.storage.postgres.links import links_named
 from webwx.storage.postgres.lookup import find_entries
+from webwx.storage.postgres.news import Announcer, moved
 from webwx.storage.postgres.outbox import PostgresOutbox, PostgresSender
 from webwx.storage.postgres.retention import PostgresRetention, purge
 from webwx.storage.postgres.timers import PostgresTimerStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
     from types import TracebackType
     from typing import Self
 
@@ -56,6 +57,7 @@ class PostgresJournal:
     ) -> None:
         self._database = PostgresDatabase(url, member, watch=self._watch)
         self._appender = Appender(self._database)
+        self._announcer = None if member is None else Announcer(self._database)
         self._sender = PostgresSender(self._database)
         self._copies = LocalCopies()
         self._retention = PostgresRetention(
@@ -80,8 +82,8 @@ class PostgresJournal:
     def account(self, uin: int) -> PostgresAccount:
         """Return an account's part."""
         return PostgresAccount(
-            uin, self._database, self._appender, self._sender, self._copies, retention=self._retention,
-            consumers=self._consumers, rosters=self._rosters.setdefault(uin, OpenRosters()),
+            uin, self._database, self._appender, self._sender, self._copies, announcer=self._announcer,
+            retention=self._retention, consumers=self._consumers, rosters=self._rosters.setdefault(uin, OpenRosters()),
         )  # fmt: skip
 
     def _reached(self) -> dict[int, int]:
@@ -112,12 +114,18 @@ class PostgresJournal:
         )
         return [row["account"] for row in rows]
 
+    def moved(self) -> AsyncIterator[set[int]]:
+        """Yield all accounts that have entries, and from then on those that have new ones, stored by any process."""
+        return moved(self._database)
+
     async def close(self) -> None:
         """Close all consumers, store pending changes, and close the journal."""
         try:
             for consumer in tuple(self._consumers):
                 with contextlib.suppress(StorageError):  # entries without a stored acknowledgement are delivered again
                     await consumer.close()
+            if self._announcer is not None:
+                await self._database.run(self._announcer.close)
         finally:
             await self._database.close()
             self._copies.close()
@@ -128,11 +136,13 @@ class PostgresAccount:
 
     def __init__(
         self, uin: int, database: PostgresDatabase, appender: Appender, sender: PostgresSender, copies: LocalCopies, *,
-        retention: PostgresRetention, consumers: list[PostgresConsumer], rosters: OpenRosters,
+        announcer: Announcer | None, retention: PostgresRetention, consumers: list[PostgresConsumer],
+        rosters: OpenRosters,
     ) -> None:  # fmt: skip
         self._uin = uin
         self._database = database
         self._appender = appender
+        self._announcer = announcer
         self._retention = retention
         self._consumers = consumers
         self._rosters = rosters
@@ -201,7 +211,7 @@ class PostgresAccount:
             fence = await self._database.fence_of(self._uin)
             row, own_id = login or (await self._row_of(arrival.own_id), arrival.own_id)
             if not arrival.contacts and not arrival.deleted:
-                return await self._appender.append(fence, row, own_id, arrival)
+                return self._announced(await self._appender.append(fence, row, own_id, arrival))
 
             async def store(db: Connection) -> AppendedBatch:
                 await keep_contacts(db, row, arrival.contacts, arrival.deleted)
@@ -209,12 +219,18 @@ class PostgresAccount:
 
             stored = await self._database.writing(self._uin, store)
             self._rosters.change(own_id, arrival.contacts, arrival.deleted)
-            return stored
+            return self._announced(stored)
 
         stored = await self._database.run(work)
         if stored.items:
             self._retention.note(arrival.time, sum(each.is_quarantined for each in arrival.items))
         return stored.items
+
+    def _announced(self, stored: AppendedBatch) -> AppendedBatch:
+        """Announce the entries of a batch to the readers in other processes, and return the batch."""
+        if self._announcer is not None and stored.items:
+            self._announcer.note(self._uin, stored.last_number + stored.items)
+        return stored
 
     async def _row_of(self, own_id: ContactId) -> int:
         row: int | None = await self._database.reading(

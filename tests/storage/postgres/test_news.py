@@ -1,0 +1,92 @@
+"""News of appended entries: announced by workers, and found by readers that missed an announcement."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+from tests.client.virtual_loop import run_with_virtual_clock
+from tests.postgres import new_schema
+from tests.storage.arrivals import arrival, messages, opened
+
+from webwx.storage.base import Fence
+from webwx.storage.leases import NEWS_DELAY, ClusterMember
+from webwx.storage.postgres.journal import PostgresJournal
+from webwx.storage.postgres.news import heads_of, payloads
+
+if TYPE_CHECKING:
+    from tests.postgres import TemporarySchema
+
+verify = pytest.mark.verify
+
+MEMBER = ClusterMember("a", lambda account: Fence(account=account, epoch=1), 5)
+
+
+@verify
+async def test_a_reader_learns_of_the_entries_of_a_worker_by_its_announcement(schema: TemporarySchema) -> None:
+    listener = await asyncpg.connect(schema.url)
+    heard: asyncio.Queue[dict[int, int]] = asyncio.Queue()
+    await listener.add_listener(f"webwx {schema.name}", lambda *notice: heard.put_nowait(heads_of(notice[-1])))
+    async with PostgresJournal(schema.url, member=MEMBER) as worker, PostgresJournal(schema.url) as reader:
+        accounts = [await opened(worker, uin) for uin in (1, 2)]
+        news = reader.moved()
+        first = asyncio.ensure_future(anext(news))
+        seen = set[int]()
+        await asyncio.gather(*(account.ingest(arrival(*messages(1, 3))) for account in accounts))
+        seen |= await first
+        while seen != {1, 2}:
+            seen |= await anext(news)
+        announced: dict[int, int] = {}
+        while announced != {1: 3, 2: 3}:
+            announced |= await heard.get()
+        await news.aclose()
+    await listener.close()
+
+
+@verify
+def test_a_reader_finds_entries_that_were_not_announced_within_a_second() -> None:
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        schema = new_schema()
+        async with PostgresJournal(schema.url) as silent, PostgresJournal(schema.url) as reader:
+            account = await opened(silent, 7)
+            news = reader.moved()
+            following = asyncio.ensure_future(anext(news))
+            await asyncio.sleep(NEWS_DELAY / 2)
+            began = loop.time()
+            await account.ingest(arrival(*messages(1, 1)))
+            assert await following == {7}
+            assert loop.time() - began <= NEWS_DELAY
+            await news.aclose()
+
+    run_with_virtual_clock(work)
+
+
+@verify
+def test_a_reader_goes_on_after_its_database_was_unreachable() -> None:
+    async def work() -> None:
+        schema = new_schema()
+        async with PostgresJournal(schema.url, member=MEMBER) as worker, PostgresJournal(schema.url) as reader:
+            account = await opened(worker, 7)
+            news = reader.moved()
+            following = asyncio.ensure_future(anext(news))
+            await asyncio.sleep(NEWS_DELAY)
+            await asyncio.to_thread(schema.end_sessions)
+            await asyncio.sleep(3 * NEWS_DELAY)
+            await asyncio.to_thread(schema.allow_sessions)
+            await account.ingest(arrival(*messages(1, 1)))
+            assert await following == {7}
+            await news.aclose()
+
+    run_with_virtual_clock(work)
+
+
+def test_announcements_of_many_accounts_are_split() -> None:
+    heads = {account: account * 10**9 for account in range(1, 3_000)}
+    parts = list(payloads(heads))
+    assert len(parts) > 1
+    assert max(map(len, parts)) < 8_000
+    assert {account: number for part in parts for account, number in heads_of(part).items()} == heads
+    assert list(payloads({})) == []
