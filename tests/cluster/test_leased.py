@@ -38,7 +38,7 @@ class Cluster:
         return worker
 
     async def expire(self, worker: Worker) -> None:
-        """Let the lease of a worker expire."""
+        """Make the lease of a worker expire."""
         expired = f"UPDATE workers SET expires = now() WHERE worker = '{worker.ownership.worker}'"
         await asyncio.to_thread(self.schema.execute, expired)
 

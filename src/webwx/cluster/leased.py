@@ -86,7 +86,7 @@ class LeasedOwnership:
         return Fence(account=account, epoch=epoch)
 
     async def release(self, account: int, *, is_wanted: bool = True) -> None:
-        """Give an account up after its work has ended."""
+        """Release an account after its work has ended."""
         async with self._turn:
             epoch = self._owned.epoch_of(account)
             if epoch is None:
@@ -193,7 +193,7 @@ class LeasedOwnership:
         return is_due
 
     async def _watch(self) -> None:
-        """Give up all accounts before the lease expires, until this is cancelled."""
+        """Stop all accounts before the lease expires, until this is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             self._renewed.clear()
@@ -203,7 +203,7 @@ class LeasedOwnership:
                 await self._renewed.wait()
 
     def _check_lease(self) -> None:
-        """Give up all accounts if the lease may have expired."""
+        """Stop all accounts if the lease may have expired."""
         if self._is_expired and len(self._owned):
             _log.warning("The lease of this worker was not renewed in time; %d accounts stop.", len(self._owned))
             self._owned.lose_all()

@@ -50,7 +50,7 @@ class Ownership(Protocol):
 
     async def release(self, account: int, *, is_wanted: bool = True) -> None:
         """
-        Give an account up after its work has ended; nothing happens if it is not owned.
+        Release an account after its work has ended; nothing happens if it is not owned.
 
         Args:
             account: The account.
@@ -107,7 +107,7 @@ class SoleOwnership:
         return Fence(account=account, epoch=1)
 
     async def release(self, account: int, *, is_wanted: bool = True) -> None:
-        """Give an account up."""
+        """Release an account."""
         del is_wanted
         self._owned.remove(account)
 

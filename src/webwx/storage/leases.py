@@ -182,7 +182,7 @@ class Leases(Protocol):
 
     async def release(self, worker: str, fences: Collection[Fence], *, is_wanted: bool = True) -> None:
         """
-        Give accounts up, except those that were taken over meanwhile.
+        Release accounts, except those that were taken over meanwhile.
 
         Args:
             worker: The worker.

@@ -115,7 +115,7 @@ async def test_a_draining_worker_has_no_share(schema: TemporarySchema, leases: P
     await leases.join("a", "", 10)
     await leases.claim("a")
     assert await leases.drain("a")
-    assert not await leases.drain("nobody")
+    assert not await leases.drain("unknown")
 
     renewal = await leases.renew("a")
     assert renewal is not None

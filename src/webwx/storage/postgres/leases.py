@@ -143,7 +143,7 @@ class PostgresLeases:
         return await self._change(take)
 
     async def release(self, worker: str, fences: Collection[Fence], *, is_wanted: bool = True) -> None:
-        """Give accounts up, except those that were taken over meanwhile."""
+        """Release accounts, except those that were taken over meanwhile."""
         columns = [each.account for each in fences], [each.epoch for each in fences]
         await self._change(
             lambda db: db.execute(
