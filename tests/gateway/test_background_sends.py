@@ -109,7 +109,7 @@ async def test_a_promised_file_is_reported_once_its_send_is_settled() -> None:
     later = BackgroundSends(1, records, outbox.send, lambda: 0.0, kind=FILES, settled=note)
     await later.load()
     assert later.files == {"file-1", "file-2", "file-3"}
-    assert 2 in later
+    assert later.find(2) == Promise(2, "file-2")
     task = asyncio.ensure_future(later.run())
     await outbox.tried.wait()
     assert settled == []

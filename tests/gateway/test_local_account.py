@@ -9,7 +9,7 @@ import pytest
 from tests.client.conftest import PNG
 
 from webwx.client.state import LoginState, StateChange
-from webwx.errors import InvalidRequest, NotAPicture, SendOutcomeUnknown
+from webwx.errors import ConnectFailed, InvalidRequest, NotAPicture, SendOutcomeUnknown
 from webwx.gateway.background_sends import FILES, TEXTS
 from webwx.gateway.port import MediaContent, TextContent
 from webwx.gateway.problems import GatewayProblem
@@ -174,6 +174,51 @@ async def test_an_interrupted_upload_is_repeated(online: Running, counted: Count
             await asyncio.sleep(0)
     assert await until_settled(account, sent.client_id) == "sent"
     assert sent_files(online) == 1
+
+
+async def test_a_queued_file_is_sent_again_from_its_kept_file(
+    online: Running, counted: Counted, tmp_path: Path
+) -> None:
+    account, content = online.port.account(1), picture(tmp_path)
+    counted.lose_answers("webwxuploadmedia", 1_000)
+    sent = await account.enqueue_file("filehelper", content, key="cat")
+    content.path.unlink()
+    with pytest.raises(ConnectFailed):
+        await account.retry_send(sent.client_id)
+    counted.lose_answers("webwxuploadmedia", 0)
+    again = await account.retry_send(sent.client_id)
+    assert (again.state, again.client_id) == ("sent", sent.client_id)
+    assert await until_settled(account, sent.client_id) == "sent"
+    assert (await account.retry_send(sent.client_id)).receipt == again.receipt
+    assert (sent_files(online), kept_files(online)) == (1, [])
+
+
+async def test_a_file_that_is_being_sent_is_not_sent_twice_by_a_retry(
+    online: Running, counted: Counted, tmp_path: Path
+) -> None:
+    account = online.port.account(1)
+    sent = await account.enqueue_file("filehelper", picture(tmp_path), key="cat")
+    retries = [account.retry_send(sent.client_id) for _ in range(2)]
+    assert [each.state for each in await asyncio.gather(*retries)] == ["sent"] * 2
+    assert await until_settled(account, sent.client_id) == "sent"
+    assert counted.calls.count("webwxsendmsgimg") == sent_files(online) == 1
+
+
+async def test_a_retry_of_a_file_that_takes_long_continues_in_the_background(online: Running, tmp_path: Path) -> None:
+    await log_out(online)
+    account = online.port.account(1)
+    sent = await account.enqueue_file("filehelper", picture(tmp_path), key="cat")
+    await online.log_in()
+    assert (await account.retry_send(sent.client_id, wait=0)).state in {"queued", "sending", "sent"}
+    assert await until_settled(account, sent.client_id) == "sent"
+
+
+async def test_a_refused_file_is_not_kept_for_a_retry(online: Running, tmp_path: Path) -> None:
+    account = online.port.account(1)
+    sent = await account.enqueue_file("filehelper", picture(tmp_path, "image", b"no picture"), key="cat")
+    assert await until_settled(account, sent.client_id) == "failed"
+    with pytest.raises(InvalidRequest, match="same key"):
+        await account.retry_send(sent.client_id)
 
 
 async def test_a_removed_account_leaves_nothing_for_the_background(online: Running, tmp_path: Path) -> None:

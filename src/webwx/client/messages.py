@@ -71,12 +71,12 @@ class Messages:
         row = await find_send((await self._updates.readable_part()).outbox, number=number)
         if row is None:
             raise InvalidRequest(f"The outbox has no send {number}; nothing was sent.")
-        if row.kind != "text":
-            key = " with the same key" if row.key else ""
-            raise InvalidRequest(f"The outbox has only the name of this send; send it again{key}.")
         receipt = await self._sender.outcome(row)
         if receipt is not None:
             return receipt
+        if row.kind != "text":
+            key = " with the same key" if row.key else ""
+            raise InvalidRequest(f"The outbox has only the name of this send; send it again{key}.")
         chat = await self._identities.target(row.chat)
         way = Way(lambda client_id: message_flows.send_text(self._session.login, chat, row.text, client_id))
         return await self._sender.go_on(row, chat, way)

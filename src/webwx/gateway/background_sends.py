@@ -91,8 +91,9 @@ class BackgroundSends:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def __contains__(self, number: int) -> bool:
-        return number in self._waiting
+    def find(self, number: int) -> Promise | None:
+        """Return the promise of a send by its number in the outbox; None if there is none."""
+        return self._waiting.get(number)
 
     @property
     def files(self) -> set[str]:

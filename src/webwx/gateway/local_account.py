@@ -12,7 +12,7 @@ import logging
 import secrets
 from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from webwx.model.identities import Identity, Link
     from webwx.model.messages import Event
     from webwx.storage.base import ConsumerPosition, Outgoing, RecordStore, State
+
+T = TypeVar("T")
 
 _log = logging.getLogger("webwx.gateway")
 
@@ -129,13 +131,15 @@ class LocalAccount:
         self._logins = LoginWatch(lambda asks_phone: accounts.log_in(name, asks_phone=asks_phone), self._is_renewed.set)
         self._promised = BackgroundSends(number, records, self._make_promised, clock)
         self._promised_files = BackgroundSends(
-            number, records, self._make_promised_file, clock, kind=FILES,
+            number, records, self._keep_promise, clock, kind=FILES,
             settled=lambda promise: kept.delete(promise.file),
         )  # fmt: skip
         self._tasks: list[asyncio.Task[Any]] = []
-        self._sending: set[asyncio.Task[Receipt]] = set()
+        self._sending: set[asyncio.Task[Any]] = set()
         self._sending_files: WeakValueDictionary[str, asyncio.Task[Receipt]] = WeakValueDictionary()
         """Sends of files in progress by their keys."""
+        self._keeping_promises: WeakValueDictionary[int, asyncio.Task[None]] = WeakValueDictionary()
+        """Attempts at promised files by the numbers of their sends."""
 
     def __repr__(self) -> str:
         return f"LocalAccount({self.number})"
@@ -341,7 +345,7 @@ class LocalAccount:
 
     async def _promise_file(self, row: Outgoing, kept: str) -> Sent:
         """Promise to send a file in the background, unless it was sent or promised already."""
-        if row.state in {"queued", "sending"} and row.number not in self._promised_files:
+        if row.state in {"queued", "sending"} and self._promised_files.find(row.number) is None:
             await self._promised_files.add(Promise(row.number, kept))
         else:
             await self._kept.delete(kept)
@@ -362,13 +366,13 @@ class LocalAccount:
             case _:
                 return client.send_file(to, path, name=name, key=key)
 
-    def _track(self, sending: Coroutine[Any, Any, Receipt]) -> asyncio.Task[Receipt]:
+    def _track(self, sending: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.ensure_future(sending)
         self._sending.add(task)
         task.add_done_callback(self._forget)
         return task
 
-    def _forget(self, task: asyncio.Task[Receipt]) -> None:
+    def _forget(self, task: asyncio.Task[Any]) -> None:
         self._sending.discard(task)
         if not task.cancelled():
             task.exception()  # the caller may be gone; the outbox has the outcome
@@ -425,7 +429,14 @@ class LocalAccount:
         self._require_begun()
         await self._track(self.client.retry_send(promise.number))
 
-    async def _make_promised_file(self, promise: Promise) -> None:
+    def _keep_promise(self, promise: Promise) -> asyncio.Task[None]:
+        """Return the task that makes an attempt at a promised file; there is one at a time."""
+        task = self._keeping_promises.get(promise.number)
+        if task is None or task.done():
+            task = self._keeping_promises[promise.number] = self._track(self._send_promised_file(promise))
+        return task
+
+    async def _send_promised_file(self, promise: Promise) -> None:
         """
         Send a promised file, or continue with the send of it that is in progress.
 
@@ -459,11 +470,24 @@ class LocalAccount:
         """Return a send by its id."""
         return await self.client.find_send(client_id=client_id)
 
-    async def retry_send(self, client_id: str) -> Sent:
-        """Send a queued or refused text again, under its id."""
+    async def retry_send(self, client_id: str, *, wait: float = 25.0) -> Sent:
+        """Send a queued or refused text again, or a queued file that is kept here, under its id."""
         row = await self._required_send(client_id)
-        receipt = await self._track(self.client.retry_send(row.number))
-        return Sent(client_id=client_id, state="sent", receipt=receipt)
+        promise = self._promised_files.find(row.number)
+        if promise is not None:
+            await self._retry_file(promise, wait)
+            row = await self._required_send(client_id)
+            if row.state in {"queued", "sending"}:
+                return Sent(client_id=client_id, state=row.state)
+        return _sent(await self._track(self.client.retry_send(row.number)))
+
+    async def _retry_file(self, promise: Promise, wait: float) -> None:
+        """Make an attempt at a promised file, which continues in the background after some seconds."""
+        task = self._keep_promise(promise)
+        done, _ = await asyncio.wait([task], timeout=wait)
+        if done:
+            task.result()
+            self._promised_files.wake()
 
     async def forget_send(self, client_id: str) -> bool:
         """Delete a send from the outbox."""

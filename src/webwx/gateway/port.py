@@ -244,8 +244,18 @@ class AccountPort(Protocol):
         """Return a send by its id; None if no send has this id."""
         ...
 
-    async def retry_send(self, client_id: str) -> Sent:
-        """Send a queued or refused text again, under its id."""
+    async def retry_send(self, client_id: str, *, wait: float = 25.0) -> Sent:
+        """
+        Send a queued or refused text again, or a queued file that the gateway keeps, under its id.
+
+        Args:
+            client_id: Id of the send.
+            wait: Seconds after which the send of a file continues in the background, as for `send`.
+
+        Raises:
+            InvalidRequest: It is the send of a file that the gateway does not keep; nothing was sent.
+            WxError: The send was refused, or its outcome is unknown.
+        """
         ...
 
     async def forget_send(self, client_id: str) -> bool:

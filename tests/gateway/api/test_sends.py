@@ -208,3 +208,17 @@ async def test_a_reply_is_refused_because_the_web_protocol_has_none(online: Runn
 )
 def test_the_time_limit_of_a_request(prefer: str | None, seconds: float) -> None:
     assert wait_of(prefer) == seconds
+
+
+async def test_a_queued_file_is_sent_again_from_where_the_gateway_keeps_it(online: Running, counted: Counted) -> None:
+    async with online.client("send", "read") as client:
+        counted.lose_answers("webwxuploadmedia", 1_000)
+        queued = await client.post(
+            MESSAGES, headers={"Prefer": "respond-async"},
+            json={"to": "filehelper", "file": {"data": base64.b64encode(PNG).decode(), "name": "cat.png"}},
+        )  # fmt: skip
+        counted.lose_answers("webwxuploadmedia", 0)
+        retried = await client.post(f"{SENDS}/{queued.json()['id']}/retry")
+        assert (queued.status_code, retried.status_code, retried.json()["state"]) == (202, 201, "sent")
+
+    assert [each.kind for each in online.world.inbox("me")["filehelper"].messages] == ["image"]

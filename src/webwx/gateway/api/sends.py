@@ -196,11 +196,18 @@ async def show_send(number: AccountNumber, send_id: FromPath[str], port: Injecte
     "/accounts/{account:str}/sends/{send_id:str}/retry",
     scope="send",
     summary="Send again",
-    responses=problems(404, 409, 422, 424, 502, 503, 504),
+    responses={**problems(404, 409, 422, 424, 502, 503, 504), **SENT_OR_QUEUED},
 )
-async def retry_send(number: AccountNumber, send_id: FromPath[str], port: InjectedPort) -> SendView:
-    """Send a queued or refused text again, under the same id. A send with an unknown outcome is answered with 409."""
-    return view_of_sent(await port.account(number).retry_send(send_id))
+async def retry_send(
+    number: AccountNumber, send_id: FromPath[str], port: InjectedPort, prefer: Prefer = None
+) -> Response[SendView]:
+    """
+    Send a queued or refused text again, or a queued file that the gateway keeps, under the same id.
+
+    A send with an unknown outcome is answered with 409, and a file that is not kept with 422: send it again, with its
+    key.
+    """
+    return answer_send(await port.account(number).retry_send(send_id, wait=wait_of(prefer)))
 
 
 @post(
