@@ -156,6 +156,9 @@ async def test_sends_are_listed_newest_first_and_can_be_filtered(account: Accoun
     assert await listed("failed") == ["2"]
     assert await listed("queued", "failed", chats=(FRIEND,)) == ["6", "4", "2"]
     assert await listed(since=NOW + 3, until=NOW + 4) == ["4", "3"]
+    assert await listed(before=4) == ["3", "2", "1"]
+    assert await listed(before=5, chats=(FRIEND,), limit=1) == ["4"]
+    assert await listed(before=1) == []
     assert await listed("unknown") == []
 
 

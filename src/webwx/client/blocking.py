@@ -971,7 +971,9 @@ class Client:
         """
         return run(self._client.read_events(after, since=since, until=until, limit=limit))
 
-    def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
+    def list_sends(
+        self, *states: State, chat: To | None = None, limit: int = 50, before: int | None = None
+    ) -> list[Outgoing]:
         """
         Return the sends of the outbox, the newest first, with their states.
 
@@ -979,13 +981,14 @@ class Client:
             states: Only sends in one of these states; default: all.
             chat: As for `history`.
             limit: Maximum number of results.
+            before: Only sends older than the one with this number, for the next page.
 
         Raises:
             NoJournal: There is no journal.
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.list_sends(*states, chat=chat, limit=limit))
+        return run(self._client.list_sends(*states, chat=chat, limit=limit, before=before))
 
     def find_send(
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""

@@ -1030,7 +1030,9 @@ class AsyncClient:
         """
         return await self._history.read_events(after, since=since, until=until, limit=limit)
 
-    async def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
+    async def list_sends(
+        self, *states: State, chat: To | None = None, limit: int = 50, before: int | None = None
+    ) -> list[Outgoing]:
         """
         Return the sends of the outbox, the newest first, with their states.
 
@@ -1038,13 +1040,14 @@ class AsyncClient:
             states: Only sends in one of these states; default: all.
             chat: As for `history`.
             limit: Maximum number of results.
+            before: Only sends older than the one with this number, for the next page.
 
         Raises:
             NoJournal: There is no journal.
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
-        return await self._history.list_sends(*states, chat=chat, limit=limit)
+        return await self._history.list_sends(*states, chat=chat, limit=limit, before=before)
 
     async def find_send(
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""

@@ -127,10 +127,13 @@ class MessageHistory:
         part = await self._updates.readable_part()
         return await self.events_of(await part.find(EntryQuery(after=after, since=since, until=until, limit=limit)))
 
-    async def list_sends(self, *states: State, chat: To | None = None, limit: int = 50) -> list[Outgoing]:
+    async def list_sends(
+        self, *states: State, chat: To | None = None, limit: int = 50, before: int | None = None
+    ) -> list[Outgoing]:
         """Return the sends of the outbox, the newest first, with their states."""
         part = await self._updates.readable_part()
-        return await part.outbox.find(SendQuery(states=states, chats=await self.chats(part, chat), limit=limit))
+        query = SendQuery(states=states, chats=await self.chats(part, chat), limit=limit, before=before)
+        return await part.outbox.find(query)
 
     async def find_send(
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""

@@ -288,6 +288,8 @@ class SendQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Only sends in one of these states; empty for all."""
     chats: tuple[ContactId, ...] = ()
     """Only sends to these chats; empty for all."""
+    before: int | None = None
+    """Only sends with a lower number."""
     since: float = 0
     """Not stored before this time, in seconds since 1970."""
     until: float = 0

@@ -144,6 +144,7 @@ def _condition_of(query: SendQuery) -> Callable[[Outgoing], bool]:
             and (message_id is None or (row.receipt is not None and row.receipt.message_id == message_id))
             and (not query.states or row.state in query.states)
             and (not chats or row.chat in chats)
+            and (query.before is None or row.number < query.before)
             and row.created_at >= query.since
             and (not query.until or row.created_at <= query.until)
         )

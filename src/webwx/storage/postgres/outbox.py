@@ -215,6 +215,8 @@ def _condition(query: SendQuery) -> tuple[str, list[object]]:
         require("state = ANY ({}::varchar[])", list(query.states))
     if query.chats:
         require("chat = ANY ({}::varchar[])", list(query.chats))
+    if query.before is not None:
+        require("number < {}::bigint", query.before)
     if query.since:
         require("created_at >= {}::float8", query.since)
     if query.until:

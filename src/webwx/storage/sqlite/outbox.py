@@ -349,7 +349,7 @@ def _condition(query: SendQuery) -> tuple[str, list[object]]:
     condition, values = "created_at >= ?", list[object]([query.since])
     terms = (
         ("number = ?", query.number), (_WITH_KEY, query.key), ("client_id = ?", query.client_id),
-        (_WITH_MESSAGE_ID, query.message_id),
+        (_WITH_MESSAGE_ID, query.message_id), ("number < ?", query.before),
     )  # fmt: skip
     for term, value in terms:
         if value is not None:
