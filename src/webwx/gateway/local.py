@@ -238,22 +238,26 @@ class LocalGateway:
         """Return the cursor after all stored events of some accounts."""
         return encode_cursor({number: self.account(number).newest for number in accounts})
 
-    async def read_events(self, accounts: Collection[int], cursor: str, *, limit: int) -> EventPage:
+    async def read_events(
+        self, accounts: Collection[int], cursor: str, *, limit: int, since: float = 0, until: float = 0
+    ) -> EventPage:
         """Return the events of some accounts after a cursor, those of each account in the order of arrival."""
-        numbers = decode_cursor(cursor)
+        numbers, has_gaps = decode_cursor(cursor), bool(since or until)
         events: list[AccountEvent] = []
         is_lost = False
         for number in accounts:
             account, after = self.account(number), numbers.get(number, 0)
-            if after > account.newest:  # the journal was replaced by an older one
-                after, is_lost = account.newest, True
-            if after < account.newest:
-                found = await account.read_events(after, limit=limit)
-                is_lost = is_lost or bool(after and found and found[0].event.number > after + 1)
+            newest = account.newest
+            if after > newest:  # the journal was replaced by an older one
+                after, is_lost = newest, True
+            if after < newest:
+                found = await account.read_events(after, limit=limit, since=since, until=until)
+                is_gap = bool(after and found and found[0].event.number > after + 1) and not has_gaps
+                is_lost = is_lost or is_gap
                 for account_event in found:
                     numbers[number] = account_event.event.number
                     events.append(msgspec.structs.replace(account_event, cursor=encode_cursor(numbers)))
-                after = found[-1].event.number if found else account.newest
+                after = found[-1].event.number if found else newest
             numbers[number] = after
         return EventPage(events=events, cursor=encode_cursor(numbers), lost=is_lost)
 

@@ -129,7 +129,7 @@ class LocalAccount:
         self._is_renewed = asyncio.Event()
         """Set when a login has succeeded."""
         self._logins = LoginWatch(lambda asks_phone: accounts.log_in(name, asks_phone=asks_phone), self._is_renewed.set)
-        self._promised = BackgroundSends(number, records, self._make_promised, clock)
+        self._promised = BackgroundSends(number, records, self._keep_promise, clock)
         self._promised_files = BackgroundSends(
             number, records, self._keep_promise, clock, kind=FILES,
             settled=lambda promise: kept.delete(promise.file),
@@ -139,7 +139,7 @@ class LocalAccount:
         self._sending_files: WeakValueDictionary[str, asyncio.Task[Receipt]] = WeakValueDictionary()
         """Sends of files in progress by their keys."""
         self._keeping_promises: WeakValueDictionary[int, asyncio.Task[None]] = WeakValueDictionary()
-        """Attempts at promised files by the numbers of their sends."""
+        """Attempts at promised sends by their numbers."""
 
     def __repr__(self) -> str:
         return f"LocalAccount({self.number})"
@@ -425,16 +425,17 @@ class LocalAccount:
             raise
         return await self._promise_file(row, kept)
 
-    async def _make_promised(self, promise: Promise) -> None:
-        self._require_begun()
-        await self._track(self.client.retry_send(promise.number))
-
     def _keep_promise(self, promise: Promise) -> asyncio.Task[None]:
-        """Return the task that makes an attempt at a promised file; there is one at a time."""
+        """Return the task that makes an attempt at a promised send; there is one at a time."""
         task = self._keeping_promises.get(promise.number)
         if task is None or task.done():
-            task = self._keeping_promises[promise.number] = self._track(self._send_promised_file(promise))
+            attempt = self._send_promised_file(promise) if promise.file else self._send_promised_text(promise)
+            task = self._keeping_promises[promise.number] = self._track(attempt)
         return task
+
+    async def _send_promised_text(self, promise: Promise) -> None:
+        self._require_begun()
+        await self.client.retry_send(promise.number)
 
     async def _send_promised_file(self, promise: Promise) -> None:
         """
@@ -462,32 +463,37 @@ class LocalAccount:
         if self.client.state in {LoginState.NEW, LoginState.LOGGING_IN}:
             raise NotLoggedIn("The account is not logged in yet.")
 
-    async def list_sends(self, states: Collection[State] = (), *, limit: int = 50) -> list[Outgoing]:
+    async def list_sends(
+        self,
+        states: Collection[State] = (),
+        *,
+        chat: str | int | None = None,
+        limit: int = 50,
+        before: int | None = None,
+    ) -> list[Outgoing]:
         """Return sends of the outbox, the newest first."""
-        return await self.client.list_sends(*states, limit=limit)
+        return await self.client.list_sends(*states, chat=chat, limit=limit, before=before)
 
-    async def find_send(self, client_id: str) -> Outgoing | None:
-        """Return a send by its id."""
-        return await self.client.find_send(client_id=client_id)
+    async def find_send(
+        self, client_id: str = "", *, number: int = 0, key: str = "", message_id: str = ""
+    ) -> Outgoing | None:
+        """Return a send by its id, its number, its idempotency key, or the platform's id."""
+        return await self.client.find_send(client_id=client_id, number=number, key=key, message_id=message_id)
 
     async def retry_send(self, client_id: str, *, wait: float = 25.0) -> Sent:
         """Send a queued or refused text again, or a queued file that is kept here, under its id."""
         row = await self._required_send(client_id)
-        promise = self._promised_files.find(row.number)
-        if promise is not None:
-            await self._retry_file(promise, wait)
-            row = await self._required_send(client_id)
-            if row.state in {"queued", "sending"}:
-                return Sent(client_id=client_id, state=row.state)
+        for promises in (self._promised, self._promised_files):
+            promise = promises.find(row.number)
+            if promise is not None:
+                task = self._keep_promise(promise)
+                done, _ = await asyncio.wait([task], timeout=wait)
+                if not done:
+                    row = await self._required_send(client_id)
+                    return Sent(client_id=client_id, state=row.state, receipt=row.receipt)
+                task.result()
+                promises.wake()
         return _sent(await self._track(self.client.retry_send(row.number)))
-
-    async def _retry_file(self, promise: Promise, wait: float) -> None:
-        """Make an attempt at a promised file, which continues in the background after some seconds."""
-        task = self._keep_promise(promise)
-        done, _ = await asyncio.wait([task], timeout=wait)
-        if done:
-            task.result()
-            self._promised_files.wake()
 
     async def forget_send(self, client_id: str) -> bool:
         """Delete a send from the outbox."""
@@ -514,9 +520,9 @@ class LocalAccount:
         """Return messages and sends that contain all words, the newest first."""
         return await self.client.search(words, chat=chat, limit=limit, before=before)
 
-    async def find_message(self, number: int) -> Event | None:
-        """Return an event by its number."""
-        return await self.client.find_message(number)
+    async def find_message(self, which: int | str) -> Event | None:
+        """Return an event by its number or the platform's id of a message."""
+        return await self.client.find_message(which)
 
     async def recalled(self, chat: str | int | None, *, limit: int) -> list[Recalled]:
         """Return the recalls, the newest first."""
@@ -645,12 +651,15 @@ class LocalAccount:
 
     # -- events ------------------------------------------------------------------------------------------------------
 
-    async def read_events(self, after: int, *, limit: int) -> list[AccountEvent]:
+    async def read_events(
+        self, after: int, *, limit: int, since: float = 0, until: float = 0
+    ) -> list[AccountEvent]:  # fmt: skip
         """Return the events after a number, in the order of arrival; none before the first login."""
-        if self._recent and self._recent[0].event.number <= after + 1:
+        is_recent = self._recent and self._recent[0].event.number <= after + 1
+        if is_recent and not since and not until:
             return [account_event for account_event in self._recent if account_event.event.number > after][:limit]
         try:
-            events = await self.client.read_events(after, limit=limit)
+            events = await self.client.read_events(after, since=since, until=until, limit=limit)
         except NotLoggedIn:
             return []
         return [self.named(event) for event in events]

@@ -236,12 +236,29 @@ class AccountPort(Protocol):
         """Store the send of a file in the outbox, and send it in the background, also after the next login."""
         ...
 
-    async def list_sends(self, states: Collection[State] = (), *, limit: int = 50) -> list[Outgoing]:
-        """Return sends of the outbox, the newest first."""
+    async def list_sends(
+        self,
+        states: Collection[State] = (),
+        *,
+        chat: str | int | None = None,
+        limit: int = 50,
+        before: int | None = None,
+    ) -> list[Outgoing]:
+        """
+        Return sends of the outbox, the newest first.
+
+        Args:
+            states: Only sends in one of these states; empty for all.
+            chat: Only sends to this chat; None for all.
+            limit: Number of sends at most.
+            before: Only sends with a lower number.
+        """
         ...
 
-    async def find_send(self, client_id: str) -> Outgoing | None:
-        """Return a send by its id; None if no send has this id."""
+    async def find_send(
+        self, client_id: str = "", *, number: int = 0, key: str = "", message_id: str = ""
+    ) -> Outgoing | None:
+        """Return a send by its id, its number, its idempotency key, or the platform's id; None if there is no such send."""
         ...
 
     async def retry_send(self, client_id: str, *, wait: float = 25.0) -> Sent:
@@ -250,7 +267,7 @@ class AccountPort(Protocol):
 
         Args:
             client_id: Id of the send.
-            wait: Seconds after which the send of a file continues in the background, as for `send`.
+            wait: Seconds after which a send of the background continues there, as for `send`.
 
         Raises:
             InvalidRequest: It is the send of a file that the gateway does not keep; nothing was sent.
@@ -276,8 +293,8 @@ class AccountPort(Protocol):
         """Return messages and sends that contain all words, the newest first."""
         ...
 
-    async def find_message(self, number: int) -> Event | None:
-        """Return an event by its number; None if no event has this number."""
+    async def find_message(self, which: int | str) -> Event | None:
+        """Return an event by its number or the platform's id; None if there is no such event."""
         ...
 
     async def recalled(self, chat: str | int | None, *, limit: int) -> list[Recalled]:
@@ -491,9 +508,18 @@ class GatewayPort(Protocol):
         """Return the cursor after all stored events of some accounts."""
         ...
 
-    async def read_events(self, accounts: Collection[int], cursor: str, *, limit: int) -> EventPage:
+    async def read_events(
+        self, accounts: Collection[int], cursor: str, *, limit: int, since: float = 0, until: float = 0
+    ) -> EventPage:
         """
         Return the events of some accounts after a cursor, those of each account in the order of arrival.
+
+        Args:
+            accounts: Numbers of the accounts.
+            cursor: Position to continue from; empty for the beginning.
+            limit: Number of events of each account at most.
+            since: Time of the earliest event: seconds since 1970.
+            until: Time of the latest event; 0 for no limit.
 
         Raises:
             InvalidCursor: The text is not a cursor.

@@ -95,6 +95,8 @@ class SendList(msgspec.Struct, frozen=True, kw_only=True):
     """Sends of the outbox, the newest first."""
 
     sends: list[OutboxEntry]
+    before: int | None
+    """Value of `before` for the next page; null if there is none."""
 
 
 class UploadView(msgspec.Struct, frozen=True, kw_only=True):

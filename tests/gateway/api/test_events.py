@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -65,6 +66,26 @@ async def test_a_page_has_the_wanted_types_and_its_cursor_goes_past_the_others(o
         page = (await client.get(EVENTS, params={"types": "phone.*,message.image"})).json()
         assert all(event["type"] == "phone.activity" for event in page["events"])
         assert (await client.get(EVENTS, params={"after": page["next"]})).json()["events"] == []
+
+
+async def test_pages_can_leave_out_events_by_their_time(online: Running) -> None:
+    async with online.client("events") as client:
+        for text in ("1", "2", "3"):
+            online.world.say("ahua", "me", text)
+            online.world.wind(60)
+        events, cursor = await read_until(client, 3)
+        times = {
+            event["data"]["text"]: datetime.fromisoformat(event["time"]).timestamp()
+            for event in events
+            if event["type"] == "message.text"
+        }
+        page = (await client.get(EVENTS, params={"since": times["2"], "limit": 1})).json()
+        assert (texts(page["events"]), page["lost"]) == (["2"], False)
+        rest = (await client.get(EVENTS, params={"since": times["2"], "after": page["next"]})).json()
+        assert texts(rest["events"]) == ["3"]
+        assert texts((await client.get(EVENTS, params={"until": times["2"]})).json()["events"]) == ["1", "2"]
+        none = (await client.get(EVENTS, params={"since": times["3"] + 1_000})).json()
+        assert (none["events"], none["next"]) == ([], cursor)
 
 
 async def test_a_damaged_cursor_and_an_unreached_account_are_refused(online: Running) -> None:

@@ -32,6 +32,16 @@ async def test_history_and_search_have_the_newest_first(online: Running) -> None
         assert len(newest["entries"]) == 1
 
 
+async def test_a_message_is_found_by_the_id_of_the_platform(online: Running) -> None:
+    online.world.say("ahua", "me", "hello")
+    event = (await online.until_text("hello")).event
+    async with online.client("read") as client:
+        shown = (await client.get(f"{MESSAGES}/{event.number}")).json()
+        assert (await client.get(f"{MESSAGES}/by-id/{shown['data']['message_id']}")).json() == shown
+        absent = await client.get(f"{MESSAGES}/by-id/0")
+        assert (absent.status_code, absent.json()["code"]) == (404, "not-found")
+
+
 async def test_a_message_is_forwarded_and_an_own_one_recalled(online: Running) -> None:
     online.world.say("ahua", "me", "pass it on")
     number = (await online.until_text("pass it on")).event.number

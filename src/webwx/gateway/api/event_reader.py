@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -55,14 +56,15 @@ class EventReader:
         return is_wanted(event_type, self._types)
 
     async def page(
-        self, cursor: str, stream: OpenStream, *, limit: int, wait: float
+        self, cursor: str, stream: OpenStream, *, limit: int, wait: float, since: float = 0, until: float = 0
     ) -> tuple[list[AccountEvent], str, bool]:
         """Return the next events, the cursor after them, and whether events before them are gone."""
-        found = await self._port.read_events(self._accounts, cursor, limit=limit)
+        read = partial(self._port.read_events, self._accounts, limit=limit, since=since, until=until)
+        found = await read(cursor)
         if not found.events and wait:
             await stream.run(self._port.wait_for_events(self._accounts, found.cursor, wait=wait))
             stream.require_valid()
-            found = await self._port.read_events(self._accounts, found.cursor, limit=limit)
+            found = await read(found.cursor)
         return (
             [account_event for account_event in found.events if self.wants(type_of(account_event.event))],
             found.cursor,

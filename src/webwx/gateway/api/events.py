@@ -30,7 +30,15 @@ from webwx.gateway.api.event_reader import (
     is_wanted,
     patterns_of,
 )
-from webwx.gateway.api.parameters import InjectedCaller, InjectedConfig, InjectedPort, InjectedStream, Limit
+from webwx.gateway.api.parameters import (
+    InjectedCaller,
+    InjectedConfig,
+    InjectedPort,
+    InjectedStream,
+    Limit,
+    Since,
+    Until,
+)
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.auth import Caller
 from webwx.gateway.open_streams import OpenStream
@@ -73,12 +81,18 @@ async def read_events(
     after: After = None,
     accounts: Accounts = None,
     types: Types = None,
+    since: Since = 0,
+    until: Until = 0,
     limit: Limit = 100,
     wait: Annotated[float, QueryParameter(ge=0, le=_LONGEST_WAIT, description="Seconds to wait for an event")] = 0,
 ) -> EventsView:
-    """Return events after a cursor, or the oldest ones; those of each account are in the order of arrival."""
+    """
+    Return events after a cursor, or the oldest ones; those of each account are in the order of arrival.
+
+    `since` and `until` leave out events that were written earlier or later.
+    """
     reader = EventReader(port, await chosen_accounts(port, caller, accounts), patterns_of(types))
-    events, cursor, is_lost = await reader.page(after or "", stream, limit=limit, wait=wait)
+    events, cursor, is_lost = await reader.page(after or "", stream, limit=limit, wait=wait, since=since, until=until)
     return EventsView(events=[view_of_event(account_event) for account_event in events], next=cursor, lost=is_lost)
 
 

@@ -12,7 +12,7 @@ from litestar.response import Stream
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.media_answer import ANY_TYPE, MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
-from webwx.gateway.api.parameters import AccountNumber, IdempotencyKey, InjectedPort, Limit
+from webwx.gateway.api.parameters import AccountNumber, Chat, IdempotencyKey, InjectedPort, Limit, Since, Until
 from webwx.gateway.api.representations import view_of_event, view_of_outgoing, view_of_sent
 from webwx.gateway.port import AccountEvent, AccountPort
 from webwx.gateway.problems import GatewayProblem
@@ -22,8 +22,6 @@ from webwx.representations.events import EventView
 from webwx.representations.messages import Forwarding, HistoryEntry, HistoryPage, RecalledEntry, RecalledPage
 from webwx.representations.sends import SendView
 from webwx.storage.base import Outgoing
-
-Chat = Annotated[str | None, QueryParameter(description="Number, name or id of a chat; default: all chats")]
 
 Before = Annotated[int | None, QueryParameter(ge=1, description="Only events with a lower number")]
 
@@ -41,8 +39,8 @@ async def read_messages(
     chat: Chat = None,
     q: Annotated[str | None, QueryParameter(description="Words that must all be in the message")] = None,
     before: Before = None,
-    since: Annotated[float, QueryParameter(ge=0, description="Earliest time: seconds since 1970")] = 0,
-    until: Annotated[float, QueryParameter(ge=0, description="Latest time: seconds since 1970; 0: no limit")] = 0,
+    since: Since = 0,
+    until: Until = 0,
     limit: Limit = 50,
 ) -> HistoryPage:
     """Return messages, recalls and sends of the journal, the newest first, or those that contain some words."""
@@ -84,6 +82,20 @@ async def show_message(number: AccountNumber, event: FromPath[int], port: Inject
     found = await port.account(number).find_message(event)
     if found is None:
         raise GatewayProblem("not-found", "The journal has no event with this number.")
+    return view_of_event(AccountEvent(account=number, event=found))
+
+
+@get(
+    "/accounts/{account:str}/messages/by-id/{message_id:str}",
+    scope="read",
+    summary="Find a message",
+    responses=problems(404, 424, 503),
+)
+async def find_message(number: AccountNumber, message_id: FromPath[str], port: InjectedPort) -> EventView:
+    """Return a message by the platform's id, as in the answer to a send; the newest if several have the same id."""
+    found = await port.account(number).find_message(message_id)
+    if found is None:
+        raise GatewayProblem("not-found", "The journal has no message with this id.")
     return view_of_event(AccountEvent(account=number, event=found))
 
 
@@ -147,7 +159,8 @@ async def show_thumbnail(number: AccountNumber, event: FromPath[int], port: Inje
 messages_router = Router(
     "/",
     route_handlers=[
-        read_messages, list_recalled, show_message, forward_message, recall_message, download_media, show_thumbnail,
+        read_messages, list_recalled, show_message, find_message, forward_message, recall_message, download_media,
+        show_thumbnail,
     ],
     tags=["messages"],
 )  # fmt: skip

@@ -47,4 +47,10 @@ Prefer: TypeAlias = Annotated[
     ),
 ]
 
+Chat: TypeAlias = Annotated[str | None, QueryParameter(description="Number, name or id of a chat; default: all chats")]
+
+Since: TypeAlias = Annotated[float, QueryParameter(ge=0, description="Earliest time: seconds since 1970")]
+
+Until: TypeAlias = Annotated[float, QueryParameter(ge=0, description="Latest time: seconds since 1970; 0: no limit")]
+
 Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=1000, description="Maximum number of results")]

@@ -13,9 +13,11 @@ from litestar.params import FromPath, JSONBody, QueryParameter, SkipValidation
 from litestar.status_codes import HTTP_201_CREATED, HTTP_202_ACCEPTED
 
 from webwx.errors import InvalidRequest, UnknownContact
+from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import (
     AccountNumber,
+    Chat,
     IdempotencyKey,
     InjectedCaller,
     InjectedPort,
@@ -171,11 +173,38 @@ async def list_sends(
     send_state: Annotated[
         Literal["queued", "sending", "sent", "failed", "unknown", "recalled"] | None, QueryParameter(name="state")
     ] = None,
+    chat: Chat = None,
+    before: Annotated[int | None, QueryParameter(ge=1, description="Only sends with a lower number")] = None,
     limit: Limit = 50,
 ) -> SendList:
     """Return the sends of the outbox, the newest first."""
-    rows = await port.account(number).list_sends((send_state,) if send_state else (), limit=limit)
-    return SendList(sends=[view_of_outgoing(row) for row in rows])
+    rows = await port.account(number).list_sends(
+        (send_state,) if send_state else (), chat=None if chat is None else which_of(chat), limit=limit, before=before
+    )
+    return SendList(
+        sends=[view_of_outgoing(row) for row in rows], before=rows[-1].number if len(rows) >= limit else None
+    )
+
+
+@get(
+    "/accounts/{account:str}/sends/find",
+    scope="read",
+    summary="Find a send",
+    responses=problems(404, 424, 503),
+)
+async def find_send(
+    number: AccountNumber,
+    port: InjectedPort,
+    send_id: Annotated[str, QueryParameter(name="id", description="Id of the send")] = "",
+    send: Annotated[int, QueryParameter(name="number", ge=0, description="Number of the send in the outbox")] = 0,
+    key: Annotated[str, QueryParameter(description="Idempotency key of the send")] = "",
+    message_id: Annotated[str, QueryParameter(description="The platform's id of the message")] = "",
+) -> OutboxEntry:
+    """Return the newest send that has all of the given values."""
+    row = await port.account(number).find_send(send_id, number=send, key=key, message_id=message_id)
+    if row is None:
+        raise GatewayProblem("not-found", "The outbox has no such send.")
+    return view_of_outgoing(row)
 
 
 @get(
@@ -235,5 +264,7 @@ async def forget_send(number: AccountNumber, send_id: FromPath[str], port: Injec
 
 
 sends_router = Router(
-    "/", route_handlers=[send_message, list_sends, show_send, retry_send, recall_send, forget_send], tags=["sends"]
+    "/",
+    route_handlers=[send_message, list_sends, find_send, show_send, retry_send, recall_send, forget_send],
+    tags=["sends"],
 )
