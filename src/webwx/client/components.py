@@ -211,7 +211,8 @@ def remote_components(
         return AiohttpTransport(patient, proxy=proxy, ca_file=ca_file)
 
     calls = GatewayCalls(gateway, key, account, make_transport, timeouts.retry)
-    session, messages, contacts = RemoteSession(calls, clock), RemoteMessages(calls), RemoteContacts(calls)
+    session, contacts, history = RemoteSession(calls, clock), RemoteContacts(calls), RemoteHistory(calls)
+    messages = RemoteMessages(calls, history)
     return Components(
         describe=lambda: repr(calls),
         close=calls.close,
@@ -225,7 +226,7 @@ def remote_components(
         media=RemoteMedia(calls, messages),
         forwarder=messages,
         storage=Missing(),
-        history=RemoteHistory(calls),
+        history=history,
         recalled=RemoteRecalled(calls),
         dead_letters=RemoteDeadLetters(calls),
         consumers=Missing(),

@@ -12,6 +12,7 @@ from tests.gateway.api.test_messages import PNG
 
 from webwx.errors import (
     EmptyText,
+    InvalidRequest,
     NoSuchFile,
     NotAPicture,
     RecallRefused,
@@ -89,6 +90,7 @@ async def test_events_are_read_by_a_consumer_that_continues_where_it_was(client:
         sandbox.say("ahua", "me", "second")
         second = await next_event(stream, TextMessage, "second")
     assert isinstance(first, TextMessage)
+    assert isinstance(second, TextMessage)
     assert (first.is_self, second.number > first.number, first.redelivered) == (False, True, False)
 
     # The second one was not acknowledged, so it comes again, marked; the first one does not.
@@ -99,6 +101,10 @@ async def test_events_are_read_by_a_consumer_that_continues_where_it_was(client:
 
     read = await client.read_events(first.number - 1, limit=2)
     assert [event.number for event in read] == [first.number, first.number + 1]
+    assert first in await client.read_events(since=first.time, until=second.time)
+    assert await client.read_events(since=second.time + 3600) == []
+    assert await client.find_message(first.message_id) == first
+    assert await client.find_message("0") is None
 
 
 async def test_a_picture_is_received_forwarded_and_seen_after_its_recall(
@@ -154,6 +160,33 @@ async def test_history_and_search_find_messages_and_sends(client: AsyncClient, s
     assert await client.find_send(client_id="0") is None
 
 
+async def test_sends_are_found_retried_and_forgotten(client: AsyncClient, sandbox: Sandbox) -> None:
+    receipt = await client.send_text("阿华", "daily report", key="日报 1")
+    sent = await client.find_send(key="日报 1")
+    assert sent is not None
+    assert (sent.client_id, sent.text) == (receipt.client_id, "daily report")
+    for conditions in ({"number": sent.number}, {"message_id": receipt.message_id}, {"client_id": receipt.client_id}):
+        found = await client.find_send(**conditions)  # type: ignore[arg-type]
+        assert found is not None
+        assert found.number == sent.number
+    assert await client.find_send(key="日报 1", number=sent.number + 1) is None
+    before = texts(sandbox, "ahua", "xiaoming")
+    assert (await client.retry_send(sent.number)).message_id == receipt.message_id
+    assert texts(sandbox, "ahua", "xiaoming") == before
+
+    await client.send_text("filehelper", "done")
+    assert [each.text for each in await client.list_sends(chat="阿华")] == ["daily report"]
+    assert [each.text for each in await client.list_sends("sent", "failed")] == ["done", "daily report"]
+    newest, *_ = await client.list_sends()
+    assert [each.text for each in await client.list_sends(before=newest.number)] == ["daily report"]
+
+    assert await client.forget_send(sent.number)
+    assert await client.find_send(number=sent.number) is None
+    assert not await client.forget_send(sent.number)
+    with pytest.raises(InvalidRequest):
+        await client.retry_send(sent.number)
+
+
 async def test_contacts_and_chats_are_found_and_changed(client: AsyncClient) -> None:
     ahua = await client.find_contact("阿华")
     assert (ahua.nickname, ahua.kind) == ("阿华", "friend")
@@ -176,10 +209,15 @@ async def test_chatrooms_are_created_renamed_and_left(client: AsyncClient) -> No
     await client.leave_chatroom(renamed)
 
 
-async def test_a_text_can_be_queued(client: AsyncClient) -> None:
+async def test_a_text_can_be_queued_and_sent_by_a_retry(client: AsyncClient, sandbox: Sandbox) -> None:
     queued = await client.queue_text("filehelper", "later", key="later")
     assert (queued.kind, queued.text) == ("text", "later")
-    assert await client.find_send(client_id=queued.client_id) is not None
+    receipt = await client.retry_send(queued.number)
+    assert (receipt.client_id, receipt.chat) == (queued.client_id, "filehelper")
+    sent = await client.find_send(number=queued.number)
+    assert sent is not None
+    assert sent.state == "sent"
+    assert texts(sandbox, "me", "filehelper")[-1] == "later"
 
 
 async def test_the_account_is_known_after_login(client: AsyncClient) -> None:

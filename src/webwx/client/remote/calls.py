@@ -18,6 +18,7 @@ from webwx.client.retry import Backoff, retry
 from webwx.errors import (
     ConnectFailed,
     GatewayFailed,
+    GatewayRefused,
     InvalidSettings,
     ProtocolError,
     SendOutcomeUnknown,
@@ -49,6 +50,32 @@ _PRINTABLE = re.compile(r"[!-~]+")
 
 _NOTHING_DONE = (ConnectFailed, TlsError, GatewayFailed)
 """Errors that mean that the gateway has changed nothing."""
+
+
+def key_of(key: str) -> str:
+    """Return an idempotency key as the gateway gets it: percent-encoded if a header cannot contain it."""
+    return key if _PRINTABLE.fullmatch(key) else quote(key)
+
+
+async def none_if_absent(call: Awaitable[T]) -> T | None:
+    """Return the answer of a call; None if the gateway does not have the requested object."""
+    try:
+        return await call
+    except GatewayRefused as refused:
+        if refused.code == "not-found":
+            return None
+        raise
+
+
+async def is_found(call: Awaitable[object]) -> bool:
+    """Make a call, and return whether the gateway has the object that it names."""
+    try:
+        await call
+    except GatewayRefused as refused:
+        if refused.code == "not-found":
+            return False
+        raise
+    return True
 
 
 class GatewayCalls:
@@ -154,14 +181,25 @@ class GatewayCalls:
             prefer: Header `Prefer`.
             query: Parameters; one that is None is left out.
         """
-        headers = [("Idempotency-Key", key if _PRINTABLE.fullmatch(key) else quote(key))] if key else []
+        headers = [("Idempotency-Key", key_of(key))] if key else []
         headers += [("Prefer", prefer)] if prefer else []
         answer = await self._call("POST", path, body=body, headers=headers, query=query, can_repeat=bool(key))
         return self._decode(answer, kind)
 
-    async def change(self, method: str, path: str, kind: type[T], body: object = None) -> T:
-        """Return the answer of a change that has no idempotency key; the type `None` means an answer without a body."""
-        return self._decode(await self._call(method, path, body=body), kind)
+    async def change(
+        self, method: str, path: str, kind: type[T], body: object = None, *, can_repeat: bool = False
+    ) -> T:
+        """
+        Return the answer of a change that has no idempotency key.
+
+        Args:
+            method: The HTTP method.
+            path: Path below the API's.
+            kind: Type of the answer; the type `None` means an answer without a body.
+            body: Encoded as JSON; None: no body.
+            can_repeat: A second call has the same effect as one.
+        """
+        return self._decode(await self._call(method, path, body=body, can_repeat=can_repeat), kind)
 
     async def download(self, path: str, sink: DownloadSink) -> None:
         """Download a resource into a sink; the call is not retried once bytes have arrived."""

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from webwx.client.dead_letters import DeadLetter
 from webwx.client.recalled import Recalled
+from webwx.client.remote.calls import is_found, key_of, none_if_absent
 from webwx.client.remote.contacts import recipient_of
 from webwx.client.remote.missing import missing
 from webwx.client.remote.pages import PAGE, read_pages
-from webwx.errors import GatewayRefused, NotThroughGateway
 from webwx.model.messages import MessageRecalled
 from webwx.representations.consumers import DeadLetterPage
 from webwx.representations.events import EventsView, EventView, event_of
 from webwx.representations.messages import HistoryPage, RecalledPage
 from webwx.representations.sends import OutboxEntry, SendList, outgoing_of
+from webwx.storage.base import Outgoing
 from webwx.storage.cursors import encode_cursor
 
 if TYPE_CHECKING:
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from webwx.client.remote.calls import GatewayCalls
     from webwx.model.messages import Event
     from webwx.representations.messages import HistoryEntry
-    from webwx.storage.base import Outgoing, State
+    from webwx.storage.base import State
+
+SendPage = tuple[list[Outgoing], int | None]
+"""Sends, and the position of the next page."""
 
 
 class RemoteHistory:
@@ -63,52 +67,54 @@ class RemoteHistory:
         return await read_pages(read, begin=before, limit=limit)
 
     async def find_message(self, which: str | int) -> Event | None:
-        """Find a received event by its number."""
-        if not isinstance(which, int):
-            raise NotThroughGateway("A gateway finds a message by its number, not by the platform's id.")
-        try:
-            return event_of(await self._calls.get(await self._calls.path("messages", which), EventView))
-        except GatewayRefused as refused:
-            if refused.code == "not-found":
-                return None
-            raise
+        """Find a received event by its number or the platform's id."""
+        parts = (which,) if isinstance(which, int) else ("by-id", which)
+        path = await self._calls.path("messages", *parts)
+        view = await none_if_absent(self._calls.get(path, EventView))
+        return None if view is None else event_of(view)
 
     async def read_events(self, after: int, *, since: float, until: float, limit: int) -> list[Event]:
         """Return the events after a number, in the order of arrival."""
-        if since or until:
-            raise NotThroughGateway(
-                "A client of a gateway does not support since= and until= of read_events; use history, which has both."
-            )
         account = await self._calls.number()
-        page = await self._calls.get(
-            "/events", EventsView,
-            {"accounts": account, "after": encode_cursor({account: after}) or None, "limit": min(limit, PAGE)},
-        )  # fmt: skip
-        return [event_of(view) for view in page.events]
+        query: dict[str, object] = {"accounts": account, "since": since or None, "until": until or None}
 
-    async def list_sends(self, *states: State, chat: To | None, limit: int) -> list[Outgoing]:
+        async def read(cursor: str | None, limit: int) -> tuple[list[Event], str | None]:
+            page = await self._calls.get("/events", EventsView, {**query, "after": cursor or None, "limit": limit})
+            return [event_of(view) for view in page.events], page.next if len(page.events) == limit else None
+
+        return await read_pages(read, begin=encode_cursor({account: after}), limit=limit)
+
+    async def list_sends(
+        self, *states: State, chat: To | None, limit: int, before: int | None
+    ) -> list[Outgoing]:  # fmt: skip
         """Return the sends of the outbox, the newest first."""
-        if chat is not None:
-            raise NotThroughGateway("A client of a gateway does not support chat= of list_sends.")
-        path = await self._calls.path("sends")
+        path, which = await self._calls.path("sends"), None if chat is None else recipient_of(chat)
         found: list[Outgoing] = []
         for state in states or (None,):
-            listed = await self._calls.get(path, SendList, {"state": state, "limit": min(limit, PAGE)})
-            found += [outgoing_of(entry) for entry in listed.sends]
-        return sorted(found, key=lambda row: row.created_at, reverse=True)[:limit]
+
+            async def read(before: int | None, limit: int, state: State | None = state) -> SendPage:
+                query = {"state": state, "chat": which, "before": before, "limit": limit}
+                listed = await self._calls.get(path, SendList, query)
+                return [outgoing_of(entry) for entry in listed.sends], listed.before
+
+            found += await read_pages(read, begin=before, limit=limit)
+        return sorted(found, key=lambda row: row.number, reverse=True)[:limit]
 
     async def find_send(
         self, *, key: str = "", number: int = 0, client_id: str = "", message_id: str = ""
     ) -> Outgoing | None:
-        """Find a send of the outbox by its client id."""
-        if key or number or message_id:
-            raise NotThroughGateway("A gateway finds a send by its client_id only.")
-        try:
-            return outgoing_of(await self._calls.get(await self._calls.path("sends", client_id), OutboxEntry))
-        except GatewayRefused as refused:
-            if refused.code == "not-found":
-                return None
-            raise
+        """Find a send of the outbox by its key, number or id."""
+        given = {"id": client_id, "number": number, "key": key_of(key), "message_id": message_id}
+        query = {name: value for name, value in given.items() if value}
+        entry = await none_if_absent(self._calls.get(await self._calls.path("sends", "find"), OutboxEntry, query))
+        return None if entry is None else outgoing_of(entry)
+
+    async def forget_send(self, number: int) -> bool:
+        """Delete a send from the outbox; return False if there is none or it is in progress."""
+        row = await self.find_send(number=number)
+        if row is None:
+            return False
+        return await is_found(self._calls.change("DELETE", await self._calls.path("sends", row.client_id), type(None)))
 
 
 class RemoteRecalled:
@@ -167,13 +173,7 @@ class RemoteDeadLetters:
     async def revive(self, number: int, *, consumer: str) -> bool:
         """Deliver a dead letter once more."""
         path = await self._calls.path("consumers", consumer, "dead-letters", number, "revive")
-        try:
-            await self._calls.change("POST", path, type(None))
-        except GatewayRefused as refused:
-            if refused.code == "not-found":
-                return False
-            raise
-        return True
+        return await is_found(self._calls.change("POST", path, type(None)))
 
 
 def _value_of(entry: HistoryEntry) -> Event | Outgoing:

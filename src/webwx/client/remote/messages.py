@@ -12,8 +12,11 @@ from webwx.representations.messages import Forwarding
 from webwx.representations.sends import MessageToSend, OutboxEntry, SendView, outgoing_of, receipt_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from webwx.client.identities import To
     from webwx.client.remote.calls import GatewayCalls
+    from webwx.client.remote.history import RemoteHistory
     from webwx.model.messages import Event, Message, Receipt
     from webwx.representations.sends import FileToSend
     from webwx.storage.base import Outgoing
@@ -28,10 +31,12 @@ class RemoteMessages:
 
     Args:
         calls: Calls of the gateway.
+        history: Finds sends.
     """
 
-    def __init__(self, calls: GatewayCalls) -> None:
+    def __init__(self, calls: GatewayCalls, history: RemoteHistory) -> None:
         self._calls = calls
+        self._history = history
 
     def __getattr__(self, name: str) -> Any:
         raise missing(name)
@@ -49,20 +54,17 @@ class RemoteMessages:
         return await self.send_text(message.chat, text, key=key)
 
     async def send(self, message: MessageToSend, key: str) -> Receipt:
-        """
-        Send a message, so that the call can be repeated after a lost answer: a message without a key gets a random one.
-
-        Raises:
-            SendOutcomeUnknown: The gateway has stored the send, and has not finished it in time.
-        """
+        """Send a message; one without a key gets a random one, so that the call can be repeated after a lost answer."""
         path, key = await self._calls.path("messages"), key or secrets.token_hex(16)
-        for _ in range(_WAITS):
-            sent = await self._calls.post(path, SendView, message, key=key)
-            if sent.message_id is not None:
-                return receipt_of(sent)
-        raise SendOutcomeUnknown(
-            f"The gateway has not finished the send in time (state {sent.state!r}); find_send shows the outcome later."
-        )
+        return await _receipt_of_last(lambda: self._calls.post(path, SendView, message, key=key))
+
+    async def retry_send(self, number: int) -> Receipt:
+        """Send a queued or refused text again, or a queued file that the gateway keeps."""
+        row = await self._history.find_send(number=number)
+        if row is None:
+            raise InvalidRequest(f"The outbox has no send {number}; nothing was sent.")
+        path = await self._calls.path("sends", row.client_id, "retry")
+        return await _receipt_of_last(lambda: self._calls.change("POST", path, SendView, can_repeat=True))
 
     async def queue_text(self, to: To, text: str, *, key: str = "") -> Outgoing:
         """Store a text in the gateway's outbox, which sends it in the background."""
@@ -89,6 +91,22 @@ class RemoteMessages:
         if not sent.client_id:
             raise InvalidRequest("The receipt has no client_id, so the gateway cannot find the message.")
         await self._calls.change("POST", await self._calls.path("sends", sent.client_id, "recall"), type(None))
+
+
+async def _receipt_of_last(send: Callable[[], Awaitable[SendView]]) -> Receipt:
+    """
+    Repeat a call of a send until the send has an outcome, and return its receipt.
+
+    Raises:
+        SendOutcomeUnknown: The gateway has stored the send, and has not finished it in time.
+    """
+    for _ in range(_WAITS):
+        sent = await send()
+        if sent.message_id is not None:
+            return receipt_of(sent)
+    raise SendOutcomeUnknown(
+        f"The gateway has not finished the send in time (state {sent.state!r}); find_send shows the outcome later."
+    )
 
 
 def number_of(message: object) -> int:
