@@ -258,7 +258,7 @@ class AccountPort(Protocol):
     async def find_send(
         self, client_id: str = "", *, number: int = 0, key: str = "", message_id: str = ""
     ) -> Outgoing | None:
-        """Return a send by its id, its number, its idempotency key, or the platform's id; None if there is no such send."""
+        """Return a send by its id, number, idempotency key or message id; None if there is no such send."""
         ...
 
     async def retry_send(self, client_id: str, *, wait: float = 25.0) -> Sent:
