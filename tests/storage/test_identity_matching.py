@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from webwx.model.contacts import Contact, ContactId, Member
 from webwx.model.identities import Evidence, Face
-from webwx.storage.identity_matching import LinkedContact, compare, contact_of, digest_of_all, judge, with_real_ids
+from webwx.storage.identity_matching import (
+    LinkedContact,
+    PeoplePass,
+    compare,
+    contact_of,
+    digest_of_all,
+    judge,
+    with_real_ids,
+)
 
 ME = ContactId("@me")
 ANN = Contact(id=ContactId("@ann"), nickname="Ann", avatar=123_456_789)
@@ -25,6 +33,14 @@ def test_contacts_are_new_changed_or_unchanged() -> None:
 
 def test_the_digest_of_all_contacts_does_not_depend_on_their_order() -> None:
     assert digest_of_all([ANN, BEN]) == digest_of_all([BEN, ANN]) != digest_of_all([ANN])
+
+
+def test_a_pass_over_people_omits_chatrooms_and_has_the_digest_of_all() -> None:
+    room = Contact(id=ContactId("@@room"), nickname="Room", kind="chatroom")
+    for contacts, has_chatrooms in (([ANN, BEN], False), ([ANN, room, BEN], True)):
+        people = PeoplePass(contacts)
+        assert list(people) == [ANN, BEN]
+        assert (people.has_chatrooms, people.digest) == (has_chatrooms, digest_of_all(contacts))
 
 
 def test_a_real_id_makes_an_identity_certain() -> None:

@@ -105,8 +105,12 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def display_name(self) -> str:
         """The name to show: the remark, else the nickname, else the first members' names, else the id."""
-        members = ", ".join(member.name for member in self.members[:_SHOWN_MEMBERS])
-        return self.remark or self.nickname or members or self.id
+        return (
+            self.remark
+            or self.nickname
+            or ", ".join(member.name for member in self.members[:_SHOWN_MEMBERS])
+            or self.id
+        )
 
 
 class Lookup(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,7 @@ from webwx.model.contacts import BUILT_IN, Contact, ContactId, Kind
 from webwx.model.identities import Evidence, Face, Finding, evidence_of, is_lasting, match
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from webwx.model.identities import Identity
 
@@ -59,9 +59,41 @@ class Verdict(NamedTuple):
     waits: bool = False
 
 
+class PeoplePass:
+    """
+    One pass over contacts that yields all but the chatrooms, and shows afterwards what it passed.
+
+    Args:
+        contacts: The contacts; an iteration may take long.
+    """
+
+    def __init__(self, contacts: Iterable[Contact]) -> None:
+        self.has_chatrooms: bool = False
+        """Whether there are chatrooms among the contacts."""
+        self._contacts = contacts
+        self._sum = 0
+
+    def __iter__(self) -> Iterator[Contact]:
+        for contact in self._contacts:
+            self._sum += _digest_of(contact)
+            if contact.kind == "chatroom":
+                self.has_chatrooms = True
+            else:
+                yield contact
+
+    @property
+    def digest(self) -> bytes:
+        """Digest of all contacts, in any order."""
+        return _digest_of_sum(self._sum)
+
+
 def digest_of_all(contacts: Iterable[Contact]) -> bytes:
     """Return a digest of contacts that does not depend on their order."""
-    return (sum(map(_digest_of, contacts)) % 2**64).to_bytes(8, "big")
+    return _digest_of_sum(sum(map(_digest_of, contacts)))
+
+
+def _digest_of_sum(digests: int) -> bytes:
+    return (digests % 2**64).to_bytes(8, "big")
 
 
 def _digest_of(value: object) -> int:

@@ -27,7 +27,7 @@ from tests.storage.arrivals import (
 )
 
 from webwx.errors import AlreadyRunning, StorageError
-from webwx.model.contacts import ContactId
+from webwx.model.contacts import Contact, ContactId
 from webwx.storage.base import EntryQuery, IdentityQuery, SendQuery, TimerQuery
 from webwx.storage.locks import make_private
 from webwx.storage.lookup import find_message, find_send
@@ -38,6 +38,33 @@ if TYPE_CHECKING:
     pass
 
 FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list of the statements that journals run which are opened later."""
+    traced: list[str] = []
+    connect = sqlite3.connect
+
+    def tracing(*values: object, **options: object) -> sqlite3.Connection:
+        db = connect(*values, **options)  # type: ignore[call-overload]  # as it was called
+        db.set_trace_callback(traced.append)
+        assert isinstance(db, sqlite3.Connection)
+        return db
+
+    monkeypatch.setattr(sqlite3, "connect", tracing)
+    return traced
+
+
+async def test_a_login_and_its_identities_are_two_transactions(statements: list[str], journal: SqliteJournal) -> None:
+    ann = Contact(id=FRIEND, nickname="Ann")
+    account = journal.account(UIN)
+    assert await account.position(OWN) is None
+    await account.open_login(OWN, b"begin", 0, [ann])
+    await account.identities.identify(OWN, [ann], complete=True, time=0)
+
+    transactions = [each for each in "\n".join(statements).split("COMMIT") if "CREATE TABLE" not in each]
+    assert sum("INSERT" in each for each in transactions) == 2
 
 
 class TestIngest:
@@ -65,28 +92,16 @@ class TestIngest:
             assert [zlib.decompress(body) for (body,) in db.execute("SELECT body FROM batches")] == [batch.body]
 
     async def test_the_number_of_statements_does_not_grow_with_the_batch(
-        self, account: SqliteAccount, path: Path, monkeypatch: pytest.MonkeyPatch
+        self, statements: list[str], journal: SqliteJournal
     ) -> None:
         counts = {}
-        traced: list[str] = []
-        connect = sqlite3.connect
-
-        def tracing(*values: object, **options: object) -> sqlite3.Connection:
-            db = connect(*values, **options)  # type: ignore[call-overload]  # as it was called
-            db.set_trace_callback(traced.append)
-            assert isinstance(db, sqlite3.Connection)
-            return db
-
-        monkeypatch.setattr(sqlite3, "connect", tracing)
-        journal = SqliteJournal(path.with_name("other.journal"))
         account = await opened(journal)
         consumer = await account.consumer("bot")
         for count in (1, 20, 200):
-            traced.clear()
+            statements.clear()
             await account.ingest(arrival(*messages(1_000 * count, count)))
-            counts[count] = len(traced)
+            counts[count] = len(statements)
             await consumer.take(1_000)
-        await journal.close()
 
         assert counts[20] <= counts[1] + 1
         assert counts[200] <= counts[1] + 1

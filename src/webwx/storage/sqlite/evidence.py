@@ -9,7 +9,7 @@ import msgspec
 from webwx.errors import StorageError
 from webwx.model.identities import Evidence, Face, Identified, is_lasting
 from webwx.protocol.codec import clean_text
-from webwx.storage.identity_matching import LinkedContact, compare, judge, with_real_ids
+from webwx.storage.identity_matching import LinkedContact, PeoplePass, compare, judge, with_real_ids
 from webwx.storage.sqlite.bulk import as_list, insert, select
 from webwx.storage.sqlite.links import (
     ALWAYS,
@@ -24,7 +24,7 @@ from webwx.storage.sqlite.links import (
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from webwx.model.contacts import Contact, ContactId
     from webwx.model.identities import Finding, IdentityKind
@@ -50,22 +50,22 @@ class _IdentifyCall(NamedTuple):
 
 
 def identify(
-    db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Iterable[Contact], *, digest: bytes | None,
+    db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Iterable[Contact], *, is_complete: bool,
     time: float,
 ) -> list[Identified]:  # fmt: skip
-    """Match contacts with identities; `digest` is the digest of all contacts of the login, if these are all."""
+    """Match contacts with identities; a list of all contacts of the login is stored with its digest."""
     login, listed = login_of(db, account, own_id)
-    is_complete = digest is not None
     # Before the first complete list of a login, a contact that is still missing may fit better.
     may_wait = not is_complete and listed is None
     call = _IdentifyCall(account, login, own_id, is_complete=is_complete, may_wait=may_wait, time=time)
     if not is_complete and next(iter(contacts), None) is None:
         return []  # because reading the links takes time for each contact of the login
+    people = PeoplePass(contacts)
+    identified = _identify_some(db, call, people)
+    if people.has_chatrooms:  # after the people, because a chatroom is recognised by its members
+        identified += _identify_some(db, call, (each for each in contacts if each.kind == "chatroom"))
     if is_complete:
-        db.execute("UPDATE logins SET listed = ? WHERE login = ?", (digest, login))
-    identified: list[Identified] = []
-    for is_room in (False, True):  # people first, because a chatroom is recognised by its members
-        identified += _identify_some(db, call, (each for each in contacts if (each.kind == "chatroom") is is_room))
+        db.execute("UPDATE logins SET listed = ? WHERE login = ?", (people.digest, login))
     return identified
 
 
@@ -124,14 +124,19 @@ def _link(db: sqlite3.Connection, call: _IdentifyCall, compared: Comparison) -> 
 
 
 def _write_links(
-    db: sqlite3.Connection, call: _IdentifyCall, linked: Iterable[tuple[ContactId, int, SeenContact, Finding]],
+    db: sqlite3.Connection, call: _IdentifyCall, linked: Sequence[tuple[ContactId, int, SeenContact, Finding]],
     faces: Mapping[Face, int],
 ) -> None:  # fmt: skip
     """Link contacts to their identities, each with a face that holds its current evidence."""
-    links: list[tuple[LinkRow, str]] = []
+    origins = [
+        LinkOrigin(by=each.by, confidence=each.confidence, reasons=each.reasons, candidates=each.candidates)
+        for *_, each in linked
+    ]
+    rows = finding_rows(db, set(origins))
+    links: list[LinkRow] = []
     new_faces: list[tuple[int, int, int, str]] = []
     (last,) = db.execute("SELECT coalesce(max(face), 0) FROM faces").fetchone()
-    for each, number, (evidence, name, digest), finding in linked:
+    for (each, number, (evidence, name, digest), finding), origin in zip(linked, origins, strict=True):
         login, face = call.login_of(each), 0
         if finding.face is not None:
             before = finding.face.evidence
@@ -141,16 +146,13 @@ def _write_links(
         if not face:
             face = last + len(new_faces) + 1
             new_faces.append((face, number, login, as_json(evidence)))
-        found = LinkOrigin(
-            by=finding.by, confidence=finding.confidence, reasons=finding.reasons, candidates=finding.candidates
-        )
-        links.append((LinkRow(call.account, login, each, number, name, digest, face, 0, call.time), as_json(found)))
+        links.append(LinkRow(call.account, login, each, number, name, digest, face, rows[origin], call.time))
     insert(db, "faces", new_faces)
-    rows = finding_rows(db, {found for _, found in links})
-    insert(db, "links", [row._replace(finding=rows[found]) for row, found in links])
+    insert(db, "links", links)
+    matched = as_list(number for _, number, _, finding in linked if finding.face is not None)
     db.execute(
         "UPDATE identities SET login = max(login, ?) WHERE number IN (SELECT value FROM json_each(?))",
-        (call.login, as_list(row.number for row, _ in links if row.login)),
+        (call.login, matched),
     )
 
 

@@ -79,19 +79,13 @@ class SqliteIdentityStore:
         """Match the contacts of a login with identities, in one transaction."""
         account = await self._account()
         noted = [(ContactId(clean_text(each)), clean_text(real_id)) for each, real_id in real_ids.items()]
-        digest: bytes | None = None
-        is_known = False
-        if complete:
-            # In the reader thread: mostly all contacts are known, and then nothing is written.
-            listed, digest = await self._reader.do(
-                lambda db: (login_of(db, account, own_id)[1], digest_of_all(contacts))
-            )
-            is_known = listed == digest
-            if is_known and not noted:
-                return []
+        # In the reader thread: mostly all contacts are known, and then nothing is written.
+        is_known = complete and await self._reader.do(lambda db: _is_listed(db, account, own_id, contacts))
+        if is_known and not noted:
+            return []
 
         def store(db: sqlite3.Connection) -> list[Identified]:
-            found = [] if is_known else identify(db, account, own_id, contacts, digest=digest, time=time)
+            found = [] if is_known else identify(db, account, own_id, contacts, is_complete=complete, time=time)
             login, _ = login_of(db, account, own_id)
             found += filter(None, (_note_real_id(db, account, login, *each) for each in noted))
             if complete and not is_known:
@@ -164,6 +158,12 @@ class SqliteIdentityStore:
 
 
 # -- real ids --------------------------------------------------------------------------------------------------------
+
+
+def _is_listed(db: sqlite3.Connection, account: int, own_id: ContactId, contacts: Iterable[Contact]) -> bool:
+    """Return whether the last complete list of a login had the same contacts."""
+    _, listed = login_of(db, account, own_id)
+    return listed is not None and listed == digest_of_all(contacts)
 
 
 def _note_real_id(
@@ -259,11 +259,11 @@ def _is_free(db: sqlite3.Connection, number: int, row: LinkRow) -> bool:
 
 def _move(db: sqlite3.Connection, link: ResolvedLink, number: int, found: LinkOrigin) -> None:
     """Move a link to another identity, with its own face."""
-    row, written = link.row, as_json(found)
+    row = link.row
     face = new_face(db, number, row.login, link.evidence)
     db.execute(
         "UPDATE links SET number = ?, face = ?, finding = ? WHERE account = ? AND login = ? AND id = ?",
-        (number, face, finding_rows(db, [written])[written], row.account, row.login, row.id),
+        (number, face, finding_rows(db, [found])[found], row.account, row.login, row.id),
     )
     if all(each.row.face != row.face for each in links_of_number(db, row.account, row.number)):
         db.execute("DELETE FROM faces WHERE face = ?", (row.face,))
@@ -282,7 +282,7 @@ def _existing(db: sqlite3.Connection, account: int, current: int, number: int) -
 
 def _merge(db: sqlite3.Connection, account: int, kept: int, gone: int) -> None:
     for link in links_of_number(db, account, gone):
-        found = as_json(msgspec.structs.replace(link.how, by="hand", confidence=1.0))
+        found = msgspec.structs.replace(link.how, by="hand", confidence=1.0)
         db.execute(
             "UPDATE links SET number = ?, finding = ? WHERE account = ? AND login = ? AND id = ?",
             (kept, finding_rows(db, [found])[found], link.row.account, link.row.login, link.row.id),

@@ -274,26 +274,28 @@ class SqliteAccount:
     async def _account(self) -> int:
         """Return the account's row; create it when it is needed."""
         if self._row is None:
-            known = "SELECT account FROM accounts WHERE uin = ?"
-            found = await self._reader.do(lambda db: db.execute(known, (self._uin,)).fetchone())
-            if found is None:
-
-                def make(db: sqlite3.Connection) -> tuple[int]:
-                    db.execute("INSERT OR IGNORE INTO accounts (uin) VALUES (?)", (self._uin,))
-                    row: tuple[int] = db.execute(known, (self._uin,)).fetchone()
-                    return row
-
-                found = await self._writer.do(make)
-            self._row = int(found[0])
+            found = await self._reader.do(self._find_account)
+            self._row = await self._writer.do(self._make_account) if found is None else found
         return self._row
+
+    def _find_account(self, db: sqlite3.Connection) -> int | None:
+        found = db.execute("SELECT account FROM accounts WHERE uin = ?", (self._uin,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def _make_account(self, db: sqlite3.Connection) -> int:
+        """Return the account's row; create it if it does not exist."""
+        found = self._find_account(db)
+        if found is None:
+            found = int(db.execute("INSERT INTO accounts (uin) VALUES (?)", (self._uin,)).lastrowid or 0)
+        return found
 
     # -- batches -----------------------------------------------------------------------------------------------------
 
     async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
         """Begin a new login; if the account had an earlier one, store a gap."""
-        account = await self._account()
 
-        def store(db: sqlite3.Connection) -> tuple[int, StoredBatch]:
+        def store(db: sqlite3.Connection) -> tuple[int, int, StoredBatch]:
+            account = self._make_account(db)
             before = db.execute(
                 "SELECT own_id, last_at FROM logins WHERE account = ? ORDER BY last_at DESC LIMIT 1", (account,)
             ).fetchone()
@@ -310,24 +312,26 @@ class SqliteAccount:
             if before is not None and before[0] != own_id:
                 arrival = Arrival(body=b"", items=(gap_between(before[1], time),), position=position, time=time)
                 stored = self._store(db, account, login, own_id, arrival)
-            return login, stored
+            return account, login, stored
 
-        login, _ = await self._writer.do(store, then=lambda result: self._stream.publish(result[1]))
+        self._row, login, _ = await self._writer.do(store, then=lambda result: self._stream.publish(result[2]))
         self._login = (login, own_id)
 
     async def position(self, own_id: ContactId) -> bytes | None:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""
-        account = await self._account()
         found = await self._reader.do(
             lambda db: db.execute(
-                "SELECT login, position FROM logins WHERE account = ? AND own_id = ?", (account, own_id)
+                "SELECT account, login, position FROM accounts JOIN logins USING (account)"
+                " WHERE uin = ? AND own_id = ?",
+                (self._uin, own_id),
             ).fetchone()
         )
         if found is None:
             return None
-        self._login = (found[0], own_id)
-        position: bytes = found[1]
-        return position
+        self._row, login, position = found
+        self._login = (login, own_id)
+        stored: bytes = position
+        return stored
 
     async def ingest(self, arrival: Arrival) -> int:
         """

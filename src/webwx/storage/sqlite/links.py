@@ -104,13 +104,16 @@ def links_of_number(db: sqlite3.Connection, account: int, number: int) -> list[R
     return read_links(db, LOGINS_OF_ACCOUNT, "l.number = :number", account=account, number=number)
 
 
-def finding_rows(db: sqlite3.Connection, wanted: Collection[str]) -> dict[str, int]:
+def finding_rows(db: sqlite3.Connection, origins: Collection[LinkOrigin]) -> dict[LinkOrigin, int]:
     """Return the row of each origin, and store the new ones."""
-    insert(db, "findings (found)", [(each,) for each in wanted], verb="INSERT OR IGNORE")
-    rows = select(
-        db, ("found", "finding"), "FROM findings WHERE found IN (SELECT value FROM json_each(?))", (as_list(wanted),)
-    )
-    return dict(rows)
+    wanted = {each: as_json(each) for each in origins}
+    insert(db, "findings (found)", [(each,) for each in wanted.values()], verb="INSERT OR IGNORE")
+    found = select(
+        db, ("found", "finding"), "FROM findings WHERE found IN (SELECT value FROM json_each(?))",
+        (as_list(wanted.values()),),
+    )  # fmt: skip
+    rows = dict(found)
+    return {origin: rows[each] for origin, each in wanted.items()}
 
 
 def changed_face(db: sqlite3.Connection, link: ResolvedLink, evidence: str, since: int) -> int:
