@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from webwx.errors import InvalidSettings
 
 if TYPE_CHECKING:
@@ -21,6 +23,23 @@ DEFAULT_ACCOUNT = "default"
 
 _ACCOUNT = re.compile(r"\w([\w.-]{0,62}\w)?")
 _CONTACTS = ".contacts.json"
+
+
+class LoginName(msgspec.Struct, frozen=True):
+    """Name of a saved login and its journal."""
+
+    account: str
+    """Name that the user chose for the account."""
+    place: str
+    """Server or profile of the login, as the name of a file."""
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.place}"
+
+
+def login_name(account: str, *, host: str | None, server: str | None) -> LoginName:
+    """Return the name of an account's login on a server or with a profile."""
+    return LoginName(account, _place_name(host, server))
 
 
 class AccountFolder:
@@ -39,7 +58,11 @@ class AccountFolder:
 
     def login_path(self, account: str, *, host: str | None, server: str | None) -> Path:
         """Return the file of an account's login on a server or with a profile."""
-        return self._folder_of(account) / f"{_login_name(host, server)}.json"
+        return self.path_of(login_name(account, host=host, server=server))
+
+    def path_of(self, name: LoginName) -> Path:
+        """Return the file of a login."""
+        return self._folder_of(name.account) / f"{name.place}.json"
 
     def login_paths(self) -> Iterator[tuple[str, Path]]:
         """Yield the account name and the file of every saved login."""
@@ -75,7 +98,7 @@ def check_account_name(name: str) -> str:
     return name
 
 
-def _login_name(host: str | None, server: str | None) -> str:
+def _place_name(host: str | None, server: str | None) -> str:
     # One server can hold a login of each profile, and web is the default profile of a server.
     profile = host or ("web" if server else "filehelper")
     if not server:

@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any, BinaryIO
 
+    from webwx.storage.account_folder import LoginName
+
 RETENTION_DAYS = 90
 """Days that entries and sends are kept by default."""
 
@@ -1113,4 +1115,52 @@ class RecordStore(Protocol):
 
     async def close(self) -> None:
         """Store pending changes and close the records; later calls raise `StorageError`."""
+        ...
+
+
+class Storage(Protocol):
+    """
+    Everything that an installation stores: saved logins, their journals, and the records of its gateway.
+
+    A journal of a storage holds the accounts that logged in under one name, the latest first. Journals and records are
+    closed by `close`, so a caller need not close them.
+    """
+
+    @property
+    def place(self) -> str:
+        """Where it is, without a user name and a password: a path, or a description of the database."""
+        ...
+
+    def login(self, name: LoginName) -> LoginStore:
+        """
+        Return the store of a login, which need not exist yet.
+
+        Raises:
+            InvalidSettings: The storage encrypts logins, and there is no passphrase.
+            StorageError: A package for the encryption is missing, or the system has no keyring.
+        """
+        ...
+
+    def journal(self, name: LoginName) -> Journal:
+        """Return the journal of a login; it is created when it is first needed."""
+        ...
+
+    async def has_journal(self, name: LoginName) -> bool:
+        """Return whether there is a journal of a login."""
+        ...
+
+    def records(self) -> RecordStore:
+        """Return the records of the gateway; they are created when they are first needed."""
+        ...
+
+    async def list_logins(self) -> dict[LoginName, bytes | None]:
+        """Return the stored form of each saved login, perhaps encrypted; None for one that cannot be read."""
+        ...
+
+    async def list_changes(self) -> dict[LoginName, int]:
+        """Return a number for each saved login, which differs after each change of it."""
+        ...
+
+    async def close(self) -> None:
+        """Close everything that was opened here."""
         ...

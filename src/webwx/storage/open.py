@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
 from webwx.errors import InvalidSettings
 from webwx.storage.base import AUDIT_ENTRIES, RETENTION_DAYS
+from webwx.storage.database_url import is_database_url
 from webwx.storage.leases import DEFAULT_TIMES
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from webwx.storage.base import Journal, JournalFile, RecordStore
+    from webwx.storage.base import Journal, JournalFile, RecordStore, Storage
     from webwx.storage.leases import ClusterMember, Leases, LeaseTimes, SharedJournal
+    from webwx.storage.postgres.checkup import DatabaseCheckup
     from webwx.storage.sqlite.checkup import Checkup
-
-_POSTGRES = {"postgresql", "postgres"}
-"""Schemes of the URLs of PostgreSQL."""
 
 
 def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> Journal:
@@ -45,20 +44,58 @@ def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTI
         from webwx.storage.memory.journal import MemoryJournal
 
         return MemoryJournal(retention_days=retention_days)
-    scheme, separator, rest = place.partition("://")
-    if scheme in _POSTGRES and separator:
+    if is_database_url(place):
         _require_driver()
         from webwx.storage.postgres.journal import PostgresJournal
 
         return PostgresJournal(place, retention_days=retention_days)
+    scheme, separator, rest = place.partition("://")
     if separator:
         if scheme != "sqlite" or not rest.startswith("/"):
-            raise InvalidSettings(
-                f"No journal can be opened at {place!r}; use a path, sqlite:///PATH, "
+            raise InvalidSettings(  # without the rest, which may contain a password
+                f"No engine opens a journal at '{scheme}://'; use a path, sqlite:///PATH, "
                 "postgresql://HOST/DATABASE or memory:."
             )
         place = unquote(rest[1:])
     return open_journal_file(place, retention_days=retention_days)
+
+
+def open_storage(
+    place: str | os.PathLike[str],
+    *,
+    passphrase: str | None = None,
+    passphrase_from: Literal["keyring"] | None = None,
+    retention_days: float = RETENTION_DAYS,
+) -> Storage:
+    """
+    Return the storage of an installation: a folder, or a PostgreSQL database.
+
+    Args:
+        place: The path of a folder; or `postgresql://` and a host and a database, as for `psql`, which needs
+            `webwx[postgres]`.
+        passphrase: Encrypts the saved logins; needs `webwx[crypto]`. In a database they are always encrypted.
+        passphrase_from: `keyring`: the system keyring stores a passphrase for each login; for a folder only.
+        retention_days: Days after which entries and sends are deleted; 0 keeps everything.
+
+    Raises:
+        InvalidSettings: The URL is not valid, or no engine supports it.
+    """
+    text = os.fspath(place)
+    if is_database_url(text):
+        _require_driver()
+        from webwx.storage.postgres.storage import PostgresStorage
+
+        return PostgresStorage(text, passphrase=passphrase, retention_days=retention_days)
+    scheme, separator, _ = text.partition("://")
+    if separator:
+        raise InvalidSettings(
+            f"No engine opens a storage at '{scheme}://'; use a folder or postgresql://HOST/DATABASE."
+        )
+    from webwx.storage.sqlite.storage import SqliteStorage
+
+    return SqliteStorage(
+        text, passphrase=passphrase, passphrase_from=passphrase_from, retention_days=retention_days
+    )  # fmt: skip
 
 
 def _require_driver() -> None:
@@ -69,8 +106,7 @@ def _require_driver() -> None:
 
 
 def _require_shared(url: str) -> None:
-    scheme, separator, _ = url.partition("://")
-    if scheme not in _POSTGRES or not separator:
+    if not is_database_url(url):
         raise InvalidSettings("Several machines can share only a database; use postgresql://HOST/DATABASE.")
     _require_driver()
 
@@ -105,15 +141,15 @@ def open_records(url: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTR
         from webwx.storage.memory.records import MemoryRecordStore
 
         return MemoryRecordStore(audit_entries=audit_entries)
-    scheme, separator, _ = place.partition("://")
-    if scheme in _POSTGRES and separator:
+    if is_database_url(place):
         _require_driver()
         from webwx.storage.postgres.records import PostgresRecordStore
 
         return PostgresRecordStore(place, audit_entries=audit_entries)
+    scheme, separator, _ = place.partition("://")
     if separator:
         raise InvalidSettings(
-            f"No records can be opened at {place!r}; use a path, postgresql://HOST/DATABASE or memory:."
+            f"No engine opens records at '{scheme}://'; use a path, postgresql://HOST/DATABASE or memory:."
         )
     from webwx.storage.sqlite.records import SqliteRecordStore
 
@@ -168,6 +204,19 @@ def check_up(path: Path) -> Checkup:
     from webwx.storage.sqlite import checkup
 
     return checkup.check_up(path)
+
+
+async def check_up_database(url: str) -> DatabaseCheckup:
+    """
+    Check a PostgreSQL database without changing it.
+
+    Raises:
+        InvalidSettings: The URL is not valid, or the driver is not installed.
+    """
+    _require_driver()
+    from webwx.storage.postgres import checkup
+
+    return await checkup.check_up(url)
 
 
 def copied(path: Path) -> AbstractContextManager[Path]:

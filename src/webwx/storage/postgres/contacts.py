@@ -130,7 +130,7 @@ async def keep_contacts(
         )  # fmt: skip
         names = [(name, each.id) for each in some.values() for name in {each.nickname, each.remark} if name]
         await db.execute(
-            "INSERT INTO names SELECT $1, webwx_key(n.name), n.id"
+            "INSERT INTO names (login, name, id, text) SELECT $1, webwx_key(n.name), n.id, n.name"
             " FROM unnest($2::varchar[], $3::varchar[]) n (name, id) ON CONFLICT DO NOTHING",
             login, [name for name, _ in names], [each for _, each in names],
         )  # fmt: skip

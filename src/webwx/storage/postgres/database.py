@@ -20,12 +20,12 @@ import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
 from webwx.errors import StorageError
 from webwx.storage.base import LOOK_EVERY, Fence, NotOwner
+from webwx.storage.database_url import check_database_url, describe_database
 from webwx.storage.postgres.schema import migrate
 from webwx.storage.postgres.text import decode_text, encode_text
 
@@ -86,12 +86,16 @@ class PostgresDatabase:
         watch: Called in the thread of the connections every few seconds to check the database.
         timeout: Seconds until a statement, or an attempt to connect, is given up; default: those of the member, or
             half a minute.
+
+    Raises:
+        InvalidSettings: The URL is not valid.
     """
 
     def __init__(
         self, url: str, member: ClusterMember | None = None, *, watch: Callable[[], Awaitable[None]] | None = None,
         timeout: float | None = None,
     ) -> None:  # fmt: skip
+        check_database_url(url)
         self._url = url
         self._timeout = timeout or (TIMEOUT if member is None else member.timeout)
         self._settings = {
@@ -100,7 +104,7 @@ class PostgresDatabase:
             # A stopped process must not keep the lock of an account.
             "idle_in_transaction_session_timeout": f"{min(self._timeout, _LONGEST_IDLE) * 1_000:.0f}",
         }
-        self._place = _place_of(url)
+        self._place = describe_database(url)
         self._fence = None if member is None else member.fence
         self._epochs: dict[int, int] = {}
         """Epoch of each account that this process has used without a fence."""
@@ -329,16 +333,8 @@ class PostgresDatabase:
 
     async def connect(self) -> Connection:
         """Return a new connection to a migrated database."""
-        connection = await asyncpg.connect(
-            self._url, timeout=self._timeout, command_timeout=self._timeout, server_settings=self._settings,
-            statement_cache_size=512,
-        )  # fmt: skip
+        connection = await open_connection(self._url, self._settings, self._timeout)
         try:
-            # An array of `text` takes no codec of its elements, so statements take arrays of `varchar`.
-            for kind in ("text", "varchar"):
-                await connection.set_type_codec(
-                    kind, schema="pg_catalog", encoder=encode_text, decoder=decode_text, format="binary"
-                )
             async with self._migrating:
                 if not self._is_migrated:
                     await migrate(connection, self._place)
@@ -357,20 +353,7 @@ class PostgresDatabase:
             raise self._failure(verb, error) from None
 
     def _failure(self, verb: str, error: BaseException) -> StorageError:
-        return StorageError(f"The journal in {self._place} cannot be {verb}: {self._explain(error)}")
-
-    def _explain(self, error: BaseException) -> str:
-        """Return a sentence about an error that contains no stored value."""
-        if isinstance(error, asyncpg.PostgresError):
-            code = error.sqlstate or ""
-            if code.startswith(_EXPLAINED):
-                return f"{error}."
-            return f"PostgreSQL refused it ({type(error).__name__}, {code})."
-        if isinstance(error, TimeoutError):
-            return f"no answer within {self._timeout:g} seconds."
-        if isinstance(error, OSError):
-            return f"{error.strerror or 'the connection was lost'}."
-        return "the connection was lost."
+        return StorageError(f"The journal in {self._place} cannot be {verb}: {explain(error, self._timeout)}")
 
 
 class SessionLocks:
@@ -468,6 +451,26 @@ async def hold(connection: Connection, fence: Fence) -> None:
         raise NotOwner("Another process owns this account now.")
 
 
+async def open_connection(url: str, settings: dict[str, str], timeout: float) -> Connection:
+    """
+    Return a new connection that encodes text as this engine does; the schema may be of any version.
+
+    Args:
+        url: The URL of the database.
+        settings: Settings of the session.
+        timeout: Seconds until a statement, or an attempt to connect, is given up.
+    """
+    connection = await asyncpg.connect(
+        url, timeout=timeout, command_timeout=timeout, server_settings=settings, statement_cache_size=512
+    )
+    # An array of `text` takes no codec of its elements, so statements take arrays of `varchar`.
+    for kind in ("text", "varchar"):
+        await connection.set_type_codec(
+            kind, schema="pg_catalog", encoder=encode_text, decoder=decode_text, format="binary"
+        )
+    return connection
+
+
 async def _disconnect(connection: Connection) -> None:
     with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
         await connection.close(timeout=1.0)
@@ -484,11 +487,18 @@ def _settle(answer: asyncio.Future[T], done: asyncio.Future[T]) -> None:
         answer.set_exception(failure)
 
 
-def _place_of(url: str) -> str:
-    """Return host and name of a database, without the user and the password."""
-    parts = urlsplit(url)
-    host = parts.hostname or parse_qs(parts.query).get("host", [""])[0] or "this machine"
-    return f"the database {parts.path.strip('/') or 'of the user'!r} on {host}"
+def explain(error: BaseException, timeout: float = TIMEOUT) -> str:
+    """Return a sentence about an error of a statement with a time limit; it contains no stored value."""
+    if isinstance(error, asyncpg.PostgresError):
+        code = error.sqlstate or ""
+        if code.startswith(_EXPLAINED):
+            return f"{error}."
+        return f"PostgreSQL refused it ({type(error).__name__}, {code})."
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout:g} seconds."
+    if isinstance(error, OSError):
+        return f"{error.strerror or 'the connection was lost'}."
+    return "the connection was lost."
 
 
 _databases: weakref.WeakSet[PostgresDatabase] = weakref.WeakSet()

@@ -79,12 +79,23 @@ class PostgresJournal:
         """Close the journal."""
         await self.close()
 
-    def account(self, uin: int) -> PostgresAccount:
-        """Return an account's part."""
+    def account(self, uin: int, *, login: str = "") -> PostgresAccount:
+        """
+        Return an account's part.
+
+        Args:
+            uin: The account's number at the platform.
+            login: Name of the saved login under which the account logs in; empty for none.
+        """
         return PostgresAccount(
-            uin, self._database, self._appender, self._sender, self._copies, announcer=self._announcer,
-            retention=self._retention, consumers=self._consumers, rosters=self._rosters.setdefault(uin, OpenRosters()),
+            uin, self._database, self._appender, self._sender, self._copies, login_name=clean_text(login),
+            announcer=self._announcer, retention=self._retention, consumers=self._consumers,
+            rosters=self._rosters.setdefault(uin, OpenRosters()),
         )  # fmt: skip
+
+    def of_login(self, name: str) -> LoginJournal:
+        """Return the part of the journal that belongs to a saved login, by its name."""
+        return LoginJournal(name, self)
 
     def _reached(self) -> dict[int, int]:
         """Return how far the consumers of this process have read, by their rows."""
@@ -118,6 +129,19 @@ class PostgresJournal:
         """Yield all accounts that have entries, and from then on those that have new ones, stored by any process."""
         return moved(self._database)
 
+    async def accounts_of(self, login: str) -> list[int]:
+        """Return the numbers of the accounts that logged in under a name, the latest login first."""
+        rows = await self._database.read(
+            lambda db: db.fetch("SELECT account FROM login_names WHERE name = $1 ORDER BY opened_at DESC", login)
+        )
+        return [row["account"] for row in rows]
+
+    async def close_consumers(self, accounts: Collection[int]) -> None:
+        """Close the consumers of some accounts that this object has opened."""
+        for consumer in tuple(self._consumers):
+            if consumer.account in accounts:
+                await consumer.close()
+
     async def close(self) -> None:
         """Close all consumers, store pending changes, and close the journal."""
         try:
@@ -131,17 +155,50 @@ class PostgresJournal:
             self._copies.close()
 
 
+class LoginJournal:
+    """
+    The part of a journal that belongs to one saved login: the accounts that logged in under its name.
+
+    Args:
+        name: Name of the login.
+        journal: The journal of the database; it stays open when this object is closed.
+    """
+
+    def __init__(self, name: str, journal: PostgresJournal) -> None:
+        self._name = name
+        self._journal = journal
+        self._used: set[int] = set()
+        """Accounts whose part was requested."""
+
+    def __repr__(self) -> str:
+        return f"LoginJournal({self._journal!r})"
+
+    def account(self, uin: int) -> PostgresAccount:
+        """Return an account's part; the account belongs to this login from its first use on."""
+        self._used.add(uin)
+        return self._journal.account(uin, login=self._name)
+
+    async def accounts(self) -> list[int]:
+        """Return the numbers of the accounts that logged in under this name, the latest login first."""
+        return await self._journal.accounts_of(self._name)
+
+    async def close(self) -> None:
+        """Close the consumers of these accounts."""
+        await self._journal.close_consumers(self._used)
+
+
 class PostgresAccount:
     """One account's part of a journal; `AccountJournal` states the guarantees."""
 
     def __init__(
         self, uin: int, database: PostgresDatabase, appender: Appender, sender: PostgresSender, copies: LocalCopies, *,
-        announcer: Announcer | None, retention: PostgresRetention, consumers: list[PostgresConsumer],
+        login_name: str, announcer: Announcer | None, retention: PostgresRetention, consumers: list[PostgresConsumer],
         rosters: OpenRosters,
     ) -> None:  # fmt: skip
         self._uin = uin
         self._database = database
         self._appender = appender
+        self._login_name = login_name
         self._announcer = announcer
         self._retention = retention
         self._consumers = consumers
@@ -173,6 +230,7 @@ class PostgresAccount:
                 self._uin, own_id, position, time,
             )  # fmt: skip
             await db.execute("UPDATE accounts SET wanted = true WHERE account = $1 AND NOT wanted", self._uin)
+            await self._name_login(db, time)
             await keep_contacts(db, login, contacts)
             if before is not None and before["own_id"] != clean_text(own_id):
                 gap = gap_between(before["last_at"], time)
@@ -186,14 +244,27 @@ class PostgresAccount:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""
         found = await self._database.read(
             lambda db: db.fetchrow(
-                "SELECT login, position FROM logins WHERE account = $1 AND own_id = $2", self._uin, own_id
+                "SELECT login, position, opened_at, EXISTS (SELECT FROM login_names n"
+                " WHERE n.name = $3 AND n.account = $1) AS is_named FROM logins WHERE account = $1 AND own_id = $2",
+                self._uin, own_id, self._login_name,
             )
-        )
+        )  # fmt: skip
         if found is None:
             return None
+        if self._login_name and not found["is_named"]:  # it has logged in under another name
+            await self._database.write(self._uin, lambda db: self._name_login(db, found["opened_at"]))
         self._login = (found["login"], own_id)
         position: bytes = found["position"]
         return position
+
+    async def _name_login(self, db: Connection, time: float) -> None:
+        """Store that the account has logged in under the name of this object's login."""
+        if self._login_name:
+            await db.execute(
+                "INSERT INTO login_names VALUES ($1, $2, $3)"
+                " ON CONFLICT (name, account) DO UPDATE SET opened_at = excluded.opened_at",
+                self._login_name, self._uin, time,
+            )  # fmt: skip
 
     async def ingest(self, arrival: Arrival) -> int:
         """

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_STORE = "UPDATE saved_logins SET login = $2, changes = changes + 1 WHERE name = $1"
+
+_IS_SAVED = r"login IS NOT NULL AND name !~ '\.invalid-\d+$'"
+"""Condition for a login that was not set aside."""
+
 
 class PostgresLogins:
     """
@@ -63,6 +68,18 @@ class PostgresLogins:
             StorageError: `webwx[crypto]` is not installed, or the passphrase is empty.
         """
         return PostgresLogin(name, self._database, None if passphrase is None else Seal(passphrase), account)
+
+    async def list_logins(self) -> dict[str, bytes]:
+        """Return the stored form of every saved login, by its name."""
+        query = f'SELECT name, login FROM saved_logins WHERE {_IS_SAVED} ORDER BY name COLLATE "C"'  # noqa: S608 - a constant
+        rows = await self._database.read(lambda db: db.fetch(query))
+        return {row["name"]: row["login"] for row in rows}
+
+    async def list_changes(self) -> dict[str, int]:
+        """Return the number of changes of every saved login, by its name."""
+        query = f"SELECT name, changes FROM saved_logins WHERE {_IS_SAVED}"  # noqa: S608 - a constant
+        rows = await self._database.read(lambda db: db.fetch(query))
+        return {row["name"]: row["changes"] for row in rows}
 
     async def close(self) -> None:
         """Close the connections; later calls raise `StorageError`."""
@@ -110,9 +127,7 @@ class PostgresLogin:
         """Store a new login, replacing an earlier one."""
         await self.prepare()
         content = await asyncio.to_thread(self._encoded, msgspec.json.encode(saved))
-        await self._change(
-            lambda db: db.execute("UPDATE saved_logins SET login = $2 WHERE name = $1", self._name, content)
-        )
+        await self._change(lambda db: db.execute(_STORE, self._name, content))
 
     async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         """
@@ -131,7 +146,7 @@ class PostgresLogin:
                 return damage
             if saved is not None:
                 changed = await asyncio.to_thread(self._encoded, msgspec.json.encode(change(saved)))
-                await db.execute("UPDATE saved_logins SET login = $2 WHERE name = $1", self._name, changed)
+                await db.execute(_STORE, self._name, changed)
             return None
 
         if await self._change(store) is not None:

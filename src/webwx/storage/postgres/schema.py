@@ -276,10 +276,24 @@ ALTER TABLE accounts
 CREATE INDEX accounts_worker ON accounts (worker);
 """
 
-MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2)
+_VERSION_3 = """
+CREATE TABLE login_names (
+    name text NOT NULL,                         -- of a saved login: account name, and server or profile
+    account bigint NOT NULL,                    -- that has logged in under this name
+    opened_at float8 NOT NULL,                  -- its last login
+    PRIMARY KEY (name, account)
+);
+ALTER TABLE saved_logins ADD COLUMN changes bigint NOT NULL DEFAULT 0; -- number of changes of the login
+ALTER TABLE names ADD COLUMN text text NOT NULL DEFAULT ''; -- the nickname or the remark itself
+"""
+
+MIGRATIONS: tuple[str, ...] = (_VERSION_1, _VERSION_2, _VERSION_3)
 """The statements from each version to the next, beginning with an empty schema."""
 
 VERSION = len(MIGRATIONS)
+
+MIN_SERVER = 15
+"""The oldest version of PostgreSQL that is supported."""
 
 _LOCK = 0x77786A6C
 """Advisory lock of the migration, so that one process at a time migrates."""
@@ -294,8 +308,11 @@ async def migrate(connection: asyncpg.Connection[asyncpg.Record], place: str) ->
         place: Name of the database in an error.
 
     Raises:
-        StorageError: A newer webwx has written the schema.
+        StorageError: A newer webwx has written the schema, or PostgreSQL is too old.
     """
+    server = connection.get_server_version().major
+    if server < MIN_SERVER:
+        raise StorageError(f"The server of {place} is PostgreSQL {server}; webwx needs {MIN_SERVER} or newer.")
     if await _version_of(connection, place) == VERSION:
         return
     async with connection.transaction():

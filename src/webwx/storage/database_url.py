@@ -1,0 +1,58 @@
+"""The URL of a PostgreSQL database: its check, and its description without user and password."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs, urlsplit
+
+from webwx.errors import InvalidSettings
+
+SCHEMES = ("postgresql", "postgres")
+"""Schemes of the URLs of PostgreSQL."""
+
+_FORM = "write postgresql://USER@HOST/DATABASE, with a '%' escape for each special character of a password"
+
+
+def is_database_url(text: str) -> bool:
+    """Return whether a text has the scheme of a PostgreSQL database; it may be invalid otherwise."""
+    scheme, separator, _ = text.partition("://")
+    return bool(separator) and scheme in SCHEMES
+
+
+def check_database_url(url: str) -> None:
+    """
+    Check the form of a URL, so that no later error repeats a part of a password.
+
+    Raises:
+        InvalidSettings: It is not the URL of a database. The URL is not repeated.
+    """
+    if not is_database_url(url):
+        raise InvalidSettings(f"This is not the URL of a PostgreSQL database; {_FORM}.")
+    try:
+        parts = urlsplit(url)
+        hosts = parts.netloc.rpartition("@")[2].split(",")
+        ports = [port for _, _, port in (host.rpartition("]")[2].partition(":") for host in hosts) if port]
+    except ValueError:
+        raise InvalidSettings(f"The URL of the database is not valid; {_FORM}.") from None
+    is_valid = (
+        parts.netloc.count("@") <= 1
+        and all(port.isascii() and port.isdecimal() for port in ports)
+        and not any(sign in parts.path for sign in "@:")
+        and parts.path.count("/") <= 1
+        and "@" not in parts.query
+        and not parts.fragment
+    )
+    if not is_valid:
+        raise InvalidSettings(f"The URL of the database is not valid; {_FORM}.")
+
+
+def has_password(url: str) -> bool:
+    """Return whether a valid URL contains a password."""
+    parts = urlsplit(url)
+    return parts.password is not None or "password" in parse_qs(parts.query, keep_blank_values=True)
+
+
+def describe_database(url: str) -> str:
+    """Return host and name of a database, without the user and the password."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2] or parse_qs(parts.query).get("host", [""])[0] or "this machine"
+    return f"the database {parts.path.strip('/') or 'of the user'!r} on {host}"

@@ -1,0 +1,76 @@
+"""A check of a database that changes nothing, for `webwx doctor`."""
+
+from __future__ import annotations
+
+import asyncpg
+import msgspec
+
+from webwx.storage.database_url import check_database_url
+from webwx.storage.postgres.schema import MIN_SERVER, VERSION
+
+_TIMEOUT = 10.0
+"""Seconds until the database counts as unreachable."""
+
+
+class DatabaseCheckup(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found."""
+
+    problem: str = ""
+    """Why there is no connection: a code of PostgreSQL, or the type of the error; never its text."""
+    server: str = ""
+    """Version of PostgreSQL."""
+    is_supported: bool = False
+    """Whether webwx works with this version of PostgreSQL."""
+    schema: int = 0
+    """Version of the tables; 0 if there are none yet."""
+    is_newer: bool = False
+    """Whether a newer webwx has written the tables."""
+    has_btree_gin: bool = False
+    """Whether the extension is installed, or can be installed by this user."""
+    logins: int = 0
+    """Number of saved logins."""
+    accounts: int = 0
+    """Number of accounts with stored messages."""
+
+
+async def check_up(url: str) -> DatabaseCheckup:
+    """
+    Connect to a database and look at its state.
+
+    Raises:
+        InvalidSettings: The URL is not valid.
+    """
+    check_database_url(url)
+    try:
+        connection = await asyncpg.connect(url, timeout=_TIMEOUT, command_timeout=_TIMEOUT)
+    except asyncpg.PostgresError as error:
+        return DatabaseCheckup(problem=f"{type(error).__name__}, {error.sqlstate}")
+    except (asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+        return DatabaseCheckup(problem=type(error).__name__)
+    try:
+        return await _look(connection)
+    except asyncpg.PostgresError as error:
+        return DatabaseCheckup(problem=f"{type(error).__name__}, {error.sqlstate}")
+    finally:
+        await connection.close(timeout=_TIMEOUT)
+
+
+async def _look(db: asyncpg.Connection[asyncpg.Record]) -> DatabaseCheckup:
+    server = db.get_server_version()
+    schema = 0
+    if await db.fetchval("SELECT to_regclass('webwx_schema') IS NOT NULL"):
+        schema = await db.fetchval("SELECT version FROM webwx_schema")
+    has_tables = 0 < schema <= VERSION
+    return DatabaseCheckup(
+        server=f"{server.major}.{server.minor}",
+        is_supported=server.major >= MIN_SERVER,
+        schema=schema,
+        is_newer=schema > VERSION,
+        has_btree_gin=await db.fetchval(
+            "SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'btree_gin')"
+            " OR EXISTS (SELECT FROM pg_available_extension_versions WHERE name = 'btree_gin' AND trusted)"
+            " AND has_database_privilege(current_database(), 'CREATE')"
+        ),
+        logins=await db.fetchval("SELECT count(*) FROM saved_logins WHERE login IS NOT NULL") if has_tables else 0,
+        accounts=await db.fetchval("SELECT count(*) FROM accounts") if has_tables else 0,
+    )

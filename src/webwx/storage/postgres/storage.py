@@ -1,0 +1,93 @@
+"""Everything that an installation stores, in one PostgreSQL database: logins, journals and records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.errors import InvalidSettings
+from webwx.storage.account_folder import LoginName
+from webwx.storage.base import RETENTION_DAYS
+from webwx.storage.database_url import describe_database
+from webwx.storage.postgres.journal import PostgresJournal
+from webwx.storage.postgres.logins import PostgresLogins
+from webwx.storage.postgres.records import PostgresRecordStore
+
+if TYPE_CHECKING:
+    from webwx.storage.leases import ClusterMember
+    from webwx.storage.postgres.journal import LoginJournal
+    from webwx.storage.postgres.logins import PostgresLogin
+
+
+class PostgresStorage:
+    """
+    The storage of an installation in a database; `Storage` states the guarantees.
+
+    Args:
+        url: The URL of the database, as for `psql`.
+        passphrase: Encrypts the saved logins; needs `webwx[crypto]`.
+        retention_days: Days after which entries and sends are deleted; 0 keeps everything.
+        member: This process as a worker; None: it is none.
+
+    Raises:
+        InvalidSettings: The URL is not valid.
+    """
+
+    def __init__(
+        self, url: str, *, passphrase: str | None = None, retention_days: float = RETENTION_DAYS,
+        member: ClusterMember | None = None,
+    ) -> None:  # fmt: skip
+        self._passphrase = passphrase
+        self._journal = PostgresJournal(url, retention_days=retention_days, member=member)
+        self._logins = PostgresLogins(url, member)
+        self._records = PostgresRecordStore(url)
+        self.place: str = describe_database(url)
+
+    def __repr__(self) -> str:
+        return f"PostgresStorage({self.place!r})"
+
+    def login(self, name: LoginName) -> PostgresLogin:
+        """
+        Return the store of a login.
+
+        Raises:
+            InvalidSettings: There is no passphrase.
+            StorageError: `webwx[crypto]` is not installed.
+        """
+        if not self._passphrase:
+            raise InvalidSettings(
+                "Logins in a database are always encrypted; set WEBWX_PASSPHRASE, to the same one on all machines."
+            )
+        return self._logins.login(str(name), passphrase=self._passphrase)
+
+    def journal(self, name: LoginName) -> LoginJournal:
+        """Return the journal of a login."""
+        return self._journal.of_login(str(name))
+
+    async def has_journal(self, name: LoginName) -> bool:
+        """Return whether an account has logged in under a name."""
+        return bool(await self._journal.accounts_of(str(name)))
+
+    def records(self) -> PostgresRecordStore:
+        """Return the records of the gateway."""
+        return self._records
+
+    async def list_logins(self) -> dict[LoginName, bytes | None]:
+        """Return the stored form of each saved login."""
+        return {_parsed(name): content for name, content in (await self._logins.list_logins()).items()}
+
+    async def list_changes(self) -> dict[LoginName, int]:
+        """Return the number of changes of each saved login."""
+        return {_parsed(name): changes for name, changes in (await self._logins.list_changes()).items()}
+
+    async def close(self) -> None:
+        """Close the journal, the logins and the records."""
+        try:
+            await self._journal.close()
+        finally:
+            await self._logins.close()
+            await self._records.close()
+
+
+def _parsed(name: str) -> LoginName:
+    account, _, place = name.partition("/")
+    return LoginName(account, place)

@@ -1,0 +1,45 @@
+"""The check of a database for `webwx doctor`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.saved import LOGIN
+from tests.storage.arrivals import OWN, UIN
+
+from webwx.storage.account_folder import LoginName
+from webwx.storage.base import SavedLogin
+from webwx.storage.postgres import schema as tables
+from webwx.storage.postgres.checkup import check_up
+from webwx.storage.postgres.storage import PostgresStorage
+
+if TYPE_CHECKING:
+    from tests.postgres import TemporarySchema
+
+pytestmark = pytest.mark.verify
+
+WORK = LoginName("work", "wx.qq.com")
+
+
+async def test_a_checkup_describes_the_database_and_changes_nothing(schema: TemporarySchema) -> None:
+    empty = await check_up(schema.url)
+    assert (empty.problem, empty.schema, empty.is_supported, empty.has_btree_gin) == ("", 0, True, True)
+    assert (await check_up(schema.url)).schema == 0
+
+    storage = PostgresStorage(schema.url, passphrase="three words long")
+    await storage.login(WORK).save(SavedLogin(login=LOGIN))
+    await storage.journal(WORK).account(UIN).open_login(OWN, b"1", 1_000.0, [])
+    await storage.close()
+    used = await check_up(schema.url)
+    assert (used.schema, used.is_newer, used.logins, used.accounts) == (tables.VERSION, False, 1, 1)
+
+    schema.execute("UPDATE webwx_schema SET version = 99")
+    assert (await check_up(schema.url)).is_newer
+
+
+async def test_a_checkup_names_the_reason_of_a_failure_without_the_url(schema: TemporarySchema) -> None:
+    schema.end_sessions()
+    refused = await check_up(schema.url)
+    assert refused.problem == "InvalidAuthorizationSpecificationError, 28000"
+    assert (await check_up("postgresql://nobody@/nowhere?host=/nowhere")).problem == "FileNotFoundError"

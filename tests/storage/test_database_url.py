@@ -1,0 +1,54 @@
+"""URLs of databases: an invalid one is refused, and no text about one contains its password."""
+
+from __future__ import annotations
+
+import pytest
+
+from webwx.errors import InvalidSettings
+from webwx.storage.database_url import check_database_url, describe_database, has_password
+from webwx.storage.open import open_journal, open_records, open_storage
+
+SECRET = "Gx7pQ2"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"mysql://me:{SECRET}@db.test/webwx",
+        f"postgresql://me:a/{SECRET}@db.test/webwx",
+        f"postgresql://me:a#{SECRET}@db.test/webwx",
+        f"postgresql://me:a@{SECRET}@db.test/webwx",
+        f"postgresql://me:a?{SECRET}@db.test/webwx",
+        f"postgresql://me?{SECRET}@db.test/webwx",
+        f"postgresql://[{SECRET}@db.test/webwx",
+        f"me:{SECRET}@db.test/webwx",
+    ],
+)
+def test_an_address_that_is_no_database_is_refused_without_a_part_of_it(url: str) -> None:
+    with pytest.raises(InvalidSettings, match="postgresql://USER@HOST/DATABASE") as refused:
+        check_database_url(url)
+    assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        (f"postgresql://me:{SECRET}@db.test:5433/webwx?sslmode=require", "the database 'webwx' on db.test:5433"),
+        (f"postgres://me:{SECRET}@one.test,two.test:5433/w", "the database 'w' on one.test,two.test:5433"),
+        (f"postgresql://[::1]:5433/w?user=me&password={SECRET}", "the database 'w' on [::1]:5433"),
+        ("postgresql://me@/w?host=/run/postgresql", "the database 'w' on /run/postgresql"),
+        ("postgresql://", "the database 'of the user' on this machine"),
+    ],
+)
+def test_a_valid_address_is_described_by_host_and_database(url: str, place: str) -> None:
+    check_database_url(url)
+    assert describe_database(url) == place
+    assert has_password(url) == (SECRET in url)
+
+
+def test_the_address_of_an_unknown_engine_is_not_repeated() -> None:
+    url = f"mysql://me:{SECRET}@db.test/webwx"
+    for opened in (open_journal, open_records, open_storage):
+        with pytest.raises(InvalidSettings, match="mysql://") as refused:
+            opened(url)
+        assert SECRET not in str(refused.value)
