@@ -15,6 +15,7 @@ from webwx.errors import InvalidSettings
 from webwx.model.archive import Keep
 from webwx.protocol.hosts import Desktop
 from webwx.settings import KEYS, ConfigFile, Settings, config_folder, config_path, read_config, state_folder
+from webwx.storage.account_folder import login_name
 from webwx.storage.base import RETENTION_DAYS, SavedLogin
 from webwx.storage.login import LoginFile
 
@@ -25,6 +26,31 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "config.toml"
 
 
+# -- the database ----------------------------------------------------------------------------------------------------
+
+SECRET = "Gx7pQ2"
+
+
+def test_a_password_of_the_database_is_taken_from_the_environment_and_shown_nowhere() -> None:
+    settings = Settings.read({"WEBWX_STORAGE": f"postgresql://me:{SECRET}@db.test/webwx", "WEBWX_PASSPHRASE": "abc"})
+    assert SECRET not in repr(settings)
+    assert SECRET not in repr(settings.open_storage())
+    assert settings.open_storage().place == "the database 'webwx' on db.test"
+
+
+@pytest.mark.parametrize("url", [f"postgresql://me:{SECRET}@db.test/w", f"postgresql://db.test/w?password={SECRET}"])
+def test_a_password_in_the_option_is_refused_because_others_can_read_it(url: str) -> None:
+    with pytest.raises(InvalidSettings, match="PGPASSFILE") as refused:
+        Settings.read({}, storage=url)
+    assert SECRET not in str(refused.value)
+
+
+def test_an_address_that_is_no_database_is_refused_without_a_part_of_it() -> None:
+    with pytest.raises(InvalidSettings, match="postgresql://USER@HOST/DATABASE") as refused:
+        Settings.read({"WEBWX_STORAGE": f"postgresql://me:a/{SECRET}@db.test/webwx"})
+    assert SECRET not in str(refused.value)
+
+
 # -- sources ---------------------------------------------------------------------------------------------------------
 
 EVERYTHING = {
@@ -32,6 +58,7 @@ EVERYTHING = {
     "server": "http://127.0.0.1:8790",
     "host": "web",
     "proxy": "http://127.0.0.1:8080",
+    "storage": "postgresql://127.0.0.1/webwx",
     "passphrase_from": "keyring",
     "rate_limit": "on",
 }
@@ -55,9 +82,15 @@ def test_every_key_can_be_set_in_the_file(file: Path) -> None:
     assert settings.sources == dict.fromkeys(KEYS, "file")
 
 
-@pytest.mark.parametrize("name", ["account", "server", "host", "proxy"])
+@pytest.mark.parametrize("name", ["account", "server", "host", "proxy", "storage"])
 def test_an_option_overrides_a_variable_and_a_variable_overrides_the_file(file: Path, name: str) -> None:
-    values = {"account": "abc", "server": "http://abc", "host": "web", "proxy": "http://abc"}[name]
+    values = {
+        "account": "abc",
+        "server": "http://abc",
+        "host": "web",
+        "proxy": "http://abc",
+        "storage": "postgresql://abc/w",
+    }[name]
     file.write_text(f'{name} = "{values}1"')
     environment = {"WEBWX_CONFIG": str(file)}
 
@@ -88,13 +121,18 @@ def test_a_passphrase_is_read_from_the_environment_only(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("WEBWX_PASSPHRASE", "correct horse"), ("WEBWX_PROXY", "http://user:word@127.0.0.1:1")]
+    ("variable", "value"),
+    [
+        ("WEBWX_PASSPHRASE", "correct horse"),
+        ("WEBWX_PROXY", "http://user:word@127.0.0.1:1"),
+        ("WEBWX_STORAGE", "postgresql://user:word@127.0.0.1/webwx"),
+    ],
 )
 def test_a_secret_can_be_in_a_file(tmp_path: Path, variable: str, value: str) -> None:
     secret = tmp_path / "secret"
     secret.write_text(f"{value}\n")
     settings = Settings.read({f"{variable}_FILE": str(secret), "WEBWX_CONFIG": str(tmp_path / "absent")})
-    assert value in {settings.passphrase, settings.proxy}
+    assert value in {settings.passphrase, settings.proxy, settings.storage}
 
 
 @pytest.mark.parametrize("content", [b"", b"\n"])
@@ -169,7 +207,7 @@ def test_an_invalid_proxy_is_refused_without_repeating_it(file: Path, proxy: str
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b'acount = "geheim"', "unknown field `acount`; known keys are home, account,"),
+        (b'acount = "geheim"', "unknown field `acount`; known keys are home, storage, account,"),
         (b'account = ["geheim"]', r"\$.account"),
         (b'account = "geheim', "is not valid TOML"),
         (b"account = " + b"[" * 100_000, "is not valid TOML"),
@@ -364,7 +402,7 @@ async def test_a_saved_login_is_encrypted_as_the_settings_say(tmp_path: Path, me
     typed = Settings(home=tmp_path, host="typed", passphrase="correct horse")
     kept = Settings(home=tmp_path, host="kept", passphrase_from="keyring")
     for settings in (plain, typed, kept):
-        await settings.login_file().save(SavedLogin(login=LOGIN))
+        await settings.open_storage().login(settings.login_name).save(SavedLogin(login=LOGIN))
     assert await LoginFile(plain.login_path).load() is not None
     assert await LoginFile(typed.login_path, passphrase="correct horse").load() is not None
     [passphrase] = memory_keyring.entries.values()
@@ -375,7 +413,7 @@ async def test_a_passphrase_in_the_environment_replaces_the_one_in_the_keyring(
     tmp_path: Path, memory_keyring: MemoryKeyring
 ) -> None:
     settings = Settings(home=tmp_path, passphrase="correct horse", passphrase_from="keyring")
-    await settings.login_file().save(SavedLogin(login=LOGIN))
+    await settings.open_storage().login(settings.login_name).save(SavedLogin(login=LOGIN))
     assert await LoginFile(settings.login_path, passphrase="correct horse").load() is not None
     assert memory_keyring.entries == {}
 
@@ -385,10 +423,10 @@ async def test_the_same_account_in_two_homes_has_two_entries_in_the_keyring(
 ) -> None:
     """With one entry, a logout in one home would delete the passphrase of the other."""
     one, other = (Settings(home=tmp_path / name, passphrase_from="keyring") for name in ("one", "other"))
-    await one.login_file().save(SavedLogin(login=LOGIN))
-    await other.login_file().save(SavedLogin(login=LOGIN))
-    await one.login_file().clear()
-    assert await other.login_file().load() is not None
+    await one.open_storage().login(one.login_name).save(SavedLogin(login=LOGIN))
+    await other.open_storage().login(other.login_name).save(SavedLogin(login=LOGIN))
+    await one.open_storage().login(one.login_name).clear()
+    assert await other.open_storage().login(other.login_name).load() is not None
     assert len(memory_keyring.entries) == 1
 
 
@@ -396,12 +434,12 @@ async def test_each_account_of_a_home_has_its_own_entry_in_the_keyring(
     tmp_path: Path, memory_keyring: MemoryKeyring
 ) -> None:
     settings = Settings(home=tmp_path / "home", passphrase_from="keyring")
-    work = settings.folder.login_path("work", host=None, server=None)
-    await settings.login_file().save(SavedLogin(login=LOGIN))
-    await settings.login_file(work).save(SavedLogin(login=LOGIN))
-    await settings.login_file().clear()
+    work = login_name("work", host=None, server=None)
+    await settings.open_storage().login(settings.login_name).save(SavedLogin(login=LOGIN))
+    await settings.open_storage().login(work).save(SavedLogin(login=LOGIN))
+    await settings.open_storage().login(settings.login_name).clear()
 
-    assert await settings.login_file(work).load() is not None
+    assert await settings.open_storage().login(work).load() is not None
     assert len(memory_keyring.entries) == 1
 
 

@@ -52,14 +52,13 @@ async def started(run: Run, accounts: int = 1) -> AsyncIterator[Started]:
     from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
     from webwx.gateway.local import LocalGateway
     from webwx.gateway.serve import listen, serve
-    from webwx.storage.account_folder import AccountFolder
     from webwx.storage.open import open_records
 
     home = run.folder / "home"
     records = open_records(home / "gateway.db")
     port = LocalGateway(
         lambda on_state: Accounts(home, server=run.url, ca_file=run.ca_file, on_state=on_state, rate_limit=None),
-        AccountFolder(home), records, server=run.url,
+        home, records,
     )  # fmt: skip
     config = GatewayConfig(listen=ListenTable(port=0), limits=LimitsTable(requests_per_minute=0))
     gateway = Gateway(config, records, port, home)

@@ -164,10 +164,12 @@ if TYPE_CHECKING:
     from webwx.storage.base import Journal as Journal
     from webwx.storage.base import LoginStore as LoginStore
     from webwx.storage.base import Outgoing as Outgoing
+    from webwx.storage.base import Storage as Storage
     from webwx.storage.base import StoredTimer as StoredTimer
     from webwx.storage.login import LoginFile as LoginFile
     from webwx.storage.login import LoginMemory as LoginMemory
     from webwx.storage.memory.journal import MemoryJournal as MemoryJournal
+    from webwx.storage.open import open_storage as open_storage
     from webwx.storage.passphrase import KeyringPassphrase as KeyringPassphrase
     from webwx.storage.sqlite.journal import SqliteJournal as SqliteJournal
     from webwx.transport.runner import Timeouts as Timeouts
@@ -233,10 +235,11 @@ _HOMES = {
     ),
     "model.serialization": ("to_json",),
     "protocol.hosts": ("Desktop",),
-    "storage.base": ("ConsumerPosition", "Journal", "LoginStore", "Outgoing", "StoredTimer"),
+    "storage.base": ("ConsumerPosition", "Journal", "LoginStore", "Outgoing", "Storage", "StoredTimer"),
     "storage.memory.journal": ("MemoryJournal",),
     "storage.passphrase": ("KeyringPassphrase",),
     "storage.login": ("LoginFile", "LoginMemory"),
+    "storage.open": ("open_storage",),
     "storage.sqlite.journal": ("SqliteJournal",),
     "transport.runner": ("Timeouts",),
 }  # fmt: skip

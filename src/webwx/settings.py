@@ -20,18 +20,31 @@ from webwx.client.rate_limit import RateLimit
 from webwx.errors import InvalidSettings
 from webwx.model.archive import Keep
 from webwx.protocol.hosts import Desktop, check_proxy
-from webwx.storage.account_folder import DEFAULT_ACCOUNT, AccountFolder, check_account_name
+from webwx.storage.account_folder import DEFAULT_ACCOUNT, AccountFolder, check_account_name, login_name
+from webwx.storage.database_url import check_database_url, has_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from webwx.storage.login import LoginFile
+    from webwx.storage.account_folder import LoginName
+    from webwx.storage.base import Storage
 
-KEYS = ("home", "account", "server", "host", "proxy", "passphrase_from", "retention_days", "rate_limit", "keep")
+KEYS = (
+    "home",
+    "storage",
+    "account",
+    "server",
+    "host",
+    "proxy",
+    "passphrase_from",
+    "retention_days",
+    "rate_limit",
+    "keep",
+)
 """Names of settings: keys of the file, and in capitals with the prefix `WEBWX_` names of variables."""
 
 
-SECRET_FILES = ("WEBWX_PASSPHRASE_FILE", "WEBWX_PROXY_FILE")
+SECRET_FILES = ("WEBWX_PASSPHRASE_FILE", "WEBWX_PROXY_FILE", "WEBWX_STORAGE_FILE")
 """Variables that name a file with the value of the variable without `_FILE`, such as a secret of a container."""
 
 
@@ -50,7 +63,9 @@ class Settings:
     """Folders, server and options of the command line and of bots."""
 
     home: Path
-    """Folder of the saved logins."""
+    """Folder of the saved logins, and of the files of the gateway."""
+    storage: str | None = field(default=None, repr=False)
+    """URL of a PostgreSQL database for logins, journals and the gateway's records; it may contain a password."""
     account: str = DEFAULT_ACCOUNT
     """Name that the user chose for this account; each account has its own logins."""
     server: str | None = None
@@ -105,6 +120,7 @@ class Settings:
         home = values.get("home")
         return cls(
             home=Path(home).expanduser() if home else state_folder(environment),
+            storage=_storage(values.get("storage"), is_option=said.get("storage", ("", ""))[1] == "option"),
             account=check_account_name(values.get("account", DEFAULT_ACCOUNT)),
             server=values.get("server"),
             host=values.get("host"),
@@ -141,6 +157,11 @@ class Settings:
         is_on = not self.server if self.rate_limit is None else self.rate_limit == "on"
         return self.limits if is_on else None
 
+    @property
+    def login_name(self) -> LoginName:
+        """The name of this account's login in the storage."""
+        return login_name(self.account, host=self.host, server=self.server)
+
     def for_client(self) -> ForClient:
         """Return the arguments that every client of these settings shares."""
         return {
@@ -148,25 +169,25 @@ class Settings:
             "desktop": self.desktop,
         }  # fmt: skip
 
-    def login_file(self, path: Path | None = None) -> LoginFile:
+    def open_storage(self, *, retention_days: float | None = None) -> Storage:
         """
-        Return the store of a login, encrypted as configured.
+        Return the storage of logins, journals and records: the database if one is set, else the folder.
 
         Args:
-            path: The file; None: this account's.
+            retention_days: Days after which journals delete events; None: as configured.
 
         Raises:
-            StorageError: An extra is missing, or the system has no keyring.
+            InvalidSettings: The driver of PostgreSQL is not installed.
         """
-        # Imported here, for who asks only for folders and names is in a hurry: completion in the shell.
-        from webwx.storage.login import LoginFile
-        from webwx.storage.passphrase import KeyringPassphrase
+        # Imported here, because shell completion asks only for folders and names, and has to be quick.
+        from webwx.storage.open import open_storage
 
-        path = path or self.login_path
-        if self.passphrase_from and not self.passphrase:
-            # The whole path, so that no two homes share an entry: what the one logs out the other still needs.
-            return LoginFile(path, passphrase=KeyringPassphrase(str(path.resolve())))
-        return LoginFile(path, passphrase=self.passphrase)
+        return open_storage(
+            self.storage or self.home,
+            passphrase=self.passphrase,
+            passphrase_from=self.passphrase_from,
+            retention_days=self.retention_days if retention_days is None else retention_days,
+        )
 
 
 # -- the file --------------------------------------------------------------------------------------------------------
@@ -184,6 +205,7 @@ class ConfigFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The configuration file; its fields mean the same as in `Settings`."""
 
     home: str | None = None
+    storage: str | None = None
     account: str | None = None
     server: str | None = None
     host: str | None = None
@@ -276,6 +298,17 @@ def _with_secrets(environment: Mapping[str, str]) -> Mapping[str, str]:
         except UnicodeDecodeError:
             raise InvalidSettings(f"The file {path} of {variable} is not UTF-8.") from None
     return {**environment, **read} if read else environment
+
+
+def _storage(url: str | None, *, is_option: bool) -> str | None:
+    if url is not None:
+        check_database_url(url)
+        if is_option and has_password(url):
+            raise InvalidSettings(
+                "Every user of this machine can read a password in --storage; put the URL into WEBWX_STORAGE, or the "
+                "password into the file ~/.pgpass or another one that PGPASSFILE names."
+            )
+    return url
 
 
 def _proxy(url: str | None) -> str | None:

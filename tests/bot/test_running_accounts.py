@@ -45,7 +45,8 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 async def logged_in_bot(sandbox: Sandbox, account: str, person: str, router: Router) -> Bot:
     """Log an account in, and return its bot."""
-    store = Settings.read(account=account, server=sandbox.url).login_file()
+    settings = Settings.read(account=account, server=sandbox.url)
+    store = settings.open_storage().login(settings.login_name)
     async with AsyncClient(server=sandbox.url, store=store) as client:
         await client.login(show_qr=lambda _: sandbox.person(person).confirms_login())
     bot = Bot(account=account, server=sandbox.url)

@@ -13,7 +13,6 @@ from webwx.gateway.app import Gateway
 from webwx.gateway.config import GatewayConfig, ListenTable
 from webwx.gateway.local import LocalGateway
 from webwx.gateway.serve import listen, serve
-from webwx.storage.account_folder import AccountFolder
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
@@ -38,10 +37,7 @@ source.addEventListener("reset", () => seen.push("reset"));
 async def serving(folder: Path, server: str, port: int) -> AsyncIterator[tuple[Gateway, str]]:
     """Serve a gateway on a folder; the next one continues where an earlier one was stopped."""
     records = open_records(folder / "gateway.db")
-    accounts = LocalGateway(
-        lambda on_state: Accounts(folder, server=server, on_state=on_state), AccountFolder(folder), records,
-        server=server,
-    )  # fmt: skip
+    accounts = LocalGateway(lambda on_state: Accounts(folder, server=server, on_state=on_state), folder, records)
     config = GatewayConfig(listen=ListenTable(port=port))
     gateway, listener, ready = Gateway(config, records, accounts, folder / "files"), listen(config), asyncio.Event()
     task = asyncio.ensure_future(serve(gateway, listener, ready.set))

@@ -26,11 +26,12 @@ def test_the_path_is_printed_even_if_the_file_does_not_exist(shell: Any, file: P
 def test_each_setting_is_shown_with_its_source(shell: Any, file: Path, sandbox: Any) -> None:
     file.write_text(
         'account = "work"\nserver = "http://127.0.0.1:1"\nproxy = "http://me:geheim@127.0.0.1:8080"\n'
-        'retention_days = 30\nkeep = ["阿华", "周末爬山"]\n'
+        'storage = "postgresql://me:geheim@db.test/webwx"\nretention_days = 30\nkeep = ["阿华", "周末爬山"]\n'
     )
     shown = shell.run("config", "show", "--json", "--host", "filehelper")
     assert shown.lines == [
         {"name": "home", "value": str(shell.settings.home), "source": "environment"},
+        {"name": "storage", "value": "postgresql://db.test/webwx", "source": "file"},
         {"name": "account", "value": "work", "source": "file"},
         {"name": "server", "value": sandbox.url, "source": "environment"},
         {"name": "host", "value": "filehelper", "source": "option"},
@@ -40,8 +41,8 @@ def test_each_setting_is_shown_with_its_source(shell: Any, file: Path, sandbox: 
         {"name": "rate_limit", "value": None, "source": "default"},
         {"name": "keep", "value": "阿华, 周末爬山", "source": "file"},
     ]
-    assert shell.run("config", "show").stdout.splitlines()[4] == "proxy = http://127.0.0.1:8080  [file]"
-    assert shell.run("config", "show").stdout.splitlines()[3] == "host = (none)  [default]"
+    assert shell.run("config", "show").stdout.splitlines()[5] == "proxy = http://127.0.0.1:8080  [file]"
+    assert shell.run("config", "show").stdout.splitlines()[4] == "host = (none)  [default]"
 
 
 def test_the_file_applies_where_no_option_or_variable_is_set(me: Any, friend: Any, file: Path, sandbox: Any) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +12,7 @@ from webwx.client.accounts import Accounts, LoginProgress, SavedAccount
 from webwx.client.state import LoginState
 from webwx.errors import InvalidSettings, LoggedOut, LoginTimeout, NotLoggedIn
 from webwx.model.messages import TextMessage
-from webwx.storage.login import LoginFile, LoginMemory
+from webwx.storage.open import open_storage
 from webwx.transport.runner import Timeouts
 
 if TYPE_CHECKING:
@@ -25,15 +23,16 @@ if TYPE_CHECKING:
 
     from webwx.client.state import StateChange
     from webwx.sandbox.world import World
+    from webwx.storage.base import Storage
 
     NewAccounts = Callable[..., Accounts]
 
 
 @pytest.fixture
 def new_accounts(world: World, counted: Counted, tmp_path: Path) -> NewAccounts:
-    def make(**options: object) -> Accounts:
+    def make(storage: Storage | Path = tmp_path, **options: object) -> Accounts:
         return Accounts(
-            tmp_path, server=SERVER, transport=counted, clock=world.clock.now, timeouts=Timeouts(retry=0), **options
+            storage, server=SERVER, transport=counted, clock=world.clock.now, timeouts=Timeouts(retry=0), **options
         )
 
     return make
@@ -119,7 +118,7 @@ async def test_saved_logins_are_listed_with_their_states(
     new_accounts: NewAccounts, world: World, tmp_path: Path
 ) -> None:
     async with new_accounts() as accounts:
-        assert accounts.list_accounts() == []
+        assert await accounts.list_accounts() == []
         await log_in(accounts, world, "work", "me")
         await log_in(accounts, world, "default", "ahua")
         world.log_out("ahua")
@@ -128,34 +127,25 @@ async def test_saved_logins_are_listed_with_their_states(
     broken = tmp_path / "logins" / "web.json"
     broken.write_text("{}")
 
-    ended, unreadable, saved = new_accounts().list_accounts()
+    ended, unreadable, saved = await new_accounts().list_accounts()
     assert (ended.account, ended.state, ended.reason, ended.nickname) == ("default", "ended", "phone", "阿华")
-    assert unreadable == SavedAccount(account="default", path=broken, state="unreadable")
+    assert unreadable == SavedAccount(account="default", place="web", state="unreadable")
     assert (saved.account, saved.state, saved.host, saved.server) == ("work", "saved", "web", SERVER)
     assert broken.read_text() == "{}"
 
 
-async def test_an_encrypted_login_is_listed_without_its_content(new_accounts: NewAccounts, world: World) -> None:
+async def test_an_encrypted_login_is_listed_without_its_content(
+    new_accounts: NewAccounts, world: World, tmp_path: Path
+) -> None:
     pytest.importorskip("cryptography", reason="webwx[crypto] is not installed")
-    encrypted = partial(LoginFile, passphrase="three words long")
-    async with new_accounts(login_store=encrypted) as accounts:
+    encrypted = open_storage(tmp_path, passphrase="three words long")
+    async with new_accounts(encrypted) as accounts:
         await log_in(accounts, world, "work", "me")
-        [saved] = accounts.list_accounts()
+        [saved] = await accounts.list_accounts()
 
         assert (saved.state, saved.nickname) == ("encrypted", None)
-    async with new_accounts(login_store=encrypted) as accounts:
+    async with new_accounts(encrypted) as accounts:
         assert (await accounts.open("work")).account.nickname == "小明"
-
-
-async def test_logins_can_be_in_any_store(new_accounts: NewAccounts, world: World, tmp_path: Path) -> None:
-    stores: dict[Path, LoginMemory] = defaultdict(LoginMemory)
-    for _ in range(2):
-        async with new_accounts(login_store=stores.__getitem__) as accounts:
-            await log_in(accounts, world, "work", "me")
-            assert (await accounts.open("work")).account.nickname == "小明"
-
-    assert len(stores) == 1
-    assert list(tmp_path.rglob("*.json")) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a file has no mode there")
@@ -163,7 +153,7 @@ async def test_a_login_that_cannot_be_opened_is_unreadable(
     new_accounts: NewAccounts, world: World, tmp_path: Path
 ) -> None:
     (tmp_path / "logins" / "web.json").mkdir(parents=True)
-    [found] = new_accounts().list_accounts()
+    [found] = await new_accounts().list_accounts()
     assert found.state == "unreadable"
 
 

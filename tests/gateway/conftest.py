@@ -19,7 +19,6 @@ from webwx.gateway.local import LocalGateway
 from webwx.model.messages import TextMessage
 from webwx.protocol.http import Park
 from webwx.sandbox.long_polls import LongPolls
-from webwx.storage.account_folder import AccountFolder
 from webwx.storage.open import open_records
 from webwx.transport.runner import Timeouts
 
@@ -157,14 +156,13 @@ def start_gateway(world: World, counted: Counted, tmp_path: Path) -> StartGatewa
         bots: HostedBots | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> AsyncIterator[Running]:
-        folder = AccountFolder(tmp_path)
         records = open_records(tmp_path / "gateway.db")
         port = LocalGateway(
             lambda on_state: Accounts(
                 tmp_path, server=SERVER, transport=counted, clock=world.clock.now, timeouts=Timeouts(retry=0),
                 on_state=on_state,
             ),
-            folder, records, server=SERVER, bots=bots, clock=world.clock.now,
+            tmp_path, records, bots=bots, clock=world.clock.now,
         )  # fmt: skip
         gateway = Gateway(
             config, records, port, tmp_path / "gateway-files", bots=bots, clock=world.clock.now, sleep=sleep

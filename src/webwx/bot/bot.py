@@ -329,19 +329,16 @@ class Bot(Router, TimerRegistry):
             yield self._client
             return
         from webwx.client.client import AsyncClient
-        from webwx.storage.open import open_journal
 
         settings = self.settings()
         async with AsyncExitStack() as stack:
-            journal = self._journal
-            if journal is None:
-                journal = open_journal(settings.journal_path, retention_days=settings.retention_days)
-                stack.push_async_callback(journal.close)
+            storage = settings.open_storage()
+            stack.push_async_callback(storage.close)
             yield await stack.enter_async_context(
                 AsyncClient(
                     **settings.for_client(),
-                    store=self._store or settings.login_file(),
-                    journal=journal,
+                    store=self._store or storage.login(settings.login_name),
+                    journal=storage.journal(settings.login_name) if self._journal is None else self._journal,
                     keep=settings.keep if self.keep is None else self.keep,
                     rate_limit=settings.effective_rate_limit if self.rate_limit is None else self.rate_limit,
                     on_state=None if on_state is None else partial(on_state, self),

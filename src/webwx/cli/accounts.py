@@ -20,11 +20,12 @@ async def accounts(session: Session) -> None:
     Does not contact a server; 'webwx status' checks whether a login is still valid. A star marks the login that
     commands use. Pass --account, --host or --server to use another one.
     """
-    current = session.settings.login_path
-    found = Accounts(session.settings.home).list_accounts()
+    current = session.settings.login_name
+    async with session.storage() as storage, Accounts(storage) as opened:
+        found = await opened.list_accounts()
     for each in found:
-        is_current = each.path == current
-        login = f"{each.nickname} on {each.server or each.host}" if each.host else each.path.stem
+        is_current = (each.account, each.place) == (current.account, current.place)
+        login = f"{each.nickname} on {each.server or each.host}" if each.host else each.place
         session.output.result(
             f"{'*' if is_current else ' '} {each.account}: {login} - {each.state}",
             account=each.account, nickname=each.nickname, host=each.host, server=each.server, state=each.state,

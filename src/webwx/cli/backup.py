@@ -20,5 +20,6 @@ async def backup(session: Session, folder: Path) -> None:
     """
     from webwx.storage.home_backup import back_up
 
+    session.require_file("back up the database with 'pg_dump', and copy the folder of the gateway's files")
     count = await back_up(session.settings.home, folder)
     session.output.result(f"Copied {count} files to {folder}.", folder=str(folder), files=count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import click
 
@@ -17,9 +17,9 @@ def config() -> None:
     """
     Show the settings and where each one comes from.
 
-    The configuration file is TOML. It may set home, account, server, host, proxy, passphrase_from, retention_days,
-    rate_limit, keep, allowed_hosts and the table [desktop]. Options override environment variables, and variables
-    override the file.
+    The configuration file is TOML. It may set home, storage, account, server, host, proxy, passphrase_from,
+    retention_days, rate_limit, keep, allowed_hosts and the table [desktop]. Options override environment variables,
+    and variables override the file.
     """
 
 
@@ -35,19 +35,22 @@ async def show(session: Session) -> None:
     """
     Print every setting in effect and its source.
 
-    Leaves out a password in the proxy's address.
+    Leaves out user and password in an address.
     """
     settings = session.settings
     for name in KEYS:
-        value = without_password(settings.proxy) if name == "proxy" else getattr(settings, name)
+        value = getattr(settings, name)
+        if name in {"proxy", "storage"}:
+            value = without_password(value)
         text = None if value is None else f"{value:g}" if isinstance(value, float) else str(value)
         source = settings.sources.get(name, "default")
         session.output.result(f"{name} = {text or '(none)'}  [{source}]", name=name, value=text, source=source)
 
 
 def without_password(url: str | None) -> str | None:
-    """Return an address without user name and password."""
+    """Return an address without user name and password, which a database has in the query too."""
     if url is None:
         return None
     parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    query = urlencode([each for each in parse_qsl(parts.query) if each[0] not in {"user", "password"}])
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query=query).geturl()

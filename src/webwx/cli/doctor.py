@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from webwx.cli.session import Session, command
-from webwx.client.accounts import read_saved_account
+from webwx.client.accounts import saved_account
 from webwx.errors import InvalidSettings, StorageError
 from webwx.protocol.hosts import FAMILIES, PROFILES, is_this_machine
 from webwx.settings import KEYS, config_path
-from webwx.storage.account_folder import DEFAULT_ACCOUNT
-from webwx.storage.open import check_up
+from webwx.storage.account_folder import DEFAULT_ACCOUNT, LoginName
+from webwx.storage.open import check_up, check_up_database
 from webwx.storage.passphrase import keyring_backend
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ async def doctor(session: Session) -> None:
     Print what a bug report needs, without private data.
 
     Shows versions, folders, settings and the state of saved logins. Prints no key, name, id, message or address,
-    changes nothing and contacts no server.
+    changes nothing and contacts no server but the database of the setting 'storage'.
     """
-    report = {"versions": versions(), "system": system()} | _configured(session)
+    report = {"versions": versions(), "system": system()} | await _configured(session)
     report["variables"] = {"set": variables()}
     lines = []
     for part, facts in report.items():
@@ -91,7 +91,7 @@ def variables() -> list[str]:
     )
 
 
-def _configured(session: Session) -> dict[str, dict[str, Any]]:
+async def _configured(session: Session) -> dict[str, dict[str, Any]]:
     file = config_path()
     configuration: dict[str, Any] = {"file": scrubbed(file), "exists": file.exists()}
     try:
@@ -101,6 +101,7 @@ def _configured(session: Session) -> dict[str, dict[str, Any]]:
     numbers = {DEFAULT_ACCOUNT: DEFAULT_ACCOUNT}
     return {
         "configuration": configuration | in_force(settings),
+        **({"database": await database(settings.storage)} if settings.storage else {}),
         "logins": {"home": scrubbed(settings.home), "found": logins(settings, numbers)},
         "journals": {"sqlite": sqlite3.sqlite_version, "found": journals(settings, numbers)},
     }
@@ -110,6 +111,7 @@ def in_force(settings: Settings) -> dict[str, str]:
     """Return the kind of value and the source of each setting."""
     kinds = {
         "home": scrubbed(settings.home),
+        "storage": "a database" if settings.storage else "none",
         "account": "default" if settings.account == DEFAULT_ACCOUNT else "a named one",
         "server": server_kind(settings.server),
         "host": host_kind(settings.host),
@@ -127,12 +129,35 @@ def in_force(settings: Settings) -> dict[str, str]:
     }
 
 
+async def database(url: str) -> dict[str, Any]:
+    """Describe the database and whether webwx works with it."""
+    try:
+        found = await check_up_database(url)
+    except InvalidSettings:
+        return {"reachable": False, "problem": "asyncpg is not installed"}
+    if found.problem:
+        return {"reachable": False, "problem": found.problem}
+    schema = f"version {found.schema}" if found.schema else "none yet"
+    return {
+        "reachable": True,
+        "server": f"PostgreSQL {found.server}{'' if found.is_supported else ', TOO OLD'}",
+        "schema": f"{schema}{', OF A NEWER webwx' if found.is_newer else ''}",
+        "btree_gin": "available" if found.has_btree_gin else "MISSING: an administrator has to create this extension",
+        "logins": found.logins,
+        "accounts": found.accounts,
+    }
+
+
 def logins(settings: Settings, numbers: dict[str, str]) -> list[str]:
     """Describe the saved logins; named accounts appear as numbers."""
     described = []
     for account, path in settings.folder.login_paths():
         number = numbers.setdefault(account, f"account {len(numbers)}")
-        saved = read_saved_account(account, path)
+        try:
+            content = path.read_bytes()
+        except OSError:
+            content = None
+        saved = saved_account(LoginName(account, path.stem), content)
         where = f"{host_kind(saved.host)} on {server_kind(saved.server)}" if saved.host else "?"
         reason = f" ({saved.reason})" if saved.reason else ""
         described.append(f"{number}: {where}, {saved.state}{reason}, mode {stat.S_IMODE(path.stat().st_mode):o}")

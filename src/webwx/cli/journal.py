@@ -1,4 +1,4 @@
-"""`webwx journal`: the file that stores messages and sends."""
+"""`webwx journal`: the stored messages and sends, in a file or a database."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from webwx.cli.session import Session, command
 from webwx.cli.times import EXAMPLES, Moment
 from webwx.model.serialization import to_builtins
 from webwx.protocol.codec import clean_text
+from webwx.storage.database_url import describe_database
+from webwx.storage.open import open_journal_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,8 +45,8 @@ def journal() -> None:
     """
     Count, export, back up and delete stored messages.
 
-    The journal lies beside the saved login, is readable only by you, and remains after a logout. Messages are deleted
-    after 90 days; 'retention_days' in the configuration changes that.
+    The journal is a file beside the saved login, readable only by you, or part of a PostgreSQL database ('storage' in
+    the configuration). It remains after a logout. Messages are deleted after 90 days; 'retention_days' changes that.
     """
 
 
@@ -53,7 +55,8 @@ async def stats(session: Session) -> None:
     """Show what the journal contains."""
     from webwx.storage.base import SendQuery
 
-    _require_journal(session)
+    await _require_journal(session)
+    settings = session.settings
     async with session.journal_to_read() as opened:
         parts = [opened.account(uin) for uin in await opened.accounts()]
         counted = [await part.stats() for part in parts]
@@ -63,16 +66,17 @@ async def stats(session: Session) -> None:
         for name in ("entries", "batches", "quarantined", "conflicts", "dead_letters", "kept", "kept_size")
     }
     size = counted[0].size if counted else 0
+    place = settings.storage and describe_database(settings.storage)
     session.output.result(
         [
             f"{total['entries']:,} events in {total['batches']:,} batches, {size / 1_000_000:,.1f} MB in "
-            f"{session.settings.journal_path}",
+            f"{place or settings.journal_path}",
             f"{total['quarantined']:,} could not be read, {total['conflicts']:,} came with another one's id, "
             f"{total['dead_letters']:,} were given up by a handler",
             f"{total['kept']:,} messages with their media, {total['kept_size'] / 1_000_000:,.1f} MB",
             f"{sends.total():,} sends: {', '.join(f'{count:,} {state}' for state, count in sends.items()) or 'none'}",
         ],
-        path=str(session.settings.journal_path), size=size, **total, sends=dict(sends),
+        path=None if place else str(settings.journal_path), database=place, size=size, **total, sends=dict(sends),
     )  # fmt: skip
 
 
@@ -102,11 +106,18 @@ async def purge(session: Session, before: float | None, chat: str | None, media:
         raise click.UsageError("Pass --media alone or with --before TIME")
     if not media and is_all == bool(before or chat):
         raise click.UsageError("Pass --before TIME, --chat CHAT, --media or --all")
-    _require_journal(session)
+    if is_all:
+        session.require_file(
+            "pass --before TIME to delete the messages of this login, or drop the database (after a 'pg_dump')"
+        )
+    await _require_journal(session)
     if is_all:
         _confirm("Delete the whole journal permanently?", yes=yes)
-        async with session.journal() as opened:
-            await opened.delete()
+        journal = open_journal_file(session.settings.journal_path)
+        try:
+            await journal.delete()
+        finally:
+            await journal.close()
         session.output.result("The journal is deleted.", deleted=True)
         return
     if media:
@@ -131,7 +142,7 @@ async def export(session: Session, path: Path | None) -> None:
     Prints events as 'webwx listen --json' does, then sends as 'webwx outbox --json' does, except sends that came back
     as events.
     """
-    _require_journal(session)
+    await _require_journal(session)
     count = 0
     async with session.reading() as client:
         with _written(path) as file:
@@ -154,8 +165,9 @@ async def backup(session: Session, file: Path) -> None:
     'webwx listen' may keep running. To restore a copy, put it in place of the journal. Archived media lie in a folder
     beside the journal and are not copied.
     """
-    _require_journal(session)
-    async with session.journal_to_read() as opened:
+    session.require_file("back up the database with 'pg_dump', or continuously")
+    await _require_journal(session)
+    async with session.file_to_read() as opened:
         await opened.backup(file)
     session.output.result(f"The journal is copied to {file}.", path=str(file))
 
@@ -175,7 +187,7 @@ async def dead(session: Session, consumer: str, limit: int) -> None:
     A dead letter is an event whose handler failed in every attempt. Each line shows the event's number, its content,
     and the error and where it was raised. The bot may be running.
     """
-    _require_journal(session)
+    await _require_journal(session)
     async with session.reading() as client:
         letters = await client.list_dead_letters(consumer=clean_text(consumer), limit=limit)
         people = await client.find_people({each for letter in letters for each in people_in(letter.event)})
@@ -198,7 +210,7 @@ async def revive(session: Session, number: int, consumer: str) -> None:
 
     A running bot gets the event within seconds, a stopped one at its next start. It has one attempt.
     """
-    _require_journal(session)
+    await _require_journal(session)
     async with session.reading(in_place=True) as client:
         if not await client.revive(number, consumer=clean_text(consumer)):
             raise BadInput(f"Consumer {consumer!r} has no dead letter {number}; 'webwx journal dead' lists them.")
@@ -212,7 +224,7 @@ async def consumers(session: Session) -> None:
 
     Each bot, each webhook of the gateway, 'listen' and 'receive' have a consumer of their own.
     """
-    _require_journal(session)
+    await _require_journal(session)
     async with session.reading() as client:
         for each in await client.list_consumers():
             letters = f", {each.dead_letters:,} given up" if each.dead_letters else ""
@@ -230,7 +242,7 @@ async def forget(session: Session, consumer: str, yes: bool) -> None:
     Its position, its dead letters and the state of its conversations are deleted; messages stay. A bot that runs under
     this name later begins with new messages.
     """
-    _require_journal(session)
+    await _require_journal(session)
     _confirm(f"Delete the position and the dead letters of {consumer!r}?", yes=yes)
     async with session.reading(in_place=True) as client:
         if not await client.forget_consumer(clean_text(consumer)):
@@ -238,9 +250,11 @@ async def forget(session: Session, consumer: str, yes: bool) -> None:
     session.output.result(f"Deleted the consumer {consumer!r}.", deleted=True, consumer=consumer)
 
 
-def _require_journal(session: Session) -> None:
+async def _require_journal(session: Session) -> None:
     """Raise if there is no journal, so that a command that only reads does not create one."""
-    if not session.settings.journal_path.exists():
+    async with session.storage() as storage:
+        has_journal = await storage.has_journal(session.settings.login_name)
+    if not has_journal:
         raise CommandFailed("There is no journal yet; run 'webwx login' first.")
 
 

@@ -68,7 +68,7 @@ async def login(session: Session, form: Form, file: Path | None) -> None:
     if form in {"svg", "png"} and file is None:
         raise click.UsageError(f"--qr {form} needs a FILE, such as 'code.{form}'")
     with CodeDisplay(session.output, form, file) as display:
-        async with session.journal() as journal, session.client_on(journal) as client:
+        async with session.client_and_journal() as (client, journal):
             account = await client.login(show_qr=display.show, on_step=display.report)
             await begin(journal.account(account.uin))
     session.output.line(f"Logged in as {account.nickname}.", account)

@@ -1,5 +1,5 @@
 """
-Shell completion of account and contact names, from data saved on this machine.
+Shell completion of account and contact names, from stored data.
 
 Contacts choose their own nicknames, and the shell inserts a completed word without quoting. So only names without shell
 metacharacters are offered: `$(…)` must never be one Enter away from running.
@@ -8,19 +8,23 @@ metacharacters are offered: `$(…)` must never be one Enter away from running.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from click.shell_completion import CompletionItem
 
 from webwx.errors import WxError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     import click
 
+    from webwx.model.address_book import Contacts
     from webwx.model.identities import Identity
     from webwx.settings import Settings
+    from webwx.storage.base import Storage
+
+T = TypeVar("T")
 
 _SAFE = re.compile(r"[\w@][\w@.+-]*")
 
@@ -52,7 +56,9 @@ def complete_accounts(ctx: click.Context, param: click.Parameter, incomplete: st
     """Complete the names of accounts that have a login."""
     del param
     settings = _settings(ctx)
-    return [] if settings is None else _offer({account for account, _ in settings.folder.login_paths()}, incomplete)
+    if settings is None:
+        return []
+    return _offer(_asked(settings, _accounts, set()), incomplete)
 
 
 def complete_chats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
@@ -74,44 +80,59 @@ def complete_numbers(ctx: click.Context, param: click.Parameter, incomplete: str
     """Complete identity numbers, with names in shells that can show them."""
     del param
     settings = _settings(ctx)
-    if settings is None or not settings.journal_path.exists():
+    if settings is None:
         return []
-    import asyncio
-
-    try:
-        identities = asyncio.run(_identities(settings))
-    except WxError:  # reported when the command runs
-        return []
+    none: list[Identity] = []
     return [
         CompletionItem(str(each.number), help=each.name if _SAFE.fullmatch(each.name) else None)
-        for each in identities
+        for each in _asked(settings, _identities, none)
         if str(each.number).startswith(incomplete)
     ]
 
 
-async def _identities(settings: Settings) -> list[Identity]:
-    from webwx.storage.base import IdentityQuery
-    from webwx.storage.open import open_journal
-
-    journal = open_journal(settings.journal_path)
-    try:
-        accounts = await journal.accounts()
-        return await journal.account(accounts[0]).identities.find(IdentityQuery()) if accounts else []
-    finally:
-        await journal.close()
-
-
 def _chats(settings: Settings, incomplete: str) -> list[CompletionItem[str]]:
-    import asyncio
-
     from webwx.model.address_book import Contacts
     from webwx.model.contacts import FILEHELPER
 
-    try:
-        known = asyncio.run(settings.login_file().load_contacts())
-    except WxError:  # reported when the command runs, as for the settings
-        known = Contacts()
+    known = _asked(settings, _contacts, Contacts())
     return _offer({FILEHELPER, *(contact.display_name for contact in known)}, incomplete)
+
+
+def _asked(settings: Settings, read: Callable[[Settings, Storage], Coroutine[Any, Any, T]], otherwise: T) -> T:
+    """Return what is read from the storage; an error is reported when the command runs, as for the settings."""
+    import asyncio
+
+    async def read_and_close() -> T:
+        storage = settings.open_storage()
+        try:
+            return await read(settings, storage)
+        finally:
+            await storage.close()
+
+    try:
+        return asyncio.run(read_and_close())
+    except WxError:
+        return otherwise
+
+
+async def _accounts(settings: Settings, storage: Storage) -> set[str]:
+    del settings
+    return {name.account for name in await storage.list_changes()}
+
+
+async def _identities(settings: Settings, storage: Storage) -> list[Identity]:
+    from webwx.storage.base import IdentityQuery
+
+    name = settings.login_name
+    if not await storage.has_journal(name):  # so that none is created
+        return []
+    journal = storage.journal(name)
+    accounts = await journal.accounts()
+    return await journal.account(accounts[0]).identities.find(IdentityQuery()) if accounts else []
+
+
+async def _contacts(settings: Settings, storage: Storage) -> Contacts:
+    return await storage.login(settings.login_name).load_contacts()
 
 
 def _settings(ctx: click.Context) -> Settings | None:

@@ -17,6 +17,7 @@ class Given:
     host: str | None = None
     account: str | None = None
     proxy: str | None = field(default=None, repr=False)
+    storage: str | None = field(default=None, repr=False)
     as_json: bool = False
     verbose: bool = False
     log_format: str = "text"
@@ -31,4 +32,6 @@ class Given:
         """
         from webwx.settings import Settings
 
-        return Settings.read(server=self.server, host=self.host, account=self.account, proxy=self.proxy)
+        return Settings.read(
+            server=self.server, host=self.host, account=self.account, proxy=self.proxy, storage=self.storage
+        )  # fmt: skip

@@ -46,6 +46,10 @@ def common_options() -> list[click.Parameter]:
             help="Name of the account; each account has its own logins.  [env: WEBWX_ACCOUNT]",
         ),
         click.Option(
+            ["--storage"], metavar="URL", callback=_gather, expose_value=False,
+            help="PostgreSQL database for everything that is stored: postgresql://HOST/DATABASE.  [env: WEBWX_STORAGE]",
+        ),
+        click.Option(
             ["--proxy"], metavar="URL", callback=_gather, expose_value=False,
             help="HTTP proxy to use.  [env: WEBWX_PROXY]",
         ),

@@ -127,17 +127,16 @@ class _Opened(NamedTuple):
 
 @asynccontextmanager
 async def _opened(settings: Settings) -> AsyncIterator[_Opened]:
-    from webwx.gateway.config import DATABASE_NAME
     from webwx.gateway.receivers import Receivers
-    from webwx.storage.open import open_records
 
-    records = open_records(settings.home / DATABASE_NAME)
+    storage = settings.open_storage()
+    records = storage.records()
     try:
         yield _Opened(Receivers(records, time.time), records)
     except InvalidRequest as error:
         raise BadInput(str(error)) from None
     finally:
-        await records.close()
+        await storage.close()
 
 
 async def _account(settings: Settings, records: RecordStore) -> int:

@@ -124,7 +124,10 @@ def run(
 
 def as_environment(given: Given) -> dict[str, str]:
     """Return the options as environment variables."""
-    said = {"SERVER": given.server, "HOST": given.host, "ACCOUNT": given.account, "PROXY": given.proxy}
+    said = {
+        "SERVER": given.server, "HOST": given.host, "ACCOUNT": given.account, "PROXY": given.proxy,
+        "STORAGE": given.storage,
+    }  # fmt: skip
     return {f"WEBWX_{name}": value for name, value in said.items() if value}
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from webwx.gateway.config import GatewayConfig
     from webwx.gateway.keys import ApiKey, KeyRing
     from webwx.settings import Settings
-    from webwx.storage.base import RecordStore
+    from webwx.storage.base import RecordStore, Storage
 
 _PORT_IN_USE = "Port {port} is taken; choose another with --port, or any free one with --port 0."
 
@@ -118,12 +118,10 @@ async def _run(
 ) -> None:
     from webwx.gateway.app import Gateway
     from webwx.gateway.bots import HostedBots
-    from webwx.gateway.config import DATABASE_NAME
     from webwx.gateway.local import LocalGateway
     from webwx.gateway.running import claim
     from webwx.gateway.serve import on_hangup
     from webwx.gateway.serve import serve as serve_gateway
-    from webwx.storage.open import open_records
 
     settings = session.settings
 
@@ -136,14 +134,15 @@ async def _run(
     async with AsyncExitStack() as opened:
         opened.callback(listener.socket.close)
         opened.enter_context(claim(settings.home, listener.url, browser_url))
-        records = open_records(settings.home / DATABASE_NAME)
+        storage = await opened.enter_async_context(session.storage())
+        records = storage.records()
         bots = HostedBots(assigned)
         gateway = Gateway(
             config,
             records,
             LocalGateway(
-                lambda on_state: _accounts(settings, on_state), settings.folder, records, host=settings.host,
-                server=settings.server, bots=bots, limits=lambda: gateway.config.limits,
+                lambda on_state: _accounts(settings, storage, on_state), settings.home, records, bots=bots,
+                limits=lambda: gateway.config.limits,
             ),
             settings.home / "gateway-files",
             bots=bots,
@@ -259,15 +258,12 @@ def _listen(config: GatewayConfig) -> Any:
         raise CommandFailed(f"Cannot listen on {config.listen.host}: {error.strerror or error}.") from None
 
 
-def _accounts(settings: Settings, on_state: Callable[[str, StateChange], object]) -> Accounts:
+def _accounts(settings: Settings, storage: Storage, on_state: Callable[[str, StateChange], object]) -> Accounts:
     """Return the accounts of the command line."""
     limit = settings.effective_rate_limit
     if limit is not None and limit.patience is None:
         limit = msgspec.structs.replace(limit, patience=_PATIENCE)
-    return Accounts(
-        settings.home, **settings.for_client(), login_store=settings.login_file, retention_days=settings.retention_days,
-        keep=settings.keep, rate_limit=limit, on_state=on_state,
-    )  # fmt: skip
+    return Accounts(storage, **settings.for_client(), keep=settings.keep, rate_limit=limit, on_state=on_state)
 
 
 serve_group = cast("click.Group", serve)  # `command` returns an object of the class that it gets
@@ -344,14 +340,11 @@ async def pair(session: Session) -> None:
 
 @asynccontextmanager
 async def _records(settings: Settings) -> AsyncIterator[RecordStore]:
-    from webwx.gateway.config import DATABASE_NAME
-    from webwx.storage.open import open_records
-
-    records = open_records(settings.home / DATABASE_NAME)
+    storage = settings.open_storage()
     try:
-        yield records
+        yield storage.records()
     finally:
-        await records.close()
+        await storage.close()
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------

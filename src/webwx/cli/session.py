@@ -25,7 +25,7 @@ import click.exceptions
 import msgspec
 
 from webwx.bot.loop import run_long
-from webwx.cli.exits import BadInput
+from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.logs import NOTICES, log_to_stderr
 from webwx.cli.option_values import Given
 from webwx.cli.options import example_text, with_common_options
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from webwx.client.rate_limit import RateLimit, WaitReason
     from webwx.client.state import StateChange
     from webwx.settings import Settings
-    from webwx.storage.base import JournalFile
+    from webwx.storage.base import Journal, JournalFile, Storage
 
 T = TypeVar("T")
 
@@ -89,33 +89,34 @@ class Session:
         return self._given.settings()
 
     @asynccontextmanager
-    async def journal(self) -> AsyncIterator[JournalFile]:
-        """Open the journal beside the chosen login; its file is created on first use."""
-        settings = self.settings
-        journal = open_journal_file(settings.journal_path, retention_days=settings.retention_days)
+    async def storage(self, *, retention_days: float | None = None) -> AsyncIterator[Storage]:
+        """Return the storage of the chosen settings; `retention_days` as for `Settings.open_storage`."""
+        storage = self.settings.open_storage(retention_days=retention_days)
         try:
-            yield journal
+            yield storage
         finally:
-            await journal.close()
+            await storage.close()
+
+    @asynccontextmanager
+    async def client_and_journal(self) -> AsyncIterator[tuple[AsyncClient, Journal]]:
+        """Return a client of the chosen server or profile that is not logged in yet, and its journal."""
+        async with self.storage() as storage:
+            journal = storage.journal(self.settings.login_name)
+            async with self._client_on(storage, journal) as client:
+                yield client, journal
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[AsyncClient]:
         """Return a client of the chosen server or profile that is not logged in yet."""
-        async with self.journal() as journal, self.client_on(journal) as client:
+        async with self.client_and_journal() as (client, _):
             yield client
 
-    @asynccontextmanager
-    async def client_on(self, journal: JournalFile) -> AsyncIterator[AsyncClient]:
-        """Return a client that is not logged in, on a journal that is open already."""
-        async with self._client_on(journal) as client:
-            yield client
-
-    def _client_on(self, journal: JournalFile | None) -> AsyncClient:
+    def _client_on(self, storage: Storage, journal: Journal | None) -> AsyncClient:
         settings = self.settings
         keep = settings.keep or (Keep() if self.keeps_media else None)
         return AsyncClient(
             **settings.for_client(),
-            store=settings.login_file(),
+            store=storage.login(settings.login_name),
             journal=journal,
             keep=None if journal is None else keep,
             rate_limit=_with_patience(settings.effective_rate_limit),
@@ -164,7 +165,7 @@ class Session:
             NotLoggedIn: No login is saved.
         """
         async with AsyncExitStack() as stack:
-            client = self._client_on(None)
+            client = self._client_on(await stack.enter_async_context(self.storage()), None)
             stack.push_async_callback(self._close, client)
             await client.resume()
             yield client
@@ -184,62 +185,88 @@ class Session:
             StorageError: The journal cannot be opened.
         """
 
-        async def read_one(stack: AsyncExitStack, path: Path) -> AsyncClient:
-            client = await self._open_to_read(stack, path)
+        async def read_one(stack: AsyncExitStack, journal: Journal) -> AsyncClient:
+            client = await self._open_to_read(stack, journal)
             await client.history(limit=1)
             return client
 
         async with AsyncExitStack() as stack:
-            if in_place:
-                yield await self._open_to_read(stack, self.settings.journal_path)
-            else:
-                yield await self._open_or_copy(stack, read_one)
+            yield await self._open(stack, self._open_to_read if in_place else read_one, in_place=in_place)
 
     @asynccontextmanager
-    async def journal_to_read(self) -> AsyncIterator[JournalFile]:
+    async def journal_to_read(self) -> AsyncIterator[Journal]:
         """
-        Return the journal beside the chosen login; a copy where it cannot be opened, as for `reading`.
+        Return the journal of the chosen login; a copy where its file cannot be opened, as for `reading`.
 
         Raises:
             StorageError: The journal cannot be read.
         """
-
-        async def read_accounts(stack: AsyncExitStack, path: Path) -> JournalFile:
-            journal = self._journal_to_read(stack, path)
-            await journal.accounts()
-            return journal
-
         async with AsyncExitStack() as stack:
-            yield await self._open_or_copy(stack, read_accounts)
+            yield await self._open(stack, _read_accounts)
+
+    @asynccontextmanager
+    async def file_to_read(self) -> AsyncIterator[JournalFile]:
+        """
+        Return the journal's file; a copy where it cannot be opened, as for `reading`.
+
+        Raises:
+            StorageError: It cannot be read.
+        """
+        async with AsyncExitStack() as stack:
+            yield await self._open_or_copy(stack, _read_accounts)
+
+    def require_file(self, reason: str) -> None:
+        """
+        Raise if the journal is in a database.
+
+        Args:
+            reason: Why the command needs a file, as the end of a sentence.
+
+        Raises:
+            CommandFailed: It is.
+        """
+        if self.settings.storage:
+            raise CommandFailed(f"This journal is in a database; {reason}.")
+
+    async def _open(
+        self, stack: AsyncExitStack, open_on: Callable[[AsyncExitStack, Journal], Coroutine[Any, Any, T]], *,
+        in_place: bool = False,
+    ) -> T:  # fmt: skip
+        """Open a reader of the journal; in another place if that fails and is possible."""
+        if not self.settings.storage and not in_place:
+            return await self._open_or_copy(stack, open_on)
+        storage = await stack.enter_async_context(self.storage(retention_days=0))
+        return await open_on(stack, storage.journal(self.settings.login_name))
 
     async def _open_or_copy(
-        self, stack: AsyncExitStack, open_at: Callable[[AsyncExitStack, Path], Coroutine[Any, Any, T]]
+        self, stack: AsyncExitStack, open_on: Callable[[AsyncExitStack, JournalFile], Coroutine[Any, Any, T]]
     ) -> T:
-        """Open a reader of the journal and read once; from a copy if that fails in place."""
+        """Open a reader of the journal's file and read once; from a copy if that fails in place."""
         path = self.settings.journal_path
         try:
-            return await open_at(stack, path)
+            return await open_on(stack, self._file_to_read(stack, path))
         except StorageError as failure:
             await stack.aclose()
             try:
-                opened = await open_at(stack, stack.enter_context(copied(path)))
+                opened = await open_on(stack, self._file_to_read(stack, stack.enter_context(copied(path))))
             except StorageError:
                 raise failure from None
             self.output.tell(f"{failure} Reading a copy of it.")
             return opened
 
-    def _journal_to_read(self, stack: AsyncExitStack, path: Path) -> JournalFile:
+    def _file_to_read(self, stack: AsyncExitStack, path: Path) -> JournalFile:
         journal = open_journal_file(path, retention_days=0)
         stack.push_async_callback(journal.close)
         return journal
 
-    async def _open_to_read(self, stack: AsyncExitStack, path: Path) -> AsyncClient:
-        client = self._client_on(self._journal_to_read(stack, path))
+    async def _open_to_read(self, stack: AsyncExitStack, journal: Journal) -> AsyncClient:
+        storage = await stack.enter_async_context(self.storage())
+        client = self._client_on(storage, journal)
         stack.push_async_callback(self._close, client)
         try:
             await client.resume()
         except NotLoggedIn:
-            if not path.exists():  # noqa: ASYNC240 - it takes no time
+            if not await storage.has_journal(self.settings.login_name):
                 raise
         return client
 
@@ -249,6 +276,16 @@ class Session:
             await client.close()
         except StorageError as error:
             self.output.tell(str(error))
+
+
+J = TypeVar("J", bound="Journal")
+
+
+async def _read_accounts(stack: AsyncExitStack, journal: J) -> J:
+    """Return a journal that can be read."""
+    del stack
+    await journal.accounts()
+    return journal
 
 
 def _with_patience(rate_limit: RateLimit | None) -> RateLimit | None:

@@ -1,11 +1,11 @@
-"""Several accounts in one process: a folder with their logins and journals, and one client for each open account."""
+"""Several accounts in one process: a storage with their logins and journals, and one client for each open account."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 import msgspec
@@ -13,14 +13,12 @@ import msgspec
 from webwx.client.client import AsyncClient
 from webwx.errors import NotLoggedIn
 from webwx.model.login import Account, QrCode
-from webwx.storage.account_folder import DEFAULT_ACCOUNT, AccountFolder, check_account_name
-from webwx.storage.base import LOGIN_VERSION, RETENTION_DAYS, SavedLogin
+from webwx.storage.account_folder import DEFAULT_ACCOUNT, LoginName, check_account_name, login_name
+from webwx.storage.base import LOGIN_VERSION, SavedLogin
 from webwx.storage.encryption import UNREADABLE, read_sealed
-from webwx.storage.login import LoginFile
-from webwx.storage.open import open_journal
+from webwx.storage.open import open_storage
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import AsyncGenerator, Callable
     from types import TracebackType
     from typing import Self, Unpack
@@ -29,17 +27,17 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.model.archive import Keep
     from webwx.protocol.hosts import Desktop
-    from webwx.storage.base import LoginStore
+    from webwx.storage.base import Storage
     from webwx.transport.runner import Timeouts, Transport
 
 
 class SavedAccount(msgspec.Struct, frozen=True, kw_only=True):
-    """A login that is saved in a folder; the platform may not accept it any more."""
+    """A login that is saved in a storage; the platform may not accept it any more."""
 
     account: str
     """Name that the user gave to the account."""
-    path: Path
-    """Path of the file that holds the login."""
+    place: str
+    """Server or profile of the login, as in the name of its file."""
     state: Literal["saved", "ended", "encrypted", "unreadable"]
     """`ended`: the platform has ended the login. `encrypted`: the other fields are unknown without the passphrase."""
     nickname: str | None = None
@@ -81,44 +79,40 @@ class ClientOptions(TypedDict, total=False):
 
 class Accounts:
     """
-    The accounts of one folder. Each has a saved login, a journal, and at most one client in this process.
-
-    The folder is the one of the command line (`WEBWX_HOME`), or has the same layout.
+    The accounts of one storage. Each has a saved login, a journal, and at most one client in this process.
 
     Args:
-        folder: The folder; it is created when the first login is saved.
+        storage: A storage, which its owner closes; or the path of a folder, such as that of the command line
+            (`WEBWX_HOME`), for logins without encryption. `open_storage` opens a storage with a passphrase, or in a
+            PostgreSQL database.
         host: As for `AsyncClient`.
         server: As for `AsyncClient`.
-        login_store: Returns the store of a login by the path of its file; `partial(LoginFile, passphrase=…)` encrypts
-            the saved logins.
-        retention_days: Days after which the journals delete received entries; 0: never.
         on_state: Called with the account's name and each change of its client's state.
         **options: Other arguments of each `AsyncClient`.
     """
 
     def __init__(
         self,
-        folder: str | os.PathLike[str],
+        storage: Storage | str | os.PathLike[str],
         *,
         host: str | None = None,
         server: str | None = None,
-        login_store: Callable[[Path], LoginStore] = LoginFile,
-        retention_days: float = RETENTION_DAYS,
         on_state: Callable[[str, StateChange], object] | None = None,
         **options: Unpack[ClientOptions],
     ) -> None:
-        self._folder = AccountFolder(Path(folder))
+        self._closing = AsyncExitStack()
+        if isinstance(storage, (str, os.PathLike)):
+            storage = open_storage(storage)
+            self._closing.push_async_callback(storage.close)
+        self._storage = storage
         self._host = host
         self._server = server
-        self._login_store = login_store
-        self._retention_days = retention_days
         self._on_state = on_state
         self._options = options
         self._clients: dict[str, AsyncClient] = {}
-        self._closing = AsyncExitStack()
 
     def __repr__(self) -> str:
-        return f"Accounts({str(self._folder.home)!r}, {len(self._clients)} open)"
+        return f"Accounts({self._storage.place!r}, {len(self._clients)} open)"
 
     async def __aenter__(self) -> Self:
         return self
@@ -128,9 +122,21 @@ class Accounts:
     ) -> None:
         await self.close()
 
-    def list_accounts(self) -> list[SavedAccount]:
-        """Return all logins that are saved in the folder, including those of other hosts and servers."""
-        return [read_saved_account(account, path) for account, path in self._folder.login_paths()]
+    async def list_accounts(self) -> list[SavedAccount]:
+        """Return all logins that are saved in the storage, including those of other hosts and servers."""
+        return [saved_account(name, content) for name, content in (await self._storage.list_logins()).items()]
+
+    async def list_changes(self) -> dict[str, int]:
+        """
+        Return a number for each account with a saved login on this host or server, by the account's name.
+
+        The number differs after each change of the saved login, by any process.
+        """
+        found = await self._storage.list_changes()
+        return {name.account: changes for name, changes in found.items() if name == self._login_name(name.account)}
+
+    def _login_name(self, account: str) -> LoginName:
+        return login_name(account, host=self._host, server=self._server)
 
     def client(self, account: str = DEFAULT_ACCOUNT) -> AsyncClient:
         """
@@ -140,13 +146,13 @@ class Accounts:
             InvalidSettings: The name is not valid for an account.
         """
         if account not in self._clients:
-            path = self._folder.login_path(check_account_name(account), host=self._host, server=self._server)
-            journal = open_journal(path.with_suffix(".journal"), retention_days=self._retention_days)
+            name = self._login_name(check_account_name(account))
+            journal = self._storage.journal(name)
             self._closing.push_async_callback(journal.close)
             client = AsyncClient(
                 host=self._host,
                 server=self._server,
-                store=self._login_store(path),
+                store=self._storage.login(name),
                 journal=journal,
                 on_state=None if self._on_state is None else partial(self._on_state, account),
                 **self._options,
@@ -212,30 +218,29 @@ class Accounts:
         await self._closing.aclose()
 
 
-def read_saved_account(account: str, path: Path) -> SavedAccount:
+def saved_account(name: LoginName, content: bytes | None) -> SavedAccount:
     """
-    Read a saved login without changing its file, unlike `LoginFile`, which renames a damaged file.
+    Describe a saved login by its stored form, without changing it, unlike a `LoginStore`, which renames a damaged one.
 
     Args:
-        account: Name of the account.
-        path: File of the login.
+        name: Name of the login.
+        content: Its stored form; None if it cannot be read.
     """
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return SavedAccount(account=account, path=path, state="unreadable")
+    account, place = name.account, name.place
+    if content is None:
+        return SavedAccount(account=account, place=place, state="unreadable")
     if read_sealed(content) is not None:
-        return SavedAccount(account=account, path=path, state="encrypted")
+        return SavedAccount(account=account, place=place, state="encrypted")
     try:
         saved = msgspec.json.decode(content, type=SavedLogin)
     except UNREADABLE:
-        return SavedAccount(account=account, path=path, state="unreadable")
+        return SavedAccount(account=account, place=place, state="unreadable")
     if saved.version != LOGIN_VERSION:
-        return SavedAccount(account=account, path=path, state="unreadable")
+        return SavedAccount(account=account, place=place, state="unreadable")
     login = saved.login
     return SavedAccount(
         account=account,
-        path=path,
+        place=place,
         state="ended" if saved.ended else "saved",
         nickname=login.nickname,
         host=login.profile_name,

@@ -18,9 +18,6 @@ DEFAULT_PORT = 8791
 FILE_NAME = "gateway.toml"
 """Name of the file in the folder of the saved logins."""
 
-DATABASE_NAME = "gateway.db"
-"""Name of the file with the records, in the same folder."""
-
 EXAMPLE = """\
 # The gateway reads this file at its start, and [limits] again when it gets SIGHUP; the other tables need a restart.
 

@@ -1,5 +1,5 @@
 """
-The port with clients in this process: the accounts of one folder, the same as those of the command line.
+The port with clients in this process: the accounts of one storage, the same as those of the command line.
 
 Each account has a stored number, which is never reused: a new account may have the name of a removed one.
 """
@@ -27,11 +27,11 @@ from webwx.storage.cursors import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection
+    from pathlib import Path
 
     from webwx.client.accounts import Accounts
     from webwx.client.state import StateChange
     from webwx.gateway.port import AccountEvent, AccountStatus
-    from webwx.storage.account_folder import AccountFolder
     from webwx.storage.base import RecordStore
 
 _log = logging.getLogger("webwx.gateway")
@@ -58,14 +58,12 @@ class _StoredAccount(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class LocalGateway:
     """
-    The accounts of one folder, with clients in this process.
+    The accounts of one storage, with clients in this process.
 
     Args:
         make_accounts: Creates the accounts; its argument is called with each change of a client's state.
-        folder: The folder of the accounts.
+        home: Folder for the files of the gateway.
         records: Stores the numbers of the accounts, and promised sends.
-        host: Profile or host of the logins, as for `Accounts`.
-        server: Server of the logins, as for `Accounts`.
         limits: Returns the limits of downloaded media, which may change.
         bots: Bots that run on the accounts; default: none.
         clock: Returns seconds since 1970.
@@ -74,26 +72,22 @@ class LocalGateway:
     def __init__(
         self,
         make_accounts: Callable[[Callable[[str, StateChange], object]], Accounts],
-        folder: AccountFolder,
+        home: Path,
         records: RecordStore,
         *,
-        host: str | None = None,
-        server: str | None = None,
         limits: Callable[[], LimitsTable] = LimitsTable,
         bots: HostedBots | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._accounts = make_accounts(self._note_state)
-        self._folder = folder
+        self._home = home
         self._records = records
-        self._host = host
-        self._server = server
         self._bots = bots or HostedBots()
         self._clock = clock
-        self._media = MediaCache(folder.home / "gateway-media", limits, clock)
+        self._media = MediaCache(home / "gateway-media", limits, clock)
         self._tasks: list[asyncio.Future[NoReturn]] = []
-        self._saved_at: dict[str, int] = {}
-        """Time of the last known change of each saved login, in nanoseconds."""
+        self._changes: dict[str, int] = {}
+        """A number for each saved login, which differs after each change of it."""
         self._by_number: dict[int, LocalAccount] = {}
         self._news = asyncio.Event()
         """Set, and replaced, when events were stored."""
@@ -114,9 +108,9 @@ class LocalGateway:
 
     async def adopt_logins(self) -> None:
         """Open the accounts whose logins another process, such as `webwx login`, has saved since the last call."""
-        before, self._saved_at = self._saved_at, await asyncio.to_thread(self._find_saved)
-        for name, saved_at in self._saved_at.items():
-            if before.get(name) != saved_at:
+        before, self._changes = self._changes, await self._accounts.list_changes()
+        for name, changes in self._changes.items():
+            if before.get(name) != changes:
                 (await self.add_account(name)).renew()
 
     async def _keep_adopting(self) -> NoReturn:
@@ -126,14 +120,6 @@ class LocalGateway:
                 await self.adopt_logins()
             except WxError as error:
                 _log.warning("a saved login cannot be opened: %s", error)
-
-    def _find_saved(self) -> dict[str, int]:
-        found = {}
-        for name, path in self._folder.login_paths():
-            if path == self._folder.login_path(name, host=self._host, server=self._server):
-                with contextlib.suppress(FileNotFoundError):  # it was just deleted
-                    found[name] = path.stat().st_mtime_ns
-        return found
 
     async def close(self) -> None:
         """Finish sends in progress, store all positions, and close the accounts."""
@@ -146,7 +132,7 @@ class LocalGateway:
     async def _open(self, number: int, name: str, label: str = "") -> LocalAccount:
         account = LocalAccount(
             number, name, self._accounts, self._records, self._media,
-            KeptFiles(self._folder.home / "gateway-sends" / f"{number}"), self._clock, self._wake_readers,
+            KeptFiles(self._home / "gateway-sends" / f"{number}"), self._clock, self._wake_readers,
             self._tell_watchers,
         )  # fmt: skip
         account.label = label
@@ -215,8 +201,8 @@ class LocalGateway:
         await account.close()
         await account.withdraw()
         await self._records.delete(_ACCOUNT, account.name)
-        found = await asyncio.to_thread(self._find_saved)
-        self._saved_at[account.name] = found.get(account.name, 0)  # so that its saved login does not add it again
+        found = await self._accounts.list_changes()
+        self._changes[account.name] = found.get(account.name, 0)  # so that its saved login does not add it again
         return True
 
     def find_account(self, which: str) -> int | None:

@@ -16,7 +16,6 @@ from webwx.gateway.app import Gateway
 from webwx.gateway.config import FallbackTable, GatewayConfig, IncomingFilesTable, ListenTable
 from webwx.gateway.local import LocalGateway
 from webwx.gateway.serve import listen, serve
-from webwx.storage.account_folder import AccountFolder
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ async def gateway(served: RunningSandbox, tmp_path: Path) -> AsyncIterator[Serve
             tmp_path, server=served.url, on_state=on_state,
             rate_limit=RateLimit(spacing=0, jitter=0, messages_per_minute=1000, uploads_per_hour=1000),
         ),
-        AccountFolder(tmp_path), records, server=served.url,
+        tmp_path, records,
     )  # fmt: skip
     root = tmp_path / "incoming"
     root.mkdir()

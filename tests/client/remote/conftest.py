@@ -51,7 +51,9 @@ async def client(request: pytest.FixtureRequest, me: Shell) -> AsyncIterator[Asy
     if request.param == "own":
         settings = me.settings
         async with AsyncClient(
-            **settings.for_client(), store=settings.login_file(), journal=settings.journal_path
+            **settings.for_client(),
+            store=settings.open_storage().login(settings.login_name),
+            journal=settings.journal_path,
         ) as client:
             await client.resume()
             yield client
