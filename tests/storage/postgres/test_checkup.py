@@ -42,4 +42,4 @@ async def test_a_checkup_names_the_reason_of_a_failure_without_the_url(schema: T
     schema.end_sessions()
     refused = await check_up(schema.url)
     assert refused.problem == "InvalidAuthorizationSpecificationError, 28000"
-    assert (await check_up("postgresql://nobody@/nowhere?host=/nowhere")).problem == "FileNotFoundError"
+    assert (await check_up("postgresql://absent@/absent?host=/absent")).problem == "FileNotFoundError"
