@@ -11,6 +11,8 @@ from tests.cli.conftest import PATIENCE
 from tests.cli.test_login import read_until
 from tests.postgres import new_schema
 
+from webwx.storage.postgres import schema as tables
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -123,7 +125,7 @@ def test_doctor_describes_the_database_without_its_name(
     database = report.line["database"]
     assert (database["reachable"], database["logins"], database["accounts"]) == (True, 1, 1)
     assert database["server"].startswith("PostgreSQL 1")
-    assert (database["schema"], database["btree_gin"]) == ("version 2", "available")
+    assert (database["schema"], database["btree_gin"]) == (f"version {tables.VERSION}", "available")
     assert schema.name not in report.stdout
 
 

@@ -451,17 +451,17 @@ async def hold(connection: Connection, fence: Fence) -> None:
         raise NotOwner("Another process owns this account now.")
 
 
-async def open_connection(url: str, settings: dict[str, str], timeout: float) -> Connection:
+async def open_connection(url: str, settings: dict[str, str], limit: float) -> Connection:
     """
     Return a new connection that encodes text as this engine does; the schema may be of any version.
 
     Args:
         url: The URL of the database.
         settings: Settings of the session.
-        timeout: Seconds until a statement, or an attempt to connect, is given up.
+        limit: Seconds until a statement, or an attempt to connect, is given up.
     """
     connection = await asyncpg.connect(
-        url, timeout=timeout, command_timeout=timeout, server_settings=settings, statement_cache_size=512
+        url, timeout=limit, command_timeout=limit, server_settings=settings, statement_cache_size=512
     )
     # An array of `text` takes no codec of its elements, so statements take arrays of `varchar`.
     for kind in ("text", "varchar"):
