@@ -84,7 +84,7 @@ def test_a_function_that_returns_no_text_is_the_failure_of_the_event(
         webwx_friend.say("a")
         webwx_clock.wind(minutes=1)
 
-    assert errors == ["The function of state_key= returned str; it returns a text."] * 3
+    assert errors == ["The function of state_key= returned str; it must return a text."] * 3
 
 
 def test_a_wrong_key_is_refused() -> None:

@@ -130,7 +130,9 @@ class TestChoice:
         async def buy(ctx: Context, event: TextMessage, *, shop: Shop) -> None:
             raise AssertionError
 
-        with pytest.raises(TypeError, match=r"Nothing provides the parameter 'shop' of .*buy; call provide\(shop=…\)"):
+        with pytest.raises(
+            TypeError, match=r"No value is provided for the parameter 'shop' of .*buy; call provide\(shop=…\)"
+        ):
             check(bot)
 
     @pytest.mark.parametrize("where", ["middleware", "on_error", "timer"])
@@ -153,7 +155,7 @@ class TestChoice:
                 bot.on_error(on_error)
             case _:
                 bot.every(minutes=5)(timer)
-        with pytest.raises(TypeError, match=f"Nothing provides the parameter 'shop' of .*{where}"):
+        with pytest.raises(TypeError, match=f"No value is provided for the parameter 'shop' of .*{where}"):
             check(bot)
 
     def test_two_values_of_a_type_are_an_error(self) -> None:
@@ -173,7 +175,7 @@ class TestChoice:
         handler.__annotations__["value"] = annotation
         router = Router()
         router.provide(Shop(), text="a text")
-        with pytest.raises(TypeError, match="Nothing provides"):
+        with pytest.raises(TypeError, match="No value is provided"):
             router.plan_call(handler)
 
     def test_parameter_without_an_annotation_is_found_by_name_only(self) -> None:
@@ -182,7 +184,7 @@ class TestChoice:
 
         router = Router()
         router.provide(Shop())
-        with pytest.raises(TypeError, match="Nothing provides"):
+        with pytest.raises(TypeError, match="No value is provided"):
             router.plan_call(handler)
 
     async def test_partial_function_and_object_are_resolved_in_their_module(self) -> None:

@@ -123,7 +123,8 @@ async def test_account_without_a_bot_here_is_an_error_that_names_those_that_have
         task.cancel()
         await asyncio.wait([task])
     assert str(errors[0]).startswith(
-        "No bot that runs here serves an account 'school'; there is 'family', 'work'. Pass a bot with this account="
+        "No bot that runs here serves an account 'school' (known accounts: 'family', 'work'). "
+        "Pass a bot with this account="
     )
 
 
@@ -134,5 +135,5 @@ async def test_context_outside_of_a_bot_has_no_other_account(open_client: OpenCl
 
 
 def test_bots_with_their_own_clients_have_no_account_names() -> None:
-    with pytest.raises(InvalidRequest, match="there is none with a name"):
+    with pytest.raises(InvalidRequest, match="none has a name"):
         RunningAccounts().client_of("work")

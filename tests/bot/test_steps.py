@@ -57,7 +57,7 @@ def test_another_value_is_not_a_choice_of_steps(choice: Any) -> None:
         step_names(choice)
 
 
-@pytest.mark.parametrize(("choice", "why"), [((), "empty"), (Empty, "lists no steps"), (Step(), "belongs to a class")])
+@pytest.mark.parametrize(("choice", "why"), [((), "empty"), (Empty, "lists no steps"), (Step(), "belongs to no class")])
 def test_a_choice_that_can_never_match_is_refused(choice: Any, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         step_names(choice)

@@ -306,8 +306,8 @@ def test_a_syntax_error_is_shown_as_python_shows_it(shell: Shell, file: Path) ->
         (
             "from webwx import Bot\nbot = Bot()\n@bot.on()\nasync def buy(ctx, message, *, shop): ...\n",
             "",
-            "Nothing provides the parameter 'shop' of buy; call provide(shop=…) of the bot or of the router, or give "
-            "it a default.",
+            "No value is provided for the parameter 'shop' of buy; call provide(shop=…) of the bot or of the router, "
+            "or give it a default.",
         ),
     ],
 )

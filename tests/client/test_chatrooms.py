@@ -192,7 +192,7 @@ async def test_a_removal_that_a_check_does_not_confirm_has_failed(log_in: LogIn,
 async def test_a_removal_with_an_incomplete_check_has_an_unknown_outcome(log_in: LogIn, world: World) -> None:
     client = await log_in()
     world.faults.add("lost_members")
-    with pytest.raises(SendOutcomeUnknown, match="may or may not"):
+    with pytest.raises(SendOutcomeUnknown, match="it is unknown whether"):
         await client.remove_members("周末爬山", ["阿华"])
 
 

@@ -356,7 +356,7 @@ class TestPreparing:
 
     @pytest.mark.parametrize(
         ("given", "message"),
-        [(None, "does not read as bytes"), ("text", "does not read as bytes"), (b"", "has no bytes")],
+        [(None, "does not return bytes"), ("text", "does not return bytes"), (b"", "has no bytes")],
     )
     def test_a_stream_must_give_bytes(self, given: object, message: str) -> None:
         class Odd:

@@ -148,7 +148,7 @@ class TestForward:
         image, _ = await take(client, 2)
         counted.calls.clear()
 
-        with pytest.raises(NotForwardable, match="not in the media archive"):
+        with pytest.raises(NotForwardable, match="its media are not archived"):
             await client.forward(image, "filehelper")
         assert set(counted.calls) == {"webwxgetmsgimg"}
 

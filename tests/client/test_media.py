@@ -529,7 +529,7 @@ class TestNothingIsSentFor:
     async def test_a_folder_is_refused(self, log_in: LogIn, counted: RecordingTransport, tmp_path: Path) -> None:
         client = await log_in()
 
-        with pytest.raises(NoSuchFile, match="is no file"):
+        with pytest.raises(NoSuchFile, match="is not a file"):
             await client.send_image("filehelper", tmp_path)
         assert counted.calls == []
 

@@ -200,7 +200,7 @@ def test_bots_that_cannot_run_together_are_refused_in_one_sentence() -> None:
     @lost.on(TextMessage)
     async def needs(ctx: Context, message: TextMessage, *, database: object) -> None: ...
 
-    assert "Nothing provides the parameter 'database'" in refusal(AssignedBot(lost))
+    assert "No value is provided for the parameter 'database'" in refusal(AssignedBot(lost))
 
 
 def test_bots_of_different_accounts_may_have_the_same_name() -> None:

@@ -60,7 +60,7 @@ def test_a_browser_uses_the_name_of_the_proxy() -> None:
 
 
 def test_a_port_has_sixteen_bits() -> None:
-    with pytest.raises(InvalidSettings, match="no port"):
+    with pytest.raises(InvalidSettings, match="not a port"):
         GatewayConfig(listen=ListenTable(port=70_000)).check()
 
 

@@ -68,7 +68,7 @@ async def test_a_broken_form_is_refused(body: bytes, boundary: str) -> None:
         await file.begin()
         await whole(file.pieces())
 
-    with pytest.raises(GatewayProblem, match="no valid multipart/form-data"):
+    with pytest.raises(GatewayProblem, match="not valid multipart/form-data"):
         await read()
 
 

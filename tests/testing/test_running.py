@@ -112,5 +112,5 @@ def test_the_state_of_a_conversation_is_read_after_all_events_are_handled(
 
 
 def test_a_bot_that_never_ran_has_no_state(sandbox: Sandbox, friend: PhoneUser) -> None:
-    with sandbox.running(Bot()) as running, pytest.raises(LookupError, match="does not run"):
+    with sandbox.running(Bot()) as running, pytest.raises(LookupError, match="is not running"):
         running.state_of(friend, bot=Bot(name="other"))

@@ -180,7 +180,7 @@ class Conversations:
             InvalidRequest: The bot is not running, so there is no subscription.
         """
         if self._subscription is None:
-            raise InvalidRequest("The bot does not run, so it has no conversations.")
+            raise InvalidRequest("The bot is not running, so it has no conversations.")
         return self._subscription
 
     async def _list(self) -> None:
@@ -236,7 +236,7 @@ class Conversations:
         if callable(self._key):
             key = self._key(event)
             if not isinstance(key, str) or not key:
-                raise TypeError(f"The function of state_key= returned {type(key).__name__}; it returns a text.")
+                raise TypeError(f"The function of state_key= returned {type(key).__name__}; it must return a text.")
             return [key]
         chat: ContactId | None = getattr(event, "chat", None)
         if not chat:

@@ -324,7 +324,7 @@ class Dispatch:
     ) -> TextMessage:
         """Send the question of an event's handler, and wait for the answer; the handler's time limit pauses."""
         if self.queues is None:
-            raise InvalidRequest("The bot does not run, so nothing can be asked.")
+            raise InvalidRequest("The bot is not running, so it cannot ask a question.")
         return await self.queues.ask(event, send, self._is_answer, timeout, self._limits.get(event.number))
 
     async def _is_answer(self, event: Event) -> bool:

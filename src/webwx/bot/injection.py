@@ -175,7 +175,7 @@ class InjectedParameters:
                     if parameter.default is not parameter.empty:
                         continue
                     raise TypeError(
-                        f"Nothing provides the parameter {parameter.name!r} of {name_of(self._function)}; "
+                        f"No value is provided for the parameter {parameter.name!r} of {name_of(self._function)}; "
                         f"call provide({parameter.name}=…) of the bot or of the router, or give it a default."
                         f"{hint_at_unknown_type(self._function, parameter.annotation)}"
                     )

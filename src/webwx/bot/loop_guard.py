@@ -82,7 +82,7 @@ class LoopGuard:
             return
         if self._is_silenced(chat):
             raise ReplyLimitReached(
-                f"This bot sends no reply in the chat until nothing has arrived there for {self._window:g} s."
+                f"This bot sends no replies in the chat until no message has arrived there for {self._window:g} s."
             )
         now = asyncio.get_running_loop().time()
         self._forget(before=now - self._window)
@@ -103,8 +103,8 @@ class LoopGuard:
         )  # fmt: skip
         self._on_loop(LoopDetected(chat=chat, replies=self._limit, seconds=within))
         raise ReplyLimitReached(
-            f"This would be reply {self._limit + 1} in the chat within {self._window:g} s, as if two bots reply to "
-            "each other, so nothing was sent."
+            f"The bot has sent {self._limit} replies in the chat within {self._window:g} s and may be talking to "
+            "another bot, so nothing was sent."
         )
 
     def _is_silenced(self, chat: ContactId) -> bool:

@@ -152,7 +152,8 @@ class OneShotTimers:
             name = next((name for name, each in self._handlers.items() if each is handler), None)
         if name is None:
             raise ValueError(
-                f"{handler!r} is no handler of one-shot timers of the bot {self._bot!r}; write @bot.timer() above it."
+                f"{handler!r} is not a handler of one-shot timers of the bot {self._bot!r}; "
+                "write @bot.timer() above it."
             )
         return name
 

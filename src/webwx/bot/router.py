@@ -295,7 +295,7 @@ class Router:
         for router in self.routers():
             if router._unfinished:
                 raise ValueError(
-                    "on() was called and its decorator was not applied to a function; write `@bot.on(…)` above one."
+                    "The decorator of on() was not applied to a function; write `@bot.on(…)` above a function."
                 )
             yield from router._handlers
 

@@ -32,9 +32,9 @@ class RunningAccounts:
             InvalidRequest: No bot here serves an account of this name.
         """
         if name not in self._clients:
-            known = ", ".join(map(repr, sorted(self._clients))) or "none with a name"
+            known = ", ".join(map(repr, sorted(self._clients))) or "none has a name"
             raise InvalidRequest(
-                f"No bot that runs here serves an account {name!r}; there is {known}. "
+                f"No bot that runs here serves an account {name!r} (known accounts: {known}). "
                 "Pass a bot with this account= to the same run() or start()."
             )
         return self._clients[name]

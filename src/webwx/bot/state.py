@@ -77,7 +77,9 @@ class ConversationState:
 
         """
         if not step.name:
-            raise ValueError("A step belongs to a class of steps, as in `class Survey(Steps): age = Step()`.")
+            raise ValueError(
+                "The step belongs to no class of steps; define it as in `class Survey(Steps): age = Step()`."
+            )
         if timeout is not None and timeout <= 0:
             raise ValueError(f"timeout= cannot be {timeout:g}; give seconds, or None.")
         deadline = None if timeout is None else self._transaction.now() + timeout

@@ -70,7 +70,9 @@ def step_names(choices: object) -> frozenset[str]:
                 names.add("")
             case Step():
                 if not each.name:
-                    raise ValueError("A step belongs to a class of steps, as in `class Survey(Steps): age = Step()`.")
+                    raise ValueError(
+                        "The step belongs to no class of steps; define it as in `class Survey(Steps): age = Step()`."
+                    )
                 names.add(each.name)
             case type() if issubclass(each, Steps):
                 if not each.steps:

@@ -50,7 +50,7 @@ def locked(path: Path) -> Iterator[None]:
 
 def read_state(path: Path, change: Callable[[Options], Options], seed: int | None) -> World | None:
     """
-    Load the world of a file; return None if there is no file.
+    Load the world of a file; return None if the file does not exist.
 
     Args:
         path: The file.

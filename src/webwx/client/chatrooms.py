@@ -91,8 +91,8 @@ class Chatrooms:
         still_there = {member.id for member in left.members} & set(ids)
         if still_there and left.is_incomplete:
             raise SendOutcomeUnknown(
-                "The server did not list all members afterwards, so they may or may not have been removed; "
-                "check before you repeat it."
+                "The server did not list all members afterwards, so it is unknown whether they were removed; "
+                "check the chatroom before you repeat the call."
             )
         if still_there:
             raise ApiError(

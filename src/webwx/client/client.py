@@ -125,7 +125,7 @@ class AsyncClient:
             if key is None or allowed_hosts or dedupe_by_client_id or any(each is not None for each in local):
                 raise TypeError(
                     "With gateway= a client needs key=, and takes account=, timeouts=, clock=, proxy= and ca_file= "
-                    "only; everything else is decided by the gateway."
+                    "only; the gateway decides everything else."
                 )
             components = remote_components(
                 gateway=gateway, key=key, account=account, timeouts=timeouts, clock=clock, proxy=proxy, ca_file=ca_file

@@ -169,7 +169,7 @@ def _look_at(source: AtHand, what: str, limit: int) -> _Seen:
     try:
         about = path.stat()
         if not path.is_file():
-            raise NoSuchFile(f"{path} is no file.")
+            raise NoSuchFile(f"{path} is not a file.")
         _check_size(about.st_size, f"{what} {path}", limit)
         with path.open("rb", buffering=0) as file:
             look = look_at(file)
@@ -214,7 +214,7 @@ def _windows(stream: Stream, room: int, what: str) -> Iterator[bytes]:
         except OSError as error:
             raise NoSuchFile(f"The {what} cannot be read: {error.strerror or type(error).__name__}.") from None
         if not isinstance(window, bytes):
-            raise InvalidRequest(f"The {what} does not read as bytes; open it in binary mode and as blocking.")
+            raise InvalidRequest(f"The {what} does not return bytes; open it in binary and blocking mode.")
         if not window:
             return
         yield window

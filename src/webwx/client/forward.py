@@ -94,8 +94,8 @@ class Forwarder:
                 return lambda client_id: message_flows.forward_file(self._session.login, chat, message, client_id)
             case _:
                 raise NotForwardable(
-                    f"This {type(message).__name__} cannot be forwarded; texts, locations, pictures, videos, "
-                    "files and stickers can, except those of the sticker store; so can an archived voice message."
+                    f"This {type(message).__name__} cannot be forwarded; texts, locations, pictures, videos, files, "
+                    "archived voice messages, and stickers that are not from the sticker store can."
                 )
 
     async def _fetched_and_uploaded(self, message: Event, chat: ContactId, kind: str) -> Make:
@@ -107,8 +107,8 @@ class Forwarder:
             except MediaUnavailable:
                 if isinstance(message, (ImageMessage, VideoMessage)) and not message.can_forward:
                     raise NotForwardable(
-                        "It has no keys for a forward, it is not in the media archive, and the platform does not serve "
-                        "it any more; a client with keep= archives such media when they arrive."
+                        "The message has no keys for a forward, its media are not archived, and the platform does not "
+                        "serve them any more; a client with keep= archives such media when they arrive."
                     ) from None
                 raise
             name = message.name if isinstance(message, FileMessage) else ""

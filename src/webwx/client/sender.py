@@ -399,7 +399,7 @@ class _Record:
         if row is None:
             raise InvalidRequest("This send was deleted from the outbox while it waited; nothing was sent.")
         if row.receipt is None:
-            raise SendOutcomeUnknown("Another process is sending this under the same key; check its outcome.")
+            raise SendOutcomeUnknown("Another process is sending this message under the same key; check its outcome.")
         return row.receipt
 
     async def settle(self, state: Settled, ret: int = 0, *, receipt: Receipt | None = None) -> None:

@@ -194,7 +194,9 @@ class Access:
             caller = await self.identify(connection)
             connection.scope["user"] = caller
             if scope is None or not caller.allows(scope):
-                raise GatewayProblem("forbidden", f"This needs a key with the scope {scope!r}." if scope else "")
+                raise GatewayProblem(
+                    "forbidden", f"This request needs a key with the scope {scope!r}." if scope else ""
+                )
             self._check_account(connection, caller)
         self._check_query(connection, handler)
 
@@ -217,7 +219,7 @@ class Access:
                 proof = digest_of(text.strip())
                 return Caller(id=key.id, scopes=key.scopes, accounts=key.accounts, address=address, proof=proof)
             self._failed.add(address)
-            raise GatewayProblem("unauthorized", "This is no valid key; 'webwx serve key create' makes one.")
+            raise GatewayProblem("unauthorized", "This is not a valid key; 'webwx serve key create' makes one.")
         token = connection.cookies.get(COOKIE)
         if token and not header:
             return await self._identify_console(connection, token, address)
@@ -256,8 +258,10 @@ class Access:
         unknown = set() if known is None else set(connection.query_params) - known
         if unknown:
             name = sorted(unknown)[0]
-            what = f"there is no parameter {name!r}" if name.isascii() and name.isidentifier() else "unknown parameter"
-            raise GatewayProblem("bad-request", f"In the query {what}.")
+            what = (
+                f"the unknown parameter {name!r}" if name.isascii() and name.isidentifier() else "an unknown parameter"
+            )
+            raise GatewayProblem("bad-request", f"The query has {what}.")
 
 
 _NOT_IN_QUERY = frozenset({"body", "cookies", "data", "headers", "query", "request", "scope", "socket", "state"})

@@ -204,7 +204,7 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 "network in clear text. Set [tls], or --behind-proxy with the address of a proxy that ends TLS."
             )
         if not 0 <= self.listen.port <= 65_535:
-            raise InvalidSettings(f"{self.listen.port} is no port; use a number from 1 to 65535, or 0 for any.")
+            raise InvalidSettings(f"{self.listen.port} is not a port; use a number from 1 to 65535, or 0 for any.")
         if self.incoming_files.root and not Path(self.incoming_files.root).is_absolute():
             raise InvalidSettings("'root' of [incoming_files] has to be an absolute path, such as '/srv/wechat'.")
 

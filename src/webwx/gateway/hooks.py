@@ -153,7 +153,7 @@ def read_multipart(
                     case bytes() | bytearray():
                         pieces.append(bytes(event))
     except (MultipartError, UnicodeDecodeError, ValueError):
-        raise Refusal(RefusalReason.INVALID_BODY, "The body is no valid multipart body.") from None
+        raise Refusal(RefusalReason.INVALID_BODY, "The body is not valid multipart data.") from None
     return tuple(fields), tuple(files)
 
 

@@ -164,7 +164,9 @@ class FileFolder:
     def _prepare(self, size: int) -> None:
         """Create the folder; refuse one outside of the root, or on a disk that is too full."""
         if not self._root.is_dir():
-            raise LocalStateError("The root of incoming files is no folder; it may be on a disk that is not mounted.")
+            raise LocalStateError(
+                "The root of incoming files is not a folder; it may be on a disk that is not mounted."
+            )
         if not self._folder.resolve().is_relative_to(self._root.resolve()):
             raise LocalStateError("The folder is a link to a place outside of the root of incoming files.")
         if shutil.disk_usage(self._root).free - size < self._keep_free:

@@ -270,7 +270,7 @@ def check_networks(networks: tuple[str, ...]) -> tuple[str, ...]:
         try:
             ipaddress.ip_network(network)
         except ValueError:
-            raise InvalidRequest(f"{network!r} is no network; write one like '192.168.1.0/24'.") from None
+            raise InvalidRequest(f"{network!r} is not a network; write one like '192.168.1.0/24'.") from None
     return networks
 
 

@@ -626,7 +626,7 @@ class LocalAccount:
         """Accept the friend request with an event's number."""
         event = await self._required_message(number)
         if not isinstance(event, FriendRequest):
-            raise InvalidRequest("This event is no friend request.")
+            raise InvalidRequest("This event is not a friend request.")
         await self.client.accept_friend(event)
 
     async def create_chatroom(self, people: Collection[str | int], *, name: str) -> Admission:

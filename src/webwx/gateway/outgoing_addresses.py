@@ -68,7 +68,7 @@ def read_target(url: str, *, allow_private: bool = False) -> Target:
     if parts.scheme not in _PORTS or not parts.hostname:
         raise AddressRefused("The URL has to begin with http:// or https:// and a host.")
     if parts.username is not None or parts.password is not None:
-        raise AddressRefused("The URL cannot hold a user name or a password.")
+        raise AddressRefused("The URL must not contain a user name or a password.")
     port = _PORTS[parts.scheme] if port is None else port
     if port not in _PORTS.values() and port < _FIRST_FREE_PORT:
         raise AddressRefused(f"Port {port} is refused; use 80, 443, or one from {_FIRST_FREE_PORT} on.")
@@ -100,7 +100,7 @@ def check_addresses(addresses: Sequence[IPv4Address | IPv6Address], *, allow_pri
     for address in addresses:
         each = _inner(address)
         if _is_never_allowed(each):
-            raise AddressRefused("The host has an address that is not one of a server.")
+            raise AddressRefused("The host has an address that cannot belong to a server.")
         if not each.is_global and not allow_private:
             raise AddressRefused("The host belongs to this machine or to a private network.")
 

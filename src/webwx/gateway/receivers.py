@@ -239,7 +239,7 @@ def check_receiver(receiver: StoredReceiver) -> None:
         raise InvalidRequest(f"There is no kind {receiver.kind!r}; the kinds are {', '.join(RECEIVERS)}.")
     if receiver.secret and receiver.kind not in SIGNED:
         raise InvalidRequest(
-            f"Clients of the kind {receiver.kind!r} sign nothing; only {', '.join(SIGNED)} have a secret."
+            f"Clients of the kind {receiver.kind!r} do not sign requests; a secret is possible for {', '.join(SIGNED)}."
         )
     if receiver.secret and receiver.kind == "json" and not is_webhook_secret(receiver.secret):
         raise InvalidRequest("The secret of Standard Webhooks is 'whsec_' and the base64 of at least 24 bytes.")

@@ -114,4 +114,4 @@ async def _events(
                 for event in parser.parse(piece) if piece else ():
                     yield event
     except (MultipartError, ValueError):
-        raise GatewayProblem("bad-request", "The body is no valid multipart/form-data.") from None
+        raise GatewayProblem("bad-request", "The body is not valid multipart/form-data.") from None

@@ -214,7 +214,7 @@ def check_webhook(webhook: StoredWebhook) -> None:
         raise InvalidRequest("'accounts' is an empty list; name an account, or leave it out for all.")
     for pattern in webhook.types:
         if not any(fnmatchcase(each, pattern) for each in EVENT_TYPES):
-            raise InvalidRequest(f"No type of event matches {pattern!r}; one that does is 'message.*'.")
+            raise InvalidRequest(f"No type of event matches {pattern!r}; a valid pattern is 'message.*'.")
 
 
 def new_secret() -> str:

@@ -274,7 +274,7 @@ def _befriend(world: World, who: str, plan: PersonPlan, *, knows_all: bool) -> N
 
 def _add_chatroom(world: World, plan: ChatroomPlan, listed: list[str]) -> None:
     if not plan.members:
-        raise _Misplaced("members", "a chatroom has one at least.")
+        raise _Misplaced("members", "a chatroom needs at least one member.")
     members: list[WorldPerson] = []
     people = [each for each in listed if not world.people[each].is_public]
     for number, name in enumerate(people if plan.members == "everybody" else plan.members):
@@ -303,11 +303,11 @@ def _date(plan: MessagePlan, number: int, start: float) -> float:
         if plan.at is not None and plan.ago:
             raise Impossible("A message can have 'at' or 'ago', not both.")
         if plan.ago and not _AGO.fullmatch(plan.ago):
-            raise _Misplaced("ago", f"{plan.ago!r} is no time such as '2d 4h' or '90m'.")
+            raise _Misplaced("ago", f"{plan.ago!r} is not a time such as '2d 4h' or '90m'.")
         ago = sum(int(count) * _UNITS[unit] for count, unit in re.findall(r"(\d{1,9})([dhms])", plan.ago))
         moment = start - ago if plan.at is None else _seconds(plan.at)
         if moment > start:
-            raise _Misplaced("at", "that is after the world's beginning.")
+            raise _Misplaced("at", "this time is after the world's start.")
         return moment
 
 

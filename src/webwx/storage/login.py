@@ -291,7 +291,8 @@ class LoginFile:
         if mode & 0o077 and sys.platform != "win32":
             raise InvalidLogin(
                 f"The saved login {self._path} can be read by others (mode {mode:04o}), and it gives access to the "
-                f"account. If no one has read it, make it private: chmod 600 '{self._path}'. Else log out on the phone."
+                f"account. If no one has read it, make it private: chmod 600 '{self._path}'. "
+                "Otherwise log out on the phone."
             )
 
     def _opened(self, content: bytes) -> bytes:

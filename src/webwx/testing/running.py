@@ -146,7 +146,7 @@ class Running:
         self._thread.start()
         if not self._is_up.wait(_START):
             self.kill()
-            raise TimeoutError("\n".join([f"{self!r} was not at work in time.", *self.complaints]))
+            raise TimeoutError("\n".join([f"{self!r} was not ready in time.", *self.complaints]))
         if self.error is not None:
             self.end()
             raise self.error
@@ -264,7 +264,7 @@ class Running:
         self.settle()
         conversations = (bot or self.bots[0]).conversations
         if conversations is None:
-            raise LookupError("The bot does not run, so it has no state.")
+            raise LookupError("The bot is not running, so it has no state.")
         event = self._server.do(lambda: self._text_of(who, chat or who))
         row = asyncio.run_coroutine_threadsafe(conversations.read(event), self._loop).result(_START)
         values = msgspec.json.decode(row.values, type=dict[str, Any]) if row.values else {}

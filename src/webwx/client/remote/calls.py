@@ -103,7 +103,7 @@ class GatewayCalls:
     ) -> None:
         mistake = mistake_in(gateway)
         if mistake:
-            raise InvalidSettings(f"gateway= is no address: it {mistake}; write one like http://127.0.0.1:8791.")
+            raise InvalidSettings(f"gateway= is not an address: it {mistake}; write one like http://127.0.0.1:8791.")
         if not key or not key.isascii() or not key.isprintable():
             raise InvalidSettings("key= needs a key of the gateway; 'webwx serve key create' makes one.")
         parts = urlsplit(gateway)

@@ -52,7 +52,7 @@ async def add_account(
 ) -> AccountView:
     """Add an account without logging it in; return the existing account if it has this name."""
     if caller.accounts is not None:
-        raise GatewayProblem("forbidden", "A key that is bound to accounts cannot add one.")
+        raise GatewayProblem("forbidden", "A key that is bound to accounts cannot add an account.")
     account = await port.add_account(data.name)
     audited.target, audited.detail = str(account.number), account.name
     return view_of_account(await account.status())

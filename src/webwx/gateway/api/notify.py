@@ -125,7 +125,7 @@ def _object(body: bytes) -> dict[str, object]:
     try:
         return msgspec.json.decode(body, type=dict[str, object])
     except (msgspec.DecodeError, RecursionError):
-        raise GatewayProblem("bad-request", "The body is no JSON object.") from None
+        raise GatewayProblem("bad-request", "The body is not a JSON object.") from None
 
 
 def _text_of_fields(fields: Mapping[str, object]) -> str:

@@ -146,7 +146,7 @@ async def _with_mentions(account: AccountPort, to: str | int, text: str, mention
     Return a text that mentions members of a chatroom.
 
     Raises:
-        InvalidRequest: The receiver is no chatroom.
+        InvalidRequest: The receiver is not a chatroom.
         UnknownContact: There is no such member, or there are several.
     """
     if not mentions:

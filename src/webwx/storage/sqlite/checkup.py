@@ -90,10 +90,10 @@ def _copy(path: Path, copy: Path) -> None:
 
 def _check_up(db: sqlite3.Connection) -> Checkup:
     if _count(db, "PRAGMA application_id") != APPLICATION:
-        raise StorageError("It is not a journal of webwx.")
+        raise StorageError("The file is not a journal of webwx.")
     version = _count(db, "PRAGMA user_version")
     if version != VERSION:
-        raise StorageError(f"It is a journal of version {version}, and this webwx reads {VERSION}.")
+        raise StorageError(f"The file is a journal of version {version}; this webwx reads version {VERSION}.")
     db.execute("BEGIN")  # all counts are from one snapshot
     return Checkup(
         version=version,
