@@ -76,7 +76,7 @@ class Messages:
             return receipt
         if row.kind != "text":
             key = " with the same key" if row.key else ""
-            raise InvalidRequest(f"The outbox has only the name of this send; send it again{key}.")
+            raise InvalidRequest(f"The outbox has only the name of this file; send the file again{key}.")
         chat = await self._identities.target(row.chat)
         way = Way(lambda client_id: message_flows.send_text(self._session.login, chat, row.text, client_id))
         return await self._sender.go_on(row, chat, way)
