@@ -6,11 +6,17 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.gateway.conftest import Running
 
 from webwx.errors import StorageError
+from webwx.gateway.app import Gateway
+from webwx.gateway.config import GatewayConfig
+from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
-    from tests.gateway.conftest import Running, StartGateway
+    from pathlib import Path
+
+    from tests.gateway.conftest import StartGateway
 
 
 async def test_no_key_is_in_a_log_or_an_error(online: Running, caplog: pytest.LogCaptureFixture) -> None:
@@ -38,3 +44,21 @@ async def test_a_closed_gateway_has_closed_its_records(start_gateway: StartGatew
         assert gateway.streams.is_closing
     with pytest.raises(StorageError):
         await gateway.keys.find()
+
+
+async def test_gateways_of_one_process_have_different_keys_and_audit_logs(running: Running, tmp_path: Path) -> None:
+    records = open_records("memory:")
+    other = Running(Gateway(GatewayConfig(), records, running.port, tmp_path), running.port, running.world, tmp_path)
+    statuses, actions = [], []
+    for named, made in ((running, "first"), (other, "second")):
+        async with named.client("admin") as client:
+            await client.post("/api/v1/keys", json={"name": made, "scopes": ["read"]})
+            for asked in (running, other):
+                async with asked.anonymous(headers=dict(client.headers)) as stranger:
+                    statuses.append((await stranger.get("/api/v1/accounts")).status_code)
+            entries = (await client.get("/api/v1/audit")).json()
+            actions.append([entry["action"] for entry in entries["entries"]])
+    await records.close()
+
+    assert statuses == [200, 401, 401, 200]
+    assert actions == [["key.create"], ["key.create"]]

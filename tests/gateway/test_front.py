@@ -27,7 +27,7 @@ def scope_of(path: str = "/", client: tuple[str, int] | None = None, **headers: 
 @pytest.fixture
 def front(running: Running) -> Front:
     listen = ListenTable(hosts=("wx.example.org",), origins=("https://dash.example.org",))
-    return Front(running.gateway.routes, GatewayConfig(listen=listen), is_vendor_request)
+    return Front(running.gateway.answer, GatewayConfig(listen=listen), is_vendor_request)
 
 
 @pytest.mark.parametrize(

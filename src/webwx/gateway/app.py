@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
 
@@ -13,7 +14,7 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath
-from litestar.types import Scope
+from litestar.types import Message, Receive, Scope, Send
 
 from webwx.gateway.api.accounts import accounts_router
 from webwx.gateway.api.administration import administration_router
@@ -67,9 +68,16 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from litestar.handlers import BaseRouteHandler
+
+    from webwx.gateway.auth import Connection
+
 
 API = "/api/v1"
 """Prefix of the native API."""
+
+_GATEWAY = "gateway"
+"""Key of the gateway in the state of a request."""
 
 
 class Gateway:
@@ -113,9 +121,10 @@ class Gateway:
         )
         self.links = CapabilityLinks(records, self.keys, clock)
         self.streams = OpenStreams(self.access.is_current, sleep)
-        self._audit = AuditLog(records, port, clock)
+        self.audit_log = AuditLog(records, port, clock)
         self._outgoing = outgoing or OutgoingClient()
         self.uploads = UploadStore(records, folder / "uploads", clock)
+        self.files = FileSources(self.uploads, self._outgoing, config.limits)
         self.receivers = Receivers(records, clock)
         self.notifications = NotificationQueue(port, records, self.receivers, folder, clock)
         self.webhooks = Webhooks(records, clock)
@@ -130,15 +139,20 @@ class Gateway:
         )  # fmt: skip
         self.fallback = Fallback(port, self.notifications, channels_of(config.fallback))
         self._background: list[asyncio.Future[NoReturn]] = []
-        self.routes = self._assemble()
-        """The application with its table of routes, without the checks of hosts and origins."""
+        self.routes = route_table(config.limits.body)
+        """The table of routes."""
         reception = Reception(self.receivers, self.notifications, records, folder, clock)
-        self._times = RequestTimes(Hooks(self.routes, reception))
-        self.app = Front(self._times, config, is_vendor_request)
+        self.times = RequestTimes(Hooks(self.answer, reception))
+        self.app = Front(self.times, config, is_vendor_request)
         """The application to serve."""
 
     def __repr__(self) -> str:
         return "Gateway()"
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request as an ASGI application without the checks of hosts and origins."""
+        scope.setdefault("state", {})[_GATEWAY] = self
+        await self.routes(scope, receive, send)
 
     async def start(self) -> None:
         """Open the accounts and begin to sync."""
@@ -162,107 +176,133 @@ class Gateway:
             await self.deliveries.close()
             await self.incoming_files.close()
             await self.port.close()
-            await self._audit.close()
+            await self.audit_log.close()
             await self._outgoing.close()
         finally:
             await self.records.close()
 
-    def _assemble(self) -> Litestar:
-        return Litestar(
-            route_handlers=[
-                Router(
-                    API,
-                    route_handlers=[
-                        accounts_router,
-                        administration_router,
-                        bots_router,
-                        consumers_router,
-                        contacts_router,
-                        events_router,
-                        fallback_router,
-                        health_router,
-                        identities_router,
-                        incoming_files_router,
-                        logins_router,
-                        shared_links_router,
-                        messages_router,
-                        receivers_router,
-                        sends_router,
-                        uploads_router,
-                        webhooks_router,
-                        notify,
-                    ],
-                ),
-                calls_router,
-                documents_router,
-                monitoring_router,
-                opened_links_router,
-                console_router,
-            ],
-            guards=[self.access.check],
-            dependencies={
-                "audited": Provide(audited_change, sync_to_thread=False),
-                "bots": Provide(lambda: self.bots, sync_to_thread=False),
-                "caller": Provide(_caller, sync_to_thread=False),
-                "gateway": Provide(self._itself, sync_to_thread=False),
-                "failed_keys": Provide(lambda: self.failed_keys, sync_to_thread=False),
-                "stream": Provide(self._stream, sync_to_thread=False),
-                "config": Provide(lambda: self.config, sync_to_thread=False),
-                "files": Provide(
-                    lambda: FileSources(self.uploads, self._outgoing, self.config.limits), sync_to_thread=False
-                ),
-                "uploads": Provide(lambda: self.uploads, sync_to_thread=False),
-                "links": Provide(lambda: self.links, sync_to_thread=False),
-                "keys": Provide(lambda: self.keys, sync_to_thread=False),
-                "number": Provide(self._number, sync_to_thread=False),
-                "port": Provide(self._port, sync_to_thread=False),
-                "queue": Provide(lambda: self.notifications, sync_to_thread=False),
-                "receivers": Provide(lambda: self.receivers, sync_to_thread=False),
-                "sessions": Provide(lambda: self.sessions, sync_to_thread=False),
-                "records": Provide(lambda: self.records, sync_to_thread=False),
-                "webhooks": Provide(lambda: self.webhooks, sync_to_thread=False),
-                "deliveries": Provide(lambda: self.deliveries, sync_to_thread=False),
-                "notices": Provide(lambda: self.notices, sync_to_thread=False),
-                "fallback": Provide(lambda: self.fallback, sync_to_thread=False),
-                "incoming_files": Provide(lambda: self.incoming_files, sync_to_thread=False),
-                "times": Provide(lambda: self._times, sync_to_thread=False),
-                "rules": Provide(lambda: self.incoming_file_rules, sync_to_thread=False),
-            },
-            before_send=[self._audit.record],
-            exception_handlers=HANDLERS,
-            logging_config=None,
-            openapi_config=OpenAPIConfig(
-                title="webwx gateway",
-                version=version("webwx"),
-                use_handler_docstrings=True,
-                components=Components(
-                    security_schemes={
-                        "key": SecurityScheme(type="http", scheme="bearer", bearer_format="wxk_<id>_<secret>")
-                    }
-                ),
-                security=[{"key": []}],
-                render_plugins=[ReferencePage(path="/")],
-                openapi_router=Router("/docs", route_handlers=[], opt={"is_public": True}, include_in_schema=False),
+
+def _gateway_of(scope: Scope) -> Gateway:
+    """Return the gateway that a request is for."""
+    gateway: Gateway = scope["state"][_GATEWAY]
+    return gateway
+
+
+@cache
+def route_table(max_body: int) -> Litestar:
+    """
+    Return the application with the table of routes.
+
+    It serves every gateway of the process, because building it takes most of the time in which a gateway starts.
+
+    Args:
+        max_body: Maximum number of bytes of a request's body, unless its handler has another limit.
+    """
+    return Litestar(
+        route_handlers=[
+            Router(
+                API,
+                route_handlers=[
+                    accounts_router,
+                    administration_router,
+                    bots_router,
+                    consumers_router,
+                    contacts_router,
+                    events_router,
+                    fallback_router,
+                    health_router,
+                    identities_router,
+                    incoming_files_router,
+                    logins_router,
+                    shared_links_router,
+                    messages_router,
+                    receivers_router,
+                    sends_router,
+                    uploads_router,
+                    webhooks_router,
+                    notify,
+                ],
             ),
-            request_max_body_size=self.config.limits.body,
-            debug=False,
-        )
+            calls_router,
+            documents_router,
+            monitoring_router,
+            opened_links_router,
+            console_router,
+        ],
+        guards=[_check_access],
+        dependencies={
+            "audited": Provide(audited_change, sync_to_thread=False),
+            "bots": _provide(lambda gateway: gateway.bots),
+            "caller": Provide(_caller, sync_to_thread=False),
+            "failed_keys": _provide(lambda gateway: gateway.failed_keys),
+            "stream": Provide(_stream, sync_to_thread=False),
+            "config": _provide(lambda gateway: gateway.config),
+            "files": _provide(lambda gateway: gateway.files),
+            "uploads": _provide(lambda gateway: gateway.uploads),
+            "links": _provide(lambda gateway: gateway.links),
+            "keys": _provide(lambda gateway: gateway.keys),
+            "number": Provide(_number, sync_to_thread=False),
+            "port": _provide(lambda gateway: gateway.port),
+            "queue": _provide(lambda gateway: gateway.notifications),
+            "receivers": _provide(lambda gateway: gateway.receivers),
+            "sessions": _provide(lambda gateway: gateway.sessions),
+            "records": _provide(lambda gateway: gateway.records),
+            "webhooks": _provide(lambda gateway: gateway.webhooks),
+            "deliveries": _provide(lambda gateway: gateway.deliveries),
+            "notices": _provide(lambda gateway: gateway.notices),
+            "fallback": _provide(lambda gateway: gateway.fallback),
+            "incoming_files": _provide(lambda gateway: gateway.incoming_files),
+            "times": _provide(lambda gateway: gateway.times),
+            "rules": _provide(lambda gateway: gateway.incoming_file_rules),
+        },
+        before_send=[_record_change],
+        exception_handlers=HANDLERS,
+        logging_config=None,
+        openapi_config=OpenAPIConfig(
+            title="webwx gateway",
+            version=version("webwx"),
+            use_handler_docstrings=True,
+            components=Components(
+                security_schemes={
+                    "key": SecurityScheme(type="http", scheme="bearer", bearer_format="wxk_<id>_<secret>")
+                }
+            ),
+            security=[{"key": []}],
+            render_plugins=[ReferencePage(path="/")],
+            openapi_router=Router("/docs", route_handlers=[], opt={"is_public": True}, include_in_schema=False),
+        ),
+        request_max_body_size=max_body,
+        debug=False,
+    )
 
-    def _itself(self) -> Gateway:
-        return self
 
-    def _stream(self, scope: Scope) -> OpenStream:
-        return self.streams.open(scope["user"])
+def _provide(find: Callable[[Gateway], object]) -> Provide:
+    """Provide handlers with a part of the gateway that a request is for."""
 
-    def _port(self) -> GatewayPort:
-        return self.port
+    def provided(scope: Scope) -> object:
+        return find(_gateway_of(scope))
 
-    def _number(self, account: FromPath[str]) -> int:
-        """Return the number of the account in the path, which `Access` has checked."""
-        number = self.port.find_account(account)
-        if number is None:
-            raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
-        return number
+    return Provide(provided, sync_to_thread=False)
+
+
+async def _check_access(connection: Connection, handler: BaseRouteHandler) -> None:
+    await _gateway_of(connection.scope).access.check(connection, handler)
+
+
+async def _record_change(message: Message, scope: Scope) -> None:
+    await _gateway_of(scope).audit_log.record(message, scope)
+
+
+def _stream(scope: Scope) -> OpenStream:
+    return _gateway_of(scope).streams.open(scope["user"])
+
+
+def _number(scope: Scope, account: FromPath[str]) -> int:
+    """Return the number of the account in the path, which `Access` has checked."""
+    number = _gateway_of(scope).port.find_account(account)
+    if number is None:
+        raise GatewayProblem("not-found", "There is no such account, or the key does not reach it.")
+    return number
 
 
 def _caller(scope: Scope) -> Caller:
