@@ -13,6 +13,7 @@ import gc
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import subprocess
@@ -21,8 +22,9 @@ import tempfile
 import threading
 import time
 import warnings
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, NoReturn
@@ -38,10 +40,13 @@ ALSO = (
     "aiohttp",
     "webwx.client.client",
     "webwx.client.blocking",
+    "webwx.gateway.local",
+    "webwx.gateway.serve",
     "webwx.sandbox.serve",
     "webwx.storage.sqlite.journal",
+    "webwx.transport.http11",
 )
-"""Modules that nearly all commands import late."""
+"""Modules that many commands import late."""
 
 ONLY_AT_THE_START = ("PYTHON", "LD_", "LC_", "LANG")
 """Prefixes of variables that have an effect only while an interpreter starts."""
@@ -259,38 +264,70 @@ def _all(stream: BinaryIO) -> bytes:
 
 
 def serve(path: str) -> None:
-    """Fork for each request until this process ends."""
-    for module in (*(f"webwx.cli.{module}" for module, _ in cli.COMMANDS.values()), *ALSO):
-        import_module(module)
-    gc.collect()
-    gc.freeze()  # A fork that collects garbage would copy every page that it shares with this process.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # The kernel reaps forks that have ended.
+    """Fork for each request until this process ends, and send the exit code of each fork when it has ended."""
+    _prepare()
+    running: dict[int, socket.socket] = {}
+    waking, wakes = socket.socketpair()
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(path)
         listening.listen(16)
+        wakes.setblocking(False)
+        signal.set_wakeup_fd(wakes.fileno())
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)  # The byte that it writes ends `select`.
         print("ready", flush=True)
         while True:
-            asked, _ = listening.accept()
-            with asked:
-                if os.fork() == 0:
-                    listening.close()
+            ready, _, _ = select.select([listening, waking], [], [])
+            if waking in ready:
+                waking.recv(1000)
+                _report_ended(running)
+            if listening in ready:
+                asked, _ = listening.accept()
+                fork = os.fork()
+                if fork == 0:
+                    signal.set_wakeup_fd(-1)
                     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                    for inherited in (listening, waking, wakes, *running.values()):
+                        inherited.close()
                     return _answer(asked)
+                running[fork] = asked
+
+
+def _prepare() -> None:
+    """
+    Do what forks would have to do themselves: import, build the gateway's routes, and run some code of every command.
+
+    The interpreter adapts code that it runs repeatedly; a fork that does this itself copies the pages of that code.
+    """
+    for module in (*(f"webwx.cli.{module}" for module, _ in cli.COMMANDS.values()), *ALSO):
+        import_module(module)
+    from webwx.gateway.app import route_table  # Not above, because clients of this server import this module too.
+    from webwx.gateway.config import LimitsTable
+
+    route_table(LimitsTable().body)
+    for command in cli.COMMANDS:
+        sys.argv = ["webwx", command, "--help"]
+        with redirect_stdout(StringIO()), suppress(SystemExit):
+            cli.main()
+    gc.collect()
+    gc.freeze()  # A fork that collects garbage would copy every page that it shares with this process.
+
+
+def _report_ended(running: dict[int, socket.socket]) -> None:
+    while running:
+        fork, status = os.waitpid(-1, os.WNOHANG)
+        if fork == 0:
+            return
+        with running.pop(fork) as asked, suppress(BrokenPipeError):  # The client may have ended.
+            asked.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
 
 
 def _answer(asked: socket.socket) -> None:
-    """Start a command, wait for its end and send its exit code. The process of the command never returns from here."""
+    """Become the requested command in this fork. The process of a command never returns from here."""
     _, streams, _, _ = socket.recv_fds(asked, 1, 3)
-    with asked.makefile("rb") as coming:
+    with asked, asked.makefile("rb") as coming:
         wanted = json.load(coming)
-    command = os.fork()
-    if command == 0:
-        asked.close()
-        return _become(wanted, streams)
-    asked.sendall(b"%d\n" % command)
-    _, status = os.waitpid(command, 0)
-    asked.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
-    os._exit(0)
+        asked.sendall(b"%d\n" % os.getpid())
+    return _become(wanted, streams)
 
 
 def _become(wanted: dict[str, Any], streams: list[int]) -> None:
