@@ -130,6 +130,21 @@ def test_json_record_is_one_line_that_cannot_control_the_terminal() -> None:
     assert json.loads(line)["exception"].splitlines()[-1] == "KeyError: 'x'"
 
 
+def test_a_handler_of_the_program_on_stderr_does_not_repeat_the_librarys_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with unconfigured() as root:
+        log_to_stderr(log_format="json")
+        root.addHandler(logging.StreamHandler())
+        root.addHandler(logging.StreamHandler(elsewhere := io.StringIO()))
+        configure_logging(is_debugging=False, is_verbose=False, log_format="json")
+        logging.getLogger("webwx.bot").warning("a failure")
+        logging.getLogger("shop").warning("sold out")
+    record, own = capsys.readouterr().err.splitlines()
+    assert (json.loads(record)["message"], own) == ("a failure", "sold out")
+    assert elsewhere.getvalue() == "a failure\nsold out\n"
+
+
 def test_library_and_program_write_json_once_each(capsys: pytest.CaptureFixture[str]) -> None:
     with unconfigured():
         log_to_stderr(log_format="json")

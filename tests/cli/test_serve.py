@@ -224,6 +224,65 @@ def test_a_bot_runs_inside_the_gateway_and_its_handlers_answer_requests(
         assert sandbox.chat("me", "filehelper")["messages"][-1]["text"] == "1.2"
 
 
+LOGGING = """
+import logging
+
+from webwx import Bot, TextMessage
+
+bot = Bot(attempts=1)
+
+
+@bot.on(TextMessage)
+async def price(ctx, message):
+    logging.getLogger("shop").info("asked", extra={"price": 3})
+    {}["a text"]
+"""
+"""A program whose bot writes to a log, and fails."""
+
+
+def log_until(process: Started, last: str) -> list[str]:
+    """Read stderr until a line has a text, end the process, and return all lines."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if last in line:
+            break
+    process.terminate()
+    assert process.wait(PATIENCE) == 0
+    return [*lines, *process.stderr]
+
+
+def test_the_log_of_a_bot_and_of_the_server_is_json_once_each(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    file.write_text(LOGGING)
+    key = new_key(me, "read")
+    with serving(me, "--bot", str(file), "--log-format", "json") as (process, first_line):
+        wait_for_bots(first_line["url"], key)
+        host, port = first_line["url"].removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=PATIENCE) as stranger:
+            stranger.sendall(b"nonsense\r\n\r\n")
+            stranger.recv(100)
+        sandbox.say("ahua", "me", "how much?")
+        records = [json.loads(line) for line in log_until(process, "KeyError")]
+    by_logger = [record["logger"] for record in records]
+    [asked] = [record for record in records if record["logger"] == "shop"]
+    assert (asked["message"], asked["price"], asked["bot"], asked["level"]) == ("asked", 3, "bot", "info")
+    assert by_logger.count("uvicorn.error") == 1
+    assert by_logger.count("webwx.bot") == 1
+    assert set(by_logger) == {"shop", "uvicorn.error", "webwx.bot"}
+
+
+def test_the_log_of_a_bot_is_text_by_default(me: Shell, sandbox: Sandbox, file: Path) -> None:
+    file.write_text(LOGGING)
+    key = new_key(me, "read")
+    with serving(me, "--bot", str(file)) as (process, first_line):
+        wait_for_bots(first_line["url"], key)
+        sandbox.say("ahua", "me", "how much?")
+        log = log_until(process, "KeyError")
+    assert [line.partition(" INFO ")[2] for line in log if "asked" in line] == ["shop: asked\n"]
+    assert [line.split(" ")[2] for line in log if " webwx.bot: " in line] == ["ERROR"], log
+
+
 def test_an_event_in_hand_is_finished_at_sigterm(me: Shell, sandbox: Sandbox, file: Path) -> None:
     key = new_key(me, "read")
     with serving(me, "--bot", str(file)) as (process, first_line):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -87,7 +88,8 @@ def configure_logging(*, is_debugging: bool, is_verbose: bool, log_format: str =
     """
     Send log records to stderr, unless the bot's program has configured the root logger itself.
 
-    Records from INFO on are shown. Of this library they are shown from WARNING on, or from INFO on in debug mode.
+    Records from INFO on are shown. Of this library they are shown from WARNING on, or from INFO on in debug mode. If
+    the library has a handler of its own, all other handlers that write to stderr skip its records.
 
     Args:
         is_debugging: `--debug` was given.
@@ -99,13 +101,17 @@ def configure_logging(*, is_debugging: bool, is_verbose: bool, log_format: str =
     if not is_verbose:
         library.setLevel(logging.INFO if is_debugging else logging.WARNING)
     root = logging.getLogger()
-    if root.handlers:
-        return
-    handler = _handler(log_format)
+    if not root.handlers:
+        root.addHandler(_handler(log_format))
+        root.setLevel(logging.INFO)
     if is_verbose or log_format == "json":
-        handler.addFilter(lambda record: record.name.partition(".")[0] != library.name)
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
+        for handler in root.handlers:
+            if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
+                handler.addFilter(_is_not_of_library)
+
+
+def _is_not_of_library(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] != "webwx"
 
 
 def log_to_stderr(*, log_format: str = "text", level: int = logging.WARNING) -> None:

@@ -13,7 +13,7 @@ import msgspec
 
 from webwx.cli.backup import backup
 from webwx.cli.exits import BadInput, CommandFailed
-from webwx.cli.logs import log_format_option
+from webwx.cli.logs import configure_logging, log_format_option
 from webwx.cli.option_values import Given
 from webwx.cli.options import example_text, with_common_options
 from webwx.cli.receivers import receiver
@@ -101,7 +101,10 @@ def serve(
         return _nothing()
     _require_extra()
     path = _config_path(session.settings, file)
-    return _run(session, port, address, behind_proxy, path, _load_bots(session, _read_config(path), path, targets))
+    bots = _load_bots(session, _read_config(path), path, targets)
+    given = context.ensure_object(Given)
+    configure_logging(is_debugging=False, is_verbose=given.verbose, log_format=given.log_format)
+    return _run(session, port, address, behind_proxy, path, bots)
 
 
 async def _nothing() -> None:

@@ -122,6 +122,7 @@ def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
         ws="websockets-sansio",
         ws_max_size=_LONGEST_FRAME,
         log_config=None,
+        log_level="warning",  # its other records contain paths, such as the token of a receiver
         access_log=False,
         server_header=False,
         proxy_headers=bool(config.listen.behind_proxy),
