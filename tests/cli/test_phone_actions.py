@@ -114,10 +114,10 @@ def test_a_commands_arguments_are_the_parameters_of_its_action(name: str, argume
 @pytest.mark.parametrize(
     ("name", "option"),
     [
-        ("refuse", "--times INTEGER RANGE How many calls. [default: 1; 1<=x<=1000]"),
-        ("sticker", "--game [rock-paper-scissors|dice] It played this game."),
-        ("video", "--short As what old phones call a short video."),
-        ("voice", "--seconds FLOAT How long it is said to last. [default: 1.0]"),
+        ("refuse", "--times INTEGER RANGE Number of calls. [default: 1; 1<=x<=1000]"),
+        ("sticker", "--game [rock-paper-scissors|dice] Game of the sticker."),
+        ("video", "--short Send the short video of old phones."),
+        ("voice", "--seconds FLOAT Duration to show, in seconds. [default: 1.0]"),
     ],
 )
 def test_a_commands_options_are_the_other_parameters(name: str, option: str, shell: Any) -> None:

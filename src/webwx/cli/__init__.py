@@ -27,7 +27,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "demo": ("demo", "Show the main features against a server in this process."),
         "sandbox": ("sandbox", "Run a server of the protocol on this machine."),
         "phone": ("phone", "Control the phones of a running sandbox."),
-        "proxy": ("proxy", "Break the connection between a client and a sandbox."),
+        "proxy": ("proxy", "Inject faults between a client and a sandbox."),
     },
     "Your login": {
         "login": ("login", "Log in with a QR code, or restore the saved login."),
@@ -50,7 +50,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "receive": ("receive", "Save received files, pictures and other media."),
         "listen": ("messages", "Print messages and recalls as they arrive."),
         "history": ("history", "Print past messages, oldest first."),
-        "search": ("history", "Find messages that contain all of these words."),
+        "search": ("history", "Find messages that contain all WORDS."),
         "read": ("messages", "Mark a chat as read, on the phone too."),
         "recall": ("messages", "Recall a message sent less than two minutes ago."),
         "recalled": ("recalled", "List recalled messages and whether they can be forwarded."),
@@ -58,7 +58,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "outbox": ("outbox", "List sends and their states."),
     },
     "Bots": {
-        "new": ("new", "Make a folder with a bot and its tests."),
+        "new": ("new", "Create a folder with a bot and its tests."),
         "run": ("run", "Run the bots of a Python file."),
     },
     "Other programs": {
@@ -68,7 +68,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "journal": ("journal", "Count, export, back up and delete stored messages."),
         "config": ("config", "Show the settings and where each one comes from."),
         "completion": ("completion", "Print a shell script that completes webwx commands."),
-        "doctor": ("doctor", "Print what a bug report needs, without private data."),
+        "doctor": ("doctor", "Print the facts for a bug report, without private data."),
     },
 }
 """Commands by section of the help: name, module in this package, and summary."""
@@ -127,6 +127,7 @@ class LazyGroup(click.Group):
                 ("WEBWX_SERVER", "default for --server"),
                 ("WEBWX_HOST", "default for --host"),
                 ("WEBWX_ACCOUNT", "default for --account"),
+                ("WEBWX_STORAGE", "default for --storage"),
                 ("WEBWX_PROXY", "default for --proxy"),
                 ("WEBWX_KEEP", "chats whose pictures are archived as they arrive: 'all', or names separated by commas"),
                 ("WEBWX_RETENTION_DAYS", "days to keep messages in the journal; default: 90, 0 means forever"),

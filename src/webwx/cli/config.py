@@ -25,7 +25,7 @@ def config() -> None:
 
 @command("path", group=config, examples=('${EDITOR:-vi} "$(webwx config path)"',))
 async def path(session: Session) -> None:
-    """Print the path of the configuration file, whether or not it exists."""
+    """Print the path of the configuration file, which may not exist."""
     file = config_path()
     session.output.result(str(file), path=str(file), exists=file.exists())
 

@@ -55,7 +55,7 @@ async def chats(session: Session) -> None:
 @command(
     "remark",
     cls=FreeTextCommand,
-    examples=('webwx remark 李雷 "Boss"', 'webwx remark Boss ""    # take it away'),
+    examples=('webwx remark 李雷 "Boss"', 'webwx remark Boss ""    # remove the remark'),
 )
 @click.argument("who", shell_complete=complete_chats)
 @click.argument("text")

@@ -49,7 +49,7 @@ VARIABLES = (
 @command("doctor", examples=("webwx doctor", "webwx doctor --json"))
 async def doctor(session: Session) -> None:
     """
-    Print what a bug report needs, without private data.
+    Print the facts for a bug report, without private data.
 
     Shows versions, folders, settings and the state of saved logins. Prints no key, name, id, message or address,
     changes nothing and contacts no server but the database of the setting 'storage'.

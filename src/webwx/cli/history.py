@@ -41,7 +41,7 @@ TALLEST = 12
     examples=(
         "webwx history 阿华",
         "webwx history --since 2d --limit 200",
-        "webwx history 阿华 --before 1200    # to go on from there",
+        "webwx history 阿华 --before 1200    # the messages before these",
     ),
 )
 @click.argument("chat", required=False, shell_complete=complete_chats)
@@ -87,7 +87,7 @@ async def history(
 @_full
 async def search(session: Session, words: tuple[str, ...], chat: str | None, limit: int, is_full: bool) -> None:
     """
-    Find messages that contain all of these words.
+    Find messages that contain all WORDS.
 
     Chinese text is found anywhere in a message; words of other scripts are found by their beginning: 'back' finds
     'backup'. Works offline, after a logout, and while 'webwx listen' is running.

@@ -50,7 +50,8 @@ def identity() -> None:
     Recognise people and chatrooms across logins.
 
     Ids change at every login, and names may change at any time. The identity number of a person or chatroom is
-    permanent. Other commands accept it as 'who:12' in place of a name; here plain digits are an identity number too.
+    permanent. Other commands accept it as 'who:12' in place of a name; the commands of this group also accept plain
+    digits.
     """
 
 
@@ -103,9 +104,10 @@ async def explain(session: Session, which: str) -> None:
 @click.argument("other", metavar="B", shell_complete=complete_numbers)
 async def merge(session: Session, one: str, other: str) -> None:
     """
-    Declare that A and B are the same, permanently.
+    Merge the identities A and B permanently.
 
-    A and B are identity numbers, names or ids of different logins. A keeps its number; B's number leads to A.
+    A and B are identity numbers, names or ids of different logins. A keeps its number, and B's number refers to A
+    afterwards.
     """
     async with session.reading(in_place=True) as client:
         merged = await client.merge_identities(_which(one), _which(other))
@@ -117,7 +119,7 @@ async def merge(session: Session, one: str, other: str) -> None:
 @click.argument("contact_id", metavar="ID")
 async def split(session: Session, which: str, contact_id: str) -> None:
     """
-    Declare that the contact ID is not identity WHO, permanently.
+    Split the contact ID from identity WHO permanently.
 
     'webwx identity explain' shows the ids. The contact gets an identity of its own and is never matched with WHO again.
     """

@@ -208,7 +208,7 @@ async def revive(session: Session, number: int, consumer: str) -> None:
     """
     Handle a dead letter again.
 
-    A running bot gets the event within seconds, a stopped one at its next start. It has one attempt.
+    A running bot gets the event within seconds, a stopped bot at its next start. The bot makes one attempt.
     """
     await _require_journal(session)
     async with session.reading(in_place=True) as client:

@@ -132,7 +132,7 @@ async def status(session: Session) -> None:
     """
     Show whether the saved login is valid.
 
-    Asks the server once, without consuming anything that 'listen' or 'receive' would get. Exits with 0 if the login is
+    Asks the server once, without consuming events of 'listen' or 'receive'. Exits with 0 if the login is
     valid and with 4 if it is not. Also shows what the account's rate limit allows, if it has one.
     """
     try:

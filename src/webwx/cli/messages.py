@@ -337,11 +337,11 @@ async def listen(session: Session, count: int | None, consumer: str, include_all
     that was being printed during a crash is printed again, with "redelivered":true. With --json, each line is a
     complete event as the platform delivered it, which 'webwx forward' accepts.
 
-    Only one process may listen at a time; a second one exits with 3. Programs that each need every event run in turn,
-    each with its own --consumer.
+    Only one process may listen at a time; a second one exits with 3. Programs that each need every event can run one
+    after another, each with its own --consumer.
 
-    With --keep, or with 'keep' in the configuration, which also selects chats and kinds, pictures are downloaded as
-    they arrive and archived beside the journal. 'webwx forward' can then forward them even after a recall.
+    With --keep, pictures are downloaded as they arrive and archived beside the journal, so that 'webwx forward' can
+    forward them even after a recall. 'keep' in the configuration does the same, and selects chats and kinds.
     """
     session.keeps_media = keep
     async with session.logged_in() as client:

@@ -33,7 +33,7 @@ LANGUAGES = ("en", "zh")
 @click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
 async def new(session: Session, folder: Path, language: str) -> None:
     """
-    Make a folder with a bot and its tests.
+    Create a folder with a bot and its tests.
 
     The bot answers 'ping' and keeps reminders. Its tests run without an account: 'pytest' in the folder. The folder
     also has a README, a pyproject.toml and a systemd unit.

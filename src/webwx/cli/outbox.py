@@ -46,7 +46,7 @@ def outbox(ctx: click.Context, state: State | None, limit: int) -> None:
     List sends and their states.
 
     A send is stored before it leaves. 'queued' means not sent yet, or refused as too frequent; 'failed' means refused.
-    'unknown' means that the outcome is not known: check the chat, and send again if the message is not there. It
+    'unknown' means that the outcome is not known: check the chat, and send again if the message is not there. The state
     becomes 'sent' when the message comes back through 'webwx listen'.
     """
     if ctx.invoked_subcommand is None:

@@ -55,7 +55,7 @@ async def fault(
     seed: int | None,
     reset: bool,
 ) -> None:
-    """Turn on a fault in the sandbox or in a fault proxy: a NAME listed by 'webwx phone faults'."""
+    """Turn on a fault: a NAME listed by 'webwx phone faults'."""
     server = session.settings.server
     if not (name or reset or script) and off is None and seed is None:
         raise click.UsageError("Pass the name of a fault, or --reset to turn off all")

@@ -49,10 +49,10 @@ async def proxy(
     seed: int | None,
 ) -> None:
     """
-    Break the connection between a client and a sandbox.
+    Inject faults between a client and a sandbox.
 
     Point the client at the address it prints. The proxy then applies its faults to the traffic; 'webwx phone faults'
-    lists them. Press Ctrl-C to end it; it then prints what it did.
+    lists them. Press Ctrl-C to end it and to print a report.
     """
     try:
         fault_proxy = FaultProxy(to, port=port, control_port=control_port, seed=seed)

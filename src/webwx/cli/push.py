@@ -45,8 +45,8 @@ async def push(
     """
     Send a notification to your own phone.
 
-    Without TEXT, it is read from stdin. A text of more than 16,000 characters is shortened, and the whole follows as
-    the file message.txt.
+    Without TEXT, the text is read from stdin. A text of more than 16,000 characters is shortened, and the whole text
+    follows as the file message.txt.
     """
     if len(words) > 1:
         raise click.UsageError("Pass one TEXT, in quotes if it has spaces, or pass the text on stdin")

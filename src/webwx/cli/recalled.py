@@ -32,7 +32,7 @@ _WAYS = {
     examples=(
         "webwx recalled",
         "webwx recalled 周末爬山 --limit 5",
-        "webwx forward --recalled 12 filehelper    # the number that stands in front",
+        "webwx forward --recalled 12 filehelper    # the number at the start of a line",
         "webwx recalled --json | jq -r 'select(.original != null) | .original.text'",
     ),
 )

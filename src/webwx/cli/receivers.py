@@ -59,7 +59,12 @@ def receiver() -> None:
 @click.option("--secret", default="", help="Secret of signatures; requests without a valid one are refused.")
 @click.option("--template", default="", help="Template of a generic JSON payload.")
 @click.option("--zone", default="", help="Time zone of the times that are shown.  [default: UTC]")
-@click.option("--per-minute", default=10, show_default=True, help="Messages per minute before a digest.")
+@click.option(
+    "--per-minute",
+    default=10,
+    show_default=True,
+    help="Messages per minute that are sent one by one; further ones become a digest.",
+)
 async def create(
     session: Session,
     name: str,

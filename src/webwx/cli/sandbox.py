@@ -83,7 +83,7 @@ _PORT_SENTENCES = {
     "--echo",
     type=click.Choice(["on", "off"]),
     show_default="off",
-    help="Deliver a client's own messages to it.",
+    help="Deliver to a client the messages that it has sent.",
 )
 @click.option("--fold-repeats", is_flag=True, help="Deliver equal messages of one minute only once.")
 @click.option("--tls", is_flag=True, help="Also serve the platform's host names, through a proxy on the same port.")

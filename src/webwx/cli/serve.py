@@ -68,7 +68,7 @@ class _ServeGroup(click.Group):
     cls=_ServeGroup,
     endless=True,
 )
-@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0: any free one.  [default: 8791]")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0: any free port.  [default: 8791]")
 @click.option("--listen", "address", metavar="ADDRESS", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option(
     "--behind-proxy", metavar="ADDRESS", help="Address of a reverse proxy that ends TLS; its headers are trusted."
@@ -294,9 +294,9 @@ async def init(session: Session) -> None:
 @_bot_option
 async def check(session: Session, targets: tuple[str, ...]) -> None:
     """
-    Check the configuration, the certificate, the database and the bots, without starting anything.
+    Check the configuration, the certificate, the database and the bots.
 
-    The programs of the bots are loaded, which runs them as modules.
+    Nothing is started, but the programs of the bots are loaded, which runs them as modules.
     """
     _require_extra()
     from webwx.gateway.running import find_running
@@ -435,7 +435,13 @@ async def delete(session: Session, key_id: str) -> None:
 
 
 @command("rotate", group=key, examples=("webwx serve key rotate 8hT2kQ9x --hours 24",))
-@click.option("--hours", type=click.FloatRange(0), default=24.0, show_default=True, help="Hours the old key works.")
+@click.option(
+    "--hours",
+    type=click.FloatRange(0),
+    default=24.0,
+    show_default=True,
+    help="Hours for which the old key stays valid.",
+)
 @click.argument("key_id", metavar="ID")
 async def rotate(session: Session, key_id: str, hours: float) -> None:
     """Replace a key's secret and print the new key."""

@@ -249,7 +249,7 @@ def set_remark(world: World, *, who: str = ME, friend: str, remark: Text = "") -
 
 @_action("block", "阿华", said="{who} has blocked {whom}.", facts={"blocked": True})
 def block(world: World, *, who: str, whom: str = ME) -> None:
-    """Put WHOM on WHO's blacklist: messages do not arrive, and WHOM cannot add WHO to a chatroom."""
+    """Put WHOM on WHO's blacklist, against messages and additions to chatrooms."""
     world.set_blocked(who, whom, is_blocked=True)
 
 
@@ -278,7 +278,7 @@ def create(world: World, *, who: str = ME, name: str = "", people: list[str]) ->
 
 @_action("invite", "me 电影 李雷", said="{who} has invited {people} to {chat}.", facts={"invited": "people"})
 def invite(world: World, *, who: str = ME, chat: str, people: list[str]) -> None:
-    """Add PEOPLE to the chatroom CHAT as WHO, or send them invitations if it requires that."""
+    """Add PEOPLE to the chatroom CHAT as WHO, or invite them if it is large."""
     member = world.person(who)
     room, others = world.chatroom(member, chat), [world.person(each) for each in people]
     if world.membership.is_by_invitation(room):
@@ -348,7 +348,7 @@ def picture(world: World, *, from_: str, to: str, content: bytes) -> Answer:
 @_action("file", "阿华 me report.pdf", said=_said_sent)
 def file(
     world: World, *, from_: str, to: str, content: bytes,
-    name: Annotated[str, option("Name it travels under; that of FILE when not given.")],
+    name: Annotated[str, option("Name of the file for the receiver; by default that of FILE.")],
 ) -> Answer:  # fmt: skip
     """Send FILE from FROM's phone."""
     return _sent(world.file(from_, to, content, name))
@@ -357,8 +357,8 @@ def file(
 @_action("video", "阿华 me waves.mp4 --seconds 12", said=_said_sent)
 def video(
     world: World, *, from_: str, to: str, content: bytes,
-    seconds: Annotated[int, option("How long it is said to play.")] = 1,
-    short: Annotated[bool, option("As what old phones call a short video.")] = False,
+    seconds: Annotated[int, option("Duration to show, in seconds.")] = 1,
+    short: Annotated[bool, option("Send the short video of old phones.")] = False,
 ) -> Answer:  # fmt: skip
     """Send the video FILE from FROM's phone."""
     return _sent(world.video(from_, to, content, seconds=seconds, is_short=short))
@@ -367,7 +367,7 @@ def video(
 @_action("voice", "阿华 me hello.mp3 --seconds 2.5", said=_said_sent)
 def voice(
     world: World, *, from_: str, to: str, content: bytes,
-    seconds: Annotated[float, option("How long it is said to last.")] = 1.0,
+    seconds: Annotated[float, option("Duration to show, in seconds.")] = 1.0,
 ) -> Answer:  # fmt: skip
     """Send the mp3 FILE as a voice message from FROM's phone."""
     return _sent(world.voice(from_, to, content, milliseconds=int(seconds * 1000)))
@@ -379,8 +379,8 @@ _GAMES = {"rock-paper-scissors": 1, "dice": 2}
 @_action("sticker", "阿华 me cat.gif", said=_said_sent)
 def sticker(
     world: World, *, from_: str, to: str, content: bytes,
-    game: Annotated[Literal["", "rock-paper-scissors", "dice"], option("It played this game.")] = "",
-    result: Annotated[int, option("How that ended, as the platform numbers it.")] = 1,
+    game: Annotated[Literal["", "rock-paper-scissors", "dice"], option("Game of the sticker.")] = "",
+    result: Annotated[int, option("Result of the game, as numbered by the platform.")] = 1,
 ) -> Answer:  # fmt: skip
     """Send the GIF FILE as a sticker from FROM's phone."""
     played = {"game": _GAMES[game], "result": result} if game else {}
@@ -396,7 +396,7 @@ def store_sticker(world: World, *, from_: str, to: str) -> Answer:
 @_action("location", "阿华 me 39.908722 116.397499 天安门", said=_said_sent)
 def location(
     world: World, *, from_: str, to: str, latitude: float, longitude: float, label: Text,
-    name: Annotated[str, option("What the place is called.")] = "[位置]",
+    name: Annotated[str, option("Name of the place.")] = "[位置]",
 ) -> Answer:  # fmt: skip
     """Send the place at LATITUDE and LONGITUDE, with the address LABEL."""
     return _sent(world.send(from_, to, contents.location(latitude, longitude, label, name)))
@@ -432,7 +432,7 @@ def call(world: World, *, from_: str, to: str, type_: Literal["call", "invite", 
 @_action("link", "阿华 me 标题 https://example.org/", said=_said_sent)
 def link(
     world: World, *, from_: str, to: str, title: Text, url: Text,
-    description: Annotated[str, option("The lines below the title.")] = "",
+    description: Annotated[str, option("Text below the title.")] = "",
 ) -> Answer:  # fmt: skip
     """Send a link."""
     return _sent(world.send(from_, to, contents.link(world.person(from_), title, url, description)))
@@ -441,8 +441,8 @@ def link(
 @_action("music", "阿华 me 茉莉花 https://example.org/song --artist 民歌", said=_said_sent)
 def music(
     world: World, *, from_: str, to: str, title: Text, url: Text,
-    artist: Annotated[str, option("Who plays.")] = "",
-    sound_url: Annotated[str, option("Address of the sound itself.")] = "",
+    artist: Annotated[str, option("Name of the artist.")] = "",
+    sound_url: Annotated[str, option("Address of the sound.")] = "",
 ) -> Answer:  # fmt: skip
     """Send a piece of music."""
     return _sent(world.send(from_, to, contents.music(world.person(from_), title, artist, url, sound_url)))
@@ -452,7 +452,7 @@ def music(
 def mini_program(
     world: World, *, from_: str, to: str, title: Text,
     program: Annotated[str, option("Name of the mini program.")] = "",
-    page: Annotated[str, option("Page of it that opens.")] = "",
+    page: Annotated[str, option("Page that the mini program opens.")] = "",
 ) -> Answer:  # fmt: skip
     """Send a mini program's card."""
     return _sent(world.send(from_, to, contents.mini_program(world.person(from_), title, program, page)))
@@ -488,7 +488,7 @@ def red_packet(world: World, *, from_: str, to: str, wish: Text = "恭喜发财�
 @_action("notice", "me 周末爬山 '\"阿华\"修改群名为“周末游泳”'", said=_said_sent)
 def notice(
     world: World, *, from_: str, to: str, text: Text,
-    xml: Annotated[str, option("The same as <sysmsg>, when it is to come as XML.")] = "",
+    xml: Annotated[str, option("XML of the notice (<sysmsg>); by default it is plain text.")] = "",
 ) -> Answer:  # fmt: skip
     """Show the grey line TEXT on FROM's phone, in the chat TO."""
     return _sent(world.notify(from_, to, contents.system_xml(xml, text) if xml else contents.system(text)))
@@ -497,9 +497,9 @@ def notice(
 @_action("raw", "阿华 me 49 '<msg><appmsg>…</appmsg></msg>' --app-type 16", said=_said_sent)
 def raw(
     world: World, *, from_: str, to: str, type_: int, content: Text = "",
-    app_type: Annotated[int, option("AppMsgType, of type 49.")] = 0,
+    app_type: Annotated[int, option("AppMsgType of a message of type 49.")] = 0,
 ) -> Answer:  # fmt: skip
-    """Send anything: TYPE is the platform's MsgType, CONTENT its content before escaping."""
+    """Send a message of any MsgType TYPE with the unescaped CONTENT."""
     return _sent(world.send(from_, to, contents.raw(type_, app_type, content)))
 
 
@@ -508,7 +508,7 @@ def raw(
 
 @_action("offline", "", said="{who}'s phone is offline; 'webwx phone online' ends that.", facts={"offline": True})
 def go_offline(world: World, *, who: str = ME) -> None:
-    """Disconnect WHO's phone from the network; the client's sends are refused with Ret 3."""
+    """Disconnect WHO's phone from the network; sends are refused with Ret 3."""
     world.set_offline(who, is_offline=True)
 
 
@@ -524,14 +524,14 @@ def go_online(world: World, *, who: str = ME) -> None:
 )  # fmt: skip
 def refuse(
     world: World, *, endpoint: Annotated[str, shown_as("CALL")], ret: int,
-    times: Annotated[int, option("How many calls.", ge=1, le=1000)] = 1,
+    times: Annotated[int, option("Number of calls.", ge=1, le=1000)] = 1,
 ) -> None:  # fmt: skip
     """Refuse the next CALL with the return code RET."""
     world.refuse_next(endpoint, ret, times=times)
 
 
 @_action(
-    "wind", "121    # too late now to recall anything", said="The sandbox's clock is {seconds:g} s further on."
+    "wind", "121    # the two minutes for a recall are over", said="The sandbox's clock is {seconds:g} s further on."
 )  # fmt: skip
 def wind(world: World, *, seconds: float) -> Answer:
     """Move the sandbox's clock forward by SECONDS, instead of waiting."""
