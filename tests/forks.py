@@ -119,7 +119,7 @@ class Forks:
         return Fork(self._path, wanted | ({} if program is None else {"program": str(program)}), streams)
 
     def write_command(self, file: Path) -> None:
-        """Write a program that shells can run as `webwx`; it does not forward signals."""
+        """Write a program that shells can run as `webwx`."""
         client = Path(__file__).with_name("fork_client.py")
         file.write_text(f'#!/bin/sh\nexec "{sys.executable}" -E -S "{client}" "{self._path}" "$@"\n', "utf-8")
         file.chmod(0o700)
@@ -264,7 +264,11 @@ def _all(stream: BinaryIO) -> bytes:
 
 
 def serve(path: str) -> None:
-    """Fork for each request until this process ends, and send the exit code of each fork when it has ended."""
+    """
+    Fork for each request until this process ends.
+
+    A fork's exit code is sent when it has ended; it is killed when the connection of its request is closed before.
+    """
     _prepare()
     running: dict[int, socket.socket] = {}
     waking, wakes = socket.socketpair()
@@ -276,20 +280,28 @@ def serve(path: str) -> None:
         signal.signal(signal.SIGCHLD, lambda number, frame: None)  # The byte that it writes ends `select`.
         print("ready", flush=True)
         while True:
-            ready, _, _ = select.select([listening, waking], [], [])
+            ready, _, _ = select.select([listening, waking, *running.values()], [], [])
             if waking in ready:
                 waking.recv(1000)
                 _report_ended(running)
-            if listening in ready:
-                asked, _ = listening.accept()
-                fork = os.fork()
-                if fork == 0:
-                    signal.set_wakeup_fd(-1)
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    for inherited in (listening, waking, wakes, *running.values()):
-                        inherited.close()
-                    return _answer(asked)
-                running[fork] = asked
+            for fork in [fork for fork, asked in running.items() if asked in ready]:
+                os.kill(fork, signal.SIGKILL)
+                running.pop(fork).close()
+            if listening not in ready:
+                continue
+            asked, wanted, streams = _read_request(listening)
+            fork = os.fork()
+            if fork == 0:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                for inherited in (listening, waking, wakes, asked, *running.values()):
+                    inherited.close()
+                return _become(json.loads(wanted), streams)
+            running[fork] = asked
+            with suppress(ConnectionError):  # The client may have ended, here and below.
+                asked.sendall(b"%d\n" % fork)
+            for stream in streams:
+                os.close(stream)
 
 
 def _prepare() -> None:
@@ -312,22 +324,21 @@ def _prepare() -> None:
     gc.freeze()  # A fork that collects garbage would copy every page that it shares with this process.
 
 
-def _report_ended(running: dict[int, socket.socket]) -> None:
-    while running:
-        fork, status = os.waitpid(-1, os.WNOHANG)
-        if fork == 0:
-            return
-        with running.pop(fork) as asked, suppress(BrokenPipeError):  # The client may have ended.
-            asked.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
-
-
-def _answer(asked: socket.socket) -> None:
-    """Become the requested command in this fork. The process of a command never returns from here."""
+def _read_request(listening: socket.socket) -> tuple[socket.socket, bytes, list[int]]:
+    """Return a connection, its request and the streams of the fork; the client has written all before it waits."""
+    asked, _ = listening.accept()
     _, streams, _, _ = socket.recv_fds(asked, 1, 3)
-    with asked, asked.makefile("rb") as coming:
-        wanted = json.load(coming)
-        asked.sendall(b"%d\n" % os.getpid())
-    return _become(wanted, streams)
+    with asked.makefile("rb") as coming:
+        return asked, coming.readline(), streams
+
+
+def _report_ended(running: dict[int, socket.socket]) -> None:
+    with suppress(ChildProcessError):  # No fork is left.
+        while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+            fork, status = ended
+            if fork in running:
+                with running.pop(fork) as asked, suppress(ConnectionError):
+                    asked.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
 
 
 def _become(wanted: dict[str, Any], streams: list[int]) -> None:

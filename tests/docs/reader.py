@@ -28,8 +28,7 @@ class Reader:
     Args:
         bin_folder: Folder with the environment's commands.
         home: Folder of the user, who works in its subfolder `folder`.
-        forks: Runs `webwx` and Python instead of the environment's commands. A command in the background is always one
-            of the environment, because signals are sent to it.
+        forks: Runs `webwx` and Python instead of the environment's commands.
     """
 
     def __init__(self, bin_folder: Path, home: Path, forks: Forks | None = None) -> None:
@@ -86,7 +85,7 @@ class Reader:
             line = typed
             if typed.endswith(" &"):
                 output = self.folder.parent / f"output{turn}"
-                line = in_background(typed.replace("webwx", f"'{self._bin}/webwx'", 1), output)
+                line = in_background(typed, output)
             script += f"{line}\nprintf '\\n<next>\\n'\n"
         own_port = free_port()
         script = script.replace(OWN_PORT, own_port).replace(
