@@ -137,8 +137,8 @@ class Account:
             now = time.perf_counter()
             if b'selector:"0"' in answer:
                 continue
-            wish = {"BaseRequest": self._base, "SyncKey": self._key, "rr": 1}
-            fetched = parsed(await self._line.ask("POST", f"{API}/webwxsync", self._cookies, wish))
+            request = {"BaseRequest": self._base, "SyncKey": self._key, "rr": 1}
+            fetched = parsed(await self._line.ask("POST", f"{API}/webwxsync", self._cookies, request))
             self._key = fetched["SyncKey"]
             for message in fetched["AddMsgList"]:
                 self._arrivals.setdefault(message["Content"], now)

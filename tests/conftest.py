@@ -1,7 +1,8 @@
 """
-Fixtures for every test: a world with a virtual clock, and the canary that watches the whole run for secrets.
+Fixtures for every test: a world with a virtual clock, and the secret scanner that watches the whole run for secrets.
 
-Tests make their worlds with `world`, `sandbox` or `make_world`, so that the canary knows the secrets that they issue.
+Tests make their worlds with `world`, `sandbox` or `make_world`, so that the secret scanner knows the secrets of these
+worlds.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from tests.canary import Canary
+from tests.secret_scanner import SecretScanner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -33,14 +34,14 @@ settings.register_profile("quick", deadline=None, suppress_health_check=[HealthC
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=200)
 settings.load_profile("quick")
 
-_CANARY = Canary()
+_SECRET_SCANNER = SecretScanner()
 
 
 # -- a server of the protocol ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
-def make_world(canary: Canary) -> Callable[..., World]:
+def make_world(secret_scanner: SecretScanner) -> Callable[..., World]:
     """
     Return a function that makes worlds, with the arguments of `default_world`; virtual clock and seed are set by
     default.
@@ -51,7 +52,7 @@ def make_world(canary: Canary) -> Callable[..., World]:
 
     def make(**choices: Any) -> World:
         world = default_world(**{"clock": VirtualClock(), "rng": random.Random(1)} | choices)
-        canary.watch(world.issued)
+        secret_scanner.watch(world.issued)
         return world
 
     return make
@@ -94,22 +95,23 @@ def memory_keyring() -> Iterator[MemoryKeyring]:
     keyring.set_keyring(fail.Keyring())
 
 
-# -- the canary ------------------------------------------------------------------------------------------------------
+# -- the secret scanner ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
-def canary() -> Canary:
+def secret_scanner() -> SecretScanner:
     """
-    The run's canary; `canary.hear(source, text)` adds what it cannot record by itself, such as a process's output.
+    The run's secret scanner; `secret_scanner.record(source, text)` adds a text that it cannot record by itself, such as
+    the output of a process.
     """
-    return _CANARY
+    return _SECRET_SCANNER
 
 
 @pytest.fixture(autouse=True)
-def _no_secret_is_told(canary: Canary) -> Iterator[None]:
+def _no_secret_leaks(secret_scanner: SecretScanner) -> Iterator[None]:
     # Set up first, so that it also records how the test's other fixtures end.
     yield
-    leaks = canary.leaks()
+    leaks = secret_scanner.leaks()
     assert not leaks, "a secret was shown:\n" + "\n".join(leaks)
 
 
@@ -125,11 +127,11 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     root = logging.getLogger()
     root.setLevel(logging.DEBUG)
-    root.addHandler(_CANARY)
+    root.addHandler(_SECRET_SCANNER)
     catch = pytest.ExceptionInfo.fill_unfilled
 
     def hear_and_catch(self: pytest.ExceptionInfo[Any], exc_info: Any) -> None:
-        _CANARY.hear_error(exc_info[1])
+        _SECRET_SCANNER.record_error(exc_info[1])
         catch(self, exc_info)
 
     # pytest has no hook for what `pytest.raises` catches, and most of our errors end there.
@@ -152,5 +154,5 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_makereport(call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
     """Record the errors that a test did not expect; what an assertion compares is the test's own text."""
     if call.excinfo is not None and not isinstance(call.excinfo.value, AssertionError):
-        _CANARY.hear_error(call.excinfo.value)
+        _SECRET_SCANNER.record_error(call.excinfo.value)
     return (yield)

@@ -80,7 +80,7 @@ def open_client(world: World, counted: Counted, tmp_path: Path) -> OpenClient:
 
 @pytest.fixture
 def webwx_world(make_world: Callable[..., World]) -> World:
-    """The world of the test kit, whose secrets the canary knows."""
+    """The world of the test kit, whose secrets the secret scanner knows."""
     return make_world(clock=SystemClock())
 
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.bot.conftest import Server
-    from tests.canary import Canary
     from tests.forks import Fork, Forks
+    from tests.secret_scanner import SecretScanner
 
 PROGRAMS = [Path(__file__).with_name(name) for name in ("program.py", "bot_program.py")]
 PATIENCE = 30.0
@@ -32,11 +32,13 @@ PATIENCE = 30.0
 class Bot:
     """The program, which a test can start several times, and its log."""
 
-    def __init__(self, program: Path, server: Server, folder: Path, canary: Canary, forks: Forks) -> None:
+    def __init__(
+        self, program: Path, server: Server, folder: Path, secret_scanner: SecretScanner, forks: Forks
+    ) -> None:
         self._program = program
         self._server = server
         self._folder = folder
-        self._canary = canary
+        self._secret_scanner = secret_scanner
         self._forks = forks
 
     @contextmanager
@@ -52,7 +54,7 @@ class Bot:
             finally:
                 process.kill()
                 _, errors = process.communicate(PATIENCE)
-                self._canary.hear("the bot's stderr", errors)
+                self._secret_scanner.record("the bot's stderr", errors)
 
     @property
     def diary(self) -> list[dict[str, Any]]:
@@ -128,8 +130,10 @@ class Bot:
 
 
 @pytest.fixture(params=PROGRAMS, ids=["deliver", "bot"])
-def bot(request: pytest.FixtureRequest, server: Server, tmp_path: Path, canary: Canary, forks: Forks) -> Bot:
-    return Bot(request.param, server, tmp_path, canary, forks)
+def bot(
+    request: pytest.FixtureRequest, server: Server, tmp_path: Path, secret_scanner: SecretScanner, forks: Forks
+) -> Bot:
+    return Bot(request.param, server, tmp_path, secret_scanner, forks)
 
 
 def test_a_message_is_redelivered_after_a_kill_in_its_handler_and_the_previous_one_is_not(

@@ -170,7 +170,7 @@ def test_memory_does_not_grow_with_the_number_of_chats(caplog: pytest.LogCapture
             if number == 1000:
                 tracemalloc.start()
             chat = ContactId(f"@{number}")
-            with suppress(ReplyLimitReached):  # The canary would store what `raises` has caught.
+            with suppress(ReplyLimitReached):  # The secret scanner would store what `raises` has caught.
                 for _ in range(number % 4):
                     guard.check_reply(message(chat), chat)
             if number % 40 == 0:

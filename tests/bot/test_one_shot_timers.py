@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.bot.conftest import Server
-    from tests.canary import Canary
     from tests.forks import Forks
+    from tests.secret_scanner import SecretScanner
 
     from webwx.bot.context import Context
     from webwx.bot.sync_context import SyncContext
@@ -41,7 +41,7 @@ PROGRAM = Path(__file__).with_name("timer_program.py")
 
 @pytest.fixture
 def webwx_world(make_world: Callable[..., World]) -> World:
-    """The default world, whose secrets the canary knows, at the present time."""
+    """The default world, whose secrets the secret scanner knows, at the present time."""
     return make_world(clock=SystemClock())
 
 
@@ -376,7 +376,7 @@ async def left_in(folder: Path) -> tuple[list[str], dict[str, int]]:
 @pytest.mark.verify
 @pytest.mark.timeout(300)
 def test_no_timer_is_lost_or_doubled_by_processes_that_are_killed(
-    server: Server, tmp_path: Path, canary: Canary, forks: Forks
+    server: Server, tmp_path: Path, secret_scanner: SecretScanner, forks: Forks
 ) -> None:
     rng, texts = random.Random(7), list[str]()
     streams = (subprocess.DEVNULL, subprocess.PIPE, subprocess.PIPE)
@@ -396,7 +396,7 @@ def test_no_timer_is_lost_or_doubled_by_processes_that_are_killed(
                     assert time.monotonic() < deadline, left
                     time.sleep(0.2)
             process.kill()
-            canary.hear("the bot's stderr", process.communicate(30)[1])
+            secret_scanner.record("the bot's stderr", process.communicate(30)[1])
     waiting, sends = asyncio.run(left_in(tmp_path))
     answers = server.answers("ahua")
     assert waiting == []

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def webwx_world(make_world: Callable[..., World]) -> World:
-    """The default world, whose secrets the canary knows."""
+    """The default world, whose secrets the secret scanner knows."""
     return make_world(clock=SystemClock())
 
 

@@ -567,12 +567,12 @@ def sent(world: World) -> list[str]:
 
 
 @asynccontextmanager
-async def at_work(bot: Bot, *, times_told_to_end: int = 1) -> AsyncIterator[None]:
+async def at_work(bot: Bot, *, cancellations: int = 1) -> AsyncIterator[None]:
     running = asyncio.ensure_future(bot.start())
     try:
         yield
     finally:
-        for _ in range(times_told_to_end):
+        for _ in range(cancellations):
             running.cancel()
             await asyncio.sleep(0.01)
         with suppress(asyncio.CancelledError):
@@ -628,7 +628,7 @@ def test_sends_of_a_crashed_process_are_not_repeated(open_client: OpenClient, wo
                         await asyncio.Event().wait()
                     await ctx.send_text("阿华", f"after, in the {process}")
 
-                async with at_work(bot, times_told_to_end=2):
+                async with at_work(bot, cancellations=2):
                     if process == "first":
                         while not is_hanging.is_set():
                             loop.ahead += 60

@@ -1,5 +1,5 @@
 """
-A sandbox on a port, Debian's Chromium, and a client: all in one process, so that the canary knows every secret.
+A sandbox on a port, Debian's Chromium, and a client: all in one process, so that the secret scanner knows every secret.
 
 Playwright comes from PyPI and its browser from Debian (CONTRIBUTING, "Tests"); without either, these tests are skipped.
 """
@@ -73,7 +73,9 @@ async def served(world: World) -> AsyncIterator[RunningSandbox]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def new_hands(chromium: Any, served: RunningSandbox, canary: Any) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+async def new_hands(
+    chromium: Any, served: RunningSandbox, secret_scanner: Any
+) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
     """
     Return a function that makes users with their own browsers; at the end it fails if one of their pages did anything
     wrong.
@@ -84,7 +86,7 @@ async def new_hands(chromium: Any, served: RunningSandbox, canary: Any) -> Async
 
     async def make(**how: Any) -> BrowserUser:
         context = await chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, "locale": "en-US"} | how)
-        hands = BrowserUser(await context.new_page(), served.url, canary.hear)
+        hands = BrowserUser(await context.new_page(), served.url, secret_scanner.record)
         made.append((context, hands))
         await hands.open()
         return hands

@@ -46,11 +46,13 @@ def started(tmp_path: Path) -> Iterator[str]:
         yield server
 
 
-async def test_the_readme_leads_to_a_bot_that_answers_in_the_browser(chromium: Any, canary: Any, started: str) -> None:
+async def test_the_readme_leads_to_a_bot_that_answers_in_the_browser(
+    chromium: Any, secret_scanner: Any, started: str
+) -> None:
     from tests.browser.user import BrowserUser
 
     context = await chromium.new_context(locale="en-US")
-    hands = BrowserUser(await context.new_page(), started, canary.hear)
+    hands = BrowserUser(await context.new_page(), started, secret_scanner.record)
     await hands.open()
     await hands.be("阿华")
     await hands.rail("contacts").click()

@@ -32,12 +32,12 @@ class BrowserUser:
     see = staticmethod(expect)
     """Wait until an element has the expected state."""
 
-    def __init__(self, page: Page, url: str, hear: Callable[[str, str], None]) -> None:
+    def __init__(self, page: Page, url: str, record: Callable[[str, str], None]) -> None:
         self.page = page
         self.url = url
         self.wrongs: list[str] = []
         """Forbidden actions of the page."""
-        self._hear = hear
+        self._record = record
         page.set_default_timeout(PATIENCE)
         page.on("request", lambda request: self._check_host(request.url))
         page.on("websocket", self._watch)
@@ -54,11 +54,11 @@ class BrowserUser:
 
     def _watch(self, socket: Any) -> None:
         self._check_host(socket.url)
-        socket.on("framereceived", lambda frame: self._hear_update(str(frame)))
+        socket.on("framereceived", lambda frame: self._record_update(str(frame)))
 
-    def _hear_update(self, update: str) -> None:
+    def _record_update(self, update: str) -> None:
         if '"kind":"logins"' not in update:  # `logins` has the ids of codes, which a phone scans.
-            self._hear("a message to the page", update)
+            self._record("a message to the page", update)
 
     def _read(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
@@ -71,10 +71,10 @@ class BrowserUser:
         await self.see(self.rail("chats")).to_be_visible()
 
     async def keep(self, name: str) -> None:
-        """Save a screenshot of the page, and record its text in the canary."""
+        """Save a screenshot of the page, and record its text in the secret scanner."""
         SHOTS.mkdir(parents=True, exist_ok=True)
         await self.page.screenshot(path=SHOTS / f"{name}.png", animations="disabled")
-        self._hear(f"the page {name}", await self.page.locator("body").inner_text())
+        self._record(f"the page {name}", await self.page.locator("body").inner_text())
 
     def button(self, name: str | re.Pattern[str], within: Locator | None = None) -> Locator:
         return (within or self.page).get_by_role("button", name=name, exact=True)

@@ -1,7 +1,7 @@
 """
 The command line as users meet it: real processes, a sandbox in its own process, a home folder for each test.
 
-The canary records what every command prints, and knows the keys of every login that a test saves.
+The secret scanner records what every command prints, and knows the keys of every login that a test saves.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Sandbox:
 class Shell:
     """A shell with its own home folder and a sandbox as the server."""
 
-    def __init__(self, home: Path, server: str, hear: Callable[[str, str], None], forks: Forks) -> None:
+    def __init__(self, home: Path, server: str, record: Callable[[str, str], None], forks: Forks) -> None:
         self._forks = forks
         self.settings = Settings(home=home, server=server)
         self.environment = {
@@ -72,7 +72,7 @@ class Shell:
             "WEBWX_SERVER": server,
             "WEBWX_CONFIG": str(home.with_name("config.toml")),
         }
-        self._hear = hear
+        self._record = record
 
     def run(self, *arguments: str | bytes, stdin: str | bytes = "", **environment: str) -> Finished:
         """Run `webwx` to its end."""
@@ -84,7 +84,7 @@ class Shell:
                 [WEBWX, *arguments], input=given, env=whole, capture_output=True, timeout=PATIENCE, check=False
             )
         finished = Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
-        self._hear(f"webwx {arguments!r}", finished.stdout + finished.stderr)
+        self._record(f"webwx {arguments!r}", finished.stdout + finished.stderr)
         return finished
 
     def start(
@@ -207,28 +207,28 @@ def running_sandbox(forks: Forks, *options: str) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def shell(sandbox: Sandbox, tmp_path: Path, canary: Any, forks: Forks) -> Shell:
+def shell(sandbox: Sandbox, tmp_path: Path, secret_scanner: Any, forks: Forks) -> Shell:
     """A shell without a login."""
-    return Shell(tmp_path / "home", sandbox.url, canary.hear, forks)
+    return Shell(tmp_path / "home", sandbox.url, secret_scanner.record, forks)
 
 
 @pytest.fixture
-def me(shell: Shell, sandbox: Sandbox, canary: Any) -> Shell:
+def me(shell: Shell, sandbox: Sandbox, secret_scanner: Any) -> Shell:
     """A shell in which 小明 has just logged in."""
-    log_in("me", shell.settings, sandbox, canary)
+    log_in("me", shell.settings, sandbox, secret_scanner)
     return shell
 
 
 @pytest.fixture
-def friend(shell: Shell, sandbox: Sandbox, canary: Any) -> Settings:
+def friend(shell: Shell, sandbox: Sandbox, secret_scanner: Any) -> Settings:
     """阿华, who has just logged in in the same shell with the account `friend`."""
     settings = replace(shell.settings, account="friend")
-    log_in("阿华", settings, sandbox, canary)
+    log_in("阿华", settings, sandbox, secret_scanner)
     return settings
 
 
-def log_in(who: str, settings: Settings, sandbox: Sandbox, canary: Any) -> None:
-    """Save a login of a person as `webwx login` does, and make its keys known to the canary."""
+def log_in(who: str, settings: Settings, sandbox: Sandbox, secret_scanner: Any) -> None:
+    """Save a login of a person as `webwx login` does, and make its keys known to the secret scanner."""
 
     def scan_and_confirm(_: object) -> None:
         sandbox.control("scan", who=who)
@@ -245,7 +245,7 @@ def log_in(who: str, settings: Settings, sandbox: Sandbox, canary: Any) -> None:
     store = LoginFile(settings.login_path)
     saved = asyncio.run(log_in())
     assert saved is not None
-    canary.watch(secrets_of(saved.login))
+    secret_scanner.watch(secrets_of(saved.login))
 
 
 def secrets_of(login: Login) -> set[str]:

@@ -55,13 +55,13 @@ def test_digits_without_the_prefix_are_a_name(me: Any, numbers: dict[str, int]) 
 
 
 def test_after_a_new_login_old_ids_and_numbers_name_the_same_people(
-    me: Any, sandbox: Any, canary: Any, numbers: dict[str, int]
+    me: Any, sandbox: Any, secret_scanner: Any, numbers: dict[str, int]
 ) -> None:
     [before] = me.run("contacts", "--json", "--search", "阿华").lines
     sandbox.say("ahua", "me", "before")
     me.run("listen", "--count", "1")
     sandbox.control("log-out", who="me")
-    log_in("me", me.settings, sandbox, canary)
+    log_in("me", me.settings, sandbox, secret_scanner)
     [after] = me.run("contacts", "--json", "--search", "阿华").lines
 
     assert (after["number"], after["id"] != before["id"]) == (before["number"], True)
@@ -73,9 +73,11 @@ def test_after_a_new_login_old_ids_and_numbers_name_the_same_people(
     assert "matched: same " in me.run("identity", "explain", "阿华").stdout
 
 
-def test_an_identity_is_split_and_merged_again(me: Any, sandbox: Any, canary: Any, numbers: dict[str, int]) -> None:
+def test_an_identity_is_split_and_merged_again(
+    me: Any, sandbox: Any, secret_scanner: Any, numbers: dict[str, int]
+) -> None:
     sandbox.control("log-out", who="me")
-    log_in("me", me.settings, sandbox, canary)
+    log_in("me", me.settings, sandbox, secret_scanner)
     zhang = me.run("identity", "show", "张三", "--json").line
     parted = me.run("identity", "split", str(zhang["number"]), zhang["contact_id"], "--json").line
     assert parted["number"] not in numbers.values()

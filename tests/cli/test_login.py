@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.ticket_office import ticket_office
+from tests.ticket_server import ticket_server
 
 PATIENCE = 20.0
 
@@ -270,9 +270,9 @@ def test_a_login_ends_after_several_expired_codes(shell: Any, sandbox: Any) -> N
 def test_a_malformed_ticket_is_an_error_in_one_sentence(
     shell: Any, ticket: bytes, encoding: str, code: int, words: str
 ) -> None:
-    with ticket_office() as office:
-        office.ticket, office.encoding = ticket, encoding
-        done = shell.run("login", "--server", office.url)
+    with ticket_server() as server:
+        server.ticket, server.encoding = ticket, encoding
+        done = shell.run("login", "--server", server.url)
     last = done.stderr.splitlines()[-1]
     assert (done.code, done.stdout) == (code, "")
     assert "Traceback" not in done.stderr

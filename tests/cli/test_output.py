@@ -214,7 +214,7 @@ class Stage:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory, canary: Any, forks: Forks) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory, secret_scanner: Any, forks: Forks) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("hostile")
     world = folder / "world.toml"
     world.write_text(
@@ -230,8 +230,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory, canary: Any, forks: Forks) -
         """
     )
     with running_sandbox(forks, "--world", str(world)) as sandbox:
-        shell = Shell(folder / "home", sandbox.url, canary.hear, forks)
-        log_in("me", shell.settings, sandbox, canary)
+        shell = Shell(folder / "home", sandbox.url, secret_scanner.record, forks)
+        log_in("me", shell.settings, sandbox, secret_scanner)
         stage = Stage(shell, sandbox, folder)
         stage.hear(text=HOSTILE)  # The chat is now among the recent ones.
         yield stage

@@ -97,14 +97,14 @@ def test_a_failed_download_is_repeated_in_the_next_run_and_delays_no_other(
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted(["a.txt", f"{picture}.png"])
 
 
-def test_files_of_the_phone_are_saved_and_own_sends_are_not(tmp_path: Path, canary: Any, forks: Any) -> None:
+def test_files_of_the_phone_are_saved_and_own_sends_are_not(tmp_path: Path, secret_scanner: Any, forks: Any) -> None:
     file = tmp_path / "own.txt"
     file.write_text("own")
     folder = tmp_path / "in"
     folder.mkdir()
     with running_sandbox(forks, "--echo", "on") as sandbox:
-        me = Shell(tmp_path / "home", sandbox.url, canary.hear, forks)
-        log_in("me", me.settings, sandbox, canary)
+        me = Shell(tmp_path / "home", sandbox.url, secret_scanner.record, forks)
+        log_in("me", me.settings, sandbox, secret_scanner)
         assert me.run("send", "--file", str(file)).code == 0
         sandbox.control("file", **{"from": "me", "to": "filehelper", "name": "phone.txt", "content": "b25l"})
         assert len(sandbox.chat("me", "filehelper")["messages"]) == 2

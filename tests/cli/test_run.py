@@ -231,14 +231,16 @@ def test_a_program_that_configures_logging_keeps_its_configuration(me: Shell, sa
     assert log.startswith("MINE asked for a price\nMINE bot: event ")
 
 
-def test_handlers_that_can_never_be_called_on_this_host_are_named(tmp_path: Path, canary: Any, forks: Forks) -> None:
+def test_handlers_that_can_never_be_called_on_this_host_are_named(
+    tmp_path: Path, secret_scanner: Any, forks: Forks
+) -> None:
     file = tmp_path / "bot.py"
     file.write_text(
         "from webwx import Bot, TextMessage\n\nbot = Bot()\n\n\n@bot.on(TextMessage, group=True)\n"
         "async def welcome(ctx, message): ...\n"
     )
     with running_sandbox(forks, "--auto-confirm") as sandbox:
-        shell = Shell(tmp_path / "home", sandbox.url, canary.hear, forks)
+        shell = Shell(tmp_path / "home", sandbox.url, secret_scanner.record, forks)
         with running(shell, str(file), "--host", "filehelper") as process:
             log = process.wait_for("welcome is never called here")
         assert "this login is File Transfer Helper web, where group=True needs a chatroom" in log

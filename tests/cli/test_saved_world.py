@@ -80,9 +80,9 @@ async def test_changes_are_saved_soon_and_not_only_at_the_end(tmp_path: Path) ->
     assert [message.text for message in load(path.read_bytes()).inbox("me")["ahua"].messages] == ["soon", "at the end"]
 
 
-async def test_a_name_that_a_login_has_received_is_saved(tmp_path: Path, canary: Any) -> None:
+async def test_a_name_that_a_login_has_received_is_saved(tmp_path: Path, secret_scanner: Any) -> None:
     world, path = default_world(), tmp_path / "home.state"
-    canary.watch(world.issued)
+    secret_scanner.watch(world.issued)
     session = world.log_in(world.person("me"))
     keys = Credentials(uin=session.person.uin, sid=session.keys.sid, skey=session.keys.skey, device_id="e1")
     request = SearchContactRequest(credentials=keys, key_word="张三")

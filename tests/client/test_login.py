@@ -15,7 +15,7 @@ from tests.carriers import PAGE, TEMPORARY, Counted, DeliversOnce, FaultyTranspo
 from tests.client.conftest import PNG, SERVER, last, later, take
 from tests.client.virtual_loop import VirtualClockLoop
 from tests.keyrings import ReadOnlyKeyring
-from tests.ticket_office import ticket_office
+from tests.ticket_server import ticket_server
 
 from webwx.client.client import AsyncClient
 from webwx.client.state import LoginState
@@ -173,9 +173,9 @@ class TestLogin:
         self, ticket: bytes, encoding: str, kind: type[WxError]
     ) -> None:
         store = LoginMemory()
-        with ticket_office() as office:
-            office.ticket, office.encoding = ticket, encoding
-            async with AsyncClient(server=office.url, store=store) as client:
+        with ticket_server() as server:
+            server.ticket, server.encoding = ticket, encoding
+            async with AsyncClient(server=server.url, store=store) as client:
                 with pytest.raises(WxError) as caught:
                     await client.login(show_qr=lambda _: None)
 

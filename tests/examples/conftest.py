@@ -31,7 +31,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture
 def webwx_world(make_world: Callable[..., World]) -> World:
-    """The default world, whose secrets the canary knows."""
+    """The default world, whose secrets the secret scanner knows."""
     return make_world(clock=SystemClock())
 
 

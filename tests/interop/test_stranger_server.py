@@ -42,8 +42,8 @@ from webwx import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from tests.canary import Canary
     from tests.forks import Forks
+    from tests.secret_scanner import SecretScanner
 
 SERVER = Path(__file__).with_name("stranger_server.py")
 API = "/cgi-bin/mmwebwx-bin/"
@@ -128,12 +128,12 @@ class Stranger:
 
 
 @pytest.fixture
-def stranger(start: Callable[..., Lines], canary: Canary) -> Iterator[Stranger]:
+def stranger(start: Callable[..., Lines], secret_scanner: SecretScanner) -> Iterator[Stranger]:
     # Isolated and without site-packages: webwx cannot be imported there.
     stranger = Stranger(start(sys.executable, "-I", "-S", SERVER).next())
     yield stranger
     state = stranger.state()
-    canary.watch({state["sid"], state["data_ticket"], state["pass_ticket"], *state["keys"]})
+    secret_scanner.watch({state["sid"], state["data_ticket"], state["pass_ticket"], *state["keys"]})
 
 
 def md5(content: bytes) -> str:
@@ -380,17 +380,17 @@ async def test_unusual_items_and_failures(stranger: Stranger) -> None:
 class Commands:
     """The command line, each command in its own process."""
 
-    def __init__(self, url: str, environment: dict[str, str], canary: Canary, forks: Forks) -> None:
+    def __init__(self, url: str, environment: dict[str, str], secret_scanner: SecretScanner, forks: Forks) -> None:
         self._url = url
         self._environment = environment
-        self._canary = canary
+        self._secret_scanner = secret_scanner
         self._forks = forks
 
     def run(self, *arguments: str | Path, stdin: str = "", code: int = 0) -> list[dict[str, Any]]:
         words = [*map(str, arguments), "--server", self._url, "--json"]
         done = self._forks.run(words, stdin.encode(), self._environment, PATIENCE)
-        self._canary.hear(f"stdout of webwx {arguments[0]}", done.stdout.decode())
-        self._canary.hear(f"stderr of webwx {arguments[0]}", done.stderr.decode())
+        self._secret_scanner.record(f"stdout of webwx {arguments[0]}", done.stdout.decode())
+        self._secret_scanner.record(f"stderr of webwx {arguments[0]}", done.stderr.decode())
         assert done.returncode == code, done.stderr.decode()
         return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -403,9 +403,9 @@ class Commands:
 
 
 def test_the_command_line(
-    stranger: Stranger, environment: dict[str, str], canary: Canary, forks: Forks, tmp_path: Path
+    stranger: Stranger, environment: dict[str, str], secret_scanner: SecretScanner, forks: Forks, tmp_path: Path
 ) -> None:
-    webwx = Commands(stranger.url, environment, canary, forks)
+    webwx = Commands(stranger.url, environment, secret_scanner, forks)
     photo, drawing = photograph("JPEG", seed=1), photograph("PNG", seed=2)
     file = tmp_path / "照片 1.jpg"
     file.write_bytes(photo)

@@ -102,9 +102,9 @@ def options():
 
 
 @pytest.fixture
-def world(options, canary):
+def world(options, secret_scanner):
     world = default_world(options=options, clock=VirtualClock(), rng=random.Random(1))
-    canary.watch(world.issued)
+    secret_scanner.watch(world.issued)
     return world
 
 

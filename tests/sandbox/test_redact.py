@@ -5,7 +5,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from tests.canary import spellings
+from tests.secret_scanner import spellings
 
 from webwx.sandbox.redact import Redactor
 
@@ -33,7 +33,7 @@ def redactor():
         quote(base64.b64encode(f"ab{SECRET}".encode()).decode(), safe=""),
     ],
 )
-def test_a_secret_is_hidden_in_every_spelling(redactor, canary, spelling):
+def test_a_secret_is_hidden_in_every_spelling(redactor, secret_scanner, spelling):
     hidden = redactor.redact(f"GET /?a=1&b={spelling}&c=你好")
     assert spelling not in hidden
     assert hidden.startswith("GET /?a=1&b=")

@@ -154,7 +154,7 @@ def test_an_upload_continues_after_a_restart(world, me):
     assert (again.uploads, again.parallel, again.announced) == (session.uploads, session.parallel, session.announced)
 
 
-async def test_a_real_client_gets_every_message_once_across_restarts(world, canary):
+async def test_a_real_client_gets_every_message_once_across_restarts(world, secret_scanner):
     sandbox = SandboxCore(world)
 
     class Latest:
@@ -175,7 +175,7 @@ async def test_a_real_client_gets_every_message_once_across_restarts(world, cana
             if isinstance(event, TextMessage):
                 heard.append(event.text)
                 sandbox = SandboxCore(load(save(sandbox.world)))
-                canary.watch(sandbox.world.issued)
+                secret_scanner.watch(sandbox.world.issued)
                 if len(heard) < 20:
                     sandbox.world.say("ahua", "me", str(len(heard) + 8))
                 if heard[-1] == "27":

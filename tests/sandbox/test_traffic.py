@@ -5,7 +5,7 @@ import json
 
 import msgspec
 import pytest
-from tests.canary import Canary
+from tests.secret_scanner import SecretScanner
 
 from webwx.client.client import AsyncClient
 from webwx.protocol.http import Request, Response
@@ -207,7 +207,7 @@ def test_the_control_api_shows_and_forgets(sandbox, page):
 @pytest.mark.parametrize("host", ["web", "filehelper"])
 async def test_displayed_traffic_has_no_secret(make_world, host):
     world = make_world(options=Options(auto_confirm=True))
-    listener = Canary()
+    listener = SecretScanner()
     listener.watch(world.issued)
     transport = Loopback(SandboxCore(world))
     async with AsyncClient(server=HERE, host=host, transport=transport, clock=lambda: world.now) as client:
@@ -222,6 +222,6 @@ async def test_displayed_traffic_has_no_secret(make_world, host):
             await client.check()
         await client.logout()
     for line in world.traffic.since():
-        listener.hear(line.endpoint, msgspec.json.encode(world.traffic.open(line.number)).decode())
+        listener.record(line.endpoint, msgspec.json.encode(world.traffic.open(line.number)).decode())
     assert listener.leaks() == []
     assert len(world.traffic.since()) > 8

@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import msgspec
-from tests.canary import Canary
+from tests.secret_scanner import SecretScanner
 from tests.soak.bot import LOGIN
 from tests.soak.checker import JOURNAL
 from tests.soak.stage import Figures, Stage, stage
@@ -33,10 +33,10 @@ FAULTS = (
 
 async def run(run: Run) -> Figures:
     """Receive and answer while keys change and answers fail, then search everything that is left."""
-    canary = Canary()
+    secret_scanner = SecretScanner()
     texts = 0
     async with stage(run, echo="on") as play:
-        canary.watch(play.world.issued)
+        secret_scanner.watch(play.world.issued)
         play.proxy.set("latency:seconds=0.001,jitter=0.001@0.3", "reset_midway@0.05")
         for rule in FAULTS:
             play.world.faults.add(rule)
@@ -48,9 +48,9 @@ async def run(run: Run) -> Figures:
         play.world.faults.reset()
         verdict = await play.finish()
         async for source, text in _left_behind(play):
-            canary.hear(source, text)
+            secret_scanner.record(source, text)
             texts += 1
-        leaks = canary.leaks()
+        leaks = secret_scanner.leaks()
         secrets = len(play.world.issued)
     return Figures(
         f"{secrets} secrets looked for in {texts:,} texts, {len(leaks)} found; {verdict}", (*leaks, *verdict.problems)

@@ -338,18 +338,18 @@ print(killed, old, new, torn)
 
 class _Bomb:
     def __reduce__(self) -> tuple[object, tuple[str]]:
-        return (os.system, (f"touch {os.environ['CANARY_FILE']}",))
+        return (os.system, (f"touch {os.environ['MARKER_FILE']}",))
 
 
 class TestUnreadable:
     async def test_a_pickle_is_not_run(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        canary = path.with_name("canary")
-        monkeypatch.setenv("CANARY_FILE", str(canary))
+        marker = path.with_name("marker")
+        monkeypatch.setenv("MARKER_FILE", str(marker))
         write(path, pickle.dumps(_Bomb()))
 
         with pytest.raises(InvalidLogin):
             await LoginFile(path).load()
-        assert not canary.exists()
+        assert not marker.exists()
 
     @pytest.mark.parametrize(
         "content",

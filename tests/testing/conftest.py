@@ -1,4 +1,4 @@
-"""The kit's own fixtures, with a world that the canary watches."""
+"""The kit's own fixtures, with a world that the secret scanner watches."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from webwx.sandbox.clock import SystemClock
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.canary import Canary
+    from tests.secret_scanner import SecretScanner
 
     from webwx.sandbox.world import World
     from webwx.testing import Sandbox
 
 
 @pytest.fixture
-def webwx_world(webwx_world: World | None, make_world: Callable[..., World], canary: Canary) -> World:
+def webwx_world(webwx_world: World | None, make_world: Callable[..., World], secret_scanner: SecretScanner) -> World:
     """The options of a test's marker, or the default ones."""
     if webwx_world is None:
         return make_world(clock=SystemClock())
-    canary.watch(webwx_world.issued)
+    secret_scanner.watch(webwx_world.issued)
     return webwx_world
 
 

@@ -1,5 +1,5 @@
 """
-The canary: it finds secrets in log lines, error texts and reprs.
+The secret scanner: it finds secrets in log lines, error texts and reprs.
 
 `conftest.py` connects it to the whole run at level DEBUG. After every test it compares all recorded text with every
 secret that any server of the run has issued. A secret counts in each spelling that it can have: raw, percent-encoded
@@ -22,7 +22,7 @@ SHORTEST = 8
 """Characters. A shorter text does not count as a secret, because it would be found by chance."""
 
 
-class Canary(logging.Handler):
+class SecretScanner(logging.Handler):
     """Records texts and finds the secrets in them."""
 
     def __init__(self) -> None:
@@ -39,15 +39,15 @@ class Canary(logging.Handler):
         self._issued.append(issued)
         self._sizes.append(0)
 
-    def hear(self, source: str, text: str) -> None:
+    def record(self, source: str, text: str) -> None:
         """Record a text that others could see."""
         self._unread.append((source, text))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Record a log line with its traceback."""
-        self.hear(f"log line of {record.name}", self.format(record))
+        self.record(f"log line of {record.name}", self.format(record))
 
-    def hear_error(self, error: BaseException) -> None:
+    def record_error(self, error: BaseException) -> None:
         """Record an error in every form in which it can be shown, and the errors that caused it."""
         seen: set[int] = set()
         behind: list[BaseException | None] = [error]
@@ -57,7 +57,7 @@ class Canary(logging.Handler):
                 continue
             seen.add(id(each))
             shown = (str(each), repr(each), repr(each.args), repr(vars(each)))
-            self.hear(f"{type(each).__name__}", "\n".join(shown))
+            self.record(f"{type(each).__name__}", "\n".join(shown))
             behind += (each.__cause__, each.__context__, *getattr(each, "exceptions", ()))
 
     def leaks(self) -> list[str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-class TicketOffice(ThreadingHTTPServer):
+class TicketServer(ThreadingHTTPServer):
     """Confirms every login at once."""
 
     ticket = b""
@@ -22,7 +22,7 @@ class TicketOffice(ThreadingHTTPServer):
     """The `Content-Encoding` of that answer."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Window)
+        super().__init__(("127.0.0.1", 0), _TicketHandler)
 
     @property
     def url(self) -> str:
@@ -30,8 +30,8 @@ class TicketOffice(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
 
-class _Window(BaseHTTPRequestHandler):
-    server: TicketOffice
+class _TicketHandler(BaseHTTPRequestHandler):
+    server: TicketServer
 
     def do_GET(self) -> None:
         body, encoding = self.server.ticket, self.server.encoding
@@ -53,13 +53,13 @@ class _Window(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def ticket_office() -> Iterator[TicketOffice]:
+def ticket_server() -> Iterator[TicketServer]:
     """Start the server on a free port of this machine."""
-    with TicketOffice() as office:
-        thread = threading.Thread(target=office.serve_forever, kwargs={"poll_interval": 0.01})
+    with TicketServer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
-            yield office
+            yield server
         finally:
-            office.shutdown()
+            server.shutdown()
             thread.join()

@@ -1,4 +1,4 @@
-"""The canary itself: it finds secrets that a test plants."""
+"""The secret scanner itself: it finds secrets that a test plants."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from tests.canary import Canary
+from tests.secret_scanner import SecretScanner
 
 SECRET = '@crypt_0a1b/2c3d+"你好"=='
 
@@ -27,8 +27,8 @@ SECRET = "@crypt_planted_0123456789"
 
 
 @pytest.fixture(autouse=True)
-def issued(canary):
-    canary.watch({SECRET})
+def issued(secret_scanner):
+    secret_scanner.watch({SECRET})
 
 
 def test_logs_a_secret():
@@ -55,11 +55,11 @@ def test_says_nothing():
 
 
 @pytest.fixture
-def listener() -> Canary:
-    """A canary of this test alone, so that the run's own canary does not report the planted secrets."""
-    canary = Canary()
-    canary.watch({SECRET})
-    return canary
+def listener() -> SecretScanner:
+    """A secret scanner of this test alone, so that the run's own secret scanner does not report the planted secrets."""
+    secret_scanner = SecretScanner()
+    secret_scanner.watch({SECRET})
+    return secret_scanner
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def listener() -> Canary:
         pytest.param(base64.urlsafe_b64encode(f"{SECRET}?".encode()).decode(), id="base64 for URLs"),
     ],
 )
-def test_a_planted_secret_is_found_in_every_spelling(listener: Canary, spelling: str) -> None:
-    listener.hear("a log", f"GET /cgi-bin?skey={spelling}&r=1")
+def test_a_planted_secret_is_found_in_every_spelling(listener: SecretScanner, spelling: str) -> None:
+    listener.record("a log", f"GET /cgi-bin?skey={spelling}&r=1")
     [leak] = set(listener.leaks())
     assert "a log" in leak
     assert spelling not in leak, "the report must not repeat the secret"
@@ -87,22 +87,22 @@ def _fail() -> None:
     raise KeyError(SECRET)
 
 
-def test_a_text_without_a_secret_passes(listener: Canary) -> None:
-    listener.hear("a log", "GET /cgi-bin?skey=@crypt_0a1b&r=1")
+def test_a_text_without_a_secret_passes(listener: SecretScanner) -> None:
+    listener.record("a log", "GET /cgi-bin?skey=@crypt_0a1b&r=1")
     assert listener.leaks() == []
 
 
 def test_a_secret_that_is_issued_later_is_found() -> None:
-    canary, issued = Canary(), set[str]()
-    canary.watch(issued)
-    canary.hear("a log", "nothing yet")
-    assert canary.leaks() == []
+    secret_scanner, issued = SecretScanner(), set[str]()
+    secret_scanner.watch(issued)
+    secret_scanner.record("a log", "nothing yet")
+    assert secret_scanner.leaks() == []
     issued.add(SECRET)
-    canary.hear("a log", SECRET)
-    assert len(canary.leaks()) == 1
+    secret_scanner.record("a log", SECRET)
+    assert len(secret_scanner.leaks()) == 1
 
 
-def test_a_secret_in_a_logged_traceback_is_found(listener: Canary) -> None:
+def test_a_secret_in_a_logged_traceback_is_found(listener: SecretScanner) -> None:
     logger = logging.Logger("webwx.test")
     logger.addHandler(listener)
     try:
@@ -112,28 +112,28 @@ def test_a_secret_in_a_logged_traceback_is_found(listener: Canary) -> None:
     assert listener.leaks() != []
 
 
-def test_a_secret_in_the_cause_of_an_error_is_found(listener: Canary) -> None:
+def test_a_secret_in_the_cause_of_an_error_is_found(listener: SecretScanner) -> None:
     try:
         try:
             _fail()
         except KeyError:
             raise ValueError("harmless") from None
     except ValueError as error:
-        listener.hear_error(error)
+        listener.record_error(error)
     assert any(leak.startswith("KeyError") for leak in listener.leaks())
 
 
-def test_a_secret_in_an_attribute_of_an_error_is_found(listener: Canary) -> None:
+def test_a_secret_in_an_attribute_of_an_error_is_found(listener: SecretScanner) -> None:
     error = ValueError("harmless")
     error.answer = SECRET  # type: ignore[attr-defined]  # as an HTTP library's errors carry their request
-    listener.hear_error(error)
+    listener.record_error(error)
     assert listener.leaks() != []
 
 
 def test_each_test_that_shows_a_secret_fails(tmp_path: Path) -> None:
     tests = tmp_path / "tests"
     tests.mkdir()
-    for name in ("conftest.py", "canary.py"):
+    for name in ("conftest.py", "secret_scanner.py"):
         shutil.copy(Path(__file__).parent / name, tests)
     shutil.copytree(Path(__file__).parent / "plugins", tests / "plugins")
     file = tests / "test_planted.py"
