@@ -86,6 +86,31 @@ async def test_a_channel_that_fails_is_tried_again(running: Running) -> None:
     assert pauses == list(ATTEMPTS)
 
 
+class EndlessChannel(Channel):
+    """A channel whose send never ends, and needs a moment to stop."""
+
+    stopped = False
+
+    async def send(self, subject: str, text: str) -> None:
+        self.sent.put_nowait(text)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.to_thread(lambda: None)
+            self.stopped = True
+
+
+async def test_a_report_in_progress_has_stopped_when_the_fallback_has(running: Running) -> None:
+    channel = EndlessChannel()
+    fallback = fallback_of(running, channel, [])
+    task = asyncio.ensure_future(fallback.run())
+    await fallback.note(status("logged_out"))
+    await channel.sent.get()
+    task.cancel()
+    await asyncio.wait([task])
+    assert channel.stopped
+
+
 def fallback_of(running: Running, channel: Channel, pauses: list[float]) -> Fallback:
     """Return a fallback that records its pauses without waiting."""
 

@@ -172,6 +172,8 @@ class Gateway:
         try:
             for task in self._background:
                 task.cancel()
+            if self._background:
+                await asyncio.wait(self._background)
             await self.notifications.close()
             await self.deliveries.close()
             await self.incoming_files.close()

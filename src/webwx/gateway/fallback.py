@@ -246,6 +246,8 @@ class Fallback:
         finally:
             for task in self._sending:
                 task.cancel()
+            if self._sending:
+                await asyncio.wait(self._sending)
 
     async def note(self, status: AccountStatus) -> None:
         """Begin to report an account whose login has ended; after its next login the next end is reported again."""
