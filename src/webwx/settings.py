@@ -21,7 +21,7 @@ from webwx.errors import InvalidSettings
 from webwx.model.archive import Keep
 from webwx.protocol.hosts import Desktop, check_proxy
 from webwx.storage.account_folder import DEFAULT_ACCOUNT, AccountFolder, check_account_name, login_name
-from webwx.storage.database_url import check_database_url, has_password
+from webwx.storage.database_url import check_database_url, check_typed_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -301,13 +301,10 @@ def _with_secrets(environment: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _storage(url: str | None, *, is_option: bool) -> str | None:
-    if url is not None:
+    if url is not None and is_option:
+        check_typed_url(url, "--storage")
+    elif url is not None:
         check_database_url(url)
-        if is_option and has_password(url):
-            raise InvalidSettings(
-                "Every user of this machine can read a password in --storage; put the URL into WEBWX_STORAGE, or the "
-                "password into the file ~/.pgpass or another one that PGPASSFILE names."
-            )
     return url
 
 

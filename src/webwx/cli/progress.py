@@ -1,4 +1,4 @@
-"""Progress of a transfer: one line on stderr, on a terminal only, removed at the end."""
+"""Progress of a transfer or a copy: one line on stderr, on a terminal only, removed at the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from webwx.cli.output import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from webwx.client.media import Progress
 
@@ -27,6 +27,25 @@ def shown_progress(label: str, stream: TextIO | None = None) -> Iterator[Progres
 
     def show(done: int, whole: int) -> None:
         watched.write(f"\r\x1b[K{printable(label)}  {bar(done, whole)}")
+        watched.flush()
+
+    try:
+        yield show
+    finally:
+        watched.write("\r\x1b[K")
+        watched.flush()
+
+
+@contextmanager
+def shown_rows(stream: TextIO | None = None) -> Iterator[Callable[[str, int], object]]:
+    """Return a progress callback for a copy, called with a name and a count; it prints nothing without a terminal."""
+    watched: TextIO | None = stream or sys.stderr
+    if watched is None or not watched.isatty():
+        yield lambda *_: None
+        return
+
+    def show(what: str, count: int) -> None:
+        watched.write(f"\r\x1b[K{what}: {count:,}")
         watched.flush()
 
     try:

@@ -51,6 +51,25 @@ def has_password(url: str) -> bool:
     return parts.password is not None or "password" in parse_qs(parts.query, keep_blank_values=True)
 
 
+def check_typed_url(url: str, what: str) -> None:
+    """
+    Check a URL that was typed on a command line, which other users of the machine can see.
+
+    Args:
+        url: The URL.
+        what: What it was typed for, such as the name of an option.
+
+    Raises:
+        InvalidSettings: It is not the URL of a database, or has a password. The URL is not repeated.
+    """
+    check_database_url(url)
+    if has_password(url):
+        raise InvalidSettings(
+            f"Every user of this machine can read a password in {what}; put it into the file ~/.pgpass or another one "
+            "that PGPASSFILE names, or the URL into WEBWX_STORAGE."
+        )
+
+
 def describe_database(url: str) -> str:
     """Return host and name of a database, without the user and the password."""
     parts = urlsplit(url)

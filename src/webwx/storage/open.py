@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from webwx.storage.account_folder import LoginName
     from webwx.storage.base import Journal, JournalFile, RecordStore, Storage
     from webwx.storage.leases import ClusterMember, Leases, LeaseTimes, SharedJournal
     from webwx.storage.postgres.checkup import DatabaseCheckup
     from webwx.storage.sqlite.checkup import Checkup
+    from webwx.storage.transfer import JournalTransfer
 
 
 def open_journal(url: str | os.PathLike[str], *, retention_days: float = RETENTION_DAYS) -> Journal:
@@ -192,6 +194,27 @@ def open_leases(url: str, times: LeaseTimes = DEFAULT_TIMES) -> Leases:
     from webwx.storage.postgres.leases import PostgresLeases
 
     return PostgresLeases(url, times)
+
+
+def open_transfer(place: Path | str, login: LoginName) -> JournalTransfer:
+    """
+    Return one end of the copy of a journal.
+
+    Args:
+        place: The path of a file, or the URL of a PostgreSQL database.
+        login: Name of the login, for a database.
+
+    Raises:
+        InvalidSettings: The URL is not valid, or the driver is not installed.
+    """
+    if isinstance(place, str):
+        _require_driver()
+        from webwx.storage.postgres.transfer import PostgresTransfer
+
+        return PostgresTransfer(place, str(login))
+    from webwx.storage.sqlite.transfer import SqliteTransfer
+
+    return SqliteTransfer(place)
 
 
 def check_up(path: Path) -> Checkup:

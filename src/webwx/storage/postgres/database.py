@@ -57,7 +57,7 @@ _FIRST_EPOCH = 1
 _LONGEST_IDLE = 15.0
 """Seconds that a transaction may wait for its process."""
 
-_SETTINGS = {
+SETTINGS = {
     "default_transaction_isolation": "read committed",
     # The statements are prepared once for arrays of any length; planning each execution takes half of its time.
     "plan_cache_mode": "force_generic_plan",
@@ -99,7 +99,7 @@ class PostgresDatabase:
         self._url = url
         self._timeout = timeout or (TIMEOUT if member is None else member.timeout)
         self._settings = {
-            **_SETTINGS,
+            **SETTINGS,
             "application_name": application_of(None if member is None else member.worker),
             # A stopped process must not keep the lock of an account.
             "idle_in_transaction_session_timeout": f"{min(self._timeout, _LONGEST_IDLE) * 1_000:.0f}",

@@ -1,0 +1,315 @@
+"""Accounts of a PostgreSQL database as rows that every engine reads and writes."""
+
+# ruff: noqa: S608 - only constants are put together here, never a value
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import asyncpg
+import msgspec
+
+from webwx.errors import StorageError
+from webwx.model.contacts import ContactId
+from webwx.model.messages import Receipt
+from webwx.storage.bodies import unpack
+from webwx.storage.database_url import check_database_url, describe_database
+from webwx.storage.postgres.archive import PIECE
+from webwx.storage.postgres.database import SETTINGS, TIMEOUT, explain, new_lock, open_connection
+from webwx.storage.postgres.entries import BACKLOG, KINDS, NOTICE, QUARANTINED, vector_of
+from webwx.storage.postgres.schema import migrate
+from webwx.storage.tokenizer import cut, words_of
+from webwx.storage.transfer import CHUNK, COLUMNS, Counters, Ordinals
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from types import TracebackType
+
+    from webwx.storage.postgres.database import Connection
+    from webwx.storage.transfer import Row
+
+_OF_LOGINS = "login IN (SELECT login FROM logins WHERE account = $1)"
+_OF_CONSUMERS = "consumer IN (SELECT consumer FROM consumers WHERE account = $1)"
+
+_READ = {
+    "logins": "SELECT own_id, position, opened_at, last_at, last_body, listed FROM logins WHERE account = $1"
+    " ORDER BY login",
+    "batches": "SELECT batch, time, body FROM batches WHERE account = $1 ORDER BY batch",
+    "entries": f"SELECT number, login, batch, kind, (flags & {BACKLOG} <> 0)::int, (flags & {QUARANTINED} <> 0)::int,"
+    f" (flags & {NOTICE} <> 0)::int, start, length, digest, time, message_id, chat, raw"
+    " FROM entries WHERE account = $1 ORDER BY number",
+    "contacts": f"SELECT login, id, contact FROM contacts WHERE {_OF_LOGINS} ORDER BY login, place",
+    "names": f'SELECT login, text, id FROM names WHERE {_OF_LOGINS} ORDER BY login, text COLLATE "C", id COLLATE "C"',
+    "consumers": "SELECT name, acked, started, isolated_to, is_open::int FROM consumers WHERE account = $1"
+    " ORDER BY consumer",
+    "ahead": f"SELECT consumer, number FROM ahead WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
+    "failures": "SELECT consumer, number, state, attempts, error, time FROM failures"
+    f" WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
+    "crashes": f"SELECT consumer, number, crashes FROM crashes WHERE {_OF_CONSUMERS} ORDER BY consumer, number",
+    "conversations": "SELECT consumer, key, step, content, chat, deadline, changed_at FROM conversations"
+    f' WHERE {_OF_CONSUMERS} ORDER BY consumer, key COLLATE "C"',
+    "outbox": "SELECT number, client_id, key, chat, kind, text,"
+    " CASE state WHEN 'sending' THEN 'unknown' ELSE state END, receipt, ret, created_at, changed_at"
+    " FROM outbox WHERE account = $1 ORDER BY number",
+    "timers": "SELECT number, bot, handler, key, name, chat, payload, due_at, state, failures, created_at, changed_at"
+    " FROM timers WHERE account = $1 ORDER BY number",
+    "states": 'SELECT name, state FROM states WHERE account = $1 ORDER BY name COLLATE "C"',
+    "media": "SELECT number, message_id, state, digest, size, time FROM media WHERE account = $1 ORDER BY number",
+    "identities": "SELECT number, kind, first_seen, became, login FROM identities WHERE account = $1 ORDER BY number",
+    "links": "SELECT login, id, number, name, digest, evidence, found, seen_at FROM links WHERE account = $1"
+    " ORDER BY link",
+    "apart": "SELECT number, other FROM apart WHERE account = $1 ORDER BY number, other",
+    "real_ids": 'SELECT login, id, wxid FROM real_ids WHERE account = $1 ORDER BY login, id COLLATE "C"',
+}
+
+_WRITE = {
+    "batches": "INSERT INTO batches VALUES ($1, $2, $3, $4)",
+    "entries": "INSERT INTO entries (account, number, login, batch, kind, start, length, digest, time, message_id,"
+    " chat, raw, flags, words) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::varchar::tsvector)",
+    "contacts": "INSERT INTO contacts (login, id, contact) VALUES ($1, $2, $3)",
+    "names": "INSERT INTO names (login, name, id, text) VALUES ($1, webwx_key($2::varchar), $3, $2)",
+    "ahead": "INSERT INTO ahead VALUES ($1, $2)",
+    "failures": "INSERT INTO failures VALUES ($1, $2, $3, $4, $5, $6)",
+    "crashes": "INSERT INTO crashes VALUES ($1, $2, $3)",
+    "conversations": "INSERT INTO conversations VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    "outbox": "INSERT INTO outbox (account, epoch, sender, number, client_id, key, chat, kind, text, state, receipt,"
+    " ret, created_at, changed_at, message_id) VALUES ($1, 1, 0, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    "timers": "INSERT INTO timers (account, number, bot, handler, key, name, chat, payload, due_at, state, failures,"
+    " created_at, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    "states": "INSERT INTO states VALUES ($1, $2, $3)",
+    "media": "INSERT INTO media VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    "identities": "INSERT INTO identities (account, number, kind, first_seen, became, login)"
+    " VALUES ($1, $2, $3, $4, $5, $6)",
+    "links": "INSERT INTO links (account, login, id, number, name, digest, evidence, found, seen_at, nickname, remark)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    "apart": "INSERT INTO apart VALUES ($1, $2, $3)",
+    "real_ids": "INSERT INTO real_ids VALUES ($1, $2, $3, $4)",
+}
+
+_WITHOUT_ACCOUNT = {"contacts", "names", "ahead", "failures", "crashes", "conversations"}
+"""Tables whose rows belong to a login or a consumer."""
+
+
+class _NamesOfEvidence(msgspec.Struct):
+    """The columns of a link that its evidence holds as well."""
+
+    nickname: str = ""
+    remark: str = ""
+
+
+class PostgresAccountRows:
+    """
+    One account of a database.
+
+    Args:
+        db: A connection in a transaction.
+        account: The account's number at the platform.
+        logins: The rows of its logins.
+        consumers: The rows of its consumers.
+    """
+
+    def __init__(self, db: Connection, account: int, *, logins: list[int], consumers: list[int]) -> None:
+        self._db = db
+        self._account = account
+        self._ordinals = {"logins": Ordinals(logins), "consumers": Ordinals(consumers)}
+        self._own_ids: dict[int, ContactId] = {}
+        """The own ids of the written logins, by their numbers."""
+
+    def __repr__(self) -> str:
+        return "PostgresAccountRows(***)"
+
+    async def read_counters(self) -> Counters:
+        """Return the counters."""
+        row = await self._db.fetchrow("SELECT * FROM accounts WHERE account = $1", self._account)
+        return Counters(
+            conflicts=row["conflicts"], entries=row["last_number"], outbox=row["last_send"], timers=row["last_timer"],
+            identities=row["last_identity"],
+        )  # fmt: skip
+
+    async def read(self, table: str) -> AsyncIterator[list[Row]]:
+        """Yield the rows of a table."""
+        cursor = await self._db.cursor(_READ[table], self._account)
+        while rows := await cursor.fetch(CHUNK):
+            yield [self._numbered(table, tuple(row)) for row in rows]
+
+    def _numbered(self, table: str, row: Row) -> Row:
+        """Return a stored row with the numbers of its login and its consumer."""
+        return tuple(
+            self._ordinals[f"{column}s"].number(value) if column in {"login", "consumer"} else value  # type: ignore[arg-type]  # these are numbers
+            for column, value in zip(COLUMNS[table], row, strict=True)
+        )
+
+    async def read_medium(self, digest: str) -> AsyncIterator[bytes]:
+        """Yield the bytes of an archived file."""
+        cursor = await self._db.cursor(
+            "SELECT bytes FROM media_pieces WHERE account = $1 AND digest = $2 ORDER BY piece", self._account, digest
+        )
+        while row := await cursor.fetchrow():
+            yield row["bytes"]
+
+    async def write_counters(self, counters: Counters) -> None:
+        """Begin the account."""
+        is_new = await self._db.fetchval(
+            "INSERT INTO accounts (account, epoch, last_number, last_send, last_timer, last_identity, conflicts)"
+            " VALUES ($1, 1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING true",
+            self._account, counters.entries, counters.outbox, counters.timers, counters.identities, counters.conflicts,
+        )  # fmt: skip
+        if not is_new:
+            raise StorageError("The database has a journal of this account already; nothing was stored.")
+
+    async def write(self, table: str, rows: list[Row]) -> None:
+        """Append rows to a table."""
+        match table:
+            case "logins":
+                await self._write_logins(rows)
+            case "consumers":
+                await self._write_consumers(rows)
+            case _:
+                stored = [self._placed(table, row) for row in rows]
+                if table == "entries":
+                    stored = await self._with_words(stored, rows)
+                first = () if table in _WITHOUT_ACCOUNT else (self._account,)
+                await self._db.executemany(_WRITE[table], [(*first, *row) for row in stored])
+
+    def _placed(self, table: str, row: Row) -> Row:
+        """Return a row as it is stored, with the rows of its login and its consumer."""
+        stored = tuple(
+            self._ordinals[f"{column}s"].row(value) if column in {"login", "consumer"} else value  # type: ignore[arg-type]  # these are numbers
+            for column, value in zip(COLUMNS[table], row, strict=True)
+        )
+        match table:
+            case "outbox":
+                receipt = stored[7]
+                message_id = Receipt.from_json(receipt.decode()).message_id if isinstance(receipt, bytes) else ""
+                return (*stored, message_id)
+            case "links":
+                names = msgspec.json.decode(bytes(stored[5]), type=_NamesOfEvidence)  # type: ignore[arg-type]  # JSON
+                return (*stored, names.nickname, names.remark)
+        return stored
+
+    async def _write_logins(self, rows: list[Row]) -> None:
+        for row in rows:
+            login = await self._db.fetchval(
+                "INSERT INTO logins (account, own_id, position, opened_at, last_at, last_body, listed)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING login",
+                self._account, *row,
+            )  # fmt: skip
+            self._ordinals["logins"].add(login)
+            self._own_ids[len(self._ordinals["logins"])] = ContactId(str(row[0]))
+
+    async def _write_consumers(self, rows: list[Row]) -> None:
+        for name, acked, started, isolated_to, is_open in rows:
+            consumer = await self._db.fetchval(
+                "INSERT INTO consumers (account, name, acked, started, isolated_to, is_open, lock)"
+                " VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING consumer",
+                self._account, name, acked, started, isolated_to, bool(is_open), new_lock(),
+            )  # fmt: skip
+            self._ordinals["consumers"].add(consumer)
+
+    async def _with_words(self, stored: list[Row], rows: list[Row]) -> list[Row]:
+        """Return the rows of entries with their flags and their words, which are read from the stored bodies."""
+        found = await self._db.fetch(
+            "SELECT batch, body FROM batches WHERE account = $1 AND batch = ANY ($2::bigint[])",
+            self._account, list({row[2] for row in rows}),
+        )  # fmt: skip
+        bodies = {row["batch"]: unpack(row["body"]) for row in found}
+        complete: list[Row] = []
+        for (number, login, batch, kind, is_backlog, is_quarantined, is_notice, start, length, *rest), given in zip(
+            stored, rows, strict=True
+        ):
+            raw = rest[-1]
+            words, flags = None, 0
+            if KINDS[kind] == "message":  # type: ignore[index]  # a number
+                item = raw if isinstance(raw, bytes) else bodies[batch][start : start + length]  # type: ignore[index, operator]  # numbers
+                words, flags = vector_of(cut(words_of(msgspec.Raw(item), self._own_ids[given[1]])))  # type: ignore[index]  # a number
+            flags |= BACKLOG * bool(is_backlog) | QUARANTINED * bool(is_quarantined) | NOTICE * bool(is_notice)
+            complete.append((number, login, batch, kind, start, length, *rest, flags, words))
+        return complete
+
+    async def write_medium(self, digest: str, pieces: AsyncIterator[bytes]) -> None:
+        """Store an archived file."""
+        number, left = 0, b""
+        async for each in pieces:
+            left += each
+            while len(left) >= PIECE:
+                await self._write_piece(digest, number, left[:PIECE])
+                number, left = number + 1, left[PIECE:]
+        if left or not number:
+            await self._write_piece(digest, number, left)
+
+    async def _write_piece(self, digest: str, number: int, piece: bytes) -> None:
+        await self._db.execute("INSERT INTO media_pieces VALUES ($1, $2, $3, $4)", self._account, digest, number, piece)
+
+
+class PostgresTransfer:
+    """
+    A transaction that reads accounts of a database, or stores new ones under the name of a login.
+
+    It is committed at the end of `async with`, or rolled back after an error.
+
+    Args:
+        url: The URL of the database.
+        login: Name of the login.
+    """
+
+    holds_one = False
+
+    def __init__(self, url: str, login: str) -> None:
+        check_database_url(url)
+        self._url = url
+        self._login = login
+        self._stack = contextlib.AsyncExitStack()
+
+    def __repr__(self) -> str:
+        return f"PostgresTransfer({describe_database(self._url)!r})"
+
+    async def __aenter__(self) -> PostgresTransfer:
+        place = describe_database(self._url)
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(_explained(place))
+            self._db = await open_connection(self._url, SETTINGS | {"application_name": "webwx journal copy"}, TIMEOUT)
+            stack.push_async_callback(self._db.close)
+            await migrate(self._db, place)
+            await stack.enter_async_context(self._db.transaction(isolation="repeatable_read"))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._stack.__aexit__(kind, error, trace)
+
+    async def accounts(self) -> list[int]:
+        """Return the numbers of the accounts that logged in under the name, the latest login first."""
+        rows = await self._db.fetch(
+            "SELECT account FROM login_names WHERE name = $1 ORDER BY opened_at DESC", self._login
+        )
+        return [row["account"] for row in rows]
+
+    async def rows(self, uin: int) -> PostgresAccountRows:
+        """Return a stored account."""
+        logins = await self._db.fetch("SELECT login FROM logins WHERE account = $1 ORDER BY 1", uin)
+        consumers = await self._db.fetch("SELECT consumer FROM consumers WHERE account = $1 ORDER BY 1", uin)
+        return PostgresAccountRows(
+            self._db, uin, logins=[row["login"] for row in logins], consumers=[row["consumer"] for row in consumers]
+        )
+
+    async def new_rows(self, uin: int) -> PostgresAccountRows:
+        """Return an account that is to be stored."""
+        return PostgresAccountRows(self._db, uin, logins=[], consumers=[])
+
+    async def finish(self, uin: int) -> None:
+        """Store that a new account logged in under the name."""
+        await self._db.execute(
+            "INSERT INTO login_names SELECT $1, $2, coalesce(max(opened_at), 0) FROM logins WHERE account = $2",
+            self._login, uin,
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _explained(place: str) -> Iterator[None]:
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise StorageError(f"The journal in {place} cannot be copied: {explain(error)}") from None
