@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import AsyncExitStack
 from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NoReturn
@@ -169,19 +170,18 @@ class Gateway:
 
     async def close(self) -> None:
         """Finish sends in progress, store all positions, and close everything."""
-        try:
+        async with AsyncExitStack() as closing:  # if one part fails, the others are closed nevertheless
+            closing.push_async_callback(self.records.close)
+            closing.push_async_callback(self._outgoing.close)
+            closing.push_async_callback(self.audit_log.close)
+            closing.push_async_callback(self.port.close)
+            closing.push_async_callback(self.incoming_files.close)
+            closing.push_async_callback(self.deliveries.close)
+            closing.push_async_callback(self.notifications.close)
             for task in self._background:
                 task.cancel()
             if self._background:
                 await asyncio.wait(self._background)
-            await self.notifications.close()
-            await self.deliveries.close()
-            await self.incoming_files.close()
-            await self.port.close()
-            await self.audit_log.close()
-            await self._outgoing.close()
-        finally:
-            await self.records.close()
 
 
 def _gateway_of(scope: Scope) -> Gateway:

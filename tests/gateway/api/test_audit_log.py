@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from litestar.routes import HTTPRoute
 
-from webwx.gateway.api.audit_log import action_of
+from webwx.gateway.api.audit_log import MOST_UNWRITTEN, AuditLog, action_of
 from webwx.gateway.auth import CONSOLE
 from webwx.gateway.sessions import COOKIE, HEADER
 
 if TYPE_CHECKING:
     import httpx
-    from tests.gateway.conftest import Running
+    from tests.gateway.conftest import Running, StartGateway
 
 ACCOUNT = "/api/v1/accounts/default"
 
@@ -87,6 +89,53 @@ async def test_the_sessions_of_the_console_are_entries(running: Running) -> None
     assert [entry["action"] for entry in entries] == ["session.open", "account.add", "session.end"]
     assert {entry["actor"] for entry in entries} == {CONSOLE}
     assert code not in str(entries)
+
+
+# -- sends -------------------------------------------------------------------------------------------------------------
+
+
+def answered_send(running: Running) -> tuple[Any, Any]:
+    """Return the beginning of the answer to a send, and its request."""
+    [handler] = [
+        handler
+        for route in running.gateway.routes.routes
+        if isinstance(route, HTTPRoute) and route.path == "/api/v1/notify"
+        for handler in route.route_handlers
+        if "POST" in handler.http_methods
+    ]
+    scope = {"route_handler": handler, "method": "POST", "path_params": {}, "state": {}, "user": None}
+    return {"type": "http.response.start", "status": 201}, scope
+
+
+async def test_a_stop_writes_the_entries_of_all_answered_sends(running: Running) -> None:
+    log = AuditLog(running.gateway.records, running.port, time.time)
+    for _ in range(MOST_UNWRITTEN):
+        await log.record(*answered_send(running))
+    await log.close()
+
+    entries = await running.gateway.records.audit(limit=1000)
+    assert [entry.action for entry in entries] == ["notify"] * MOST_UNWRITTEN
+
+
+async def test_an_entry_is_written_before_the_answer_when_too_many_are_not_written(running: Running) -> None:
+    log = AuditLog(running.gateway.records, running.port, time.time)
+    answered = [asyncio.ensure_future(log.record(*answered_send(running))) for _ in range(MOST_UNWRITTEN + 1)]
+    await asyncio.sleep(0)  # the first step of each
+
+    assert [each.done() for each in answered] == [True] * MOST_UNWRITTEN + [False]
+    await answered[-1]
+    await log.close()
+    assert len(await running.gateway.records.audit(limit=1000)) == MOST_UNWRITTEN + 1
+
+
+async def test_a_restart_shows_the_entries_of_the_sends_before_it(start_gateway: StartGateway) -> None:
+    async with start_gateway() as running:
+        await running.log_in()
+        async with running.client("send") as client:
+            answers = await asyncio.gather(*(client.post("/api/v1/notify", content=f"{n}") for n in range(10)))
+        assert {answer.status_code for answer in answers} == {201}
+    async with start_gateway() as running, running.client("admin") as client:
+        assert [entry["action"] for entry in await entries_of(client)] == ["notify"] * 10
 
 
 def test_the_actions_of_all_changes_are_different(running: Running) -> None:

@@ -34,6 +34,9 @@ _STATE = "webwx_change"
 _OF_SENDS = frozenset({"send", "send:filehelper"})
 """Scopes of sends, which the outbox stores as well; their entries are written after the answer."""
 
+MOST_UNWRITTEN = 100
+"""Number of answered sends whose entries may be unwritten, and are lost by a crash; further sends wait for theirs."""
+
 InjectedRecords = NamedDependency[SkipValidation[RecordStore]]
 
 
@@ -73,7 +76,7 @@ class AuditLog:
 
     async def record(self, message: Message, scope: Scope) -> None:
         """
-        Write an entry before the answer to a successful change begins.
+        Write an entry before the answer to a successful change begins; that of a send usually after it.
 
         Raises:
             StorageError: The entry was not stored.
@@ -84,7 +87,7 @@ class AuditLog:
         if handler is None or scope.get("method", "GET") in SAFE_METHODS:
             return
         writing = self._write(scope, action_of(handler.fn.__name__))
-        if handler.opt.get("scope") in _OF_SENDS:
+        if handler.opt.get("scope") in _OF_SENDS and len(self._writing) < MOST_UNWRITTEN:
             task = asyncio.ensure_future(self._write_later(writing))
             self._writing.add(task)
             task.add_done_callback(self._writing.discard)
@@ -92,7 +95,7 @@ class AuditLog:
             await writing
 
     async def close(self) -> None:
-        """Wait until all entries are written."""
+        """Wait until all entries are written, those of answered sends included."""
         await asyncio.gather(*self._writing)
 
     async def _write(self, scope: Scope, action: str) -> None:
