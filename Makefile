@@ -26,7 +26,7 @@ endef
 
 export WEBWX_HOME := $(CURDIR)/build/home
 unexport WEBWX_SERVER WEBWX_HOST WEBWX_ACCOUNT WEBWX_PROXY WEBWX_CONFIG WEBWX_PASSPHRASE \
-	WEBWX_PASSPHRASE_FROM
+	WEBWX_PASSPHRASE_FROM WEBWX_STORAGE
 # A Python of uv's own would be installed outside the checkout, so one must be there.
 export UV_PYTHON_DOWNLOADS := never
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -68,8 +68,8 @@ $(VENV)/.tools: $(VENV)/.ready
 demo: setup  ## The main job, from nothing: log in, send, mark as read, recall, forward a recalled picture
 	@$(BIN)/webwx demo
 
-demo-crash: tools  ## A bot that is killed while its friends write: nothing lost, nothing doubled: make demo-crash KILLS=20 SEED=7
-	@$(BIN)/python -m tests.soak.crash $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
+demo-crash: tools  ## A bot that is killed while its friends write: nothing lost, nothing doubled: make demo-crash KILLS=20 SEED=7 STORAGE=postgresql:///webwx
+	@$(BIN)/python -m tests.soak.crash $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(if $(STORAGE),--storage $(STORAGE))
 
 test: tools  ## The quick tests
 	@$(IN_MEMORY); set -x; $(PYTEST) -n 3 --dist worksteal

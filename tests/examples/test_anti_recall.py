@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.client.conftest import MP4, PNG
 from tests.examples.conftest import load, until
+from tests.postgres import new_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,23 +72,47 @@ def test_an_own_recall_is_not_restored(sandbox: Sandbox, account: PhoneUser, fri
         assert account.hears_nothing()
 
 
-def is_kept(home: Path) -> bool:
-    """Return whether the bot's journal has a picture; this is stored after the file has its name."""
-    [journal] = home.glob("logins/*.journal")
-    with closing(sqlite3.connect(journal)) as db:
-        return db.execute("SELECT 1 FROM kept WHERE state = 'kept'").fetchone() is not None
+class Folder:
+    """The default storage."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self.settings: dict[str, str] = {}
+
+    def has_picture(self) -> bool:
+        """Return whether the bot's journal has a picture; this is stored after the file has its name."""
+        [journal] = self._home.glob("logins/*.journal")
+        with closing(sqlite3.connect(journal)) as db:
+            return db.execute("SELECT 1 FROM kept WHERE state = 'kept'").fetchone() is not None
+
+
+class Database:
+    """A database in place of the folder."""
+
+    def __init__(self) -> None:
+        self._schema = new_schema()
+        self.settings = {"WEBWX_STORAGE": self._schema.url, "WEBWX_PASSPHRASE": "three words long"}
+
+    def has_picture(self) -> bool:
+        """Return whether the bot's journal has a picture."""
+        return bool(self._schema.execute("SELECT 1 FROM media WHERE state = 'kept'").strip())
+
+
+@pytest.fixture(params=["folder", pytest.param("database", marks=pytest.mark.verify)])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Folder | Database:
+    return Folder(tmp_path / "home") if request.param == "folder" else Database()
 
 
 def test_a_recalled_message_is_restored_after_a_kill(
-    sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, start: Start, tmp_path: Path
+    sandbox: Sandbox, account: PhoneUser, friend: PhoneUser, start: Start, storage: Folder | Database
 ) -> None:
     sandbox.switch(picture_content="hash")
-    with start("anti_recall") as process:
+    with start("anti_recall", **storage.settings) as process:
         text, picture = friend.say("没什么", to="周末爬山"), friend.picture(PNG, to="周末爬山")
-        until(lambda: is_kept(tmp_path / "home"))
+        until(storage.has_picture)
         process.kill()
     friend.recall(text)
     friend.recall(picture)
-    with start("anti_recall"):
+    with start("anti_recall", **storage.settings):
         assert account.hears(re.compile("\n没什么$"))
         assert account.hears(kind="image").content == PNG

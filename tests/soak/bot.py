@@ -13,7 +13,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Literal
 
-from tests.soak.checker import CALLS, JOURNAL, Call, Notebook
+from tests.soak.checker import CALLS, JOURNAL, STORAGE, Call, Notebook
 
 from webwx.bot.delivery import deliver
 from webwx.client.client import AsyncClient
@@ -21,7 +21,7 @@ from webwx.errors import SendOutcomeUnknown
 from webwx.model.events import ContinuityLost
 from webwx.model.messages import TextMessage
 from webwx.storage.login import LoginFile
-from webwx.storage.sqlite.journal import SqliteJournal
+from webwx.storage.open import open_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from webwx.bot.context import Context
     from webwx.model.messages import Event
+    from webwx.storage.base import Journal
 
 LOGIN = "me.json"
 """The file of the saved login in the folder."""
@@ -75,10 +76,11 @@ class HandlerLog:
             return "unknown"
 
 
-async def run(server: str, folder: Path, *, make_journal: Callable[[Path], SqliteJournal] = SqliteJournal) -> None:
+async def run(server: str, folder: Path, *, make_journal: Callable[[Path], Journal] = open_journal) -> None:
     """Continue with the login of a folder, and deliver events until SIGTERM."""
     diary = HandlerLog(folder / CALLS)
-    journal = make_journal(folder / JOURNAL)
+    database = folder / STORAGE
+    journal = open_journal(database.read_text()) if database.exists() else make_journal(folder / JOURNAL)
     async with AsyncClient(server=server, store=LoginFile(folder / LOGIN), journal=journal) as client:
         await client.resume()
         work = asyncio.create_task(deliver(client, diary.handle, attempts=PATIENT))

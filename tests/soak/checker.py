@@ -3,16 +3,18 @@ The offline checker: it compares the messages of a server, the content of a jour
 
 It reads the files that each side wrote during the run, in one folder: `said.jsonl` and `answered.jsonl` of the server,
 `handler.jsonl` of the bot, around each call of its handler, and `marks.jsonl` of the harness, after each end of the
-bot. It reads the journal's tables with SQLite itself, not with the code that wrote them.
+bot. It reads the journal's tables with SQLite or the driver of PostgreSQL itself, not with the code that wrote them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
@@ -31,6 +33,9 @@ JOURNAL, SAID, ANSWERED, CALLS, MARKS = (
     "marks.jsonl",
 )
 """The files of a folder."""
+
+STORAGE = "storage"
+"""File with the URL of the database that holds the journal in place of `me.journal`."""
 
 SHOWN = 3
 """Number of message ids that a finding names."""
@@ -182,15 +187,14 @@ def mark(folder: Path, consumer: str = "bot") -> Mark:
 
 def _stored(folder: Path, consumer: str) -> Mark:
     calls = _count_lines(folder / CALLS)
-    acked, ahead = 0, []
+    acked, ahead = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
     if _has_tables(folder):
-        with closing(_open(folder)) as db:
-            row, acked = db.execute("SELECT consumer, acked FROM consumers WHERE name = ?", (consumer,)).fetchone() or (
-                0,
-                0,
-            )
-            ahead = [number for (number,) in db.execute("SELECT number FROM ahead WHERE consumer = ?", (row,))]
-    return Mark(calls=calls, acked=acked, ahead=frozenset(ahead))
+        acked, ahead = _rows(
+            folder,
+            f"SELECT acked FROM consumers WHERE name = '{consumer}'",
+            f"SELECT number FROM ahead JOIN consumers USING (consumer) WHERE name = '{consumer}'",
+        )
+    return Mark(calls=calls, acked=acked[0][0] if acked else 0, ahead=frozenset(number for (number,) in ahead))
 
 
 def check(folder: Path) -> Verdict:
@@ -268,20 +272,47 @@ def _open(folder: Path) -> sqlite3.Connection:
 
 def _has_tables(folder: Path) -> bool:
     """Return whether the bot has run long enough to create its journal."""
+    if (folder / STORAGE).exists():
+        [[(has_tables,)]] = _rows(folder, "SELECT to_regclass('consumers') IS NOT NULL")
+        return bool(has_tables)
     if not (folder / JOURNAL).exists():
         return False
     with closing(_open(folder)) as db:
         return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'consumers'").fetchone() is not None
 
 
-def _compare_journal(folder: Path, said: list[Said], done: list[Call], marks: list[Mark]) -> Iterable[str]:
+def _rows(folder: Path, *queries: str) -> list[list[tuple[Any, ...]]]:
+    """Return the rows of queries, all of one moment."""
+    place = folder / STORAGE
+    if place.exists():
+        with ThreadPoolExecutor() as threads:  # the caller may be in an event loop
+            return threads.submit(asyncio.run, _rows_of_database(place.read_text(), *queries)).result()
     with closing(_open(folder)) as db:
-        db.execute("BEGIN")  # All tables in one state.
-        state = str(db.execute("PRAGMA integrity_check").fetchone()[0])
-        rows = db.execute("SELECT number, message_id FROM entries ORDER BY number").fetchall()
-        dead = db.execute("SELECT count(*) FROM failures WHERE state = 'dead'").fetchone()[0]
-    if state != "ok":
-        yield f"the journal is damaged: {state}"
+        db.execute("BEGIN")
+        return [db.execute(query).fetchall() for query in queries]
+
+
+async def _rows_of_database(url: str, *queries: str) -> list[list[tuple[Any, ...]]]:
+    import asyncpg  # only here, because most runs need no database
+
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            return [[tuple(row) for row in await connection.fetch(query)] for query in queries]
+    finally:
+        await connection.close()
+
+
+def _compare_journal(folder: Path, said: list[Said], done: list[Call], marks: list[Mark]) -> Iterable[str]:
+    if not (folder / STORAGE).exists():
+        [[(state,)]] = _rows(folder, "PRAGMA integrity_check")
+        if state != "ok":
+            yield f"the journal is damaged: {state}"
+    rows, [(dead,)] = _rows(
+        folder,
+        "SELECT number, message_id FROM entries ORDER BY number",
+        "SELECT count(*) FROM failures WHERE state = 'dead'",
+    )
     numbers = {message_id: number for number, message_id in reversed(rows)}
     yield from _found("not stored", [each.message_id for each in said if each.message_id not in numbers])
     wanted = {each.message_id for each in said}

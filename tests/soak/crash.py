@@ -1,8 +1,9 @@
 """
 `make demo-crash`: kill a bot repeatedly while its friends write, then check that no message was lost or handled twice.
 
-`python -m tests.soak.crash [--kills N] [--seed N]` prints a line for each kill, a SIGKILL at a random moment, and
-finally the verdict of the offline checker. A failed run keeps its folder.
+`python -m tests.soak.crash [--kills N] [--seed N] [--storage URL]` prints a line for each kill, a SIGKILL at a random
+moment, and finally the verdict of the offline checker. The journal is a file, or in the PostgreSQL database at the URL,
+which has to be empty. A failed run keeps its folder.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.soak.checker import mark
+from tests.soak.checker import STORAGE, mark
 from tests.soak.stage import Run, Stage, stage
 
 if TYPE_CHECKING:
@@ -80,8 +81,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak.crash")
     parser.add_argument("--kills", type=int, default=KILLS, metavar="N")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), metavar="N", help="repeat these moments")
+    parser.add_argument("--storage", metavar="URL", help="an empty PostgreSQL database for the journal")
     given = parser.parse_args(arguments)
     run = Run(seed=given.seed, is_release=False, folder=Path(tempfile.mkdtemp(prefix="webwx-crash-")))
+    if given.storage:
+        (run.folder / STORAGE).write_text(given.storage)
     print(f"A bot with a journal is killed {given.kills} times (SIGKILL) while its friends write; seed {run.seed}.\n")
     begun = time.monotonic()
     verdict = asyncio.run(crash(run, given.kills))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 from typing import TYPE_CHECKING
 
+import pytest
+from tests.postgres import new_schema
 from tests.soak.checker import Verdict
 from tests.soak.crash import conclude, main
 from tests.soak.stage import Run
@@ -12,14 +14,14 @@ from tests.soak.stage import Run
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
-
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.verify)])
 def test_each_kill_is_a_line_and_no_message_is_lost(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
 ) -> None:
+    storage = ["--storage", new_schema().url] if engine == "postgres" else []
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    assert main(["--kills", "2", "--seed", "1"]) == 0
+    assert main(["--kills", "2", "--seed", "1", *storage]) == 0
     first, _, *kills, _, last = capsys.readouterr().out.splitlines()
     assert first.endswith("seed 1.")
     assert [line[:9] for line in kills] == ["kill  1  ", "kill  2  "]
