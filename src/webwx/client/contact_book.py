@@ -68,12 +68,8 @@ class ContactBook:
             part, own_id = self._storage.part(), ContactId(self._session.login.user_id)
             if await part.position(own_id) is not None:  # otherwise the start of the sync stores them
                 await part.save_contacts(own_id, self.contacts.unkept() if everybody is None else everybody, gone)
-                await self.rest_on_journal()
+                self.contacts.rest_on(await part.roster(own_id))
         await self.save_beside_login()
-
-    async def rest_on_journal(self) -> None:
-        """Read unchanged contacts from the journal from now on, instead of holding them in memory."""
-        self.contacts.rest_on(await self._storage.part().roster(ContactId(self._session.login.user_id)))
 
     async def catch_up(self, part: AccountJournal) -> None:
         """Add the contacts that another process has stored in this login."""

@@ -76,10 +76,10 @@ class SyncCursor:
             login = self._session.login
             position = Position(fetch_key=login.fetch_key, check_key=login.check_key)
             # Contacts are read one by one: all at once would take more memory than everything else.
-            await self._storage.part().open_login(
+            roster = await self._storage.part().open_login(
                 ContactId(login.user_id), position.pack(), self._session.now(), self._book.contacts
             )
-            await self._book.rest_on_journal()
+            self._book.contacts.rest_on(roster)
             self._updates.add_everybody()  # the journal has not matched the contacts of this login yet
 
     async def follow(self) -> bool:

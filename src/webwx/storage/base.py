@@ -741,9 +741,9 @@ class AccountJournal(Protocol):
         """The calls that the account's bots have scheduled."""
         ...
 
-    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
+    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> Roster:
         """
-        Begin a new login; its contacts are iterated while they are stored, in any thread.
+        Begin a new login, and return its stored contacts; they are iterated while they are stored, in any thread.
 
         If the account had an earlier login, store a gap from the last batch of that login until now, because messages
         may have been missed in between.

@@ -172,8 +172,10 @@ class MemoryAccount:
 
     # -- batches -----------------------------------------------------------------------------------------------------
 
-    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
-        """Begin a new login; if the account had an earlier one, store a gap."""
+    async def open_login(
+        self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]
+    ) -> MemoryRoster:
+        """Begin a new login, and return its contacts; if the account had an earlier one, store a gap."""
         known = await asyncio.to_thread(tuple, contacts)  # decoding thousands takes long
         with self._lock:
             data = self._data()
@@ -184,6 +186,7 @@ class MemoryAccount:
                 gap = gap_between(before.last_at, time)
                 self._store(login, Arrival(body=b"", items=(gap,), position=position, time=time))
             self._login = login
+            return MemoryRoster(login.contacts)
 
     async def position(self, own_id: ContactId) -> bytes | None:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""

@@ -217,8 +217,10 @@ class PostgresAccount:
 
     # -- batches -----------------------------------------------------------------------------------------------------
 
-    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
-        """Begin a new login; if the account had an earlier one, store a gap."""
+    async def open_login(
+        self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]
+    ) -> PostgresRoster:
+        """Begin a new login, and return its contacts; if the account had an earlier one, store a gap."""
 
         async def store(db: Connection) -> int:
             before = await db.fetchrow(
@@ -239,6 +241,7 @@ class PostgresAccount:
             return login
 
         self._login = (await self._database.write(self._uin, store), own_id)
+        return await self.roster(own_id)
 
     async def position(self, own_id: ContactId) -> bytes | None:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""

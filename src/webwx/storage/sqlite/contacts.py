@@ -128,9 +128,13 @@ class StoredRoster:
         return self._count
 
     def __iter__(self) -> Iterator[Contact]:
-        places = self._looks.rows("SELECT rowid FROM contacts WHERE login = ? ORDER BY rowid", self._login)
+        [(numbers,)] = self._looks.rows(
+            "SELECT json_group_array(rowid) FROM (SELECT rowid FROM contacts WHERE login = ? ORDER BY rowid)",
+            self._login,
+        )
+        places: list[int] = msgspec.json.decode(numbers)
         for start in range(0, len(places), _READ):
-            some = as_list(place for (place,) in places[start : start + _READ])
+            some = as_list(places[start : start + _READ])
             [(listed,)] = self._looks.rows(
                 "SELECT '[' || coalesce(group_concat(contact), '') || ']' FROM ("
                 "SELECT contact FROM contacts WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid)",

@@ -291,17 +291,19 @@ class SqliteAccount:
 
     # -- batches -----------------------------------------------------------------------------------------------------
 
-    async def open_login(self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]) -> None:
-        """Begin a new login; if the account had an earlier one, store a gap."""
+    async def open_login(
+        self, own_id: ContactId, position: bytes, time: float, contacts: Iterable[Contact]
+    ) -> StoredRoster:
+        """Begin a new login, and return its contacts; if the account had an earlier one, store a gap."""
 
-        def store(db: sqlite3.Connection) -> tuple[int, int, StoredBatch]:
+        def store(db: sqlite3.Connection) -> tuple[int, int, StoredRoster, StoredBatch]:
             account = self._make_account(db)
             before = db.execute(
                 "SELECT own_id, last_at FROM logins WHERE account = ? ORDER BY last_at DESC LIMIT 1", (account,)
             ).fetchone()
             db.execute(
                 "INSERT INTO logins (account, own_id, position, opened_at, last_at) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT (account, own_id) DO UPDATE SET position = excluded.position",
+                " ON CONFLICT (account, own_id) DO UPDATE SET position = excluded.position, is_thinned = 0",
                 (account, own_id, position, time, time),
             )
             (login,) = db.execute(
@@ -312,10 +314,12 @@ class SqliteAccount:
             if before is not None and before[0] != own_id:
                 arrival = Arrival(body=b"", items=(gap_between(before[1], time),), position=position, time=time)
                 stored = self._store(db, account, login, own_id, arrival)
-            return account, login, stored
+            return account, login, read_roster(db, self._looks, login, is_chatroom), stored
 
-        self._row, login, _ = await self._writer.do(store, then=lambda result: self._stream.publish(result[2]))
+        result = await self._writer.do(store, then=lambda result: self._stream.publish(result[-1]))
+        self._row, login, roster, _ = result
         self._login = (login, own_id)
+        return roster
 
     async def position(self, own_id: ContactId) -> bytes | None:
         """Return the position of the next fetch, and make this the current login; None if the login is unknown."""
