@@ -75,6 +75,10 @@ class AccountConsumers:
         for opened in self._opened.values():
             await opened.wait()
 
+    async def until_online(self, account: int) -> None:
+        """Return once an account has come online again after its consumer was opened."""
+        await self._renewed[account].wait()
+
     async def stop(self) -> None:
         """Stop; the next run continues with the unacknowledged events."""
         tasks = list(self._tasks.values())

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import TYPE_CHECKING, NoReturn
 
-from webwx.errors import AlreadyRunning, LoggedOut, NotLoggedIn, StorageError, WxError
+from webwx.errors import LoggedOut
+from webwx.gateway.account_consumers import AccountConsumers, RunningConsumers
 from webwx.gateway.owned_records import OwnedRecords
 from webwx.gateway.problems import GatewayProblem
 from webwx.gateway.webhook_attempts import AttemptLog
@@ -35,11 +35,6 @@ if TYPE_CHECKING:
     from webwx.gateway.webhooks import StoredWebhook, Webhooks
     from webwx.storage.base import RecordStore
 
-_log = logging.getLogger("webwx.gateway")
-
-_REOPEN = 5.0
-"""Seconds until a consumer is opened again after another process or a disk error has prevented it."""
-
 
 class WebhookRun:
     """
@@ -59,37 +54,19 @@ class WebhookRun:
         port: GatewayPort,
         events: WebhookEvents,
         retries: WebhookRetries,
-        disable: Callable[[StoredWebhook, AccountEvent], Awaitable[None]],
+        disable: Callable[[StoredWebhook, AccountEvent], Coroutine[Any, Any, None]],
     ) -> None:
         self.webhook = webhook
-        self._port = port
         self._events = events
         self._retries = retries
         self._disable = disable
         self._slots = asyncio.Semaphore(MOST_REQUESTS)
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._renewed: dict[int, asyncio.Event] = {}
-        """For each account an event that is set when it has come online."""
-        self._opened: dict[int, asyncio.Event] = {}
-        """For each account an event that is set once its consumer is open, or cannot be opened now."""
+        self.consumers = AccountConsumers(
+            webhook.consumer, port, webhook.serves, self._deliver_account, retries.sleep
+        )  # fmt: skip
+        """Its consumers, which deliver the events of all its accounts."""
         self._replay: asyncio.Task[None] | None = None
         self._others: set[asyncio.Task[None]] = set()
-
-    def serve(self, account: int) -> None:
-        """Begin to deliver the events of an account, unless this has begun already."""
-        if not self.webhook.serves(account):
-            return
-        task = self._tasks.get(account)
-        if task is None or task.done():
-            self._renewed[account], self._opened[account] = asyncio.Event(), asyncio.Event()
-            self._tasks[account] = asyncio.ensure_future(self._deliver_account(account))
-        else:
-            self._renewed[account].set()
-
-    async def until_open(self) -> None:
-        """Return once the webhook has a position in the journal of each account that is logged in."""
-        for opened in self._opened.values():
-            await opened.wait()
 
     def replay(self, events: Sequence[AccountEvent]) -> bool:
         """Send events again, once each, in the background; return False if another replay is not finished."""
@@ -103,8 +80,8 @@ class WebhookRun:
         self._begin(self._events.report(self.webhook, notice))
 
     async def stop(self) -> None:
-        """Stop; the next run delivers the remaining events."""
-        tasks = [task for task in (*self._tasks.values(), *self._others) if task is not asyncio.current_task()]
+        """Stop what runs in the background; the owner of the consumers stops them."""
+        tasks = [task for task in self._others if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         if tasks:
@@ -125,34 +102,7 @@ class WebhookRun:
                 await self._disable(self.webhook, account_event)
                 return
 
-    async def _deliver_account(self, number: int) -> None:
-        """Deliver the events of an account across its logins, until the account is removed."""
-        renewed, opened = self._renewed[number], self._opened[number]
-        while True:
-            renewed.clear()
-            try:
-                account = self._port.account(number)
-                async with account.consume(self.webhook.consumer) as consumer:
-                    opened.set()
-                    await self._deliver_events(account, consumer, renewed)
-            except EndpointGone as gone:
-                await self._disable(self.webhook, gone.account_event)
-                return
-            except GatewayProblem:  # the account was removed
-                return
-            except (LoggedOut, NotLoggedIn):
-                pass
-            except (AlreadyRunning, StorageError) as error:
-                _log.warning("Webhook %s waits for account %s: %s", self.webhook.id, number, error)
-                await self._retries.sleep(_REOPEN)
-                continue
-            except WxError as error:  # the saved login cannot be read; a new one replaces it
-                _log.warning("Webhook %s waits for account %s: %s", self.webhook.id, number, error)
-            finally:
-                opened.set()
-            await renewed.wait()
-
-    async def _deliver_events(self, account: AccountPort, consumer: EventConsumer, renewed: asyncio.Event) -> None:
+    async def _deliver_account(self, account: AccountPort, consumer: EventConsumer) -> None:
         """Deliver events until the login ends, and afterwards the waiting events that need no retry."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -161,10 +111,13 @@ class WebhookRun:
                 )  # fmt: skip
                 with contextlib.suppress(LoggedOut):  # the state of the account says so
                     await self._take_all(consumer, queues)
-                await _first_of(queues.until_idle(), renewed.wait())
+                await _first_of(queues.until_idle(), self.consumers.until_online(account.number))
                 queues.cancel()
         except ExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+            gone = failed.exceptions[0]
+            if not isinstance(gone, EndpointGone):
+                raise gone from None
+            self._begin(self._disable(self.webhook, gone.account_event))  # it stops this task as well
 
     async def _take_all(self, consumer: EventConsumer, queues: WebhookQueues) -> None:
         while batch := await consumer.take():
@@ -214,8 +167,9 @@ class WebhookDelivery:
             WebhookSender(self._connect, clock), self.attempts, self._retries, self._health
         )  # fmt: skip
         self._runs: dict[str, WebhookRun] = {}
+        self._running = RunningConsumers(port)
         self._applying = asyncio.Lock()
-        self._watching: list[asyncio.Future[NoReturn]] = []
+        self._watching: asyncio.Future[NoReturn] | None = None
 
     def __repr__(self) -> str:
         return f"WebhookDelivery({len(self._runs)} webhooks)"
@@ -223,7 +177,8 @@ class WebhookDelivery:
     async def start(self) -> None:
         """Begin to deliver."""
         await self._retries.load()
-        self._watching = [asyncio.ensure_future(self._watch_accounts()), asyncio.ensure_future(self._watch_notices())]
+        self._running.start()
+        self._watching = asyncio.ensure_future(self._watch_notices())
         for webhook in await self._webhooks.find():
             if webhook.enabled:
                 await self._begin(webhook)
@@ -238,14 +193,14 @@ class WebhookDelivery:
         async with self._applying:
             run = self._runs.pop(webhook_id, None)
             if run is not None:
-                await run.stop()
+                await self._stop(run)
             await self._retries.forget(webhook_id)
             webhook = await self._webhooks.get(webhook_id)
             if webhook is None:
                 await self.attempts.forget(webhook_id)
             elif webhook.enabled:
                 run = await self._begin(webhook)
-                await run.until_open()
+                await run.consumers.until_open()
 
     def is_retrying(self, webhook_id: str) -> bool:
         """Return whether an event of a webhook waits for its next attempt."""
@@ -270,10 +225,10 @@ class WebhookDelivery:
 
     async def close(self) -> None:
         """Stop all deliveries; the next start continues with the remaining events."""
-        for watching in self._watching:
-            watching.cancel()
-        if self._watching:
-            await asyncio.wait(self._watching)
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        await self._running.close()
         for run in self._runs.values():
             await run.stop()
         await self.attempts.close()
@@ -291,21 +246,16 @@ class WebhookDelivery:
     async def _begin(self, webhook: StoredWebhook) -> WebhookRun:
         self._health.begin(webhook)
         run = self._runs[webhook.id] = WebhookRun(webhook, self._port, self._events, self._retries, self._disable)
-        for number in await self._port.list_numbers():
-            run.serve(number)
+        await self._running.begin(webhook.id, run.consumers)
         return run
+
+    async def _stop(self, run: WebhookRun) -> None:
+        await self._running.end(run.webhook.id)
+        await run.stop()
 
     async def _disable(self, webhook: StoredWebhook, account_event: AccountEvent) -> None:
         await self._health.disable(webhook, account_event)
         await self.apply(webhook.id)
-
-    async def _watch_accounts(self) -> NoReturn:
-        """Deliver the events of accounts that come online, new ones included."""
-        async for status in self._port.watch_states():
-            if status.state == "online":
-                for run in self._runs.values():
-                    run.serve(status.number)
-        raise AssertionError("The states of the accounts have no end.")
 
     async def _watch_notices(self) -> NoReturn:
         """Report the failures of a webhook to the other webhooks."""
