@@ -57,6 +57,17 @@ class TemporaryCluster:
             "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", self.folder, "-U", "postgres", "-c", statements
         )
 
+    def require_password(self, role: str, password: str) -> None:
+        """Require a password of a role."""
+        rules = self._data / "pg_hba.conf"
+        rules.write_text(f"local all {role} scram-sha-256\n{rules.read_text()}")
+        self.execute(f"ALTER ROLE {role} PASSWORD '{password}'")
+        loaded = "SELECT pg_conf_load_time()"
+        before = self.execute(loaded)
+        self.execute("SELECT pg_reload_conf()")
+        while self.execute(loaded) == before:  # a new session has the rules of the server's last reload
+            pass
+
     def remove(self) -> None:
         """Stop the server and delete the cluster."""
         subprocess.run(

@@ -34,7 +34,8 @@ def test_a_unit_uses_the_same_login_and_has_no_secret(monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     environment = {
         "WEBWX_HOME": "state", "XDG_STATE_HOME": "/state", "WEBWX_ACCOUNT": "work", "WEBWX_HOST": "",
-        "WEBWX_PASSPHRASE": "sesame", "WEBWX_PROXY": "http://me:sesame@127.0.0.1:1", "WEBWX_REASON": "no setting",
+        "WEBWX_PASSPHRASE": "sesame", "WEBWX_PROXY": "http://me:sesame@127.0.0.1:1",
+        "WEBWX_STORAGE": "postgresql://me:sesame@db.test/webwx", "WEBWX_REASON": "no setting",
         "PATH": "/bin",
     }  # fmt: skip
     unit = write_unit(FILE, [str(FILE)], environment)
@@ -46,7 +47,7 @@ def test_a_unit_uses_the_same_login_and_has_no_secret(monkeypatch: pytest.Monkey
         'Environment="XDG_STATE_HOME=/state"',
     ]
     assert "sesame" not in unit
-    assert "# Not included: WEBWX_PASSPHRASE and WEBWX_PROXY. " in unit
+    assert "# Not included: WEBWX_PASSPHRASE and WEBWX_PROXY and WEBWX_STORAGE. " in unit
     assert "EnvironmentFile=%h/.config/webwx/service.env" in unit
     assert "EnvironmentFile" not in write_unit(FILE, [str(FILE)], {})
 

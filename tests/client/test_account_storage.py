@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from tests.postgres import new_schema
 
 from webwx.client.account_storage import AccountStorage
 from webwx.errors import NoJournal, NotLoggedIn
+from webwx.model.contacts import ContactId
 from webwx.model.login import Login
 from webwx.protocol.hosts import choose
 from webwx.protocol.login import Credentials
@@ -62,6 +64,22 @@ async def test_without_a_login_the_latest_part_is_that_of_the_last_account(tmp_p
     part = await later.latest_part()
     assert await part.state("mark") == b"seven"
     await later.close()
+
+
+@pytest.mark.verify
+async def test_in_a_database_of_several_accounts_no_part_is_chosen_without_a_login() -> None:
+    url = new_schema().url
+    for uin in (7, 8):
+        storage = AccountStorage(url, cell(uin))
+        await storage.part().open_login(ContactId("@me"), b"", float(uin), [])
+        later = AccountStorage(url, cell())
+        if uin == 7:
+            assert await (await later.latest_part()).position(ContactId("@me")) == b""
+        else:
+            with pytest.raises(NotLoggedIn):
+                await later.latest_part()
+        await storage.close()
+        await later.close()
 
 
 def test_changes_are_reported_once() -> None:

@@ -33,7 +33,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "login": ("login", "Log in with a QR code, or restore the saved login."),
         "status": ("login", "Show whether the saved login is valid."),
         "logout": ("login", "Log out and delete the saved login."),
-        "accounts": ("accounts", "List the logins saved on this machine."),
+        "accounts": ("accounts", "List the saved logins of this machine or of the database."),
     },
     "People": {
         "contacts": ("contacts", "List friends, chatrooms and official accounts."),
@@ -65,7 +65,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "serve": ("serve", "Serve all accounts of this machine to other programs, over HTTP."),
     },
     "This machine": {
-        "journal": ("journal", "Count, export, back up and delete stored messages."),
+        "journal": ("journal", "Count, export, copy, back up and delete stored messages."),
         "config": ("config", "Show the settings and where each one comes from."),
         "completion": ("completion", "Print a shell script that completes webwx commands."),
         "doctor": ("doctor", "Print the facts for a bug report, without private data."),

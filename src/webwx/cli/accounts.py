@@ -1,4 +1,4 @@
-"""`webwx accounts`: the logins saved on this machine."""
+"""`webwx accounts`: the saved logins."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from webwx.client.accounts import Accounts
 )
 async def accounts(session: Session) -> None:
     """
-    List the logins saved on this machine.
+    List the saved logins of this machine or of the database.
 
     Does not contact a server; 'webwx status' checks whether a login is still valid. A star marks the login that
     commands use. Pass --account, --host or --server to use another one.

@@ -21,8 +21,8 @@ from webwx.settings import KEYS, SECRET_FILES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SECRET = ("WEBWX_PASSPHRASE", "WEBWX_PROXY")
-"""Variables that are not written into the unit: a passphrase, and an address that may contain a password."""
+SECRET = ("WEBWX_PASSPHRASE", "WEBWX_PROXY", "WEBWX_STORAGE")
+"""Variables that are not written into the unit: a passphrase, and addresses that may contain a password."""
 
 FOR_A_PERSON = (Exit.BAD_INPUT, Exit.LOGGED_OUT)
 """Exit codes that do not restart the service."""

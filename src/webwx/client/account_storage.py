@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from webwx.client.rate_limiter import LimiterMemory
 from webwx.errors import NoJournal, StorageError
+from webwx.storage.database_url import is_database_url
 from webwx.storage.open import open_journal
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class AccountStorage:
 
     def __init__(self, journal: Journal | str | os.PathLike[str] | None, cell: Cell) -> None:
         self._path: str | os.PathLike[str] | None = None
+        self._is_shared = isinstance(journal, str) and is_database_url(journal)
+        """Whether the journal also holds the accounts of other logins."""
         if isinstance(journal, (str, os.PathLike)):
             self._path = journal
             journal = open_journal(journal)
@@ -67,13 +70,16 @@ class AccountStorage:
         """
         Return this account's part of the journal; without a login, the part of the account that was logged in last.
 
+        In a database that holds several accounts, any of them may belong to another login, so a login is necessary;
+        the journal of a `Storage` has only the accounts of its login.
+
         Raises:
             NoJournal: There is no journal.
-            NotLoggedIn: There was never a login.
+            NotLoggedIn: There was never a login, or the database holds several accounts.
         """
         if self._journal is not None and not self._cell.login.user_id:
             accounts = await self._journal.accounts()
-            if accounts:
+            if accounts and not (self._is_shared and len(accounts) > 1):
                 return self._journal.account(accounts[0])
         return self.part()
 

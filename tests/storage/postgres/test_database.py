@@ -14,6 +14,8 @@ from webwx.storage.postgres import database
 from webwx.storage.postgres.journal import PostgresJournal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.postgres import TemporarySchema
 
 verify = pytest.mark.verify
@@ -115,3 +117,32 @@ async def test_a_call_that_is_cancelled_is_stored_all_the_same(schema: Temporary
         account = journal.account(1)
         await account.position(OWN)
         assert ids(await everything(account)) == ["1", "2"]
+
+
+@verify
+async def test_the_password_is_taken_from_the_password_file_and_no_error_shows_it(
+    schema: TemporarySchema, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    schema.cluster.require_password(schema.name, "Gx7pQ2kLw")
+    file = tmp_path / "pgpass"
+    file.touch(mode=0o600)
+    monkeypatch.setenv("PGPASSFILE", str(file))
+
+    async def accounts(url: str) -> list[int]:
+        async with PostgresJournal(url) as journal:
+            return await journal.accounts()
+
+    wrong = schema.url.replace("@", ":wr0ngOne@", 1)
+    with pytest.raises(StorageError, match="password authentication failed") as refused:
+        await accounts(wrong)
+    assert "wr0ngOne" not in f"{refused.value}{refused.value.__cause__}"
+    file.write_text(f"*:*:*:{schema.name}:Gx7pQ2kLw\n")
+    assert await accounts(schema.url) == []
+
+
+@verify
+async def test_an_invalid_parameter_of_the_url_is_an_error_without_the_url(schema: TemporarySchema) -> None:
+    async with PostgresJournal(f"{schema.url}&sslmode=Gx7pQ2kLw") as journal:
+        with pytest.raises(StorageError, match="a parameter of the URL") as refused:
+            await journal.accounts()
+    assert "Gx7pQ2kLw" not in str(refused.value)

@@ -494,6 +494,8 @@ def explain(error: BaseException, timeout: float = TIMEOUT) -> str:
         if code.startswith(_EXPLAINED):
             return f"{error}."
         return f"PostgreSQL refused it ({type(error).__name__}, {code})."
+    if isinstance(error, asyncpg.ClientConfigurationError):  # its text may repeat a part of the URL
+        return "a parameter of the URL, or a variable of PostgreSQL such as PGSSLMODE, is not valid."
     if isinstance(error, TimeoutError):
         return f"no answer within {timeout:g} seconds."
     if isinstance(error, OSError):
