@@ -62,11 +62,13 @@ class SecretScanner(logging.Handler):
 
     def leaks(self) -> list[str]:
         """Return where secrets stand in the texts recorded since the last call, without the secrets themselves."""
+        unread, self._unread = self._unread, []
+        if not unread:
+            return []
         for number, issued in enumerate(self._issued):
             if len(issued) != self._sizes[number]:  # A run watches thousands of sets, and few of them still grow.
                 self._sizes[number] = len(issued)
                 self._learn(issued - self._known)
-        unread, self._unread = self._unread, []
         return [f"{source}: {masked}" for source, text in unread for masked in self._masked_secrets(text)]
 
     def _learn(self, secrets: AbstractSet[str]) -> None:
