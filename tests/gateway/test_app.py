@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,3 +64,8 @@ async def test_gateways_of_one_process_have_different_keys_and_audit_logs(runnin
 
     assert statuses == [200, 401, 401, 200]
     assert actions == [["key.create"], ["key.create"]]
+
+
+def test_the_client_for_outgoing_requests_is_imported_when_it_is_needed() -> None:
+    program = "import sys; import webwx.gateway.app, webwx.gateway.serve; sys.exit('aiohttp' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -35,7 +35,7 @@ class UnguardedClient(OutgoingClient):
 async def sources(tmp_path: Path) -> AsyncIterator[FileSources]:
     uploads = UploadStore(open_records("memory:"), tmp_path / "uploads", lambda: 0.0)
     async with UnguardedClient() as outgoing:
-        yield FileSources(uploads, outgoing, LimitsTable(fetched_file=len(PNG)))
+        yield FileSources(uploads, lambda: outgoing, LimitsTable(fetched_file=len(PNG)))
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ async def test_a_url_that_is_not_public_is_refused(tmp_path: Path, url: str) -> 
     uploads = UploadStore(open_records("memory:"), tmp_path / "uploads", lambda: 0.0)
     async with OutgoingClient() as outgoing:
         with pytest.raises(AddressRefused):
-            async with FileSources(uploads, outgoing, LimitsTable(fetched_file=10)).fetched(url, "k"):
+            async with FileSources(uploads, lambda: outgoing, LimitsTable(fetched_file=10)).fetched(url, "k"):
                 pass
 
 
@@ -108,7 +108,7 @@ async def test_no_url_is_fetched_unless_the_configuration_allows_it(tmp_path: Pa
     uploads = UploadStore(open_records("memory:"), tmp_path / "uploads", lambda: 0.0)
     async with OutgoingClient() as outgoing:
         with pytest.raises(GatewayProblem) as refused:
-            async with FileSources(uploads, outgoing, LimitsTable()).fetched("https://example.org/a.png", "k"):
+            async with FileSources(uploads, lambda: outgoing, LimitsTable()).fetched("https://example.org/a.png", "k"):
                 pass
     assert refused.value.code == "url-not-fetched"
 

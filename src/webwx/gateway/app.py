@@ -52,7 +52,6 @@ from webwx.gateway.incoming_files import IncomingFiles
 from webwx.gateway.keys import KeyRing
 from webwx.gateway.notification_queue import NotificationQueue
 from webwx.gateway.open_streams import OpenStream, OpenStreams
-from webwx.gateway.outgoing import OutgoingClient
 from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import HANDLERS, GatewayProblem
 from webwx.gateway.receivers import Receivers
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler
 
     from webwx.gateway.auth import Connection
+    from webwx.gateway.outgoing import OutgoingClient
 
 
 API = "/api/v1"
@@ -123,9 +123,9 @@ class Gateway:
         self.links = CapabilityLinks(records, self.keys, clock)
         self.streams = OpenStreams(self.access.is_current, sleep)
         self.audit_log = AuditLog(records, port, clock)
-        self._outgoing = outgoing or OutgoingClient()
+        self._outgoing = outgoing
         self.uploads = UploadStore(records, folder / "uploads", clock)
-        self.files = FileSources(self.uploads, self._outgoing, config.limits)
+        self.files = FileSources(self.uploads, self._connect, config.limits)
         self.receivers = Receivers(records, clock)
         self.notifications = NotificationQueue(port, records, self.receivers, folder, clock)
         self.webhooks = Webhooks(records, clock)
@@ -172,7 +172,8 @@ class Gateway:
         """Finish sends in progress, store all positions, and close everything."""
         async with AsyncExitStack() as closing:  # if one part fails, the others are closed nevertheless
             closing.push_async_callback(self.records.close)
-            closing.push_async_callback(self._outgoing.close)
+            if self._outgoing is not None:
+                closing.push_async_callback(self._outgoing.close)
             closing.push_async_callback(self.audit_log.close)
             closing.push_async_callback(self.port.close)
             closing.push_async_callback(self.incoming_files.close)
@@ -182,6 +183,14 @@ class Gateway:
                 task.cancel()
             if self._background:
                 await asyncio.wait(self._background)
+
+    def _connect(self) -> OutgoingClient:
+        """Return the client that fetches the files of sends."""
+        if self._outgoing is None:
+            from webwx.gateway.outgoing import OutgoingClient  # a gateway that fetches no files starts sooner
+
+            self._outgoing = OutgoingClient()
+        return self._outgoing
 
 
 def _gateway_of(scope: Scope) -> Gateway:

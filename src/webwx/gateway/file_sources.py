@@ -13,7 +13,7 @@ from webwx.errors import TransportError
 from webwx.gateway.problems import GatewayProblem
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from webwx.gateway.config import LimitsTable
     from webwx.gateway.outgoing import OutgoingClient
@@ -26,13 +26,13 @@ class FileSources:
 
     Args:
         uploads: The uploads.
-        outgoing: Fetches URLs.
+        connect: Returns the client that fetches URLs.
         limits: Limits of sizes.
     """
 
-    def __init__(self, uploads: UploadStore, outgoing: OutgoingClient, limits: LimitsTable) -> None:
+    def __init__(self, uploads: UploadStore, connect: Callable[[], OutgoingClient], limits: LimitsTable) -> None:
         self.uploads = uploads
-        self._outgoing = outgoing
+        self._connect = connect
         self._limits = limits
 
     def __repr__(self) -> str:
@@ -89,7 +89,7 @@ class FileSources:
 
     async def _fetch(self, url: str) -> AsyncIterator[bytes]:
         try:
-            async with aclosing(self._outgoing.fetch(url)) as pieces:
+            async with aclosing(self._connect().fetch(url)) as pieces:
                 async for piece in pieces:
                     yield piece
         except TransportError as error:
