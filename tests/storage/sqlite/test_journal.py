@@ -8,6 +8,7 @@ import os
 import sqlite3
 import stat
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ from webwx.model.contacts import Contact, ContactId
 from webwx.storage.base import EntryQuery, IdentityQuery, SendQuery, TimerQuery
 from webwx.storage.locks import make_private
 from webwx.storage.lookup import find_message, find_send
+from webwx.storage.sqlite import threads
 from webwx.storage.sqlite.journal import SqliteAccount, SqliteJournal
 from webwx.storage.sqlite.schema import VERSION
 
@@ -105,6 +107,46 @@ class TestIngest:
 
         assert counts[20] <= counts[1] + 1
         assert counts[200] <= counts[1] + 1
+
+
+@pytest.fixture
+def soon_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the time after which a journal is idle to a few milliseconds."""
+    monkeypatch.setattr(threads, "IDLE", 0.01)
+    monkeypatch.setattr(threads, "LOOK_EVERY", 0.01)
+
+
+async def idle() -> None:
+    """Return once all journals are idle, which ends their threads."""
+    for thread in threading.enumerate():
+        if thread.name in {"webwx journal", "webwx journal reader"}:
+            await asyncio.to_thread(thread.join, 10)
+            assert not thread.is_alive()
+
+
+@pytest.mark.usefixtures("soon_idle")
+async def test_an_idle_journal_recognises_messages_that_another_process_has_stored(
+    account: SqliteAccount, path: Path
+) -> None:
+    async with SqliteJournal(path) as other:
+        for number in range(1, 6):
+            assert await account.ingest(arrival(message(number))) == 1
+            await idle()
+            assert await (await opened(other)).ingest(arrival(message(100 + number))) == 1
+            assert await account.ingest(arrival(message(100 + number))) == 0
+
+
+@pytest.mark.usefixtures("soon_idle")
+async def test_the_file_of_an_idle_journal_is_not_created_again_when_it_is_missing(
+    account: SqliteAccount, path: Path
+) -> None:
+    await account.ingest(arrival(message(1)))
+    path.unlink()
+    await idle()
+
+    with pytest.raises(StorageError, match="does not exist any more"):
+        await account.find(EntryQuery())
+    assert not path.exists()
 
 
 # -- concurrency -----------------------------------------------------------------------------------------------------

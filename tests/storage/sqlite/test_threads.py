@@ -67,6 +67,7 @@ class File:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.opened = 0
+        self.closed = 0
         self.is_broken = False
         self.is_refused = False
         """Open the file with permissions that others can read."""
@@ -88,7 +89,11 @@ class File:
                 file.statements.append(sql)
                 return super().execute(sql, *values)
 
-        db = sqlite3.connect(self.path, isolation_level=None, factory=Connection)
+            def close(self) -> None:
+                super().close()
+                file.closed += 1
+
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, factory=Connection)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("CREATE TABLE IF NOT EXISTS t (number INTEGER NOT NULL)")
         return db
@@ -452,24 +457,24 @@ async def test_a_reader_raises_an_error_and_the_next_read_works(file: File) -> N
         await reader.do(lambda _: None)
 
 
-async def test_a_reader_checks_the_file_regularly_although_it_is_busy(
-    file: File, monkeypatch: pytest.MonkeyPatch
+async def test_a_writer_checks_the_file_regularly_although_it_is_busy(
+    file: File, background: BackgroundJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
     looks = threading.Semaphore(0)
-    reader = Reader(file.connect, "reader", lambda _: looks.release())
+    writer = Writer(file.connect, "writer", background, lambda _: looks.release())
     assert not await asyncio.to_thread(looks.acquire, timeout=0.05)  # The file was not open yet.
 
-    await reader.do(lambda _: None)
+    await writer.do(lambda _: None)
     for _ in range(3):
         assert await asyncio.to_thread(looks.acquire, timeout=10)
     while not looks.acquire(blocking=False):
-        await reader.do(lambda _: None)  # The reader is never idle.
-    await reader.close()
+        await writer.do(lambda _: None)  # The writer is never idle.
+    await writer.close()
 
 
 async def test_a_failed_check_raises_nothing_and_the_file_is_opened_again(
-    file: File, monkeypatch: pytest.MonkeyPatch
+    file: File, background: BackgroundJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
     has_failed = threading.Event()
@@ -478,11 +483,130 @@ async def test_a_failed_check_raises_nothing_and_the_file_is_opened_again(
         has_failed.set()
         db.execute("SELECT * FROM missing")
 
-    reader = Reader(file.connect, "reader", look)
-    await reader.do(lambda _: None)
+    writer = Writer(file.connect, "writer", background, look)
+    await writer.do(lambda _: None)
     assert await asyncio.to_thread(has_failed.wait, 10)
-    assert await reader.do(lambda db: db.execute("SELECT count(*) FROM t").fetchone()) == (0,)
+    assert await writer.do(lambda db: db.execute("SELECT count(*) FROM t").fetchone()) == (0,)
+    await writer.close()
+
+
+@pytest.fixture
+def soon_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set the time after which a thread is idle to a few milliseconds."""
+    monkeypatch.setattr(writer_module, "IDLE", 0.01)
+    monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.01)
+
+
+async def end_of(name: str) -> None:
+    """Return once no thread has this name."""
+    for thread in threading.enumerate():
+        if thread.name == name:
+            await asyncio.to_thread(thread.join, 10)
+            assert not thread.is_alive()
+
+
+@pytest.mark.usefixtures("soon_idle")
+async def test_an_idle_reader_closes_the_file_and_the_next_job_opens_it(file: File) -> None:
+    reader = Reader(file.connect, "idle reader")
+    for opened in (1, 2):
+        assert await reader.do(lambda db: db.execute("SELECT count(*) FROM t").fetchone()) == (0,)
+        await end_of("idle reader")
+        assert (opened, opened) == (file.opened, file.closed)
     await reader.close()
+
+
+@pytest.mark.usefixtures("soon_idle")
+async def test_an_idle_writer_replaces_its_connection_and_never_closes_the_last_one(
+    file: File, background: BackgroundJobs
+) -> None:
+    writer = Writer(file.connect, "idle writer", background)
+    for number in (1, 2):
+        await writer.do(add(number))
+        await end_of("idle writer")
+        assert (number + 1, number) == (file.opened, file.closed)
+        assert number == background.forgotten
+        assert file.path.with_name("file-wal").exists()
+    await writer.close()
+
+    assert file.numbers() == [1, 2]
+    assert file.opened == file.closed
+    assert not file.path.with_name("file-wal").exists()
+
+
+@pytest.mark.usefixtures("soon_idle")
+async def test_an_idle_writer_keeps_its_connection_where_no_new_one_can_be_opened(
+    file: File, background: BackgroundJobs
+) -> None:
+    writer = Writer(file.connect, "idle writer", background)
+    await writer.do(add(1))
+    file.is_broken = True
+    await end_of("idle writer")
+    await writer.do(add(2))
+    await writer.close()
+
+    assert file.numbers() == [1, 2]
+    assert file.opened == 1
+
+
+@pytest.mark.usefixtures("soon_idle")
+async def test_the_file_of_an_idle_writer_is_checked_and_its_background_jobs_are_done(
+    file: File, background: BackgroundJobs
+) -> None:
+    looks = threading.Semaphore(0)
+    writer = Writer(file.connect, "idle writer", background, lambda _: looks.release())
+    background.pauses = [0.3]
+    await writer.do(add(1))
+    await end_of("idle writer")
+    while looks.acquire(blocking=False):
+        pass
+
+    assert await asyncio.to_thread(looks.acquire, timeout=10)
+    assert await asyncio.to_thread(background.done.wait, 10)
+    assert background.calls == [False, True]
+    assert "idle writer" not in {thread.name for thread in threading.enumerate()}
+    await writer.close()
+
+
+@pytest.mark.usefixtures("soon_idle")
+async def test_a_failed_check_of_an_idle_writer_closes_the_file_until_the_next_job(
+    file: File, background: BackgroundJobs
+) -> None:
+    has_failed = threading.Event()
+
+    def look(db: sqlite3.Connection) -> None:
+        if threading.current_thread().name != "idle writer":
+            has_failed.set()
+            db.execute("SELECT * FROM missing")
+
+    writer = Writer(file.connect, "idle writer", background, look)
+    await writer.do(add(1))
+    assert await asyncio.to_thread(has_failed.wait, 10)
+    await writer.do(add(2))
+    await writer.close()
+
+    assert file.numbers() == [1, 2]
+    assert file.opened == file.closed
+
+
+async def test_no_job_is_lost_between_a_thread_that_ends_and_the_next_one(
+    file: File, background: BackgroundJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "IDLE", 0.0)
+    monkeypatch.setattr(writer_module, "LOOK_EVERY", 0.0001)
+    writer, reader = Writer(file.connect, "writer", background), Reader(file.connect, "reader")
+    piggyback = PiggybackedWrite(-1)
+    writer.join(piggyback)
+    for number in range(100):
+        await writer.do(add(number))
+        await reader.do(lambda _: None)
+        writer.notify()
+        await asyncio.to_thread(threading.Event().wait, number % 7 / 10_000)
+    await writer.close()
+    await reader.close()
+
+    assert [number for number in file.numbers() if number >= 0] == list(range(100))
+    assert file.numbers()[-1] == -1
+    assert file.opened == file.closed
 
 
 async def test_an_unused_thread_can_be_closed(file: File) -> None:

@@ -52,7 +52,7 @@ _read_all = msgspec.json.Decoder(list[Contact]).decode
 
 class Looks:
     """
-    The connection for lookups of single rows, opened when it is needed.
+    The connection for lookups of single rows, opened when it is needed, and closed when it is not.
 
     Args:
         path: The journal's file.
@@ -62,6 +62,8 @@ class Looks:
         self._path = path
         self._db: sqlite3.Connection | None = None
         self._is_closed = False
+        self._is_used = False
+        """There was a lookup since the last call of `release`."""
         self._turn = threading.Lock()
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
@@ -76,12 +78,20 @@ class Looks:
                 if self._is_closed:
                     with contextlib.closing(self._connect()) as db:
                         return db.execute(query, values).fetchall()
+                self._is_used = True
                 if self._db is None:
                     self._db = self._connect()
                 return self._db.execute(query, values).fetchall()
             except sqlite3.Error as error:
                 self._disconnect()
                 raise StorageError(f"The journal {self._path} cannot be read: {explain(error)}") from None
+
+    def release(self) -> None:
+        """Close the connection until the next lookup, if there was none since the last call of this."""
+        if not self._is_used:
+            with self._turn:
+                self._disconnect()
+        self._is_used = False
 
     def close(self) -> None:
         """Close the connection."""

@@ -78,13 +78,13 @@ class SqliteJournal:
             self._index, retention_days * 86_400, self._reached, self._media_files, thinning=self._thinning
         )
         title = f"The journal {self._path}"
-        self._writer = Writer(self._connect, "webwx journal", retention, title=title)
-        self._reader = Reader(
-            lambda: connect(self._path, is_reader=True), "webwx journal reader", self._watch, title=title
-        )
+        self._writer = Writer(self._connect, "webwx journal", retention, self._watch, title=title)
+        self._reader = Reader(lambda: self._open(is_reader=True), "webwx journal reader", title=title)
         self._looks = Looks(self._path)
         self._senders = Senders(self._path)
         self._streams: dict[int, LiveConsumers] = {}
+        self._was_open = False
+        """The file existed, so a missing one is not created."""
 
     def __repr__(self) -> str:
         return f"SqliteJournal({str(self._path)!r})"
@@ -119,8 +119,15 @@ class SqliteJournal:
         await self.close()
 
     def _connect(self) -> sqlite3.Connection:
-        db = connect(self._path)
+        db = self._open()
         self._senders.remove_dead(db)
+        return db
+
+    def _open(self, *, is_reader: bool = False) -> sqlite3.Connection:
+        if self._was_open and not self._path.exists():
+            raise StorageError(f"The journal {self._path} does not exist any more.")
+        db = connect(self._path, is_reader=is_reader, is_shared=True)
+        self._was_open = True
         return db
 
     def account(self, uin: int) -> SqliteAccount:
@@ -143,7 +150,12 @@ class SqliteJournal:
         return {each.row: each.reached() for stream in streams for each in tuple(stream.consumers)}
 
     def _watch(self, db: sqlite3.Connection) -> None:
-        """Notify consumers of dead letters that were revived, also by other processes; called in the reader thread."""
+        """
+        Check the file every few seconds, in the writer thread.
+
+        Consumers are notified of dead letters that were revived, also by other processes.
+        """
+        self._looks.release()
         rows = consumers_with_revivals(db)
         for stream in tuple(self._streams.values()) if rows else ():
             for consumer in tuple(stream.consumers):

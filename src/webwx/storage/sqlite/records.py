@@ -188,7 +188,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         make_private(path)
     except OSError as error:
         raise StorageError(f"The file {path} cannot be opened: {explain(error)}") from None
-    db = sqlite3.connect(path, timeout=_BUSY, isolation_level=None)
+    db = sqlite3.connect(path, timeout=_BUSY, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")

@@ -400,6 +400,12 @@ def set_up(db: sqlite3.Connection, path: Path) -> None:
         StorageError: Durable commits are not possible, or the file is not a journal or is of a newer version.
     """
     version = _version_of(db, path)
+    _make_durable(db, path)
+    if version < VERSION:
+        _migrate(db, path)
+
+
+def _make_durable(db: sqlite3.Connection, path: Path) -> None:
     # A commit has to survive a power failure: with a WAL, only FULL guarantees that.
     db.execute("PRAGMA synchronous = FULL")
     kept = (
@@ -410,8 +416,6 @@ def set_up(db: sqlite3.Connection, path: Path) -> None:
     if kept != ("wal", 2, 1):
         raise StorageError(f"{path} cannot be stored safely here: this disk or this SQLite does not support WAL.")
     db.execute(f"PRAGMA wal_autocheckpoint = {_LOG}")
-    if version < VERSION:
-        _migrate(db, path)
 
 
 def log_of(path: Path) -> Path:
@@ -480,16 +484,23 @@ def _to_wal(db: sqlite3.Connection) -> str | int:
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    """Migrate a file in one transaction; another process may have done it already."""
-    with transaction(db):
-        for step in MIGRATIONS[_version_of(db, path) :]:
-            if isinstance(step, str):
-                for statement in _statements(step):
-                    db.execute(statement)
-            else:
-                step(db)
-        db.execute(f"PRAGMA application_id = {APPLICATION}")
-        db.execute(f"PRAGMA user_version = {VERSION}")
+    """
+    Migrate the file of a connection in one transaction; another process may have done it already.
+
+    A second connection does it, because a connection keeps the statements that it has executed: 300 KB here.
+    """
+    with contextlib.closing(sqlite3.connect(path, timeout=BUSY, isolation_level=None)) as second:
+        _make_durable(second, path)
+        with transaction(second):
+            for step in MIGRATIONS[_version_of(second, path) :]:
+                if isinstance(step, str):
+                    for statement in _statements(step):
+                        second.execute(statement)
+                else:
+                    step(second)
+            second.execute(f"PRAGMA application_id = {APPLICATION}")
+            second.execute(f"PRAGMA user_version = {VERSION}")
+        _version_of(db, path)  # opens the log, which SQLite would delete otherwise when `second` is closed
 
 
 @contextlib.contextmanager

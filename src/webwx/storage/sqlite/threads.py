@@ -7,6 +7,12 @@ transaction, or in their own a few milliseconds later.
 
 A commit that failed may or may not be stored. All of its jobs raise `StorageError`; the connection is closed, and the
 next job opens the file again and sees what is stored.
+
+A used connection keeps up to a megabyte of pages and statements, and a thread keeps a quarter of a megabyte of freed
+memory. A process may have hundreds of journals, most of them idle. So an idle reader closes its connection, an idle
+writer replaces its connection by a new one, and both end their threads; the next job starts them again. The writer
+always has a connection, because SQLite deletes the log (WAL) with the last one. One thread checks the files of all
+idle writers.
 """
 
 from __future__ import annotations
@@ -15,6 +21,8 @@ import asyncio
 import atexit
 import contextlib
 import logging
+import math
+import os
 import queue
 import sqlite3
 import threading
@@ -34,6 +42,9 @@ PIGGYBACK_DELAY = 0.01
 """Seconds after which a piggybacked write gets a transaction of its own."""
 
 _log = logging.getLogger("webwx.storage")
+
+IDLE = 5.0
+"""Seconds without a job after which a thread releases memory."""
 
 _EXIT_TIMEOUT = 2.0
 """Seconds that the exit of a program waits for a journal that was not closed."""
@@ -110,6 +121,8 @@ class _JobThread(threading.Thread):
     def __init__(self, work: Callable[[], None], name: str) -> None:
         # A daemon, so that a program that never closes the journal can still exit; commits survive that.
         super().__init__(target=work, name=name, daemon=True)
+        self.has_left = False
+        """The thread takes no more jobs."""
         self._queue: queue.SimpleQueue[_QueuedJob[Any] | _Signal] = queue.SimpleQueue()
         self._put_in = self._taken_out = self._finished = 0
 
@@ -153,7 +166,7 @@ class _Worker:
     A thread with its own connection, started when it is needed.
 
     Args:
-        connect: Opens the file.
+        connect: Opens the file; any thread may use the connection, one at a time.
         name: Name of the thread.
         title: Name of the file in errors.
     """
@@ -163,7 +176,11 @@ class _Worker:
         self._title = title
         self._thread = _JobThread(self._live, name)
         self._starting = threading.Lock()
+        self._turn = threading.Lock()
+        """Held by the thread that uses the connection."""
         self._db: sqlite3.Connection | None = None
+        self._process = 0
+        """Id of the process that has started the thread."""
         self._is_closed = False
 
     async def do(self, job: Callable[[sqlite3.Connection], T], then: Callable[[T], None] | None = None) -> T:
@@ -186,37 +203,57 @@ class _Worker:
     async def close(self) -> None:
         """Complete the queued jobs, and close the file."""
         if self._end():
-            await asyncio.to_thread(self._thread.join)
+            await asyncio.to_thread(self._close_file)
 
     def _close_at_exit(self) -> None:
         """Close the file at exit if the program did not; otherwise piggybacked writes would be lost."""
         if self._end():
-            self._thread.join(_EXIT_TIMEOUT)
+            self._close_file(_EXIT_TIMEOUT)
 
     def _end(self) -> bool:
-        """Accept no further jobs, and return whether the thread has to be joined."""
+        """Accept no further jobs, and return whether the file may be open."""
         with self._starting:
             self._is_closed = True
-            is_alive = self._thread.is_alive()  # it was never started otherwise, or this process is a fork
-            if is_alive:
+            if self._thread.is_alive():
                 self._thread.put(_END)
         atexit.unregister(self._close_at_exit)
-        return is_alive
+        # A fork has no thread, and must not close a connection of its parent.
+        return self._thread.ident is not None and self._process == os.getpid()
+
+    def _close_file(self, timeout: float | None = None) -> None:
+        """Wait until the thread has ended, and close the file."""
+        self._thread.join(timeout)
+        if self._turn.acquire(timeout=-1 if timeout is None else timeout):
+            try:
+                self._disconnect()
+            finally:
+                self._turn.release()
 
     def _put(self, item: _QueuedJob[Any] | _Signal) -> None:
         with self._starting:
             if self._is_closed:
                 raise StorageError("This journal was closed.")
-            if self._thread.ident is None:
+            if self._thread.has_left:
+                self._thread = _JobThread(self._live, self._thread.name)
+                self._thread.start()
+            elif self._thread.ident is None:
+                self._process = os.getpid()
                 self._thread.start()
                 atexit.register(self._close_at_exit)
             self._thread.put(item)
 
+    def _leave(self) -> bool:
+        """End the thread unless it has a job, and return whether it ends; called in the thread."""
+        with self._starting:
+            self._thread.has_left = not self._thread.is_at_work
+            return self._thread.has_left
+
     def _live(self) -> None:
-        try:
-            self._work()
-        finally:
-            self._disconnect()
+        with self._turn:
+            try:
+                self._work()
+            finally:
+                self._disconnect()
 
     def _work(self) -> None:
         raise NotImplementedError  # the reader and the writer differ
@@ -237,24 +274,8 @@ class Reader(_Worker):
     """
     The reader thread; each job reads from one snapshot of the file.
 
-    Args:
-        connect: Opens the file.
-        name: Name of the thread.
-        watch: Called every few seconds to check the file.
-        title: Name of the file in errors.
+    Without jobs the thread ends, and the next job starts another one.
     """
-
-    def __init__(
-        self,
-        connect: Callable[[], sqlite3.Connection],
-        name: str,
-        watch: Callable[[sqlite3.Connection], object] = lambda _: None,
-        *,
-        title: str = "The journal",
-    ) -> None:
-        super().__init__(connect, name, title=title)
-        self._watch = watch
-        self._look_at = time.monotonic() + LOOK_EVERY
 
     def _work(self) -> None:
         while (call := self._next()) is not None:
@@ -276,23 +297,15 @@ class Reader(_Worker):
             del call
 
     def _next(self) -> _QueuedJob[Any] | None:
-        """Wait for a job, and check the file when that is due; return None at the end."""
+        """Wait for a job; return None at the end."""
         while True:
-            wait = self._look_at - time.monotonic()
-            if wait <= 0:
-                self._look()
-                continue
-            with contextlib.suppress(queue.Empty):
-                item = self._thread.get(wait)
-                return item if isinstance(item, _QueuedJob) else None
-
-    def _look(self) -> None:
-        self._look_at = time.monotonic() + LOOK_EVERY
-        if self._db is not None:
             try:
-                self._watch(self._db)
-            except sqlite3.Error:  # the next job raises it
-                self._disconnect()
+                item = self._thread.get(IDLE)
+            except queue.Empty:
+                if self._leave():
+                    return None
+            else:
+                return item if isinstance(item, _QueuedJob) else None
 
 
 class Writer(_Worker):
@@ -303,6 +316,7 @@ class Writer(_Worker):
         connect: Opens the file.
         name: Name of the thread.
         background: The background jobs.
+        watch: Called every few seconds to check the file.
         title: Name of the file in errors.
     """
 
@@ -311,11 +325,22 @@ class Writer(_Worker):
         connect: Callable[[], sqlite3.Connection],
         name: str,
         background: BackgroundJobs,
+        watch: Callable[[sqlite3.Connection], object] = lambda _: None,
         *,
         title: str = "The journal",
     ) -> None:
         super().__init__(connect, name, title=title)
         self._background = background
+        self._watch = watch
+        self._look_at = time.monotonic() + LOOK_EVERY
+        self._is_used = False
+        """There was a job since the last check."""
+        self._release_at = math.inf
+        """Time at which memory is released unless a job comes."""
+        self._work_at = math.inf
+        """Time at which the next background job is due."""
+        self._is_parked = False
+        """The connection has no thread of its own."""
         self._piggybacked: tuple[PiggybackedWrite, ...] = ()
         self._deferred: set[asyncio.Future[Any]] = set()
         """Futures of jobs that wait for the next transaction."""
@@ -367,11 +392,37 @@ class Writer(_Worker):
         self._put(call)
         return await call.future
 
+    def tend(self) -> bool:
+        """Do what is due while there are no jobs, in the thread for all idle writers; return whether it may go on."""
+        if not self._turn.acquire(blocking=False):  # it has a thread of its own again
+            return False
+        try:
+            if self._is_parked and self._db is not None:
+                now = time.monotonic()
+                if now >= self._look_at:
+                    self._look(now)
+                if now >= self._work_at:
+                    self._do_background_jobs(is_idle=True)
+            return self._is_parked and self._db is not None
+        finally:
+            self._turn.release()
+
+    def _live(self) -> None:
+        with self._turn:
+            self._is_parked = False
+            try:
+                self._work()
+            finally:
+                is_parked = self._is_parked
+                if not is_parked:
+                    self._disconnect()
+        if is_parked:
+            _idle_writers.add(self)
+
     def _work(self) -> None:
-        pause: float | None = None
         is_ending = False
         while not is_ending:
-            calls, is_idle, is_ending = self._next(pause)
+            calls, is_idle, is_ending = self._next()
             inside = [call for call in calls if not call.is_outside]
             if inside or not is_idle or self._is_doubtful:
                 self._write(inside)
@@ -380,15 +431,16 @@ class Writer(_Worker):
             self._thread.finish()
             del calls, inside  # a job may hold much memory
             if not is_ending:
-                pause = _RETRY if self._is_doubtful else self._do_background_jobs(is_idle=is_idle)
+                self._do_background_jobs(is_idle=is_idle)
 
-    def _next(self, pause: float | None) -> tuple[list[_QueuedJob[Any]], bool, bool]:
+    def _next(self) -> tuple[list[_QueuedJob[Any]], bool, bool]:
         """Wait for jobs; return all queued jobs, whether the wait timed out, and whether this is the end."""
         calls: list[_QueuedJob[Any]] = []
         try:
-            item = self._thread.get(pause)
+            item = self._wait()
         except queue.Empty:
-            return calls, True, False
+            return calls, True, self._is_parked
+        self._is_used = True
         write_at: float | None = None
         is_urgent = False
         while True:
@@ -410,6 +462,48 @@ class Writer(_Worker):
                     item = self._thread.get(max(0.0, write_at - time.monotonic()))
             except queue.Empty:
                 return calls, False, False
+
+    def _wait(self) -> _QueuedJob[Any] | _Signal:
+        """
+        Wait for the next item, and check the file when that is due.
+
+        Raises:
+            queue.Empty: A background job is due, or the writer is idle and was parked.
+        """
+        while True:
+            now = time.monotonic()
+            if now >= self._look_at:
+                self._look(now)
+                if self._park(now):
+                    raise queue.Empty
+            try:
+                return self._thread.get(max(0.0, min(self._look_at, self._work_at) - now))
+            except queue.Empty:
+                if time.monotonic() >= self._work_at:
+                    raise
+
+    def _look(self, now: float) -> None:
+        """Check the file."""
+        self._look_at = now + LOOK_EVERY
+        if self._db is not None:
+            try:
+                self._watch(self._db)
+            except sqlite3.Error:  # the next job raises it
+                self._disconnect()
+
+    def _park(self, now: float) -> bool:
+        """Release memory and end the thread, if there was no job for some time; return whether it ends."""
+        if self._is_used:
+            self._is_used, self._release_at = False, now + IDLE
+        if now < self._release_at or self._is_doubtful or self._db is None or not self._leave():
+            return False
+        self._is_parked = True
+        with contextlib.suppress(StorageError, sqlite3.Error, OSError):  # then the present connection stays
+            fresh = self._connect()
+            self._disconnect()
+            self._db = fresh
+            self._background.forget()  # it may remember values that are valid for one connection only
+        return True
 
     def _write(self, calls: list[_QueuedJob[Any]]) -> None:
         """Run jobs and the piggybacked writes in one transaction."""
@@ -478,7 +572,11 @@ class Writer(_Worker):
             except Exception as error:  # noqa: BLE001 - raised in the caller of `do_outside`
                 call.error = self._failed(error)
 
-    def _do_background_jobs(self, *, is_idle: bool) -> float | None:
+    def _do_background_jobs(self, *, is_idle: bool) -> None:
+        pause = _RETRY if self._is_doubtful else self._work_in_background(is_idle=is_idle)
+        self._work_at = math.inf if pause is None else time.monotonic() + pause
+
+    def _work_in_background(self, *, is_idle: bool) -> float | None:
         if self._db is None:
             return None
         try:
@@ -490,6 +588,40 @@ class Writer(_Worker):
             _log.error("The journal's index or its retention has failed: %s.", type(error).__name__)
         self._background.forget()
         return _RETRY
+
+
+class _IdleWriters:
+    """The writers without a thread of their own, and the thread that tends them."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._writers: set[Writer] = set()
+        self._thread: threading.Thread | None = None
+
+    def add(self, writer: Writer) -> None:
+        """Tend a writer until it has a thread of its own again, or is closed."""
+        with self._guard:
+            self._writers.add(writer)
+            if self._thread is None or not self._thread.is_alive():  # it does not exist in a fork
+                self._thread = threading.Thread(target=self._tend, name="webwx idle journals", daemon=True)
+                self._thread.start()
+
+    def _tend(self) -> None:
+        while True:
+            time.sleep(LOOK_EVERY)
+            for writer in tuple(self._writers):
+                with self._guard:
+                    self._writers.discard(writer)  # before, because the writer may add itself again meanwhile
+                if writer.tend():
+                    with self._guard:
+                        self._writers.add(writer)
+            with self._guard:
+                if not self._writers:
+                    self._thread = None
+                    return
+
+
+_idle_writers = _IdleWriters()
 
 
 def _deliver(calls: list[_QueuedJob[Any]]) -> None:
