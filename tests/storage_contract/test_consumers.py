@@ -59,6 +59,23 @@ class TestGiving:
             await account.ingest(arrival(*messages(first, 1)))
             assert numbers(await consumer.take()) == [first]
 
+    async def test_an_entry_can_be_acknowledged_before_it_is_taken(self, journal: Journal) -> None:
+        account = await opened(journal)
+        first = await account.consumer("bot")
+        await account.ingest(arrival(*messages(1, 5)))
+        await first.take(4)
+        await first.close()
+        again = await account.consumer("bot")
+        for number in (2, 4, 4):
+            again.ack(number)
+        await again.flush()
+        assert numbers(await again.take()) == [1, 3, 5]
+        for number in (1, 3, 5):
+            again.ack(number)
+        await again.flush()
+        [position] = await account.consumers()
+        assert (position.acked, position.waiting) == (5, 0)
+
     async def test_each_consumer_has_its_own_cursor(self, account: AccountJournal) -> None:
         fast, slow = await account.consumer("fast"), await account.consumer("slow")
         await account.ingest(arrival(*messages(1, 5)))

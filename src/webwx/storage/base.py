@@ -432,7 +432,7 @@ class Consumer(Protocol):
         ...
 
     def ack(self, number: int) -> None:
-        """Acknowledge an entry: it is not delivered to this consumer again."""
+        """Acknowledge an entry, taken or not: it is not delivered to this consumer again."""
         ...
 
     def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> None:
