@@ -686,9 +686,9 @@ class LocalAccount:
         return AccountEvent(account=self.number, event=event, chat_name=names["chat"], sender_name=names["sender"])
 
     @contextlib.asynccontextmanager
-    async def consume(self, name: str) -> AsyncIterator[LocalConsumer]:
+    async def consume(self, name: str, *, follow: bool = True) -> AsyncIterator[LocalConsumer]:
         """Open a consumer: a reader with a stored position."""
-        async with self.client.subscribe(name) as subscription:
+        async with self.client.subscribe(name, follow=follow) as subscription:
             yield LocalConsumer(self, subscription)
 
     async def list_consumers(self) -> list[ConsumerPosition]:
@@ -720,17 +720,22 @@ class LocalConsumer:
     def __init__(self, account: LocalAccount, subscription: Subscription) -> None:
         self._account = account
         self._subscription = subscription
+        self._newest = account.newest
+        """Number of the newest event, as far as this consumer knows; a later one cannot be acknowledged."""
 
     async def take(self, limit: int = 100) -> list[AccountEvent]:
         """Return the next events; wait until an event has arrived."""
+        taken = await self._subscription.take(limit)
+        self._newest = max([self._newest, *(delivered.entry.number for delivered in taken)])
         return [
             msgspec.structs.replace(self._account.named(delivered.event), attempt=delivered.entry.attempt)
-            for delivered in await self._subscription.take(limit)
+            for delivered in taken
         ]
 
     def ack(self, number: int) -> None:
-        """Acknowledge an event by its number."""
-        self._subscription.ack(number)
+        """Acknowledge an event by its number; ignore the number of a later event."""
+        if number <= self._newest:
+            self._subscription.ack(number)
 
     async def flush(self) -> None:
         """Return once every acknowledgement is stored."""
@@ -738,11 +743,21 @@ class LocalConsumer:
 
     async def failed(self, number: int, error: str) -> int:
         """Store a failed attempt at an event, and return the number of failed attempts."""
+        self._require(number)
         return await self._subscription.failed(number, error)
 
     async def give_up(self, number: int, error: str) -> None:
         """Make an event a dead letter."""
+        self._require(number)
         await self._subscription.give_up(number, error)
+
+    async def close(self, *, unseen_from: int = 0) -> None:
+        """Store every acknowledgement and close the consumer."""
+        await self._subscription.close(unseen_from=unseen_from)
+
+    def _require(self, number: int) -> None:
+        if not 0 < number <= self._newest:
+            raise InvalidRequest(f"There is no event {number}.")
 
 
 def _sent(receipt: Receipt) -> Sent:

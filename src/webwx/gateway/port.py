@@ -149,7 +149,7 @@ class EventConsumer(Protocol):
         ...
 
     def ack(self, number: int) -> None:
-        """Acknowledge an event by its number; it is not delivered to this consumer again."""
+        """Acknowledge an event by its number, taken or not; it is not delivered to this consumer again."""
         ...
 
     async def flush(self) -> None:
@@ -162,6 +162,15 @@ class EventConsumer(Protocol):
 
     async def give_up(self, number: int, error: str) -> None:
         """Make an event a dead letter, which acknowledges it."""
+        ...
+
+    async def close(self, *, unseen_from: int = 0) -> None:
+        """
+        Store every acknowledgement and close the consumer; a second call does nothing.
+
+        Args:
+            unseen_from: Number of the first event that was taken and not handled; 0: all were handled.
+        """
         ...
 
 
@@ -427,8 +436,14 @@ class AccountPort(Protocol):
         """
         ...
 
-    def consume(self, name: str) -> AbstractAsyncContextManager[EventConsumer]:
-        """Open a consumer: a reader with a stored position."""
+    def consume(self, name: str, *, follow: bool = True) -> AbstractAsyncContextManager[EventConsumer]:
+        """
+        Open a consumer: a reader with a stored position.
+
+        Args:
+            name: Name of the consumer.
+            follow: False: `take` returns an empty list once no event waits.
+        """
         ...
 
     async def list_consumers(self) -> list[ConsumerPosition]:

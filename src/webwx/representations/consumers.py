@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -21,22 +21,57 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="hell
     """Numbers or names of the accounts; null: all."""
     types: list[str] = []
     """Types of events, or patterns of types; empty: all."""
+    follow: bool = True
+    """For a consumer: false ends with the frame `end` once no event waits."""
+    acknowledged: Annotated[list[int], msgspec.Meta(max_length=1000)] = []
+    """For a consumer: events that were acknowledged on a lost connection, perhaps without effect."""
 
 
 class Ack(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="ack", forbid_unknown_fields=True):
     """A message of a client with a consumer, which acknowledges an event."""
 
     number: int
+    """Number of the event; 0 for none."""
     confirm: bool = False
     """Whether to answer `acknowledged` once this and all earlier acknowledgements are stored."""
+
+
+_Error = Annotated[str, msgspec.Meta(max_length=1000)]
+
+
+class FailedAttempt(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="failed", forbid_unknown_fields=True
+):
+    """A message of a client with a consumer: an attempt at an event has failed. The answer is `failed`."""
+
+    number: int
+    error: _Error
+    """Type of the error and where it was raised; no private content."""
+
+
+class GivenUp(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="give_up", forbid_unknown_fields=True):
+    """A message of a client with a consumer, which makes an event a dead letter. The answer is `given_up`."""
+
+    number: int
+    error: _Error
+    """As in `failed`."""
+
+
+class Leave(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="leave", forbid_unknown_fields=True):
+    """The last message of a client with a consumer; the answer is `left` once every acknowledgement is stored."""
+
+    unseen_from: int = 0
+    """No handler has seen the events from this number on, so they are not marked as redelivered; 0: all were seen."""
 
 
 class EventFrame(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="event"):
     """An event for a client."""
 
     event: EventView
-    cursor: str
+    cursor: str = ""
     """Cursor after this event; empty for a consumer."""
+    attempt: int = 1
+    """For a consumer: the number of the attempt at this event."""
 
 
 class OtherFrame(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +85,10 @@ class OtherFrame(msgspec.Struct, frozen=True, kw_only=True):
         "webhook.failing",
         "webhook.test",
         "acknowledged",
+        "failed",
+        "given_up",
+        "end",
+        "left",
         "error",
     ]
     cursor: str | None = None

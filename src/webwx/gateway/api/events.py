@@ -22,12 +22,12 @@ from litestar.response import Stream
 
 from webwx.errors import WxError
 from webwx.gateway.api.accounts import view_of_account
+from webwx.gateway.api.consumer_socket import ConsumerSocket
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.event_reader import (
     EventReader,
     Reset,
     chosen_accounts,
-    is_wanted,
     patterns_of,
 )
 from webwx.gateway.api.parameters import (
@@ -42,17 +42,14 @@ from webwx.gateway.api.parameters import (
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.auth import Caller
 from webwx.gateway.open_streams import OpenStream
-from webwx.gateway.port import AccountEvent, AccountPort, AccountStatus, EventConsumer, GatewayPort
+from webwx.gateway.port import AccountEvent, AccountPort, AccountStatus, GatewayPort
 from webwx.gateway.problems import GatewayProblem, problem_of
 from webwx.gateway.webhook_notices import WebhookNotice, WebhookNotices, view_of_notice
-from webwx.representations.consumers import Ack, EventFrame, Hello, OtherFrame
-from webwx.representations.events import EventsView, type_of
+from webwx.representations.consumers import EventFrame, Hello, OtherFrame
+from webwx.representations.events import EventsView
 
 _LONGEST_WAIT = 25.0
 """Seconds for which a page may wait for an event."""
-
-_WINDOW = 500
-"""Maximum number of unacknowledged events that a consumer has been sent."""
 
 _GOING_AWAY = 1012
 """Close code of a WebSocket: the service restarts."""
@@ -183,7 +180,10 @@ async def socket_events(
             watched = notices.watch(caller.accounts if wanted is None else numbers)
             await _send_positioned(socket, port, numbers, hello, stream, watched)
         else:
-            await _send_consumed(socket, _only_account(port, numbers), hello, stream)
+            has_left = await _send_consumed(socket, _only_account(port, numbers), hello, stream)
+            if has_left:
+                await socket.close()
+                return
         stream.require_valid()
         await socket.close(_GOING_AWAY, "restart")
     except WebSocketDisconnect:
@@ -242,56 +242,19 @@ async def _send_positioned(
 
 async def _send_consumed(
     socket: WebSocket[Caller, None, State], account: AccountPort, hello: Hello, stream: OpenStream
-) -> None:
-    """Send the events of a consumer, and acknowledge those that the client names."""
-    async with account.consume(hello.consumer or "") as consumer:
+) -> bool:
+    """Send the events of a consumer until the client leaves or the server stops; return whether the client has left."""
+    async with account.consume(hello.consumer or "", follow=hello.follow) as consumer:
+        for number in hello.acknowledged:
+            consumer.ack(number)
+        await consumer.flush()
         await _send(socket, OtherFrame(op="ready"))
-        reading = _Consuming(socket, consumer, tuple(hello.types))
-        await _together(reading.send_all(), reading.receive_acknowledgements(), _ended(stream))
-
-
-class _Consuming:
-    """
-    Sends the events of one consumer to a client, and receives the acknowledgements.
-
-    Args:
-        socket: The client.
-        consumer: The open consumer.
-        types: Patterns of the types that the client reads; other events are acknowledged at once.
-    """
-
-    def __init__(self, socket: WebSocket[Caller, None, State], consumer: EventConsumer, types: tuple[str, ...]) -> None:
-        self._socket = socket
-        self._consumer = consumer
-        self._types = types
-        self._unacknowledged: set[int] = set()
-        self._has_room = asyncio.Event()
-        self._has_room.set()
-
-    async def send_all(self) -> None:
-        """Send events, and wait while too many are not acknowledged."""
-        while batch := await self._consumer.take():
-            for account_event in batch:
-                await self._has_room.wait()
-                if is_wanted(type_of(account_event.event), self._types):
-                    self._unacknowledged.add(account_event.event.number)
-                    if len(self._unacknowledged) >= _WINDOW:
-                        self._has_room.clear()
-                    await _send(self._socket, EventFrame(event=view_of_event(account_event), cursor=""))
-                else:
-                    self._consumer.ack(account_event.event.number)
-
-    async def receive_acknowledgements(self) -> None:
-        """Acknowledge each event that the client names; ignore events that were not sent to this client."""
-        while True:
-            ack = msgspec.json.decode(await self._socket.receive_text(), type=Ack)
-            if ack.number in self._unacknowledged:
-                self._unacknowledged.discard(ack.number)
-                self._consumer.ack(ack.number)
-                self._has_room.set()
-            if ack.confirm:
-                await self._consumer.flush()
-                await _send(self._socket, OtherFrame(op="acknowledged", data=ack.number))
+        client = ConsumerSocket(socket, consumer, hello)
+        await _together(client.send_all(), client.receive_all(), _ended(stream))
+        if client.unseen_from is None:
+            return False
+        await client.leave()
+        return True
 
 
 async def _send(socket: WebSocket[Caller, None, State], frame: EventFrame | OtherFrame) -> None:

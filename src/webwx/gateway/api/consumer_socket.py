@@ -1,0 +1,122 @@
+"""The WebSocket of a consumer: it sends the events, and receives what the client has done with them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from webwx.errors import WxError
+from webwx.gateway.api.event_reader import is_wanted
+from webwx.gateway.api.representations import view_of_event
+from webwx.gateway.problems import problem_of
+from webwx.representations.consumers import Ack, EventFrame, FailedAttempt, GivenUp, Hello, Leave, OtherFrame
+from webwx.representations.events import type_of
+
+if TYPE_CHECKING:
+    from litestar import WebSocket
+
+    from webwx.gateway.auth import Caller
+    from webwx.gateway.port import EventConsumer
+
+_WINDOW = 500
+"""Number of unacknowledged events at which a consumer is sent no more."""
+
+_REMEMBERED = 2 * _WINDOW
+"""Number of acknowledgements that are remembered because they came before their events were sent."""
+
+ClientFrame = Ack | FailedAttempt | GivenUp | Leave
+"""A message of a client."""
+
+
+class ConsumerSocket:
+    """
+    Sends the events of one consumer to a client, and stores what the client has done with them.
+
+    Args:
+        socket: The client.
+        consumer: The open consumer.
+        hello: The first message of the client. Events of types that it does not read are acknowledged at once.
+    """
+
+    def __init__(self, socket: WebSocket[Caller, None, Any], consumer: EventConsumer, hello: Hello) -> None:
+        self.unseen_from: int | None = None
+        """Number of the first event that the client has not handled, once it has left."""
+        self._socket = socket
+        self._consumer = consumer
+        self._types = tuple(hello.types)
+        self._follows = hello.follow
+        self._unacknowledged: set[int] = set()
+        self._early: deque[int] = deque(maxlen=_REMEMBERED)
+        """Events that were acknowledged before they were sent on this connection."""
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+
+    async def send_all(self) -> None:
+        """
+        Send events, and wait while too many are not acknowledged.
+
+        After `end`, wait for the acknowledgements of the client. Return if the account is closed here.
+        """
+        problem = None
+        try:
+            while batch := await self._consumer.take():
+                for account_event in batch:
+                    number = account_event.event.number
+                    await self._has_room.wait()
+                    if number in self._early:
+                        self._early.remove(number)
+                        continue
+                    if not is_wanted(type_of(account_event.event), self._types):
+                        self._consumer.ack(number)
+                        continue
+                    self._unacknowledged.add(number)
+                    if len(self._unacknowledged) >= _WINDOW:
+                        self._has_room.clear()
+                    await self._send(EventFrame(event=view_of_event(account_event), attempt=account_event.attempt))
+            if self._follows:
+                return
+        except WxError as error:
+            problem = problem_of(error)
+        await self._send(OtherFrame(op="end", data=problem))
+        await asyncio.get_running_loop().create_future()
+
+    async def receive_all(self) -> None:
+        """Receive the messages of the client until it leaves."""
+        while True:
+            match msgspec.json.decode(await self._socket.receive_text(), type=ClientFrame):
+                case Ack() as ack:
+                    if ack.number:
+                        self._consumer.ack(ack.number)
+                        self._settle(ack.number)
+                    if ack.confirm:
+                        await self._consumer.flush()
+                        await self._send(OtherFrame(op="acknowledged", data=ack.number))
+                case FailedAttempt(number=number, error=error):
+                    failures = await self._consumer.failed(number, error)
+                    await self._send(OtherFrame(op="failed", data=failures))
+                case GivenUp(number=number, error=error):
+                    await self._consumer.give_up(number, error)
+                    self._settle(number)
+                    await self._send(OtherFrame(op="given_up", data=number))
+                case Leave(unseen_from=unseen_from):
+                    self.unseen_from = unseen_from
+                    return
+
+    def _settle(self, number: int) -> None:
+        """Note that the client is done with an event."""
+        if number in self._unacknowledged:
+            self._unacknowledged.discard(number)
+            self._has_room.set()
+        else:
+            self._early.append(number)
+
+    async def leave(self) -> None:
+        """Close the consumer, and confirm it to the client."""
+        await self._consumer.close(unseen_from=self.unseen_from or 0)
+        await self._send(OtherFrame(op="left"))
+
+    async def _send(self, frame: EventFrame | OtherFrame) -> None:
+        await self._socket.send_text(msgspec.json.encode(frame).decode())
