@@ -212,10 +212,16 @@ def remote_components(
 
     calls = GatewayCalls(gateway, key, account, make_transport, timeouts.retry)
     session, contacts, history = RemoteSession(calls, clock), RemoteContacts(calls), RemoteHistory(calls)
+    events = RemoteEvents(calls, timeouts.retry)
     messages = RemoteMessages(calls, history)
+
+    async def close() -> None:
+        await events.close()
+        await calls.close()
+
     return Components(
         describe=lambda: repr(calls),
-        close=calls.close,
+        close=close,
         session=session,
         login=RemoteLogin(session),
         book=Missing(),
@@ -230,7 +236,7 @@ def remote_components(
         recalled=RemoteRecalled(calls),
         dead_letters=RemoteDeadLetters(calls),
         consumers=Missing(),
-        events=RemoteEvents(calls, timeouts.retry),
+        events=events,
         limiter=Missing(),
         measurements=Missing(),
     )

@@ -48,8 +48,9 @@ class EventSource:
         if self._pending is not None:
             return fetched_stream(self._session, self._sync, self._pending, include_all=include_all, follow=follow)
         return stored_stream(
-            self._session, self.subscribe(consumer, follow=follow, shows=False), include_all=include_all
-        )
+            self.subscribe(consumer, follow=follow, shows=False), include_all=include_all,
+            require_login=self._session.login.require,
+        )  # fmt: skip
 
     def subscribe(self, consumer: str, *, follow: bool, shows: bool) -> Subscription:
         """Return a subscription of a consumer, not yet opened."""

@@ -84,14 +84,16 @@ class _Shown:
         self.last, self.highest = number, max(number, self.highest)
 
 
-def stored_stream(session: ClientSession, subscription: Subscription, *, include_all: bool) -> EventStream:
+def stored_stream(
+    subscription: Subscription, *, include_all: bool, require_login: Callable[[], object] = lambda: None
+) -> EventStream:
     """
     Return a stream of the events of a subscription.
 
     Args:
-        session: The account's session.
         subscription: The subscription, not yet opened.
         include_all: False leaves out activity of the phone and changes of contacts.
+        require_login: Called before the subscription is opened; raises an error if there is no login.
     """
     shown = _Shown()
 
@@ -100,13 +102,13 @@ def stored_stream(session: ClientSession, subscription: Subscription, *, include
             subscription.ack(shown.last)
             await subscription.flush()
 
-    return EventStream(_stored_events(session, subscription, shown, include_all=include_all), ack)
+    return EventStream(_stored_events(subscription, shown, include_all, require_login), ack)
 
 
 async def _stored_events(
-    session: ClientSession, subscription: Subscription, shown: _Shown, *, include_all: bool
+    subscription: Subscription, shown: _Shown, include_all: bool, require_login: Callable[[], object]
 ) -> AsyncGenerator[Event, None]:
-    session.login.require()
+    require_login()
     await _others_end()
     await subscription.open()
     try:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from webwx.client.delivered import Delivered
     from webwx.client.journal_reader import JournalReader
+    from webwx.client.remote.gateway_reader import GatewayReader
     from webwx.storage.base import AccountJournal, ConversationRow
 
 
@@ -26,7 +27,7 @@ class Subscription:
         reader: Reads the events.
     """
 
-    def __init__(self, reader: JournalReader) -> None:
+    def __init__(self, reader: JournalReader | GatewayReader) -> None:
         self.name: str = reader.name
         self._reader = reader
 

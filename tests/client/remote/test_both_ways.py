@@ -11,6 +11,7 @@ import pytest
 from tests.gateway.api.test_messages import PNG
 
 from webwx.errors import (
+    AlreadyRunning,
     EmptyText,
     InvalidRequest,
     NoSuchFile,
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Sandbox
 
     from webwx.client.client import AsyncClient
+    from webwx.client.delivered import Delivered
     from webwx.client.stream import EventStream
+    from webwx.client.subscription import Subscription
     from webwx.model.messages import Event
 
 
@@ -105,6 +108,76 @@ async def test_events_are_read_by_a_consumer_that_continues_where_it_was(client:
     assert await client.read_events(since=second.time + 3600) == []
     assert await client.find_message(first.message_id) == first
     assert await client.find_message("0") is None
+
+
+async def take_texts(subscription: Subscription, *wanted: str) -> list[Delivered]:
+    """Take events until these texts have arrived; acknowledge all others."""
+    found: list[Delivered] = []
+    async with asyncio.timeout(20):
+        while len(found) < len(wanted):
+            for each in await subscription.take():
+                if isinstance(each.event, TextMessage) and each.event.text in wanted:
+                    found.append(each)
+                else:
+                    subscription.ack(each.entry.number)
+    return found
+
+
+async def test_a_subscription_is_acknowledged_by_number_in_any_order(client: AsyncClient, sandbox: Sandbox) -> None:
+    await begin_reader(client, sandbox)
+    async with client.subscribe("reader") as subscription:
+        for text in ("one", "two", "three"):
+            sandbox.say("ahua", "me", text)
+        one, two, three = await take_texts(subscription, "one", "two", "three")
+        assert [each.event.text for each in (one, two, three)] == ["one", "two", "three"]  # type: ignore[attr-defined]
+        assert (one.entry.attempt, one.event.redelivered) == (1, False)
+        assert one.entry.number == one.event.number < two.entry.number < three.entry.number
+        assert (one.entry.message_id, one.entry.chat) == (one.event.message_id, one.event.chat)  # type: ignore[attr-defined]
+        with pytest.raises(AlreadyRunning):
+            await client.subscribe("reader").open()
+        subscription.ack(three.entry.number)
+        assert await subscription.failed(one.entry.number, "ValueError") == 1
+        assert await subscription.failed(one.entry.number, "ValueError") == 2
+        await subscription.give_up(two.entry.number, "ValueError")
+        await subscription.flush()
+
+    [letter] = await client.list_dead_letters(consumer="reader")
+    assert (letter.event.number, letter.error) == (two.entry.number, "ValueError")
+    async with client.subscribe("reader") as subscription:
+        [again] = await take_texts(subscription, "one")
+        assert (again.entry.number, again.event.redelivered, again.entry.attempt) == (one.entry.number, True, 4)
+        subscription.ack(again.entry.number)
+        assert await client.revive(two.entry.number, consumer="reader")
+        [revived] = await take_texts(subscription, "two")
+        subscription.ack(revived.entry.number)
+    assert await client.list_dead_letters(consumer="reader") == []
+
+
+async def test_events_that_no_handler_has_seen_are_not_marked_when_they_come_again(
+    client: AsyncClient, sandbox: Sandbox
+) -> None:
+    await begin_reader(client, sandbox)
+    async with client.subscribe("reader") as subscription:
+        for text in ("seen", "unseen"):
+            sandbox.say("ahua", "me", text)
+        seen, unseen = await take_texts(subscription, "seen", "unseen")
+        subscription.ack(seen.entry.number)
+        await subscription.close(unseen_from=unseen.entry.number)
+    async with client.subscribe("reader") as subscription:
+        [again] = await take_texts(subscription, "unseen")
+        assert (again.entry.number, again.event.redelivered) == (unseen.entry.number, False)
+
+
+async def test_one_that_does_not_follow_ends_after_what_waits(client: AsyncClient, sandbox: Sandbox) -> None:
+    await begin_reader(client, sandbox)
+    sandbox.say("ahua", "me", "it waits")
+    async with asyncio.timeout(20):
+        found = [getattr(event, "text", "") async for event in client.events("reader", follow=False)]
+        assert "it waits" in found
+        assert [event async for event in client.events("reader", follow=False)] == []
+        async with client.subscribe("reader", follow=False) as subscription:
+            assert await subscription.take() == []
+        await client.wait_for_kept()
 
 
 async def test_a_picture_is_received_forwarded_and_seen_after_its_recall(

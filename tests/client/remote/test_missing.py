@@ -20,16 +20,13 @@ async def test_every_missing_method_raises_the_same_error_without_a_request() ->
             lambda: client.rate_limit_state(),
             lambda: client.purge_history(before=1),
             lambda: client.logout(),
-            lambda: client.wait_for_kept(),
             lambda: client.download("123"),
             lambda: client.send_sticker("a", "0" * 32),
         ):
             with pytest.raises(NotThroughGateway):
                 await call()
         for begin in (
-            lambda: client.subscribe("a"),
             lambda: client.contacts,
-            lambda: client.events(follow=False),
             lambda: client.export_history(),
         ):
             with pytest.raises(NotThroughGateway):
