@@ -72,7 +72,7 @@ class GatewayReader:
         self._backoff = Backoff(retry_after)
         self._work: asyncio.Task[None] | None = None
         """Receives events; None: the reader is not open."""
-        self._connection: _Connection | None = None
+        self._connection: _Lease | None = None
         """The present connection, once the gateway has opened the consumer; None: there is none."""
         self._has_opened = False
         """Whether the gateway has opened the consumer."""
@@ -233,7 +233,7 @@ class GatewayReader:
             hello = Hello(consumer=self.name, accounts=[account], follow=self._follows, acknowledged=repeated)
             await socket.send(msgspec.json.encode(hello).decode())
             self._arrived.clear()  # they are delivered again
-            async with _Connection(socket) as connection:
+            async with _Lease(socket) as connection:
                 try:
                     while (text := await socket.receive()) is not None:
                         frame = _frame_of(text)
@@ -252,7 +252,7 @@ class GatewayReader:
                     if self._connection is not None:
                         self._connection, self._lost_at = None, asyncio.get_running_loop().time()
 
-    def _begin(self, connection: _Connection, repeated: Collection[int]) -> None:
+    def _begin(self, connection: _Lease, repeated: Collection[int]) -> None:
         """Use a connection on which the gateway has opened the consumer, and stored repeated acknowledgements."""
         for number in repeated:
             self._unconfirmed.pop(number, None)
@@ -275,9 +275,9 @@ class GatewayReader:
         self._arrived.append(Delivered(entry, event))
 
 
-class _Connection:
+class _Lease:
     """
-    A connection on which the consumer is open: messages are sent in order, and their answers come in the same order.
+    The lease of a consumer, which is a connection: messages are sent in order, and their answers come in this order.
 
     Args:
         socket: The connection.
@@ -289,7 +289,7 @@ class _Connection:
         self._answers: deque[asyncio.Future[object]] = deque()
         self._sending: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> _Connection:
+    async def __aenter__(self) -> _Lease:
         self._sending = asyncio.ensure_future(self._send_all())
         return self
 
