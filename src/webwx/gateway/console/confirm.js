@@ -1,7 +1,9 @@
 // A question before an action that cannot be undone.
 
+import { call } from "./api.js";
 import { button, h } from "./dom.js";
 import { dialog } from "./overlays.js";
+import { go } from "./place.js";
 import { t } from "./words.js";
 
 /** Ask, and call `doing` when the button with `words` is clicked; the button Cancel has the focus. */
@@ -22,4 +24,17 @@ export function confirm(frame, { title, hint, words }, doing) {
       ),
     ),
   ]);
+}
+
+/** Make a button that asks, deletes what is at a path of the API, and then shows the screen with the others. */
+export function deleteButton(frame, question, path, screen) {
+  return button(
+    question.words,
+    () =>
+      confirm(frame, question, async () => {
+        await call("DELETE", path);
+        go(screen);
+      }),
+    { kind: "is-danger" },
+  );
 }

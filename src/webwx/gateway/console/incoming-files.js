@@ -1,7 +1,7 @@
 // The screen of the incoming files: rules that save them to a folder, and the outcomes for the latest files.
 
 import { call } from "./api.js";
-import { confirm } from "./confirm.js";
+import { deleteButton } from "./confirm.js";
 import { copyable } from "./copyable.js";
 import { deadLetters } from "./dead-letters.js";
 import { button, fill, h, keepFocus } from "./dom.js";
@@ -110,18 +110,11 @@ function oneRule(frame, id) {
             frame.act(() => openRuleForm(frame, root, rule, (changed) => showCard(changed, root))),
           ),
           toggle,
-          button(
-            t("remove"),
-            () =>
-              confirm(
-                frame,
-                { title: t("removeTitle", { name: rule.name }), hint: t("removeHint"), words: t("remove") },
-                async () => {
-                  await call("DELETE", path);
-                  go("files");
-                },
-              ),
-            { kind: "is-danger" },
+          deleteButton(
+            frame,
+            { title: t("removeTitle", { name: rule.name }), hint: t("removeHint"), words: t("remove") },
+            path,
+            "files",
           ),
         ),
       ),

@@ -1,11 +1,11 @@
 // The screen of the receivers, "send to my phone": the list, and for each one its recipes, a test and a new address.
 
 import { call, Problem } from "./api.js";
-import { confirm } from "./confirm.js";
+import { confirm, deleteButton } from "./confirm.js";
 import { button, fill, h } from "./dom.js";
 import { fallback } from "./fallback.js";
 import { dialog, empty } from "./overlays.js";
-import { addressOf, go } from "./place.js";
+import { addressOf } from "./place.js";
 import { openReceiverForm } from "./receiver-form.js";
 import { recipes } from "./receiver-recipes.js";
 import { t } from "./receivers-words.js";
@@ -125,18 +125,11 @@ function oneReceiver(frame, id) {
             async () => showAddress(await call("POST", `${route}/rotate`)),
           ),
         ),
-        button(
-          t("remove"),
-          () =>
-            confirm(
-              frame,
-              { title: t("removeTitle", { name: receiver.name }), hint: t("removeHint"), words: t("remove") },
-              async () => {
-                await call("DELETE", route);
-                go("receivers");
-              },
-            ),
-          { kind: "is-danger" },
+        deleteButton(
+          frame,
+          { title: t("removeTitle", { name: receiver.name }), hint: t("removeHint"), words: t("remove") },
+          route,
+          "receivers",
         ),
       ),
     );

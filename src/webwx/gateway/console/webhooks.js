@@ -1,14 +1,14 @@
 // The screen of the webhooks: the list, and for each webhook its deliveries and its dead letters.
 
 import { call, Problem } from "./api.js";
-import { confirm } from "./confirm.js";
+import { confirm, deleteButton } from "./confirm.js";
 import { copyable } from "./copyable.js";
 import { deadLetters } from "./dead-letters.js";
 import { deliveries } from "./deliveries.js";
 import { button, fill, h, keepFocus } from "./dom.js";
 import { live } from "./live.js";
 import { dialog, empty } from "./overlays.js";
-import { addressOf, go } from "./place.js";
+import { addressOf } from "./place.js";
 import { load } from "./states.js";
 import { table } from "./table.js";
 import { openWebhookForm } from "./webhook-form.js";
@@ -117,18 +117,11 @@ function oneWebhook(frame, id) {
             ),
           ),
           toggle,
-          button(
-            t("remove"),
-            () =>
-              confirm(
-                frame,
-                { title: t("removeTitle", { name: webhook.name }), hint: t("removeHint"), words: t("remove") },
-                async () => {
-                  await call("DELETE", path);
-                  go("webhooks");
-                },
-              ),
-            { kind: "is-danger" },
+          deleteButton(
+            frame,
+            { title: t("removeTitle", { name: webhook.name }), hint: t("removeHint"), words: t("remove") },
+            path,
+            "webhooks",
           ),
         ),
       ),
