@@ -77,6 +77,20 @@ async def test_the_command_of_every_kind_sends_a_message(console: Any, gateway: 
     assert count >= len(RECEIVERS) - 1  # GitHub's requests need a signature
 
 
+async def test_the_recipe_of_github_has_the_fields_of_its_form_in_both_languages(console: Any) -> None:
+    await open_screen(console, "Receivers")
+    made = await create(console, "github", "repository")
+    address = await made.get_by_label("Address", exact=True).inner_text()
+    assert await made.get_by_label("Payload URL", exact=True).inner_text() == address
+    assert await made.get_by_label("Content type", exact=True).inner_text() == "application/json"
+    await made.get_by_text("as Secret the secret of signatures of this receiver").wait_for()
+    await made.get_by_role("button", name="Close").last.click()
+    await button(console, "中文").click()
+    await console.get_by_role("link", name="repository").click()
+    await console.get_by_text("Secret 填写此接收器的签名密钥").wait_for()
+    assert await console.get_by_label("Content type", exact=True).inner_text() == "application/json"
+
+
 async def test_a_receiver_that_cannot_be_created_is_explained(console: Any) -> None:
     await open_screen(console, "Receivers")
     await button(console, "New receiver").click()

@@ -111,7 +111,8 @@ const RECIPES = {
   ],
 
   github: ({ url }) => [
-    ["GitHub, Settings, Webhooks: Payload URL", url],
+    ["Payload URL", url],
+    ["Content type", "application/json"],
     [
       "gh",
       lines(
@@ -132,6 +133,9 @@ const RECIPES = {
     ["Knative, Trigger", lines("spec:", "  subscriber:", `    uri: ${url}`)],
   ],
 };
+
+/** Names of the words that explain the recipes of a kind. */
+const HINTS = { github: "githubHint" };
 
 const ALERT = {
   status: "firing",
@@ -155,6 +159,7 @@ export function recipes(kind, { token, path, hook }) {
     "div",
     { class: "recipes" },
     copyable(t("address"), at.url),
+    HINTS[kind] && h("p", { class: "hint" }, t(HINTS[kind])),
     (RECIPES[kind]?.(at) ?? []).map(([tool, text]) => copyable(tool, text)),
     hook !== path && copyable(t("otherAddress"), base + hook),
   );

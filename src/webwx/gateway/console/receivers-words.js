@@ -55,6 +55,10 @@ export const t = wordsOf({
     "TOKEN stands for the token, which was shown when the receiver was created. Replace the address to see a new one.",
     "TOKEN 代表创建时显示过的令牌。更换地址可得到新的令牌。",
   ],
+  githubHint: [
+    "In the repository on GitHub: Settings, Webhooks, Add webhook. Enter the payload URL and the content type below, and as Secret the secret of signatures of this receiver, or nothing if it has none. GitHub has to reach the gateway, so it needs a name and TLS. Gitea and GitLab have the same fields.",
+    "在 GitHub 仓库中打开 Settings → Webhooks → Add webhook，填写下面的 Payload URL 与 Content type；Secret 填写此接收器的签名密钥，没有则留空。GitHub 必须能访问网关，因此需要域名与 TLS。Gitea 与 GitLab 的表单相同。",
+  ],
   signed: ["Requests need a valid signature.", "请求必须带有有效签名。"],
   heldHint: ["Messages are kept while the account is logged out.", "账号退出登录时保留消息。"],
   refusedHint: ["Messages are refused while the account is logged out.", "账号退出登录时拒绝消息。"],
