@@ -146,35 +146,3 @@ def test_a_password_in_the_option_is_refused_and_not_repeated(shell: Shell) -> N
     assert refused.code == 2
     assert "PGPASSFILE" in refused.sentence
     assert PASSWORD not in refused.stderr
-
-
-@pytest.mark.verify
-def test_a_journal_is_copied_into_the_database_and_back(me: Shell, schema: TemporarySchema, tmp_path: Path) -> None:
-    path = me.settings.journal_path
-    assert me.run("send", "filehelper", "before the copy").code == 0
-    in_database = {"WEBWX_STORAGE": schema.url, "WEBWX_PASSPHRASE": "three words long"}
-
-    copied = me.run("journal", "import", str(path), "--json", **in_database)
-    assert (copied.line["verified"], copied.line["accounts"], copied.line["rows"]["outbox"]) == (True, 1, 1)
-    assert copied.line["place"] == str(path)
-    assert [each["text"] for each in me.run("outbox", "--json", **in_database).lines] == ["before the copy"]
-    again = me.run("journal", "copy", schema.url)
-    assert again.code == 1
-    assert "has a journal of this account already" in again.sentence
-
-    back = me.run("journal", "copy", str(tmp_path / "back.journal"), **in_database)
-    assert back.code == 0
-    assert back.stdout.endswith("both journals hold the same.\n")
-    (tmp_path / "back.journal").replace(path)
-    assert [each["text"] for each in me.run("outbox", "--json").lines] == ["before the copy"]
-
-
-def test_a_copy_needs_a_file_and_a_database(me: Shell, tmp_path: Path) -> None:
-    refused = me.run("journal", "copy", str(tmp_path / "copy.journal"))
-    assert (refused.code, refused.stdout) == (2, "")
-    assert "between a file and a PostgreSQL database" in refused.sentence
-    absent = me.run("journal", "import", str(tmp_path / "absent"), WEBWX_STORAGE="postgresql://db.test/webwx")
-    assert absent.code == 2
-    typed = me.run("journal", "copy", f"postgresql://me:{PASSWORD}@db.test/webwx")
-    assert typed.code == 2
-    assert PASSWORD not in typed.stderr

@@ -14,24 +14,20 @@ import msgspec
 
 from webwx.cli.exits import BadInput, CommandFailed
 from webwx.cli.history import DATED, people_in
+from webwx.cli.journal_copy import copy, import_journal
 from webwx.cli.messages import clock_time, describe
 from webwx.cli.names import complete_chats, whom
 from webwx.cli.options import example_text, limit_option, with_common_options
 from webwx.cli.output import printable, printable_json
-from webwx.cli.progress import shown_rows
 from webwx.cli.session import Session, command
 from webwx.cli.times import EXAMPLES, Moment
 from webwx.model.serialization import to_builtins
 from webwx.protocol.codec import clean_text
-from webwx.storage.database_url import check_typed_url, describe_database, is_database_url
-from webwx.storage.open import open_journal_file, open_storage, open_transfer
-from webwx.storage.transfer import copy_journal, release
+from webwx.storage.database_url import describe_database
+from webwx.storage.open import open_journal_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from webwx.storage.account_folder import LoginName
-    from webwx.storage.base import Journal
 
 _ALL_SENDS = 2**62
 
@@ -177,88 +173,8 @@ async def backup(session: Session, file: Path) -> None:
     session.output.result(f"The journal is copied to {file}.", path=str(file))
 
 
-@command(
-    "import",
-    group=journal,
-    examples=(
-        "webwx journal import ~/.local/state/webwx/logins/wx.qq.com.journal --storage postgresql://db/webwx",
-        "webwx journal import postgresql://webwx@db/webwx",
-    ),
-)
-@click.argument("source", metavar="FROM")
-async def import_journal(session: Session, source: str) -> None:
-    """
-    Copy a journal from FROM into the storage of this login, and verify the copy.
-
-    FROM is the file of a journal, if this login is stored in a PostgreSQL database, or else the URL of a database.
-    Copies everything or nothing: messages, sends, contacts, identities, positions and dead letters of consumers,
-    conversations, timers and archived media. Nothing may use either journal meanwhile. Saved logins are not copied.
-    """
-    await _copy(session, _end_of(source), _own_end(session), "from")
-
-
-@command(
-    "copy",
-    group=journal,
-    examples=("webwx journal copy postgresql://webwx@db/webwx", "webwx journal copy me.journal"),
-)
-@click.argument("target", metavar="TO")
-async def copy(session: Session, target: str) -> None:
-    """
-    Copy the journal of this login to TO, and verify the copy.
-
-    TO is the URL of a PostgreSQL database, or a new file if this login is stored in a database. Copies everything or
-    nothing, as 'webwx journal import' does.
-    """
-    await _copy(session, _own_end(session), _end_of(target), "to")
-
-
-def _own_end(session: Session) -> Path | str:
-    return session.settings.storage or session.settings.journal_path
-
-
-def _end_of(typed: str) -> Path | str:
-    if not is_database_url(typed):
-        return Path(typed)
-    check_typed_url(typed, "an argument")
-    return typed
-
-
-async def _copy(session: Session, source: Path | str, target: Path | str, direction: str) -> None:
-    if isinstance(source, str) == isinstance(target, str):
-        raise BadInput("A journal is copied between a file and a PostgreSQL database; pass --storage or a URL.")
-    if isinstance(source, Path) and not source.is_file():  # noqa: ASYNC240 - it takes no time
-        raise BadInput(f"There is no journal {str(source)!r}.")
-    name = session.settings.login_name
-    await _release(source, name)
-    with shown_rows() as show:
-        copied = await copy_journal(open_transfer(source, name), open_transfer(target, name), show)
-    rows = {table: sum(each[table] for each in copied) for table in copied[0]}
-    other = source if direction == "from" else target
-    place = describe_database(other) if isinstance(other, str) else str(other)
-    session.output.result(
-        f"{rows['entries']:,} events, {rows['outbox']:,} sends, {rows['consumers']:,} consumers, "
-        f"{rows['identities']:,} identities and {rows['files']:,} files are copied {direction} {place}; "
-        "both journals hold the same.",
-        accounts=len(copied), rows=rows, place=place, verified=True,
-    )  # fmt: skip
-    session.output.remark("Run 'webwx login' where you continue, and no longer use the other journal.")
-
-
-async def _release(source: Path | str, name: LoginName) -> None:
-    """Store what is pending in the source; raise if a process uses it."""
-    if isinstance(source, Path):
-        journal: Journal = open_journal_file(source, retention_days=0)
-        try:
-            await release(journal)
-        finally:
-            await journal.close()
-        return
-    storage = open_storage(source, retention_days=0)
-    try:
-        await release(storage.journal(name))
-    finally:
-        await storage.close()
+journal.add_command(import_journal)
+journal.add_command(copy)
 
 
 _consumer = click.option(

@@ -1,0 +1,178 @@
+"""`webwx journal import` and `webwx journal copy`: an account changes between files and a PostgreSQL database."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from webwx.cli.exits import BadInput
+from webwx.cli.progress import shown_rows
+from webwx.cli.session import Session, command
+from webwx.storage.database_url import check_typed_url, describe_database, is_database_url
+from webwx.storage.encryption import read_sealed
+from webwx.storage.login import LoginFile
+from webwx.storage.open import open_journal_file, open_storage, open_transfer
+from webwx.storage.transfer import copy_journal, release
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from webwx.settings import Settings
+    from webwx.storage.base import Journal, LoginStore
+
+_with_login = click.option(
+    "--with-login", is_flag=True, help="Move the saved login as well, so that no new login is necessary."
+)
+
+
+@command(
+    "import",
+    examples=(
+        "webwx journal import ~/.local/state/webwx/logins/wx.qq.com.journal --storage postgresql://db/webwx",
+        "webwx journal import postgresql://webwx@db/webwx --with-login",
+    ),
+)
+@click.argument("source", metavar="FROM")
+@_with_login
+async def import_journal(session: Session, source: str, with_login: bool) -> None:
+    """
+    Copy a journal from FROM into the storage of this login, and verify the copy.
+
+    FROM is the file of a journal, if this login is stored in a PostgreSQL database, or else the URL of a database.
+    Copies everything or nothing: messages, sends, contacts, identities, positions and dead letters of consumers,
+    conversations, timers and archived media. Nothing may use either journal meanwhile.
+    """
+    other = _typed(source)
+    await _copy(session, other, _own(session.settings), other, with_login=with_login)
+
+
+@command(
+    "copy",
+    examples=("webwx journal copy postgresql://webwx@db/webwx --with-login", "webwx journal copy me.journal"),
+)
+@click.argument("target", metavar="TO")
+@_with_login
+async def copy(session: Session, target: str, with_login: bool) -> None:
+    """
+    Copy the journal of this login to TO, and verify the copy.
+
+    TO is the URL of a PostgreSQL database, or a new file if this login is stored in a database. Copies everything or
+    nothing, as 'webwx journal import' does.
+    """
+    other = _typed(target)
+    await _copy(session, _own(session.settings), other, other, with_login=with_login)
+
+
+def _own(settings: Settings) -> Path | str:
+    return settings.storage or settings.journal_path
+
+
+def _typed(place: str) -> Path | str:
+    if not is_database_url(place):
+        return Path(place)
+    check_typed_url(place, "an argument")
+    return place
+
+
+async def _copy(
+    session: Session, source: Path | str, target: Path | str, other: Path | str, *, with_login: bool
+) -> None:
+    if isinstance(source, str) == isinstance(target, str):
+        raise BadInput("A journal is copied between a file and a PostgreSQL database; pass --storage or a URL.")
+    if isinstance(source, Path) and not source.is_file():  # noqa: ASYNC240 - it takes no time
+        raise BadInput(f"There is no journal {str(source)!r}.")
+    name = session.settings.login_name
+    async with AsyncExitStack() as stack:
+        moved = None
+        if with_login:
+            moved = await stack.enter_async_context(_moved_login(session.settings, source, target))
+        await _release(session.settings, source)
+        with shown_rows() as show:
+            copied = await copy_journal(open_transfer(source, name), open_transfer(target, name), show)
+    rows = {table: sum(each[table] for each in copied) for table in copied[0]}
+    place = describe_database(other) if isinstance(other, str) else str(other)
+    direction = "from" if other is source else "to"
+    session.output.result(
+        f"{rows['entries']:,} events, {rows['outbox']:,} sends, {rows['consumers']:,} consumers, "
+        f"{rows['identities']:,} identities and {rows['files']:,} files are copied {direction} {place}; "
+        "both journals hold the same.",
+        accounts=len(copied), rows=rows, place=place, verified=True, login=bool(moved),
+    )  # fmt: skip
+    then = "The login was moved." if moved else "Run 'webwx login' where you continue."
+    session.output.remark(f"{then} Do not use the other journal any more.")
+
+
+@asynccontextmanager
+async def _moved_login(settings: Settings, source: Path | str, target: Path | str) -> AsyncIterator[bool]:
+    """
+    Hold a saved login while its journal is copied, and move it if the block succeeds.
+
+    Yields whether there is a login.
+
+    Raises:
+        AlreadyRunning: A process syncs it.
+        BadInput: The target has a login.
+    """
+    async with _old_login(settings, source) as old, _login_at(settings, target) as new, old.syncing():
+        saved = await old.load()
+        if await new.load() is not None:
+            raise BadInput("There is a saved login at the target; run 'webwx logout' there, or omit --with-login.")
+        await new.prepare()
+        yield saved is not None
+        if saved is not None:
+            await new.save(saved)
+            await new.save_contacts(await old.load_contacts())
+            await old.clear()
+
+
+@asynccontextmanager
+async def _old_login(settings: Settings, place: Path | str) -> AsyncIterator[LoginStore]:
+    """Return the saved login beside a journal; the passphrase is that of the other one if this one has none."""
+    if isinstance(place, Path) and not _is_encrypted(place.with_suffix(".json")):
+        yield LoginFile(place.with_suffix(".json"))
+        return
+    async with _login_at(settings, place) as login:
+        yield login
+
+
+def _is_encrypted(path: Path) -> bool:
+    try:
+        return read_sealed(path.read_bytes()) is not None
+    except OSError:  # reported when the login is loaded
+        return False
+
+
+@asynccontextmanager
+async def _login_at(settings: Settings, place: Path | str) -> AsyncIterator[LoginStore]:
+    """Return the place of a saved login beside a journal, encrypted as configured."""
+    if isinstance(place, Path) and place != settings.journal_path:
+        yield LoginFile(place.with_suffix(".json"), passphrase=settings.passphrase)
+        return
+    storage = open_storage(
+        place if isinstance(place, str) else settings.home,
+        passphrase=settings.passphrase,
+        passphrase_from=settings.passphrase_from,
+    )
+    try:
+        yield storage.login(settings.login_name)
+    finally:
+        await storage.close()
+
+
+async def _release(settings: Settings, source: Path | str) -> None:
+    """Store what is pending in the source; raise if a process uses it."""
+    if isinstance(source, Path):
+        journal: Journal = open_journal_file(source, retention_days=0)
+        try:
+            await release(journal)
+        finally:
+            await journal.close()
+        return
+    storage = open_storage(source, retention_days=0)
+    try:
+        await release(storage.journal(settings.login_name))
+    finally:
+        await storage.close()
