@@ -29,6 +29,7 @@ from webwx.bot.loop_guard import MAX_REPLIES
 from webwx.bot.one_shot_timers import OneShotTimers, TimerCounts
 from webwx.bot.router import Router, check_commands
 from webwx.bot.running_accounts import RunningAccounts
+from webwx.bot.side_by_side import until_all_end, until_first_ends
 from webwx.bot.signatures import check_injectable, check_signature, name_of
 from webwx.bot.state_timeouts import StateTimeouts
 from webwx.bot.threads import THREADS, is_asynchronous
@@ -425,7 +426,7 @@ class Bot(Router, TimerRegistry):
                 )  # fmt: skip
                 work.append(timers.run())
             try:
-                await _until_first_ends(*work)
+                await until_first_ends(*work)
             finally:
                 await subscription.close(unseen_from=queues.last_handled + 1)
 
@@ -545,7 +546,7 @@ async def start(
             account_name = bot._account_name(client)
             if account_name is not None:
                 accounts.add(account_name, shared[key].client)
-        await _until_all_end(
+        await until_all_end(
             *(
                 _log_end(
                     bot,
@@ -686,33 +687,3 @@ async def _log_end(bot: Bot, work: Coroutine[Any, Any, None], *, is_one_of_sever
             why = str(error) if isinstance(error, WxError) else describe(error)
             _log.error("%s has ended; the other bots continue: %s", bot.name, why)
         raise
-
-
-async def _until_first_ends(*work: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines until one of them ends, then cancel the others; pass on each cancellation of this call."""
-    await _run_side_by_side(work, is_end_of_all=True)
-
-
-async def _until_all_end(*work: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines until all have ended; pass on each cancellation of this call."""
-    await _run_side_by_side(work, is_end_of_all=False)
-
-
-async def _run_side_by_side(work: tuple[Coroutine[Any, Any, None], ...], *, is_end_of_all: bool) -> None:
-    tasks = [asyncio.create_task(each) for each in work]
-    waiting, is_ending, is_cancelled = set(tasks), False, False
-    while waiting:
-        try:
-            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            is_over = is_end_of_all and not is_ending  # a second cancellation would not wait for running handlers
-        except asyncio.CancelledError:
-            is_over = is_cancelled = True
-        if is_over:
-            is_ending = True
-            for each in waiting:
-                each.cancel()
-    errors = [error for each in tasks if not each.cancelled() and (error := each.exception())]
-    if errors:
-        raise errors[0]
-    if is_cancelled:
-        raise asyncio.CancelledError
