@@ -7,6 +7,7 @@ the account's fence, which the storage checks, so a process that learns late of 
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from webwx.cluster.owned_accounts import OwnedAccounts
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 class Ownership(Protocol):
     """The accounts that this process owns."""
+
+    @property
+    def is_draining(self) -> asyncio.Event:
+        """Set when an administrator has asked this process to hand all its accounts over."""
+        ...
 
     async def join(self, address: str, *, capacity: int) -> None:
         """
@@ -87,6 +93,8 @@ class SoleOwnership:
         self._accounts = accounts
         self._owned = OwnedAccounts()
         self._address = ""
+        self.is_draining: asyncio.Event = asyncio.Event()
+        """Never set: no other process could take the accounts."""
 
     def __repr__(self) -> str:
         return "SoleOwnership()"
