@@ -14,6 +14,7 @@ import click
 import pytest
 
 from webwx.cli import COMMANDS, run_command, webwx
+from webwx.cli.cluster import cluster
 from webwx.cli.config import config
 from webwx.cli.journal import journal
 from webwx.cli.outbox import outbox
@@ -32,7 +33,9 @@ def find(path: str) -> click.Command:
     return found
 
 
-VERBS = [f"{group.name} {verb}" for group in (phone, config, journal, outbox) for verb in sorted(group.commands)]
+VERBS = [
+    f"{group.name} {verb}" for group in (phone, config, journal, outbox, cluster) for verb in sorted(group.commands)
+]
 every_command = pytest.mark.parametrize("path", [*COMMANDS, *VERBS])
 
 

@@ -1,17 +1,57 @@
-"""A schema of its own for each test, with accounts in it."""
+"""A schema of its own for each test, and workers as processes that share it with a sandbox as the platform."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import json
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.cli.conftest import PATIENCE, Sandbox, Shell, running_sandbox
+from tests.cli.test_login import read_until
 from tests.postgres import TemporarySchema, new_schema
 
 from webwx.storage.leases import LeaseTimes
 from webwx.storage.postgres.leases import PostgresLeases
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Finished, Started
+    from tests.forks import Fork, Forks
+
+LEASE = 3.0
+"""Seconds of a lease in tests with processes."""
+
+DIARY = """
+import json, os
+from webwx import Bot, TextMessage
+
+bot = Bot()
+diary = os.open(os.environ["DIARY"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+
+def note(what, ctx, message):
+    line = {"what": what, "pid": os.getpid(), "text": message.text, "redelivered": ctx.redelivered}
+    os.write(diary, json.dumps(line).encode() + b"\\n")
+
+
+@bot.on(TextMessage)
+async def answer(ctx, message):
+    if message.is_self:
+        return
+    note("begin", ctx, message)
+    while message.text.startswith("wait") and os.path.exists(os.environ["DIARY"] + ".wait"):
+        import asyncio
+        await asyncio.sleep(0.02)
+    await ctx.reply(f"re: {message.text}")
+    note("end", ctx, message)
+"""
+"""A bot that answers every text and writes a line before and after it."""
 
 
 @pytest.fixture
@@ -31,3 +71,167 @@ async def leases(schema: TemporarySchema) -> AsyncIterator[PostgresLeases]:
 def add_accounts(schema: TemporarySchema, count: int) -> None:
     """Store accounts with the numbers from 1."""
     schema.execute(f"INSERT INTO accounts (account, epoch) SELECT n, 1 FROM generate_series(1, {count}) n")
+
+
+@pytest.fixture(scope="module")
+def sandbox(forks: Forks) -> Iterator[Sandbox]:
+    """A sandbox for the tests of a module."""
+    with running_sandbox(forks) as sandbox:
+        yield sandbox
+
+
+class RunningWorker:
+    """A running `webwx worker`."""
+
+    def __init__(self, process: Fork | Started) -> None:
+        self.process = process
+        self.pid = process.pid
+        assert process.stdout is not None
+        self.id: str = json.loads(process.stdout.readline())["worker"]
+
+    def line(self) -> dict[str, Any]:
+        """Return the next line that it prints, about an account."""
+        assert self.process.stdout is not None
+        line: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return line
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+
+class Deployment:
+    """A database with the logins of two people, and the workers that a test starts on it."""
+
+    def __init__(
+        self, shell: Shell, sandbox: Sandbox, schema: TemporarySchema, folder: Path, hear: Callable[[str, str], None]
+    ) -> None:
+        self._hear = hear
+        self.shell = shell
+        self.sandbox = sandbox
+        self.schema = schema
+        self.bot = folder / "bot.py"
+        self.bot.write_text(DIARY)
+        self.diary_path = folder / "diary.jsonl"
+        self.shell.environment |= {
+            "WEBWX_STORAGE": schema.url, "WEBWX_PASSPHRASE": "three words long", "DIARY": str(self.diary_path)
+        }  # fmt: skip
+
+    def log_in(self, who: str, account: str) -> None:
+        """Log a person in, as another process does."""
+        with self.shell.start("login", "--account", account) as process:
+            read_until(process, "confirm there")
+            self.sandbox.control("scan", who=who)
+            self.sandbox.control("confirm", uuid="")
+            process.communicate(timeout=PATIENCE)
+            assert process.returncode == 0
+
+    @contextmanager
+    def worker(self, *options: str) -> Iterator[RunningWorker]:
+        """Start a worker with the bot; at the end of the block it is killed."""
+        arguments = ["worker", str(self.bot), "--json", "--lease", str(LEASE), "--heartbeat", str(LEASE / 3), *options]
+        with self.shell.start(*arguments) as process:
+            try:
+                yield RunningWorker(process)
+            finally:
+                with contextlib.suppress(ProcessLookupError):  # a test has killed it
+                    process.kill()
+                _, errors = process.communicate(timeout=PATIENCE)
+                self._hear("the stderr of a worker", errors)
+
+    def account(self, name: str) -> int:
+        """Return the number of the account that is logged in under a name."""
+        return int(self.schema.execute(f"SELECT account FROM login_names WHERE name LIKE '{name}/%'"))
+
+    def webwx(self, *arguments: str) -> Finished:
+        """Run a command, and require its success."""
+        done = self.shell.run(*arguments)
+        assert done.code == 0, done
+        return done
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Return what `webwx cluster status` prints about each worker."""
+        return [line for line in self.webwx("cluster", "status", "--json").lines if line["event"] == "worker"]
+
+    def state_of(self, worker: RunningWorker) -> str:
+        """Return the state of a worker; empty if it is gone."""
+        return "".join(line["state"] for line in self.workers() if line["worker"] == worker.id)
+
+    def states(self) -> list[str]:
+        """Return the states of all sends."""
+        return self.schema.execute("SELECT state FROM outbox ORDER BY account, number").split()
+
+    @contextmanager
+    def waiting_handlers(self) -> Iterator[None]:
+        """Make handlers of texts that begin with `wait` wait until `release_handlers`."""
+        self._waiting.touch()
+        try:
+            yield
+        finally:
+            self.release_handlers()
+
+    def release_handlers(self) -> None:
+        """Make waiting handlers continue."""
+        self._waiting.unlink(missing_ok=True)
+
+    @property
+    def _waiting(self) -> Path:
+        return self.diary_path.with_name("diary.jsonl.wait")
+
+    @property
+    def owners(self) -> dict[int, tuple[str | None, int]]:
+        """The worker and the epoch of each account."""
+        rows = self.schema.execute("SELECT account, coalesce(worker, '-'), epoch FROM accounts ORDER BY account")
+        found = [line.split("|") for line in rows.splitlines()]
+        return {int(account): (None if worker == "-" else worker, int(epoch)) for account, worker, epoch in found}
+
+    def owned_by(self, worker: RunningWorker) -> int:
+        """Return how many accounts a worker owns."""
+        return sum(owner == worker.id for owner, _ in self.owners.values())
+
+    @property
+    def diary(self) -> list[dict[str, Any]]:
+        """The complete lines of the bot."""
+        if not self.diary_path.exists():
+            return []
+        whole, _, _ = self.diary_path.read_text("utf-8").rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+
+    def noted(self, what: str, text: str) -> list[dict[str, Any]]:
+        """Return the lines of the bot about a text."""
+        return [line for line in self.diary if (line["what"], line["text"]) == (what, text)]
+
+    def answers(self, who: str, chat: str, text: str) -> int:
+        """Return how often a person's phone shows the answer to a text."""
+        return sum(message["text"] == f"re: {text}" for message in self.sandbox.chat(who, chat)["messages"])
+
+    def check_entries(self) -> None:
+        """Check that no entry is missing and none is stored twice."""
+        gaps = self.schema.execute(
+            "SELECT count(*) FROM accounts a WHERE last_number <> "
+            "(SELECT count(*) FROM entries e WHERE e.account = a.account)"
+        )
+        twice = self.schema.execute(
+            "SELECT count(*) FROM (SELECT 1 FROM entries WHERE message_id <> '' "
+            "GROUP BY account, message_id HAVING count(*) > 1) t"
+        )
+        assert (gaps.strip(), twice.strip()) == ("0", "0")
+
+
+@pytest.fixture
+def deployment(sandbox: Sandbox, schema: TemporarySchema, tmp_path: Path, canary: Any, forks: Forks) -> Deployment:
+    """小明 and 阿华, who are logged in in one database."""
+    shell = Shell(tmp_path / "home", sandbox.url, canary.hear, forks)
+    made = Deployment(shell, sandbox, schema, tmp_path, canary.hear)
+    made.log_in("me", "one")
+    made.log_in("阿华", "two")
+    return made
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = PATIENCE) -> float:
+    """Wait until a condition holds, and return the seconds that this took."""
+    began = time.monotonic()
+    while not is_so():
+        assert time.monotonic() - began < seconds
+        time.sleep(0.02)
+    return time.monotonic() - began

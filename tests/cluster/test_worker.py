@@ -10,7 +10,7 @@ import pytest
 
 from webwx.cluster.owned_accounts import OwnedAccounts
 from webwx.cluster.ownership import SoleOwnership
-from webwx.cluster.worker import Worker
+from webwx.cluster.worker import ClusterWorker
 from webwx.errors import StorageError
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ class Released(SoleOwnership):
 class Recorded:
     """Work that lasts until its last cancellation."""
 
-    def __init__(self, cancellations: int = 1, failures: int = 0) -> None:
+    def __init__(self, cancellations: int = 1, failures: int = 0, *, ends_with_error: bool = False) -> None:
+        self._ends_with_error = ends_with_error
         self._cancellations = cancellations
         self._failures = failures
         self.log: list[str] = []
@@ -70,6 +71,8 @@ class Recorded:
                 self._note(f"cancel {account}")
             else:
                 return
+        if self._ends_with_error:
+            raise StorageError("The end could not be stored.")
         raise asyncio.CancelledError
 
     def _note(self, line: str) -> None:
@@ -91,7 +94,7 @@ async def stop(running: asyncio.Task[None]) -> None:
 
 async def test_a_cancelled_worker_hands_its_accounts_over_after_their_work() -> None:
     ownership, work = Released(1, 2), Recorded()
-    running = asyncio.create_task(Worker(ownership, work).run("", capacity=9))
+    running = asyncio.create_task(ClusterWorker(ownership, work).run("", capacity=9))
     await work.until("begin 1", "begin 2")
     await stop(running)
     assert ownership.released == {1: True, 2: True}
@@ -100,7 +103,7 @@ async def test_a_cancelled_worker_hands_its_accounts_over_after_their_work() -> 
 
 async def test_a_second_cancellation_does_not_wait_for_handlers() -> None:
     ownership, work = Released(1), Recorded(cancellations=2)
-    running = asyncio.create_task(Worker(ownership, work).run("", capacity=9))
+    running = asyncio.create_task(ClusterWorker(ownership, work).run("", capacity=9))
     await work.until("begin 1")
     running.cancel()
     await work.until("begin 1", "cancel 1")
@@ -109,9 +112,18 @@ async def test_a_second_cancellation_does_not_wait_for_handlers() -> None:
     assert ownership.released == {1: True}
 
 
+async def test_an_account_that_fails_at_its_end_is_handed_over() -> None:
+    ownership, work = Released(1), Recorded(ends_with_error=True)
+    running = asyncio.create_task(ClusterWorker(ownership, work).run("", capacity=9))
+    await work.until("begin 1")
+    await stop(running)
+    assert ownership.released == {1: True}
+    assert work.log == ["begin 1", "cancel 1"]
+
+
 async def test_a_drained_worker_ends_by_itself() -> None:
     ownership, work = Released(1), Recorded()
-    running = asyncio.create_task(Worker(ownership, work).run("", capacity=9))
+    running = asyncio.create_task(ClusterWorker(ownership, work).run("", capacity=9))
     await work.until("begin 1")
     ownership.is_draining.set()
     await running
@@ -120,7 +132,7 @@ async def test_a_drained_worker_ends_by_itself() -> None:
 
 async def test_the_work_of_a_lost_account_ends_without_waiting_and_is_not_released() -> None:
     ownership, work = Released(1), Recorded(cancellations=3)
-    running = asyncio.create_task(Worker(ownership, work).run("", capacity=9))
+    running = asyncio.create_task(ClusterWorker(ownership, work).run("", capacity=9))
     await work.until("begin 1")
     ownership.owned.lose(1)
     await work.until("begin 1", "cancel 1", "cancel 1", "cancel 1")
@@ -130,7 +142,7 @@ async def test_the_work_of_a_lost_account_ends_without_waiting_and_is_not_releas
 
 async def test_an_account_that_is_gained_again_begins_after_its_earlier_work_has_ended() -> None:
     ownership, work = Released(1), Recorded(cancellations=2)
-    running = asyncio.create_task(Worker(ownership, work).run("", capacity=9))
+    running = asyncio.create_task(ClusterWorker(ownership, work).run("", capacity=9))
     await work.until("begin 1")
     ownership.owned.gain(1, 3)
     await work.until("begin 1", "cancel 1", "cancel 1", "begin 1")
@@ -140,7 +152,7 @@ async def test_an_account_that_is_gained_again_begins_after_its_earlier_work_has
 
 async def test_an_account_whose_login_has_ended_is_released_until_the_next_login() -> None:
     ownership, work = Released(1), Recorded()
-    running = asyncio.create_task(Worker(ownership, work).run("", capacity=9))
+    running = asyncio.create_task(ClusterWorker(ownership, work).run("", capacity=9))
     await work.until("begin 1")
     work.login_ends.set()
     await ownership.owned.wait_until_empty()
@@ -156,7 +168,7 @@ async def test_an_account_that_fails_is_started_again_and_logged_once(caplog: py
         pauses.append(seconds)
 
     with caplog.at_level(logging.WARNING):
-        running = asyncio.create_task(Worker(ownership, work, sleep=pause).run("", capacity=9))
+        running = asyncio.create_task(ClusterWorker(ownership, work, sleep=pause).run("", capacity=9))
         await work.until(*["begin 1"] * 4)
     await stop(running)
     assert pauses == [1.0, 1.0, 1.0]

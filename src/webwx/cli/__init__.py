@@ -64,6 +64,10 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Other programs": {
         "serve": ("serve", "Serve all accounts of this machine to other programs, over HTTP."),
     },
+    "Several machines": {
+        "worker": ("worker", "Run accounts of a database that several machines share."),
+        "cluster": ("cluster", "Show and control the workers of a shared database."),
+    },
     "This machine": {
         "journal": ("journal", "Count, export, copy, back up and delete stored messages."),
         "config": ("config", "Show the settings and where each one comes from."),

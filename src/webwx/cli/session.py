@@ -215,6 +215,17 @@ class Session:
         async with AsyncExitStack() as stack:
             yield await self._open_or_copy(stack, _read_accounts)
 
+    def require_database(self) -> str:
+        """
+        Return the URL of the database.
+
+        Raises:
+            BadInput: The storage is a folder.
+        """
+        if not self.settings.storage:
+            raise BadInput("Several machines can share only a database: pass --storage postgresql://HOST/DATABASE.")
+        return self.settings.storage
+
     def require_file(self, reason: str) -> None:
         """
         Raise if the journal is in a database.

@@ -35,7 +35,7 @@ class AccountRunner(Protocol):
         ...
 
 
-class Worker:
+class ClusterWorker:
     """
     Runs the accounts that this process owns.
 
@@ -57,7 +57,7 @@ class Worker:
         """The tasks that end the work of an account."""
 
     def __repr__(self) -> str:
-        return f"Worker({len(self._tasks)} accounts)"
+        return f"ClusterWorker({len(self._tasks)} accounts)"
 
     async def run(self, address: str, *, capacity: int) -> None:
         """
@@ -134,11 +134,13 @@ class Worker:
         """Run an account until its login ends; after an error, start it again."""
         if before is not None and not before.done():
             await asyncio.wait([before])
-        last = ""
+        last, task = "", asyncio.current_task()
         while True:
             try:
                 await self._runner.run(account)
             except WxError as error:
+                if task is not None and task.cancelling():  # the error of its end has replaced the cancellation
+                    return
                 if str(error) != last:
                     _log.warning("An account of this worker has failed, and is started again: %s", error)
                 last = str(error)

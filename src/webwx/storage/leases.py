@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import msgspec
 
 from webwx.errors import InvalidSettings
-from webwx.storage.base import Journal
+from webwx.storage.base import Storage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
 
-    from webwx.storage.base import Fence
+    from webwx.storage.account_folder import LoginName
+    from webwx.storage.base import Fence, LoginStore
 
 
 class LeaseTimes(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,12 +39,12 @@ class LeaseTimes(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def timeout(self) -> float:
         """Time after which a call to the database is given up."""
-        return self.lease / 5
+        return self.lease * 0.3
 
     @property
     def retry(self) -> float:
         """Time from a failed renewal to the next one."""
-        return self.lease / 30
+        return self.lease / 50
 
     @property
     def claim(self) -> float:
@@ -130,8 +131,20 @@ class OwnedAccount(msgspec.Struct, frozen=True, kw_only=True):
         return f"OwnedAccount(epoch {self.epoch})"
 
 
-class SharedJournal(Journal, Protocol):
-    """A journal that several machines share."""
+class SharedStorage(Storage, Protocol):
+    """A storage that several machines share."""
+
+    async def name_of(self, account: int) -> LoginName | None:
+        """Return the name of the last login of an account; None if it has not logged in under a name."""
+        ...
+
+    def owned_login(self, name: LoginName, account: int) -> LoginStore:
+        """
+        Return the store of a login, whose changes raise `NotOwner` unless this process owns the account.
+
+        Raises: As `login`.
+        """
+        ...
 
     def moved(self) -> AsyncIterator[set[int]]:
         """

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from webwx.storage.account_folder import LoginName
     from webwx.storage.base import Journal, JournalFile, RecordStore, Storage
-    from webwx.storage.leases import ClusterMember, Leases, LeaseTimes, SharedJournal
+    from webwx.storage.leases import ClusterMember, Leases, LeaseTimes, SharedStorage
     from webwx.storage.postgres.checkup import DatabaseCheckup
     from webwx.storage.sqlite.checkup import Checkup
     from webwx.storage.transfer import JournalTransfer
@@ -158,24 +158,25 @@ def open_records(url: str | os.PathLike[str], *, audit_entries: int = AUDIT_ENTR
     return SqliteRecordStore(place, audit_entries=audit_entries)
 
 
-def open_shared_journal(
-    url: str, *, retention_days: float = RETENTION_DAYS, member: ClusterMember | None = None
-) -> SharedJournal:
+def open_shared_storage(
+    url: str, member: ClusterMember, *, passphrase: str | None = None, retention_days: float = RETENTION_DAYS
+) -> SharedStorage:
     """
-    Return the journal of a database that several machines share.
+    Return the storage of a worker, in a database that several machines share.
 
     Args:
         url: `postgresql://` and a host and a database, as for `psql`; needs `webwx[postgres]`.
+        member: The worker, which writes to its own accounts only.
+        passphrase: Encrypts the saved logins; needs `webwx[crypto]`.
         retention_days: Days after which entries and sends are deleted; 0 keeps everything.
-        member: This process as a worker, which writes to its own accounts. None: it writes to those without a worker.
 
     Raises:
-        InvalidSettings: No engine supports such a URL.
+        InvalidSettings: The URL is not valid, or no engine supports it.
     """
     _require_shared(url)
-    from webwx.storage.postgres.journal import PostgresJournal
+    from webwx.storage.postgres.storage import PostgresStorage
 
-    return PostgresJournal(url, retention_days=retention_days, member=member)
+    return PostgresStorage(url, passphrase=passphrase, retention_days=retention_days, member=member)
 
 
 def open_leases(url: str, times: LeaseTimes = DEFAULT_TIMES) -> Leases:

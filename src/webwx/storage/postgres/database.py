@@ -54,14 +54,13 @@ _AGAIN = 0.02
 _FIRST_EPOCH = 1
 """Epoch of an account that was never taken over."""
 
-_LONGEST_IDLE = 15.0
-"""Seconds that a transaction may wait for its process."""
-
 SETTINGS = {
     "default_transaction_isolation": "read committed",
     # The statements are prepared once for arrays of any length; planning each execution takes half of its time.
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
+    # A stopped process must not keep the lock of an account; a takeover of its accounts ends its sessions earlier.
+    "idle_in_transaction_session_timeout": "15s",
     # The locks of an unreachable machine end after half a minute.
     "tcp_keepalives_idle": "15",
     "tcp_keepalives_interval": "5",
@@ -101,8 +100,6 @@ class PostgresDatabase:
         self._settings = {
             **SETTINGS,
             "application_name": application_of(None if member is None else member.worker),
-            # A stopped process must not keep the lock of an account.
-            "idle_in_transaction_session_timeout": f"{min(self._timeout, _LONGEST_IDLE) * 1_000:.0f}",
         }
         self._place = describe_database(url)
         self._fence = None if member is None else member.fence

@@ -136,6 +136,15 @@ class PostgresJournal:
         )
         return [row["account"] for row in rows]
 
+    async def name_of(self, account: int) -> str | None:
+        """Return the name of the last login of an account; None if it has not logged in under a name."""
+        name: str | None = await self._database.read(
+            lambda db: db.fetchval(
+                "SELECT name FROM login_names WHERE account = $1 ORDER BY opened_at DESC LIMIT 1", account
+            )
+        )
+        return name
+
     async def close_consumers(self, accounts: Collection[int]) -> None:
         """Close the consumers of some accounts that this object has opened."""
         for consumer in tuple(self._consumers):

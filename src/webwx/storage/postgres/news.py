@@ -114,7 +114,7 @@ class _NewsListener:
 
 
 async def moved(database: PostgresDatabase) -> AsyncIterator[set[int]]:
-    """Yield the accounts that have entries, and then those that have new ones; see `SharedJournal.moved`."""
+    """Yield the accounts that have entries, and then those that have new ones; see `SharedStorage.moved`."""
     loop = asyncio.get_running_loop()
     known: dict[int, int] = {}
     received: dict[int, int] = {}

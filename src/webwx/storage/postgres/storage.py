@@ -13,6 +13,8 @@ from webwx.storage.postgres.logins import PostgresLogins
 from webwx.storage.postgres.records import PostgresRecordStore
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from webwx.storage.leases import ClusterMember
     from webwx.storage.postgres.journal import LoginJournal
     from webwx.storage.postgres.logins import PostgresLogin
@@ -53,11 +55,22 @@ class PostgresStorage:
             InvalidSettings: There is no passphrase.
             StorageError: `webwx[crypto]` is not installed.
         """
+        return self._login(name, None)
+
+    def owned_login(self, name: LoginName, account: int) -> PostgresLogin:
+        """
+        Return the store of a login, whose changes raise `NotOwner` unless this process owns the account.
+
+        Raises: As `login`.
+        """
+        return self._login(name, account)
+
+    def _login(self, name: LoginName, account: int | None) -> PostgresLogin:
         if not self._passphrase:
             raise InvalidSettings(
                 "Logins in a database are always encrypted; set WEBWX_PASSPHRASE, to the same one on all machines."
             )
-        return self._logins.login(str(name), passphrase=self._passphrase)
+        return self._logins.login(str(name), passphrase=self._passphrase, account=account)
 
     def journal(self, name: LoginName) -> LoginJournal:
         """Return the journal of a login."""
@@ -66,6 +79,15 @@ class PostgresStorage:
     async def has_journal(self, name: LoginName) -> bool:
         """Return whether an account has logged in under a name."""
         return bool(await self._journal.accounts_of(str(name)))
+
+    async def name_of(self, account: int) -> LoginName | None:
+        """Return the name of the last login of an account; None if it has not logged in under a name."""
+        name = await self._journal.name_of(account)
+        return None if name is None else _parsed(name)
+
+    def moved(self) -> AsyncIterator[set[int]]:
+        """Yield all accounts that have entries, and from then on those that have new ones, stored by any process."""
+        return self._journal.moved()
 
     def records(self) -> PostgresRecordStore:
         """Return the records of the gateway."""
