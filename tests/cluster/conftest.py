@@ -104,9 +104,9 @@ class Deployment:
     """A database with the logins of two people, and the workers that a test starts on it."""
 
     def __init__(
-        self, shell: Shell, sandbox: Sandbox, schema: TemporarySchema, folder: Path, hear: Callable[[str, str], None]
+        self, shell: Shell, sandbox: Sandbox, schema: TemporarySchema, folder: Path, record: Callable[[str, str], None]
     ) -> None:
-        self._hear = hear
+        self._record = record
         self.shell = shell
         self.sandbox = sandbox
         self.schema = schema
@@ -137,7 +137,7 @@ class Deployment:
                 with contextlib.suppress(ProcessLookupError):  # a test has killed it
                     process.kill()
                 _, errors = process.communicate(timeout=PATIENCE)
-                self._hear("the stderr of a worker", errors)
+                self._record("the stderr of a worker", errors)
 
     def account(self, name: str) -> int:
         """Return the number of the account that is logged in under a name."""
@@ -219,10 +219,12 @@ class Deployment:
 
 
 @pytest.fixture
-def deployment(sandbox: Sandbox, schema: TemporarySchema, tmp_path: Path, canary: Any, forks: Forks) -> Deployment:
+def deployment(
+    sandbox: Sandbox, schema: TemporarySchema, tmp_path: Path, secret_scanner: Any, forks: Forks
+) -> Deployment:
     """小明 and 阿华, who are logged in in one database."""
-    shell = Shell(tmp_path / "home", sandbox.url, canary.hear, forks)
-    made = Deployment(shell, sandbox, schema, tmp_path, canary.hear)
+    shell = Shell(tmp_path / "home", sandbox.url, secret_scanner.record, forks)
+    made = Deployment(shell, sandbox, schema, tmp_path, secret_scanner.record)
     made.log_in("me", "one")
     made.log_in("阿华", "two")
     return made
