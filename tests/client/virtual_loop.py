@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import selectors
 import time
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
@@ -107,6 +108,21 @@ def run_with_virtual_clock(work: Callable[[], Coroutine[Any, Any, None]]) -> Non
     """Run a coroutine on such a loop."""
     with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
         runner.run(work())
+
+
+def on_virtual_clock(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """
+    Run a test that uses sockets on such a loop.
+
+    It gets fixtures as usual, but none that is asynchronous, because those have another loop.
+    """
+
+    @functools.wraps(test)
+    def run(**fixtures: Any) -> None:
+        with asyncio.Runner(loop_factory=lambda: VirtualClockLoop(grace=0.003)) as runner:
+            runner.run(test(**fixtures))
+
+    return run
 
 
 async def until(is_so: Callable[[], bool]) -> None:
