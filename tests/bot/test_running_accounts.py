@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.bot.conftest import until
 from tests.bot.test_context import context, text_from
+from tests.postgres import new_schema
 
 from webwx.bot.bot import Bot, start
 from webwx.bot.router import Router
@@ -46,9 +48,11 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 async def logged_in_bot(sandbox: Sandbox, account: str, person: str, router: Router) -> Bot:
     """Log an account in, and return its bot."""
     settings = Settings.read(account=account, server=sandbox.url)
-    store = settings.open_storage().login(settings.login_name)
+    storage = settings.open_storage()
+    store = storage.login(settings.login_name)
     async with AsyncClient(server=sandbox.url, store=store) as client:
         await client.login(show_qr=lambda _: sandbox.person(person).confirms_login())
+    await storage.close()
     bot = Bot(account=account, server=sandbox.url)
     bot.include(router)
     return bot
@@ -102,6 +106,36 @@ async def test_plain_function_acts_with_another_account_as_well(webwx_sandbox: S
     task.cancel()
     await asyncio.wait([task])
     assert heard == ["阿华"]
+
+
+@pytest.mark.verify
+async def test_bots_of_two_accounts_share_the_connections_to_a_database(
+    webwx_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBWX_STORAGE", new_schema().url)
+    monkeypatch.setenv("WEBWX_PASSPHRASE", "three words long")
+    sandbox, router = webwx_sandbox, Router()
+
+    @router.on(TextMessage, group=False)
+    async def answer(ctx: Context, message: TextMessage) -> None:
+        await ctx.reply(f"{message.text}!")
+
+    bots = [await logged_in_bot(sandbox, *names, router) for names in (("family", "小明"), ("work", "阿华"))]
+    before = connections()
+    ready: list[str] = []
+    task = asyncio.create_task(start(*bots, on_ready=lambda bot, _: ready.append(bot.name)))
+    await until(lambda: len(ready) == 2)
+    sandbox.person("李雷").say("hey", to="小明")
+    sandbox.person("李雷").say("you", to="阿华")
+    await until(lambda: [sandbox.person("李雷").chat(name)[-1].text for name in ("小明", "阿华")] == ["hey!", "you!"])
+    assert connections() == before + 2  # one thread for the journal, and one for the logins
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def connections() -> int:
+    """Return the number of threads with connections to a database."""
+    return sum(thread.name == "webwx postgres" for thread in threading.enumerate())
 
 
 async def test_account_without_a_bot_here_is_an_error_that_names_those_that_have_one(open_client: OpenClient) -> None:

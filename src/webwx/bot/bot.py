@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from webwx.client.state import StateChange
     from webwx.model.archive import Keep
     from webwx.model.login import Account, QrCode
-    from webwx.storage.base import Journal, LoginStore
+    from webwx.storage.base import Journal, LoginStore, Storage
 
     Listener = TypeVar("Listener", bound=Callable[..., object])
     M = TypeVar("M", bound=Middleware)
@@ -324,7 +324,7 @@ class Bot(Router, TimerRegistry):
 
     @asynccontextmanager
     async def _opened_client(
-        self, on_state: Callable[[Bot, StateChange], object] | None = None
+        self, open_storage: Callable[[Settings], Storage], on_state: Callable[[Bot, StateChange], object] | None
     ) -> AsyncIterator[AsyncClient]:
         if self._client is not None:
             yield self._client
@@ -332,19 +332,16 @@ class Bot(Router, TimerRegistry):
         from webwx.client.client import AsyncClient
 
         settings = self.settings()
-        async with AsyncExitStack() as stack:
-            storage = settings.open_storage()
-            stack.push_async_callback(storage.close)
-            yield await stack.enter_async_context(
-                AsyncClient(
-                    **settings.for_client(),
-                    store=self._store or storage.login(settings.login_name),
-                    journal=storage.journal(settings.login_name) if self._journal is None else self._journal,
-                    keep=settings.keep if self.keep is None else self.keep,
-                    rate_limit=settings.effective_rate_limit if self.rate_limit is None else self.rate_limit,
-                    on_state=None if on_state is None else partial(on_state, self),
-                )
-            )
+        storage = open_storage(settings)
+        async with AsyncClient(
+            **settings.for_client(),
+            store=self._store or storage.login(settings.login_name),
+            journal=storage.journal(settings.login_name) if self._journal is None else self._journal,
+            keep=settings.keep if self.keep is None else self.keep,
+            rate_limit=settings.effective_rate_limit if self.rate_limit is None else self.rate_limit,
+            on_state=None if on_state is None else partial(on_state, self),
+        ) as client:
+            yield client
 
     def _account_name(self, client: AsyncClient | None) -> str | None:
         """Return the name that the user chose for the bot's account; None if a client was passed instead."""
@@ -538,10 +535,21 @@ async def start(
     async with AsyncExitStack() as stack:
         shared: dict[object, _SharedClient] = {}
         accounts = RunningAccounts()
+        opened_storages: list[Storage] = []
+
+        def open_storage(settings: Settings) -> Storage:
+            """Return the storage, which all bots of a process share because they read the same environment."""
+            if not opened_storages:
+                opened_storages.append(settings.open_storage())
+                stack.push_async_callback(opened_storages[0].close)
+            return opened_storages[0]
+
         for bot in bots:
             key = bot._account_key(client)
             if key not in shared:
-                opened = await stack.enter_async_context(bot._opened_client(on_state)) if client is None else client
+                opened = client
+                if opened is None:
+                    opened = await stack.enter_async_context(bot._opened_client(open_storage, on_state))
                 shared[key] = _SharedClient(opened)
             account_name = bot._account_name(client)
             if account_name is not None:

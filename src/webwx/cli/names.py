@@ -58,6 +58,8 @@ def complete_accounts(ctx: click.Context, param: click.Parameter, incomplete: st
     settings = _settings(ctx)
     if settings is None:
         return []
+    if settings.storage is None:  # quickly, without the modules that open a storage
+        return _offer({account for account, _ in settings.folder.login_paths()}, incomplete)
     return _offer(_asked(settings, _accounts, set()), incomplete)
 
 
