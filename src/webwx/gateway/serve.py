@@ -20,6 +20,7 @@ import uvicorn
 
 from webwx.errors import InvalidSettings
 from webwx.gateway.connections import LimitedConnection
+from webwx.gateway.freed_memory import return_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,6 +102,7 @@ async def serve_started(gateway: Gateway, listener: Listener, on_ready: Callable
 async def _run(server: _GatewayServer, listener: Listener) -> None:
     allow_descriptors()
     serving = asyncio.ensure_future(server.serve(sockets=[listener.socket]))
+    returning = asyncio.ensure_future(return_freed_memory())
     try:
         await asyncio.shield(serving)
     except asyncio.CancelledError:
@@ -108,6 +110,8 @@ async def _run(server: _GatewayServer, listener: Listener) -> None:
         server.should_exit = True
         await serving
         raise
+    finally:
+        returning.cancel()
 
 
 def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
