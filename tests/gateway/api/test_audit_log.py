@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from litestar.routes import HTTPRoute
 
-from webwx.gateway.api.audit_log import MOST_UNWRITTEN, AuditLog, action_of
+from webwx.gateway.api.audit_log import DELAY, MOST_UNWRITTEN, AuditLog, action_of
 from webwx.gateway.auth import CONSOLE
 from webwx.gateway.sessions import COOKIE, HEADER
 
@@ -94,16 +94,27 @@ async def test_the_sessions_of_the_console_are_entries(running: Running) -> None
 # -- sends -------------------------------------------------------------------------------------------------------------
 
 
-def answered_send(running: Running) -> tuple[Any, Any]:
-    """Return the beginning of the answer to a send, and its request."""
+def handler_of(running: Running, path: str) -> Any:
+    """Return the handler of POST requests to a path."""
     [handler] = [
         handler
         for route in running.gateway.routes.routes
-        if isinstance(route, HTTPRoute) and route.path == "/api/v1/notify"
+        if isinstance(route, HTTPRoute) and route.path == path
         for handler in route.route_handlers
         if "POST" in handler.http_methods
     ]
-    scope = {"route_handler": handler, "method": "POST", "path_params": {}, "state": {}, "user": None}
+    return handler
+
+
+def answered_send(running: Running) -> tuple[Any, Any]:
+    """Return the beginning of the answer to a send, and its request."""
+    scope = {
+        "route_handler": handler_of(running, "/api/v1/notify"),
+        "method": "POST",
+        "path_params": {},
+        "state": {},
+        "user": None,
+    }
     return {"type": "http.response.start", "status": 201}, scope
 
 
@@ -126,6 +137,29 @@ async def test_an_entry_is_written_before_the_answer_when_too_many_are_not_writt
     await answered[-1]
     await log.close()
     assert len(await running.gateway.records.audit(limit=1000)) == MOST_UNWRITTEN + 1
+
+
+async def test_the_entries_of_sends_are_written_together_and_before_that_of_the_next_change(running: Running) -> None:
+    log = AuditLog(running.gateway.records, running.port, time.time)
+    message, scope = answered_send(running)
+    for _ in range(3):
+        await log.record(message, scope)
+    assert await running.gateway.records.audit() == []
+    changed = {**scope, "route_handler": handler_of(running, "/api/v1/keys")}
+    await log.record(message, changed)
+
+    entries = await running.gateway.records.audit()
+    assert [entry.action for entry in entries] == ["key.create", "notify", "notify", "notify"]
+    await log.close()
+
+
+async def test_the_entry_of_a_send_is_written_without_another_change(running: Running) -> None:
+    log = AuditLog(running.gateway.records, running.port, time.time)
+    await log.record(*answered_send(running))
+    await asyncio.sleep(DELAY)
+    while not await running.gateway.records.audit():
+        pass
+    await log.close()
 
 
 async def test_a_restart_shows_the_entries_of_the_sends_before_it(start_gateway: StartGateway) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from litestar.di import NamedDependency
@@ -20,7 +21,7 @@ from webwx.gateway.auth import CONSOLE, SAFE_METHODS
 from webwx.storage.base import RecordStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Awaitable, Callable
 
     from litestar.types import Message
 
@@ -36,6 +37,16 @@ _OF_SENDS = frozenset({"send", "send:filehelper"})
 
 MOST_UNWRITTEN = 100
 """Number of answered sends whose entries may be unwritten, and are lost by a crash; further sends wait for theirs."""
+
+_WRITTEN_TOGETHER = MOST_UNWRITTEN // 2
+"""Number of entries of sends that are written at once, without a delay."""
+
+DELAY = 0.1
+"""
+Seconds until the entry of a send is written, with all others since.
+
+Written at once, it delays the commit of the next send: both wait for the same disk.
+"""
 
 InjectedRecords = NamedDependency[SkipValidation[RecordStore]]
 
@@ -73,6 +84,9 @@ class AuditLog:
         self._port = port
         self._clock = clock
         self._writing: set[asyncio.Task[None]] = set()
+        self._is_due = asyncio.Event()
+        """Set when the entries of sends since the last writing are written; replaced by the next entry."""
+        self._is_due.set()
 
     async def record(self, message: Message, scope: Scope) -> None:
         """
@@ -86,27 +100,37 @@ class AuditLog:
         handler = scope.get("route_handler")
         if handler is None or scope.get("method", "GET") in SAFE_METHODS:
             return
-        writing = self._write(scope, action_of(handler.fn.__name__))
+        change, caller = audited_change(scope), scope.get("user")
+        write = partial(
+            self._records.append_audit,
+            CONSOLE if caller is None else caller.id,
+            action_of(handler.fn.__name__),
+            target=self._target(scope) if change.target is None else change.target,
+            detail=change.detail,
+            time=self._clock(),
+        )
         if handler.opt.get("scope") in _OF_SENDS and len(self._writing) < MOST_UNWRITTEN:
-            task = asyncio.ensure_future(self._write_later(writing))
+            if self._is_due.is_set():
+                self._is_due = asyncio.Event()
+                asyncio.get_running_loop().call_later(DELAY, self._is_due.set)
+            task = asyncio.ensure_future(self._write_later(write, self._is_due))
             self._writing.add(task)
             task.add_done_callback(self._writing.discard)
+            if len(self._writing) >= _WRITTEN_TOGETHER:
+                self._is_due.set()
         else:
-            await writing
+            self._is_due.set()  # before, because the entries are in the order of the changes
+            await asyncio.ensure_future(write())
 
     async def close(self) -> None:
         """Wait until all entries are written, those of answered sends included."""
+        self._is_due.set()
         await asyncio.gather(*self._writing)
 
-    async def _write(self, scope: Scope, action: str) -> None:
-        change, caller = audited_change(scope), scope.get("user")
-        target = self._target(scope) if change.target is None else change.target
-        actor = CONSOLE if caller is None else caller.id
-        await self._records.append_audit(actor, action, target=target, detail=change.detail, time=self._clock())
-
-    async def _write_later(self, writing: Coroutine[object, object, None]) -> None:
+    async def _write_later(self, write: Callable[[], Awaitable[object]], is_due: asyncio.Event) -> None:
+        await is_due.wait()
         try:
-            await writing
+            await write()
         except StorageError as error:
             _log.warning("A send was not recorded in the audit log: %s", error)
 
