@@ -56,7 +56,7 @@ async def deliver(
         client: A client that is logged in.
         handler: Called with a context and the event; a plain function runs in a thread, with a `SyncContext`.
         consumer: Name of the consumer in the journal; several can run at the same time under different names.
-        include_all: Deliver phone activity and changes of contacts as well.
+        include_all: Whether to deliver phone activity and changes of contacts as well.
         attempts: Number of attempts after which an event becomes a dead letter.
         time_limit: Seconds after which an asynchronous handler is cancelled, which counts as a failure. A plain
             function cannot be cancelled; it is only logged, like every call that takes longer than 30 s.

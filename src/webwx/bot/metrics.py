@@ -116,7 +116,7 @@ class Metrics:
         Add a histogram that was measured elsewhere.
 
         Args:
-            name: Its name.
+            name: Name of the histogram.
             description: What it measures.
             labels: Names of its labels.
             limits: Upper limits of its buckets, without the infinite one.

@@ -92,8 +92,8 @@ def configure_logging(*, is_debugging: bool, is_verbose: bool, log_format: str =
     the library has a handler of its own, all other handlers that write to stderr skip its records.
 
     Args:
-        is_debugging: `--debug` was given.
-        is_verbose: `--verbose` was given, which has a handler of its own for this library's records.
+        is_debugging: Whether the option `--debug` is used.
+        is_verbose: Whether `--verbose` is used, which adds a separate handler for this library's records.
         log_format: One of `FORMATS`; `json` has such a handler as well.
 
     """

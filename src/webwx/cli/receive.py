@@ -105,7 +105,7 @@ class Postbox:
         client: Client that downloads.
         subscription: Subscription; events that are not acknowledged are delivered again in the next run.
         to: Target folder.
-        is_patient: Wait while there is no network.
+        is_patient: Whether to wait while there is no network.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ class Moment(click.ParamType[float]):
     Seconds since 1970, parsed from text.
 
     Args:
-        is_end: A date without a time of day means its end.
+        is_end: Whether a date without a time of day means the end of that day.
     """
 
     name = "TIME"

@@ -82,7 +82,7 @@ class _Retries:
 
     Args:
         session: The session of the account that logs in.
-        is_endless: Repeat without limit, also before the first connection succeeds.
+        is_endless: Whether to repeat without limit, also before the first connection succeeds.
     """
 
     def __init__(self, session: ClientSession, *, is_endless: bool) -> None:
@@ -97,7 +97,7 @@ class _Retries:
         Args:
             step: Runs the step once.
             retries: Number of repetitions, unless `is_endless`.
-            is_limited: Apply `retries` even if `is_endless`.
+            is_limited: Whether `retries` applies even if `is_endless` is set.
 
         Raises:
             TransportError, ProtocolError, ApiError: The failure is permanent, or no repetition succeeded.

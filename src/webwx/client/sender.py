@@ -369,7 +369,7 @@ class _Record:
         outbox: The outbox.
         row: The row as it was stored or found.
         now: Returns seconds since 1970 (server's clock).
-        has_begun: The row was stored as `sending`, for an attempt that follows.
+        has_begun: Whether the row was stored as `sending`, for an attempt that follows.
     """
 
     def __init__(self, outbox: Outbox, row: Outgoing, now: Callable[[], float], *, has_begun: bool = False) -> None:

@@ -134,7 +134,7 @@ def fetched_stream(
         session: The account's session.
         sync: The account's sync loop.
         pending: The batches that the sync loop stores.
-        include_all: False leaves out activity of the phone and changes of contacts.
+        include_all: Whether to include activity of the phone and changes of contacts.
         follow: False ends the stream once no event waits.
     """
 

@@ -60,7 +60,7 @@ class Ownership(Protocol):
 
         Args:
             account: The account.
-            is_wanted: Another process may take it at once; False: only after its next login.
+            is_wanted: Whether another process may take it at once; False: only after its next login.
 
         Raises:
             StorageError: The database cannot be reached; the account may be gained again.

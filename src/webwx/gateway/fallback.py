@@ -149,7 +149,7 @@ class WebhookChannel:
 
     Args:
         url: Address of the webhook.
-        allow_private: Allow a host of this machine or of a private network.
+        allow_private: Whether to allow a host of this machine or of a private network.
     """
 
     name: ChannelName = "webhook"

@@ -140,7 +140,7 @@ class FileFolder:
             source: The file.
             name: Its name in the folder; a number is added if it is taken.
             limit: Maximum number of bytes.
-            is_repeated: An earlier attempt may have saved the file; an existing copy with its content is returned.
+            is_repeated: Whether an earlier attempt may have saved the file; if so, an existing copy is returned.
 
         Raises:
             FileTooLarge: The file is larger than the limit.
@@ -182,7 +182,7 @@ class IncomingFileSaver:
 
     Args:
         rule: The rule.
-        folder: Its folder.
+        folder: Folder of the rule.
         outcomes: Stores the outcome for each file.
         clock: Returns seconds since 1970.
         sleep: Waits for some seconds.

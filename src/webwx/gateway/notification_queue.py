@@ -191,7 +191,7 @@ class NotificationQueue:
         Store a message, and return once it is durable: in the outbox, or held.
 
         Args:
-            receiver: Its receiver.
+            receiver: Receiver of the message.
             message: The message.
             key: Idempotency key of its request; a second message with the same key is not stored.
 

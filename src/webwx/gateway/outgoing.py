@@ -104,7 +104,7 @@ class OutgoingClient:
             url: An absolute URL.
             body: The body.
             headers: The headers.
-            allow_private: Allow hosts of this machine and of private networks.
+            allow_private: Whether to allow hosts of this machine and of private networks.
 
         Raises:
             AddressRefused: The gateway does not connect to this address.
@@ -126,7 +126,7 @@ class OutgoingClient:
 
         Args:
             url: An absolute URL.
-            allow_private: Allow hosts of this machine and of private networks.
+            allow_private: Whether to allow hosts of this machine and of private networks.
 
         Raises:
             AddressRefused: The gateway does not connect to this address.

@@ -53,7 +53,7 @@ def read_target(url: str, *, allow_private: bool = False) -> Target:
 
     Args:
         url: An absolute URL.
-        allow_private: Allow hosts of this machine and of private networks.
+        allow_private: Whether to allow hosts of this machine and of private networks.
 
     Raises:
         AddressRefused: The gateway does not request this URL.

@@ -73,7 +73,7 @@ class RequestTimes:
         Count a request.
 
         Args:
-            method: Its method.
+            method: Method of the request.
             route: Template of its route; empty: no route has its path.
             status: Status of its answer.
             seconds: Seconds until the answer began.

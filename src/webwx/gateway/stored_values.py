@@ -41,7 +41,7 @@ class StoredValues(Generic[V]):
         records: The records.
         clock: Returns seconds since 1970.
         kind: The kind of their records.
-        value_type: Their struct.
+        value_type: Struct of the values.
         check: Called with a value before it is stored; it raises `InvalidRequest` if the value is invalid.
     """
 

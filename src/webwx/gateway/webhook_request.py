@@ -126,7 +126,7 @@ def pause_after(failures: int, *, is_private: bool, asked: float, rng: Random) -
 
     Args:
         failures: Number of failed attempts.
-        is_private: The address may be a private one.
+        is_private: Whether the address may be a private one.
         asked: Seconds that the server has requested to wait.
         rng: Adds a random time of up to a fifth of the pause.
     """

@@ -255,7 +255,7 @@ class Contacts:
 
         Raises:
             UnknownContact: No contact matches, or several do.
-            StaleContact: The text is an id of an earlier login, or of no login.
+            StaleContact: The text is an id, but not one of this login.
         """
         name = to.id if isinstance(to, Contact) else to
         known = self.get(name)

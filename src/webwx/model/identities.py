@@ -275,7 +275,7 @@ def match(
         seen: Contacts of one login that have no identity yet.
         faces: Candidates; each identity once.
         known: Evidence of all identities, to estimate how rare a value is.
-        is_careful: More contacts of this login may follow, or were matched before.
+        is_careful: Whether more contacts of this login may follow, or were matched before.
     """
     if not faces:
         return dict.fromkeys(seen, Finding("seen"))

@@ -71,7 +71,7 @@ class Scenario:
             kind: Such as `image` or `friend_request`; None: all messages of people, but not the platform's notices.
             by: The sender.
             chat: A chatroom, or a person.
-            is_recalled: React to its recall instead of its arrival.
+            is_recalled: Whether to react to the recall of a message instead of its arrival.
         """
 
         def take(script: Script) -> Script:

@@ -270,7 +270,7 @@ class _HttpConnection(asyncio.Protocol):
         self._disarm()
 
     def end_answer(self) -> None:
-        """Note that a request is answered: the next bytes are the head of the next one."""
+        """Note that a request is answered; the next bytes are the head of the next request."""
         self._answering = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -101,7 +101,7 @@ def words(kind: Any, link: Callable[[str], str]) -> str:
     Describe a field's type in the reader's words.
 
     Args:
-        kind: Its type.
+        kind: Type of the field.
         link: Formats the name of a struct.
     """
     arguments = get_args(kind)

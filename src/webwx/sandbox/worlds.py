@@ -198,7 +198,7 @@ def build(plan: WorldPlan, folder: Path = Path(), *, rng: Random | None = None) 
     Build a world.
 
     Args:
-        plan: Its contents.
+        plan: Contents of the world.
         folder: Folder of its pictures and files.
         rng: Source of its ids and keys; None uses unpredictable ones.
 

@@ -44,7 +44,7 @@ def new_items(
     Args:
         items: The items in the order of arrival.
         known: Digests of stored messages by their ids; those of new messages are added.
-        is_repeated: The batch repeats the last one.
+        is_repeated: Whether the batch repeats the last one.
     """
     new: list[tuple[Arrived, int]] = []
     conflicts = 0

@@ -148,8 +148,8 @@ def judge(
         seen: The contacts as they arrived, with the known real ids.
         faces: The last known evidence of each identity whose id changes with each login.
         taken: Identities that have a contact in this login already.
-        is_complete: These are all contacts of the login.
-        may_wait: More contacts of the login may arrive, and one of them may fit better.
+        is_complete: Whether these are all contacts of the login.
+        may_wait: Whether more contacts of the login may arrive, one of which may fit better.
     """
     findings = match(
         {each: value.evidence for each, value in seen.items() if not is_lasting(each)},

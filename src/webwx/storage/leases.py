@@ -27,9 +27,9 @@ class LeaseTimes(msgspec.Struct, frozen=True, kw_only=True):
     """Times of a lease, in seconds."""
 
     lease: float = 15.0
-    """After its last renewal, the lease of a worker expires."""
+    """Time after the last renewal of a lease until it expires."""
     heartbeat: float = 5.0
-    """Between two renewals."""
+    """Time between two renewals."""
 
     @property
     def usable(self) -> float:
@@ -200,7 +200,7 @@ class Leases(Protocol):
         Args:
             worker: The worker.
             fences: The accounts.
-            is_wanted: Another worker may take them at once; False: only after the next login.
+            is_wanted: Whether another worker may take them at once; False: only after the next login.
         """
         ...
 

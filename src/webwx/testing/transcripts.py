@@ -29,7 +29,7 @@ class TranscriptFiles:
     Args:
         folder: Folder of the test file.
         phone: The phone whose chat is compared if a call names no phone.
-        is_updating: The files are written instead of compared.
+        is_updating: Whether to write the files instead of comparing them.
     """
 
     def __init__(self, folder: Path, phone: PhoneUser, *, is_updating: bool) -> None:

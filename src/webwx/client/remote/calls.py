@@ -197,7 +197,7 @@ class GatewayCalls:
             path: Path below the API's.
             kind: Type of the answer; the type `None` means an answer without a body.
             body: Encoded as JSON; None: no body.
-            can_repeat: A second call has the same effect as one.
+            can_repeat: Whether two calls have the same effect as one.
         """
         return self._decode(await self._call(method, path, body=body, can_repeat=can_repeat), kind)
 
@@ -285,8 +285,8 @@ class GatewayCalls:
 
         Args:
             send: Makes the call once.
-            can_repeat: The call reads only, or has an idempotency key.
-            is_read: The call reads only.
+            can_repeat: Whether the call only reads, or has an idempotency key.
+            is_read: Whether the call only reads.
 
         Raises:
             SendOutcomeUnknown: The answer to a change was lost.

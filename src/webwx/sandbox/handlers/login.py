@@ -169,7 +169,7 @@ def log_out(call: Call, request: LogoutRequest) -> Reply:
 
 
 def _send_to_start_page(call: Call, *, is_page: bool) -> None:
-    """Answer a logout as the page is answered: a redirect that deletes the cookies, or nothing."""
+    """Answer a logout: the page gets a redirect that deletes the cookies, other clients an empty answer."""
     if not is_page:
         call.instead = Response()
         return

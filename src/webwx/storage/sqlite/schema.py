@@ -370,8 +370,8 @@ def connect(path: Path, *, is_reader: bool = False, is_shared: bool = False) -> 
 
     Args:
         path: The file.
-        is_reader: The connection is read-only.
-        is_shared: Any thread may use the connection, one at a time.
+        is_reader: Whether the connection is read-only.
+        is_shared: Whether any thread may use the connection, one at a time.
 
     Raises:
         StorageError: The file is not a journal, is of a newer version, or others can read it.
