@@ -115,7 +115,7 @@ class NotThroughGateway(InvalidRequest):
 
 
 class GatewayRefused(InvalidRequest):
-    """The gateway refused the request itself: its key, its scope, or the thing that it names."""
+    """The gateway refused the request itself: its key, its scope, or an object that it names."""
 
     def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(message)

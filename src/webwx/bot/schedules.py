@@ -69,7 +69,7 @@ class Every:
         return f"every {self.seconds:g} s"
 
     def latest(self, now: float, last: float) -> float:
-        """Return the latest time at which it was due."""
+        """Return the latest time at which the function was due."""
         return last + math.floor((now - last) / self.seconds) * self.seconds
 
     def following(self, now: float, last: float) -> float:
@@ -94,7 +94,7 @@ class Daily:
         return f"daily {self.at:%H:%M:%S}{f' {self.zone}' if self.zone else ''}{days}"
 
     def latest(self, now: float, last: float) -> float:
-        """Return the latest time at which it was due."""
+        """Return the latest time at which the function was due."""
         del last
         day = _local(now, self.zone).date() + _DAY
         while (due := self._moment(day)) is None or due > now:
@@ -102,7 +102,7 @@ class Daily:
         return due
 
     def following(self, now: float, last: float) -> float:
-        """Return the next time at which it is due."""
+        """Return the next time at which the function is due."""
         del last
         day = _local(now, self.zone).date() - _DAY
         while (due := self._moment(day)) is None or due <= now:
@@ -157,7 +157,7 @@ class Cron:
         return f"cron {self._fields}{f' {self._zone}' if self._zone else ''}"
 
     def latest(self, now: float, last: float) -> float:
-        """Return the latest time at which it was due."""
+        """Return the latest time at which the function was due."""
         for window in _WINDOWS:
             due = last
             for moment in self._times(now - window):
@@ -169,7 +169,7 @@ class Cron:
         return last
 
     def following(self, now: float, last: float) -> float:
-        """Return the next time at which it is due."""
+        """Return the next time at which the function is due."""
         del last
         return next(self._times(now))
 

@@ -235,7 +235,7 @@ class _TimerRecord(msgspec.Struct, frozen=True):
     """State of a timer in the journal."""
 
     due: float
-    """Latest time at which it was due and was called or skipped."""
+    """Latest due time for which the function was called or skipped."""
     is_done: bool
 
 
@@ -245,7 +245,7 @@ class _TimerState:
     def __init__(self, timer: Timer) -> None:
         self.timer = timer
         self.last = 0.0
-        """Latest time at which it was due and was called or skipped."""
+        """Latest due time for which the function was called or skipped."""
         self.unfinished: float | None = None
         """Time of a call that an earlier process has begun and not ended."""
 

@@ -47,7 +47,7 @@ class CommandFailed(click.ClickException):
 
 
 def explain(error: Exception) -> tuple[Exit, str]:
-    """Return the exit code of a failure and the sentence that says what happened and what to do next."""
+    """Return the exit code of a failure, and its message with the next step for the user."""
     match error:
         case click.UsageError():
             command = error.ctx.command_path if error.ctx else "webwx"

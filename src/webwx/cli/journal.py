@@ -53,7 +53,7 @@ def journal() -> None:
 
 @command("stats", group=journal, examples=("webwx journal stats --json",))
 async def stats(session: Session) -> None:
-    """Show what the journal contains."""
+    """Show the size and the contents of the journal."""
     from webwx.storage.base import SendQuery
 
     await _require_journal(session)

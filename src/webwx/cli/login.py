@@ -152,7 +152,7 @@ async def status(session: Session) -> None:
 
 
 async def _rate_limit_state(session: Session) -> RateLimitState | None:
-    """Return what the rate limit allows; None if the account has none or the journal cannot be read."""
+    """Return the state of the rate limit; None if the account has no rate limit or the journal cannot be read."""
     if session.settings.effective_rate_limit is None:
         return None
     try:
@@ -164,7 +164,7 @@ async def _rate_limit_state(session: Session) -> RateLimitState | None:
 
 
 def _rate_limit(state: RateLimitState) -> list[str]:
-    """Return lines that say what the account's rate limit allows."""
+    """Return lines with the state of the account's rate limit."""
     when = "now" if state.may_send else f"in {state.wait:.0f} s"
     lines = [
         f"Rate limit: the next message may be sent {when} (messages in the last minute: {state.messages_last_minute}, "

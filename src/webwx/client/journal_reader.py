@@ -34,7 +34,8 @@ class JournalReader:
         history: Returns the events of entries.
         name: The consumer's name.
         follow: False: do not poll; `take` returns an empty list once no entry waits.
-        shows: The caller calls `show` for each entry that a handler gets; otherwise every taken entry counts as shown.
+        shows: Whether the caller calls `show` for each entry that a handler gets; otherwise every taken entry counts as
+            shown.
     """
 
     def __init__(

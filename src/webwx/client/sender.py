@@ -95,7 +95,8 @@ class Sender:
         session: The account's session.
         storage: The account's storage.
         limiter: Delays sends.
-        dedupes: The server is known to deliver a repeated client id once, so a text whose answer was lost is repeated.
+        dedupes: Whether the server is known to deliver a repeated client id once, so that a text whose answer was lost
+            is repeated.
     """
 
     def __init__(self, session: ClientSession, storage: AccountStorage, limiter: Limiter, *, dedupes: bool) -> None:

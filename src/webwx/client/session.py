@@ -332,7 +332,7 @@ class ClientSession:
         return True
 
     async def _ended(self, end: LoggedOut) -> LoggedOut:
-        """Store the end of the login; return the error with what is known of its cause."""
+        """Store the end of the login; return the error, with its cause if it is known."""
         end = self._explained(end)
         if self.liveness.ended(end):
             try:

@@ -92,7 +92,7 @@ class BackgroundSends:
         return len(self._waiting)
 
     def find(self, number: int) -> Promise | None:
-        """Return the promise of a send by its number in the outbox; None if there is none."""
+        """Return the promise of a send by its number in the outbox; None for a send without a promise."""
         return self._waiting.get(number)
 
     @property

@@ -92,7 +92,7 @@ class OpenStreams:
 
     Args:
         is_current: Returns whether a caller still has the key or session, and the rights, with which it was identified.
-        sleep: Waits for some seconds, which a stream allows for the work of its client.
+        sleep: Waits for some seconds; a stream limits the work of its client by it.
     """
 
     def __init__(

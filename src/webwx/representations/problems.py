@@ -32,7 +32,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: str
     """Name of this kind of error."""
     detail: str = ""
-    """What happened to this request, and what to do next."""
+    """The reason of the error, and the next step."""
     retry_after: float | None = None
     """Seconds after which the request may succeed."""
     reason: str = ""

@@ -96,7 +96,7 @@ class SendList(msgspec.Struct, frozen=True, kw_only=True):
 
     sends: list[OutboxEntry]
     before: int | None
-    """Value of `before` for the next page; null if there is none."""
+    """Value of `before` for the next page; null on the last page."""
 
 
 class UploadView(msgspec.Struct, frozen=True, kw_only=True):

@@ -320,7 +320,7 @@ class FetchFault(AnswerFault, frozen=True, kw_only=True):
         return _edited(response, edit)
 
     def edit(self, answer: Document, call: FaultedCall, rng: Random) -> None:
-        """Change what was fetched."""
+        """Change the fetched items."""
 
 
 class RepeatedKey(FetchFault, frozen=True, kw_only=True, tag="repeated_key"):

@@ -162,7 +162,7 @@ class MessageDelivery:
         return notice_id
 
     def tell_activity(self, person: WorldPerson, chat: str, code: StatusNotify) -> None:
-        """Report to a person's web login what the phone did with a chat, by world id."""
+        """Report to a person's web login that the phone opened or left a chat, by world id."""
         notice_id, now = self.new_id(), self._world.now
         self._world.tell(
             person, Selector.PHONE_ACTIVITY, lambda view: view.phone_activity(chat, code, notice_id=notice_id, time=now)

@@ -80,7 +80,7 @@ class Redactor:
                     self._spellings.setdefault(spelling[:_SHORTEST], []).append(spelling)
 
     def _places(self, text: str) -> Iterator[tuple[int, int]]:
-        """Return where secrets begin and end, in order."""
+        """Return the start and the end of each secret, in order."""
         places = sorted(place for plain, origins in _unescaped(text) for place in self._found(plain, origins))
         at = 0
         for start, stop in places:

@@ -1,7 +1,7 @@
 """
 Scheduled actions of a world, ordered by its clock.
 
-The scheduler never waits: the code that moves the clock, or lets it run, takes due actions out. Adding an action calls
+The scheduler never waits: the code that moves the clock, or lets it run, removes due actions. Adding an action calls
 the subscribers back, so that a task that sleeps until the next action wakes up for an earlier one.
 """
 

@@ -145,7 +145,7 @@ def read_world(path: Path) -> WorldPlan:
     Read and validate a file.
 
     Raises:
-        Impossible: The file cannot be read or is not a valid world; the sentence names the place.
+        Impossible: The file cannot be read or is not a valid world; the message names the place.
     """
     try:
         return msgspec.toml.decode(path.read_bytes(), type=WorldPlan)
@@ -203,7 +203,7 @@ def build(plan: WorldPlan, folder: Path = Path(), *, rng: Random | None = None) 
         rng: Source of its ids and keys; None uses unpredictable ones.
 
     Raises:
-        Impossible: Something in it is not possible; the sentence names the place.
+        Impossible: Something in the plan is impossible; the message names the place.
     """
     world = World(options=plan.options, clock=_clock(plan), rng=rng)
     world.faults = FaultInjector(seed=plan.seed)

@@ -843,7 +843,7 @@ class AccountJournal(Protocol):
 
     async def change_state(self, name: str, change: Callable[[bytes], bytes]) -> bytes:
         """
-        Replace a small value by the result of a function of it, atomically, and return the new value.
+        Replace a small value by the result of a function that gets the value, atomically; return the new value.
 
         The function may be called in another thread; if it raises, nothing changes.
 

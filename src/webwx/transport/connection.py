@@ -265,7 +265,7 @@ class CPythonConnection(Connection):
 
     @staticmethod
     def _stream_of(line: socket.socket) -> ByteStream:
-        """Return OpenSSL's own object if there is one."""
+        """Return OpenSSL's object of a connection, if the connection has one."""
         return getattr(line, "_sslobj", None) or Connection._stream_of(line)
 
     # -- what a task asks --------------------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ Look = tuple[int, int, int, int, int]
 
 
 def look_at(file: BinaryIO) -> Look:
-    """Return the stat fields of an open file that a change would change."""
+    """Return the stat fields of an open file that differ after a change."""
     about = os.fstat(file.fileno())
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 

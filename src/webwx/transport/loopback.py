@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 _MOMENT = 0.001
-"""Seconds in which a thread, such as a journal's, may run: a loop that never waits would starve it."""
+"""Seconds for which the loop lets other threads run, such as a journal's; a loop that never waits would block them."""
 
 
 class Answerer(Protocol):

@@ -24,7 +24,7 @@ LONGEST_HEAD = 64 * 1024
 """Maximum bytes of an answer's head, and between and after the pieces of its body."""
 
 _SMALL = 4096
-"""Maximum size in bytes of a piece that is joined with others: as an object, a piece of two bytes takes fifty."""
+"""Maximum size in bytes of a piece that is joined with others: a piece of two bytes takes fifty bytes as an object."""
 
 _CODING = b"content-encoding"
 

@@ -110,7 +110,7 @@ class RemoteHistory:
         return None if entry is None else outgoing_of(entry)
 
     async def forget_send(self, number: int) -> bool:
-        """Delete a send from the outbox; return False if there is none or it is in progress."""
+        """Delete a send from the outbox; return False if there is no such send, or it is in progress."""
         row = await self.find_send(number=number)
         if row is None:
             return False

@@ -94,7 +94,7 @@ def explain_code(call: Call, request: QrPictureRequest) -> Media:
 
 @handles(LOGIN_POLL)
 def poll(call: Call, request: PollRequest) -> PollReply | Park:
-    """Return what the phone has done, holding the poll until there is news."""
+    """Return the progress of the login on the phone; hold the poll until it changes."""
     code = call.world.logins.code(request.uuid)
     if code is None:
         return PollReply(code=PollCode.EXPIRED)

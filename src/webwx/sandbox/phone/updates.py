@@ -45,7 +45,7 @@ class UpdateSource(Protocol):
         ...
 
     def updates(self) -> Iterator[Update]:
-        """Yield what the page does not have yet."""
+        """Yield the updates that the page does not have yet."""
         ...
 
 

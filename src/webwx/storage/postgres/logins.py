@@ -43,7 +43,7 @@ class PostgresLogins:
 
     Args:
         url: The URL of the database, as for `psql`.
-        member: This process as a worker; None: it is none.
+        member: This process as a worker; None: it is not a worker.
     """
 
     def __init__(self, url: str, member: ClusterMember | None = None) -> None:

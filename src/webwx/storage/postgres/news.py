@@ -56,7 +56,7 @@ class Announcer:
             self._work = asyncio.get_running_loop().create_task(self._announce())
 
     async def close(self) -> None:
-        """Announce what is left, and close the session; entries that are stored later are not announced."""
+        """Announce the remaining entries, and close the session; entries that are stored later are not announced."""
         self._is_closed = True
         if self._work is not None:
             await asyncio.wait([self._work])

@@ -28,7 +28,7 @@ class PostgresStorage:
         url: The URL of the database, as for `psql`.
         passphrase: Encrypts the saved logins; needs `webwx[crypto]`.
         retention_days: Days after which entries and sends are deleted; 0 keeps everything.
-        member: This process as a worker; None: it is none.
+        member: This process as a worker; None: it is not a worker.
 
     Raises:
         InvalidSettings: The URL is not valid.

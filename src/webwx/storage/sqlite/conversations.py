@@ -36,7 +36,7 @@ def write_conversations(db: sqlite3.Connection, consumer: int, rows: Collection[
 
 
 def read_conversation(db: sqlite3.Connection, consumer: int, key: str) -> ConversationRow | None:
-    """Return a conversation; None if there is none."""
+    """Return a conversation; None for an unknown key."""
     found = db.execute(
         f"SELECT {_COLUMNS} FROM conversations WHERE consumer = ? AND key = ?",  # noqa: S608 - columns only
         (consumer, key),
