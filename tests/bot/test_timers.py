@@ -197,7 +197,7 @@ def test_each_call_has_its_own_key_although_the_clock_stands_still() -> None:
 
 @pytest.mark.parametrize("interval", [{}, {"seconds": 0.5}, {"minutes": -5}])
 def test_an_interval_of_less_than_a_second_is_refused(interval: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="The interval of a timer is a second or more"):
+    with pytest.raises(ValueError, match="The interval of a timer must be at least a second"):
         TimerRegistry().every(**interval)
 
 

@@ -532,12 +532,12 @@ class TestMultipart:
             (
                 b'--X\r\nContent-Disposition: form-data; name="filename"\r\n\r\nB\r\n--X--\r\n',
                 "multipart/form-data; boundary=X",
-                "a file where a text was expected, or a text for a file",
+                "a file instead of a text, or the reverse",
             ),
             (
                 b'--X\r\nContent-Disposition: form-data; name="name"; filename="b"\r\n\r\nB\r\n--X--\r\n',
                 "multipart/form-data; boundary=X",
-                "a file where a text was expected, or a text for a file",
+                "a file instead of a text, or the reverse",
             ),
         ],
     )

@@ -130,7 +130,7 @@ def test_a_configured_keyring_that_cannot_be_used_is_an_error(chosen: str) -> No
     environment = os.environ | {"PYTHON_KEYRING_BACKEND": chosen}
     done = subprocess.run([sys.executable, "-c", ASK], env=environment, stdout=subprocess.PIPE, check=True, text=True)
 
-    assert "name another" in done.stdout
+    assert "choose another one" in done.stdout
 
 
 def test_the_system_keyring_is_used(memory_keyring: MemoryKeyring) -> None:

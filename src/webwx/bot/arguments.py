@@ -270,7 +270,7 @@ class Argument:
         if word_type is None:
             raise TypeError(
                 f"No word of a command can be converted to {parameter.annotation!s}, the type of the parameter "
-                f"{parameter.name!r} of {name_of(function)}. Put a parameter for an injected value behind a `*`."
+                f"{parameter.name!r} of {name_of(function)}. Put a parameter for an injected value after a `*`."
                 f"{hint_at_unknown_type(function, parameter.annotation)}"
             )
         self._type = word_type

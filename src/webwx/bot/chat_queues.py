@@ -92,7 +92,7 @@ class DeliveryCounts(msgspec.Struct, kw_only=True):
     in_flight: int = 0
     """Entries in memory now: being handled, waiting in a queue, or waiting for another attempt."""
     deferred: int = 0
-    """Entries that wait behind a slow chat, with only their number in memory."""
+    """Entries that wait for a slow chat, with only their number in memory."""
 
 
 class _Deferred(NamedTuple):
@@ -507,7 +507,7 @@ class ChatQueues:
         queue = self._queues.get(getattr(event, "chat", ContactId("")))
         first = queue.waiting[0] if queue is not None else None
         if queue is None or first is None or isinstance(first, _Deferred) or first.event.number != event.number:
-            raise InvalidRequest("The handler has ended; a question is asked while its handler runs.")
+            raise InvalidRequest("The handler has ended; only a running handler can ask a question.")
         if queue.dialogue is None:
             queue.dialogue = Dialogue(event)
         dialogue = queue.dialogue

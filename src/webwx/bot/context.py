@@ -123,7 +123,7 @@ class Context(
             InvalidRequest: The context has no state: it belongs to a timer or an `on_error` function, or to no bot.
         """
         if self._conversation is None:
-            raise InvalidRequest("Only the handler of an event in a bot has a state; a timer and on_error have none.")
+            raise InvalidRequest("Only the handler of an event has a state; timers and on_error functions have none.")
         return ConversationState(self._conversation)
 
     def account(self, name: str) -> Context:

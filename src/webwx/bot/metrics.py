@@ -149,7 +149,7 @@ class Metrics:
         failures = self._counter("webwx_bot_failed_attempts", "Attempts at events that have failed.", labels=labels)
         slow = self._counter("webwx_bot_slow_calls", "Calls of handlers that took longer than 30 s.", labels=labels)
         in_flight = self._gauge("webwx_bot_events_in_flight", "Events in memory, handled or waiting.", labels=labels)
-        deferred = self._gauge("webwx_bot_events_deferred", "Events that wait behind a slow chat.", labels=labels)
+        deferred = self._gauge("webwx_bot_events_deferred", "Events that wait for a slow chat.", labels=labels)
         timers = self._gauge("webwx_bot_timers", "Timers that are due again and again.", labels=labels)
         calls = self._counter("webwx_bot_timer_calls", "Calls of timers.", labels=(*labels, "result"))
         for bot, account in self._bots.items():

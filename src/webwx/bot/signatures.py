@@ -57,7 +57,7 @@ def check_injectable(function: object, count: int, rule: str) -> None:
     try:
         inspect.Signature(positional).bind(*[None] * count)
     except TypeError:
-        hint = " Put parameters for injected values behind a `*`." if len(positional) > count else ""
+        hint = " Put parameters for injected values after a `*`." if len(positional) > count else ""
         raise TypeError(f"{rule}; {name_of(function)} does not take {_arguments(count)}.{hint}") from None
 
 

@@ -104,7 +104,7 @@ class TimerRegistry:
         """
         total = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds).total_seconds()
         if total < 1:
-            raise ValueError("The interval of a timer is a second or more, as in every(minutes=5).")
+            raise ValueError("The interval of a timer must be at least a second, as in every(minutes=5).")
         return self._register(Every(total), catch_up, name)
 
     def daily(

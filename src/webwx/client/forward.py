@@ -94,8 +94,8 @@ class Forwarder:
                 return lambda client_id: message_flows.forward_file(self._session.login, chat, message, client_id)
             case _:
                 raise NotForwardable(
-                    f"This {type(message).__name__} cannot be forwarded; texts, locations, pictures, videos, files, "
-                    "archived voice messages, and stickers that are not from the sticker store can."
+                    f"This {type(message).__name__} cannot be forwarded; only texts, locations, pictures, videos, "
+                    "files, archived voice messages, and stickers outside of the sticker store can be forwarded."
                 )
 
     async def _fetched_and_uploaded(self, message: Event, chat: ContactId, kind: str) -> Make:

@@ -235,7 +235,9 @@ class MessageHistory:
         }
         if len(numbers) > 1:
             listed = ", ".join(map(str, sorted(numbers)))
-            raise UnknownContact(f"{len(numbers)} contacts were called {name!r}; use one of the numbers: {listed}.")
+            raise UnknownContact(
+                f"{len(numbers)} contacts have or had the name {name!r}; use one of the numbers: {listed}."
+            )
         for number in numbers:
             ids |= dict.fromkeys(await contact_ids_of(part.identities, number))
         return tuple(ids)

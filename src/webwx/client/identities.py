@@ -73,7 +73,9 @@ class AccountIdentities:
                 raise UnknownContact(f"No contact in the journal ever had the name {name!r}.")
             case _:
                 numbers = ", ".join(str(each.number) for each in named)
-                raise UnknownContact(f"{len(named)} contacts were called {name!r}; use one of the numbers: {numbers}.")
+                raise UnknownContact(
+                    f"{len(named)} contacts have or had the name {name!r}; use one of the numbers: {numbers}."
+                )
 
     async def find_contact(self, which: To) -> Contact:
         """Find a contact of this login."""

@@ -147,7 +147,7 @@ class ClientSession:
             if end.ret == Ret.TICKET_ERROR and await self._renew_key(login.credentials.skey):
                 raise ApiError(
                     f"{end.endpoint} was refused (ret {end.ret}): the login's key was too old and has been "
-                    "renewed; nothing was done, so call it again.",
+                    "renewed; nothing was done, so repeat the call.",
                     endpoint=end.endpoint, ret=end.ret, message=end.message,
                 ) from None  # fmt: skip
             raise await self._ended(end) from None

@@ -372,7 +372,7 @@ def _fetch(login: Login, wanted: _Wanted, sink: DownloadTarget) -> Flow[None]:
     is_whole = wanted.size in {0, sink.size} and wanted.md5.lower() in {"", sink.md5}
     if sink.size and response.status < HTTPStatus.MULTIPLE_CHOICES and wanted.is_one(sink.start) and is_whole:
         if _is_cut_off(response, sink.size):
-            raise BrokeOff(f"{name}: the {wanted.what} was cut off.")
+            raise BrokeOff(f"{name}: the {wanted.what} is incomplete.")
         return
     judge_medium(name, sink.start)
     sentence = f"The server has no {wanted.what} for this message: it was recalled, has expired, or is not there yet."

@@ -547,7 +547,7 @@ class MultipartShape:
         """Decode the parts in any order."""
         found = _BOUNDARY.search(content_type)
         if not found:
-            raise ProtocolError("the upload names no boundary")
+            raise ProtocolError("the content type of the upload has no boundary")
         values: dict[str, Any] = {}
         for part in (b"\r\n" + body).split(b"\r\n--" + found[1].encode())[1:]:
             head, blank, content = part.partition(b"\r\n\r\n")
@@ -571,9 +571,7 @@ class MultipartShape:
             if field.encode_name in values:
                 part_value = values[field.encode_name]
                 if isinstance(part_value, FilePart) != (field.type is FilePart):
-                    raise ProtocolError(
-                        f"{field.encode_name} is a file where a text was expected, or a text for a file"
-                    )
+                    raise ProtocolError(f"{field.encode_name} is a file instead of a text, or the reverse")
                 known[field.name] = part_value if field.type is FilePart else coerce(part_value, field.type)
             elif field.required:
                 raise ProtocolError(f"{field.encode_name} is missing")

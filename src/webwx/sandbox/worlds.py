@@ -208,7 +208,7 @@ def build(plan: WorldPlan, folder: Path = Path(), *, rng: Random | None = None) 
     world = World(options=plan.options, clock=_clock(plan), rng=rng)
     world.faults = FaultInjector(seed=plan.seed)
     if not plan.people:
-        raise _Misplaced("people", "there are no people; add at least one, who is 'me'.")
+        raise _Misplaced("people", "there are no people; add at least one. The first one is 'me'.")
     for number, person in enumerate(plan.people):
         with _named(f"people[{number}]"):
             _add_person(world, person, folder)

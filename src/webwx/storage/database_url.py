@@ -57,7 +57,7 @@ def check_typed_url(url: str, what: str) -> None:
 
     Args:
         url: The URL.
-        what: What it was typed for, such as the name of an option.
+        what: The place of the URL, such as the name of an option.
 
     Raises:
         InvalidSettings: It is not the URL of a database, or has a password. The URL is not repeated.
@@ -65,8 +65,8 @@ def check_typed_url(url: str, what: str) -> None:
     check_database_url(url)
     if has_password(url):
         raise InvalidSettings(
-            f"Every user of this machine can read a password in {what}; put it into the file ~/.pgpass or another one "
-            "that PGPASSFILE names, or the URL into WEBWX_STORAGE."
+            f"Every user of this machine can read a password in {what}; put it into ~/.pgpass or the file that "
+            "PGPASSFILE names, or put the URL into WEBWX_STORAGE."
         )
 
 

@@ -61,7 +61,7 @@ class Verdict(NamedTuple):
 
 class PeoplePass:
     """
-    One pass over contacts that yields all but the chatrooms, and shows afterwards what it passed.
+    One pass over contacts: it yields all except the chatrooms, and computes a digest of all.
 
     Args:
         contacts: The contacts; an iteration may take long.

@@ -166,7 +166,7 @@ def keyring_backend() -> KeyringBackend:
         backend = keyring.get_keyring()
     except (ImportError, AttributeError, ValueError, RuntimeError):
         raise StorageError(
-            "The keyring that PYTHON_KEYRING_BACKEND or keyringrc.cfg names cannot be used here; name another."
+            "The keyring that PYTHON_KEYRING_BACKEND or keyringrc.cfg names cannot be used here; choose another one."
         ) from None
     if isinstance(backend, fail.Keyring):
         raise StorageError("This system has no keyring that can be used; start one, or give a passphrase yourself.")

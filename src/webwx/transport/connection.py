@@ -133,7 +133,7 @@ class Connection:
         self._is_asked = True
 
     def check(self) -> bool:
-        """Return whether it is still usable, including bytes that the loop has not seen yet."""
+        """Return whether the connection is still usable; also check for bytes that the loop has not seen yet."""
         self._read()
         return self.is_usable()
 

@@ -449,7 +449,7 @@ async def revive_lost_delivery(
     webhook = await _reached(webhooks, caller, webhook_id)
     (account_event,) = await events_by_id(port, webhook, (event_id,))
     if not await port.account(account_event.account).revive(webhook.consumer, account_event.event.number):
-        raise GatewayProblem("not-found", "This event was not given up.")
+        raise GatewayProblem("not-found", "The webhook has not given up this event.")
 
 
 @post(

@@ -139,7 +139,7 @@ class SqliteAccountRows:
         path = self._files.find(digest)
         if path is None:
             raise StorageError(
-                "An archived file is missing beside the journal; 'webwx journal purge --media' drops it."
+                "An archived file is missing beside the journal; 'webwx journal purge --media' removes its entry."
             )
         with await asyncio.to_thread(path.open, "rb") as file:
             while piece := await asyncio.to_thread(file.read, _PIECE):
