@@ -13,7 +13,7 @@ Every exception that webwx raises.
     │   ├── NotThroughGateway    a client of a gateway does not offer this call
     │   ├── GatewayRefused       the gateway refused the request itself, such as its key (.code)
     │   ├── NoJournal            the call needs a journal and the client has none
-    │   ├── InvalidCursor        the text is damaged, or no cursor over accounts
+    │   ├── InvalidCursor        the text is damaged, or is not a cursor over accounts
     │   ├── ReplyLimitReached    the bot has replied too often in one chat
     │   └── InvalidSettings      an option, a variable or the configuration file is invalid
     ├── LocalStateError          the state on this machine does not allow the call
@@ -128,7 +128,7 @@ class NoJournal(InvalidRequest):
 
 
 class InvalidCursor(InvalidRequest):
-    """The text is damaged, or no cursor over accounts."""
+    """The text is damaged, or is not a cursor over accounts."""
 
 
 class ReplyLimitReached(InvalidRequest):

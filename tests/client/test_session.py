@@ -315,7 +315,7 @@ class TestAKeyThatIsTooOld:
         carrier.skey = "@crypt_new"
         world.refuse_next("webwxsendmsg", -14)
 
-        with pytest.raises(ApiError, match="call it again") as caught:
+        with pytest.raises(ApiError, match="repeat the call") as caught:
             await client.send_text("filehelper", "hi")
         assert not isinstance(caught.value, LoggedOut)
         assert client.state is LoginState.ONLINE
@@ -327,7 +327,7 @@ class TestAKeyThatIsTooOld:
         client = await log_in(transport=carrier)
         carrier.skey = "@crypt_new"
         world.refuse_next("webwxsendmsg", -14, times=2)
-        with pytest.raises(ApiError, match="call it again"):
+        with pytest.raises(ApiError, match="repeat the call"):
             await client.send_text("filehelper", "hi")
 
         with pytest.raises(LoggedOut) as caught:

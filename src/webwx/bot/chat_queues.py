@@ -230,7 +230,7 @@ class ChatQueues:
             self._start_worker()
 
     def _room(self) -> int:
-        """Return for how many more entries there is room in memory; entries that wait for an answer do not count."""
+        """Return the number of entries that still fit in memory; entries that wait for an answer do not count."""
         return self._limit + self._places_of_asking - self.counts.in_flight
 
     def _enqueue(self, delivered: Delivered) -> None:

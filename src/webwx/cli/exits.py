@@ -31,7 +31,7 @@ _NEXT_STEPS: tuple[tuple[type[WxError], str], ...] = (
     (ConnectFailed, "; check the network, or the address given as --server or WEBWX_SERVER"),
     (Timeout, "; check the network and try again"),
 )
-"""Next step for the user, where the command line knows more than the library."""
+"""Next steps for the user, which only the command line knows."""
 
 
 class BadInput(click.ClickException):
@@ -41,7 +41,7 @@ class BadInput(click.ClickException):
 
 
 class CommandFailed(click.ClickException):
-    """A command failed for a reason of its own."""
+    """A command failed; the message gives the reason."""
 
     exit_code = Exit.FAILED
 

@@ -178,7 +178,7 @@ class Session:
         A journal that cannot be opened where it is, as on a full or a read-only disk, is read from a copy.
 
         Args:
-            in_place: The command changes the journal or reads files beside it, so it cannot use a copy.
+            in_place: Whether the command changes the journal or reads files beside it, so it cannot use a copy.
 
         Raises:
             NotLoggedIn: There is neither a login nor a journal.

@@ -39,7 +39,7 @@ class LoginState(enum.Enum):
 
 
 _ONLINE = LoginState.ONLINE
-"""A module name for the hot path: the lookup of an enum member takes longer."""
+"""A module constant for the hot path, because the lookup of an enum member takes longer."""
 
 
 class StateChange(msgspec.Struct, frozen=True, kw_only=True):

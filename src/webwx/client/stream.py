@@ -92,7 +92,7 @@ def stored_stream(
 
     Args:
         subscription: The subscription, not yet opened.
-        include_all: False leaves out activity of the phone and changes of contacts.
+        include_all: Whether to include activity of the phone and changes of contacts.
         require_login: Called before the subscription is opened; raises an error if there is no login.
     """
     shown = _Shown()

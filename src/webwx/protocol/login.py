@@ -145,7 +145,7 @@ class PollReply(Wire, frozen=True, kw_only=True):
     user_avatar: str = ""
     """A data URI, with code 201."""
     redirect_uri: str = ""
-    """Where the ticket is exchanged, with code 200."""
+    """Address for the exchange of the ticket, with code 200."""
 
     def __repr__(self) -> str:
         return f"PollReply({self.code})"
@@ -190,7 +190,7 @@ class TicketRequest(Wire, frozen=True, kw_only=True):
     version: InQuery[str] = ""
     """`v2` requests status 200; without `v2` the answer is a 301 without Location."""
     mod: InQuery[str] = ""
-    """`desktop` in that profile."""
+    """`desktop` in the desktop profile."""
     client_version: Annotated[str, In(Where.HEADER, "client-version")] = ""
     """Desktop profile only, from the user's configuration."""
     extspam: Annotated[str, In(Where.HEADER, "extspam")] = ""
@@ -277,7 +277,7 @@ class PushLoginRequest(Wire, frozen=True, kw_only=True):
 
     uin: InQuery[int] = 0
     mod: InQuery[str] = ""
-    """`desktop` in that profile."""
+    """`desktop` in the desktop profile."""
 
     def __repr__(self) -> str:
         return "PushLoginRequest(***)"

@@ -104,7 +104,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True):
     times: int | None = None
     """Number of calls it applies to; None: until it is removed."""
     probability: float = 1.0
-    """Probability that it happens to a call."""
+    """Probability that the fault happens to a call."""
     options: dict[str, str | int | float | bool] = {}
 
     @classmethod
@@ -148,7 +148,7 @@ class FaultDescription(msgspec.Struct, frozen=True, kw_only=True):
     """Its effect, in one sentence."""
     section: str
     where: str
-    """Where it is injected: `answer` (the server's core), `connection` (its port or a fault proxy) or `TLS`."""
+    """Place of the fault: `answer` (the server's core), `connection` (its port or a fault proxy) or `TLS`."""
     calls: list[str]
     """The calls it is meant for; empty: every call."""
     options: dict[str, str | int | float]
@@ -210,7 +210,7 @@ class ActiveRule:
     times: int | None
     probability: float
     hits: int = 0
-    """Number of times that it has happened."""
+    """Number of times that the fault has happened."""
     rng: dict[str, Random] = field(default_factory=dict, repr=False)
     """Random number generators by call."""
 
@@ -221,7 +221,7 @@ class ActiveRule:
 
     @property
     def is_used_up(self) -> bool:
-        """Whether it has happened as often as the rule allows."""
+        """Whether the fault has happened as often as the rule allows."""
         return self.times is not None and self.hits >= self.times
 
     def concerns(self, call: str) -> bool:

@@ -143,7 +143,7 @@ class Traffic:
         return entry
 
     def end(self, entry: RecordedExchange, answer: Response | None, faults: Iterable[str] = ()) -> None:
-        """Record an answer; None if there will be none."""
+        """Record an answer; None if no answer will follow."""
         entry.ended = self._clock.now()
         entry.faults = tuple(faults)
         if answer is not None:

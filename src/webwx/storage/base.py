@@ -1128,7 +1128,7 @@ class Storage(Protocol):
 
     @property
     def place(self) -> str:
-        """Where it is, without a user name and a password: a path, or a description of the database."""
+        """Place of the storage, without a user name and a password: a path, or a description of the database."""
         ...
 
     def login(self, name: LoginName) -> LoginStore:

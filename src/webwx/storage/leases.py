@@ -96,12 +96,12 @@ class Renewal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker, as the database knows it."""
+    """The row of a worker in the database."""
 
     worker: str
     """Its id; a new one at each start."""
     address: str
-    """Where the worker can be reached."""
+    """Address at which the worker can be reached."""
     capacity: int
     """Number of accounts that it takes at most."""
     is_draining: bool
@@ -119,7 +119,7 @@ class OwnedAccount(msgspec.Struct, frozen=True, kw_only=True):
     worker: str | None
     """Id of the owner; None for none."""
     address: str | None
-    """Where the owner can be reached."""
+    """Address at which the owner can be reached."""
     epoch: int
     """Number of takeovers."""
     is_wanted: bool

@@ -51,7 +51,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "apart": ("number", "other"),
     "real_ids": ("login", "id", "wxid"),
 }  # fmt: skip
-"""The tables in the order of copying, with their columns; `login` and `consumer` count from 1, 0 is none."""
+"""The tables in the order of copying, with their columns; `login` and `consumer` count from 1, 0 means no row."""
 
 CHUNK = 500
 """Number of rows that are read and written at a time."""
@@ -198,7 +198,7 @@ async def copy_account(
 
     Args:
         source: The account to copy.
-        target: Where it does not exist yet; the caller commits it afterwards.
+        target: Place for the copy, without an account; the caller commits it afterwards.
         on_rows: Called with a table and the number of its rows that were copied so far.
 
     Raises:
@@ -264,7 +264,7 @@ class _Digest:
 
 
 class Ordinals:
-    """The rows of logins or consumers of one engine, numbered from 1 in their order; 0 is none."""
+    """The rows of logins or consumers of one engine, numbered from 1 in their order; 0 stands for no row."""
 
     def __init__(self, rows: list[int]) -> None:
         self._rows = [0, *rows]

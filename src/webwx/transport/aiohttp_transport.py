@@ -221,7 +221,7 @@ class TextSocket:
 
 
 class _NotConnected(aiohttp.ClientError):
-    """There is no connection, so nothing was sent."""
+    """The connection failed, so nothing was sent."""
 
 
 class _ProxyNotConnected(aiohttp.ClientError):

@@ -73,7 +73,7 @@ class GatewayReader:
         self._work: asyncio.Task[None] | None = None
         """Receives events; None: the reader is not open."""
         self._connection: _Lease | None = None
-        """The present connection, once the gateway has opened the consumer; None: there is none."""
+        """The present connection, once the gateway has opened the consumer; None before that."""
         self._has_opened = False
         """Whether the gateway has opened the consumer."""
         self._lost_at = 0.0

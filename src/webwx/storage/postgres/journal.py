@@ -98,7 +98,7 @@ class PostgresJournal:
         return LoginJournal(name, self)
 
     def _reached(self) -> dict[int, int]:
-        """Return how far the consumers of this process have read, by their rows."""
+        """Return the number up to which each consumer of this process has read, by its row."""
         return {each.row: each.read_to for each in tuple(self._consumers)}
 
     async def _watch(self) -> None:

@@ -63,7 +63,7 @@ class Looks:
         self._db: sqlite3.Connection | None = None
         self._is_closed = False
         self._is_used = False
-        """There was a lookup since the last call of `release`."""
+        """Whether there was a lookup since the last call of `release`."""
         self._turn = threading.Lock()
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:

@@ -334,7 +334,7 @@ class Writer(_Worker):
         self._watch = watch
         self._look_at = time.monotonic() + LOOK_EVERY
         self._is_used = False
-        """There was a job since the last check."""
+        """Whether there was a job since the last check."""
         self._release_at = math.inf
         """Time at which memory is released unless a job comes."""
         self._work_at = math.inf
