@@ -316,7 +316,7 @@ class Arguments:
 
     Args:
         function: The handler.
-        parameters: Its positional parameters after the context and the event.
+        parameters: The function's positional parameters after the context and the event.
 
     Raises:
         TypeError: A word cannot be converted to a parameter's type.

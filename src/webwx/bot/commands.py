@@ -129,7 +129,7 @@ class Command:
 
     Args:
         function: The handler.
-        names: Its name and other names.
+        names: Name of the command, and its other names.
         parameters: The handler's positional parameters after the context and the event.
 
     Raises:

@@ -84,7 +84,7 @@ class Metrics:
 
         Args:
             account: The account, such as a client.
-            number: Its number; None: the number of accounts after it is added.
+            number: Number of the account; None: the number of accounts after it is added.
         """
         return self._accounts.setdefault(account, str(len(self._accounts) + 1 if number is None else number))
 

@@ -37,7 +37,7 @@ def locked(path: Path) -> Iterator[None]:
 
     Raises:
         CommandFailed: Another sandbox uses it.
-        StorageError: Its folder cannot be written.
+        StorageError: The folder of the file cannot be written.
     """
     lock = take_lock(path.with_name(f".{path.name}.lock"))
     if lock is None:

@@ -224,7 +224,7 @@ def saved_account(name: LoginName, content: bytes | None) -> SavedAccount:
 
     Args:
         name: Name of the login.
-        content: Its stored form; None if it cannot be read.
+        content: Stored form of the login; None if it cannot be read.
     """
     account, place = name.account, name.place
     if content is None:

@@ -135,7 +135,7 @@ def upload_chunk(login: Login, file: Upload, passage: Passage, chunk: int) -> Fl
 
     Raises:
         ApiError: The server refused it; after Ret -1 it may be sent again.
-        SendOutcomeUnknown: Its answer was lost. Any chunk except the last may be sent again.
+        SendOutcomeUnknown: The answer was lost. Any chunk except the last may be sent again.
         LocalStateError: The file has become shorter meanwhile.
         InvalidLogin: The login has no cookie of the file host; nothing was sent.
 
@@ -168,7 +168,7 @@ def upload_parallel_chunk(login: Login, file: Upload, passage: Passage, chunk: i
 
     Raises:
         ApiError: The server refused it; after Ret -1 it may be sent again.
-        SendOutcomeUnknown: Its answer was lost. Any chunk except the last may be sent again.
+        SendOutcomeUnknown: The answer was lost. Any chunk except the last may be sent again.
         LocalStateError: The file has become shorter meanwhile.
         InvalidLogin: The login has no cookie of the file host; nothing was sent.
 

@@ -138,7 +138,7 @@ class FileFolder:
 
         Args:
             source: The file.
-            name: Its name in the folder; a number is added if it is taken.
+            name: Name of the file in the folder; a number is added if the name is taken.
             limit: Maximum number of bytes.
             is_repeated: Whether an earlier attempt may have saved the file; if so, an existing copy is returned.
 

@@ -26,9 +26,9 @@ class RunningGateway(msgspec.Struct, frozen=True, kw_only=True):
 
     pid: int
     url: str
-    """Its address for programs of this machine."""
+    """Address of the gateway for programs of this machine."""
     browser_url: str
-    """Its address for a browser; behind a proxy, the address of the proxy."""
+    """Address for a browser; behind a proxy, the address of the proxy."""
 
 
 @contextlib.contextmanager

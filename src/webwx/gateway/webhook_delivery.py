@@ -64,7 +64,7 @@ class WebhookRun:
         self.consumers = AccountConsumers(
             webhook.consumer, port, webhook.serves, self._deliver_account, retries.sleep
         )  # fmt: skip
-        """Its consumers, which deliver the events of all its accounts."""
+        """Consumers of the webhook, which deliver the events of all its accounts."""
         self._replay: asyncio.Task[None] | None = None
         self._others: set[asyncio.Task[None]] = set()
 
@@ -80,7 +80,7 @@ class WebhookRun:
         self._begin(self._events.report(self.webhook, notice))
 
     async def stop(self) -> None:
-        """Stop what runs in the background; the owner of the consumers stops them."""
+        """Stop the background tasks; the owner of the consumers stops the consumers."""
         tasks = [task for task in self._others if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

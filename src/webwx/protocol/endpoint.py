@@ -114,7 +114,7 @@ class Endpoint(Generic[Q, R]):
         name: The last part of its path; what errors, logs and docs/wire.md call it.
         method: How the client calls it.
         host: Which host of the family answers it.
-        path: Its path; `{field}` for a field marked `InPath`.
+        path: Path of the call; `{field}` for a field marked `InPath`.
         request: Struct of the request.
         reply: Struct of the reply. An answer that lacks a field which is `Stated` there is unreadable.
         purpose: One line for docs/wire.md.

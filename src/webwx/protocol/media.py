@@ -75,7 +75,7 @@ class UploadRequest(Wire, frozen=True, kw_only=True, rename=None):
     name: str = ""
     """Name of the file that the receiver sees."""
     type: str = ""
-    """Its media type."""
+    """Media type of the file."""
     last_modified_date: str = msgspec.field(name="lastModifiedDate", default="")
     size: int = 0
     chunks: str = ""

@@ -103,7 +103,7 @@ def write_template(template: str, people: Mapping[str, Mapping[str, str]]) -> st
     Encode a notice by template.
 
     Args:
-        template: Its sentence, with `$name$` for people.
+        template: Sentence of the notice, with `$name$` for people.
         people: Nicknames by real id, for each such name.
     """
     links = "".join(

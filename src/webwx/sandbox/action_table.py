@@ -34,7 +34,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Name in JSON, and of the command's argument or option."""
     kind: Any
-    """Its type, such as `str` or `Literal["call", "end"]`."""
+    """Type of the parameter, such as `str` or `Literal["call", "end"]`."""
     default: Any
     """Default value; `msgspec.NODEFAULT` for a parameter without a default."""
     meta: msgspec.Meta

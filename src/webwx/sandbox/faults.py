@@ -98,7 +98,7 @@ class FaultRule(msgspec.Struct, frozen=True, kw_only=True):
     """A rule that turns a fault on for some calls."""
 
     fault: str
-    """Its name in the catalogue."""
+    """Name of the fault in the catalogue."""
     endpoint: str = ""
     """The call it applies to; empty: the calls that the fault is meant for."""
     times: int | None = None
@@ -145,7 +145,7 @@ class FaultDescription(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     does: str
-    """Its effect, in one sentence."""
+    """Effect of the fault, in one sentence."""
     section: str
     where: str
     """Place of the fault: `answer` (the server's core), `connection` (its port or a fault proxy) or `TLS`."""

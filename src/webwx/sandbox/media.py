@@ -55,7 +55,7 @@ class MediaFile(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def encrypted_name(self) -> str:
-        """Its name as in `EncryFileName`."""
+        """Name of the file as in `EncryFileName`."""
         return encrypted_name(self.name)
 
 

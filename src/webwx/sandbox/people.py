@@ -52,7 +52,7 @@ class MessageContent(msgspec.Struct, frozen=True, kw_only=True):
     leads_to: str = ""
     """World id of the chatroom of an invitation."""
     wire: WireMessage = WireMessage(msg_id="")
-    """Its fields on the wire, without names and ids, not escaped."""
+    """Fields of the content on the wire, without names and ids, not escaped."""
 
     def __repr__(self) -> str:
         return f"MessageContent({self.kind})"
@@ -83,7 +83,7 @@ class WorldMessage:
 
     @property
     def medium(self) -> MediaFile | None:
-        """Its picture, video, voice, sticker or file."""
+        """Picture, video, voice, sticker or file of the message."""
         return self.content.medium
 
     def chat_of(self, viewer: WorldPerson) -> str:

@@ -147,7 +147,7 @@ class FaultProxy:
 
     @property
     def url(self) -> str:
-        """Its origin, to be used instead of the server's."""
+        """Origin of the proxy, to be used instead of the server's."""
         return f"http://{HERE}:{self._ports[0]}"
 
     @property

@@ -93,7 +93,7 @@ class RunningSandbox:
     def __init__(self, sandbox: SandboxCore, url: str, close: AsyncExitStack, tls: TlsAccess | None) -> None:
         self._close = close
         self.url = url
-        """Its origin, such as `http://127.0.0.1:8790`."""
+        """Origin of the server, such as `http://127.0.0.1:8790`."""
         self.control = f"{url}/control"
         """Address of its control API."""
         self.phone = f"{url}{pages.PREFIX}"

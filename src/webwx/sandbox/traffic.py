@@ -159,7 +159,7 @@ class Traffic:
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """
-        Call back at every change.
+        Call a function after every change.
 
         Returns:
             A function that ends the subscription.

@@ -51,7 +51,7 @@ class WireField(msgspec.Struct, frozen=True, kw_only=True):
     where: str
     """Part of the request that contains it."""
     kind: Any
-    """Its type; `words` describes it."""
+    """Type of the field; `words` describes it."""
     meaning: str
 
 

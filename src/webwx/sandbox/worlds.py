@@ -64,7 +64,7 @@ class PersonPlan(_WorldFileValue, frozen=True, kw_only=True):
     picture: str = ""
     """File with their picture, beside the world's file; empty: it is drawn from the id."""
     friends: list[str] | Literal["everybody"] = []
-    """Their friends; friendship is mutual."""
+    """Friends of the person; friendship is mutual."""
     remarks: dict[str, str] = {}
     """Remarks for their friends."""
     blocks: list[str] = []

@@ -76,7 +76,7 @@ class ClusterMember(NamedTuple):
     """A worker, as an opener of the shared storage."""
 
     worker: str
-    """Its id. A takeover ends the database sessions of this worker, and so its locks."""
+    """Id of the worker. A takeover ends the database sessions of this worker, and so its locks."""
     fence: Callable[[int], Fence]
     """Returns the fence of an account; raises `NotOwner` if the worker may not write to the account."""
     timeout: float
@@ -99,7 +99,7 @@ class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
     """The row of a worker in the database."""
 
     worker: str
-    """Its id; a new one at each start."""
+    """Id of the worker; a new one at each start."""
     address: str
     """Address at which the worker can be reached."""
     capacity: int

@@ -35,7 +35,7 @@ class Faults:
         Turn on a fault, as in `faults.on("ret", endpoint="webwxsendmsg", ret=1205, times=1)`.
 
         Args:
-            fault: Its name in the catalogue, or as on the command line: `truncated@0.1`.
+            fault: Name of the fault in the catalogue, or as on the command line: `truncated@0.1`.
             endpoint: The call; empty means the calls that the fault applies to.
             times: Number of calls; None means until it is turned off.
             probability: Probability for each call.

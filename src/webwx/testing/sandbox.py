@@ -185,7 +185,7 @@ class Sandbox:
 
         Args:
             bots: As they are in your program. The first one sets the media archive and the rate limit.
-            account: Their account; default: the sandbox's account.
+            account: Account of the bots; default: the sandbox's account.
 
         Raises:
             ValueError: There is no bot, or two have one name.

@@ -45,13 +45,13 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """Time limits in seconds."""
 
     connect: float = 10.0
-    """Opening a connection."""
+    """Limit for opening a connection."""
     call: float = 30.0
-    """An ordinary answer."""
+    """Limit for an ordinary answer."""
     poll: float = 35.0
-    """A long poll; the server holds it for about 25 s."""
+    """Limit for a long poll; the server holds it for about 25 s."""
     bulk: float = 120.0
-    """Contact lists and media; a download may take longer, but each of its pieces no longer than this."""
+    """Limit for contact lists and media; a download may take longer, but each of its pieces no longer than this."""
     slowest: float = 512.0
     """Minimum average of a download in bytes per second, after its first `bulk` seconds; 0: no minimum."""
     retry: float = 1.0

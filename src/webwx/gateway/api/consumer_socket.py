@@ -50,7 +50,7 @@ class ConsumerSocket:
         self._follows = hello.follow
         self._unacknowledged: set[int] = set()
         self._early: deque[int] = deque(maxlen=_REMEMBERED)
-        """Events that were acknowledged before they were sent on this connection."""
+        """Events that were acknowledged before this connection sent them."""
         self._has_room = asyncio.Event()
         self._has_room.set()
 
