@@ -163,7 +163,7 @@ async def _login_at(settings: Settings, place: Path | str) -> AsyncIterator[Logi
 
 
 async def _release(settings: Settings, source: Path | str) -> None:
-    """Store what is pending in the source; raise if a process uses it."""
+    """Store pending changes of the source; raise if a process uses it."""
     if isinstance(source, Path):
         journal: Journal = open_journal_file(source, retention_days=0)
         try:
