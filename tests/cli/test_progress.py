@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from webwx.cli.progress import bar, shown_progress
+from webwx.cli.progress import bar, shown_progress, shown_rows
 
 
 class Terminal(io.StringIO):
@@ -31,6 +31,15 @@ def test_into_a_pipe_nothing_is_written() -> None:
     with shown_progress("a.txt", pipe) as show:
         assert show is None
 
+    assert pipe.getvalue() == ""
+
+
+def test_the_rows_of_a_copy_are_counted_on_a_terminal_only() -> None:
+    terminal, pipe = Terminal(), io.StringIO()
+    for stream in (terminal, pipe):
+        with shown_rows(stream) as show:
+            show("entries", 12_000)
+    assert terminal.getvalue() == "\r\x1b[Kentries: 12,000\r\x1b[K"
     assert pipe.getvalue() == ""
 
 
