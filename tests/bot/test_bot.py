@@ -335,7 +335,7 @@ class TestSettings:
         texts = noting(bot)
         ready = asyncio.Event()
         task = asyncio.create_task(start(bot, on_ready=lambda *_: ready.set()))
-        await asyncio.wait_for(ready.wait(), 10)
+        await asyncio.wait_for(ready.wait(), 60)
         await asyncio.to_thread(server.say, "ahua", "ping")
         await until(lambda: texts[-1:] == ["ping"])
         await until(lambda: bot.counts.in_flight == 0)
@@ -436,7 +436,7 @@ class TestSeveral:
             await let_others_run()
             assert not task.done()
             task.cancel()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(8):
                 await asyncio.wait([task])
             assert task.cancelled()
 

@@ -127,7 +127,7 @@ class TestOwnMessages:
 async def all_came_back(client: AsyncClient, *texts: str) -> None:
     """Wait until the sync has delivered all sends."""
     missing = set(texts)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while missing:
             missing -= {each.text for each in await client.history() if isinstance(each, TextMessage) and each.number}
             await asyncio.sleep(0.001)

@@ -45,7 +45,7 @@ async def test_many_functions_run_at_once_up_to_the_limit(gate: threading.Event)
 
     def wait() -> int:
         begun.append(threading.get_ident())
-        gate.wait(10)
+        gate.wait(60)
         return threading.get_ident()
 
     threads = Threads(3)
@@ -62,7 +62,7 @@ async def test_function_counts_as_working_except_while_it_waits_for_the_event_lo
     loop, answer, has_asked = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
 
     def ask() -> None:
-        gate.wait(10)
+        gate.wait(60)
         asked = asyncio.run_coroutine_threadsafe(answer.wait(), loop)
         has_asked.set()
         wait_for(asked)
@@ -72,7 +72,7 @@ async def test_function_counts_as_working_except_while_it_waits_for_the_event_lo
     await asyncio.sleep(0)
     assert is_any_at_work()
     gate.set()
-    await asyncio.to_thread(has_asked.wait, 10)
+    await asyncio.to_thread(has_asked.wait, 60)
     await until(lambda: not is_any_at_work())
     answer.set()
     await asyncio.gather(*calls)
@@ -90,7 +90,7 @@ async def test_threads_are_used_again() -> None:
 async def test_cancelled_call_that_has_not_started_is_never_made(gate: threading.Event) -> None:
     begun = []
     threads = Threads(1)
-    first = asyncio.ensure_future(threads.run(lambda: gate.wait(10)))
+    first = asyncio.ensure_future(threads.run(lambda: gate.wait(60)))
     second = asyncio.ensure_future(threads.run(lambda: begun.append(2)))
     await asyncio.sleep(0)
     second.cancel()

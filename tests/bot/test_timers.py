@@ -337,7 +337,7 @@ async def test_timer_continues_in_the_next_process_with_a_real_journal(tmp_path:
         part = journal.account(7)
         stage = Stage(part, at=NOON + 60 * minutes)
         stage.table.every(minutes=5, catch_up=True, name="tick")(tick)
-        async with asyncio.timeout(10), stage.process():
+        async with asyncio.timeout(60), stage.process():
             while len(stage.calls) < calls or b"true" not in await part.state("timers/bot/tick"):  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.01)
         await journal.close()

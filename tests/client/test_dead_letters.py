@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.client.conftest import SERVER
+from tests.client.virtual_loop import run_with_virtual_clock
 
 from webwx.client.blocking import Client
 from webwx.client.dead_letters import DeadLetter
@@ -64,20 +65,23 @@ async def test_dead_letters_are_listed_as_events_newest_first(log_in: LogIn, wor
     assert await client.list_dead_letters(consumer="archive") == []
 
 
-async def test_a_waiting_reader_gets_a_revived_one_at_once(log_in: LogIn, world: World) -> None:
-    client = await log_in()
-    (number,) = await give_up(client, world, "one")
-    async with client.subscribe("bot") as feed:
-        begun = asyncio.get_running_loop().time()
-        waiting = asyncio.ensure_future(feed.take())
-        await asyncio.sleep(0.05)
-        assert await client.revive(number)
-        (given,) = await waiting
-        assert (given.entry.number, given.entry.attempt) == (number, 2)
-        assert asyncio.get_running_loop().time() - begun < LOOK_EVERY  # It did not have to poll.
-        feed.ack(number)
-    assert await client.list_dead_letters() == []
-    assert not await client.revive(number)
+def test_a_waiting_reader_gets_a_revived_one_at_once(log_in: LogIn, world: World) -> None:
+    async def work() -> None:
+        client = await log_in()
+        (number,) = await give_up(client, world, "one")
+        async with client.subscribe("bot") as feed:
+            begun = asyncio.get_running_loop().time()
+            waiting = asyncio.ensure_future(feed.take())
+            await asyncio.sleep(0.05)
+            assert await client.revive(number)
+            (given,) = await waiting
+            assert (given.entry.number, given.entry.attempt) == (number, 2)
+            assert asyncio.get_running_loop().time() - begun < LOOK_EVERY  # It did not have to poll.
+            feed.ack(number)
+        assert await client.list_dead_letters() == []
+        assert not await client.revive(number)
+
+    run_with_virtual_clock(work)
 
 
 async def test_a_waiting_reader_gets_one_that_another_client_revives(

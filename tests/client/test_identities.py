@@ -625,7 +625,7 @@ async def test_a_reply_to_an_event_of_an_earlier_login_reaches_its_author_or_fai
                 outcome.set_result(error)
 
     work = asyncio.ensure_future(deliver(again, answer, consumer="bot"))
-    result = await asyncio.wait_for(outcome, 10)
+    result = await asyncio.wait_for(outcome, 60)
     work.cancel()
     await asyncio.wait([work])
 

@@ -429,7 +429,7 @@ class TestALostAnswer:
         counted.lose_answers("webwxsendmsg")
         with pytest.raises(SendOutcomeUnknown):
             await client.send_text("阿华", "a&b\n<c>", key="1")
-        async with asyncio.timeout(10), client.events() as events:
+        async with asyncio.timeout(60), client.events() as events:
             await anext(events)
             while (send := await only_send(client)).state == "unknown":  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.001)

@@ -56,7 +56,7 @@ def test_a_killed_bot_gets_its_unfinished_event_again(sandbox: Sandbox, friend: 
 
     with sandbox.running(bot) as running:
         friend.say("hello")
-        has_begun.wait(5)
+        assert has_begun.wait(60)
         running.kill()
     with sandbox.running(bot):
         assert friend.hears("at last")

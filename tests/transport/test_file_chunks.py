@@ -38,7 +38,7 @@ class RecordingFile(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         self.starts.append(self.tell())
         self.threads.add(threading.get_ident())
-        self.may_be_read.wait(10)
+        self.may_be_read.wait(60)
         return super().read(size)
 
 
@@ -197,7 +197,7 @@ async def test_cancelling_does_not_wait_for_the_disk() -> None:
     while not file.starts:  # noqa: ASYNC110 - another thread reads
         await asyncio.sleep(0.001)
     working.cancel()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await asyncio.wait([working])
     assert working.cancelled()
     file.may_be_read.set()

@@ -141,7 +141,7 @@ class TestAcknowledging:
         await consumer.take()
         consumer.ack(1)
         with contextlib.closing(sqlite3.connect(path)) as db:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while db.execute("SELECT acked FROM consumers").fetchone() != (1,):  # noqa: ASYNC110 - nothing tells of it
                     await asyncio.sleep(0.002)
         await journal.close()
@@ -273,7 +273,7 @@ class TestRevived:
         await consumer.give_up(2, "KeyError")
         other = SqliteJournal(path)
         assert await other.account(UIN).revive("bot", 2) is True
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await notified.wait()
         (entry,) = await consumer.take()
         assert (entry.number, entry.attempt) == (2, 2)
@@ -283,7 +283,7 @@ class TestRevived:
         await consumer.give_up(2, "KeyError")
         notified.clear()
         assert await other.account(UIN).revive("bot", 2) is True
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await notified.wait()
         (entry,) = await consumer.take()
         assert (entry.number, entry.attempt) == (2, 3)

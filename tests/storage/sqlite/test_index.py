@@ -86,7 +86,7 @@ async def test_lookups_search_the_index_and_the_tail(path: Path, account: Sqlite
 
 async def test_the_tail_is_indexed_when_the_writer_is_idle(account: SqliteAccount) -> None:
     await account.ingest(arrival(*messages(1, 5)))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await account.stats()).indexed < 5:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.05)
     assert ids(await account.find(EntryQuery(words="text"))) == ["5", "4", "3", "2", "1"]

@@ -143,10 +143,10 @@ async def keep_busy(writer: Writer) -> tuple[asyncio.Future[None], threading.Eve
 
     def wait(_: sqlite3.Connection) -> None:
         has_begun.set()
-        is_free.wait(10)
+        is_free.wait(60)
 
     job = asyncio.ensure_future(writer.do(wait))
-    await asyncio.to_thread(has_begun.wait, 10)
+    await asyncio.to_thread(has_begun.wait, 60)
     return job, is_free
 
 
@@ -323,7 +323,7 @@ async def test_a_piggybacked_write_that_notifies_does_not_wait_for_a_job(file: F
     piggyback = PiggybackedWrite(5)
     writer.join(piggyback)
     writer.notify()
-    await asyncio.to_thread(piggyback.is_told.wait, 10)
+    await asyncio.to_thread(piggyback.is_told.wait, 60)
 
     assert file.numbers() == [5]
 
@@ -337,7 +337,7 @@ async def test_a_piggybacked_write_is_tried_again_after_a_failure(file: File, wr
         await writer.do(add(2))
     file.failing = None
     piggyback.is_told.clear()
-    await asyncio.to_thread(piggyback.is_told.wait, 10)
+    await asyncio.to_thread(piggyback.is_told.wait, 60)
 
     assert file.numbers() == [1, 5]
     assert piggyback.outcomes == [False, True]
@@ -361,7 +361,7 @@ async def test_an_error_in_a_piggybacked_write_does_not_end_the_thread(file: Fil
 async def test_background_jobs_run_while_no_job_waits(writer: Writer, background: BackgroundJobs) -> None:
     background.pauses = [0.01, 0.0]
     await writer.do(add(1))
-    await asyncio.to_thread(background.done.wait, 10)
+    await asyncio.to_thread(background.done.wait, 60)
 
     assert background.calls == [False, True, True]
 
@@ -373,7 +373,7 @@ async def test_background_jobs_that_fail_are_tried_again_and_affect_no_job(
     background.error = error
     await writer.do(add(1))
     await writer.do(add(2))
-    await asyncio.to_thread(background.done.wait, 10)
+    await asyncio.to_thread(background.done.wait, 60)
 
     assert file.numbers() == [1, 2]
     assert background.forgotten == 1
@@ -432,12 +432,12 @@ async def test_a_reader_sees_one_state_in_a_job(file: File, writer: Writer) -> N
     def look(db: sqlite3.Connection) -> list[int]:
         (before,) = db.execute("SELECT count(*) FROM t").fetchone()
         has_begun.set()
-        is_written.wait(10)
+        is_written.wait(60)
         (after,) = db.execute("SELECT count(*) FROM t").fetchone()
         return [before, after]
 
     looking = asyncio.ensure_future(reader.do(look))
-    await asyncio.to_thread(has_begun.wait, 10)
+    await asyncio.to_thread(has_begun.wait, 60)
     await writer.do(add(2))
     is_written.set()
 
@@ -467,7 +467,7 @@ async def test_a_writer_checks_the_file_regularly_although_it_is_busy(
 
     await writer.do(lambda _: None)
     for _ in range(3):
-        assert await asyncio.to_thread(looks.acquire, timeout=10)
+        assert await asyncio.to_thread(looks.acquire, timeout=60)
     while not looks.acquire(blocking=False):
         await writer.do(lambda _: None)  # The writer is never idle.
     await writer.close()
@@ -485,7 +485,7 @@ async def test_a_failed_check_raises_nothing_and_the_file_is_opened_again(
 
     writer = Writer(file.connect, "writer", background, look)
     await writer.do(lambda _: None)
-    assert await asyncio.to_thread(has_failed.wait, 10)
+    assert await asyncio.to_thread(has_failed.wait, 60)
     assert await writer.do(lambda db: db.execute("SELECT count(*) FROM t").fetchone()) == (0,)
     await writer.close()
 
@@ -560,8 +560,8 @@ async def test_the_file_of_an_idle_writer_is_checked_and_its_background_jobs_are
     while looks.acquire(blocking=False):
         pass
 
-    assert await asyncio.to_thread(looks.acquire, timeout=10)
-    assert await asyncio.to_thread(background.done.wait, 10)
+    assert await asyncio.to_thread(looks.acquire, timeout=60)
+    assert await asyncio.to_thread(background.done.wait, 60)
     assert background.calls == [False, True]
     assert "idle writer" not in {thread.name for thread in threading.enumerate()}
     await writer.close()
@@ -580,7 +580,7 @@ async def test_a_failed_check_of_an_idle_writer_closes_the_file_until_the_next_j
 
     writer = Writer(file.connect, "idle writer", background, look)
     await writer.do(add(1))
-    assert await asyncio.to_thread(has_failed.wait, 10)
+    assert await asyncio.to_thread(has_failed.wait, 60)
     await writer.do(add(2))
     await writer.close()
 

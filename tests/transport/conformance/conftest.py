@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 import uvloop
+from tests.client.virtual_loop import VirtualClockLoop
 
 from webwx.transport.aiohttp_transport import AiohttpTransport
 from webwx.transport.connection import Connection
@@ -27,7 +28,10 @@ class Make(Protocol):
     def __call__(self, *, proxy: str | None = None, ca_file: Path | None = None, **timeouts: float) -> Transport: ...
 
 
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Return the event loops of a test; time limits have a virtual clock in `make test`."""
+    if item.path.name == "test_deadlines.py":
+        return {"asyncio": partial(VirtualClockLoop, grace=0.003), "uvloop": uvloop.new_event_loop}
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
