@@ -593,11 +593,11 @@ TEXT_MESSAGE = TextMessage(**HEAD, text="hello")
         (PhoneActivity(code=2, chat=ContactId("@a")), "The phone has opened Hua."),
         (PhoneActivity(code=4, chat=ContactId("@me")), "The phone sent its recent chats."),
         (PhoneActivity(code=5, chat=ContactId("@a")), "The phone has left Hua."),
-        (PhoneActivity(code=9, chat=ContactId("@a")), "The phone did something with Hua."),
+        (PhoneActivity(code=9, chat=ContactId("@a")), "The phone used Hua."),
         (ContactChanged(contact=Contact(id=ContactId("@b"), nickname="Bo")), "Bo is new or has changed."),
-        (ContactDeleted(id=ContactId("@b")), "@b is gone from the contacts or chats."),
-        (QuarantinedMessage(raw="{", reason="broken"), "Something arrived that could not be read (broken)."),
-        (ContinuityLost(since=0, until=60, reason="new_login"), ": another login came in between."),
+        (ContactDeleted(id=ContactId("@b")), "@b was removed from the contacts or chats."),
+        (QuarantinedMessage(raw="{", reason="broken"), "A message could not be read (broken)."),
+        (ContinuityLost(since=0, until=60, reason="new_login"), ": there was another login in between."),
         (
             IdentityAmbiguous(identity=9, contact=Contact(id=ContactId("@b"), nickname="Bo"), candidates=(4, 5)),
             "Bo may be a known contact (4, 5); the number is 9. "

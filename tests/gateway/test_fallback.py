@@ -144,7 +144,7 @@ async def test_a_webhook_is_called() -> None:
     async with server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         await WebhookChannel(f"{url}/ok", allow_private=True).send("s", "t")
-        with pytest.raises(ChannelFailed, match="answered 500"):
+        with pytest.raises(ChannelFailed, match="answered with status 500"):
             await WebhookChannel(f"{url}/broken", allow_private=True).send("s", "t")
         with pytest.raises(ChannelFailed, match="was not called"):
             await WebhookChannel(f"{url}/ok", allow_private=False).send("s", "t")

@@ -375,7 +375,7 @@ def describe(event: Event, contacts: Contacts, clock: str = "%H:%M") -> str:
             return f"{clock_time(event.time, clock)}  {name_of(contacts, event.chat)}: {event.text}{was}"
         case ContinuityLost():
             since, until = clock_time(event.since, clock), clock_time(event.until, clock)
-            return f"Something may be missing between {since} and {until}: {_REASONS[event.reason]}."
+            return f"Messages may be missing between {since} and {until}: {_REASONS[event.reason]}."
         case IdentityAmbiguous():
             maybe = ", ".join(map(str, event.candidates))
             return (
@@ -387,18 +387,18 @@ def describe(event: Event, contacts: Contacts, clock: str = "%H:%M") -> str:
         case ContactChanged():
             return f"{event.contact.display_name} is new or has changed."
         case ContactDeleted():
-            return f"{event.id} is gone from the contacts or chats."
+            return f"{event.id} was removed from the contacts or chats."
         case QuarantinedMessage():
-            return f"Something arrived that could not be read ({event.reason})."
+            return f"A message could not be read ({event.reason})."
         case _:
             return type(event).__name__
 
 
 _REASONS = {
-    "new_login": "another login came in between",
-    "key_refused": "the server did not know any more how far we were",
-    "answer_too_large": "what the server sent was too large to be read",
-    "purged": "it was deleted before it was read",
+    "new_login": "there was another login in between",
+    "key_refused": "the server no longer knew the position of this login",
+    "answer_too_large": "the answer of the server was too large",
+    "purged": "messages were deleted before they were read",
 }
 """Text for each reason of a gap."""
 
@@ -407,7 +407,7 @@ _PHONE = {
     "opened": "The phone has opened {chat}.",
     "left": "The phone has left {chat}.",
     "recent": "The phone sent its recent chats.",
-    "other": "The phone did something with {chat}.",
+    "other": "The phone used {chat}.",
 }
 """Text for each `PhoneActivity.action`."""
 

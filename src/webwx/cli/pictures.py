@@ -1,8 +1,8 @@
 """
 Two pictures for the demo, large enough to make the transfer visible, and equal in every run.
 
-The PNG is written with zlib in stored mode, so it is as large as its pixels. A JPEG needs an encoder, so a tiny one is
-stored here and enlarged by comment segments, which viewers skip.
+The PNG is written with zlib in stored mode, so it is as large as its pixels. A JPEG needs an encoder, so a tiny JPEG
+is stored here and enlarged by comment segments, which viewers skip.
 """
 
 from __future__ import annotations

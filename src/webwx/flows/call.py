@@ -42,7 +42,7 @@ _FINE = BaseResponse(ret=0)
 
 Flow = Generator[Request | Read | Pause, Any, T]
 """
-A conversation that ends with a `T`.
+A generator of requests that returns a `T`.
 
 It receives a `Response` for each `Request`, bytes for each `Read`, and nothing after a `Pause`.
 """

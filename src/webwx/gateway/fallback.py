@@ -170,7 +170,7 @@ class WebhookChannel:
         except (AddressRefused, TransportError) as error:
             raise ChannelFailed(f"The webhook was not called: {error}") from None
         if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            raise ChannelFailed(f"The webhook answered {answer.status}.")
+            raise ChannelFailed(f"The webhook answered with status {answer.status}.")
 
 
 def channels_of(table: FallbackTable) -> list[FallbackChannel]:

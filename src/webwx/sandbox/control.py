@@ -53,7 +53,7 @@ UPLOAD_TYPE = "application/octet-stream"
 """Content-Type of a file's content."""
 
 MAX_UPLOAD = MAX_FILE
-"""Bytes of a file that a phone sends."""
+"""Maximum size in bytes of a file that a phone sends."""
 
 
 # -- what comes ------------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ export const t = wordsOf({
   audit: ["Audit log", "审计日志"],
   noAudit: ["Nothing was changed yet", "还没有任何更改"],
   time: ["Time", "时间"],
-  actor: ["By", "操作者"],
+  actor: ["Made by", "操作者"],
   action: ["Action", "操作"],
-  target: ["What", "对象"],
+  target: ["Target", "对象"],
 });

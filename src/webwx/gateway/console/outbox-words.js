@@ -20,7 +20,7 @@ export const t = wordsOf({
   refresh: ["Refresh", "刷新"],
   retry: ["Send again", "重新发送"],
   retryTitle: ["Send this message again?", "重新发送这条消息？"],
-  retryQueued: ["It is tried now instead of later.", "现在就尝试发送，而不是稍后。"],
+  retryQueued: ["The gateway sends it now instead of later.", "现在就尝试发送，而不是稍后。"],
   retryFailed: ["WeChat has refused it before, and may do so again.", "微信之前拒绝过它，可能会再次拒绝。"],
   retryUnknown: [
     "It may have arrived already. Look at the chat on your phone first; if it is there, the other person gets it twice.",

@@ -24,7 +24,7 @@ export const t = wordsOf({
   ordering_chat: ["in each chat", "按聊天"],
   ordering_account: ["in each account", "按账号"],
   ordering_none: ["none", "不保证"],
-  report: ["Tell File Transfer Helper when it fails", "失败时通知“文件传输助手”"],
+  report: ["Report to File Transfer Helper when it fails", "失败时通知“文件传输助手”"],
   allowPrivate: ["The address may be on this machine or in a private network", "允许本机或私有网络中的地址"],
   state: ["State", "状态"],
   active: ["active", "正常"],

@@ -58,7 +58,7 @@ class PostgresRetention:
     Args:
         database: The database.
         seconds: Seconds after which entries are deleted; 0 keeps them.
-        reached: Returns how far the consumers of this process have read, by their rows.
+        reached: Returns the number up to which each consumer of this process has read, by its row.
         on_deleted: Called with the digests of media that were deleted.
     """
 
@@ -211,7 +211,7 @@ async def _delete_entries(
         db: Connection with a transaction that holds the account.
         account: The account.
         numbers: Numbers of the entries; missing entries are skipped.
-        reached: How far the consumers of this process have read, by their rows.
+        reached: Number up to which each consumer of this process has read, by its row.
 
     Returns:
         The number of deleted entries, and the digests of media that no message has any more.

@@ -145,7 +145,7 @@ class SqliteJournal:
             stream.has_others = True
 
     def _reached(self) -> dict[int, int]:
-        """Return how far the consumers of this process have read, by their rows; called in the writer thread."""
+        """Return the number up to which each consumer has read, by its row; called in the writer thread."""
         streams = tuple(self._streams.values())
         return {each.row: each.reached() for stream in streams for each in tuple(stream.consumers)}
 

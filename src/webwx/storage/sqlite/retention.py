@@ -51,7 +51,7 @@ class Retention:
     Args:
         index: The indexes of the file.
         seconds: Seconds after which entries are deleted; 0 keeps them.
-        reached: Returns how far the consumers of this process have read, by their rows.
+        reached: Returns the number up to which each consumer of this process has read, by its row.
         media_files: The media files, which are deleted with their entries.
         thinning: The thinning of earlier logins.
     """
@@ -132,7 +132,7 @@ def delete(db: sqlite3.Connection, index: Index, numbers: Collection[int], reach
         db: Connection with a write transaction.
         index: The indexes of the file.
         numbers: Numbers of the entries; missing entries are skipped.
-        reached: How far the consumers of this process have read, by their rows.
+        reached: Number up to which each consumer of this process has read, by its row.
     """
     if not numbers:
         return 0
