@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from webwx.gateway.kept_files import KeptFiles
     from webwx.gateway.media_cache import MediaCache
     from webwx.gateway.port import Content, DownloadedMedia, LoginMethod, LoginStatus
-    from webwx.model.contacts import Admission, Contact
+    from webwx.model.contacts import Admission, Contact, Lookup
     from webwx.model.identities import Identity, Link
     from webwx.model.messages import Event
     from webwx.storage.base import ConsumerPosition, Outgoing, RecordStore, State
@@ -524,6 +524,13 @@ class LocalAccount:
         """Return an event by its number or the platform's id of a message."""
         return await self.client.find_message(which)
 
+    async def was_sent_here(self, number: int) -> bool:
+        """Return whether a message of this account was sent by the gateway, by the number of its event."""
+        event = await self._required_message(number)
+        if not isinstance(event, Message | MessageRecalled):
+            raise InvalidRequest("This event is no message.")
+        return await self.client.was_sent_here(event)
+
     async def recalled(self, chat: str | int | None, *, limit: int) -> list[Recalled]:
         """Return the recalls, the newest first."""
         return await self.client.list_recalled(chat, limit=limit)
@@ -586,6 +593,14 @@ class LocalAccount:
         """Return a contact by its identity's number, its name or its id."""
         return await self.client.find_contact(which)
 
+    async def get_contacts(self, ids: Collection[str]) -> Lookup:
+        """Fetch people and chatrooms by id from the platform."""
+        return await self.client.get_contacts(ids)
+
+    async def find_people(self, ids: Collection[str]) -> list[Contact]:
+        """Return the contacts that had these ids, in this login or an earlier one."""
+        return [contact for contact in await self.client.find_people(ids) if contact.id in ids]
+
     async def who(self, which: str | int) -> Identity:
         """Return the identity of a contact."""
         return await self.client.who(which)
@@ -614,9 +629,9 @@ class LocalAccount:
         """Pin a chat to the top of the list, or unpin it."""
         return await self.client.set_pinned(which, is_pinned)
 
-    async def avatar(self, which: str | int) -> bytes:
+    async def avatar(self, which: str | int, *, met_in: str | int | None = None) -> bytes:
         """Return the picture of a contact."""
-        return await self.client.download_avatar(which)
+        return await self.client.download_avatar(which, met_in=met_in)
 
     async def add_friend(self, who: str | int, greeting: str) -> None:
         """Send a friend request."""
@@ -640,6 +655,10 @@ class LocalAccount:
     async def add_members(self, chatroom: str | int, people: Collection[str | int]) -> Admission:
         """Add friends to a chatroom."""
         return await self.client.add_members(chatroom, people)
+
+    async def invite_members(self, chatroom: str | int, people: Collection[str | int]) -> Admission:
+        """Send invitations to a chatroom."""
+        return await self.client.invite_members(chatroom, people)
 
     async def remove_members(self, chatroom: str | int, people: Collection[str | int]) -> Contact:
         """Remove members from a chatroom."""

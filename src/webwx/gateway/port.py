@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from webwx.client.recalled import Recalled
-from webwx.model.contacts import Admission, Contact
+from webwx.model.contacts import Admission, Contact, Lookup
 from webwx.model.identities import Identity, Link
 from webwx.model.messages import Event, Receipt
 from webwx.representations.accounts import AccountState
@@ -306,6 +306,15 @@ class AccountPort(Protocol):
         """Return an event by its number or the platform's id; None if there is no such event."""
         ...
 
+    async def was_sent_here(self, number: int) -> bool:
+        """
+        Return whether a message of this account was sent by the gateway, by the number of its event.
+
+        Raises:
+            InvalidRequest: The event is no message.
+        """
+        ...
+
     async def recalled(self, chat: str | int | None, *, limit: int) -> list[Recalled]:
         """Return the recalls, the newest first."""
         ...
@@ -358,6 +367,14 @@ class AccountPort(Protocol):
         """Return a contact by its identity's number, its name or its id."""
         ...
 
+    async def get_contacts(self, ids: Collection[str]) -> Lookup:
+        """Fetch people and chatrooms by id from the platform."""
+        ...
+
+    async def find_people(self, ids: Collection[str]) -> list[Contact]:
+        """Return the contacts that had these ids, in this login or an earlier one."""
+        ...
+
     async def who(self, which: str | int) -> Identity:
         """Return the identity of a contact."""
         ...
@@ -386,8 +403,14 @@ class AccountPort(Protocol):
         """Pin a chat to the top of the list, or unpin it."""
         ...
 
-    async def avatar(self, which: str | int) -> bytes:
-        """Return the picture of a contact."""
+    async def avatar(self, which: str | int, *, met_in: str | int | None = None) -> bytes:
+        """
+        Return the picture of a contact.
+
+        Args:
+            which: The contact.
+            met_in: The chatroom of a member who is no friend.
+        """
         ...
 
     async def add_friend(self, who: str | int, greeting: str) -> None:
@@ -408,6 +431,10 @@ class AccountPort(Protocol):
 
     async def add_members(self, chatroom: str | int, people: Collection[str | int]) -> Admission:
         """Add friends to a chatroom."""
+        ...
+
+    async def invite_members(self, chatroom: str | int, people: Collection[str | int]) -> Admission:
+        """Send invitations to a chatroom."""
         ...
 
     async def remove_members(self, chatroom: str | int, people: Collection[str | int]) -> Contact:

@@ -95,6 +95,24 @@ class OtherFrame(msgspec.Struct, frozen=True, kw_only=True):
     data: object = None
 
 
+class ConsumerView(msgspec.Struct, frozen=True, kw_only=True):
+    """A reader of an account's events with a stored position."""
+
+    name: str
+    acknowledged: int
+    """All events up to this number are acknowledged."""
+    waiting: int
+    """Number of events after `acknowledged` that are not acknowledged."""
+    dead_letters: int
+    """Number of events that the consumer has given up."""
+
+
+class ConsumerPage(msgspec.Struct, frozen=True, kw_only=True):
+    """The consumers of an account, in the order of their names."""
+
+    consumers: list[ConsumerView]
+
+
 class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
     """An event that a consumer has given up."""
 

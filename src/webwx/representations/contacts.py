@@ -51,6 +51,21 @@ class ContactDetails(msgspec.Struct, frozen=True, kw_only=True):
     members: list[MemberView]
 
 
+class FoundContact(msgspec.Struct, frozen=True, kw_only=True):
+    """A contact with its members if it is a chatroom."""
+
+    contact: ContactView
+    members: list[MemberView]
+
+
+class FoundContacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a search by ids."""
+
+    found: list[FoundContact]
+    missing: list[str]
+    """Ids of which no contact was found."""
+
+
 class ContactPage(msgspec.Struct, frozen=True, kw_only=True):
     """Contacts, ordered by their names to show."""
 
@@ -103,6 +118,8 @@ class AdmissionView(msgspec.Struct, frozen=True, kw_only=True):
     """The result of adding people to a chatroom."""
 
     chatroom: ContactView
+    members: list[MemberView]
+    """The members after the change."""
     added: list[str]
     invited: list[str]
     refused: list[str]
@@ -123,6 +140,6 @@ def contact_of(view: ContactView, members: Iterable[MemberView] = ()) -> Contact
 def admission_of(view: AdmissionView) -> Admission:
     """Return the result of adding people to a chatroom."""
     return Admission(
-        chatroom=contact_of(view.chatroom), added=tuple(map(ContactId, view.added)),
+        chatroom=contact_of(view.chatroom, view.members), added=tuple(map(ContactId, view.added)),
         invited=tuple(map(ContactId, view.invited)), refused=tuple(map(ContactId, view.refused)),
     )  # fmt: skip

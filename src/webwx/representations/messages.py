@@ -24,6 +24,13 @@ class HistoryPage(msgspec.Struct, frozen=True, kw_only=True):
     """Value of `before` for the next page; null on the last page."""
 
 
+class MessageOrigin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a message of the account was written."""
+
+    sent_here: bool
+    """Whether the gateway has sent it; false for a message from the phone, and for one of another person."""
+
+
 class RecalledEntry(msgspec.Struct, frozen=True, kw_only=True):
     """A recall, and the way to forward its message."""
 

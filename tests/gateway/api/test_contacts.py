@@ -63,6 +63,8 @@ async def test_a_chatroom_is_created_renamed_changed_and_left(online: Running) -
         assert (await client.patch(f"{CHATROOMS}/{room['id']}", json={"name": "Hike"})).json()["name"] == "Hike"
         removed = await client.delete(f"{CHATROOMS}/{room['id']}/members/阿华")
         assert (removed.status_code, removed.json()["member_count"]) == (200, 2)
+        invited = await client.post(f"{CHATROOMS}/{room['id']}/invitations", json={"members": ["阿华"]})
+        assert (invited.status_code, len(invited.json()["invited"])) == (200, 1)
         added = await client.post(f"{CHATROOMS}/{room['id']}/members", json={"members": ["阿华"]})
         assert len(added.json()["added"]) == 1
         assert (await client.delete(f"{CHATROOMS}/{room['id']}")).status_code == 204
@@ -75,3 +77,15 @@ async def test_a_chatroom_is_created_renamed_changed_and_left(online: Running) -
 )
 def test_digits_are_a_number(text: str, which: str | int) -> None:
     assert which_of(text) == which
+
+
+async def test_people_are_looked_up_by_their_ids(online: Running) -> None:
+    async with online.client("read") as client:
+        ahua = (await client.get("/api/v1/accounts/1/contacts/阿华")).json()["contact"]
+        for path in ("contacts/lookup", "people"):
+            answer = (await client.get(f"/api/v1/accounts/1/{path}", params={"id": [ahua["id"], "@absent"]})).json()
+            assert [each["contact"]["nickname"] for each in answer["found"]] == ["阿华"]
+            assert answer["missing"] == ["@absent"]
+            assert (await client.get(f"/api/v1/accounts/1/{path}")).status_code == 400
+            too_many = await client.get(f"/api/v1/accounts/1/{path}", params={"id": ["@a"] * 51})
+            assert too_many.status_code == 400

@@ -42,6 +42,18 @@ async def test_a_message_is_found_by_the_id_of_the_platform(online: Running) -> 
         assert (absent.status_code, absent.json()["code"]) == (404, "not-found")
 
 
+async def test_the_origin_of_a_message_is_known(online: Running) -> None:
+    online.world.options = Options(echo="on")
+    online.world.say("ahua", "me", "theirs")
+    theirs = (await online.until_text("theirs")).event.number
+    async with online.client("send", "read") as client:
+        await client.post(MESSAGES, json={"to": "阿华", "text": "mine"})
+        mine = (await online.until_text("mine")).event.number
+        for number, sent_here in ((mine, True), (theirs, False)):
+            assert (await client.get(f"{MESSAGES}/{number}/origin")).json() == {"sent_here": sent_here}
+        assert (await client.get(f"{MESSAGES}/99999/origin")).status_code == 404
+
+
 async def test_a_message_is_forwarded_and_an_own_one_recalled(online: Running) -> None:
     online.world.say("ahua", "me", "pass it on")
     number = (await online.until_text("pass it on")).event.number

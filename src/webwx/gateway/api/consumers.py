@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 from litestar import Router, delete, get, post
 from litestar.params import FromPath
 
@@ -11,26 +10,8 @@ from webwx.gateway.api.parameters import AccountNumber, InjectedPort, Limit
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.port import AccountEvent
 from webwx.gateway.problems import GatewayProblem
-from webwx.representations.consumers import DeadLetterPage, DeadLetterView
+from webwx.representations.consumers import ConsumerPage, ConsumerView, DeadLetterPage, DeadLetterView
 from webwx.representations.times import moment
-
-
-class ConsumerView(msgspec.Struct, frozen=True, kw_only=True):
-    """A reader of an account's events with a stored position."""
-
-    name: str
-    acknowledged: int
-    """All events up to this number are acknowledged."""
-    waiting: int
-    """Number of events after `acknowledged` that are not acknowledged."""
-    dead_letters: int
-    """Number of events that the consumer has given up."""
-
-
-class ConsumerPage(msgspec.Struct, frozen=True, kw_only=True):
-    """The consumers of an account, in the order of their names."""
-
-    consumers: list[ConsumerView]
 
 
 @get("/accounts/{account:str}/consumers", scope="read", summary="List consumers", responses=problems(404, 424, 503))

@@ -21,11 +21,17 @@ from webwx.representations.contacts import (
     ContactDetails,
     ContactPage,
     ContactView,
+    FoundContact,
+    FoundContacts,
     FriendToAdd,
     MemberView,
     People,
     Who,
 )
+
+ContactIds = Annotated[
+    list[str], QueryParameter(name="id", min_items=1, max_items=50, description="Ids; repeat the parameter for each")
+]
 
 _CHANGES = problems(403, 404, 409, 422, 424, 502, 503, 504)
 
@@ -79,6 +85,29 @@ async def list_chats(number: AccountNumber, port: InjectedPort) -> ChatList:
 
 
 @get(
+    "/accounts/{account:str}/contacts/lookup", scope="read", summary="Look contacts up by id",
+    responses=problems(404, 422, 424, 502, 503, 504),
+)  # fmt: skip
+async def look_contacts_up(number: AccountNumber, ids: ContactIds, port: InjectedPort) -> FoundContacts:
+    """Ask the platform for people and chatrooms by their ids in this login, also for those that are no contacts."""
+    lookup = await port.account(number).get_contacts(ids)
+    return FoundContacts(found=[_found(contact) for contact in lookup.found], missing=list(lookup.missing))
+
+
+@get(
+    "/accounts/{account:str}/people", scope="read", summary="Find people of any login",
+    responses=problems(404, 424, 503),
+)  # fmt: skip
+async def find_people(number: AccountNumber, ids: ContactIds, port: InjectedPort) -> FoundContacts:
+    """Return the contacts that had these ids, in this login or an earlier one."""
+    found = await port.account(number).find_people(ids)
+    known = {contact.id for contact in found}
+    return FoundContacts(
+        found=[_found(contact) for contact in found], missing=[each for each in ids if each not in known]
+    )
+
+
+@get(
     "/accounts/{account:str}/contacts/{who:str}", scope="read", summary="Show a contact",
     responses=problems(404, 422, 424, 503),
 )  # fmt: skip
@@ -88,7 +117,7 @@ async def show_contact(number: AccountNumber, who: FromPath[str], port: Injected
     contact = await account.find_contact(which_of(who))
     return ContactDetails(
         number=(await account.who(contact.id)).number, contact=view_of_contact(contact),
-        members=[MemberView(id=member.id, name=member.name) for member in contact.members],
+        members=_members_of(contact),
     )  # fmt: skip
 
 
@@ -113,9 +142,14 @@ async def change_contact(
         200: ResponseSpec(bytes, generate_examples=False, media_type="image/jpeg", description="The picture"),
     },
 )  # fmt: skip
-async def show_avatar(number: AccountNumber, who: FromPath[str], port: InjectedPort) -> Response[bytes]:
-    """Return the picture of a contact."""
-    picture = await port.account(number).avatar(which_of(who))
+async def show_avatar(
+    number: AccountNumber,
+    who: FromPath[str],
+    port: InjectedPort,
+    met_in: Annotated[str | None, QueryParameter(description="Chatroom of a member who is no friend")] = None,
+) -> Response[bytes]:
+    """Return the picture of a contact, or of a member of a chatroom."""
+    picture = await port.account(number).avatar(which_of(who), met_in=None if met_in is None else which_of(met_in))
     media_type = image_type(picture[:32]) or "application/octet-stream"
     return Response(picture, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"})
 
@@ -172,6 +206,17 @@ async def add_members(
     return _view_of_admission(await port.account(number).add_members(which_of(who), data.members))
 
 
+@post(
+    "/accounts/{account:str}/chatrooms/{who:str}/invitations", scope="manage", status_code=200,
+    summary="Invite members", responses=_CHANGES,
+)  # fmt: skip
+async def invite_members(
+    number: AccountNumber, who: FromPath[str], data: JSONBody[People], port: InjectedPort
+) -> AdmissionView:
+    """Send invitations to a chatroom; each person has to accept."""
+    return _view_of_admission(await port.account(number).invite_members(which_of(who), data.members))
+
+
 @delete(
     "/accounts/{account:str}/chatrooms/{who:str}/members/{member:str}", scope="manage", status_code=200,
     summary="Remove a member", responses=_CHANGES,
@@ -189,9 +234,18 @@ async def leave_chatroom(number: AccountNumber, who: FromPath[str], port: Inject
     await port.account(number).leave_chatroom(which_of(who))
 
 
+def _found(contact: Contact) -> FoundContact:
+    return FoundContact(contact=view_of_contact(contact), members=_members_of(contact))
+
+
+def _members_of(contact: Contact) -> list[MemberView]:
+    return [MemberView(id=member.id, name=member.name) for member in contact.members]
+
+
 def _view_of_admission(admission: Admission) -> AdmissionView:
     return AdmissionView(
-        chatroom=view_of_contact(admission.chatroom), added=list(admission.added), invited=list(admission.invited),
+        chatroom=view_of_contact(admission.chatroom), members=_members_of(admission.chatroom),
+        added=list(admission.added), invited=list(admission.invited),
         refused=list(admission.refused),
     )  # fmt: skip
 
@@ -199,8 +253,9 @@ def _view_of_admission(admission: Admission) -> AdmissionView:
 contacts_router = Router(
     "/",
     route_handlers=[
-        list_contacts, list_chats, show_contact, change_contact, show_avatar, mark_read, add_friend, accept_friend,
-        create_chatroom, rename_chatroom, add_members, remove_member, leave_chatroom,
+        list_contacts, list_chats, look_contacts_up, find_people,
+        show_contact, change_contact, show_avatar, mark_read, add_friend, accept_friend,
+        create_chatroom, rename_chatroom, add_members, invite_members, remove_member, leave_chatroom,
     ],
     tags=["contacts"],
 )  # fmt: skip

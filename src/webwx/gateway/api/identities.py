@@ -2,95 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
-import msgspec
 from litestar import Router, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.parameters import AccountNumber, InjectedPort
-from webwx.model.identities import By, Identity, IdentityKind, Link
-from webwx.representations.contacts import Who
+from webwx.model.identities import Identity, Link
+from webwx.representations.identities import (
+    ContactToSplit,
+    Explanation,
+    IdentitiesToMerge,
+    IdentityList,
+    IdentityView,
+    LinkView,
+    ReasonView,
+)
 from webwx.representations.times import moment
 
 _CHANGES = problems(404, 422, 424, 503)
 
 
-class IdentityView(msgspec.Struct, frozen=True, kw_only=True):
-    """A person or a chatroom, the same in every login."""
-
-    number: int
-    """Number of the identity; it is never reused."""
-    kind: IdentityKind
-    name: str
-    """The latest name to show."""
-
-
-class IdentityList(msgspec.Struct, frozen=True, kw_only=True):
-    """Identities, in the order of their numbers."""
-
-    identities: list[IdentityView]
-
-
-class ReasonView(msgspec.Struct, frozen=True, kw_only=True):
-    """An attribute that counted for or against a match."""
-
-    what: str
-    """Name of the attribute, such as `remark`."""
-    weight: float
-    """Weight in bits; negative against the match."""
-    agrees: bool
-
-
-class LinkView(msgspec.Struct, frozen=True, kw_only=True):
-    """A contact of one login that is linked to an identity."""
-
-    contact_id: str
-    """Id of the contact in that login."""
-    name: str
-    """Name of the contact in that login."""
-    by: By
-    """How it was linked. `certain`: by a unique attribute. `matched`: by weights. `hand`: by the owner. Others: new."""
-    confidence: float
-    """Confidence in the match, from 0 to 1."""
-    reasons: list[ReasonView]
-    candidates: list[int]
-    """Numbers of other identities to which the contact could belong."""
-    seen_at: datetime
-    """Time of the last match or change."""
-
-
-class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Why contacts of different logins count as one."""
-
-    identity: IdentityView
-    links: list[LinkView]
-    """The contacts, the newest first."""
-
-
-class IdentitiesToMerge(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Two identities that are the same person or chatroom."""
-
-    into: Who
-    """The identity whose number stays."""
-    other: Who
-    """The identity to merge into `into`; afterwards its number finds the merged identity."""
-
-
-class ContactToSplit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A contact that is linked to the wrong identity."""
-
-    identity: Who
-    contact_id: str
-    """Id of the contact, from the explanation."""
-
-
 def view_of_identity(identity: Identity) -> IdentityView:
     """Return an identity as the API shows it."""
-    return IdentityView(number=identity.number, kind=identity.kind, name=identity.name)
+    return IdentityView(
+        number=identity.number, kind=identity.kind, name=identity.name, contact_id=identity.contact_id,
+        confidence=identity.confidence, first_seen=moment(identity.first_seen), last_seen=moment(identity.last_seen),
+    )  # fmt: skip
 
 
 def _view_of_link(link: Link) -> LinkView:

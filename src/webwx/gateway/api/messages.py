@@ -19,7 +19,14 @@ from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import Event
 from webwx.protocol.media import image_type
 from webwx.representations.events import EventView
-from webwx.representations.messages import Forwarding, HistoryEntry, HistoryPage, RecalledEntry, RecalledPage
+from webwx.representations.messages import (
+    Forwarding,
+    HistoryEntry,
+    HistoryPage,
+    MessageOrigin,
+    RecalledEntry,
+    RecalledPage,
+)
 from webwx.representations.sends import SendView
 from webwx.storage.base import Outgoing
 
@@ -99,6 +106,17 @@ async def find_message(number: AccountNumber, message_id: FromPath[str], port: I
     return view_of_event(AccountEvent(account=number, event=found))
 
 
+@get(
+    "/accounts/{account:str}/messages/{event:int}/origin",
+    scope="read",
+    summary="Show where a message was written",
+    responses=problems(404, 422, 424, 503),
+)
+async def show_origin(number: AccountNumber, event: FromPath[int], port: InjectedPort) -> MessageOrigin:
+    """Return whether a message of this account, or a recalled one, was sent by the gateway or written elsewhere."""
+    return MessageOrigin(sent_here=await port.account(number).was_sent_here(event))
+
+
 @post(
     "/accounts/{account:str}/messages/{event:int}/forward", scope="send", summary="Forward a message",
     responses=problems(404, 409, 422, 424, 502, 503, 504),
@@ -159,8 +177,8 @@ async def show_thumbnail(number: AccountNumber, event: FromPath[int], port: Inje
 messages_router = Router(
     "/",
     route_handlers=[
-        read_messages, list_recalled, show_message, find_message, forward_message, recall_message, download_media,
-        show_thumbnail,
+        read_messages, list_recalled, show_message, find_message, show_origin, forward_message, recall_message,
+        download_media, show_thumbnail,
     ],
     tags=["messages"],
 )  # fmt: skip
