@@ -30,9 +30,11 @@ from webwx.client.poll_interval import PollInterval
 from webwx.client.rate_limiter import NoRateLimit, RateLimiter
 from webwx.client.recalled import RecalledMessages
 from webwx.client.remote.calls import GatewayCalls
+from webwx.client.remote.consumers import RemoteConsumers
 from webwx.client.remote.contacts import RemoteChatrooms, RemoteContacts
 from webwx.client.remote.events import RemoteEvents
 from webwx.client.remote.history import RemoteDeadLetters, RemoteHistory, RemoteRecalled
+from webwx.client.remote.identities import RemoteIdentities
 from webwx.client.remote.media import RemoteMedia
 from webwx.client.remote.messages import RemoteMessages
 from webwx.client.remote.missing import Missing
@@ -73,16 +75,16 @@ class Components(NamedTuple):
     login: AccountLogin | RemoteLogin
     book: ContactBook | Missing
     directory: ContactDirectory | RemoteContacts
-    identities: AccountIdentities | RemoteContacts
+    identities: AccountIdentities | RemoteIdentities
     chatrooms: Chatrooms | RemoteChatrooms
     messages: Messages | RemoteMessages
     media: MediaTransfers | RemoteMedia
     forwarder: Forwarder | RemoteMessages
-    storage: AccountStorage | Missing
+    storage: AccountStorage | RemoteMessages
     history: MessageHistory | RemoteHistory
     recalled: RecalledMessages | RemoteRecalled
     dead_letters: DeadLetters | RemoteDeadLetters
-    consumers: StoredConsumers | Missing
+    consumers: StoredConsumers | RemoteConsumers
     events: EventSource | RemoteEvents
     limiter: Limiter | Missing
     measurements: Measurements | Missing
@@ -224,19 +226,19 @@ def remote_components(
         close=close,
         session=session,
         login=RemoteLogin(session),
-        book=Missing(),
+        book=Missing("contacts"),
         directory=contacts,
-        identities=contacts,
+        identities=RemoteIdentities(calls),
         chatrooms=RemoteChatrooms(calls),
         messages=messages,
-        media=RemoteMedia(calls, messages),
+        media=RemoteMedia(calls, messages, history),
         forwarder=messages,
-        storage=Missing(),
+        storage=messages,
         history=history,
         recalled=RemoteRecalled(calls),
         dead_letters=RemoteDeadLetters(calls),
-        consumers=Missing(),
+        consumers=RemoteConsumers(calls),
         events=events,
-        limiter=Missing(),
-        measurements=Missing(),
+        limiter=Missing("rate_limit_state"),
+        measurements=Missing("measure"),
     )

@@ -189,6 +189,7 @@ async def test_a_picture_is_received_forwarded_and_seen_after_its_recall(
         picture = await next_event(stream, ImageMessage)
         assert isinstance(picture, ImageMessage)
         content = await client.download(picture)
+        assert await client.download(picture.message_id) == content
         saved = await client.download_to(picture, tmp_path)
         assert saved.read_bytes() == content
         await client.forward(picture, "filehelper")
@@ -260,6 +261,55 @@ async def test_sends_are_found_retried_and_forgotten(client: AsyncClient, sandbo
         await client.retry_send(sent.number)
 
 
+async def test_people_of_any_login_are_known_by_their_numbers(client: AsyncClient) -> None:
+    ahua = await client.who("阿华")
+    assert (ahua.name, ahua.kind) == ("阿华", "person")
+    assert await client.who(ahua) == await client.who(ahua.number) == ahua
+    assert ahua in await client.list_identities()
+    assert await client.list_identities("阿华") == [ahua]
+    [link] = await client.why(ahua)
+    assert (link.number, link.contact_id, link.name) == (ahua.number, ahua.contact_id, "阿华")
+    with pytest.raises(UnknownContact):
+        await client.split_identity(ahua, ahua.contact_id)  # it has no other contact
+    other = await client.who("张三")
+    with pytest.raises(InvalidRequest):
+        await client.merge_identities(ahua, other)  # both are in this login
+
+    found = await client.find_people([ahua.contact_id, "@absent"])
+    assert (found.get(ahua.contact_id).nickname, "@absent" in found) == ("阿华", False)  # type: ignore[union-attr]
+    lookup = await client.get_contacts([ahua.contact_id, "@absent"])
+    assert [each.nickname for each in lookup.found] == ["阿华"]
+    assert lookup.missing == ("@absent",)
+
+
+async def test_consumers_are_listed_and_forgotten(client: AsyncClient, sandbox: Sandbox) -> None:
+    await begin_reader(client, sandbox)
+    [position] = [each for each in await client.list_consumers() if each.name == "reader"]
+    assert (position.acked > 0, position.dead_letters) == (True, 0)
+    async with client.subscribe("reader"):
+        with pytest.raises(AlreadyRunning):
+            await client.forget_consumer("reader")
+    assert await client.forget_consumer("reader")
+    assert not await client.forget_consumer("reader")
+
+
+async def test_the_whole_history_is_exported_and_says_what_was_sent_here(client: AsyncClient, sandbox: Sandbox) -> None:
+    await begin_reader(client, sandbox)
+    async with client.events("reader") as stream:
+        receipt = await client.send_text("阿华", "sent by the program")
+        sandbox.say("me", "ahua", "written on the phone")
+        phone = await next_event(stream, TextMessage, "written on the phone")
+    assert isinstance(phone, TextMessage)
+    assert not await client.was_sent_here(phone)
+    exported = [each async for each in client.export_history()]
+    assert phone.number in [each.number for each in exported]
+    sent = [each for each in exported if getattr(each, "text", "") == "sent by the program"]
+    assert len(sent) == 1
+    if isinstance(sent[0], TextMessage):
+        assert await client.was_sent_here(sent[0])
+        assert sent[0].message_id == receipt.message_id
+
+
 async def test_contacts_and_chats_are_found_and_changed(client: AsyncClient) -> None:
     ahua = await client.find_contact("阿华")
     assert (ahua.nickname, ahua.kind) == ("阿华", "friend")
@@ -277,6 +327,11 @@ async def test_chatrooms_are_created_renamed_and_left(client: AsyncClient) -> No
     made = await client.create_chatroom(["阿华", "张三"], name="计划")
     room = made.chatroom
     assert (room.nickname, room.kind) == ("计划", "chatroom")
+    left = await client.remove_members(room, ["阿华"])
+    assert len(left.members) == 2
+    invited = await client.invite_members(room, ["阿华"])
+    assert (len(invited.added), len(invited.invited)) == (0, 1)
+    assert await client.download_avatar(made.added[0], met_in=room)
     renamed = await client.rename_chatroom(room, "新计划")
     assert renamed.nickname == "新计划"
     await client.leave_chatroom(renamed)

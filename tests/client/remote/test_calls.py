@@ -15,7 +15,6 @@ from webwx.errors import (
     ConnectFailed,
     GatewayRefused,
     InvalidSettings,
-    NotThroughGateway,
     ProtocolError,
     RateLimitReached,
     SendOutcomeUnknown,
@@ -175,9 +174,3 @@ async def test_the_account_has_to_be_named_if_the_key_reaches_several(
     async with open_gateway("admin") as client:
         with pytest.raises(InvalidSettings, match="'default', 'friend'"):
             await client.list_chats()
-
-
-async def test_a_picture_of_a_stranger_needs_a_login_of_its_own(open_gateway: OpenGateway) -> None:
-    async with open_gateway() as client:
-        with pytest.raises(NotThroughGateway, match="met_in"):
-            await client.download_avatar("@a", met_in="@@b")

@@ -3,38 +3,67 @@
 from __future__ import annotations
 
 from copy import copy
+from typing import TYPE_CHECKING
 
 import pytest
 
 from webwx import AsyncClient, Client
 from webwx.client.remote.missing import Missing
-from webwx.errors import InvalidSettings, NotLoggedIn, NotThroughGateway
+from webwx.errors import ConnectFailed, InvalidSettings, NotLoggedIn, NotThroughGateway
+from webwx.transport.runner import Timeouts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 KEY = "wxk_12345678_" + "a" * 43
 
 
-async def test_every_missing_method_raises_the_same_error_without_a_request() -> None:
+async def test_each_missing_method_raises_the_same_error_with_its_reason_and_without_a_request() -> None:
     async with AsyncClient(gateway="http://127.0.0.1:9", key=KEY) as client:
-        for call in (
-            lambda: client.measure(),
-            lambda: client.rate_limit_state(),
-            lambda: client.purge_history(before=1),
-            lambda: client.logout(),
-            lambda: client.download("123"),
-            lambda: client.send_sticker("a", "0" * 32),
-        ):
-            with pytest.raises(NotThroughGateway):
+        subscription = client.subscribe("bot")
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
+            "measure: the gateway has the numbers": lambda: client.measure(),
+            "rate_limit_state: the gateway limits": lambda: client.rate_limit_state(),
+            "purge_history: no key may delete": lambda: client.purge_history(before=1),
+            "purge_kept: no key may delete": lambda: client.purge_kept(),
+            "queue_file: the gateway stores a file": lambda: client.queue_file("a", "b.txt", key="c"),
+            "conversation: a bot runs inside": lambda: subscription.conversation("a"),
+            "sends a sticker as a GIF": lambda: client.send_sticker("a", "0" * 32),
+        }
+        for sentence, call in calls.items():
+            with pytest.raises(NotThroughGateway, match=sentence):
                 await call()
-        for begin in (
-            lambda: client.contacts,
-            lambda: client.export_history(),
-        ):
-            with pytest.raises(NotThroughGateway):
-                begin()
+        with pytest.raises(NotThroughGateway, match="contacts: a property cannot wait"):
+            _ = client.contacts
         with pytest.raises(NotLoggedIn):
             _ = client.account
         assert client.state.value == "new"
         assert client.last_sync_at is None
+        await client.store_outcomes()
+        await client.wait_for_kept()
+
+
+async def test_every_other_method_is_offered() -> None:
+    """A method that is not offered is an attribute of a component that raises; the others are asked for a request."""
+    async with AsyncClient(gateway="http://127.0.0.1:9", key=KEY, account="me", timeouts=Timeouts(retry=0)) as client:
+        for call in (
+            lambda: client.who("a"),
+            lambda: client.why("a"),
+            lambda: client.list_identities(),
+            lambda: client.merge_identities("a", "b"),
+            lambda: client.split_identity("a", "b"),
+            lambda: client.get_contacts(["a"]),
+            lambda: client.find_people(["a"]),
+            lambda: client.invite_members("a", ["b"]),
+            lambda: client.download_avatar("a", met_in="b"),
+            lambda: client.download("a"),
+            lambda: client.list_consumers(),
+            lambda: client.forget_consumer("a"),
+            lambda: client.logout(),
+            lambda: anext(client.export_history()),
+        ):
+            with pytest.raises(ConnectFailed):
+                await call()
 
 
 def test_the_same_holds_without_await() -> None:

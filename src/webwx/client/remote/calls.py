@@ -248,7 +248,7 @@ class GatewayCalls:
         can_repeat: bool = False,
     ) -> Response:
         given = {name: value for name, value in (query or {}).items() if value is not None}
-        where = f"{path}?{urlencode(given)}" if given else path
+        where = f"{path}?{urlencode(given, doseq=True)}" if given else path
         request = self._request(method, where, body=body, headers=headers, patience=Patience.POLL)
         is_read = method == "GET"
         return await self._repeated(

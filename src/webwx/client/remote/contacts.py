@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from webwx.client.remote.missing import missing
 from webwx.client.remote.pages import read_pages
 from webwx.errors import NotThroughGateway
-from webwx.model.contacts import Contact
+from webwx.model.contacts import Contact, ContactId, Lookup
 from webwx.model.identities import Identity
 from webwx.representations.contacts import (
     AdmissionView,
@@ -19,6 +20,7 @@ from webwx.representations.contacts import (
     ContactDetails,
     ContactPage,
     ContactView,
+    FoundContacts,
     FriendToAdd,
     People,
     admission_of,
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from webwx.model.messages import FriendRequest, Person
 
 _LARGEST_PICTURE = 16 * 1024 * 1024
+
+_IDS = 50
+"""Maximum number of ids in one request."""
 
 
 def recipient_of(to: object) -> str | int:
@@ -56,6 +61,18 @@ def recipient_of(to: object) -> str | int:
             if not found:
                 raise NotThroughGateway("A gateway finds a contact by its number, its id or its name only.")
             return str(found)
+
+
+async def find_by_ids(calls: GatewayCalls, path: str, ids: Iterable[str]) -> Lookup:
+    """Return the contacts that a resource of the gateway finds by ids, in as many requests as necessary."""
+    found: list[Contact] = []
+    missing_ids: list[ContactId] = []
+    wanted = [*dict.fromkeys(ids)]
+    for start in range(0, len(wanted), _IDS):
+        answer = await calls.get(path, FoundContacts, {"id": wanted[start : start + _IDS]})
+        found += [contact_of(each.contact, each.members) for each in answer.found]
+        missing_ids += map(ContactId, answer.missing)
+    return Lookup(found=tuple(found), missing=tuple(missing_ids))
 
 
 class RemoteContacts:
@@ -87,11 +104,9 @@ class RemoteContacts:
         listed = await self._calls.get(await self._calls.path("chats"), ChatList)
         return [contact_of(view) for view in listed.chats]
 
-    async def find_contact(self, which: To) -> Contact:
-        """Find a contact, with its members if it is a chatroom."""
-        path = await self._calls.path("contacts", recipient_of(which))
-        details = await self._calls.get(path, ContactDetails)
-        return contact_of(details.contact, details.members)
+    async def get_contacts(self, ids: Iterable[str]) -> Lookup:
+        """Fetch people and chatrooms by id, including the members of chatrooms."""
+        return await find_by_ids(self._calls, await self._calls.path("contacts", "lookup"), ids)
 
     async def set_remark(self, contact: To, remark: str) -> Contact:
         """Set the remark of a contact."""
@@ -107,10 +122,10 @@ class RemoteContacts:
 
     async def download_avatar(self, who: To | Member, *, met_in: To | None = None) -> bytes:
         """Download the picture of a person or a chatroom."""
-        if met_in is not None:
-            raise NotThroughGateway("A client of a gateway downloads pictures of contacts only, without met_in=.")
         content = io.BytesIO()
         path = await self._calls.path("contacts", recipient_of(who), "avatar")
+        if met_in is not None:
+            path += f"?{urlencode({'met_in': recipient_of(met_in)})}"
         await self._calls.download(path, DownloadSink(content, _LARGEST_PICTURE))
         return content.getvalue()
 
@@ -151,16 +166,19 @@ class RemoteChatrooms:
         path = await self._calls.path("chatrooms", recipient_of(chatroom), "members")
         return admission_of(await self._calls.change("POST", path, AdmissionView, body))
 
+    async def invite_members(self, chatroom: To, people: Iterable[To | Member]) -> Admission:
+        """Send invitations to a chatroom; each person has to accept."""
+        body = People(members=[recipient_of(each) for each in people])
+        path = await self._calls.path("chatrooms", recipient_of(chatroom), "invitations")
+        return admission_of(await self._calls.change("POST", path, AdmissionView, body))
+
     async def remove_members(self, chatroom: To, people: Iterable[To | Member]) -> Contact:
         """Remove members from a chatroom, one after the other."""
-        removed: ContactView | None = None
         for each in people:
             path = await self._calls.path("chatrooms", recipient_of(chatroom), "members", recipient_of(each))
-            removed = await self._calls.change("DELETE", path, ContactView)
-        if removed is None:
-            details = await self._calls.get(await self._calls.path("contacts", recipient_of(chatroom)), ContactDetails)
-            removed = details.contact
-        return contact_of(removed)
+            await self._calls.change("DELETE", path, ContactView)
+        details = await self._calls.get(await self._calls.path("contacts", recipient_of(chatroom)), ContactDetails)
+        return contact_of(details.contact, details.members)
 
     async def rename_chatroom(self, chatroom: To, name: str) -> Contact:
         """Rename a chatroom."""

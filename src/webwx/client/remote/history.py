@@ -7,23 +7,30 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from webwx.client.dead_letters import DeadLetter
 from webwx.client.recalled import Recalled
 from webwx.client.remote.calls import is_found, key_of, none_if_absent
-from webwx.client.remote.contacts import recipient_of
+from webwx.client.remote.contacts import find_by_ids, recipient_of
 from webwx.client.remote.missing import missing
 from webwx.client.remote.pages import PAGE, read_pages
+from webwx.errors import InvalidRequest
+from webwx.model.address_book import Contacts
 from webwx.model.messages import MessageRecalled
 from webwx.representations.consumers import DeadLetterPage
 from webwx.representations.events import EventsView, EventView, event_of
-from webwx.representations.messages import HistoryPage, RecalledPage
+from webwx.representations.messages import HistoryPage, MessageOrigin, RecalledPage
 from webwx.representations.sends import OutboxEntry, SendList, outgoing_of
 from webwx.storage.base import Outgoing
 from webwx.storage.cursors import encode_cursor
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+
     from webwx.client.identities import To
     from webwx.client.remote.calls import GatewayCalls
-    from webwx.model.messages import Event
+    from webwx.model.messages import Event, Message
     from webwx.representations.messages import HistoryEntry
     from webwx.storage.base import State
+
+_ALL = 2**62
+"""A limit that no result reaches."""
 
 SendPage = tuple[list[Outgoing], int | None]
 """Sends, and the position of the next page."""
@@ -108,6 +115,46 @@ class RemoteHistory:
         query = {name: value for name, value in given.items() if value}
         entry = await none_if_absent(self._calls.get(await self._calls.path("sends", "find"), OutboxEntry, query))
         return None if entry is None else outgoing_of(entry)
+
+    async def was_sent_here(self, message: Message | MessageRecalled) -> bool:
+        """Return whether a message of this account was sent by the gateway."""
+        if not message.is_self:
+            return False
+        path = await self._calls.path("messages", await self.number_of(message), "origin")
+        return (await self._calls.get(path, MessageOrigin)).sent_here
+
+    async def number_of(self, message: object) -> int:
+        """
+        Return the number of an event in the gateway's journal, which may be given by the platform's id.
+
+        Raises:
+            InvalidRequest: The journal has no such message.
+        """
+        if number := getattr(message, "number", 0):
+            return int(number)
+        message_id = message if isinstance(message, str) else getattr(message, "message_id", "")
+        event = await self.find_message(message_id) if message_id else None
+        if event is None:
+            raise InvalidRequest("The gateway's journal does not have this message, or not yet.")
+        return event.number
+
+    async def find_people(self, ids: Iterable[str]) -> Contacts:
+        """Find the contacts that had these ids, in this login or an earlier one."""
+        return Contacts((await find_by_ids(self._calls, await self._calls.path("people"), ids)).found)
+
+    async def export_history(self) -> AsyncGenerator[Event | Outgoing, None]:
+        """Yield the whole history, oldest first: all events, then the sends that did not come back as an event."""
+        sends = await self.list_sends(chat=None, limit=_ALL, before=None)
+        unseen = {send.receipt.message_id for send in sends if send.receipt is not None}
+        number = 0
+        while events := await self.read_events(number, since=0, until=0, limit=PAGE):
+            for event in events:
+                unseen.discard(getattr(event, "message_id", ""))
+                yield event
+            number = events[-1].number
+        for send in reversed(sends):
+            if send.receipt is None or send.receipt.message_id in unseen:
+                yield send
 
     async def forget_send(self, number: int) -> bool:
         """Delete a send from the outbox; return False if there is no such send, or it is in progress."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from webwx.client import files
-from webwx.client.remote.messages import number_of
 from webwx.client.remote.missing import missing
 from webwx.errors import NotThroughGateway
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from webwx.client.identities import To
     from webwx.client.media import Progress
     from webwx.client.remote.calls import GatewayCalls
+    from webwx.client.remote.history import RemoteHistory
     from webwx.client.remote.messages import RemoteMessages
     from webwx.flows.media import Upload
     from webwx.model.messages import Message, Receipt
@@ -45,11 +45,13 @@ class RemoteMedia:
     Args:
         calls: Calls of the gateway.
         messages: Sends the uploads.
+        history: Finds messages.
     """
 
-    def __init__(self, calls: GatewayCalls, messages: RemoteMessages) -> None:
+    def __init__(self, calls: GatewayCalls, messages: RemoteMessages, history: RemoteHistory) -> None:
         self._calls = calls
         self._messages = messages
+        self._history = history
 
     def __getattr__(self, name: str) -> Any:
         raise missing(name)
@@ -109,7 +111,8 @@ class RemoteMedia:
     async def download(self, message: Message | Receipt | str, *, progress: Progress | None = None) -> bytes:
         """Return the media of a message."""
         content = io.BytesIO()
-        await self._download(message, DownloadSink(content, _IN_MEMORY, _counting(message, progress)))
+        number = await self._history.number_of(message)
+        await self._download(number, DownloadSink(content, _IN_MEMORY, _counting(message, progress)))
         return content.getvalue()
 
     async def download_to(
@@ -119,18 +122,19 @@ class RemoteMedia:
         place = await asyncio.to_thread(files.Place, to)
         with place.begin() as file:
             sink = DownloadSink(file, MAX_FILE, _counting(message, progress))
-            await self._download(message, sink)
+            number = await self._history.number_of(message)
+            await self._download(number, sink)
             await asyncio.sleep(0)  # a cancelled call ends here and leaves no file
-            named = getattr(message, "name", "") or f"{number_of(message)}{files.extension_of(sink.start)}"
+            named = getattr(message, "name", "") or f"{number}{files.extension_of(sink.start)}"
             return place.keep(file, named)
 
-    async def _download(self, message: Message | Receipt | str, sink: DownloadSink) -> None:
-        await self._calls.download(await self._calls.path("messages", number_of(message), "media"), sink)
+    async def _download(self, number: int, sink: DownloadSink) -> None:
+        await self._calls.download(await self._calls.path("messages", number, "media"), sink)
 
     async def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
         """Return the thumbnail of a message."""
         content = io.BytesIO()
-        path = await self._calls.path("messages", number_of(message), "thumbnail")
+        path = await self._calls.path("messages", await self._history.number_of(message), "thumbnail")
         await self._calls.download(path, DownloadSink(content, _IN_MEMORY))
         return content.getvalue()
 

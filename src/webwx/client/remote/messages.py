@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from webwx.client.remote.contacts import recipient_of
 from webwx.client.remote.missing import missing
-from webwx.errors import InvalidRequest, NotThroughGateway, SendOutcomeUnknown
+from webwx.errors import InvalidRequest, SendOutcomeUnknown
 from webwx.representations.messages import Forwarding
 from webwx.representations.sends import MessageToSend, OutboxEntry, SendView, outgoing_of, receipt_of
 
@@ -77,20 +77,25 @@ class RemoteMessages:
 
     async def forward(self, message: Event, to: To, *, key: str = "") -> Receipt:
         """Forward a received message by its number, recalled or not."""
-        path = await self._calls.path("messages", number_of(message), "forward")
+        path = await self._calls.path("messages", await self._history.number_of(message), "forward")
         return receipt_of(
             await self._calls.post(path, SendView, Forwarding(to=recipient_of(to)), key=key or secrets.token_hex(16))
         )
+
+    async def store_outcomes(self) -> None:
+        """Return at once: the gateway stores the outcomes of sends, so a kill of this process changes none."""
 
     async def mark_read(self, chat: To) -> None:
         """Mark a whole chat as read."""
         await self._calls.change("POST", await self._calls.path("contacts", recipient_of(chat), "read"), type(None))
 
     async def recall(self, sent: Receipt | Outgoing) -> None:
-        """Recall a message that was sent with this account, by the id of its send."""
-        if not sent.client_id:
-            raise InvalidRequest("The receipt has no client_id, so the gateway cannot find the message.")
-        await self._calls.change("POST", await self._calls.path("sends", sent.client_id, "recall"), type(None))
+        """Recall a message of this account, by the id of its send, or without one by the platform's id."""
+        if sent.client_id:
+            path = await self._calls.path("sends", sent.client_id, "recall")
+        else:
+            path = await self._calls.path("messages", await self._history.number_of(sent), "recall")
+        await self._calls.change("POST", path, type(None))
 
 
 async def _receipt_of_last(send: Callable[[], Awaitable[SendView]]) -> Receipt:
@@ -107,16 +112,3 @@ async def _receipt_of_last(send: Callable[[], Awaitable[SendView]]) -> Receipt:
     raise SendOutcomeUnknown(
         f"The gateway has not finished the send in time (state {sent.state!r}); find_send shows the outcome later."
     )
-
-
-def number_of(message: object) -> int:
-    """
-    Return the number of an event in the gateway's journal.
-
-    Raises:
-        NotThroughGateway: The object is not an event, or was not read from the gateway.
-    """
-    number = getattr(message, "number", 0)
-    if not number:
-        raise NotThroughGateway("A gateway finds a message by its number; pass an event that was read from it.")
-    return int(number)

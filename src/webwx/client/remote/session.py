@@ -79,6 +79,11 @@ class RemoteSession:
             )
         return self.account
 
+    async def log_out(self) -> None:
+        """End the login of the gateway."""
+        await self._calls.change("POST", await self._calls.path("logout"), type(None))
+        self._seen = await self._calls.get(await self._calls.path(), AccountView)
+
 
 class RemoteLogin:
     """
@@ -105,3 +110,7 @@ class RemoteLogin:
     async def check(self) -> Account:
         """Return the account if the gateway considers it logged in."""
         return await self._session.refresh()
+
+    async def logout(self) -> None:
+        """End the login of the gateway, here and on the platform."""
+        await self._session.log_out()

@@ -1,0 +1,73 @@
+"""Identities of an account of a gateway: who is who in all its logins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from webwx.client.remote.contacts import recipient_of
+from webwx.client.remote.missing import missing
+from webwx.representations.contacts import ContactDetails, contact_of
+from webwx.representations.identities import (
+    ContactToSplit,
+    Explanation,
+    IdentitiesToMerge,
+    IdentityList,
+    IdentityView,
+    identity_of,
+    links_of,
+)
+
+if TYPE_CHECKING:
+    from webwx.client.identities import To
+    from webwx.client.remote.calls import GatewayCalls
+    from webwx.model.contacts import Contact
+    from webwx.model.identities import Identity, Link
+
+
+class RemoteIdentities:
+    """
+    Identities of an account of a gateway.
+
+    Args:
+        calls: Calls of the gateway.
+    """
+
+    def __init__(self, calls: GatewayCalls) -> None:
+        self._calls = calls
+
+    def __getattr__(self, name: str) -> Any:
+        raise missing(name)
+
+    async def find_contact(self, which: To) -> Contact:
+        """Find a contact, with its members if it is a chatroom."""
+        path = await self._calls.path("contacts", recipient_of(which))
+        details = await self._calls.get(path, ContactDetails)
+        return contact_of(details.contact, details.members)
+
+    async def who(self, which: To) -> Identity:
+        """Return the identity of a contact of any login."""
+        return identity_of((await self._explain(which)).identity)
+
+    async def why(self, which: To) -> list[Link]:
+        """Return the contacts that are linked to an identity, with the evidence."""
+        return links_of(await self._explain(which))
+
+    async def _explain(self, which: To) -> Explanation:
+        return await self._calls.get(await self._calls.path("identities", recipient_of(which)), Explanation)
+
+    async def list_identities(self, name: str) -> list[Identity]:
+        """Return all identities, or those with a name."""
+        path = await self._calls.path("identities")
+        return [identity_of(view) for view in (await self._calls.get(path, IdentityList, {"name": name})).identities]
+
+    async def merge_identities(self, one: To, other: To) -> Identity:
+        """Merge two identities; the number of the first one stays."""
+        body = IdentitiesToMerge(into=recipient_of(one), other=recipient_of(other))
+        path = await self._calls.path("identities", "merge")
+        return identity_of(await self._calls.change("POST", path, IdentityView, body))
+
+    async def split_identity(self, which: To, contact_id: str) -> Identity:
+        """Unlink a contact from an identity, and return its new identity."""
+        body = ContactToSplit(identity=recipient_of(which), contact_id=contact_id)
+        path = await self._calls.path("identities", "split")
+        return identity_of(await self._calls.change("POST", path, IdentityView, body))
