@@ -156,7 +156,10 @@ class PostgresAccountRows:
             self._account, counters.entries, counters.outbox, counters.timers, counters.identities, counters.conflicts,
         )  # fmt: skip
         if not is_new:
-            raise StorageError("The database has a journal of this account already; nothing was stored.")
+            raise StorageError(
+                "The database has a journal of this account already, so nothing was stored; copy it before the account "
+                "is used there."
+            )
 
     async def write(self, table: str, rows: list[Row]) -> None:
         """Append rows to a table."""
