@@ -110,8 +110,8 @@ async def reset(session: Session, yes: bool) -> None:
     """
     Remove all workers, and refuse everything that they still write.
 
-    For use after a failover to an asynchronous standby, which may not know the last takeovers, before the workers are
-    started again; and to use the accounts without workers after all workers have died.
+    Run it after a failover to an asynchronous standby, which may not know the last takeovers, before you start the
+    workers again. Or run it after all workers have died, to use the accounts without workers.
     """
     if not yes:
         raise BadInput("Running workers stop all their accounts for a moment; pass --yes to reset them.")

@@ -105,7 +105,7 @@ def _check(bots: list[Bot]) -> None:
     Raise an error unless the bots can run on the accounts of a worker.
 
     Raises:
-        BadInput: They cannot.
+        BadInput: A bot cannot run on them.
     """
     from webwx.bot.bot import check
 

@@ -26,7 +26,7 @@ CONSUMER = "worker"
 """Consumer that keeps an account without a bot synced."""
 
 _MOST_EVENTS = 500
-"""Limit of events that the consumer takes at once."""
+"""Maximum number of events that the consumer takes at once."""
 
 
 class SavedAccounts:

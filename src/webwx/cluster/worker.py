@@ -1,4 +1,4 @@
-"""A worker: it runs each account from the moment when it gains it until it loses it or hands it over."""
+"""A worker: it runs each account that it gains, until it loses the account or hands it over."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ClusterWorker:
     Runs the accounts that this process owns.
 
     Args:
-        ownership: What this process owns.
+        ownership: The accounts that this process owns.
         runner: Does the work of an account.
         sleep: Waits for some seconds after an error.
     """
@@ -66,7 +66,7 @@ class ClusterWorker:
         A second cancellation does not wait for running handlers.
 
         Args:
-            address: Where this process can be reached.
+            address: Address at which this process can be reached.
             capacity: Number of accounts that it takes at most.
 
         Raises:

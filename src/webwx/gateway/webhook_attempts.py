@@ -51,7 +51,7 @@ class WebhookAttempt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     type: str
     """Type of the event."""
     account: int
-    """Number of the account; 0 if the event belongs to none."""
+    """Number of the account; 0 for an event without an account."""
     attempt: int
     """Number of the attempt, from 1."""
     origin: AttemptOrigin = "journal"

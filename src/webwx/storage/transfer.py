@@ -110,7 +110,7 @@ class StoredAccountWriter(StoredAccountReader, Protocol):
 
 
 class JournalTransfer(Protocol):
-    """One end of a copy; what is written becomes visible at the end of `async with`, unless it raises."""
+    """One end of a copy; written rows become visible at the end of `async with`, unless it raises."""
 
     holds_one: bool
     """Whether a new journal holds one account only."""
@@ -120,7 +120,7 @@ class JournalTransfer(Protocol):
         Open the journal.
 
         Raises:
-            StorageError: It cannot be opened.
+            StorageError: The journal cannot be opened.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""The WebSocket of a consumer: it sends the events, and receives what the client has done with them."""
+"""The WebSocket of a consumer: it sends events, and receives the acknowledgements and failures of the client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from webwx.gateway.port import EventConsumer
 
 _WINDOW = 500
-"""Number of unacknowledged events at which a consumer is sent no more."""
+"""Maximum number of unacknowledged events of a consumer."""
 
 _REMEMBERED = 2 * _WINDOW
 """Number of acknowledgements that are remembered because they came before their events were sent."""
@@ -33,7 +33,7 @@ ClientFrame = Ack | FailedAttempt | GivenUp | Leave
 
 class ConsumerSocket:
     """
-    Sends the events of one consumer to a client, and stores what the client has done with them.
+    Sends the events of one consumer to a client, and stores acknowledgements and failures of the client.
 
     Args:
         socket: The client.
@@ -106,7 +106,7 @@ class ConsumerSocket:
                     return
 
     def _settle(self, number: int) -> None:
-        """Note that the client is done with an event."""
+        """Note that the client has handled an event."""
         if number in self._unacknowledged:
             self._unacknowledged.discard(number)
             self._has_room.set()
