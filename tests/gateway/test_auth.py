@@ -258,6 +258,11 @@ def test_the_pause_after_wrong_keys_doubles_and_ends() -> None:
         pauses.append(refused.value.retry_after)
         now[0] += refused.value.retry_after or 0
     assert pauses == [2.0, 4.0, 8.0]
+    for _ in range(10):
+        with pytest.raises(GatewayProblem) as refused:
+            failed.add("a")
+        now[0] += refused.value.retry_after or 0
+    assert refused.value.retry_after == 300.0
     failed.forgive("a")
     failed.add("a")
 
@@ -272,6 +277,16 @@ async def test_a_key_has_its_own_rate(start_gateway: StartGateway) -> None:
             assert (await other.get("/api/v1/accounts")).status_code == 200
 
 
+async def test_the_rate_of_a_key_takes_precedence_over_that_of_the_gateway(start_gateway: StartGateway) -> None:
+    async with start_gateway(GatewayConfig(limits=LimitsTable(requests_per_minute=2))) as running:
+        statuses = {}
+        for own in (1, 0):
+            key = await running.gateway.keys.create("own", ["read"], requests_per_minute=own)
+            async with running.anonymous(headers={"Authorization": f"Bearer {key.text}"}) as client:
+                statuses[own] = [(await client.get("/api/v1/accounts")).status_code for _ in range(3)]
+    assert statuses == {1: [200, 429, 429], 0: [200, 200, 200]}
+
+
 def test_free_requests_are_restored_with_time() -> None:
     now = [0.0]
     rate = RequestRate(lambda: now[0])
@@ -281,5 +296,7 @@ def test_free_requests_are_restored_with_time() -> None:
         rate.take("k", 60)
     now[0] += 1
     rate.take("k", 60)
+    with pytest.raises(GatewayProblem):
+        rate.take("k", 60)
     for _ in range(1000):
         rate.take("k", 0)

@@ -86,7 +86,31 @@ async def test_a_request_that_stalls_is_ended(start_gateway: StartGateway) -> No
         assert (await answer_to(address, GET)).startswith(b"HTTP/1.1 408")
         assert await answer_to(address) == b""
         assert b"200 OK" not in await answer_to(address, post)
+        assert b"200 OK" not in await answer_to(address, POST + b"Content-Length: 10\r\n\r\n")
         assert (await answer_to(address, GET + b"Connection: close\r\n\r\n")).startswith(b"HTTP/1.1 200")
+
+
+@on_virtual_clock
+async def test_an_idle_connection_is_closed(start_gateway: StartGateway) -> None:
+    async with address_of(start_gateway, LimitsTable(patience=5)) as address:
+        begun = asyncio.get_running_loop().time()
+        assert (await answer_to(address, GET + b"\r\n")).startswith(b"HTTP/1.1 200")
+        assert asyncio.get_running_loop().time() - begun == pytest.approx(5, abs=1)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Content-Length: 1001\r\n\r\n" + b" " * 1001,
+        b"Transfer-Encoding: chunked\r\n\r\n" + 2 * (b"1f5\r\n" + b" " * 501 + b"\r\n") + b"0\r\n\r\n",
+    ],
+    ids=["announced", "chunked"],
+)
+async def test_a_body_that_is_too_large_is_refused(start_gateway: StartGateway, body: bytes) -> None:
+    async with address_of(start_gateway, LimitsTable(body=1000)) as address:
+        assert (await answer_to(address, POST + b"Connection: close\r\n" + body)).startswith(b"HTTP/1.1 413")
+        fits = POST + b"Connection: close\r\nContent-Length: 1000\r\n\r\n" + b" " * 1000
+        assert (await answer_to(address, fits)).startswith(b"HTTP/1.1 400")  # it is no JSON
 
 
 @on_virtual_clock

@@ -108,8 +108,8 @@ class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Bytes of a request's header."""
     patience: float = 15.0
     """
-    Seconds that a client has for a request's header, between two pieces of its body, and for the first message of a
-    WebSocket; it has four times as many to read an answer.
+    Seconds that a client has for a request's header, between two pieces of its body, until its next request, and for
+    the first message of a WebSocket; it has four times as many to read an answer.
     """
     connections: int = 1000
     """Number of open connections."""

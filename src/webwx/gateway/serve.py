@@ -37,9 +37,6 @@ _BACKLOG = 256
 _LONGEST_FRAME = 1024 * 1024
 """Maximum number of bytes of a WebSocket message from a client."""
 
-_IDLE = 15
-"""Seconds after which an idle connection is closed."""
-
 _DESCRIPTORS = 8_192
 """Number of open files that the gateway may need: connections, and a few files for each account."""
 
@@ -132,7 +129,7 @@ def _uvicorn_config(gateway: Gateway) -> uvicorn.Config:
         proxy_headers=bool(config.listen.behind_proxy),
         forwarded_allow_ips=config.listen.behind_proxy or None,
         limit_concurrency=config.limits.connections,
-        timeout_keep_alive=_IDLE,
+        timeout_keep_alive=cast("int", config.limits.patience),  # any number of seconds
         timeout_graceful_shutdown=_GRACE,
         ssl_certfile=config.tls.certificate or None,
         ssl_keyfile=config.tls.key or None,

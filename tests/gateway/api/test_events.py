@@ -324,6 +324,13 @@ async def test_a_socket_that_never_sends_its_first_message_is_closed(start_gatew
     assert set(pauses.seconds) == {LimitsTable().patience}
 
 
+async def test_a_socket_with_a_message_that_is_too_large_is_closed(online: Running) -> None:
+    async with port_of(online) as address, socket_to(address, await online.key("events")) as socket:
+        await socket.send(" " * (1024 * 1024 + 1))
+        await socket.wait_closed()
+        assert socket.close_code == 1009
+
+
 async def test_a_socket_without_a_valid_key_is_not_opened(online: Running) -> None:
     async with port_of(online) as address:
         for key in ("x", await online.key("send")):
