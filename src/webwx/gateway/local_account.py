@@ -681,7 +681,8 @@ class LocalAccount:
             events = await self.client.read_events(after, since=since, until=until, limit=limit)
         except NotLoggedIn:
             return []
-        return [self.named(event) for event in events]
+        # Not the events that are stored already and arrive here later: their readers would be ahead of `newest`.
+        return [self.named(event) for event in events if event.number <= self.newest]
 
     async def find_event(self, number: int) -> AccountEvent | None:
         """Return an event by its number, with the names to show."""
