@@ -1,9 +1,9 @@
 """
-Measure, and say what came of it.
+Measure, and print the results.
 
     python -m benchmarks                        everything but `growth`, which takes half an hour or more
-    python -m benchmarks sends receive-5k       these cases; a name that is none's means all that begin like it
-    python -m benchmarks --compare              and say which ratios have changed since the baseline
+    python -m benchmarks sends receive-5k       these cases; any other name selects all cases that begin with it
+    python -m benchmarks --compare              and report the ratios that changed since the baseline
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 BASELINE = ROOT / "benchmarks" / "baseline.json"
 
 TOLERANCE = 0.15
-"""A ratio may change by so much from run to run on one machine; beyond that it is a regression."""
+"""Change of a ratio between runs on one machine that is not a regression."""
 
 INTERRUPTED = 130
 
@@ -37,7 +37,7 @@ def chosen(names: Iterable[str]) -> list[Case]:
     Return the selected cases: each by its name, or several by a prefix of their names.
 
     Raises:
-        SystemExit: No case is called like that.
+        SystemExit: No case has such a name.
     """
     wanted = list(names)
     for name in wanted:
@@ -53,13 +53,13 @@ def _is_meant(case: str, name: str) -> bool:
 
 
 def progress(line: str) -> None:
-    """Say on stderr what is being done: it takes long."""
+    """Print the progress on stderr, because a run takes long."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()
 
 
 def main() -> int:
-    """Run it; gives the exit code."""
+    """Run the command, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("cases", nargs="*", help="default: all")
     parser.add_argument("--rounds", type=int, default=5)

@@ -17,7 +17,7 @@ from benchmarks.machine import allow_connections, use_core
 
 
 def main() -> None:
-    """Run it."""
+    """Run the variant."""
     arguments = json.loads(sys.argv[1])
     # Whatever is measured may write to stdout.
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")

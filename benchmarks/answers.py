@@ -1,7 +1,7 @@
 """
-All the reference server says, as bytes that are ready before anybody asks.
+The answers of the reference server, as bytes that are prepared before the requests.
 
-It remembers nothing of its clients: who is meant stands in the request, and so does how far they have got.
+It stores nothing about its clients: a request contains its account and its position.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Hold(NamedTuple):
 
 
 class Stream(NamedTuple):
-    """An answer that is too long to be ready as a whole."""
+    """An answer that is too long to be prepared as a whole."""
 
     head: bytes
     size: int
@@ -99,7 +99,7 @@ class _Keys:
 
 
 class ResponseParser:
-    """What is answered to what in one world."""
+    """The answer to each request in one world."""
 
     def __init__(self, world: World, origin: str) -> None:
         self._world = world
@@ -244,7 +244,7 @@ class ResponseParser:
         return Hold(self._nothing, world.hold)
 
     def release(self) -> bytes:
-        """Release the waiting batches; return the response for the held polls, empty if they go on."""
+        """Release the waiting batches; return the response for the held polls, empty if the polls continue."""
         if self._released_at is not None or not self._batches:
             return b""
         self._released_at = time.monotonic()

@@ -1,5 +1,5 @@
 """
-What is measured: a case, the world that the reference server plays for it, and one run of it in a process of its own.
+A case to measure, the world that the reference server has for it, and one run of it in a process of its own.
 
 A case has a few variants: `ours`, the `floor` (a raw TLS socket that does the same requests), and the peer. Their code
 imports what it measures itself, inside the function, so that no process has more in it than it needs.
@@ -43,7 +43,7 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True, kw_only=True)
 class World:
-    """What the reference server holds."""
+    """Contents of the reference server."""
 
     friends: int = 100
     """Of every account."""
@@ -80,7 +80,7 @@ def scaled(number: int, scale: float) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """Something to measure."""
+    """A case to measure."""
 
     name: str
     about: str
@@ -134,7 +134,7 @@ class Run:
 
     @property
     def world(self) -> World:
-        """What the server holds."""
+        """Contents of the server."""
         return self.case.world
 
     def at(self, world: World, where: Mapping[str, Any]) -> Run:

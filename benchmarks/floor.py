@@ -1,4 +1,4 @@
-"""The floor: one raw TLS socket, and requests that are bytes before they are asked."""
+"""The floor: one raw TLS socket, and requests that are prepared as bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PIECE = 256 * 1024
 
 
 class Wire:
-    """A connection that is kept."""
+    """A connection that stays open."""
 
     def __init__(self, run: Run, context: ssl.SSLContext | None = None) -> None:
         context = context or ssl.create_default_context(cafile=run.ca_file)
@@ -28,7 +28,7 @@ class Wire:
         self._socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
 
     def ask(self, request: bytes) -> bytes:
-        """Send a request, and give the body of its answer."""
+        """Send a request, and return the body of its answer."""
         self.send(request)
         return self.receive()
 
@@ -62,7 +62,7 @@ def get(call: str) -> bytes:
 
 
 def post(call: str, body: bytes | str) -> bytes:
-    """Make a request with one."""
+    """Make a request with a body."""
     content = body.encode() if isinstance(body, str) else body
     return post_head(call, len(content)) + content
 
@@ -87,12 +87,12 @@ def text_message(number: int) -> bytes:
 
 
 def check(position: int) -> bytes:
-    """Make the request that asks whether there is something."""
+    """Make the request of a poll."""
     return get(f"synccheck?r=1&skey=@crypt&sid=sid&uin=1&deviceid=e1&synckey=1_{position}%7C2_700000002&_=1")
 
 
 def fetch(position: int) -> bytes:
-    """Make the request that fetches what there is."""
+    """Make the request that fetches events."""
     return post(
         "webwxsync?sid=sid&skey=@crypt&pass_ticket=pass",
         '{"BaseRequest":{"Uin":1000000001,"Sid":"sid1000000001","Skey":"@crypt","DeviceID":"e123456789012345"},'

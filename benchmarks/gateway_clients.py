@@ -1,5 +1,5 @@
 """
-Programs of others at a gateway: senders, readers of server-sent events, and a receiver of webhooks.
+Client programs of a gateway: senders, readers of server-sent events, and a receiver of webhooks.
 
 They run in a process of their own, on the core of the reference server, and cost as little as they can:
 
@@ -59,7 +59,7 @@ class _Sender:
 
 
 def send(*, port: int, key: str, count: int, in_flight: int, warm: int) -> None:
-    """Send texts, so many at the same time; print the seconds of each, and of all."""
+    """Send texts, several at the same time; print the seconds of each text, and of all."""
     senders = [_Sender(port, key) for _ in range(in_flight)]
     waits: list[float] = []
 
@@ -109,7 +109,7 @@ async def read(*, port: int, key: str, readers: int, texts: int) -> None:
 
 
 class _Receiver(asyncio.Protocol):
-    """Answers requests with 200, whatever they are, and counts them."""
+    """Answers every request with 200, and counts the requests."""
 
     left = 0
 
@@ -146,7 +146,7 @@ async def receive(*, requests: int) -> None:
 
 
 def main() -> None:
-    """Run one of them."""
+    """Run one of the programs."""
     use_core(0)
     allow_connections()
     what, given = sys.argv[1], json.loads(sys.argv[2])

@@ -1,5 +1,5 @@
 """
-Rounds: each variant of a case once per round, one after another, so that what the machine does besides meets them all.
+Rounds: each variant of a case once per round, one after another, so that other load of the machine affects all of them.
 
 Every run is a fresh process, with a fresh server beside it.
 """
@@ -60,7 +60,7 @@ def run_once(case: Case, variant: str, folder: Path, *, scale: float = 1.0) -> F
     Run one variant in a fresh process, with compiled modules as an installed program has them.
 
     Raises:
-        RunFailed: It gave no figures; the text says what it wrote.
+        RunFailed: It printed no figures; the text of the error is its output.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as own, server(case.scaled(scale).world, Path(own)) as where:
@@ -97,7 +97,7 @@ def _last(text: str, lines: int = 8) -> str:
 
 @contextmanager
 def server(world: World, folder: Path) -> Iterator[dict[str, Any]]:
-    """Start the reference server; gives where it is."""
+    """Start the reference server, and return its address."""
     command = [sys.executable, "-m", "benchmarks.server", json.dumps(asdict(world)), str(folder)]
     # Sessions of their own: Ctrl-C is the harness's to hear, and it ends what it has started.
     with subprocess.Popen(

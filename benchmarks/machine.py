@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def use_core(number: int) -> None:
-    """Keep this process on one core, where the system lets it and there is more than one."""
+    """Keep this process on one core, if the system allows it and has several cores."""
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         if len(cores) > 1:
@@ -47,7 +47,7 @@ def fdatasync_p50(folder: Path) -> float:
 
 
 def describe() -> dict[str, str | int | float]:
-    """Say what was measured on."""
+    """Describe the machine of the measurement."""
     return {
         "system": platform.system(),
         "machine": platform.machine(),

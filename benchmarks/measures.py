@@ -23,7 +23,7 @@ Beside = Literal["floor", "itchat-uos", "sdk", "stateless", "journalless", "driv
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """One thing that is said of one case."""
+    """One figure of one case."""
 
     case: str
     name: str
@@ -47,13 +47,13 @@ class Measure:
 
     @property
     def target(self) -> str:
-        """The target in words; empty when there is none."""
+        """The target in words; empty without a target."""
         if self.at_most is not None:
             return f"<= {self.at_most:,g}"
         return "" if self.at_least is None else f">= {self.at_least:,g}"
 
     def is_reached(self, value: float) -> bool | None:
-        """Say whether a value reaches the target; None when there is none."""
+        """Return whether a value reaches the target; None without a target."""
         if self.at_most is not None:
             return value <= self.at_most
         return None if self.at_least is None else value >= self.at_least
@@ -78,7 +78,7 @@ class Measure:
         return values
 
     def is_worse(self, value: float, before: float, tolerance: float) -> bool:
-        """Say whether a value is worse than before by more than a tolerance, such as 0.15."""
+        """Return whether a value is worse than before by more than a tolerance, such as 0.15."""
         if self.is_less_better:
             return value > before * (1 + tolerance)
         return value < before / (1 + tolerance)

@@ -1,4 +1,4 @@
-"""How much memory a process has: Linux tells now and at most, other systems only the most."""
+"""Memory of a process: Linux shows the present and the peak memory, other systems only the peak."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def peak() -> float:
 
 
 def reset_peak() -> None:
-    """Count the most from now on, where the system can."""
+    """Measure the peak from now on, if the system supports it."""
     place = Path("/proc/self/clear_refs")
     if place.exists():
         place.write_text("5")

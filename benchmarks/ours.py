@@ -1,4 +1,4 @@
-"""Our client, as anybody would use it."""
+"""Our client with its usual settings."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def logged_in(run: Run, **options: Any) -> AsyncIterator[AsyncClient]:
 
 
 async def listening(run: Run, work: asyncio.Task[None]) -> None:
-    """Return once a poll is held: what the client does when it begins to listen is done. What ends that is raised."""
+    """Return once a poll is held, after the client's work at the start of listening; errors of it are raised."""
     while not run.ask_server("tell")["held"]:
         await asyncio.wait((work,), timeout=0.01)
         if work.done():

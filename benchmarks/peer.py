@@ -1,5 +1,5 @@
 """
-The peer: itchat-uos as it comes from PyPI, used as anybody would use it, by its public functions and its configuration.
+The peer: itchat-uos as it comes from PyPI, used by its public functions and its configuration.
 
 It keeps its connections, which is the best it offers. Its environment says whom to trust, and `actor.py` takes stdout
 away from it, to which it writes when it is imported.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def log_in(run: Run, core: Any = None, on_code: Callable[[], object] = lambda: None) -> Any:
-    """Log in, and give what all else is asked of; `on_code` is called when the code is shown."""
+    """Log in, and return the peer's client; `on_code` is called when the code is shown."""
     os.environ["REQUESTS_CA_BUNDLE"] = run.ca_file
     import itchat
 
@@ -36,6 +36,6 @@ def log_in(run: Run, core: Any = None, on_code: Callable[[], object] = lambda: N
 
 
 def wait_for(is_done: Callable[[], bool]) -> None:
-    """Wait for what its threads do."""
+    """Wait for the work of its threads."""
     while not is_done():
         time.sleep(0.0005)

@@ -1,5 +1,5 @@
 """
-The plots of docs/topics/performance.md, drawn from what `make bench CASES=growth` has measured.
+The plots of docs/topics/performance.md, drawn from the results of `make bench CASES=growth`.
 
 Drawn by hand, as SVG: two dozen points want no library, and the files change only where a figure has.
 
@@ -114,7 +114,7 @@ def _short(value: float) -> str:
 
 
 def main() -> None:
-    """Draw what was measured."""
+    """Draw the results."""
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "build" / "bench.json"
     results = json.loads(source.read_text(encoding="utf-8"))
     FOLDER.mkdir(exist_ok=True)

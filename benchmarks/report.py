@@ -1,4 +1,4 @@
-"""What has been measured, as a table for people, as JSON for programs, and beside a baseline."""
+"""The results, as a table for people, as JSON for programs, and compared with a baseline."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def show(case: Case, results: Mapping[str, Sequence[Round]]) -> Iterator[str]:
 
 
 def _beside(case: Case, rounds: Sequence[Round]) -> str:
-    """Say what must be known to read the figures."""
+    """Return notes that explain the figures."""
     about = [f"median of {len(rounds)}"]
     if case.world.texts:
         order = "ascending" if case.world.is_ascending else "random"

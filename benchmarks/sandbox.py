@@ -1,5 +1,5 @@
 """
-Many accounts on one sandbox: what a thousand held polls cost when nothing happens, and how soon a message reaches one.
+Many accounts on one sandbox: the cost of a thousand held polls without events, and the time until a message arrives.
 
 The sandbox is a process of its own on one core, with as many people as accounts, each a friend of the next; this
 process is all their clients, on bare sockets, so that what is measured is the server. Everybody logs in and polls.
@@ -77,7 +77,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 class Line:
-    """One connection that is kept, with one request at a time on it."""
+    """One connection that stays open, with one request at a time."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -85,7 +85,7 @@ class Line:
         self._writer: asyncio.StreamWriter | None = None
 
     async def ask(self, method: str, path: str, cookies: str, body: object = None) -> bytes:
-        """Send a request and give the answer's head and body."""
+        """Send a request, and return the answer's head and body."""
         if self._reader is None or self._writer is None:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
@@ -96,13 +96,13 @@ class Line:
         return received + (await self._reader.readexactly(int(length[1])) if length else b"")
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._writer is not None:
             self._writer.close()
 
 
 class Account:
-    """One web client: a line for its poll, and one for all else."""
+    """One web client: a connection for its poll, and one for all other requests."""
 
     def __init__(self, port: int, arrivals: dict[str, float]) -> None:
         self._poll, self._line = Line(port), Line(port)
@@ -114,7 +114,7 @@ class Account:
         self.friends: list[str] = []
 
     async def log_in(self) -> None:
-        """Go through a login that confirms itself, and learn who the friends are."""
+        """Log in with automatic confirmation, and read the friends."""
         line = self._line
         uuid = found(rb'uuid = "([^"]+)"', await line.ask("GET", "/jslogin?appid=wx782c26e4c19acffb", ""))
         while b"window.code=200" not in (answer := await line.ask("GET", f"{API}/login?uuid={uuid}&tip=0", "")):
@@ -152,7 +152,7 @@ class Account:
         await line.ask("POST", f"{API}/webwxsendmsg", self._cookies, {"BaseRequest": self._base, "Msg": message})
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._poll.close()
         self._line.close()
 
@@ -197,7 +197,7 @@ async def talk(port: int, accounts: list[Account], arrivals: dict[str, float], c
 
 
 async def in_groups(waiting: Iterable[Account], size: int) -> None:
-    """Log everybody in, a few at a time."""
+    """Log all accounts in, a few at a time."""
     queue = list(waiting)
     while queue:
         group, queue = queue[:size], queue[size:]
@@ -205,7 +205,7 @@ async def in_groups(waiting: Iterable[Account], size: int) -> None:
 
 
 async def measure(server: subprocess.Popen[str], port: int, options: argparse.Namespace) -> dict[str, object]:
-    """Log everybody in, and measure."""
+    """Log all accounts in, and measure."""
     arrivals: dict[str, float] = {}
     accounts = [Account(port, arrivals) for _ in range(options.accounts)]
     begun = time.perf_counter()

@@ -1,5 +1,5 @@
 """
-The reference server: quick, so that it is never the limit, and small, so that one sees that it is.
+The reference server: fast, so that it never limits a result, and small, so that its code shows this.
 
 It speaks HTTP/1.1 over TLS on loopback, written by hand on sockets that the loop watches, with answers that are ready
 before anybody asks; it runs in a process of its own, on another core than its client where the system allows it. It is
@@ -51,7 +51,7 @@ _PASSED_OVER = 64 * 1024
 
 
 class Connection:
-    """One client's connection: a TLS socket that the loop watches, with nothing between them."""
+    """One client's connection: a TLS socket that the loop watches directly."""
 
     def __init__(
         self, line: ssl.SSLSocket, answers: ResponseParser, held: dict[Connection, asyncio.TimerHandle]
@@ -104,7 +104,7 @@ class Connection:
             pass
 
     def _take_request(self) -> bool:
-        """Answer the first request that was heard; false when it is not there as a whole."""
+        """Answer the first received request; return False while it is incomplete."""
         heard = self._heard
         end = heard.find(b"\r\n\r\n")
         if end < 0:
@@ -147,7 +147,7 @@ class Connection:
             self._write()
 
     def _write(self) -> None:
-        """Write what there is, and come back when there is room for more."""
+        """Write waiting bytes, and continue when the socket accepts more."""
         unsent = self._unsent
         try:
             while unsent or (block := next(self._stream, b"")):
@@ -202,7 +202,7 @@ class Doorman:
 
 
 def tls_context(ca_file: Path) -> ssl.SSLContext:
-    """Make a certificate on the spot, and write down whom to trust for it."""
+    """Create a certificate, and write the file of the authority to trust."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(ca_file)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

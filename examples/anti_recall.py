@@ -17,7 +17,7 @@ bot = Bot(name="anti-recall", keep=KEEP)
 
 
 def is_by_others(event: MessageRecalled) -> bool:
-    """Leave out what you take back yourself, here or on the phone."""
+    """Return whether another person recalled the message."""
     return not event.is_self
 
 

@@ -18,12 +18,12 @@ bot = Bot(name="commands", commands=Commands(allow=ALLOW))
 
 
 class InvalidAge(Exception):
-    """A number that is no age of a person."""
+    """A number that cannot be the age of a person."""
 
 
 @bot.middleware
 async def explain(ctx: Context, _: Event, proceed: Callable[[], Awaitable[object]]) -> None:
-    """Answer an invalid age, wherever in a handler it is found."""
+    """Answer an invalid age that any handler has found."""
     try:
         await proceed()
     except InvalidAge as error:
@@ -32,7 +32,7 @@ async def explain(ctx: Context, _: Event, proceed: Callable[[], Awaitable[object
 
 @bot.on(command=("age", "年龄"))
 async def set_age(ctx: Context, _: TextMessage, age: int) -> None:
-    """Say how old you are."""
+    """Store your age."""
     if age not in range(150):
         raise InvalidAge(age)
     await ctx.reply(f"Your age is {age}.")
@@ -40,7 +40,7 @@ async def set_age(ctx: Context, _: TextMessage, age: int) -> None:
 
 @bot.on(command=("name", "名字"))
 async def set_name(ctx: Context, _: TextMessage, name: str) -> None:
-    """Say what you are called."""
+    """Store your name."""
     await ctx.reply(f"Your name is {name}.")
 
 

@@ -14,7 +14,7 @@ bot = Bot(name="echo")
 
 @bot.on(TextMessage, group=False)
 async def echo(ctx: Context, message: TextMessage) -> None:
-    """Say it back."""
+    """Reply with the same text."""
     await ctx.reply(message.text)
 
 
@@ -22,7 +22,7 @@ async def echo(ctx: Context, message: TextMessage) -> None:
 # was silent for a minute. This handler only reports it.
 @bot.on(LoopDetected)
 async def tell(ctx: Context, loop: LoopDetected) -> None:
-    """Write to one's own phone that a chat was left."""
+    """Report to your own phone that the bot has stopped in a chat."""
     contact = ctx.client.contacts.get(loop.chat)
     name = contact.display_name if contact else "A contact"
     await ctx.send_text("filehelper", f"{name} seems to be a bot: I have answered {loop.replies} times and stop now.")

@@ -17,13 +17,13 @@ bot = Bot(name="greeter")
 
 
 def is_about_others(event: MemberJoined) -> bool:
-    """Leave out that this account came in itself, which is no name to greet."""
+    """Return whether others joined, and not this account itself."""
     return None not in event.names
 
 
 @bot.on(MemberJoined, is_about_others, group=True)
 async def greet(ctx: Context, event: MemberJoined) -> None:
-    """Greet all who came in together."""
+    """Greet all members who joined together."""
     names = "、".join(name for name in event.names if name)
     await ctx.reply(TEXT.replace("{names}", names))
 

@@ -29,7 +29,7 @@ async def count(ctx: Context, _: Event, proceed: Callable[[], Awaitable[object]]
 
 @bot.on(TextMessage, text="count", group=False)
 async def tell(ctx: Context, _: TextMessage, *, counts: Messages) -> None:
-    """Answer how many messages there were."""
+    """Answer with the number of messages."""
     await ctx.reply(f"Message number {counts[ctx.chat]}.")
 
 

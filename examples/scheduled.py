@@ -1,9 +1,9 @@
 """
-Remind people of what they ask for, and report every weekday.
+Send reminders that people ask for, and a report every weekday.
 
     webwx run examples/scheduled.py
 
-`/remind 10 tea` brings back `tea` after ten minutes, in the same chat; `/reminders` lists what is to come, and
+`/remind 10 tea` brings back `tea` after ten minutes, in the same chat; `/reminders` lists pending reminders, and
 `/forget` cancels it. Reminders are stored: one that was due while the bot did not run comes when it starts.
 `SCHEDULED_ZONE` is the time zone of the report, default: the machine's.
 """
@@ -19,13 +19,13 @@ bot = Bot(name="scheduled")
 
 @bot.cron("0 18 * * mon-fri", timezone=ZONE)
 async def report(ctx: Context) -> None:
-    """Report how many reminders are to come."""
+    """Report the number of pending reminders."""
     await ctx.send_text("filehelper", f"{len(await ctx.list_timers())} reminders to come")
 
 
 @bot.timer()
 async def remind(ctx: Context, text: str) -> None:
-    """Bring back what a person asked for."""
+    """Send the reminder that a person asked for."""
     await ctx.reply(f"Reminder: {text}")
 
 

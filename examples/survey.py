@@ -64,7 +64,7 @@ async def take_age(ctx: Context, message: TextMessage) -> None:
 
 @bot.on(TextMessage, state=Survey.age)
 async def ask_again(ctx: Context, _: TextMessage) -> None:
-    """Refuse what is no age, without a change of the state."""
+    """Refuse a text that is not an age, without a change of the state."""
     await ctx.reply("Please send your age as a number.")
 
 

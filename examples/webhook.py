@@ -1,5 +1,5 @@
 """
-POST each message as JSON to an address of yours.
+Send each message as JSON by POST to your own address.
 
     WEBHOOK_URL=https://example.com/wechat WEBHOOK_SECRET=… webwx run examples/webhook.py
 
@@ -44,7 +44,7 @@ def is_harmless(message: Message) -> bool:
 # A plain function runs in a thread, so it may wait for the response.
 @bot.on(Message, is_harmless)
 def post(ctx: SyncContext, message: Message) -> None:
-    """Send one message on."""
+    """Send one message to the address."""
     body = event_to_json(message).encode()
     now = str(int(time.time()))
     headers = {
@@ -62,7 +62,7 @@ def post(ctx: SyncContext, message: Message) -> None:
 
 @bot.on_error
 def failed(ctx: SyncContext, _: Message | None, error: Exception) -> None:
-    """Say so when an event is given up."""
+    """Log that an event is given up."""
     if ctx.is_last_attempt:
         log.error("%r could not be forwarded: %s", ctx, error)
 

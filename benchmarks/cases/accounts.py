@@ -1,4 +1,4 @@
-"""Memory: of one account with many friends, of each further account, and of a thousand that wait for something."""
+"""Memory of one account with many friends, of each further account, and of a thousand waiting accounts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LAG_EVERY = 0.02
 
 
 def ours_one(run: Run) -> Figures:
-    """Log in, and see what is kept."""
+    """Log in, and measure the memory."""
 
     async def main() -> Figures:
         with run.meter() as meter:
@@ -36,7 +36,7 @@ def ours_one(run: Run) -> Figures:
 
 
 def peer_one(run: Run) -> Figures:
-    """Log in, and see what is kept."""
+    """Log in, and measure the memory."""
     with run.meter() as meter:
         core = peer.log_in(run)
         assert len(core.memberList) >= run.world.friends
@@ -45,7 +45,7 @@ def peer_one(run: Run) -> Figures:
 
 
 async def _enter(run: Run, stack: AsyncExitStack, count: int, **options: Any) -> None:
-    """Log accounts in, and let each wait for what happens."""
+    """Log accounts in, and let each wait for events."""
     for _ in range(count):
         client = await stack.enter_async_context(ours.logged_in(run, **options))
         task = asyncio.create_task(_listen(client))
@@ -66,7 +66,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 def ours_several(run: Run) -> Figures:
-    """Log in account after account, all with one journal, and see what each adds while it waits for something."""
+    """Log accounts in, all with one journal, and measure the memory that each adds while it waits for events."""
     from webwx import SqliteJournal
 
     async def main() -> Figures:
@@ -83,7 +83,7 @@ def ours_several(run: Run) -> Figures:
 
 
 def peer_several(run: Run) -> Figures:
-    """Log in account after account, and see what each adds while it waits for something."""
+    """Log in account after account, and measure the memory that each adds while it waits for events."""
     peer.log_in(run)
     import itchat
 

@@ -104,7 +104,7 @@ def floor_of(run: Run) -> Figures:
 
 
 def peer_of(run: Run) -> Figures:
-    """Register functions that do the same; the peer stores nothing."""
+    """Register functions that do the same work; the peer stores nothing."""
     core = peer.log_in(run)
     texts = pictures = 0
 

@@ -1,4 +1,4 @@
-"""Files up and down. Each variant moves a small one first, so that all there is to load is loaded."""
+"""Uploads and downloads. Each variant transfers a small file first, so that all modules are loaded."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _figures(figures: Figures, size: int) -> Figures:
 
 
 def _file(run: Run, size: int) -> Path:
-    """Make a file of so many bytes."""
+    """Create a file of some size."""
     path = run.folder / f"{size}.bin"
     with path.open("wb") as file:
         for block in content_of(size):
@@ -44,7 +44,7 @@ def _file(run: Run, size: int) -> Path:
 
 
 def ours_up(run: Run) -> Figures:
-    """Send a file: its MD5, its chunks, its message."""
+    """Send a file: compute its MD5, upload its chunks, and send its message."""
     small, large = _file(run, SMALL), _file(run, run.world.file_size)
 
     async def main() -> Figures:
@@ -58,7 +58,7 @@ def ours_up(run: Run) -> Figures:
 
 
 def floor_up(run: Run) -> Figures:
-    """Do the same requests, without an MD5."""
+    """Make the same requests, without an MD5."""
     small, large = _file(run, SMALL), _file(run, run.world.file_size)
     wire = floor.Wire(run)
 
@@ -91,7 +91,7 @@ def peer_up(run: Run) -> Figures:
 
 
 def ours_down(run: Run) -> Figures:
-    """Take a file out of a message: its bytes, its MD5, its place on the disk."""
+    """Download the file of a message: receive its bytes, compute its MD5, and store it."""
     from webwx import FileMessage
 
     async def main() -> Figures:
@@ -111,7 +111,7 @@ def ours_down(run: Run) -> Figures:
 
 
 def floor_down(run: Run) -> Figures:
-    """Do the same request, with an MD5, and write what comes."""
+    """Make the same request, compute the MD5, and store the bytes."""
     wire = floor.Wire(run)
     wire.ask(floor.get("webwxgetmsgimg?MsgID=7000000000000000001"))
     with run.meter() as meter, (run.folder / "down.bin").open("wb") as file:
@@ -124,7 +124,7 @@ def floor_down(run: Run) -> Figures:
 
 
 def peer_down(run: Run) -> Figures:
-    """Take a file out of a message."""
+    """Download the file of a message."""
     core = peer.log_in(run)
     heard: list[object] = []
     core.msg_register("Attachment")(heard.append)

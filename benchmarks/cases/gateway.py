@@ -79,13 +79,13 @@ async def started(run: Run, accounts: int = 1) -> AsyncIterator[Started]:
 
 
 class Client:
-    """A program of others in a process of its own."""
+    """A client program in a separate process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
     async def read_line(self) -> dict[str, Any]:
-        """Return its next line."""
+        """Return the next line of the program."""
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
@@ -94,14 +94,14 @@ class Client:
         return answer
 
     def go(self) -> None:
-        """Send it a line, which lets it continue."""
+        """Send a line to the program, which then continues."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"\n")
 
 
 @contextlib.asynccontextmanager
 async def client(what: str, **given: Any) -> AsyncIterator[Client]:
-    """Start a program of others."""
+    """Start a client program."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "benchmarks.gateway_clients", what, json.dumps(given), stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, cwd=ROOT, limit=2**26,
@@ -199,7 +199,7 @@ def to_webhooks(run: Run) -> Figures:
 
 
 def to_readers(run: Run) -> Figures:
-    """Stream texts to readers; the clock of each runs from before it is stored, so a commit counts as well."""
+    """Stream texts to readers; the time of each begins before it is stored, so it includes a commit."""
 
     async def main() -> Figures:
         from webwx.storage.sqlite.journal import SqliteAccount
@@ -232,7 +232,7 @@ def to_readers(run: Run) -> Figures:
 
 
 def idle(run: Run) -> Figures:
-    """Measure accounts and readers to which nothing happens."""
+    """Measure accounts and readers without any event."""
 
     async def main() -> Figures:
         async with started(run, accounts=run.case.count) as gateway:

@@ -1,9 +1,9 @@
 """
-How cost grows: the same work with more and more of one thing, as points of the plots.
+Growth of the cost: the same work with increasing sizes of one kind, as points of the plots.
 
     make bench CASES=growth && make bench-plots
 
-Only our client is measured here; what it is beside its floor stands in the other cases.
+Only our client is measured here; the other cases compare it with its floor.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SECONDS = 8
 
 
 def day_of(run: Run) -> Figures:
-    """Log in, receive texts through a journal, and look back."""
+    """Log in, receive texts through a journal, and read the history."""
     from webwx import SqliteJournal
 
     async def main() -> Figures:

@@ -1,4 +1,4 @@
-"""Starting: an import, and the command line's help; the floor is Python itself."""
+"""The start: an import, and the help of the command line; the floor is the start of Python."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WEBWX = str(Path(sys.executable).with_name("webwx"))
 
 
 def start(run: Run, *command: str) -> Figures:
-    """Start a process so many times."""
+    """Start a process a number of times."""
     waits = []
     with run.meter() as meter:
         for _ in range(run.case.count):
@@ -40,7 +40,7 @@ def peer_import(run: Run) -> Figures:
 
 
 def ours_help(run: Run) -> Figures:
-    """Ask for help."""
+    """Print the help."""
     return start(run, _WEBWX, "--help")
 
 

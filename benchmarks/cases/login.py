@@ -1,4 +1,4 @@
-"""From the confirmed code to being ready: everybody is known, and every chatroom has its members."""
+"""The time from the confirmed code until all contacts and all members of chatrooms are known."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _members(client: AsyncClient) -> int:
 
 
 def floor_of(run: Run) -> Figures:
-    """Do the same requests, and read their JSON."""
+    """Make the same requests, and parse their JSON."""
     wire = floor.Wire(run)
     credentials = '"BaseRequest":{"Uin":1000000001,"Sid":"sid1000000001","Skey":"@crypt","DeviceID":"e1"}'
     wire.ask(floor.get("jslogin"))

@@ -35,7 +35,7 @@ def _figures(figures: Figures, texts: int) -> Figures:
 
 
 def ours_without(run: Run) -> Figures:
-    """Take them from the stream of events."""
+    """Receive the texts from the stream of events."""
 
     async def handle(event: Event) -> None:
         del event
@@ -134,7 +134,7 @@ async def _rows(journal: SqliteJournal, client: AsyncClient) -> int:
 
 
 async def indexed(journal: SqliteJournal, client: AsyncClient) -> None:
-    """Wait until what follows behind has followed: the next run begins with nothing to do."""
+    """Wait until all indexes are filled, so that the next run begins without pending work."""
     account = journal.account(client.account.uin)
     (last,) = await account.find(EntryQuery(limit=1))
     while (await account.stats()).indexed < last.number:  # noqa: ASYNC110 - nothing tells of it
@@ -147,7 +147,7 @@ def filled(run: Run) -> Path:
 
 
 def fill(run: Run) -> None:
-    """Make sure that the journal has its rows; that takes a minute or more, once."""
+    """Make sure that the journal has its rows; the first time takes a minute or more."""
     path = filled(run)
     part = path.with_suffix(".part")
     if path.exists():
@@ -173,7 +173,7 @@ async def _fill(run: Run, path: Path) -> None:
 
 
 def floor_of(run: Run) -> Figures:
-    """Do the same requests, and read their JSON."""
+    """Make the same requests, and parse their JSON."""
     wire = floor.Wire(run)
     position = int(re.findall(rb'"Val": (\d+)', wire.ask(floor.fetch(0)))[0])
     left = run.world.texts

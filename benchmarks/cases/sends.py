@@ -51,7 +51,7 @@ def ours_in_turn(run: Run) -> Figures:
 
 
 def floor_in_turn(run: Run) -> Figures:
-    """Do the same requests."""
+    """Make the same requests."""
     wire = floor.Wire(run)
     for number in range(WARM):
         wire.ask(floor.text_message(number))
@@ -79,7 +79,7 @@ def peer_in_turn(run: Run) -> Figures:
 
 
 def ours_at_once(run: Run) -> Figures:
-    """Send with so many in flight, from as many tasks."""
+    """Send from several tasks, with one send of each in flight."""
 
     async def main() -> Figures:
         async with ours.logged_in(run) as client:
@@ -98,7 +98,7 @@ def ours_at_once(run: Run) -> Figures:
 
 
 def floor_at_once(run: Run) -> Figures:
-    """Do the same requests on as many sockets, and wait for all of their answers."""
+    """Make the same requests on the same number of sockets, and wait for all answers."""
     context = ssl.create_default_context(cafile=run.ca_file)
     wires = [floor.Wire(run, context) for _ in range(run.case.in_flight)]
     turns = -(-run.case.count // len(wires))

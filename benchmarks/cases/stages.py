@@ -1,5 +1,5 @@
 """
-Stages of what a received message goes through, without a network: what a change of one of them has brought.
+The stages of receiving a message, without a network, to measure a change of one of them.
 
 They use parts that no user sees, and have neither floor nor peer.
 """
@@ -37,12 +37,12 @@ def bodies(world: World) -> list[bytes]:
 
 
 class Timed(sqlite3.Connection):
-    """A connection that knows what its statements have cost."""
+    """A connection that measures the time of its statements."""
 
     seconds: ClassVar[dict[str, float]] = defaultdict(float)
 
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        """Run a statement on the clock."""
+        """Run a statement, and measure its time."""
         begun = time.perf_counter()
         try:
             return super().execute(sql, *values)
@@ -53,7 +53,7 @@ class Timed(sqlite3.Connection):
 
 
 def ingest(run: Run) -> Figures:
-    """Store batches, take and acknowledge what is in them; the indexes that follow behind are timed apart."""
+    """Store batches, and take and acknowledge their entries; the late indexes are timed separately."""
     sqlite3.connect = partial(sqlite3.connect, factory=Timed)  # type: ignore[assignment]  # its overloads
     from webwx import ContactId, SqliteJournal
 
@@ -99,7 +99,7 @@ def ingest(run: Run) -> Figures:
 
 
 def arrival_of(body: bytes) -> Arrival:
-    """Make of an answer what a client makes of it."""
+    """Decode an answer as a client does."""
     from webwx import ContactId
     from webwx.model.events import Item, identify
     from webwx.protocol.codec import read_json
@@ -168,7 +168,7 @@ def _given(world: World) -> list[Delivered]:
 
 
 class Memory:
-    """Events that are there already; nothing fails, so nothing else is ever asked of it."""
+    """Events that are in memory already; no failure occurs, so no other method is called."""
 
     name = "bot"
 
@@ -183,10 +183,10 @@ class Memory:
         return self._given[begin : self._begin]
 
     def show(self, number: int) -> None:
-        """Do nothing: nothing here outlives its process."""
+        """Do nothing: no entry outlives the process."""
 
     def ack(self, number: int) -> None:
-        """Note it."""
+        """Note the acknowledgement."""
         self.acked.append(number)
 
     async def flush(self) -> None:

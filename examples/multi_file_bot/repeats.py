@@ -1,4 +1,4 @@
-"""Repeat what nothing else answers."""
+"""Repeat every message that no other handler answers."""
 
 from webwx import Context, ImageMessage, Router, StickerMessage, TextMessage
 
@@ -7,5 +7,5 @@ router = Router()
 
 @router.on(TextMessage, ImageMessage, StickerMessage, group=False)
 async def repeat(ctx: Context, message: TextMessage | ImageMessage | StickerMessage) -> None:
-    """Send a message back."""
+    """Reply with the same message."""
     await ctx.forward(message, ctx.chat)

@@ -30,7 +30,7 @@ def test_errors_are_explained_to_the_owner_and_not_to_a_friend(
         assert account.hears("age: 'ten' is not a whole number.\n/age <age>")
         account.say("/help")
         assert account.hears(
-            "/age <age>: Say how old you are.\n/name <name…>: Say what you are called.\n"
+            "/age <age>: Store your age.\n/name <name…>: Store your name.\n"
             "/help [command…]: List the commands, or describe one."
         )
         friend.say("/age ten")
