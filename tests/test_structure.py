@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +105,24 @@ def test_each_exception_to_the_mirrored_paths_is_still_one() -> None:
         assert not (TESTS / path.parent / f"test_{path.name}").exists()
 
 
+@cache
+def nodes_of(source: str) -> list[ast.AST]:
+    """Return the nodes of a module, which is parsed once for all tests."""
+    return list(ast.walk(ast.parse(source)))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _parsed() -> Iterator[None]:
+    yield
+    nodes_of.cache_clear()  # A million objects would slow down each collection of garbage.
+
+
 def imports_of(source: str) -> set[str]:
     """
     Return the modules of this project that a module imports, including imports for type checking and inside functions.
     """
     found: set[str] = set()
-    for node in ast.walk(ast.parse((SOURCE / source).read_text(encoding="utf-8"))):
+    for node in nodes_of((SOURCE / source).read_text(encoding="utf-8")):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -146,7 +159,7 @@ def test_there_are_no_import_circles() -> None:
 
 def classes_in(source: str) -> Iterator[str]:
     """Yield the names of all classes of a module, including nested ones, without leading underscores."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_of(source):
         if isinstance(node, ast.ClassDef):
             yield node.name.lstrip("_")
 
@@ -166,7 +179,7 @@ PRIVATE_IN_NAME_ONLY = {"_replace", "_fields", "_exit", "_Decompress"}
 
 def foreign_private_names_in(source: str) -> set[str]:
     """Return the private attributes that a module uses but none of its own classes defines."""
-    nodes = list(ast.walk(ast.parse(source)))
+    nodes = nodes_of(source)
     used = {node.attr for node in nodes if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Store)}
     own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
     own |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
@@ -185,7 +198,7 @@ def test_a_private_attribute_of_another_class_is_found() -> None:
 
 def bases_in(source: str) -> dict[str, set[str]]:
     """Return the names of the bases of each class of a module."""
-    classes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef)]
+    classes = [node for node in nodes_of(source) if isinstance(node, ast.ClassDef)]
     return {node.name: {ast.unparse(base).partition("[")[0] for base in node.bases} for node in classes}
 
 
@@ -252,7 +265,7 @@ def flows_in(path: Path) -> set[str]:
 
 def names_used_in(path: Path) -> Iterator[str]:
     """Return the names that a module reads."""
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in nodes_of(path.read_text("utf-8")):
         match node:
             case ast.Name(id=name) | ast.Attribute(attr=name):
                 yield name
@@ -281,7 +294,7 @@ BANNED_ATTRIBUTES = {("yaml", "load"), ("yaml", "unsafe_load"), ("os", "system")
 
 def banned(source: str) -> Iterator[str]:
     """Return the expressions that execute data as code."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_of(source):
         match node:
             case ast.Import(names=names):
                 yield from (alias.name for alias in names if alias.name.partition(".")[0] in BANNED_MODULES)
