@@ -18,7 +18,7 @@ from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import QueryParameter
 
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import IdempotencyKey, InjectedCaller, InjectedPort, Prefer
+from webwx.gateway.api.parameters import IdempotencyKey, InjectedPort, Prefer
 from webwx.gateway.api.sends import SENT_OR_QUEUED, answer_send, wait_of
 from webwx.gateway.auth import Caller
 from webwx.gateway.port import GatewayPort, TextContent
@@ -62,7 +62,6 @@ class NotifyOperation(Operation):
 async def notify(
     request: Request[Caller, None, State],
     port: InjectedPort,
-    caller: InjectedCaller,
     account: Annotated[
         str | None, QueryParameter(description="Number or name, if the key reaches several accounts")
     ] = None,
@@ -71,7 +70,8 @@ async def notify(
 ) -> Response[SendView]:
     """Send a text to the account's File Transfer Helper: as plain text, as a form, or as JSON."""
     text = text_of(await request.body(), request.headers.get("content-type", ""))
-    target = port.account(await _account_of(port, caller, account))
+    # The caller is no second dependency: the framework starts a task for each of several dependencies.
+    target = port.account(await _account_of(port, request.user, account))
     key, wait = idempotency_key or "", wait_of(prefer)
     if wait:
         return answer_send(await target.send(FILEHELPER, TextContent(text=text), key=key, wait=wait))
