@@ -1,7 +1,7 @@
 """
 Unofficial client, command line and local server for the WeChat web protocol.
 
-The public names, each loaded when it is first used: importing webwx costs next to nothing.
+The public names, each loaded when it is first used: importing webwx takes hardly any time.
 """
 
 from __future__ import annotations

@@ -305,4 +305,4 @@ class RecallRefused(ApiError):
 
 
 class RecipientRejected(ApiError):
-    """The recipient cannot be reached: not a friend, the chat is gone, or it is yourself."""
+    """The recipient is not a friend, or the account itself, or the chat does not exist any more."""

@@ -328,7 +328,7 @@ class Dispatch:
         return await self.queues.ask(event, send, self._is_answer, timeout, self._limits.get(event.number))
 
     async def _is_answer(self, event: Event) -> bool:
-        """Return whether a text is an answer: this program did not send it."""
+        """Return whether a text can be an answer, because this program did not send it."""
         return not (isinstance(event, Message) and event.is_self and await self._client.was_sent_here(event))
 
     # -- time-outs ---------------------------------------------------------------------------------------------------

@@ -663,7 +663,7 @@ class AsyncClient:
         """
         Store a text in the outbox without sending it; `retry_send` sends it. No request is made.
 
-        It also works after the login has ended, for a text that is to be sent after the next one.
+        It also works after the login has ended, for a text to send after the next login.
 
         Args:
             to: As for `send_text`.

@@ -311,7 +311,7 @@ class AccountPort(Protocol):
         Return whether a message of this account was sent by the gateway, by the number of its event.
 
         Raises:
-            InvalidRequest: The event is no message.
+            InvalidRequest: The event is not a message.
         """
         ...
 

@@ -99,7 +99,7 @@ _END = r"[。.]?(?:\s*(?:撤销|Revoke))?"
 
 
 _TOO_OFTEN = re.compile(r"(?:发送消息|操作)(?:过于|太)频繁")
-"""Beginning of the notice. A chatroom may be named so, and then the words follow later in the sentence."""
+"""Beginning of the notice; later in a sentence, the same words may be the name of a chatroom."""
 
 
 def _pattern(wording: str) -> re.Pattern[str]:

@@ -2,7 +2,7 @@
 The table of phone actions: one function each, from which the control API and the commands of `webwx phone` are made.
 
 A function's parameters are the fields of `POST /control/NAME` and the arguments of `webwx phone NAME`, in this order;
-its docstring is the help of the command, and what it returns is the answer. A trailing underscore of a parameter is
+its docstring is the help of the command, and its return value is the answer. A trailing underscore of a parameter is
 dropped. A parameter with an `option` is an option of the command. `bytes` are base64 in JSON and a file on the command
 line.
 """

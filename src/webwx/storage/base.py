@@ -970,7 +970,7 @@ class LoginStore(Protocol):
         ...
 
     async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
-        """Replace the saved login by the result of a function of it; do nothing if no login is saved."""
+        """Replace the saved login by the result of a function that gets it; do nothing if no login is saved."""
         ...
 
     async def reserve_id(self, at_least: int) -> int:

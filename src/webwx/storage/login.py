@@ -56,7 +56,7 @@ class LoginMemory:
         self._saved = saved
 
     async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
-        """Replace the saved login by the result of a function of it; do nothing if no login is saved."""
+        """Replace the saved login by the result of a function that gets it; do nothing if no login is saved."""
         with self._lock:
             if self._saved is not None:
                 self._saved = change(self._saved)
@@ -153,7 +153,7 @@ class LoginFile:
 
     async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         """
-        Replace the saved login by the result of a function of it; do nothing if no login is saved.
+        Replace the saved login by the result of a function that gets it; do nothing if no login is saved.
 
         Raises:
             InvalidLogin: The saved login cannot be read, as in `load`.

@@ -131,7 +131,7 @@ class PostgresLogin:
 
     async def update(self, change: Callable[[SavedLogin], SavedLogin]) -> None:
         """
-        Replace the saved login by the result of a function of it; do nothing if no login is saved.
+        Replace the saved login by the result of a function that gets it; do nothing if no login is saved.
 
         Raises:
             InvalidLogin: The saved login cannot be read, as in `load`.

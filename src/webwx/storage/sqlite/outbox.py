@@ -289,7 +289,7 @@ class SqliteOutbox:
         return await self._read(account, read)
 
     def _has_key(self, account: int, key: str) -> bool:
-        """Return whether there is a send with a key, without the reader: a new send with a key asks this first."""
+        """Return whether there is a send with a key, without the reader thread: a new send must not wait for it."""
         found = self._looks.rows(f"SELECT 1 FROM outbox WHERE account = ? AND {_WITH_KEY}", account, clean_text(key))  # noqa: S608 - a constant
         return bool(found)
 
