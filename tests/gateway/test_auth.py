@@ -11,7 +11,7 @@ import httpx
 import pytest
 from litestar.routes import HTTPRoute, WebSocketRoute
 
-from webwx.gateway.auth import FREE_FAILURES, FailedKeys, RequestRate
+from webwx.gateway.auth import FREE_FAILURES, REMEMBERED, FailedKeys, RequestRate
 from webwx.gateway.config import GatewayConfig, LimitsTable
 from webwx.gateway.keys import SCOPES
 from webwx.gateway.problems import GatewayProblem
@@ -265,6 +265,15 @@ def test_the_pause_after_wrong_keys_doubles_and_ends() -> None:
     assert refused.value.retry_after == 300.0
     failed.forgive("a")
     failed.add("a")
+
+
+def test_the_least_recent_addresses_with_wrong_keys_are_forgotten() -> None:
+    failed = FailedKeys(lambda: 0.0)
+    for _ in range(FREE_FAILURES):
+        failed.add("first")
+    for number in range(REMEMBERED):
+        failed.add(f"{number}")
+    failed.add("first")
 
 
 async def test_a_key_has_its_own_rate(start_gateway: StartGateway) -> None:

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from webwx.gateway.hooks import is_vendor_request, read_multipart
+from webwx.gateway.hooks import StreamedBody, is_vendor_request, read_head, read_multipart
 from webwx.gateway.notify.refusal import Refusal
+from webwx.gateway.notify.request import MAX_FIELDS
 from webwx.gateway.receivers import StoredReceiver
+from webwx.gateway.reception import REQUESTS_PER_MINUTE
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import Running
+
+    from webwx.gateway.reception import HookHead
 
 
 async def token_of(running: Running, kind: str, **fields: Any) -> str:
@@ -106,6 +110,52 @@ async def test_too_large_a_body_is_refused_before_it_is_read(online: Running, le
             answer = await sender.post(path, content=b" " * 2_000_000, headers=headers)
             assert answer.status_code == 413
         assert (await sender.post(f"/hooks/json/{token}", content=b" " * 2_000_000)).status_code != 413
+
+
+async def test_an_announced_body_that_is_too_large_is_not_read() -> None:
+    async def receive() -> Any:
+        raise AssertionError("The body was read.")
+
+    with pytest.raises(Refusal):
+        await StreamedBody(receive, {"content-length": "11"}).read(10)
+
+
+async def test_a_streamed_body_is_read_up_to_its_limit() -> None:
+    pieces: list[Any] = [{"type": "http.request", "body": b"x" * 6, "more_body": True} for _ in range(3)]
+
+    async def receive() -> Any:
+        return pieces.pop()
+
+    with pytest.raises(Refusal):
+        await StreamedBody(receive, {}).read(10)
+    assert len(pieces) == 1
+
+
+def test_a_query_with_too_many_fields_is_ignored() -> None:
+    def head(count: int) -> HookHead:
+        query = "&".join(f"f{number}=1" for number in range(count)).encode()
+        scope: Any = {"method": "GET", "path": "/", "headers": [], "query_string": query, "client": None}
+        return read_head(scope)
+
+    assert (len(head(MAX_FIELDS).query), head(MAX_FIELDS + 1).query) == (MAX_FIELDS, ())
+
+
+def test_a_form_with_too_many_parts_is_refused() -> None:
+    part = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+    assert len(read_multipart(part * 100 + b"--b--\r\n", "b")[0]) == 100
+    with pytest.raises(Refusal):
+        read_multipart(part * 101 + b"--b--\r\n", "b")
+
+
+async def test_a_receiver_has_a_rate_of_its_own(online: Running) -> None:
+    first, second = await token_of(online, "github"), await token_of(online, "github")
+    async with online.anonymous() as sender:
+        statuses = [
+            (await sender.post(f"/hooks/github/{first}", content=b"{}")).status_code
+            for _ in range(REQUESTS_PER_MINUTE + 1)
+        ]
+        other = (await sender.post(f"/hooks/github/{second}", content=b"{}")).status_code
+    assert (statuses[:-1], statuses[-1], other) == ([422] * REQUESTS_PER_MINUTE, 429, 422)
 
 
 async def test_the_same_idempotency_key_sends_once(online: Running) -> None:

@@ -56,6 +56,12 @@ async def test_the_first_file_of_a_form_is_found_in_any_pieces(size: int) -> Non
     assert await whole(file.pieces()) == b"content\r\nof the file"
 
 
+async def test_a_form_with_too_many_parts_before_its_file_is_refused() -> None:
+    assert await FormFile(pieces(form(*[FIELD] * 99, FILE)), "X").begin() == "报告.pdf"
+    with pytest.raises(GatewayProblem):
+        await FormFile(pieces(form(*[FIELD] * 100, FILE)), "X").begin()
+
+
 async def test_a_form_without_a_file_is_refused() -> None:
     with pytest.raises(GatewayProblem, match="no file"):
         await FormFile(pieces(form(FIELD)), "X").begin()

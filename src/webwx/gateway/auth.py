@@ -40,7 +40,7 @@ FREE_FAILURES = 5
 _LONGEST_PAUSE = 300.0
 """Maximum number of seconds for which an address has to wait."""
 
-_REMEMBERED = 10_000
+REMEMBERED = 10_000
 """Number of addresses with wrong keys that are remembered."""
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -103,7 +103,7 @@ class FailedKeys:
             pause = min(2.0 ** (count - FREE_FAILURES), _LONGEST_PAUSE) if count > FREE_FAILURES else 0.0
             until = now + pause
         self._failures[address] = (count, until)
-        if len(self._failures) > _REMEMBERED:
+        if len(self._failures) > REMEMBERED:
             del self._failures[next(iter(self._failures))]
         if until > now:
             raise GatewayProblem(
