@@ -43,7 +43,7 @@ class Moment(click.ParamType[float]):
         try:
             return self._read(text).timestamp()
         except (ValueError, OverflowError, OSError):
-            self.fail(f"{text!r} is no time; one looks like {EXAMPLES}.", param, ctx)
+            self.fail(f"{text!r} is not a time; write one such as {EXAMPLES}.", param, ctx)
 
     def _read(self, text: str) -> datetime.datetime:
         if _DAY.fullmatch(text):

@@ -170,7 +170,7 @@ def judge(name: str, ret: int, message: str = "") -> None:
             text = f"{number}: not a friend, or yourself; to reach your own phone write to filehelper.{words}"
             raise RecipientRejected(text, endpoint=name, ret=ret, message=message)
         case Ret.CHAT_GONE:
-            text = f"{number}: the chat is gone, or you are no member any more.{words}"
+            text = f"{number}: the chat is gone, or you are not a member any more.{words}"
             raise RecipientRejected(text, endpoint=name, ret=ret, message=message)
         case Ret.PHONE_OFFLINE if name in _POLLS:
             text = f"{number}: the platform delivers nothing for now; opening a chat on the phone may help.{words}"

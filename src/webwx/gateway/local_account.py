@@ -528,7 +528,7 @@ class LocalAccount:
         """Return whether a message of this account was sent by the gateway, by the number of its event."""
         event = await self._required_message(number)
         if not isinstance(event, Message | MessageRecalled):
-            raise InvalidRequest("This event is no message.")
+            raise InvalidRequest("This event is not a message.")
         return await self.client.was_sent_here(event)
 
     async def recalled(self, chat: str | int | None, *, limit: int) -> list[Recalled]:

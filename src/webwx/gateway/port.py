@@ -409,7 +409,7 @@ class AccountPort(Protocol):
 
         Args:
             which: The contact.
-            met_in: The chatroom of a member who is no friend.
+            met_in: The chatroom of a member who is not a friend.
         """
         ...
 

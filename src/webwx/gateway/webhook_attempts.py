@@ -128,7 +128,7 @@ class AttemptLog:
     The latest attempts of all webhooks.
 
     Args:
-        records: Stores them.
+        records: Stores the attempts.
     """
 
     def __init__(self, records: OwnedRecords) -> None:

@@ -51,7 +51,7 @@ class WebhookRetries:
     The times of the next attempts.
 
     Args:
-        records: Stores them.
+        records: Stores the times.
         clock: Returns seconds since 1970.
         sleep: Waits for some seconds.
         rng: Adds a random time to the pauses between attempts.

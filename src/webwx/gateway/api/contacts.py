@@ -89,7 +89,7 @@ async def list_chats(number: AccountNumber, port: InjectedPort) -> ChatList:
     responses=problems(404, 422, 424, 502, 503, 504),
 )  # fmt: skip
 async def look_contacts_up(number: AccountNumber, ids: ContactIds, port: InjectedPort) -> FoundContacts:
-    """Ask the platform for people and chatrooms by their ids in this login, also for those that are no contacts."""
+    """Ask the platform for people and chatrooms by their ids in this login, also for those that are not contacts."""
     lookup = await port.account(number).get_contacts(ids)
     return FoundContacts(found=[_found(contact) for contact in lookup.found], missing=list(lookup.missing))
 
@@ -146,7 +146,7 @@ async def show_avatar(
     number: AccountNumber,
     who: FromPath[str],
     port: InjectedPort,
-    met_in: Annotated[str | None, QueryParameter(description="Chatroom of a member who is no friend")] = None,
+    met_in: Annotated[str | None, QueryParameter(description="Chatroom of a member who is not a friend")] = None,
 ) -> Response[bytes]:
     """Return the picture of a contact, or of a member of a chatroom."""
     picture = await port.account(number).avatar(which_of(who), met_in=None if met_in is None else which_of(met_in))
