@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from litestar.routes import HTTPRoute
 
+from webwx.gateway.api import audit_log
 from webwx.gateway.api.audit_log import DELAY, MOST_UNWRITTEN, AuditLog, action_of
 from webwx.gateway.auth import CONSOLE
 from webwx.gateway.sessions import COOKIE, HEADER
@@ -139,7 +140,10 @@ async def test_an_entry_is_written_before_the_answer_when_too_many_are_not_writt
     assert len(await running.gateway.records.audit(limit=1000)) == MOST_UNWRITTEN + 1
 
 
-async def test_the_entries_of_sends_are_written_together_and_before_that_of_the_next_change(running: Running) -> None:
+async def test_the_entries_of_sends_are_written_together_and_before_that_of_the_next_change(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "DELAY", 3600.0)
     log = AuditLog(running.gateway.records, running.port, time.time)
     message, scope = answered_send(running)
     for _ in range(3):
