@@ -12,7 +12,7 @@ import zlib
 from base64 import b64decode
 
 _SIDE = 280
-"""Pixels; three bytes each make 235 kB."""
+"""Width and height in pixels; each pixel takes three bytes."""
 
 _GRADIENT_JPEG = b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAFA3PEY8MlBGQUZaVVBfeMiCeG5uePWvuZHI////////////////////////////////////////////"

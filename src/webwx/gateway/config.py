@@ -95,9 +95,9 @@ class LimitsTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The table `[limits]`."""
 
     body: int = 1024 * 1024
-    """Bytes of a request's body."""
+    """Maximum number of bytes of a request's body."""
     upload: int = 1024 * 1024 * 1024
-    """Bytes of an upload."""
+    """Maximum number of bytes of an upload."""
     fetched_file: int = 0
     """Bytes of a file that a send names by its URL; 0: the gateway fetches no URL."""
     media: int = 2 * 1024 * 1024 * 1024

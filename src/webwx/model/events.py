@@ -83,7 +83,7 @@ class LoopDetected(Event, frozen=True, kw_only=True, tag="loop_detected"):
 
     chat: ContactId
     replies: int
-    """Number of its replies in that chat."""
+    """Number of the bot's replies in that chat."""
     seconds: float
     """Period of these replies, in seconds."""
 

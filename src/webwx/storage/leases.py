@@ -73,7 +73,7 @@ NEWS_DELAY = 1.0
 
 
 class ClusterMember(NamedTuple):
-    """A worker, as an opener of the shared storage."""
+    """A process that opens the shared storage as a worker."""
 
     worker: str
     """Id of the worker. A takeover ends the database sessions of this worker, and so its locks."""

@@ -41,7 +41,7 @@ LONGEST = 20_000
 
 STEP = 10_000
 """
-Limit of rows indexed at a time.
+Maximum number of rows that are indexed at a time.
 
 In a large file each row changes another page, unless several rows go into the same page: a larger step costs less.
 """
