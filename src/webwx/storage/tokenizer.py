@@ -54,7 +54,7 @@ def _fold(text: str) -> str:
 
 
 MOST_TOKENS = 200
-"""Limit of tokens in one search, because the index looks up each of them."""
+"""Maximum number of tokens in one search, because the index looks up each of them."""
 
 
 class Query(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ PIECE = 512 * 1024
 """Bytes of a piece."""
 
 MOST_COPIED = 256 * 1024 * 1024
-"""Limit of bytes of the copies on this machine; the oldest ones are deleted to stay below it."""
+"""Maximum number of bytes of the copies on this machine; the oldest ones are deleted to stay below it."""
 
 
 class LocalCopies:

@@ -45,10 +45,10 @@ BACKLOG, QUARANTINED, NOTICE, LONG = 1, 2, 4, 8
 """Flags of an entry. `LONG`: `words` holds its tokens without positions, because there are too many."""
 
 MOST_ACCOUNTS = 256
-"""Limit of accounts in one statement."""
+"""Maximum number of accounts in one statement."""
 
 LONGEST_TOKEN = 500
-"""Limit of characters of a token in `words`; PostgreSQL takes 2,046 bytes."""
+"""Maximum number of characters of a token in `words`; PostgreSQL takes 2,046 bytes."""
 
 _MOST_TOKENS, _MOST_REPEATS = 16_000, 250
 """Maximum number of positions of a text, and of one token; PostgreSQL drops positions beyond 16,383 and 255."""

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from webwx.storage.sqlite.threads import Reader, Writer
 
 MOST_WAITING = 2_000
-"""Limit of entries in memory that were not taken yet; others are read from the file later."""
+"""Maximum number of entries in memory that were not taken yet; others are read from the file later."""
 
 PIECE = 500
 """Number of entries read from the file at a time."""

@@ -34,10 +34,10 @@ PATIENCE = 0.5
 """Seconds that a short tail may wait for more entries, so that single messages do not cost a commit each."""
 
 LATEST = 1.5
-"""Limit of seconds that a tail waits beside a busy writer: no index is more than two seconds behind."""
+"""Maximum seconds that a tail waits for a busy writer: no index is more than two seconds behind."""
 
 LONGEST = 20_000
-"""Limit of rows in a tail; a longer one is indexed without waiting for an idle moment."""
+"""Maximum number of rows in a tail; a longer one is indexed without waiting for an idle moment."""
 
 STEP = 10_000
 """
