@@ -28,7 +28,7 @@ To: TypeAlias = Contact | Identity | str | int
 """Target of a call: a contact, an id, a remark, a nickname; with a journal also an identity, or its number."""
 
 SURE = 0.95
-"""Certainty of a match that a number or an id of an earlier login needs to be resolved to a contact."""
+"""Minimum certainty of a match by which a number or an id of an earlier login becomes a contact."""
 
 
 class AccountIdentities:
