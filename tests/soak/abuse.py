@@ -181,6 +181,13 @@ async def socket_without_a_key(line: Line, rng: random.Random, key: bytes) -> No
     await line.read_all()
 
 
+async def silent_socket(line: Line, rng: random.Random, key: bytes) -> None:
+    """Open a WebSocket, and send no message."""
+    del rng
+    await line.send(SOCKET + b"Authorization: Bearer " + key + b"\r\n\r\n")
+    await line.read_all()
+
+
 async def half_open_socket(line: Line, rng: random.Random, key: bytes) -> None:
     """Open a WebSocket, send nothing or half a frame, and vanish."""
     await line.send(SOCKET + b"Authorization: Bearer " + key + b"\r\n\r\n")
@@ -194,7 +201,7 @@ ATTACKS: dict[str, Callable[[Line, random.Random, bytes], Awaitable[None]]] = {
     for attack in (
         slow_header, slow_body, body_of_a_refused_request, silence, large_header, many_headers, large_body,
         endless_chunks, endless_trailers, pipelined, unread_answers, nonsense, contradictory_lengths, wrong_keys,
-        socket_without_a_key, half_open_socket,
+        socket_without_a_key, silent_socket, half_open_socket,
     )
 }  # fmt: skip
 
