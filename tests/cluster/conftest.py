@@ -127,10 +127,10 @@ class Deployment:
             assert process.returncode == 0
 
     @contextmanager
-    def worker(self, *options: str) -> Iterator[RunningWorker]:
+    def worker(self, **environment: str) -> Iterator[RunningWorker]:
         """Start a worker with the bot; at the end of the block it is killed."""
-        arguments = ["worker", str(self.bot), "--json", "--lease", str(LEASE), "--heartbeat", str(LEASE / 3), *options]
-        with self.shell.start(*arguments) as process:
+        arguments = ["worker", str(self.bot), "--json", "--lease", str(LEASE), "--heartbeat", str(LEASE / 3)]
+        with self.shell.start(*arguments, **environment) as process:
             try:
                 yield RunningWorker(process)
             finally:

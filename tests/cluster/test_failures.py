@@ -6,6 +6,7 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import libfaketime
 import pytest
 from tests.cluster.conftest import LEASE, wait_until
 
@@ -21,9 +22,11 @@ SLACK = 1.0
 
 
 @contextmanager
-def two_workers(deployment: Deployment) -> Iterator[tuple[RunningWorker, RunningWorker]]:
+def two_workers(
+    deployment: Deployment, environments: tuple[dict[str, str], dict[str, str]] = ({}, {})
+) -> Iterator[tuple[RunningWorker, RunningWorker]]:
     """Start two workers, and return the owner of 小明's account first."""
-    with deployment.worker() as one, deployment.worker() as two:
+    with deployment.worker(**environments[0]) as one, deployment.worker(**environments[1]) as two:
         wait_until(lambda: (deployment.owned_by(one), deployment.owned_by(two)) == (1, 1))
         owner, _ = deployment.owners[deployment.account("one")]
         yield (one, two) if owner == one.id else (two, one)
@@ -105,6 +108,20 @@ def test_a_stopped_worker_lets_go_when_it_continues(deployment: Deployment) -> N
         assert [line["pid"] for line in deployment.noted("end", "wait for a stop")] == [other.pid]
         assert answers(deployment, "wait for a stop") == 1
         assert epoch(deployment) >= after
+    deployment.check_entries()
+
+
+def test_wrong_clocks_of_the_machines_have_no_effect(deployment: Deployment) -> None:
+    _, library = libfaketime.get_reload_information()
+    fast, slow = ({**library, "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"} for offset in ("+3600", "-3600"))
+    with two_workers(deployment, (fast, slow)) as (victim, other):
+        before = deployment.owners
+        for place in range(10):
+            ask(deployment, f"question {place}")
+            wait_until(lambda place=place: answers(deployment, f"question {place}") == 1)  # type: ignore[misc]
+        assert deployment.owners == before
+        victim.signal(signal.SIGKILL)
+        assert wait_until(lambda: deployment.owned_by(other) == 2) <= LEASE + SLACK
     deployment.check_entries()
 
 
