@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from webwx.errors import AlreadyRunning
+from webwx.storage.base import NotOwner
 
 if TYPE_CHECKING:
     from webwx.storage.base import AccountJournal
@@ -17,6 +18,6 @@ LISTEN, RECEIVE = "listen", "receive"
 async def begin(account: AccountJournal) -> None:
     """Create all consumers that do not exist yet, so that none misses events that arrive before its first run."""
     for name in (LISTEN, RECEIVE):
-        with suppress(AlreadyRunning):  # it has begun, and is at work
+        with suppress(AlreadyRunning, NotOwner):  # it has begun and is at work, or a worker has taken the account
             consumer = await account.consumer(name)
             await consumer.close()

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from webwx.cluster.changes import Change
     from webwx.storage.leases import Leases, OwnedAccount, Renewal
 
+_JOIN_RETRIES = 4
+"""Number of times that joining is tried again."""
+
 _log = logging.getLogger("webwx.cluster")
 
 
@@ -70,7 +73,7 @@ class LeasedOwnership:
         """Join the workers, and begin to claim accounts."""
         self._loop = asyncio.get_running_loop()
         self._address, self._capacity, self._share = address, capacity, capacity
-        await self._enter()
+        await self._enter_patiently()
         self._look.set()
         self._tasks = [asyncio.create_task(each) for each in (self._renew(), self._balance(), self._watch())]
 
@@ -123,6 +126,14 @@ class LeasedOwnership:
     @property
     def _is_expired(self) -> bool:
         return self._loop is None or self._loop.time() >= self._deadline
+
+    async def _enter_patiently(self) -> None:
+        """Join; the first connection may take longer than a call is given."""
+        for _ in range(_JOIN_RETRIES):
+            with contextlib.suppress(StorageError):
+                return await self._enter()
+            await asyncio.sleep(self._times.retry)
+        return await self._enter()
 
     async def _enter(self) -> None:
         began = asyncio.get_running_loop().time()

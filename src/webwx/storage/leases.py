@@ -165,7 +165,7 @@ class Leases(Protocol):
     """
 
     async def join(self, worker: str, address: str, capacity: int) -> None:
-        """Add a worker, with a lease that begins now."""
+        """Add a worker, with a lease that begins now; nothing else changes if it was added before."""
         ...
 
     async def renew(self, worker: str) -> Renewal | None:

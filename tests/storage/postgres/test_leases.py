@@ -50,6 +50,7 @@ async def test_a_single_worker_takes_all_accounts_and_raises_their_epochs(
     add_accounts(schema, 3)
     await leases.join("a", "host-a", 100)
 
+    await leases.join("a", "host-a", 100)
     assert await leases.claim("a") == {1: 2, 2: 2, 3: 2}
     assert await leases.held("a") == {1: 2, 2: 2, 3: 2}
     assert await leases.claim("a") == {}

@@ -105,7 +105,8 @@ class PostgresLeases:
             )
             await db.execute(
                 "INSERT INTO workers (worker, address, capacity, expires)"
-                " VALUES ($1, $2, $3, now() + make_interval(secs => $4))",
+                " VALUES ($1, $2, $3, now() + make_interval(secs => $4))"
+                " ON CONFLICT (worker) DO UPDATE SET expires = excluded.expires",
                 worker, address, capacity, self._times.lease,
             )  # fmt: skip
 
