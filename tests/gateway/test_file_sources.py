@@ -106,7 +106,11 @@ async def test_a_url_that_is_not_public_is_refused(tmp_path: Path, url: str) -> 
 
 async def test_no_url_is_fetched_unless_the_configuration_allows_it(tmp_path: Path) -> None:
     uploads = UploadStore(open_records("memory:"), tmp_path / "uploads", lambda: 0.0)
-    async with OutgoingClient() as outgoing:
+
+    async def resolve(host: str, port: int) -> list[str]:
+        raise AssertionError(f"{host}:{port} was resolved.")
+
+    async with OutgoingClient(resolve) as outgoing:
         with pytest.raises(GatewayProblem) as refused:
             async with FileSources(uploads, lambda: outgoing, LimitsTable()).fetched("https://example.org/a.png", "k"):
                 pass
