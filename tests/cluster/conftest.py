@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Finished, Started
-    from tests.forks import Fork, Forks
+    from tests.forks import Forks
 
 LEASE = 3.0
 """Seconds of a lease in tests with processes."""
@@ -83,7 +83,7 @@ def sandbox(forks: Forks) -> Iterator[Sandbox]:
 class RunningWorker:
     """A running `webwx worker`."""
 
-    def __init__(self, process: Fork | Started) -> None:
+    def __init__(self, process: Started) -> None:
         self.process = process
         self.pid = process.pid
         assert process.stdout is not None
@@ -130,7 +130,8 @@ class Deployment:
     def worker(self, **environment: str) -> Iterator[RunningWorker]:
         """Start a worker with the bot; at the end of the block it is killed."""
         arguments = ["worker", str(self.bot), "--json", "--lease", str(LEASE), "--heartbeat", str(LEASE / 3)]
-        with self.shell.start(*arguments, **environment) as process:
+        # An interpreter of its own: a fork that opens connections to a database in a thread has crashed (SIGSEGV).
+        with self.shell.start_process(*arguments, PYTHONFAULTHANDLER="1", **environment) as process:
             try:
                 yield RunningWorker(process)
             finally:
