@@ -127,9 +127,9 @@ class Deployment:
             assert process.returncode == 0
 
     @contextmanager
-    def worker(self, **environment: str) -> Iterator[RunningWorker]:
+    def worker(self, lease: float = LEASE, **environment: str) -> Iterator[RunningWorker]:
         """Start a worker with the bot; at the end of the block it is killed."""
-        arguments = ["worker", str(self.bot), "--json", "--lease", str(LEASE), "--heartbeat", str(LEASE / 3)]
+        arguments = ["worker", str(self.bot), "--json", "--lease", str(lease), "--heartbeat", str(LEASE / 3)]
         # An interpreter of its own: a fork that opens connections to a database in a thread has crashed (SIGSEGV).
         with self.shell.start_process(*arguments, PYTHONFAULTHANDLER="1", **environment) as process:
             try:

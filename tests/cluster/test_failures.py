@@ -23,10 +23,10 @@ SLACK = 1.0
 
 @contextmanager
 def two_workers(
-    deployment: Deployment, environments: tuple[dict[str, str], dict[str, str]] = ({}, {})
+    deployment: Deployment, environments: tuple[dict[str, str], dict[str, str]] = ({}, {}), lease: float = LEASE
 ) -> Iterator[tuple[RunningWorker, RunningWorker]]:
     """Start two workers, and return the owner of 小明's account first."""
-    with deployment.worker(**environments[0]) as one, deployment.worker(**environments[1]) as two:
+    with deployment.worker(lease, **environments[0]) as one, deployment.worker(lease, **environments[1]) as two:
         wait_until(lambda: (deployment.owned_by(one), deployment.owned_by(two)) == (1, 1))
         owner, _ = deployment.owners[deployment.account("one")]
         yield (one, two) if owner == one.id else (two, one)
@@ -137,7 +137,8 @@ def test_workers_go_on_after_the_database_was_restarted(deployment: Deployment) 
 
 
 def test_a_drained_worker_finishes_its_handlers_hands_over_and_exits(deployment: Deployment) -> None:
-    with two_workers(deployment) as (leaving, other), deployment.waiting_handlers():
+    # A lease that a busy machine cannot exceed: nothing else may end the handler.
+    with two_workers(deployment, lease=60) as (leaving, other), deployment.waiting_handlers():
         ask(deployment, "wait for a drain")
         wait_until(lambda: len(deployment.noted("begin", "wait for a drain")) == 1)
         deployment.webwx("cluster", "drain", leaving.id)
