@@ -18,8 +18,11 @@ def test_a_chatroom_comes_back_with_its_members() -> None:
 
 
 def test_an_admission_comes_back() -> None:
-    view = AdmissionView(chatroom=view_of_contact(ROOM), added=["@a"], invited=["@b"], refused=["@c"])
+    members = [MemberView(id=member.id, name=member.name) for member in ROOM.members]
+    view = AdmissionView(
+        chatroom=view_of_contact(ROOM), members=members, added=["@a"], invited=["@b"], refused=["@c"]
+    )  # fmt: skip
     admission = admission_of(view)
     assert isinstance(admission, Admission)
     assert (admission.added, admission.invited, admission.refused) == (("@a",), ("@b",), ("@c",))
-    assert admission.chatroom.id == "@@room"
+    assert admission.chatroom == ROOM

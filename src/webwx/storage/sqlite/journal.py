@@ -272,7 +272,7 @@ class SqliteAccount:
         self._row: int | None = None
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""
-        self.outbox: SqliteOutbox = SqliteOutbox(self._account, senders, writer, reader, looks)
+        self.outbox: SqliteOutbox = SqliteOutbox(self._account, senders, writer, reader)
         self.identities: SqliteIdentityStore = SqliteIdentityStore(
             self._account, lambda: self._login[0] if self._login else 0, writer, reader, on_complete=thinning.look_soon
         )

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from webwx.storage.base import SendQuery, State
-    from webwx.storage.sqlite.contacts import Looks
     from webwx.storage.sqlite.threads import Reader, Writer
 
 T = TypeVar("T")
@@ -188,14 +187,11 @@ class Senders:
 class SqliteOutbox:
     """An account's sends; `Outbox` states the guarantees."""
 
-    def __init__(
-        self, account: Callable[[], Awaitable[int]], senders: Senders, writer: Writer, reader: Reader, looks: Looks
-    ) -> None:
+    def __init__(self, account: Callable[[], Awaitable[int]], senders: Senders, writer: Writer, reader: Reader) -> None:
         self._account = account
         self._senders = senders
         self._writer = writer
         self._reader = reader
-        self._looks = looks
 
     async def add(
         self, *, client_id: str, chat: ContactId, kind: str, text: str, key: str, time: float,
@@ -273,8 +269,6 @@ class SqliteOutbox:
     async def find(self, query: SendQuery) -> list[Outgoing]:
         """Return the sends that match a query, the newest first; a send whose process has died is `unknown`."""
         account = await self._account()
-        if query.key is not None and not self._has_key(account, query.key):
-            return []
         condition, values = _condition(query)
         condition += " ORDER BY number DESC LIMIT ?"
         values.append(query.limit)
@@ -287,11 +281,6 @@ class SqliteOutbox:
             if all(row.state != "sending" for row in found):  # an outcome that is not stored yet is of a `sending` one
                 return found
         return await self._read(account, read)
-
-    def _has_key(self, account: int, key: str) -> bool:
-        """Return whether there is a send with a key, without the reader thread: a new send must not wait for it."""
-        found = self._looks.rows(f"SELECT 1 FROM outbox WHERE account = ? AND {_WITH_KEY}", account, clean_text(key))  # noqa: S608 - a constant
-        return bool(found)
 
     async def count(self) -> dict[State, int]:
         """Return the number of sends in each state that occurs; a send whose process has died is `unknown`."""
