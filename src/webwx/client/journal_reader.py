@@ -56,6 +56,8 @@ class JournalReader:
         self._follows = follow
         self._consumer: Consumer | None = None
         self._is_synced = False
+        self._is_all_fetched = False
+        """Whether no more is expected from the server; `take` then returns only what is stored."""
 
     def __repr__(self) -> str:
         return f"JournalReader({self.name!r})"
@@ -90,7 +92,6 @@ class JournalReader:
     async def take(self, limit: int = 100) -> list[Delivered]:
         """Return the next entries in the order of arrival; wait until an entry has arrived."""
         sync, storage, consumer = self._sync, self._storage, self._opened()
-        is_all_fetched = False
         while self._is_synced:
             work, news = sync.work, storage.news
             is_over = work is None or work.done()  # read first: the next round finds what is stored meanwhile
@@ -99,11 +100,11 @@ class JournalReader:
                 events = await self._patiently(partial(self._history.events_of, entries))
                 return list(map(Delivered, entries, events))
             if not self._follows:
-                if is_all_fetched:
+                if self._is_all_fetched:
                     await sync.wait_for_archive()
                     break
-                # Another subscription of this client may have stored the last entries meanwhile, so look once more.
-                is_all_fetched = not await sync.fetch_waiting()
+                # The last entries may have been stored after this looked, also by another subscription: look again.
+                self._is_all_fetched = not await sync.fetch_waiting()
             elif not is_over:
                 await news.wait()
             else:
