@@ -29,9 +29,9 @@ class DownloadSink:
     """
 
     def __init__(self, file: BinaryIO, limit: int, progress: Callable[[int], object] | None = None) -> None:
-        self.size = 0
+        self.size: int = 0
         """Bytes so far."""
-        self.start = b""
+        self.start: bytes = b""
         """The first bytes."""
         self._file = file
         self._limit = limit

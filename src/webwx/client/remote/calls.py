@@ -107,7 +107,7 @@ class GatewayCalls:
         if not key or not key.isascii() or not key.isprintable():
             raise InvalidSettings("key= needs a key of the gateway; 'webwx serve key create' makes one.")
         parts = urlsplit(gateway)
-        self.place = parts.netloc
+        self.place: str = parts.netloc
         """Host and port of the gateway."""
         self._origin = f"{parts.scheme}://{parts.netloc}"
         self._authorization = ("Authorization", f"Bearer {key}")
