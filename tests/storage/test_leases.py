@@ -26,7 +26,7 @@ def test_a_heartbeat_that_is_too_slow_for_the_lease_is_refused(heartbeat: float)
 
 def test_leases_are_opened_by_the_url_of_a_database_only() -> None:
     with pytest.raises(InvalidSettings, match="postgresql://"):
-        open_leases("/tmp/journal")
+        open_leases("me.journal")
 
 
 def test_a_member_is_shown_by_its_worker_only() -> None:

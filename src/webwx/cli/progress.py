@@ -20,39 +20,33 @@ _MIB = 1024 * 1024
 @contextmanager
 def shown_progress(label: str, stream: TextIO | None = None) -> Iterator[Progress | None]:
     """Return a progress callback for one transfer; None without a terminal."""
-    watched: TextIO | None = stream or sys.stderr
-    if watched is None or not watched.isatty():
-        yield None
-        return
-
-    def show(done: int, whole: int) -> None:
-        watched.write(f"\r\x1b[K{printable(label)}  {bar(done, whole)}")
-        watched.flush()
-
-    try:
-        yield show
-    finally:
-        watched.write("\r\x1b[K")
-        watched.flush()
+    with _line(stream) as show:
+        yield show and (lambda done, whole: show(f"{printable(label)}  {bar(done, whole)}"))
 
 
 @contextmanager
 def shown_rows(stream: TextIO | None = None) -> Iterator[Callable[[str, int], object]]:
     """Return a progress callback for a copy, called with a name and a count; it prints nothing without a terminal."""
+    with _line(stream) as show:
+        yield (lambda what, count: show(f"{what}: {count:,}")) if show else (lambda *_: None)
+
+
+@contextmanager
+def _line(stream: TextIO | None) -> Iterator[Callable[[str], object] | None]:
+    """Return a function that replaces a line on a terminal, and clear the line at the end; None without a terminal."""
     watched: TextIO | None = stream or sys.stderr
     if watched is None or not watched.isatty():
-        yield lambda *_: None
+        yield None
         return
 
-    def show(what: str, count: int) -> None:
-        watched.write(f"\r\x1b[K{what}: {count:,}")
+    def show(text: str) -> None:
+        watched.write(f"\r\x1b[K{text}")
         watched.flush()
 
     try:
         yield show
     finally:
-        watched.write("\r\x1b[K")
-        watched.flush()
+        show("")
 
 
 def bar(done: int, whole: int) -> str:
