@@ -69,6 +69,31 @@ async def test_a_login_and_its_identities_are_two_transactions(statements: list[
     assert sum("INSERT" in each for each in transactions) == 2
 
 
+async def test_a_connection_is_closed_if_the_senders_cannot_be_read(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with SqliteJournal(path) as journal:
+        await opened(journal)
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("DROP TABLE outbox")
+    path.with_name(f".{path.name}.sender-dead").touch(0o600)
+    connections: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def kept(*values: object, **options: object) -> sqlite3.Connection:
+        connections.append(connect(*values, **options))  # type: ignore[call-overload]  # as it was called
+        return connections[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", kept)
+    async with SqliteJournal(path) as journal:
+        with pytest.raises(StorageError, match="no such table"):
+            await opened(journal)
+    assert connections
+    for each in connections:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            each.execute("SELECT 1")
+
+
 class TestIngest:
     async def test_a_batch_and_its_position_are_stored_in_one_transaction(
         self, account: SqliteAccount, path: Path

@@ -120,7 +120,11 @@ class SqliteJournal:
 
     def _connect(self) -> sqlite3.Connection:
         db = self._open()
-        self._senders.remove_dead(db)
+        try:
+            self._senders.remove_dead(db)
+        except BaseException:
+            db.close()
+            raise
         return db
 
     def _open(self, *, is_reader: bool = False) -> sqlite3.Connection:
