@@ -151,12 +151,12 @@ async def _account(settings: Settings, records: RecordStore) -> int:
     Raises:
         BadInput: The gateway does not know the account.
     """
-    from webwx.gateway.local import find_account_number
+    from webwx.gateway.account_numbers import AccountNumbers
 
-    number = await find_account_number(records, settings.account)
-    if number is None:
+    account = await AccountNumbers(records, time.time).get(settings.account)
+    if account is None:
         raise BadInput(f"The gateway does not have the account {settings.account!r} yet; start 'webwx serve' once.")
-    return number
+    return account.number
 
 
 def _base_of(settings: Settings) -> str:

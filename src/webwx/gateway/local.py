@@ -1,8 +1,4 @@
-"""
-The port with clients in this process: the accounts of one storage, the same as those of the command line.
-
-Each account has a stored number, which is never reused: a new account may have the name of a removed one.
-"""
+"""The port with clients in this process: the accounts of one storage, the same as those of the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from webwx.errors import RecordChanged, WxError
+from webwx.errors import WxError
+from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
 from webwx.gateway.bots import HostedBots
 from webwx.gateway.config import LimitsTable
 from webwx.gateway.kept_files import KeptFiles
@@ -38,22 +35,6 @@ _log = logging.getLogger("webwx.gateway")
 
 _LOOK_EVERY = 2.0
 """Seconds between two checks for logins that other processes have saved."""
-
-_ACCOUNT, _NUMBERS = "account", "numbers"
-"""Kinds of records: an account by its name, and the highest number of an account."""
-
-
-class _GivenNumber(msgspec.Struct, frozen=True):
-    """The body of the record of the highest number."""
-
-    number: int
-
-
-class _StoredAccount(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The body of the record of an account."""
-
-    number: int
-    label: str = ""
 
 
 class LocalGateway:
@@ -82,6 +63,7 @@ class LocalGateway:
         self._accounts = make_accounts(self._note_state)
         self._home = home
         self._records = records
+        self._numbers = AccountNumbers(records, clock)
         self._bots = bots or HostedBots()
         self._clock = clock
         self._media = MediaCache(home / "gateway-media", limits, clock)
@@ -100,9 +82,8 @@ class LocalGateway:
 
     async def start(self) -> None:
         """Open the saved accounts and begin to sync."""
-        for record in await self._records.find(_ACCOUNT):
-            stored = msgspec.json.decode(record.body, type=_StoredAccount)
-            await self._open(stored.number, record.id, stored.label)
+        for numbered in await self._numbers.find():
+            await self._open(numbered)
         await self.adopt_logins()
         self._tasks = [asyncio.ensure_future(self._media.run()), asyncio.ensure_future(self._keep_adopting())]
 
@@ -129,14 +110,14 @@ class LocalGateway:
         await asyncio.gather(*(account.close() for account in self._by_number.values()))
         await self._accounts.close()
 
-    async def _open(self, number: int, name: str, label: str = "") -> LocalAccount:
+    async def _open(self, numbered: NumberedAccount) -> LocalAccount:
         account = LocalAccount(
-            number, name, self._accounts, self._records, self._media,
-            KeptFiles(self._home / "gateway-sends" / f"{number}"), self._clock, self._wake_readers,
+            numbered.number, numbered.name, self._accounts, self._records, self._media,
+            KeptFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock, self._wake_readers,
             self._tell_watchers,
         )  # fmt: skip
-        account.label = label
-        self._by_number[number] = account
+        account.label = numbered.label
+        self._by_number[account.number] = account
         await account.start()
         self._bots.open_account(account)
         return account
@@ -168,27 +149,12 @@ class LocalGateway:
         """Add an account; return the existing one with that name."""
         check_account_name(name)
         found = next((account for account in self._by_number.values() if account.name == name), None)
-        return found or await self._open(await self._next_number(name), name)
-
-    async def _next_number(self, name: str) -> int:
-        """Return a number that no account had before, stored for this name."""
-        while True:
-            last = await self._records.get(_NUMBERS, _ACCOUNT)
-            number = 1 if last is None else msgspec.json.decode(last.body, type=_GivenNumber).number + 1
-            body, version = msgspec.json.encode(_GivenNumber(number)), 0 if last is None else last.version
-            with contextlib.suppress(RecordChanged):  # another process has taken it
-                await self._records.put(_NUMBERS, _ACCOUNT, body, version=version, time=self._clock())
-                stored = msgspec.json.encode(_StoredAccount(number))
-                await self._records.put(_ACCOUNT, name, stored, version=0, time=self._clock())
-                return number
+        return found or await self._open(await self._numbers.add(name))
 
     async def label_account(self, number: int, label: str) -> None:
         """Store the name that the user wants to see for an account."""
         account = self.account(number)
-        record = await self._records.get(_ACCOUNT, account.name)
-        version = 0 if record is None else record.version
-        body = msgspec.json.encode(_StoredAccount(number, label))
-        await self._records.put(_ACCOUNT, account.name, body, version=version, time=self._clock())
+        await self._numbers.change(NumberedAccount(number, account.name, label))
         account.label = label
         self._tell_watchers(account)
 
@@ -200,7 +166,7 @@ class LocalGateway:
         await self._bots.close_account(account)
         await account.close()
         await account.withdraw()
-        await self._records.delete(_ACCOUNT, account.name)
+        await self._numbers.remove(account.name)
         found = await self._accounts.list_changes()
         self._changes[account.name] = found.get(account.name, 0)  # so that its saved login does not add it again
         return True
@@ -268,9 +234,3 @@ class LocalGateway:
                 yield await (await queue.get()).status()
         finally:
             self._watchers.discard(queue)
-
-
-async def find_account_number(records: RecordStore, name: str) -> int | None:
-    """Return the number that an account of a gateway has; None if no gateway has opened the account."""
-    record = await records.get(_ACCOUNT, name)
-    return None if record is None else msgspec.json.decode(record.body, type=_StoredAccount).number

@@ -1,0 +1,103 @@
+"""
+The numbers of the gateway's accounts, stored as records that all gateways of one storage share.
+
+A number is never used twice: a new account may have the name of a removed one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from webwx.errors import RecordChanged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from webwx.storage.base import RecordStore
+
+_ACCOUNT, _NUMBERS = "account", "numbers"
+"""Kinds of records: an account by its name, and the highest number of an account."""
+
+
+class NumberedAccount(msgspec.Struct, frozen=True):
+    """An account and its number."""
+
+    number: int
+    name: str
+    label: str = ""
+    """The name that the user wants to see; empty: `name`."""
+
+
+class _HighestNumber(msgspec.Struct, frozen=True):
+    """The body of the record of the highest number."""
+
+    number: int
+
+
+class _StoredAccount(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of the record of an account."""
+
+    number: int
+    label: str = ""
+
+
+class AccountNumbers:
+    """
+    The accounts of the gateway by their numbers.
+
+    Args:
+        records: The records.
+        clock: Returns seconds since 1970.
+    """
+
+    def __init__(self, records: RecordStore, clock: Callable[[], float]) -> None:
+        self._records = records
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return "AccountNumbers()"
+
+    async def find(self) -> list[NumberedAccount]:
+        """Return all accounts, in the order of their names."""
+        return [_numbered(record.id, record.body) for record in await self._records.find(_ACCOUNT)]
+
+    async def get(self, name: str) -> NumberedAccount | None:
+        """Return an account by its name; None if no account has it."""
+        record = await self._records.get(_ACCOUNT, name)
+        return None if record is None else _numbered(name, record.body)
+
+    async def add(self, name: str) -> NumberedAccount:
+        """Return the account with a name; a new one gets a number that no account had before."""
+        while (found := await self.get(name)) is None:
+            last = await self._records.get(_NUMBERS, _ACCOUNT)
+            number = 1 if last is None else msgspec.json.decode(last.body, type=_HighestNumber).number + 1
+            body, version = msgspec.json.encode(_HighestNumber(number)), 0 if last is None else last.version
+            with contextlib.suppress(RecordChanged):  # another process has taken the number, or added the account
+                await self._records.put(_NUMBERS, _ACCOUNT, body, version=version, time=self._clock())
+                stored = msgspec.json.encode(_StoredAccount(number))
+                await self._records.put(_ACCOUNT, name, stored, version=0, time=self._clock())
+        return found
+
+    async def change(self, account: NumberedAccount) -> None:
+        """
+        Store an account that has changed.
+
+        Raises:
+            RecordChanged: Another caller is changing it.
+        """
+        record = await self._records.get(_ACCOUNT, account.name)
+        version = 0 if record is None else record.version
+        body = msgspec.json.encode(_StoredAccount(account.number, account.label))
+        await self._records.put(_ACCOUNT, account.name, body, version=version, time=self._clock())
+
+    async def remove(self, name: str) -> None:
+        """Remove an account; its number stays used."""
+        await self._records.delete(_ACCOUNT, name)
+
+
+def _numbered(name: str, body: bytes) -> NumberedAccount:
+    stored = msgspec.json.decode(body, type=_StoredAccount)
+    return NumberedAccount(number=stored.number, name=name, label=stored.label)

@@ -1,0 +1,40 @@
+"""The numbers of accounts, which all gateways of one storage share."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
+from webwx.storage.open import open_records
+
+
+@pytest.fixture
+def numbers() -> AccountNumbers:
+    return AccountNumbers(open_records("memory:"), lambda: 1_000.0)
+
+
+async def test_an_account_keeps_its_number(numbers: AccountNumbers) -> None:
+    assert await numbers.get("work") is None
+    work = await numbers.add("work")
+    assert (await numbers.add("work"), await numbers.get("work")) == (work, work)
+    assert [account.name for account in (await numbers.add("home"), *await numbers.find())] == ["home", "home", "work"]
+
+
+async def test_a_number_is_never_used_again(numbers: AccountNumbers) -> None:
+    await numbers.add("work")
+    await numbers.remove("work")
+    assert (await numbers.add("work")).number == 2
+
+
+async def test_callers_that_add_an_account_at_the_same_time_get_one_number(numbers: AccountNumbers) -> None:
+    added = await asyncio.gather(*(numbers.add(name) for name in ("work", "home", "work", "home", "work")))
+    assert len({account.number for account in added}) == 2
+    assert len(await numbers.find()) == 2
+
+
+async def test_a_change_is_stored(numbers: AccountNumbers) -> None:
+    await numbers.add("work")
+    await numbers.change(NumberedAccount(1, "work", "My work"))
+    assert await numbers.find() == [NumberedAccount(1, "work", "My work")]
