@@ -146,23 +146,25 @@ def answer(body: Problem) -> Response[Problem]:
     return Response(body, status_code=body.status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def _answer_gateway_problem(request: Request[Any, Any, Any], error: GatewayProblem) -> Response[Problem]:
-    del request
-    return answer(error.problem)
-
-
-def _answer_library_error(request: Request[Any, Any, Any], error: WxError) -> Response[Problem]:
-    del request
-    return answer(problem_of(error))
-
-
 _BY_STATUS = {int(kind.status): code for code, kind in reversed(KINDS.items())}
 """The first code of each status."""
 
 
-def _answer_framework_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+def answer_of(error: Exception) -> Response[Problem]:
+    """Return the answer with the problem of an error."""
+    match error:
+        case GatewayProblem():
+            return answer(error.problem)
+        case WxError():
+            return answer(problem_of(error))
+        case HTTPException():
+            return _answer_of_framework(error)
+        case _:
+            return _answer_unforeseen(error)
+
+
+def _answer_of_framework(error: HTTPException) -> Response[Problem]:
     """Answer a request that the framework refuses: an unknown path, a wrong method, or an invalid body."""
-    del request
     code = _BY_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal-error")
     errors = tuple(_sentences(error.extra)) if error.status_code == HTTPStatus.BAD_REQUEST else ()
     made = answer(problem(code, errors=errors))
@@ -177,18 +179,17 @@ def _sentences(extra: dict[str, Any] | list[Any] | None) -> list[str]:
     return [f"{each.get('key', 'body')}: {each.get('message', 'invalid')}" for each in found if isinstance(each, dict)]
 
 
-def _answer_unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def _answer_unforeseen(error: Exception) -> Response[Problem]:
     """Log where an unforeseen error was raised, without its text, which may hold anything."""
-    del request
     place = traceback.extract_tb(error.__traceback__)[-1]
     _log.error("Internal error (%s at %s:%s).", type(error).__name__, Path(place.filename).name, place.lineno)
     return answer(problem("internal-error"))
 
 
-HANDLERS: ExceptionHandlersMap = {
-    GatewayProblem: _answer_gateway_problem,
-    WxError: _answer_library_error,
-    HTTPException: _answer_framework_error,
-    Exception: _answer_unforeseen,
-}
-"""The handlers of the app, by the class of the error."""
+def _answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    del request
+    return answer_of(error)
+
+
+HANDLERS: ExceptionHandlersMap = {Exception: _answer_error}
+"""The handler of the app for every error."""
