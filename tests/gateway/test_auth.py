@@ -67,7 +67,7 @@ async def upgrade(
 
 
 def is_refused(sent: list[dict[str, Any]]) -> bool:
-    """Return whether an upgrade was refused before the WebSocket was open, which is status 403 on the port."""
+    """Return whether an upgrade was refused before the WebSocket was open; `test_refusals` has the answer on a port."""
     return [message["type"] for message in sent] == ["websocket.close"]
 
 

@@ -56,6 +56,7 @@ from webwx.gateway.port import GatewayPort
 from webwx.gateway.problems import HANDLERS, GatewayProblem
 from webwx.gateway.receivers import Receivers
 from webwx.gateway.reception import Reception
+from webwx.gateway.refusals import answering_upgrades, note_refusal
 from webwx.gateway.request_times import RequestTimes
 from webwx.gateway.sessions import ConsoleSessions
 from webwx.gateway.uploads import UploadStore
@@ -153,7 +154,7 @@ class Gateway:
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request as an ASGI application without the checks of hosts and origins."""
         scope.setdefault("state", {})[_GATEWAY] = self
-        await self.routes(scope, receive, send)
+        await self.routes(scope, receive, answering_upgrades(scope, send))
 
     async def start(self) -> None:
         """Open the accounts and begin to sync."""
@@ -266,6 +267,7 @@ def route_table(max_body: int) -> Litestar:
             "times": _provide(lambda gateway: gateway.times),
             "rules": _provide(lambda gateway: gateway.incoming_file_rules),
         },
+        after_exception=[note_refusal],
         before_send=[_record_change],
         exception_handlers=HANDLERS,
         logging_config=None,

@@ -11,11 +11,11 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-import msgspec
 from litestar.enums import ScopeType
 
 from webwx.gateway.config import is_loopback
-from webwx.gateway.problems import MEDIA_TYPE, GatewayProblem
+from webwx.gateway.problems import GatewayProblem, answer_of
+from webwx.gateway.refusals import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ class Front:
         try:
             self.check(scope)
         except GatewayProblem as refusal:
-            await _refuse(scope, send, refusal)
+            await refuse(scope, _with_security_headers(send), answer_of(refusal))
             return
         await self._app(scope, receive, _with_security_headers(send))
 
@@ -116,22 +116,10 @@ def client_address(scope: HTTPScope | WebSocketScope) -> str:
 
 def _with_security_headers(send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] == "http.response.start" or message["type"] == "websocket.http.response.start":
             headers = list(message.get("headers", ()))
             present = {name.lower() for name, _ in headers}
             message["headers"] = [*headers, *((name, value) for name, value in SECURITY_HEADERS if name not in present)]
         await send(message)
 
     return send_with_headers
-
-
-async def _refuse(scope: HTTPScope | WebSocketScope, send: Send, refusal: GatewayProblem) -> None:
-    if scope["type"] == ScopeType.WEBSOCKET:
-        await send({"type": "websocket.close", "code": 1008, "reason": refusal.code})
-        return
-    body = msgspec.json.encode(refusal.problem)
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    await send(
-        {"type": "http.response.start", "status": refusal.problem.status, "headers": [*headers, *SECURITY_HEADERS]}
-    )
-    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.gateway.webhook_receiver import Pauses
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.exceptions import ConnectionClosed
 
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
 from webwx.gateway.serve import listen, serve_started
@@ -329,14 +329,6 @@ async def test_a_socket_with_a_message_that_is_too_large_is_closed(online: Runni
         await socket.send(" " * (1024 * 1024 + 1))
         await socket.wait_closed()
         assert socket.close_code == 1009
-
-
-async def test_a_socket_without_a_valid_key_is_not_opened(online: Running) -> None:
-    async with port_of(online) as address:
-        for key in ("x", await online.key("send")):
-            with pytest.raises(InvalidStatus):
-                async with socket_to(address, key):
-                    pass
 
 
 async def test_streams_and_sockets_show_that_a_webhook_was_disabled(online: Running) -> None:

@@ -24,6 +24,7 @@ from webwx.errors import (
     SendOutcomeUnknown,
     TlsError,
     TransportError,
+    WxError,
 )
 from webwx.protocol.hosts import mistake_in
 from webwx.protocol.http import Patience, Request
@@ -229,13 +230,24 @@ class GatewayCalls:
 
         Raises:
             GatewayRefused: The key does not allow it.
+            RateLimitReached: The key has made too many requests.
             TransportError: There is no connection.
         """
         try:
             async with self._opened().open_socket(self._request("GET", path)) as socket:
                 yield socket
         except HandshakeRefused as refused:
-            raise error_of_answer(refused.status, b"") from None
+            raise await self._reason_of(refused) from None
+
+    async def _reason_of(self, refused: HandshakeRefused) -> WxError:
+        """
+        Return the error for a WebSocket that was refused.
+
+        The HTTP library drops the body of such an answer, so the reason is read from the answer to a request that needs
+        the same rights.
+        """
+        answer = await self._opened().send(self._request("GET", "/events?limit=1", patience=Patience.POLL))
+        return error_of_answer(refused.status, answer.body if answer.status == refused.status else b"")
 
     async def _call(
         self,
