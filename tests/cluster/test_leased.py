@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,8 @@ from tests.client.virtual_loop import run_with_virtual_clock
 from tests.cluster.conftest import add_accounts
 from tests.postgres import TemporarySchema, new_schema
 
+from webwx.client.rate_limit import RateLimit
+from webwx.client.rate_limiter import LimiterMemory, RateLimiter
 from webwx.cluster.changes import Change, Gained, Leaving, Lost
 from webwx.cluster.leased import LeasedOwnership
 from webwx.storage.base import Fence, NotOwner
@@ -31,9 +34,9 @@ class Cluster:
         self.schema = schema
         self.leases = PostgresLeases(schema.url, TIMES)
 
-    async def worker(self, capacity: int = 100) -> Worker:
-        """Return a new worker that has joined."""
-        worker = Worker(LeasedOwnership(self.leases, TIMES))
+    async def worker(self, capacity: int = 100, *, skew: float = 0) -> Worker:
+        """Return a new worker that has joined; its machine's clock is ahead by some seconds."""
+        worker = Worker(LeasedOwnership(self.leases, TIMES, lambda: time.time() + skew))
         await worker.ownership.join("", capacity=capacity)
         return worker
 
@@ -200,3 +203,36 @@ def test_an_account_that_another_process_took_is_lost_at_the_next_look() -> None
         await one.leave()
 
     run(test, 2)
+
+
+@pytest.mark.parametrize("skew", [-7200.0, 7200.0])
+def test_an_account_waits_for_its_rate_limit_after_a_takeover_by_a_machine_with_another_clock(skew: float) -> None:
+    rate_limit = RateLimit(burst=1, spacing=600, jitter=0)
+    memory = LimiterMemory()
+
+    async def test(cluster: Cluster) -> None:
+        one = await cluster.worker(skew=-skew)
+        await RateLimiter(rate_limit, lambda: memory, one.ownership.clock).run("messages", lambda: asyncio.sleep(0))
+        await one.leave()
+        two = await cluster.worker(skew=skew)
+        state = await RateLimiter(rate_limit, lambda: memory, two.ownership.clock).state()
+        assert 0 < state.wait <= 601
+        assert state.messages_last_minute == 1
+        await two.leave()
+
+    run(test, 1)
+
+
+def test_the_clock_of_a_worker_is_adjusted_with_each_renewal() -> None:
+    skew = 0.0
+
+    async def test(cluster: Cluster) -> None:
+        nonlocal skew
+        worker = Worker(LeasedOwnership(cluster.leases, TIMES, lambda: time.time() + skew))
+        await worker.ownership.join("", capacity=1)
+        skew = 7200.0
+        await asyncio.sleep(2 * TIMES.heartbeat)
+        assert worker.ownership.clock() == pytest.approx(time.time(), abs=60)
+        await worker.leave()
+
+    run(test, 1)

@@ -87,7 +87,7 @@ async def worker(
 
     accounts = SavedAccounts(
         storage, bots, on_ready=report, proxy=settings.proxy, allowed_hosts=settings.allowed_hosts,
-        desktop=settings.desktop, keep=settings.keep, rate_limit=settings.effective_rate_limit,
+        desktop=settings.desktop, keep=settings.keep, rate_limit=settings.effective_rate_limit, clock=ownership.clock,
     )  # fmt: skip
     session.output.result(
         f"Worker {ownership.worker} takes up to {capacity:,} accounts of {storage.place}.",

@@ -5,8 +5,9 @@ Each kind of action has a token bucket. The whole account has one circuit breake
 1205 (too often), and the next success closes it. Everything here is arithmetic on values; time and randomness are
 arguments, and `rate_limiter` does the waiting.
 
-Times are seconds since 1970 by the machine's clock, which all processes of an account share. If that clock is set back,
-every stored time moves back with it, so that nothing waits longer.
+Times are seconds since 1970 by one clock that all processes of an account share: the machine's, or for workers on
+several machines the database's. If that clock is set back, every stored time moves back with it, so that nothing waits
+longer.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class RateLimitState(msgspec.Struct, frozen=True, kw_only=True):
     wait: float
     """Seconds until the next message may be sent; 0 means now."""
     next_at: float
-    """Time at which the next message may be sent: seconds since 1970 (this machine's clock)."""
+    """Time at which the next message may be sent: seconds since 1970 (the client's clock)."""
     paused_until: float | None
     """End of the pause after a refusal by the platform: seconds since 1970; None without a pause."""
     refusals: int

@@ -104,7 +104,7 @@ class RateLimiter:
     Args:
         rate_limit: The rate limit.
         store: Returns the storage of the current account's limiter state.
-        clock: Returns seconds since 1970 by the machine's clock, which the other processes use too.
+        clock: Returns seconds since 1970 by the clock that the account's other processes use too.
         on_wait: Called with the seconds and the reason when an action has to wait.
     """
 

@@ -13,15 +13,17 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import time
 from typing import TYPE_CHECKING
 
+from webwx.cluster.database_clock import DatabaseClock
 from webwx.cluster.owned_accounts import OwnedAccounts
 from webwx.errors import StorageError
 from webwx.storage.base import Fence, NotOwner
 from webwx.storage.leases import ClusterMember, LeaseTimes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from webwx.cluster.changes import Change
     from webwx.storage.leases import Leases, OwnedAccount, Renewal
@@ -39,13 +41,16 @@ class LeasedOwnership:
     Args:
         leases: The leases of the database; their owner closes them.
         times: Times of the lease, the same ones as those of `leases`.
+        machine_clock: Returns seconds since 1970 by the machine's clock.
     """
 
-    def __init__(self, leases: Leases, times: LeaseTimes) -> None:
+    def __init__(self, leases: Leases, times: LeaseTimes, machine_clock: Callable[[], float] = time.time) -> None:
         self.worker: str = secrets.token_hex(4)
         """Id of this process in the database."""
         self.is_draining: asyncio.Event = asyncio.Event()
         """Set when an administrator has asked this process to hand all its accounts over."""
+        self.clock: DatabaseClock = DatabaseClock(machine_clock)
+        """The database's clock, adjusted with each renewal of the lease."""
         self._leases = leases
         self._times = times
         self._owned = OwnedAccounts()
@@ -137,7 +142,8 @@ class LeasedOwnership:
 
     async def _enter(self) -> None:
         began = asyncio.get_running_loop().time()
-        await self._leases.join(self.worker, self._address, self._capacity)
+        asked_at = self.clock.machine_time()
+        self.clock.adjust(await self._leases.join(self.worker, self._address, self._capacity), asked_at=asked_at)
         self._extend(began)
 
     def _extend(self, began: float) -> None:
@@ -151,13 +157,14 @@ class LeasedOwnership:
         wait = self._times.heartbeat
         while True:
             await asyncio.sleep(wait)
-            began = loop.time()
+            began, asked_at = loop.time(), self.clock.machine_time()
             self._check_lease()
             try:
                 renewal = await self._leases.renew(self.worker)
                 if renewal is None:
                     await self._join_again()
                 else:
+                    self.clock.adjust(renewal.time, asked_at=asked_at)
                     self._apply(renewal, began)
             except StorageError as error:
                 if not is_failing:

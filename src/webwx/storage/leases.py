@@ -93,6 +93,8 @@ class Renewal(msgspec.Struct, frozen=True, kw_only=True):
     """The worker is asked to hand all its accounts over."""
     share: int
     """Number of accounts that the worker may own; it hands over those beyond it."""
+    time: float
+    """Seconds since 1970 (database's clock)."""
 
 
 class WorkerRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,8 +166,13 @@ class Leases(Protocol):
     does not answer in time; a change may be stored then.
     """
 
-    async def join(self, worker: str, address: str, capacity: int) -> None:
-        """Add a worker, with a lease that begins now; nothing else changes if it was added before."""
+    async def join(self, worker: str, address: str, capacity: int) -> float:
+        """
+        Add a worker, with a lease that begins now; nothing else changes if it was added before.
+
+        Returns:
+            Seconds since 1970 by the database's clock.
+        """
         ...
 
     async def renew(self, worker: str) -> Renewal | None:

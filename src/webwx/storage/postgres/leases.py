@@ -94,35 +94,39 @@ class PostgresLeases:
     def __repr__(self) -> str:
         return f"PostgresLeases({self._database!r})"
 
-    async def join(self, worker: str, address: str, capacity: int) -> None:
+    async def join(self, worker: str, address: str, capacity: int) -> float:
         """Add a worker, with a lease that begins now; remove workers whose leases have expired long ago."""
 
-        async def store(db: Connection) -> None:
+        async def store(db: Connection) -> float:
             await db.execute(
                 "DELETE FROM workers w WHERE expires < now() - $1::text::interval"
                 " AND NOT EXISTS (SELECT FROM accounts a WHERE a.worker = w.worker)",
                 _FORGET_AFTER,
             )
-            await db.execute(
+            time: float = await db.fetchval(
                 "INSERT INTO workers (worker, address, capacity, expires)"
                 " VALUES ($1, $2, $3, now() + make_interval(secs => $4))"
-                " ON CONFLICT (worker) DO UPDATE SET expires = excluded.expires",
+                " ON CONFLICT (worker) DO UPDATE SET expires = excluded.expires"
+                " RETURNING extract(epoch FROM now())::float8",
                 worker, address, capacity, self._times.lease,
             )  # fmt: skip
+            return time
 
-        await self._change(store)
+        return await self._change(store)
 
     async def renew(self, worker: str) -> Renewal | None:
         """Renew the lease of a worker; None if it was removed."""
 
         async def store(db: Connection) -> Renewal | None:
-            is_draining: bool | None = await db.fetchval(
-                "UPDATE workers SET expires = now() + make_interval(secs => $2) WHERE worker = $1 RETURNING draining",
+            row = await db.fetchrow(
+                "UPDATE workers SET expires = now() + make_interval(secs => $2) WHERE worker = $1"
+                " RETURNING draining, extract(epoch FROM now())::float8 AS time",
                 worker, self._times.lease,
             )  # fmt: skip
-            if is_draining is None:
+            if row is None:
                 return None
-            return Renewal(is_draining=is_draining, share=await db.fetchval(_SHARE, worker) or 0)
+            share = await db.fetchval(_SHARE, worker) or 0
+            return Renewal(is_draining=row["draining"], share=share, time=row["time"])
 
         return await self._change(store)
 
