@@ -9,9 +9,11 @@ import pytest
 from tests.client.conftest import SERVER, take
 
 from webwx.client.accounts import Accounts, LoginProgress, SavedAccount
+from webwx.client.rate_limit import RateLimit
 from webwx.client.state import LoginState
-from webwx.errors import InvalidSettings, LoggedOut, LoginTimeout, NotLoggedIn
+from webwx.errors import InvalidSettings, LoggedOut, LoginTimeout, NotLoggedIn, NotOnThisHost
 from webwx.model.messages import TextMessage
+from webwx.protocol.hosts import Desktop
 from webwx.storage.open import open_storage
 from webwx.transport.runner import Timeouts
 
@@ -182,3 +184,49 @@ async def test_an_account_without_a_login_cannot_be_opened(new_accounts: NewAcco
             await accounts.open("work")
         with pytest.raises(InvalidSettings):
             await accounts.open("../work")
+
+
+async def test_an_account_has_other_arguments_than_the_others(new_accounts: NewAccounts, world: World) -> None:
+    async with new_accounts() as accounts:
+        await accounts.configure("helper", host="filehelper", rate_limit=RateLimit(burst=2))
+        await log_in(accounts, world, "helper", "me")
+        await log_in(accounts, world, "other", "ahua")
+        helper, other = await accounts.open("helper"), await accounts.open("other")
+
+        assert (helper.account.host, other.account.host) == ("filehelper", "web")
+        limited = await helper.rate_limit_state()
+        assert limited is not None
+        assert limited.limit.burst == 2
+        assert await other.rate_limit_state() is None
+        assert sorted(await accounts.list_changes()) == ["helper", "other"]
+
+
+async def test_a_client_is_closed_and_created_again_with_other_arguments(
+    new_accounts: NewAccounts, world: World
+) -> None:
+    async with new_accounts() as accounts:
+        assert not await accounts.has_logged_in("work")
+        await log_in(accounts, world, "work", "me")
+        before = await accounts.open("work")
+        await before.send_text("filehelper", "before")
+        await accounts.configure("work", rate_limit=RateLimit())
+        after = await accounts.open("work")
+
+        assert after is not before
+        assert await after.rate_limit_state() is not None
+        assert len(await after.list_sends()) == 1
+        assert await accounts.has_logged_in("work")
+        await accounts.configure("work", host="filehelper")
+        assert not await accounts.has_logged_in("work")
+        assert accounts.client("work").state is LoginState.NEW
+
+
+async def test_a_host_without_its_values_is_refused(new_accounts: NewAccounts) -> None:
+    async with new_accounts() as accounts:
+        accounts.check_host("web")
+        with pytest.raises(NotOnThisHost):
+            accounts.check_host("desktop")
+        with pytest.raises(NotOnThisHost):
+            accounts.check_host("example.org")
+    async with new_accounts(desktop=Desktop(client_version="2.0.0", extspam="opaque")) as accounts:
+        accounts.check_host("desktop")

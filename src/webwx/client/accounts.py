@@ -6,13 +6,15 @@ import asyncio
 import os
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict
 
 import msgspec
 
 from webwx.client.client import AsyncClient
 from webwx.errors import NotLoggedIn
-from webwx.model.login import Account, QrCode
+from webwx.flows import login as login_flows
+from webwx.model.login import Account, Login, QrCode
+from webwx.protocol.hosts import choose
 from webwx.storage.account_folder import DEFAULT_ACCOUNT, LoginName, check_account_name, login_name
 from webwx.storage.base import LOGIN_VERSION, SavedLogin
 from webwx.storage.encryption import UNREADABLE, read_sealed
@@ -77,6 +79,14 @@ class ClientOptions(TypedDict, total=False):
     rate_limit: RateLimit | None
 
 
+class _OpenClient(NamedTuple):
+    """The client of an account, with what closes it."""
+
+    client: AsyncClient
+    closing: AsyncExitStack
+    """Closes the client and its journal."""
+
+
 class Accounts:
     """
     The accounts of one storage. Each has a saved login, a journal, and at most one client in this process.
@@ -109,10 +119,14 @@ class Accounts:
         self._server = server
         self._on_state = on_state
         self._options = options
-        self._clients: dict[str, AsyncClient] = {}
+        self._hosts: dict[str, str] = {}
+        """Hosts of the accounts that have one of their own."""
+        self._own_options: dict[str, ClientOptions] = {}
+        """Other arguments of the accounts that have their own."""
+        self._open: dict[str, _OpenClient] = {}
 
     def __repr__(self) -> str:
-        return f"Accounts({self._storage.place!r}, {len(self._clients)} open)"
+        return f"Accounts({self._storage.place!r}, {len(self._open)} open)"
 
     async def __aenter__(self) -> Self:
         return self
@@ -135,31 +149,78 @@ class Accounts:
         found = await self._storage.list_changes()
         return {name.account: changes for name, changes in found.items() if name == self._login_name(name.account)}
 
+    async def has_logged_in(self, account: str = DEFAULT_ACCOUNT) -> bool:
+        """Return whether an account has ever logged in on its host or server, so that its journal belongs to them."""
+        name = self._login_name(account)
+        if not await self._storage.has_journal(name):
+            return False
+        journal = self._storage.journal(name)
+        try:
+            return bool(await journal.accounts())
+        finally:
+            await journal.close()
+
     def _login_name(self, account: str) -> LoginName:
-        return login_name(account, host=self._host, server=self._server)
+        return login_name(account, host=self._host_of(account), server=self._server)
+
+    def _host_of(self, account: str) -> str | None:
+        return self._hosts.get(account, self._host)
+
+    def check_host(self, host: str) -> None:
+        """
+        Check that an account could log in at a host; no request is made.
+
+        Raises:
+            NotOnThisHost: There is no such host, or it is `desktop`, and its values are missing.
+        """
+        profile, hosts = choose(host, self._server, self._options.get("allowed_hosts", ()))
+        login_flows.check_profile(
+            Login(profile_name=profile.name, server=None, hosts=hosts), self._options.get("desktop")
+        )
+
+    async def configure(self, account: str, *, host: str | None = None, **options: Unpack[ClientOptions]) -> None:
+        """
+        Use other arguments for the client of one account than for the others.
+
+        If the client exists, it and its journal are closed; `client` creates another one.
+
+        Args:
+            account: Name of the account.
+            host: As for `AsyncClient`; None: the host of all accounts.
+            **options: Other arguments of `AsyncClient`, in place of those of all accounts.
+        """
+        if host is None:
+            self._hosts.pop(account, None)
+        else:
+            self._hosts[account] = host
+        self._own_options[account] = options
+        if account in self._open:
+            await self._open.pop(account).closing.aclose()
 
     def client(self, account: str = DEFAULT_ACCOUNT) -> AsyncClient:
         """
-        Return the account's client, logged in or not. It is created once, and closed by `close`.
+        Return the account's client, logged in or not. It is created once, and closed by `close` or `configure`.
 
         Raises:
             InvalidSettings: The name is not valid for an account.
         """
-        if account not in self._clients:
+        if account not in self._open:
             name = self._login_name(check_account_name(account))
+            closing = AsyncExitStack()
             journal = self._storage.journal(name)
-            self._closing.push_async_callback(journal.close)
+            closing.push_async_callback(journal.close)
+            options: ClientOptions = {**self._options, **self._own_options.get(account, {})}
             client = AsyncClient(
-                host=self._host,
+                host=self._host_of(account),
                 server=self._server,
                 store=self._storage.login(name),
                 journal=journal,
                 on_state=None if self._on_state is None else partial(self._on_state, account),
-                **self._options,
+                **options,
             )
-            self._clients[account] = client
-            self._closing.push_async_callback(client.close)
-        return self._clients[account]
+            closing.push_async_callback(client.close)
+            self._open[account] = _OpenClient(client, closing)
+        return self._open[account].client
 
     async def open(self, account: str = DEFAULT_ACCOUNT) -> AsyncClient:
         """
@@ -214,7 +275,9 @@ class Accounts:
 
     async def close(self) -> None:
         """Close all clients and journals; the logins stay valid."""
-        self._clients.clear()
+        for opened in self._open.values():
+            self._closing.push_async_callback(opened.closing.aclose)
+        self._open.clear()
         await self._closing.aclose()
 
 
