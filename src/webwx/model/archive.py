@@ -14,6 +14,9 @@ MediaKind = Literal["image", "video", "voice", "file", "sticker"]
 MEDIA_KINDS: tuple[MediaKind, ...] = ("image", "video", "voice", "file", "sticker")
 """All kinds of media."""
 
+_LIMIT = 2**63
+"""Sizes are smaller, because databases store them."""
+
 
 class Keep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
@@ -37,8 +40,10 @@ class Keep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def __post_init__(self) -> None:
         if not self.chats or not self.kinds:
             raise InvalidSettings("keep= needs at least one chat, or 'all', and at least one kind.")
-        if min(self.max_size, self.max_total) <= 0 or self.days < 0:
-            raise InvalidSettings("The sizes in keep= must be at least one byte, and the days cannot be negative.")
+        if not 0 < self.max_size < _LIMIT or not 0 < self.max_total < _LIMIT or self.days < 0:
+            raise InvalidSettings(
+                "The sizes in keep= must be at least one byte and below 2**63, and the days cannot be negative."
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
