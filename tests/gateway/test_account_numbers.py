@@ -7,6 +7,8 @@ import asyncio
 import pytest
 
 from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
+from webwx.model.archive import Keep
+from webwx.representations.accounts import AccountSettings
 from webwx.storage.open import open_records
 
 
@@ -35,6 +37,8 @@ async def test_callers_that_add_an_account_at_the_same_time_get_one_number(numbe
 
 
 async def test_a_change_is_stored(numbers: AccountNumbers) -> None:
-    await numbers.add("work")
-    await numbers.change(NumberedAccount(1, "work", "My work"))
-    assert await numbers.find() == [NumberedAccount(1, "work", "My work")]
+    await numbers.add("work", AccountSettings(host="filehelper"))
+    changed = NumberedAccount(1, "work", "My work", AccountSettings(host="web", keep=Keep(), rate_limit="off"))
+    assert await numbers.find() == [NumberedAccount(1, "work", settings=AccountSettings(host="filehelper"))]
+    await numbers.change(changed)
+    assert await numbers.find() == [changed]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from pathlib import Path
 
+    from webwx.client.rate_limit import RateLimit
     from webwx.client.state import StateChange
     from webwx.gateway.bots import AssignedBot
     from webwx.gateway.config import GatewayConfig
@@ -145,7 +146,7 @@ async def _run(
             records,
             LocalGateway(
                 lambda on_state: _accounts(settings, storage, on_state), settings.home, records, bots=bots,
-                limits=lambda: gateway.config.limits,
+                limits=lambda: gateway.config.limits, rate_limit=_rate_limit(settings),
             ),
             settings.home / "gateway-files",
             bots=bots,
@@ -263,10 +264,14 @@ def _listen(config: GatewayConfig) -> Any:
 
 def _accounts(settings: Settings, storage: Storage, on_state: Callable[[str, StateChange], object]) -> Accounts:
     """Return the accounts of the command line."""
-    limit = settings.effective_rate_limit
-    if limit is not None and limit.patience is None:
-        limit = msgspec.structs.replace(limit, patience=_PATIENCE)
+    limit = None if settings.effective_rate_limit is None else _rate_limit(settings)
     return Accounts(storage, **settings.for_client(), keep=settings.keep, rate_limit=limit, on_state=on_state)
+
+
+def _rate_limit(settings: Settings) -> RateLimit:
+    """Return the numbers of the rate limit; no request to the gateway waits for it without an end."""
+    limits = settings.limits
+    return limits if limits.patience is not None else msgspec.structs.replace(limits, patience=_PATIENCE)
 
 
 serve_group = cast("click.Group", serve)  # `command` returns an object of the class that it gets

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webwx.errors import RecordChanged
+from webwx.representations.accounts import AccountSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +30,7 @@ class NumberedAccount(msgspec.Struct, frozen=True):
     name: str
     label: str = ""
     """The name that the user wants to see; empty: `name`."""
+    settings: AccountSettings = AccountSettings()
 
 
 class _HighestNumber(msgspec.Struct, frozen=True):
@@ -42,6 +44,7 @@ class _StoredAccount(msgspec.Struct, frozen=True, omit_defaults=True):
 
     number: int
     label: str = ""
+    settings: AccountSettings = AccountSettings()
 
 
 class AccountNumbers:
@@ -69,15 +72,15 @@ class AccountNumbers:
         record = await self._records.get(_ACCOUNT, name)
         return None if record is None else _numbered(name, record.body)
 
-    async def add(self, name: str) -> NumberedAccount:
-        """Return the account with a name; a new one gets a number that no account had before."""
+    async def add(self, name: str, settings: AccountSettings = AccountSettings()) -> NumberedAccount:  # noqa: B008 - a frozen value
+        """Return the account with a name; a new one gets these settings and a number that no account had before."""
         while (found := await self.get(name)) is None:
             last = await self._records.get(_NUMBERS, _ACCOUNT)
             number = 1 if last is None else msgspec.json.decode(last.body, type=_HighestNumber).number + 1
             body, version = msgspec.json.encode(_HighestNumber(number)), 0 if last is None else last.version
             with contextlib.suppress(RecordChanged):  # another process has taken the number, or added the account
                 await self._records.put(_NUMBERS, _ACCOUNT, body, version=version, time=self._clock())
-                stored = msgspec.json.encode(_StoredAccount(number))
+                stored = msgspec.json.encode(_StoredAccount(number, settings=settings))
                 await self._records.put(_ACCOUNT, name, stored, version=0, time=self._clock())
         return found
 
@@ -90,7 +93,7 @@ class AccountNumbers:
         """
         record = await self._records.get(_ACCOUNT, account.name)
         version = 0 if record is None else record.version
-        body = msgspec.json.encode(_StoredAccount(account.number, account.label))
+        body = msgspec.json.encode(_StoredAccount(account.number, account.label, account.settings))
         await self._records.put(_ACCOUNT, account.name, body, version=version, time=self._clock())
 
     async def remove(self, name: str) -> None:
@@ -100,4 +103,4 @@ class AccountNumbers:
 
 def _numbered(name: str, body: bytes) -> NumberedAccount:
     stored = msgspec.json.decode(body, type=_StoredAccount)
-    return NumberedAccount(number=stored.number, name=name, label=stored.label)
+    return NumberedAccount(number=stored.number, name=name, label=stored.label, settings=stored.settings)

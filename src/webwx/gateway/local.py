@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
+from webwx.client.accounts import ClientOptions
+from webwx.client.rate_limit import RateLimit
 from webwx.errors import WxError
 from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
 from webwx.gateway.bots import HostedBots
@@ -19,6 +21,7 @@ from webwx.gateway.local_account import LocalAccount
 from webwx.gateway.media_cache import MediaCache
 from webwx.gateway.port import EventPage
 from webwx.gateway.problems import GatewayProblem
+from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
 from webwx.storage.cursors import decode_cursor, encode_cursor
 
@@ -47,6 +50,7 @@ class LocalGateway:
         records: Stores the numbers of the accounts, and promised sends.
         limits: Returns the limits of downloaded media, which may change.
         bots: Bots that run on the accounts; default: none.
+        rate_limit: Rate limit of the accounts whose settings turn it on.
         clock: Returns seconds since 1970.
     """
 
@@ -58,6 +62,7 @@ class LocalGateway:
         *,
         limits: Callable[[], LimitsTable] = LimitsTable,
         bots: HostedBots | None = None,
+        rate_limit: RateLimit = RateLimit(),  # noqa: B008 - a frozen value
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._accounts = make_accounts(self._note_state)
@@ -65,6 +70,9 @@ class LocalGateway:
         self._records = records
         self._numbers = AccountNumbers(records, clock)
         self._bots = bots or HostedBots()
+        self._rate_limit = rate_limit
+        self._configuring = asyncio.Lock()
+        """Held while the client of an account is replaced."""
         self._clock = clock
         self._media = MediaCache(home / "gateway-media", limits, clock)
         self._tasks: list[asyncio.Future[NoReturn]] = []
@@ -114,13 +122,20 @@ class LocalGateway:
         account = LocalAccount(
             numbered.number, numbered.name, self._accounts, self._records, self._media,
             KeptFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock, self._wake_readers,
-            self._tell_watchers,
+            self._tell_watchers, self._apply_settings,
         )  # fmt: skip
-        account.label = numbered.label
+        account.label, account.settings = numbered.label, numbered.settings
         self._by_number[account.number] = account
+        await self._begin(account)
+        return account
+
+    async def _begin(self, account: LocalAccount) -> None:
+        """Begin the work of an account with a new client, which has the account's settings."""
+        options = _client_options(account.settings, self._rate_limit)
+        await self._accounts.configure(account.name, host=account.settings.host, **options)
+        account.settings_in_use = account.settings
         await account.start()
         self._bots.open_account(account)
-        return account
 
     def _note_state(self, name: str, change: StateChange) -> None:
         for account in self._by_number.values():
@@ -145,28 +160,58 @@ class LocalGateway:
         """Return the numbers of all accounts, in their order."""
         return sorted(self._by_number)
 
-    async def add_account(self, name: str) -> LocalAccount:
+    async def add_account(self, name: str, settings: AccountSettings = AccountSettings()) -> LocalAccount:  # noqa: B008 - a frozen value
         """Add an account; return the existing one with that name."""
         check_account_name(name)
         found = next((account for account in self._by_number.values() if account.name == name), None)
-        return found or await self._open(await self._numbers.add(name))
+        if found is not None:
+            return found
+        if settings.host is not None:
+            self._accounts.check_host(settings.host)
+        return await self._open(await self._numbers.add(name, settings))
 
     async def label_account(self, number: int, label: str) -> None:
         """Store the name that the user wants to see for an account."""
         account = self.account(number)
-        await self._numbers.change(NumberedAccount(number, account.name, label))
+        await self._numbers.change(NumberedAccount(number, account.name, label, account.settings))
         account.label = label
         self._tell_watchers(account)
+
+    async def configure_account(self, number: int, settings: AccountSettings) -> None:
+        """Store the settings of an account, and apply them at once unless it is logged in or logging in."""
+        account = self.account(number)
+        if settings.host != account.settings.host:
+            if await self._accounts.has_logged_in(account.name):
+                raise GatewayProblem(
+                    "conflict", "The account has messages of its present host; add another account for another host."
+                )
+            if settings.host is not None:
+                self._accounts.check_host(settings.host)
+        await self._numbers.change(NumberedAccount(number, account.name, account.label, settings))
+        account.settings = settings
+        await self._apply_settings(account)
+        self._tell_watchers(account)
+
+    async def _apply_settings(self, account: LocalAccount) -> None:
+        """Replace the client of an account that has pending settings, unless the account is in use."""
+        async with self._configuring:
+            is_open = self._by_number.get(account.number) is account
+            if is_open and account.has_pending_settings and not account.is_in_use:
+                await self._bots.close_account(account)
+                await account.close()
+                await self._begin(account)
 
     async def remove_account(self, number: int) -> bool:
         """Remove an account from the gateway; its journal stays."""
         account = self._by_number.pop(number, None)
         if account is None:
             return False
-        await self._bots.close_account(account)
-        await account.close()
+        async with self._configuring:
+            await self._bots.close_account(account)
+            await account.close()
         await account.withdraw()
         await self._numbers.remove(account.name)
+        await self._accounts.configure(account.name)  # a new account of this name may have another host
         found = await self._accounts.list_changes()
         self._changes[account.name] = found.get(account.name, 0)  # so that its saved login does not add it again
         return True
@@ -234,3 +279,13 @@ class LocalGateway:
                 yield await (await queue.get()).status()
         finally:
             self._watchers.discard(queue)
+
+
+def _client_options(settings: AccountSettings, rate_limit: RateLimit) -> ClientOptions:
+    """Return the arguments of a client that differ from those of the other accounts."""
+    options = ClientOptions()
+    if settings.keep is not None:
+        options["keep"] = None if settings.keep == "off" else settings.keep
+    if settings.rate_limit is not None:
+        options["rate_limit"] = rate_limit if settings.rate_limit == "on" else None
+    return options

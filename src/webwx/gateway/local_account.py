@@ -35,10 +35,11 @@ from webwx.gateway.logins import LoginWatch
 from webwx.gateway.port import AccountEvent, AccountStatus, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import FriendRequest, Message, MessageRecalled, Receipt
+from webwx.representations.accounts import AccountSettings
 from webwx.storage.base import EntryQuery
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Coroutine
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Coroutine
 
     from webwx.client.accounts import Accounts
     from webwx.client.client import AsyncClient
@@ -92,6 +93,7 @@ class LocalAccount:
         clock: Returns seconds since 1970.
         arrived: Called after new events were stored.
         changed: Called after each change of the state.
+        prepare_login: Called before each login.
     """
 
     def __init__(
@@ -105,11 +107,16 @@ class LocalAccount:
         clock: Callable[[], float],
         arrived: Callable[[], object],
         changed: Callable[[LocalAccount], object],
+        prepare_login: Callable[[LocalAccount], Awaitable[object]],
     ) -> None:
         self.number = number
         self.name = name
         self.label = ""
         """The name that the user wants to see; empty: `name`."""
+        self.settings = AccountSettings()
+        """The stored settings."""
+        self.settings_in_use = AccountSettings()
+        """The settings of the present client."""
         self._recent: deque[AccountEvent] = deque(maxlen=_RECENT)
         """The newest events without a gap between them, so that not every reader has to read the journal."""
         self.newest = 0
@@ -122,6 +129,7 @@ class LocalAccount:
         self._clock = clock
         self._arrived = arrived
         self._changed = changed
+        self._prepare_login = prepare_login
         self._since = clock()
         self._error: str | None = None
         self._state_news = asyncio.Event()
@@ -148,6 +156,16 @@ class LocalAccount:
     def client(self) -> AsyncClient:
         """The account's client, logged in or not."""
         return self._accounts.client(self.name)
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether the account is logged in, or logging in."""
+        return self._logins.is_active or self.client.state in _LOGGED_IN
+
+    @property
+    def has_pending_settings(self) -> bool:
+        """Whether the stored settings differ from those of the present client."""
+        return self.settings != self.settings_in_use
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -262,6 +280,7 @@ class LocalAccount:
             number=self.number, name=self.name, label=self.label, state=client.state.value, since=self._since,
             nickname=None if account is None else account.nickname, host=None if account is None else account.host,
             last_sync_at=client.last_sync_at, error=self._error, queued=len(self._promised) + len(self._promised_files),
+            settings=self.settings, pending_settings=self.has_pending_settings,
         )  # fmt: skip
 
     async def measure(self) -> AccountMeasurement:
@@ -276,6 +295,7 @@ class LocalAccount:
 
     async def begin_login(self, method: LoginMethod) -> LoginStatus:
         """Begin a login, or return the one in progress."""
+        await self._prepare_login(self)
         return self._logins.begin(asks_phone=method == "push")
 
     def login(self) -> LoginStatus | None:

@@ -18,7 +18,7 @@ from webwx.client.recalled import Recalled
 from webwx.model.contacts import Admission, Contact, Lookup
 from webwx.model.identities import Identity, Link
 from webwx.model.messages import Event, Receipt
-from webwx.representations.accounts import AccountState
+from webwx.representations.accounts import AccountSettings, AccountState
 from webwx.representations.sends import MediaKind
 from webwx.storage.base import ConsumerPosition, Outgoing, State
 
@@ -57,6 +57,10 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Why the account is degraded or logged out, or why its events are not read."""
     queued: int = 0
     """Number of sends that wait in the outbox for this gateway."""
+    settings: AccountSettings = AccountSettings()
+    """The account's own settings."""
+    pending_settings: bool = False
+    """Whether the settings apply to the next login only."""
 
 
 class LoginStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -506,12 +510,13 @@ class GatewayPort(Protocol):
         """Return the numbers of all accounts, in their order."""
         ...
 
-    async def add_account(self, name: str) -> AccountPort:
+    async def add_account(self, name: str, settings: AccountSettings = AccountSettings()) -> AccountPort:  # noqa: B008 - a frozen value
         """
-        Add an account without logging it in; return the existing account if it has this name.
+        Add an account without logging it in; return the existing account, unchanged, if it has this name.
 
         Raises:
             InvalidSettings: The name is not valid for an account.
+            NotOnThisHost: The account could not log in at the host of the settings.
         """
         ...
 
@@ -521,6 +526,20 @@ class GatewayPort(Protocol):
 
         Raises:
             GatewayProblem: There is no such account.
+            RecordChanged: Another caller is changing it.
+        """
+        ...
+
+    async def configure_account(self, number: int, settings: AccountSettings) -> None:
+        """
+        Store the settings of an account.
+
+        They apply at once, unless the account is logged in or logging in; otherwise to its next login, or when the
+        gateway starts again.
+
+        Raises:
+            GatewayProblem: There is no such account; or it has a journal, which belongs to another host.
+            NotOnThisHost: The account could not log in at the host of the settings.
             RecordChanged: Another caller is changing it.
         """
         ...
