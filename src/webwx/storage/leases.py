@@ -148,9 +148,13 @@ class SharedStorage(Storage, Protocol):
         """
         ...
 
-    def moved(self) -> AsyncIterator[set[int]]:
+    async def accounts_by_name(self) -> dict[LoginName, int]:
+        """Return the account that has last logged in under each name."""
+        ...
+
+    def moved(self) -> AsyncIterator[dict[int, int]]:
         """
-        Yield all accounts that have entries, and from then on those that have new ones, stored by any process.
+        Yield the number of the last entry of each account that has entries, and from then on of those with new ones.
 
         Entries of workers are announced after some 20 milliseconds, those of other processes within a second. While the
         database cannot be reached, nothing is yielded.
@@ -209,6 +213,10 @@ class Leases(Protocol):
             fences: The accounts.
             is_wanted: Whether another worker may take them at once; False: only after the next login.
         """
+        ...
+
+    async def want(self, account: int) -> None:
+        """Let workers take an account again, because its login is valid."""
         ...
 
     async def drain(self, worker: str) -> bool:

@@ -218,6 +218,66 @@ async def test_a_process_that_is_no_worker_writes_to_accounts_without_an_owner_o
 
 
 @verify
+async def test_a_send_is_queued_by_any_process_and_made_by_the_owner(
+    schema: TemporarySchema, leases: PostgresLeases
+) -> None:
+    async with PostgresJournal(schema.url) as other:
+        await opened(other, 1)
+        await leases.join("a", "", 10)
+        epoch = (await leases.claim("a"))[1]
+        outbox = other.account(1).outbox
+        row, same = [
+            await outbox.add(client_id=name, chat=FRIEND, kind="text", text="x", key="k", time=1.0) for name in "12"
+        ]
+        assert (row.state, same) == ("queued", row)
+        with pytest.raises(NotOwner):
+            await outbox.sending(row.number, 2.0, FRIEND)
+        async with PostgresJournal(schema.url, member=member("a", epoch)) as owner:
+            assert await owner.account(1).outbox.sending(row.number, 3.0, FRIEND)
+
+
+@verify
+async def test_processes_that_queue_a_send_with_one_key_at_the_same_time_store_it_once(
+    schema: TemporarySchema,
+) -> None:
+    async with PostgresJournal(schema.url) as one, PostgresJournal(schema.url) as other:
+        await opened(one, 1)
+        rows = await asyncio.gather(
+            *(
+                journal.account(1).outbox.add(client_id=f"{n}", chat=FRIEND, kind="text", text="x", key="k", time=1.0)
+                for n, journal in enumerate([one, other] * 5)
+            )
+        )
+        assert {row.number for row in rows} == {1}
+        assert len(await one.account(1).outbox.find(SendQuery())) == 1
+
+
+@verify
+async def test_a_worker_without_capacity_takes_nothing_and_leaves_the_shares_of_the_others(
+    schema: TemporarySchema, leases: PostgresLeases
+) -> None:
+    add_accounts(schema, 3)
+    await leases.join("front", "", 0)
+    assert await leases.claim("front") == {}
+    renewal = await leases.renew("front")
+    assert renewal is not None
+    assert renewal.share == 0
+    await leases.join("a", "", 10)
+    assert len(await leases.claim("a")) == 3
+
+
+@verify
+async def test_an_account_that_is_wanted_again_is_taken(schema: TemporarySchema, leases: PostgresLeases) -> None:
+    add_accounts(schema, 1)
+    await leases.join("a", "", 10)
+    await leases.claim("a")
+    await leases.release("a", [Fence(account=1, epoch=2)], is_wanted=False)
+    assert await leases.claim("a") == {}
+    await leases.want(1)
+    assert await leases.claim("a") == {1: 3}
+
+
+@verify
 async def test_a_takeover_ends_the_sessions_of_the_earlier_owner(
     schema: TemporarySchema, leases: PostgresLeases
 ) -> None:

@@ -53,6 +53,12 @@ async def test_the_latest_account_of_a_login_comes_first(storage: PostgresStorag
     assert await journal.accounts() == [UIN, OTHER]
 
 
+async def test_the_latest_account_of_each_name_is_known(storage: PostgresStorage) -> None:
+    for name, uin, time in ((WORK, UIN, 1_000.0), (WORK, OTHER, 2_000.0), (HOME, UIN, 1_500.0)):
+        await storage.journal(name).account(uin).open_login(OWN, b"1", time, [])
+    assert await storage.accounts_by_name() == {WORK: OTHER, HOME: UIN}
+
+
 async def test_a_login_that_is_continued_under_another_name_belongs_to_both(
     schema: TemporarySchema, storage: PostgresStorage
 ) -> None:

@@ -302,6 +302,16 @@ class PostgresDatabase:
 
         return await self.changing(store)
 
+    async def sharing(self, account: int, job: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do the work of `writing` for a change that is allowed to processes that do not own the account."""
+
+        async def store(connection: Connection) -> T:
+            async with connection.transaction():
+                await hold_any(connection, account)
+                return await job(connection)
+
+        return await self.changing(store)
+
     async def changing(self, job: Callable[[Connection], Awaitable[T]]) -> T:
         """Run a job that takes care of its transaction and its fence, called in the thread of the connections."""
         with self.explained("written"):
@@ -446,6 +456,16 @@ async def hold(connection: Connection, fence: Fence) -> None:
     )
     if not await connection.fetchval(query, fence.account, fence.epoch):
         raise NotOwner("Another process owns this account now.")
+
+
+async def hold_any(connection: Connection, account: int) -> None:
+    """Lock the row of an account, of any epoch, for this transaction; create it when it is first needed."""
+    query = "SELECT true FROM accounts WHERE account = $1 FOR NO KEY UPDATE"
+    if not await connection.fetchval(query, account):
+        await connection.execute(
+            "INSERT INTO accounts (account, epoch) VALUES ($1, $2) ON CONFLICT DO NOTHING", account, _FIRST_EPOCH
+        )
+        await connection.fetchval(query, account)
 
 
 async def open_connection(url: str, settings: dict[str, str], limit: float) -> Connection:

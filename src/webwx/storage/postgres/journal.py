@@ -125,8 +125,8 @@ class PostgresJournal:
         )
         return [row["account"] for row in rows]
 
-    def moved(self) -> AsyncIterator[set[int]]:
-        """Yield all accounts that have entries, and from then on those that have new ones, stored by any process."""
+    def moved(self) -> AsyncIterator[dict[int, int]]:
+        """Yield the number of the last entry of each account, and from then on of those with new ones."""
         return moved(self._database)
 
     async def accounts_of(self, login: str) -> list[int]:
@@ -135,6 +135,15 @@ class PostgresJournal:
             lambda db: db.fetch("SELECT account FROM login_names WHERE name = $1 ORDER BY opened_at DESC", login)
         )
         return [row["account"] for row in rows]
+
+    async def accounts_by_name(self) -> dict[str, int]:
+        """Return the account that has last logged in under each name."""
+        rows = await self._database.read(
+            lambda db: db.fetch(
+                "SELECT DISTINCT ON (name) name, account FROM login_names ORDER BY name, opened_at DESC"
+            )
+        )
+        return {row["name"]: row["account"] for row in rows}
 
     async def name_of(self, account: int) -> str | None:
         """Return the name of the last login of an account; None if it has not logged in under a name."""

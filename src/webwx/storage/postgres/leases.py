@@ -30,7 +30,7 @@ FREE = "a.worker IS NULL OR a.worker = ANY (ARRAY (SELECT w.worker FROM workers 
 _SHARE = """
 SELECT CASE WHEN me.draining THEN 0 ELSE least(me.capacity, ceil(
     (SELECT count(*) FROM accounts WHERE wanted)::numeric * me.capacity
-    / (SELECT sum(w.capacity) FROM workers w WHERE w.expires > now() AND NOT w.draining)
+    / (SELECT nullif(sum(w.capacity), 0) FROM workers w WHERE w.expires > now() AND NOT w.draining)
 )) END::bigint FROM workers me WHERE me.worker = $1 AND me.expires > now()
 """
 """
@@ -158,6 +158,12 @@ class PostgresLeases:
                 worker, *columns, is_wanted,
             )
         )  # fmt: skip
+
+    async def want(self, account: int) -> None:
+        """Let workers take an account again, because its login is valid."""
+        await self._change(
+            lambda db: db.execute("UPDATE accounts SET wanted = true WHERE account = $1 AND NOT wanted", account)
+        )
 
     async def drain(self, worker: str) -> bool:
         """Ask a worker to hand all its accounts over, and return whether it exists."""

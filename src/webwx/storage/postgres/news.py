@@ -113,8 +113,8 @@ class _NewsListener:
         self._on_news(heads_of(str(payload)))
 
 
-async def moved(database: PostgresDatabase) -> AsyncIterator[set[int]]:
-    """Yield the accounts that have entries, and then those that have new ones; see `SharedStorage.moved`."""
+async def moved(database: PostgresDatabase) -> AsyncIterator[dict[int, int]]:
+    """Yield the last numbers of the accounts, and then those of accounts with news; see `SharedStorage.moved`."""
     loop = asyncio.get_running_loop()
     known: dict[int, int] = {}
     received: dict[int, int] = {}
@@ -135,8 +135,8 @@ async def moved(database: PostgresDatabase) -> AsyncIterator[set[int]]:
                 with contextlib.suppress(StorageError):  # the next look finds what this one has missed
                     await database.run(listener.listen)
                     heads = await database.read(_read_heads)
-            new = {account for account, number in heads.items() if number > known.get(account, 0)}
-            known |= {account: heads[account] for account in new}
+            new = {account: number for account, number in heads.items() if number > known.get(account, 0)}
+            known |= new
             if new:
                 yield new
             with contextlib.suppress(TimeoutError):

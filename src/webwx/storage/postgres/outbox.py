@@ -3,6 +3,7 @@ An account's sends, as rows that are stored before anything is transmitted.
 
 A row in state `sending` belongs to the process that sends it: it has the epoch of its owner, and the key of an advisory
 lock that the process holds. If the account's epoch is higher, or the lock is free, the outcome of the send is unknown.
+A row in state `queued` may come from any process; the owner of the account sends it.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class PostgresOutbox:
                     known = await self._of_key(db, given[1])
                 if known and (known[0].state, known[0].client_id) != ("sending", given[0]):
                     return known[0]
-            epoch = (await self._database.fence_of(self._account)).epoch
+            epoch = 0 if state == "queued" else (await self._database.fence_of(self._account)).epoch
             number: int = await db.fetchval(_NEXT, self._account)
             await db.execute(
                 "INSERT INTO outbox (account, number, client_id, key, chat, kind, text, state, epoch, sender,"
@@ -98,8 +99,9 @@ class PostgresOutbox:
             )  # fmt: skip
 
         async def work() -> Outgoing:
-            if state == "sending":
-                await self._sender.hold()
+            if state == "queued":
+                return await self._database.sharing(self._account, store)
+            await self._sender.hold()
             return await self._database.writing(self._account, store)
 
         return await self._database.run(work)

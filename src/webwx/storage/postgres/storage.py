@@ -85,8 +85,12 @@ class PostgresStorage:
         name = await self._journal.name_of(account)
         return None if name is None else _parsed(name)
 
-    def moved(self) -> AsyncIterator[set[int]]:
-        """Yield all accounts that have entries, and from then on those that have new ones, stored by any process."""
+    async def accounts_by_name(self) -> dict[LoginName, int]:
+        """Return the account that has last logged in under each name."""
+        return {_parsed(name): account for name, account in (await self._journal.accounts_by_name()).items()}
+
+    def moved(self) -> AsyncIterator[dict[int, int]]:
+        """Yield the number of the last entry of each account, and from then on of those with new ones."""
         return self._journal.moved()
 
     def records(self) -> PostgresRecordStore:
