@@ -104,6 +104,10 @@ class LeasedOwnership:
                 self.worker, [Fence(account=account, epoch=epoch)], is_wanted=is_wanted
             )  # fmt: skip
 
+    async def want(self, account: int) -> None:
+        """Let any process take an account again, because its login is valid."""
+        await self._leases.want(account)
+
     async def owner_of(self, account: int) -> OwnedAccount | None:
         """Return an account and its owner."""
         return await self._leases.owner_of(account)

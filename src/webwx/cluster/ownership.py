@@ -67,6 +67,15 @@ class Ownership(Protocol):
         """
         ...
 
+    async def want(self, account: int) -> None:
+        """
+        Let any process take an account again, because its login is valid.
+
+        Raises:
+            StorageError: The database cannot be reached.
+        """
+        ...
+
     async def owner_of(self, account: int) -> OwnedAccount | None:
         """
         Return an account and its owner, which may be another process; None if the account is not known.
@@ -118,6 +127,9 @@ class SoleOwnership:
         """Release an account."""
         del is_wanted
         self._owned.remove(account)
+
+    async def want(self, account: int) -> None:
+        """Do nothing: every account is owned."""
 
     async def owner_of(self, account: int) -> OwnedAccount | None:
         """Return an account and its owner, which is this process."""

@@ -51,6 +51,7 @@ class ClusterWorker:
         self._ownership = ownership
         self._runner = runner
         self._sleep = sleep
+        self._reading: asyncio.Task[None] | None = None
         self._tasks: dict[int, asyncio.Task[None]] = {}
         """The work of each account; after its loss, until it has ended."""
         self._endings: set[asyncio.Task[None]] = set()
@@ -72,13 +73,27 @@ class ClusterWorker:
         Raises:
             StorageError: The database cannot be reached at the start.
         """
-        await self._ownership.join(address, capacity=capacity)
-        reading = asyncio.create_task(self._read())
+        await self.start(address, capacity=capacity)
         try:
             await self._ownership.is_draining.wait()
         finally:
+            await self.stop()
+
+    async def start(self, address: str, *, capacity: int) -> None:
+        """
+        Begin to run accounts; the arguments are those of `run`.
+
+        Raises:
+            StorageError: The database cannot be reached.
+        """
+        await self._ownership.join(address, capacity=capacity)
+        self._reading = asyncio.create_task(self._read())
+
+    async def stop(self) -> None:
+        """Hand all accounts over; nothing happens if this worker was not started."""
+        if self._reading is not None:
             await self._leave()
-            await reading
+            await self._reading
 
     async def _leave(self) -> None:
         leaving = asyncio.create_task(self._ownership.leave())
