@@ -34,6 +34,7 @@ from webwx.gateway.background_sends import FILES, BackgroundSends, Promise
 from webwx.gateway.logins import LoginWatch
 from webwx.gateway.port import AccountEvent, AccountStatus, MediaContent, Sent, TextContent
 from webwx.gateway.problems import GatewayProblem
+from webwx.gateway.stored_reads import StoredReads
 from webwx.model.messages import FriendRequest, Message, MessageRecalled, Receipt
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.base import EntryQuery
@@ -43,19 +44,17 @@ if TYPE_CHECKING:
 
     from webwx.client.accounts import Accounts
     from webwx.client.client import AsyncClient
-    from webwx.client.dead_letters import DeadLetter
     from webwx.client.measurement import AccountMeasurement
     from webwx.client.rate_limit import RateLimitState
-    from webwx.client.recalled import Recalled
     from webwx.client.state import StateChange
     from webwx.client.subscription import Subscription
     from webwx.gateway.kept_files import KeptFiles
     from webwx.gateway.media_cache import MediaCache
     from webwx.gateway.port import Content, DownloadedMedia, LoginMethod, LoginStatus
     from webwx.model.contacts import Admission, Contact, Lookup
-    from webwx.model.identities import Identity, Link
+    from webwx.model.identities import Identity
     from webwx.model.messages import Event
-    from webwx.storage.base import ConsumerPosition, Outgoing, RecordStore, State
+    from webwx.storage.base import Outgoing, RecordStore
 
 T = TypeVar("T")
 
@@ -79,7 +78,7 @@ _QUEUED = (ConnectFailed, TlsError)
 """Errors after which a send stays queued in the outbox, and may be made later."""
 
 
-class LocalAccount:
+class LocalAccount(StoredReads):
     """
     An account with a client in this process.
 
@@ -483,33 +482,16 @@ class LocalAccount:
         if self.client.state in {LoginState.NEW, LoginState.LOGGING_IN}:
             raise NotLoggedIn("The account is not logged in yet.")
 
-    async def list_sends(
-        self,
-        states: Collection[State] = (),
-        *,
-        chat: str | int | None = None,
-        limit: int = 50,
-        before: int | None = None,
-    ) -> list[Outgoing]:
-        """Return sends of the outbox, the newest first."""
-        return await self.client.list_sends(*states, chat=chat, limit=limit, before=before)
-
-    async def find_send(
-        self, client_id: str = "", *, number: int = 0, key: str = "", message_id: str = ""
-    ) -> Outgoing | None:
-        """Return a send by its id, its number, its idempotency key, or the platform's id."""
-        return await self.client.find_send(client_id=client_id, number=number, key=key, message_id=message_id)
-
     async def retry_send(self, client_id: str, *, wait: float = 25.0) -> Sent:
         """Send a queued or refused text again, or a queued file that is kept here, under its id."""
-        row = await self._required_send(client_id)
+        row = await self.required_send(client_id)
         for promises in (self._promised, self._promised_files):
             promise = promises.find(row.number)
             if promise is not None:
                 task = self._keep_promise(promise)
                 done, _ = await asyncio.wait([task], timeout=wait)
                 if not done:
-                    row = await self._required_send(client_id)
+                    row = await self.required_send(client_id)
                     return Sent(client_id=client_id, state=row.state, receipt=row.receipt)
                 task.result()
                 promises.wake()
@@ -520,48 +502,15 @@ class LocalAccount:
         row = await self.find_send(client_id)
         return row is not None and await self.client.forget_send(row.number)
 
-    async def _required_send(self, client_id: str) -> Outgoing:
-        row = await self.find_send(client_id)
-        if row is None:
-            raise GatewayProblem("not-found", "The outbox has no send with this id.")
-        return row
-
     # -- messages ----------------------------------------------------------------------------------------------------
-
-    async def history(
-        self, chat: str | int | None, *, limit: int, before: int | None, since: float, until: float
-    ) -> list[Event | Outgoing]:
-        """Return messages, recalls and sends, the oldest first."""
-        return await self.client.history(chat, limit=limit, before=before, since=since, until=until)
-
-    async def search(
-        self, words: str, *, chat: str | int | None, limit: int, before: int | None
-    ) -> list[Event | Outgoing]:
-        """Return messages and sends that contain all words, the newest first."""
-        return await self.client.search(words, chat=chat, limit=limit, before=before)
-
-    async def find_message(self, which: int | str) -> Event | None:
-        """Return an event by its number or the platform's id of a message."""
-        return await self.client.find_message(which)
-
-    async def was_sent_here(self, number: int) -> bool:
-        """Return whether a message of this account was sent by the gateway, by the number of its event."""
-        event = await self._required_message(number)
-        if not isinstance(event, Message | MessageRecalled):
-            raise InvalidRequest("This event is not a message.")
-        return await self.client.was_sent_here(event)
-
-    async def recalled(self, chat: str | int | None, *, limit: int) -> list[Recalled]:
-        """Return the recalls, the newest first."""
-        return await self.client.list_recalled(chat, limit=limit)
 
     async def recall_send(self, client_id: str) -> None:
         """Recall a message by the id of its send."""
-        await self.client.recall(await self._required_send(client_id))
+        await self.client.recall(await self.required_send(client_id))
 
     async def recall_message(self, number: int) -> None:
         """Recall a message of this account by the number of its event."""
-        event = await self._required_message(number)
+        event = await self.required_message(number)
         if not isinstance(event, Message) or not event.is_self:
             raise InvalidRequest("Only a message of this account can be recalled.")
         sent = await self.client.find_send(message_id=event.message_id)
@@ -570,7 +519,7 @@ class LocalAccount:
 
     async def forward(self, number: int, to: str | int, *, key: str = "") -> Sent:
         """Forward an event by its number, recalled or not."""
-        event = await self._required_message(number)
+        event = await self.required_message(number)
         receipt = await self._track(self.client.forward(event, to, key=key))
         return Sent(client_id=receipt.client_id, state="sent", receipt=receipt)
 
@@ -580,7 +529,7 @@ class LocalAccount:
 
     async def media(self, number: int) -> DownloadedMedia:
         """Return the file of a message's media, downloaded if necessary."""
-        event = await self._required_message(number)
+        event = await self.required_message(number)
         message = event.original if isinstance(event, MessageRecalled) else event
         if not isinstance(message, Message):
             raise GatewayProblem("not-found", "This event has no media.")
@@ -588,16 +537,10 @@ class LocalAccount:
 
     async def thumbnail(self, number: int) -> bytes:
         """Return the thumbnail of a message."""
-        event = await self._required_message(number)
+        event = await self.required_message(number)
         if not isinstance(event, Message):
             raise GatewayProblem("not-found", "This event has no thumbnail.")
         return await self.client.download_thumbnail(event)
-
-    async def _required_message(self, number: int) -> Event:
-        event = await self.find_message(number)
-        if event is None:
-            raise GatewayProblem("not-found", "The journal has no event with this number.")
-        return event
 
     # -- contacts ----------------------------------------------------------------------------------------------------
 
@@ -616,22 +559,6 @@ class LocalAccount:
     async def get_contacts(self, ids: Collection[str]) -> Lookup:
         """Fetch people and chatrooms by id from the platform."""
         return await self.client.get_contacts(ids)
-
-    async def find_people(self, ids: Collection[str]) -> list[Contact]:
-        """Return the contacts that had these ids, in this login or an earlier one."""
-        return [contact for contact in await self.client.find_people(ids) if contact.id in ids]
-
-    async def who(self, which: str | int) -> Identity:
-        """Return the identity of a contact."""
-        return await self.client.who(which)
-
-    async def list_identities(self, name: str) -> list[Identity]:
-        """Return all identities, or those with a name."""
-        return await self.client.list_identities(name)
-
-    async def why(self, which: str | int) -> list[Link]:
-        """Return the contacts of all logins that are linked to an identity, the newest first."""
-        return await self.client.why(which)
 
     async def merge_identities(self, one: str | int, other: str | int) -> Identity:
         """Merge two identities permanently."""
@@ -659,7 +586,7 @@ class LocalAccount:
 
     async def accept_friend(self, number: int) -> None:
         """Accept the friend request with an event's number."""
-        event = await self._required_message(number)
+        event = await self.required_message(number)
         if not isinstance(event, FriendRequest):
             raise InvalidRequest("This event is not a friend request.")
         await self.client.accept_friend(event)
@@ -731,17 +658,9 @@ class LocalAccount:
         async with self.client.subscribe(name, follow=follow) as subscription:
             yield LocalConsumer(self, subscription)
 
-    async def list_consumers(self) -> list[ConsumerPosition]:
-        """Return the account's consumers in the order of their names."""
-        return await self.client.list_consumers()
-
     async def forget_consumer(self, name: str) -> bool:
         """Delete a consumer with its position."""
         return await self.client.forget_consumer(name)
-
-    async def list_dead_letters(self, consumer: str, *, limit: int) -> list[DeadLetter]:
-        """Return the dead letters of a consumer, the newest first."""
-        return await self.client.list_dead_letters(consumer=consumer, limit=limit)
 
     async def revive(self, consumer: str, number: int) -> bool:
         """Deliver a dead letter again."""

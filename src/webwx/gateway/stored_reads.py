@@ -1,0 +1,121 @@
+"""What can be read of an account in its journal, whichever process runs the account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.errors import InvalidRequest
+from webwx.gateway.problems import GatewayProblem
+from webwx.model.messages import Message, MessageRecalled
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from webwx.client.client import AsyncClient
+    from webwx.client.dead_letters import DeadLetter
+    from webwx.client.recalled import Recalled
+    from webwx.model.contacts import Contact
+    from webwx.model.identities import Identity, Link
+    from webwx.model.messages import Event
+    from webwx.storage.base import ConsumerPosition, Outgoing, State
+
+
+class StoredReads:
+    """The part of `AccountPort` that reads the journal."""
+
+    @property
+    def client(self) -> AsyncClient:
+        """The client that reads the journal."""
+        raise NotImplementedError
+
+    async def list_sends(
+        self,
+        states: Collection[State] = (),
+        *,
+        chat: str | int | None = None,
+        limit: int = 50,
+        before: int | None = None,
+    ) -> list[Outgoing]:
+        """Return sends of the outbox, the newest first."""
+        return await self.client.list_sends(*states, chat=chat, limit=limit, before=before)
+
+    async def find_send(
+        self, client_id: str = "", *, number: int = 0, key: str = "", message_id: str = ""
+    ) -> Outgoing | None:
+        """Return a send by its id, its number, its idempotency key, or the platform's id."""
+        return await self.client.find_send(client_id=client_id, number=number, key=key, message_id=message_id)
+
+    async def required_send(self, client_id: str) -> Outgoing:
+        """
+        Return a send by its id.
+
+        Raises:
+            GatewayProblem: There is no such send.
+        """
+        row = await self.find_send(client_id)
+        if row is None:
+            raise GatewayProblem("not-found", "The outbox has no send with this id.")
+        return row
+
+    async def history(
+        self, chat: str | int | None, *, limit: int, before: int | None, since: float, until: float
+    ) -> list[Event | Outgoing]:
+        """Return messages, recalls and sends, the oldest first."""
+        return await self.client.history(chat, limit=limit, before=before, since=since, until=until)
+
+    async def search(
+        self, words: str, *, chat: str | int | None, limit: int, before: int | None
+    ) -> list[Event | Outgoing]:
+        """Return messages and sends that contain all words, the newest first."""
+        return await self.client.search(words, chat=chat, limit=limit, before=before)
+
+    async def find_message(self, which: int | str) -> Event | None:
+        """Return an event by its number or the platform's id of a message."""
+        return await self.client.find_message(which)
+
+    async def was_sent_here(self, number: int) -> bool:
+        """Return whether a message of this account was sent by the gateway, by the number of its event."""
+        event = await self.required_message(number)
+        if not isinstance(event, Message | MessageRecalled):
+            raise InvalidRequest("This event is not a message.")
+        return await self.client.was_sent_here(event)
+
+    async def recalled(self, chat: str | int | None, *, limit: int) -> list[Recalled]:
+        """Return the recalls, the newest first."""
+        return await self.client.list_recalled(chat, limit=limit)
+
+    async def required_message(self, number: int) -> Event:
+        """
+        Return an event by its number.
+
+        Raises:
+            GatewayProblem: There is no such event.
+        """
+        event = await self.find_message(number)
+        if event is None:
+            raise GatewayProblem("not-found", "The journal has no event with this number.")
+        return event
+
+    async def find_people(self, ids: Collection[str]) -> list[Contact]:
+        """Return the contacts that had these ids, in this login or an earlier one."""
+        return [contact for contact in await self.client.find_people(ids) if contact.id in ids]
+
+    async def who(self, which: str | int) -> Identity:
+        """Return the identity of a contact."""
+        return await self.client.who(which)
+
+    async def list_identities(self, name: str) -> list[Identity]:
+        """Return all identities, or those with a name."""
+        return await self.client.list_identities(name)
+
+    async def why(self, which: str | int) -> list[Link]:
+        """Return the contacts of all logins that are linked to an identity, the newest first."""
+        return await self.client.why(which)
+
+    async def list_consumers(self) -> list[ConsumerPosition]:
+        """Return the account's consumers in the order of their names."""
+        return await self.client.list_consumers()
+
+    async def list_dead_letters(self, consumer: str, *, limit: int) -> list[DeadLetter]:
+        """Return the dead letters of a consumer, the newest first."""
+        return await self.client.list_dead_letters(consumer=consumer, limit=limit)
