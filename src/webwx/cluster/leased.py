@@ -105,7 +105,7 @@ class LeasedOwnership:
             )  # fmt: skip
 
     async def want(self, account: int) -> None:
-        """Let any process take an account again, because its login is valid."""
+        """Allow every process to take an account again, because its login is valid."""
         await self._leases.want(account)
 
     async def owner_of(self, account: int) -> OwnedAccount | None:

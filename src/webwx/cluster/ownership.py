@@ -69,7 +69,7 @@ class Ownership(Protocol):
 
     async def want(self, account: int) -> None:
         """
-        Let any process take an account again, because its login is valid.
+        Allow every process to take an account again, because its login is valid.
 
         Raises:
             StorageError: The database cannot be reached.

@@ -216,7 +216,7 @@ class Leases(Protocol):
         ...
 
     async def want(self, account: int) -> None:
-        """Let workers take an account again, because its login is valid."""
+        """Allow workers to take an account again, because its login is valid."""
         ...
 
     async def drain(self, worker: str) -> bool:

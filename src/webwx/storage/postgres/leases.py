@@ -160,7 +160,7 @@ class PostgresLeases:
         )  # fmt: skip
 
     async def want(self, account: int) -> None:
-        """Let workers take an account again, because its login is valid."""
+        """Allow workers to take an account again, because its login is valid."""
         await self._change(
             lambda db: db.execute("UPDATE accounts SET wanted = true WHERE account = $1 AND NOT wanted", account)
         )
