@@ -36,6 +36,19 @@ async def test_callers_that_add_an_account_at_the_same_time_get_one_number(numbe
     assert len(await numbers.find()) == 2
 
 
+async def test_the_revision_grows_with_each_change(numbers: AccountNumbers) -> None:
+    revisions = [await numbers.revision()]
+    work = await numbers.add("work")
+    revisions.append(await numbers.revision())
+    await numbers.change(work)
+    revisions.append(await numbers.revision())
+    await numbers.remove("work")
+    revisions.append(await numbers.revision())
+    assert revisions == sorted(set(revisions))
+    await numbers.add("work")
+    assert [each.number for each in await numbers.find()] == [2]
+
+
 async def test_a_change_is_stored(numbers: AccountNumbers) -> None:
     await numbers.add("work", AccountSettings(host="filehelper"))
     changed = NumberedAccount(1, "work", "My work", AccountSettings(host="web", keep=Keep(), rate_limit="off"))

@@ -75,13 +75,11 @@ class AccountNumbers:
     async def add(self, name: str, settings: AccountSettings = AccountSettings()) -> NumberedAccount:  # noqa: B008 - a frozen value
         """Return the account with a name; a new one gets these settings and a number that no account had before."""
         while (found := await self.get(name)) is None:
-            last = await self._records.get(_NUMBERS, _ACCOUNT)
-            number = 1 if last is None else msgspec.json.decode(last.body, type=_HighestNumber).number + 1
-            body, version = msgspec.json.encode(_HighestNumber(number)), 0 if last is None else last.version
             with contextlib.suppress(RecordChanged):  # another process has taken the number, or added the account
-                await self._records.put(_NUMBERS, _ACCOUNT, body, version=version, time=self._clock())
+                number = await self._raise(1)
                 stored = msgspec.json.encode(_StoredAccount(number, settings=settings))
                 await self._records.put(_ACCOUNT, name, stored, version=0, time=self._clock())
+                await self.touch()
         return found
 
     async def change(self, account: NumberedAccount) -> None:
@@ -95,10 +93,32 @@ class AccountNumbers:
         version = 0 if record is None else record.version
         body = msgspec.json.encode(_StoredAccount(account.number, account.label, account.settings))
         await self._records.put(_ACCOUNT, account.name, body, version=version, time=self._clock())
+        await self.touch()
 
     async def remove(self, name: str) -> None:
         """Remove an account; its number stays used."""
         await self._records.delete(_ACCOUNT, name)
+        await self.touch()
+
+    async def revision(self) -> int:
+        """Return a number that grows with each change of an account, by any process."""
+        record = await self._records.get(_NUMBERS, _ACCOUNT)
+        return 0 if record is None else record.version
+
+    async def touch(self) -> None:
+        """Raise the revision."""
+        while True:
+            with contextlib.suppress(RecordChanged):
+                await self._raise(0)
+                return
+
+    async def _raise(self, step: int) -> int:
+        """Raise the highest number by a step, and return it."""
+        record = await self._records.get(_NUMBERS, _ACCOUNT)
+        number = step if record is None else msgspec.json.decode(record.body, type=_HighestNumber).number + step
+        body, version = msgspec.json.encode(_HighestNumber(number)), 0 if record is None else record.version
+        await self._records.put(_NUMBERS, _ACCOUNT, body, version=version, time=self._clock())
+        return number
 
 
 def _numbered(name: str, body: bytes) -> NumberedAccount:

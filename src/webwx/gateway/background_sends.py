@@ -20,6 +20,7 @@ from webwx.errors import (
     NotLoggedIn,
     RateLimited,
     RateLimitReached,
+    RecordChanged,
     StorageError,
     TlsError,
     WxError,
@@ -75,7 +76,7 @@ class BackgroundSends:
         kind: str = TEXTS,
         settled: Callable[[Promise], Awaitable[object]] | None = None,
     ) -> None:
-        self._prefix = f"{account}/"
+        self._account = account
         self._records = records
         self._send = send
         self._clock = clock
@@ -102,17 +103,21 @@ class BackgroundSends:
 
     async def load(self) -> None:
         """Read the promises of an earlier process."""
-        for record in await self._records.find(self._kind):
-            if record.id.startswith(self._prefix):
-                promise = msgspec.json.decode(record.body, type=Promise)
-                self._waiting[promise.number] = promise
-        self._waiting = dict(sorted(self._waiting.items()))
+        for promise in (await find_promises(self._records, self._kind)).get(self._account, []):
+            self.adopt(promise)
+
+    def adopt(self, promise: Promise) -> None:
+        """Make a promised send whose record another process has stored."""
+        if promise.number not in self._waiting:
+            self._waiting[promise.number] = promise
+            self._waiting = dict(sorted(self._waiting.items()))
+            self.wake()
 
     async def add(self, promise: Promise) -> None:
         """Promise a send; return once the promise is stored."""
         if promise.number in self._waiting:
             return
-        record_id = self._record_id(promise.number)
+        record_id = _record_id(self._account, promise.number)
         if await self._records.get(self._kind, record_id) is None:
             body = msgspec.json.encode(promise)
             await self._records.put(self._kind, record_id, body, version=0, time=self._clock())
@@ -122,7 +127,7 @@ class BackgroundSends:
     async def withdraw(self) -> None:
         """Delete all promises, because the account is removed; the sends stay in the outbox."""
         for number in list(self._waiting):
-            await self._records.delete(self._kind, self._record_id(number))
+            await self._records.delete(self._kind, _record_id(self._account, number))
             del self._waiting[number]
 
     def wake(self) -> None:
@@ -147,7 +152,7 @@ class BackgroundSends:
         except WxError as error:  # the outbox has the outcome
             _log.warning("A queued send has failed (%s); the outbox shows it.", type(error).__name__)
         try:
-            await self._records.delete(self._kind, self._record_id(promise.number))
+            await self._records.delete(self._kind, _record_id(self._account, promise.number))
         except StorageError:
             return False
         if self._settled is not None:
@@ -155,5 +160,30 @@ class BackgroundSends:
         del self._waiting[promise.number]
         return True
 
-    def _record_id(self, number: int) -> str:
-        return f"{self._prefix}{number:012d}"
+
+async def find_promises(records: RecordStore, kind: str) -> dict[int, list[Promise]]:
+    """Return the promises of a kind by the number of their account, each account's in the order of its sends."""
+    found: dict[int, list[Promise]] = {}
+    for record in await records.find(kind):
+        promises = found.setdefault(int(record.id.partition("/")[0]), [])
+        promises.append(msgspec.json.decode(record.body, type=Promise))
+    return found
+
+
+async def store_promise(records: RecordStore, account: int, number: int, time: float) -> None:
+    """
+    Promise to send a text of the outbox; the process that runs the account makes the send.
+
+    Args:
+        records: The records.
+        account: Number of the account in the gateway.
+        number: Number of the send in the outbox.
+        time: The current time: seconds since 1970.
+    """
+    with contextlib.suppress(RecordChanged):  # it is promised already
+        body = msgspec.json.encode(Promise(number))
+        await records.put(TEXTS, _record_id(account, number), body, version=0, time=time)
+
+
+def _record_id(account: int, number: int) -> str:
+    return f"{account}/{number:012d}"

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, NoReturn
-
-import msgspec
 
 from webwx.client.accounts import ClientOptions
 from webwx.client.rate_limit import RateLimit
@@ -16,14 +13,13 @@ from webwx.errors import WxError
 from webwx.gateway.account_numbers import AccountNumbers, NumberedAccount
 from webwx.gateway.bots import HostedBots
 from webwx.gateway.config import LimitsTable
+from webwx.gateway.event_pages import EventPages
 from webwx.gateway.kept_files import KeptFiles
 from webwx.gateway.local_account import LocalAccount
 from webwx.gateway.media_cache import MediaCache
-from webwx.gateway.port import EventPage
 from webwx.gateway.problems import GatewayProblem
 from webwx.representations.accounts import AccountSettings
 from webwx.storage.account_folder import check_account_name
-from webwx.storage.cursors import decode_cursor, encode_cursor
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
 
     from webwx.client.accounts import Accounts
     from webwx.client.state import StateChange
-    from webwx.gateway.port import AccountEvent, AccountStatus
+    from webwx.gateway.port import AccountStatus, EventPage
     from webwx.storage.base import RecordStore
 
 _log = logging.getLogger("webwx.gateway")
@@ -79,8 +75,7 @@ class LocalGateway:
         self._changes: dict[str, int] = {}
         """A number for each saved login, which differs after each change of it."""
         self._by_number: dict[int, LocalAccount] = {}
-        self._news = asyncio.Event()
-        """Set, and replaced, when events were stored."""
+        self._pages = EventPages(self.account)
         self._watchers: set[asyncio.Queue[LocalAccount]] = set()
 
     def __repr__(self) -> str:
@@ -121,7 +116,7 @@ class LocalGateway:
     async def _open(self, numbered: NumberedAccount) -> LocalAccount:
         account = LocalAccount(
             numbered.number, numbered.name, self._accounts, self._records, self._media,
-            KeptFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock, self._wake_readers,
+            KeptFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock, self._pages.wake,
             self._tell_watchers, self._apply_settings,
         )  # fmt: skip
         account.label, account.settings = numbered.label, numbered.settings
@@ -141,10 +136,6 @@ class LocalGateway:
         for account in self._by_number.values():
             if account.name == name:
                 account.note_state(change)
-
-    def _wake_readers(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
 
     def _tell_watchers(self, account: LocalAccount) -> None:
         for watcher in self._watchers:
@@ -233,42 +224,17 @@ class LocalGateway:
 
     async def newest_cursor(self, accounts: Collection[int]) -> str:
         """Return the cursor after all stored events of some accounts."""
-        return encode_cursor({number: self.account(number).newest for number in accounts})
+        return self._pages.newest_cursor(accounts)
 
     async def read_events(
         self, accounts: Collection[int], cursor: str, *, limit: int, since: float = 0, until: float = 0
     ) -> EventPage:
         """Return the events of some accounts after a cursor, those of each account in the order of arrival."""
-        numbers, has_gaps = decode_cursor(cursor), bool(since or until)
-        events: list[AccountEvent] = []
-        is_lost = False
-        for number in accounts:
-            account, after = self.account(number), numbers.get(number, 0)
-            newest = account.newest
-            if after > newest:  # the journal was replaced by an older one
-                after, is_lost = newest, True
-            if after < newest:
-                found = await account.read_events(after, limit=limit, since=since, until=until)
-                is_gap = bool(after and found and found[0].event.number > after + 1) and not has_gaps
-                is_lost = is_lost or is_gap
-                for account_event in found:
-                    numbers[number] = account_event.event.number
-                    events.append(msgspec.structs.replace(account_event, cursor=encode_cursor(numbers)))
-                after = found[-1].event.number if found else newest
-            numbers[number] = after
-        return EventPage(events=events, cursor=encode_cursor(numbers), lost=is_lost)
+        return await self._pages.read(accounts, cursor, limit=limit, since=since, until=until)
 
     async def wait_for_events(self, accounts: Collection[int], cursor: str, *, wait: float) -> bool:
         """Return True as soon as an event of some accounts is stored after a cursor; False after the wait."""
-        numbers = decode_cursor(cursor)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait):
-                while True:
-                    news = self._news
-                    if any(self.account(number).newest > numbers.get(number, 0) for number in accounts):
-                        return True
-                    await news.wait()
-        return False
+        return await self._pages.wait(accounts, cursor, wait=wait)
 
     async def watch_states(self) -> AsyncGenerator[AccountStatus, None]:
         """Yield each change of an account's state from now on."""

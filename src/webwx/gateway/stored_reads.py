@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from webwx.errors import InvalidRequest
+from webwx.errors import InvalidRequest, NotLoggedIn
 from webwx.gateway.problems import GatewayProblem
 from webwx.model.messages import Message, MessageRecalled
 
@@ -79,6 +79,13 @@ class StoredReads:
         if not isinstance(event, Message | MessageRecalled):
             raise InvalidRequest("This event is not a message.")
         return await self.client.was_sent_here(event)
+
+    async def has_events_from(self, number: int) -> bool:
+        """Return whether the journal has an event with this number or a higher one."""
+        try:
+            return bool(await self.client.read_events(number - 1, limit=1))
+        except NotLoggedIn:
+            return False
 
     async def recalled(self, chat: str | int | None, *, limit: int) -> list[Recalled]:
         """Return the recalls, the newest first."""

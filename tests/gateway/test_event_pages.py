@@ -1,0 +1,38 @@
+"""Pages of events whose cursor may come from another process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webwx.gateway.event_pages import EventPages
+from webwx.storage.cursors import decode_cursor, encode_cursor
+
+if TYPE_CHECKING:
+    from webwx.gateway.port import AccountEvent
+
+
+class Known:
+    """An account with stored events of which this process knows the first ones."""
+
+    def __init__(self, newest: int, stored: int) -> None:
+        self.newest = newest
+        self._stored = stored
+
+    async def read_events(self, after: int, *, limit: int, since: float = 0, until: float = 0) -> list[AccountEvent]:
+        raise AssertionError("No event is new.")
+
+    async def has_events_from(self, number: int) -> bool:
+        return number <= self._stored
+
+
+async def test_a_cursor_beyond_the_known_events_is_kept_if_the_journal_has_them() -> None:
+    pages = EventPages(lambda _: Known(newest=3, stored=5))
+    page = await pages.read([1], encode_cursor({1: 5}), limit=10, since=0, until=0)
+    assert (decode_cursor(page.cursor), page.events, page.lost) == ({1: 5}, [], False)
+    assert not await pages.wait([1], page.cursor, wait=0)
+
+
+async def test_a_cursor_beyond_the_journal_is_set_back() -> None:
+    pages = EventPages(lambda _: Known(newest=3, stored=3))
+    page = await pages.read([1], encode_cursor({1: 5}), limit=10, since=0, until=0)
+    assert (decode_cursor(page.cursor), page.lost) == ({1: 3}, True)
