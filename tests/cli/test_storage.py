@@ -78,14 +78,27 @@ def test_commands_that_need_a_file_name_what_to_do_with_a_database(
     stored: Shell, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     log_in(stored, sandbox, "me")
-    for command in (
-        ("journal", "backup", str(tmp_path / "copy")), ("journal", "purge", "--all", "--yes"),
-        ("serve", "backup", str(tmp_path / "copies")),
-    ):  # fmt: skip
+    for command in (("journal", "backup", str(tmp_path / "copy")), ("serve", "backup", str(tmp_path / "copies"))):
         refused = stored.run(*command)
         assert refused.code == 1
         assert "pg_dump" in refused.sentence
     assert stored.run("journal", "stats").code == 0
+
+
+@pytest.mark.verify
+def test_the_journal_of_one_login_is_deleted_from_the_database(stored: Shell, sandbox: Sandbox) -> None:
+    log_in(stored, sandbox, "me")
+    log_in(stored, sandbox, "阿华", "--account", "work")
+    assert stored.run("send", "filehelper", "mine").code == 0
+    assert stored.run("send", "filehelper", "of work", "--account", "work").code == 0
+    assert stored.run("journal", "purge", "--all").code == 2
+    assert stored.run("outbox", "--json").lines != []
+
+    assert stored.run("journal", "purge", "--all", "--yes", "--json").line == {"deleted": True}
+    assert "There is no journal" in stored.run("journal", "stats").sentence
+    assert [each["text"] for each in stored.run("outbox", "--json", "--account", "work").lines] == ["of work"]
+    assert stored.run("login", "--json").code == 0, "the saved login is still there"
+    assert stored.run("outbox", "--json").lines == []
 
 
 @pytest.mark.verify

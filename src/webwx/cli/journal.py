@@ -24,7 +24,6 @@ from webwx.cli.times import EXAMPLES, Moment
 from webwx.model.serialization import to_builtins
 from webwx.protocol.codec import clean_text
 from webwx.storage.database_url import describe_database
-from webwx.storage.open import open_journal_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,18 +106,11 @@ async def purge(session: Session, before: float | None, chat: str | None, media:
         raise click.UsageError("Pass --media alone or with --before TIME")
     if not media and is_all == bool(before or chat):
         raise click.UsageError("Pass --before TIME, --chat CHAT, --media or --all")
-    if is_all:
-        session.require_file(
-            "pass --before TIME to delete the messages of this login, or drop the database (after a 'pg_dump')"
-        )
     await _require_journal(session)
     if is_all:
         _confirm("Delete the whole journal permanently?", yes=yes)
-        journal = open_journal_file(session.settings.journal_path)
-        try:
-            await journal.delete()
-        finally:
-            await journal.close()
+        async with session.storage() as storage:
+            await storage.delete_journal(session.settings.login_name)
         session.output.result("The journal is deleted.", deleted=True)
         return
     if media:

@@ -1149,6 +1149,17 @@ class Storage(Protocol):
         """Return whether there is a journal of a login."""
         ...
 
+    async def delete_journal(self, name: LoginName) -> None:
+        """
+        Delete the journal of a login with all its accounts; the saved login stays.
+
+        Raises:
+            AlreadyRunning: A process uses the journal.
+            NotOwner: A worker owns an account of it.
+            StorageError: The journal was not deleted, or not completely; it can be deleted again.
+        """
+        ...
+
     def records(self) -> RecordStore:
         """Return the records of the gateway; they are created when they are first needed."""
         ...

@@ -34,6 +34,19 @@ async def test_each_login_has_its_own_file_and_journal(tmp_path: Path) -> None:
     await storage.close()
 
 
+async def test_deleting_a_journal_leaves_the_login_and_the_other_journals(tmp_path: Path) -> None:
+    storage = SqliteStorage(tmp_path)
+    for name in (WORK, HOME):
+        await storage.login(name).save(SavedLogin(login=LOGIN))
+        await storage.journal(name).account(UIN).open_login(OWN, b"1", 1_000.0, [])
+    await storage.close()
+    await storage.delete_journal(WORK)
+
+    assert not await storage.has_journal(WORK)
+    assert await storage.has_journal(HOME)
+    assert list(await storage.list_logins()) == [HOME, WORK]
+
+
 async def test_a_changed_login_has_another_number(tmp_path: Path) -> None:
     storage = SqliteStorage(tmp_path)
     await storage.login(WORK).save(SavedLogin(login=LOGIN))

@@ -21,6 +21,7 @@ from webwx.storage.postgres.consumers import PostgresConsumer, open_cursor
 from webwx.storage.postgres.contacts import OpenRosters, PostgresRoster, decoded, keep_contacts, read_roster
 from webwx.storage.postgres.database import PostgresDatabase
 from webwx.storage.postgres.dead_letters import read_dead_letters, revive
+from webwx.storage.postgres.deletion import delete_account
 from webwx.storage.postgres.entries import QUARANTINED, AppendedBatch, Appender, append_now
 from webwx.storage.postgres.identities import PostgresIdentityStore
 from webwx.storage.postgres.links import links_named
@@ -153,6 +154,16 @@ class PostgresJournal:
             )
         )
         return name
+
+    async def delete_account(self, account: int) -> None:
+        """
+        Delete all rows of an account that no process uses.
+
+        Raises:
+            NotOwner: A worker owns the account.
+            StorageError: Not all rows were deleted.
+        """
+        await self._database.run(lambda: delete_account(self._database, account))
 
     async def close_consumers(self, accounts: Collection[int]) -> None:
         """Close the consumers of some accounts that this object has opened."""

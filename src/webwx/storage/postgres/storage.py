@@ -11,6 +11,7 @@ from webwx.storage.database_url import describe_database
 from webwx.storage.postgres.journal import PostgresJournal
 from webwx.storage.postgres.logins import PostgresLogins
 from webwx.storage.postgres.records import PostgresRecordStore
+from webwx.storage.transfer import release
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -79,6 +80,12 @@ class PostgresStorage:
     async def has_journal(self, name: LoginName) -> bool:
         """Return whether an account has logged in under a name."""
         return bool(await self._journal.accounts_of(str(name)))
+
+    async def delete_journal(self, name: LoginName) -> None:
+        """Delete the accounts that have logged in under a name."""
+        await release(self.journal(name))
+        for account in await self._journal.accounts_of(str(name)):
+            await self._journal.delete_account(account)
 
     async def name_of(self, account: int) -> LoginName | None:
         """Return the name of the last login of an account; None if it has not logged in under a name."""

@@ -152,7 +152,13 @@ class PostgresAccountRows:
         """Begin the account."""
         is_new = await self._db.fetchval(
             "INSERT INTO accounts (account, epoch, last_number, last_send, last_timer, last_identity, conflicts)"
-            " VALUES ($1, 1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING true",
+            " VALUES ($1, 1, $2, $3, $4, $5, $6)"
+            # The row of an account that was deleted is still there.
+            " ON CONFLICT (account) DO UPDATE SET last_number = excluded.last_number, last_send = excluded.last_send,"
+            " last_timer = excluded.last_timer, last_identity = excluded.last_identity, conflicts = excluded.conflicts,"
+            " wanted = true"
+            " WHERE accounts.worker IS NULL AND NOT EXISTS (SELECT FROM logins l WHERE l.account = accounts.account)"
+            " RETURNING true",
             self._account, counters.entries, counters.outbox, counters.timers, counters.identities, counters.conflicts,
         )  # fmt: skip
         if not is_new:

@@ -76,6 +76,12 @@ class SqliteStorage:
         """Return whether there is a journal of a login."""
         return self._journal_path(name).exists()
 
+    async def delete_journal(self, name: LoginName) -> None:
+        """Delete the files of the journal of a login."""
+        from webwx.storage.sqlite.journal import SqliteJournal
+
+        await SqliteJournal(self._journal_path(name)).delete()
+
     def _journal_path(self, name: LoginName) -> Path:
         return self._folder.path_of(name).with_suffix(".journal")
 
