@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from webwx.gateway.problems import error_pages
 
 if TYPE_CHECKING:
@@ -23,6 +25,22 @@ async def test_the_description_names_every_route_of_the_api(running: Running) ->
         for operation in operations.values():
             assert operation["description"]
             assert "401" in operation["responses"]
+
+
+async def test_the_description_is_made_once_and_an_unchanged_one_is_not_sent_again(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running.anonymous() as client:
+        first = await client.get("/openapi.json")
+        monkeypatch.setattr(running.gateway.routes.openapi_schema.info, "title", "changed")
+        second = await client.get("/openapi.json")
+        unchanged = await client.get("/openapi.json", headers={"If-None-Match": first.headers["etag"]})
+        other = await client.get("/openapi.json", headers={"If-None-Match": '"another"'})
+
+    assert first.headers["content-type"] == "application/json"
+    assert (second.content, second.headers["etag"]) == (first.content, first.headers["etag"])
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert (other.status_code, other.content) == (200, first.content)
 
 
 async def test_the_page_shows_every_operation_and_needs_no_other_host(running: Running) -> None:

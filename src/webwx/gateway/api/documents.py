@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+from functools import cache
 from html import escape
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from litestar import Request, Response, Router, get
+from litestar import Litestar, Request, Response, Router, get
 from litestar.datastructures import State
 from litestar.enums import MediaType
 from litestar.openapi.plugins import OpenAPIRenderPlugin
-from litestar.params import FromPath
+from litestar.params import FromPath, HeaderParameter
+from litestar.serialization import encode_json
 
 from webwx.gateway.auth import Caller
 from webwx.gateway.problems import GatewayProblem, error_pages
@@ -30,10 +36,40 @@ class ReferencePage(OpenAPIRenderPlugin):
         return _page(str(openapi_schema["info"]["title"]), body).encode()
 
 
+class _Description(NamedTuple):
+    """The description of the API as bytes."""
+
+    body: bytes
+    tag: str
+    """Value of the header `ETag`."""
+
+
+_making = Lock()
+
+
+@cache
+def _description(app: Litestar) -> _Description:
+    body = encode_json(app.openapi_schema.to_schema())
+    return _Description(body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+
+def _description_once(app: Litestar) -> _Description:
+    """Return the description of an app; it is made once, because that takes a fifth of a second."""
+    with _making:
+        return _description(app)
+
+
 @get("/openapi.json", is_public=True, include_in_schema=False)
-async def show_openapi(request: Request[Caller, None, State]) -> Response[dict[str, Any]]:
+async def show_openapi(
+    request: Request[Caller, None, State],
+    if_none_match: Annotated[str | None, HeaderParameter(name="If-None-Match")] = None,
+) -> Response[bytes]:
     """Return the description of the API (OpenAPI 3.1)."""
-    return Response(request.app.openapi_schema.to_schema(), media_type="application/json")
+    description = await asyncio.to_thread(_description_once, request.app)
+    headers = {"ETag": description.tag, "Cache-Control": "no-cache"}
+    if if_none_match is not None and description.tag in if_none_match:
+        return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(description.body, media_type=MediaType.JSON, headers=headers)
 
 
 @get("/docs/errors", is_public=True, include_in_schema=False, media_type=MediaType.HTML)
