@@ -30,7 +30,6 @@ WITHOUT_A_TEST_OF_ITS_OWN = {
     "client/event_source.py": "a choice between two streams; tests/client/test_stream.py reads both",
     "client/remote/contacts.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
     "client/remote/consumers.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
-    "client/remote/history.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
     "client/remote/identities.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
     "client/remote/media.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",
     "client/remote/messages.py": "tests/client/remote/test_both_ways.py holds it to what a login of its own does",

@@ -62,6 +62,7 @@ async def test_dead_letters_are_listed_as_events_newest_first(log_in: LogIn, wor
     assert letters[1].event.text == "one"
     assert letters[0].error == "ValueError at bot.py:3"
     assert await client.list_dead_letters(limit=1) == letters[:1]
+    assert await client.list_dead_letters(before=second) == letters[1:]
     assert await client.list_dead_letters(consumer="archive") == []
 
 

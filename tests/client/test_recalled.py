@@ -40,6 +40,8 @@ async def test_recalls_are_listed_newest_first_with_their_messages(
     assert [each.notice.original.text for each in found] == ["in the room", "three", "two", "one"]
     assert {each.way for each in found} == {"by_content"}
     assert [each.notice.original.text for each in await client.list_recalled("阿华", limit=2)] == ["three", "two"]
+    assert await client.list_recalled(limit=2, before=found[0].notice.number) == found[1:3]
+    assert await client.list_recalled(before=found[-1].notice.number) == []
     with pytest.raises(UnknownContact):
         await client.list_recalled("unknown")
 

@@ -37,6 +37,15 @@ async def test_dead_letters_are_listed_newest_first_up_to_a_limit(account: Accou
     assert letters[0].time > 0
 
 
+async def test_dead_letters_before_a_number_are_the_next_page(account: AccountJournal) -> None:
+    await account.ingest(arrival(*messages(1, 5)))
+    await give_up(account, 2, 4, 5)
+
+    assert [each.entry.number for each in await account.dead_letters("bot", limit=1, before=5)] == [4]
+    assert [each.entry.number for each in await account.dead_letters("bot", before=5)] == [4, 2]
+    assert await account.dead_letters("bot", before=2) == []
+
+
 async def test_each_consumer_of_each_account_has_its_own_dead_letters(
     journal: Journal, account: AccountJournal
 ) -> None:

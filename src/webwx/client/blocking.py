@@ -1093,34 +1093,38 @@ class Client:
         """
         return run(self._client.purge_kept(before=before))
 
-    def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
+    def list_recalled(self, chat: To | None = None, *, limit: int = 50, before: int | None = None) -> list[Recalled]:
         """
         Return the recalls, the newest first, including those by this account.
 
         Args:
             chat: As for `history`.
             limit: Maximum number of results.
+            before: Only recalls with a lower number, for the next page.
 
         Raises:
             NoJournal: There is no journal.
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.list_recalled(chat, limit=limit))
+        return run(self._client.list_recalled(chat, limit=limit, before=before))
 
-    def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
+    def list_dead_letters(
+        self, *, consumer: str = "bot", limit: int = 50, before: int | None = None
+    ) -> list[DeadLetter]:
         """
         Return the dead letters of a consumer, the newest first.
 
         Args:
             consumer: Name of the consumer, as passed to `deliver` or `Bot`.
             limit: Maximum number of results.
+            before: Only events with a lower number, for the next page.
 
         Raises:
             NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
-        return run(self._client.list_dead_letters(consumer=consumer, limit=limit))
+        return run(self._client.list_dead_letters(consumer=consumer, limit=limit, before=before))
 
     def revive(self, number: int, *, consumer: str = "bot") -> bool:
         """

@@ -1152,34 +1152,40 @@ class AsyncClient:
         """
         return await self._history.purge_kept(before=before)
 
-    async def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
+    async def list_recalled(
+        self, chat: To | None = None, *, limit: int = 50, before: int | None = None
+    ) -> list[Recalled]:
         """
         Return the recalls, the newest first, including those by this account.
 
         Args:
             chat: As for `history`.
             limit: Maximum number of results.
+            before: Only recalls with a lower number, for the next page.
 
         Raises:
             NoJournal: There is no journal.
             UnknownContact: No contact ever had that name, or several had.
             StorageError: The journal cannot be read.
         """
-        return await self._components.recalled.list_recalled(chat, limit=limit)
+        return await self._components.recalled.list_recalled(chat, limit=limit, before=before)
 
-    async def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
+    async def list_dead_letters(
+        self, *, consumer: str = "bot", limit: int = 50, before: int | None = None
+    ) -> list[DeadLetter]:
         """
         Return the dead letters of a consumer, the newest first.
 
         Args:
             consumer: Name of the consumer, as passed to `deliver` or `Bot`.
             limit: Maximum number of results.
+            before: Only events with a lower number, for the next page.
 
         Raises:
             NoJournal: There is no journal.
             StorageError: The journal cannot be read.
         """
-        return await self._components.dead_letters.list_dead_letters(consumer=consumer, limit=limit)
+        return await self._components.dead_letters.list_dead_letters(consumer=consumer, limit=limit, before=before)
 
     async def revive(self, number: int, *, consumer: str = "bot") -> bool:
         """

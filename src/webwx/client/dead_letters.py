@@ -41,7 +41,9 @@ class DeadLetters:
         self._history = history
         self._updates = updates
 
-    async def list_dead_letters(self, *, consumer: str = "bot", limit: int = 50) -> list[DeadLetter]:
+    async def list_dead_letters(
+        self, *, consumer: str = "bot", limit: int = 50, before: int | None = None
+    ) -> list[DeadLetter]:
         """Return the dead letters of a consumer, the newest first."""
         part = await self._updates.readable_part()
         return [
@@ -49,7 +51,7 @@ class DeadLetters:
                 event=await self._history.event_of(each.entry), consumer=consumer, attempts=each.attempts,
                 error=each.error, time=each.time,
             )
-            for each in await part.dead_letters(consumer, limit=limit)
+            for each in await part.dead_letters(consumer, limit=limit, before=before)
         ]  # fmt: skip
 
     async def revive(self, number: int, *, consumer: str = "bot") -> bool:

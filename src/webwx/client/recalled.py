@@ -54,12 +54,13 @@ class RecalledMessages:
         self._history = history
         self._updates = updates
 
-    async def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
+    async def list_recalled(
+        self, chat: To | None = None, *, limit: int = 50, before: int | None = None
+    ) -> list[Recalled]:
         """Return the recalls, the newest first, including those by this account."""
         part = await self._updates.readable_part()
         chats = await self._history.chats(part, chat)
         recalled: list[Recalled] = []
-        before: int | None = None
         while len(recalled) < limit:
             page = await part.find(EntryQuery(is_notice=True, chats=chats, before=before, limit=_LOOKED_AT))
             for entry in page:

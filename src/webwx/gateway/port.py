@@ -319,8 +319,8 @@ class AccountPort(Protocol):
         """
         ...
 
-    async def recalled(self, chat: str | int | None, *, limit: int) -> list[Recalled]:
-        """Return the recalls, the newest first."""
+    async def recalled(self, chat: str | int | None, *, limit: int, before: int | None = None) -> list[Recalled]:
+        """Return the recalls before a number, the newest first."""
         ...
 
     async def recall_send(self, client_id: str) -> None:
@@ -490,8 +490,8 @@ class AccountPort(Protocol):
         """
         ...
 
-    async def list_dead_letters(self, consumer: str, *, limit: int) -> list[DeadLetter]:
-        """Return the dead letters of a consumer, the newest first."""
+    async def list_dead_letters(self, consumer: str, *, limit: int, before: int | None = None) -> list[DeadLetter]:
+        """Return the dead letters of a consumer before a number, the newest first."""
         ...
 
     async def revive(self, consumer: str, number: int) -> bool:

@@ -87,9 +87,9 @@ class StoredReads:
         except NotLoggedIn:
             return False
 
-    async def recalled(self, chat: str | int | None, *, limit: int) -> list[Recalled]:
-        """Return the recalls, the newest first."""
-        return await self.client.list_recalled(chat, limit=limit)
+    async def recalled(self, chat: str | int | None, *, limit: int, before: int | None = None) -> list[Recalled]:
+        """Return the recalls before a number, the newest first."""
+        return await self.client.list_recalled(chat, limit=limit, before=before)
 
     async def required_message(self, number: int) -> Event:
         """
@@ -123,6 +123,6 @@ class StoredReads:
         """Return the account's consumers in the order of their names."""
         return await self.client.list_consumers()
 
-    async def list_dead_letters(self, consumer: str, *, limit: int) -> list[DeadLetter]:
-        """Return the dead letters of a consumer, the newest first."""
-        return await self.client.list_dead_letters(consumer=consumer, limit=limit)
+    async def list_dead_letters(self, consumer: str, *, limit: int, before: int | None = None) -> list[DeadLetter]:
+        """Return the dead letters of a consumer before a number, the newest first."""
+        return await self.client.list_dead_letters(consumer=consumer, limit=limit, before=before)

@@ -127,3 +127,5 @@ class DeadLetterPage(msgspec.Struct, frozen=True, kw_only=True):
     """Dead letters, the newest first."""
 
     dead_letters: list[DeadLetterView]
+    before: int | None
+    """Parameter `before` of the next page; None after the last page."""

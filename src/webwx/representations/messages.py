@@ -43,6 +43,8 @@ class RecalledPage(msgspec.Struct, frozen=True, kw_only=True):
     """Recalls, the newest first."""
 
     recalled: list[RecalledEntry]
+    before: int | None
+    """Parameter `before` of the next page; None after the last page."""
 
 
 class Forwarding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -803,8 +803,15 @@ class AccountJournal(Protocol):
         """
         ...
 
-    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
-        """Return a consumer's dead letters, the newest first; the consumer may be open in any process."""
+    async def dead_letters(self, consumer: str, *, limit: int = 100, before: int | None = None) -> list[DeadLetterRow]:
+        """
+        Return a consumer's dead letters, the newest first; the consumer may be open in any process.
+
+        Args:
+            consumer: Name of the consumer.
+            limit: Maximum number of results.
+            before: Only entries with a lower number; None: all.
+        """
         ...
 
     async def revive(self, consumer: str, number: int) -> bool:

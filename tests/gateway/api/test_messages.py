@@ -86,6 +86,20 @@ async def test_a_recall_is_listed_with_its_message(online: Running) -> None:
     assert entry["event"]["data"]["original"]["text"] == "never mind"
 
 
+async def test_recalls_come_in_pages(online: Running) -> None:
+    for text in ("one", "two", "three"):
+        online.world.recall("ahua", "me", online.world.say("ahua", "me", text).id)
+    online.world.say("ahua", "me", "after the recalls")
+    await online.until_text("after the recalls")
+    async with online.client("read") as client:
+        pages = [(await client.get("/api/v1/accounts/1/recalled", params={"limit": 2})).json()]
+        query = {"limit": 2, "before": pages[0]["before"]}
+        pages.append((await client.get("/api/v1/accounts/1/recalled", params=query)).json())
+    texts = [[each["event"]["data"]["original"]["text"] for each in page["recalled"]] for page in pages]
+    assert texts == [["three", "two"], ["one"]]
+    assert [page["before"] is None for page in pages] == [False, True]
+
+
 async def test_media_are_downloaded_completely_in_part_and_conditionally(online: Running) -> None:
     number = await picture(online)
     async with online.client("read:media") as client:

@@ -178,17 +178,22 @@ class RemoteRecalled:
     def __getattr__(self, name: str) -> Any:
         raise missing(name)
 
-    async def list_recalled(self, chat: To | None = None, *, limit: int = 50) -> list[Recalled]:
-        """Return the recalls, the newest first."""
-        which = None if chat is None else recipient_of(chat)
-        page = await self._calls.get(
-            await self._calls.path("recalled"), RecalledPage, {"chat": which, "limit": min(limit, PAGE)}
-        )
-        return [
-            Recalled(notice=notice, way=cast("Literal['by_content', 'by_upload', 'none']", entry.way))
-            for entry in page.recalled
-            if isinstance(notice := event_of(entry.event), MessageRecalled)
-        ]
+    async def list_recalled(
+        self, chat: To | None = None, *, limit: int = 50, before: int | None = None
+    ) -> list[Recalled]:
+        """Return the recalls, the newest first, in as many pages as necessary."""
+        path, which = await self._calls.path("recalled"), None if chat is None else recipient_of(chat)
+
+        async def read(before: int | None, limit: int) -> tuple[list[Recalled], int | None]:
+            page = await self._calls.get(path, RecalledPage, {"chat": which, "before": before, "limit": limit})
+            found = [
+                Recalled(notice=notice, way=cast("Literal['by_content', 'by_upload', 'none']", entry.way))
+                for entry in page.recalled
+                if isinstance(notice := event_of(entry.event), MessageRecalled)
+            ]
+            return found, page.before
+
+        return await read_pages(read, begin=before, limit=limit)
 
 
 class RemoteDeadLetters:
@@ -205,17 +210,22 @@ class RemoteDeadLetters:
     def __getattr__(self, name: str) -> Any:
         raise missing(name)
 
-    async def list_dead_letters(self, *, consumer: str, limit: int) -> list[DeadLetter]:
-        """Return the dead letters of a consumer, the newest first."""
+    async def list_dead_letters(self, *, consumer: str, limit: int, before: int | None) -> list[DeadLetter]:
+        """Return the dead letters of a consumer, the newest first, in as many pages as necessary."""
         path = await self._calls.path("consumers", consumer, "dead-letters")
-        page = await self._calls.get(path, DeadLetterPage, {"limit": min(limit, PAGE)})
-        return [
-            DeadLetter(
-                consumer=consumer, attempts=each.attempts, error=each.error, time=each.time.timestamp(),
-                event=event_of(each.event),
-            )
-            for each in page.dead_letters
-        ]  # fmt: skip
+
+        async def read(before: int | None, limit: int) -> tuple[list[DeadLetter], int | None]:
+            page = await self._calls.get(path, DeadLetterPage, {"before": before, "limit": limit})
+            found = [
+                DeadLetter(
+                    consumer=consumer, attempts=each.attempts, error=each.error, time=each.time.timestamp(),
+                    event=event_of(each.event),
+                )
+                for each in page.dead_letters
+            ]  # fmt: skip
+            return found, page.before
+
+        return await read_pages(read, begin=before, limit=limit)
 
     async def revive(self, number: int, *, consumer: str) -> bool:
         """Deliver a dead letter once more."""

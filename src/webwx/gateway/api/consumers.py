@@ -6,7 +6,7 @@ from litestar import Router, delete, get, post
 from litestar.params import FromPath
 
 from webwx.gateway.api.documented import problems
-from webwx.gateway.api.parameters import AccountNumber, InjectedPort, Limit
+from webwx.gateway.api.parameters import AccountNumber, Before, InjectedPort, Limit
 from webwx.gateway.api.representations import view_of_event
 from webwx.gateway.port import AccountEvent
 from webwx.gateway.problems import GatewayProblem
@@ -42,17 +42,19 @@ async def delete_consumer(number: AccountNumber, consumer: FromPath[str], port: 
     responses=problems(404, 424, 503),
 )  # fmt: skip
 async def list_dead_letters(
-    number: AccountNumber, consumer: FromPath[str], port: InjectedPort, limit: Limit = 50
+    number: AccountNumber, consumer: FromPath[str], port: InjectedPort, before: Before = None, limit: Limit = 50
 ) -> DeadLetterPage:
     """Return the events that a consumer has given up, the newest first."""
+    letters = await port.account(number).list_dead_letters(consumer, limit=limit, before=before)
     return DeadLetterPage(
         dead_letters=[
             DeadLetterView(
                 event=view_of_event(AccountEvent(account=number, event=letter.event)), attempts=letter.attempts,
                 error=letter.error, time=moment(letter.time),
             )
-            for letter in await port.account(number).list_dead_letters(consumer, limit=limit)
-        ]
+            for letter in letters
+        ],
+        before=letters[-1].event.number if len(letters) == limit else None,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from litestar.response import Stream
 from webwx.gateway.api.contacts import which_of
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.media_answer import ANY_TYPE, MEDIA_ANSWERS, MediaRange, MediaTag, answer_media
-from webwx.gateway.api.parameters import AccountNumber, Chat, IdempotencyKey, InjectedPort, Limit, Since, Until
+from webwx.gateway.api.parameters import AccountNumber, Before, Chat, IdempotencyKey, InjectedPort, Limit, Since, Until
 from webwx.gateway.api.representations import view_of_event, view_of_outgoing, view_of_sent
 from webwx.gateway.port import AccountEvent, AccountPort
 from webwx.gateway.problems import GatewayProblem
@@ -29,8 +29,6 @@ from webwx.representations.messages import (
 )
 from webwx.representations.sends import SendView
 from webwx.storage.base import Outgoing
-
-Before = Annotated[int | None, QueryParameter(ge=1, description="Only events with a lower number")]
 
 
 def _entry(account: AccountPort, entry: Event | Outgoing) -> HistoryEntry:
@@ -66,15 +64,16 @@ async def read_messages(
 
 @get("/accounts/{account:str}/recalled", scope="read", summary="List recalls", responses=problems(404, 422, 424, 503))
 async def list_recalled(
-    number: AccountNumber, port: InjectedPort, chat: Chat = None, limit: Limit = 50
+    number: AccountNumber, port: InjectedPort, chat: Chat = None, before: Before = None, limit: Limit = 50
 ) -> RecalledPage:
     """Return the recalls, the newest first, each with its message if the journal has it."""
-    found = await port.account(number).recalled(None if chat is None else which_of(chat), limit=limit)
+    found = await port.account(number).recalled(None if chat is None else which_of(chat), limit=limit, before=before)
     return RecalledPage(
         recalled=[
             RecalledEntry(event=view_of_event(AccountEvent(account=number, event=each.notice)), way=each.way)
             for each in found
-        ]
+        ],
+        before=found[-1].notice.number if len(found) == limit else None,
     )
 
 

@@ -49,6 +49,8 @@ Prefer: TypeAlias = Annotated[
 
 Chat: TypeAlias = Annotated[str | None, QueryParameter(description="Number, name or id of a chat; default: all chats")]
 
+Before: TypeAlias = Annotated[int | None, QueryParameter(ge=1, description="Only events with a lower number")]
+
 Since: TypeAlias = Annotated[float, QueryParameter(ge=0, description="Earliest time: seconds since 1970")]
 
 Until: TypeAlias = Annotated[float, QueryParameter(ge=0, description="Latest time: seconds since 1970; 0: no limit")]

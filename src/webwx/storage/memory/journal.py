@@ -280,12 +280,19 @@ class MemoryAccount:
             del cursors[name]
             return True
 
-    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
+    async def dead_letters(self, consumer: str, *, limit: int = 100, before: int | None = None) -> list[DeadLetterRow]:
         """Return a consumer's dead letters, the newest first."""
         with self._lock:
             entries = self._data().entries
             failures = self._failures(consumer)
-            dead = sorted((number for number, each in failures.items() if each.state == "dead"), reverse=True)
+            dead = sorted(
+                (
+                    number
+                    for number, each in failures.items()
+                    if each.state == "dead" and (before is None or number < before)
+                ),
+                reverse=True,
+            )
             return [
                 DeadLetterRow(entry=stored.entry, attempts=failure.attempts, error=failure.error, time=failure.time)
                 for stored, failure in ((entries.get(number), failures[number]) for number in dead[:limit])

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 _OF = "consumer = (SELECT consumer FROM consumers WHERE account = $1 AND webwx_key(name) = webwx_key($2))"
 
 
-async def read_dead_letters(db: Connection, account: int, consumer: str, limit: int) -> list[DeadLetterRow]:
-    """Return a consumer's dead letters, the newest first."""
+async def read_dead_letters(
+    db: Connection, account: int, consumer: str, limit: int, before: int | None
+) -> list[DeadLetterRow]:
+    """Return a consumer's dead letters before a number, the newest first."""
     rows = await db.fetch(
         f"SELECT number, attempts, error, time FROM failures WHERE {_OF} AND state = 'dead'"  # noqa: S608 - a constant
-        " ORDER BY number DESC LIMIT $3",
-        account, consumer, limit,
+        " AND ($4::bigint IS NULL OR number < $4) ORDER BY number DESC LIMIT $3",
+        account, consumer, limit, before,
     )  # fmt: skip
     entries = {entry.number: entry for entry in await read_numbers(db, account, [row["number"] for row in rows])}
     return [

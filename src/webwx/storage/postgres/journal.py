@@ -386,9 +386,9 @@ class PostgresAccount:
         self._require_closed(name)
         return await self._database.run(lambda: forget_consumer(self._database, self._uin, name))
 
-    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
+    async def dead_letters(self, consumer: str, *, limit: int = 100, before: int | None = None) -> list[DeadLetterRow]:
         """Return a consumer's dead letters, the newest first; the consumer may be open in any process."""
-        return await self._database.read(lambda db: read_dead_letters(db, self._uin, consumer, limit))
+        return await self._database.read(lambda db: read_dead_letters(db, self._uin, consumer, limit, before))
 
     async def revive(self, consumer: str, number: int) -> bool:
         """Deliver a dead letter again, as a new attempt, and return whether it existed."""

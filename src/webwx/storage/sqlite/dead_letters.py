@@ -29,14 +29,16 @@ class Revival(NamedTuple):
     """Number of attempts so far."""
 
 
-def read_dead_letters(db: sqlite3.Connection, account: int, consumer: str, limit: int) -> list[DeadLetterRow]:
-    """Return a consumer's dead letters, the newest first."""
+def read_dead_letters(
+    db: sqlite3.Connection, account: int, consumer: str, limit: int, before: int | None
+) -> list[DeadLetterRow]:
+    """Return a consumer's dead letters before a number, the newest first."""
     dead = {
         number: (attempts, error, at)
         for number, attempts, error, at in db.execute(
             f"SELECT number, attempts, error, time FROM failures WHERE {_OF} AND state = 'dead'"  # noqa: S608 - a constant
-            " ORDER BY number DESC LIMIT ?",
-            (account, consumer, limit),
+            " AND (?3 IS NULL OR number < ?3) ORDER BY number DESC LIMIT ?4",
+            (account, consumer, before, limit),
         )
     }
     entries = {entry.number: entry for entry in read_entries(db, dead)}

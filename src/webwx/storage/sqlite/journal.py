@@ -522,10 +522,10 @@ class SqliteAccount:
         finally:
             os.close(lock)
 
-    async def dead_letters(self, consumer: str, *, limit: int = 100) -> list[DeadLetterRow]:
+    async def dead_letters(self, consumer: str, *, limit: int = 100, before: int | None = None) -> list[DeadLetterRow]:
         """Return a consumer's dead letters, the newest first; the consumer may be open in any process."""
         account, name = await self._account(), clean_text(consumer)
-        return await self._reader.do(lambda db: read_dead_letters(db, account, name, limit))
+        return await self._reader.do(lambda db: read_dead_letters(db, account, name, limit, before))
 
     async def revive(self, consumer: str, number: int) -> bool:
         """Deliver a dead letter again, as a new attempt, and return whether it existed."""
