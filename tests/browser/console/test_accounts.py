@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.browser.console.console_user import button
 
+from webwx.model.archive import Keep
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from tests.browser.console.console_user import ServedGateway
 
     from webwx.sandbox.world import World
 
@@ -39,3 +43,43 @@ async def test_a_login_is_stopped_and_an_account_is_logged_out(
     await button(page, "Log out").click()
     await button(page, "Log out now").click()
     await page.get_by_text("logged out", exact=True).wait_for()
+
+
+async def test_the_settings_of_a_new_account_decide_where_it_logs_in_and_what_is_archived(
+    open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway, world: World
+) -> None:
+    page = await open_console()
+    await page.get_by_label("Name of a new account").fill("helper")
+    await button(page, "Add account").click()
+    await button(page, "Settings").press("Enter")
+    dialog = page.get_by_role("dialog", name="Settings of helper")
+    await dialog.get_by_label("Name to show").fill("My phone")
+    await dialog.get_by_label("Log in to").select_option("File Transfer Helper web")
+    await dialog.get_by_label("Archive media").select_option("These kinds:")
+    await dialog.get_by_label("Videos").check()
+    await dialog.get_by_label("Chats").fill("妈妈, 阿华")
+    await button(dialog, "Save").click()
+    await page.get_by_role("heading", name="My phone").wait_for()
+    await gateway.log_in(world, "helper")
+
+    [status] = await gateway.gateway.port.list_accounts()
+    assert (status.host, status.settings.host, status.label) == ("filehelper", "filehelper", "My phone")
+    assert status.settings.keep == Keep(chats=("妈妈", "阿华"), kinds=("image", "video"))
+
+
+async def test_settings_that_wait_for_the_next_login_are_explained(
+    open_console: Callable[..., Awaitable[Any]], gateway: ServedGateway, world: World
+) -> None:
+    await gateway.log_in(world)
+    page = await open_console()
+    await button(page, "Settings").click()
+    dialog = page.get_by_role("dialog", name="Settings of home")
+    assert await dialog.get_by_label("Log in to").is_disabled()
+    await dialog.get_by_label("Rate limit").select_option("Off")
+    await dialog.get_by_label("Archive media").select_option("These kinds:")
+    await dialog.get_by_label("Pictures").uncheck()
+    await button(dialog, "Save").click()
+    await dialog.get_by_role("alert").get_by_text("at least one kind").wait_for()
+    await dialog.get_by_label("Archive media").select_option("Nothing")
+    await button(dialog, "Save").click()
+    await page.get_by_text("The new settings apply to the next login").wait_for()

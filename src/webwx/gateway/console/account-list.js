@@ -25,8 +25,10 @@ export function hasJournal(account) {
   return account.state !== "new";
 }
 
+/** Return the name to show: the account's label, else its name, each with the nickname. */
 export function accountName(account) {
-  return account.nickname && account.nickname !== account.name ? `${account.name} · ${account.nickname}` : account.name;
+  const name = account.label || account.name;
+  return account.nickname && account.nickname !== name ? `${name} · ${account.nickname}` : name;
 }
 
 /** Return the account to show: the wanted number, else the last one that was shown, else the first that is online. */

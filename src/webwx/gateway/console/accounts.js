@@ -1,6 +1,7 @@
 // The screen of the accounts: their states, and logins with a code.
 
 import { accountName, isOnline, listAccounts, showState } from "./account-list.js";
+import { openAccountSettings } from "./account-settings.js";
 import { t } from "./accounts-words.js";
 import { address, call, follow } from "./api.js";
 import { button, fill, h, keepFocus } from "./dom.js";
@@ -10,7 +11,8 @@ import { answersInOrder } from "./states.js";
 
 export const accounts = { name: "accounts", picture: "device", title: () => t("accounts"), open };
 
-function open({ body, act }) {
+function open(frame) {
+  const { body, act } = frame;
   const list = h("ul", { class: "cards" });
   const name = h("input", { id: "new-account", class: "input", required: true, maxlength: "40", autocomplete: "off" });
   const form = h(
@@ -58,6 +60,7 @@ function open({ body, act }) {
       );
     });
     const begin = button(t("logIn"), () => act(() => logIn(account, login)), { kind: "is-main" });
+    const settings = button(t("settings"), () => openAccountSettings(frame, account, () => act(refresh)));
     return h(
       "li",
       { class: "card", "data-key": account.number },
@@ -65,8 +68,9 @@ function open({ body, act }) {
       stateLine(account),
       account.error && h("p", { class: "hint" }, account.error),
       account.queued > 0 && h("p", { class: "hint" }, t("queued", { n: account.queued })),
+      account.pending_settings && h("p", { class: "hint" }, t("pendingSettings")),
       login.view,
-      isIn ? out : !login.end && begin,
+      h("div", { class: "buttons" }, isIn ? out : !login.end && begin, settings),
     );
   }
 

@@ -1,0 +1,83 @@
+// The dialog with the settings of an account.
+
+import { hasJournal } from "./account-list.js";
+import { t } from "./accounts-words.js";
+import { call } from "./api.js";
+import { h } from "./dom.js";
+import { choice, field, formDialog, partsOf, textInput, ticks } from "./forms.js";
+
+const KINDS = ["image", "video", "voice", "file", "sticker"];
+const MEGABYTE = 1024 * 1024;
+
+const NEW_ARCHIVE = { chats: "all", kinds: ["image"], max_size: 10 * MEGABYTE };
+
+/** Open the dialog; `done(account)` gets the changed account. */
+export function openAccountSettings(frame, account, done) {
+  const { host, keep, rate_limit: rateLimit } = account.settings;
+  const label = textInput(account.label, { maxlength: "100", placeholder: account.name, autofocus: true });
+  const present = account.host && !host ? ` (${t(`host_${account.host}`)})` : "";
+  const hosts = choice(
+    [["", t("asGateway") + present], ...["filehelper", "web", "desktop"].map((profile) => [profile, t(`host_${profile}`)])],
+    host ?? "",
+  );
+  hosts.disabled = hasJournal(account);
+  const limits = choice([["", t("asGateway")], ["on", t("limitOn")], ["off", t("limitOff")]], rateLimit ?? "");
+  const archive = archiveFields(keep);
+  const content = [
+    field(t("label"), label),
+    field(t("host"), hosts, t("hostHint")),
+    archive.elements,
+    field(t("rateLimit"), limits, t("rateLimitHint")),
+  ];
+  formDialog(frame, t("settingsOf", { name: account.name }), t("save"), content, async () => {
+    const settings = { host: hosts.value || null, keep: archive.value(), rate_limit: limits.value || null };
+    const body = { label: label.value.trim(), settings };
+    done(await call("PATCH", `/accounts/${account.number}`, body));
+  });
+}
+
+/** Make the fields of the media archive; `value()` returns the setting. */
+function archiveFields(keep) {
+  const isOwn = keep !== null && keep !== "off";
+  const present = isOwn ? keep : NEW_ARCHIVE;
+  const chosen = choice(
+    [["", t("asGateway")], ["off", t("keepNothing")], ["own", t("keepThese")]],
+    isOwn ? "own" : (keep ?? ""),
+  );
+  const names = present.chats === "all" ? "" : [present.chats].flat().join(", ");
+  const chats = textInput(names, { placeholder: t("allChats") });
+  const kinds = ticks(
+    t("kinds"),
+    KINDS.map((kind) => [kind, t(kind)]),
+    present.kinds,
+  );
+  const megabytes = textInput(present.max_size / MEGABYTE, {
+    type: "number", min: "0.001", max: "1024", step: "any", required: true,
+  });
+  const own = h(
+    "div",
+    { class: "form" },
+    kinds.element,
+    field(t("chats"), chats, t("chatsHint")),
+    field(t("megabytes"), megabytes),
+  );
+  const show = () => {
+    own.hidden = chosen.value !== "own";
+    megabytes.disabled = own.hidden; // so that a hidden field does not hold the form
+  };
+  chosen.addEventListener("change", show);
+  show();
+  return {
+    elements: [field(t("keep"), chosen, t("keepHint")), own],
+    value() {
+      if (chosen.value !== "own") return chosen.value || null;
+      const named = partsOf(chats.value);
+      return {
+        ...present,
+        chats: named.length ? named : "all",
+        kinds: kinds.values(),
+        max_size: Math.round(Number(megabytes.value) * MEGABYTE),
+      };
+    },
+  };
+}
