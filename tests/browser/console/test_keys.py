@@ -25,6 +25,7 @@ async def test_a_key_is_shown_once_works_and_is_deleted(
     await page.get_by_label("read", exact=True).check()
     await button(page, "Create key").click()
     key = await page.locator("pre.secret").inner_text()
+    await page.get_by_text("/api/v1/notify").wait_for()
     async with httpx.AsyncClient(base_url=gateway.url, headers={"Authorization": f"Bearer {key}"}) as client:
         assert (await client.get("/api/v1/accounts")).status_code == 200
         await page.reload()
@@ -34,3 +35,16 @@ async def test_a_key_is_shown_once_works_and_is_deleted(
         await button(page, "Delete grafana now").click()
         await page.get_by_text("No keys yet").wait_for()
         assert (await client.get("/api/v1/accounts")).status_code == 401
+
+
+async def test_the_command_that_is_shown_is_one_that_the_key_allows(
+    open_console: Callable[..., Awaitable[Any]],
+) -> None:
+    page = await open_console()
+    await open_screen(page, "Keys")
+    await page.get_by_label("Name of a new key").fill("reader")
+    await page.get_by_label("send:filehelper", exact=True).uncheck()
+    await page.get_by_label("read", exact=True).check()
+    await button(page, "Create key").click()
+    await page.get_by_text("/api/v1/accounts").wait_for()
+    assert await page.get_by_text("/api/v1/notify").count() == 0

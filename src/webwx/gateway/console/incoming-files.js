@@ -9,6 +9,7 @@ import { bytes } from "./formats.js";
 import { openRuleForm } from "./incoming-file-form.js";
 import { t } from "./incoming-files-words.js";
 import { live } from "./live.js";
+import { FILEHELPER } from "./names.js";
 import { empty } from "./overlays.js";
 import { addressOf, go } from "./place.js";
 import { ago, load } from "./states.js";
@@ -21,6 +22,10 @@ const SAVING = 1000;
 
 const EXAMPLE = `[incoming_files]
 root = "/srv/wechat"`;
+
+function chatsOf(rule) {
+  return rule.chats.map((chat) => (chat === FILEHELPER ? t("filehelper") : chat)).join(", ") || t("all");
+}
 
 function open(frame) {
   let view = null;
@@ -48,7 +53,7 @@ function allRules(frame) {
     columns: [
       { title: t("name"), cell: (rule) => h("a", { href: addressOf("files", rule.id) }, rule.name) },
       { title: t("folder"), cell: (rule) => rule.folder || t("rootItself") },
-      { title: t("chats"), cell: (rule) => rule.chats.join(", ") || t("all") },
+      { title: t("chats"), cell: chatsOf },
       { title: t("kinds"), cell: (rule) => rule.kinds.map((kind) => t(kind)).join(", ") },
       { title: t("state"), cell: statePill, kind: "is-narrow" },
     ],
@@ -101,7 +106,7 @@ function oneRule(frame, id) {
         h("div", { class: "line" }, h("h3", {}, rule.name), statePill(rule)),
         h("p", { class: "hint" }, `${t("folder")}: ${[root, rule.folder].filter(Boolean).join("/")}`),
         h("p", { class: "hint" }, `${t("pattern")}: ${rule.pattern}`),
-        h("p", { class: "hint" }, `${t("chats")}: ${rule.chats.join(", ") || t("all")}`),
+        h("p", { class: "hint" }, `${t("chats")}: ${chatsOf(rule)}`),
         h("p", { class: "hint" }, `${t("kinds")}: ${rule.kinds.map((kind) => t(kind)).join(", ")}`),
         h(
           "div",

@@ -5,7 +5,33 @@ import { button, fill, h } from "./dom.js";
 import { t } from "./keys-words.js";
 import { empty } from "./overlays.js";
 
-const SCOPES = ["send:filehelper", "send", "read", "events", "manage", "login", "receivers", "webhooks", "admin"];
+const SCOPES = [
+  ["send:filehelper", "toFilehelper"],
+  ["send", "toAnyone"],
+  ["read", "reads"],
+  ["read:media", "readsMedia"],
+  ["events", "readsEvents"],
+  ["manage", "manages"],
+  ["login", "logsIn"],
+  ["bots", "callsBots"],
+  ["receivers", "setsReceivers"],
+  ["webhooks", "setsWebhooks"],
+  ["admin", "everything"],
+];
+
+/** Return a command that the scopes of a key allow; null if there is no short one. */
+function recipeFor(key, scopes) {
+  const command = `curl -H 'Authorization: Bearer ${key}'`;
+  const allows = (...wanted) => wanted.some((scope) => scopes.includes(scope));
+  if (allows("send:filehelper", "send", "admin")) return `${command} -d 'hello' ${location.origin}/api/v1/notify`;
+  if (allows("read")) return `${command} ${location.origin}/api/v1/accounts`;
+  if (allows("events")) return `${command} --no-buffer ${location.origin}/api/v1/events/stream`;
+  return null;
+}
+
+function dateOf(moment) {
+  return new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium" }).format(new Date(moment));
+}
 
 export const keys = { name: "keys", picture: "key", title: () => t("keys"), open };
 
@@ -13,7 +39,14 @@ function open({ body, act }) {
   const list = h("ul", { class: "cards" });
   const created = h("div", { role: "status" });
   const name = h("input", { id: "key-name", class: "input", required: true, maxlength: "100", autocomplete: "off" });
-  const boxes = SCOPES.map((scope) => h("input", { type: "checkbox", value: scope, checked: scope === SCOPES[0] }));
+  const boxes = SCOPES.map(([scope]) =>
+    h("input", {
+      type: "checkbox",
+      value: scope,
+      checked: scope === SCOPES[0][0],
+      "aria-describedby": `scope-${scope}`,
+    }),
+  );
   const form = h(
     "form",
     { class: "card" },
@@ -23,7 +56,14 @@ function open({ body, act }) {
       "fieldset",
       {},
       h("legend", {}, t("scopes")),
-      boxes.map((box) => h("label", {}, box, ` ${box.value}`)),
+      SCOPES.map(([scope, words], number) =>
+        h(
+          "div",
+          { class: "scope" },
+          h("label", { class: "tick" }, boxes[number], scope),
+          h("span", { class: "hint", id: `scope-${scope}` }, t(words)),
+        ),
+      ),
     ),
     h("button", { class: "button is-main" }, t("create")),
   );
@@ -32,13 +72,12 @@ function open({ body, act }) {
     act(async () => {
       const scopes = boxes.filter((box) => box.checked).map((box) => box.value);
       const { key } = await call("POST", "/keys", { name: name.value.trim(), scopes });
-      const recipe = `curl -H 'Authorization: Bearer ${key}' -d 'hello' ${location.origin}/api/v1/notify`;
+      const recipe = recipeFor(key, scopes);
       fill(
         created,
         h("p", {}, t("shownOnce")),
         h("pre", { class: "secret" }, key),
-        h("p", {}, t("recipe")),
-        h("pre", {}, recipe),
+        recipe && [h("p", {}, t("recipe")), h("pre", {}, recipe)],
       );
       name.value = "";
       await refresh();
@@ -63,7 +102,15 @@ function open({ body, act }) {
         ),
       );
     });
-    return h("li", { class: "card" }, h("h3", {}, key.name), h("p", { class: "hint" }, key.scopes.join(", ")), remove);
+    return h(
+      "li",
+      { class: "card" },
+      h("h3", {}, key.name),
+      h("p", { class: "hint" }, key.scopes.join(", ")),
+      key.accounts && h("p", { class: "hint" }, t("reaches", { numbers: key.accounts.join(", ") })),
+      key.expires_at && h("p", { class: "hint" }, t("expires", { date: dateOf(key.expires_at) })),
+      remove,
+    );
   }
 
   act(refresh);
