@@ -3,6 +3,7 @@
 import { wordsOf } from "./words.js";
 
 export const t = wordsOf({
+  changed: ["changed", "状态变更："],
   health: ["Health", "运行状况"],
   refresh: ["Refresh", "刷新"],
   synced: ["Last sync {age} ago", "上次同步：{age}前"],

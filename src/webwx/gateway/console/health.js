@@ -82,7 +82,7 @@ function accountCard(account, state) {
       { class: "state" },
       h("span", { class: isOnline(account) ? "dot is-on" : "dot" }),
       h("span", {}, t(account.state)),
-      h("span", { class: "hint" }, ago(account.since)),
+      h("span", { class: "hint" }, t("changed"), " ", ago(account.since)),
     ),
     account.error && h("p", { class: "hint" }, account.error),
     h("p", { class: "hint" }, age === null ? t("notSynced") : t("synced", { age: duration(age) })),

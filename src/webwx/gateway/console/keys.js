@@ -59,7 +59,7 @@ function open({ body, act }) {
       SCOPES.map(([scope, words], number) =>
         h(
           "div",
-          { class: "scope" },
+          { class: "key-scope" },
           h("label", { class: "tick" }, boxes[number], scope),
           h("span", { class: "hint", id: `scope-${scope}` }, t(words)),
         ),
