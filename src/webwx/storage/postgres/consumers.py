@@ -17,21 +17,28 @@ import asyncio
 import contextlib
 import threading
 import time
-from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
-
-import msgspec
 
 from webwx.errors import AlreadyRunning, StorageError
 from webwx.model.contacts import ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import ConversationRow, Entry
+from webwx.storage.base import ConversationRow
+from webwx.storage.deliveries import (
+    Acknowledgements,
+    ConsumerState,
+    EarlierAttempts,
+    Revival,
+    Revivals,
+    cleaned,
+    state_of,
+)
 from webwx.storage.postgres.database import new_lock
 from webwx.storage.postgres.entries import entries_of, read_numbers, reading_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from webwx.storage.base import Entry
     from webwx.storage.postgres.database import Connection, PostgresDatabase
 
 STORE_DELAY = 0.01
@@ -59,24 +66,12 @@ WITH following AS MATERIALIZED (
 
 
 class OpenedCursor(NamedTuple):
-    """The stored state of a consumer when it was opened."""
+    """A consumer that this process has opened, and its stored state."""
 
     consumer: int
     opening: int
     lock: int
-    acked: int
-    started: int
-    ahead: frozenset[int]
-    attempts: dict[int, int]
-    """Number of attempts at each unacknowledged entry."""
-    crashes: dict[int, int]
-    """Number of crashes by entry, for entries that were handled in isolation."""
-    has_crashed: bool
-    """Whether the last process that had the consumer open ended without closing it."""
-    revived: frozenset[int]
-    """Dead letters that are to be delivered again."""
-    isolated_to: int
-    """Unacknowledged entries up to this number were in flight when a process before the last one crashed."""
+    state: ConsumerState
 
 
 class _Changes(NamedTuple):
@@ -153,17 +148,13 @@ async def _open(db: Connection, account: int, name: str, lock: int) -> OpenedCur
         "SELECT number, attempts, state FROM failures WHERE consumer = $1 ORDER BY number", consumer
     )
     crashes = await db.fetch("SELECT number, crashes FROM crashes WHERE consumer = $1", consumer)
-    return OpenedCursor(
-        consumer=consumer, opening=row["opening"], lock=row["lock"], acked=row["acked"], started=row["started"],
-        # A process may have crashed between the storing of a dead letter and its acknowledgement.
-        ahead=frozenset(each["number"] for each in ahead)
-        | {each["number"] for each in failures if each["state"] == "dead"},
-        attempts={each["number"]: each["attempts"] for each in failures if each["state"] != "dead"},
+    state = state_of(
+        acked=row["acked"], started=row["started"], is_open=row["is_open"], isolated_to=row["isolated_to"],
+        ahead=(each["number"] for each in ahead),
+        failures=[(each["number"], each["attempts"], each["state"]) for each in failures],
         crashes={each["number"]: each["crashes"] for each in crashes},
-        has_crashed=row["is_open"],
-        revived=frozenset(each["number"] for each in failures if each["state"] == "revived"),
-        isolated_to=row["isolated_to"],
     )  # fmt: skip
+    return OpenedCursor(consumer, row["opening"], row["lock"], state)
 
 
 class PostgresConsumer:
@@ -175,7 +166,8 @@ class PostgresConsumer:
     ) -> None:  # fmt: skip
         self.name = name
         self.row: int = known.consumer
-        self.read_to: int = known.acked
+        state = known.state
+        self.read_to: int = state.acked
         """All entries up to this number were taken, or are skipped."""
         self.account: int = account
         self._known = known
@@ -184,34 +176,18 @@ class PostgresConsumer:
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
         self._taking = asyncio.Lock()
-        self._attempts = dict(known.attempts)
-        self._crashes = dict(known.crashes)
-        """Crashes of earlier processes, by entry."""
-        self._isolated_to = max(known.isolated_to, known.started if known.has_crashed else 0)
-        self._poison_markers: set[int] = set()
-        """Entries against which a crash of this process counts."""
-        self._revivals: dict[int, float] = {}
-        """Times of the revivals that this consumer has taken or will take, by entry."""
-        self._revived: list[int] = []
-        self._is_look_due = True
-        """Whether the database must be checked for revived dead letters."""
+        self._attempts = EarlierAttempts(state, lambda number: number <= state.started)
+        self._revivals = Revivals()
         self._is_closed = False
-        self._has_ahead = bool(known.ahead)
+        self._has_ahead = bool(state.ahead)
         """Whether there may be rows of `ahead`; used in the thread of the connections."""
         self._storing = asyncio.Lock()
         """Held in the thread of the connections while changes are stored."""
         # The attributes below are shared with the thread of the connections.
         self._guard = threading.Lock()
-        self._given: list[int] = []
-        """Taken entries after `_acked`, in order."""
-        self._done: set[int] = set(known.ahead)
-        """Entries after `_acked` that are acknowledged."""
-        self._acked = known.acked
-        self._last_given = known.acked
+        self._position = Acknowledgements(state.acked, state.ahead)
         self._acks: list[int] = []
         """Acknowledgements that are not stored."""
-        self._crashes_to_store: dict[int, int] = {}
-        """Crash counts that are not stored; 0 deletes the row."""
         self._changed: dict[str, ConversationRow] = {}
         """Changed conversations that are not stored, by their keys."""
         self._in_flight: _Changes | None = None
@@ -230,20 +206,20 @@ class PostgresConsumer:
     async def take(self, limit: int = 100) -> list[Entry]:
         """Return the next entries in the order of arrival; an empty list if no entry is due now."""
         async with self._taking:
-            if self._is_look_due:
+            if self._revivals.is_look_due:
                 await self._look_for_revived()
-            taken = await self._take_revived(limit) if self._revived else []
+            taken = await self._take_revived(limit) if self._revivals.waiting else []
             is_more = True
             while is_more and (wanted := limit - len(taken)) > 0:
                 following = await self._database.run(lambda wanted=wanted: self._read(wanted))  # type: ignore[misc]
                 is_more = len(following) == wanted
                 self.read_to = following[-1].number if following else self.read_to
-                taken += self._marked(entry for entry in following if entry.number not in self._done)
-            first_times = [entry.number for entry in taken if entry.number > self._last_given]  # without revived ones
-            if first_times:
+                taken += self._attempts.annotate(
+                    entry for entry in following if entry.number not in self._position.ahead
+                )
+            if taken:
                 with self._guard:
-                    self._given.extend(first_times)
-                    self._last_given = first_times[-1]
+                    self._position.deliver(taken)
             return taken
 
     async def _read(self, limit: int) -> list[Entry]:
@@ -252,7 +228,14 @@ class PostgresConsumer:
         known = self._known
         rows = await self._database.changing(
             lambda db: db.fetch(
-                _TAKE, self.account, self.read_to, limit, epoch, known.consumer, known.opening, self._isolated_to
+                _TAKE,
+                self.account,
+                self.read_to,
+                limit,
+                epoch,
+                known.consumer,
+                known.opening,
+                known.state.isolated_to_now,
             )
         )
         if rows and not rows[0]["is_begun"]:
@@ -267,12 +250,12 @@ class PostgresConsumer:
 
     def look_soon(self) -> None:
         """Check for revived dead letters at the next `take`, and call `tell`; called in any thread."""
-        self._is_look_due = True
+        self._revivals.is_look_due = True
         with contextlib.suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._tell)
 
     async def _look_for_revived(self) -> None:
-        self._is_look_due = False
+        self._revivals.is_look_due = False
         try:
             await self.flush()  # the acknowledgement of a dead letter is not that of the revived entry
             rows = await self._database.read(
@@ -283,66 +266,28 @@ class PostgresConsumer:
                 )
             )
         except BaseException:
-            self._is_look_due = True
+            self._revivals.is_look_due = True
             raise
         with self._guard:
-            unsettled = {*self._acks, *(self._in_flight.acks if self._in_flight else ())}
-        for row in rows:
-            number = row["number"]
-            if number in unsettled:  # it was acknowledged while the rows were read
-                self._is_look_due = True
-            elif self._revivals.get(number) != row["time"]:
-                self._revivals[number] = row["time"]
-                self._attempts[number] = row["attempts"]
-                self._revived.append(number)
+            unstored = {*self._acks, *(self._in_flight.acks if self._in_flight else ())}
+        found = {row["number"]: Revival(row["time"], row["attempts"]) for row in rows}
+        self._revivals.add(found, unstored, self._attempts)
 
     async def _take_revived(self, limit: int) -> list[Entry]:
-        numbers = self._revived[:limit]
+        numbers = self._revivals.waiting[:limit]
         entries = await self._database.read(lambda db: read_numbers(db, self.account, numbers))
         await self._database.write(self.account, self._begin)
-        del self._revived[: len(numbers)]
-        return list(self._marked(entries, is_revived=True))
+        del self._revivals.waiting[: len(numbers)]
+        return list(self._attempts.annotate(entries, is_revived=True))
 
     async def _begin(self, db: Connection) -> None:
         """Store that this process has taken entries, so that its crash counts."""
         done = await db.fetchval(
             "UPDATE consumers SET is_open = true, isolated_to = $3 WHERE consumer = $1 AND opening = $2 RETURNING true",
-            self.row, self._known.opening, self._isolated_to,
+            self.row, self._known.opening, self._known.state.isolated_to_now,
         )  # fmt: skip
         if not done:
             raise self._overtaken()
-
-    def _marked(self, entries: Iterable[Entry], *, is_revived: bool = False) -> Iterable[Entry]:
-        """Yield entries with their numbers of earlier attempts and crashes."""
-        for entry in entries:
-            tried = self._attempts.get(entry.number, 0)
-            is_again = entry.number <= self._known.started
-            if tried or is_again:
-                # An attempt that was interrupted by a crash or by `close` was not counted.
-                if is_revived:
-                    crashes = self._crashes_with_revived(entry.number)
-                    cut_short = max(0, crashes - 1)
-                else:
-                    crashes = self._crashes_with(entry.number)
-                    cut_short = crashes or int(is_again)
-                yield msgspec.structs.replace(
-                    entry, redelivered=is_again, attempt=tried + cut_short + 1, crashes=crashes
-                )
-            else:
-                yield entry
-
-    def _crashes_with(self, number: int) -> int:
-        """Return the number of processes that crashed while an entry was in flight, as far as is known."""
-        if number in self._crashes:
-            return self._crashes[number]
-        known = self._known
-        if number > known.started:
-            return 0
-        return int(number <= known.isolated_to) + int(known.has_crashed)
-
-    def _crashes_with_revived(self, number: int) -> int:
-        """Return the number of crashes for a dead letter; one that was in flight in a crash is isolated at once."""
-        return self._crashes.get(number, 2 if self._known.has_crashed and number in self._known.revived else 0)
 
     # -- acknowledgement ---------------------------------------------------------------------------------------------
 
@@ -352,15 +297,12 @@ class PostgresConsumer:
 
     def commit(self, numbers: Collection[int], changes: Collection[ConversationRow]) -> None:
         """Acknowledge entries and store changes of conversations, all in one transaction."""
-        rows = {row.key: row for row in map(_clean, changes)}
+        rows = {row.key: row for row in map(cleaned, changes)}
         with self._guard:  # a transaction takes the acknowledgements and the changes together
             self._acks += numbers
             self._changed |= rows
-            for number in numbers if self._poison_markers or self._crashes else ():
-                if number in self._poison_markers or number in self._crashes:
-                    self._poison_markers.discard(number)
-                    self._crashes.pop(number, None)
-                    self._crashes_to_store[number] = 0
+            for number in numbers:
+                self._attempts.forget_crashes(number)
         self._store_soon()
 
     def _store_soon(self) -> None:
@@ -396,8 +338,7 @@ class PostgresConsumer:
                 raise
             with self._guard:
                 self._in_flight = None
-                for number in changes.acks if self._attempts else ():
-                    self._attempts.pop(number, None)
+                self._attempts.forget_failed(changes.acks)
 
     def _collect(self) -> _Changes | None:
         """Move the changes until now into a transaction."""
@@ -406,29 +347,18 @@ class PostgresConsumer:
                 return None
             self._is_dirty = False
             acks, self._acks = self._acks, []
-            crashes, self._crashes_to_store = self._crashes_to_store, {}
+            crashes, self._attempts.unstored_crashes = self._attempts.unstored_crashes, {}
             changed, self._changed = self._changed, {}
-            self._count(acks)
-            self._in_flight = _Changes(self._acked, self._is_open, self._lowered, acks, crashes, changed)
+            self._position.add(acks)
+            self._in_flight = _Changes(self._position.acked, self._is_open, self._lowered, acks, crashes, changed)
             return self._in_flight
-
-    def _count(self, acks: list[int]) -> None:
-        """Advance `_acked` by some acknowledgements."""
-        self._done.update(number for number in acks if number > self._acked)
-        passed = list(takewhile(self._done.__contains__, self._given))
-        if passed:
-            self._acked = passed[-1]
-            self._done.difference_update(passed)
-            del self._given[: len(passed)]
-        if not self._given and self._done:  # an earlier process has acknowledged these
-            self._done = {each for each in self._done if each > self._acked}
 
     def _restore(self, changes: _Changes) -> None:
         """Keep changes that were not stored for the next transaction."""
         with self._guard:
             self._in_flight = None
             self._acks[:0] = changes.acks
-            self._crashes_to_store = {**changes.crashes, **self._crashes_to_store}
+            self._attempts.unstored_crashes = {**changes.crashes, **self._attempts.unstored_crashes}
             self._changed = {**changes.conversations, **self._changed}
             self._is_dirty = True
 
@@ -437,7 +367,8 @@ class PostgresConsumer:
         done = await db.fetchval(
             "UPDATE consumers SET acked = $3, is_open = $4, isolated_to = $5,"
             " started = greatest($3, coalesce($6, started)) WHERE consumer = $1 AND opening = $2 RETURNING true",
-            row, self._known.opening, changes.acked, changes.is_open, self._isolated_to, changes.started,
+            row, self._known.opening, changes.acked, changes.is_open, self._known.state.isolated_to_now,
+            changes.started,
         )  # fmt: skip
         if not done:
             raise self._overtaken()
@@ -449,7 +380,8 @@ class PostgresConsumer:
             await db.execute(
                 "INSERT INTO ahead SELECT $1, * FROM unnest($2::bigint[]) ON CONFLICT DO NOTHING", row, ahead
             )
-        tried = [number for number in changes.acks if number in self._attempts] if self._attempts else []
+        failed = self._attempts.failed
+        tried = [number for number in changes.acks if number in failed] if failed else []
         if tried:
             await db.execute(
                 "DELETE FROM failures WHERE consumer = $1 AND state <> 'dead' AND number = ANY ($2::bigint[])",
@@ -513,19 +445,17 @@ class PostgresConsumer:
 
     async def failed(self, number: int, error: str) -> int:
         """Store a failed attempt at an entry, and return the number of failed attempts."""
-        attempts = self._attempts.get(number, 0) + 1
-        # A revived entry stays `revived` until it is acknowledged: the cursor has passed it already.
-        revived_at = self._revivals.get(number)
-        state, at = ("trying", time.time()) if revived_at is None else ("revived", revived_at)
+        attempts = self._attempts.failed.get(number, 0) + 1
+        state, at = self._revivals.state_after_failure(number, time.time())
         await self._note_failure(number, state, attempts, error, at)
-        self._attempts[number] = attempts
+        self._attempts.failed[number] = attempts
         return attempts
 
     async def give_up(self, number: int, error: str) -> None:
         """Make an entry a dead letter, and acknowledge it."""
-        attempts = max(1, self._attempts.get(number, 0) + self._crashes.get(number, 0))
+        attempts = self._attempts.count_at_end(number)
         await self._note_failure(number, "dead", attempts, error, time.time())
-        self._attempts.pop(number, None)  # so that the acknowledgement does not delete the row
+        self._attempts.failed.pop(number, None)  # so that the acknowledgement does not delete the row
         self.ack(number)
 
     async def _note_failure(self, number: int, state: str, attempts: int, error: str, at: float) -> None:
@@ -541,17 +471,15 @@ class PostgresConsumer:
     async def add_poison_marker(self, number: int) -> None:
         """Store a poison marker: a crash from now on counts against this entry."""
         with self._guard:
-            self._poison_markers.add(number)
-            self._crashes_to_store[number] = self._crashes_with(number) + 1
+            self._attempts.add_poison_marker(number)
             self._is_dirty = True
         await self.flush()
 
     def remove_poison_marker(self, number: int) -> None:
         """Remove the poison marker; this is stored a few milliseconds later."""
-        if number in self._poison_markers:
+        if number in self._attempts.poison_markers:
             with self._guard:
-                self._poison_markers.discard(number)
-                self._crashes_to_store[number] = self._crashes.get(number, 0)
+                self._attempts.remove_poison_marker(number)
             self._store_soon()
 
     # -- closing -----------------------------------------------------------------------------------------------------
@@ -568,25 +496,18 @@ class PostgresConsumer:
         self._is_closed = True
         self._on_close(self)
         known = self._known
-        shown = min(self._last_given, unseen_from - 1) if unseen_from else self._last_given
-        for number in tuple(self._poison_markers):
+        delivered = self._position.last_delivered
+        shown = min(delivered, unseen_from - 1) if unseen_from else delivered
+        for number in tuple(self._attempts.poison_markers):
             self.remove_poison_marker(number)
         with self._guard:
             self._is_open = False
-            self._lowered = max(shown, known.started)
+            self._lowered = max(shown, known.state.started)
             self._is_dirty = True
         try:
             await self._database.run(self._store)
         finally:
             await self._database.run(lambda: self._database.locks.release(known.lock))
-
-
-def _clean(row: ConversationRow) -> ConversationRow:
-    """Return a row whose texts can be stored."""
-    key, step, chat = clean_text(row.key), clean_text(row.step), ContactId(clean_text(row.chat))
-    if (key, step, chat) == (row.key, row.step, row.chat):
-        return row
-    return msgspec.structs.replace(row, key=key, step=step, chat=chat)
 
 
 async def _write_conversations(db: Connection, consumer: int, rows: Mapping[str, ConversationRow]) -> None:

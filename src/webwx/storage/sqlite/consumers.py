@@ -28,15 +28,12 @@ import secrets
 import threading
 import time
 from bisect import bisect_right
-from itertools import takewhile
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-import msgspec
-
-from webwx.model.contacts import ContactId
 from webwx.protocol.codec import clean_text
-from webwx.storage.base import ConversationRow, Entry
+from webwx.storage.deliveries import Acknowledgements, ConsumerState, EarlierAttempts, Revivals, cleaned, state_of
 from webwx.storage.sqlite.bulk import as_list, insert, select_numbers
 from webwx.storage.sqlite.conversations import (
     read_conversation,
@@ -46,12 +43,13 @@ from webwx.storage.sqlite.conversations import (
 )
 from webwx.storage.sqlite.dead_letters import read_revivals
 from webwx.storage.sqlite.entries import read_entries
-from webwx.storage.sqlite.marks import TOKEN, Marks
+from webwx.storage.sqlite.marks import TOKEN, Left, Marks
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Iterable
 
+    from webwx.storage.base import ConversationRow, Entry
     from webwx.storage.sqlite.threads import Reader, Writer
 
 MOST_WAITING = 2_000
@@ -61,48 +59,28 @@ PIECE = 500
 """Number of entries read from the file at a time."""
 
 
-class ConsumerState(NamedTuple):
-    """The stored state of a consumer."""
+class KnownConsumer(NamedTuple):
+    """The stored state of a consumer, and the token of its last opening, by which its marks are recognised."""
 
-    acked: int
-    started: int
-    ahead: frozenset[int]
-    attempts: dict[int, int]
-    """Number of attempts at each unacknowledged entry."""
-    crashes: dict[int, int]
-    """Number of crashes by entry, for entries that were handled in isolation."""
-    has_crashed: bool
-    """Whether the last process that had the consumer open ended without closing it."""
-    revived: frozenset[int]
-    """Dead letters that are to be delivered again."""
-    isolated_to: int
-    """Unacknowledged entries up to this number were in flight when a process before the last one crashed."""
+    state: ConsumerState
     token: bytes
-    """Token of the last opening, by which its marks are recognised."""
 
 
-def read_known(db: sqlite3.Connection, consumer: int) -> ConsumerState:
+def read_known(db: sqlite3.Connection, consumer: int) -> KnownConsumer:
     """Read the stored state of a consumer."""
     acked, started, is_open, isolated_to = db.execute(
         "SELECT acked, started, is_open, suspects FROM consumers WHERE consumer = ?", (consumer,)
     ).fetchone()
-    ahead = select_numbers(db, "SELECT number FROM ahead WHERE consumer = ?", (consumer,))
     token = db.execute("SELECT state FROM states WHERE name = ?", (token_name(consumer),)).fetchone()
-    failures = db.execute(
-        "SELECT number, attempts, state FROM failures WHERE consumer = ? ORDER BY number", (consumer,)
-    ).fetchall()
-    return ConsumerState(
-        acked=acked,
-        started=started,
-        # A process may have crashed between the storing of a dead letter and its acknowledgement.
-        ahead=frozenset(ahead) | {number for number, _, state in failures if state == "dead"},
-        attempts={number: attempts for number, attempts, state in failures if state != "dead"},
+    state = state_of(
+        acked=acked, started=started, is_open=bool(is_open), isolated_to=isolated_to,
+        ahead=select_numbers(db, "SELECT number FROM ahead WHERE consumer = ?", (consumer,)),
+        failures=db.execute(
+            "SELECT number, attempts, state FROM failures WHERE consumer = ? ORDER BY number", (consumer,)
+        ).fetchall(),
         crashes=dict(db.execute("SELECT number, deaths FROM deaths WHERE consumer = ?", (consumer,)).fetchall()),
-        has_crashed=bool(is_open),
-        revived=frozenset(number for number, _, state in failures if state == "revived"),
-        isolated_to=isolated_to,
-        token=b"" if token is None else token[0],
-    )
+    )  # fmt: skip
+    return KnownConsumer(state, b"" if token is None else token[0])
 
 
 def token_name(consumer: int) -> str:
@@ -110,12 +88,9 @@ def token_name(consumer: int) -> str:
     return f"opening of consumer {consumer}"
 
 
-def _clean(row: ConversationRow) -> ConversationRow:
-    """Return a row whose texts can be stored."""
-    key, step, chat = clean_text(row.key), clean_text(row.step), ContactId(clean_text(row.chat))
-    if (key, step, chat) == (row.key, row.step, row.chat):
-        return row
-    return msgspec.structs.replace(row, key=key, step=step, chat=chat)
+def _may_have_begun(left: Left, started: int, number: int) -> bool:
+    """Return whether an earlier process may have passed an entry to a handler."""
+    return number <= started and left.may_be_handed_out(number)
 
 
 class StoredBatch(NamedTuple):
@@ -201,7 +176,7 @@ class SqliteConsumer:
     """A consumer of an account's entries; `Consumer` states the guarantees."""
 
     def __init__(
-        self, name: str, *, consumer: int, account: int, known: ConsumerState, stream: LiveConsumers,
+        self, name: str, *, consumer: int, account: int, known: KnownConsumer, stream: LiveConsumers,
         writer: Writer, reader: Reader, lock: int, tell: Callable[[], object], shows: bool,
     ) -> None:  # fmt: skip
         self.name = name
@@ -213,59 +188,47 @@ class SqliteConsumer:
         self._lock = lock
         self._shows = shows
         self._marks = Marks(lock)
-        self._left = self._marks.read(known.token, acked=known.acked, started=known.started)
+        state = known.state
+        self._left = self._marks.read(known.token, acked=state.acked, started=state.started)
         """The marks of the last process."""
-        unstored = self._left.done - known.ahead - known.revived
+        unstored = self._left.done - state.ahead - state.revived
         self._token = secrets.token_bytes(TOKEN)
         self._tell = tell
         self._loop = asyncio.get_running_loop()
-        self._known = known
-        self._attempts = dict(known.attempts)
-        self._crashes = dict(known.crashes)
-        """Crashes of earlier processes, by entry."""
-        self._poison_markers: set[int] = set()
-        """Entries against which a crash of this process counts."""
-        self._revived: list[int] = []
-        self._revivals: dict[int, float] = {}
-        """Times of the revivals that this process has delivered or will deliver, by entry."""
-        self._is_look_due = True
-        """Whether the file must be checked for revived dead letters."""
+        self._known = state
+        self._attempts = EarlierAttempts(state, partial(_may_have_begun, self._left, state.started))
+        self._attempts.unstored_crashes = dict.fromkeys(unstored & state.crashes.keys(), 0)
+        self._revivals = Revivals()
         self._buffer: list[Entry] = []
         """Entries for the next calls of `take`."""
-        self.read_to: int = known.acked
+        self.read_to: int = state.acked
         """All entries up to this number were put into the buffer, or are skipped."""
         self._news = _News()
         self._filling = asyncio.Lock()
         # The attributes below are shared with the writer thread.
         self._guard = threading.Lock()
-        self._given: list[int] = []
-        """Delivered entries after `_acked`, in order."""
-        self._done: set[int] = {*known.ahead, *unstored}
-        """Entries after `_acked` that are acknowledged."""
-        self._acked = known.acked
-        self._last_given = known.acked
-        self._started = known.started
-        self._stored_started = known.started
-        self._starting = known.started
+        self._position = Acknowledgements(state.acked, {*state.ahead, *unstored})
+        self._started = state.started
+        self._stored_started = state.started
+        self._starting = state.started
         """Value of `_started` in the current transaction."""
-        self._acking = known.acked
-        """Value of `_acked` in the current transaction."""
+        self._acking = state.acked
+        """The acknowledged position in the current transaction."""
         self._acks: list[int] = sorted(unstored)
         """Acknowledgements since the last transaction; the writer thread removes them."""
         self._storing: list[int] = []
         """Acknowledgements in the current transaction."""
-        self._has_stored_ahead = bool(known.ahead)
+        self._has_stored_ahead = bool(state.ahead)
         self._was_all_done = False
-        """Whether no entry after `_acked` was acknowledged when the last transaction was written."""
+        """Whether no entry was acknowledged ahead of the position when the last transaction was written."""
         self._is_notified = False
         self._is_dirty = False
         self._is_dirty_in_flight = False
         self._is_open = True
         self._is_stored_open = False
         """Whether the file has the opening by this process, and the entries that were in flight in the last crash."""
-        self._crashes_to_store: dict[int, int] = dict.fromkeys(unstored & known.crashes.keys(), 0)
-        """Crash counts that changed since the last transaction; 0 deletes the row."""
         self._crashes_storing: dict[int, int] = {}
+        """Crash counts in the current transaction."""
         self._changes: dict[str, ConversationRow] = {}
         """Conversations that changed since the last transaction, by their keys."""
         self._changes_storing: dict[str, ConversationRow] = {}
@@ -278,7 +241,7 @@ class SqliteConsumer:
 
     async def take(self, limit: int = 100) -> list[Entry]:
         """Return the next entries in the order of arrival; an empty list if no entry is due now."""
-        if self._is_look_due:
+        if self._revivals.is_look_due:
             await self._look_for_revived()
         if not self._buffer:
             await self._fill(limit)
@@ -287,11 +250,9 @@ class SqliteConsumer:
         if not self._shows:
             for entry in entries:
                 self._marks.hand_out(entry.number)
-        first_times = [entry.number for entry in entries if entry.number > self._last_given]  # without revived entries
-        if first_times:
+        if entries:
             with self._guard:
-                self._given.extend(first_times)
-                self._last_given = first_times[-1]
+                self._position.deliver(entries)
         return entries
 
     def show(self, number: int) -> None:
@@ -330,7 +291,7 @@ class SqliteConsumer:
 
     def look_soon(self) -> None:
         """Check for revived dead letters at the next `take`, and call `tell`."""
-        self._is_look_due = True
+        self._revivals.is_look_due = True
         self._tell()
 
     def look_soon_threadsafe(self) -> None:
@@ -339,32 +300,26 @@ class SqliteConsumer:
             self._loop.call_soon_threadsafe(self.look_soon)
 
     async def _look_for_revived(self) -> None:
-        self._is_look_due = False
+        self._revivals.is_look_due = False
         try:
             await self.flush()  # the acknowledgement of a dead letter is not that of the revived entry
-            revivals = await self._reader.do(lambda db: read_revivals(db, self.row))
+            found = await self._reader.do(lambda db: read_revivals(db, self.row))
         except BaseException:
-            self._is_look_due = True
+            self._revivals.is_look_due = True
             raise
         with self._guard:
-            unsettled = {*self._acks, *self._storing}
-        for number, revival in revivals.items():
-            if number in unsettled:  # it was acknowledged while the rows were read
-                self._is_look_due = True
-            elif self._revivals.get(number) != revival.time:
-                self._revivals[number] = revival.time
-                self._attempts[number] = revival.attempts
-                self._revived.append(number)
+            unstored = {*self._acks, *self._storing}
+        self._revivals.add(found, unstored, self._attempts)
 
     async def _fill(self, limit: int) -> None:
         """Get the next entries from memory or from the file, and store `started` before they are delivered."""
         async with self._filling:
             if self._buffer:
                 return
-            if not self._revived and self._news.follow(self.read_to) and await self._take_news(limit):
+            if not self._revivals.waiting and self._news.follow(self.read_to) and await self._take_news(limit):
                 return
             head, after = self._stream.head, self.read_to
-            revived, self._revived = self._revived, []
+            revived, self._revivals.waiting = self._revivals.waiting, []
             most = max(limit, PIECE)
 
             def read(db: sqlite3.Connection) -> tuple[list[Entry], list[Entry]]:
@@ -381,12 +336,14 @@ class SqliteConsumer:
                 if last > self._stored_started or ((again or following) and not self._is_stored_open):
                     await self._writer.do(lambda _: self.start(last))  # `write` stores it in the same transaction
             except BaseException:
-                self._revived = [*revived, *self._revived]
+                self._revivals.waiting = [*revived, *self._revivals.waiting]
                 raise
-            self._buffer.extend(self._marked(again, is_revived=True))
+            self._buffer.extend(self._attempts.annotate(again, is_revived=True))
             self._buffer.extend(
-                self._marked(
-                    entry for entry in following if entry.number > self.read_to and entry.number not in self._done
+                self._attempts.annotate(
+                    entry
+                    for entry in following
+                    if entry.number > self.read_to and entry.number not in self._position.ahead
                 )
             )
             is_all = len(following) < most
@@ -409,50 +366,14 @@ class SqliteConsumer:
         self.read_to = last
         return True
 
-    def _marked(self, entries: Iterable[Entry], *, is_revived: bool = False) -> Iterable[Entry]:
-        """Yield entries from the file with their numbers of earlier attempts and crashes."""
-        for entry in entries:
-            tried = self._attempts.get(entry.number, 0)
-            is_again = self._may_be_handed_out(entry.number)
-            if tried or is_again:
-                # An attempt that was interrupted by a crash or by `close` was not counted.
-                if is_revived:
-                    crashes = self._crashes_with_revived(entry.number)
-                    cut_short = max(0, crashes - 1)
-                else:
-                    crashes = self._crashes_with(entry.number)
-                    cut_short = crashes or int(is_again)
-                yield msgspec.structs.replace(
-                    entry, redelivered=is_again, attempt=tried + cut_short + 1, crashes=crashes
-                )
-            else:
-                yield entry
-
-    def _may_be_handed_out(self, number: int) -> bool:
-        """Return whether an earlier process may have passed an entry to a handler."""
-        return number <= self._known.started and self._left.may_be_handed_out(number)
-
-    def _crashes_with(self, number: int) -> int:
-        """Return the number of processes that crashed while an entry was in flight, as far as is known."""
-        if number in self._crashes:
-            return self._crashes[number]
-        if not self._may_be_handed_out(number):
-            return 0
-        known = self._known
-        return int(number <= known.isolated_to) + int(known.has_crashed and number <= known.started)
-
-    def _crashes_with_revived(self, number: int) -> int:
-        """Return the number of crashes for a dead letter; one that was in flight in a crash is isolated at once."""
-        return self._crashes.get(number, 2 if self._known.has_crashed and number in self._known.revived else 0)
-
     # -- acknowledgement ---------------------------------------------------------------------------------------------
 
     def ack(self, number: int) -> None:
         """Acknowledge an entry: it is not delivered to this consumer again."""
         self._marks.be_done(number)
         self._acks.append(number)
-        if self._poison_markers or self._crashes:
-            self._clear_crashes(number)
+        if self._attempts.poison_markers or self._attempts.crashes:
+            self._forget_crashes((number,))
         if not self._is_notified:  # the writer thread resets this before it reads the acknowledgements
             self._notify_writer()
 
@@ -460,20 +381,16 @@ class SqliteConsumer:
         """Acknowledge entries and store changes of conversations, all in one transaction."""
         with self._guard:  # a transaction takes the acknowledgements and the changes together
             self._acks += numbers
-            self._changes |= {row.key: row for row in map(_clean, changes)}
-        if self._poison_markers or self._crashes:
-            for number in numbers:
-                self._clear_crashes(number)
+            self._changes |= {row.key: row for row in map(cleaned, changes)}
+        if self._attempts.poison_markers or self._attempts.crashes:
+            self._forget_crashes(numbers)
         if not self._is_notified:
             self._notify_writer()
 
-    def _clear_crashes(self, number: int) -> None:
-        """Remove the poison marker and the crash count of an entry."""
+    def _forget_crashes(self, numbers: Iterable[int]) -> None:
         with self._guard:
-            if number in self._poison_markers or number in self._crashes:
-                self._poison_markers.discard(number)
-                self._crashes.pop(number, None)
-                self._crashes_to_store[number] = 0
+            for number in numbers:
+                self._attempts.forget_crashes(number)
 
     def _notify_writer(self) -> None:
         """Request that changes are written with the next transaction."""
@@ -490,17 +407,16 @@ class SqliteConsumer:
             if not self._is_dirty and not self._acks:
                 return
             self._count_acks()
-            self._crashes_storing, self._crashes_to_store = self._crashes_to_store, {}
+            self._crashes_storing, self._attempts.unstored_crashes = self._attempts.unstored_crashes, {}
             self._changes_storing, self._changes = self._changes, {}
             self._is_dirty, self._is_dirty_in_flight = False, True
-            self._starting, self._acking = self._started, self._acked
-            acked, started, storing = self._acked, self._started, self._storing
+            acked, started, storing = self._position.acked, self._started, self._storing
+            self._starting, self._acking = started, acked
             is_open = self._is_open
-            self._was_all_done = not self._done
-        isolated_to = max(self._known.isolated_to, self._known.started if self._known.has_crashed else 0)
+            self._was_all_done = not self._position.ahead
         db.execute(
             "UPDATE consumers SET acked = ?, started = ?, is_open = ?, suspects = ? WHERE consumer = ?",
-            (acked, started, is_open, isolated_to, self.row),
+            (acked, started, is_open, self._known.isolated_to_now, self.row),
         )
         if not self._is_stored_open:
             db.execute(
@@ -511,7 +427,8 @@ class SqliteConsumer:
         self._has_stored_ahead = self._has_stored_ahead or bool(ahead)
         if self._has_stored_ahead:
             db.execute("DELETE FROM ahead WHERE consumer = ? AND number <= ?", (self.row, acked))
-        tried = [number for number in storing if number in self._attempts] if self._attempts else []
+        failed = self._attempts.failed
+        tried = [number for number in storing if number in failed] if failed else []
         if tried:
             db.execute(
                 "DELETE FROM failures WHERE consumer = ? AND state <> 'dead'"
@@ -527,18 +444,11 @@ class SqliteConsumer:
             write_conversations(db, self.row, self._changes_storing.values())
 
     def _count_acks(self) -> None:
-        """Advance `_acked` by the acknowledgements since the last transaction."""
+        """Advance the position by the acknowledgements since the last transaction."""
         count = len(self._acks)  # more may be added meanwhile
         self._storing += self._acks[:count]
         del self._acks[:count]
-        self._done.update(number for number in self._storing if number > self._acked)
-        passed = list(takewhile(self._done.__contains__, self._given))
-        if passed:
-            self._acked = passed[-1]
-            self._done.difference_update(passed)
-            del self._given[: len(passed)]
-        if not self._given and self._done:  # an earlier process has acknowledged these
-            self._done = {each for each in self._done if each > self._acked}
+        self._position.add(self._storing)
 
     def settled(self, *, is_stored: bool) -> None:
         """Handle the end of the transaction; changes that were not stored are written in the next one."""
@@ -547,10 +457,9 @@ class SqliteConsumer:
                 self._stored_started = self._starting
                 self._mark_stored()
                 self._has_stored_ahead = self._has_stored_ahead and not self._was_all_done
-                for number in self._storing if self._attempts else ():
-                    self._attempts.pop(number, None)
+                self._attempts.forget_failed(self._storing)
             elif self._is_dirty_in_flight:
-                self._crashes_to_store = {**self._crashes_storing, **self._crashes_to_store}
+                self._attempts.unstored_crashes = {**self._crashes_storing, **self._attempts.unstored_crashes}
                 self._changes = {**self._changes_storing, **self._changes}
                 self._is_dirty = True
             if not is_stored:
@@ -601,20 +510,18 @@ class SqliteConsumer:
 
     async def failed(self, number: int, error: str) -> int:
         """Store a failed attempt at an entry, and return the number of failed attempts."""
-        attempts = self._attempts.get(number, 0) + 1
-        # A revived entry stays `revived` until it is acknowledged: the cursor has passed it already.
-        revived_at = self._revivals.get(number)
-        state, at = ("trying", time.time()) if revived_at is None else ("revived", revived_at)
+        attempts = self._attempts.failed.get(number, 0) + 1
+        state, at = self._revivals.state_after_failure(number, time.time())
         await self._writer.do(lambda db: self._note_failure(db, number, state, attempts, error, at))
-        self._attempts[number] = attempts
+        self._attempts.failed[number] = attempts
         return attempts
 
     async def give_up(self, number: int, error: str) -> None:
         """Make an entry a dead letter, and acknowledge it."""
-        attempts = max(1, self._attempts.get(number, 0) + self._crashes.get(number, 0))
+        attempts = self._attempts.count_at_end(number)
 
         def be_done(_: None) -> None:
-            self._attempts.pop(number, None)  # so that `write` does not delete the row
+            self._attempts.failed.pop(number, None)  # so that `write` does not delete the row
             self.ack(number)
 
         await self._writer.do(
@@ -631,17 +538,15 @@ class SqliteConsumer:
     async def add_poison_marker(self, number: int) -> None:
         """Store a poison marker: a crash from now on counts against this entry."""
         with self._guard:
-            self._poison_markers.add(number)
-            self._crashes_to_store[number] = self._crashes_with(number) + 1
+            self._attempts.add_poison_marker(number)
             self._is_dirty = True
         await self.flush()
 
     def remove_poison_marker(self, number: int) -> None:
         """Remove the poison marker; this is stored a few milliseconds later."""
-        if number in self._poison_markers:
+        if number in self._attempts.poison_markers:
             with self._guard:
-                self._poison_markers.discard(number)
-                self._crashes_to_store[number] = self._crashes.get(number, 0)
+                self._attempts.remove_poison_marker(number)
             self._notify_writer()
 
     # -- closing -----------------------------------------------------------------------------------------------------
@@ -656,15 +561,16 @@ class SqliteConsumer:
         if self not in self._stream.consumers:
             return
         self._stream.consumers.remove(self)
-        shown = min(self._last_given, unseen_from - 1) if unseen_from else self._last_given
-        for number in tuple(self._poison_markers):
+        delivered = self._position.last_delivered
+        shown = min(delivered, unseen_from - 1) if unseen_from else delivered
+        for number in tuple(self._attempts.poison_markers):
             self.remove_poison_marker(number)
 
         def end(_: sqlite3.Connection) -> None:
             with self._guard:
                 self._is_open = False
                 self._count_acks()
-                self._started = max(self._acked, min(self._started, max(shown, self._known.started)))
+                self._started = max(self._position.acked, min(self._started, max(shown, self._known.started)))
                 self._is_dirty = True
 
         try:

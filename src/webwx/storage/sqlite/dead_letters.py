@@ -8,9 +8,10 @@ it also sees what another process has revived.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from webwx.storage.base import DeadLetterRow
+from webwx.storage.deliveries import Revival
 from webwx.storage.sqlite.bulk import select_numbers
 from webwx.storage.sqlite.entries import read_entries
 
@@ -18,15 +19,6 @@ if TYPE_CHECKING:
     import sqlite3
 
 _OF = "consumer = (SELECT consumer FROM consumers WHERE account = ? AND name = ?)"
-
-
-class Revival(NamedTuple):
-    """A dead letter that is to be delivered again."""
-
-    time: float
-    """Time of the revival, in seconds since 1970, which distinguishes it from an earlier revival of the same entry."""
-    attempts: int
-    """Number of attempts so far."""
 
 
 def read_dead_letters(

@@ -31,7 +31,7 @@ from webwx.storage.locks import explain, flush_folder, make_private, take_lock
 from webwx.storage.sqlite.archive import SqliteArchivedMedia, delete_unnamed
 from webwx.storage.sqlite.bulk import as_list, select
 from webwx.storage.sqlite.consumer_list import delete_consumer, find_consumer, read_consumers
-from webwx.storage.sqlite.consumers import ConsumerState, LiveConsumers, SqliteConsumer, StoredBatch, read_known
+from webwx.storage.sqlite.consumers import KnownConsumer, LiveConsumers, SqliteConsumer, StoredBatch, read_known
 from webwx.storage.sqlite.contacts import Looks, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.storage.sqlite.conversations import delete_conversations
 from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead_letters, revive
@@ -462,7 +462,7 @@ class SqliteAccount:
             assert found is not None  # noqa: S101 - it was just inserted
             return found
 
-        def read(db: sqlite3.Connection, row: int) -> ConsumerState | None:
+        def read(db: sqlite3.Connection, row: int) -> KnownConsumer | None:
             return read_known(db, row) if find_consumer(db, account, name) == row else None
 
         if stays:
