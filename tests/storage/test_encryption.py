@@ -109,6 +109,27 @@ def test_two_encryptions_of_the_same_bytes_differ() -> None:
     assert seal.close(b"a login") != seal.close(b"a login")
 
 
+def test_what_is_encrypted_has_the_key_of_what_was_decrypted() -> None:
+    closed = read_sealed(Seal("open sesame").close(b"one"))
+    assert closed is not None
+    seal = Seal("open sesame")
+    assert seal.open(closed) == b"one"
+    again = read_sealed(seal.close(b"another"))
+    assert again is not None
+    assert (again.parameters, again.nonce == closed.nonce) == (closed.parameters, False)
+
+
+def test_weaker_parameters_are_not_adopted() -> None:
+    closed = read_sealed(Seal("open sesame").close(b"one"))
+    assert closed is not None
+    seal = Seal("open sesame")
+    for weaker in (msgspec.structs.replace(closed, cost=2), msgspec.structs.replace(closed, salt=b"")):
+        seal.adopt(weaker)
+    again = read_sealed(seal.close(b"another"))
+    assert again is not None
+    assert (again.cost, len(again.salt)) == (closed.cost, 16)
+
+
 def test_an_empty_passphrase_is_refused() -> None:
     with pytest.raises(StorageError, match="The passphrase is empty"):
         LoginFile("me.json", passphrase="")

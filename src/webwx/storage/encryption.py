@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 _COST, _BLOCK, _PARALLEL = 2**15, 8, 1
 """Parameters of scrypt: about a tenth of a second and 32 MiB for each guess."""
+
+_SALT = 16
+"""Length of a salt in bytes."""
 
 _MAX_COST = 2**18
 """Highest accepted cost: webwx never writes a higher one, and deriving such a key would take too long."""
@@ -53,7 +57,10 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, tag="aes-256-gcm", tag_f
 
 class Seal:
     """
-    Encrypts and decrypts saved logins.
+    Encrypts and decrypts saved logins; may be used by several threads and for several logins.
+
+    What it encrypts has the key of what it has decrypted last, so that a process which opens many logins, and each
+    process after it, derives one key for all of them.
 
     Args:
         passphrase: The passphrase, or the place that stores it.
@@ -69,8 +76,9 @@ class Seal:
             raise StorageError("A passphrase needs the package cryptography: pip install 'webwx[crypto]'.") from None
         self._source = TypedPassphrase(passphrase) if isinstance(passphrase, str) else passphrase
         self._passphrase = ""
-        self._salt = os.urandom(16)
+        self._salt = os.urandom(_SALT)
         self._keys: dict[bytes, AESGCM] = {}
+        self._deriving = threading.Lock()
 
     def __repr__(self) -> str:
         return "Seal(***)"
@@ -114,7 +122,13 @@ class Seal:
             content = self._tried(sealed)
         if content is None:
             raise InvalidLogin("The saved login cannot be opened: the passphrase is wrong, or the file was changed.")
+        self.adopt(sealed)
         return content
+
+    def adopt(self, sealed: Sealed) -> None:
+        """Encrypt with the key of an encrypted file from now on, if its parameters are those of this version."""
+        if (sealed.cost, sealed.block, sealed.parallel, len(sealed.salt)) == (_COST, _BLOCK, _PARALLEL, _SALT):
+            self._salt = sealed.salt
 
     def remove(self) -> None:
         """
@@ -148,21 +162,21 @@ class Seal:
         """Return the derived key, cached because deriving it is slow on purpose."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        key = self._keys.get(sealed.parameters)
-        if key is None:
-            key = AESGCM(
-                hashlib.scrypt(
-                    self._passphrase.encode(),
-                    salt=sealed.salt,
-                    n=sealed.cost,
-                    r=sealed.block,
-                    p=sealed.parallel,
-                    maxmem=256 * sealed.cost * sealed.block,
-                    dklen=32,
+        with self._deriving:  # other threads mostly need the same key
+            key = self._keys.get(sealed.parameters)
+            if key is None:
+                key = self._keys[sealed.parameters] = AESGCM(
+                    hashlib.scrypt(
+                        self._passphrase.encode(),
+                        salt=sealed.salt,
+                        n=sealed.cost,
+                        r=sealed.block,
+                        p=sealed.parallel,
+                        maxmem=256 * sealed.cost * sealed.block,
+                        dklen=32,
+                    )
                 )
-            )
-            self._keys[sealed.parameters] = key
-        return key
+            return key
 
 
 def read_sealed(content: bytes) -> Sealed | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -54,6 +56,33 @@ async def test_a_login_that_is_not_encrypted_is_refused_with_a_passphrase(logins
     await logins.login("me").save(SAVED)
     with pytest.raises(InvalidLogin, match="not encrypted, though a passphrase was given"):
         await logins.login("me", passphrase="right").load()
+
+
+async def test_one_key_opens_all_logins_of_a_database(
+    schema: TemporarySchema, logins: PostgresLogins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deriving a key takes a tenth of a second, and a worker may take over hundreds of accounts at once."""
+    for number in range(3):
+        login = PostgresLogins(schema.url)  # as `webwx login`, a process of its own
+        await login.login(f"account{number}", passphrase="right").save(SAVED)
+        await login.close()
+    derived = []
+    derive = hashlib.scrypt
+    monkeypatch.setattr("hashlib.scrypt", lambda *args, **options: derived.append(1) or derive(*args, **options))
+    stores = [logins.login(f"account{number}", passphrase="right") for number in range(3)]
+    assert await asyncio.gather(*(each.load() for each in stores)) == [SAVED] * 3
+    await stores[0].update(lambda saved: saved)
+    assert len(derived) == 1
+
+
+async def test_deleting_a_login_leaves_the_others_readable(logins: PostgresLogins) -> None:
+    one, other = (logins.login(name, passphrase="right") for name in ("one", "other"))
+    await one.save(SAVED)
+    await other.save(SAVED)
+    await one.clear()
+    assert await one.load() is None
+    await other.update(lambda saved: saved)
+    assert await logins.login("other", passphrase="right").load() == SAVED
 
 
 @pytest.mark.parametrize("content", [b"{", msgspec.json.encode(msgspec.structs.replace(SAVED, version=99))])

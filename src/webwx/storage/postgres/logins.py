@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from webwx.storage.leases import ClusterMember
-    from webwx.storage.passphrase import Passphrase
     from webwx.storage.postgres.database import Connection
 
 T = TypeVar("T")
 
 _STORE = "UPDATE saved_logins SET login = $2, changes = changes + 1 WHERE name = $1"
+
+_NEWEST = "SELECT login FROM saved_logins WHERE login IS NOT NULL ORDER BY changes DESC LIMIT 1"
+"""Any stored login; the order makes it the same one as long as the others change less."""
 
 _IS_SAVED = r"login IS NOT NULL AND name !~ '\.invalid-\d+$'"
 """Condition for a login that was not set aside."""
@@ -48,13 +50,13 @@ class PostgresLogins:
 
     def __init__(self, url: str, member: ClusterMember | None = None) -> None:
         self._database = PostgresDatabase(url, member)
+        self._seals: dict[str, Seal] = {}
+        """The encryption with each passphrase, shared by all logins: deriving a key takes a tenth of a second."""
 
     def __repr__(self) -> str:
         return f"PostgresLogins({self._database!r})"
 
-    def login(
-        self, name: str, *, passphrase: str | Passphrase | None = None, account: int | None = None
-    ) -> PostgresLogin:
+    def login(self, name: str, *, passphrase: str | None = None, account: int | None = None) -> PostgresLogin:
         """
         Return the login with a name, which need not exist yet.
 
@@ -67,7 +69,12 @@ class PostgresLogins:
         Raises:
             StorageError: `webwx[crypto]` is not installed, or the passphrase is empty.
         """
-        return PostgresLogin(name, self._database, None if passphrase is None else Seal(passphrase), account)
+        return PostgresLogin(name, self._database, None if passphrase is None else self._seal(passphrase), account)
+
+    def _seal(self, passphrase: str) -> Seal:
+        if passphrase not in self._seals:
+            self._seals[passphrase] = Seal(passphrase)
+        return self._seals[passphrase]
 
     async def list_logins(self) -> dict[str, bytes]:
         """Return the stored form of every saved login, by its name."""
@@ -114,13 +121,16 @@ class PostgresLogin:
 
     async def prepare(self) -> None:
         """
-        Prepare for `save`: create the row and, with a keyring, the passphrase.
+        Prepare for `save`: create the row, and use the key of the other logins.
 
         Raises:
-            StorageError: The database cannot be written, or the keyring failed.
+            StorageError: The database cannot be written.
         """
         if self._seal is not None:
-            await asyncio.to_thread(self._seal.prepare)
+            other = await self._database.read(lambda db: db.fetchval(_NEWEST))
+            sealed = None if other is None else read_sealed(other)
+            if sealed is not None:
+                self._seal.adopt(sealed)
         await self._change(self._make)
 
     async def save(self, saved: SavedLogin) -> None:
@@ -167,16 +177,14 @@ class PostgresLogin:
 
     async def clear(self) -> None:
         """
-        Delete the login and its contacts, and the passphrase from the keyring.
+        Delete the login and its contacts.
 
         Raises:
-            StorageError: The row, or the passphrase in the keyring, cannot be deleted.
+            StorageError: The row cannot be changed.
         """
         await self._change(
             lambda db: db.execute("UPDATE saved_logins SET login = NULL, contacts = NULL WHERE name = $1", self._name)
         )
-        if self._seal is not None:
-            await asyncio.to_thread(self._seal.remove)
 
     @contextlib.asynccontextmanager
     async def syncing(self) -> AsyncIterator[None]:
