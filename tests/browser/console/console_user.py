@@ -50,11 +50,18 @@ async def open_screen(page: Any, name: str) -> None:
     assert await link.get_attribute("aria-current") == "page"
 
 
+async def see_code(page: Any, name: str) -> None:
+    """Wait until the login code of an account is shown, as a picture that the browser could load."""
+    code = page.get_by_role("img", name=f"Login code of {name}")
+    await code.wait_for()
+    await page.wait_for_function("picture => picture.naturalWidth > 0", arg=await code.element_handle())
+
+
 async def log_in(page: Any, world: World) -> None:
     await page.get_by_label("Name of a new account").fill("home")
     await button(page, "Add account").click()
     await button(page, "Log in").click()
-    await page.get_by_role("img", name="Login code of home").wait_for()
+    await see_code(page, "home")
     world.scan("me")
     await page.get_by_text("Scanned. Confirm on the phone.").wait_for()
     world.confirm()

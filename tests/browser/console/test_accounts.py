@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.browser.console.console_user import button
+from tests.browser.console.console_user import button, see_code
 
 from webwx.model.archive import Keep
 
@@ -34,10 +34,10 @@ async def test_a_login_is_stopped_and_an_account_is_logged_out(
     await page.get_by_label("Name of a new account").fill("home")
     await button(page, "Add account").click()
     await button(page, "Log in").click()
-    await page.get_by_role("img", name="Login code of home").wait_for()
+    await see_code(page, "home")
     await button(page, "Stop").click()
     await button(page, "Log in").click()
-    await page.get_by_role("img", name="Login code of home").wait_for()
+    await see_code(page, "home")
     world.scan("me")
     world.confirm()
     await button(page, "Log out").click()

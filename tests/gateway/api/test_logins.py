@@ -60,7 +60,7 @@ async def test_the_code_has_the_form_that_is_accepted(
         assert answer.content.startswith(start)
         assert answer.headers["cache-control"] == "no-store"
         assert (await client.get(f"{LOGIN}/qr", headers={"Accept": "audio/ogg"})).status_code == 406
-        assert (await client.get(f"{LOGIN}/qr?format=text")).text.startswith("http")
+        assert (await client.get(f"{LOGIN}/qr?format=text&step=1")).text.startswith("http")
         assert (await client.delete(LOGIN)).status_code == 204
         assert (await client.delete(LOGIN)).status_code == 404
         assert (await client.get(LOGIN)).json()["state"] == "failed"
@@ -88,6 +88,26 @@ async def test_the_progress_is_streamed_to_its_end(running: Running) -> None:
         await writer.wait_closed()
 
     assert steps[-3:] == ["code", "scanned", "confirmed"]
+
+
+async def test_a_client_that_leaves_while_a_code_is_shown_causes_no_error(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    await running.port.add_account("default")
+    key = await running.key("login")
+    async with port_of(running) as address, running.client("login") as client:
+        host, _, port = address.partition(":")
+        await client.post(LOGIN)
+        await until(client, "code")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        head = f"GET {LOGIN}/events HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {key}\r\n\r\n"
+        writer.write(head.encode())
+        while (await reader.readline()).strip() != b"event: code":
+            pass
+        writer.close()
+        await writer.wait_closed()
+
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_login_is_checked_and_ended(online: Running) -> None:

@@ -124,8 +124,12 @@ async def show_code(
     port: InjectedPort,
     accept: Annotated[str | None, HeaderParameter(name="Accept")] = None,
     form: Annotated[Form | None, QueryParameter(name="format", description="Overrides `Accept`")] = None,
+    step: Annotated[
+        int | None, QueryParameter(description="Not used: with it, a page has another address for each code")
+    ] = None,
 ) -> Response[bytes]:
     """Return the code as PNG (default), SVG, text, drawing for a terminal, or JSON; 404 while there is no code."""
+    del step
     status = port.account(number).login()
     if status is None or status.code is None:
         raise GatewayProblem("not-found", "There is no code to scan now.")
@@ -175,13 +179,12 @@ async def _steps(account: AccountPort, stream: OpenStream) -> AsyncIterator[byte
     yield b": connected\n\n"
     ended = asyncio.ensure_future(stream.ended.wait())
     watched = account.watch_login()
+    step: asyncio.Future[LoginStatus | None] | None = None
     try:
         while not stream.ended.is_set():
             step = asyncio.ensure_future(anext(watched, None))
             await asyncio.wait({step, ended}, return_when=asyncio.FIRST_COMPLETED)
             if not step.done():
-                step.cancel()
-                await asyncio.wait([step])
                 return
             status = step.result()
             if status is None:
@@ -189,7 +192,10 @@ async def _steps(account: AccountPort, stream: OpenStream) -> AsyncIterator[byte
             yield f"event: {status.state}\n".encode() + b"data: " + msgspec.json.encode(view_of_login(status)) + b"\n\n"
     finally:
         ended.cancel()
-        await watched.aclose()
+        if step is not None and not step.done():
+            step.cancel()  # which ends the generator; the task of a client that is gone cannot wait for it
+        else:
+            await watched.aclose()
 
 
 @delete("/accounts/{account:str}/login", scope="login", summary="Stop a login", responses=problems(404))
