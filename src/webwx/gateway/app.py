@@ -45,6 +45,7 @@ from webwx.gateway.config import GatewayConfig
 from webwx.gateway.console import console_router
 from webwx.gateway.fallback import Fallback, channels_of
 from webwx.gateway.file_sources import FileSources
+from webwx.gateway.forwarded_requests import Signatures, SignedRequests
 from webwx.gateway.front import Front
 from webwx.gateway.hooks import Hooks, is_vendor_request
 from webwx.gateway.incoming_file_rules import IncomingFileRules
@@ -70,8 +71,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from litestar.handlers import BaseRouteHandler
+    from litestar.types import ASGIApp
 
     from webwx.gateway.auth import Connection
+    from webwx.gateway.forwarding import Owners, RequestForwarding
     from webwx.gateway.outgoing import OutgoingClient
 
 
@@ -96,6 +99,9 @@ class Gateway:
         sleep: Waits for some seconds: until a webhook is called again, a file is saved again, or a client is too slow.
         rng: Adds a random time to the pauses between attempts at webhooks.
         outgoing: Fetches the files of sends that have a URL.
+        owners: The owners of the accounts, if several machines share them; None: this gateway has all accounts.
+        secret: The secret with which the nodes of a cluster sign the requests that they forward to each other.
+        answers_clients: Whether this gateway answers requests of clients, not only those that other nodes forward.
     """
 
     def __init__(
@@ -110,6 +116,9 @@ class Gateway:
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         rng: random.Random | None = None,
         outgoing: OutgoingClient | None = None,
+        owners: Owners | None = None,
+        secret: bytes = b"",
+        answers_clients: bool = True,
     ) -> None:
         self.config = config
         self.records = records
@@ -145,8 +154,17 @@ class Gateway:
         """The table of routes."""
         reception = Reception(self.receivers, self.notifications, records, folder, clock)
         self.times = RequestTimes(Hooks(self.answer, reception))
-        self.app = Front(self.times, config, is_vendor_request)
+        self.app: ASGIApp = Front(self.times, config, is_vendor_request)
         """The application to serve."""
+        self.forwarding: RequestForwarding | None = None
+        """Forwards requests to the owners of their accounts; None without a cluster."""
+        if owners is not None:
+            from webwx.gateway.forwarding import RequestForwarding  # a gateway without a cluster starts sooner
+            from webwx.gateway.owner_client import OwnerClient
+
+            signatures = Signatures(secret, clock)
+            self.forwarding = RequestForwarding(self.routes, owners, signatures, OwnerClient())
+            self.app = SignedRequests(self.times, self.app if answers_clients else None, signatures)
 
     def __repr__(self) -> str:
         return "Gateway()"
@@ -154,7 +172,7 @@ class Gateway:
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request as an ASGI application without the checks of hosts and origins."""
         scope.setdefault("state", {})[_GATEWAY] = self
-        await self.routes(scope, receive, answering_upgrades(scope, send))
+        await (self.forwarding or self.routes)(scope, receive, answering_upgrades(scope, send))
 
     async def start(self) -> None:
         """Open the accounts and begin to sync."""
@@ -167,6 +185,8 @@ class Gateway:
     def begin_closing(self) -> None:
         """End all streams and stop the bots, because the server stops."""
         self.streams.end_all()
+        if self.forwarding is not None:
+            self.forwarding.begin_closing()
         self.bots.begin_closing()
 
     async def close(self) -> None:
@@ -175,6 +195,8 @@ class Gateway:
             closing.push_async_callback(self.records.close)
             if self._outgoing is not None:
                 closing.push_async_callback(self._outgoing.close)
+            if self.forwarding is not None:
+                closing.push_async_callback(self.forwarding.close)
             closing.push_async_callback(self.audit_log.close)
             closing.push_async_callback(self.port.close)
             closing.push_async_callback(self.incoming_files.close)
@@ -256,6 +278,7 @@ def route_table(max_body: int) -> Litestar:
             "number": Provide(_number, sync_to_thread=False),
             "port": _provide(lambda gateway: gateway.port),
             "queue": _provide(lambda gateway: gateway.notifications),
+            "relay": _provide(lambda gateway: gateway.forwarding),
             "receivers": _provide(lambda gateway: gateway.receivers),
             "sessions": _provide(lambda gateway: gateway.sessions),
             "records": _provide(lambda gateway: gateway.records),

@@ -1,5 +1,5 @@
 """
-HTTP requests that the gateway sends to addresses of users: the only module of the gateway that uses aiohttp.
+HTTP requests that the gateway sends to addresses of users.
 
 A name is resolved once for each connection; every address is checked, and the connection goes to a checked one.
 Redirects are not followed, no proxy of the environment is used, and an answer is read up to a limit.

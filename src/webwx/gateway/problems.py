@@ -51,7 +51,13 @@ KINDS: dict[str, Kind] = {
     "too-large": Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is larger than the gateway accepts."),
     "unsupported-media-type": Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The media type of the body is not supported."),
     "range-not-satisfiable": Kind(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range is outside of the file."),
+    "bad-signature": Kind(
+        HTTPStatus.FORBIDDEN, "A request between nodes of the cluster has no valid signature; nothing was done."
+    ),
     "wrong-host": Kind(HTTPStatus.MISDIRECTED_REQUEST, "The gateway does not serve this host name."),
+    "not-owner": Kind(
+        HTTPStatus.MISDIRECTED_REQUEST, "This node does not own the account (any more); nothing was done."
+    ),
     "key-reused": Kind(
         HTTPStatus.UNPROCESSABLE_ENTITY, "The idempotency key belongs to a send with other content; nothing was sent."
     ),
@@ -63,6 +69,9 @@ KINDS: dict[str, Kind] = {
     ),
     "too-many-requests": Kind(HTTPStatus.TOO_MANY_REQUESTS, "Too many requests, or too many wrong keys."),
     "internal-error": Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "The gateway failed; its log says where."),
+    "no-owner": Kind(
+        HTTPStatus.SERVICE_UNAVAILABLE, "No node that can be reached owns the account now; nothing was done."
+    ),
     "unavailable": Kind(HTTPStatus.SERVICE_UNAVAILABLE, "The gateway cannot do this now."),
 }
 """The kinds of errors by their codes, in addition to the errors of the library."""

@@ -91,11 +91,15 @@ def error_of_problem(problem: Problem) -> WxError:
 
 
 def is_unavailable(status: int, body: bytes) -> bool:
-    """Return whether an answer means that nothing was done, because the gateway is starting, stopping or overloaded."""
+    """
+    Return whether an answer means that nothing was done, and that the same request may succeed soon.
+
+    The gateway is starting, stopping or overloaded, or no node of its cluster owns the account at this moment.
+    """
     if status not in {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}:
         return False
     found = read_problem(body)
-    return found is None or found.code == "unavailable"
+    return found is None or found.code in {"no-owner", "unavailable"}
 
 
 def read_problem(body: bytes) -> Problem | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -29,6 +29,29 @@ _REMEMBERED = 2 * _WINDOW
 
 ClientFrame = Ack | FailedAttempt | GivenUp | Leave
 """A message of a client."""
+
+
+class ConsumerRelay(Protocol):
+    """Connects clients with consumers of accounts that other nodes of a cluster own."""
+
+    async def relay(self, socket: WebSocket[Any, Any, Any], number: int, first: str) -> bool:
+        """
+        Connect a client with the owner of an account until one of them closes the connection.
+
+        Args:
+            socket: The accepted connection of the client.
+            number: Number of the account.
+            first: The first message of the client.
+
+        Returns:
+            False if the account has no other owner than this node.
+
+        Raises:
+            GatewayProblem: There is no owner, or it has refused the connection.
+            StorageError: The owner cannot be looked up.
+            WebSocketDisconnect: The client has left.
+        """
+        ...
 
 
 class ConsumerSocket:

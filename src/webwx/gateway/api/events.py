@@ -22,7 +22,7 @@ from litestar.response import Stream
 
 from webwx.errors import WxError
 from webwx.gateway.api.accounts import view_of_account
-from webwx.gateway.api.consumer_socket import ConsumerSocket
+from webwx.gateway.api.consumer_socket import ConsumerRelay, ConsumerSocket
 from webwx.gateway.api.documented import problems
 from webwx.gateway.api.event_reader import (
     EventReader,
@@ -63,6 +63,9 @@ Types = Annotated[str | None, QueryParameter(description="Types or patterns, suc
 
 After = Annotated[str | None, QueryParameter(description="Cursor to continue from, as `next` of a page")]
 
+
+InjectedRelay = NamedDependency[SkipValidation[ConsumerRelay | None]]
+"""Connects clients with consumers of other nodes; None without a cluster."""
 
 InjectedNotices = NamedDependency[SkipValidation[WebhookNotices]]
 
@@ -160,6 +163,7 @@ async def socket_events(
     stream: InjectedStream,
     notices: InjectedNotices,
     config: InjectedConfig,
+    relay: InjectedRelay,
 ) -> None:
     """Send events over a WebSocket; the first message of the client selects them."""
     await socket.accept()
@@ -180,7 +184,10 @@ async def socket_events(
             watched = notices.watch(caller.accounts if wanted is None else numbers)
             await _send_positioned(socket, port, numbers, hello, stream, watched)
         else:
-            has_left = await _send_consumed(socket, _only_account(port, numbers), hello, stream)
+            number = _only_account(numbers)
+            if relay is not None and await relay.relay(socket, number, first):
+                return
+            has_left = await _send_consumed(socket, port.account(number), hello, stream)
             if has_left:
                 await socket.close()
                 return
@@ -198,10 +205,10 @@ async def socket_events(
         await socket.close(1011, problem_of(error).code)
 
 
-def _only_account(port: GatewayPort, numbers: list[int]) -> AccountPort:
+def _only_account(numbers: list[int]) -> int:
     if len(numbers) != 1:
         raise GatewayProblem("bad-request", "A consumer reads one account; name it in 'accounts'.")
-    return port.account(numbers[0])
+    return numbers[0]
 
 
 async def _send_positioned(
