@@ -200,7 +200,7 @@ class RequestForwarding:
             self._endable.add(work)
         try:
             await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if not work.done():  # nobody reads the answer
+            if not work.done():  # the client has left
                 return True
             if not work.cancelled():
                 return work.result()

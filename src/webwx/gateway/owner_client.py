@@ -35,7 +35,7 @@ _HEARTBEAT = 20.0
 """Seconds between two pings of a WebSocket."""
 
 _ADDED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-"""Headers that aiohttp adds unless it is told not to."""
+"""Headers that aiohttp adds by default."""
 
 _KEEPALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """Options of connections: one to a machine that has lost its network ends after 20 seconds."""
@@ -179,7 +179,7 @@ class OwnerClient:
             is_waiting = True
 
             async def counted(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-                """Begin to wait anew with each piece that was sent."""
+                """Begin the wait again with each piece that was sent."""
                 async for piece in pieces:
                     yield piece
                     if is_waiting:
