@@ -15,11 +15,49 @@ from webwx.storage.lookup import find_identity, find_identity_of
 from webwx.storage.sqlite.identities import SqliteIdentityStore
 from webwx.storage.sqlite.journal import SqliteJournal
 from webwx.storage.sqlite.schema import APPLICATION, MIGRATIONS, connect
-from webwx.storage.sqlite.threads import Reader
+from webwx.storage.sqlite.threads import Reader, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
+
+
+class NoJobs:
+    """Background jobs of a writer that has none."""
+
+    def work(self, db: sqlite3.Connection, *, is_idle: bool) -> float | None:
+        return None
+
+    def forget(self) -> None:
+        """Do nothing, because no state is cached."""
+
+
+class CountedFile:
+    """A journal's file, with the steps that SQLite takes for identities."""
+
+    def __init__(self, path: Path) -> None:
+        self.steps = 0
+        """Tens of instructions of SQLite's virtual machine."""
+        self._path = path
+
+    @contextlib.asynccontextmanager
+    async def identities(self, account: int, login: int) -> AsyncIterator[SqliteIdentityStore]:
+        """Open the identities of an account in threads of their own."""
+        writer, reader = Writer(self._connect, "counted writer", NoJobs()), Reader(self._connect, "counted reader")
+        for thread in (writer, reader):
+            await thread.do(lambda _: None)  # This opens the file.
+        self.steps = 0
+        yield SqliteIdentityStore(partial(asyncio.sleep, 0, account), partial(int, login), writer, reader)
+        await reader.close()
+        await writer.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        db = connect(self._path, is_shared=True)
+        db.set_progress_handler(self._step, 10)
+        return db
+
+    def _step(self) -> None:
+        self.steps += 1
 
 
 async def test_the_cost_of_a_lookup_does_not_grow_with_the_number_of_identities(tmp_path: Path) -> None:
@@ -32,27 +70,13 @@ async def test_the_cost_of_a_lookup_does_not_grow_with_the_number_of_identities(
             await phone.log_in()
             await phone.tell(*(phone.shown(f"person {number}") for number in range(people)))
         await journal.close()
-        steps = 0
-
-        def step() -> None:
-            nonlocal steps
-            steps += 1
-
-        def counted(path: Path = path, step: Callable[[], None] = step) -> sqlite3.Connection:
-            db = connect(path)
-            db.set_progress_handler(step, 10)
-            return db
-
-        thread = Reader(counted, "counted")
-        identities = SqliteIdentityStore(partial(asyncio.sleep, 0, 1), lambda: 2, thread, thread)
-        assert await find_identity_of(identities, phone.id("person 7", 1)) is not None  # This opens the file as well.
-        steps = 0
-        assert await find_identity_of(identities, phone.id("person 7", 1)) is not None
-        real_ids = {phone.id("person 7"): "wxid_seven"}
-        for _ in range(2):
-            assert await identities.identify(phone.own_id, (), complete=False, time=NOW, real_ids=real_ids) == []
-        costs.append(steps)
-        await thread.close()
+        file = CountedFile(path)
+        async with file.identities(1, 2) as identities:
+            assert await find_identity_of(identities, phone.id("person 7", 1)) is not None
+            real_ids = {phone.id("person 7"): "wxid_seven"}
+            for _ in range(2):
+                assert await identities.identify(phone.own_id, (), complete=False, time=NOW, real_ids=real_ids) == []
+        costs.append(file.steps)
     few, many = costs
     assert many < 2 * few
 
@@ -129,56 +153,26 @@ async def test_identities_of_version_2_are_preserved(journal: SqliteJournal, pat
 
 
 async def test_the_cost_of_a_login_does_not_grow_with_earlier_logins(phone: Phone, path: Path) -> None:
-    steps = 0
-
-    def step() -> None:
-        nonlocal steps
-        steps += 1
-
-    def counted() -> sqlite3.Connection:
-        db = connect(path)
-        db.set_progress_handler(step, 10)
-        return db
-
-    costs = []
+    file, costs = CountedFile(path), []
     for login in range(1, 25):
         await phone.log_in(NOW + login)
         people = [phone.shown(f"person {number}") for number in range(50)]
         everybody = [*people, phone.room("room", *(each.nickname for each in people))]
-        thread = Reader(counted, "counted")  # it replaces the results
-        identities = SqliteIdentityStore(partial(asyncio.sleep, 0, 1), partial(int, login), thread, thread)
-        steps = 0
-        await identities.identify(phone.own_id, everybody, complete=True, time=NOW + login)
-        await identities.find(IdentityQuery())
-        costs.append(steps)
-        await thread.close()
-        await phone.tell(*everybody, at=NOW + login)
+        async with file.identities(1, login) as identities:
+            await identities.identify(phone.own_id, everybody, complete=True, time=NOW + login)
+            await identities.find(IdentityQuery())
+        costs.append(file.steps)
     assert costs[-1] < 1.2 * costs[2]
 
 
 async def test_a_login_costs_the_same_beside_other_accounts_with_the_same_friends(path: Path) -> None:
-    steps = 0
-
-    def step() -> None:
-        nonlocal steps
-        steps += 1
-
-    def counted() -> sqlite3.Connection:
-        db = connect(path)
-        db.set_progress_handler(step, 10)
-        return db
-
-    journal, costs = SqliteJournal(path), []
+    file, journal, costs = CountedFile(path), SqliteJournal(path), []
     for account in range(1, 25):
         phone = Phone(journal.account(account))
         await phone.log_in(NOW + account)
         people = [phone.shown(f"person {number}") for number in range(50)]
-        thread = Reader(counted, "counted")  # its changes are rolled back
-        identities = SqliteIdentityStore(partial(asyncio.sleep, 0, account), partial(int, account), thread, thread)
-        steps = 0
-        await identities.identify(phone.own_id, people, complete=True, time=NOW + account)
-        costs.append(steps)
-        await thread.close()
-        await phone.tell(*people, at=NOW + account)
+        async with file.identities(account, account) as identities:
+            await identities.identify(phone.own_id, people, complete=True, time=NOW + account)
+        costs.append(file.steps)
     await journal.close()
     assert costs[-1] < 1.2 * costs[2]

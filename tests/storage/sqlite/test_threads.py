@@ -457,6 +457,14 @@ async def test_a_reader_raises_an_error_and_the_next_read_works(file: File) -> N
         await reader.do(lambda _: None)
 
 
+async def test_a_reader_cannot_write(file: File) -> None:
+    reader = Reader(file.connect, "reader")
+    with pytest.raises(StorageError, match="readonly"):
+        await reader.do(add(1))
+    assert await reader.do(lambda db: db.execute("SELECT count(*) FROM t").fetchone()) == (0,)
+    await reader.close()
+
+
 async def test_a_writer_checks_the_file_regularly_although_it_is_busy(
     file: File, background: BackgroundJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

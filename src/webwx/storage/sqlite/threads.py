@@ -272,10 +272,19 @@ class _Worker:
 
 class Reader(_Worker):
     """
-    The reader thread; each job reads from one snapshot of the file.
+    The reader thread; each job reads from one snapshot of the file, and cannot write.
+
+    A write would fail as "database is locked" if another connection had written since the job began.
 
     Without jobs the thread ends, and the next job starts another one.
     """
+
+    def _connected(self) -> sqlite3.Connection:
+        is_new = self._db is None
+        db = super()._connected()
+        if is_new:
+            db.execute("PRAGMA query_only = ON")
+        return db
 
     def _work(self) -> None:
         while (call := self._next()) is not None:
