@@ -115,12 +115,12 @@ class Settings:
             "option": options,
         }
         # The later places win.
-        said = {name: (value, place) for place, values in places.items() for name, value in values.items() if value}
-        values = {name: value for name, (value, _) in said.items()}
+        stated = {name: (value, place) for place, values in places.items() for name, value in values.items() if value}
+        values = {name: value for name, (value, _) in stated.items()}
         home = values.get("home")
         return cls(
             home=Path(home).expanduser() if home else state_folder(environment),
-            storage=_storage(values.get("storage"), is_option=said.get("storage", ("", ""))[1] == "option"),
+            storage=_storage(values.get("storage"), is_option=stated.get("storage", ("", ""))[1] == "option"),
             account=check_account_name(values.get("account", DEFAULT_ACCOUNT)),
             server=values.get("server"),
             host=values.get("host"),
@@ -130,10 +130,10 @@ class Settings:
             retention_days=_days(values.get("retention_days")),
             rate_limit=_switch(values.get("rate_limit")),
             limits=file.rate_limit if isinstance(file.rate_limit, RateLimit) else RateLimit(),
-            keep=_keep(values.get("keep"), file.keep, is_of_file=said.get("keep", ("", ""))[1] == "file"),
+            keep=_keep(values.get("keep"), file.keep, is_of_file=stated.get("keep", ("", ""))[1] == "file"),
             passphrase=environment.get("WEBWX_PASSPHRASE") or None,
             passphrase_from=_passphrase_from(values.get("passphrase_from")),
-            sources={name: place for name, (_, place) in said.items()},
+            sources={name: place for name, (_, place) in stated.items()},
         )
 
     @property

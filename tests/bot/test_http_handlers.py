@@ -123,7 +123,7 @@ def test_a_body_of_the_wrong_type_is_an_error_of_the_caller(
         for body in (b"{", b'{"version": 1}', b"\xff", b"[" * 100_000):
             with pytest.raises(InvalidBody):
                 running.request("POST", "/deploy", body=body)
-        assert (failures, running.complaints) == ([], [])
+        assert (failures, running.warnings) == ([], [])
 
 
 def test_a_failing_handler_is_logged_without_its_message_and_reported(webwx_sandbox: Sandbox) -> None:
@@ -141,10 +141,10 @@ def test_a_failing_handler_is_logged_without_its_message_and_reported(webwx_sand
     with webwx_sandbox.running(bot) as running:
         with pytest.raises(ValueError, match="a secret"):
             running.request("POST", "/break", body="a secret")
-        [complaint] = running.complaints
+        [warning] = running.warnings
     assert failures == [(None, "a secret")]
-    assert "the HTTP handler" in complaint
-    assert "secret" not in complaint
+    assert "the HTTP handler" in warning
+    assert "secret" not in warning
 
 
 def test_a_handler_that_takes_too_long_is_cancelled(webwx_sandbox: Sandbox) -> None:

@@ -51,7 +51,7 @@ def test_the_answers_reach_only_the_waiting_handler(webwx_sandbox: Sandbox, webw
             webwx_friend.say(said)
             assert webwx_friend.hears(answer)
         webwx_sandbox.settle()
-        assert running.events_in_hand == 0
+        assert running.unfinished_events == 0
     with webwx_sandbox.running(asking()):
         webwx_sandbox.settle()
         assert webwx_friend.hears_nothing()

@@ -16,7 +16,7 @@ import pytest
 from tests.cli.conftest import Shell, log_in, running_sandbox
 
 from webwx import cli
-from webwx.cli.output import Output, printable, printable_json, tell_failure
+from webwx.cli.output import Output, print_failure, printable, printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def test_nothing_is_printed_on_a_closed_stderr(
 ) -> None:
     monkeypatch.setattr(sys, "stderr", None)
     Output(as_json=False).tell("Look.")
-    tell_failure("No.")
+    print_failure("No.")
     assert capsys.readouterr().out == ""
 
 
@@ -79,7 +79,7 @@ def test_nothing_is_printed_on_a_closed_stderr(
 def test_a_failure_is_red_on_a_terminal_unless_no_color_is_set(
     stream: io.StringIO, environment: dict[str, str], expected: str
 ) -> None:
-    tell_failure("No.", stream, environment)
+    print_failure("No.", stream, environment)
     assert stream.getvalue() == expected
 
 

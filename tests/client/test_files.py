@@ -340,7 +340,7 @@ class TestPreparing:
     def test_a_stream_has_a_digest_and_the_name_of_its_file(self, tmp_path: Path) -> None:
         path = tmp_path / "报告.pdf"
         path.write_bytes(b"%PDF")
-        with path.open("rb") as stream, files.at_hand(stream) as source:
+        with path.open("rb") as stream, files.opened_source(stream) as source:
             ready = files.prepare_file(source, "")
 
         assert (ready.name, ready.size, ready.content_type) == ("报告.pdf", 4, "application/pdf")
@@ -351,7 +351,7 @@ class TestPreparing:
         stream = io.BytesIO(b"GIF89a")
         if name is not None:
             stream.name = name  # type: ignore[attr-defined]  # as a pipe's and stdin's are
-        with files.at_hand(stream) as source:
+        with files.opened_source(stream) as source:
             assert files.prepare_image(source, "").name == "sticker.gif"
 
     @pytest.mark.parametrize(
@@ -364,7 +364,7 @@ class TestPreparing:
                 return given
 
         # The point is a value that a type checker refuses.
-        with files.at_hand(Odd()) as source, pytest.raises(InvalidRequest, match=message):  # type: ignore[arg-type]
+        with files.opened_source(Odd()) as source, pytest.raises(InvalidRequest, match=message):  # type: ignore[arg-type]
             files.prepare_file(source, "")
 
     @pytest.mark.parametrize(
@@ -379,7 +379,7 @@ class TestPreparing:
             def read(self, size: int) -> bytes:
                 raise error
 
-        with files.at_hand(Broken()) as source, pytest.raises(NoSuchFile, match=rf"cannot be read: {reason}\."):
+        with files.opened_source(Broken()) as source, pytest.raises(NoSuchFile, match=rf"cannot be read: {reason}\."):
             files.prepare_file(source, "")
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is Linux's")
@@ -387,13 +387,13 @@ class TestPreparing:
         monkeypatch.setattr(tempfile, "TemporaryFile", partial(Path("/dev/full").open, "w+b"))
         with (
             pytest.raises(LocalStateError, match="temporary file: No space"),
-            files.at_hand(io.BytesIO(b"x")) as source,
+            files.opened_source(io.BytesIO(b"x")) as source,
         ):
             files.prepare_file(source, "")
 
     def test_a_missing_temporary_folder_is_an_error(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-        with pytest.raises(LocalStateError, match="temporary file"), files.at_hand(io.BytesIO(b"x")):
+        with pytest.raises(LocalStateError, match="temporary file"), files.opened_source(io.BytesIO(b"x")):
             pass
 
     @pytest.mark.parametrize(

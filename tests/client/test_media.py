@@ -589,11 +589,11 @@ class TestAStream:
         stream = io.BytesIO(b"skipped" + content)
         stream.seek(7)
 
-        def look(done: int, whole: int) -> None:
+        def stamp(done: int, whole: int) -> None:
             assert inside(tmp_path) == []  # The file has no name.
             assert not kept[0].closed
 
-        await client.send_file("filehelper", stream, name="备份.sql", progress=look)
+        await client.send_file("filehelper", stream, name="备份.sql", progress=stamp)
 
         sent = last(world, "me", "filehelper")
         assert (sent.medium.md5, sent.text) == (md5(content), "备份.sql")
@@ -955,10 +955,10 @@ class TestDownloading:
         [file] = await take(client, 1)
         seen: list[list[str]] = []
 
-        def look(done: int, whole: int) -> None:
+        def stamp(done: int, whole: int) -> None:
             seen.append([each.name for each in inside(tmp_path) if not each.name.startswith(".webwx-")])
 
-        await client.download_to(file, tmp_path, progress=look)
+        await client.download_to(file, tmp_path, progress=stamp)
         assert seen
         assert not any(seen)
         assert sizes_of(tmp_path) == [3 * CHUNK_SIZE]

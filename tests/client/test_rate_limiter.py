@@ -447,7 +447,7 @@ class TestALineOfThePlatform:
             async with client.events(include_all=False) as events:
                 world.say("ahua", "me", "操作太频繁")
                 await anext(events)
-                world.delivery.tell(world.people["xiaoming"], "ahua", contents.system(line))
+                world.delivery.deliver(world.people["xiaoming"], "ahua", contents.system(line))
                 await anext(events)
             rate_limit_state = await client.rate_limit_state()
 
@@ -465,7 +465,7 @@ class TestALineOfThePlatform:
                     file.execute(
                         "CREATE TRIGGER stop BEFORE INSERT ON entries BEGIN SELECT RAISE(ABORT, 'not now'); END"
                     )
-                    world.delivery.tell(world.people["xiaoming"], "ahua", contents.system("操作太频繁，请稍后再试"))
+                    world.delivery.deliver(world.people["xiaoming"], "ahua", contents.system("操作太频繁，请稍后再试"))
                     # Storing is tried repeatedly; within one pause a second refusal would not be visible.
                     await asyncio.sleep(12 * FIRST_PAUSE)
                     assert client.state is LoginState.DEGRADED

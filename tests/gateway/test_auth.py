@@ -263,7 +263,7 @@ def test_the_pause_after_wrong_keys_doubles_and_ends() -> None:
             failed.add("a")
         now[0] += refused.value.retry_after or 0
     assert refused.value.retry_after == 300.0
-    failed.forgive("a")
+    failed.forget("a")
     failed.add("a")
 
 

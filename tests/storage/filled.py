@@ -24,7 +24,7 @@ async def fill(journal: Journal) -> None:
     phone = Phone(account)  # type: ignore[arg-type]  # any engine's account
     for _ in range(2):
         await phone.log_in()
-        await phone.tell(phone.shown("ann"), phone.shown("bob", nickname="\0鲍勃\ue000"), phone.room("room", "ann"))
+        await phone.identify(phone.shown("ann"), phone.shown("bob", nickname="\0鲍勃\ue000"), phone.room("room", "ann"))
         await account.save_contacts(phone.own_id, [phone.shown("ann"), phone.shown("bob")], [phone.id("bob")])
     await phone.note_real_id("ann", "wxid_ann")
     ann = (await account.identities.find(IdentityQuery(contact_id=phone.id("ann"))))[0]

@@ -47,7 +47,7 @@ class Phone:
         listed = tuple(Member(id=self.id(each), nickname=each) for each in members)
         return self.shown(name, kind="chatroom", members=listed, avatar=0, region="", **changes)
 
-    async def tell(self, *contacts: Contact, complete: bool = True, at: float = NOW) -> dict[ContactId, Identified]:
+    async def identify(self, *contacts: Contact, complete: bool = True, at: float = NOW) -> dict[ContactId, Identified]:
         found = await self.account.identities.identify(self.own_id, contacts, complete=complete, time=at)
         return {each.contact_id: each for each in found}
 
@@ -71,7 +71,7 @@ class Phone:
 async def logged_in_twice(phone: Phone) -> Phone:
     """Return a phone in its second login, with the same contacts except Bob."""
     await phone.log_in(NOW - DAY)
-    await phone.tell(*map(phone.shown, ("ann", "bob", "cid")), FILEHELPER, at=NOW - DAY)
+    await phone.identify(*map(phone.shown, ("ann", "bob", "cid")), FILEHELPER, at=NOW - DAY)
     await phone.log_in()
-    await phone.tell(*map(phone.shown, ("ann", "cid")), FILEHELPER)
+    await phone.identify(*map(phone.shown, ("ann", "cid")), FILEHELPER)
     return phone

@@ -423,7 +423,7 @@ def test_the_same_holds_on_a_server(steps: list[tuple[str, int]]) -> None:
 
 async def test_a_revived_dead_letter_notifies_its_consumer_although_nothing_arrives(account: AccountJournal) -> None:
     notified = asyncio.Event()
-    consumer = await account.consumer("bot", tell=notified.set)
+    consumer = await account.consumer("bot", on_revived=notified.set)
     await account.ingest(arrival(*messages(1, 1)))
     await consumer.take()
     await consumer.give_up(1, "KeyError")

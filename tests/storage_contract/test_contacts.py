@@ -36,7 +36,7 @@ async def test_every_contact_is_found_by_id_and_by_name(contacts: Contacts) -> N
     assert contacts.get("@unknown") is None
     assert contacts.has_member("@@room", "@ben")
     contacts.pack()
-    assert contacts.unkept() == []
+    assert contacts.unstored() == []
 
 
 async def test_an_earlier_name_finds_no_contact(account: AccountJournal) -> None:
@@ -52,7 +52,7 @@ async def test_a_change_replaces_the_stored_contact(contacts: Contacts, account:
     changed = contacts.change("@ann", remark="Chief")
     contacts.remove("@ben")
 
-    assert contacts.unkept() == [changed]
+    assert contacts.unstored() == [changed]
     assert (contacts.resolve("Chief"), contacts.called("Ben"), len(contacts)) == (changed, [], 3)
     contacts.rest_on(await account.roster(OWN))
     assert (contacts.get("@ann"), contacts.get("@ben")) == (changed, None)

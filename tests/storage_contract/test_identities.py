@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 async def test_identities_are_found_by_any_of_their_names(relogin: Phone) -> None:
-    await relogin.tell(relogin.shown("ann", remark="Annie"), complete=False)
-    await relogin.tell(relogin.room("room", "ann", "cid", nickname=""), complete=False)
+    await relogin.identify(relogin.shown("ann", remark="Annie"), complete=False)
+    await relogin.identify(relogin.room("room", "ann", "cid", nickname=""), complete=False)
     assert [each.kind for each in await relogin.account.identities.find(IdentityQuery(name="ann, cid"))] == ["chatroom"]
     for name in ("ann", "Annie"):
         assert [await relogin.number("ann")] == [
@@ -39,22 +39,22 @@ class TestRealIds:
         assert await relogin.note_real_id("ann", "wxid_ann") is None
         await relogin.log_in()
         await relogin.note_real_id("ann", "wxid_ann")
-        found = await relogin.tell(relogin.shown("ann", nickname="Queen", avatar=5))
+        found = await relogin.identify(relogin.shown("ann", nickname="Queen", avatar=5))
         assert ("certain", number) == (found[relogin.id("ann")].by, found[relogin.id("ann")].number)
 
     async def test_a_waiting_chatroom_is_recognised_by_a_permanent_id_later(self, relogin: Phone) -> None:
-        await relogin.tell(relogin.room("room", "ann", "cid"), complete=False)
+        await relogin.identify(relogin.room("room", "ann", "cid"), complete=False)
         await relogin.note_real_id("room", "1@chatroom")
         await relogin.log_in()
         everybody = [*map(relogin.shown, ("ann", "cid")), relogin.room("room")]
-        assert (await relogin.tell(*everybody))[relogin.id("room")].by == "waiting"
+        assert (await relogin.identify(*everybody))[relogin.id("room")].by == "waiting"
         await relogin.note_real_id("room", "1@chatroom")
-        assert (await relogin.tell(*everybody))[relogin.id("room")].number == await relogin.number("room", login=2)
+        assert (await relogin.identify(*everybody))[relogin.id("room")].number == await relogin.number("room", login=2)
 
     async def test_a_permanent_id_merges_a_new_identity_with_the_known_one(self, relogin: Phone) -> None:
         bob = await relogin.number("bob", login=1)
         await relogin.note_real_id("bob", "wxid_bob", login=1)
-        new = (await relogin.tell(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")].number
+        new = (await relogin.identify(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")].number
         found = await relogin.note_real_id("bob", "wxid_bob")
         assert found == Identified(contact_id=relogin.id("bob"), number=bob, by="certain", candidates=(new,))
         assert (await relogin.identity(new)).number == bob
@@ -63,7 +63,7 @@ class TestRealIds:
         ann = await relogin.number("ann")
         await relogin.note_real_id("ann", "wxid_ann", login=1)
         await relogin.log_in()
-        await relogin.tell(relogin.shown("ann"))
+        await relogin.identify(relogin.shown("ann"))
         found = await relogin.note_real_id("ann", "wxid_other")
         assert found is not None
         assert found.number not in {0, ann}
@@ -81,7 +81,7 @@ class TestRealIds:
 class TestByHand:
     async def ambiguous(self, phone: Phone) -> tuple[int, int]:
         """Return the number of Bob, and the number of a contact that may be Bob."""
-        found = await phone.tell(phone.shown("bob", avatar=0), complete=False)
+        found = await phone.identify(phone.shown("bob", avatar=0), complete=False)
         return await phone.number("bob", login=1), found[phone.id("bob")].number
 
     async def test_merged_identities_stay_one_in_later_logins(self, relogin: Phone) -> None:
@@ -105,7 +105,7 @@ class TestByHand:
     async def test_all_numbers_of_a_chain_of_merges_lead_to_the_last(self, relogin: Phone) -> None:
         bob, new = await self.ambiguous(relogin)
         await relogin.log_in()
-        await relogin.tell(relogin.shown("zoe"))
+        await relogin.identify(relogin.shown("zoe"))
         zoe = await relogin.number("zoe")
         await relogin.account.identities.merge(bob, new)
         await relogin.account.identities.merge(zoe, bob)
@@ -123,7 +123,7 @@ class TestByHand:
                 await relogin.account.identities.merge(one, other)
 
     async def test_a_person_cannot_be_merged_with_a_chatroom(self, relogin: Phone) -> None:
-        await relogin.tell(relogin.room("room", "ann", "cid"), complete=False)
+        await relogin.identify(relogin.room("room", "ann", "cid"), complete=False)
         with pytest.raises(InvalidRequest):
             await relogin.account.identities.merge(await relogin.number("bob", login=1), await relogin.number("room"))
 
@@ -142,7 +142,7 @@ class TestByHand:
         assert (other.contact_id, (await relogin.identity(ann)).contact_id) == (relogin.id("ann"), "")
         assert other.number not in {0, ann}
         await relogin.note_real_id("ann", "wxid_ann")
-        assert await relogin.tell(relogin.shown("ann"), complete=False) == {}
+        assert await relogin.identify(relogin.shown("ann"), complete=False) == {}
         assert await relogin.number("ann") == other.number
         (link,) = await relogin.account.identities.links(other.number)
         assert (link.by, link.candidates) == ("hand", (ann,))
@@ -216,17 +216,17 @@ class TestIdentify:
 
     async def test_a_contact_that_is_matched_twice_at_once_gets_one_number(self, relogin: Phone) -> None:
         newcomers = [relogin.shown(f"new {number}") for number in range(20)]
-        found = await asyncio.gather(*(relogin.tell(*newcomers, complete=False) for _ in range(5)))
+        found = await asyncio.gather(*(relogin.identify(*newcomers, complete=False) for _ in range(5)))
         assert {each.id for each in newcomers} == {each for some in found for each in some}
         assert sum(map(len, found)) == len(newcomers)
 
     async def test_a_linked_contact_keeps_its_number_under_any_name(self, relogin: Phone) -> None:
         number = await relogin.number("ann")
         changed = relogin.shown("ann", nickname="Queen of Hearts", avatar=7, region="北京 海淀")
-        assert await relogin.tell(changed, relogin.shown("cid"), FILEHELPER) == {}
+        assert await relogin.identify(changed, relogin.shown("cid"), FILEHELPER) == {}
         assert (await relogin.identity(number)).name == "Queen of Hearts"
         await relogin.log_in()
-        found = await relogin.tell(
+        found = await relogin.identify(
             relogin.shown("ann", nickname="Queen of Hearts", avatar=7, region="北京 海淀", remark="Annie"),
             relogin.shown("ann2", nickname="ann"),
         )
@@ -234,18 +234,18 @@ class TestIdentify:
 
     async def test_a_new_contact_with_a_known_name_gets_its_own_number(self, relogin: Phone) -> None:
         bob = await relogin.number("bob", login=1)
-        found = await relogin.tell(relogin.shown("bob", avatar=699_999_999, region="上海"), complete=False)
+        found = await relogin.identify(relogin.shown("bob", avatar=699_999_999, region="上海"), complete=False)
         assert found[relogin.id("bob")].number not in {0, bob}
 
     async def test_a_contact_like_one_of_the_same_login_gets_another_identity(self, relogin: Phone) -> None:
         twin = relogin.shown("ann", id=relogin.id("twin"), remark="Annie")
-        await relogin.tell(relogin.shown("ann", remark="Annie"), complete=False)
-        found = await relogin.tell(twin, complete=False)
+        await relogin.identify(relogin.shown("ann", remark="Annie"), complete=False)
+        found = await relogin.identify(twin, complete=False)
         assert (found[twin.id].by, found[twin.id].number == await relogin.number("ann")) == ("seen", False)
 
     async def test_an_ambiguous_contact_gets_a_new_identity_with_candidates(self, relogin: Phone) -> None:
         bob = await relogin.number("bob", login=1)
-        found = (await relogin.tell(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")]
+        found = (await relogin.identify(relogin.shown("bob", avatar=0), complete=False))[relogin.id("bob")]
         assert (found.by, found.candidates) == ("ambiguous", (bob,))
         (link,) = await relogin.account.identities.links(found.number)
         assert (link.by, link.candidates) == ("ambiguous", (bob,))
@@ -253,32 +253,32 @@ class TestIdentify:
     async def test_uncertain_contacts_wait_for_the_complete_list(self, relogin: Phone) -> None:
         number = await relogin.number("ann")
         await relogin.log_in()
-        first = await relogin.tell(relogin.shown("ann", avatar=0), complete=False)
+        first = await relogin.identify(relogin.shown("ann", avatar=0), complete=False)
         assert [("waiting", 0, (number,))] == [(each.by, each.number, each.candidates) for each in first.values()]
         assert await find_identity_of(relogin.account.identities, relogin.id("ann")) is None
         namesake, herself = (
             relogin.shown("ann", avatar=0),
             relogin.shown("ann-too", nickname="ann", avatar=relogin.shown("ann").avatar),
         )
-        found = await relogin.tell(namesake, herself)
+        found = await relogin.identify(namesake, herself)
         assert found[herself.id].number == number
         assert found[namesake.id].number not in {0, number}
 
     async def test_a_chatroom_waits_until_its_members_are_known(self, phone: Phone) -> None:
         await phone.log_in()
         people = ("ann", "bob", "cid", "dan")
-        await phone.tell(*map(phone.shown, people), phone.room("room", *people))
+        await phone.identify(*map(phone.shown, people), phone.room("room", *people))
         await phone.log_in()
         number = await phone.number("room", login=1)
-        found = await phone.tell(*map(phone.shown, people), phone.room("room"))
+        found = await phone.identify(*map(phone.shown, people), phone.room("room"))
         assert (found[phone.id("room")].by, found[phone.id("room")].candidates) == ("waiting", (number,))
-        found = await phone.tell(phone.room("room", *people), complete=False)
+        found = await phone.identify(phone.room("room", *people), complete=False)
         assert (found[phone.id("room")].by, found[phone.id("room")].number) == ("matched", number)
 
     async def test_a_chatroom_is_recognised_by_members_under_changed_names(self, phone: Phone) -> None:
         await phone.log_in()
         people = [phone.shown(name, remark=f"{name} remarked") for name in ("ann", "bob", "cid", "dan")]
-        await phone.tell(*people, phone.room("room", "ann", "bob", "cid", "dan"))
+        await phone.identify(*people, phone.room("room", "ann", "bob", "cid", "dan"))
         await phone.log_in()
         people = [
             phone.shown(name, remark=f"{name} remarked", nickname=f"{name} renamed")
@@ -286,7 +286,7 @@ class TestIdentify:
         ]
         room = phone.room("room", nickname="another name")
         members = tuple(Member(id=each.id, nickname=each.nickname) for each in people)
-        found = await phone.tell(*people, Contact(id=room.id, nickname="room", kind="chatroom", members=members))
+        found = await phone.identify(*people, Contact(id=room.id, nickname="room", kind="chatroom", members=members))
         assert found[room.id].number == await phone.number("room", login=1)
 
     async def test_an_id_that_never_changes_keeps_its_number(self, relogin: Phone) -> None:
@@ -305,13 +305,15 @@ class TestIdentify:
         numbers = set()
         for _ in range(2):
             await phone.log_in()
-            (found,) = (await phone.tell(Contact(id=phone.own_id, nickname=f"me {phone.login}", kind="self"))).values()
+            (found,) = (
+                await phone.identify(Contact(id=phone.own_id, nickname=f"me {phone.login}", kind="self"))
+            ).values()
             numbers.add(found.number)
         assert len(numbers) == 1
 
     async def test_strangers_get_no_identity(self, phone: Phone) -> None:
         await phone.log_in()
-        assert await phone.tell(phone.shown("eve", kind="stranger")) == {}
+        assert await phone.identify(phone.shown("eve", kind="stranger")) == {}
 
     async def test_a_login_without_contacts_removes_no_contact_ids(self, relogin: Phone, journal: Journal) -> None:
         # File Transfer Helper has a login of its own, beside the one that has the contacts.
@@ -326,12 +328,12 @@ class TestIdentify:
 
     async def test_an_unknown_login_is_an_error(self, phone: Phone) -> None:
         with pytest.raises(StorageError):
-            await phone.tell(FILEHELPER)
+            await phone.identify(FILEHELPER)
 
     async def test_identities_of_two_accounts_are_separate(self, relogin: Phone, journal: Journal) -> None:
         other = Phone(journal.account(2))
         await other.log_in()
-        found = await other.tell(other.shown("ann"), FILEHELPER)
+        found = await other.identify(other.shown("ann"), FILEHELPER)
         assert [each.by for each in found.values()] == ["seen", "certain"]
         assert await contact_ids_of(other.account.identities, found[other.id("ann")].number) == [other.id("ann")]
         assert len(await relogin.account.identities.find(IdentityQuery())) == 4

@@ -141,7 +141,7 @@ async def test_dead_letters_are_read_and_revived_while_another_process_has_the_c
     account, part = [await known(each) for each in two]
     await account.ingest(arrival(*messages(1, 2)))
     notified = asyncio.Event()
-    held = await account.consumer("bot", tell=notified.set)
+    held = await account.consumer("bot", on_revived=notified.set)
     assert numbers(await held.take()) == [1, 2]
     await held.failed(1, "ValueError at bot.py:1")
     await held.give_up(1, "ValueError at bot.py:1")

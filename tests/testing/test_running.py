@@ -35,7 +35,7 @@ def test_the_metrics_of_a_bot_can_be_read(sandbox: Sandbox, friend: PhoneUser) -
                 "webwxstatusnotify",
                 "webwxsendmsg",
             ]
-            assert (bot.counts.failed, running.events_in_hand, running.complaints) == (0, 0, [])
+            assert (bot.counts.failed, running.unfinished_events, running.warnings) == (0, 0, [])
             assert 0 < bot.counts.delivered < 3  # Each run counts from zero.
         assert not running.is_alive
     assert logging.getLogger("webwx").handlers == []
@@ -54,7 +54,7 @@ def test_a_handler_that_sleeps_does_not_block_the_test(sandbox: Sandbox, friend:
         friend.say("good night")
         running.settle()
         assert has_begun.is_set()
-        assert running.events_in_hand == 1
+        assert running.unfinished_events == 1
 
 
 def test_the_test_waits_for_a_plain_function_that_works(sandbox: Sandbox, friend: PhoneUser) -> None:
@@ -67,7 +67,7 @@ def test_the_test_waits_for_a_plain_function_that_works(sandbox: Sandbox, friend
     with sandbox.running(bot) as running:
         friend.say("a hard question")
         running.settle()
-        assert running.events_in_hand == 0
+        assert running.unfinished_events == 0
 
 
 def test_a_plain_function_that_sleeps_does_not_block_the_test(sandbox: Sandbox, friend: PhoneUser) -> None:

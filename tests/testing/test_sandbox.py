@@ -169,7 +169,7 @@ def test_an_error_in_a_scenario_fails_the_test(webwx_world: World) -> None:
     def play() -> None:
         with testing.Sandbox(webwx_world) as sandbox:
             sandbox.play(friends)
-            assert "not a reaction to a message" in sandbox.excuses()
+            assert "not a reaction to a message" in sandbox.explanation()
 
     with pytest.raises(AssertionError, match="The scenario has an error"):
         play()

@@ -15,7 +15,7 @@ import pytest
 
 from webwx.errors import LocalStateError, NoSuchFile
 from webwx.protocol.http import Read
-from webwx.transport.file_chunks import FileChunks, Look, is_settled, look_at
+from webwx.transport.file_chunks import FileChunks, FileStamp, is_settled, stamp_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,9 +166,9 @@ def test_a_file_that_has_just_changed_is_compared_by_content(path: Path, ago: fl
     assert is_settled((*look_of(path)[:4], changed)) is is_sure
 
 
-def look_of(path: Path) -> Look:
+def look_of(path: Path) -> FileStamp:
     with path.open("rb") as file:
-        return look_at(file)
+        return stamp_of(file)
 
 
 async def test_a_file_that_became_shorter_ends_early(path: Path) -> None:

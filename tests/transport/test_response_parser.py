@@ -49,7 +49,7 @@ def test_a_repeated_head_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None
         answers.feed(answer(body, "A: b", status="404 Not Found"))
         assert (answers.is_whole, answers.is_last, answers.status, answers.size) == (True, False, 404, 5)
         assert answers.headers == (("Content-Length", "5"), ("A", "b"))
-        assert answers.hand_out().body == body
+        assert answers.take_response().body == body
     assert len(given) == 1
 
 
@@ -71,7 +71,7 @@ def test_every_different_head_is_parsed(monkeypatch: pytest.MonkeyPatch, other: 
         answers.feed(said)
         assert answers.is_whole
     assert len(given) == 2
-    assert answers.hand_out().body == other.partition(b"\r\n\r\n")[2]
+    assert answers.take_response().body == other.partition(b"\r\n\r\n")[2]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_only_a_head_that_is_followed_by_a_body_alone_is_cached(monkeypatch: pyt
     for _ in range(2):
         answers.expect(1000)
         answers.feed(said)
-        assert answers.hand_out().body == b"hello"
+        assert answers.take_response().body == b"hello"
     assert len(given) == 2
 
 
@@ -104,11 +104,11 @@ def test_a_response_with_a_cached_head_may_arrive_in_pieces() -> None:
         assert not answers.is_whole
         answers.feed(said[cut:])
         assert answers.is_whole
-        assert answers.hand_out().body == b"hello"
+        assert answers.take_response().body == b"hello"
     taken: list[bytes] = []
     answers.expect(1000, taken.append)
     answers.feed(said)
-    assert (answers.is_whole, taken, answers.hand_out().body) == (True, [b"hello"], b"")
+    assert (answers.is_whole, taken, answers.take_response().body) == (True, [b"hello"], b"")
 
 
 def test_bytes_after_a_response_with_a_cached_head_make_the_connection_unusable() -> None:
@@ -116,7 +116,7 @@ def test_bytes_after_a_response_with_a_cached_head_make_the_connection_unusable(
     for more in (b"", b"", said):
         answers.expect(1000)
         answers.feed(said + more)
-        assert (answers.is_whole, answers.hand_out().body) == (True, b"hello")
+        assert (answers.is_whole, answers.take_response().body) == (True, b"hello")
     assert answers.is_last
 
 
@@ -147,7 +147,7 @@ def test_a_body_is_returned_once_and_then_not_referenced() -> None:
     answers.expect(5)
     for piece in (answer(b"hello")[:-2], b"lo"):
         answers.feed(piece)
-    assert (answers.hand_out().body, answers.hand_out().body) == (b"hello", b"")
+    assert (answers.take_response().body, answers.take_response().body) == (b"hello", b"")
 
 
 def test_a_body_beyond_the_limit_is_refused() -> None:

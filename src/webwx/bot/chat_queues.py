@@ -203,7 +203,7 @@ class ChatQueues:
         self._scheduler.schedule("sweep", self._sweep, _SWEEP_EVERY)
         try:
             try:
-                await self._hand_out()
+                await self._enqueue_all()
             finally:
                 if self._task_error is None:
                     await self._drain()
@@ -218,7 +218,7 @@ class ChatQueues:
 
     # -- taking entries ------------------------------------------------------------------------------------------------
 
-    async def _hand_out(self) -> None:
+    async def _enqueue_all(self) -> None:
         while True:
             while (room := self._room()) <= 0 or self.counts.deferred >= MAX_DEFERRED:
                 await self._wait_for_change()

@@ -19,7 +19,7 @@ from click.shell_completion import CompletionItem
 
 from webwx.cli.exits import CommandFailed, explain
 from webwx.cli.options import with_common_options
-from webwx.cli.output import OutputClosed, tell_document, tell_failure
+from webwx.cli.output import OutputClosed, print_document, print_failure
 from webwx.outcomes import MEANING, Exit
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
@@ -185,14 +185,14 @@ def run_command(arguments: list[str]) -> int:
         # The parser stops at a mistake and may not have read --json yet, so it is looked for here.
         if "--json" in takewhile("--".__ne__, arguments):
             fields = {"type": type(error).__name__, "message": sentence, "exit_code": int(exit_code)}
-            tell_document({"error": fields})
+            print_document({"error": fields})
         elif _logs_json(arguments):
             from webwx.cli.logs import NOTICES, log_to_stderr
 
             log_to_stderr(log_format="json")
             NOTICES.error("%s", sentence, extra={"exit_code": int(exit_code), "type": type(error).__name__})
         else:
-            tell_failure(sentence)
+            print_failure(sentence)
         return exit_code
     return code or Exit.DONE
 

@@ -68,11 +68,11 @@ async def history(
     listen' is running.
     """
     async with session.reading() as client:
-        said = await client.history(
+        items = await client.history(
             whom(chat) if chat else None, limit=limit, before=before, since=since or 0, until=until or 0
         )
-        await _print(session, client, said, is_full=is_full)
-    if not said:
+        await _print(session, client, items, is_full=is_full)
+    if not items:
         session.output.remark("The journal has no message; 'webwx listen' receives messages.")
 
 
@@ -100,9 +100,9 @@ async def search(session: Session, words: tuple[str, ...], chat: str | None, lim
         session.output.remark("No message found.")
 
 
-async def _print(session: Session, client: AsyncClient, said: list[Event | Outgoing], *, is_full: bool) -> None:
-    people = await client.find_people({each for thing in said for each in people_in(thing)})
-    for thing in said:
+async def _print(session: Session, client: AsyncClient, items: list[Event | Outgoing], *, is_full: bool) -> None:
+    people = await client.find_people({each for thing in items for each in people_in(thing)})
+    for thing in items:
         session.output.line(_lines(thing, people, is_full=is_full), thing)
 
 

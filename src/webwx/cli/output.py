@@ -119,7 +119,7 @@ def takes_colors(stream: TextIO | None, environment: Mapping[str, str] = os.envi
     return is_terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
-def tell_failure(sentence: str, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
+def print_failure(sentence: str, stream: TextIO | None = None, environment: Mapping[str, str] = os.environ) -> None:
     """Print the one sentence of a failed command, on a terminal with a red beginning unless NO_COLOR is set."""
     stream = stream or sys.stderr
     if stream is None:
@@ -128,7 +128,7 @@ def tell_failure(sentence: str, stream: TextIO | None = None, environment: Mappi
     print(f"{mark} {printable(sentence)}", file=stream)
 
 
-def tell_document(value: object) -> None:
+def print_document(value: object) -> None:
     """Print a value as JSON on stderr: the failure of a command with `--json`."""
     _write(sys.stderr, printable_json(value))
 

@@ -88,12 +88,12 @@ def _describe_message(message: dict[str, Any]) -> str:
     at = time.strftime("%H:%M", time.localtime(message["time"]))
     if message["kind"] == "system":
         return f"  {at}  {message['text']}"
-    said = message["text"]
+    text = message["text"]
     if message["kind"] != "text":
         kind = _SHOWN.get(message["kind"], message["kind"].replace("_", " "))
         size = f", {message['size']:,} bytes" if message["size"] else ""
-        said = f"[{kind}{size}] {said}".rstrip()
-    return f"  {at}  {message['from']}: {said}"
+        text = f"[{kind}{size}] {text}".rstrip()
+    return f"  {at}  {message['from']}: {text}"
 
 
 _SHOWN = {"image": "picture"}

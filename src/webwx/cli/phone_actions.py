@@ -34,7 +34,7 @@ def _make(action: Action) -> click.Command:
         answer = {name: value for name, value in answer.items() if value != ""}  # a message without a file has no md5
         facts = {name: typed[fact] if isinstance(fact, str) else fact for name, fact in action.facts.items()}
         words = {name: ", ".join(value) if isinstance(value, tuple) else value for name, value in typed.items()}
-        session.output.result(action.said(**words | answer), **facts | answer)
+        session.output.result(action.sentence(**words | answer), **facts | answer)
 
     act.__doc__ = action.help
     has_free_text = any((each.meta.extra or {}).get("is_free_text") for each in action.parameters)

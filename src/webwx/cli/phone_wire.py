@@ -78,9 +78,9 @@ def _describe_end(exchange: Mapping[str, Any]) -> str:
 
 def _describe_all(exchange: Mapping[str, Any]) -> list[str]:
     lines = [_describe(exchange), "", f"{exchange['method']} {exchange['address']}"]
-    for said in ("request", "answer"):
-        lines += [f"{name}: {value}" for name, value in exchange[f"{said}_headers"]]
-        body = exchange[f"{said}_body"]
+    for side in ("request", "answer"):
+        lines += [f"{name}: {value}" for name, value in exchange[f"{side}_headers"]]
+        body = exchange[f"{side}_body"]
         lines += ["", *([*body.replace("\r\n", "\n").split("\n"), ""] if body else [""])]
     while not lines[-1]:
         del lines[-1]

@@ -131,7 +131,7 @@ class Postbox:
         (number, event) = delivered.entry.number, delivered.event
         if isinstance(event, _MEDIA) and not await self._client.was_sent_here(event):
             if wanted not in {None, event.chat}:
-                self._tell(event, "it came in another chat and is passed over.")
+                self._report(event, "it came in another chat and is passed over.")
             elif not await self._is_saved(number, event):
                 return
         self._subscription.ack(number)
@@ -169,9 +169,9 @@ class Postbox:
 
     def _failed(self, event: Event, error: WxError, then: str) -> None:
         self.failure = error
-        self._tell(event, f"{error} {then}")
+        self._report(event, f"{error} {then}")
 
-    def _tell(self, event: Event, why: str) -> None:
+    def _report(self, event: Event, why: str) -> None:
         text = f"{describe(event, self._client.contacts)}: {why}"
         self._session.output.tell(text, logged=f"event {event.number}: {why}")
 

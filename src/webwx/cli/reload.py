@@ -63,13 +63,13 @@ async def supervise(output: Output, arguments: list[str], folders: list[Path]) -
 async def _until_changed(output: Output, child: Child, before: State, folders: list[Path]) -> set[str]:
     """Wait until Python files have changed and parse; return their names."""
     last = reported = before
-    is_end_told = False
+    is_end_reported = False
     while True:
         begun = time.monotonic()
         now = look(folders)
         await asyncio.sleep(max(PAUSE, SHARE * (time.monotonic() - begun)))
-        if child.poll() is not None and not is_end_told:
-            is_end_told = True
+        if child.poll() is not None and not is_end_reported:
+            is_end_reported = True
             output.tell(f"Ended with exit code {child.returncode}; change a file to restart it.")
         # A file may still be being written, so it counts once it is the same in two polls.
         if now == last and now not in (before, reported):

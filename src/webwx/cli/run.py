@@ -118,17 +118,17 @@ def run(
     for bot in bots:
         bot.debug = bot.debug or is_debugging
         if notice:
-            bot.on_logged_out(_teller(bot, notice, session))
+            bot.on_logged_out(_logout_command(bot, notice, session))
     return _serve(session, bots, address)
 
 
 def as_environment(given: Given) -> dict[str, str]:
     """Return the options as environment variables."""
-    said = {
+    variables = {
         "SERVER": given.server, "HOST": given.host, "ACCOUNT": given.account, "PROXY": given.proxy,
         "STORAGE": given.storage,
     }  # fmt: skip
-    return {f"WEBWX_{name}": value for name, value in said.items() if value}
+    return {f"WEBWX_{name}": value for name, value in variables.items() if value}
 
 
 async def _nothing() -> None:
@@ -279,7 +279,7 @@ def _as_command(text: str | None) -> list[str]:
     return words
 
 
-def _teller(bot: Bot, words: list[str], session: Session) -> Callable[[LoggedOut], None]:
+def _logout_command(bot: Bot, words: list[str], session: Session) -> Callable[[LoggedOut], None]:
     def tell(end: LoggedOut) -> None:
         variables = {"WEBWX_REASON": end.reason, "WEBWX_ACCOUNT": bot.settings().account}
         try:

@@ -72,7 +72,7 @@ def read_state(path: Path, change: Callable[[Options], Options], seed: int | Non
 
 
 @asynccontextmanager
-async def kept(world: World, path: Path, tell: Callable[[str], object]) -> AsyncIterator[None]:
+async def kept(world: World, path: Path, report: Callable[[str], object]) -> AsyncIterator[None]:
     """
     Save a world soon after each change, and at the end.
 
@@ -80,7 +80,7 @@ async def kept(world: World, path: Path, tell: Callable[[str], object]) -> Async
         StorageError: The first or the last save failed; other failures are reported and retried.
     """
     write_private(path, save(world))
-    saving = asyncio.create_task(_save_changes(world, path, tell))
+    saving = asyncio.create_task(_save_changes(world, path, report))
     try:
         yield
     finally:
@@ -90,7 +90,7 @@ async def kept(world: World, path: Path, tell: Callable[[str], object]) -> Async
             await saving
 
 
-async def _save_changes(world: World, path: Path, tell: Callable[[str], object]) -> None:
+async def _save_changes(world: World, path: Path, report: Callable[[str], object]) -> None:
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
     def note(*_: object) -> None:
@@ -111,5 +111,5 @@ async def _save_changes(world: World, path: Path, tell: Callable[[str], object])
                 write_private(path, content)
                 written = content
         except StorageError as error:
-            tell(str(error))
+            report(str(error))
         pause = max(PAUSE, SHARE * (time.monotonic() - begun))

@@ -119,8 +119,8 @@ class Session:
             store=storage.login(settings.login_name),
             journal=journal,
             keep=None if journal is None else keep,
-            rate_limit=_with_patience(settings.effective_rate_limit),
-            on_wait=self._tell_wait,
+            rate_limit=_with_max_wait(settings.effective_rate_limit),
+            on_wait=self._report_wait,
             on_state=self._report_state,
         )
 
@@ -140,7 +140,7 @@ class Session:
         if sys.stderr is not None and sys.stderr.isatty():
             self.output.remark(text)
 
-    def _tell_wait(self, seconds: float, reason: WaitReason) -> None:
+    def _report_wait(self, seconds: float, reason: WaitReason) -> None:
         if seconds > _UNNOTICED:
             self.output.tell(f"Waiting {seconds:.0f} s: {_WAIT_REASONS[reason]}.")
 
@@ -299,7 +299,7 @@ async def _read_accounts(stack: AsyncExitStack, journal: J) -> J:
     return journal
 
 
-def _with_patience(rate_limit: RateLimit | None) -> RateLimit | None:
+def _with_max_wait(rate_limit: RateLimit | None) -> RateLimit | None:
     if rate_limit is None or rate_limit.patience is not None:
         return rate_limit
     return msgspec.structs.replace(rate_limit, patience=_RATE_LIMIT_PATIENCE)

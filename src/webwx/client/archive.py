@@ -93,7 +93,7 @@ class MediaArchive:
         self._room = asyncio.Semaphore(_WAITING)
         self._under_way: set[int] = set()
         """Numbers of the messages whose media are being fetched, except those that wait for the network or the disk."""
-        self._looks_begun = self._looks_in_vain = 0
+        self._checks_begun = self._failed_checks = 0
         """Number of reads of the journal, and number of the last read that found no entry."""
         self._has_progress = asyncio.Condition()
         self._unclear: set[str] = set()
@@ -118,17 +118,17 @@ class MediaArchive:
             _log.warning("The media archive cannot start: %s", error)
             return
         self._work = asyncio.get_running_loop().create_task(self._go_through(consumer))
-        self._work.add_done_callback(_tell_of_mistake)
+        self._work.add_done_callback(_log_failure)
 
     async def caught_up(self) -> None:
         """Return once all received media are archived or given up, except those that wait for network or disk."""
-        look = self._looks_begun + 1
+        look = self._checks_begun + 1
         self._storage.notify()
         async with self._has_progress:
             await self._has_progress.wait_for(
                 lambda: (
                     not self.is_at_work
-                    or (not self._under_way and (self._looks_in_vain >= look or self._room.locked()))
+                    or (not self._under_way and (self._failed_checks >= look or self._room.locked()))
                 )
             )
 
@@ -149,7 +149,7 @@ class MediaArchive:
             async with asyncio.TaskGroup() as downloads:
                 while True:
                     news = self._storage.news  # read first: the next round finds what is stored meanwhile
-                    self._looks_begun += 1
+                    self._checks_begun += 1
                     entries = await retry(lambda: consumer.take(_LOOKED_AT), StorageError)
                     for entry in entries:
                         message = self._wanted(entry)
@@ -162,7 +162,7 @@ class MediaArchive:
                     if entries:
                         await asyncio.sleep(0)
                     else:
-                        self._looks_in_vain = self._looks_begun
+                        self._failed_checks = self._checks_begun
                         await self._note_progress()
                         await news.wait()
         except* (LoggedOut, NotLoggedIn):
@@ -278,7 +278,7 @@ def _passes(error: WxError) -> bool:
     return is_here or isinstance(error, (ConnectFailed, TlsError, RateLimited))
 
 
-def _tell_of_mistake(work: asyncio.Task[None]) -> None:
+def _log_failure(work: asyncio.Task[None]) -> None:
     """Log the kind of an unexpected error; the readers of events continue."""
     error = None if work.cancelled() else work.exception()
     if error is not None:

@@ -67,7 +67,7 @@ class ContactBook:
         if self._storage.has_journal:
             part, own_id = self._storage.part(), ContactId(self._session.login.user_id)
             if await part.position(own_id) is not None:  # otherwise the start of the sync stores them
-                await part.save_contacts(own_id, self.contacts.unkept() if everybody is None else everybody, gone)
+                await part.save_contacts(own_id, self.contacts.unstored() if everybody is None else everybody, gone)
                 self.contacts.rest_on(await part.roster(own_id))
         await self.save_beside_login()
 

@@ -27,7 +27,7 @@ from webwx.flows.media import Upload
 from webwx.model.text import normalized
 from webwx.protocol.codes import CHUNK_SIZE, MAX_FILE, MAX_IMAGE, MAX_VIDEO
 from webwx.protocol.media import image_type, is_video, is_voice
-from webwx.transport.file_chunks import Look, is_settled, look_at
+from webwx.transport.file_chunks import FileStamp, is_settled, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,19 +47,19 @@ Source = str | os.PathLike[str] | bytes | Stream
 # -- before an upload ------------------------------------------------------------------------------------------------
 
 
-class Poured(msgspec.Struct, frozen=True, kw_only=True):
+class SpooledStream(msgspec.Struct, frozen=True, kw_only=True):
     """A stream, and the private file into which it is copied."""
 
     stream: Stream
     file: BinaryIO
 
 
-AtHand = str | os.PathLike[str] | bytes | Poured
+OpenedSource = str | os.PathLike[str] | bytes | SpooledStream
 """A source that can be read in pieces, and more than once."""
 
 
 @contextlib.contextmanager
-def at_hand(source: Source) -> Iterator[AtHand]:
+def opened_source(source: Source) -> Iterator[OpenedSource]:
     """
     Return a source for `prepare_…`; a stream is copied to a temporary file until the context ends.
 
@@ -76,7 +76,7 @@ def at_hand(source: Source) -> Iterator[AtHand]:
     except OSError as error:
         raise LocalStateError(f"The stream cannot be copied to a temporary file: {error.strerror}.") from None
     try:
-        yield Poured(stream=source, file=file)
+        yield SpooledStream(stream=source, file=file)
     finally:
         # This stops the thread of a cancelled send that still copies; the copy itself reports a full disk.
         with contextlib.suppress(OSError):
@@ -89,14 +89,14 @@ _SENDABLE = {"image/jpeg": "jpg", "image/png": "png", "image/bmp": "bmp"}
 GIF = "image/gif"
 
 
-def prepare_image(source: AtHand, name: str) -> Upload:
+def prepare_image(source: OpenedSource, name: str) -> Upload:
     """
     Check a picture before anything is sent; a GIF is prepared for the sticker call.
 
     Raises:
         NoSuchFile, EmptyFile, TooLarge, NotAPicture: The picture cannot be sent.
     """
-    seen = _look_at(source, "picture", MAX_IMAGE)
+    seen = _inspect(source, "picture", MAX_IMAGE)
     kind = image_type(seen.start)
     if kind == GIF:
         return _sticker(seen, name)
@@ -105,40 +105,40 @@ def prepare_image(source: AtHand, name: str) -> Upload:
     return _upload(seen, name or seen.name or f"picture.{_SENDABLE[kind]}", kind, "pic")
 
 
-def prepare_sticker(source: AtHand, name: str) -> Upload:
+def prepare_sticker(source: OpenedSource, name: str) -> Upload:
     """
     Check a GIF before anything is sent.
 
     Raises:
         NoSuchFile, EmptyFile, TooLarge, NotAPicture: The GIF cannot be sent.
     """
-    seen = _look_at(source, "sticker", MAX_IMAGE)
+    seen = _inspect(source, "sticker", MAX_IMAGE)
     if image_type(seen.start) != GIF:
         raise NotAPicture("A sticker must be a GIF; this is not one.")
     return _sticker(seen, name)
 
 
-def prepare_video(source: AtHand, name: str) -> Upload:
+def prepare_video(source: OpenedSource, name: str) -> Upload:
     """
     Check a video before anything is sent.
 
     Raises:
         NoSuchFile, EmptyFile, TooLarge, InvalidRequest: The video cannot be sent.
     """
-    seen = _look_at(source, "video", MAX_VIDEO)
+    seen = _inspect(source, "video", MAX_VIDEO)
     if not is_video(seen.start):
         raise InvalidRequest("A video must be an mp4; send any other format as a file.")
     return _upload(seen, name or seen.name or "video.mp4", "video/mp4", "video")
 
 
-def prepare_file(source: AtHand, name: str) -> Upload:
+def prepare_file(source: OpenedSource, name: str) -> Upload:
     """
     Check a file before anything is sent.
 
     Raises:
         NoSuchFile, EmptyFile, TooLarge: The file cannot be sent.
     """
-    seen = _look_at(source, "file", MAX_FILE)
+    seen = _inspect(source, "file", MAX_FILE)
     name = name or seen.name or "file"
     return _upload(seen, name, mimetypes.guess_type(name)[0] or "application/octet-stream", "doc")
 
@@ -155,12 +155,12 @@ class _Seen(msgspec.Struct, frozen=True, kw_only=True):
     md5: str
     start: bytes
     modified: float
-    look: Look | None = None
+    stamp: FileStamp | None = None
 
 
-def _look_at(source: AtHand, what: str, limit: int) -> _Seen:
-    if isinstance(source, Poured):
-        return _pour(source, what, limit)
+def _inspect(source: OpenedSource, what: str, limit: int) -> _Seen:
+    if isinstance(source, SpooledStream):
+        return _spool(source, what, limit)
     if isinstance(source, bytes):
         _check_size(len(source), what, limit)
         md5 = _md5(source).hexdigest()
@@ -172,37 +172,37 @@ def _look_at(source: AtHand, what: str, limit: int) -> _Seen:
             raise NoSuchFile(f"{path} is not a file.")
         _check_size(about.st_size, f"{what} {path}", limit)
         with path.open("rb", buffering=0) as file:
-            look = look_at(file)
+            stamp = stamp_of(file)
             start = file.read(64)
             file.seek(0)
             digest = hashlib.file_digest(file, _md5)
             size = file.tell()
-            is_sure = is_settled(look) and look_at(file) == look
+            is_sure = is_settled(stamp) and stamp_of(file) == stamp
     except OSError as error:
         raise NoSuchFile(f"The file {path} cannot be read: {error.strerror}.") from None
     return _Seen(
         source=str(path), name=path.name, size=size, md5=digest.hexdigest(), start=start, modified=about.st_mtime,
-        look=look if is_sure else None,
+        stamp=stamp if is_sure else None,
     )  # fmt: skip
 
 
-def _pour(poured: Poured, what: str, limit: int) -> _Seen:
+def _spool(spooled: SpooledStream, what: str, limit: int) -> _Seen:
     """Copy a stream to its end, or to the first byte beyond the limit."""
     digest, size, start = _md5(), 0, b""
-    for window in _windows(poured.stream, limit + 1, what):
+    for window in _windows(spooled.stream, limit + 1, what):
         size += len(window)
         if size > limit:
             raise TooLarge(f"The {what} has more than the {limit:,} bytes that can be sent.")
         start += window[: 64 - len(start)]
         digest.update(window)
         try:
-            poured.file.write(window)
-            poured.file.flush()
+            spooled.file.write(window)
+            spooled.file.flush()
         except OSError as error:
             raise LocalStateError(f"The stream cannot be copied to a temporary file: {error.strerror}.") from None
     _check_size(size, what, limit)
     return _Seen(
-        source=poured.file, name=_name_of(poured.stream), size=size, md5=digest.hexdigest(), start=start,
+        source=spooled.file, name=_name_of(spooled.stream), size=size, md5=digest.hexdigest(), start=start,
         modified=time.time(),
     )  # fmt: skip
 
@@ -247,7 +247,7 @@ def _upload(seen: _Seen, name: str, content_type: str, kind: str) -> Upload:
         content_type=content_type,
         kind=kind,
         modified=time.strftime("%a %b %d %Y %H:%M:%S GMT+0000 (UTC)", time.gmtime(seen.modified)),
-        look=seen.look,
+        stamp=seen.stamp,
     )
 
 

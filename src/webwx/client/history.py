@@ -65,27 +65,27 @@ class MessageHistory:
         """Return messages, recalls, gaps and sends, the oldest first."""
         part = await self._updates.readable_part()
         chats = await self.chats(part, chat)
-        said: list[tuple[Entry, Event]] = []
+        found: list[tuple[Entry, Event]] = []
         oldest, is_all = before, False
-        while len(said) < limit and not is_all:
+        while len(found) < limit and not is_all:
             query = EntryQuery(chats=chats, before=oldest, since=since, until=until, limit=limit)
             page = (await part.find(query))[::-1]
             made = [(entry, await self.event_of(entry)) for entry in page]
-            said[:0] = [each for each in made if not is_quiet(each[1])]
+            found[:0] = [each for each in made if not is_quiet(each[1])]
             oldest, is_all = (page[0].number if page else None), len(page) < limit
-        is_all = is_all and len(said) <= limit
-        said = said[-limit:]
+        is_all = is_all and len(found) <= limit
+        found = found[-limit:]
         # Sends between the oldest of these events and the event of number `before`.
         end = None if before is None else await find_entry(part, before)
         between = SendQuery(
-            states=_SAID, chats=chats, limit=limit, since=max(since, 0 if is_all else said[0][0].time),
+            states=_SAID, chats=chats, limit=limit, since=max(since, 0 if is_all else found[0][0].time),
             until=until if end is None else min(until or end.time, end.time),
         )  # fmt: skip
         sends = await part.outbox.find(between)
-        came_back = {entry.message_id for entry, _ in said}
+        came_back = {entry.message_id for entry, _ in found}
         messages: list[tuple[float, Event | Outgoing]] = []
         latest = 0
-        for entry, event in said:  # in the order of arrival, even if a message is older than the one before
+        for entry, event in found:  # in the order of arrival, even if a message is older than the one before
             latest = max(latest, entry.time)
             messages.append((latest, event))
         messages += [

@@ -77,7 +77,7 @@ class JournalReader:
             self._is_synced = True
             try:
                 self._consumer = await self._storage.part().consumer(
-                    self.name, tell=self._storage.notify, stays=self._follows, shows=self._shows
+                    self.name, on_revived=self._storage.notify, stays=self._follows, shows=self._shows
                 )
                 await sync.begin_archiving()  # later than this consumer: the first one of a journal gets all entries
             except BaseException:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from webwx.client import files
-from webwx.client.files import AtHand, Source
+from webwx.client.files import OpenedSource, Source
 from webwx.client.identities import To
 from webwx.client.retry import Backoff, retry
 from webwx.client.sender import Make, Way
@@ -116,7 +116,7 @@ class MediaTransfers:
         self,
         to: To,
         kind: str,
-        prepare: Callable[[AtHand, str], Upload],
+        prepare: Callable[[OpenedSource, str], Upload],
         source: Source,
         name: str,
         progress: Progress | None,
@@ -126,7 +126,7 @@ class MediaTransfers:
         if key and (sent := await self._sender.sent_as(key)):
             return sent
         chat = await self._identities.target(to)
-        with files.at_hand(source) as readable:
+        with files.opened_source(source) as readable:
             try:
                 file = await asyncio.to_thread(prepare, readable, name)
             except WxError as error:
@@ -166,7 +166,7 @@ class MediaTransfers:
             send_chunk = media_flows.upload_parallel_chunk if is_parallel else media_flows.upload_chunk
             # No other program can change bytes, or the file to which a stream was copied.
             md5 = file.md5 if isinstance(file.source, str) else ""
-            async with FileChunks(file.size, md5, file.look) as windows:
+            async with FileChunks(file.size, md5, file.stamp) as windows:
                 for chunk in range(file.chunks):
                     passage = await self._persist(send_chunk, file, passage, chunk, windows)
                     if progress is not None and chunk + 1 < file.chunks:
@@ -239,7 +239,7 @@ class MediaTransfers:
         path = await self.archived_path(message)
         if path is not None:
             spool = DownloadSink(file, limit)
-            if await _pour(path, spool, size, progress):
+            if await _write_window(path, spool, size, progress):
                 return spool
         return await self.fetch(self.download_flow(message), file, limit, size, progress)
 
@@ -285,17 +285,17 @@ class MediaTransfers:
         )
 
 
-async def _pour(path: Path, spool: DownloadSink, size: int, progress: Progress | None) -> bool:
+async def _write_window(path: Path, spool: DownloadSink, size: int, progress: Progress | None) -> bool:
     """Copy an archived file to a download; return False if it is missing or was changed."""
     digest, windows = hashlib.sha256(), _windows(path)
 
-    def pour() -> bool:
+    def write_window() -> bool:
         window = next(windows, b"")
         digest.update(window)
         spool.write(window)
         return bool(window)
 
-    while await asyncio.to_thread(pour):
+    while await asyncio.to_thread(write_window):
         if progress is not None:
             progress(spool.size, size)  # here and not in the thread, as for a download
     return digest.hexdigest() == path.name

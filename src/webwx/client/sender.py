@@ -333,8 +333,8 @@ class Sender:
         since = row.created_at - _CLOCKS_DIFFER
         latest = await part.find(EntryQuery(chats=(row.chat,), since=since, limit=_LOOKED_AT))
         for entry in reversed(latest):
-            said = _said(event_from_item(entry.item, entry.own_id))
-            if said == (row.kind, row.text) and entry.message_id not in others:
+            content = _content_of(event_from_item(entry.item, entry.own_id))
+            if content == (row.kind, row.text) and entry.message_id not in others:
                 receipt = Receipt(
                     message_id=entry.message_id, client_id=row.client_id, chat=row.chat, time=float(entry.time)
                 )
@@ -432,7 +432,7 @@ def _ret(error: WxError) -> int:
     return error.ret or 0 if isinstance(error, ApiError) else 0
 
 
-def _said(event: Event) -> tuple[str, str] | None:
+def _content_of(event: Event) -> tuple[str, str] | None:
     """Return the kind and text of an own message as the outbox stores them; None if they do not identify it."""
     match event:
         case TextMessage(is_self=True, text=text):

@@ -148,7 +148,7 @@ class Liveness:
         self.is_restored = self.is_renewed = False
         self._failures = 0
         if self.state is not _ONLINE:
-            self._mend()
+            self._recover()
 
     def polled(self, now: float) -> None:
         """Note that a poll or a fetch succeeded."""
@@ -174,7 +174,7 @@ class Liveness:
     def fetched(self) -> None:
         """Note that a fetch succeeded."""
         self._fetch_failures = 0
-        self._mend()
+        self._recover()
 
     def cannot_store(self, error: WxError | None = None) -> bool:
         """Note that a batch could not be stored; return whether this is a change."""
@@ -187,14 +187,14 @@ class Liveness:
     def stored(self) -> bool:
         """Note that a batch was stored; return whether this is a change."""
         is_news, self._can_store = not self._can_store, True
-        self._mend()
+        self._recover()
         return is_news
 
     def _degrade(self, error: WxError | None) -> None:
         if self.state is LoginState.ONLINE:
             self._enter(LoginState.DEGRADED, error)
 
-    def _mend(self) -> None:
+    def _recover(self) -> None:
         if self.state is LoginState.DEGRADED and self._can_store and self.can_fetch and not self._failures:
             self._enter(LoginState.ONLINE)
 

@@ -196,7 +196,7 @@ _MOST_READ = 20 * _LONGEST_EXCERPT
 
 def masked(words: str) -> str:
     """Return the beginning of the platform's text on one line, without anything that could be a key or an id."""
-    said = " ".join(words.split())[:_MOST_READ]
-    text = "".join(each for each in said if each.isprintable())
+    line = " ".join(words.split())[:_MOST_READ]
+    text = "".join(each for each in line if each.isprintable())
     text = " ".join(_SECRET.sub("***", _ADDRESS.sub(" ", text)).split())
     return text if len(text) <= _LONGEST_EXCERPT else f"{text[: _LONGEST_EXCERPT - 1]}…"

@@ -184,12 +184,12 @@ def exchange_ticket(login: Login, redirect_uri: str, device_id: str, desktop: De
     else:
         raise UnsafeRedirect("The login was redirected too many times.")
     if reply.ret:
-        said = masked(reply.message)
+        reason = masked(reply.message)
         way_round = "; File Transfer Helper (host filehelper) is open to every account"
         raise LoginRefused(
-            f"This login was refused (ret {reply.ret}): {said.rstrip('。. ') or 'no reason given'}"
+            f"This login was refused (ret {reply.ret}): {reason.rstrip('。. ') or 'no reason given'}"
             f"{way_round if reply.ret == Ret.LOGIN_REFUSED else ''}.",
-            endpoint=TICKET.name, ret=reply.ret, message=said,
+            endpoint=TICKET.name, ret=reply.ret, message=reason,
         )  # fmt: skip
     cookies = read_cookie_header("; ".join(text.partition(";")[0] for text in response.header_values("Set-Cookie")))
     sid = reply.wxsid or cookies.get("wxsid", "")
@@ -224,8 +224,8 @@ def _read_ticket(response: Response) -> TicketReply:
         if response.header("Location"):
             raise UnsafeRedirect("The login was redirected to another address; nothing was sent there.") from None
         if b"<html" in response.body.lower():
-            said = _excerpt(response.body)
-            words = f" It says: {said}" if said else ""
+            reason = _excerpt(response.body)
+            words = f" It says: {reason}" if reason else ""
             raise UnexpectedLoginPage(
                 f"webwxnewloginpage: the server sent a web page instead of the ticket.{words}"
             ) from None

@@ -71,7 +71,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     """`pic`, `video` or `doc`: how the platform treats it."""
     modified: str = ""
     """Time of the last change, in a browser's format."""
-    look: tuple[int, int, int, int, int] | None = None
+    stamp: tuple[int, int, int, int, int] | None = None
     """Stat of the file when its digest was computed, if every later change is visible in it; None otherwise."""
 
     def __repr__(self) -> str:

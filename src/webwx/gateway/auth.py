@@ -110,7 +110,7 @@ class FailedKeys:
                 "too-many-requests", "Too many wrong keys came from this address.", retry_after=until - now
             )
 
-    def forgive(self, address: str) -> None:
+    def forget(self, address: str) -> None:
         """Forget the wrong keys of an address, after a valid one."""
         self._failures.pop(address, None)
 
@@ -213,7 +213,7 @@ class Access:
         if header and scheme.lower() == "bearer":
             key = await self._keys.verify(text.strip(), address)
             if key is not None:
-                self._failed.forgive(address)
+                self._failed.forget(address)
                 own = key.requests_per_minute
                 self._rate.take(key.id, self._requests_per_minute() if own is None else own)
                 proof = digest_of(text.strip())

@@ -117,7 +117,7 @@ class LocalGateway:
         account = LocalAccount(
             numbered.number, numbered.name, self._accounts, self._records, self._media,
             KeptFiles(self._home / "gateway-sends" / f"{numbered.number}"), self._clock, self._pages.wake,
-            self._tell_watchers, self._apply_settings,
+            self._notify_watchers, self._apply_settings,
         )  # fmt: skip
         account.label, account.settings = numbered.label, numbered.settings
         self._by_number[account.number] = account
@@ -137,7 +137,7 @@ class LocalGateway:
             if account.name == name:
                 account.note_state(change)
 
-    def _tell_watchers(self, account: LocalAccount) -> None:
+    def _notify_watchers(self, account: LocalAccount) -> None:
         for watcher in self._watchers:
             watcher.put_nowait(account)
 
@@ -166,7 +166,7 @@ class LocalGateway:
         account = self.account(number)
         await self._numbers.change(NumberedAccount(number, account.name, label, account.settings))
         account.label = label
-        self._tell_watchers(account)
+        self._notify_watchers(account)
 
     async def configure_account(self, number: int, settings: AccountSettings) -> None:
         """Store the settings of an account, and apply them at once unless it is logged in or logging in."""
@@ -181,7 +181,7 @@ class LocalGateway:
         await self._numbers.change(NumberedAccount(number, account.name, account.label, settings))
         account.settings = settings
         await self._apply_settings(account)
-        self._tell_watchers(account)
+        self._notify_watchers(account)
 
     async def _apply_settings(self, account: LocalAccount) -> None:
         """Replace the client of an account that has pending settings, unless the account is in use."""

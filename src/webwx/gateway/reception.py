@@ -147,7 +147,7 @@ class Reception:
             return found[0].receiver.refused(first, refusal, self._clock())
         try:
             if receiver is not None:
-                self._failed.forgive(head.address)
+                self._failed.forget(head.address)
             async with self._large if _may_be_large(request) else nullcontext():
                 return await self._receive(candidate, request, receiver, body)
         except Refusal as refusal:

@@ -109,7 +109,7 @@ class Contacts:
         self._roster = roster
         self._known = set()
 
-    def unkept(self) -> list[Contact]:
+    def unstored(self) -> list[Contact]:
         """Return the contacts whose present state the journal may not have."""
         if not self._roster.is_kept:
             return list(self)
@@ -145,8 +145,8 @@ class Contacts:
         changed, ids = dict(self._changed), self._roster.ids
         new = sum(contact is not None and each not in ids for each, contact in changed.items())
         gone = sum(contact is None and each in ids for each, contact in changed.items())
-        is_unsaid = FILEHELPER not in ids and FILEHELPER not in changed
-        return len(self._roster) + new - gone + is_unsaid
+        is_implied = FILEHELPER not in ids and FILEHELPER not in changed
+        return len(self._roster) + new - gone + is_implied
 
     def __repr__(self) -> str:
         return f"Contacts({len(self)})"

@@ -266,13 +266,13 @@ class Listing:
 
 def read_listed(raws: Iterable[bytes | msgspec.Raw], own_id: str) -> Contact | None:
     """Decode all parts of a contact, oldest first; None if none of them can be decoded."""
-    said = []
+    contacts = []
     for raw in raws:
         try:
-            said.append(contact_from_wire(read_json(raw, WireContact), own_id))
+            contacts.append(contact_from_wire(read_json(raw, WireContact), own_id))
         except ProtocolError:
             continue
-    return reduce(merged, said) if said else None
+    return reduce(merged, contacts) if contacts else None
 
 
 def merged(known: Contact, newer: Contact) -> Contact:

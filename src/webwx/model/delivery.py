@@ -236,12 +236,12 @@ def _voice(delivery: Delivery) -> Event:
 
 
 def _video(delivery: Delivery) -> Event:
-    wire, said = delivery.wire, delivery.attributes("videomsg")
+    wire, attributes = delivery.wire, delivery.attributes("videomsg")
     return VideoMessage(
         **delivery.envelope,
-        duration=float(wire.play_length or number(said.get("playlength"), 0)),
+        duration=float(wire.play_length or number(attributes.get("playlength"), 0)),
         is_short=wire.msg_type == MessageType.SHORT_VIDEO,
-        size=number(said.get("length"), 0),
+        size=number(attributes.get("length"), 0),
         height=wire.img_height,
         width=wire.img_width,
     )
@@ -251,16 +251,16 @@ _GAMES: dict[str, Literal["", "rock_paper_scissors", "dice"]] = {"1": "rock_pape
 
 
 def _sticker(delivery: Delivery) -> Event:
-    said, game = delivery.attributes("emoji"), delivery.attributes("gameext")
+    attributes, game = delivery.attributes("emoji"), delivery.attributes("gameext")
     played = _GAMES.get(game.get("type", ""), "")
     return StickerMessage(
         **delivery.envelope,
-        is_available=bool(said.get("md5")) and not delivery.wire.has_product_id,
-        md5=said.get("md5", ""),
-        url=said.get("cdnurl", ""),
-        size=number(said.get("len"), 0),
-        height=delivery.wire.img_height or number(said.get("height"), 0),
-        width=delivery.wire.img_width or number(said.get("width"), 0),
+        is_available=bool(attributes.get("md5")) and not delivery.wire.has_product_id,
+        md5=attributes.get("md5", ""),
+        url=attributes.get("cdnurl", ""),
+        size=number(attributes.get("len"), 0),
+        height=delivery.wire.img_height or number(attributes.get("height"), 0),
+        width=delivery.wire.img_width or number(attributes.get("width"), 0),
         game=played,
         game_result=number(game.get("content"), 0) if played else 0,
     )
@@ -274,14 +274,14 @@ _OFFICIAL = 8
 
 def _person(delivery: Delivery) -> Person:
     """Return the person on a card or in a request: the id from the fields, the names from the XML."""
-    shown, said = delivery.wire.recommend_info, delivery.attributes("msg")
+    shown, attributes = delivery.wire.recommend_info, delivery.attributes("msg")
     return Person(
         id=ContactId(shown.user_name),
-        nickname=plain_text(shown.nick_name) or said.get("nickname") or said.get("fromnickname", ""),
-        alias=shown.alias or said.get("alias", ""),
-        province=plain_text(shown.province) or said.get("province", ""),
-        city=plain_text(shown.city) or said.get("city", ""),
-        signature=plain_text(shown.signature) or said.get("sign", ""),
+        nickname=plain_text(shown.nick_name) or attributes.get("nickname") or attributes.get("fromnickname", ""),
+        alias=shown.alias or attributes.get("alias", ""),
+        province=plain_text(shown.province) or attributes.get("province", ""),
+        city=plain_text(shown.city) or attributes.get("city", ""),
+        signature=plain_text(shown.signature) or attributes.get("sign", ""),
         is_official=bool(shown.verify_flag & _OFFICIAL),
     )
 
@@ -291,13 +291,13 @@ def _card(delivery: Delivery) -> Event:
 
 
 def _friend_request(delivery: Delivery) -> Event:
-    shown, said = delivery.wire.recommend_info, delivery.attributes("msg")
+    shown, attributes = delivery.wire.recommend_info, delivery.attributes("msg")
     return FriendRequest(
         **delivery.envelope,
         person=_person(delivery),
-        greeting=plain_text(shown.content) or said.get("content", ""),
-        ticket=shown.ticket or said.get("ticket", ""),
-        scene=shown.scene or number(said.get("scene"), 0),
+        greeting=plain_text(shown.content) or attributes.get("content", ""),
+        ticket=shown.ticket or attributes.get("ticket", ""),
+        scene=shown.scene or number(attributes.get("scene"), 0),
     )
 
 
@@ -322,37 +322,37 @@ def _call(delivery: Delivery) -> Event:
 
 
 def _app(delivery: Delivery) -> Event:
-    said = delivery.app()
+    app = delivery.app()
     # 0 is what the web gets for kinds it cannot show; the XML, if any, has the real kind.
-    kind = delivery.wire.app_msg_type or said.type
-    return _APP_KINDS.get(kind, _other_app)(delivery, said)
+    kind = delivery.wire.app_msg_type or app.type
+    return _APP_KINDS.get(kind, _other_app)(delivery, app)
 
 
-def _title(delivery: Delivery, said: AppContent) -> str:
-    return said.title or plain_text(delivery.wire.file_name)
+def _title(delivery: Delivery, app: AppContent) -> str:
+    return app.title or plain_text(delivery.wire.file_name)
 
 
-def _url(delivery: Delivery, said: AppContent) -> str:
-    return plain_text(delivery.wire.url) or said.url
+def _url(delivery: Delivery, app: AppContent) -> str:
+    return plain_text(delivery.wire.url) or app.url
 
 
-def _other_app(delivery: Delivery, said: AppContent) -> Event:
-    video = said.channel_video or ChannelVideo()
+def _other_app(delivery: Delivery, app: AppContent) -> Event:
+    video = app.channel_video or ChannelVideo()
     return AppMessage(
         **delivery.envelope,
-        app_type=delivery.wire.app_msg_type or said.type,
-        title=_title(delivery, said),
-        description=said.description,
-        url=_url(delivery, said),
-        text=said.announcement or video.caption,
+        app_type=delivery.wire.app_msg_type or app.type,
+        title=_title(delivery, app),
+        description=app.description,
+        url=_url(delivery, app),
+        text=app.announcement or video.caption,
         author=video.author,
     )
 
 
-def _file(delivery: Delivery, said: AppContent) -> Event:
+def _file(delivery: Delivery, app: AppContent) -> Event:
     wire = delivery.wire
-    attached = said.attachment or Attachment()
-    name = plain_text(wire.file_name) or said.title
+    attached = app.attachment or Attachment()
+    name = plain_text(wire.file_name) or app.title
     return FileMessage(
         **delivery.envelope,
         name=name,
@@ -360,59 +360,61 @@ def _file(delivery: Delivery, said: AppContent) -> Event:
         media_id=wire.media_id,
         encrypted_name=wire.encry_file_name,
         extension=attached.extension or name.rpartition(".")[2] * ("." in name),
-        md5=said.md5,
+        md5=app.md5,
     )
 
 
-def _link_of(delivery: Delivery, said: AppContent) -> Event:
-    articles = tuple(_article(each) for each in said.articles)
+def _link_of(delivery: Delivery, app: AppContent) -> Event:
+    articles = tuple(_article(each) for each in app.articles)
     first = articles[0] if articles else LinkedArticle(title="", url="")
     return LinkMessage(
         **delivery.envelope,
-        title=_title(delivery, said) or first.title,
-        url=_url(delivery, said) or first.url,
-        description=said.description or first.digest,
-        thumbnail_url=said.thumbnail_url or first.cover_url,
-        source=said.source_name,
+        title=_title(delivery, app) or first.title,
+        url=_url(delivery, app) or first.url,
+        description=app.description or first.digest,
+        thumbnail_url=app.thumbnail_url or first.cover_url,
+        source=app.source_name,
         articles=articles,
     )
 
 
-def _article(said: Article) -> LinkedArticle:
+def _article(article: Article) -> LinkedArticle:
     # The size of the picture may follow its address.
-    cover = said.cover.partition("|")[0]
-    return LinkedArticle(title=said.title, url=said.url, digest=said.digest, cover_url=cover, time=said.time)
+    cover = article.cover.partition("|")[0]
+    return LinkedArticle(
+        title=article.title, url=article.url, digest=article.digest, cover_url=cover, time=article.time
+    )
 
 
-def _music(delivery: Delivery, said: AppContent) -> Event:
+def _music(delivery: Delivery, app: AppContent) -> Event:
     return MusicMessage(
         **delivery.envelope,
-        title=_title(delivery, said),
-        description=said.description,
-        url=_url(delivery, said),
-        sound_url=said.data_url,
-        app=said.app_name,
+        title=_title(delivery, app),
+        description=app.description,
+        url=_url(delivery, app),
+        sound_url=app.data_url,
+        app=app.app_name,
     )
 
 
-def _mini_program(delivery: Delivery, said: AppContent) -> Event:
-    opened = said.mini_program or MiniProgram()
+def _mini_program(delivery: Delivery, app: AppContent) -> Event:
+    opened = app.mini_program or MiniProgram()
     return MiniProgramMessage(
         **delivery.envelope,
-        title=_title(delivery, said),
-        program=said.source_name,
-        program_id=opened.id or said.source_id,
+        title=_title(delivery, app),
+        program=app.source_name,
+        program_id=opened.id or app.source_id,
         page=opened.page,
-        url=_url(delivery, said),
+        url=_url(delivery, app),
     )
 
 
-def _quote(delivery: Delivery, said: AppContent) -> Event:
-    quoted = said.quoted or Reference()
+def _quote(delivery: Delivery, app: AppContent) -> Event:
+    quoted = app.quoted or Reference()
     is_in_chatroom = _names_a_chatroom(quoted.sender)
     return QuoteMessage(
         **delivery.envelope,
-        text=said.title,
+        text=app.title,
         quoted=Quoted(
             message_id=quoted.message_id,
             sender_name=quoted.sender_name,
@@ -440,17 +442,17 @@ def _quoted_text(quoted: Reference) -> str:
     return inner.title if inner else ""
 
 
-def _live_location(delivery: Delivery, said: AppContent) -> Event:
-    return LiveLocationMessage(**delivery.envelope, title=_title(delivery, said))
+def _live_location(delivery: Delivery, app: AppContent) -> Event:
+    return LiveLocationMessage(**delivery.envelope, title=_title(delivery, app))
 
 
-def _history(delivery: Delivery, said: AppContent) -> Event:
+def _history(delivery: Delivery, app: AppContent) -> Event:
     return HistoryMessage(
         **delivery.envelope,
-        title=_title(delivery, said),
-        description=said.description,
-        record=said.record,
-        items=tuple(_history_item(item) for item in read_record(said.record)),
+        title=_title(delivery, app),
+        description=app.description,
+        record=app.record,
+        items=tuple(_history_item(item) for item in read_record(app.record)),
     )
 
 
@@ -460,24 +462,24 @@ def _history_item(item: RecordItem) -> HistoryItem:
     )
 
 
-def _transfer(delivery: Delivery, said: AppContent) -> Event:
-    paid = said.payment or Payment()
+def _transfer(delivery: Delivery, app: AppContent) -> Event:
+    paid = app.payment or Payment()
     return TransferMessage(
         **delivery.envelope,
-        title=_title(delivery, said),
-        description=said.description,
+        title=_title(delivery, app),
+        description=app.description,
         amount=paid.amount,
         pay_subtype=paid.subtype,
     )
 
 
-def _red_packet(delivery: Delivery, said: AppContent) -> Event:
-    return RedPacketMessage(**delivery.envelope, title=_title(delivery, said), description=said.description)
+def _red_packet(delivery: Delivery, app: AppContent) -> Event:
+    return RedPacketMessage(**delivery.envelope, title=_title(delivery, app), description=app.description)
 
 
-def _pat_from_app(delivery: Delivery, said: AppContent) -> Event:
-    pat = system_message(delivery.notice_envelope, said.title)
-    return pat if isinstance(pat, Pat) else _other_app(delivery, said)
+def _pat_from_app(delivery: Delivery, app: AppContent) -> Event:
+    pat = system_message(delivery.notice_envelope, app.title)
+    return pat if isinstance(pat, Pat) else _other_app(delivery, app)
 
 
 # -- grey lines, recalls, the phone ----------------------------------------------------------------------------------
@@ -523,8 +525,8 @@ def _phone_activity(delivery: Delivery) -> Event:
     if wire.status_notify_code == StatusNotify.RECENT_CHATS:
         recent = [each for each in wire.status_notify_user_name.split(",") if each]
     root = read_loosely(xml_text(delivery.payload)) if recent else None
-    said = (root.findtext("op/username") or "") if root is not None else ""
-    real_ids = tuple(each for each in said.strip().split(",") if each)
+    user_name = (root.findtext("op/username") or "") if root is not None else ""
+    real_ids = tuple(each for each in user_name.strip().split(",") if each)
     return PhoneActivity(
         code=wire.status_notify_code,
         chat=ContactId(wire.to_user_name),

@@ -121,7 +121,7 @@ def system_message(envelope: Envelope, text: str, *, xml_type: str = "") -> Syst
         for kind, pattern, known in _PATTERNS:
             found = pattern.fullmatch(text.strip())
             if found:
-                return kind(**envelope, text=text, xml_type=xml_type, **_said(found, known))
+                return kind(**envelope, text=text, xml_type=xml_type, **_fields(found, known))
     return SystemMessage(**envelope, text=text, xml_type=xml_type)
 
 
@@ -130,7 +130,7 @@ def says_too_often(message: object) -> bool:
     return isinstance(message, SystemMessage) and _TOO_OFTEN.match(message.text.strip()) is not None
 
 
-def _said(found: re.Match[str], known: dict[str, Any]) -> dict[str, Any]:
+def _fields(found: re.Match[str], known: dict[str, Any]) -> dict[str, Any]:
     named = {field: name.strip('"“”') for field, name in found.groupdict().items() if name is not None}
     if "names" in named:
         return {**named, **known, "names": known.get("names", ()) + _each(named["names"])}

@@ -54,7 +54,7 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     act: Callable[..., Answer | None]
     examples: tuple[str, ...]
     """Arguments of the examples in the command's help."""
-    said: Callable[..., str]
+    sentence: Callable[..., str]
     """Function that writes the sentence that the command prints, from the arguments and the answer."""
     facts: Mapping[str, bool | str]
     """
@@ -77,9 +77,9 @@ ACTIONS: dict[str, Action] = {}
 
 
 def _action(
-    name: str, *examples: str, said: str | Callable[..., str], facts: Mapping[str, bool | str] | None = None
+    name: str, *examples: str, sentence: str | Callable[..., str], facts: Mapping[str, bool | str] | None = None
 ) -> Callable[[Callable[..., Answer | None]], Callable[..., Answer | None]]:
-    """Add a function to the table. If `said` is a text, it is a template for the sentence."""
+    """Add a function to the table. If `sentence` is a text, it is a template for the sentence."""
 
     def add(act: Callable[..., Answer | None]) -> Callable[..., Answer | None]:
         _world, *fields = inspect.signature(act, eval_str=True).parameters.values()
@@ -94,7 +94,7 @@ def _action(
             ),
             act=act,
             examples=examples,
-            said=said.format if isinstance(said, str) else said,
+            sentence=sentence.format if isinstance(sentence, str) else sentence,
             facts=facts or {},
         )  # fmt: skip
         return act
@@ -134,37 +134,37 @@ Text = Annotated[str, msgspec.Meta(extra={"is_free_text": True})]
 # -- logins ----------------------------------------------------------------------------------------------------------
 
 
-@_action("scan", "阿华", said="Scanned; 'webwx phone confirm' lets the login through.", facts={"scanned": True})
+@_action("scan", "阿华", sentence="Scanned; 'webwx phone confirm' lets the login through.", facts={"scanned": True})
 def scan(world: World, *, who: str = ME, uuid: str = "") -> None:
     """Point WHO's phone at the login code UUID, or at the newest one."""
     world.scan(who, uuid)
 
 
-@_action("confirm", "", said="Confirmed.", facts={"confirmed": True})
+@_action("confirm", "", sentence="Confirmed.", facts={"confirmed": True})
 def confirm(world: World, *, uuid: str = "") -> None:
     """Confirm the login that was scanned."""
     world.confirm(uuid)
 
 
-@_action("cancel", "", said="Cancelled.", facts={"cancelled": True})
+@_action("cancel", "", sentence="Cancelled.", facts={"cancelled": True})
 def cancel(world: World, *, uuid: str = "") -> None:
     """Reject the login that was scanned."""
     world.cancel(uuid)
 
 
-@_action("expire", "", said="Expired.", facts={"expired": True})
+@_action("expire", "", sentence="Expired.", facts={"expired": True})
 def expire(world: World, *, uuid: str = "") -> None:
     """Expire a login code."""
     world.expire(uuid)
 
 
-@_action("log-out", "", said="{who} is logged out.", facts={"logged_out": True})
+@_action("log-out", "", sentence="{who} is logged out.", facts={"logged_out": True})
 def log_out(world: World, *, who: str = ME) -> None:
     """Log WHO's web client out on the phone: it receives ret 1100."""
     world.log_out(who)
 
 
-@_action("evict", "", said="Another client has taken {who}'s login.", facts={"evicted": True})
+@_action("evict", "", sentence="Another client has taken {who}'s login.", facts={"evicted": True})
 def evict(world: World, *, who: str = ME) -> None:
     """Log in another client as WHO; WHO's current client receives ret 1101."""
     world.evict(who)
@@ -173,7 +173,7 @@ def evict(world: World, *, who: str = ME) -> None:
 # -- chats -----------------------------------------------------------------------------------------------------------
 
 
-@_action("say", '阿华 me "Are you there?"', said="Sent to {to} (message {message_id}).")
+@_action("say", '阿华 me "Are you there?"', sentence="Sent to {to} (message {message_id}).")
 def say(world: World, *, from_: str, to: str, text: Text) -> Answer:
     """Write TEXT on FROM's phone."""
     _check_length(text)
@@ -187,37 +187,37 @@ def _check_length(text: str) -> None:
         )
 
 
-@_action("recall", "阿华 me", said="Recalled message {message_id}.")
+@_action("recall", "阿华 me", sentence="Recalled message {message_id}.")
 def recall(world: World, *, from_: str, to: str, message_id: Annotated[str, shown_as("ID")] = "") -> Answer:
     """Recall a message of FROM in the chat TO: the message ID, or the last one."""
     return {"message_id": world.recall(from_, to, message_id).id}
 
 
-@_action("open", "me 阿华", said="{who} has opened {chat}.", facts={"opened": True})
+@_action("open", "me 阿华", sentence="{who} has opened {chat}.", facts={"opened": True})
 def open_chat(world: World, *, who: str = ME, chat: str) -> None:
     """Open CHAT on WHO's phone, which clears its unread count."""
     world.open_chat(who, chat)
 
 
-@_action("close", "me 阿华", said="{who} has closed {chat}.", facts={"closed": True})
+@_action("close", "me 阿华", sentence="{who} has closed {chat}.", facts={"closed": True})
 def close_chat(world: World, *, who: str = ME, chat: str) -> None:
     """Go back from CHAT to the list of chats on WHO's phone."""
     world.close_chat(who, chat)
 
 
-@_action("read", "me 阿华", said="{who} has read {chat}.", facts={"read": True})
+@_action("read", "me 阿华", sentence="{who} has read {chat}.", facts={"read": True})
 def read_chat(world: World, *, who: str = ME, chat: str) -> None:
     """Read CHAT on WHO's phone without opening it, as from a notification."""
     world.read_chat(who, chat)
 
 
-@_action("pin", "me 阿华", said="{who} has pinned {chat}.", facts={"pinned": True})
+@_action("pin", "me 阿华", sentence="{who} has pinned {chat}.", facts={"pinned": True})
 def pin(world: World, *, who: str = ME, chat: str) -> None:
     """Pin CHAT to the top of WHO's list."""
     world.set_pinned(who, chat, is_pinned=True)
 
 
-@_action("unpin", "me 阿华", said="{who} has {chat} pinned no more.", facts={"pinned": False})
+@_action("unpin", "me 阿华", sentence="{who} has {chat} pinned no more.", facts={"pinned": False})
 def unpin(world: World, *, who: str = ME, chat: str) -> None:
     """Unpin CHAT on WHO's phone."""
     world.set_pinned(who, chat, is_pinned=False)
@@ -226,7 +226,7 @@ def unpin(world: World, *, who: str = ME, chat: str) -> None:
 # -- friends ---------------------------------------------------------------------------------------------------------
 
 
-@_action("accept", "阿华 me", said="{who} and {asked_by} are friends now.", facts={"accepted": True})
+@_action("accept", "阿华 me", sentence="{who} and {asked_by} are friends now.", facts={"accepted": True})
 def accept(world: World, *, who: str = ME, asked_by: Annotated[str, shown_as("FROM")]) -> None:
     """Accept FROM's friend request as WHO."""
     if world.person(asked_by).id not in world.person(who).asked_by:
@@ -234,11 +234,11 @@ def accept(world: World, *, who: str = ME, asked_by: Annotated[str, shown_as("FR
     world.accept_friend(who, asked_by)
 
 
-def _said_remark(who: str, friend: str, remark: str) -> str:
+def _remark_sentence(who: str, friend: str, remark: str) -> str:
     return f"{who} calls {friend} {remark}." if remark else f"{friend} has no remark."
 
 
-@_action("remark", "me 阿华 花花", said=_said_remark, facts={"remark": "remark"})
+@_action("remark", "me 阿华 花花", sentence=_remark_sentence, facts={"remark": "remark"})
 def set_remark(world: World, *, who: str = ME, friend: str, remark: Text = "") -> None:
     """Set WHO's REMARK for FRIEND, or remove it."""
     person, other = world.person(who), world.person(friend)
@@ -247,13 +247,13 @@ def set_remark(world: World, *, who: str = ME, friend: str, remark: Text = "") -
     world.set_remark(person, other.id, remark)
 
 
-@_action("block", "阿华", said="{who} has blocked {whom}.", facts={"blocked": True})
+@_action("block", "阿华", sentence="{who} has blocked {whom}.", facts={"blocked": True})
 def block(world: World, *, who: str, whom: str = ME) -> None:
     """Put WHOM on WHO's blacklist, against messages and additions to chatrooms."""
     world.set_blocked(who, whom, is_blocked=True)
 
 
-@_action("unblock", "阿华", said="{who} has {whom} on the blacklist no more.", facts={"blocked": False})
+@_action("unblock", "阿华", sentence="{who} has {whom} on the blacklist no more.", facts={"blocked": False})
 def unblock(world: World, *, who: str, whom: str = ME) -> None:
     """Take WHOM off WHO's blacklist."""
     world.set_blocked(who, whom, is_blocked=False)
@@ -262,11 +262,11 @@ def unblock(world: World, *, who: str, whom: str = ME) -> None:
 # -- chatrooms -------------------------------------------------------------------------------------------------------
 
 
-def _said_create(name: str, chat: str, **_: object) -> str:
+def _create_sentence(name: str, chat: str, **_: object) -> str:
     return f"{name or 'The chatroom'} is open ({chat})."
 
 
-@_action("create", "me 电影 阿华 张三", said=_said_create)
+@_action("create", "me 电影 阿华 张三", sentence=_create_sentence)
 def create(world: World, *, who: str = ME, name: str = "", people: list[str]) -> Answer:
     """Create a chatroom called NAME as WHO with PEOPLE, at least two."""
     owner, others = world.person(who), [world.person(each) for each in people]
@@ -276,7 +276,7 @@ def create(world: World, *, who: str = ME, name: str = "", people: list[str]) ->
     return {"chat": world.membership.open(owner, others, name).id}
 
 
-@_action("invite", "me 电影 李雷", said="{who} has invited {people} to {chat}.", facts={"invited": "people"})
+@_action("invite", "me 电影 李雷", sentence="{who} has invited {people} to {chat}.", facts={"invited": "people"})
 def invite(world: World, *, who: str = ME, chat: str, people: list[str]) -> None:
     """Add PEOPLE to the chatroom CHAT as WHO, or invite them if it is large."""
     member = world.person(who)
@@ -297,7 +297,7 @@ def _check_addable(world: World, member: WorldPerson, others: list[WorldPerson])
             )
 
 
-@_action("remove", "me 电影 李雷", said="{people} is out of {chat}.", facts={"removed": "people"})
+@_action("remove", "me 电影 李雷", sentence="{people} is out of {chat}.", facts={"removed": "people"})
 def remove(world: World, *, who: str = ME, chat: str, people: list[str]) -> None:
     """Remove PEOPLE from the chatroom CHAT as WHO, its owner."""
     member = world.person(who)
@@ -307,21 +307,21 @@ def remove(world: World, *, who: str = ME, chat: str, people: list[str]) -> None
     world.membership.remove(room, [world.person(each) for each in people], by=member)
 
 
-@_action("join", "张三 电影 me", said="{who} is in {chat} now.", facts={"joined": True})
+@_action("join", "张三 电影 me", sentence="{who} is in {chat} now.", facts={"joined": True})
 def join(world: World, *, who: str = ME, chat: str, by: Annotated[str, shown_as("FROM")]) -> None:
     """Open FROM's invitation to the chatroom CHAT as WHO."""
     member = world.person(by)
     world.membership.join(world.chatroom(member, chat), world.person(who), by=member)
 
 
-@_action("rename", "阿华 周末爬山 周末游泳", said="{chat} is called {name} now.", facts={"renamed": True})
+@_action("rename", "阿华 周末爬山 周末游泳", sentence="{chat} is called {name} now.", facts={"renamed": True})
 def rename(world: World, *, who: str = ME, chat: str, name: Text) -> None:
     """Rename the chatroom CHAT to NAME as WHO."""
     member = world.person(who)
     world.membership.rename(world.chatroom(member, chat), name, by=member)
 
 
-@_action("leave", "阿华 周末爬山", said="{who} has left {chat}.", facts={"left": True})
+@_action("leave", "阿华 周末爬山", sentence="{who} has left {chat}.", facts={"left": True})
 def leave(world: World, *, who: str = ME, chat: str) -> None:
     """Leave the chatroom CHAT as WHO."""
     member = world.person(who)
@@ -335,17 +335,17 @@ def _sent(message: WorldMessage) -> Answer:
     return {"message_id": message.id, "md5": message.medium.md5 if message.medium else ""}
 
 
-def _said_sent(to: str, message_id: str, md5: str = "", **_: object) -> str:
+def _sent_sentence(to: str, message_id: str, md5: str = "", **_: object) -> str:
     return f"Sent to {to} (message {message_id}{f', md5 {md5}' if md5 else ''})."
 
 
-@_action("picture", "阿华 me holiday.jpg", said=_said_sent)
+@_action("picture", "阿华 me holiday.jpg", sentence=_sent_sentence)
 def picture(world: World, *, from_: str, to: str, content: bytes) -> Answer:
     """Send the picture FILE from FROM's phone."""
     return _sent(world.picture(from_, to, content))
 
 
-@_action("file", "阿华 me report.pdf", said=_said_sent)
+@_action("file", "阿华 me report.pdf", sentence=_sent_sentence)
 def file(
     world: World, *, from_: str, to: str, content: bytes,
     name: Annotated[str, option("Name of the file for the receiver; by default that of FILE.")],
@@ -354,7 +354,7 @@ def file(
     return _sent(world.file(from_, to, content, name))
 
 
-@_action("video", "阿华 me waves.mp4 --seconds 12", said=_said_sent)
+@_action("video", "阿华 me waves.mp4 --seconds 12", sentence=_sent_sentence)
 def video(
     world: World, *, from_: str, to: str, content: bytes,
     seconds: Annotated[int, option("Duration to show, in seconds.")] = 1,
@@ -364,7 +364,7 @@ def video(
     return _sent(world.video(from_, to, content, seconds=seconds, is_short=short))
 
 
-@_action("voice", "阿华 me hello.mp3 --seconds 2.5", said=_said_sent)
+@_action("voice", "阿华 me hello.mp3 --seconds 2.5", sentence=_sent_sentence)
 def voice(
     world: World, *, from_: str, to: str, content: bytes,
     seconds: Annotated[float, option("Duration to show, in seconds.")] = 1.0,
@@ -376,7 +376,7 @@ def voice(
 _GAMES = {"rock-paper-scissors": 1, "dice": 2}
 
 
-@_action("sticker", "阿华 me cat.gif", said=_said_sent)
+@_action("sticker", "阿华 me cat.gif", sentence=_sent_sentence)
 def sticker(
     world: World, *, from_: str, to: str, content: bytes,
     game: Annotated[Literal["", "rock-paper-scissors", "dice"], option("Game of the sticker.")] = "",
@@ -387,13 +387,13 @@ def sticker(
     return _sent(world.send(from_, to, contents.sticker(world.person(from_), world.media.add(content), **played)))
 
 
-@_action("store-sticker", "阿华 me", said=_said_sent)
+@_action("store-sticker", "阿华 me", sentence=_sent_sentence)
 def store_sticker(world: World, *, from_: str, to: str) -> Answer:
     """Send a sticker of the store, which the web cannot download."""
     return _sent(world.send(from_, to, contents.store_sticker()))
 
 
-@_action("location", "阿华 me 39.908722 116.397499 天安门", said=_said_sent)
+@_action("location", "阿华 me 39.908722 116.397499 天安门", sentence=_sent_sentence)
 def location(
     world: World, *, from_: str, to: str, latitude: float, longitude: float, label: Text,
     name: Annotated[str, option("Name of the place.")] = "[位置]",
@@ -402,19 +402,19 @@ def location(
     return _sent(world.send(from_, to, contents.location(latitude, longitude, label, name)))
 
 
-@_action("live-location", "阿华 me", said=_said_sent)
+@_action("live-location", "阿华 me", sentence=_sent_sentence)
 def live_location(world: World, *, from_: str, to: str) -> Answer:
     """Begin to share FROM's location."""
     return _sent(world.send(from_, to, contents.live_location(world.person(from_))))
 
 
-@_action("card", "阿华 me 李雷", said=_said_sent)
+@_action("card", "阿华 me 李雷", sentence=_sent_sentence)
 def card(world: World, *, from_: str, to: str, person: str) -> Answer:
     """Recommend PERSON."""
     return _sent(world.send(from_, to, contents.card(world.person(person))))
 
 
-@_action("ask", '李雷 me "我是李雷"', said=_said_sent)
+@_action("ask", '李雷 me "我是李雷"', sentence=_sent_sentence)
 def ask(world: World, *, from_: str, to: str, greeting: Text = "") -> Answer:
     """Send a friend request from FROM to TO."""
     return _sent(world.ask_friend(from_, to, greeting))
@@ -423,13 +423,13 @@ def ask(world: World, *, from_: str, to: str, greeting: Text = "") -> Answer:
 _CALLS = {"call": MessageType.CALL, "invite": MessageType.CALL_INVITE, "end": MessageType.CALL_ENDED}
 
 
-@_action("call", "阿华 me", said=_said_sent)
+@_action("call", "阿华 me", sentence=_sent_sentence)
 def call(world: World, *, from_: str, to: str, type_: Literal["call", "invite", "end"] = "call") -> Answer:
     """Call TO, or end a call."""
     return _sent(world.send(from_, to, contents.call(_CALLS[type_])))
 
 
-@_action("link", "阿华 me 标题 https://example.org/", said=_said_sent)
+@_action("link", "阿华 me 标题 https://example.org/", sentence=_sent_sentence)
 def link(
     world: World, *, from_: str, to: str, title: Text, url: Text,
     description: Annotated[str, option("Text below the title.")] = "",
@@ -438,7 +438,7 @@ def link(
     return _sent(world.send(from_, to, contents.link(world.person(from_), title, url, description)))
 
 
-@_action("music", "阿华 me 茉莉花 https://example.org/song --artist 民歌", said=_said_sent)
+@_action("music", "阿华 me 茉莉花 https://example.org/song --artist 民歌", sentence=_sent_sentence)
 def music(
     world: World, *, from_: str, to: str, title: Text, url: Text,
     artist: Annotated[str, option("Name of the artist.")] = "",
@@ -448,7 +448,7 @@ def music(
     return _sent(world.send(from_, to, contents.music(world.person(from_), title, artist, url, sound_url)))
 
 
-@_action("mini-program", "阿华 me 拼车 --program 出行", said=_said_sent)
+@_action("mini-program", "阿华 me 拼车 --program 出行", sentence=_sent_sentence)
 def mini_program(
     world: World, *, from_: str, to: str, title: Text,
     program: Annotated[str, option("Name of the mini program.")] = "",
@@ -458,7 +458,7 @@ def mini_program(
     return _sent(world.send(from_, to, contents.mini_program(world.person(from_), title, program, page)))
 
 
-@_action("quote", '阿华 me 4600000000000000001 "Yes!"', said=_said_sent)
+@_action("quote", '阿华 me 4600000000000000001 "Yes!"', sentence=_sent_sentence)
 def quote(world: World, *, from_: str, to: str, message_id: Annotated[str, shown_as("ID")], text: Text) -> Answer:
     """Reply to the message ID with TEXT."""
     _check_length(text)
@@ -467,25 +467,25 @@ def quote(world: World, *, from_: str, to: str, message_id: Annotated[str, shown
     return _sent(world.send(from_, to, contents.quote(person, world.delivery.message(message_id, person), chat, text)))
 
 
-@_action("history", "阿华 me 群聊的聊天记录 '张三: 在吗' '李雷: 在'", said=_said_sent)
+@_action("history", "阿华 me 群聊的聊天记录 '张三: 在吗' '李雷: 在'", sentence=_sent_sentence)
 def history(world: World, *, from_: str, to: str, title: Text, lines: tuple[str, ...] = ()) -> Answer:
     """Send several messages merged into one."""
     return _sent(world.send(from_, to, contents.history(world.person(from_), title, lines)))
 
 
-@_action("transfer", "阿华 me 午饭", said=_said_sent)
+@_action("transfer", "阿华 me 午饭", sentence=_sent_sentence)
 def transfer(world: World, *, from_: str, to: str, description: Text = "") -> Answer:
     """Send a simulated transfer of money."""
     return _sent(world.send(from_, to, contents.transfer(world.person(from_), description)))
 
 
-@_action("red-packet", "阿华 周末爬山 新年快乐", said=_said_sent)
+@_action("red-packet", "阿华 周末爬山 新年快乐", sentence=_sent_sentence)
 def red_packet(world: World, *, from_: str, to: str, wish: Text = "恭喜发财，大吉大利") -> Answer:
     """Send a simulated red packet."""
     return _sent(world.send(from_, to, contents.red_packet(world.person(from_), wish)))
 
 
-@_action("notice", "me 周末爬山 '\"阿华\"修改群名为“周末游泳”'", said=_said_sent)
+@_action("notice", "me 周末爬山 '\"阿华\"修改群名为“周末游泳”'", sentence=_sent_sentence)
 def notice(
     world: World, *, from_: str, to: str, text: Text,
     xml: Annotated[str, option("XML of the notice (<sysmsg>); by default it is plain text.")] = "",
@@ -494,7 +494,7 @@ def notice(
     return _sent(world.notify(from_, to, contents.system_xml(xml, text) if xml else contents.system(text)))
 
 
-@_action("raw", "阿华 me 49 '<msg><appmsg>…</appmsg></msg>' --app-type 16", said=_said_sent)
+@_action("raw", "阿华 me 49 '<msg><appmsg>…</appmsg></msg>' --app-type 16", sentence=_sent_sentence)
 def raw(
     world: World, *, from_: str, to: str, type_: int, content: Text = "",
     app_type: Annotated[int, option("AppMsgType of a message of type 49.")] = 0,
@@ -506,20 +506,20 @@ def raw(
 # -- the network and the clock ---------------------------------------------------------------------------------------
 
 
-@_action("offline", "", said="{who}'s phone is offline; 'webwx phone online' ends that.", facts={"offline": True})
+@_action("offline", "", sentence="{who}'s phone is offline; 'webwx phone online' ends that.", facts={"offline": True})
 def go_offline(world: World, *, who: str = ME) -> None:
     """Disconnect WHO's phone from the network; sends are refused with Ret 3."""
     world.set_offline(who, is_offline=True)
 
 
-@_action("online", "", said="{who}'s phone is online.", facts={"offline": False})
+@_action("online", "", sentence="{who}'s phone is online.", facts={"offline": False})
 def go_online(world: World, *, who: str = ME) -> None:
     """Restore the network of WHO's phone."""
     world.set_offline(who, is_offline=False)
 
 
 @_action(
-    "refuse", "webwxsendmsg 1205", "login 500 --times 3", said="The next {endpoint} is answered with {ret}.",
+    "refuse", "webwxsendmsg 1205", "login 500 --times 3", sentence="The next {endpoint} is answered with {ret}.",
     facts={"endpoint": "endpoint", "ret": "ret", "times": "times"},
 )  # fmt: skip
 def refuse(
@@ -531,7 +531,8 @@ def refuse(
 
 
 @_action(
-    "wind", "121    # the two minutes for a recall are over", said="The sandbox's clock is {seconds:g} s further on."
+    "wind", "121    # the two minutes for a recall are over",
+    sentence="The sandbox's clock is {seconds:g} s further on.",
 )  # fmt: skip
 def wind(world: World, *, seconds: float) -> Answer:
     """Move the sandbox's clock forward by SECONDS, instead of waiting."""

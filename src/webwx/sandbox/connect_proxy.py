@@ -43,7 +43,7 @@ class AcceptedConnection(asyncio.Protocol):
         self._context = context
         self._callers = callers
         self._transport: asyncio.Transport | None = None
-        self._said = bytearray()
+        self._received = bytearray()
         """Bytes that are received and not parsed yet."""
         self._upgrade: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -67,20 +67,20 @@ class AcceptedConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse the received bytes until it is clear whether this is a tunnel."""
-        self._said += data
+        self._received += data
         if self._upgrade or not self._transport:
             return  # the first bytes inside the tunnel may arrive before the end of the handshake is reported
-        if not self._said.startswith(_METHOD[: len(self._said)]):
+        if not self._received.startswith(_METHOD[: len(self._received)]):
             self._hand_over(self._transport)
-        elif b"\r\n\r\n" in self._said:
+        elif b"\r\n\r\n" in self._received:
             self._answer_connect(self._transport)
-        elif len(self._said) > _LONGEST_HEAD:
+        elif len(self._received) > _LONGEST_HEAD:
             self._refuse(self._transport, b"431 Request Header Fields Too Large")
         elif self._deadline is None:
             self._deadline = asyncio.get_running_loop().call_later(HEAD_SECONDS, self._transport.close)
 
     def _answer_connect(self, transport: asyncio.Transport) -> None:
-        head, _, rest = bytes(self._said).partition(b"\r\n\r\n")
+        head, _, rest = bytes(self._received).partition(b"\r\n\r\n")
         target = _TARGET.match(head + b"\r\n")
         if not target:
             self._refuse(transport, b"400 Bad Request")
@@ -91,7 +91,7 @@ class AcceptedConnection(asyncio.Protocol):
             self._refuse(transport, b"400 Bad Request")
         else:
             self._disarm()
-            self._said.clear()
+            self._received.clear()
             transport.write(b"HTTP/1.1 200 Connection Established\r\n\r\n")
             self._upgrade = asyncio.ensure_future(self._secure(transport))
 
@@ -111,8 +111,8 @@ class AcceptedConnection(asyncio.Protocol):
         server = self._server()
         transport.set_protocol(server)
         server.connection_made(transport)
-        if self._said:
-            server.data_received(bytes(self._said))
+        if self._received:
+            server.data_received(bytes(self._received))
 
     def _leave(self) -> None:
         self._disarm()

@@ -43,7 +43,7 @@ class DeliveryWorld(Protocol):
     def notify_watchers(self, owner: str = "", chat: str = "") -> None:
         """Notify the watchers of a phone that its display has changed."""
 
-    def tell(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
+    def append_event(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
         """Append a change to the stream of a person's web login."""
 
     def notify_listeners(self, person: WorldPerson, message: WorldMessage) -> None:
@@ -76,8 +76,8 @@ class MessageDelivery:
             raise Refused(Ret.PHONE_OFFLINE)
         self._check_target(sender, to)
         message = self._new_message(sender, to, content)
-        is_told = by is None or self._world.options.echo == "on"
-        self._show(sender, message, is_unread=False, in_session=is_told)
+        is_echoed = by is None or self._world.options.echo == "on"
+        self._show(sender, message, is_unread=False, in_session=is_echoed)
         for receiver in self._receivers(sender, to):
             if to in self._world.chatrooms:
                 self._show(receiver, message, is_unread=True)
@@ -119,7 +119,7 @@ class MessageDelivery:
             raise Refused(Ret.SYSTEM_ERROR)
         return message
 
-    def tell(self, person: WorldPerson, chat: str, content: MessageContent) -> WorldMessage:
+    def deliver(self, person: WorldPerson, chat: str, content: MessageContent) -> WorldMessage:
         """Show one person a message without an author in a chat, such as a notice or a request."""
         other = self._world.people.get(chat, person)
         message = self._new_message(other, chat if other is person else person.id, content)
@@ -146,7 +146,7 @@ class MessageDelivery:
         for viewer in (person, *self._receivers(person, message.to)):
             if viewer.sees(message):
                 self._world.notify_watchers(viewer.id, message.chat_of(viewer))
-                self._world.tell(
+                self._world.append_event(
                     viewer,
                     Selector.MESSAGES,
                     lambda view: view.recall(message, notice_id=notice_id, old_id=old_id, time=now),
@@ -158,13 +158,15 @@ class MessageDelivery:
     def send_recent_chats(self, person: WorldPerson) -> str:
         """Send a new client the recent chats of the phone; return the id of that message."""
         notice_id, now = self.new_id(), self._world.now
-        self._world.tell(person, Selector.PHONE_ACTIVITY, lambda view: view.recent_chats(notice_id=notice_id, time=now))
+        self._world.append_event(
+            person, Selector.PHONE_ACTIVITY, lambda view: view.recent_chats(notice_id=notice_id, time=now)
+        )
         return notice_id
 
-    def tell_activity(self, person: WorldPerson, chat: str, code: StatusNotify) -> None:
+    def report_activity(self, person: WorldPerson, chat: str, code: StatusNotify) -> None:
         """Report to a person's web login that the phone opened or left a chat, by world id."""
         notice_id, now = self.new_id(), self._world.now
-        self._world.tell(
+        self._world.append_event(
             person, Selector.PHONE_ACTIVITY, lambda view: view.phone_activity(chat, code, notice_id=notice_id, time=now)
         )
 
@@ -190,7 +192,7 @@ class MessageDelivery:
         person.receive(message, is_unread=is_unread)
         self._world.notify_watchers(person.id, message.chat_of(person))
         if in_session:
-            self._world.tell(person, Selector.MESSAGES, lambda view: view.message(message))
+            self._world.append_event(person, Selector.MESSAGES, lambda view: view.message(message))
         if person is not message.sender:
             self._world.notify_listeners(person, message)
 

@@ -38,7 +38,7 @@ class MembershipWorld(Protocol):
     def add_chatroom(self, name: str, members: list[str]) -> WorldChatroom:
         """Create a chatroom; the first member is its owner."""
 
-    def tell(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
+    def append_event(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
         """Append a change to the stream of a person's web login."""
 
 
@@ -159,10 +159,12 @@ class Membership:
 
     def _show(self, room: WorldChatroom) -> None:
         for member in room.members:
-            self._world.tell(member, Selector.CONTACT_CHANGED, lambda view: view.changed(room.id))
+            self._world.append_event(member, Selector.CONTACT_CHANGED, lambda view: view.changed(room.id))
 
     def _forget(self, room: WorldChatroom, person: WorldPerson) -> None:
-        self._world.tell(person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(room.id)))
+        self._world.append_event(
+            person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(room.id))
+        )
 
     def _announce(self, room: WorldChatroom, by: WorldPerson, new: Sequence[WorldPerson]) -> None:
         names = _quoted(new)
@@ -178,7 +180,7 @@ class Membership:
         for member in room.members:
             line = words.get(member, to_others)
             if line:
-                self._world.delivery.tell(member, room.id, contents.system(line))
+                self._world.delivery.deliver(member, room.id, contents.system(line))
 
 
 def _quoted(people: Iterable[WorldPerson]) -> str:

@@ -130,10 +130,10 @@ class Scenario:
         """
         reactions = [reaction.by_ids(world) for reaction in self._reactions]
         dates = [date.by_id(world) for date in self._dates]
-        stage = _ScenarioRun(world, on_mistake or _tell)
+        stage = _ScenarioRun(world, on_mistake or _print_mistake)
         for date in dates:
             stage.plan(date)
-        world.listen(lambda person, message: stage.hear(reactions, person, message))
+        world.listen(lambda person, message: stage.react(reactions, person, message))
         world.play()
 
 
@@ -177,10 +177,10 @@ class _Reaction:
             and (person is not world.person(ME) if self.who is None else person.id == self.who)
             and self.by in {None, message.sender.id}
             and self.chat in {None, message.chat_of(person)}
-            and self._is_heard(message)
+            and self._matches(message)
         )
 
-    def _is_heard(self, message: WorldMessage) -> bool:
+    def _matches(self, message: WorldMessage) -> bool:
         match self.hears:
             case None:
                 return True
@@ -248,7 +248,7 @@ class _ScenarioRun:
         self._on_mistake = on_mistake
         self._chain: _Chain | None = None
         """Chain of the reaction that is running; None while no reaction runs."""
-        self._heard: WorldMessage | None = None
+        self._last_message: WorldMessage | None = None
         self._from_outside = _Chain()
         """Chain that the last message from outside the script has started."""
 
@@ -256,12 +256,12 @@ class _ScenarioRun:
         """Schedule an action."""
         self._plan(date, date.moment(self._world.now))
 
-    def hear(self, reactions: list[_Reaction], person: WorldPerson, message: WorldMessage) -> None:
+    def react(self, reactions: list[_Reaction], person: WorldPerson, message: WorldMessage) -> None:
         """Run a person's reaction, after all have received the message."""
-        if message is not self._heard:
-            self._heard, self._from_outside = message, _Chain()
+        if message is not self._last_message:
+            self._last_message, self._from_outside = message, _Chain()
         for reaction in reactions:
-            with self._told(reaction.script):
+            with self._reporting_mistakes(reaction.script):
                 if reaction.concerns(self._world, person, message):
                     actions = self._phone_actions(reaction.script, person, message.chat_of(person))
                     self._later(reaction.script, 0, partial(reaction.script, actions, message))
@@ -293,7 +293,7 @@ class _ScenarioRun:
 
     def _do(self, script: Script, action: Callable[[], object], chain: _Chain) -> None:
         self._chain = chain
-        with self._told(script):
+        with self._reporting_mistakes(script):
             outcome = action()
             if isinstance(outcome, Generator):
                 self._go_on(script, outcome)
@@ -309,7 +309,7 @@ class _ScenarioRun:
             return
 
     @contextmanager
-    def _told(self, script: Script) -> Iterator[None]:
+    def _reporting_mistakes(self, script: Script) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - a user's program may raise anything
@@ -352,5 +352,5 @@ def describe(error: Exception, file: str, line: int = 1) -> str:
     return f"{Path(file).name}, line {[line, *lines][-1]}: {' '.join(what.split())}"
 
 
-def _tell(sentence: str) -> None:
+def _print_mistake(sentence: str) -> None:
     sys.stderr.write(f"{sentence}\n")

@@ -337,7 +337,7 @@ class _SchedulerTask:
         self._world = world
         self._loop = asyncio.get_running_loop()
         self._is_news = asyncio.Event()
-        self._unsubscribe = (world.scheduler.subscribe(self._tell), world.subscribe(self._hear))
+        self._unsubscribe = (world.scheduler.subscribe(self._tell), world.subscribe(self._on_change))
         self._work = asyncio.create_task(self._keep_time())
 
     async def close(self) -> None:
@@ -357,7 +357,7 @@ class _SchedulerTask:
                 async with asyncio.timeout(None if planned is None else self._world.clock.seconds_until(planned)):
                     await self._is_news.wait()
 
-    def _hear(self, account: str) -> None:
+    def _on_change(self, account: str) -> None:
         """Check again after the clock was moved, which wakes all polls."""
         if not account:
             self._tell()

@@ -142,7 +142,7 @@ class WebSession:
         """Return whether an skey was ever issued to this session."""
         return skey in {self.keys.skey, self.keys.first_skey}
 
-    def hears(self, item: object) -> bool:
+    def receives(self, item: object) -> bool:
         """Return whether this login receives an event; a login of File Transfer Helper has only one chat."""
         return not self.is_helper or (
             isinstance(item, WireMessage) and FILEHELPER in {item.from_user_name, item.to_user_name}

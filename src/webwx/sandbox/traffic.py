@@ -155,7 +155,7 @@ class Traffic:
         """Remove every exchange."""
         self._entries.clear()
         self.forgotten = self._begun
-        self._tell()
+        self._notify()
 
     def subscribe(self, callback: Callable[[], object]) -> Callable[[], None]:
         """
@@ -168,9 +168,9 @@ class Traffic:
 
     def _change(self, entry: RecordedExchange) -> None:
         entry.change = self.changes + 1
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self.changes += 1
         self._subscribers.notify()
 

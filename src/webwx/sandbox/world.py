@@ -148,7 +148,7 @@ class World:
         """Call the watchers back."""
         self._watchers.notify(owner, chat)
 
-    def tell(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
+    def append_event(self, person: WorldPerson, selector: Selector, show: Callable[[View], Item]) -> None:
         """Append an event to the stream of a person's web login; do nothing if the person is not logged in."""
         if selector in _OF_CONTACTS:
             self.notify_watchers(person.id)
@@ -156,13 +156,13 @@ class World:
         if session is None:
             return
         item = show(View(self, session))
-        if session.hears(item):
+        if session.receives(item):
             session.stream.add(item, selector)
             self.wake(person.id)
 
-    def listen(self, hear: Callable[[WorldPerson, WorldMessage], object]) -> None:
+    def listen(self, callback: Callable[[WorldPerson, WorldMessage], object]) -> None:
         """Call back with all people whose phones receive a message of another person, and again when it is recalled."""
-        self._listeners.add(hear)
+        self._listeners.add(callback)
 
     def notify_listeners(self, person: WorldPerson, message: WorldMessage) -> None:
         """Call the listeners back."""
@@ -239,7 +239,7 @@ class World:
         """Delete a friend. The other person keeps the friend in the list and learns of it only when writing."""
         person, other = self.person(who), self.person(friend)
         person.friends.pop(other.id, None)
-        self.tell(person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(other.id)))
+        self.append_event(person, Selector.CONTACT_ADDED, lambda view: DeletedContact(user_name=view.name(other.id)))
 
     def change_profile(
         self, who: str, *, nickname: str = "", signature: str | None = None, is_new_picture: bool = False
@@ -259,7 +259,7 @@ class World:
         person.pictures += is_new_picture
         for friend in self.logins.online():
             if person.id in friend.friends:
-                self.tell(friend, Selector.CONTACT_CHANGED, lambda view: view.changed(person.id))
+                self.append_event(friend, Selector.CONTACT_CHANGED, lambda view: view.changed(person.id))
         self.notify_watchers()
 
     def set_blocked(self, who: str, other: str, *, is_blocked: bool) -> None:
@@ -272,7 +272,7 @@ class World:
         else:
             person.blocked.discard(shunned.id)
         if shunned.id in person.friends:
-            self.tell(person, Selector.CONTACT_CHANGED, lambda view: view.changed(shunned.id))
+            self.append_event(person, Selector.CONTACT_CHANGED, lambda view: view.changed(shunned.id))
         self.notify_watchers(person.id)
 
     def add_chatroom(self, name: str, members: list[str], id: str = "") -> WorldChatroom:  # noqa: A002 - as in add_person
@@ -287,7 +287,7 @@ class World:
         self._check_new(world_id)
         room = self.chatrooms[world_id] = WorldChatroom(id=world_id, name=name, members=people)
         for person in room.members:
-            self.tell(person, Selector.CONTACT_ADDED, lambda view: view.changed(room.id))
+            self.append_event(person, Selector.CONTACT_ADDED, lambda view: view.changed(room.id))
         return room
 
     def real_id(self, world_id: str) -> str:
@@ -303,7 +303,7 @@ class World:
         if person.friends.get(friend.id) != remark:
             selector = Selector.CONTACT_CHANGED if friend.id in person.friends else Selector.CONTACT_ADDED
             person.friends[friend.id] = remark
-            self.tell(person, selector, lambda view: view.changed(friend.id))
+            self.append_event(person, selector, lambda view: view.changed(friend.id))
 
     # -- logging in --------------------------------------------------------------------------------------------------
 
@@ -325,7 +325,7 @@ class World:
             raise Impossible(f"{person.nickname} is a public account: it cannot log in.", "public-account")
         if person.is_offline:
             raise Impossible(f"{person.nickname}'s phone is offline.", "phone-offline")
-        return self._told(self.logins.scan(person, uuid))
+        return self._notified(self.logins.scan(person, uuid))
 
     def confirm(self, uuid: str | None = None) -> LoginCode:
         """
@@ -334,7 +334,7 @@ class World:
         Raises:
             Impossible: No code has been scanned.
         """
-        return self._told(self.logins.confirm(uuid))
+        return self._notified(self.logins.confirm(uuid))
 
     def cancel(self, uuid: str | None = None) -> LoginCode:
         """
@@ -343,9 +343,9 @@ class World:
         Raises:
             Impossible: No code has been scanned.
         """
-        return self._told(self.logins.cancel(uuid))
+        return self._notified(self.logins.cancel(uuid))
 
-    def _told(self, code: LoginCode) -> LoginCode:
+    def _notified(self, code: LoginCode) -> LoginCode:
         self.wake(code.uuid)
         self.notify_watchers()
         return code
@@ -357,7 +357,7 @@ class World:
         Raises:
             Impossible: There is no such code.
         """
-        return self._told(self.logins.expire(uuid))
+        return self._notified(self.logins.expire(uuid))
 
     def log_in(self, person: WorldPerson, *, family: Hosts | None = None, is_helper: bool = False) -> WebSession:
         """Open a web login; an earlier one of the same account ends."""
@@ -466,7 +466,7 @@ class World:
             Impossible: There is no such person or chat.
         """
         person = self.person(who)
-        message = self.delivery.tell(person, self.chat_id(person, chat), content)
+        message = self.delivery.deliver(person, self.chat_id(person, chat), content)
         self.play()
         return message
 
@@ -482,7 +482,7 @@ class World:
         self.issued.add(ticket)
         other.asked_by[person.id] = ticket
         self.notify_watchers(other.id)
-        message = self.delivery.tell(other, person.id, contents.friend_request(person, greeting, ticket))
+        message = self.delivery.deliver(other, person.id, contents.friend_request(person, greeting, ticket))
         self.play()
         return message
 
@@ -507,7 +507,7 @@ class World:
         self.notify_watchers(person.id)
         self._add_friend(person, other, person.friends.get(other.id, ""))
         self._add_friend(other, person, other.friends.get(person.id, ""))
-        self.delivery.tell(person, other.id, contents.system(f"你已添加了{other.nickname}，现在可以开始聊天了。"))
+        self.delivery.deliver(person, other.id, contents.system(f"你已添加了{other.nickname}，现在可以开始聊天了。"))
         self.delivery.send(person, other.id, contents.text("我通过了你的朋友验证请求，现在我们可以开始聊天了"))
 
     def set_remark(self, person: WorldPerson, friend: str, remark: str) -> None:
@@ -544,7 +544,7 @@ class World:
             person.pinned.add(world_id)
         else:
             person.pinned.discard(world_id)
-        self.tell(person, Selector.CONTACT_CHANGED, lambda view: view.changed(world_id))
+        self.append_event(person, Selector.CONTACT_CHANGED, lambda view: view.changed(world_id))
 
     def set_saved(self, who: str, chatroom: str, *, is_saved: bool) -> None:
         """
@@ -559,7 +559,7 @@ class World:
             person.saved.add(room.id)
         else:
             person.saved.discard(room.id)
-        self.tell(person, Selector.CONTACT_CHANGED, lambda view: view.changed(room.id))
+        self.append_event(person, Selector.CONTACT_CHANGED, lambda view: view.changed(room.id))
 
     def recall(self, sender: str, to: str, message_id: str | None = None) -> WorldMessage:
         """
@@ -602,7 +602,7 @@ class World:
         person = self.person(who)
         world_id = self.chat_id(person, chat)
         self.mark_read(person, world_id)
-        self.delivery.tell_activity(person, world_id, code)
+        self.delivery.report_activity(person, world_id, code)
 
     def mark_read(self, person: WorldPerson, chat: str) -> None:
         """Clear a chat's unread count, by world id, without notifying a client."""
@@ -617,7 +617,7 @@ class World:
             Impossible: There is no such person or chat.
         """
         person = self.person(who)
-        self.delivery.tell_activity(person, self.chat_id(person, chat), StatusNotify.QUIT_CHAT)
+        self.delivery.report_activity(person, self.chat_id(person, chat), StatusNotify.QUIT_CHAT)
 
     def inbox(self, who: str) -> dict[str, WorldChat]:
         """

@@ -772,7 +772,7 @@ class AccountJournal(Protocol):
         ...
 
     async def consumer(
-        self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None,
+        self, name: str, *, since: Literal["beginning", "now"] = "now", on_revived: Callable[[], object] = lambda: None,
         stays: bool = False, shows: bool = False,
     ) -> Consumer:  # fmt: skip
         """
@@ -781,7 +781,7 @@ class AccountJournal(Protocol):
         Args:
             name: Name of the consumer, which identifies its cursor.
             since: Where a new name begins. The first consumer of a journal always begins with the first entry.
-            tell: Called when a dead letter was revived, so that the reader takes it although no batch has arrived.
+            on_revived: Called when a dead letter was revived: the reader takes it although no batch has arrived.
             stays: The consumer stays open for long, so a slower opening is worth faster commits.
             shows: The reader calls `show` for each entry that it passes to a handler; otherwise every entry that was
                 taken counts as passed.

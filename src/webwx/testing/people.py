@@ -60,7 +60,7 @@ class PeopleStage(WorldStage, Protocol):
         """Return the first result of a function that is not None; None when the time is over."""
         ...
 
-    def excuses(self) -> str:
+    def explanation(self) -> str:
         """Return possible reasons for a wait that timed out, one per line."""
         ...
 
@@ -76,7 +76,7 @@ class PhoneUser:
     def __init__(self, stage: PeopleStage, person: WorldPerson) -> None:
         self._stage = stage
         self._person = person
-        self._heard: set[str] = set()
+        self._shown_ids: set[str] = set()
         """Ids of messages that were returned by `hears`, or sent from this phone."""
 
     def __repr__(self) -> str:
@@ -147,7 +147,7 @@ class PhoneUser:
     def _send(self, send: Callable[[World, str], WorldMessage], to: To | None) -> PhoneMessage:
         def sent(world: World) -> PhoneMessage:
             message = send(world, self._chat_id(to))
-            self._heard.add(message.id)
+            self._shown_ids.add(message.id)
             return PhoneMessage.of(message, self._person)
 
         return self._stage.do(sent)
@@ -248,8 +248,8 @@ class PhoneUser:
 
     def _is_new(self, message: WorldMessage) -> bool:
         """Return whether a message was not returned before; own messages count in File Transfer Helper only."""
-        is_told = message.sender is not self._person or message.to == FILEHELPER
-        return is_told and message.id not in self._heard
+        is_shown = message.sender is not self._person or message.to == FILEHELPER
+        return is_shown and message.id not in self._shown_ids
 
     def _wait_for(self, fits: Callable[[WorldMessage], bool], what: str, chat: To | None) -> PhoneMessage:
         __tracebackhide__ = True
@@ -266,9 +266,9 @@ class PhoneUser:
             raise MessageNotReceived(
                 f"{self.nickname} waited for {what} in the chat with {title}, "
                 + (f"which shows:\n{_lines(shown)}" if shown else "which is empty.")
-                + self._stage.excuses()
+                + self._stage.explanation()
             )
-        self._heard.add(found.id)
+        self._shown_ids.add(found.id)
         return found
 
     def _messages(self, chat: str) -> list[PhoneMessage]:

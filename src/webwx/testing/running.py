@@ -124,7 +124,7 @@ class Running:
         """Smallest number of callbacks from other threads during a check, when nothing else was active."""
         self._is_up = threading.Event()
         self._thread = threading.Thread(target=self._work, name="webwx bot", daemon=True)
-        self._ear = _Ear(self._thread)
+        self._warnings = _WarningRecorder(self._thread)
 
     def __repr__(self) -> str:
         return f"Running({', '.join(bot.name for bot in self.bots)})"
@@ -142,11 +142,11 @@ class Running:
         """
         for bot in self.bots:
             bot.counts = DeliveryCounts()
-        logging.getLogger("webwx").addHandler(self._ear)
+        logging.getLogger("webwx").addHandler(self._warnings)
         self._thread.start()
         if not self._is_up.wait(_START):
             self.kill()
-            raise TimeoutError("\n".join([f"{self!r} was not ready in time.", *self.complaints]))
+            raise TimeoutError("\n".join([f"{self!r} was not ready in time.", *self.warnings]))
         if self.error is not None:
             self.end()
             raise self.error
@@ -156,7 +156,7 @@ class Running:
         """Stop the bots cleanly. A handler that waits for the clock is cancelled, and its event is delivered again."""
         self.settle()
         self._cancel()
-        if self.events_in_hand:
+        if self.unfinished_events:
             self._thread.join(_PATIENCE)
             self._cancel()
         self._thread.join(_START)
@@ -183,7 +183,7 @@ class Running:
         except BaseException as error:  # noqa: BLE001 - it is raised where the bots are waited for
             self.error = error
         finally:
-            logging.getLogger("webwx").removeHandler(self._ear)
+            logging.getLogger("webwx").removeHandler(self._warnings)
             self._is_up.set()
             self._server.do(lambda: None)  # waiting callers check again
 
@@ -233,9 +233,9 @@ class Running:
         return list(self._carrier.calls)
 
     @property
-    def complaints(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Log messages of the bots from level WARNING on."""
-        return list(self._ear.heard)
+        return list(self._warnings.messages)
 
     @property
     def seconds_to_timer(self) -> float | None:
@@ -243,7 +243,7 @@ class Running:
         return self._loop.seconds_to_timer
 
     @property
-    def events_in_hand(self) -> int:
+    def unfinished_events(self) -> int:
         """Number of events that are being handled, or wait for another attempt."""
         return sum(bot.counts.in_flight for bot in self.bots)
 
@@ -334,13 +334,13 @@ class Running:
         until = time.monotonic() + _LONGEST
         looks = 0
         while self.is_alive and (looks < _LOOKS or time.monotonic() < until):
-            if self._has_heard_all() and self._is_still():
+            if self._has_received_all() and self._is_still():
                 return
             looks += 1
             time.sleep(0.001)
 
-    def _has_heard_all(self) -> bool:
-        return self._server.do(lambda: self._server.has_heard_all(self.account))
+    def _has_received_all(self) -> bool:
+        return self._server.do(lambda: self._server.has_delivered_all(self.account))
 
     def _is_still(self) -> bool:
         """Return whether everything is idle: no call, no thread, no work of the journal, and no running handler."""
@@ -350,7 +350,7 @@ class Running:
             return True  # they have ended
         self._fewest = min(self._fewest, arrivals)
         is_still = arrivals == self._fewest and not self._is_at_work()
-        if not is_still or not self.events_in_hand:
+        if not is_still or not self.unfinished_events:
             return is_still
         # A handler waits, for the clock or for its own work; only time tells which.
         before = self._loop.arrivals
@@ -378,15 +378,15 @@ class Running:
         await part.stats()
 
 
-class _Ear(logging.Handler):
+class _WarningRecorder(logging.Handler):
     """Log handler that collects the warnings of one thread."""
 
     def __init__(self, thread: threading.Thread) -> None:
         super().__init__(logging.WARNING)
-        self.heard: list[str] = []
+        self.messages: list[str] = []
         self._thread = thread
 
     def emit(self, record: logging.LogRecord) -> None:
         """Store a record."""
         if record.thread == self._thread.ident:
-            self.heard.append(record.getMessage())
+            self.messages.append(record.getMessage())

@@ -260,7 +260,7 @@ class Sandbox:
             return self.world.chatrooms[world_id].title
         return self.world.person(world_id).nickname
 
-    def excuses(self) -> str:
+    def explanation(self) -> str:
         """Return possible reasons for a wait that timed out, one per line."""
         lines = [*self._mistakes]
         if not self.at_work:
@@ -268,10 +268,10 @@ class Sandbox:
         for each in self.at_work:
             if each.error is not None:
                 lines.append(f"{each!r} has ended: {type(each.error).__name__}: {each.error}")
-            lines += (f"It was logged: {complaint}" for complaint in each.complaints)
-            if each.error is None and each.events_in_hand:
+            lines += (f"It was logged: {warning}" for warning in each.warnings)
+            if each.error is None and each.unfinished_events:
                 lines.append(
-                    f"{each!r} has {each.events_in_hand} in hand still: a handler that sleeps, and an event that is "
+                    f"{each!r} has {each.unfinished_events} in hand still: a handler that sleeps, and an event that is "
                     "tried again after a failure, wait for `clock.wind()`."
                 )
         return "".join(f"\n{line}" for line in lines)

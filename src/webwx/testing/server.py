@@ -78,7 +78,7 @@ class Server:
             try:
                 return act()
             finally:
-                self._tell()
+                self._notify()
 
         return asyncio.run_coroutine_threadsafe(done(), self.loop).result(_START)
 
@@ -99,7 +99,7 @@ class Server:
             waiting.cancel()
             return None
 
-    def has_heard_all(self, account: str) -> bool:
+    def has_delivered_all(self, account: str) -> bool:
         """Return whether a web login is polling; to be called in the server's thread."""
         return self.world.logins.live(self.world.person(account)) is not None and account in self._polling
 
@@ -132,9 +132,9 @@ class Server:
     def _note(self, answer: Response | Park) -> None:
         if isinstance(answer, Park) and answer.account:
             self._polling.add(answer.account)
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         if self._change is not None:
             self._change.set_result(None)
             self._change = None

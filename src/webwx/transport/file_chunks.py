@@ -38,19 +38,19 @@ SETTLED_AFTER_COARSE = 2.5
 _FINE = 10_000_000
 """Nanoseconds; a time that is not a multiple of this comes from a file system with a finer tick."""
 
-Look = tuple[int, int, int, int, int]
+FileStamp = tuple[int, int, int, int, int]
 """Fields of a file's stat that a change of the file changes: device, inode, size, content time and inode time."""
 
 
-def look_at(file: BinaryIO) -> Look:
+def stamp_of(file: BinaryIO) -> FileStamp:
     """Return the stat fields of an open file that differ after a change."""
     about = os.fstat(file.fileno())
     return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
-def is_settled(look: Look) -> bool:
+def is_settled(stamp: FileStamp) -> bool:
     """Return whether every later change of the file would change its times; on Windows some changes do not."""
-    *_, changed = look
+    *_, changed = stamp
     wait = SETTLED_AFTER if changed % _FINE else SETTLED_AFTER_COARSE
     return os.name == "posix" and changed < (time.time() - wait) * 1e9
 
@@ -81,10 +81,10 @@ class FileChunks:
             are digested as they are read, in order.
     """
 
-    def __init__(self, size: int, md5: str = "", look: Look | None = None) -> None:
+    def __init__(self, size: int, md5: str = "", stamp: FileStamp | None = None) -> None:
         self._size = size
         self._md5 = md5
-        self._look = look
+        self._stamp = stamp
         self._digest = hashlib.md5(usedforsecurity=False)
         self._digested = 0
         self._last: tuple[int, Buffer] | None = None
@@ -130,8 +130,8 @@ class FileChunks:
 
     def _check(self, wanted: Read, window: Buffer) -> None:
         is_last = wanted.start + wanted.size >= self._size
-        if self._look is not None and self._file is not None:
-            is_same = not is_last or look_at(self._file) == self._look
+        if self._stamp is not None and self._file is not None:
+            is_same = not is_last or stamp_of(self._file) == self._stamp
         else:
             if wanted.start == self._digested:
                 self._digest.update(window)

@@ -85,7 +85,7 @@ class Http11Transport:
         pool.watch(connection, now + patience)
         take = None
         if request.sink is not None:
-            take = _Pouring(request.sink, connection, partial(self._timeouts.until, request.patience, now)).take
+            take = _SinkWriter(request.sink, connection, partial(self._timeouts.until, request.patience, now)).take
         try:
             answers = await connection.ask(write_out(head, request), limit, take)
         except TimeoutError:
@@ -99,7 +99,7 @@ class Http11Transport:
         pool.keep(site, connection, self._timeouts.keep_idle)
         if _log.isEnabledFor(logging.DEBUG):
             _log.debug("%s -> %s, %d bytes", request.endpoint, answers.status, answers.size)
-        return answers.hand_out()
+        return answers.take_response()
 
     async def close(self) -> None:
         """Close all connections that no other transport uses."""
@@ -125,7 +125,7 @@ class Http11Transport:
             raise failures.no_connection() from None
 
 
-class _Pouring:
+class _SinkWriter:
     """
     A download in progress: it may take hours if bytes keep arriving, and not too slowly.
 

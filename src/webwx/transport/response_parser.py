@@ -99,7 +99,7 @@ class ResponseParser:
         self._take = take
         self._between = 0
 
-    def hand_out(self) -> Response:
+    def take_response(self) -> Response:
         """Return the answer with its body, and release it."""
         pieces, self._pieces = self._pieces, []
         return Response(status=self.status, headers=self.headers, body=b"".join(pieces))
@@ -134,7 +134,7 @@ class ResponseParser:
                 raise ResponseError from None
         if self._take is not None and self._pieces:
             try:
-                self._pour()
+                self._pass_on()
             except Exception as error:
                 raise BodyRejected(error) from error
         if is_first and self.is_whole and not self.is_last and self._unpacker is None:
@@ -214,9 +214,9 @@ class ResponseParser:
         else:
             self._pieces.append(bytearray(piece))
         if self._take is not None and len(piece) >= _SMALL:
-            self._pour()
+            self._pass_on()
 
-    def _pour(self) -> None:
+    def _pass_on(self) -> None:
         """Pass on the collected pieces of a body that is not stored."""
         pieces, self._pieces = self._pieces, []
         assert self._take is not None  # noqa: S101 - for the type checker: who calls has looked
@@ -230,7 +230,7 @@ class ResponseParser:
                 raise ResponseError
             self.is_whole = True
             if self._take is not None:
-                self._pour()
+                self._pass_on()
             self._take = None  # an idle connection refers to no caller
 
 

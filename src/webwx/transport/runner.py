@@ -133,7 +133,7 @@ class Cell:
         self._carried = Carried(login.jar)
         self._carried_to: Hosts | None = None
         """Hosts for which these headers were built."""
-        self._heard: Headers = ()
+        self._last_headers: Headers = ()
         self._set_cookies: tuple[str, ...] = ()
         self._served: float | None = None
         """Date and cookies of the last answer; the next answer usually has the same."""
@@ -214,8 +214,8 @@ class Cell:
             response: The answer.
             asked_at: Time of the request, from `now`. The date of an answer that took long is ignored.
         """
-        if response.headers != self._heard:
-            self._heard, self._set_cookies = response.headers, response.header_values("Set-Cookie")
+        if response.headers != self._last_headers:
+            self._last_headers, self._set_cookies = response.headers, response.header_values("Set-Cookie")
             self._served = http_time(response.header("Date"))
         served = self._served
         if response.status < HTTPStatus.BAD_REQUEST:

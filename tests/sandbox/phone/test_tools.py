@@ -48,11 +48,9 @@ def test_the_callback_runs_for_traffic_and_for_faults(open_page, page, world):
 def test_faults_are_pushed_with_their_catalogue_and_then_as_they_happen(open_page, page, world):
     world.faults.reseed(7)
     assert open_page.updates("faults") == []
-    catalogue_told, faults = open_page.say("faults", open=True)
-    assert [item["name"] for item in catalogue_told["catalogue"]] == [
-        item.name for item in catalogue(world.faults.kinds)
-    ]
-    assert catalogue_told["calls"] == [endpoint.name for endpoint in ENDPOINTS]
+    pushed, faults = open_page.say("faults", open=True)
+    assert [item["name"] for item in pushed["catalogue"]] == [item.name for item in catalogue(world.faults.kinds)]
+    assert pushed["calls"] == [endpoint.name for endpoint in ENDPOINTS]
     assert faults == {"kind": "faults", "seed": 7, "active": [], "script": [], "hits": {}}
     world.faults.add("ret:times=1")
     assert [rule["fault"] for rule in open_page.updates("faults")[0]["active"]] == ["ret"]

@@ -267,7 +267,7 @@ class TestRevived:
         self, frequent_looks: None, path: Path, account: SqliteAccount
     ) -> None:
         notified = asyncio.Event()
-        consumer = await account.consumer("bot", tell=notified.set)
+        consumer = await account.consumer("bot", on_revived=notified.set)
         await account.ingest(arrival(*messages(1, 2)))
         await consumer.take()
         await consumer.give_up(2, "KeyError")

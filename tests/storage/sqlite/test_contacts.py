@@ -94,9 +94,9 @@ class TestThinning:
 
     NEXT = ContactId("@me-next")
 
-    async def follow(self, account: SqliteAccount, *, at: float, is_told: bool = True) -> None:
+    async def follow(self, account: SqliteAccount, *, at: float, is_stored: bool = True) -> None:
         await account.open_login(self.NEXT, b"", at, [])
-        if is_told:
+        if is_stored:
             await account.identities.identify(self.NEXT, [], complete=True, time=at)
 
     async def listed(self, account: SqliteAccount, *contacts: Contact) -> None:
@@ -195,7 +195,7 @@ class TestThinning:
         self, account: SqliteAccount, path: Path
     ) -> None:
         await self.listed(account, ANN)
-        await self.follow(account, at=TOMORROW, is_told=False)
+        await self.follow(account, at=TOMORROW, is_stored=False)
         self.thin(path)
 
         assert list(await account.roster(OWN)) == [ANN]

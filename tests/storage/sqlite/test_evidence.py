@@ -38,4 +38,4 @@ class TestIdentify:
     async def test_the_same_contacts_in_another_order_cause_no_write(self, relogin: Phone, path: Path) -> None:
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            assert await relogin.tell(FILEHELPER, *map(relogin.shown, ("cid", "ann"))) == {}
+            assert await relogin.identify(FILEHELPER, *map(relogin.shown, ("cid", "ann"))) == {}

@@ -68,7 +68,7 @@ async def test_the_cost_of_a_lookup_does_not_grow_with_the_number_of_identities(
         phone = Phone(journal.account(1))
         for _ in range(2):
             await phone.log_in()
-            await phone.tell(*(phone.shown(f"person {number}") for number in range(people)))
+            await phone.identify(*(phone.shown(f"person {number}") for number in range(people)))
         await journal.close()
         file = CountedFile(path)
         async with file.identities(1, 2) as identities:
@@ -148,7 +148,7 @@ async def test_identities_of_version_2_are_preserved(journal: SqliteJournal, pat
     phone.login = 3
     await phone.log_in()
     await phone.note_real_id("ann", "wxid_ann")
-    found = (await phone.tell(phone.shown("ann", avatar=9)))[phone.id("ann")]
+    found = (await phone.identify(phone.shown("ann", avatar=9)))[phone.id("ann")]
     assert (found.by, found.number) == ("certain", 1)
 
 

@@ -27,7 +27,7 @@ class TestFaces:
         before = await self.rows(path, "faces")
         for _ in range(3):
             await relogin.log_in()
-            await relogin.tell(*map(relogin.shown, ("ann", "cid")), FILEHELPER)
+            await relogin.identify(*map(relogin.shown, ("ann", "cid")), FILEHELPER)
 
         assert (await self.rows(path, "faces"), await self.rows(path, "findings")) == (before, 3)
         assert len(await contact_ids_of(relogin.account.identities, await relogin.number("ann"))) == 5
@@ -35,12 +35,14 @@ class TestFaces:
     async def test_a_change_does_not_affect_earlier_logins(self, relogin: Phone, path: Path) -> None:
         ann, before = await relogin.number("ann"), await self.rows(path, "faces")
         for nickname in ("Queen", "Queen of Hearts"):
-            await relogin.tell(relogin.shown("ann", nickname=nickname), complete=False)
+            await relogin.identify(relogin.shown("ann", nickname=nickname), complete=False)
         assert await self.rows(path, "faces") == before + 1, "evidence of this login alone is replaced"
         assert [link.name for link in await relogin.account.identities.links(ann)] == ["Queen of Hearts", "ann"]
         first = await relogin.account.identities.split(ann, relogin.id("ann", 1))
         await relogin.log_in()
-        found = await relogin.tell(relogin.shown("ann"), relogin.shown("ann2", nickname="Queen of Hearts", avatar=7))
+        found = await relogin.identify(
+            relogin.shown("ann"), relogin.shown("ann2", nickname="Queen of Hearts", avatar=7)
+        )
         assert found[relogin.id("ann")].candidates[0] == first.number or (
             found[relogin.id("ann")].number == first.number
         )
@@ -51,7 +53,7 @@ class TestFaces:
         first = await relogin.account.identities.split(ann, relogin.id("ann", 1))
         await relogin.log_in()
         await relogin.note_real_id("ann", "wxid_ann")
-        found = (await relogin.tell(relogin.shown("ann")))[relogin.id("ann")]
+        found = (await relogin.identify(relogin.shown("ann")))[relogin.id("ann")]
         assert (found.by, found.number) == ("certain", ann)
         assert found.number != first.number
 
@@ -70,14 +72,14 @@ class TestFaces:
     async def test_an_identity_that_was_split_off_has_its_own_evidence(self, relogin: Phone, path: Path) -> None:
         ann = await relogin.number("ann")
         other = await relogin.account.identities.split(ann, relogin.id("ann"))
-        await relogin.tell(relogin.shown("ann", nickname="Queen"), complete=False)
+        await relogin.identify(relogin.shown("ann", nickname="Queen"), complete=False)
         assert (await relogin.identity(other.number)).name == "Queen"
         (link,) = await relogin.account.identities.links(ann)
         assert link.name == "ann"
         assert [each.number for each in await relogin.account.identities.find(IdentityQuery(name="ann"))] == [ann]
 
     async def test_evidence_of_purged_logins_is_deleted(self, relogin: Phone, path: Path) -> None:
-        await relogin.tell(relogin.shown("ann", nickname="Queen"), complete=False)
+        await relogin.identify(relogin.shown("ann", nickname="Queen"), complete=False)
         await relogin.account.purge(before=NOW - DAY / 2)
         with contextlib.closing(sqlite3.connect(path)) as db:
             names = {name for (name,) in db.execute("SELECT json_extract(evidence, '$.nickname') FROM faces")}
@@ -94,5 +96,5 @@ async def test_a_purge_deletes_identities_that_were_in_purged_logins_only(relogi
         assert db.execute("SELECT count(*) FROM real_ids").fetchone() == (0,)
         assert db.execute("SELECT count(*) FROM identities WHERE number = ?", (bob,)).fetchone() == (0,)
     await relogin.log_in()
-    (new,) = (await relogin.tell(relogin.shown("bob"))).values()
+    (new,) = (await relogin.identify(relogin.shown("bob"))).values()
     assert new.number > bob

@@ -36,24 +36,24 @@ def used(handle: int, *, acked: int = 0) -> Marks:
     marks = Marks(handle)
     marks.begin(ONE, acked, ())
     for number in (acked + 1, acked + 2, acked + 4):
-        marks.hand_out(number)
-    marks.be_done(acked + 2)
+        marks.add_delivered(number)
+    marks.add_done(acked + 2)
     return marks
 
 
 def test_the_next_process_reads_delivered_and_acknowledged_entries(handle: int) -> None:
     used(handle)
     left = Marks(handle).read(ONE, acked=0, started=100)
-    assert (left.handed_out, left.done) == ({1, 4}, {2})
-    assert [number for number in range(1, 101) if left.may_be_handed_out(number)] == [1, 2, 4]
+    assert (left.delivered, left.done) == ({1, 4}, {2})
+    assert [number for number in range(1, 101) if left.may_be_delivered(number)] == [1, 2, 4]
 
 
 def test_the_journal_overrides_the_marks(handle: int) -> None:
     used(handle)
     left = Marks(handle).read(ONE, acked=1, started=3)
-    assert (left.handed_out, left.done) == (set(), {2})
-    assert left.may_be_handed_out(1), "it may have been revived"
-    assert not left.may_be_handed_out(3)
+    assert (left.delivered, left.done) == (set(), {2})
+    assert left.may_be_delivered(1), "it may have been revived"
+    assert not left.may_be_delivered(3)
 
 
 @pytest.mark.parametrize("how", ["another opening", "an older state of the journal", "another boot", "no journal"])
@@ -73,16 +73,16 @@ def test_marks_of_another_consumer_or_machine_are_ignored(handle: int, path: Pat
             path.write_bytes(content[:boot] + b"0" * 8 + content[boot + 8 :])
     left = Marks(handle).read(token, acked=acked, started=20)
     assert left.done == set()
-    assert all(left.may_be_handed_out(number) for number in range(1, 21))
+    assert all(left.may_be_delivered(number) for number in range(1, 21))
 
 
 def test_entries_beyond_the_space_count_as_delivered(handle: int) -> None:
     marks = used(handle, acked=7)
     for number in (7 + SIZE, 8 + SIZE):
-        marks.hand_out(number)
+        marks.add_delivered(number)
     left = Marks(handle).read(ONE, acked=7, started=2 * SIZE)
-    assert left.handed_out == {8, 11, 7 + SIZE}
-    assert [left.may_be_handed_out(number) for number in (10, 6 + SIZE, 7 + SIZE, 8 + SIZE)] == [
+    assert left.delivered == {8, 11, 7 + SIZE}
+    assert [left.may_be_delivered(number) for number in (10, 6 + SIZE, 7 + SIZE, 8 + SIZE)] == [
         False,
         False,
         True,
@@ -96,13 +96,13 @@ def test_an_entry_without_space_counts_as_delivered_when_space_is_free_again(
 ) -> None:
     marks = Marks(handle)
     marks.begin(ONE, 0, ())
-    handed_out = range(SIZE - 2, 4 * SIZE - 5)
-    for number in handed_out:
-        marks.hand_out(number)
+    delivered = range(SIZE - 2, 4 * SIZE - 5)
+    for number in delivered:
+        marks.add_delivered(number)
     for acked in steps:
         marks.advance(acked)
         left = Marks(handle).read(ONE, acked=acked, started=5 * SIZE)
-        assert left.handed_out == {number for number in range(acked + 1, acked + SIZE + 1) if number in handed_out}
+        assert left.delivered == {number for number in range(acked + 1, acked + SIZE + 1) if number in delivered}
 
 
 def test_an_entry_without_space_has_a_mark_after_a_later_opening(handle: int) -> None:
@@ -110,25 +110,25 @@ def test_an_entry_without_space_has_a_mark_after_a_later_opening(handle: int) ->
     marks.begin(ONE, 0, range(1, SIZE + 10))
     marks.advance(5)
     left = Marks(handle).read(ONE, acked=5, started=2 * SIZE)
-    assert left.handed_out == set(range(6, SIZE + 6))
+    assert left.delivered == set(range(6, SIZE + 6))
 
 
 @pytest.mark.parametrize("step", [1, 1_000, SIZE - 1, SIZE, 3 * SIZE])
 def test_space_is_reused(handle: int, step: int) -> None:
     marks, acked = Marks(handle), 0
     marks.begin(ONE, acked, ())
-    handed_out, done = set[int](), set[int]()
+    delivered, done = set[int](), set[int]()
     for _ in range(5):
         for number in {acked + 1, acked + 2, acked + 3, acked + SIZE} - done:
-            marks.hand_out(number)
-            handed_out.add(number)
+            marks.add_delivered(number)
+            delivered.add(number)
         for number in (acked + 1, acked + 3):
-            marks.be_done(number)
+            marks.add_done(number)
             done.add(number)
         acked += step
         marks.advance(acked)
         left = Marks(handle).read(ONE, acked=acked, started=acked + SIZE)
-        assert left.handed_out == {number for number in handed_out - done if number > acked}
+        assert left.delivered == {number for number in delivered - done if number > acked}
         assert left.done == {number for number in done if number > acked}
 
 
@@ -136,9 +136,9 @@ def test_unacknowledged_entries_are_copied_into_the_next_opening(handle: int) ->
     used(handle)
     marks = Marks(handle)
     left = marks.read(ONE, acked=0, started=4)
-    marks.begin(OTHER, 0, left.handed_out)
+    marks.begin(OTHER, 0, left.delivered)
     assert Marks(handle).read(ONE, acked=0, started=4).done == set(), "a mark of another opening"
-    assert Marks(handle).read(OTHER, acked=0, started=4).handed_out == {1, 4}
+    assert Marks(handle).read(OTHER, acked=0, started=4).delivered == {1, 4}
 
 
 def test_without_a_file_marks_last_as_long_as_the_process(path: Path, handle: int) -> None:
@@ -154,6 +154,6 @@ def test_a_mark_after_closing_has_no_effect(handle: int) -> None:
     marks = used(handle)
     marks.close()
     marks.close()
-    marks.hand_out(3)
+    marks.add_delivered(3)
     marks.advance(3)
-    assert Marks(handle).read(ONE, acked=0, started=4).handed_out == {1, 4}
+    assert Marks(handle).read(ONE, acked=0, started=4).delivered == {1, 4}

@@ -51,14 +51,14 @@ class PiggybackedWrite:
     def __init__(self, number: int) -> None:
         self.number = number
         self.outcomes: list[bool] = []
-        self.is_told = threading.Event()
+        self.is_settled = threading.Event()
 
     def write(self, db: sqlite3.Connection) -> None:
         db.execute("INSERT INTO t VALUES (?)", (self.number,))
 
     def settled(self, *, is_stored: bool) -> None:
         self.outcomes.append(is_stored)
-        self.is_told.set()
+        self.is_settled.set()
 
 
 class File:
@@ -323,7 +323,7 @@ async def test_a_piggybacked_write_that_notifies_does_not_wait_for_a_job(file: F
     piggyback = PiggybackedWrite(5)
     writer.join(piggyback)
     writer.notify()
-    await asyncio.to_thread(piggyback.is_told.wait, 60)
+    await asyncio.to_thread(piggyback.is_settled.wait, 60)
 
     assert file.numbers() == [5]
 
@@ -336,8 +336,8 @@ async def test_a_piggybacked_write_is_tried_again_after_a_failure(file: File, wr
     with pytest.raises(StorageError):
         await writer.do(add(2))
     file.failing = None
-    piggyback.is_told.clear()
-    await asyncio.to_thread(piggyback.is_told.wait, 60)
+    piggyback.is_settled.clear()
+    await asyncio.to_thread(piggyback.is_settled.wait, 60)
 
     assert file.numbers() == [1, 5]
     assert piggyback.outcomes == [False, True]

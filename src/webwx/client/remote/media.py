@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from webwx.client.files import AtHand, Source
+    from webwx.client.files import OpenedSource, Source
     from webwx.client.identities import To
     from webwx.client.media import Progress
     from webwx.client.remote.calls import GatewayCalls
@@ -87,12 +87,12 @@ class RemoteMedia:
         to: To,
         kind: MediaKind,
         source: Source,
-        prepare: Callable[[AtHand, str], Upload],
+        prepare: Callable[[OpenedSource, str], Upload],
         name: str,
         progress: Progress | None,
         key: str,
     ) -> Receipt:
-        with files.at_hand(source) as readable:
+        with files.opened_source(source) as readable:
             file = await asyncio.to_thread(prepare, readable, name)
             upload = await self._upload(file, progress)
         try:
@@ -147,7 +147,7 @@ def _counting(message: object, progress: Progress | None) -> Callable[[int], obj
 async def _pieces(file: Upload, progress: Progress | None) -> AsyncIterator[bytes]:
     """Yield a file in pieces, and refuse to yield the last one if the file was changed meanwhile."""
     md5 = file.md5 if isinstance(file.source, str) else ""
-    async with FileChunks(file.size, md5, file.look) as chunks:
+    async with FileChunks(file.size, md5, file.stamp) as chunks:
         for start in range(0, file.size, CHUNK_SIZE):
             yield bytes(await chunks.read(Read(source=file.source, start=start, size=CHUNK_SIZE)))
             if progress is not None:

@@ -236,7 +236,7 @@ async def open_session(
     if token is None:
         failed_keys.add(address)
         raise GatewayProblem("unauthorized", "This code is unknown, used or expired; 'webwx serve pair' prints one.")
-    failed_keys.forgive(address)
+    failed_keys.forget(address)
     cookie = Cookie(
         key=COOKIE, value=token, path="/", httponly=True, samesite="strict", secure=request.url.scheme == "https",
         max_age=int(SESSION_SECONDS),

@@ -46,7 +46,7 @@ class TrafficUpdates:
         self.handlers: MessageHandlers = {"wire": (_ToolVisibility, self._look)}
         self._log = world.traffic
         self._is_open = False
-        self._told = 0
+        self._last_sent = 0
 
     def note_change(self, owner: str, chat: str) -> None:
         """Do nothing: phones do not show traffic."""
@@ -54,13 +54,13 @@ class TrafficUpdates:
     def updates(self) -> Iterator[Update]:
         """Yield new and changed exchanges."""
         last = self._log.changes
-        if self._is_open and last != self._told:
-            exchanges = self._log.since(self._told, most=AT_ONCE if self._told else SIZE)
-            self._told = last
+        if self._is_open and last != self._last_sent:
+            exchanges = self._log.since(self._last_sent, most=AT_ONCE if self._last_sent else SIZE)
+            self._last_sent = last
             yield TrafficUpdate(forgotten=self._log.forgotten, exchanges=exchanges)
 
     def _look(self, how: _ToolVisibility) -> None:
-        self._is_open, self._told = how.open, 0
+        self._is_open, self._last_sent = how.open, 0
 
 
 # -- faults ----------------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ class FaultsUpdates:
         self.handlers: MessageHandlers = {"faults": (_ToolVisibility, self._look)}
         self._faults = world.faults
         self._is_open = False
-        self._told: FaultsUpdate | None = None
+        self._last_sent: FaultsUpdate | None = None
 
     def note_change(self, owner: str, chat: str) -> None:
         """Do nothing: phones do not show faults."""
@@ -99,7 +99,7 @@ class FaultsUpdates:
         """Yield the catalogue when the panel was just opened, then the active faults when they changed."""
         if not self._is_open:
             return
-        if self._told is None:
+        if self._last_sent is None:
             yield CatalogueUpdate(
                 catalogue=catalogue(self._faults.kinds), calls=[endpoint.name for endpoint in ENDPOINTS]
             )
@@ -109,9 +109,9 @@ class FaultsUpdates:
             script=[active(rule) for rule in self._faults.script],
             hits=dict(self._faults.hits),
         )
-        if now != self._told:
-            self._told = now
+        if now != self._last_sent:
+            self._last_sent = now
             yield now
 
     def _look(self, how: _ToolVisibility) -> None:
-        self._is_open, self._told = how.open, None
+        self._is_open, self._last_sent = how.open, None

@@ -25,7 +25,7 @@ class MemoryConsumer:
     """A consumer of an account's entries; `Consumer` states the guarantees."""
 
     def __init__(
-        self, name: str, cursor: Cursor, entries: Entries, lock: threading.RLock, *, tell: Callable[[], object],
+        self, name: str, cursor: Cursor, entries: Entries, lock: threading.RLock, *, on_revived: Callable[[], object],
         shows: bool,
     ) -> None:  # fmt: skip
         self.name = name
@@ -34,10 +34,10 @@ class MemoryConsumer:
         self._cursor = cursor
         self._entries = entries
         self._lock = lock
-        self._tell = tell
+        self._on_revived = on_revived
         self._shows = shows
         self._loop = asyncio.get_running_loop()
-        self._handed_out_before = frozenset(cursor.handed_out)
+        self._delivered_before = frozenset(cursor.delivered)
         self._revivals: dict[int, float] = {}
         """Times of the revivals that this consumer has taken, by entry."""
         self._given: list[int] = []
@@ -63,7 +63,7 @@ class MemoryConsumer:
                 taken.append(self._marked(stored.entry))
                 self._given.append(stored.number)
         if not self._shows:
-            self._cursor.handed_out.update(entry.number for entry in taken)
+            self._cursor.delivered.update(entry.number for entry in taken)
         return taken
 
     def _take_revived(self, limit: int) -> list[Entry]:
@@ -75,7 +75,7 @@ class MemoryConsumer:
                 self._revivals[number] = failure.time
                 taken.append(
                     msgspec.structs.replace(
-                        stored.entry, attempt=failure.attempts + 1, redelivered=number in self._handed_out_before
+                        stored.entry, attempt=failure.attempts + 1, redelivered=number in self._delivered_before
                     )
                 )
         return taken
@@ -83,7 +83,7 @@ class MemoryConsumer:
     def _marked(self, entry: Entry) -> Entry:
         """Return an entry with the number of its attempts."""
         failure = self._cursor.failures.get(entry.number)
-        is_again = entry.number in self._handed_out_before
+        is_again = entry.number in self._delivered_before
         if failure is None and not is_again:
             return entry
         # An interrupted attempt was not counted as failed.
@@ -91,14 +91,14 @@ class MemoryConsumer:
         return msgspec.structs.replace(entry, redelivered=is_again, attempt=attempt)
 
     def notify(self) -> None:
-        """Call `tell` in the consumer's loop, from any thread."""
+        """Call `on_revived` in the consumer's loop, from any thread."""
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._tell)
+            self._loop.call_soon_threadsafe(self._on_revived)
 
     def show(self, number: int) -> None:
         """Record that an entry is passed to a handler now."""
         with self._lock:
-            self._cursor.handed_out.add(number)
+            self._cursor.delivered.add(number)
 
     # -- acknowledgement ---------------------------------------------------------------------------------------------
 
@@ -107,7 +107,7 @@ class MemoryConsumer:
         with self._lock:
             cursor = self._cursor
             failure = cursor.failures.get(number)
-            cursor.handed_out.discard(number)
+            cursor.delivered.discard(number)
             if failure is not None and failure.state != "dead":
                 del cursor.failures[number]
             if number > cursor.acked:
@@ -186,5 +186,5 @@ class MemoryConsumer:
                 return
             self._cursor.consumer = None
             if unseen_from:
-                unseen = {each for each in self._cursor.handed_out if each >= unseen_from}
-                self._cursor.handed_out -= unseen - self._handed_out_before
+                unseen = {each for each in self._cursor.delivered if each >= unseen_from}
+                self._cursor.delivered -= unseen - self._delivered_before

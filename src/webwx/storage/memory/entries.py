@@ -74,7 +74,7 @@ class Cursor:
         """All entries up to this number are acknowledged."""
         self.ahead: set[int] = set()
         """Later entries that are acknowledged."""
-        self.handed_out: set[int] = set()
+        self.delivered: set[int] = set()
         """Entries that were delivered and are not acknowledged."""
         self.failures: dict[int, Failure] = {}
         self.conversations: dict[str, ConversationRow] = {}
@@ -84,7 +84,7 @@ class Cursor:
 
     def forget(self, number: int) -> None:
         """Remove the state of a deleted entry."""
-        self.handed_out.discard(number)
+        self.delivered.discard(number)
         self.failures.pop(number, None)
 
     def forget_conversations(self, before: float, chats: Collection[str] = ()) -> None:
@@ -165,13 +165,13 @@ class Entries:
 
     # -- deletion ----------------------------------------------------------------------------------------------------
 
-    def delete(self, is_doomed: Callable[[StoredEntry], bool]) -> list[StoredEntry]:
+    def delete(self, should_delete: Callable[[StoredEntry], bool]) -> list[StoredEntry]:
         """Delete entries except gaps, store gaps for consumers that miss some, and return the deleted entries."""
-        doomed = [stored for stored in self._all if stored.batch and is_doomed(stored)]
-        if not doomed:
+        deleted = [stored for stored in self._all if stored.batch and should_delete(stored)]
+        if not deleted:
             return []
-        gaps = self._gaps(doomed)
-        gone = {stored.number for stored in doomed}
+        gaps = self._gaps(deleted)
+        gone = {stored.number for stored in deleted}
         left: list[StoredEntry] = []
         for stored in self._all:
             if stored.number not in gone:
@@ -185,16 +185,16 @@ class Entries:
         self._all = left
         self.gaps = [stored.number for stored in left if not stored.batch]
         self.quarantine = [number for number in self.quarantine if number not in gone]
-        for stored in doomed:
+        for stored in deleted:
             self._forget(stored)
-        return doomed
+        return deleted
 
-    def _gaps(self, doomed: list[StoredEntry]) -> dict[int, ContinuityLost]:
+    def _gaps(self, deleted: list[StoredEntry]) -> dict[int, ContinuityLost]:
         """Return the gaps for entries that consumers have not read, by the number of the last such entry."""
         gaps: dict[int, ContinuityLost] = {}
         for name, cursor in self.cursors.items():
             seen = max(cursor.acked, cursor.consumer.read_to if cursor.consumer else 0)
-            missed = [each for each in doomed if each.number > seen and each.number not in cursor.ahead]
+            missed = [each for each in deleted if each.number > seen and each.number not in cursor.ahead]
             if missed and name != ARCHIVE_CONSUMER:
                 times = [float(each.entry.time) for each in missed]
                 gap = ContinuityLost(since=min(times), until=max(times), reason="purged")

@@ -86,7 +86,7 @@ class Identities:
         self.apart: set[frozenset[int]] = set()
         """Pairs of identities that the user has split."""
         self._last = 0
-        self._doomed: set[int] = set()
+        self._forgettable: set[int] = set()
         self._forgotten: set[int] = set()
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -337,11 +337,11 @@ class Identities:
 
     def forget_soon(self, rows: Collection[int]) -> None:
         """Add logins that `forget` deletes; the journal's main lock is sufficient for this call."""
-        self._doomed.update(rows)
+        self._forgettable.update(rows)
 
     def forget(self) -> None:
         """Delete the links of the logins from `forget_soon`, and the identities that have no other links."""
-        rows = {row for row in self._doomed.copy() if row not in self._forgotten}
+        rows = {row for row in self._forgettable.copy() if row not in self._forgotten}
         if not rows:
             return
         self._forgotten |= rows

@@ -235,7 +235,7 @@ class MemoryAccount:
     # -- consumers ---------------------------------------------------------------------------------------------------
 
     async def consumer(
-        self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None,
+        self, name: str, *, since: Literal["beginning", "now"] = "now", on_revived: Callable[[], object] = lambda: None,
         stays: bool = False, shows: bool = False,
     ) -> MemoryConsumer:  # fmt: skip
         """
@@ -252,7 +252,7 @@ class MemoryAccount:
             begin = 0 if is_first or since == "beginning" else entries.last
             cursor = entries.cursors.setdefault(name, Cursor(begin))
             _require_closed(name, cursor)
-            opened = MemoryConsumer(name, cursor, entries, self._lock, tell=tell, shows=shows)
+            opened = MemoryConsumer(name, cursor, entries, self._lock, on_revived=on_revived, shows=shows)
             cursor.consumer = opened
             return opened
 
@@ -425,8 +425,8 @@ class MemoryAccount:
         for cursor in self._data().entries.cursors.values():
             cursor.forget_conversations(before, chats)
 
-    def _delete(self, is_doomed: Callable[[StoredEntry], bool]) -> int:
-        gone = self._data().entries.delete(is_doomed)
+    def _delete(self, should_delete: Callable[[StoredEntry], bool]) -> int:
+        gone = self._data().entries.delete(should_delete)
         self._media.forget(self._uin, [each.number for each in gone])
         return len(gone)
 

@@ -32,14 +32,14 @@ class Sends:
         self.by_key: dict[str, int] = {}
         self.client_ids: set[str] = set()
 
-    def remove(self, is_doomed: Callable[[Outgoing], bool]) -> int:
+    def remove(self, should_delete: Callable[[Outgoing], bool]) -> int:
         """Delete sends except those in state `sending`, and return how many."""
-        doomed = [row for row in self.rows.values() if row.state != "sending" and is_doomed(row)]
-        for row in doomed:
+        deleted = [row for row in self.rows.values() if row.state != "sending" and should_delete(row)]
+        for row in deleted:
             del self.rows[row.number]
             self.by_key.pop(row.key, None)
             self.client_ids.discard(row.client_id)
-        return len(doomed)
+        return len(deleted)
 
     def expire(self, before: float) -> None:
         """Delete sends that were created before a time; cheap if there are no such sends."""

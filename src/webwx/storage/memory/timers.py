@@ -44,16 +44,16 @@ class ScheduledCalls:
 
     def remove(self, before: float, chats: Collection[str] = ()) -> int:
         """Delete timers of some chats, or those that were settled before a time, and return how many."""
-        doomed = [
+        deleted = [
             row
             for row in self.rows.values()
             if (row.chat in chats if chats else row.state != "waiting") and (not before or row.changed_at < before)
         ]
-        for row in doomed:
+        for row in deleted:
             del self.rows[row.number]
             del self.by_key[row.key]
             self.settled.pop(row.number, None)
-        return len(doomed)
+        return len(deleted)
 
 
 class MemoryTimerStore:

@@ -161,8 +161,8 @@ class PostgresConsumer:
     """A consumer of an account's entries; `Consumer` states the guarantees."""
 
     def __init__(
-        self, name: str, account: int, known: OpenedCursor, database: PostgresDatabase, *, tell: Callable[[], object],
-        on_close: Callable[[PostgresConsumer], None],
+        self, name: str, account: int, known: OpenedCursor, database: PostgresDatabase, *,
+        on_revived: Callable[[], object], on_close: Callable[[PostgresConsumer], None],
     ) -> None:  # fmt: skip
         self.name = name
         self.row: int = known.consumer
@@ -172,7 +172,7 @@ class PostgresConsumer:
         self.account: int = account
         self._known = known
         self._database = database
-        self._tell = tell
+        self._on_revived = on_revived
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
         self._taking = asyncio.Lock()
@@ -249,10 +249,10 @@ class PostgresConsumer:
         """Do nothing: every entry that was taken counts as passed to a handler if this process crashes."""
 
     def look_soon(self) -> None:
-        """Check for revived dead letters at the next `take`, and call `tell`; called in any thread."""
+        """Check for revived dead letters at the next `take`, and call `on_revived`; called in any thread."""
         self._revivals.is_look_due = True
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._tell)
+            self._loop.call_soon_threadsafe(self._on_revived)
 
     async def _look_for_revived(self) -> None:
         self._revivals.is_look_due = False

@@ -346,7 +346,7 @@ class PostgresAccount:
     # -- consumers ---------------------------------------------------------------------------------------------------
 
     async def consumer(
-        self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None,
+        self, name: str, *, since: Literal["beginning", "now"] = "now", on_revived: Callable[[], object] = lambda: None,
         stays: bool = False, shows: bool = False,
     ) -> PostgresConsumer:  # fmt: skip
         """
@@ -362,7 +362,7 @@ class PostgresAccount:
             lambda: open_cursor(self._database, self._uin, name, is_from_beginning=since == "beginning")
         )
         opened = PostgresConsumer(
-            name, self._uin, known, self._database, tell=tell, on_close=self._consumers.remove
+            name, self._uin, known, self._database, on_revived=on_revived, on_close=self._consumers.remove
         )  # fmt: skip
         self._consumers.append(opened)
         return opened

@@ -165,7 +165,7 @@ async def purge(
     database: PostgresDatabase, retention: PostgresRetention, account: int, *, before: float, chats: list[str]
 ) -> int:
     """Delete entries, sends and timers that are older than a time, or of some chats, or both, and return how many."""
-    numbers = await database.reading(lambda db: _doomed(db, account, before, chats))
+    numbers = await database.reading(lambda db: _old_entries(db, account, before, chats))
     count = 0
     for start in range(0, len(numbers), PIECE):
         piece = numbers[start : start + PIECE]
@@ -187,7 +187,7 @@ async def purge(
     return count + await database.writing(account, delete_others)
 
 
-async def _doomed(db: Connection, account: int, before: float, chats: list[str]) -> list[int]:
+async def _old_entries(db: Connection, account: int, before: float, chats: list[str]) -> list[int]:
     """Return the numbers of the entries to purge: those older than a time, or of some chats, or both."""
     query = "SELECT number FROM entries WHERE account = $1 AND batch <> 0 AND ($2::float8 = 0 OR time < $2)"
     if not chats:

@@ -90,7 +90,7 @@ def token_name(consumer: int) -> str:
 
 def _may_have_begun(left: Left, started: int, number: int) -> bool:
     """Return whether an earlier process may have passed an entry to a handler."""
-    return number <= started and left.may_be_handed_out(number)
+    return number <= started and left.may_be_delivered(number)
 
 
 class StoredBatch(NamedTuple):
@@ -177,7 +177,7 @@ class SqliteConsumer:
 
     def __init__(
         self, name: str, *, consumer: int, account: int, known: KnownConsumer, stream: LiveConsumers,
-        writer: Writer, reader: Reader, lock: int, tell: Callable[[], object], shows: bool,
+        writer: Writer, reader: Reader, lock: int, on_revived: Callable[[], object], shows: bool,
     ) -> None:  # fmt: skip
         self.name = name
         self.row = consumer
@@ -193,7 +193,7 @@ class SqliteConsumer:
         """The marks of the last process."""
         unstored = self._left.done - state.ahead - state.revived
         self._token = secrets.token_bytes(TOKEN)
-        self._tell = tell
+        self._on_revived = on_revived
         self._loop = asyncio.get_running_loop()
         self._known = state
         self._attempts = EarlierAttempts(state, partial(_may_have_begun, self._left, state.started))
@@ -249,7 +249,7 @@ class SqliteConsumer:
         del self._buffer[:limit]
         if not self._shows:
             for entry in entries:
-                self._marks.hand_out(entry.number)
+                self._marks.add_delivered(entry.number)
         if entries:
             with self._guard:
                 self._position.deliver(entries)
@@ -257,7 +257,7 @@ class SqliteConsumer:
 
     def show(self, number: int) -> None:
         """Record that an entry is passed to a handler now."""
-        self._marks.hand_out(number)
+        self._marks.add_delivered(number)
 
     def receive(self, entries: list[Entry], head_before: int | None) -> None:
         """Buffer entries that were just stored; those for which there is no room are read from the file later."""
@@ -290,9 +290,9 @@ class SqliteConsumer:
             self._is_dirty = True
 
     def look_soon(self) -> None:
-        """Check for revived dead letters at the next `take`, and call `tell`."""
+        """Check for revived dead letters at the next `take`, and call `on_revived`."""
         self._revivals.is_look_due = True
-        self._tell()
+        self._on_revived()
 
     def look_soon_threadsafe(self) -> None:
         """Call `look_soon` from any thread."""
@@ -370,7 +370,7 @@ class SqliteConsumer:
 
     def ack(self, number: int) -> None:
         """Acknowledge an entry: it is not delivered to this consumer again."""
-        self._marks.be_done(number)
+        self._marks.add_done(number)
         self._acks.append(number)
         if self._attempts.poison_markers or self._attempts.crashes:
             self._forget_crashes((number,))
@@ -477,7 +477,7 @@ class SqliteConsumer:
         self._marks.begin(
             self._token,
             self._acking,
-            (number for number in range(self._acking + 1, known.started + 1) if self._left.may_be_handed_out(number)),
+            (number for number in range(self._acking + 1, known.started + 1) if self._left.may_be_delivered(number)),
         )
 
     async def flush(self) -> None:
@@ -520,12 +520,12 @@ class SqliteConsumer:
         """Make an entry a dead letter, and acknowledge it."""
         attempts = self._attempts.count_at_end(number)
 
-        def be_done(_: None) -> None:
+        def add_done(_: None) -> None:
             self._attempts.failed.pop(number, None)  # so that `write` does not delete the row
             self.ack(number)
 
         await self._writer.do(
-            lambda db: self._note_failure(db, number, "dead", attempts, error, time.time()), then=be_done
+            lambda db: self._note_failure(db, number, "dead", attempts, error, time.time()), then=add_done
         )
 
     def _note_failure(

@@ -50,7 +50,7 @@ _read = msgspec.json.Decoder(Contact).decode
 _read_all = msgspec.json.Decoder(list[Contact]).decode
 
 
-class Looks:
+class RowLookups:
     """
     The connection for lookups of single rows, opened when it is needed, and closed when it is not.
 
@@ -123,14 +123,14 @@ class StoredRoster:
 
     is_kept = True
 
-    def __init__(self, looks: Looks, login: int, ids: Iterable[str], is_chatroom: Callable[[str], bool]) -> None:
+    def __init__(self, lookups: RowLookups, login: int, ids: Iterable[str], is_chatroom: Callable[[str], bool]) -> None:
         listed = list(ids)
-        self._looks = looks
+        self._lookups = lookups
         self._login = login
         self.ids = Places.of(listed)
         self._count = len(listed)
         self._is_chatroom = is_chatroom
-        find = partial(_find, looks, login)
+        find = partial(_find, lookups, login)
         self._person = lru_cache(STAY_READ)(find)
         self._chatroom = lru_cache(STAY_READ_CHATROOMS)(find)
 
@@ -138,14 +138,14 @@ class StoredRoster:
         return self._count
 
     def __iter__(self) -> Iterator[Contact]:
-        [(numbers,)] = self._looks.rows(
+        [(numbers,)] = self._lookups.rows(
             "SELECT json_group_array(rowid) FROM (SELECT rowid FROM contacts WHERE login = ? ORDER BY rowid)",
             self._login,
         )
         places: list[int] = msgspec.json.decode(numbers)
         for start in range(0, len(places), _READ):
             some = as_list(places[start : start + _READ])
-            [(listed,)] = self._looks.rows(
+            [(listed,)] = self._lookups.rows(
                 "SELECT '[' || coalesce(group_concat(contact), '') || ']' FROM ("
                 "SELECT contact FROM contacts WHERE rowid IN (SELECT value FROM json_each(?)) ORDER BY rowid)",
                 some,
@@ -160,7 +160,7 @@ class StoredRoster:
 
     def named(self, name: str) -> list[Contact]:
         """Return the contacts that have this nickname or this remark."""
-        ids = self._looks.rows("SELECT id FROM names WHERE login = ? AND name = ?", self._login, clean_text(name))
+        ids = self._lookups.rows("SELECT id FROM names WHERE login = ? AND name = ?", self._login, clean_text(name))
         found = [self.get(each) for (each,) in ids]
         return [each for each in found if each is not None and name in {each.nickname, each.remark}]
 
@@ -168,15 +168,17 @@ class StoredRoster:
         """Do nothing: no contacts are in memory."""
 
 
-def _find(looks: Looks, login: int, contact_id: str) -> Contact | None:
-    found = looks.rows("SELECT contact FROM contacts WHERE login = ? AND id = ?", login, clean_text(contact_id))
+def _find(lookups: RowLookups, login: int, contact_id: str) -> Contact | None:
+    found = lookups.rows("SELECT contact FROM contacts WHERE login = ? AND id = ?", login, clean_text(contact_id))
     return _read(found[0][0]) if found else None
 
 
-def read_roster(db: sqlite3.Connection, looks: Looks, login: int, is_chatroom: Callable[[str], bool]) -> StoredRoster:
+def read_roster(
+    db: sqlite3.Connection, lookups: RowLookups, login: int, is_chatroom: Callable[[str], bool]
+) -> StoredRoster:
     """Return the current contacts of a login."""
     ids = [each for (each,) in select(db, ("id",), "FROM contacts WHERE login = ?", (login,))]
-    return StoredRoster(looks, login, ids, is_chatroom)
+    return StoredRoster(lookups, login, ids, is_chatroom)
 
 
 def keep_contacts(
@@ -258,7 +260,7 @@ def _chatrooms_with_words(db: sqlite3.Connection, account: int, login: int) -> l
     """Return the chatrooms of a login that have messages or sends."""
     rows = select(db, ("id",), "FROM contacts WHERE login = ? AND id LIKE '%@%'", (login,))
     rooms = {each: key_of(each) for (each,) in rows if is_chatroom(each)}
-    said = select_numbers(
+    with_messages = select_numbers(
         db,
         "SELECT value AS number FROM json_each(:keys) WHERE EXISTS ("
         " SELECT 1 FROM by_chat WHERE account = :account AND key = value)",
@@ -274,5 +276,5 @@ def _chatrooms_with_words(db: sqlite3.Connection, account: int, login: int) -> l
         {"account": account, "rooms": as_list(rooms)},
     )
     named = {each for (each,) in (*unindexed, *sent)}
-    keys = set(said)
+    keys = set(with_messages)
     return [each for each, key in rooms.items() if key in keys or each in named]

@@ -233,10 +233,10 @@ def _reconsider(db: sqlite3.Connection, link: ResolvedLink, wxid: str) -> Identi
 
 def _bears_another(db: sqlite3.Connection, row: LinkRow, wxid: str) -> bool:
     """Return whether the identity of a link has another real id in another login."""
-    is_said = db.execute(
+    has_other = db.execute(
         "SELECT 1 FROM faces WHERE number = ? AND json_extract(evidence, '$.wxid') <> ?", (row.number, wxid)
     ).fetchone()
-    if is_said is None:  # mostly, and it saves a query over all logins
+    if has_other is None:  # mostly, and it saves a query over all logins
         return False
     noted = db.execute(
         f"SELECT 1 FROM {LOGINS_OF_ACCOUNT} g CROSS JOIN links l USING (login)"

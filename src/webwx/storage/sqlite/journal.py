@@ -32,7 +32,7 @@ from webwx.storage.sqlite.archive import SqliteArchivedMedia, delete_unnamed
 from webwx.storage.sqlite.bulk import as_list, select
 from webwx.storage.sqlite.consumer_list import delete_consumer, find_consumer, read_consumers
 from webwx.storage.sqlite.consumers import KnownConsumer, LiveConsumers, SqliteConsumer, StoredBatch, read_known
-from webwx.storage.sqlite.contacts import Looks, StoredRoster, Thinning, keep_contacts, read_roster
+from webwx.storage.sqlite.contacts import RowLookups, StoredRoster, Thinning, keep_contacts, read_roster
 from webwx.storage.sqlite.conversations import delete_conversations
 from webwx.storage.sqlite.dead_letters import consumers_with_revivals, read_dead_letters, revive
 from webwx.storage.sqlite.entries import last_number, write_entries
@@ -42,7 +42,7 @@ from webwx.storage.sqlite.index import Index
 from webwx.storage.sqlite.links import links_named
 from webwx.storage.sqlite.lookup import find_entries
 from webwx.storage.sqlite.outbox import Senders, SqliteOutbox
-from webwx.storage.sqlite.retention import PIECE, Retention, delete, delete_sends, doomed, expunge, forget_people
+from webwx.storage.sqlite.retention import PIECE, Retention, delete, delete_sends, expunge, forget_people, old_entries
 from webwx.storage.sqlite.schema import connect, log_of, make_room
 from webwx.storage.sqlite.schema import explain as explain_sqlite
 from webwx.storage.sqlite.threads import Reader, Writer
@@ -80,7 +80,7 @@ class SqliteJournal:
         title = f"The journal {self._path}"
         self._writer = Writer(self._connect, "webwx journal", retention, self._watch, title=title)
         self._reader = Reader(lambda: self._open(is_reader=True), "webwx journal reader", title=title)
-        self._looks = Looks(self._path)
+        self._lookups = RowLookups(self._path)
         self._senders = Senders(self._path)
         self._streams: dict[int, LiveConsumers] = {}
         self._was_open = False
@@ -139,7 +139,7 @@ class SqliteJournal:
         stream = self._streams.setdefault(uin, LiveConsumers())
         return SqliteAccount(
             uin, self._path, stream, self._index, self._senders, writer=self._writer, reader=self._reader,
-            reached=self._reached, overtaken=self._overtaken, media_files=self._media_files, looks=self._looks,
+            reached=self._reached, overtaken=self._overtaken, media_files=self._media_files, lookups=self._lookups,
             thinning=self._thinning,
         )  # fmt: skip
 
@@ -159,7 +159,7 @@ class SqliteJournal:
 
         Consumers are notified of dead letters that were revived, also by other processes.
         """
-        self._looks.release()
+        self._lookups.release()
         rows = consumers_with_revivals(db)
         for stream in tuple(self._streams.values()) if rows else ():
             for consumer in tuple(stream.consumers):
@@ -252,7 +252,7 @@ class SqliteJournal:
         finally:
             await self._writer.close()
             await self._reader.close()
-            self._looks.close()
+            self._lookups.close()
             self._senders.close()
 
 
@@ -262,7 +262,7 @@ class SqliteAccount:
     def __init__(
         self, uin: int, path: Path, stream: LiveConsumers, index: Index, senders: Senders, *, writer: Writer,
         reader: Reader, reached: Callable[[], dict[int, int]], overtaken: Callable[[], None], media_files: MediaFiles,
-        looks: Looks, thinning: Thinning,
+        lookups: RowLookups, thinning: Thinning,
     ) -> None:  # fmt: skip
         self._uin = str(uin)
         self._path = path
@@ -272,7 +272,7 @@ class SqliteAccount:
         self._reader = reader
         self._reached = reached
         self._overtaken = overtaken
-        self._looks = looks
+        self._lookups = lookups
         self._row: int | None = None
         self._login: tuple[int, ContactId] | None = None
         """The row and the own id of the current login."""
@@ -330,7 +330,7 @@ class SqliteAccount:
             if before is not None and before[0] != own_id:
                 arrival = Arrival(body=b"", items=(gap_between(before[1], time),), position=position, time=time)
                 stored = self._store(db, account, login, own_id, arrival)
-            return account, login, read_roster(db, self._looks, login, is_chatroom), stored
+            return account, login, read_roster(db, self._lookups, login, is_chatroom), stored
 
         result = await self._writer.do(store, then=lambda result: self._stream.publish(result[-1]))
         self._row, login, roster, _ = result
@@ -437,7 +437,7 @@ class SqliteAccount:
     # -- consumers ---------------------------------------------------------------------------------------------------
 
     async def consumer(
-        self, name: str, *, since: Literal["beginning", "now"] = "now", tell: Callable[[], object] = lambda: None,
+        self, name: str, *, since: Literal["beginning", "now"] = "now", on_revived: Callable[[], object] = lambda: None,
         stays: bool = False, shows: bool = False,
     ) -> SqliteConsumer:  # fmt: skip
         """
@@ -481,7 +481,7 @@ class SqliteAccount:
             os.close(lock)  # it was deleted before this process held its lock
         opened = SqliteConsumer(
             name, consumer=consumer, account=account, known=known, stream=self._stream, writer=self._writer,
-            reader=self._reader, lock=lock, tell=tell, shows=shows,
+            reader=self._reader, lock=lock, on_revived=on_revived, shows=shows,
         )  # fmt: skip
         self._stream.consumers.append(opened)
         self._writer.join(opened)
@@ -579,7 +579,7 @@ class SqliteAccount:
             found = db.execute(
                 "SELECT login FROM logins WHERE account = ? AND own_id = ? AND NOT is_thinned", (account, own_id)
             ).fetchone()
-            return read_roster(db, self._looks, 0 if found is None else found[0], is_chatroom)
+            return read_roster(db, self._lookups, 0 if found is None else found[0], is_chatroom)
 
         return await self._reader.do(read)
 
@@ -657,7 +657,7 @@ class SqliteAccount:
             return 0
         account = await self._account()
         ids = [clean_text(each) for each in chats]
-        numbers = await self._reader.do(lambda db: doomed(db, account, before, ids))
+        numbers = await self._reader.do(lambda db: old_entries(db, account, before, ids))
         count = 0
         for start in range(0, len(numbers), PIECE):
             piece = numbers[start : start + PIECE]

@@ -27,7 +27,7 @@ SIZE = 32_768
 TOKEN = 16
 """Length in bytes of the token that identifies one opening of a consumer, in the journal and in the file."""
 
-_HANDED_OUT, _DONE = 1, 2
+_DELIVERED, _DONE = 1, 2
 
 _MAGIC = b"wxmarks1"
 _BOOT = 36
@@ -42,15 +42,15 @@ class Left(NamedTuple):
     acked: int
     """All entries up to this number are acknowledged."""
     exact_to: int
-    """Up to this number, `handed_out` and `done` are exact; any later entry may have been delivered."""
-    handed_out: frozenset[int] = frozenset()
+    """Up to this number, `delivered` and `done` are exact; any later entry may have been delivered."""
+    delivered: frozenset[int] = frozenset()
     """Entries that were delivered and not acknowledged."""
     done: frozenset[int] = frozenset()
     """Entries that were acknowledged."""
 
-    def may_be_handed_out(self, number: int) -> bool:
+    def may_be_delivered(self, number: int) -> bool:
         """Return whether an entry may have been delivered, acknowledged or not."""
-        return not self.acked < number <= self.exact_to or number in self.handed_out or number in self.done
+        return not self.acked < number <= self.exact_to or number in self.delivered or number in self.done
 
 
 class Marks:
@@ -89,36 +89,36 @@ class Marks:
         return Left(
             acked,
             max(acked, base + SIZE),
-            frozenset(number for number, mark in marks.items() if mark == _HANDED_OUT),
+            frozenset(number for number, mark in marks.items() if mark == _DELIVERED),
             frozenset(number for number, mark in marks.items() if mark == _DONE),
         )
 
-    def begin(self, token: bytes, acked: int, handed_out: Iterable[int]) -> None:
+    def begin(self, token: bytes, acked: int, delivered: Iterable[int]) -> None:
         """
         Replace all marks, as soon as the journal has stored the token.
 
         Args:
             token: Token of this opening.
             acked: All entries up to this number are acknowledged.
-            handed_out: Later entries that may have been delivered.
+            delivered: Later entries that may have been delivered.
         """
         self._bytes[: len(_MAGIC)] = bytes(len(_MAGIC))  # invalid until the end, in case this process dies meanwhile
         self._clear()
         self._set_base(acked)
-        for number in handed_out:
-            self.hand_out(number)
+        for number in delivered:
+            self.add_delivered(number)
         head = self._head(token)
         self._bytes[len(_MAGIC) : _BASE] = head[len(_MAGIC) :]
         self._bytes[: len(_MAGIC)] = _MAGIC
 
-    def hand_out(self, number: int) -> None:
+    def add_delivered(self, number: int) -> None:
         """Mark an entry that is about to be delivered."""
         if 0 < number - self._base <= SIZE:
-            self._bytes[_HEAD + number % SIZE] = _HANDED_OUT
+            self._bytes[_HEAD + number % SIZE] = _DELIVERED
         else:
             self._unmarked_to = max(self._unmarked_to, number)
 
-    def be_done(self, number: int) -> None:
+    def add_done(self, number: int) -> None:
         """Mark an acknowledged entry."""
         if 0 < number - self._base <= SIZE:
             self._bytes[_HEAD + number % SIZE] = _DONE
@@ -128,7 +128,7 @@ class Marks:
         if acked > self._base:
             first, count = max(self._base + SIZE, acked) + 1, min(acked - self._base, SIZE)
             unmarked = min(max(self._unmarked_to - first + 1, 0), count)
-            marks = bytes([_HANDED_OUT]) * unmarked + bytes(count - unmarked)
+            marks = bytes([_DELIVERED]) * unmarked + bytes(count - unmarked)
             start, before_end = first % SIZE, SIZE - first % SIZE
             self._bytes[_HEAD + start : _HEAD + min(start + count, SIZE)] = marks[:before_end]
             self._bytes[_HEAD : _HEAD + max(start + count - SIZE, 0)] = marks[before_end:]

@@ -260,7 +260,7 @@ def expunge(db: sqlite3.Connection, *, is_first: bool) -> bool:
     return db.total_changes - before > 1
 
 
-def doomed(db: sqlite3.Connection, account: int, before: float, chats: Collection[str]) -> list[int]:
+def old_entries(db: sqlite3.Connection, account: int, before: float, chats: Collection[str]) -> list[int]:
     """Return the entries to purge: older than a time, or of some chats, or both."""
     condition, values = "account = ? AND batch <> 0", list[object]([account])
     if before:
