@@ -236,7 +236,7 @@ def _app_again(xml: str) -> None:
 
 
 def _absorbed(text: str) -> None:
-    jar = Jar().absorb("https://wx.qq.com/cgi-bin", (text, "a=1"), 1_700_000_000.0)
+    jar = Jar().updated("https://wx.qq.com/cgi-bin", (text, "a=1"), 1_700_000_000.0)
     jar.header("https://wx.qq.com/cgi-bin", 1_700_000_000.0)
     repr(jar)
 

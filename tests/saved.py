@@ -31,7 +31,7 @@ LOGIN = Login(
     pass_ticket="k3Yq%2BZ0example%3D",
     user_id=ME,
     nickname="小明",
-    jar=Jar().absorb(
+    jar=Jar().updated(
         "https://wx2.qq.com/",
         (
             "wxuin=1234567890; Domain=wx2.qq.com; Path=/",

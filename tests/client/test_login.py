@@ -720,7 +720,7 @@ class TestOnThePlatformsOwnNames:
         assert saved is not None
         jar = saved.login.jar
         for host in ("wx8.qq.com", "webpush.wx8.qq.com", "login.wx8.qq.com"):
-            jar = jar.absorb(f"https://{host}/", (f"webwx_data_ticket={host}; Path=/",), world.now)
+            jar = jar.updated(f"https://{host}/", (f"webwx_data_ticket={host}; Path=/",), world.now)
         await store.save(SavedLogin(login=msgspec.structs.replace(saved.login, jar=jar)))
         async with AsyncClient(host="web", store=store, transport=carrier, clock=world.clock.now) as again:
             await again.resume()

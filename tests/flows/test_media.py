@@ -211,13 +211,13 @@ FILE = FileMessage(name="a b.txt", size=5, media_id="@crypt_f", encrypted_name="
 PLACE = LocationMessage(latitude=1, longitude=2, label="", **FIELDS)
 
 
-def spool() -> DownloadSink:
+def sink() -> DownloadSink:
     return DownloadSink(io.BytesIO(), 10_000)
 
 
 def fetch(flow_of: object, body: bytes, **more: object) -> str:
     """Download something with this body, and return the requested address."""
-    into = spool()
+    into = sink()
     flow = flow_of(into)
     request = next(flow)
     into.write(body)
@@ -258,7 +258,7 @@ class TestDownload:
 
     def test_without_the_file_hosts_cookie_a_file_is_not_requested(self) -> None:
         with pytest.raises(InvalidLogin, match=r"no cookie webwx_data_ticket .* log in again\.$"):
-            next(flows.download(LOGIN, FILE, spool()))
+            next(flows.download(LOGIN, FILE, sink()))
 
     @pytest.mark.parametrize(
         ("message", "body"),
@@ -275,7 +275,7 @@ class TestDownload:
 
     def test_a_sticker_of_the_store_is_not_requested(self) -> None:
         with pytest.raises(MediaUnavailable, match="not available on the web"):
-            drive(flows.download(LOGIN, StickerMessage(is_available=False, **FIELDS), spool()))
+            drive(flows.download(LOGIN, StickerMessage(is_available=False, **FIELDS), sink()))
 
     def test_file_transfer_helper_sends_its_sid_and_app_as_well(self) -> None:
         url = fetch(lambda into: flows.download(HELPER, FILE, into, "gS"), b"hello")
@@ -296,7 +296,7 @@ class TestDownload:
         ],
     )  # fmt: skip
     def test_other_bytes_are_not_a_picture(self, body: bytes, kind: type[Exception]) -> None:
-        into = spool()
+        into = sink()
         flow = flows.download(LOGIN, "1", into)
         next(flow)
         into.write(body)
@@ -319,7 +319,7 @@ class TestDownload:
     def test_the_length_must_equal_the_announced_one(
         self, headers: tuple[tuple[str, str], ...], is_whole: bool
     ) -> None:
-        into = spool()
+        into = sink()
         flow = flows.download(LOGIN, "1", into)
         next(flow)
         into.write(PNG)
@@ -339,7 +339,7 @@ class TestDownload:
         ],
     )  # fmt: skip
     def test_a_file_must_be_the_one_that_was_sent(self, message: FileMessage, body: bytes, is_it: bool) -> None:
-        into = spool()
+        into = sink()
         flow = flows.download(LOGIN, message, into, "gS")
         next(flow)
         into.write(body)
@@ -349,4 +349,4 @@ class TestDownload:
 
     def test_an_error_status_is_an_error(self) -> None:
         with pytest.raises(MediaUnavailable):
-            drive(flows.download(LOGIN, "1", spool()), Response(status=404))
+            drive(flows.download(LOGIN, "1", sink()), Response(status=404))

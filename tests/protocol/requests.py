@@ -14,7 +14,7 @@ from msgspec import inspect
 
 from webwx.protocol import ENDPOINTS
 from webwx.protocol.hosts import FAMILIES
-from webwx.protocol.http import Patience
+from webwx.protocol.http import TimeLimit
 
 if TYPE_CHECKING:
     import msgspec
@@ -32,7 +32,7 @@ def record(endpoint: Endpoint[Any, Any]) -> str:
     """Return the record of a call."""
     facts = [
         *([] if endpoint.repeatable else ["not repeatable"]),
-        *([] if endpoint.patience is Patience.CALL else [f"patience {endpoint.patience.value}"]),
+        *([] if endpoint.time_limit is TimeLimit.CALL else [f"time limit {endpoint.time_limit.value}"]),
         *(f"also {method}" for method in endpoint.methods[1:]),
         *(["limited"] if endpoint.limited else []),
         *([] if endpoint.on_filehelper else ["not on File Transfer Helper"]),

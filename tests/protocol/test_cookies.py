@@ -24,7 +24,7 @@ SERVER = "http://127.0.0.1:8790/cgi-bin/mmwebwx-bin/webwxinit"
 
 
 def jar_of(*set_cookies: str, url: str = MAIN) -> Jar:
-    return Jar().absorb(url, set_cookies, NOW)
+    return Jar().updated(url, set_cookies, NOW)
 
 
 class TestEqualNamesOnSeveralDomains:
@@ -39,17 +39,17 @@ class TestEqualNamesOnSeveralDomains:
         jar = Jar()
         for index in order:
             url, text = self.SET[index]
-            jar = jar.absorb(url, (text,), NOW)
+            jar = jar.updated(url, (text,), NOW)
         assert [jar.value("webwx_data_ticket", url, NOW) for url in (MAIN, FILE, PUSH)] == ["main", "file", "all"]
 
     def test_the_most_specific_value_is_first_in_the_header(self) -> None:
         jar = Jar()
         for url, text in self.SET:
-            jar = jar.absorb(url, (text,), NOW)
+            jar = jar.updated(url, (text,), NOW)
         assert jar.header(FILE, NOW) == "webwx_data_ticket=file; webwx_data_ticket=all"
 
     def test_a_later_cookie_replaces_only_the_one_of_its_own_domain(self) -> None:
-        jar = jar_of("a=1; Domain=wx.qq.com", "a=2").absorb(MAIN, ("a=3",), NOW)
+        jar = jar_of("a=1; Domain=wx.qq.com", "a=2").updated(MAIN, ("a=3",), NOW)
         assert jar.header(MAIN, NOW) == "a=3; a=1"
 
 
@@ -125,15 +125,15 @@ class TestHowLongACookieLives:
 
     @pytest.mark.parametrize("attributes", ["Max-Age=0", "Max-Age=-1", "Expires=Thu, 01 Jan 1970 00:00:00 GMT"])
     def test_an_expired_cookie_deletes_the_stored_one(self, attributes: str) -> None:
-        assert jar_of("a=1").absorb(MAIN, (f"a=; {attributes}",), NOW) == Jar()
+        assert jar_of("a=1").updated(MAIN, (f"a=; {attributes}",), NOW) == Jar()
 
     def test_expired_cookies_are_deleted_when_others_arrive(self) -> None:
-        jar = jar_of("a=1; Max-Age=60").absorb(MAIN, ("b=2",), NOW + 61)
+        jar = jar_of("a=1; Max-Age=60").updated(MAIN, ("b=2",), NOW + 61)
         assert [cookie.name for cookie in jar.cookies] == ["b"]
 
     def test_a_cookie_expires_by_the_clock_of_its_server(self) -> None:
         expires = "a=1; Expires=Tue, 14 Nov 2023 22:14:20 GMT"  # A minute after NOW.
-        jar = Jar().absorb(MAIN, (expires, "b=2; Max-Age=60"), NOW - 1_000, ahead=1_000)
+        jar = Jar().updated(MAIN, (expires, "b=2; Max-Age=60"), NOW - 1_000, ahead=1_000)
         assert {cookie.name: cookie.expires for cookie in jar.cookies} == {"a": NOW - 940, "b": NOW - 940}
 
     def test_a_jump_of_the_clock_does_not_shorten_its_life(self) -> None:
@@ -154,7 +154,7 @@ class TestAJarIsBounded:
         for number in range(101):
             path = "/cgi-bin/mmwebwx-bin" if number % 2 else "/"
             flood = [f"c{number}_{each}={'x' * 4_000}; Path={path}; Domain=.qq.com" for each in range(10)]
-            jar = jar.absorb(MAIN, tuple(flood), NOW)
+            jar = jar.updated(MAIN, tuple(flood), NOW)
         sent = jar.header(MAIN, NOW)
 
         assert len(jar.cookies) == len(self.SESSION) - 1 + MAX_OF_DOMAIN
@@ -162,20 +162,20 @@ class TestAJarIsBounded:
         assert all(part in sent.split("; ") for part in ("wxuin=1", "wxsid=x", "webwx_data_ticket=y"))
 
     def test_a_full_domain_accepts_new_values_of_its_cookies_only(self) -> None:
-        jar = jar_of(*(f"c{number}=1" for number in range(MAX_OF_DOMAIN + 1))).absorb(MAIN, ("c49=2", "c50=2"), NOW)
+        jar = jar_of(*(f"c{number}=1" for number in range(MAX_OF_DOMAIN + 1))).updated(MAIN, ("c49=2", "c50=2"), NOW)
         assert len(jar.cookies) == MAX_OF_DOMAIN
         assert jar.header(MAIN, NOW).endswith("c48=1; c49=2")
 
     def test_expired_cookies_do_not_count(self) -> None:
         jar = jar_of(*(f"c{number}=1; Max-Age=60" for number in range(MAX_OF_DOMAIN)))
-        jar = jar.absorb(MAIN, ("new=1",), NOW + 61)
+        jar = jar.updated(MAIN, ("new=1",), NOW + 61)
         assert [cookie.name for cookie in jar.cookies] == ["new"]
 
     def test_all_domains_together_have_a_limit(self) -> None:
         jar = Jar()
         for number in range(20):
             url = f"https://host{number}.qq.com/"
-            jar = jar.absorb(url, tuple(f"c{each}=1" for each in range(MAX_OF_DOMAIN)), NOW)
+            jar = jar.updated(url, tuple(f"c{each}=1" for each in range(MAX_OF_DOMAIN)), NOW)
         assert len(jar.cookies) == MAX_COOKIES
 
     def test_merging_the_jars_of_two_processes_keeps_the_limit(self) -> None:
@@ -189,11 +189,11 @@ class TestAJarIsBounded:
 
 class TestOneOrigin:
     def test_cookies_of_a_given_server_belong_to_it_despite_their_domain(self) -> None:
-        jar = Jar().absorb(SERVER, ("wxsid=x; Domain=.qq.com; Secure",), NOW, one_origin=True)
+        jar = Jar().updated(SERVER, ("wxsid=x; Domain=.qq.com; Secure",), NOW, one_origin=True)
         assert jar.header(SERVER, NOW) == "wxsid=x"
 
     def test_cookies_of_a_given_server_are_sent_to_no_other(self) -> None:
-        jar = Jar().absorb(SERVER, ("wxsid=x; Domain=.qq.com",), NOW, one_origin=True)
+        jar = Jar().updated(SERVER, ("wxsid=x; Domain=.qq.com",), NOW, one_origin=True)
         assert jar.header(MAIN, NOW) == ""
 
 
@@ -212,7 +212,7 @@ class TestReading:
 
     def test_an_answer_without_cookies_returns_the_same_jar(self) -> None:
         jar = jar_of("a=1")
-        assert jar.absorb(MAIN, (), NOW) is jar
+        assert jar.updated(MAIN, (), NOW) is jar
 
     def test_the_first_of_two_equal_names_in_a_cookie_header_counts(self) -> None:
         assert read_cookie_header("wxsid=a=b; wxuin=1; wxsid=c; junk; =") == {"wxsid": "a=b", "wxuin": "1", "": ""}
@@ -226,9 +226,9 @@ def test_the_repr_of_a_cookie_and_a_jar_shows_names_and_no_values() -> None:
 
 def test_merging_keeps_the_cookies_of_two_processes() -> None:
     url = "https://wx2.qq.com/"
-    before = Jar().absorb(url, ("same=0", "changed=0", "gone=0", "theirs=0"), 0)
-    ours = before.absorb(url, ("changed=1", "gone=; Max-Age=0", "new=1"), 0)
-    onto = before.absorb(url, ("theirs=2", "more=2"), 0)
+    before = Jar().updated(url, ("same=0", "changed=0", "gone=0", "theirs=0"), 0)
+    ours = before.updated(url, ("changed=1", "gone=; Max-Age=0", "new=1"), 0)
+    onto = before.updated(url, ("theirs=2", "more=2"), 0)
 
     assert {cookie.name: cookie.value for cookie in ours.rebased(before, onto).cookies} == {
         "same": "0", "changed": "1", "theirs": "2", "more": "2", "new": "1",

@@ -69,7 +69,7 @@ def test_a_request_of_the_page_is_decoded(payload: Payload) -> None:
 def jar_of(url: str, set_cookies: tuple[str, ...]) -> list[list[Any]]:
     return [
         [cookie.name, cookie.domain, cookie.expires, cookie.secure]
-        for cookie in Jar().absorb(url, set_cookies, BEFORE).cookies
+        for cookie in Jar().updated(url, set_cookies, BEFORE).cookies
     ]
 
 

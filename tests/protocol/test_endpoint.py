@@ -16,7 +16,7 @@ from webwx.protocol import ENDPOINTS, find_endpoint
 from webwx.protocol.codec import FORM, MULTIPART, FilePart, Wire
 from webwx.protocol.endpoint import Endpoint, In, InPath, InQuery, InRawQuery, Where
 from webwx.protocol.hosts import Host
-from webwx.protocol.http import Patience, Request, Response
+from webwx.protocol.http import Request, Response, TimeLimit
 
 
 class Everywhere(Wire, frozen=True, kw_only=True):
@@ -42,7 +42,7 @@ class Plain(Wire, frozen=True, kw_only=True, rename=None):
 
 
 CALL = Endpoint(
-    name="call", method="POST", host=Host.FILE, path="/cgi-bin/a.b/{chat}", also=("GET",), patience=Patience.BULK,
+    name="call", method="POST", host=Host.FILE, path="/cgi-bin/a.b/{chat}", also=("GET",), time_limit=TimeLimit.BULK,
     request=Everywhere, reply=Answer, purpose="test",
 )  # fmt: skip
 REFERRED = Endpoint(
@@ -64,7 +64,7 @@ class TestEncodingARequest:
         assert request.method == "POST"
         assert request.url == "https://file.wx.qq.com/cgi-bin/a.b/%40%40a%2Fb?seq=0&lang=zh%20CN&_=5"
         assert request.content == '{"UserName":"你","TagList":["x"]}'.encode()
-        assert (request.endpoint, request.patience) == ("call", Patience.BULK)
+        assert (request.endpoint, request.time_limit) == ("call", TimeLimit.BULK)
 
     def test_an_empty_query_field_is_left_out(self) -> None:
         request = CALL.encode_request(Everywhere(chat="a", lang="", user_name=""), HOSTS)

@@ -94,14 +94,14 @@ def test_people_are_as_in_the_file(family):
     me, ahua, lilei = family.people.values()
     assert family.person("me") is me
     assert (ahua.alias, ahua.sex, ahua.signature, ahua.province, ahua.city) == ("ahua66", 2, "慢慢来", "上海", "浦东")
-    assert (ahua.face, me.face) == (avatar("mother"), avatar("xiaoming"))
+    assert (ahua.picture_bytes, me.picture_bytes) == (avatar("mother"), avatar("xiaoming"))
     assert me.friends == {"ahua": "妈妈", lilei.id: ""}
     assert lilei.blocked == {"xiaoming"}
 
 
 def test_a_picture_file_may_be_set_for_one_person(family):
     family.change_profile("ahua", is_new_picture=True)
-    assert family.person("ahua").face == avatar("ahua/2")
+    assert family.person("ahua").picture_bytes == avatar("ahua/2")
 
 
 def test_chatrooms_are_as_in_the_file(family):
@@ -217,7 +217,7 @@ def test_the_big_world_has_ten_thousand_contacts_and_two_hundred_chatrooms_of_fi
     me = world.person("me")
     assert (me.nickname, len(me.friends), len(me.rooms)) == ("小明", 10_100, 200)
     assert {len(room.members) for room in world.chatrooms.values()} == {500}
-    assert len({person.face for person in list(world.people.values())[:1000]}) == 1000
+    assert len({person.picture_bytes for person in list(world.people.values())[:1000]}) == 1000
 
 
 ONE = 'people = [{nickname = "小明"}]\n'

@@ -16,7 +16,7 @@ from webwx.errors import InvalidLogin, StorageError
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact, ContactId
 from webwx.storage.base import SavedLogin
-from webwx.storage.encryption import Seal, Sealed, read_sealed
+from webwx.storage.encryption import EncryptedLogin, LoginCipher, read_encrypted
 from webwx.storage.login import LoginFile
 
 if TYPE_CHECKING:
@@ -78,17 +78,17 @@ async def test_a_plain_login_is_refused_where_an_encrypted_one_is_expected(tmp_p
 
 
 def test_every_flipped_bit_is_detected() -> None:
-    seal = Seal("open sesame")
-    sealed = read_sealed(seal.close(b"a login of some length"))
-    assert sealed is not None
+    cipher = LoginCipher("open sesame")
+    encrypted = read_encrypted(cipher.encrypt(b"a login of some length"))
+    assert encrypted is not None
     for name in ("nonce", "content"):
-        value = getattr(sealed, name)
+        value = getattr(encrypted, name)
         for bit in range(len(value) * 8):
             changed = bytearray(value)
             changed[bit // 8] ^= 1 << bit % 8
             with pytest.raises(InvalidLogin):
-                seal.open(msgspec.structs.replace(sealed, **{name: bytes(changed)}))
-    assert seal.open(sealed) == b"a login of some length"
+                cipher.decrypt(msgspec.structs.replace(encrypted, **{name: bytes(changed)}))
+    assert cipher.decrypt(encrypted) == b"a login of some length"
 
 
 @pytest.mark.parametrize(
@@ -96,36 +96,36 @@ def test_every_flipped_bit_is_detected() -> None:
                 {"nonce": b""}],
 )  # fmt: skip
 def test_changed_parameters_are_an_error(changes: dict[str, object]) -> None:
-    seal = Seal("open sesame")
-    sealed = read_sealed(seal.close(b"a login"))
+    cipher = LoginCipher("open sesame")
+    encrypted = read_encrypted(cipher.encrypt(b"a login"))
 
     with pytest.raises(InvalidLogin):
-        seal.open(msgspec.structs.replace(sealed, **changes))
+        cipher.decrypt(msgspec.structs.replace(encrypted, **changes))
 
 
 def test_two_encryptions_of_the_same_bytes_differ() -> None:
-    seal = Seal("open sesame")
+    cipher = LoginCipher("open sesame")
 
-    assert seal.close(b"a login") != seal.close(b"a login")
+    assert cipher.encrypt(b"a login") != cipher.encrypt(b"a login")
 
 
 def test_what_is_encrypted_has_the_key_of_what_was_decrypted() -> None:
-    closed = read_sealed(Seal("open sesame").close(b"one"))
+    closed = read_encrypted(LoginCipher("open sesame").close(b"one"))
     assert closed is not None
-    seal = Seal("open sesame")
-    assert seal.open(closed) == b"one"
-    again = read_sealed(seal.close(b"another"))
+    cipher = LoginCipher("open sesame")
+    assert cipher.open(closed) == b"one"
+    again = read_encrypted(cipher.close(b"another"))
     assert again is not None
     assert (again.parameters, again.nonce == closed.nonce) == (closed.parameters, False)
 
 
 def test_weaker_parameters_are_not_adopted() -> None:
-    closed = read_sealed(Seal("open sesame").close(b"one"))
+    closed = read_encrypted(LoginCipher("open sesame").close(b"one"))
     assert closed is not None
-    seal = Seal("open sesame")
+    cipher = LoginCipher("open sesame")
     for weaker in (msgspec.structs.replace(closed, cost=2), msgspec.structs.replace(closed, salt=b"")):
-        seal.adopt(weaker)
-    again = read_sealed(seal.close(b"another"))
+        cipher.adopt(weaker)
+    again = read_encrypted(cipher.close(b"another"))
     assert again is not None
     assert (again.cost, len(again.salt)) == (closed.cost, 16)
 
@@ -153,43 +153,43 @@ class Changing:
 
 def test_a_login_that_another_process_replaced_is_loaded_and_saved_with_its_new_passphrase() -> None:
     source = Changing()
-    mine, others = Seal(source), Seal(source)
-    mine.close(b"the first login")
+    mine, others = LoginCipher(source), LoginCipher(source)
+    mine.encrypt(b"the first login")
     source.kept = "the second"
-    theirs = read_sealed(others.close(b"the second login"))
+    theirs = read_encrypted(others.encrypt(b"the second login"))
     assert theirs is not None
 
-    assert mine.open(theirs) == b"the second login"
-    back = read_sealed(mine.close(b"changed"))
+    assert mine.decrypt(theirs) == b"the second login"
+    back = read_encrypted(mine.encrypt(b"changed"))
     assert back is not None
-    assert others.open(back) == b"changed"
+    assert others.decrypt(back) == b"changed"
 
 
 def test_a_new_login_is_encrypted_with_the_present_passphrase() -> None:
     source = Changing()
-    seal = Seal(source)
-    seal.close(b"the first login")
+    cipher = LoginCipher(source)
+    cipher.encrypt(b"the first login")
     source.kept = "the second"
-    seal.prepare()
-    closed = read_sealed(seal.close(b"the second login"))
+    cipher.prepare()
+    closed = read_encrypted(cipher.encrypt(b"the second login"))
     assert closed is not None
 
-    assert Seal("the second").open(closed) == b"the second login"
+    assert LoginCipher("the second").decrypt(closed) == b"the second login"
 
 
 def test_a_generated_passphrase_is_deleted_with_the_login() -> None:
     source = Changing()
-    Seal(source).remove()
+    LoginCipher(source).remove()
 
     assert source.kept == ""
 
 
 def test_no_repr_shows_a_secret() -> None:
-    seal = Seal("open sesame")
+    cipher = LoginCipher("open sesame")
 
-    assert repr(seal) == "Seal(***)"
-    assert repr(read_sealed(seal.close(b"a login"))) == "Sealed(23 bytes)"
-    assert isinstance(read_sealed(seal.close(b"a login")), Sealed)
+    assert repr(cipher) == "LoginCipher(***)"
+    assert repr(read_encrypted(cipher.encrypt(b"a login"))) == "EncryptedLogin(23 bytes)"
+    assert isinstance(read_encrypted(cipher.encrypt(b"a login")), EncryptedLogin)
 
 
 WITHOUT = """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from webwx.errors import Timeout
-from webwx.protocol.http import Patience, Request
+from webwx.protocol.http import Request, TimeLimit
 from webwx.testing.carrier import Carrier
 from webwx.testing.loop import WorldLoop
 from webwx.transport.runner import Timeouts
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def test_an_answer_comes_from_another_loop_and_polls_are_not_counted(sandbox: Sandbox) -> None:
     async def ask() -> None:
         carrier = Carrier(asyncio.get_running_loop(), Timeouts())
-        for patience, expected in ((Patience.CALL, 1), (Patience.POLL, 0)):
+        for patience, expected in ((TimeLimit.CALL, 1), (TimeLimit.POLL, 0)):
             request = Request(
                 endpoint="accounts", method="GET", url=f"{sandbox.url}/control/accounts", patience=patience
             )

@@ -15,7 +15,7 @@ def test_a_sleep_ends_when_the_clock_is_advanced() -> None:
         sleeping = asyncio.create_task(asyncio.sleep(120))
         await asyncio.sleep(0)
         clock.wind(120)
-        loop.look_at_clock()
+        loop.check_clock()
         await sleeping
         return loop.time() - begun
 
@@ -34,7 +34,7 @@ def test_an_idle_loop_is_detected_with_its_next_timer() -> None:
             time.sleep(0)
         seen.append((loop.is_resting, loop.seconds_to_timer))
         clock.wind(60)
-        loop.look_at_clock()
+        loop.check_clock()
 
     async def rest() -> None:
         assert not loop.is_resting

@@ -9,7 +9,7 @@ from tests.recording import read_request
 from tests.reference_requests import FOUR
 from tests.saved import LOGIN, NOW
 
-from webwx.transport.runner import USER_AGENT, Cell, run_async
+from webwx.transport.runner import USER_AGENT, SessionState, run_async
 
 
 @pytest.mark.parametrize("name", FOUR)
@@ -17,7 +17,7 @@ async def test_the_request_equals_its_recording(name: str) -> None:
     recorded = read_request(f"requests/{name}")
     make_flow, answer = FOUR[name]
     transport = ScriptedTransport(answer)
-    await run_async(make_flow(), transport, Cell(LOGIN, lambda: NOW, recorded.header("User-Agent")), at_once)
+    await run_async(make_flow(), transport, SessionState(LOGIN, lambda: NOW, recorded.header("User-Agent")), at_once)
     [sent] = transport.requests
 
     # The HTTP library writes the host name.

@@ -186,7 +186,7 @@ class ChatQueues:
         self._run_task: asyncio.Task[object] | None = None
         self._task_error: Exception | None = None
         """Error of a worker or of the sweep, which ends `run`."""
-        self._places_of_asking = 0
+        self._entries_of_questions = 0
         """Number of entries in memory whose handlers wait for an answer, with the answers so far."""
         self._finished = 0
         self._finished_before = 0
@@ -231,7 +231,7 @@ class ChatQueues:
 
     def _room(self) -> int:
         """Return the number of entries that still fit in memory; entries that wait for an answer do not count."""
-        return self._limit + self._places_of_asking - self.counts.in_flight
+        return self._limit + self._entries_of_questions - self.counts.in_flight
 
     def _enqueue(self, delivered: Delivered) -> None:
         chat = delivered.entry.chat
@@ -518,12 +518,12 @@ class ChatQueues:
         if answer is None:
             elapsed, left = self._pause(queue, limit)
             places = 1 + len(dialogue.answers)
-            self._places_of_asking += places
+            self._entries_of_questions += places
             self._notify()
             try:
                 answer = await self._wait_for_answer(queue, dialogue, newest, is_answer, timeout)
             finally:
-                self._places_of_asking -= places
+                self._entries_of_questions -= places
                 if queue.dialogue is dialogue:  # the handler still runs
                     queue.began_at = self._loop.time() - elapsed
                     if limit is not None and left is not None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 AT_ONCE = 16
 """Maximum number of calls that run at the same time."""
 
-_LOOK = 60.0
+_CHECK_EVERY = 60.0
 """Maximum number of seconds between two checks of the system clock, which may be set at any time."""
 
 _LISTED = 10_000
@@ -197,7 +197,7 @@ class OneShotTimers:
             if row.number in self._running | self._ended | self._skipped:
                 continue
             if row.due_at > now:
-                return min(row.due_at - now, _LOOK)
+                return min(row.due_at - now, _CHECK_EVERY)
             if len(self._running) >= AT_ONCE:
                 break
             self._running.add(row.number)

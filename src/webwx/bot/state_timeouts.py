@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 AT_ONCE = 16
 """Maximum number of time-outs that are handled, or wait for another attempt, at the same time."""
 
-_LOOK = 60.0
+_CHECK_EVERY = 60.0
 """Maximum number of seconds between two checks of the wall clock, which may be set at any time."""
 
 _log = logging.getLogger("webwx.bot")
@@ -79,7 +79,7 @@ class StateTimeouts:
 
     async def run(self) -> None:
         """Handle time-outs until this is cancelled; then running handlers may take ten seconds to end."""
-        self._conversations.on_deadline = self._look_at
+        self._conversations.on_deadline = self._note_deadline
         try:
             while True:
                 self._news.clear()
@@ -87,14 +87,14 @@ class StateTimeouts:
                     await self._start_due()
                 left = self._next - self._conversations.now()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(None if math.isinf(left) else min(left, _LOOK)):
+                    async with asyncio.timeout(None if math.isinf(left) else min(left, _CHECK_EVERY)):
                         await self._news.wait()
                 if self._error is not None:
                     raise self._error
         finally:
             await self._scheduler.close(grace=DRAIN_TIMEOUT)
 
-    def _look_at(self, deadline: float) -> None:
+    def _note_deadline(self, deadline: float) -> None:
         """Note a deadline, which may be the earliest one."""
         if deadline < self._next:
             self._next = deadline
@@ -115,7 +115,7 @@ class StateTimeouts:
             if row.deadline is None or row.key in self._failures:
                 continue
             if row.deadline > now:
-                self._look_at(row.deadline)
+                self._note_deadline(row.deadline)
                 break
             if len(self._failures) >= AT_ONCE:  # the end of one of them looks again
                 break
@@ -144,5 +144,5 @@ class StateTimeouts:
                 return pause_after(failures)
             await self._conversations.remove_deadline(row)
         del self._failures[row.key]
-        self._look_at(0.0)
+        self._note_deadline(0.0)
         return None

@@ -44,7 +44,7 @@ TimerHandler = Callable[["Context"], Awaitable[object]] | Callable[["SyncContext
 
 Handler = TypeVar("Handler", bound=Callable[..., object])
 
-_LOOK = 60.0
+_CHECK_EVERY = 60.0
 """Maximum number of seconds between two checks of the wall clock, which may be set at any time."""
 
 _log = logging.getLogger("webwx.bot")
@@ -358,7 +358,7 @@ class Timers:
         schedule = state.timer.schedule
         now = self._now(state.timer)
         left = schedule.following(now, state.last) - now
-        return min(left, _LOOK) if schedule.is_wall_clock else left
+        return min(left, _CHECK_EVERY) if schedule.is_wall_clock else left
 
     async def _fire(self, timer: Timer, due: float) -> None:
         """Call a handler; store before it that the call has begun, and after it that the call has ended."""

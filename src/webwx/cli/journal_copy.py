@@ -12,7 +12,7 @@ from webwx.cli.exits import BadInput
 from webwx.cli.progress import shown_rows
 from webwx.cli.session import Session, command
 from webwx.storage.database_url import check_typed_url, describe_database, is_database_url
-from webwx.storage.encryption import read_sealed
+from webwx.storage.encryption import read_encrypted
 from webwx.storage.login import LoginFile
 from webwx.storage.open import open_journal_file, open_storage, open_transfer
 from webwx.storage.transfer import copy_journal, release
@@ -140,7 +140,7 @@ async def _old_login(settings: Settings, place: Path | str) -> AsyncIterator[Log
 
 def _is_encrypted(path: Path) -> bool:
     try:
-        return read_sealed(path.read_bytes()) is not None
+        return read_encrypted(path.read_bytes()) is not None
     except OSError:  # reported when the login is loaded
         return False
 

@@ -16,7 +16,7 @@ from webwx.cli.session import Session, command, ended_by_reader
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LOOK_EVERY = 0.25
+_POLL_INTERVAL = 0.25
 """Seconds between two requests of `--follow`."""
 
 
@@ -56,7 +56,7 @@ async def wire(session: Session, number: int | None, endpoint: str, follow: bool
                 session.output.result(_describe(exchange), **exchange)
             if not follow:
                 return
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_POLL_INTERVAL)
 
 
 def _describe(exchange: Mapping[str, Any]) -> str:

@@ -88,15 +88,15 @@ async def receive(session: Session, to: Path, chat: str | None, follow: bool) ->
                     if follow
                     else "Looking for received files and other media; pass --follow to wait for new ones."
                 )
-                postbox = Postbox(session, client, subscription, to, is_patient=follow)
+                saver = MediaSaver(session, client, subscription, to, is_patient=follow)
                 while delivered := await subscription.take(1):
                     for each in delivered:
-                        await postbox.deal_with(each, wanted)
-    if postbox.failure is not None:
-        raise postbox.failure
+                        await saver.save_media_of(each, wanted)
+    if saver.failure is not None:
+        raise saver.failure
 
 
-class Postbox:
+class MediaSaver:
     """
     Saves received media.
 
@@ -119,7 +119,7 @@ class Postbox:
         self._to = to
         self._is_patient = is_patient
 
-    async def deal_with(self, delivered: Delivered, wanted: str | None) -> None:
+    async def save_media_of(self, delivered: Delivered, wanted: str | None) -> None:
         """
         Save the media of an event, if it has any.
 

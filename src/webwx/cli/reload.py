@@ -49,7 +49,7 @@ async def supervise(output: Output, arguments: list[str], folders: list[Path]) -
     """
     program = [sys.executable, "-P", "-B", "-m", "webwx", "run", *arguments]
     while True:
-        before = look(folders)
+        before = scan(folders)
         with _ctrl_c_ignored():
             # Not by the loop: uvloop starts children that do not ignore Ctrl-C.
             child = subprocess.Popen(program)  # noqa: ASYNC220, S603 - it is started in a moment, and is ourselves
@@ -66,7 +66,7 @@ async def _until_changed(output: Output, child: Child, before: State, folders: l
     is_end_reported = False
     while True:
         begun = time.monotonic()
-        now = look(folders)
+        now = scan(folders)
         await asyncio.sleep(max(PAUSE, SHARE * (time.monotonic() - begun)))
         if child.poll() is not None and not is_end_reported:
             is_end_reported = True
@@ -82,7 +82,7 @@ async def _until_changed(output: Output, child: Child, before: State, folders: l
         last = now
 
 
-def look(folders: Iterable[Path]) -> State:
+def scan(folders: Iterable[Path]) -> State:
     """Return all Python files in these folders and below, except in hidden folders and virtual environments."""
     state: State = {}
     for folder in folders:

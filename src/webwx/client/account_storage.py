@@ -15,7 +15,7 @@ from webwx.storage.open import open_journal
 if TYPE_CHECKING:
     from webwx.client.rate_limiter import LimiterStore
     from webwx.storage.base import AccountJournal, Journal
-    from webwx.transport.runner import Cell
+    from webwx.transport.runner import SessionState
 
 
 class AccountStorage:
@@ -24,10 +24,10 @@ class AccountStorage:
 
     Args:
         journal: The path of a journal, which this object opens and closes; a journal, which its owner closes; or None.
-        cell: Session of the account.
+        session_state: Session of the account.
     """
 
-    def __init__(self, journal: Journal | str | os.PathLike[str] | None, cell: Cell) -> None:
+    def __init__(self, journal: Journal | str | os.PathLike[str] | None, session_state: SessionState) -> None:
         self._path: str | os.PathLike[str] | None = None
         self._is_shared = isinstance(journal, str) and is_database_url(journal)
         """Whether the journal also holds the accounts of other logins."""
@@ -35,7 +35,7 @@ class AccountStorage:
             self._path = journal
             journal = open_journal(journal)
         self._journal = journal
-        self._cell = cell
+        self._session_state = session_state
         self._parts: dict[int, AccountJournal] = {}
         """Parts of the journal by account."""
         self._states: dict[int, LimiterMemory] = {}
@@ -59,7 +59,7 @@ class AccountStorage:
             NotLoggedIn: There is no login.
             NoJournal: There is no journal.
         """
-        uin = self._cell.login.account.uin
+        uin = self._session_state.login.account.uin
         if self._journal is None:
             raise NoJournal("This needs a journal; give the client one, such as journal='me.journal'.")
         if uin not in self._parts:
@@ -77,7 +77,7 @@ class AccountStorage:
             NoJournal: There is no journal.
             NotLoggedIn: There was never a login, or the database holds several accounts.
         """
-        if self._journal is not None and not self._cell.login.user_id:
+        if self._journal is not None and not self._session_state.login.user_id:
             accounts = await self._journal.accounts()
             if accounts and not (self._is_shared and len(accounts) > 1):
                 return self._journal.account(accounts[0])
@@ -91,7 +91,7 @@ class AccountStorage:
             NotLoggedIn: There is no login.
         """
         if self._journal is None:
-            return self._states.setdefault(self._cell.login.account.uin, LimiterMemory())
+            return self._states.setdefault(self._session_state.login.account.uin, LimiterMemory())
         return self.part()
 
     def notify(self) -> None:

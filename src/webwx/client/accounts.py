@@ -17,7 +17,7 @@ from webwx.model.login import Account, Login, QrCode
 from webwx.protocol.hosts import choose
 from webwx.storage.account_folder import DEFAULT_ACCOUNT, LoginName, check_account_name, login_name
 from webwx.storage.base import LOGIN_VERSION, SavedLogin
-from webwx.storage.encryption import UNREADABLE, read_sealed
+from webwx.storage.encryption import UNREADABLE, read_encrypted
 from webwx.storage.open import open_storage
 
 if TYPE_CHECKING:
@@ -292,7 +292,7 @@ def saved_account(name: LoginName, content: bytes | None) -> SavedAccount:
     account, place = name.account, name.place
     if content is None:
         return SavedAccount(account=account, place=place, state="unreadable")
-    if read_sealed(content) is not None:
+    if read_encrypted(content) is not None:
         return SavedAccount(account=account, place=place, state="encrypted")
     try:
         saved = msgspec.json.decode(content, type=SavedLogin)

@@ -54,7 +54,7 @@ LONGEST = 60.0
 _WAITING = 100
 """Maximum number of media in memory that wait for a download or for another attempt."""
 
-_LOOKED_AT = 50
+_TAKEN_AT_ONCE = 50
 """Number of entries that are read at a time."""
 
 _KIND_OF: dict[type[Event], MediaKind] = {
@@ -150,7 +150,7 @@ class MediaArchive:
                 while True:
                     news = self._storage.news  # read first: the next round finds what is stored meanwhile
                     self._checks_begun += 1
-                    entries = await retry(lambda: consumer.take(_LOOKED_AT), StorageError)
+                    entries = await retry(lambda: consumer.take(_TAKEN_AT_ONCE), StorageError)
                     for entry in entries:
                         message = self._wanted(entry)
                         if message is None:
@@ -158,7 +158,7 @@ class MediaArchive:
                         else:
                             await self._room.acquire()
                             self._under_way.add(entry.number)
-                            downloads.create_task(self._deal_with(consumer, entry, message))
+                            downloads.create_task(self._archive_media(consumer, entry, message))
                     if entries:
                         await asyncio.sleep(0)
                     else:
@@ -203,7 +203,7 @@ class MediaArchive:
                 )
             return False
 
-    async def _deal_with(self, consumer: Consumer, entry: Entry, message: Message) -> None:
+    async def _archive_media(self, consumer: Consumer, entry: Entry, message: Message) -> None:
         """Archive one medium with retries, and acknowledge its entry."""
         backoff = Backoff(self._session.timeouts.retry, longest=LONGEST)
         tries = 0

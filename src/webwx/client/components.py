@@ -48,7 +48,7 @@ from webwx.model.login import Login
 from webwx.protocol.hosts import check_proxy, choose
 from webwx.storage.login import LoginMemory
 from webwx.transport.default import default_transport
-from webwx.transport.runner import Cell
+from webwx.transport.runner import SessionState
 
 if TYPE_CHECKING:
     import os
@@ -125,11 +125,11 @@ def local_components(
         raise NoJournal("keep= needs a journal; give the client one, such as journal='me.journal'.")
     blank = Login(profile_name=profile.name, server=server and hosts.main, hosts=hosts, allowed_hosts=allowed_hosts)
     store = store or LoginMemory()
-    cell = Cell(blank, clock, reserve=store.reserve_id)
-    storage = AccountStorage(journal, cell)
+    session_state = SessionState(blank, clock, reserve=store.reserve_id)
+    storage = AccountStorage(journal, session_state)
     limiter: Limiter = NoRateLimit() if rate_limit is None else RateLimiter(rate_limit, storage.states, clock, on_wait)
     session = ClientSession(
-        cell, store, transport=transport,
+        session_state, store, transport=transport,
         make_transport=partial(default_transport, timeouts, proxy=proxy, ca_file=ca_file),
         timeouts=timeouts, clock=clock, limiter=limiter, on_state=on_state, on_logged_out=on_logged_out,
     )  # fmt: skip

@@ -240,7 +240,7 @@ class ContactDirectory:
 
     # -- contacts in messages ----------------------------------------------------------------------------------------
 
-    def meet(self, chat: str, sender: str | None = None) -> None:
+    def look_up_unknown(self, chat: str, sender: str | None = None) -> None:
         """Look up the chat and the author of a message if they are unknown; the contact list may lack both."""
         if chat not in self._book.contacts:
             self._book.contacts.merge(Contact(id=ContactId(chat), kind=_kind(chat)))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SAID: tuple[State, ...] = ("sent", "sending", "unknown", "recalled")
 """States in which a send is part of the history: it was sent, or may have been sent."""
 
-_LOOK_AGAIN = 0.2
+_POLL_INTERVAL = 0.2
 """Seconds between two reads of the state of a send in progress."""
 
 _ALL = 2**62
@@ -153,7 +153,7 @@ class MessageHistory:
                 return True
             if not on_their_way:
                 return False
-            await asyncio.sleep(_LOOK_AGAIN)
+            await asyncio.sleep(_POLL_INTERVAL)
 
     async def forget_send(self, number: int) -> bool:
         """Delete a send from the outbox, which frees its key; return False if the send is unknown or in progress."""

@@ -122,7 +122,7 @@ class Ingestion:
             self._updates.add_real_ids(activity)
         for chat, sender in dict.fromkeys(summary.people):
             if not self._book.contacts.knows(chat, sender):  # a complete list may have arrived meanwhile
-                self._directory.meet(chat, sender)
+                self._directory.look_up_unknown(chat, sender)
         await self._sender.settle_doubts(summary.own_chats)
         # Items other than messages have no id, so a repetition cannot be recognized.
         beside = sum(not each.message_id for each in summary.arrived)

@@ -218,16 +218,16 @@ class MediaTransfers:
         await self._session.require_login()
         place = await asyncio.to_thread(files.Place, to)
         with place.begin() as file:
-            spool = await self._take_media(message, file, MAX_FILE, progress)
+            sink = await self._take_media(message, file, MAX_FILE, progress)
             await asyncio.sleep(0)  # a cancelled call ends here and leaves no file
-            return place.keep(file, _name(message, spool.start))
+            return place.keep(file, _name(message, sink.start))
 
     async def download_thumbnail(self, message: Message | Receipt | str) -> bytes:
         """Download the thumbnail of a picture, a video, a link or a location."""
         message_id = message if isinstance(message, str) else message.message_id
         taken = io.BytesIO()
         await self.fetch(
-            lambda spool: media_flows.download_thumbnail(self._session.login, message_id, spool), taken, MAX_IN_MEMORY
+            lambda sink: media_flows.download_thumbnail(self._session.login, message_id, sink), taken, MAX_IN_MEMORY
         )
         return taken.getvalue()
 
@@ -238,9 +238,9 @@ class MediaTransfers:
         size = _size(message)
         path = await self.archived_path(message)
         if path is not None:
-            spool = DownloadSink(file, limit)
-            if await _write_window(path, spool, size, progress):
-                return spool
+            sink = DownloadSink(file, limit)
+            if await _write_window(path, sink, size, progress):
+                return sink
         return await self.fetch(self.download_flow(message), file, limit, size, progress)
 
     async def archived_path(self, message: Message | Receipt | str) -> Path | None:
@@ -256,7 +256,7 @@ class MediaTransfers:
     def download_flow(self, message: Message | Receipt | str) -> Callable[[DownloadSink], Flow[None]]:
         """Return a function that makes the flow to download the media of a message."""
         wanted = message.message_id if isinstance(message, Receipt) else message
-        return lambda spool: media_flows.download(self._session.login, wanted, spool, self._session.data_ticket())
+        return lambda sink: media_flows.download(self._session.login, wanted, sink, self._session.data_ticket())
 
     async def fetch(
         self,
@@ -285,19 +285,19 @@ class MediaTransfers:
         )
 
 
-async def _write_window(path: Path, spool: DownloadSink, size: int, progress: Progress | None) -> bool:
+async def _write_window(path: Path, sink: DownloadSink, size: int, progress: Progress | None) -> bool:
     """Copy an archived file to a download; return False if it is missing or was changed."""
     digest, windows = hashlib.sha256(), _windows(path)
 
     def write_window() -> bool:
         window = next(windows, b"")
         digest.update(window)
-        spool.write(window)
+        sink.write(window)
         return bool(window)
 
     while await asyncio.to_thread(write_window):
         if progress is not None:
-            progress(spool.size, size)  # here and not in the thread, as for a download
+            progress(sink.size, size)  # here and not in the thread, as for a download
     return digest.hexdigest() == path.name
 
 

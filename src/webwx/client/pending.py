@@ -39,7 +39,7 @@ class PendingEvents:
     ) -> None:
         self._session = session
         self._book = book
-        self._meet = directory.meet
+        self._meet = directory.look_up_unknown
         self._interval = interval
         self._recent = RecentMessages()
 

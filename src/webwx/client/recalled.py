@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from webwx.client.identities import To
     from webwx.client.identity_updates import IdentityUpdates
 
-_LOOKED_AT = 200
+_PAGE = 200
 """Number of system notices that are read at a time; not all of them are recalls."""
 
 
@@ -62,14 +62,14 @@ class RecalledMessages:
         chats = await self._history.chats(part, chat)
         recalled: list[Recalled] = []
         while len(recalled) < limit:
-            page = await part.find(EntryQuery(is_notice=True, chats=chats, before=before, limit=_LOOKED_AT))
+            page = await part.find(EntryQuery(is_notice=True, chats=chats, before=before, limit=_PAGE))
             for entry in page:
                 event = await self._history.event_of(entry)
                 if isinstance(event, MessageRecalled) and len(recalled) < limit:
                     kept = await part.media.find(event.message_id)
                     is_kept = kept is not None and bool(kept.path)
                     recalled.append(Recalled(notice=event, way=_way(event.original, is_kept=is_kept)))
-            if len(page) < _LOOKED_AT:
+            if len(page) < _PAGE:
                 break
             before = page[-1].number
         return recalled

@@ -59,7 +59,7 @@ _log = logging.getLogger("webwx.client")
 REPEATS = 3
 """Number of repetitions after a lost answer, for servers that deliver a repeated client id once; as on the page."""
 
-_LOOKED_AT = 200
+_SEARCHED = 200
 """Number of recent sends, and of recent messages of a chat, that are searched for a send with a lost answer."""
 
 _CLOCKS_DIFFER = 2.0
@@ -311,7 +311,7 @@ class Sender:
         """Settle sends with a lost answer, in chats where sync has brought messages of this account."""
         if chats:
             doubtful = await self._storage.part().outbox.find(
-                SendQuery(states=("unknown",), chats=tuple(chats), limit=_LOOKED_AT)
+                SendQuery(states=("unknown",), chats=tuple(chats), limit=_SEARCHED)
             )
             for row in reversed(doubtful):
                 await self._settle_doubt(row)
@@ -323,7 +323,7 @@ class Sender:
         A message matches if it has the same content in the same chat, is not older, and belongs to no other send.
         """
         part = self._storage.part()
-        sends = await part.outbox.find(SendQuery(chats=(row.chat,), limit=_LOOKED_AT))
+        sends = await part.outbox.find(SendQuery(chats=(row.chat,), limit=_SEARCHED))
         if any(
             other.state == "sending" and (other.kind, other.text) == (row.kind, row.text) and other.number != row.number
             for other in sends
@@ -331,7 +331,7 @@ class Sender:
             return None  # the message may belong to the other send
         others = {other.receipt.message_id for other in sends if other.receipt is not None}
         since = row.created_at - _CLOCKS_DIFFER
-        latest = await part.find(EntryQuery(chats=(row.chat,), since=since, limit=_LOOKED_AT))
+        latest = await part.find(EntryQuery(chats=(row.chat,), since=since, limit=_SEARCHED))
         for entry in reversed(latest):
             content = _content_of(event_from_item(entry.item, entry.own_id))
             if content == (row.kind, row.text) and entry.message_id not in others:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from webwx.model.login import Account, Login
     from webwx.protocol.http import Buffer, Pause, Read
     from webwx.storage.base import LoginStore
-    from webwx.transport.runner import Cell, Timeouts, Transport
+    from webwx.transport.runner import SessionState, Timeouts, Transport
 
 _log = logging.getLogger("webwx.client")
 
@@ -42,7 +42,7 @@ class ClientSession:
     The login of one account as this process knows it.
 
     Args:
-        cell: Credentials, cookies and ids of the account.
+        session_state: Credentials, cookies and ids of the account.
         store: Storage of the saved login.
         transport: Sends the requests; None: one is created when it is first needed, and again after `close`.
         make_transport: Creates the transport.
@@ -55,7 +55,7 @@ class ClientSession:
 
     def __init__(
         self,
-        cell: Cell,
+        session_state: SessionState,
         store: LoginStore,
         *,
         transport: Transport | None,
@@ -66,7 +66,7 @@ class ClientSession:
         on_state: Callable[[StateChange], object] | None,
         on_logged_out: Callable[[LoggedOut], object] | None,
     ) -> None:
-        self.blank: Login = cell.login
+        self.blank: Login = session_state.login
         """The login before the account logs in."""
         self.store = store
         self.timeouts = timeouts
@@ -78,14 +78,14 @@ class ClientSession:
         self.is_changed: bool = False
         """Whether the login has changed since it was saved."""
         # Bound methods are stored once, because each send calls several of them.
-        self.now: Callable[[], float] = cell.now
+        self.now: Callable[[], float] = session_state.now
         """Returns seconds since 1970 (server's clock)."""
-        self.change: Callable[..., None] = cell.change
-        self.cookie: Callable[[str, str], str] = cell.cookie
-        self.next_client_id: Callable[[], Awaitable[str]] = cell.next_client_id
-        self.next_media_id: Callable[[], Awaitable[int]] = cell.next_media_id
-        self._cell = cell
-        self._saved: Login = cell.login
+        self.change: Callable[..., None] = session_state.change
+        self.cookie: Callable[[str, str], str] = session_state.cookie
+        self.next_client_id: Callable[[], Awaitable[str]] = session_state.next_client_id
+        self.next_media_id: Callable[[], Awaitable[int]] = session_state.next_media_id
+        self._session_state = session_state
+        self._saved: Login = session_state.login
         """The saved login when it was last read or written."""
         self._has_taken = False
         """Whether pending items have been delivered since the last save."""
@@ -97,12 +97,12 @@ class ClientSession:
         """Pairs of a call and an answered code without a known meaning, which were logged."""
 
     def __repr__(self) -> str:
-        return f"ClientSession({self._cell.login!r})"
+        return f"ClientSession({self._session_state.login!r})"
 
     @property
     def login(self) -> Login:
         """The present login, an immutable value that each change replaces."""
-        return self._cell.login
+        return self._session_state.login
 
     @property
     def account(self) -> Account:
@@ -112,7 +112,7 @@ class ClientSession:
         Raises:
             NotLoggedIn: There is no login.
         """
-        return self._cell.login.account
+        return self._session_state.login.account
 
     @property
     def state(self) -> LoginState:
@@ -134,15 +134,17 @@ class ClientSession:
             ApiError: Among others: the key was too old and was renewed, so the call may be repeated.
             LoggedOut: The login has ended.
         """
-        login, liveness = self._cell.login, self.liveness
+        login, liveness = self._session_state.login, self.liveness
         if not login.user_id or liveness.end is not None:
             login.require()
             liveness.require()
         self.is_changed = True
         try:
-            result = await run_async(flow, self._transport or self._open_transport(), self._cell, self._pause, read)
+            result = await run_async(
+                flow, self._transport or self._open_transport(), self._session_state, self._pause, read
+            )
         except LoggedOut as end:
-            if self._cell.login.credentials.sid != login.credentials.sid:
+            if self._session_state.login.credentials.sid != login.credentials.sid:
                 raise  # a late answer to an earlier login says nothing about the present one
             if end.ret == Ret.TICKET_ERROR and await self._renew_key(login.credentials.skey):
                 raise ApiError(
@@ -157,13 +159,13 @@ class ClientSession:
         except ApiError as refused:
             self._note(refused.endpoint, refused.ret)
             raise
-        liveness.answered(self._cell.now())
+        liveness.answered(self._session_state.now())
         return result
 
     async def run_login(self, flow: Flow[T]) -> T:
         """Run a flow that needs no login."""
         try:
-            return await run_async(flow, self._transport or self._open_transport(), self._cell, self._pause)
+            return await run_async(flow, self._transport or self._open_transport(), self._session_state, self._pause)
         except ApiError as refused:
             self._note(refused.endpoint, refused.ret)
             raise
@@ -176,7 +178,7 @@ class ClientSession:
             NotLoggedIn: There is no login.
             LoggedOut: The login has ended.
         """
-        self._cell.login.require()
+        self._session_state.login.require()
         await self.catch_up()
         self.liveness.require()
 
@@ -187,14 +189,14 @@ class ClientSession:
         Raises:
             NotOnThisHost: The host has no contacts.
         """
-        if not self._cell.login.profile.has_contacts:
+        if not self._session_state.login.profile.has_contacts:
             raise NotOnThisHost(
                 f"File Transfer Helper web has no {what}; log in with host 'web', where the account may use it."
             )
 
     def data_ticket(self) -> str:
         """Return the cookie of the file host; empty if the host has set no cookie."""
-        return self._cell.cookie("webwx_data_ticket", self._cell.login.hosts.file)
+        return self._session_state.cookie("webwx_data_ticket", self._session_state.login.hosts.file)
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -210,7 +212,7 @@ class ClientSession:
 
     def resume(self, saved: SavedLogin) -> None:
         """Continue with a saved login and its pending items."""
-        self._cell.login = self._saved = saved.login
+        self._session_state.login = self._saved = saved.login
         self.resume_pending(saved)
 
     def resume_pending(self, saved: SavedLogin) -> None:
@@ -222,11 +224,11 @@ class ClientSession:
         """Apply the changes that other processes have saved; return the saved login, None if it was deleted."""
         before = self._saved
         saved = await self.store.load()
-        if saved is None or saved.login.credentials.sid != self._cell.login.credentials.sid:
+        if saved is None or saved.login.credentials.sid != self._session_state.login.credentials.sid:
             return None
         # A save that ended meanwhile has applied these changes, and newer ones.
         if self._saved is before and saved.login is not before and saved.login != before:
-            self._cell.login = self._cell.login.rebased(self._saved, saved.login)
+            self._session_state.login = self._session_state.login.rebased(self._saved, saved.login)
             self._saved = saved.login
         if saved.ended is not None:
             self.liveness.ended(LoggedOut(saved.ended.text, reason=saved.ended.reason))
@@ -239,13 +241,13 @@ class ClientSession:
 
     async def save(self, **fields: object) -> None:
         """Save the changes of the login, and these fields, unless another process has saved a newer login."""
-        login, kept = self._cell.login, None
+        login, kept = self._session_state.login, None
         is_changed, has_taken = self.is_changed, self._has_taken
         self.is_changed = self._has_taken = False
 
         def change(saved: SavedLogin) -> SavedLogin:
             nonlocal login, kept
-            login = self._cell.login
+            login = self._session_state.login
             if saved.login.credentials.sid != login.credentials.sid:
                 return saved
             kept = login.rebased(self._saved, saved.login)
@@ -261,30 +263,30 @@ class ClientSession:
             self.is_changed, self._has_taken = self.is_changed or is_changed, self._has_taken or has_taken
             raise
         if kept is not None:
-            changed = self._cell.login
-            self._cell.login = kept if changed is login else changed.rebased(login, kept)
+            changed = self._session_state.login
+            self._session_state.login = kept if changed is login else changed.rebased(login, kept)
             self._saved = kept
 
     async def save_changes(self) -> None:
         """Save the login if it has changed."""
-        if self.is_changed and self._cell.login.user_id:
+        if self.is_changed and self._session_state.login.user_id:
             await self.save()
 
     async def save_new(self) -> None:
         """Save a new login in place of an earlier one."""
-        login = self._cell.login
+        login = self._session_state.login
         await self.store.save(SavedLogin(login=login))
         self._saved = login
 
     async def delete_saved(self) -> None:
         """Delete the saved login, unless a newer login was saved."""
         saved = await self.store.load()
-        if saved is not None and saved.login.credentials.sid == self._cell.login.credentials.sid:
+        if saved is not None and saved.login.credentials.sid == self._session_state.login.credentials.sid:
             await self.store.clear()
 
     def forget(self) -> None:
         """Drop the login of this process."""
-        self._cell.login = self._saved = self.blank
+        self._session_state.login = self._saved = self.blank
         self.pending.clear()
         self.is_changed = self._has_taken = False
         self.liveness.forget()
@@ -319,14 +321,18 @@ class ClientSession:
         if self.liveness.is_renewed:
             return False
         await self.catch_up()
-        if self._cell.login.credentials.skey == refused:  # no other process has renewed it yet
+        if self._session_state.login.credentials.skey == refused:  # no other process has renewed it yet
             try:
-                reply = await self.run_login(login_flows.open_session(self._cell.login, self._cell.now()))
+                reply = await self.run_login(
+                    login_flows.open_session(self._session_state.login, self._session_state.now())
+                )
             except LoggedOut as end:
                 raise await self._ended(end) from None
             if reply.skey in {"", refused}:
                 return False
-            self._cell.change(credentials=msgspec.structs.replace(self._cell.login.credentials, skey=reply.skey))
+            self._session_state.change(
+                credentials=msgspec.structs.replace(self._session_state.login.credentials, skey=reply.skey)
+            )
             await self.save()
         self.liveness.is_renewed = True
         return True
@@ -356,9 +362,9 @@ class ClientSession:
         return LoggedOut(text, reason=reason, endpoint=end.endpoint, ret=end.ret, message=end.message)
 
     def _missing_cookies(self) -> list[str]:
-        hosts = self._cell.login.hosts
+        hosts = self._session_state.login.hosts
         needed = (("wxuin", hosts.main), ("wxsid", hosts.main), ("webwx_data_ticket", hosts.file))
-        return [name for name, origin in needed if not self._cell.cookie(name, origin)]
+        return [name for name, origin in needed if not self._session_state.cookie(name, origin)]
 
 
 def _log_state(change: StateChange) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-LOOK_EVERY = 5.0
+CHECK_EVERY = 5.0
 """Seconds between two comparisons of the clocks."""
 
 SLEPT_FOR = 15.0
@@ -61,7 +61,7 @@ class _Watch:
         self._loop = asyncio.get_running_loop()
         self._limits: set[asyncio.Timeout] = set()
         self._distance = self._measure()
-        self._loop.call_later(LOOK_EVERY, self._look)
+        self._loop.call_later(CHECK_EVERY, self._compare_clocks)
 
     @staticmethod
     def of(clock: Callable[[], float]) -> _Watch:
@@ -84,13 +84,13 @@ class _Watch:
         """Unregister a timeout."""
         self._limits.discard(limit)
 
-    def _look(self) -> None:
+    def _compare_clocks(self) -> None:
         if not self._limits:
             del _WATCHES[self._loop, id(self._clock)]
             return
         self._compare()
         self._distance = self._measure()
-        self._loop.call_later(LOOK_EVERY, self._look)
+        self._loop.call_later(CHECK_EVERY, self._compare_clocks)
 
     def _compare(self) -> None:
         distance = self._measure()

@@ -11,7 +11,7 @@ import msgspec
 from webwx.protocol.codec import MEDIA, Media, Wire
 from webwx.protocol.endpoint import Endpoint, IfStated, InQuery
 from webwx.protocol.hosts import Host
-from webwx.protocol.http import Patience
+from webwx.protocol.http import TimeLimit
 from webwx.protocol.login import Credentials, Reply
 from webwx.protocol.sync import SyncKey
 
@@ -133,7 +133,7 @@ class InitReply(Reply, frozen=True, kw_only=True):
 
 WEBWXINIT = Endpoint(
     name="webwxinit", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxinit",
-    request=InitRequest, reply=InitReply, patience=Patience.BULK,
+    request=InitRequest, reply=InitReply, time_limit=TimeLimit.BULK,
     purpose="open the session: account, recent chats, first sync key",
 )  # fmt: skip
 
@@ -162,7 +162,7 @@ class ContactsReply(Reply, frozen=True, kw_only=True):
 
 GETCONTACT = Endpoint(
     name="webwxgetcontact", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetcontact", also=("POST",),
-    request=ContactsRequest, reply=ContactsReply, patience=Patience.BULK, purpose="list contacts, page by page",
+    request=ContactsRequest, reply=ContactsReply, time_limit=TimeLimit.BULK, purpose="list contacts, page by page",
     on_filehelper=False,
 )  # fmt: skip
 
@@ -198,7 +198,7 @@ class BatchContactsReply(Reply, frozen=True, kw_only=True):
 
 BATCHGETCONTACT = Endpoint(
     name="webwxbatchgetcontact", method="POST", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxbatchgetcontact",
-    request=BatchContactsRequest, reply=BatchContactsReply, patience=Patience.BULK,
+    request=BatchContactsRequest, reply=BatchContactsReply, time_limit=TimeLimit.BULK,
     purpose="details of chatrooms, members and people",
     on_filehelper=False,
 )  # fmt: skip
@@ -227,12 +227,12 @@ class AvatarRequest(Wire, frozen=True, kw_only=True):
 
 GETICON = Endpoint(
     name="webwxgeticon", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgeticon",
-    request=AvatarRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK, purpose="avatar of a person",
+    request=AvatarRequest, reply=Media, reply_shape=MEDIA, time_limit=TimeLimit.BULK, purpose="avatar of a person",
 )  # fmt: skip
 
 GETHEADIMG = Endpoint(
     name="webwxgetheadimg", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetheadimg",
-    request=AvatarRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK, purpose="avatar of a chatroom",
+    request=AvatarRequest, reply=Media, reply_shape=MEDIA, time_limit=TimeLimit.BULK, purpose="avatar of a chatroom",
 )  # fmt: skip
 
 

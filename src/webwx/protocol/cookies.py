@@ -91,7 +91,7 @@ class Jar(msgspec.Struct, frozen=True):
                 return value
         return ""
 
-    def absorb(
+    def updated(
         self, url: str, set_cookies: tuple[str, ...], now: float, *, one_origin: bool = False, ahead: float = 0.0
     ) -> Jar:
         """

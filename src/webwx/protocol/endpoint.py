@@ -28,7 +28,7 @@ from webwx.protocol.codec import (
     read_json,
     read_pairs,
 )
-from webwx.protocol.http import Body, Headers, Patience, Request, Response
+from webwx.protocol.http import Body, Headers, Request, Response, TimeLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +121,7 @@ class Endpoint(Generic[Q, R]):
         body: Shape of the request's body.
         reply_shape: Shape of the reply's body.
         repeatable: May be sent again when the outcome is unknown. A send, a recall or an upload's last chunk may not.
-        patience: How long the answer may take.
+        time_limit: How long the answer may take.
         also: Further methods a server accepts.
         limited: The platform refuses it (ret 1205) when the account makes such calls too often.
         on_filehelper: File Transfer Helper has it as well.
@@ -140,7 +140,7 @@ class Endpoint(Generic[Q, R]):
         body: Shape = JSON,
         reply_shape: Shape = JSON,
         repeatable: bool = True,
-        patience: Patience = Patience.CALL,
+        time_limit: TimeLimit = TimeLimit.CALL,
         also: tuple[str, ...] = (),
         limited: bool = False,
         on_filehelper: bool = True,
@@ -157,7 +157,7 @@ class Endpoint(Generic[Q, R]):
         self.reply_shape = reply_shape
         self._answers_json = isinstance(reply_shape, JsonShape)
         self.repeatable = repeatable
-        self.patience = patience
+        self.time_limit = time_limit
         self.methods = (method, *also)
         self.limited = limited
         self.on_filehelper = on_filehelper
@@ -185,7 +185,7 @@ class Endpoint(Generic[Q, R]):
         self._in_path = self._fields_of(Where.PATH)
         self._headers = self._fields_of(Where.HEADER)
         self._outside_of: Callable[[msgspec.Struct], Any] = attrgetter(*self.outside) if self.outside else _nothing
-        blank = Request(endpoint=self.name, method=self.method, url="", patience=self.patience)
+        blank = Request(endpoint=self.name, method=self.method, url="", time_limit=self.time_limit)
         self._addressed: tuple[tuple[Any, ...], Request] = (), blank
         """
         Fields outside the body of the last request, and that request: most calls of a login differ only in the body.

@@ -27,7 +27,7 @@ Body = bytes | tuple[Buffer, ...]
 """A body, or the buffers that make it up."""
 
 
-class Patience(enum.StrEnum):
+class TimeLimit(enum.StrEnum):
     """Kind of time limit of an answer; the transport knows the seconds."""
 
     CALL = "call"
@@ -64,7 +64,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Headers in the order in which they are sent."""
     body: Body = b""
     """A memory view in it stays valid until this request is answered or has failed, and no longer."""
-    patience: Patience = Patience.CALL
+    time_limit: TimeLimit = TimeLimit.CALL
     """Kind of time limit of the answer."""
     sink: Sink | None = None
     """Receives the answer's body; None: the body is in the `Response`."""

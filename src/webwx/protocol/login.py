@@ -27,7 +27,7 @@ from webwx.protocol.codec import (
 )
 from webwx.protocol.endpoint import Endpoint, In, InPath, InQuery, InRawQuery, Stated, Where
 from webwx.protocol.hosts import Host
-from webwx.protocol.http import Body, Patience
+from webwx.protocol.http import Body, TimeLimit
 
 
 class Credentials(Wire, frozen=True, kw_only=True):
@@ -172,7 +172,7 @@ class _PollShape:
 
 
 LOGIN_POLL = Endpoint(
-    name="login", method="GET", host=Host.LOGIN, path="/cgi-bin/mmwebwx-bin/login", patience=Patience.POLL,
+    name="login", method="GET", host=Host.LOGIN, path="/cgi-bin/mmwebwx-bin/login", time_limit=TimeLimit.POLL,
     request=PollRequest, reply=PollReply, reply_shape=_PollShape(),
     purpose="wait until the code is scanned and confirmed",
 )  # fmt: skip

@@ -13,7 +13,7 @@ import msgspec
 from webwx.protocol.codec import MEDIA, MULTIPART, FilePart, Media, Wire
 from webwx.protocol.endpoint import Endpoint, In, InQuery, Where
 from webwx.protocol.hosts import Host
-from webwx.protocol.http import Patience
+from webwx.protocol.http import TimeLimit
 from webwx.protocol.login import Credentials, Reply
 
 IMAGE_TYPES = {
@@ -109,7 +109,7 @@ class UploadReply(Reply, frozen=True, kw_only=True):
 
 UPLOAD = Endpoint(
     name="webwxuploadmedia", method="POST", host=Host.FILE, path="/cgi-bin/mmwebwx-bin/webwxuploadmedia",
-    request=UploadRequest, reply=UploadReply, body=MULTIPART, repeatable=False, patience=Patience.BULK,
+    request=UploadRequest, reply=UploadReply, body=MULTIPART, repeatable=False, time_limit=TimeLimit.BULK,
     purpose="upload, in chunks of 512 KiB",
 )  # fmt: skip
 
@@ -128,7 +128,7 @@ class ImageDownloadRequest(Wire, frozen=True, kw_only=True):
 
 GETMSGIMG = Endpoint(
     name="webwxgetmsgimg", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetmsgimg",
-    request=ImageDownloadRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK,
+    request=ImageDownloadRequest, reply=Media, reply_shape=MEDIA, time_limit=TimeLimit.BULK,
     purpose="download a picture",
 )  # fmt: skip
 
@@ -218,7 +218,7 @@ class ParallelUploadReply(Reply, frozen=True, kw_only=True):
 PARALLELUPLOAD = Endpoint(
     name="webwxuploadmediaparallel", method="POST", host=Host.FILE,
     path="/cgi-bin/mmwebwx-bin/webwxuploadmediaparallel", request=ParallelUploadRequest, reply=ParallelUploadReply,
-    body=MULTIPART, repeatable=False, patience=Patience.BULK, purpose="upload a large file on File Transfer Helper",
+    body=MULTIPART, repeatable=False, time_limit=TimeLimit.BULK, purpose="upload a large file on File Transfer Helper",
 )  # fmt: skip
 
 
@@ -239,7 +239,7 @@ class VoiceDownloadRequest(Wire, frozen=True, kw_only=True):
 
 GETVOICE = Endpoint(
     name="webwxgetvoice", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetvoice",
-    request=VoiceDownloadRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK,
+    request=VoiceDownloadRequest, reply=Media, reply_shape=MEDIA, time_limit=TimeLimit.BULK,
     purpose="download a voice message",
 )  # fmt: skip
 
@@ -258,7 +258,7 @@ class VideoDownloadRequest(Wire, frozen=True, kw_only=True):
 
 GETVIDEO = Endpoint(
     name="webwxgetvideo", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetvideo",
-    request=VideoDownloadRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK, purpose="download a video",
+    request=VideoDownloadRequest, reply=Media, reply_shape=MEDIA, time_limit=TimeLimit.BULK, purpose="download a video",
 )  # fmt: skip
 
 
@@ -286,7 +286,7 @@ class FileDownloadRequest(Wire, frozen=True, kw_only=True):
 
 GETMEDIA = Endpoint(
     name="webwxgetmedia", method="GET", host=Host.FILE, path="/cgi-bin/mmwebwx-bin/webwxgetmedia",
-    request=FileDownloadRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK, purpose="download a file",
+    request=FileDownloadRequest, reply=Media, reply_shape=MEDIA, time_limit=TimeLimit.BULK, purpose="download a file",
 )  # fmt: skip
 
 
@@ -304,7 +304,7 @@ class MapPictureRequest(Wire, frozen=True, kw_only=True):
 
 GETPUBLICLINKIMG = Endpoint(
     name="webwxgetpubliclinkimg", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxgetpubliclinkimg",
-    request=MapPictureRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK,
+    request=MapPictureRequest, reply=Media, reply_shape=MEDIA, time_limit=TimeLimit.BULK,
     purpose="map picture of a location message",
 )  # fmt: skip
 
@@ -321,6 +321,6 @@ class PreviewRequest(Wire, frozen=True, kw_only=True):
 
 PREVIEW = Endpoint(
     name="webwxpreview", method="GET", host=Host.MAIN, path="/cgi-bin/mmwebwx-bin/webwxpreview", also=("POST",),
-    request=PreviewRequest, reply=Media, reply_shape=MEDIA, patience=Patience.BULK,
+    request=PreviewRequest, reply=Media, reply_shape=MEDIA, time_limit=TimeLimit.BULK,
     purpose="download an upload of this session",
 )  # fmt: skip

@@ -15,7 +15,7 @@ from webwx.errors import ProtocolError
 from webwx.protocol.codec import NO_NUMBER, Wire, number, read_script
 from webwx.protocol.endpoint import Endpoint, In, InQuery, Where
 from webwx.protocol.hosts import Host
-from webwx.protocol.http import Body, Patience
+from webwx.protocol.http import Body, TimeLimit
 from webwx.protocol.login import BaseResponse, Credentials, Reply
 from webwx.protocol.messages import WireText
 
@@ -91,7 +91,7 @@ class _CheckShape:
 
 
 SYNCCHECK = Endpoint(
-    name="synccheck", method="GET", host=Host.PUSH, path="/cgi-bin/mmwebwx-bin/synccheck", patience=Patience.POLL,
+    name="synccheck", method="GET", host=Host.PUSH, path="/cgi-bin/mmwebwx-bin/synccheck", time_limit=TimeLimit.POLL,
     request=CheckRequest, reply=CheckReply, reply_shape=_CheckShape(), purpose="wait until there is something to fetch",
 )  # fmt: skip
 

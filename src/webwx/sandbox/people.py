@@ -152,7 +152,7 @@ class WorldPerson:
         return self.id if self.pictures == 1 else f"{self.id}/{self.pictures}"
 
     @property
-    def face(self) -> bytes:
+    def picture_bytes(self) -> bytes:
         """JPEG, PNG or GIF bytes of the person's picture."""
         return (self.portrait if self.pictures == 1 else b"") or avatar(self.picture)
 

@@ -201,7 +201,7 @@ def save(world: World) -> bytes:
     return b"%b%d %b\n%b" % (_TITLE, FORMAT, hashlib.sha256(body).hexdigest().encode(), body)
 
 
-class _Shelf:
+class _MediumIndexes:
     """Assigns an index to each medium."""
 
     def __init__(self) -> None:
@@ -225,10 +225,10 @@ class _Shelf:
 
 
 def _saved(world: World) -> SavedWorld:
-    shelf = _Shelf()
+    indexes = _MediumIndexes()
     for medium in world.media.all:
-        shelf.place(medium)
-    found_by_keys = len(shelf.media)
+        indexes.place(medium)
+    found_by_keys = len(indexes.media)
     return SavedWorld(
         options=world.options,
         ahead=world.clock.ahead if isinstance(world.clock, SystemClock) else None,
@@ -241,10 +241,10 @@ def _saved(world: World) -> SavedWorld:
             SavedChatroom(id=room.id, name=room.name, names=room.names, members=[each.id for each in room.members])
             for room in world.chatrooms.values()
         ],
-        messages=[_saved_message(message, shelf.place) for message in world.delivery.messages],
-        sessions=[_saved_session(session, shelf.place) for session in world.logins.sessions],
-        contents=shelf.contents,
-        media=shelf.media,
+        messages=[_saved_message(message, indexes.place) for message in world.delivery.messages],
+        sessions=[_saved_session(session, indexes.place) for session in world.logins.sessions],
+        contents=indexes.contents,
+        media=indexes.media,
         found_by_keys=found_by_keys,
     )
 

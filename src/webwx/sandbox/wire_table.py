@@ -20,7 +20,7 @@ import msgspec
 
 from webwx import protocol
 from webwx.protocol.codec import COMPACT_JSON, FORM, JSON, MEDIA, MULTIPART, FilePart, Media, Wire
-from webwx.protocol.http import Patience
+from webwx.protocol.http import TimeLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,10 +35,10 @@ _SHAPES = {
     id(MEDIA): "bytes",
 }
 
-_PATIENCE = {
-    Patience.CALL: "ordinary",
-    Patience.POLL: "long poll, held for about 25 s",
-    Patience.BULK: "bulk, may take minutes",
+_TIME_LIMITS = {
+    TimeLimit.CALL: "ordinary",
+    TimeLimit.POLL: "long poll, held for about 25 s",
+    TimeLimit.BULK: "bulk, may take minutes",
 }
 
 _WORDS = {int: "number", str: "text", msgspec.Raw: "JSON, read item by item", FilePart: "file"}
@@ -128,7 +128,7 @@ def _call(endpoint: Endpoint[Any, Any]) -> CallDescription:
         facts=[
             ("Host", endpoint.host.value),
             ("Repeatable", "yes" if endpoint.repeatable else "no"),
-            ("Patience", _PATIENCE[endpoint.patience]),
+            ("Time limit", _TIME_LIMITS[endpoint.time_limit]),
             ("Body", f"{body}; reply: {_SHAPES.get(id(endpoint.reply_shape), 'script or XML')}"),
         ],
         request=_table(endpoint.request, endpoint.outside),

@@ -264,15 +264,15 @@ class World:
 
     def set_blocked(self, who: str, other: str, *, is_blocked: bool) -> None:
         """Put a person on a blacklist, or remove the person from it. The person notices it only in a later action."""
-        person, shunned = self.person(who), self.person(other)
-        if person is shunned:
+        person, blocked = self.person(who), self.person(other)
+        if person is blocked:
             raise Impossible("A person cannot be on their own blacklist.", "oneself")
         if is_blocked:
-            person.blocked.add(shunned.id)
+            person.blocked.add(blocked.id)
         else:
-            person.blocked.discard(shunned.id)
-        if shunned.id in person.friends:
-            self.append_event(person, Selector.CONTACT_CHANGED, lambda view: view.changed(shunned.id))
+            person.blocked.discard(blocked.id)
+        if blocked.id in person.friends:
+            self.append_event(person, Selector.CONTACT_CHANGED, lambda view: view.changed(blocked.id))
         self.notify_watchers(person.id)
 
     def add_chatroom(self, name: str, members: list[str], id: str = "") -> WorldChatroom:  # noqa: A002 - as in add_person
@@ -587,7 +587,7 @@ class World:
         Raises:
             Impossible: There is no such person or chat.
         """
-        self._look(who, chat, StatusNotify.READ)
+        self._view_chat(who, chat, StatusNotify.READ)
 
     def open_chat(self, who: str, chat: str) -> None:
         """
@@ -596,9 +596,9 @@ class World:
         Raises:
             Impossible: There is no such person or chat.
         """
-        self._look(who, chat, StatusNotify.ENTER_CHAT)
+        self._view_chat(who, chat, StatusNotify.ENTER_CHAT)
 
-    def _look(self, who: str, chat: str, code: StatusNotify) -> None:
+    def _view_chat(self, who: str, chat: str, code: StatusNotify) -> None:
         person = self.person(who)
         world_id = self.chat_id(person, chat)
         self.mark_read(person, world_id)

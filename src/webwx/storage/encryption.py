@@ -36,7 +36,7 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """Errors of decoding a file that has other content, or is nested too deeply."""
 
 
-class Sealed(msgspec.Struct, frozen=True, kw_only=True, tag="aes-256-gcm", tag_field="cipher"):
+class EncryptedLogin(msgspec.Struct, frozen=True, kw_only=True, tag="aes-256-gcm", tag_field="cipher"):
     """An encrypted file."""
 
     cost: int
@@ -52,10 +52,10 @@ class Sealed(msgspec.Struct, frozen=True, kw_only=True, tag="aes-256-gcm", tag_f
         return f"scrypt:{self.cost}:{self.block}:{self.parallel}:".encode() + self.salt
 
     def __repr__(self) -> str:
-        return f"Sealed({len(self.content)} bytes)"
+        return f"EncryptedLogin({len(self.content)} bytes)"
 
 
-class Seal:
+class LoginCipher:
     """
     Encrypts and decrypts saved logins; may be used by several threads and for several logins.
 
@@ -81,7 +81,7 @@ class Seal:
         self._deriving = threading.Lock()
 
     def __repr__(self) -> str:
-        return "Seal(***)"
+        return "LoginCipher(***)"
 
     def prepare(self) -> None:
         """
@@ -92,7 +92,7 @@ class Seal:
         """
         self._use(self._source.get_or_make())
 
-    def close(self, content: bytes) -> bytes:
+    def encrypt(self, content: bytes) -> bytes:
         """
         Encrypt some bytes.
 
@@ -101,13 +101,13 @@ class Seal:
         """
         if not self._passphrase:
             self.prepare()
-        sealed = Sealed(
+        encrypted = EncryptedLogin(
             cost=_COST, block=_BLOCK, parallel=_PARALLEL, salt=self._salt, nonce=os.urandom(12), content=b""
         )
-        box = self._key(sealed).encrypt(sealed.nonce, content, sealed.parameters)
-        return msgspec.json.encode(msgspec.structs.replace(sealed, content=box))
+        ciphertext = self._key(encrypted).encrypt(encrypted.nonce, content, encrypted.parameters)
+        return msgspec.json.encode(msgspec.structs.replace(encrypted, content=ciphertext))
 
-    def open(self, sealed: Sealed) -> bytes:
+    def decrypt(self, encrypted: EncryptedLogin) -> bytes:
         """
         Decrypt the content of a file.
 
@@ -117,18 +117,18 @@ class Seal:
         """
         if not self._passphrase:
             self._use(self._source.get())
-        content = self._tried(sealed)
+        content = self._tried(encrypted)
         if content is None and self._use(self._source.get()):  # another process has logged out and in since
-            content = self._tried(sealed)
+            content = self._tried(encrypted)
         if content is None:
             raise InvalidLogin("The saved login cannot be opened: the passphrase is wrong, or the file was changed.")
-        self.adopt(sealed)
+        self.adopt(encrypted)
         return content
 
-    def adopt(self, sealed: Sealed) -> None:
+    def adopt(self, encrypted: EncryptedLogin) -> None:
         """Encrypt with the key of an encrypted file from now on, if its parameters are those of this version."""
-        if (sealed.cost, sealed.block, sealed.parallel, len(sealed.salt)) == (_COST, _BLOCK, _PARALLEL, _SALT):
-            self._salt = sealed.salt
+        if (encrypted.cost, encrypted.block, encrypted.parallel, len(encrypted.salt)) == (_COST, _BLOCK, _PARALLEL, _SALT):
+            self._salt = encrypted.salt
 
     def remove(self) -> None:
         """
@@ -148,40 +148,40 @@ class Seal:
         self._keys.clear()
         return True
 
-    def _tried(self, sealed: Sealed) -> bytes | None:
+    def _tried(self, encrypted: EncryptedLogin) -> bytes | None:
         from cryptography.exceptions import InvalidTag
 
-        if sealed.cost > _MAX_COST or (sealed.block, sealed.parallel) != (_BLOCK, _PARALLEL):
+        if encrypted.cost > _MAX_COST or (encrypted.block, encrypted.parallel) != (_BLOCK, _PARALLEL):
             return None
         try:
-            return self._key(sealed).decrypt(sealed.nonce, sealed.content, sealed.parameters)
+            return self._key(encrypted).decrypt(encrypted.nonce, encrypted.content, encrypted.parameters)
         except (InvalidTag, ValueError):
             return None
 
-    def _key(self, sealed: Sealed) -> AESGCM:
+    def _key(self, encrypted: EncryptedLogin) -> AESGCM:
         """Return the derived key, cached because deriving it is slow on purpose."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         with self._deriving:  # other threads mostly need the same key
-            key = self._keys.get(sealed.parameters)
+            key = self._keys.get(encrypted.parameters)
             if key is None:
-                key = self._keys[sealed.parameters] = AESGCM(
+                key = self._keys[encrypted.parameters] = AESGCM(
                     hashlib.scrypt(
                         self._passphrase.encode(),
-                        salt=sealed.salt,
-                        n=sealed.cost,
-                        r=sealed.block,
-                        p=sealed.parallel,
-                        maxmem=256 * sealed.cost * sealed.block,
+                        salt=encrypted.salt,
+                        n=encrypted.cost,
+                        r=encrypted.block,
+                        p=encrypted.parallel,
+                        maxmem=256 * encrypted.cost * encrypted.block,
                         dklen=32,
                     )
                 )
             return key
 
 
-def read_sealed(content: bytes) -> Sealed | None:
+def read_encrypted(content: bytes) -> EncryptedLogin | None:
     """Decode an encrypted file; return None if the content is not encrypted."""
     try:
-        return msgspec.json.decode(content, type=Sealed)
+        return msgspec.json.decode(content, type=EncryptedLogin)
     except UNREADABLE:
         return None

@@ -25,7 +25,7 @@ from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact
 from webwx.storage.atomic_write import write_private
 from webwx.storage.base import LOGIN_VERSION, SavedLogin
-from webwx.storage.encryption import UNREADABLE, Seal, read_sealed
+from webwx.storage.encryption import UNREADABLE, LoginCipher, read_encrypted
 from webwx.storage.locks import explain, lock, open_lock, require_own_folder
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class LoginFile:
     def __init__(self, path: str | os.PathLike[str], *, passphrase: str | Passphrase | None = None) -> None:
         self._path = Path(path)
         self._contacts_path = self._path.with_suffix(".contacts.json")
-        self._seal = None if passphrase is None else Seal(passphrase)
+        self._cipher = None if passphrase is None else LoginCipher(passphrase)
 
     def __repr__(self) -> str:
         return f"LoginFile({str(self._path)!r})"
@@ -196,8 +196,8 @@ class LoginFile:
                 self._contacts_path.unlink(missing_ok=True)
             except OSError as error:
                 raise StorageError(f"The saved login {self._path} cannot be deleted: {explain(error)}") from None
-            if self._seal is not None:
-                self._seal.remove()
+            if self._cipher is not None:
+                self._cipher.remove()
 
     @contextlib.asynccontextmanager
     async def syncing(self) -> AsyncIterator[None]:
@@ -296,24 +296,24 @@ class LoginFile:
             )
 
     def _opened(self, content: bytes) -> bytes:
-        sealed = read_sealed(content)
-        if sealed is None:
-            if self._seal is not None and content.startswith(b"{"):
+        encrypted = read_encrypted(content)
+        if encrypted is None:
+            if self._cipher is not None and content.startswith(b"{"):
                 raise InvalidLogin(
                     f"The saved login {self._path} is not encrypted, though a passphrase was given; "
                     "delete it and log in again."
                 )
             return content
-        if self._seal is None:
+        if self._cipher is None:
             raise InvalidLogin(f"The saved login {self._path} is encrypted; give its passphrase.")
-        return self._seal.open(sealed)
+        return self._cipher.decrypt(encrypted)
 
     def _prepare(self) -> None:
-        if self._seal is not None:
-            self._seal.prepare()
+        if self._cipher is not None:
+            self._cipher.prepare()
 
     def _write(self, path: Path, content: bytes) -> None:
-        write_private(path, content if self._seal is None else self._seal.close(content))
+        write_private(path, content if self._cipher is None else self._cipher.encrypt(content))
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:

@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from webwx.errors import Timeout
-from webwx.protocol.http import Patience
+from webwx.protocol.http import TimeLimit
 from webwx.transport.default import default_transport
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ class Carrier:
 
     async def send(self, request: Request) -> Response:
         """Send one request and return the answer."""
-        is_call = request.patience is not Patience.POLL
+        is_call = request.time_limit is not TimeLimit.POLL
         self.calls.append(request.endpoint)
         self.on_the_way += is_call
         # A poll is answered when the clock is wound, so only what is never answered is late by that clock.
-        limit = self._timeouts.of(request.patience) if is_call else None
+        limit = self._timeouts.of(request.time_limit) if is_call else None
         try:
             async with asyncio.timeout(limit):
                 carried = asyncio.run_coroutine_threadsafe(self._send(request), self._loop)

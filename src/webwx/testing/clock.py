@@ -53,7 +53,7 @@ class Clock:
             left -= step
             self._stage.do(lambda world, step=step: world.wind(step))  # type: ignore[misc]  # a lambda's default
             for each in self._stage.at_work:
-                each.look_at_clock()
+                each.check_clock()
             self._stage.settle()
 
     def _waits(self) -> list[float]:

@@ -91,6 +91,6 @@ class WorldLoop(asyncio.SelectorEventLoop):
         """Time until the next timer, from the moment when the loop became idle; None without a timer."""
         return self._seen.timeout
 
-    def look_at_clock(self) -> None:
+    def check_clock(self) -> None:
         """Notify the loop, from any thread, that the clock was moved."""
         super().call_soon_threadsafe(lambda: None)

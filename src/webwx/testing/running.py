@@ -51,9 +51,9 @@ _PATIENCE = 0.2
 """Real seconds that a running handler may take to end when the bots are stopped."""
 
 _LONGEST = 2.0
-"""Real seconds after which the wait for an active bot ends, if it was checked at least `_LOOKS` times."""
+"""Real seconds after which the wait for an active bot ends, if it was checked at least `_MIN_CHECKS` times."""
 
-_LOOKS = 500
+_MIN_CHECKS = 500
 """Minimum number of checks; on a busy machine they take longer than `_LONGEST`."""
 
 
@@ -324,19 +324,19 @@ class Running:
             sender=ContactId(view.name(author.id)), is_self=is_self, time=0, content="", text="",
         )  # fmt: skip
 
-    def look_at_clock(self) -> None:
+    def check_clock(self) -> None:
         """Notify the bots that the clock was moved."""
         with suppress(RuntimeError):  # they have ended
-            self._loop.look_at_clock()
+            self._loop.check_clock()
 
     def settle(self) -> None:
         """Return when all messages are handled, except for what waits for the clock."""
         until = time.monotonic() + _LONGEST
-        looks = 0
-        while self.is_alive and (looks < _LOOKS or time.monotonic() < until):
+        checks = 0
+        while self.is_alive and (checks < _MIN_CHECKS or time.monotonic() < until):
             if self._has_received_all() and self._is_still():
                 return
-            looks += 1
+            checks += 1
             time.sleep(0.001)
 
     def _has_received_all(self) -> bool:

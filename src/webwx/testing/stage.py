@@ -20,7 +20,7 @@ class RunningBot(Protocol):
         """Seconds until a timer of the bot is due; None if the bot has no timers."""
         ...
 
-    def look_at_clock(self) -> None:
+    def check_clock(self) -> None:
         """Notify the bot that the clock was moved."""
         ...
 

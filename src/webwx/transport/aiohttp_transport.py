@@ -117,7 +117,7 @@ class AiohttpTransport:
         try:
             socket = await self._open().ws_connect(
                 yarl.URL(request.url, encoded=True), headers=request.headers, heartbeat=_HEARTBEAT,
-                max_msg_size=MAX_BODY[request.patience],
+                max_msg_size=MAX_BODY[request.time_limit],
             )  # fmt: skip
         except aiohttp.WSServerHandshakeError as refused:
             raise HandshakeRefused(refused.status) from None
@@ -131,7 +131,7 @@ class AiohttpTransport:
     async def _carry(
         self, request: Request, failures: Failures, pieces: AsyncIterator[bytes] | None = None
     ) -> Response:
-        loop, until = asyncio.get_running_loop(), partial(self._timeouts.until, request.patience)
+        loop, until = asyncio.get_running_loop(), partial(self._timeouts.until, request.time_limit)
         began = loop.time()
         async with asyncio.timeout_at(until(began, began, 0)) as limit, self._open().request(
             request.method,
@@ -145,7 +145,7 @@ class AiohttpTransport:
                 raise failures.no_http()
             body = b""
             if request.sink is None:
-                body = await _read_body(answer, MAX_BODY[request.patience], failures)
+                body = await _read_body(answer, MAX_BODY[request.time_limit], failures)
             else:
                 size = 0
                 async for piece in answer.content.iter_any():
@@ -278,13 +278,13 @@ def _failure(error: Exception, failures: Failures) -> WxError:
     """Return our error for the library's error."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
-            return failures.unproven(error.certificate_error)
+            return failures.untrusted_certificate(error.certificate_error)
         case aiohttp.ClientConnectorSSLError():
-            return failures.unproven(error.os_error)
+            return failures.untrusted_certificate(error.os_error)
         case aiohttp.ClientHttpProxyError():
-            return failures.barred(error.status)
+            return failures.proxy_refused(error.status)
         case CertificatesUnreadable():
-            return failures.no_trust()
+            return failures.unreadable_certificates()
         case _ProxyNotConnected():
             return failures.no_proxy()
         case _NotConnected():

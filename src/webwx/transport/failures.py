@@ -59,18 +59,18 @@ class Failures(NamedTuple):
         """Return the error of a proxy that cannot be reached."""
         return ProxyFailed(f"{self.call}: the proxy {self.proxy} cannot be reached; nothing was sent.")
 
-    def barred(self, status: int) -> ProxyFailed:
+    def proxy_refused(self, status: int) -> ProxyFailed:
         """Return the error of a proxy that refused."""
         return ProxyFailed(f"{self.call}: the proxy refused CONNECT to {self.place} ({status}); nothing was sent.")
 
-    def unproven(self, cause: Exception) -> TlsError:
+    def untrusted_certificate(self, cause: Exception) -> TlsError:
         """Return the error of an invalid certificate; for another host's certificate, OpenSSL names that host."""
         if not isinstance(cause, ssl.SSLCertVerificationError):
             return TlsError(f"{self.call}: {self.place} has a certificate that is not valid; nothing was sent.")
         reason = cause.verify_message.rstrip(".")
         return TlsError(f"{self.call}: {self.place} has a certificate that is not valid ({reason}); nothing was sent.")
 
-    def no_trust(self) -> TlsError:
+    def unreadable_certificates(self) -> TlsError:
         """Return the error of an invalid certificate file."""
         return TlsError(f"{self.call}: the file of certificates to trust cannot be read; nothing was sent.")
 

@@ -77,7 +77,7 @@ class FileChunks:
     Args:
         size: Size of the file.
         md5: The announced digest, in hex; empty if the file cannot change.
-        look: Stat of the file when that digest was computed, if every later change is visible in it; else the chunks
+        stamp: Stat of the file when that digest was computed, if every later change is visible in it; else the chunks
             are digested as they are read, in order.
     """
 

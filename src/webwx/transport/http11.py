@@ -13,7 +13,7 @@ import ssl
 from functools import partial
 from typing import TYPE_CHECKING
 
-from webwx.protocol.http import Patience
+from webwx.protocol.http import TimeLimit
 from webwx.transport.addresses import proxy_place
 from webwx.transport.connect import ProxyRefused, ProxyUnreachable
 from webwx.transport.connection import Connection, fastest
@@ -55,7 +55,7 @@ class Http11Transport:
         connection: type[Connection] = fastest(),  # noqa: B008 - a class
     ) -> None:
         self._timeouts = timeouts
-        self._terms = {each: (timeouts.of(each), MAX_BODY[each]) for each in Patience}
+        self._terms = {each: (timeouts.of(each), MAX_BODY[each]) for each in TimeLimit}
         """Time limit in seconds and maximum size, by patience."""
         self._way = Route(proxy, None if ca_file is None else str(ca_file), connection)
         self._proxy = proxy_place(proxy)
@@ -77,15 +77,15 @@ class Http11Transport:
         if asked != self._asked:
             self._head, self._asked = write_head(request, pool.proxy), asked
         head, site = self._head, self._head.site
-        patience, limit = self._terms[request.patience]
+        time_limit, limit = self._terms[request.time_limit]
         now = pool.loop.time()
         connection = pool.kept(site, self._timeouts.keep_idle, now)
         if connection is None:
-            connection = await self._connect(pool, site, request, patience)
-        pool.watch(connection, now + patience)
+            connection = await self._connect(pool, site, request, time_limit)
+        pool.watch(connection, now + time_limit)
         take = None
         if request.sink is not None:
-            take = _SinkWriter(request.sink, connection, partial(self._timeouts.until, request.patience, now)).take
+            take = _SinkWriter(request.sink, connection, partial(self._timeouts.until, request.time_limit, now)).take
         try:
             answers = await connection.ask(write_out(head, request), limit, take)
         except TimeoutError:
@@ -107,18 +107,18 @@ class Http11Transport:
             self._pool.leave(self)
             self._pool = None
 
-    async def _connect(self, pool: Pool, site: Site, request: Request, patience: float) -> Connection:
+    async def _connect(self, pool: Pool, site: Site, request: Request, time_limit: float) -> Connection:
         failures = Failures(request.endpoint, _place(site), self._proxy)
         try:
-            return await pool.open(site, min(self._timeouts.connect, patience))
+            return await pool.open(site, min(self._timeouts.connect, time_limit))
         except ProxyRefused as refusal:
-            raise failures.barred(refusal.status) from None
+            raise failures.proxy_refused(refusal.status) from None
         except CertificatesUnreadable:
-            raise failures.no_trust() from None
+            raise failures.unreadable_certificates() from None
         except ssl.SSLEOFError:
             raise failures.no_connection() from None
         except ssl.SSLError as doubt:
-            raise failures.unproven(doubt) from None
+            raise failures.untrusted_certificate(doubt) from None
         except ProxyUnreachable:
             raise failures.no_proxy() from None
         except (OSError, ValueError):  # a name that no host can have is a ValueError

@@ -20,7 +20,7 @@ _MOMENT = 0.001
 """Seconds for which the loop lets other threads run, such as a journal's; a loop that never waits would block them."""
 
 
-class Answerer(Protocol):
+class Responder(Protocol):
     """The core of a server, such as the sandbox's."""
 
     def answer(self, request: Request, parked: Park | None = None) -> Response | Park:
@@ -33,23 +33,23 @@ class Answerer(Protocol):
 
 
 class Loopback:
-    """A transport into an `Answerer`."""
+    """A transport into an `Responder`."""
 
-    def __init__(self, answerer: Answerer) -> None:
-        self._answerer = answerer
+    def __init__(self, responder: Responder) -> None:
+        self._responder = responder
 
     async def send(self, request: Request) -> Response:
         """Send one request and return the answer."""
-        answer = self._answerer.answer(request)
+        answer = self._responder.answer(request)
         if isinstance(answer, Park):
             await asyncio.sleep(0)
-            answer = self._answerer.answer(request, answer)
+            answer = self._responder.answer(request, answer)
         if isinstance(answer, Park):
             await asyncio.sleep(_MOMENT)
-            answer = self._answerer.answer(request, answer)
+            answer = self._responder.answer(request, answer)
         while isinstance(answer, Park):
-            self._answerer.wind_to(answer.until)
-            answer = self._answerer.answer(request, answer)
+            self._responder.wind_to(answer.until)
+            answer = self._responder.answer(request, answer)
         return answer
 
     async def close(self) -> None:

@@ -14,7 +14,7 @@ import msgspec
 
 from webwx.errors import ProtocolError, TransportError
 from webwx.protocol.cookies import Carried
-from webwx.protocol.http import Patience, Pause, Read, Request, Response, http_time
+from webwx.protocol.http import Pause, Read, Request, Response, TimeLimit, http_time
 from webwx.transport.file_chunks import read_window
 
 if TYPE_CHECKING:
@@ -59,28 +59,28 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     keep_idle: float = 4.0
     """Maximum idle time of a connection: the outcome of a POST on a connection that the server closes is unknown."""
 
-    def of(self, patience: Patience) -> float:
+    def of(self, time_limit: TimeLimit) -> float:
         """Return the seconds for a kind of call."""
-        seconds: float = getattr(self, patience)
+        seconds: float = getattr(self, time_limit)
         return seconds
 
-    def until(self, patience: Patience, began: float, now: float, size: int) -> float:
+    def until(self, time_limit: TimeLimit, began: float, now: float, size: int) -> float:
         """
         Return the deadline of a download, or of its next piece.
 
         Args:
-            patience: The kind of call.
+            time_limit: The kind of call.
             began: Time of the request.
             now: Time of the last piece.
             size: Number of bytes so far.
         """
-        return self.of(patience) + (min(now, began + size / self.slowest) if self.slowest else now)
+        return self.of(time_limit) + (min(now, began + size / self.slowest) if self.slowest else now)
 
 
 MAX_BODY = {
-    Patience.CALL: 16 * 1024 * 1024,
-    Patience.POLL: 1024 * 1024,
-    Patience.BULK: 64 * 1024 * 1024,
+    TimeLimit.CALL: 16 * 1024 * 1024,
+    TimeLimit.POLL: 1024 * 1024,
+    TimeLimit.BULK: 64 * 1024 * 1024,
 }
 """Maximum size in bytes of an answer."""
 
@@ -112,7 +112,7 @@ async def _reserve_alone(at_least: int) -> int:
     return at_least
 
 
-class Cell:
+class SessionState:
     """One account's cookies, keys and cursor, updated by every answer."""
 
     def __init__(
@@ -186,7 +186,7 @@ class Cell:
         """Return the value of a cookie that goes to an origin, or an empty string."""
         return self.login.jar.value(name, f"{origin}/", self._aged_to)
 
-    def attach(self, request: Request) -> Request:
+    def prepare(self, request: Request) -> Request:
         """Add the headers that every request of the account carries."""
         login = self.login
         if self._carried.jar is not login.jar or self._carried_to is not login.hosts:
@@ -203,7 +203,7 @@ class Cell:
         )
         return (*headers, ("mmweb_appid", login.profile.mmweb_appid)) if login.profile.mmweb_appid else headers
 
-    def absorb(self, request: Request, response: Response, asked_at: float) -> None:
+    def apply(self, request: Request, response: Response, asked_at: float) -> None:
         """
         Apply an answer: the server's clock, and cookies.
 
@@ -224,7 +224,7 @@ class Cell:
             aged_to = self._aged_to
             ahead = (self.now() if served is None else served) - aged_to
             one_origin = self.login.server is not None
-            jar = self.login.jar.absorb(request.url, self._set_cookies, aged_to, one_origin=one_origin, ahead=ahead)
+            jar = self.login.jar.updated(request.url, self._set_cookies, aged_to, one_origin=one_origin, ahead=ahead)
             self.change(jar=jar)
 
     def _set_clocks(self, served: float | None, asked_at: float) -> None:
@@ -251,7 +251,7 @@ class Cell:
 async def run_async(
     flow: Flow[T],
     transport: Transport,
-    cell: Cell,
+    session_state: SessionState,
     pause: Callable[[Pause], Awaitable[None]],
     read: Callable[[Read], Awaitable[Buffer]] = read_window,
 ) -> T:
@@ -261,7 +261,7 @@ async def run_async(
     Args:
         flow: The conversation.
         transport: Carries its requests.
-        cell: The account's session.
+        session_state: The account's session.
         pause: Waits when the flow asks for it.
         read: Reads when the flow asks for it.
     """
@@ -271,11 +271,11 @@ async def run_async(
             answer: Response | Buffer | None
             try:
                 if isinstance(step, Request):
-                    asked_at = cell.now()
-                    answer = await transport.send(cell.attach(step))
+                    asked_at = session_state.now()
+                    answer = await transport.send(session_state.prepare(step))
                     if step.sink is not None:
                         answer = _drained(step.sink, answer)
-                    cell.absorb(step, answer, asked_at)
+                    session_state.apply(step, answer, asked_at)
                 elif isinstance(step, Read):
                     answer = await read(step)
                 else:

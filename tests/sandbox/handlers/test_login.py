@@ -339,7 +339,7 @@ def test_a_login_over_real_hosts_ends_where_it_asked_to_and_its_cookies_are_shar
     redirect = page.call(LOGIN_POLL, PollRequest(uuid=uuid)).redirect_uri
     assert redirect.startswith(f"https://{main}{TICKET.path}?ticket=")
     response = page.exchange(uuid)
-    jar = Jar().absorb(redirect, response.header_values("Set-Cookie"), world.now)
+    jar = Jar().updated(redirect, response.header_values("Set-Cookie"), world.now)
     assert len(jar.cookies) == 7
     assert jar.value("wxsid", page.hosts.main, world.now)
     assert jar.value("webwx_data_ticket", page.hosts.file, world.now)
@@ -362,7 +362,7 @@ def jar(page, world):
     """The cookies of a login of 小明 that has ended."""
     response = page.exchange(confirmed(page, world))
     world.log_out("me")
-    return Jar().absorb("http://127.0.0.1/", response.header_values("Set-Cookie"), world.now)
+    return Jar().updated("http://127.0.0.1/", response.header_values("Set-Cookie"), world.now)
 
 
 def test_a_push_login_asks_the_phone_of_the_earlier_login(page, world, jar):
@@ -393,7 +393,7 @@ def test_file_transfer_helper_has_no_push_login(page, world, jar):
 @pytest.mark.parametrize("options", [Options(auto_confirm=True)])
 def test_auto_confirm_confirms_a_push_login_on_its_own_phone(page, world):
     response = page.exchange(auto_confirmed(page))
-    jar = Jar().absorb("http://127.0.0.1/", response.header_values("Set-Cookie"), world.now)
+    jar = Jar().updated("http://127.0.0.1/", response.header_values("Set-Cookie"), world.now)
     uuid = push(page, jar, 1000000001, world.now).uuid
     assert [poll(page, uuid), poll(page, uuid)] == [201, 200]
     assert TICKET.decode_reply(page.exchange(uuid)).wxuin == 1000000001, "the account of the push, not the next one"
@@ -413,8 +413,8 @@ def test_a_logout_may_redirect_to_the_start_page_and_delete_the_cookies(me, worl
     cookie = (("Cookie", f"wxsid={me.credentials.sid}"),)
     response = me.ask(LOGOUT, LogoutRequest(redirect=1), headers=cookie)
     assert (response.status, response.header("Location"), response.body) == (301, "http://127.0.0.1:8790/", b"")
-    jar = Jar().absorb("http://127.0.0.1:8790/", (f"wxsid={me.credentials.sid}; Path=/",), world.now)
-    assert jar.absorb("http://127.0.0.1:8790/", response.header_values("Set-Cookie"), world.now) == Jar()
+    jar = Jar().updated("http://127.0.0.1:8790/", (f"wxsid={me.credentials.sid}; Path=/",), world.now)
+    assert jar.updated("http://127.0.0.1:8790/", response.header_values("Set-Cookie"), world.now) == Jar()
     assert me.fetch().base_response.ret == 1101
 
 

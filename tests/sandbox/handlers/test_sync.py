@@ -150,7 +150,7 @@ def test_a_sync_renews_the_cookies_of_its_session(me, world):
     jar = Jar()
     for _ in range(3):
         world.wind(8 * 3600)
-        jar = jar.absorb(me.hosts.main, renewed(me), world.now)
+        jar = jar.updated(me.hosts.main, renewed(me), world.now)
     keys = world.logins.session(me.credentials.sid).keys
     values = [jar.value(name, me.hosts.main, world.now) for name in ("wxsid", "webwx_data_ticket", "wxuin")]
     assert values == [keys.sid, keys.data_ticket, "1000000001"]

@@ -17,7 +17,7 @@ from tests.flows.drive import refusal
 from tests.transport.lines import Caller, answer, serving
 
 from webwx.errors import LocalStateError, ProtocolError, TransportError
-from webwx.protocol.http import Patience
+from webwx.protocol.http import TimeLimit
 from webwx.protocol.messages import TEXT
 from webwx.transport.download_sink import DownloadSink
 from webwx.transport.runner import MAX_BODY
@@ -181,18 +181,18 @@ async def test_a_truncated_answer_is_an_error_and_not_requested_again(
 
 @pytest.mark.parametrize("says", [OK + b"Content-Length: %d\r\n\r\n", CHUNKED], ids=["length", "chunks"])
 async def test_the_size_of_an_answer_is_limited_by_its_kind(transport: Transport, says: bytes) -> None:
-    limit = MAX_BODY[Patience.POLL]
+    limit = MAX_BODY[TimeLimit.POLL]
     async with serving(answer(bytes(limit))) as server:
-        assert len((await transport.send(server.request(patience=Patience.POLL))).body) == limit
+        assert len((await transport.send(server.request(time_limit=TimeLimit.POLL))).body) == limit
     async with serving(answer(bytes(limit + 1))) as server:
         with pytest.raises(ProtocolError, match="webwxsync: the answer is larger than 1,048,576 bytes"):
-            await transport.send(server.request(patience=Patience.POLL))
+            await transport.send(server.request(time_limit=TimeLimit.POLL))
 
 
 async def test_a_decompression_bomb_is_refused(transport: Transport) -> None:
     async with serving(answer(gzip.compress(bytes(4 << 20)), "Content-Encoding: gzip")) as server:
         with pytest.raises(ProtocolError, match="larger than 1,048,576 bytes"):
-            await transport.send(server.request(patience=Patience.POLL))
+            await transport.send(server.request(time_limit=TimeLimit.POLL))
 
 
 ENDLESS = {
@@ -278,7 +278,7 @@ def full_disk() -> Iterator[BinaryIO]:
 async def test_a_body_is_written_to_the_sink_only(transport: Transport) -> None:
     file, body = io.BytesIO(), bytes(range(256)) * 4096
     async with serving(answer(body)) as server:
-        response = await transport.send(server.request(sink=DownloadSink(file, MAX_BODY[Patience.CALL])))
+        response = await transport.send(server.request(sink=DownloadSink(file, MAX_BODY[TimeLimit.CALL])))
 
     assert (response.status, response.body) == (200, b"")
     assert file.getvalue() == body

@@ -10,7 +10,7 @@ import pytest
 from tests.transport.lines import Caller, serving, silent_port
 
 from webwx.errors import ConnectFailed, Timeout
-from webwx.protocol.http import Patience, Request
+from webwx.protocol.http import Request, TimeLimit
 from webwx.transport.download_sink import DownloadSink
 
 if TYPE_CHECKING:
@@ -42,11 +42,13 @@ def then_silent(says: bytes):
 
 
 @silences
-@pytest.mark.parametrize("patience", Patience)
-async def test_silence_ends_the_request_and_the_connection(hasty: Transport, says: bytes, patience: Patience) -> None:
+@pytest.mark.parametrize("time_limit", TimeLimit)
+async def test_silence_ends_the_request_and_the_connection(
+    hasty: Transport, says: bytes, time_limit: TimeLimit
+) -> None:
     async with serving(then_silent(says)) as server:
         with pytest.raises(Timeout, match=rf"webwxsync: no answer from 127\.0\.0\.1:{server.port} in time") as caught:
-            await hasty.send(server.request(path="/?skey=secret", patience=patience))
+            await hasty.send(server.request(path="/?skey=secret", time_limit=time_limit))
         await server.until_gone()
 
     assert "secret" not in str(caught.value)

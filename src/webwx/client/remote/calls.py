@@ -27,7 +27,7 @@ from webwx.errors import (
     WxError,
 )
 from webwx.protocol.hosts import mistake_in
-from webwx.protocol.http import Patience, Request
+from webwx.protocol.http import Request, TimeLimit
 from webwx.representations.accounts import AccountView, ReachedAccounts
 from webwx.representations.problems import error_of_answer, is_unavailable
 from webwx.transport.failures import HandshakeRefused
@@ -261,7 +261,7 @@ class GatewayCalls:
     ) -> Response:
         given = {name: value for name, value in (query or {}).items() if value is not None}
         where = f"{path}?{urlencode(given, doseq=True)}" if given else path
-        request = self._request(method, where, body=body, headers=headers, patience=Patience.POLL)
+        request = self._request(method, where, body=body, headers=headers, time_limit=TimeLimit.POLL)
         is_read = method == "GET"
         return await self._repeated(
             lambda: self._opened().send(request), can_repeat=can_repeat or is_read, is_read=is_read
@@ -274,14 +274,14 @@ class GatewayCalls:
         *,
         body: object = None,
         headers: list[tuple[str, str]] | None = None,
-        patience: Patience = Patience.BULK,
+        time_limit: TimeLimit = TimeLimit.BULK,
         sink: Sink | None = None,
     ) -> Request:
         content = b"" if body is None else msgspec.json.encode(body)
         more = [("Content-Type", "application/json")] if content else []
         return Request(
             endpoint="gateway", method=method, url=f"{self._origin}{API}{path}",
-            headers=(self._authorization, *more, *(headers or ())), body=content, patience=patience, sink=sink,
+            headers=(self._authorization, *more, *(headers or ())), body=content, time_limit=time_limit, sink=sink,
         )  # fmt: skip
 
     def _opened(self) -> AiohttpTransport:

@@ -53,7 +53,7 @@ async def answer_media(
         GatewayProblem: The range is outside of the file.
     """
     path = media.path
-    size, start = await asyncio.to_thread(_look_at, path)
+    size, start = await asyncio.to_thread(_size_and_start, path)
     tag = f'"{name}-{size}"'
     headers = {"ETag": tag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=86400"}
     if if_none_match is not None and tag in if_none_match:
@@ -72,7 +72,7 @@ async def answer_media(
     )
 
 
-def _look_at(path: Path) -> tuple[int, bytes]:
+def _size_and_start(path: Path) -> tuple[int, bytes]:
     with path.open("rb") as file:
         return path.stat().st_size, file.read(32)
 

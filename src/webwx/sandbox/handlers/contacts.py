@@ -115,7 +115,7 @@ def show_chatroom_icon(call: Call, request: AvatarRequest) -> Media:
 def _picture_of(call: Call, name: str) -> Media:
     world_id = call.session.known(name)
     person = call.world.people.get(world_id)
-    content = person.face if person else avatar(world_id)
+    content = person.picture_bytes if person else avatar(world_id)
     call.digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
     return Media(content_type=image_type(content), content=content)
 

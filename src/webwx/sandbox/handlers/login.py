@@ -190,7 +190,7 @@ def _live_code(call: Call, uuid: str) -> LoginCode:
 
 def _avatar(code: LoginCode) -> str:
     """Return the avatar of the person who scanned the code: a data URI with the platform's misspelled media type."""
-    face = code.person.face if code.person else b""
+    face = code.person.picture_bytes if code.person else b""
     return f"data:img/jpg;base64,{b64encode(face).decode()}"
 
 

@@ -90,7 +90,7 @@ def answer(world: World, request: Request) -> Response:
             message = world.delivery.find(message_id)
             return _medium(message, request) if message else _text(404, "There is no such message.")
         case ["face", person_id] if person_id in world.people:
-            return _content("", world.people[person_id].face)
+            return _content("", world.people[person_id].picture_bytes)
     return _text(404, "There is no such page.")
 
 

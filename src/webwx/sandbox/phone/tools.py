@@ -43,7 +43,7 @@ class TrafficUpdates:
     """The traffic strip."""
 
     def __init__(self, world: World) -> None:
-        self.handlers: MessageHandlers = {"wire": (_ToolVisibility, self._look)}
+        self.handlers: MessageHandlers = {"wire": (_ToolVisibility, self._set_visibility)}
         self._log = world.traffic
         self._is_open = False
         self._last_sent = 0
@@ -59,7 +59,7 @@ class TrafficUpdates:
             self._last_sent = last
             yield TrafficUpdate(forgotten=self._log.forgotten, exchanges=exchanges)
 
-    def _look(self, how: _ToolVisibility) -> None:
+    def _set_visibility(self, how: _ToolVisibility) -> None:
         self._is_open, self._last_sent = how.open, 0
 
 
@@ -87,7 +87,7 @@ class FaultsUpdates:
     """The faults panel."""
 
     def __init__(self, world: World) -> None:
-        self.handlers: MessageHandlers = {"faults": (_ToolVisibility, self._look)}
+        self.handlers: MessageHandlers = {"faults": (_ToolVisibility, self._set_visibility)}
         self._faults = world.faults
         self._is_open = False
         self._last_sent: FaultsUpdate | None = None
@@ -113,5 +113,5 @@ class FaultsUpdates:
             self._last_sent = now
             yield now
 
-    def _look(self, how: _ToolVisibility) -> None:
+    def _set_visibility(self, how: _ToolVisibility) -> None:
         self._is_open, self._last_sent = how.open, None

@@ -228,7 +228,7 @@ class PhoneUpdates:
     def __init__(self, world: World) -> None:
         self._world = world
         self.handlers: MessageHandlers = {
-            "look": (OpenView, self._look),
+            "look": (OpenView, self._open_view),
             "earlier": (LoadEarlier, self._earlier),
             "search": (SearchMessages, self._search),
         }
@@ -278,7 +278,7 @@ class PhoneUpdates:
             self._is_searching = False
             yield SearchUpdate(who=self._person.id, words=self._words, hits=screen.hits(self._person, self._words))
 
-    def _look(self, at: OpenView) -> None:
+    def _open_view(self, at: OpenView) -> None:
         person = self._world.people.get(at.who)
         if person is not self._person:
             self._person, self._is_whole, self._open = person, True, None

@@ -20,7 +20,7 @@ CHINESE = {
     "Meaning": "含义",
     "Host": "主机",
     "Repeatable": "可重复",
-    "Patience": "等待",
+    "Time limit": "时限",
     "Body": "正文",
     "yes": "是",
     "no": "否",

@@ -48,14 +48,14 @@ async def check_up(url: str) -> DatabaseCheckup:
     except (asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         return DatabaseCheckup(problem=type(error).__name__)
     try:
-        return await _look(connection)
+        return await _read_state(connection)
     except asyncpg.PostgresError as error:
         return DatabaseCheckup(problem=f"{type(error).__name__}, {error.sqlstate}")
     finally:
         await connection.close(timeout=_TIMEOUT)
 
 
-async def _look(db: asyncpg.Connection[asyncpg.Record]) -> DatabaseCheckup:
+async def _read_state(db: asyncpg.Connection[asyncpg.Record]) -> DatabaseCheckup:
     server = db.get_server_version()
     schema = 0
     if await db.fetchval("SELECT to_regclass('webwx_schema') IS NOT NULL"):

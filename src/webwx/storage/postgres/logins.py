@@ -19,7 +19,7 @@ from webwx.errors import AlreadyRunning, InvalidLogin
 from webwx.model.address_book import Contacts
 from webwx.model.contacts import Contact
 from webwx.storage.base import LOGIN_VERSION, SavedLogin
-from webwx.storage.encryption import UNREADABLE, Seal, read_sealed
+from webwx.storage.encryption import UNREADABLE, LoginCipher, read_encrypted
 from webwx.storage.postgres.database import PostgresDatabase, hold, new_lock
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class PostgresLogins:
 
     def __init__(self, url: str, member: ClusterMember | None = None) -> None:
         self._database = PostgresDatabase(url, member)
-        self._seals: dict[str, Seal] = {}
+        self._seals: dict[str, LoginCipher] = {}
         """The encryption with each passphrase, shared by all logins: deriving a key takes a tenth of a second."""
 
     def __repr__(self) -> str:
@@ -69,11 +69,11 @@ class PostgresLogins:
         Raises:
             StorageError: `webwx[crypto]` is not installed, or the passphrase is empty.
         """
-        return PostgresLogin(name, self._database, None if passphrase is None else self._seal(passphrase), account)
+        return PostgresLogin(name, self._database, None if passphrase is None else self._cipher(passphrase), account)
 
-    def _seal(self, passphrase: str) -> Seal:
+    def _cipher(self, passphrase: str) -> LoginCipher:
         if passphrase not in self._seals:
-            self._seals[passphrase] = Seal(passphrase)
+            self._seals[passphrase] = LoginCipher(passphrase)
         return self._seals[passphrase]
 
     async def list_logins(self) -> dict[str, bytes]:
@@ -96,11 +96,11 @@ class PostgresLogins:
 class PostgresLogin:
     """A login in a row; `LoginStore` states the guarantees."""
 
-    def __init__(self, name: str, database: PostgresDatabase, seal: Seal | None, account: int | None) -> None:
+    def __init__(self, name: str, database: PostgresDatabase, cipher: LoginCipher | None, account: int | None) -> None:
         self._name = name
         self._account = account
         self._database = database
-        self._seal = seal
+        self._cipher = cipher
 
     def __repr__(self) -> str:
         return "PostgresLogin(***)"
@@ -126,11 +126,11 @@ class PostgresLogin:
         Raises:
             StorageError: The database cannot be written.
         """
-        if self._seal is not None:
+        if self._cipher is not None:
             other = await self._database.read(lambda db: db.fetchval(_NEWEST))
-            sealed = None if other is None else read_sealed(other)
-            if sealed is not None:
-                self._seal.adopt(sealed)
+            encrypted = None if other is None else read_encrypted(other)
+            if encrypted is not None:
+                self._cipher.adopt(encrypted)
         await self._change(self._make)
 
     async def save(self, saved: SavedLogin) -> None:
@@ -288,19 +288,19 @@ class PostgresLogin:
         return saved
 
     def _opened(self, content: bytes) -> bytes:
-        sealed = read_sealed(content)
-        if sealed is None:
-            if self._seal is not None and content.startswith(b"{"):
+        encrypted = read_encrypted(content)
+        if encrypted is None:
+            if self._cipher is not None and content.startswith(b"{"):
                 raise InvalidLogin(
                     "The saved login is not encrypted, though a passphrase was given; delete it and log in again."
                 )
             return content
-        if self._seal is None:
+        if self._cipher is None:
             raise InvalidLogin("The saved login is encrypted; give its passphrase.")
-        return self._seal.open(sealed)
+        return self._cipher.decrypt(encrypted)
 
     def _encoded(self, content: bytes) -> bytes:
-        return content if self._seal is None else self._seal.close(content)
+        return content if self._cipher is None else self._cipher.encrypt(content)
 
 
 class _DamagedRow(Exception):

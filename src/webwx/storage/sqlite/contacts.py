@@ -115,7 +115,7 @@ class StoredRoster:
     The contacts of a login; later changes of these contacts are visible, later contacts are not.
 
     Args:
-        looks: The connection for lookups.
+        lookups: The connection for lookups.
         login: Row of the login.
         ids: Ids of the contacts.
         is_chatroom: Returns whether an id is the id of a chatroom.
