@@ -169,7 +169,7 @@ class TestTypes:
 
     @pytest.mark.parametrize("annotation", [bytes, datetime, "Missing", int | bytes, None | bytes, list[str]], ids=str)
     def test_type_that_no_word_can_have_is_refused(self, annotation: object) -> None:
-        with pytest.raises(TypeError, match=r"No word of a command can be converted .* 'value' of .*handler\. Put a"):
+        with pytest.raises(TypeError, match=r"A word of a command cannot be converted .* 'value' of .*handler\. Put a"):
             of_type(annotation)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.cli.conftest import WEBWX
 
-from webwx.cli.reload import look
+from webwx.cli.reload import scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,4 +150,4 @@ def test_only_changes_of_the_users_own_python_files_count(tmp_path: Path) -> Non
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text("")
     (tmp_path / "dangling.py").symlink_to(tmp_path / "nowhere")
-    assert sorted(look([tmp_path])) == [str(tmp_path / "a.py"), str(tmp_path / "sub/b.py")]
+    assert sorted(scan([tmp_path])) == [str(tmp_path / "a.py"), str(tmp_path / "sub/b.py")]

@@ -110,22 +110,22 @@ def test_two_encryptions_of_the_same_bytes_differ() -> None:
 
 
 def test_what_is_encrypted_has_the_key_of_what_was_decrypted() -> None:
-    closed = read_encrypted(LoginCipher("open sesame").close(b"one"))
+    closed = read_encrypted(LoginCipher("open sesame").encrypt(b"one"))
     assert closed is not None
     cipher = LoginCipher("open sesame")
-    assert cipher.open(closed) == b"one"
-    again = read_encrypted(cipher.close(b"another"))
+    assert cipher.decrypt(closed) == b"one"
+    again = read_encrypted(cipher.encrypt(b"another"))
     assert again is not None
     assert (again.parameters, again.nonce == closed.nonce) == (closed.parameters, False)
 
 
 def test_weaker_parameters_are_not_adopted() -> None:
-    closed = read_encrypted(LoginCipher("open sesame").close(b"one"))
+    closed = read_encrypted(LoginCipher("open sesame").encrypt(b"one"))
     assert closed is not None
     cipher = LoginCipher("open sesame")
     for weaker in (msgspec.structs.replace(closed, cost=2), msgspec.structs.replace(closed, salt=b"")):
         cipher.adopt(weaker)
-    again = read_encrypted(cipher.close(b"another"))
+    again = read_encrypted(cipher.encrypt(b"another"))
     assert again is not None
     assert (again.cost, len(again.salt)) == (closed.cost, 16)
 

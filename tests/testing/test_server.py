@@ -55,4 +55,4 @@ def test_an_error_in_the_thread_is_raised_in_the_test(server: Server) -> None:
 
 
 def test_an_account_without_a_poll_has_not_received_everything(server: Server) -> None:
-    assert not server.do(lambda: server.has_heard_all("ahua"))
+    assert not server.do(lambda: server.has_delivered_all("ahua"))

@@ -269,7 +269,7 @@ class Argument:
         word_type = _word_type(annotation)
         if word_type is None:
             raise TypeError(
-                f"No word of a command can be converted to {parameter.annotation!s}, the type of the parameter "
+                f"A word of a command cannot be converted to {parameter.annotation!s}, the type of the parameter "
                 f"{parameter.name!r} of {name_of(function)}. Put a parameter for an injected value after a `*`."
                 f"{hint_at_unknown_type(function, parameter.annotation)}"
             )

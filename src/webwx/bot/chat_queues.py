@@ -58,10 +58,10 @@ ISOLATION_TIME = 5.0
 """Maximum number of seconds in isolation, in which no other handler is started."""
 
 _ISOLATED_FROM = 2
-"""Number of crashes from which on an entry is handled in isolation, because it may be a poison message."""
+"""Minimum number of crashes for an entry to be handled in isolation, because it may be a poison message."""
 
 _GIVEN_UP_FROM = 3
-"""Number of crashes from which on an entry is given up; one of these crashes happened in isolation."""
+"""Minimum number of crashes for an entry to be given up; one of these crashes happened in isolation."""
 
 _TIME_SLICE = 0.0001
 """Seconds of uninterrupted work after which a worker lets other tasks run, such as the one that takes new entries."""

@@ -90,10 +90,10 @@ def _fields(worker: WorkerRow) -> dict[str, object]:
 @click.argument("worker")
 async def drain(session: Session, worker: str) -> None:
     """
-    Make WORKER hand all its accounts over and exit.
+    Make WORKER hand over all its accounts and exit.
 
-    WORKER is an id of 'webwx cluster status', or its beginning. The command does not wait: the worker notices within
-    the time of its heartbeat, and its running handlers have ten seconds to finish.
+    WORKER is an id shown by 'webwx cluster status', or the beginning of one. Does not wait: the worker notices at its
+    next heartbeat, and its running handlers have ten seconds to finish.
     """
     async with _leases(session) as leases:
         found = [each.worker for each in await leases.workers() if each.worker.startswith(worker)]
@@ -108,10 +108,10 @@ async def drain(session: Session, worker: str) -> None:
 @click.option("--yes", is_flag=True, help="Required, because running workers stop their accounts.")
 async def reset(session: Session, yes: bool) -> None:
     """
-    Remove all workers, and refuse everything that they still write.
+    Remove all workers and refuse their later writes.
 
-    Run it after a failover to an asynchronous standby, which may not know the last takeovers, before you start the
-    workers again. Or run it after all workers have died, to use the accounts without workers.
+    Needed after a failover to an asynchronous standby, which may lack the last takeovers: stop all workers, reset, and
+    start them again. Also frees the accounts of dead workers, to use them without workers.
     """
     if not yes:
         raise BadInput("Running workers stop all their accounts for a moment; pass --yes to reset them.")

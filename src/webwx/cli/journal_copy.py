@@ -1,4 +1,4 @@
-"""`webwx journal import` and `webwx journal copy`: an account changes between files and a PostgreSQL database."""
+"""`webwx journal import` and `webwx journal copy`: move an account between files and a PostgreSQL database."""
 
 from __future__ import annotations
 

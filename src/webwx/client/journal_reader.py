@@ -135,7 +135,7 @@ class JournalReader:
         self._opened().commit(numbers, changes)
 
     async def conversation(self, key: str) -> ConversationRow | None:
-        """Return a conversation as the last `commit` has left it; None for an unknown key."""
+        """Return a conversation as of the last `commit`; None for an unknown key."""
         return await self._opened().conversation(key)
 
     async def conversations(self, limit: int = 100) -> list[ConversationRow]:

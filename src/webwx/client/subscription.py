@@ -91,7 +91,7 @@ class Subscription:
         self._reader.commit(numbers, changes)
 
     async def conversation(self, key: str) -> ConversationRow | None:
-        """Return a conversation as the last `commit` has left it; None for an unknown key."""
+        """Return a conversation as of the last `commit`; None for an unknown key."""
         return await self._reader.conversation(key)
 
     async def conversations(self, limit: int = 100) -> list[ConversationRow]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """Both sync keys. They are counters and no secrets; a new skey is saved with the login before the position."""
+    """Both sync keys. They are counters, not secrets; a new skey is saved with the login before the position."""
 
     fetch_key: SyncKey
     check_key: SyncKey

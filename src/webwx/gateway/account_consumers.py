@@ -157,4 +157,4 @@ class RunningConsumers:
             if status.state == "online":
                 for consumers in self._running.values():
                     consumers.serve(status.number)
-        raise AssertionError("The states of the accounts have no end.")
+        raise AssertionError("The stream of account states has ended.")

@@ -263,7 +263,7 @@ class WebhookDelivery:
             for run in self._runs.values():
                 if run.webhook.wants_notice(notice):
                     run.report(notice)
-        raise AssertionError("The events of the gateway have no end.")
+        raise AssertionError("The stream of gateway events has ended.")
 
 
 async def _first_of(*works: Awaitable[object]) -> None:

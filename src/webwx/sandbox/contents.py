@@ -308,7 +308,7 @@ def friend_request(person: WorldPerson, greeting: str, ticket: str) -> MessageCo
 
 
 def call(message_type: int = MessageType.CALL) -> MessageContent:
-    """Call; web clients receive only that there was a call."""
+    """Make a call; web clients are notified only that there was one."""
     content = '<voipmsg type="VoIPBubbleMsg"></voipmsg>'
     return MessageContent(kind="call", wire=_wire(message_type, content))
 

@@ -66,7 +66,7 @@ class PersonParameter(msgspec.Struct, frozen=True):
 
 
 class TrafficQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """A place in the log of the wire."""
+    """A position in the recorded traffic."""
 
     after: int = 0
     """Number of the last change that the caller knows."""

@@ -115,7 +115,7 @@ class LoginRegistry:
 
     def scan(self, person: WorldPerson, uuid: str | None) -> LoginCode:
         """
-        Scan a code with a phone, by default the newest one.
+        Scan a code, by default the newest one, with a phone.
 
         Raises:
             Impossible: There is no such code, or it was already scanned.

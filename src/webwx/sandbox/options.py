@@ -18,11 +18,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Variants of the platform's behaviour."""
 
     auto_confirm: bool = False
-    """Every login is scanned and confirmed at once, for the first account without a live login."""
+    """Whether every login is scanned and confirmed at once, for the first account without a live login."""
     echo: Literal["off", "on"] = "off"
     """Whether a session receives its own sends through sync; both were observed."""
     fold_repeats: bool = False
-    """An identical `Msg` of the same session within 60 s is answered with the first one's id and not delivered."""
+    """Whether an identical `Msg` of a session within 60 s is answered with the first one's id and not delivered."""
     large_files: Literal["easy", "strict"] = "easy"
     """Whether a file above 25 MiB must be announced, and cannot be downloaded or forwarded by web clients."""
     media_after_recall: Literal["gone", "kept"] = "gone"

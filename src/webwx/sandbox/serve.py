@@ -337,7 +337,7 @@ class _SchedulerTask:
         self._world = world
         self._loop = asyncio.get_running_loop()
         self._is_news = asyncio.Event()
-        self._unsubscribe = (world.scheduler.subscribe(self._tell), world.subscribe(self._on_change))
+        self._unsubscribe = (world.scheduler.subscribe(self._notify), world.subscribe(self._on_change))
         self._work = asyncio.create_task(self._keep_time())
 
     async def close(self) -> None:
@@ -360,9 +360,9 @@ class _SchedulerTask:
     def _on_change(self, account: str) -> None:
         """Check again after the clock was moved, which wakes all polls."""
         if not account:
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._loop.call_soon_threadsafe(self._is_news.set)
 
 
@@ -507,11 +507,11 @@ class _RequestHandler:
         live = LivePage(self._sandbox.world, lambda: self._loop.call_soon_threadsafe(changed.set))
         try:
             async with asyncio.TaskGroup() as both:
-                telling = both.create_task(_tell(socket, live, changed))
+                sending = both.create_task(_send_updates(socket, live, changed))
                 async for said in socket:
                     if said.type is WSMsgType.TEXT:
                         live.receive(said.data)
-                telling.cancel()
+                sending.cancel()
         finally:
             live.close()
         return socket
@@ -551,7 +551,7 @@ def _is_worth_compressing(answer: Response) -> bool:
     return is_text and len(answer.body) > _COMPRESS_FROM
 
 
-async def _tell(socket: web.WebSocketResponse, live: LivePage, changed: asyncio.Event) -> None:
+async def _send_updates(socket: web.WebSocketResponse, live: LivePage, changed: asyncio.Event) -> None:
     """Send a page its updates as fast as it accepts them."""
     with suppress(ConnectionError):  # it has disconnected; its reader ends this
         while True:

@@ -315,7 +315,7 @@ class World:
 
     def scan(self, who: str = ME, uuid: str | None = None) -> LoginCode:
         """
-        Scan a code with a person's phone, by default the newest.
+        Scan a code, by default the newest one, with a person's phone.
 
         Raises:
             Impossible: There is no such person or code, or the phone is offline.

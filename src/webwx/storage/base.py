@@ -451,7 +451,7 @@ class Consumer(Protocol):
         ...
 
     async def conversation(self, key: str) -> ConversationRow | None:
-        """Return a conversation as the last `commit` has left it, stored or not; None for an unknown key."""
+        """Return a conversation as of the last `commit`, stored or not; None for an unknown key."""
         ...
 
     async def conversations(self, limit: int = 100) -> list[ConversationRow]:

@@ -127,7 +127,12 @@ class LoginCipher:
 
     def adopt(self, encrypted: EncryptedLogin) -> None:
         """Encrypt with the key of an encrypted file from now on, if its parameters are those of this version."""
-        if (encrypted.cost, encrypted.block, encrypted.parallel, len(encrypted.salt)) == (_COST, _BLOCK, _PARALLEL, _SALT):
+        if (encrypted.cost, encrypted.block, encrypted.parallel, len(encrypted.salt)) == (
+            _COST,
+            _BLOCK,
+            _PARALLEL,
+            _SALT,
+        ):
             self._salt = encrypted.salt
 
     def remove(self) -> None:

@@ -69,7 +69,7 @@ DEFAULT_TIMES = LeaseTimes()
 
 
 NEWS_DELAY = 1.0
-"""Seconds after which a reader of news looks for itself, so that a lost announcement delays it no longer."""
+"""Seconds after which a reader queries the database itself, in case an announcement was lost."""
 
 
 class ClusterMember(NamedTuple):

@@ -95,5 +95,5 @@ async def test_a_temporary_copy_includes_the_log_and_is_deleted_afterwards(path:
 
 
 def test_an_unreadable_file_is_not_copied(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="cannot be copied to be read"), copied(tmp_path / "none.journal"):
+    with pytest.raises(StorageError, match="cannot be copied for reading"), copied(tmp_path / "none.journal"):
         pass

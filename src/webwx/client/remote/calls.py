@@ -246,7 +246,7 @@ class GatewayCalls:
         The HTTP library drops the body of such an answer, so the reason is read from the answer to a request that needs
         the same rights.
         """
-        answer = await self._opened().send(self._request("GET", "/events?limit=1", patience=Patience.POLL))
+        answer = await self._opened().send(self._request("GET", "/events?limit=1", time_limit=TimeLimit.POLL))
         return error_of_answer(refused.status, answer.body if answer.status == refused.status else b"")
 
     async def _call(

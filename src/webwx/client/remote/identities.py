@@ -1,4 +1,4 @@
-"""Identities of an account of a gateway: who is who in all its logins."""
+"""Identities of an account of a gateway, across its logins."""
 
 from __future__ import annotations
 

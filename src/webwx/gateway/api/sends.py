@@ -95,7 +95,9 @@ async def send_message(
     """
     require_recipient(caller, data.to)
     if data.reply_to is not None:
-        raise GatewayProblem("not-on-the-wire", "The web protocol cannot quote a message; send a text without it.")
+        raise GatewayProblem(
+            "not-on-the-wire", "The web protocol cannot quote a message; send the text without a quote."
+        )
     account, wait, key = port.account(number), wait_of(prefer), idempotency_key or ""
     if (data.text is None) == (data.file is None):
         raise GatewayProblem("bad-request", "A message has either a text or a file.")

@@ -96,7 +96,7 @@ class _NewsListener:
         self._connection: Connection | None = None
 
     async def listen(self) -> None:
-        """Connect, unless a connection is open; without one, its reader looks for itself."""
+        """Connect, unless a connection is open; without one, the reader queries the database itself."""
         if self._connection is None or self._connection.is_closed():
             with contextlib.suppress(*_UNREACHABLE):
                 self._connection = await self._database.connect()

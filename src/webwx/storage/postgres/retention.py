@@ -39,10 +39,10 @@ IDLE = 0.5
 """Seconds after an arrival until old entries are deleted."""
 
 STEP = 3_600.0
-"""Seconds by which the limit of the age has to move before old entries are looked for again."""
+"""Minimum seconds by which the age limit moves between two searches for old entries."""
 
 _MOST_UNREADABLE = 1_000
-"""Number of unreadable entries that arrive before superfluous ones are looked for."""
+"""Number of new unreadable entries after which superfluous ones are deleted."""
 
 _OF_BATCH = (
     "SELECT number, start, length FROM entries WHERE account = $1 AND number >= $2 AND batch = $2"
@@ -78,7 +78,7 @@ class PostgresRetention:
         self._is_due = False
 
     def note(self, at: float, unreadable: int) -> None:
-        """Note an arrival, and delete old entries soon if the limit of the age has moved; called in any thread."""
+        """Note an arrival, and delete old entries soon if the age limit has moved; called in any thread."""
         self._newest = max(self._newest, at)
         self._unreadable += unreadable
         is_moved = bool(self._seconds) and self._current_limit() > self._limit + STEP
@@ -298,7 +298,7 @@ async def _delete_the_rest(db: Connection, account: int, before: float) -> None:
 
 
 async def _delete_conversations(db: Connection, account: int, before: float, chats: list[str]) -> None:
-    """Delete conversations whose last change and deadline are before a time (0: any), of some chats (none: all)."""
+    """Delete conversations last changed and due before a time (0: any time), of these chats (none: all chats)."""
     await db.execute(
         "DELETE FROM conversations USING consumers c WHERE conversations.consumer = c.consumer AND c.account = $1"
         " AND ($2::float8 = 0 OR greatest(changed_at, coalesce(deadline, 0)) < $2)"

@@ -70,7 +70,7 @@ def copied(path: Path) -> Iterator[Path]:
             _copy(path, copy)
         except (OSError, sqlite3.Error) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            raise StorageError(f"{path} cannot be copied to be read: {reason}.") from None
+            raise StorageError(f"{path} cannot be copied for reading: {reason}.") from None
         yield copy
 
 

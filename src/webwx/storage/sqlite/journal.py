@@ -84,7 +84,7 @@ class SqliteJournal:
         self._senders = Senders(self._path)
         self._streams: dict[int, LiveConsumers] = {}
         self._was_open = False
-        """The file existed, so a missing one is not created."""
+        """Whether the file was open before: if it is missing now, it is not created again."""
 
     def __repr__(self) -> str:
         return f"SqliteJournal({str(self._path)!r})"

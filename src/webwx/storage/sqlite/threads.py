@@ -122,7 +122,7 @@ class _JobThread(threading.Thread):
         # A daemon, so that a program that never closes the journal can still exit; commits survive that.
         super().__init__(target=work, name=name, daemon=True)
         self.has_left = False
-        """The thread takes no more jobs."""
+        """Whether the thread takes no more jobs."""
         self._queue: queue.SimpleQueue[_QueuedJob[Any] | _Signal] = queue.SimpleQueue()
         self._put_in = self._taken_out = self._finished = 0
 
@@ -349,7 +349,7 @@ class Writer(_Worker):
         self._work_at = math.inf
         """Time at which the next background job is due."""
         self._is_parked = False
-        """The connection has no thread of its own."""
+        """Whether the writer has no thread of its own, only its connection."""
         self._piggybacked: tuple[PiggybackedWrite, ...] = ()
         self._deferred: set[asyncio.Future[Any]] = set()
         """Futures of jobs that wait for the next transaction."""
