@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import uvicorn
 from tests.client.virtual_loop import on_virtual_clock
+from uvicorn.server import ServerState
 
 from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable
+from webwx.gateway.connections import LimitedConnection
 from webwx.gateway.serve import listen, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from litestar.types import Receive, Scope, Send
     from tests.gateway.conftest import StartGateway
 
 GET = b"GET /docs/errors HTTP/1.1\r\nHost: localhost\r\n"
@@ -41,15 +45,16 @@ POST = b"POST /api/v1/console/session HTTP/1.1\r\nHost: localhost\r\nContent-Typ
 
 
 async def drip(address: tuple[str, int], start: bytes, piece: bytes) -> None:
-    """Send a beginning, and then a piece repeatedly until the server closes the connection."""
+    """Send a beginning, and then a piece every 10 ms; the server has to close the connection within a minute."""
     reader, writer = await asyncio.open_connection(*address)
     writer.write(start)
     ended = asyncio.ensure_future(reader.read())
     with contextlib.suppress(ConnectionError):
-        while not ended.done():
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.wait([ended], timeout=0.01)
+        async with asyncio.timeout(60):
+            while not ended.done():
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.wait([ended], timeout=0.01)
     with contextlib.suppress(ConnectionError):
         await ended
     writer.close()
@@ -126,6 +131,34 @@ async def test_an_unfinished_body_of_an_answered_request_does_not_keep_the_conne
     refused = b"POST /api/v1/notify HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\n"
     async with address_of(start_gateway, LimitsTable(patience=0.3)) as address:
         await drip(address, refused, b"x" * 1000)
+
+
+@on_virtual_clock
+async def test_a_client_is_not_too_slow_while_the_application_does_not_read() -> None:
+    patience, received = 1.0, 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal received
+        await asyncio.sleep(100 * patience)
+        more = True
+        while more:
+            message = await receive()
+            assert message["type"] == "http.request"
+            received, more = received + len(message["body"]), message["more_body"]
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    size = 4 * 1024 * 1024
+    config = uvicorn.Config(cast("Any", app), lifespan="off", log_config=None)
+    config.load()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: LimitedConnection(config, ServerState(), {}, header=2000, patience=patience), "127.0.0.1", 0
+    )
+    async with server:
+        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size
+        answer = await answer_to(server.sockets[0].getsockname(), head, b" " * size)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert received == size
 
 
 @pytest.mark.parametrize("piece", [b"X-A: 1\r\n", b"aaaa"], ids=["many", "long"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +14,12 @@ from webwx.gateway.hooks import StreamedBody, is_vendor_request, read_head, read
 from webwx.gateway.notify.refusal import Refusal
 from webwx.gateway.notify.request import MAX_FIELDS
 from webwx.gateway.receivers import StoredReceiver
-from webwx.gateway.reception import REQUESTS_PER_MINUTE
+from webwx.gateway.reception import REQUESTS_PER_MINUTE, HookHead, Reception
 
 if TYPE_CHECKING:
     from tests.gateway.conftest import Running
 
-    from webwx.gateway.reception import HookHead
+    from webwx.gateway.notify.notification import AttachedFile
 
 
 async def token_of(running: Running, kind: str, **fields: Any) -> str:
@@ -99,6 +101,43 @@ async def test_an_uploaded_file_is_sent_by_a_later_message(online: Running) -> N
     [row] = await online.port.account(1).list_sends()
     assert (row.kind, row.state) == ("file", "sent")
     assert not list(Path(online.gateway.notifications.folder).glob("[!u]*"))
+
+
+class SlowBody:
+    """The body of a request, which arrives once it is released."""
+
+    def __init__(self) -> None:
+        self.reading = 0
+        self.peak = 0
+        self.released = asyncio.Event()
+
+    async def read(self, limit: int) -> tuple[bytes, tuple[tuple[str, str], ...], tuple[tuple[str, AttachedFile], ...]]:
+        del limit
+        self.reading += 1
+        self.peak = max(self.peak, self.reading)
+        await self.released.wait()
+        self.reading -= 1
+        return b'{"text": "a"}', (), ()
+
+
+@pytest.mark.parametrize(("length", "at_once"), [("2000000", 4), ("", 4), ("1000", 10)])
+async def test_four_large_bodies_are_in_memory_at_once(online: Running, length: str, at_once: int) -> None:
+    notifications, records = online.gateway.notifications, online.gateway.records
+    reception = Reception(online.gateway.receivers, notifications, records, notifications.folder, time.time)
+    token = await token_of(online, "json")
+    assert await online.gateway.receivers.find_by_token("json", [token])  # it stays in memory
+    head = HookHead(
+        method="POST", host="127.0.0.1", path=f"/hooks/json/{token}", query=(),
+        headers={"content-type": "application/json", "content-length": length}, address="127.0.0.1",
+    )  # fmt: skip
+    body = SlowBody()
+    answers = [asyncio.ensure_future(reception.answer(head, body)) for _ in range(10)]
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert body.reading == at_once
+    body.released.set()
+    assert {answer.status for answer in await asyncio.gather(*answers) if answer is not None} == {200}
+    assert body.peak == at_once
 
 
 @pytest.mark.parametrize("length", ["", "2000000"])

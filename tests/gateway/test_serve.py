@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -10,12 +11,15 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.client.virtual_loop import on_virtual_clock
 
 from webwx.errors import InvalidSettings
-from webwx.gateway.config import GatewayConfig, ListenTable, TlsTable
-from webwx.gateway.serve import allow_descriptors, listen, notify_systemd, on_hangup, serve
+from webwx.gateway.config import GatewayConfig, LimitsTable, ListenTable, TlsTable
+from webwx.gateway.serve import allow_descriptors, listen, notify_systemd, on_hangup, serve, serve_started
 
 if TYPE_CHECKING:
+    from asyncio import StreamReader, StreamWriter, Task
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.gateway.conftest import StartGateway
@@ -56,6 +60,47 @@ async def test_the_gateway_serves_until_it_is_cancelled(start_gateway: StartGate
         with pytest.raises(asyncio.CancelledError):
             await task
         assert running.gateway.streams.is_closing
+
+
+POST = b"POST /api/v1/console/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{"
+"""A request whose body lacks one byte."""
+
+
+@contextlib.asynccontextmanager
+async def ending(start_gateway: StartGateway) -> AsyncIterator[tuple[StreamReader, StreamWriter, Task[None]]]:
+    """Send `POST` to a gateway, and begin to end the gateway; yield the connection and the task that ends it."""
+    ready = asyncio.Event()
+    async with start_gateway(GatewayConfig(limits=LimitsTable(patience=100))) as running:
+        listener = listen(GatewayConfig(listen=ListenTable(port=0)))
+        task = asyncio.ensure_future(serve_started(running.gateway, listener, ready.set))
+        await ready.wait()
+        reader, writer = await asyncio.open_connection(*listener.socket.getsockname())
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" + POST)
+        await reader.readuntil(b"ok")  # so the gateway has received what follows it as well
+        task.cancel()
+        yield reader, writer, task
+        writer.close()
+
+
+@on_virtual_clock
+async def test_a_request_in_progress_is_answered_before_the_end(start_gateway: StartGateway) -> None:
+    async with ending(start_gateway) as (reader, writer, task):
+        await asyncio.sleep(7)
+        writer.write(b"}")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@on_virtual_clock
+async def test_a_request_that_does_not_end_delays_the_end_by_eight_seconds(start_gateway: StartGateway) -> None:
+    async with ending(start_gateway) as (reader, _, task):
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert asyncio.get_running_loop().time() - begun == pytest.approx(8, abs=0.5)
+        with contextlib.suppress(ConnectionError):
+            assert b"200 OK" not in await reader.read()
 
 
 async def test_a_certificate_that_cannot_be_read_is_refused(start_gateway: StartGateway, tmp_path: Path) -> None:
