@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.client.virtual_loop import on_virtual_clock
 
-from webwx.errors import ConnectFailed, TransportError
+from webwx.errors import ConnectFailed, Timeout, TransportError
 from webwx.gateway.outgoing import MAX_ANSWER, OutgoingClient
 from webwx.gateway.outgoing_addresses import AddressRefused
 
@@ -19,15 +21,24 @@ class HookServer:
     def __init__(self) -> None:
         self.answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
         self.requests: list[bytes] = []
+        self.connections = 0
+        self.keeps_open = False
         self.port = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            await self._answer(reader, writer)
+            while self.keeps_open:
+                await self._answer(reader, writer)
+        writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
         self.requests.append(head + await reader.readexactly(length))
         writer.write(self.answer)
         await writer.drain()
-        writer.close()
 
 
 @pytest.fixture
@@ -111,6 +122,83 @@ async def test_an_unreachable_server_is_an_error_in_one_sentence() -> None:
     async with OutgoingClient() as client:
         with pytest.raises(ConnectFailed, match="cannot be reached"):
             await client.post(f"http://127.0.0.1:{port}/secret", b"", {}, allow_private=True)
+
+
+async def nowhere(host: str, port: int) -> list[str]:
+    """Find the address of a name without end."""
+    return [str(await asyncio.get_running_loop().create_future())]
+
+
+@on_virtual_clock
+async def test_a_name_that_is_not_found_in_ten_seconds_is_given_up() -> None:
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    async with OutgoingClient(nowhere) as client:
+        with pytest.raises(Timeout, match="no connection within 10 seconds"):
+            await client.post("http://hooks.example/", b"", {})
+    assert loop.time() - begun == pytest.approx(10, abs=0.5)
+
+
+@pytest.mark.parametrize(("is_file", "seconds"), [(False, 15), (True, 30)])
+@on_virtual_clock
+async def test_a_server_that_does_not_answer_is_given_up(is_file: bool, seconds: int) -> None:
+    loop = asyncio.get_running_loop()
+    async with silent_server() as (url, _), OutgoingClient() as client:
+        begun = loop.time()
+        request = (
+            anext(client.fetch(url, allow_private=True)) if is_file else client.post(url, b"", {}, allow_private=True)
+        )
+        with pytest.raises(Timeout, match=f"within {seconds} seconds"):
+            await request
+        assert loop.time() - begun == pytest.approx(seconds, abs=0.5)
+
+
+@on_virtual_clock
+async def test_a_hundred_connections_are_open_at_once() -> None:
+    async with silent_server() as (url, connections), OutgoingClient() as client:
+        posts = [asyncio.ensure_future(client.post(url, b"", {}, allow_private=True)) for _ in range(110)]
+        await asyncio.sleep(5)
+        assert len(connections) == 100
+        for post in posts:
+            post.cancel()
+        await asyncio.wait(posts)
+
+
+@contextlib.asynccontextmanager
+async def silent_server() -> AsyncIterator[tuple[str, list[asyncio.StreamWriter]]]:
+    """Accept connections and never answer; yield the address and the connections."""
+    connections: list[asyncio.StreamWriter] = []
+    listener = await asyncio.start_server(lambda _, writer: connections.append(writer), "127.0.0.1", 0)
+    async with listener:
+        yield f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/", connections
+        for writer in connections:
+            writer.close()
+
+
+async def test_no_cookie_of_a_server_is_stored(server: HookServer) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    server.answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=1; Path=/\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    async with OutgoingClient(resolve) as client:
+        for _ in range(2):
+            await client.post(f"http://hooks.example:{server.port}/", b"", {}, allow_private=True)
+    assert not any(b"cookie" in request.lower() for request in server.requests)
+
+
+async def test_an_open_connection_to_a_private_server_is_not_used_without_permission(server: HookServer) -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    server.answer, server.keeps_open = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", True
+    async with OutgoingClient(resolve) as client:
+        url = f"http://hooks.example:{server.port}/"
+        for _ in range(2):
+            await client.post(url, b"", {}, allow_private=True)
+        assert server.connections == 1
+        with pytest.raises(AddressRefused):
+            await client.post(url, b"", {})
+    assert len(server.requests) == 2
 
 
 async def test_a_truncated_answer_is_an_error_without_the_url(server: HookServer) -> None:

@@ -14,6 +14,7 @@ PRIVATE = (
 NEVER = (
     "0.0.0.0", "::", "169.254.169.254", "169.254.0.1", "fe80::1", "224.0.0.1", "ff02::1", "240.0.0.1",
     "255.255.255.255", "::ffff:169.254.169.254", "64:ff9b::169.254.169.254",
+    "2001:0:4136:e378:8000:63bf:5601:5601",  # Teredo, with the address of the metadata service
 )  # fmt: skip
 PUBLIC = ("1.1.1.1", "8.8.8.8", "2606:4700:4700::1111", "::ffff:1.1.1.1")
 
@@ -51,7 +52,7 @@ def test_a_host_without_an_address_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("url", "port"),
-    [("https://example.com/hook?x=1", 443), ("http://example.com", 80), ("http://example.com:8080/", 8080)],
+    [("https://example.com/hook?x=1", 443), ("http://example.com", 80), ("http://example.com:1024/", 1024)],
 )
 def test_a_public_url_is_read_with_its_port(url: str, port: int) -> None:
     target = read_target(url)
@@ -62,7 +63,7 @@ def test_a_public_url_is_read_with_its_port(url: str, port: int) -> None:
     "url",
     [
         "", "example.com", "/hook", "ftp://example.com/", "file:///etc/passwd", "http://", "http:///path",
-        "http://user@example.com/", "http://user:secret@example.com/", "http://example.com:22/",
+        "http://user@example.com/", "http://user:secret@example.com/", "http://example.com:22/", "http://example.com:1023/",
         "http://example.com:70000/", "http://[::1", "http://example.com/a b", "http://example.com/\n",
         "http://example.com/" + "a" * 3000,
     ],
@@ -76,6 +77,7 @@ def test_a_url_that_is_not_plain_http_is_refused_before_a_name_is_resolved(url: 
     "url",
     [
         "http://localhost/", "http://LOCALHOST:8000/", "http://printer.local/", "http://a.localhost/",
+        "http://printer.localdomain/", "http://127.0.0.1%25eth0/",
         "http://metadata.google.internal/", "http://localhost./", "http://127.0.0.1/", "http://[::1]:9000/",
         "http://[fe80::1%25eth0]/",
     ],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.client.virtual_loop import on_virtual_clock
 
 from webwx.gateway.owned_records import OwnedRecords
-from webwx.gateway.webhook_attempts import MOST_ATTEMPTS, AttemptLog, WebhookAttempt
+from webwx.gateway.webhook_attempts import AttemptLog, WebhookAttempt
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
@@ -64,12 +66,39 @@ async def test_a_restart_continues_the_list(records: RecordStore) -> None:
 async def test_only_the_latest_attempts_are_stored(records: RecordStore) -> None:
     for run in range(2):
         log = log_of(records)
-        for number in range(MOST_ATTEMPTS):
+        for number in range(1_020):
             await log.append("w", attempt(f"{run}-{number}"))
         await log.close()
-    assert len(await records.find("webhook-attempts/w")) <= MOST_ATTEMPTS // 50
-    found = await events(log_of(records), "w", limit=MOST_ATTEMPTS + 1)
-    assert found == [f"1-{number}" for number in reversed(range(MOST_ATTEMPTS))]
+    assert len(await records.find("webhook-attempts/w")) <= 20
+    found = await events(log_of(records), "w", limit=2_000)
+    assert 950 < len(found) <= 1_000
+    assert found == [f"1-{number}" for number in reversed(range(1_020))][: len(found)]
+
+
+async def test_attempts_that_a_crash_has_left_are_deleted(records: RecordStore) -> None:
+    log = log_of(records)
+    for _ in range(1_001):
+        await log.append("w", attempt("1-1"))
+    await log.close()
+    kind = "webhook-attempts/w"
+    oldest = min(record.id for record in await records.find(kind))
+    await records.put(kind, "0" * len(oldest), b"[]", version=0, time=0)
+    again = log_of(records)
+    await again.append("w", attempt("1-2"))
+    await again.close()
+    assert min(record.id for record in await records.find(kind)) == oldest
+
+
+@on_virtual_clock
+async def test_an_attempt_is_stored_within_a_second(tmp_path: Path) -> None:
+    records, loop = open_records(tmp_path / "gateway.db"), asyncio.get_running_loop()
+    log, begun = log_of(records), loop.time()
+    await log.append("w", attempt("1-1"))
+    while not await records.find("webhook-attempts/w"):  # noqa: ASYNC110 - storing sets no event
+        await asyncio.sleep(0.1)
+    assert loop.time() - begun < 1
+    await log.close()
+    await records.close()
 
 
 async def test_the_attempts_at_a_deleted_webhook_are_deleted(records: RecordStore) -> None:

@@ -169,6 +169,8 @@ def _explained(seconds: float) -> Iterator[None]:
     """Raise errors of aiohttp as errors of the library."""
     try:
         yield
+    except aiohttp.ConnectionTimeoutError:
+        raise Timeout(f"There was no connection within {CONNECT_TIMEOUT:g} seconds.") from None
     except TimeoutError:
         raise Timeout(f"The server did not answer within {seconds:g} seconds.") from None
     except aiohttp.ClientSSLError:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webwx.gateway")
 
 MOST_ATTEMPTS = 1_000
-"""Number of the latest attempts of each webhook that are stored."""
+"""Maximum number of attempts at each webhook that are stored; the oldest ones are deleted a page at a time."""
 
 _PAGE = 50
 """Number of attempts in a record."""
@@ -163,7 +163,7 @@ class AttemptLog:
         if webhook_id in self._by_webhook:
             pages |= self._by_webhook[webhook_id].pages
         found = [each for page in sorted(pages, reverse=True) for each in reversed(pages[page])]
-        return [each for each in found[:MOST_ATTEMPTS] if before is None or each.number < before][:limit]
+        return [each for each in found if before is None or each.number < before][:limit]
 
     async def forget(self, webhook_id: str) -> None:
         """Delete the attempts at a webhook."""
