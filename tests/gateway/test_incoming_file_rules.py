@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from webwx.errors import InvalidRequest
-from webwx.gateway.incoming_file_rules import IncomingFileRule, check_rule
+from webwx.gateway.incoming_file_rules import IncomingFileRule, IncomingFileRules, check_rule
 from webwx.gateway.port import AccountEvent
 from webwx.model.messages import ImageMessage, Message, TextMessage
+from webwx.storage.open import open_records
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FIELDS: dict[str, Any] = {
     "number": 7, "message_id": "55", "chat": "@a", "sender": "@a", "is_self": False, "time": 1_700_000_000,
@@ -101,6 +105,16 @@ def test_a_name_without_any_character_is_still_a_name() -> None:
 def test_an_invalid_rule_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         check_rule(rule(**fields))
+
+
+async def test_the_number_of_rules_is_limited(tmp_path: Path) -> None:
+    records = open_records(tmp_path / "gateway.db")
+    rules = IncomingFileRules(records, lambda: 0.0)
+    for _ in range(50):
+        await rules.create(rule())
+    with pytest.raises(InvalidRequest, match="50 rules"):
+        await rules.create(rule())
+    await records.close()
 
 
 def test_valid_folders_and_patterns_are_accepted() -> None:

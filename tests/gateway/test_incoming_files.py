@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from tests.carriers import Counted
+from tests.client.virtual_loop import on_virtual_clock
+from tests.gateway.conftest import HoldingLoopback
 
 from webwx.gateway.config import GatewayConfig, IncomingFilesTable
 from webwx.gateway.incoming_file_rules import IncomingFileRule
-from webwx.gateway.incoming_files import PAUSES, REMEMBERED_FILES, IncomingFile, IncomingFileOutcomes
+from webwx.gateway.incoming_files import (
+    PAUSES,
+    REMEMBERED_FILES,
+    FileFolder,
+    FileTooLarge,
+    IncomingFile,
+    IncomingFileOutcomes,
+)
 from webwx.storage.open import open_records
 
 if TYPE_CHECKING:
@@ -18,6 +28,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.gateway.conftest import Running, StartGateway
+
+    from webwx.protocol.http import Request, Response
+    from webwx.sandbox.core import SandboxCore
+    from webwx.transport.runner import Transport
+
+MEDIA = "webwxgetmedia"
+"""Name of the call that downloads a file."""
 
 
 class Pauses:
@@ -38,6 +55,30 @@ class Pauses:
 @pytest.fixture
 def pauses() -> Pauses:
     return Pauses()
+
+
+class HeldMedia(Counted):
+    """Carries requests, and holds those for media until they are released."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner)
+        self.open = 0
+        """Number of requests for media that are not answered."""
+        self.released = asyncio.Event()
+        self.released.set()
+
+    async def send(self, request: Request) -> Response:
+        if request.endpoint == MEDIA:
+            self.open += 1
+            await self.released.wait()
+            self.open -= 1
+        return await super().send(request)
+
+
+@pytest.fixture
+def counted(sandbox: SandboxCore) -> HeldMedia:
+    """Carries and counts the requests of all accounts."""
+    return HeldMedia(HoldingLoopback(sandbox))
 
 
 @pytest.fixture
@@ -127,6 +168,68 @@ async def test_a_file_that_is_too_large_is_not_saved(saving: Running, root: Path
     saving.world.file("ahua", "me", b"12345", "small.txt")
     await until(saving, rule, "saved", "too_large")
     assert contents(root) == {"small.txt": b"12345"}
+
+
+async def test_a_file_that_is_too_large_is_not_downloaded(saving: Running, counted: HeldMedia) -> None:
+    rule = await added(saving, max_bytes=5)
+    saving.world.file("ahua", "me", b"123456", "large.txt")
+    await until(saving, rule, "too_large")
+    assert MEDIA not in counted.calls
+
+
+def test_a_file_that_is_larger_than_announced_is_not_saved(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "received").write_bytes(b"123456")
+    folder = FileFolder(IncomingFilesTable(root=str(root), keep_free=0), "in")
+    with pytest.raises(FileTooLarge):
+        folder.save(tmp_path / "received", "a.txt", 5, is_repeated=False)
+    assert contents(root) == {}
+
+
+async def test_a_file_that_the_network_does_not_deliver_is_tried_again_without_a_limit(
+    saving: Running, root: Path, pauses: Pauses, counted: HeldMedia
+) -> None:
+    pauses.released.set()
+    rule = await added(saving)
+    counted.lose_answers(MEDIA, 40)
+    saving.world.file("ahua", "me", b"x", "a.txt")
+    await until(saving, rule, "saved")
+    assert contents(root) == {"a.txt": b"x"}
+    assert len(pauses.seconds) > len(PAUSES) + 1
+    assert pauses.seconds == [5, 30, 120, 600] + [1800] * (len(pauses.seconds) - 4)
+
+
+@on_virtual_clock
+async def test_two_files_of_a_rule_are_downloaded_at_once(
+    start_gateway: StartGateway, config: GatewayConfig, counted: HeldMedia
+) -> None:
+    async with start_gateway(config) as running:
+        await running.log_in()
+        rule = await added(running)
+        counted.released.clear()
+        for number in range(5):
+            running.world.file("ahua", "me", b"x", f"{number}.txt")
+        await asyncio.sleep(10)
+        assert counted.open == 2
+        counted.released.set()
+        await until(running, rule, *["saved"] * 5)
+
+
+@on_virtual_clock
+async def test_a_hundred_files_of_a_rule_wait_in_memory_for_another_attempt(
+    start_gateway: StartGateway, config: GatewayConfig, root: Path, pauses: Pauses
+) -> None:
+    root.rmdir()
+    async with start_gateway(config, sleep=pauses) as running:
+        await running.log_in()
+        await added(running)
+        for number in range(105):
+            running.world.file("ahua", "me", b"x", f"{number}.txt")
+        await asyncio.sleep(100)
+        assert len(pauses.seconds) == 100
+        root.mkdir()
+        pauses.released.set()
+        await asyncio.sleep(100)
+    assert len(contents(root)) == 105
 
 
 async def test_a_missing_root_is_shown_and_the_file_is_saved_once_it_is_back(
