@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import smtplib
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.client.virtual_loop import on_virtual_clock
 
 from webwx.errors import InvalidSettings
 from webwx.gateway.config import FallbackTable, GatewayConfig
@@ -23,6 +25,7 @@ from webwx.gateway.fallback import (
 from webwx.gateway.port import AccountStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.gateway.conftest import Running, StartGateway
@@ -83,7 +86,23 @@ async def test_a_channel_that_fails_is_tried_again(running: Running) -> None:
     await fallback_of(running, channel, pauses).note(status("logged_out"))
     for _ in ATTEMPTS:
         await channel.sent.get()
-    assert pauses == list(ATTEMPTS)
+    assert pauses == [0, 60, 300, 1800] == list(ATTEMPTS)
+
+
+async def test_a_failed_report_is_not_repeated_after_a_new_login(running: Running) -> None:
+    channel, pauses, ended = Channel(failures=1), list[float](), asyncio.Event()
+
+    async def log_in_again(seconds: float) -> None:
+        pauses.append(seconds)
+        if seconds:
+            await fallback.note(status("online"))
+            ended.set()
+
+    fallback = Fallback(running.gateway.port, running.gateway.notifications, [channel], log_in_again)
+    await fallback.note(status("logged_out"))
+    await ended.wait()
+    await asyncio.sleep(0)
+    assert (channel.sent.qsize(), pauses) == (1, [0.0, 60.0])
 
 
 class EndlessChannel(Channel):
@@ -127,6 +146,21 @@ def fallback_of(running: Running, channel: Channel, pauses: list[float]) -> Fall
 async def test_the_failure_of_a_command_has_a_reason(command: tuple[str, ...], reason: str) -> None:
     with pytest.raises(ChannelFailed, match=reason):
         await CommandChannel(command).send("s", "t")
+
+
+@on_virtual_clock
+async def test_a_command_that_does_not_end_is_stopped_after_half_a_minute(tmp_path: Path) -> None:
+    loop, fifo = asyncio.get_running_loop(), tmp_path / "pid"
+    os.mkfifo(fifo)
+    script = f"import os, time; open({str(fifo)!r}, 'w').write(str(os.getpid())); time.sleep(3600)"
+    reading, begun = asyncio.ensure_future(asyncio.to_thread(fifo.read_text)), loop.time()
+    sending = asyncio.ensure_future(CommandChannel((sys.executable, "-c", script)).send("s", "t"))
+    pid = int(await reading)
+    with pytest.raises(ChannelFailed, match="within 30 seconds"):
+        await sending
+    assert loop.time() - begun == pytest.approx(30, abs=5)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 async def test_a_webhook_is_called() -> None:
@@ -174,6 +208,50 @@ async def test_a_mail_is_sent() -> None:
     assert b"\r\n\r\nthe text\r\n" in received[0]
     with pytest.raises(ChannelFailed, match="could not be sent"):
         await MailChannel(table).send("s", "t")
+
+
+class MailServer:
+    """A client of a mail server that only records how it is used."""
+
+    def __init__(self, uses: list[str], kind: str) -> None:
+        self._uses = uses
+        self._kind = kind
+
+    def __call__(self, host: str, port: int, *, timeout: float, **_: object) -> MailServer:
+        self._uses.append(f"{self._kind} {host}:{port} within {timeout:g} s")
+        return self
+
+    def __enter__(self) -> MailServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: self._uses.append(name)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "uses"),
+    [
+        ("127.0.0.1", 25, ["SMTP 127.0.0.1:25 within 30 s", "login", "send_message"]),
+        ("mail.example.org", 587, ["SMTP mail.example.org:587 within 30 s", "starttls", "login", "send_message"]),
+        ("mail.example.org", 465, ["SMTP_SSL mail.example.org:465 within 30 s", "login", "send_message"]),
+    ],
+)
+async def test_a_mail_server_on_another_machine_gets_the_password_over_tls_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str, port: int, uses: list[str]
+) -> None:
+    used: list[str] = []
+    for kind in ("SMTP", "SMTP_SSL"):
+        monkeypatch.setattr(smtplib, kind, MailServer(used, kind))
+    (tmp_path / "password").write_text("secret\n")
+    table = FallbackTable(
+        smtp_host=host, smtp_port=port, smtp_user="me", smtp_password_file=str(tmp_path / "password"),
+        mail_to="me@example.org",
+    )  # fmt: skip
+    await MailChannel(table).send("s", "t")
+    assert uses == used
 
 
 def test_the_settings_are_checked() -> None:

@@ -113,6 +113,30 @@ async def test_a_picture_is_sent_as_a_picture_and_an_invalid_one_as_a_file(onlin
     assert [row.state for row in rows if row.text == "b.png"] == ["sent"]
 
 
+async def test_the_key_of_a_held_message_is_known_for_a_week_after_it_was_sent(online: Running) -> None:
+    receiver = await receiver_of(online, messages_per_minute=1)
+    clock = Clock()
+    queue = queue_of(online, clock)
+
+    async def restart() -> NotificationQueue:
+        again = queue_of(online, clock)
+        await again.start()
+        await again.close()
+        return again
+
+    for text in ("one", "two"):
+        await queue.put(receiver, OutgoingMessage(text), text)
+    clock.now += 60
+    await queue.flush()
+    assert len(await texts(online)) == 2
+    clock.now += 7 * 24 * 3600
+    await (await restart()).put(receiver, OutgoingMessage("two"), "two")
+    assert len(await texts(online)) == 2
+    clock.now += 1
+    await restart()
+    assert await online.gateway.records.find("notified") == []
+
+
 async def test_the_messages_of_a_deleted_receiver_are_deleted(online: Running) -> None:
     receiver = await receiver_of(online, messages_per_minute=1)
     clock = Clock()
@@ -132,12 +156,12 @@ async def test_an_unknown_recipient_is_replaced_by_file_transfer_helper(online: 
     assert (row.chat, row.text) == ("filehelper", "a")
 
 
-async def test_too_many_held_messages_are_refused(online: Running, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webwx.gateway.notification_queue.MOST_HELD", 2)
+async def test_five_hundred_messages_of_a_receiver_are_held(online: Running) -> None:
     receiver = await receiver_of(online, messages_per_minute=1)
     queue = queue_of(online, Clock())
-    for _ in range(3):
+    for _ in range(501):
         await queue.put(receiver, OutgoingMessage("a"), "")
+    assert queue.waiting(receiver.id) == 500
     with pytest.raises(Refusal) as refused:
         await queue.put(receiver, OutgoingMessage("a"), "")
     assert (refused.value.reason, refused.value.retry_after) == (RefusalReason.RATE_LIMITED, 60)

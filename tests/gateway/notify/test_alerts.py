@@ -60,9 +60,9 @@ def test_only_the_first_alerts_are_shown() -> None:
 def test_a_repeated_request_has_the_same_key_and_a_reminder_another() -> None:
     group = {"groupKey": "k", "status": "firing", "alerts": [alert(fingerprint="1"), alert(fingerprint="2")]}
     turned = {**group, "alerts": group["alerts"][::-1]}
-    assert group_key(group, 7200.0) == group_key(turned, 7300.0)
+    assert group_key(group, 7200.0) == group_key(turned, 10_799.0)
     changed = [
-        (group, 14_400.0),
+        (group, 10_800.0),
         ({**group, "status": "resolved"}, 7200.0),
         (
             {**group, "alerts": [alert(fingerprint="1", startsAt="2026-01-01T00:00:00Z"), alert(fingerprint="2")]},

@@ -31,6 +31,12 @@ def test_title_message_and_links_are_shown() -> None:
     )
 
 
+def test_three_links_are_shown() -> None:
+    alerts = [{"status": "firing", "panelURL": f"http://grafana/{number}"} for number in range(5)]
+    text = post("grafana", TARGET, {**PAYLOAD, "alerts": alerts}).text
+    assert [line for line in text.splitlines() if line.startswith("http")] == [f"http://grafana/{n}" for n in range(3)]
+
+
 def test_without_a_message_the_alerts_are_shown() -> None:
     text = post("grafana", TARGET, {**PAYLOAD, "message": "", "alerts": [{"status": "resolved"}]}).text
     assert text == "🟢 [FIRING:1] CPU\n\nresolved\nhttp://grafana/"
@@ -57,7 +63,12 @@ BODY = json.dumps(PAYLOAD).encode()
         ),
         (
             ReceiverOptions(secret="s", timestamp_header="x-time"),
-            {"x-grafana-alerting-signature": "TIME", "x-time": str(int(NOW) - 301)},
+            {"x-grafana-alerting-signature": "OLD", "x-time": str(int(NOW) - 300)},
+            200,
+        ),
+        (
+            ReceiverOptions(secret="s", timestamp_header="x-time"),
+            {"x-grafana-alerting-signature": "LATE", "x-time": str(int(NOW) - 301)},
             401,
         ),
     ],
@@ -65,7 +76,10 @@ BODY = json.dumps(PAYLOAD).encode()
 def test_a_signature_is_checked(options: ReceiverOptions, headers: dict[str, str], status: int) -> None:
     signed = {
         "BODY": hmac.new(b"s", BODY, hashlib.sha256).hexdigest(),
-        "TIME": hmac.new(b"s", f"{int(NOW)}:".encode() + BODY, hashlib.sha256).hexdigest(),
+        **{
+            name: hmac.new(b"s", f"{int(NOW) - age}:".encode() + BODY, hashlib.sha256).hexdigest()
+            for name, age in {"TIME": 0, "OLD": 300, "LATE": 301}.items()
+        },
     }
     sent = {name: signed.get(value, value) for name, value in headers.items()}
     assert status == post("grafana", TARGET, BODY, headers=sent, options=options).answer.status

@@ -47,6 +47,10 @@ def test_a_late_message_shows_its_age() -> None:
     assert late.text == "⏳ 01-01 08:00, 3 h 5 min late\nDisk full"
 
 
+def test_a_message_is_late_after_two_minutes() -> None:
+    assert with_age(OutgoingMessage("a"), 0.0, 120.0).text == "⏳ 01-01 00:00, 2 min late\na"
+
+
 def test_a_message_in_time_shows_no_age() -> None:
     assert with_age(OutgoingMessage("a"), 0.0, 119.0).text == "a"
     assert with_age(OutgoingMessage(""), 0.0, 9999.0).text == ""

@@ -115,6 +115,11 @@ def test_a_long_source_is_not_parsed() -> None:
     assert source == markdown_text(source).text == html_text(source).text == mrkdwn_text(source)
 
 
+def test_six_levels_are_indented() -> None:
+    assert markdown_text("> " * 10 + "a").text == "│ " * 6 + "a"
+    assert html_text("<blockquote>" * 10 + "a").text == "│ " * 6 + "a"
+
+
 def test_reference_links_do_not_multiply_an_address() -> None:
     source = f"[a]: https://x.example/{'b' * 8000}\n\n" + "[a] " * 4000
     assert len(markdown_text(source).text) < 2 * len(source)

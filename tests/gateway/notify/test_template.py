@@ -63,6 +63,12 @@ def test_loops_in_loops_end() -> None:
     assert parse_template(empty).render([0] * 1000) == ""
 
 
+def test_a_template_writes_20000_parts() -> None:
+    template = parse_template("{% for each in value %}x{% endfor %}")
+    assert template.render([0] * 15_000) == "x" * 15_000
+    assert len(template.render([0] * 50_000)) == pytest.approx(20_000, abs=5)
+
+
 @given(some.text(alphabet='{}%|."()ab 0forindel\n', max_size=60), some.lists(some.text(max_size=3), max_size=3))
 def test_any_template_is_refused_or_filled_in(source: str, value: list[str]) -> None:
     try:

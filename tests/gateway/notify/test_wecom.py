@@ -65,6 +65,7 @@ def test_a_file_is_uploaded_and_sent() -> None:
     done = post("wecom", f"/cgi-bin/webhook/upload_media?key={TOKEN}&type=file", body, headers=MULTIPART)
     assert done.upload is not None
     assert (done.upload.attachment.name, done.upload.attachment.content) == ("报告.pdf", b"%PDF")
+    assert done.upload.seconds == 3 * 24 * 3600
     assert done.json == {
         "errcode": 0, "errmsg": "ok", "type": "file", "media_id": "file-1", "created_at": str(int(NOW)),
     }  # fmt: skip
