@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import contextlib
+import random
+import tracemalloc
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from tests.client.virtual_loop import on_virtual_clock
 from tests.gateway.webhook_receiver import Pauses, added
 
+from webwx.gateway.owned_records import OwnedRecords
+from webwx.gateway.port import AccountEvent
+from webwx.gateway.webhook_events import place_of
+from webwx.gateway.webhook_queues import WebhookQueues
+from webwx.gateway.webhook_retries import WebhookRetries
+from webwx.gateway.webhooks import StoredWebhook
+from webwx.model.messages import TextMessage
+from webwx.storage.memory.records import MemoryRecordStore
+
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from tests.gateway.conftest import StartGateway
     from tests.gateway.webhook_receiver import WebhookReceiver
 
@@ -67,3 +83,85 @@ async def test_more_events_than_fit_in_memory_are_all_sent(
             arrived += await receiver.texts(1)
         if ordering != "none":
             assert list(dict.fromkeys(arrived)) == [str(number) for number in range(150)]
+
+
+@on_virtual_clock
+async def test_a_webhook_gets_eight_requests_at_once(start_gateway: StartGateway) -> None:
+    connections: list[asyncio.StreamWriter] = []
+    listener = await asyncio.start_server(lambda _, writer: connections.append(writer), "127.0.0.1", 0)
+    async with listener, start_gateway() as running:
+        await running.log_in()
+        url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}/"
+        template = StoredWebhook(
+            id="", secret="", created_at=0, name="n", url=url, ordering="none", allow_private=True
+        )  # fmt: skip
+        made = await running.gateway.webhooks.create(template)
+        await running.gateway.deliveries.apply(made.webhook.id)
+        for number in range(20):
+            running.world.say("ahua", "me", str(number))
+        await asyncio.sleep(10)
+        assert len(connections) == 8
+        for writer in connections:
+            writer.close()
+
+
+def account_event_of(number: int, text: str = "") -> AccountEvent:
+    event = TextMessage(
+        message_id=str(number), chat="@a", sender="@a", is_self=False, time=0, text=text, content=text, number=number
+    )  # fmt: skip
+    return AccountEvent(account=1, event=event)
+
+
+@contextlib.asynccontextmanager
+async def queues_of(ordering: WebhookOrdering, *, failed: int = 0) -> AsyncIterator[WebhookQueues]:
+    """Make queues from which nothing is sent; events before a number have failed, and wait for an hour."""
+    webhook = StoredWebhook(id="w", secret="", created_at=0, name="n", url="https://h.example/", ordering=ordering)
+    endless = Pauses(lasts=True)
+    retries = WebhookRetries(OwnedRecords(MemoryRecordStore(), lambda: 0.0), lambda: 0.0, endless, random.Random(1))
+    for number in range(1, failed + 1):
+        await retries.postpone(webhook, place_of(webhook, account_event_of(number)), 1, 3600)
+    unused = cast("Any", None)
+    async with asyncio.TaskGroup() as group:
+        queues = WebhookQueues(webhook, unused, unused, unused, retries, asyncio.Semaphore(0), group)
+        yield queues
+        queues.cancel()
+
+
+async def count_put(queues: WebhookQueues, events: int) -> int:
+    """Put events until there is no room; return how many there was room for."""
+    count = 0
+
+    async def put_all() -> None:
+        nonlocal count
+        for number in range(1, events + 1):
+            await queues.put(account_event_of(number))
+            count += 1
+            await asyncio.sleep(0)
+
+    putting = asyncio.ensure_future(put_all())
+    for _ in range(4 * events):
+        await asyncio.sleep(0)
+    putting.cancel()
+    return count
+
+
+@pytest.mark.parametrize(
+    ("ordering", "failed", "room"), [("account", 0, 1_000), ("none", 0, 1_000), ("none", 3_000, 2_000)]
+)
+async def test_no_further_events_are_read_without_room(ordering: WebhookOrdering, failed: int, room: int) -> None:
+    async with queues_of(ordering, failed=failed) as queues:
+        assert await count_put(queues, 3_000) == room
+
+
+async def test_a_hundred_events_behind_a_failed_one_stay_in_memory() -> None:
+    size, count = 10_000, 1_000
+    async with queues_of("chat", failed=1) as queues:
+        tracemalloc.start()
+        try:
+            for number in range(1, count + 1):
+                await queues.put(account_event_of(number, "x" * size + str(number)))
+                await asyncio.sleep(0)
+            used, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert 100 * size < used < 200 * size

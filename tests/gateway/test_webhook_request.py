@@ -20,7 +20,8 @@ from webwx.gateway.webhook_request import (
     pause_after,
 )
 from webwx.gateway.webhooks import StoredWebhook, new_secret
-from webwx.model.messages import TextMessage
+from webwx.model.contacts import ContactId
+from webwx.model.messages import PhoneActivity, TextMessage
 
 
 def account_event_of(text: str) -> AccountEvent:
@@ -58,6 +59,15 @@ def test_a_long_text_is_cut(form: str) -> None:
     assert len(body) <= MAX_BODY
     assert (event["truncated"], event["id"], set(event["data"]["text"])) == (True, "2-7", {"长"})
     assert "truncated" not in msgspec.json.decode(body_of(account_event_of("short"), "event"))
+
+
+def test_an_event_with_many_long_texts_is_cut_until_it_fits() -> None:
+    event = PhoneActivity(
+        code=4, chat=ContactId("@a"), recent=tuple(ContactId("@" + "x" * 1_000) for _ in range(2_000))
+    )
+    body = body_of(AccountEvent(account=2, event=event), "event")
+    assert len(body) <= 256_000
+    assert msgspec.json.decode(body)["truncated"] is True
 
 
 def test_a_cloud_event_has_the_event_as_its_data() -> None:
